@@ -1,0 +1,64 @@
+# Everything a person does with this folder. `make` alone lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PORT := $(or $(METERFOLD_PORT),8080)
+
+.PHONY: help
+help: ## Show what there is to make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+.PHONY: preflight
+preflight: ## Check that this machine has what is needed, and name the install line if not
+	@$(PYTHON) deploy/preflight.py
+
+$(STAMP): requirements.lock setup.cfg pyproject.toml | preflight
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+.PHONY: install
+install: $(STAMP) ## Set up .venv with pinned packages and the command .venv/bin/meterfold
+
+.PHONY: port
+port:
+	@$(PYTHON) deploy/preflight.py --port $(PORT)
+
+.PHONY: run
+run: port $(STAMP) ## Serve the engine on http://127.0.0.1:8080 with its data in ./data
+	exec $(BIN)/meterfold serve
+
+.PHONY: demo
+demo: $(STAMP) ## Fill the running engine with a month of traffic and show what it knows
+	$(BIN)/meterfold demo
+
+.PHONY: lint
+lint: $(STAMP) ## Check style (ruff) and the direction of imports (import-linter)
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-cache
+
+.PHONY: types
+types: $(STAMP) ## Check types, strictly, in source and tests
+	$(BIN)/mypy
+
+.PHONY: check
+check: lint types ## Check everything that needs only Python: style, imports, types, tests
+	$(BIN)/python -m pytest
+
+.PHONY: test
+test: check ## Set up, check what is needed, then style, types and every test
+
+.PHONY: bench
+bench: $(STAMP) ## Measure what this machine does with a small, seeded load
+	$(BIN)/python -m bench
+
+.PHONY: clean
+clean: ## Remove .venv and everything that was built; data folders stay
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
