@@ -1,0 +1,78 @@
+"""Lengths of periods as people write them: 30s, 30m, 30h, 30d, 1w, 1mo, 1y, and the words for the usual ones."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Final, Literal
+
+import msgspec
+
+from domain.errors import InvalidInput
+
+DurationUnit = Literal["s", "m", "h", "d", "w", "mo", "y"]
+
+DURATION_YEARS_MAX: Final = 10
+#: No duration is longer than about ten years, in whatever unit it is written.
+DURATION_COUNT_MAX: Final[dict[DurationUnit, int]] = {
+    "s": DURATION_YEARS_MAX * 365 * 86_400,
+    "m": DURATION_YEARS_MAX * 365 * 1_440,
+    "h": DURATION_YEARS_MAX * 365 * 24,
+    "d": DURATION_YEARS_MAX * 365,
+    "w": DURATION_YEARS_MAX * 52,
+    "mo": DURATION_YEARS_MAX * 12,
+    "y": DURATION_YEARS_MAX,
+}
+
+_ELAPSED: Final[dict[DurationUnit, timedelta]] = {
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+}
+_UNITS: Final[dict[str, DurationUnit]] = {unit: unit for unit in DURATION_COUNT_MAX}
+_TEXT = re.compile(r"([0-9]{1,9})(s|m|h|d|w|mo|y)")
+
+
+class Duration(msgspec.Struct, frozen=True):
+    """`count` of `unit`. Seconds, minutes and hours are elapsed time; the others are steps of the local calendar."""
+
+    count: int
+    unit: DurationUnit
+
+    def __post_init__(self) -> None:
+        most = DURATION_COUNT_MAX[self.unit]
+        if not 1 <= self.count <= most:
+            raise InvalidInput("duration", f"is 1 to {most} when its unit is {self.unit!r}")
+
+    @property
+    def elapsed(self) -> timedelta | None:
+        """Its exact length when it has one; None when the calendar decides."""
+        unit = _ELAPSED.get(self.unit)
+        return None if unit is None else self.count * unit
+
+
+DURATION_WORDS: Final[dict[str, Duration]] = {
+    "hourly": Duration(1, "h"),
+    "daily": Duration(1, "d"),
+    "weekly": Duration(1, "w"),
+    "monthly": Duration(1, "mo"),
+    "yearly": Duration(1, "y"),
+}
+
+
+def parse_duration(text: str, field: str = "duration") -> Duration:
+    """The duration that `text` means; `InvalidInput` naming `field` for anything else, zero and more than ten years."""
+    if text in DURATION_WORDS:
+        return DURATION_WORDS[text]
+    match = _TEXT.fullmatch(text)
+    if match is None:
+        raise InvalidInput(field, "is a number and one of s, m, h, d, w, mo, y (such as 30d), or daily, monthly ...")
+    try:
+        return Duration(int(match[1]), _UNITS[match[2]])
+    except InvalidInput as broken:
+        raise InvalidInput(field, broken.rule) from None
+
+
+def duration_text(duration: Duration) -> str:
+    """The one text for a duration: `parse_duration` reads it back to an equal value."""
+    return f"{duration.count}{duration.unit}"

@@ -1,0 +1,210 @@
+"""The stored form of a usage batch: a header, then two columnar buffers.
+
+    b"MFB1" | u32 header length | header (MessagePack of `BlockHeader`) | typed buffer | free buffer
+
+A buffer is u64 (bytes of the Arrow IPC stream) and that stream as one zstd frame of level 1. Compression is
+around the stream, not inside it: at 10,000 rows both cost the same, and a block of one row is a fifth of
+the size. Numbers are big-endian. The header names a SHA-256 of each stored buffer, and the log's running
+hash covers magic, length and header, so a free buffer that erasure replaced breaks no chain.
+
+Whatever is wrong with stored bytes is raised as `LogCorrupted`, never as anything else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+
+from domain.errors import LogCorrupted
+from domain.log.records import USAGE_BATCH_TOPIC
+from domain.scope import Scope
+from domain.usage_columns import BLOCK_EVENTS_MAX, FREE, TYPED
+
+MAGIC: Final = b"MFB1"
+HEADER_BYTES_MAX: Final = 64 * 1024
+#: A buffer that says it is larger than this is corrupt: the largest request body is far smaller.
+PLAIN_BYTES_MAX: Final = 4 * 1024**3
+_PREFIX_BYTES: Final = 8
+_ZSTD: Final = pa.Codec("zstd", compression_level=1)
+
+
+class BlockHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a block says about itself. Offsets are the source's own, inclusive; `recorded_at` is UTC."""
+
+    tenant: str
+    environment: str
+    stream: str
+    version: int
+    first_offset: int
+    last_offset: int
+    recorded_at: datetime
+    count: int
+    rejected: int
+    typed_bytes: int
+    typed_sha256: bytes
+    free_bytes: int
+    free_sha256: bytes
+    extra: dict[str, Any] = {}
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.tenant, self.environment)
+
+
+class BlockFacts(msgspec.Struct, frozen=True):
+    """What a header says beside its buffers: whose block, its place in its stream, the offsets it covers, and when."""
+
+    tenant: str
+    environment: str
+    stream: str
+    version: int
+    first_offset: int
+    last_offset: int
+    recorded_at: datetime
+
+
+class BlockBuffers(msgspec.Struct, frozen=True):
+    """The two buffers of a block, encoded, with what a header says of them. Independent of where the block goes."""
+
+    typed: bytes
+    free: bytes
+    count: int
+    rejected: int
+    typed_sha256: bytes
+    free_sha256: bytes
+
+
+def encode_buffers(typed: pa.RecordBatch, free: pa.RecordBatch) -> BlockBuffers:
+    """Encode rows by `usage_columns.TYPED` and `FREE`, one each per received event, at most `BLOCK_EVENTS_MAX`."""
+    if not (typed.schema.equals(TYPED) and free.schema.equals(FREE) and typed.num_rows == free.num_rows):
+        raise ValueError("a block takes one row by TYPED and one by FREE for each event")
+    if not 1 <= typed.num_rows <= BLOCK_EVENTS_MAX:
+        raise ValueError(f"a block has 1 to {BLOCK_EVENTS_MAX} rows")
+    typed_buffer, free_buffer = _packed(typed), _packed(free)
+    reasons = typed.column("reason")
+    return BlockBuffers(
+        typed_buffer,
+        free_buffer,
+        typed.num_rows,
+        typed.num_rows - reasons.null_count,
+        hashlib.sha256(typed_buffer).digest(),
+        hashlib.sha256(free_buffer).digest(),
+    )
+
+
+def block_state(facts: BlockFacts, buffers: BlockBuffers) -> bytes:
+    """The stored bytes of a block."""
+    header = BlockHeader(
+        **msgspec.structs.asdict(facts),
+        count=buffers.count,
+        rejected=buffers.rejected,
+        typed_bytes=len(buffers.typed),
+        typed_sha256=buffers.typed_sha256,
+        free_bytes=len(buffers.free),
+        free_sha256=buffers.free_sha256,
+    )
+    head = msgspec.msgpack.encode(header)
+    return b"".join((MAGIC, len(head).to_bytes(4, "big"), head, buffers.typed, buffers.free))
+
+
+def encode_block(facts: BlockFacts, typed: pa.RecordBatch, free: pa.RecordBatch) -> bytes:
+    """The stored bytes of a block with these rows."""
+    return block_state(facts, encode_buffers(typed, free))
+
+
+def read_header(state: bytes) -> BlockHeader:
+    """The header of a stored block. The buffers are not looked at."""
+    return _header_and_end(state)[0]
+
+
+def chain_part(topic: str, state: bytes) -> bytes:
+    """What of a record's stored bytes the running hash covers: of a usage batch all before its buffers."""
+    return state[: _header_end(state)] if topic == USAGE_BATCH_TOPIC else state
+
+
+def decode_typed(state: bytes) -> pa.RecordBatch:
+    """The typed rows, checked against their hash."""
+    header, end = _header_and_end(state)
+    buffer = memoryview(state)[end : end + header.typed_bytes]
+    _check_buffer("typed", buffer, header.typed_bytes, header.typed_sha256)
+    return _unpacked("typed", buffer, TYPED, header.count)
+
+
+def decode_free(state: bytes, free_sha256: bytes | None = None) -> pa.RecordBatch:
+    """The free rows, checked against their hash: the header's, or `free_sha256` where erasure replaced the buffer."""
+    header, end = _header_and_end(state)
+    buffer = memoryview(state)[end + header.typed_bytes :]
+    length = header.free_bytes if free_sha256 is None else len(buffer)
+    _check_buffer("free", buffer, length, header.free_sha256 if free_sha256 is None else free_sha256)
+    return _unpacked("free", buffer, FREE, header.count)
+
+
+def check_block(state: bytes, free_sha256: bytes | None = None) -> BlockHeader:
+    """Decode everything and compare it with the header; `LogCorrupted` names what differs."""
+    header = read_header(state)
+    typed = decode_typed(state)
+    decode_free(state, free_sha256)
+    rejected = typed.num_rows - typed.column("reason").null_count
+    if rejected != header.rejected:
+        raise LogCorrupted(f"block header says {header.rejected} rejected rows, the typed buffer has {rejected}")
+    return header
+
+
+def _packed(rows: pa.RecordBatch) -> bytes:
+    stream = pa.BufferOutputStream()
+    with pa.ipc.new_stream(stream, rows.schema) as writer:
+        writer.write_batch(rows)
+    plain = stream.getvalue()
+    packed: bytes = _ZSTD.compress(plain, asbytes=True)
+    return int(plain.size).to_bytes(8, "big") + packed
+
+
+def _unpacked(name: str, buffer: memoryview, schema: pa.Schema, count: int) -> pa.RecordBatch:
+    try:
+        size = int.from_bytes(buffer[:8], "big")
+        if size > PLAIN_BYTES_MAX:
+            raise LogCorrupted(f"{name} buffer says that it holds {size} bytes")
+        plain = _ZSTD.decompress(buffer[8:], decompressed_size=size)
+        with pa.ipc.open_stream(plain) as reader:
+            rows = reader.read_next_batch()
+    except (pa.ArrowException, OSError, ValueError, StopIteration, MemoryError) as error:
+        raise LogCorrupted(f"{name} buffer cannot be decoded: {error}") from error
+    if not rows.schema.equals(schema):
+        raise LogCorrupted(f"{name} buffer has other columns than this version of the log format")
+    if rows.num_rows != count:
+        raise LogCorrupted(f"block header says {count} rows, the {name} buffer has {rows.num_rows}")
+    return rows
+
+
+def _check_buffer(name: str, buffer: memoryview, length: int, sha256: bytes) -> None:
+    if len(buffer) != length:
+        raise LogCorrupted(f"{name} buffer has {len(buffer)} bytes, its header says {length}")
+    if hashlib.sha256(buffer).digest() != sha256:
+        raise LogCorrupted(f"{name} buffer does not match the SHA-256 in its header")
+
+
+def _header_end(state: bytes) -> int:
+    if state[:4] != MAGIC:
+        raise LogCorrupted("block does not begin with its magic bytes")
+    length = int.from_bytes(state[4:_PREFIX_BYTES], "big")
+    if not 0 < length <= HEADER_BYTES_MAX or len(state) < _PREFIX_BYTES + length:
+        raise LogCorrupted("block ends within its header")
+    return _PREFIX_BYTES + length
+
+
+def _header_and_end(state: bytes) -> tuple[BlockHeader, int]:
+    end = _header_end(state)
+    try:
+        header = _read(state[_PREFIX_BYTES:end])
+    except (ValueError, RecursionError) as error:
+        raise LogCorrupted(f"block header cannot be read: {error}") from error
+    if header.count < 1 or header.typed_bytes < 0 or header.free_bytes < 0 or header.recorded_at.tzinfo is None:
+        raise LogCorrupted("block header holds impossible values")
+    return header, end
+
+
+_read: Final = msgspec.msgpack.Decoder(BlockHeader).decode

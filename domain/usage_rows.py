@@ -1,0 +1,171 @@
+"""One received event at a time: the exact way, for what the quick way of the decoder does not settle."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from domain.canonical_form import CORE_ATTRIBUTES, content_digest, raw_digest
+from domain.errors import InvalidInput
+from domain.identifiers import id_problem
+from domain.json_numbers import number_keeping_decoder
+from domain.usage_rules import (
+    REQUEST_TYPE,
+    check_nesting,
+    check_token_parts,
+    checked_data,
+    checked_specversion,
+    cost_of,
+    customer_of,
+    duration_microseconds,
+    instant_microseconds,
+    name_of,
+    optional_id,
+    required_id,
+    status_of,
+    tags_of,
+    time_in_range,
+    token_count,
+    too_deep,
+)
+
+EVENT_BYTES_MAX: Final = 1024 * 1024
+RAW_KEPT_BYTES_MAX: Final = 64 * 1024
+DETAIL_LENGTH_MAX: Final = 500
+
+TOKEN_MEMBERS: Final = (
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+)
+DURATION_MEMBERS: Final = ("latency_ms", "ttft_ms")
+REFERENCE_MEMBERS: Final = ("subscription", "parent_request", "hold_id")
+#: Members of data that are columns whatever the type of the event.
+COMMON_MEMBERS: Final = ("provider", "model", "cost_usd", *REFERENCE_MEMBERS, "tags")
+#: Members of data that are columns in an `llm.request` and properties in everything else.
+REQUEST_MEMBERS: Final = ("status", *TOKEN_MEMBERS, *DURATION_MEMBERS)
+
+Row = dict[str, Any]
+_decode: Final = number_keeping_decoder().decode
+_encode: Final = msgspec.json.encode
+
+
+class RowFacts(msgspec.Struct, frozen=True):
+    """What intake knows about every event of one step: instants in microseconds since 1970."""
+
+    hash_seed: int
+    recorded_us: int
+    until_us: int  # the first instant that is too far ahead
+    event_bytes_max: int = EVENT_BYTES_MAX
+
+
+def settled_row(raw: bytes, header: str | None, facts: RowFacts) -> Row:
+    """The values of one received event as columns are read from them: an accepted row, or one with its `reason` set."""
+    try:
+        if len(raw) > facts.event_bytes_max:
+            raise InvalidInput("event", f"must be at most {facts.event_bytes_max} bytes", "event_too_large")
+        row = accepted_row(read_event(raw), header, facts.recorded_us, facts.until_us)
+        return row | {"content": content_digest(facts.hash_seed, raw)}
+    except InvalidInput as problem:
+        return _rejected_row(raw, problem, facts)
+
+
+def read_event(raw: bytes) -> dict[str, Any]:
+    """The JSON object in `raw`, its numbers as text; reasons not_json, not_an_object, data_invalid (too deep)."""
+    try:
+        event = _decode(raw)
+    except RecursionError as error:
+        raise too_deep() from error
+    except ValueError as error:
+        raise InvalidInput("event", f"must be JSON: {error}", "not_json") from error
+    if not isinstance(event, dict):
+        raise InvalidInput("event", "must be a JSON object", "not_an_object")
+    check_nesting(event)
+    return event
+
+
+def accepted_row(event: dict[str, Any], header: str | None, recorded_us: int, until_us: int) -> Row:
+    """The column values of an event that keeps every rule; `InvalidInput` for the first rule that it breaks."""
+    get = event.get
+    checked_specversion(get("specversion"))
+    row: Row = {"reason": None, "raw": None, "detail": None}
+    row["id"] = required_id("id", get("id"))
+    row["source"] = required_id("source", get("source"))
+    row["type"] = required_id("type", get("type"))
+    data = checked_data(get("data"), get("data_base64") is not None)
+    optional_id("subject", get("subject"), "subject_invalid")
+    time = get("time")
+    row["time"] = recorded_us if time is None else time_in_range(instant_microseconds(time), until_us)
+    is_request = row["type"] == REQUEST_TYPE
+    row |= _common_columns(data) | _request_columns(data if is_request else {}, is_request)
+    row["subject"] = customer_of(get("subject"), header, data)
+    columns = COMMON_MEMBERS + REQUEST_MEMBERS if is_request else COMMON_MEMBERS
+    row["properties"] = _rest(data, columns)
+    row["extensions"] = _rest(event, CORE_ATTRIBUTES)
+    return row
+
+
+def _common_columns(data: dict[str, Any]) -> Row:
+    references = {name: optional_id(f"data.{name}", data.get(name), "data_invalid") for name in REFERENCE_MEMBERS}
+    cost = cost_of(data.get("cost_usd"))
+    return references | {
+        "provider": name_of("provider", data.get("provider")),
+        "model": name_of("model", data.get("model")),
+        "cost_usd": None if cost is None else f"{cost:f}",
+        "tags": tags_of(data.get("tags")),
+    }
+
+
+def _request_columns(data: dict[str, Any], is_request: bool) -> Row:
+    row: Row = {name: token_count(name, data.get(name)) for name in TOKEN_MEMBERS}
+    row |= {name: _milliseconds(duration_microseconds(name, data.get(name))) for name in DURATION_MEMBERS}
+    row["status"] = status_of(data.get("status")) if is_request else None
+    check_token_parts(
+        row["input_tokens"], row["cached_input_tokens"], row["output_tokens"], row["reasoning_tokens"]
+    )
+    return row
+
+
+def _milliseconds(microseconds: int | None) -> msgspec.Raw | None:
+    """A duration as a producer would write it, cut off at the microsecond: columns are read from what was written."""
+    if microseconds is None:
+        return None
+    whole, below = divmod(microseconds, 1_000)
+    return msgspec.Raw(f"{whole}.{below:03}")
+
+
+def _rest(members: dict[str, Any], without: tuple[str, ...]) -> bytes | None:
+    rest = {name: value for name, value in members.items() if name not in without}
+    return _encode(rest) if rest else None
+
+
+class _Named(msgspec.Struct):
+    """What a rejected event may still be known by."""
+
+    id: Any = None
+    source: Any = None
+    type: Any = None
+    subject: Any = None
+
+
+_read_names: Final = msgspec.json.Decoder(_Named).decode
+
+
+def _rejected_row(raw: bytes, problem: InvalidInput, facts: RowFacts) -> Row:
+    row: Row = dict.fromkeys((*COMMON_MEMBERS, *DURATION_MEMBERS, "status", "time", "properties", "extensions"))
+    row |= dict.fromkeys(TOKEN_MEMBERS, 0)
+    try:
+        names = _read_names(raw)
+    except (ValueError, RecursionError):
+        names = _Named()
+    for attribute in ("id", "source", "type", "subject"):
+        value = getattr(names, attribute)
+        row[attribute] = value if isinstance(value, str) and id_problem(value) is None else None
+    row["content"] = raw_digest(facts.hash_seed, raw)
+    row["reason"] = problem.code
+    row["detail"] = str(problem)[:DETAIL_LENGTH_MAX]
+    row["raw"] = raw[:RAW_KEPT_BYTES_MAX]
+    return row

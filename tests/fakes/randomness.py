@@ -1,0 +1,17 @@
+"""Randomness that is the same in every run."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+
+
+class CountedRandomness:
+    """Bytes that differ at each call, and are the same at the same call of every run."""
+
+    def __init__(self, seed: str = "") -> None:
+        self._seed = seed
+        self._calls = itertools.count()
+
+    def __call__(self, count: int) -> bytes:
+        return hashlib.shake_256(f"{self._seed}/{next(self._calls)}".encode()).digest(count)
