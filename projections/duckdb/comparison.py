@@ -1,0 +1,107 @@
+"""The canonical, ordered query of each logical view, and how two stores in one DuckDB process are compared by them.
+
+A logical view has no surrogate keys and no physical layout in it: deltas are added up, generations are one.
+Two stores folded from the same log must answer every one alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import duckdb
+import msgspec
+
+#: How many differing rows are shown of each view.
+DIFFERENCES_SHOWN_MAX: Final = 10
+
+_SCOPED: Final = "JOIN {db}.scopes s ON s.scope_key = t.scope_key"
+
+LOGICAL_VIEWS: Final[dict[str, str]] = {
+    "progress": "SELECT 'progress' AS name, log_id, position, recorded_at, running_hash FROM {db}.progress",
+    "log records": (
+        "SELECT t.position, t.recorded_at, t.running_hash, t.topic, s.tenant, s.environment, t.stream, t.received, t.counted,"
+        " t.duplicate, t.conflict, t.rejected FROM {db}.log_records t LEFT JOIN {db}.scopes s ON s.scope_key = t.scope_key"
+    ),
+    "customers": f"SELECT s.tenant, s.environment, t.customer_id, t.first_position FROM {{db}}.customers t {_SCOPED}",
+    "customer facts": (
+        "SELECT s.tenant, s.environment, c.customer_id, t.* EXCLUDE (customer_key)"
+        " FROM {db}.customer_facts t JOIN {db}.customers c ON c.customer_key = t.customer_key"
+        " JOIN {db}.scopes s ON s.scope_key = c.scope_key"
+    ),
+    "budget facts": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.budget_facts t {_SCOPED}",
+    "meter facts": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.meter_facts t {_SCOPED}",
+    "api keys": f"SELECT t.* EXCLUDE (scope_key), s.tenant, s.environment FROM {{db}}.api_keys t {_SCOPED}",
+    "prices": (
+        "SELECT t.* EXCLUDE (scope_key), s.tenant, s.environment"
+        " FROM {db}.prices t LEFT JOIN {db}.scopes s ON s.scope_key = t.scope_key"
+    ),
+    "corrections": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.corrections t {_SCOPED}",
+    "outcomes": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.outcomes t {_SCOPED}",
+    "usage rows": (
+        "SELECT s.tenant, s.environment, c.customer_id, k.type, k.provider, k.model,"
+        " t.* EXCLUDE (scope_key, customer_key, kind_key) FROM {rows} t"
+        " JOIN {db}.customers c ON c.customer_key = t.customer_key JOIN {db}.kinds k ON k.kind_key = t.kind_key"
+        f" {_SCOPED}"
+    ),
+    "usage days": (
+        "SELECT s.tenant, s.environment, c.customer_id, t.day, k.type, k.provider, k.model, sum(t.events) AS events,"
+        " sum(t.input_tokens) AS input_tokens, sum(t.cached_input_tokens) AS cached_input_tokens,"
+        " sum(t.cache_write_tokens) AS cache_write_tokens, sum(t.output_tokens) AS output_tokens,"
+        " sum(t.reasoning_tokens) AS reasoning_tokens, sum(t.cost_usd) AS cost_usd,"
+        " sum(t.cost_unknown_events) AS cost_unknown_events FROM {db}.usage_days t"
+        " JOIN {db}.customers c ON c.customer_key = t.customer_key JOIN {db}.kinds k ON k.kind_key = t.kind_key"
+        f" {_SCOPED} GROUP BY ALL HAVING sum(t.events) <> 0 OR sum(t.cost_usd) <> 0 OR sum(t.cost_unknown_events) <> 0"
+    ),
+}  # fmt: skip
+
+#: What the days must be by the rows of the same store.
+_DAYS_BY_ROWS: Final = """
+    SELECT customer_key, time::DATE AS day, kind_key, count(*) AS events, sum(input_tokens) AS input_tokens,
+        sum(output_tokens) AS output_tokens, coalesce(sum(cost_usd), 0) AS cost_usd,
+        count(*) FILTER (cost_origin = 'unknown') AS cost_unknown_events
+    FROM {rows} WHERE closed_at IS NULL GROUP BY ALL"""
+_DAYS_BY_DELTAS: Final = """
+    SELECT customer_key, day, kind_key, sum(events) AS events, sum(input_tokens) AS input_tokens,
+        sum(output_tokens) AS output_tokens, sum(cost_usd) AS cost_usd, sum(cost_unknown_events) AS cost_unknown_events
+    FROM {db}.usage_days GROUP BY ALL HAVING sum(events) <> 0"""
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A row that one of two stores has and the other has not. `side` is "live" or "refolded"."""
+
+    view: str
+    side: str
+    row: str
+
+
+def rows_of(cursor: duckdb.DuckDBPyConnection, catalog: str) -> str:
+    """The union of all generations of one catalog, as a subquery."""
+    names = cursor.execute(f"SELECT name FROM {catalog}.generations ORDER BY number").fetchall()
+    return "(" + " UNION ALL ".join(f"SELECT * FROM {catalog}.{name}" for (name,) in names) + ")"
+
+
+def differences(cursor: duckdb.DuckDBPyConnection, view: str, live: str, refolded: str) -> Iterator[Difference]:
+    """Rows of one logical view that stand in one of two catalogs only; at most `DIFFERENCES_SHOWN_MAX` a side."""
+    queries = {
+        "live": LOGICAL_VIEWS[view].format(db=live, rows=rows_of(cursor, live)),
+        "refolded": LOGICAL_VIEWS[view].format(db=refolded, rows=rows_of(cursor, refolded)),
+    }
+    for side, other in (("live", "refolded"), ("refolded", "live")):
+        yield from _only_in(cursor, view, side, queries[side], queries[other])
+
+
+def inner_differences(cursor: duckdb.DuckDBPyConnection, live: str) -> Iterator[Difference]:
+    """Days whose sums differ from the rows they were made of, within one catalog."""
+    by_rows = _DAYS_BY_ROWS.format(rows=rows_of(cursor, live))
+    by_deltas = _DAYS_BY_DELTAS.format(db=live)
+    yield from _only_in(cursor, "usage days against usage rows", "live", by_deltas, by_rows)
+    yield from _only_in(cursor, "usage rows against usage days", "live", by_rows, by_deltas)
+
+
+def _only_in(cursor: duckdb.DuckDBPyConnection, view: str, side: str, query: str, other: str) -> Iterator[Difference]:
+    found = cursor.execute(
+        f"SELECT to_json(d)::VARCHAR FROM (({query}) EXCEPT ALL ({other}) LIMIT {DIFFERENCES_SHOWN_MAX}) d"
+    ).fetchall()
+    for (row,) in found:
+        yield Difference(view, side, row)

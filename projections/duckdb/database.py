@@ -1,0 +1,125 @@
+"""Opening a DuckDB file as a read store, and giving out cursors on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import msgspec
+
+from projections.duckdb.schema import ROW_COLUMNS, SCHEMA_VERSION, TABLES
+from projections.errors import ReadStoreCorrupted, ReadStoreMismatch
+
+#: Checkpoints stop writers for as long as they take; they are asked for at quiet moments instead of at 16 MB.
+CHECKPOINT_THRESHOLD: Final = "1GB"
+
+
+class DuckDBOptions(msgspec.Struct, frozen=True):
+    """`memory_limit` in DuckDB's words ("2GB"); `threads` at most."""
+
+    memory_limit: str = "4GB"
+    threads: int = 2
+
+
+class DuckDBDatabase:
+    """One read store: a file of its own, or a catalog attached to another one. Every thread takes its own cursor."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: str | None = None) -> None:
+        self._connection = connection
+        self._catalog = catalog
+
+    @classmethod
+    def open(cls, path: Path, options: DuckDBOptions) -> DuckDBDatabase:
+        """The database in the file `path`, made when it is not there. Raises `ReadStoreCorrupted` when it cannot be read."""
+        try:
+            connection = duckdb.connect(
+                str(path),
+                config={
+                    "threads": options.threads,
+                    "memory_limit": options.memory_limit,
+                    "checkpoint_threshold": CHECKPOINT_THRESHOLD,
+                },
+            )
+        except (duckdb.Error, RuntimeError) as error:
+            raise ReadStoreCorrupted(
+                f"the read store {path} cannot be opened ({error}); 'meterfold rebuild' makes a new one from the log"
+            ) from error
+        return cls(connection)
+
+    def attached(self, path: Path, catalog: str) -> DuckDBDatabase:
+        """A second database file inside this one's process, so that both can be asked in one statement."""
+        quoted = str(path).replace("'", "''")
+        self._connection.cursor().execute(f"ATTACH '{quoted}' AS {catalog}")
+        return DuckDBDatabase(self._connection, catalog)
+
+    def detach(self, catalog: str) -> None:
+        """Forget an attached database."""
+        self._connection.cursor().execute(f"DETACH {catalog}")
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection of its own for the calling thread."""
+        cursor = self._connection.cursor()
+        if self._catalog is not None:
+            cursor.execute(f"USE {self._catalog}")
+        return cursor
+
+    def checkpoint(self) -> bool:
+        """Fold the write-ahead file into the database; False when a transaction was in the way."""
+        try:
+            self.cursor().execute("CHECKPOINT")
+        except duckdb.TransactionException:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the file; cursors on it are of no use after this."""
+        if self._catalog is None:
+            self._connection.close()
+
+
+def create_tables(cursor: duckdb.DuckDBPyConnection, log_id: str, chain_start: bytes) -> None:
+    """Make every table of an empty read store, in one transaction."""
+    cursor.execute("BEGIN")
+    for statement in TABLES:
+        cursor.execute(statement)
+    cursor.execute("INSERT INTO progress VALUES (?, ?, 0, NULL, ?)", [SCHEMA_VERSION, log_id, chain_start])
+    create_generation(cursor, 1)
+    refresh_usage_rows(cursor)
+    cursor.execute("COMMIT")
+
+
+def create_generation(cursor: duckdb.DuckDBPyConnection, number: int) -> str:
+    """A new, empty, unsorted table of usage rows; answers its name."""
+    name = f"rows_{number}"
+    cursor.execute(f"CREATE TABLE {name} ({ROW_COLUMNS})")
+    cursor.execute("INSERT INTO generations VALUES (?, ?, false, 0)", [name, number])
+    return name
+
+
+def refresh_usage_rows(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Make the view `usage_rows` the union of all generations."""
+    names = [row[0] for row in cursor.execute("SELECT name FROM generations ORDER BY number").fetchall()]
+    union = " UNION ALL ".join(f"SELECT * FROM {name}" for name in names)
+    cursor.execute(f"CREATE OR REPLACE VIEW usage_rows AS {union}")
+
+
+def is_empty(cursor: duckdb.DuckDBPyConnection) -> bool:
+    """Whether nothing was ever made in this database."""
+    found = cursor.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database() AND table_name = 'progress'"
+    ).fetchall()
+    return bool(found[0][0] == 0)
+
+
+def check_schema(cursor: duckdb.DuckDBPyConnection, log_id: str) -> None:
+    """Raise `ReadStoreMismatch` when the store belongs to another log or has tables of another version."""
+    version, stored_log_id = cursor.execute("SELECT schema_version, log_id FROM progress").fetchall()[0]
+    if version > SCHEMA_VERSION:
+        raise ReadStoreMismatch(
+            f"the read store was written by a newer release (schema {version}, this one knows {SCHEMA_VERSION})"
+        )
+    if version < SCHEMA_VERSION:
+        raise ReadStoreMismatch(f"the read store has schema {version}; 'meterfold rebuild' makes one of {SCHEMA_VERSION}")
+    if stored_log_id != log_id:
+        raise ReadStoreMismatch("the read store was folded from another log; 'meterfold rebuild' folds this one")

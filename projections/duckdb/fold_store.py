@@ -1,0 +1,319 @@
+"""The writing side of the DuckDB read store: what one fold transaction may do to it.
+
+One thread writes at a time. `begin` .. `commit` enclose everything a fold step changes, progress included.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import duckdb
+import msgspec
+import pyarrow as pa
+
+from domain.log.lifecycle_events import LifecycleEvent, PriceVersion
+from domain.scope import Scope
+from projections.duckdb.database import create_generation, refresh_usage_rows
+from projections.fold_state import FoldState, NewKeys
+
+_DELTA_SUMS: Final = """
+    {sign}count(*), {sign}sum(input_tokens), {sign}sum(cached_input_tokens), {sign}sum(cache_write_tokens),
+    {sign}sum(output_tokens), {sign}sum(reasoning_tokens), {sign}coalesce(sum(cost_usd), 0),
+    {sign}count(*) FILTER (cost_origin = 'unknown')"""
+
+
+def _deltas(source: str, sign: str = "") -> str:
+    return (
+        "INSERT INTO usage_days SELECT scope_key, customer_key, time::DATE, kind_key,"
+        f"{_DELTA_SUMS.format(sign=sign)} FROM {source} GROUP BY scope_key, customer_key, time::DATE, kind_key"
+    )
+
+
+def naive(instant: datetime) -> datetime:
+    """The UTC wall time of an aware instant, as the tables keep it."""
+    return instant.astimezone(UTC).replace(tzinfo=None)
+
+
+def aware(instant: datetime | None) -> datetime | None:
+    """An instant from a table, with its zone."""
+    return None if instant is None else instant.replace(tzinfo=UTC)
+
+
+class DuckDBFoldStore:
+    """Statements of the fold. Nothing in here decides anything: it stores what it is told."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+        self._load_generations()
+
+    def _load_generations(self) -> None:
+        names = self._cursor.execute("SELECT name, sorted FROM generations ORDER BY number").fetchall()
+        self._tables = [name for name, _ in names]
+        self._open_table = next(name for name, is_sorted in names if not is_sorted)
+
+    # -- transactions
+
+    def begin(self) -> None:
+        self._cursor.execute("BEGIN")
+
+    def commit(self) -> None:
+        self._cursor.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Undo the open transaction, if there is one."""
+        try:
+            self._cursor.execute("ROLLBACK")
+        except duckdb.TransactionException:
+            return
+        self._load_generations()
+
+    # -- state
+
+    def load_state(self) -> FoldState:
+        """What the fold must know to go on from the stored position."""
+        state = FoldState()
+        query = self._cursor.execute
+        row = query("SELECT log_id, position, running_hash, recorded_at FROM progress").fetchall()[0]
+        state.log_id, state.position, state.running_hash = row[0], row[1], row[2]
+        state.recorded_at = aware(row[3])
+        for key, tenant, environment in query("SELECT scope_key, tenant, environment FROM scopes").fetchall():
+            state.scope_keys[Scope(tenant, environment)] = key
+        for key, event_type, provider, model in query("SELECT kind_key, type, provider, model FROM kinds").fetchall():
+            state.kind_keys[event_type, provider, model] = key
+        for key, scope_key, name in query("SELECT customer_key, scope_key, customer_id FROM customers").fetchall():
+            state.customer_keys[scope_key, name] = key
+        prices = query("SELECT scope_key, provider, model, position, versions FROM prices ORDER BY position").fetchall()
+        for scope_key, provider, model, position, versions in prices:
+            decoded = msgspec.json.decode(versions, type=tuple[PriceVersion, ...])
+            state.prices.add(scope_key, provider, model, position, decoded)
+        state.waiting_voids = {(row[0], row[1], row[2]) for row in query(_WAITING_VOIDS).fetchall()}
+        return state
+
+    def add_keys(self, new: NewKeys) -> None:
+        """Store surrogates that were given in this transaction."""
+        if new.scopes:
+            self._cursor.executemany(
+                "INSERT INTO scopes VALUES (?, ?, ?)", [(key, s.tenant, s.environment) for key, s in new.scopes]
+            )
+        if new.kinds:
+            self._insert_columns("kinds", ["kind_key", "type", "provider", "model"], new.kinds)
+        if new.customers:
+            columns = ["customer_key", "scope_key", "customer_id", "first_position"]
+            self._insert_columns("customers", columns, new.customers)
+
+    def _insert_columns(self, table: str, columns: list[str], rows: list[tuple[Any, ...]]) -> None:
+        arrays = [pa.array(values) for values in zip(*rows, strict=True)]
+        self._insert(table, pa.table(arrays, names=columns))
+
+    def _insert(self, table: str, staged: pa.Table) -> None:
+        self._cursor.register("staged", staged)
+        self._cursor.execute(f"INSERT INTO {table} BY NAME SELECT * FROM staged")
+        self._cursor.unregister("staged")
+
+    def advance(self, position: int, running_hash: bytes, recorded_at: datetime | None) -> None:
+        """Record how far the fold has come."""
+        self._cursor.execute(
+            "UPDATE progress SET position = ?, running_hash = ?, recorded_at = ?",
+            [position, running_hash, None if recorded_at is None else naive(recorded_at)],
+        )
+
+    def add_log_records(self, records: pa.Table) -> None:
+        self._insert("log_records", records)
+
+    # -- usage
+
+    def add_rows(self, rows: pa.Table) -> None:
+        """Insert usage rows and what they add to the days; rows already closed add nothing."""
+        self._cursor.register("staged_rows", rows)
+        self._cursor.execute(f"INSERT INTO {self._open_table} BY NAME SELECT * FROM staged_rows")
+        self._cursor.execute(_deltas("staged_rows WHERE closed_at IS NULL"))
+        self._cursor.unregister("staged_rows")
+
+    def add_outcomes(self, outcomes: pa.Table) -> None:
+        self._insert("outcomes", outcomes)
+
+    def close_row(self, customer_key: int, locator: int, position: int) -> bool:
+        """End the version of a row that holds now; False when none does."""
+        where = "customer_key = ? AND locator = ? AND closed_at IS NULL"
+        if not self.row_holds(customer_key, locator):
+            return False
+        self._cursor.execute(_deltas(f"usage_rows WHERE {where}", sign="-"), [customer_key, locator])
+        for table in self._tables:
+            self._cursor.execute(f"UPDATE {table} SET closed_at = ? WHERE {where}", [position, customer_key, locator])
+        return True
+
+    def row_holds(self, customer_key: int, locator: int) -> bool:
+        """Whether a version of this row holds now."""
+        held = self._cursor.execute(
+            "SELECT count(*) FROM usage_rows WHERE customer_key = ? AND locator = ? AND closed_at IS NULL",
+            [customer_key, locator],
+        ).fetchall()
+        return bool(held[0][0] > 0)
+
+    def reopen_row(self, customer_key: int, locator: int, position: int) -> tuple[str | None, str | None]:
+        """Begin a new version of a row that no version holds of, equal to its last one; answer its provider and model."""
+        self._cursor.execute(
+            f"""INSERT INTO {self._open_table}
+            SELECT * REPLACE (?::BIGINT AS counted_at, NULL::BIGINT AS closed_at) FROM (
+                SELECT * FROM usage_rows WHERE customer_key = ? AND locator = ?
+                ORDER BY counted_at DESC, closed_at DESC LIMIT 1)""",
+            [position, customer_key, locator],
+        )
+        where = "customer_key = ? AND locator = ? AND closed_at IS NULL"
+        self._cursor.execute(_deltas(f"usage_rows WHERE {where}"), [customer_key, locator])
+        kind = self._cursor.execute(
+            f"SELECT provider, model FROM kinds JOIN usage_rows USING (kind_key) WHERE {where}", [customer_key, locator]
+        ).fetchall()
+        return kind[0][0], kind[0][1]
+
+    def unknown_cost_rows(self, kind_key: int, scope_key: int, above_locator: int, rows_max: int) -> pa.Table:
+        """Rows of one kind whose cost is unknown now, ascending by locator, after `above_locator`."""
+        return self._cursor.sql(
+            """SELECT locator, customer_key, time, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens,
+                reasoning_tokens FROM usage_rows
+            WHERE scope_key = $1 AND kind_key = $2 AND cost_origin = 'unknown' AND closed_at IS NULL AND locator > $3
+            ORDER BY locator LIMIT $4""",
+            params=[scope_key, kind_key, above_locator, rows_max],
+        ).to_arrow_table()
+
+    def price_rows(self, priced: pa.Table, position: int) -> None:
+        """Give rows of unknown cost the cost in `priced` (locator, customer_key, cost_usd, price_position), from `position` on."""
+        self._cursor.register("priced", priced)
+        same = "r.customer_key = p.customer_key AND r.locator = p.locator"
+        for table in self._tables:
+            self._cursor.execute(
+                f"""UPDATE {table} AS r SET closed_at = {int(position)} FROM priced p
+                WHERE {same} AND r.closed_at IS NULL AND r.cost_origin = 'unknown'"""
+            )
+        closed = f"""usage_rows r JOIN priced p ON {same} AND r.closed_at = {int(position)} AND r.cost_origin = 'unknown'"""
+        self._cursor.execute(
+            f"""INSERT INTO usage_days SELECT r.scope_key, r.customer_key, r.time::DATE, r.kind_key,
+            0, 0, 0, 0, 0, 0, sum(p.cost_usd), -count(*) FROM {closed} GROUP BY ALL"""
+        )
+        self._cursor.execute(
+            f"""INSERT INTO {self._open_table} SELECT r.* REPLACE (p.cost_usd AS cost_usd, 'price' AS cost_origin,
+            p.price_position AS price_position, {int(position)} AS counted_at, NULL::BIGINT AS closed_at) FROM {closed}"""
+        )
+        self._cursor.unregister("priced")
+
+    # -- lifecycle
+
+    def add_fact(self, table: str, owner: tuple[int] | tuple[int, str], position: int, kind: str,
+                 event: LifecycleEvent, fields: dict[str, Any]) -> None:
+        """One fact of a customer, budget or meter; `owner` is its key in `table`."""
+        values = [
+            *owner, position, naive(event.effective_at), naive(event.recorded_at), kind, json.dumps(fields),
+            event.provenance.actor, event.provenance.dialect, event.provenance.reason,
+        ]  # fmt: skip
+        places = ", ".join("?" * len(values))
+        self._cursor.execute(f"INSERT INTO {table} VALUES ({places})", values)
+
+    def add_correction(self, scope_key: int, source: str, event_id: str, kind: str, position: int,
+                       event: LifecycleEvent) -> None:
+        self._cursor.execute(
+            "INSERT INTO corrections VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [scope_key, source, event_id, kind, position, naive(event.recorded_at), event.provenance.actor,
+             event.provenance.reason],
+        )  # fmt: skip
+
+    def add_price(self, position: int, scope_key: int | None, provider: str, model: str,
+                  versions: tuple[PriceVersion, ...], library: str | None, event: LifecycleEvent) -> None:
+        self._cursor.execute(
+            "INSERT INTO prices VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [position, scope_key, provider, model, msgspec.json.encode(versions).decode(), library,
+             naive(event.recorded_at), event.provenance.actor],
+        )  # fmt: skip
+
+    def add_api_key(self, key_id: str, scope_key: int, scopes: tuple[str, ...], prefix: str, secret_hash: str,
+                    name: str | None, position: int, issued_at: datetime) -> None:
+        self._cursor.execute(
+            "INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+            [key_id, scope_key, ",".join(scopes), prefix, secret_hash, name, naive(issued_at), position],
+        )
+
+    def revoke_api_key(self, key_id: str, revoked_at: datetime) -> None:
+        self._cursor.execute(
+            "UPDATE api_keys SET revoked_at = ? WHERE key_id = ? AND revoked_at IS NULL", [naive(revoked_at), key_id]
+        )
+
+    # -- questions that the fold asks its own store
+
+    def running_hash_at(self, position: int) -> bytes | None:
+        """The running hash after a folded position; None when the store has not folded it."""
+        found = self._cursor.execute("SELECT running_hash FROM log_records WHERE position = ?", [position]).fetchall()
+        return bytes(found[0][0]) if found else None
+
+    def refused_locators(self, first: int, last: int) -> list[int]:
+        """Locators in [first, last) whose events were not counted."""
+        found = self._cursor.execute(
+            "SELECT locator FROM outcomes WHERE locator >= ? AND locator < ?", [first, last]
+        ).fetchall()
+        return [row[0] for row in found]
+
+    def delta_rows(self) -> int:
+        """How many rows the days have, deltas not added up."""
+        return self._count("usage_days")
+
+    # -- compaction (each call is one transaction of its own)
+
+    def compact_days(self) -> int:
+        """Add up the deltas of equal (customer, day, kind); answers how many rows that saved."""
+        before = self._count("usage_days")
+        self.begin()
+        self._cursor.execute(
+            """CREATE OR REPLACE TABLE usage_days_compacted AS
+            SELECT scope_key, customer_key, day, kind_key, sum(events)::BIGINT AS events,
+                sum(input_tokens)::BIGINT AS input_tokens, sum(cached_input_tokens)::BIGINT AS cached_input_tokens,
+                sum(cache_write_tokens)::BIGINT AS cache_write_tokens, sum(output_tokens)::BIGINT AS output_tokens,
+                sum(reasoning_tokens)::BIGINT AS reasoning_tokens, sum(cost_usd)::DECIMAL(38, 12) AS cost_usd,
+                sum(cost_unknown_events)::BIGINT AS cost_unknown_events
+            FROM usage_days GROUP BY scope_key, customer_key, day, kind_key
+            ORDER BY scope_key, customer_key, day, kind_key"""
+        )
+        self._cursor.execute("DROP TABLE usage_days")
+        self._cursor.execute("ALTER TABLE usage_days_compacted RENAME TO usage_days")
+        self.commit()
+        return before - self._count("usage_days")
+
+    def compact_rows(self, open_rows_min: int, generations_max: int) -> bool:
+        """Sort the open generation away when it has `open_rows_min` rows, merging all into one beyond `generations_max`.
+
+        1. Count the open generation; leave it when it is small.
+        2. Write its rows (and those of the sorted generations, when there are too many) sorted into a new table.
+        3. Open a fresh generation, drop what was merged, and make the view show the new set. One transaction.
+        """
+        rows = self._count(self._open_table)
+        if rows < open_rows_min:
+            return False
+        merged = self._tables if len(self._tables) > generations_max else [self._open_table]
+        number = 1 + max(int(name.rsplit("_", 1)[1]) for name in self._tables)
+        union = " UNION ALL ".join(f"SELECT * FROM {name}" for name in merged)
+        self.begin()
+        sorted_name = create_generation(self._cursor, number)
+        self._cursor.execute(
+            f"INSERT INTO {sorted_name} SELECT * FROM ({union}) ORDER BY scope_key, customer_key, time, locator"
+        )
+        self._cursor.execute(
+            "UPDATE generations SET sorted = true, rows = ? WHERE name = ?", [self._count(sorted_name), sorted_name]
+        )
+        create_generation(self._cursor, number + 1)
+        for name in merged:
+            self._cursor.execute("DELETE FROM generations WHERE name = ?", [name])
+        refresh_usage_rows(self._cursor)
+        for name in merged:
+            self._cursor.execute(f"DROP TABLE {name}")
+        self.commit()
+        self._load_generations()
+        return True
+
+    def _count(self, table: str) -> int:
+        return int(self._cursor.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
+
+
+_WAITING_VOIDS: Final = """
+    SELECT c.scope_key, c.source, c.id FROM
+        (SELECT scope_key, source, id, arg_max(kind, position) AS last FROM corrections GROUP BY ALL) c
+    WHERE c.last = 'usage.voided'
+      AND NOT EXISTS (SELECT 1 FROM usage_rows r WHERE r.scope_key = c.scope_key AND r.source = c.source AND r.id = c.id)"""

@@ -1,0 +1,313 @@
+"""The query interface over a DuckDB read store: every method of `projections.read_store.Snapshot`.
+
+A snapshot is a read transaction on a cursor of its own, used by one thread at a time; results are always fetched whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Final
+
+import duckdb
+
+from domain.errors import InvalidInput
+from domain.outcomes import EventOutcome, Outcome, OutcomeCounts
+from domain.scope import Scope
+from projections.duckdb import event_rows, fact_rows
+from projections.duckdb.fact_rows import CustomerRow
+from projections.duckdb.instants import aware_or_none, naive
+from projections.duckdb.kinds import Kind, all_kinds
+from projections.duckdb.meter_values import meter_values
+from projections.duckdb.usage_sums import UsageSumming
+from projections.markups import markup_at, markup_changes
+from projections.read_store import (
+    PAGE_ROWS_MAX,
+    WINDOWS_MAX,
+    ApiKeyRecord,
+    CorrectionRecord,
+    CustomerRecord,
+    EventFilter,
+    Fact,
+    LogPoint,
+    MeterQuestion,
+    MeterValue,
+    OutcomeRow,
+    PriceRecord,
+    RowSpan,
+    Segment,
+    SourceCounts,
+    UsageEventRow,
+    UsageQuestion,
+    UsageSum,
+)
+
+CUSTOMERS_KNOWN_MAX: Final = 100_000
+
+_COUNTS = (
+    "coalesce(sum(counted), 0), coalesce(sum(duplicate), 0), coalesce(sum(conflict), 0), coalesce(sum(rejected), 0)"
+)
+
+
+class KnownKeys:
+    """Surrogate keys that some snapshot has looked up. They are given in log order and never change: all share them."""
+
+    def __init__(self) -> None:
+        self.scopes: dict[Scope, int] = {}
+        self.customers: dict[tuple[int, str], CustomerRow] = {}
+        self.kinds: tuple[int, tuple[Kind, ...]] = (-1, ())  # as of a log position
+
+    def remember(self, scope_key: int, customer_id: str, row: CustomerRow) -> None:
+        """Keep a customer's key; forgets all when they become too many."""
+        if len(self.customers) >= CUSTOMERS_KNOWN_MAX:
+            self.customers.clear()
+        self.customers[scope_key, customer_id] = row
+
+
+class DuckDBReads:
+    """A read store whose cursors come from `connect`: one for every snapshot, closed with it."""
+
+    def __init__(self, connect: Callable[[], duckdb.DuckDBPyConnection]) -> None:
+        self._connect = connect
+        self._keys = KnownKeys()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[DuckDBSnapshot]:
+        """A consistent view that lasts as long as the context. Used by one thread at a time."""
+        cursor = self._connect()
+        try:
+            cursor.execute("BEGIN TRANSACTION READ ONLY")
+            yield DuckDBSnapshot(cursor, self._keys)
+        finally:
+            cursor.close()
+
+
+class DuckDBSnapshot:
+    """Reads at one position, on a cursor that is in a transaction."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, keys: KnownKeys) -> None:
+        self._cursor = cursor
+        self._keys = keys
+        self._point: LogPoint | None = None
+        self._facts: dict[int, list[Fact]] = {}
+
+    def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self._cursor.execute(sql, list(values)).fetchall()
+
+    def _scope_key(self, scope: Scope) -> int | None:
+        key = self._keys.scopes.get(scope)
+        if key is None:
+            named = [scope.tenant, scope.environment]
+            found = self._rows("SELECT scope_key FROM scopes WHERE tenant = ? AND environment = ?", named)
+            if found:
+                key = self._keys.scopes[scope] = int(found[0][0])
+        return key
+
+    # -- the log
+
+    def point(self) -> LogPoint:
+        if self._point is None:
+            position, recorded_at = self._rows("SELECT position, recorded_at FROM progress")[0]
+            self._point = LogPoint(position, aware_or_none(recorded_at))
+        return self._point
+
+    def position_at(self, instant: datetime) -> int:
+        found = self._rows("SELECT max(position) FROM log_records WHERE recorded_at < ?", [naive(instant)])
+        return found[0][0] or 0
+
+    def source_counts(self, scope: Scope) -> list[SourceCounts]:
+        rows = self._rows(
+            f"""SELECT stream, {_COUNTS} FROM log_records WHERE scope_key = ? AND received > 0
+            GROUP BY stream ORDER BY stream""",
+            [self._scope_key(scope)],
+        )
+        return [SourceCounts(stream, OutcomeCounts(*counts)) for stream, *counts in rows]
+
+    def totals(self) -> OutcomeCounts:
+        return OutcomeCounts(*self._rows(f"SELECT {_COUNTS} FROM log_records")[0])
+
+    def scopes(self) -> list[Scope]:
+        return [
+            Scope(*row) for row in self._rows("SELECT tenant, environment FROM scopes ORDER BY tenant, environment")
+        ]
+
+    # -- customers
+
+    def customer(self, scope: Scope, customer_id: str) -> CustomerRecord | None:
+        scope_key = self._scope_key(scope)
+        row = None if scope_key is None else self._customer_row(scope_key, customer_id)
+        if scope_key is None or row is None:
+            return None
+        facts = self._facts_of(row.key, None)
+        return CustomerRecord(
+            customer_id, row.first_position, *fact_rows.seen(self._cursor, scope_key, row.key), tuple(facts)
+        )
+
+    def customers(self, scope: Scope, after: str | None, limit: int, prefix: str | None = None) -> list[CustomerRecord]:
+        scope_key = self._scope_key(scope)
+        return [] if scope_key is None else fact_rows.customers(self._cursor, scope_key, after, _page(limit), prefix)
+
+    def customers_ever_deactivated(self, scope: Scope) -> list[CustomerRecord]:
+        scope_key = self._scope_key(scope)
+        return [] if scope_key is None else fact_rows.customers_ever_deactivated(self._cursor, scope_key)
+
+    # -- usage
+
+    def usage(self, scope: Scope, question: UsageQuestion) -> list[UsageSum]:
+        whose = self._whose(scope, question.customer_id)
+        _check_segments(question.segments)
+        if whose is None or not question.segments:
+            return []
+        known, kinds = self._known(question), self._kinds()
+        if not question.split_markup:
+            return UsageSumming(*whose, known, kinds, {}).answer(self._cursor)
+        if whose[1] is None:
+            facts = fact_rows.facts_of_marked_customers(self._cursor, whose[0], known.as_of)
+            markups = {key: changes for key, found in facts.items() if (changes := markup_changes(found))}
+            return UsageSumming(*whose, known, kinds, markups).answer(self._cursor)
+        changes = markup_changes(self._facts_of(whose[1], known.as_of))
+        start, end = question.segments[0].start, question.segments[-1].end
+        inside = [change for change in changes if start < change.start < end]
+        of_customer = {whose[1]: inside} if inside else {}
+        return UsageSumming(*whose, known, kinds, of_customer, markup_at(changes, start)).answer(self._cursor)
+
+    def meter(self, scope: Scope, question: MeterQuestion) -> list[MeterValue]:
+        whose = self._whose(scope, question.customer_id)
+        _check_segments(question.segments)
+        return [] if whose is None else meter_values(self._cursor, *whose, question)
+
+    def _whose(self, scope: Scope, customer_id: str | None) -> tuple[int, int | None] | None:
+        """Scope and customer as keys; None when there is no such scope or customer."""
+        scope_key = self._scope_key(scope)
+        if scope_key is None or customer_id is None:
+            return None if scope_key is None else (scope_key, None)
+        row = self._customer_row(scope_key, customer_id)
+        return None if row is None else (scope_key, row.key)
+
+    def _customer_row(self, scope_key: int, customer_id: str) -> CustomerRow | None:
+        known = self._keys.customers.get((scope_key, customer_id))
+        if known is None:
+            known = fact_rows.customer_row(self._cursor, scope_key, customer_id)
+            if known is not None:
+                self._keys.remember(scope_key, customer_id, known)
+        return known
+
+    def _kinds(self) -> tuple[Kind, ...]:
+        position = self.point().position
+        loaded_at, kinds = self._keys.kinds
+        if loaded_at != position:
+            kinds = all_kinds(self._cursor)
+            self._keys.kinds = position, kinds
+        return kinds
+
+    def _facts_of(self, customer_key: int, as_of: int | None) -> list[Fact]:
+        if customer_key not in self._facts:
+            self._facts[customer_key] = fact_rows.facts_of_customer(self._cursor, customer_key)
+        return [fact for fact in self._facts[customer_key] if as_of is None or fact.position <= as_of]
+
+    def _known(self, question: UsageQuestion) -> UsageQuestion:
+        if question.as_of is None or self._earlier(question.as_of) is not None:
+            return question
+        return UsageQuestion(
+            question.segments, question.customer_id, question.group_by, question.event_types, question.models,
+            None, question.split_markup,
+        )  # fmt: skip
+
+    def _earlier(self, as_of: int | None) -> int | None:
+        """`as_of` when it lies before this snapshot; None when it asks for what is known now."""
+        return as_of if as_of is not None and as_of < self.point().position else None
+
+    # -- events
+
+    def events(
+        self, scope: Scope, where: EventFilter, after: tuple[datetime, int] | None, limit: int
+    ) -> list[UsageEventRow]:
+        whose = self._whose(scope, where.customer_id)
+        limit = _page(limit)
+        if whose is None:
+            return []
+        kind_keys = None
+        if where.model is not None or where.type is not None:
+            kind_keys = [
+                kind.key
+                for kind in self._kinds()
+                if where.model in (None, kind.model) and where.type in (None, kind.type)
+            ]
+        return event_rows.events(self._cursor, *whose, kind_keys, where, after, limit)
+
+    def event(self, scope: Scope, source: str, event_id: str) -> UsageEventRow | None:
+        scope_key = self._scope_key(scope)
+        return None if scope_key is None else event_rows.event_of_identity(self._cursor, scope_key, source, event_id)
+
+    def event_at(self, locator: int) -> UsageEventRow | None:
+        return event_rows.event_at(self._cursor, locator)
+
+    def refusals_of(self, scope: Scope, source: str, event_id: str, limit: int) -> list[OutcomeRow]:
+        scope_key = self._scope_key(scope)
+        if scope_key is None:
+            return []
+        return event_rows.refusals_of(self._cursor, scope_key, source, event_id, _page(limit))
+
+    def outcomes(
+        self, scope: Scope, outcomes: tuple[Outcome, ...], after: int | None, limit: int, reason: str | None = None
+    ) -> list[OutcomeRow]:
+        scope_key = self._scope_key(scope)
+        if scope_key is None:
+            return []
+        return event_rows.outcomes(self._cursor, scope_key, outcomes, after, _page(limit), reason)
+
+    def receipt(self, spans: Sequence[RowSpan]) -> tuple[OutcomeCounts, list[EventOutcome]]:
+        return event_rows.receipt(self._cursor, spans)
+
+    def corrections(self, scope: Scope, source: str, event_id: str) -> list[CorrectionRecord]:
+        scope_key = self._scope_key(scope)
+        return [] if scope_key is None else event_rows.corrections(self._cursor, scope_key, source, event_id)
+
+    # -- budgets, meters, keys, prices
+
+    def budget_facts(self, scope: Scope, budget_id: str) -> tuple[Fact, ...]:
+        return self._named_facts("budget_facts", "budget_id", scope, budget_id)
+
+    def budget_ids(self, scope: Scope, after: str | None, limit: int) -> list[str]:
+        return self._names("budget_facts", "budget_id", scope, after, limit)
+
+    def meter_facts(self, scope: Scope, code: str) -> tuple[Fact, ...]:
+        return self._named_facts("meter_facts", "code", scope, code)
+
+    def meter_codes(self, scope: Scope, after: str | None, limit: int) -> list[str]:
+        return self._names("meter_facts", "code", scope, after, limit)
+
+    def _named_facts(self, table: str, column: str, scope: Scope, name: str) -> tuple[Fact, ...]:
+        scope_key = self._scope_key(scope)
+        return () if scope_key is None else fact_rows.named_facts(self._cursor, table, column, scope_key, name)
+
+    def _names(self, table: str, column: str, scope: Scope, after: str | None, limit: int) -> list[str]:
+        scope_key = self._scope_key(scope)
+        return [] if scope_key is None else fact_rows.names(self._cursor, table, column, scope_key, after, _page(limit))
+
+    def api_keys(self, scope: Scope) -> list[ApiKeyRecord]:
+        scope_key = self._scope_key(scope)
+        return [] if scope_key is None else fact_rows.api_keys(self._cursor, scope_key)
+
+    def all_api_keys(self) -> list[ApiKeyRecord]:
+        return fact_rows.api_keys(self._cursor, None)
+
+    def prices(
+        self, scope: Scope, provider: str | None, model: str | None, after: int | None, limit: int
+    ) -> list[PriceRecord]:
+        return fact_rows.prices(self._cursor, self._scope_key(scope), provider, model, after, _page(limit))
+
+    def price_at(self, position: int) -> PriceRecord | None:
+        return fact_rows.price_at(self._cursor, position)
+
+
+def _page(limit: int) -> int:
+    if not 1 <= limit <= PAGE_ROWS_MAX:
+        raise InvalidInput("limit", f"is 1 to {PAGE_ROWS_MAX}")
+    return limit
+
+
+def _check_segments(segments: Sequence[Segment]) -> None:
+    if len(segments) > WINDOWS_MAX:
+        raise InvalidInput("window", f"makes more than {WINDOWS_MAX} windows", "too_many_windows")

@@ -1,0 +1,37 @@
+"""Exceptions of the projections room.
+
+    ProjectionError
+    ├── ReadStoreMismatch       the read store was folded from another log, or from another history of this one
+    ├── ReadStoreCorrupted      the read store's files cannot be trusted; `rebuild` makes them again from the log
+    ├── IdentityIndexCorrupted  the identity index's files cannot be trusted; it is made again from the log
+    └── HistoryGone             asked for a past that retention has removed
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class ProjectionError(Exception):
+    """Root of everything this room raises."""
+
+
+class ReadStoreMismatch(ProjectionError):
+    """The read store's running hash differs from the log's at the same position, or its log id does."""
+
+
+class ReadStoreCorrupted(ProjectionError):
+    """The read store contradicts itself or cannot be read. The log is untouched: a rebuild makes it again."""
+
+
+class IdentityIndexCorrupted(ProjectionError):
+    """A file of the identity index is damaged, incomplete or of another log: `path` names it, `problem` says how."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"identity index {path}: {problem}; nothing is lost, the index can be rebuilt from the log")
+        self.path = path
+        self.problem = problem
+
+
+class HistoryGone(ProjectionError):
+    """The question reaches behind the horizon that retention left; what is asked for exists no more."""

@@ -1,0 +1,100 @@
+"""Entries of the identity index: who claimed an identity first, as three sorted columns.
+
+An entry is 24 bytes: the keyed hash of an identity, the digest of what was claimed under it, and the
+locator of the event that claimed it. One hash can have several entries, because two identities can share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+ENTRY_BYTES: Final = 24
+
+U64 = NDArray[np.uint64]
+Rows = NDArray[np.intp]
+
+
+class Entries(NamedTuple):
+    """Three columns of equal length, ascending by hash. They may be memory-mapped; nobody writes to them."""
+
+    hashes: U64
+    digests: U64
+    locators: U64
+
+    @property
+    def length(self) -> int:
+        return len(self.hashes)
+
+
+class PriorClaims(NamedTuple):
+    """The entries found for an array of hashes, ascending by (row, locator).
+
+    `rows[i]` is the index of a looked-up hash, `digests[i]` and `locators[i]` one entry under it. A row
+    without entries does not occur; a row with several occurs several times, its first claim first.
+    """
+
+    rows: Rows
+    digests: U64
+    locators: U64
+
+    def found(self, count: int) -> NDArray[np.bool_]:
+        """For each of the `count` looked-up hashes: is there an entry?"""
+        mask = np.zeros(count, dtype=np.bool_)
+        mask[self.rows] = True
+        return mask
+
+    def of_row(self, row: int) -> list[tuple[int, int]]:
+        """(digest, locator) of every entry of one row, first claim first."""
+        first, last = np.searchsorted(self.rows, (row, row + 1))
+        return list(zip(self.digests[first:last].tolist(), self.locators[first:last].tolist(), strict=True))
+
+
+NO_U64: Final[U64] = np.empty(0, dtype=np.uint64)
+NO_PRIOR_CLAIMS: Final = PriorClaims(np.empty(0, dtype=np.intp), NO_U64, NO_U64)
+
+
+def sorted_entries(hashes: U64, digests: U64, locators: U64) -> Entries:
+    """Entries of unsorted columns. Copies, so that the caller may go on using its arrays."""
+    order = np.argsort(hashes)
+    return Entries(hashes[order], digests[order], locators[order])
+
+
+def merged(parts: Sequence[Entries]) -> Entries:
+    """All entries of `parts` (at least one) in one, in memory."""
+    if len(parts) == 1:
+        return parts[0]
+    hashes = np.concatenate([part.hashes for part in parts])
+    # On a concatenation of ascending pieces the stable sort is a merge: twice as fast as sorting anew.
+    order = np.argsort(hashes, kind="stable")
+    digests = np.concatenate([part.digests for part in parts])
+    locators = np.concatenate([part.locators for part in parts])
+    return Entries(hashes[order], digests[order], locators[order])
+
+
+def claims_in(parts: Sequence[Entries], hashes: U64, rows: Rows) -> PriorClaims:
+    """What `parts` hold for `hashes`, which are ascending; `rows[i]` is what the answer calls `hashes[i]`."""
+    found = [claims for part in parts for claims in [_claims_in_one(part, hashes, rows)] if len(claims.rows)]
+    if not found:
+        return NO_PRIOR_CLAIMS
+    all_rows = np.concatenate([claims.rows for claims in found])
+    digests = np.concatenate([claims.digests for claims in found])
+    locators = np.concatenate([claims.locators for claims in found])
+    order = np.lexsort((locators, all_rows))
+    return PriorClaims(all_rows[order], digests[order], locators[order])
+
+
+def _claims_in_one(part: Entries, hashes: U64, rows: Rows) -> PriorClaims:
+    first = np.searchsorted(part.hashes, hashes, side="left")
+    hit = np.flatnonzero(part.hashes[np.minimum(first, part.length - 1)] == hashes)
+    if not len(hit):
+        return NO_PRIOR_CLAIMS
+    start = first[hit]
+    per_hit = np.searchsorted(part.hashes, hashes[hit], side="right") - start
+    # Positions start, start + 1 ... start + per_hit - 1 of every hit, one after the other.
+    ends = np.cumsum(per_hit)
+    at = np.arange(ends[-1]) + np.repeat(start - (ends - per_hit), per_hit)
+    return PriorClaims(np.repeat(rows[hit], per_hit), part.digests[at], part.locators[at])

@@ -1,0 +1,286 @@
+"""The identity index: which identities were claimed, by which event, with which content.
+
+New entries go into memory (sorted columns, merged geometrically); a checkpoint writes them as a run;
+background merging keeps the runs few. A filter in front answers for most new identities. Entries enter only
+after the read store committed them, so the index is never ahead of it: after a restart the projector
+adds again what lies between `covered_position` and the read store's position.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from domain.usage_columns import position_of
+from projections.identity.entries import NO_PRIOR_CLAIMS, U64, Entries, PriorClaims, claims_in, merged, sorted_entries
+from projections.identity.filter import FILTER_BYTES_MAX, IdentityFilter, filter_bytes_for
+from projections.identity.manifest import (
+    MANIFEST_FORMAT,
+    Manifest,
+    read_manifest,
+    remove_unnamed_files,
+    run_path,
+    write_manifest,
+)
+from projections.identity.runs import Run, merged_in_pieces, read_run, write_run
+
+#: 48 MB; an `add` that reaches it makes a checkpoint by itself.
+MEMORY_ENTRIES_MAX: Final = 2_000_000
+#: A level that has not this many times the entries of the next one is merged with it.
+_LEVEL_RATIO: Final = 2
+#: A run joins a merge when it has at most this many times the entries of all smaller ones in it together.
+_RUN_RATIO: Final = 2
+
+
+class _Covered(NamedTuple):
+    position: int
+    running_hash: bytes
+
+
+class _Parts(NamedTuple):
+    """Everything a lookup needs; replaced as a whole, so that a lookup in another thread sees one state."""
+
+    filter: IdentityFilter
+    runs: tuple[Run, ...]
+    frozen: tuple[Entries, ...]  # a checkpoint is writing these
+    levels: tuple[Entries, ...]  # in memory, each much smaller than the one before
+
+    def searched(self) -> tuple[Entries, ...]:
+        return (*(run.entries for run in self.runs), *self.frozen, *self.levels)
+
+
+class IdentityIndex:
+    """Opened with `open`. One thread adds; lookups, checkpoints and merges may run in others meanwhile."""
+
+    def __init__(self, folder: Path, manifest: Manifest, parts: _Parts, bounds: tuple[int, int]) -> None:
+        self._folder = folder
+        self._log_id = manifest.log_id
+        self._covered = self._durable = _Covered(manifest.covered_position, manifest.running_hash)
+        self._run_number_next = manifest.run_number_next
+        self._parts: _Parts | None = parts
+        self._filter_bytes_max, self._memory_entries_max = bounds
+        self._added_during_rebuild: list[U64] | None = None
+        self._state_lock = threading.Lock()  # held for moments: whoever replaces what is above
+        self._checkpoint_lock = threading.Lock()  # held while a run is written
+        self._merge_lock = threading.Lock()  # held while runs are merged
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        log_id: str,
+        *,
+        filter_bytes_max: int = FILTER_BYTES_MAX,
+        memory_entries_max: int = MEMORY_ENTRIES_MAX,
+    ) -> IdentityIndex:
+        """The index in `folder` (made if absent) for the log with this id; every byte of its runs is verified.
+
+        Raises `IdentityIndexCorrupted` when a file is damaged, missing or of another log. Only one process may
+        have an index open.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        manifest = read_manifest(folder, log_id)
+        remove_unnamed_files(folder, manifest)
+        runs = tuple(read_run(run_path(folder, number), header) for number, header in manifest.runs)
+        count = sum(run.header.count for run in runs)
+        fresh = _filled_filter(filter_bytes_for(2 * count, filter_bytes_max), (run.entries.hashes for run in runs))
+        return cls(folder, manifest, _Parts(fresh, runs, (), ()), (filter_bytes_max, memory_entries_max))
+
+    @property
+    def covered_position(self) -> int:
+        """The log position up to which every claim is in the index; after `open`, that of the last checkpoint."""
+        return self._covered.position
+
+    @property
+    def running_hash(self) -> bytes:
+        """The log's running hash at `covered_position`."""
+        return self._covered.running_hash
+
+    @property
+    def count(self) -> int:
+        """Number of entries."""
+        return sum(part.length for part in self._opened().searched())
+
+    @property
+    def run_count(self) -> int:
+        """Number of runs on disk."""
+        return len(self._opened().runs)
+
+    @property
+    def filter_bytes(self) -> int:
+        """Memory that the filter uses."""
+        return self._opened().filter.bytes
+
+    def lookup(self, hashes: U64) -> PriorClaims:
+        """Every entry under each of `hashes` (any order, repeats allowed); rows of the answer index into `hashes`."""
+        parts = self._opened()
+        rows = np.flatnonzero(parts.filter.may_contain(hashes))
+        if not len(rows):
+            return NO_PRIOR_CLAIMS
+        # Ascending searches are three times as fast: neighbours touch the same pages.
+        rows = rows[np.argsort(hashes[rows])]
+        return claims_in(parts.searched(), hashes[rows], rows)
+
+    def add(self, hashes: U64, digests: U64, locators: U64, up_to_position: int, running_hash: bytes) -> None:
+        """Add the claims that the read store has just committed up to `up_to_position`; the arrays may be empty.
+
+        Call it only after that commit. Raises `ValueError` when the position is covered already or a locator
+        points behind it. When memory is full this makes a checkpoint; an `OSError` from that leaves the
+        entries added, in memory.
+        """
+        added = sorted_entries(hashes, digests, locators)
+        with self._state_lock:
+            parts = self._opened()
+            self._refuse_bad_positions(locators, up_to_position)
+            if added.length:
+                self._parts = self._with_entries(parts, added)
+            self._covered = _Covered(up_to_position, running_hash)
+            full = sum(level.length for level in self._opened().levels) >= self._memory_entries_max
+        if full:
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Make what was added durable, as a run, with exactly the position of the last `add` before the call.
+
+        After an `OSError` the index is as before and goes on from memory.
+        """
+        with self._checkpoint_lock:
+            frozen, covered = self._freeze()
+            try:
+                run = self._written_run(frozen, covered) if frozen else None
+                with self._state_lock:
+                    parts = self._opened()
+                    runs = parts.runs if run is None else (*parts.runs, run)
+                    self._publish(runs, covered)
+                    self._parts = parts._replace(runs=runs, frozen=())
+            except BaseException:
+                self._thaw()
+                raise
+
+    def merge_runs(self, budget_bytes: int) -> int:
+        """Merge once the most runs of similar size that have `budget_bytes` together; answer the bytes merged.
+
+        0 means that nothing within the budget is worth merging. A filter that grew on the way is made anew.
+        """
+        with self._merge_lock:
+            chosen = runs_worth_merging(self._opened().runs, budget_bytes)
+            if chosen:
+                self._replace_runs(chosen)
+            self._rebuild_filter_if_worn()
+        return sum(run.bytes for run in chosen)
+
+    def close(self) -> None:
+        """Let go of the files. Makes no checkpoint: what was added since the last one is added again after `open`."""
+        with self._merge_lock, self._checkpoint_lock, self._state_lock:
+            self._parts = None
+
+    def _opened(self) -> _Parts:
+        if self._parts is None:
+            raise ValueError("the identity index is closed")
+        return self._parts
+
+    def _refuse_bad_positions(self, locators: U64, up_to_position: int) -> None:
+        if up_to_position <= self._covered.position:
+            raise ValueError(f"position {up_to_position} is covered already (up to {self._covered.position})")
+        if len(locators) and position_of(int(locators.max())) > up_to_position:
+            raise ValueError(f"a locator points behind position {up_to_position}")
+
+    def _with_entries(self, parts: _Parts, added: Entries) -> _Parts:
+        count = added.length + sum(part.length for part in parts.searched())
+        known = parts.filter
+        while count > known.entries_max and known.bytes * 2 <= self._filter_bytes_max:
+            known = known.doubled()
+        known.add_ascending(added.hashes)
+        noted = self._added_during_rebuild
+        if noted is not None:
+            noted.append(added.hashes)
+        levels = [*parts.levels, added]
+        while len(levels) > 1 and levels[-2].length < _LEVEL_RATIO * levels[-1].length:
+            levels[-2:] = [merged(levels[-2:])]
+        return parts._replace(filter=known, levels=tuple(levels))
+
+    def _freeze(self) -> tuple[tuple[Entries, ...], _Covered]:
+        with self._state_lock:
+            parts = self._opened()
+            self._parts = parts._replace(frozen=parts.levels, levels=())
+            return parts.levels, self._covered
+
+    def _thaw(self) -> None:
+        with self._state_lock:
+            if self._parts is not None:
+                self._parts = self._parts._replace(frozen=(), levels=(*self._parts.frozen, *self._parts.levels))
+
+    def _written_run(self, parts: tuple[Entries, ...], covered: _Covered) -> Run:
+        with self._state_lock:
+            number = self._run_number_next
+            self._run_number_next += 1
+        count = sum(part.length for part in parts)
+        return write_run(run_path(self._folder, number), self._log_id, covered, count, merged_in_pieces(parts))
+
+    def _publish(self, runs: tuple[Run, ...], durable: _Covered) -> None:
+        named = tuple((int(run.path.stem), run.header) for run in runs)
+        write_manifest(self._folder, Manifest(MANIFEST_FORMAT, self._log_id, *durable, self._run_number_next, named))
+        self._durable = durable
+
+    def _replace_runs(self, chosen: tuple[Run, ...]) -> None:
+        newest = max(chosen, key=lambda run: run.header.covered_position).header
+        covered = _Covered(newest.covered_position, newest.running_hash)
+        run = self._written_run(tuple(old.entries for old in chosen), covered)
+        with self._state_lock:
+            parts = self._opened()
+            kept = tuple(other for other in parts.runs if all(other is not old for old in chosen))
+            self._publish((*kept, run), self._durable)
+            self._parts = parts._replace(runs=(*kept, run))
+        for old in chosen:
+            old.path.unlink()
+
+    def _rebuild_filter_if_worn(self) -> None:
+        with self._state_lock:
+            parts = self._opened()
+            count = sum(part.length for part in parts.searched())
+            size = filter_bytes_for(2 * count, self._filter_bytes_max)
+            outgrown = count > parts.filter.entries_max and parts.filter.bytes < size
+            if not parts.filter.stretched and not outgrown:
+                return
+            meanwhile = self._added_during_rebuild = []
+        try:
+            # Filled without the lock and seen by nobody; adds that go on meanwhile are noted and put in at the end.
+            fresh = _filled_filter(size, (part.hashes for part in parts.searched()))
+            with self._state_lock:
+                for hashes in meanwhile:
+                    fresh.add_ascending(hashes)
+                self._parts = self._opened()._replace(filter=fresh)
+        finally:
+            self._added_during_rebuild = None
+
+
+def runs_worth_merging(runs: tuple[Run, ...], budget_bytes: int) -> tuple[Run, ...]:
+    """The most runs (at least two, the smallest such) of similar size whose bytes fit the budget; empty if none.
+
+    Similar: each has at most twice the entries of all smaller ones chosen. So the number of runs, and how often
+    an entry is rewritten, grow with the logarithm of the count.
+    """
+    by_size = sorted(runs, key=lambda run: run.header.count)
+    best: tuple[Run, ...] = ()
+    for start in range(len(by_size)):
+        chosen = [by_size[start]]
+        total = by_size[start].bytes
+        for run in by_size[start + 1 :]:
+            if run.bytes > _RUN_RATIO * total or total + run.bytes > budget_bytes:
+                break
+            chosen.append(run)
+            total += run.bytes
+        if len(chosen) > max(1, len(best)):
+            best = tuple(chosen)
+    return best
+
+
+def _filled_filter(bytes_: int, columns: Iterable[U64]) -> IdentityFilter:
+    fresh = IdentityFilter(bytes_)
+    for hashes in columns:
+        fresh.add_ascending(hashes)
+    return fresh

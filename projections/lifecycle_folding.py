@@ -1,0 +1,159 @@
+"""What each lifecycle event changes in the read store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from domain.errors import LogCorrupted
+from domain.key_store import PersonalKeys
+from domain.log import lifecycle_events as events
+from domain.log.lifecycle_events import LifecycleEvent
+from domain.personal_data import open_personal
+from domain.pricing import block_costs
+from domain.scope import Scope
+from projections.duckdb.fold_store import DuckDBFoldStore
+from projections.fold_state import FoldState
+from projections.identity.index import IdentityIndex
+from projections.located_events import LocatedEvents
+from projections.usage_folding import REQUEST_TYPE, TOKEN_COLUMNS, decimals_of_words, integers, words_of_integers
+
+#: How many rows of unknown cost are priced at once.
+PRICED_ROWS_MAX: Final = 100_000
+
+
+class LifecycleFolder:
+    """Applies lifecycle events in log order within the transaction that its caller holds open."""
+
+    def __init__(
+        self, store: DuckDBFoldStore, index: IdentityIndex, located: LocatedEvents, keys: PersonalKeys
+    ) -> None:
+        self._store = store
+        self._index = index
+        self._located = located
+        self._keys = keys
+
+    def apply(
+        self, state: FoldState, position: int, topic: str, event: LifecycleEvent, hash_at: Callable[[int], bytes | None]
+    ) -> int | None:
+        """Fold one event; answer the key of its scope, if it has one. `hash_at` knows the running hash of any folded position."""
+        match event:
+            case events.CustomerEvent():
+                return self._customer(state, position, topic, event)
+            case events.BudgetEvent():
+                scope_key = state.scope_key(Scope(event.tenant, event.environment))
+                self._store.add_fact("budget_facts", (scope_key, event.budget_id), position, topic, event, _fields(event))
+                return scope_key
+            case events.MeterEvent():
+                scope_key = state.scope_key(Scope(event.tenant, event.environment))
+                self._store.add_fact("meter_facts", (scope_key, event.code), position, topic, event, _fields(event))
+                return scope_key
+            case events.ApiKeyIssued():
+                scope_key = state.scope_key(Scope(event.tenant, event.environment))
+                self._store.add_api_key(
+                    event.key_id, scope_key, event.scopes, event.prefix, event.secret_hash, event.name, position,
+                    event.recorded_at,
+                )  # fmt: skip
+                return scope_key
+            case events.ApiKeyRevoked():
+                self._store.revoke_api_key(event.key_id, event.recorded_at)
+            case events.PriceListed():
+                self._listed_price(state, position, event)
+            case events.PriceSet():
+                return self._set_price(state, position, event)
+            case events.CorrectionEvent():
+                return self._correction(state, position, topic, event)
+            case events.LogSealed():
+                if hash_at(event.position) != event.running_hash:
+                    raise LogCorrupted(
+                        f"the seal at log position {position} does not match the records up to position {event.position}"
+                    )
+            case events.LogCreated():
+                state.hash_seed = event.hash_seed
+        return None
+
+    def _customer(self, state: FoldState, position: int, topic: str, event: events.CustomerEvent) -> int:
+        scope = Scope(event.tenant, event.environment)
+        scope_key = state.scope_key(scope)
+        fields = _fields(event)
+        if isinstance(event, events.CustomerCreated | events.CustomerUpdated) and event.personal is not None:
+            personal = open_personal(self._keys, event.personal, scope, event.customer_id)
+            fields |= {} if personal is None else personal
+        customer_key = state.customer_key(scope_key, event.customer_id, position)
+        self._store.add_fact("customer_facts", (customer_key,), position, topic, event, fields)
+        return scope_key
+
+    def _listed_price(self, state: FoldState, position: int, event: events.PriceListed) -> None:
+        state.prices.add(None, event.provider, event.model, position, event.versions)
+        self._store.add_price(position, None, event.provider, event.model, event.versions, event.library, event)
+        for scope_key in list(state.scope_keys.values()):
+            self._price_unknown(state, scope_key, event.provider, event.model, position)
+
+    def _set_price(self, state: FoldState, position: int, event: events.PriceSet) -> int:
+        scope_key = state.scope_key(Scope(event.tenant, event.environment))
+        state.prices.add(scope_key, event.provider, event.model, position, (event.price,))
+        self._store.add_price(position, scope_key, event.provider, event.model, (event.price,), None, event)
+        self._price_unknown(state, scope_key, event.provider, event.model, position)
+        return scope_key
+
+    def _price_unknown(self, state: FoldState, scope_key: int, provider: str, model: str, position: int) -> None:
+        """Price what was counted at unknown cost; a known cost stays."""
+        for name in {provider, provider or None}:
+            kind_key = state.kind_keys.get((REQUEST_TYPE, name, model))
+            if kind_key is None:
+                continue
+            above = -1
+            while True:
+                unknown = self._store.unknown_cost_rows(kind_key, scope_key, above, PRICED_ROWS_MAX)
+                if unknown.num_rows == 0:
+                    break
+                above = unknown.column("locator")[-1].as_py()
+                priced = _priced(state, unknown, scope_key, provider, model)
+                if priced.num_rows:
+                    self._store.price_rows(priced, position)
+
+    def _correction(self, state: FoldState, position: int, topic: str, event: events.CorrectionEvent) -> int:
+        scope = Scope(event.tenant, event.environment)
+        scope_key = state.scope_key(scope)
+        self._store.add_correction(scope_key, event.source, event.id, topic, position, event)
+        found = self._located.find(self._index, state.hash_seed, scope, event.source, event.id)
+        if found is None:
+            waiting = (scope_key, event.source, event.id)
+            (state.waiting_voids.add if isinstance(event, events.UsageVoided) else state.waiting_voids.discard)(waiting)
+            return scope_key
+        customer_key = state.customer_keys[scope_key, found.subject]
+        if isinstance(event, events.UsageVoided):
+            self._store.close_row(customer_key, found.locator, position)
+        elif not self._store.row_holds(customer_key, found.locator):
+            kind = self._store.reopen_row(customer_key, found.locator, position)
+            self._price_unknown(state, scope_key, kind[0] or "", kind[1] or "", position)
+        return scope_key
+
+
+def _fields(event: LifecycleEvent) -> dict[str, Any]:
+    fields: dict[str, Any] = dict(getattr(event, "fields", {}))
+    return fields
+
+
+def _priced(state: FoldState, unknown: pa.Table, scope_key: int, provider: str, model: str) -> pa.Table:
+    """Of these rows, those that have a price now, with their cost."""
+    unknown = unknown.combine_chunks()
+    times = integers(unknown, "time")
+    tokens = [integers(unknown, name) for name in TOKEN_COLUMNS]
+    words = np.zeros((unknown.num_rows, 2), dtype=np.uint64)
+    positions = np.zeros(unknown.num_rows, dtype=np.int64)
+    for price, rows in state.prices.choose(scope_key, provider, model, times):
+        words[rows] = words_of_integers(block_costs(price.version, *(column[rows] for column in tokens)))
+        positions[rows] = price.position
+    has_price = positions > 0
+    return pa.table(
+        {
+            "locator": unknown.column("locator"),
+            "customer_key": unknown.column("customer_key"),
+            "cost_usd": decimals_of_words(words, has_price),
+            "price_position": pa.array(positions),
+        }
+    ).filter(pa.array(has_price))

@@ -1,0 +1,67 @@
+"""The prices known at a log position: tenants' own before list prices, each valid from an instant on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from domain.log.lifecycle_events import PriceVersion
+
+_EVER = datetime(1, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def microseconds(instant: datetime) -> int:
+    """Microseconds since 1970 of an aware instant, exactly."""
+    delta = instant - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+class KnownPrice(msgspec.Struct, frozen=True):
+    """One priced stretch of time: from `effective_from` until the next of its list."""
+
+    effective_from: datetime
+    position: int
+    version: PriceVersion
+
+
+class PriceBook:
+    """Which price applied to an event, as known so far. `scope_key` None holds list prices.
+
+    A scope's own price applies from its `effective_from`; before the first of them the list price does.
+    Of two with the same `effective_from` the one set later (at the higher position) stands.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int | None, str, str], list[KnownPrice]] = {}
+
+    def add(
+        self, scope_key: int | None, provider: str, model: str, position: int, versions: tuple[PriceVersion, ...]
+    ) -> None:
+        known = self._known.setdefault((scope_key, provider, model), [])
+        known.extend(KnownPrice(version.effective_from or _EVER, position, version) for version in versions)
+        known.sort(key=lambda price: (price.effective_from, price.position))
+
+    def has(self, scope_key: int, provider: str, model: str) -> bool:
+        return (scope_key, provider, model) in self._known or (None, provider, model) in self._known
+
+    def choose(
+        self, scope_key: int, provider: str, model: str, times_us: npt.NDArray[np.int64]
+    ) -> list[tuple[KnownPrice, npt.NDArray[np.intp]]]:
+        """Each price that applies to some of these event times, with the indexes of those. Times without a price are in none."""
+        chosen: list[tuple[KnownPrice, npt.NDArray[np.intp]]] = []
+        open_indexes: npt.NDArray[np.intp] = np.arange(len(times_us), dtype=np.intp)
+        for owner in (scope_key, None):
+            known = self._known.get((owner, provider, model))
+            if not known or not len(open_indexes):
+                continue
+            starts = np.array([microseconds(price.effective_from) for price in known], dtype=np.int64)
+            places = np.searchsorted(starts, times_us[open_indexes], side="right") - 1
+            chosen.extend(
+                (known[place], open_indexes[places == place]) for place in np.unique(places).tolist() if place >= 0
+            )
+            open_indexes = open_indexes[places < 0]
+        return chosen

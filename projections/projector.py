@@ -1,0 +1,256 @@
+"""The projector: reads the log in position order and folds it into the read store, one transaction a step.
+
+A step takes what comes next in the log, either usage batches only or lifecycle events only:
+
+1. Read the next records, within `step_records_max` and `step_events_max`.
+2. Begin a transaction of the read store.
+3. Usage: settle identities against the index, write rows, days and outcomes.
+   Lifecycle: apply one event after the other.
+4. Write the records themselves with the running hash, new surrogate keys, and the position reached. Commit.
+5. Only now add the claims to the identity index, so that it is never ahead of the read store.
+6. Tell whoever listens to lifecycle events, then whoever waits for this position.
+
+A crash repeats a step as a whole or not at all. A step that fails is rolled back, its reason is kept in
+`failure`, and the fold stands still at its position until the next attempt: it never skips a record.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from domain.key_store import PersonalKeys
+from domain.log.blocks import decode_free, decode_typed, read_header
+from domain.log.lifecycle_codec import decode_lifecycle
+from domain.log.lifecycle_events import LifecycleEvent
+from domain.log.records import USAGE_BATCH_TOPIC, EventLog, LogRecord, chain
+from domain.outcomes import OUTCOMES
+from domain.scope import Scope
+from domain.usage_columns import locator_of
+from projections.duckdb.fold_store import DuckDBFoldStore, naive
+from projections.fold_state import FoldState
+from projections.identity.entries import NO_U64, U64
+from projections.identity.index import IdentityIndex
+from projections.identity.settling import OUTCOME_OF_CODE, Settlement, settle
+from projections.lifecycle_folding import LifecycleFolder
+from projections.located_events import LocatedEvents
+from projections.usage_folding import FoldBlock, Laid, column, lay, outcome_rows, received_rows, unsigned, usage_rows
+
+STEP_RECORDS_MAX: Final = 256
+STEP_EVENTS_MAX: Final = 40_000
+
+Listener = Callable[[Sequence[LifecycleEvent]], None]
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    """What `log_records` keeps of one record."""
+
+    recorded_at: datetime
+    scope_key: int | None
+    counts: tuple[int, int, int, int]
+
+
+class Projector:
+    """Folds one log into one read store and one identity index. One thread calls `step`; any may wait."""
+
+    def __init__(
+        self, log: EventLog, store: DuckDBFoldStore, index: IdentityIndex, keys: PersonalKeys,
+        on_lifecycle: Listener | None = None,
+    ) -> None:  # fmt: skip
+        self._log = log
+        self._store = store
+        self._index = index
+        self._located = LocatedEvents(log)
+        self._lifecycle = LifecycleFolder(store, index, self._located, keys)
+        self._on_lifecycle = on_lifecycle
+        self._state = store.load_state()
+        self._folded = threading.Condition()
+        self._position = self._state.position
+        self.failure: str | None = None
+
+    @property
+    def position(self) -> int:
+        """The last folded position."""
+        return self._position
+
+    @property
+    def running_hash(self) -> bytes:
+        """The running hash at `position`."""
+        return self._state.running_hash
+
+    def wait_for(self, position: int, timeout_seconds: float) -> bool:
+        """Wait until `position` is folded; False when that took longer."""
+        with self._folded:
+            return self._folded.wait_for(lambda: self._position >= position, timeout_seconds)
+
+    def step(self, until: int | None = None) -> int:
+        """Fold the next records (none beyond `until`); answer how many. Raises what went wrong, after undoing it."""
+        records = _alike(self._log.read(self._state.position, STEP_RECORDS_MAX, until))
+        if not records:
+            return 0
+        try:
+            self._store.begin()
+            hashes = list(chain(self._state.running_hash, records))
+            if records[0].topic == USAGE_BATCH_TOPIC:
+                records = records[: _within(records)]
+                entries, claims = self._fold_usage(records)
+                lifecycle: list[LifecycleEvent] = []
+            else:
+                entries, lifecycle = self._fold_lifecycle(records, hashes)
+                claims = NO_U64, NO_U64, NO_U64
+            self._finish(records, hashes[: len(records)], entries)
+            self._store.commit()
+        except BaseException as error:
+            self._store.rollback()
+            self._state = self._with_seed(self._store.load_state())
+            self.failure = f"{type(error).__name__}: {error}"
+            raise
+        self.failure = None
+        self._index.add(*claims, up_to_position=records[-1].position, running_hash=self._state.running_hash)
+        try:
+            # Before anyone who waits for the position goes on: a key that was answered as issued has to open.
+            if lifecycle and self._on_lifecycle is not None:
+                self._on_lifecycle(lifecycle)
+        finally:
+            with self._folded:
+                self._position = self._state.position
+                self._folded.notify_all()
+        return len(records)
+
+    def _with_seed(self, state: FoldState) -> FoldState:
+        state.hash_seed = self._state.hash_seed
+        return state
+
+    def restore_seed(self, hash_seed: int) -> None:
+        """The key of identity hashes, which only the log's first record holds."""
+        self._state.hash_seed = hash_seed
+
+    # -- usage
+
+    def _fold_usage(self, records: Sequence[LogRecord]) -> tuple[list[_Entry], tuple[U64, U64, U64]]:
+        blocks = [self._block(record) for record in records]
+        laid = lay(blocks)
+        rows = received_rows(laid)
+        settled = settle(rows, self._index.lookup(rows.identities), *self._comparisons(laid))
+        counted = settled.counted
+        if counted.any():
+            self._store.add_rows(usage_rows(laid, counted, self._state))
+        if not counted.all():
+            self._store.add_outcomes(outcome_rows(laid, settled))
+        entries = [
+            _Entry(block.header.recorded_at, block.scope_key, counts)
+            for block, counts in zip(blocks, _counts(blocks, settled), strict=True)
+        ]
+        return entries, (rows.identities[counted], rows.contents[counted], rows.locators[counted])
+
+    def _block(self, record: LogRecord) -> FoldBlock:
+        header = read_header(record.state)
+        return FoldBlock(
+            position=record.position,
+            stream=record.stream,
+            scope_key=self._state.scope_key(Scope(header.tenant, header.environment)),
+            header=header,
+            typed=decode_typed(record.state),
+            free=decode_free(record.state),
+        )
+
+    def _comparisons(self, laid: Laid) -> tuple[Callable[[int, int], bool], Callable[[int, int], bool]]:
+        scopes = {key: scope for scope, key in self._state.scope_keys.items()}
+        sources, ids = column(laid.typed, "source"), column(laid.typed, "id")
+
+        def identity(row: int) -> tuple[int, str, str]:
+            return int(laid.scope_keys[row]), sources[row].as_py(), ids[row].as_py()
+
+        def same_as_stored(row: int, locator: int) -> bool:
+            scope_key, source, event_id = identity(row)
+            stored = self._located.at(locator)
+            return (stored.scope, stored.source, stored.id) == (scopes[scope_key], source, event_id)
+
+        return same_as_stored, lambda row, other: identity(row) == identity(other)
+
+    # -- lifecycle
+
+    def _fold_lifecycle(
+        self, records: Sequence[LogRecord], hashes: Sequence[bytes]
+    ) -> tuple[list[_Entry], list[LifecycleEvent]]:
+        step_hashes = {record.position: hash_ for record, hash_ in zip(records, hashes, strict=True)}
+
+        def hash_at(position: int) -> bytes | None:
+            return step_hashes.get(position) or self._store.running_hash_at(position)
+
+        entries, folded = [], []
+        for record in records:
+            event = decode_lifecycle(record.topic, record.state)
+            scope_key = self._lifecycle.apply(self._state, record.position, record.topic, event, hash_at)
+            entries.append(_Entry(event.recorded_at, scope_key, (0, 0, 0, 0)))
+            folded.append(event)
+        return entries, folded
+
+    # -- both
+
+    def _finish(self, records: Sequence[LogRecord], hashes: Sequence[bytes], entries: Sequence[_Entry]) -> None:
+        state = self._state
+        recorded = []
+        for entry in entries:
+            latest = entry.recorded_at if state.recorded_at is None else max(state.recorded_at, entry.recorded_at)
+            state.recorded_at = latest
+            recorded.append(naive(latest))
+        counts = np.array([entry.counts for entry in entries], dtype=np.int32)
+        columns = {
+            "position": [record.position for record in records],
+            "recorded_at": pa.array(recorded, pa.timestamp("us")),
+            "running_hash": pa.array(hashes, pa.binary()),
+            "topic": [record.topic for record in records],
+            "scope_key": pa.array([entry.scope_key for entry in entries], pa.int32()),
+            "stream": [record.stream for record in records],
+            "received": counts.sum(axis=1, dtype=np.int32),
+        }
+        columns |= {name: counts[:, number] for number, name in enumerate(OUTCOMES)}
+        self._store.add_log_records(pa.table(columns))
+        self._store.add_keys(state.take_new_keys())
+        state.position, state.running_hash = records[-1].position, hashes[-1]
+        self._store.advance(state.position, state.running_hash, state.recorded_at)
+
+
+def _alike(records: Sequence[LogRecord]) -> list[LogRecord]:
+    """The leading records that can be folded in one step: usage batches only, or none of them."""
+    if not records:
+        return []
+    usage = records[0].topic == USAGE_BATCH_TOPIC
+    end = next((at for at, record in enumerate(records) if (record.topic == USAGE_BATCH_TOPIC) != usage), len(records))
+    return list(records[:end])
+
+
+def _within(records: Sequence[LogRecord]) -> int:
+    """How many leading batches hold at most `STEP_EVENTS_MAX` events; at least one."""
+    events = 0
+    for number, record in enumerate(records):
+        events += read_header(record.state).count
+        if events > STEP_EVENTS_MAX and number:
+            return number
+    return len(records)
+
+
+def _counts(blocks: Sequence[FoldBlock], settled: Settlement) -> list[tuple[int, int, int, int]]:
+    """Counted, duplicate, conflict and rejected of every block."""
+    ends = np.cumsum([block.typed.num_rows for block in blocks])
+    counts = []
+    for end, block in zip(ends.tolist(), blocks, strict=True):
+        codes = settled.codes[end - block.typed.num_rows : end]
+        by_code = np.bincount(codes, minlength=len(OUTCOME_OF_CODE)).tolist()
+        counts.append((by_code[0], by_code[1], by_code[2], by_code[3] + by_code[4]))
+    return counts
+
+
+def claims_of(record: LogRecord, refused: Sequence[int]) -> tuple[U64, U64, U64]:
+    """The claims of an already folded batch, for an index that does not have them: all but the `refused` locators."""
+    typed = pa.Table.from_batches([decode_typed(record.state)])
+    locators = np.uint64(locator_of(record.position, 0)) + np.arange(typed.num_rows, dtype=np.uint64)
+    stands = ~np.isin(locators, np.array(refused, dtype=np.uint64))
+    return unsigned(typed, "identity")[stands], unsigned(typed, "content")[stands], locators[stands]

@@ -1,0 +1,106 @@
+"""A small log in memory and what it folds to: what the tests of the fold write to and read from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+
+from consumers.commands import Commands
+from domain.log.blocks import BlockFacts, encode_block
+from domain.log.lifecycle_events import Provenance
+from domain.log.records import CHAIN_START, USAGE_BATCH_TOPIC, NewRecord
+from domain.scope import DEFAULT_SCOPE, Scope
+from domain.usage_decoding import DecodingFacts, decode_body
+from projections.duckdb.database import DuckDBDatabase, DuckDBOptions, create_tables
+from projections.duckdb.fold_store import DuckDBFoldStore
+from projections.identity.index import IdentityIndex
+from projections.projector import Projector
+from tests.fakes.event_log import InMemoryEventLog
+from tests.fakes.personal_keys import InMemoryPersonalKeys
+from tests.fakes.randomness import CountedRandomness
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+BY_TEST = Provenance("test")
+SEED = 7
+LOG_ID = "log-of-a-test"
+
+
+def usage(event_id: str, customer: str = "acme", at: datetime = START, **data: Any) -> dict[str, Any]:
+    """A usage event as a producer sends it; `data` overrides its members."""
+    members = {"provider": "nowhere", "model": "m-1", "input_tokens": 1000, "output_tokens": 100} | data
+    return {
+        "specversion": "1.0", "id": event_id, "source": "gateway", "type": "llm.request", "subject": customer,
+        "time": at.isoformat(), "data": {name: value for name, value in members.items() if value is not None},
+    }  # fmt: skip
+
+
+class FoldedLog:
+    """A log, the commands that write to it, and a read store that `fold` brings up to it."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.now = START
+        self.log = InMemoryEventLog()
+        self.keys = InMemoryPersonalKeys()
+        self.commands = Commands(self.log, self.keys, lambda: self.now, CountedRandomness())
+        self.commands.ensure_log_created(LOG_ID, SEED)
+        self.folder = folder
+        self.database = DuckDBDatabase.open(folder / "store.duckdb", DuckDBOptions("512MB", 1))
+        self.cursor = self.database.cursor()
+        create_tables(self.cursor, LOG_ID, CHAIN_START)
+        self.store = DuckDBFoldStore(self.cursor)
+        self.index = IdentityIndex.open(folder / "identity", LOG_ID)
+        self.projector = Projector(self.log, self.store, self.index, self.keys)
+
+    def deliver(
+        self, events: Sequence[dict[str, Any] | bytes], scope: Scope = DEFAULT_SCOPE, group: str | None = None,
+        atomic: bool = False,
+    ) -> int:  # fmt: skip
+        """Append one usage batch; answer its position."""
+        lines = [event if isinstance(event, bytes) else json.dumps(event).encode() for event in events]
+        facts = DecodingFacts(scope, SEED, self.now)
+        decoded = decode_body("application/x-ndjson", b"\n".join(lines), facts, group=group, atomic=atomic)
+        stream = "usage/http/test"
+        version = self.log.head_version(stream) + 1
+        block = BlockFacts(scope.tenant, scope.environment, stream, version, 0, 0, self.now)
+        state = encode_block(block, decoded.typed, decoded.free)
+        return self.log.append([NewRecord(stream, version, USAGE_BATCH_TOPIC, state)])[0]
+
+    def fold(self) -> None:
+        """Fold everything that is in the log."""
+        while self.projector.step():
+            pass
+
+    def pass_time(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+    def ask(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Rows of a query on the read store."""
+        rows: list[tuple[Any, ...]] = self.cursor.execute(query, list(parameters)).fetchall()
+        return rows
+
+    def sums(self) -> list[tuple[Any, ...]]:
+        """Events, tokens and cost per customer by the days, which must equal those by the rows."""
+        columns = "sum(input_tokens)::BIGINT, sum(output_tokens)::BIGINT, coalesce(sum(cost_usd), 0)"
+        by_days = self.ask(
+            f"""SELECT customer_id, sum(events)::BIGINT, {columns}, sum(cost_unknown_events)::BIGINT
+            FROM usage_days JOIN customers USING (customer_key) GROUP BY 1 HAVING sum(events) <> 0 ORDER BY 1"""
+        )
+        by_rows = self.ask(
+            f"""SELECT customer_id, count(*), {columns}, count(*) FILTER (cost_origin = 'unknown')
+            FROM usage_rows JOIN customers USING (customer_key) WHERE closed_at IS NULL GROUP BY 1 ORDER BY 1"""
+        )
+        assert by_days == by_rows
+        return by_days
+
+    def outcomes(self) -> list[tuple[Any, ...]]:
+        """(id, outcome, reason) of what was not counted, in log order."""
+        return self.ask("SELECT id, outcome, reason FROM outcomes ORDER BY locator")
+
+    def close(self) -> None:
+        self.index.close()
+        self.database.close()

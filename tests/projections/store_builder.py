@@ -1,0 +1,169 @@
+"""A DuckDB read store filled by hand: rows as the fold would write them, without a log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from domain.scope import Scope
+from domain.usage_columns import locator_of
+from projections.duckdb.database import create_tables
+from projections.duckdb.instants import naive
+from projections.duckdb.snapshot import DuckDBReads
+
+LATER = datetime(2030, 1, 1, tzinfo=UTC)
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class PlainEvent:
+    """One version of one counted event. It holds at positions [counted_at, closed_at)."""
+
+    customer: str = "acme"
+    time: datetime = START
+    counted_at: int = 1
+    closed_at: int | None = None
+    row: int = 0
+    type: str = "llm.request"
+    provider: str | None = "openai"
+    model: str | None = "gpt"
+    status: str | None = "succeeded"
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_usd: Decimal | None = None
+    cost_origin: str = "none"
+    price_position: int | None = None
+    source: str = "gateway"
+    id: str = "e1"
+    subscription: str | None = None
+    tags: tuple[str, ...] = ()
+    properties: str | None = None
+    content: int = 7
+    latency_us: int | None = None
+    batch: int | None = None  # position of its block, when another than counted_at
+
+    @property
+    def locator(self) -> int:
+        return locator_of(self.batch or self.counted_at, self.row)
+
+
+@dataclass
+class StoreBuilder:
+    """Writes into one connection; every scope is a world of its own."""
+
+    connection: duckdb.DuckDBPyConnection = field(default_factory=duckdb.connect)
+    _scopes: dict[Scope, int] = field(default_factory=dict)
+    _customers: dict[tuple[int, str], int] = field(default_factory=dict)
+    _kinds: dict[tuple[str, str | None, str | None], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        create_tables(self.connection, "test-log", bytes(32))
+
+    @property
+    def reads(self) -> DuckDBReads:
+        return DuckDBReads(self.connection.cursor)
+
+    def at(self, position: int, recorded_at: datetime = LATER) -> None:
+        """The fold has come to this position."""
+        self.connection.execute("UPDATE progress SET position = ?, recorded_at = ?", [position, naive(recorded_at)])
+
+    def scope_key(self, scope: Scope) -> int:
+        if scope not in self._scopes:
+            self._scopes[scope] = len(self._scopes) + 1
+            self.connection.execute(
+                "INSERT INTO scopes VALUES (?, ?, ?)", [self._scopes[scope], scope.tenant, scope.environment]
+            )
+        return self._scopes[scope]
+
+    def customer_key(self, scope: Scope, customer: str, position: int = 1) -> int:
+        name = (self.scope_key(scope), customer)
+        if name not in self._customers:
+            self._customers[name] = len(self._customers) + 1
+            self.connection.execute(
+                "INSERT INTO customers VALUES (?, ?, ?, ?)", [self._customers[name], *name, position]
+            )
+        return self._customers[name]
+
+    def kind_key(self, event: PlainEvent) -> int:
+        kind = (event.type, event.provider, event.model)
+        if kind not in self._kinds:
+            self._kinds[kind] = len(self._kinds) + 1
+            self.connection.execute("INSERT INTO kinds VALUES (?, ?, ?, ?)", [self._kinds[kind], *kind])
+        return self._kinds[kind]
+
+    def add_events(self, scope: Scope, events: Sequence[PlainEvent], generation: str = "rows_1") -> None:
+        """Insert versions of events, and into the days what holds now, each event as a delta of its own."""
+        if not events:
+            return
+        rows = [self._row(scope, event) for event in events]
+        names = [row[0] for row in self.connection.execute(f"DESCRIBE {generation}").fetchall()]
+        table = pa.table({name: [row.get(name) for row in rows] for name in names if name != "tags"})
+        tags = pa.array([list(event.tags) or None for event in events], pa.list_(pa.utf8()))
+        self.connection.register("made", table.append_column("tags", tags))
+        self.connection.execute(f"INSERT INTO {generation} BY NAME SELECT * FROM made")
+        self.connection.execute(
+            """INSERT INTO usage_days SELECT scope_key, customer_key, time::DATE, kind_key, 1, input_tokens,
+            cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, coalesce(cost_usd, 0),
+            (cost_origin = 'unknown')::INT FROM made WHERE closed_at IS NULL"""
+        )
+        self.connection.execute(  # one counted and taken back again: deltas that add up to nothing
+            """INSERT INTO usage_days SELECT scope_key, customer_key, time::DATE, kind_key, s, s * input_tokens,
+            0, 0, 0, 0, s * coalesce(cost_usd, 0), 0 FROM made, (VALUES (1), (-1)) v(s) WHERE closed_at IS NOT NULL"""
+        )
+        self.connection.unregister("made")
+
+    def _row(self, scope: Scope, event: PlainEvent) -> dict[str, Any]:
+        known = {name: getattr(event, name) for name in event.__dataclass_fields__}
+        return known | {
+            "scope_key": self.scope_key(scope),
+            "customer_key": self.customer_key(scope, event.customer, event.counted_at),
+            "kind_key": self.kind_key(event),
+            "locator": event.locator,
+            "time": naive(event.time),
+            "recorded_at": naive(event.time),
+        }
+
+    def add_fact(
+        self, scope: Scope, customer: str, position: int, effective_at: datetime, kind: str, fields: dict[str, Any]
+    ) -> None:
+        key = self.customer_key(scope, customer, position)
+        self._insert_fact("customer_facts", [key], position, effective_at, kind, fields)
+
+    def add_budget_fact(
+        self, scope: Scope, budget: str, position: int, effective_at: datetime, kind: str, fields: dict[str, Any]
+    ) -> None:
+        owner = [self.scope_key(scope), budget]
+        self._insert_fact("budget_facts", owner, position, effective_at, kind, fields)
+
+    def add_meter_fact(self, scope: Scope, code: str, position: int, kind: str, fields: dict[str, Any]) -> None:
+        self._insert_fact("meter_facts", [self.scope_key(scope), code], position, START, kind, fields)
+
+    def _insert_fact(
+        self, table: str, owner: list[Any], position: int, effective_at: datetime, kind: str, fields: dict[str, Any]
+    ) -> None:
+        at = naive(effective_at)
+        values = [*owner, position, at, at, kind, json.dumps(fields), "key-1", "native", None]
+        self.connection.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(values))})", values)
+
+    def add_log_record(
+        self, scope: Scope, position: int, recorded_at: datetime, stream: str, counts: tuple[int, int, int, int]
+    ) -> None:
+        self.connection.execute(
+            "INSERT INTO log_records VALUES (?, ?, ?, 'usage.batch', ?, ?, ?, ?, ?, ?, ?)",
+            [position, naive(recorded_at), b"", self.scope_key(scope), stream, sum(counts), *counts],
+        )
+
+    def add_outcome(self, scope: Scope, **columns: Any) -> None:
+        row = {"scope_key": self.scope_key(scope), "recorded_at": naive(START), "stream": "usage/http/a", **columns}
+        places = ", ".join("?" * len(row))
+        self.connection.execute(f"INSERT INTO outcomes ({', '.join(row)}) VALUES ({places})", list(row.values()))
