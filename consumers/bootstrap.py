@@ -1,0 +1,145 @@
+"""The only place that builds an engine from settings.
+
+1. Make the data folder and own it; nobody else may write its read store.
+2. Open the log and the key store; write the log's first record if it is empty.
+3. Open the read side: it must be a fold of this very log, and is caught up where it lags.
+4. Start intake, the fold, and on request what a running engine owes itself.
+5. See that a first admin key exists, and keep it in the folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from consumers.commands import Commands
+from consumers.data_folder import DataFolder
+from consumers.embedded_engine import EmbeddedEngine
+from consumers.engine import OperationResult, OperationStep
+from consumers.intake import Intake, IntakeOptions, LocalIntake
+from consumers.intake_process import IntakeProcess
+from consumers.owed_jobs import housekeeping_of
+from consumers.price_library import resolve_prices
+from consumers.read_side import open_read_side
+from consumers.settings import Settings
+from domain.key_store import PersonalKeys
+from domain.log.key_store_sqlite import SQLiteKeyStore
+from domain.log.lifecycle_events import Provenance
+from domain.log.records import EventLog
+from domain.log.sqlite import SQLiteEventLog
+from domain.scope import DEFAULT_SCOPE
+from projections.recovery import log_creation
+
+Clock = Callable[[], datetime]
+Randomness = Callable[[int], bytes]
+
+
+def system_clock() -> datetime:
+    """Now, in UTC."""
+    return datetime.now(UTC)
+
+
+@contextmanager
+def open_engine(
+    settings: Settings, *, clock: Clock = system_clock, randomness: Randomness = os.urandom, serving: bool = False
+) -> Iterator[EmbeddedEngine]:
+    """The engine of the data folder in `settings`; closed, with everything written, at the end.
+
+    `serving`: take usage in a process of its own (unless `settings.intake_process` is off) and run what a running
+    engine owes itself. Raises `FolderOwned`, `FolderUnusable`, and what opening log and read store raise.
+    """
+    folder = DataFolder(settings.data_dir)
+    folder.prepare()
+    folder.own()
+    try:
+        folder.forget_unused_reads()
+        log, keys = _open_log(folder, randomness)
+        commands = _commands(log, keys, clock, randomness)
+        intake = _intake(settings, folder, log, clock, serving)
+        engine = EmbeddedEngine(settings, folder, clock, log, keys, commands, intake)
+        engine.start()
+    except BaseException:
+        folder.release()
+        raise
+    try:
+        _see_to_first_key(engine, settings)
+        if serving:
+            engine.housekeeping = housekeeping_of(engine)
+            engine.housekeeping.start()
+        yield engine
+    finally:
+        engine.close()
+
+
+def rebuild_closed(
+    settings: Settings, *, clock: Clock = system_clock, randomness: Randomness = os.urandom
+) -> Iterator[OperationStep | OperationResult]:
+    """Rebuild the read side of a folder that no engine owns, without opening the one in use: it may be beyond opening."""
+    folder = DataFolder(settings.data_dir)
+    folder.prepare()
+    folder.own()
+    try:
+        log, keys = _open_log(folder, randomness)
+        fresh = open_read_side(folder.next_read(), log, keys, settings, None)
+        head = log.head_position()
+        while fresh.projector.step():
+            yield OperationStep("folding", fresh.projector.position, head)
+        position = fresh.projector.position
+        events = fresh.database.cursor().execute("SELECT coalesce(sum(received), 0) FROM log_records").fetchall()[0][0]
+        fresh.close()
+        folder.use_read(fresh.folder)
+        log.close()
+        keys.close()
+        yield OperationResult("rebuild", position, position, int(events))
+    finally:
+        folder.release()
+
+
+def _open_log(folder: DataFolder, randomness: Randomness) -> tuple[SQLiteEventLog, PersonalKeys]:
+    return SQLiteEventLog(folder.log), SQLiteKeyStore(folder.keys, randomness)
+
+
+def _commands(log: EventLog, keys: PersonalKeys, clock: Clock, randomness: Randomness) -> Commands:
+    commands = Commands(log, keys, clock, randomness)
+    if log.head_position() == 0:
+        commands.ensure_log_created(randomness(16).hex(), int.from_bytes(randomness(8), "big"))
+    return commands
+
+
+def _intake(settings: Settings, folder: DataFolder, log: EventLog, clock: Clock, serving: bool) -> Intake:
+    options = IntakeOptions(
+        group_bytes_max=settings.group_bytes_max,
+        pending_requests_max=settings.pending_requests_max,
+        pending_bytes_max=settings.pending_bytes_max,
+        event_bytes_max=settings.event_bytes_max,
+        future_tolerance=timedelta(hours=settings.future_tolerance_hours),
+    )
+    if serving and settings.intake_process:
+        return IntakeProcess(partial(_intake_of_child, folder.log, clock, options), options)
+    return LocalIntake(log, log_creation(log).hash_seed, clock, resolve_prices, options)
+
+
+def _intake_of_child(path: Path, clock: Clock, options: IntakeOptions) -> tuple[Intake, Callable[[], None]]:
+    """Built in the intake process, on a connection of its own to the same log."""
+    log = SQLiteEventLog(path)
+    return LocalIntake(log, log_creation(log).hash_seed, clock, resolve_prices, options), log.close
+
+
+def _see_to_first_key(engine: EmbeddedEngine, settings: Settings) -> None:
+    """Issue the first admin key, given or made, once; keep it where `serve` and the command line find it."""
+    given = None if settings.admin_key is None else settings.admin_key.get_secret_value()
+    secret = given or engine.folder.first_key()
+    if secret is not None and engine.authenticate(secret) is not None:
+        if given is not None:
+            engine.folder.keep_first_key(given)
+        return
+    issued = engine.commands.issue_key(
+        DEFAULT_SCOPE, ("admin",), Provenance("engine", reason="first key"), name="first key", secret=secret
+    )
+    engine.folder.keep_first_key(issued.secret)
+    if issued.position is not None:
+        engine.wait_folded(issued.position, engine.settings.write_wait_seconds_max)

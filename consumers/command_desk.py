@@ -1,0 +1,78 @@
+"""How every command is carried out: load the aggregate, let it decide, append, and try again when fenced."""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final, Generic, TypeVar
+
+import msgspec
+
+from domain.aggregate import Aggregate, Occasion
+from domain.errors import Fenced, InvalidInput
+from domain.key_store import PersonalKeys
+from domain.log.aggregate_store import AggregateStore
+from domain.log.lifecycle_events import Provenance
+from domain.log.records import EventLog
+
+COMMAND_ATTEMPTS_MAX: Final = 16
+STREAM_LOCKS: Final = 64
+EFFECTIVE_MIN: Final = datetime(1980, 1, 1, tzinfo=UTC)
+EFFECTIVE_LIMIT: Final = datetime(2200, 1, 1, tzinfo=UTC)
+
+A = TypeVar("A", bound=Aggregate)
+S = TypeVar("S")
+
+
+class CommandResult(msgspec.Struct, Generic[S], frozen=True):
+    """What a command did: the position of its last event (None: it changed nothing), and the state after it."""
+
+    position: int | None
+    state: S
+
+
+class CommandDesk:
+    """What all commands share. Safe to call from several threads; several processes may share the log."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        keys: PersonalKeys,
+        clock: Callable[[], datetime],
+        randomness: Callable[[int], bytes],
+        command_attempts_max: int = COMMAND_ATTEMPTS_MAX,
+    ) -> None:
+        """`clock` answers aware UTC instants; `randomness(n)` answers n bytes that nobody can guess."""
+        self._log = log
+        self._keys = keys
+        self._clock = clock
+        self._randomness = randomness
+        self._attempts_max = command_attempts_max
+        self._store = AggregateStore(log)
+        # Commands of one stream take turns here, so that only other processes can fence one.
+        self._turns = [threading.Lock() for _ in range(STREAM_LOCKS)]
+
+    def _carry_out(self, blank: Callable[[], A], decide: Callable[[A], None]) -> CommandResult[A]:
+        """Let the aggregate `decide`, append what it gives; `Fenced` after `command_attempts_max` failed attempts."""
+        stream = blank().id
+        with self._turn_of(stream):
+            for _ in range(self._attempts_max):
+                aggregate = self._store.load(blank())
+                decide(aggregate)
+                try:
+                    return CommandResult(self._store.append(aggregate), aggregate)
+                except Fenced:
+                    continue
+        raise Fenced(f"stream {stream!r} moved during each of {self._attempts_max} attempts: try again")
+
+    def _turn_of(self, stream: str) -> threading.Lock:
+        return self._turns[zlib.crc32(stream.encode()) % STREAM_LOCKS]
+
+    def _occasion(self, provenance: Provenance, effective_at: datetime | None = None) -> Occasion:
+        if effective_at is None:
+            return Occasion(self._clock(), provenance)
+        if effective_at.tzinfo is None or not EFFECTIVE_MIN <= effective_at < EFFECTIVE_LIMIT:
+            raise InvalidInput("effective_at", "is an instant with an offset, between 1980 and 2200")
+        return Occasion(self._clock(), provenance, effective_at.astimezone(UTC))

@@ -1,0 +1,182 @@
+"""The engine of the embedded shape: SQLite log, DuckDB read store, one data folder, one owner process.
+
+`consumers.bootstrap` builds it; nothing else does.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Final
+
+from consumers.commands import Commands
+from consumers.data_folder import DataFolder
+from consumers.engine import FoldProgress, OperationResult, OperationStep
+from consumers.fold_thread import FoldThread
+from consumers.housekeeping import Housekeeping
+from consumers.intake import Intake
+from consumers.key_ring import KeyRing
+from consumers.read_side import ReadSide, open_read_side
+from consumers.settings import Settings
+from consumers.verification import Verification
+from domain.key_store import PersonalKeys
+from domain.log.lifecycle_events import ApiKeyIssued, ApiKeyRevoked, LifecycleEvent
+from domain.log.records import EventLog
+from projections.duckdb.snapshot import DuckDBReads
+from projections.read_store import ApiKeyRecord, ReadStore, Snapshot
+
+#: A wait looks this often whether a rebuild has put another projector in place.
+_WAIT_SLICE_SECONDS: Final = 0.25
+#: Generations and deltas of less than this are not worth a compaction.
+COMPACT_ROWS_MIN: Final = 100_000
+
+
+class _CurrentReads:
+    """Snapshots of whatever read store is in use when they are opened."""
+
+    def __init__(self, engine: EmbeddedEngine) -> None:
+        self._engine = engine
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        return DuckDBReads(self._engine.read_side.database.cursor).snapshot()
+
+
+class EmbeddedEngine:
+    """See `consumers.engine.Engine`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: DataFolder,
+        now: Callable[[], datetime],
+        log: EventLog,
+        keys: PersonalKeys,
+        commands: Commands,
+        intake: Intake,
+    ) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.now = now
+        self.log = log
+        self.keys = keys
+        self.commands = commands
+        self.intake = intake
+        self.reads: ReadStore = _CurrentReads(self)
+        self.read_side: ReadSide = open_read_side(folder.current_read(), log, keys, settings, self._on_lifecycle)
+        self.key_ring = KeyRing(folder, now)
+        self.fold = FoldThread(log, self.read_side.projector, settings.log_poll_milliseconds / 1000)
+        self.housekeeping: Housekeeping | None = None
+        self._operation = threading.Lock()
+
+    def start(self) -> None:
+        """Catch up with the log and go on folding."""
+        self._reload_keys()
+        self.fold.start()
+
+    # -- what the api room calls
+
+    def authenticate(self, secret: str) -> ApiKeyRecord | None:
+        return self.key_ring.authenticate(secret)
+
+    def last_used_at(self, key_id: str) -> datetime | None:
+        return self.key_ring.last_used_at(key_id)
+
+    def wait_folded(self, position: int, timeout_seconds: float) -> bool:
+        self.fold.wake()
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            left = deadline - time.monotonic()
+            if self.fold.projector.wait_for(position, max(0.0, min(left, _WAIT_SLICE_SECONDS))):
+                return True
+            if left <= 0:
+                return False
+
+    def progress(self) -> FoldProgress:
+        position, head = self.fold.projector.position, self.log.head_position()
+        behind = 0.0
+        if position < head:
+            behind = self._age_seconds(position)
+        return FoldProgress(position, head, behind, self.fold.projector.failure)
+
+    def _age_seconds(self, position: int) -> float:
+        with self.reads.snapshot() as snapshot:
+            folded_until = snapshot.point().recorded_at
+        return 0.0 if folded_until is None else max(0.0, (self.now() - folded_until).total_seconds())
+
+    # -- operations
+
+    def rebuild(self) -> Iterator[OperationStep | OperationResult]:
+        """Fold the log from position 0 into a fresh read side, then swap it in.
+
+        1. Open an empty read side in a folder of its own.
+        2. Fold until it has caught up with the log; the live one goes on answering and folding.
+        3. Hold the live fold, fold the last records, swap, and name the new folder as the one in use.
+        4. Close the old read side once no reader has it open, and remove its folder.
+        """
+        with self._operation:
+            fresh = open_read_side(self.folder.next_read(), self.log, self.keys, self.settings, self._on_lifecycle)
+            yield from self._catch_up(fresh)
+            with self.fold.paused:
+                while fresh.projector.step():
+                    pass
+                old, self.read_side = self.read_side, fresh
+                self.fold.swap(fresh.projector)
+                self.folder.use_read(fresh.folder)
+            old.index.close()
+            old.database.close()
+            self._reload_keys()
+            with self.reads.snapshot() as snapshot:
+                events = snapshot.totals().received
+        yield OperationResult("rebuild", fresh.projector.position, fresh.projector.position, events)
+
+    def _catch_up(self, fresh: ReadSide) -> Iterator[OperationStep]:
+        head = self.log.head_position()
+        while fresh.projector.position < head and fresh.projector.step():
+            yield OperationStep("folding", fresh.projector.position, head)
+
+    def verify(self) -> Iterator[OperationStep | OperationResult]:
+        with self._operation:
+            database, scratch = self.read_side.database, self.folder.next_read()
+            live = database.cursor().execute("SELECT current_database()").fetchall()[0][0]
+            yield from Verification(self.log, self.keys, database, scratch, live).run()
+
+    def compact(self) -> None:
+        """Compact rollup deltas and row generations where that is worth it, between two fold steps."""
+        with self.fold.paused:
+            store = self.read_side.store
+            if store.delta_rows() >= self.settings.compact_deltas_min:
+                store.compact_days()
+        with self.fold.paused:
+            self.read_side.store.compact_rows(COMPACT_ROWS_MIN, self.settings.compact_generations_max)
+
+    def checkpoint(self) -> None:
+        """Write out the identity index, merge its runs within a budget, and fold the read store's write-ahead file."""
+        self.read_side.index.checkpoint()
+        self.read_side.index.merge_runs(budget_bytes=256 * 1024 * 1024)
+        with self.fold.paused:
+            self.read_side.database.checkpoint()
+
+    def close(self) -> None:
+        """Stop taking, finish folding what is in hand, write out what is in memory, let go of the folder."""
+        if self.housekeeping is not None:
+            self.housekeeping.stop()
+        self.intake.close()
+        self.fold.stop()
+        self.read_side.close()
+        self.key_ring.keep()
+        self.log.close()
+        self.keys.close()
+        self.folder.release()
+
+    # -- keys
+
+    def _on_lifecycle(self, events: Sequence[LifecycleEvent]) -> None:
+        if any(isinstance(event, ApiKeyIssued | ApiKeyRevoked) for event in events):
+            self._reload_keys()
+
+    def _reload_keys(self) -> None:
+        with self.reads.snapshot() as snapshot:
+            self.key_ring.replace(snapshot.all_api_keys())

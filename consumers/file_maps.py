@@ -1,0 +1,193 @@
+"""The map that says which column of a file is what of a usage event. Written in YAML by whoever has the file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainValidator,
+    Tag,
+    ValidationError,
+    field_validator,
+)
+
+from consumers.errors import FileUnreadable
+
+MAP_BYTES_MAX: Final = 1024 * 1024
+CUSTOMERS_MAX: Final = 10_000_000
+
+#: Members of `data` that are numbers, and that are lists, whatever the file writes them as.
+NUMBERS: Final = frozenset(
+    (
+        "input_tokens",
+        "cached_input_tokens",
+        "cache_write_tokens",
+        "output_tokens",
+        "reasoning_tokens",
+        "cost_usd",
+        "latency_ms",
+        "ttft_ms",
+    )
+)
+LISTS: Final = frozenset(("tags",))
+
+#: How a time may be written, beside a strptime pattern: ISO 8601, or a count since 1970 in this many to a second.
+TIME_FORMATS: Final = {"iso": 0, "unix_seconds": 1, "unix_milliseconds": 1_000, "unix_microseconds": 1_000_000}
+
+Kind = Literal["text", "number", "boolean", "list", "json"]
+
+
+class MapInvalid(FileUnreadable):
+    """A map file breaks its rules. `problems` says where and how, a line each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class MapModel(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Column(MapModel):
+    """The value of a column. An empty cell is no value, unless `default` gives one."""
+
+    column: str = Field(min_length=1)
+    kind: Kind | None = Field(None, alias="as")
+    default: str | int | bool | None = None
+    separator: str = Field(",", min_length=1, description="between the members of a list")
+
+
+def _spread_by(value: object) -> str | tuple[str, ...]:
+    if value == "row_number":
+        return "row_number"
+    if isinstance(value, list) and value and all(isinstance(name, str) for name in value):
+        return tuple(value)
+    raise ValueError("is row_number, or a list of columns")
+
+
+class Spread(MapModel):
+    """Customers made by a rule, for files that name none: row number or hash of columns, modulo `customers`."""
+
+    customers: int = Field(ge=1, le=CUSTOMERS_MAX)
+    by: Annotated[str | tuple[str, ...], PlainValidator(_spread_by)]
+    prefix: str = "customer-"
+    digits: int = Field(2, ge=1, le=10)
+
+
+class SpreadRule(MapModel):
+    spread: Spread
+
+
+class Time(MapModel):
+    """When the event happened. Without an offset of its own a time is read in `zone`."""
+
+    column: str = Field(min_length=1)
+    format: str = Field("iso", description="one of TIME_FORMATS or a strptime pattern")
+    zone: str = "UTC"
+
+    @field_validator("format")
+    @classmethod
+    def _known_format(cls, value: str) -> str:
+        if value in TIME_FORMATS or "%" in value:
+            return value
+        raise ValueError(f"is {', '.join(TIME_FORMATS)} or a pattern such as %d/%b/%Y:%H:%M:%S %z")
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("is an IANA time zone, such as Europe/Berlin") from None
+        return value
+
+
+class CsvOptions(MapModel):
+    delimiter: str = Field(",", min_length=1, max_length=1)
+    quote: str = Field('"', min_length=1, max_length=1)
+    columns: list[str] | None = Field(None, description="names of the columns, for a file without a header line")
+
+
+def _form(value: object) -> str:
+    if isinstance(value, SpreadRule) or (isinstance(value, dict) and "spread" in value):
+        return "<spread>"
+    return _form_of_data(value)
+
+
+def _form_of_data(value: object) -> str:
+    return "<column>" if isinstance(value, Column) or (isinstance(value, dict) and "column" in value) else "<constant>"
+
+
+def _constant(value: object) -> object:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        raise ValueError("is text, a number, true, false, a list or a mapping; put a date in quotes") from None
+    return value
+
+
+#: Tags stand in angle brackets, so that they can be told from the names in a map and left out of messages.
+_CONSTANT: Final = Tag("<constant>")
+_COLUMN: Final = Tag("<column>")
+_SPREAD: Final = Tag("<spread>")
+TextOrColumn = Annotated[Annotated[str, _CONSTANT] | Annotated[Column, _COLUMN], Discriminator(_form_of_data)]
+Subject = Annotated[
+    Annotated[str, _CONSTANT] | Annotated[Column, _COLUMN] | Annotated[SpreadRule, _SPREAD], Discriminator(_form)
+]
+DataValue = Annotated[
+    Annotated[Any, AfterValidator(_constant), _CONSTANT] | Annotated[Column, _COLUMN], Discriminator(_form_of_data)
+]
+
+
+class FileMap(MapModel):
+    """Which column is what. Constants stand as they are; `{column: NAME}` takes a cell."""
+
+    source: str = Field(min_length=1, max_length=1000)
+    type: TextOrColumn = "llm.request"
+    id: Column | None = None
+    subject: Subject
+    time: Time | None = None
+    data: dict[str, DataValue] = Field(default_factory=dict)
+    csv: CsvOptions = CsvOptions()
+
+    def columns(self) -> list[str]:
+        """Every column that the map names, once, in its order."""
+        return list(dict.fromkeys(self._named()))
+
+    def _named(self) -> Iterator[str]:
+        for value in (self.type, self.id, self.subject, self.time, *self.data.values()):
+            if isinstance(value, Column | Time):
+                yield value.column
+            elif isinstance(value, SpreadRule) and not isinstance(value.spread.by, str):
+                yield from value.spread.by
+
+
+def read_map(text: str | bytes) -> FileMap:
+    """The map written in this YAML; raises `MapInvalid` naming each wrong place."""
+    if len(text) > MAP_BYTES_MAX:
+        raise MapInvalid([f"a map is at most {MAP_BYTES_MAX} bytes"])
+    try:
+        document = yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise MapInvalid([f"not YAML: {error}"]) from None
+    if not isinstance(document, dict):
+        raise MapInvalid(["a map is a YAML mapping with source, subject, time and data"])
+    try:
+        return FileMap.model_validate(document)
+    except ValidationError as error:
+        raise MapInvalid([_problem(entry["loc"], entry["msg"]) for entry in error.errors()]) from None
+
+
+def _problem(place: tuple[int | str, ...], message: str) -> str:
+    shown = ".".join(str(part) for part in place if not str(part).startswith("<"))
+    return f"{shown}: {message.removeprefix('Value error, ')}"

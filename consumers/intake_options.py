@@ -1,0 +1,24 @@
+"""Bounds and rules of an intake."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+
+from domain.usage_columns import BLOCK_EVENTS_MAX
+from domain.usage_rows import EVENT_BYTES_MAX
+from domain.usage_rules import FUTURE_TOLERANCE
+
+
+class IntakeOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`name` is the last part of the streams that this intake writes. Only one request of any size is always taken."""
+
+    name: str = "local"
+    future_tolerance: timedelta = FUTURE_TOLERANCE
+    event_bytes_max: int = EVENT_BYTES_MAX
+    group_events_max: int = BLOCK_EVENTS_MAX
+    group_bytes_max: int = 16 * 1024 * 1024
+    pending_requests_max: int = 1_000
+    pending_bytes_max: int = 256 * 1024 * 1024
+    append_attempts_max: int = 5

@@ -1,0 +1,66 @@
+"""The read side of one data folder: store, identity index and projector, opened together and swapped together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from consumers.settings import Settings
+from domain.key_store import PersonalKeys
+from domain.log.records import CHAIN_START, EventLog
+from projections.duckdb.database import DuckDBDatabase, DuckDBOptions, check_schema, create_tables, is_empty
+from projections.duckdb.fold_store import DuckDBFoldStore
+from projections.identity.index import IdentityIndex
+from projections.projector import Listener, Projector
+from projections.recovery import catch_up_index, check_store_against_log, log_creation
+
+
+class ReadSide(msgspec.Struct, frozen=True):
+    """Everything that is derived from the log, in one folder of its own."""
+
+    folder: Path
+    database: DuckDBDatabase
+    store: DuckDBFoldStore
+    index: IdentityIndex
+    projector: Projector
+
+    def close(self) -> None:
+        """Write the index out and close the files."""
+        self.index.checkpoint()
+        self.index.close()
+        self.database.checkpoint()
+        self.database.close()
+
+
+def open_read_side(
+    folder: Path, log: EventLog, keys: PersonalKeys, settings: Settings, on_lifecycle: Listener | None
+) -> ReadSide:
+    """The read side in `folder`, made when it is empty.
+
+    Raises `ReadStoreCorrupted` or `ReadStoreMismatch` when the store is not what this log folds to, and
+    `IdentityIndexCorrupted` when the index is not; a rebuild helps against each.
+    """
+    creation = log_creation(log)
+    options = DuckDBOptions(settings.duckdb_memory_limit, settings.duckdb_threads)
+    database = DuckDBDatabase.open(folder / "store.duckdb", options)
+    try:
+        cursor = database.cursor()
+        if is_empty(cursor):
+            create_tables(cursor, creation.log_id, CHAIN_START)
+        check_schema(cursor, creation.log_id)
+        store = DuckDBFoldStore(cursor)
+        check_store_against_log(log, store)
+        index = IdentityIndex.open(
+            folder / "identity",
+            creation.log_id,
+            filter_bytes_max=settings.identity_filter_bytes_max,
+            memory_entries_max=settings.identity_pending_entries_max,
+        )
+        catch_up_index(index, folder / "identity", log, store)
+        projector = Projector(log, store, index, keys, on_lifecycle)
+        projector.restore_seed(creation.hash_seed)
+    except BaseException:
+        database.close()
+        raise
+    return ReadSide(folder, database, store, index, projector)
