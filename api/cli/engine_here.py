@@ -1,0 +1,66 @@
+"""The engine in this process: for `serve`, and for commands on a folder that no engine owns."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+import httpx
+import uvicorn
+
+from api.app import create_app
+from api.cli.exits import CommandFailed, ExitCode
+from consumers.bootstrap import open_engine
+from consumers.embedded_engine import EmbeddedEngine
+from consumers.errors import FolderUnusable
+from consumers.settings import Settings
+from domain.errors import LogCorrupted, LogError
+from projections.errors import ProjectionError
+
+START_SECONDS_MAX: Final = 30.0
+_POLL_SECONDS: Final = 0.002
+
+
+@contextmanager
+def served_here(settings: Settings) -> Iterator[httpx.HTTPTransport]:
+    """The engine of a folder, as a transport of HTTP. `FolderOwned` when another process has it."""
+    with opened(settings) as engine, _socket_server(engine) as transport:
+        yield transport
+
+
+@contextmanager
+def opened(settings: Settings, *, serving: bool = False) -> Iterator[EmbeddedEngine]:
+    """The engine of a folder, in this process. `FolderOwned` when another process has it; else `CommandFailed`."""
+    with ExitStack() as stack:
+        try:
+            engine = stack.enter_context(open_engine(settings, serving=serving))
+        except (ProjectionError, LogCorrupted) as error:
+            raise CommandFailed(ExitCode.DIFFERENCES, str(error)) from error
+        except (FolderUnusable, LogError) as error:
+            raise CommandFailed(ExitCode.UNREACHABLE, str(error)) from error
+        yield engine
+
+
+@contextmanager
+def _socket_server(engine: EmbeddedEngine) -> Iterator[httpx.HTTPTransport]:
+    """The engine's HTTP application, served to this process alone."""
+    with tempfile.TemporaryDirectory(prefix="meterfold-") as folder:
+        path = str(Path(folder) / "engine")
+        server = uvicorn.Server(uvicorn.Config(create_app(engine), uds=path, log_config=None, access_log=False))
+        thread = threading.Thread(target=server.run, name="http", daemon=True)
+        thread.start()
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while not server.started:
+            if not thread.is_alive() or time.monotonic() > deadline:
+                raise CommandFailed(ExitCode.UNREACHABLE, "the engine did not start in this process")
+            time.sleep(_POLL_SECONDS)
+        try:
+            yield httpx.HTTPTransport(uds=path)
+        finally:
+            server.should_exit = True
+            thread.join()

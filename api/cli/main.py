@@ -1,0 +1,73 @@
+"""The command `meterfold`."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+
+from api.cli import customers, keys
+from api.cli.demo import demo
+from api.cli.exits import CommandFailed
+from api.cli.ingest import ingest
+from api.cli.operations import rebuild, status, verify
+from api.cli.serve import serve
+from api.cli.settings import settings
+from api.cli.tables import print_lines, print_message
+from api.cli.usage import access, budget, current_usage, past_usage, usage
+
+app = typer.Typer(
+    name="meterfold",
+    help="Meter usage: what has this customer used, and may it go on?",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command()(serve)
+app.command()(ingest)
+app.command()(usage)
+app.command()(current_usage)
+app.command()(past_usage)
+app.command()(budget)
+app.command()(access)
+app.add_typer(customers.app, name="customers")
+app.add_typer(keys.app, name="keys")
+app.command()(status)
+app.command()(rebuild)
+app.command()(verify)
+app.command()(settings)
+app.command()(demo)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        try:
+            print_lines(f"meterfold {version('meterfold')}")
+        except PackageNotFoundError:
+            print_lines("meterfold, not installed")
+        raise typer.Exit
+
+
+@app.callback()
+def _meterfold(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run a command and exit with its code. Typer ends wrong use with 2 and an interruption with 130 by itself."""
+    try:
+        app()
+    except CommandFailed as error:
+        print_message(f"meterfold: {error.message}")
+        sys.exit(error.code)
+
+
+if __name__ == "__main__":
+    main()

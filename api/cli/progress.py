@@ -1,0 +1,43 @@
+"""Progress of what lasts: a bar on the error stream, on a terminal only."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+REFRESHES_PER_SECOND_MAX: Final = 10
+
+#: Tell how far it is: done, total, and what is being done.
+Advance = Callable[[float, float, str], None]
+
+
+@contextmanager
+def progress_bar(description: str, *, of_bytes: bool = False) -> Iterator[Advance]:
+    """A bar that moves when the function it gives is called; gone at the end."""
+    count: ProgressColumn = DownloadColumn() if of_bytes else MofNCompleteColumn()
+    bar = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        count,
+        TimeRemainingColumn(),
+        console=Console(file=sys.stderr),
+        transient=True,
+        refresh_per_second=REFRESHES_PER_SECOND_MAX,
+        disable=not sys.stderr.isatty(),
+    )
+    with bar:
+        task = bar.add_task(description, total=None)
+        yield lambda done, total, stage: bar.update(task, completed=done, total=total, description=stage or description)

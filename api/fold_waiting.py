@@ -1,0 +1,71 @@
+"""Waiting for the fold without a thread for every request that waits."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from itertools import count
+from typing import Final
+
+from anyio import CapacityLimiter, to_thread
+
+from consumers.engine import Engine
+
+#: How long one look at the fold lasts at most: so long may someone who waits for a position far ahead hold up others.
+LOOK_SECONDS_MAX: Final = 0.02
+
+
+class FoldWaiting:
+    """Any number of requests wait on one thread that watches the lowest position anybody waits for."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._tickets = count()
+        self._watch: asyncio.Task[None] | None = None
+        self._limiter: CapacityLimiter | None = None
+
+    async def folded(self, position: int, timeout_seconds: float | None = None) -> bool:
+        """Whether `position` was folded within the time (default: the engine's `write_wait_seconds_max`)."""
+        if timeout_seconds is None:
+            timeout_seconds = self._engine.settings.write_wait_seconds_max
+        done = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (position, next(self._tickets), done))
+        if self._watch is None or self._watch.done():
+            self._watch = asyncio.create_task(self._watching())
+        try:
+            await asyncio.wait_for(done, timeout_seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _watching(self) -> None:
+        self._limiter = self._limiter or CapacityLimiter(1)
+        while self._drop_done():
+            lowest = self._waiting[0][0]
+            try:
+                folded = await to_thread.run_sync(
+                    self._engine.wait_folded, lowest, LOOK_SECONDS_MAX, limiter=self._limiter
+                )
+            except Exception as error:
+                self._fail(error)
+                return
+            if folded:
+                self._release(lowest)
+
+    def _drop_done(self) -> bool:
+        while self._waiting and self._waiting[0][2].done():
+            heapq.heappop(self._waiting)
+        return bool(self._waiting)
+
+    def _release(self, position: int) -> None:
+        while self._waiting and self._waiting[0][0] <= position:
+            _, _, done = heapq.heappop(self._waiting)
+            if not done.done():
+                done.set_result(None)
+
+    def _fail(self, error: Exception) -> None:
+        waiting, self._waiting = self._waiting, []
+        for _, _, done in waiting:
+            if not done.done():
+                done.set_exception(error)

@@ -1,0 +1,128 @@
+"""The pages of docs/reference that are made from the program itself, so that they cannot be wrong.
+
+`python -m api.reference_pages` writes them; a test compares.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, cast
+
+import typer
+
+from api.app import create_app
+from api.cli.exits import MEANINGS
+from api.cli.main import app
+from consumers.engine import Engine
+from consumers.settings import COMMAND_LINE_VARIABLES, Settings, shown_settings
+from domain.usage_events import usage_event_json_schema
+
+FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "reference"
+WIDTH_COLUMNS: Final = 100
+_MADE: Final = "<!-- Made by `make docs` from the program itself; change it there. -->"
+
+
+def pages() -> dict[str, str]:
+    """Every generated page by its file name."""
+    return {
+        "command-line.md": command_line_page(),
+        "settings.md": settings_page(),
+        "http-api.md": http_api_page(),
+        "usage-event.schema.json": json.dumps(usage_event_json_schema(), indent=2, sort_keys=True) + "\n",
+    }
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """Every command with its help, in the order in which `meterfold --help` lists them."""
+    group: Any = typer.main.get_command(app)
+    yield "meterfold", _help(group, "meterfold")
+    yield from _commands_below(group, "meterfold")
+
+
+def _commands_below(group: Any, name: str) -> Iterator[tuple[str, str]]:
+    for word, command in group.commands.items():
+        yield f"{name} {word}", _help(command, f"{name} {word}")
+        if hasattr(command, "commands"):
+            yield from _commands_below(command, f"{name} {word}")
+
+
+def _help(command: Any, name: str) -> str:
+    context = command.context_class(
+        command, info_name=name, terminal_width=WIDTH_COLUMNS, max_content_width=WIDTH_COLUMNS
+    )
+    text: str = command.get_help(context)
+    return "\n".join(line.rstrip() for line in text.splitlines())
+
+
+def command_line_page() -> str:
+    """Exit codes, then every command with its help."""
+    lines = [
+        "# The command line",
+        "",
+        _MADE,
+        "",
+        "Every command works the same whether or not an engine runs on the data folder: it talks to the one that does, "
+        "else it opens the folder itself. `--url` and `--key` reach an engine elsewhere. Tables are for people; "
+        "`--json` is for programs and does not change its names. Progress goes to the error stream, on a terminal only.",
+        "",
+        "| exit code | meaning |",
+        "|---|---|",
+        *(f"| {code.value} | {meaning} |" for code, meaning in MEANINGS.items()),
+    ]
+    for name, text in commands():
+        lines += ["", f"## {name}", "", "```text", text, "```"]
+    return "\n".join(lines) + "\n"
+
+
+def settings_page() -> str:
+    """Every setting with its default and meaning."""
+    lines = [
+        "# Settings",
+        "",
+        _MADE,
+        "",
+        "Settings are environment variables; `meterfold settings` shows each one's value and where it comes from. "
+        f"The command line also reads {' and '.join(f'`{name}`' for name in COMMAND_LINE_VARIABLES)}.",
+        "",
+        "| variable | default | meaning |",
+        "|---|---|---|",
+    ]
+    defaults: Settings = Settings.model_construct()
+    for setting in shown_settings(defaults, {}):
+        default = "" if setting.default is None else f"`{json.dumps(setting.default).strip(chr(34))}`"
+        lines.append(f"| `{setting.variable}` | {default} | {setting.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def http_api_page() -> str:
+    """Every address of the native API with the first sentences about it."""
+    # The document is made of the routes alone; no route is called.
+    document = create_app(cast(Engine, None)).openapi()
+    lines = [
+        "# The native HTTP API",
+        "",
+        _MADE,
+        "",
+        "A running engine publishes the whole of it as OpenAPI 3.1 at `/openapi.json`, and as pages at `/docs`.",
+        "",
+        "| address | meaning |",
+        "|---|---|",
+    ]
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            meaning = " ".join((operation.get("description") or operation.get("summary", "")).split())
+            lines.append(f"| `{method.upper()} {path}` | {meaning.replace('|', chr(92) + '|')} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Write the pages."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text)
+
+
+if __name__ == "__main__":
+    main()

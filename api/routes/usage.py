@@ -1,0 +1,192 @@
+"""What was used, what may still be spent, and whether one may go on."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from fastapi import APIRouter
+from fastapi import Query as FromQuery
+
+from api.authentication import Reader
+from api.catalogue_views import meter_of, present
+from api.customer_views import customer_at
+from api.models.shapes import AsOf
+from api.models.usage import (
+    AccessQuery,
+    AccessView,
+    AllUsageQuery,
+    BudgetStateView,
+    CurrentUsageView,
+    PastUsageQuery,
+    PastUsageView,
+    PeriodQuery,
+    UsageQuery,
+    UsageView,
+)
+from api.problems import Problem
+from api.reading import FOLDED, as_of_position, repaired
+from api.routes.customers import CustomerId
+from api.state import ApiState, StateOf
+from api.usage_views import (
+    access_document,
+    budget_document,
+    current_usage_document,
+    past_usage_document,
+    reported_period_document,
+    usage_document,
+)
+from api.writing import instant_given
+from domain.durations import Duration
+from domain.identifiers import checked_id
+from domain.periods import PeriodPolicy, period_containing, zone_named
+from domain.scope import Scope
+from projections.budget_state import access, budget_state
+from projections.current_usage import current_usage
+from projections.known_then import known_then
+from projections.past_usage import past_usage
+from projections.read_store import ApiKeyRecord, Snapshot
+from projections.usage_report import UsageReportQuestion, usage_report
+
+router = APIRouter(tags=["usage"])
+_ONE: Final = "/v1/customers/{customer_id:segment}"
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+DIALECTS: Final = ("native",)
+
+
+@router.get("/v1/usage", response_model=UsageView, dependencies=[FOLDED])
+def get_usage(state: StateOf, key: Reader, query: Annotated[AllUsageQuery, FromQuery()]) -> UsageView:
+    """Usage over all customers. Grouped by customer, deactivated ones are left out. Without `from`: this UTC month."""
+    customer_id = None if query.customer is None else checked_id("customer", query.customer)
+    with state.engine.reads.snapshot() as snapshot:
+        return _report(snapshot, state, key, customer_id, query)
+
+
+@router.get(_ONE + "/usage", response_model=UsageView, dependencies=[FOLDED])
+def get_customer_usage(
+    state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[UsageQuery, FromQuery()]
+) -> UsageView:
+    """Usage of one customer between two instants, in windows and groups, of all its lives."""
+    with state.engine.reads.snapshot() as snapshot:
+        return _report(snapshot, state, key, customer_id, query)
+
+
+def _report(
+    snapshot: Snapshot, state: ApiState, key: ApiKeyRecord, customer_id: str | None, query: UsageQuery
+) -> UsageView:
+    now = state.engine.now()
+    zone = query.timezone or _zone_of(snapshot, key.scope, customer_id, now)
+    names, columns = _groups(snapshot, key.scope, query, now)
+    report = usage_report(
+        snapshot,
+        key.scope,
+        UsageReportQuestion(
+            customer_id=customer_id,
+            start=_bound("from", query.from_, zone),
+            end=_bound("to", query.to, zone),
+            window=query.window,
+            zone=query.timezone,
+            group_by=tuple(columns),
+            meter=query.meter,
+            as_of=as_of_position(snapshot, query.as_of),
+        ),
+        now,
+    )
+    return usage_document(present(report, "customer", customer_id or ""), names)
+
+
+def _zone_of(snapshot: Snapshot, scope: Scope, customer_id: str | None, now: datetime) -> str:
+    """In whose time zone a day of `from` and `to` begins."""
+    view = None if customer_id is None else customer_at(snapshot, scope, customer_id, now)
+    return "UTC" if view is None else view.time_zone
+
+
+def _bound(field: str, text: str | None, zone: str) -> datetime | None:
+    """An instant, or a day: its local midnight."""
+    if text is not None and _DAY.fullmatch(text):
+        return local_midnight(field, text, zone)
+    return None if text is None else instant_given(field, repaired(text))
+
+
+def local_midnight(field: str, day: str, zone: str) -> datetime:
+    """When the day begins in the zone; the first instant of it where midnight was skipped."""
+    try:
+        noon = datetime.fromisoformat(f"{day}T12:00").replace(tzinfo=zone_named(zone, "timezone"))
+    except ValueError:
+        raise Problem.invalid(field, "is an RFC 3339 instant or a day that exists") from None
+    return period_containing(PeriodPolicy(Duration(1, "d"), "calendar", zone_named(zone)), noon.astimezone(UTC)).start
+
+
+def _groups(snapshot: Snapshot, scope: Scope, query: UsageQuery, now: datetime) -> tuple[list[str], list[str]]:
+    """The names asked for, and what they group by: a group name of the meter stands for its path into data."""
+    names = [name for part in query.group_by.split(",") if (name := part.strip())] if query.group_by else []
+    meter = None if query.meter is None else meter_of(snapshot, scope, query.meter, now)
+    of_meter = {} if meter is None else meter.group_by
+    return names, [f"property:{of_meter[name]}" if name in of_meter else name for name in names]
+
+
+@router.get(_ONE + "/current-usage", response_model=CurrentUsageView, dependencies=[FOLDED])
+def get_current_usage(
+    state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[PeriodQuery, FromQuery()]
+) -> CurrentUsageView:
+    """What was used in the usage period that is open now (or in the budget's), in the current life."""
+    period, now = _period_named(query.period), state.engine.now()
+    with state.engine.reads.snapshot() as latest:
+        snapshot = known_then(latest, as_of_position(latest, query.as_of))
+        if period == "usage":
+            return current_usage_document(
+                present(current_usage(snapshot, key.scope, customer_id, now), "customer", customer_id)
+            )
+        found = present(budget_state(snapshot, key.scope, customer_id, now), "customer", customer_id)
+        if found.period is None:
+            raise Problem.invalid("period", "is not 'budget': the customer has no budget with periods")
+        question = UsageReportQuestion(
+            customer_id=customer_id,
+            start=found.period.start,
+            end=found.period.end,
+            group_by=("provider", "model"),
+            life=found.customer.life.number,
+        )
+        report = present(usage_report(snapshot, key.scope, question, now), "customer", customer_id)
+        return reported_period_document(report, found.period)
+
+
+def _period_named(name: str | None) -> str:
+    if name not in (None, "usage", "budget"):
+        raise Problem.invalid("period", "is 'usage' or 'budget'")
+    return name or "usage"
+
+
+@router.get(_ONE + "/past-usage", response_model=PastUsageView, dependencies=[FOLDED])
+def get_past_usage(
+    state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[PastUsageQuery, FromQuery()]
+) -> PastUsageView:
+    """Usage periods that have ended: as known at their closing, as known now, and the difference. Newest first."""
+    grace = state.engine.settings.closing_grace_seconds
+    with state.engine.reads.snapshot() as latest:
+        snapshot = known_then(latest, as_of_position(latest, query.as_of))
+        usage = past_usage(snapshot, key.scope, customer_id, state.engine.now(), query.periods, grace)
+        return past_usage_document(present(usage, "customer", customer_id))
+
+
+@router.get(_ONE + "/budget", response_model=BudgetStateView, dependencies=[FOLDED])
+def get_budget_state(
+    state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[AsOf, FromQuery()]
+) -> BudgetStateView:
+    """Limits, its own over those of its tier, and what is spent of them, in reported cost."""
+    with state.engine.reads.snapshot() as latest:
+        snapshot = known_then(latest, as_of_position(latest, query.as_of))
+        found = budget_state(snapshot, key.scope, customer_id, state.engine.now())
+        return budget_document(present(found, "customer", customer_id))
+
+
+@router.get(_ONE + "/access", response_model=AccessView, dependencies=[FOLDED])
+def get_access(
+    state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[AccessQuery, FromQuery()]
+) -> AccessView:
+    """May it go on? Refused to who is blocked or over budget only; someone unknown may, as a new customer."""
+    if query.as_ is not None and query.as_ not in DIALECTS:
+        raise Problem("dialect_unknown", f"as is one of {', '.join(DIALECTS)}", field="as", rule="names a dialect")
+    with state.engine.reads.snapshot() as snapshot:
+        return access_document(access(snapshot, key.scope, customer_id, state.engine.now(), query.model))

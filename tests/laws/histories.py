@@ -1,0 +1,89 @@
+"""Random short histories of a tenant: usage and everything that is said about it, in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.engine_fixtures import customer_path
+from tests.laws.laboratory import CUSTOMERS, JsonObject, Laboratory, Tenant, usage_event
+
+#: A command may be refused by the state that it meets; that is part of the history.
+REFUSED = (404, 409)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One request: either a batch of events, or a command with its method, path and body."""
+
+    events: tuple[JsonObject, ...] = ()
+    method: str = ""
+    path: str = ""
+    body: JsonObject | None = None
+
+
+@st.composite
+def commands(draw: st.DrawFn) -> Step:
+    customer = draw(st.sampled_from(CUSTOMERS))
+    number = draw(st.integers(0, 5))
+    identity = {"source": f"gate/{number % 2}", "id": f"event-{number}"}
+    markup = draw(st.sampled_from(("0", "5", "33.3333")))
+    price = {"input": draw(st.sampled_from(("0.1", "7"))), "output": "1"}
+    choices = (
+        Step(method="POST", path="/v1/customers", body={"id": customer, "markup_percentage": markup}),
+        Step(
+            method="PATCH",
+            path=customer_path(customer),
+            body={"markup_percentage": markup, "time_zone": "Asia/Kolkata"},
+        ),
+        Step(method="PATCH", path=customer_path(customer), body={"name": "A. Customer", "metadata": {"seat": markup}}),
+        Step(method="DELETE", path=customer_path(customer)),
+        Step(method="POST", path=customer_path(customer, "/block")),
+        Step(method="POST", path="/v1/events/void", body=identity),
+        Step(method="POST", path="/v1/events/unvoid", body=identity),
+        Step(method="POST", path="/v1/prices", body={"provider": "acme", "model": "unpriced", "unit_prices": price}),
+        Step(method="POST", path="/v1/budgets", body={"id": "tier", "period_limit_usd": "5", "duration": "1w"}),
+        Step(method="PATCH", path=customer_path(customer), body={"budget": {"budget_id": "tier"}}),
+    )
+    return draw(st.sampled_from(choices))
+
+
+@st.composite
+def deliveries(draw: st.DrawFn) -> Step:
+    identities = draw(st.lists(st.integers(0, 5), min_size=1, max_size=4))
+    return Step(events=tuple(draw(usage_event(identity)) for identity in identities))
+
+
+def histories(at_most: int = 14) -> st.SearchStrategy[list[Step]]:
+    return st.lists(st.one_of(deliveries(), commands()), min_size=1, max_size=at_most)
+
+
+def live_through(laboratory: Laboratory, tenant: Tenant, steps: Sequence[Step]) -> list[JsonObject]:
+    """Make it happen, a second apart; the receipts of the deliveries."""
+    receipts = []
+    for step in steps:
+        laboratory.clock.advance(seconds=1)
+        if step.events:
+            receipts.append(tenant.deliver(step.events))
+            continue
+        answer = tenant.api.send(step.method, step.path, None, **({} if step.body is None else {"json": step.body}))
+        assert answer.status_code < 300 or answer.status_code in REFUSED, answer.text
+    return receipts
+
+
+def everything_told(tenant: Tenant) -> dict[str, Any]:
+    """Every answer about a tenant."""
+    told: dict[str, Any] = {"amounts": tenant.amounts(), "standing": tenant.standing()}
+    for outcome in ("rejected", "conflict", "duplicate"):
+        told[outcome] = tenant.api.pages("/v1/rejected", outcome=outcome)
+    told["voided too"] = tenant.api.pages("/v1/events", voided="true")
+    told["customers"] = tenant.api.pages("/v1/customers")
+    for customer in [customer["id"] for customer in told["customers"]]:
+        told[customer] = {
+            rest: tenant.api.get(customer_path(customer, rest))
+            for rest in ("", "/current-usage", "/past-usage", "/budget", "/access", "/history")
+        }
+    return told

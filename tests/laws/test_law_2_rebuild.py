@@ -1,0 +1,24 @@
+"""Law 2: folding the log again from position 0 gives what is live, in every answer and every logical view."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, given, settings
+
+from consumers.engine import OperationResult
+from tests.laws.histories import Step, everything_told, histories, live_through
+from tests.laws.laboratory import Laboratory
+
+
+@settings(
+    deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(steps=histories())
+def test_a_rebuild_gives_every_answer_again(laboratory: Laboratory, steps: list[Step]) -> None:
+    tenant = laboratory.tenant()
+    live_through(laboratory, tenant, steps)
+    live = everything_told(tenant)
+    verified = [step for step in laboratory.engine.verify() if isinstance(step, OperationResult)]
+    assert [step.findings for step in verified] == [()]
+    rebuilt = [step for step in laboratory.engine.rebuild() if isinstance(step, OperationResult)]
+    assert [step.position for step in rebuilt] == [laboratory.engine.log.head_position()]
+    assert everything_told(tenant) == live

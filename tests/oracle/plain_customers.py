@@ -1,0 +1,116 @@
+"""Customers, their lives and what was true of them at an instant, by reading their history from the start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from tests.oracle.happenings import (
+    BudgetWasChanged,
+    BudgetWasCreated,
+    CustomerWasBlocked,
+    CustomerWasChanged,
+    CustomerWasCreated,
+    CustomerWasDeleted,
+    CustomerWasUnblocked,
+    Happening,
+)
+from tests.oracle.plain_periods import Policy, PolicyChange
+
+BEGINNING = datetime(1980, 1, 1, tzinfo=UTC)
+END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class PlainFact:
+    """Something said about a customer or a budget, that counts from `effective_at` on."""
+
+    effective_at: datetime
+    order: int
+    kind: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Life:
+    start: datetime
+    end: datetime
+
+
+def facts_of_customer(happenings: Sequence[Happening], customer: str) -> list[PlainFact]:
+    found = []
+    for order, it in enumerate(happenings):
+        match it:
+            case CustomerWasCreated() if it.customer == customer:
+                found.append(PlainFact(it.recorded_at, order, "created", it.fields))
+            case CustomerWasChanged() if it.customer == customer:
+                found.append(PlainFact(it.effective_at or it.recorded_at, order, "changed", it.fields))
+            case CustomerWasDeleted() if it.customer == customer:
+                found.append(PlainFact(it.recorded_at, order, "deleted", {}))
+            case CustomerWasBlocked() if it.customer == customer:
+                found.append(PlainFact(it.recorded_at, order, "changed", {"blocked": True}))
+            case CustomerWasUnblocked() if it.customer == customer:
+                found.append(PlainFact(it.recorded_at, order, "changed", {"blocked": False}))
+    return sorted(found, key=lambda fact: (fact.effective_at, fact.order))
+
+
+def facts_of_budget(happenings: Sequence[Happening], budget: str) -> list[PlainFact]:
+    found = [
+        PlainFact(it.recorded_at, order, "changed", it.fields)
+        for order, it in enumerate(happenings)
+        if isinstance(it, BudgetWasCreated | BudgetWasChanged) and it.budget == budget
+    ]
+    return sorted(found, key=lambda fact: (fact.effective_at, fact.order))
+
+
+def said_by(facts: Sequence[PlainFact], instant: datetime) -> dict[str, Any]:
+    """The fields as they stand at `instant`: set ones only, a creation or a deletion starts afresh."""
+    fields: dict[str, Any] = {}
+    for fact in facts:
+        if fact.effective_at > instant:
+            break
+        if fact.kind in ("created", "deleted"):
+            fields = {}
+        for name, value in fact.fields.items():
+            if value is None:
+                fields.pop(name, None)
+            else:
+                fields[name] = value
+    return fields
+
+
+def life_at(facts: Sequence[PlainFact], instant: datetime) -> Life:
+    deaths = [fact.effective_at for fact in facts if fact.kind == "deleted"]
+    before = [death for death in deaths if death <= instant]
+    after = [death for death in deaths if death > instant]
+    return Life(max(before, default=BEGINNING), min(after, default=END_OF_TIME))
+
+
+def markup_factor(facts: Sequence[PlainFact], instant: datetime) -> Decimal:
+    percentage = Decimal(str(said_by(facts, instant).get("markup_percentage", 0)))
+    return 1 + percentage / 100
+
+
+def instant_in(fields: Mapping[str, Any], name: str) -> datetime | None:
+    return datetime.fromisoformat(fields[name]) if name in fields else None
+
+
+def usage_policy(fields: Mapping[str, Any]) -> Policy:
+    return Policy(
+        duration=fields.get("usage_duration", "1mo"),
+        alignment=fields.get("usage_alignment", "calendar"),
+        zone=fields.get("time_zone", "UTC"),
+        anchor=instant_in(fields, "usage_anchor"),
+    )
+
+
+def policy_changes(moments: Sequence[tuple[datetime, Policy | None]]) -> tuple[PolicyChange, ...]:
+    """The moments at which the policy became another one; moments without a policy before the first are left out."""
+    changes: list[PolicyChange] = []
+    for at, policy in moments:
+        if policy is not None and (not changes or changes[-1].policy != policy):
+            changes.append(PolicyChange(at, policy))
+    return tuple(changes)

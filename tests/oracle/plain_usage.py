@@ -1,0 +1,249 @@
+"""What becomes of delivered events, and what each counted one costs, by looking through lists from the start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Any
+
+from tests.oracle.happenings import (
+    Delivered,
+    Happening,
+    JsonObject,
+    Prices,
+    PriceWasGiven,
+    UsageWasRestored,
+    UsageWasVoided,
+)
+
+EXACT = Context(prec=120)  # enough that nothing is rounded by accident
+PICODOLLAR = Decimal("0.000000000001")
+TIME_FIRST = datetime.fromisoformat("1980-01-01T00:00:00+00:00")
+TIME_AHEAD_MAX = timedelta(hours=24)
+COUNTS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+
+
+@dataclass(frozen=True)
+class CountedEvent:
+    """An event that stands, as its producer sent it. `order` is the number of the happening that brought it."""
+
+    order: int
+    source: str
+    id: str
+    type: str
+    customer: str
+    time: datetime
+    provider: str | None
+    model: str | None
+    tokens: tuple[int, ...]  # as COUNTS
+    given_cost: Decimal | None
+
+
+@dataclass(frozen=True)
+class Refused:
+    source: str | None
+    id: str | None
+    outcome: str
+
+
+@dataclass
+class Delivery:
+    """How one `Delivered` ended: how many counted, and the rest one by one."""
+
+    counted: int = 0
+    refused: list[Refused] = field(default_factory=list)
+
+    def counts(self) -> dict[str, int]:
+        found = {"counted": self.counted, "duplicate": 0, "conflict": 0, "rejected": 0}
+        for refusal in self.refused:
+            found[refusal.outcome] += 1
+        return found
+
+
+@dataclass(frozen=True)
+class CostHistory:
+    """What an event costs, and from which happening on that is known. `cost` None: never, or it has no cost at all."""
+
+    cost: Decimal | None
+    known_from: int
+    may_be_unknown: bool
+
+    def at(self, known: int) -> Decimal | None:
+        return self.cost if known >= self.known_from else None
+
+    def unknown_at(self, known: int) -> bool:
+        return self.may_be_unknown and self.at(known) is None
+
+
+def canonical(value: Any) -> object:
+    """Equal for equal content: order of keys and the way a number is written do not matter."""
+    if isinstance(value, dict):
+        return ("object", tuple(sorted((key, canonical(item)) for key, item in value.items())))
+    if isinstance(value, list | tuple):
+        return ("list", tuple(canonical(item) for item in value))
+    if isinstance(value, bool) or value is None or isinstance(value, str):
+        return (type(value).__name__, value)
+    return ("number", str(EXACT.normalize(Decimal(str(value)))))
+
+
+def instant_of(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def is_acceptable(event: JsonObject, recorded_at: datetime) -> bool:
+    """Whether intake may take it: the rules that need no history."""
+    data = event.get("data", {})
+    if not all(isinstance(event.get(name), str) and event[name] for name in ("id", "source", "type")):
+        return False
+    if event.get("specversion") != "1.0" or not isinstance(data, dict) or customer_of(event) is None:
+        return False
+    if not all(is_count(data.get(name, 0)) for name in COUNTS):
+        return False
+    if data.get("status", "succeeded") not in ("succeeded", "failed", "pending"):
+        return False
+    if "cost_usd" in data and not is_money(data["cost_usd"]):
+        return False
+    time = instant_of(event["time"]) if "time" in event else recorded_at
+    return TIME_FIRST <= time < recorded_at + TIME_AHEAD_MAX
+
+
+def is_count(value: Any) -> bool:
+    """1.0 is 1."""
+    return isinstance(value, int | Decimal) and value >= 0 and value == int(value)
+
+
+def is_money(value: Any) -> bool:
+    number = Decimal(str(value))
+    return number.is_finite() and 0 <= number < 10**15 and len(number.as_tuple().digits) <= 38
+
+
+def customer_of(event: JsonObject) -> str | None:
+    data = event.get("data", {})
+    for value in (event.get("subject"), data.get("customerId"), data.get("user")):
+        if value:
+            return str(value)
+    return None
+
+
+def counted_event(order: int, event: JsonObject, recorded_at: datetime) -> CountedEvent:
+    data = event.get("data", {})
+    given = data.get("cost_usd")
+    return CountedEvent(
+        order=order,
+        source=event["source"],
+        id=event["id"],
+        type=event["type"],
+        customer=customer_of(event) or "",
+        time=instant_of(event["time"]) if "time" in event else recorded_at,
+        provider=data.get("provider"),
+        model=data.get("model"),
+        tokens=tuple(int(data.get(name, 0)) for name in COUNTS),
+        given_cost=None if given is None else Decimal(str(given)).quantize(PICODOLLAR, ROUND_HALF_EVEN, EXACT),
+    )
+
+
+def cost_at(prices: Prices, tokens: Sequence[int]) -> Decimal:
+    whole_input, cached, written, whole_output, reasoning = tokens
+    parts = (
+        (whole_input - cached - written, prices.input),
+        (cached, prices.input if prices.cached_input is None else prices.cached_input),
+        (written, prices.input if prices.cache_write is None else prices.cache_write),
+        (whole_output - reasoning, prices.output),
+        (reasoning, prices.output if prices.reasoning is None else prices.reasoning),
+    )
+    total = Decimal(0)
+    for count, price in parts:
+        total = EXACT.add(total, EXACT.multiply(Decimal(count), price))
+    total = EXACT.add(EXACT.divide(total, Decimal(1_000_000)), prices.request or Decimal(0))
+    return total.quantize(PICODOLLAR, ROUND_HALF_EVEN, EXACT)
+
+
+def prices_for(given: PriceWasGiven, input_tokens: int) -> Prices:
+    """The prices of the highest tier that the request is above, else the plain ones."""
+    reached = [tier for tier in given.tiers if input_tokens > tier[0]]
+    return max(reached, key=lambda tier: tier[0])[1] if reached else given.prices
+
+
+def covers(given: PriceWasGiven, event: CountedEvent) -> bool:
+    same = (given.provider, given.model) == (event.provider, event.model)
+    return same and (given.effective_from is None or given.effective_from <= event.time)
+
+
+def cost_history(event: CountedEvent, given: Sequence[tuple[int, PriceWasGiven]]) -> CostHistory:
+    """The producer's cost; else the price valid at its time and known when it came; else the first that came later."""
+    if event.given_cost is not None:
+        return CostHistory(event.given_cost, 0, may_be_unknown=False)
+    if event.model is None:
+        return CostHistory(None, 0, may_be_unknown=False)
+    fitting = [(order, price) for order, price in given if covers(price, event)]
+    known = [(price.effective_from or TIME_FIRST, order, price) for order, price in fitting if order < event.order]
+    if known:
+        _, _, price = max(known, key=lambda entry: entry[:2])
+        return CostHistory(cost_at(prices_for(price, event.tokens[0]), event.tokens), 0, may_be_unknown=True)
+    for order, price in fitting:
+        cost = cost_at(prices_for(price, event.tokens[0]), event.tokens)
+        return CostHistory(cost, order + 1, may_be_unknown=True)
+    return CostHistory(None, 0, may_be_unknown=True)
+
+
+class PlainUsage:
+    """The events of a list of happenings: how deliveries ended, and what counts as known after `known` happenings."""
+
+    def __init__(self, happenings: Sequence[Happening]) -> None:
+        self.deliveries: dict[int, Delivery] = {}
+        self.counted: list[CountedEvent] = []
+        self._corrections: dict[tuple[str, str], list[tuple[int, bool]]] = {}
+        given = [(order, it) for order, it in enumerate(happenings) if isinstance(it, PriceWasGiven)]
+        standing: dict[tuple[str, str], object] = {}
+        for order, happening in enumerate(happenings):
+            match happening:
+                case Delivered():
+                    self.deliveries[order] = self._deliver(order, happening, standing)
+                case UsageWasVoided(source=source, id=event_id):
+                    self._corrections.setdefault((source, event_id), []).append((order, True))
+                case UsageWasRestored(source=source, id=event_id):
+                    self._corrections.setdefault((source, event_id), []).append((order, False))
+        self.costs = {(event.source, event.id): cost_history(event, given) for event in self.counted}
+        self.by_customer: dict[str, list[CountedEvent]] = {}
+        for event in self.counted:
+            self.by_customer.setdefault(event.customer, []).append(event)
+
+    def _deliver(self, order: int, happening: Delivered, standing: dict[tuple[str, str], object]) -> Delivery:
+        ended = Delivery()
+        for event in happening.events:
+            source, event_id = event.get("source"), event.get("id")
+            if not is_acceptable(event, happening.recorded_at):
+                ended.refused.append(Refused(source, event_id, "rejected"))
+                continue
+            identity = (event["source"], event["id"])
+            content = canonical(event)
+            if identity in standing:
+                outcome = "duplicate" if standing[identity] == content else "conflict"
+                ended.refused.append(Refused(source, event_id, outcome))
+                continue
+            standing[identity] = content
+            ended.counted += 1
+            self.counted.append(counted_event(order, event, happening.recorded_at))
+        return ended
+
+    def is_void(self, event: CountedEvent, known: int) -> bool:
+        void = False
+        for order, voided in self._corrections.get((event.source, event.id), ()):
+            if order < known:
+                void = voided
+        return void
+
+    def between(self, customer: str, start: datetime, end: datetime, known: int) -> Iterator[CountedEvent]:
+        """Requests of one customer with start <= time < end that count, as known after `known` happenings."""
+        for event in self.by_customer.get(customer, ()):
+            inside = start <= event.time < end and event.order < known and event.type == "llm.request"
+            if inside and not self.is_void(event, known):
+                yield event
+
+    def cost(self, event: CountedEvent, known: int) -> Decimal | None:
+        return self.costs[event.source, event.id].at(known)
+
+    def cost_is_unknown(self, event: CountedEvent, known: int) -> bool:
+        return self.costs[event.source, event.id].unknown_at(known)

@@ -1,0 +1,42 @@
+"""The trace has in it what the thirteen months are about."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+
+from tests.oracle.happenings import CustomerWasDeleted, Delivered
+from tests.oracle.plain_meter import PlainMeter
+from tests.oracle.trace import make_trace
+
+
+def test_a_seed_makes_one_trace() -> None:
+    assert make_trace(7, events=600, deliveries=60) == make_trace(7, events=600, deliveries=60)
+    assert make_trace(7, events=600, deliveries=60) != make_trace(8, events=600, deliveries=60)
+
+
+def test_every_outcome_and_every_kind_of_lateness_occurs() -> None:
+    trace = make_trace(7, events=8_000, deliveries=300)
+    plain = PlainMeter(trace.happenings)
+    outcomes: Counter[str] = Counter()
+    for delivery in plain.usage.deliveries.values():
+        outcomes.update(delivery.counts())
+    assert min(outcomes.values()) > 20, outcomes
+    recorded = {n: it.recorded_at for n, it in enumerate(trace.happenings) if isinstance(it, Delivered)}
+    late = [recorded[event.order] - event.time for event in plain.usage.counted]
+    assert sum(1 for lateness in late if lateness > timedelta(days=20)) > 50
+    assert sum(1 for lateness in late if lateness < timedelta(0)) > 5
+
+
+def test_late_events_fall_into_lives_that_have_ended() -> None:
+    trace = make_trace(7, events=20_000)
+    usage = PlainMeter(trace.happenings).usage
+    into_old_lives: Counter[str] = Counter()
+    for order, it in enumerate(trace.happenings):
+        if isinstance(it, CustomerWasDeleted):
+            events = usage.by_customer.get(it.customer, [])
+            into_old_lives[it.customer] += sum(
+                1 for event in events if event.order > order and event.time < it.recorded_at
+            )
+    assert len(into_old_lives) >= 5
+    assert into_old_lives.total() > 20, into_old_lives
