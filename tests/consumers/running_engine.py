@@ -1,0 +1,59 @@
+"""Delivering to an engine without HTTP, and looking at all it knows."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+
+import msgspec
+
+from consumers.embedded_engine import EmbeddedEngine
+from consumers.intake import IntakeReceipt, IntakeRequest
+from domain.scope import DEFAULT_SCOPE
+from projections.duckdb.comparison import LOGICAL_VIEWS, rows_of
+from tests.engine_fixtures import SettableClock
+
+
+class EngineState(msgspec.Struct, frozen=True):
+    """What readers can see, without what the log says about itself."""
+
+    counted: int
+    rows: list[str]
+    days: list[str]
+    outcomes: list[str]
+
+
+def deliver(engine: EmbeddedEngine, clock: SettableClock, events: int, first: int = 0) -> IntakeReceipt:
+    """Deliver numbered events, and wait until they are folded."""
+    lines = [
+        json.dumps(
+            {
+                "specversion": "1.0", "id": f"event-{number}", "source": "gateway", "type": "llm.request",
+                "subject": f"customer-{number % 7}",
+                "time": (clock() - timedelta(minutes=number % 10_000)).replace(microsecond=number % 1000).isoformat(),
+                "data": {"provider": "nowhere", "model": f"m-{number % 3}", "input_tokens": number,
+                         "cost_usd": str(Decimal(number) / 1000)},
+            }
+        )
+        for number in range(first, first + events)
+    ]  # fmt: skip
+    request = IntakeRequest(DEFAULT_SCOPE, "application/x-ndjson", "\n".join(lines).encode())
+    receipt = engine.intake.submit(request).result(60)
+    assert engine.wait_folded(receipt.position, 60)
+    return receipt
+
+
+def state_of(engine: EmbeddedEngine) -> EngineState:
+    """Everything about usage, in one order."""
+    cursor = engine.read_side.database.cursor()
+    try:
+        catalog = str(cursor.execute("SELECT current_database()").fetchall()[0][0])
+        views = []
+        for name in ("usage rows", "usage days", "outcomes"):
+            query = LOGICAL_VIEWS[name].format(db=catalog, rows=rows_of(cursor, catalog))
+            views.append(sorted(row[0] for row in cursor.execute(f"SELECT to_json(v)::VARCHAR FROM ({query}) v").fetchall()))
+    finally:
+        cursor.close()
+    with engine.reads.snapshot() as snapshot:
+        return EngineState(snapshot.totals().counted, *views)
