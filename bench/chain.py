@@ -99,9 +99,7 @@ def _chain(folder: Path, bodies: Sequence[bytes]) -> tuple[float, int, int]:
     settings = Settings(data_dir=folder)
     with open_engine(settings, clock=lambda: NOW) as engine:
         started = time.perf_counter()
-        receipts = [
-            engine.intake.submit(IntakeRequest(DEFAULT_SCOPE, "application/x-ndjson", body)) for body in bodies
-        ]
+        receipts = [engine.intake.submit(IntakeRequest(DEFAULT_SCOPE, "application/x-ndjson", body)) for body in bodies]
         last = max(receipt.result().position for receipt in receipts)
         folded = engine.wait_folded(last, FOLD_SECONDS_MAX)
         seconds = time.perf_counter() - started

@@ -10,8 +10,11 @@ from typing import Final
 import msgspec
 
 MODELS: Final = (
-    ("openai", "gpt-4o"), ("openai", "gpt-4o-mini"), ("anthropic", "claude-3-5-sonnet-latest"), ("google", "gemini-1.5-pro"),
-)  # fmt: skip
+    ("openai", "gpt-4o"),
+    ("openai", "gpt-4o-mini"),
+    ("anthropic", "claude-3-5-sonnet-latest"),
+    ("google", "gemini-1.5-pro"),
+)
 FIRST_INSTANT: Final = datetime(2026, 9, 1, tzinfo=UTC)
 SECONDS: Final = 60 * 86_400
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -22,10 +22,12 @@ from consumers.embedded_engine import EmbeddedEngine
 from consumers.engine import OperationResult, OperationStep
 from consumers.intake import Intake, IntakeOptions, LocalIntake
 from consumers.intake_process import IntakeProcess
+from consumers.key_commands import KeyResult
 from consumers.owed_jobs import housekeeping_of
 from consumers.price_library import resolve_prices
 from consumers.read_side import open_read_side
 from consumers.settings import Settings
+from domain.errors import CommandRefused
 from domain.key_store import PersonalKeys
 from domain.log.key_store_sqlite import SQLiteKeyStore
 from domain.log.lifecycle_events import Provenance
@@ -52,55 +54,53 @@ def open_engine(
     `serving`: take usage in a process of its own (unless `settings.intake_process` is off) and run what a running
     engine owes itself. Raises `FolderOwned`, `FolderUnusable`, and what opening log and read store raise.
     """
-    folder = DataFolder(settings.data_dir)
-    folder.prepare()
-    folder.own()
-    try:
+    with ExitStack() as opened:
+        folder = _owned_folder(settings, opened)
         folder.forget_unused_reads()
-        log, keys = _open_log(folder, randomness)
+        log, keys = _opened_log(folder, randomness, opened)
         commands = _commands(log, keys, clock, randomness)
-        intake = _intake(settings, folder, log, clock, serving)
-        engine = EmbeddedEngine(settings, folder, clock, log, keys, commands, intake)
+        read_side = open_read_side(folder.current_read(), log, keys, settings)
+        intake = opened.enter_context(closing(_intake(settings, folder, log, clock, serving)))
+        engine = EmbeddedEngine(settings, folder, clock, log, keys, commands, intake, read_side)
+        opened.callback(engine.close)
         engine.start()
-    except BaseException:
-        folder.release()
-        raise
-    try:
         _see_to_first_key(engine, settings)
         if serving:
             engine.housekeeping = housekeeping_of(engine)
             engine.housekeeping.start()
         yield engine
-    finally:
-        engine.close()
 
 
 def rebuild_closed(
     settings: Settings, *, clock: Clock = system_clock, randomness: Randomness = os.urandom
 ) -> Iterator[OperationStep | OperationResult]:
-    """Rebuild the read side of a folder that no engine owns, without opening the one in use: it may be beyond opening."""
-    folder = DataFolder(settings.data_dir)
-    folder.prepare()
-    folder.own()
-    try:
-        log, keys = _open_log(folder, randomness)
-        fresh = open_read_side(folder.next_read(), log, keys, settings, None)
+    """Rebuild the read side of a folder that no engine owns, without opening the one in use: it may be beyond
+    opening.
+    """
+    with ExitStack() as opened:
+        folder = _owned_folder(settings, opened)
+        log, keys = _opened_log(folder, randomness, opened)
+        fresh = open_read_side(folder.next_read(), log, keys, settings)
         head = log.head_position()
         while fresh.projector.step():
             yield OperationStep("folding", fresh.projector.position, head)
-        position = fresh.projector.position
-        events = fresh.database.cursor().execute("SELECT coalesce(sum(received), 0) FROM log_records").fetchall()[0][0]
+        position, events = fresh.projector.position, fresh.store.received_events()
         fresh.close()
         folder.use_read(fresh.folder)
-        log.close()
-        keys.close()
-        yield OperationResult("rebuild", position, position, int(events))
-    finally:
-        folder.release()
+        yield OperationResult("rebuild", position, position, events)
 
 
-def _open_log(folder: DataFolder, randomness: Randomness) -> tuple[SQLiteEventLog, PersonalKeys]:
-    return SQLiteEventLog(folder.log), SQLiteKeyStore(folder.keys, randomness)
+def _owned_folder(settings: Settings, opened: ExitStack) -> DataFolder:
+    folder = DataFolder(settings.data_dir)
+    folder.prepare()
+    folder.own()
+    opened.callback(folder.release)
+    return folder
+
+
+def _opened_log(folder: DataFolder, randomness: Randomness, opened: ExitStack) -> tuple[SQLiteEventLog, SQLiteKeyStore]:
+    log = opened.enter_context(closing(SQLiteEventLog(folder.log)))
+    return log, opened.enter_context(closing(SQLiteKeyStore(folder.keys, randomness)))
 
 
 def _commands(log: EventLog, keys: PersonalKeys, clock: Clock, randomness: Randomness) -> Commands:
@@ -137,9 +137,17 @@ def _see_to_first_key(engine: EmbeddedEngine, settings: Settings) -> None:
         if given is not None:
             engine.folder.keep_first_key(given)
         return
-    issued = engine.commands.issue_key(
-        DEFAULT_SCOPE, ("admin",), Provenance("engine", reason="first key"), name="first key", secret=secret
-    )
+    try:
+        issued = _first_key(engine, secret)
+    except CommandRefused:
+        if given is not None:
+            raise
+        issued = _first_key(engine, None)  # the kept one was revoked: it never comes back
     engine.folder.keep_first_key(issued.secret)
     if issued.position is not None:
         engine.wait_folded(issued.position, engine.settings.write_wait_seconds_max)
+
+
+def _first_key(engine: EmbeddedEngine, secret: str | None) -> KeyResult:
+    provenance = Provenance("engine", reason="first key")
+    return engine.commands.issue_key(DEFAULT_SCOPE, ("admin",), provenance, name="first key", secret=secret)

@@ -1,13 +1,13 @@
 """The folder that holds everything one embedded engine knows.
 
-    log.sqlite           the event log: the truth
-    keys.sqlite          keys of personal data; back it up apart from the log, destroy a key to erase a life
-    read/CURRENT         names the read store in use, a folder beside it (0001, 0002 ...)
-    read/0001/           store.duckdb and identity/: derived, made again by `meterfold rebuild`
-    admin.key            the first API key, readable by its owner only
-    engine.lock          held by the engine that owns the folder
-    engine.json          where that engine listens, and its process id
-    operations.json      what is known of the running engine and belongs to no number: last use of keys, last verification
+log.sqlite           the event log: the truth
+keys.sqlite          keys of personal data; back it up apart from the log, destroy a key to erase a life
+read/CURRENT         names the read store in use, a folder beside it (0001, 0002 ...)
+read/0001/           store.duckdb and identity/: derived, made again by `meterfold rebuild`
+admin.key            the first API key, readable by its owner only
+engine.lock          held by the engine that owns the folder
+engine.json          where that engine listens, and its process id
+operations.json      what is known of the running engine and belongs to no number: last use of keys, last verification
 """
 
 from __future__ import annotations

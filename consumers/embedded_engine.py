@@ -26,12 +26,16 @@ from domain.key_store import PersonalKeys
 from domain.log.lifecycle_events import ApiKeyIssued, ApiKeyRevoked, LifecycleEvent
 from domain.log.records import EventLog
 from projections.duckdb.snapshot import DuckDBReads
+from projections.projector import recorded_at_of
 from projections.read_store import ApiKeyRecord, ReadStore, Snapshot
 
 #: A wait looks this often whether a rebuild has put another projector in place.
 _WAIT_SLICE_SECONDS: Final = 0.25
 #: Generations and deltas of less than this are not worth a compaction.
 COMPACT_ROWS_MIN: Final = 100_000
+#: What is not folded by then is folded at the next start.
+CLOSING_FOLD_SECONDS_MAX: Final = 5.0
+MERGE_BYTES_MAX: Final = 256 * 1024 * 1024
 
 
 class _CurrentReads:
@@ -56,6 +60,7 @@ class EmbeddedEngine:
         keys: PersonalKeys,
         commands: Commands,
         intake: Intake,
+        read_side: ReadSide,
     ) -> None:
         self.settings = settings
         self.folder = folder
@@ -65,7 +70,8 @@ class EmbeddedEngine:
         self.commands = commands
         self.intake = intake
         self.reads: ReadStore = _CurrentReads(self)
-        self.read_side: ReadSide = open_read_side(folder.current_read(), log, keys, settings, self._on_lifecycle)
+        self.read_side = read_side
+        read_side.projector.on_lifecycle = self._on_lifecycle
         self.key_ring = KeyRing(folder, now)
         self.fold = FoldThread(log, self.read_side.projector, settings.log_poll_milliseconds / 1000)
         self.housekeeping: Housekeeping | None = None
@@ -96,15 +102,9 @@ class EmbeddedEngine:
 
     def progress(self) -> FoldProgress:
         position, head = self.fold.projector.position, self.log.head_position()
-        behind = 0.0
-        if position < head:
-            behind = self._age_seconds(position)
-        return FoldProgress(position, head, behind, self.fold.projector.failure)
-
-    def _age_seconds(self, position: int) -> float:
-        with self.reads.snapshot() as snapshot:
-            folded_until = snapshot.point().recorded_at
-        return 0.0 if folded_until is None else max(0.0, (self.now() - folded_until).total_seconds())
+        waiting = self.log.read(position, 1) if position < head else []
+        behind = (self.now() - recorded_at_of(waiting[0])).total_seconds() if waiting else 0.0
+        return FoldProgress(position, head, max(0.0, behind), self.fold.projector.failure)
 
     # -- operations
 
@@ -117,20 +117,19 @@ class EmbeddedEngine:
         4. Close the old read side once no reader has it open, and remove its folder.
         """
         with self._operation:
-            fresh = open_read_side(self.folder.next_read(), self.log, self.keys, self.settings, self._on_lifecycle)
+            fresh = open_read_side(self.folder.next_read(), self.log, self.keys, self.settings)
             yield from self._catch_up(fresh)
             with self.fold.paused:
                 while fresh.projector.step():
                     pass
                 old, self.read_side = self.read_side, fresh
+                fresh.projector.on_lifecycle = self._on_lifecycle
                 self.fold.swap(fresh.projector)
                 self.folder.use_read(fresh.folder)
-            old.index.close()
-            old.database.close()
+                position, events = fresh.projector.position, fresh.store.received_events()
+            old.discard()
             self._reload_keys()
-            with self.reads.snapshot() as snapshot:
-                events = snapshot.totals().received
-        yield OperationResult("rebuild", fresh.projector.position, fresh.projector.position, events)
+        yield OperationResult("rebuild", position, position, events)
 
     def _catch_up(self, fresh: ReadSide) -> Iterator[OperationStep]:
         head = self.log.head_position()
@@ -155,21 +154,22 @@ class EmbeddedEngine:
     def checkpoint(self) -> None:
         """Write out the identity index, merge its runs within a budget, and fold the read store's write-ahead file."""
         self.read_side.index.checkpoint()
-        self.read_side.index.merge_runs(budget_bytes=256 * 1024 * 1024)
+        self.read_side.index.merge_runs(MERGE_BYTES_MAX)
         with self.fold.paused:
             self.read_side.database.checkpoint()
 
     def close(self) -> None:
-        """Stop taking, finish folding what is in hand, write out what is in memory, let go of the folder."""
+        """Stop taking, fold what is in hand, write out what is in memory.
+
+        Log, keys and folder are their opener's to close.
+        """
         if self.housekeeping is not None:
             self.housekeeping.stop()
         self.intake.close()
+        self.wait_folded(self.log.head_position(), CLOSING_FOLD_SECONDS_MAX)
         self.fold.stop()
         self.read_side.close()
         self.key_ring.keep()
-        self.log.close()
-        self.keys.close()
-        self.folder.release()
 
     # -- keys
 

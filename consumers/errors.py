@@ -1,11 +1,11 @@
 """Exceptions of the consumers room.
 
-    ConsumerError
-    ├── FolderOwned         another engine owns the data folder
-    ├── FolderUnusable      the data folder cannot be made, read or written
-    ├── IntakeFull          more is waiting than the bounds allow; try again later
-    ├── IntakeUnavailable   the intake process is not there; what was in flight may be sent again
-    └── FileUnreadable      a file to ingest, or its map, does not say what it should
+ConsumerError
+├── FolderOwned         another engine owns the data folder
+├── FolderUnusable      the data folder cannot be made, read or written
+├── IntakeFull          more is waiting than the bounds allow; try again later
+├── IntakeUnavailable   the intake process is not there; what was in flight may be sent again
+└── FileUnreadable      a file to ingest, or its map, does not say what it should
 """
 
 from __future__ import annotations

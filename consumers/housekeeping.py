@@ -42,7 +42,9 @@ class Job:
         self.due_at: datetime | None = trigger.get_next_fire_time(None, start)
 
     def run_if_due(self, now: datetime) -> bool:
-        """Run once when due, however often it was due since the last time; a failure is logged and tried again when next due."""
+        """Run once when due, however often it was due since the last time;
+        a failure is logged and tried again when next due.
+        """
         if self.due_at is None or now < self.due_at:
             return False
         due, self.due_at = self.due_at, self._trigger.get_next_fire_time(now, now)

@@ -12,7 +12,11 @@ from domain.usage_rules import FUTURE_TOLERANCE
 
 
 class IntakeOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`name` is the last part of the streams that this intake writes. Only one request of any size is always taken."""
+    """`name` is the last part of the streams that this intake writes.
+
+    A group is what shares one append; one request that is larger than a group's bounds makes a group of its own.
+    What is pending waits for its append.
+    """
 
     name: str = "local"
     future_tolerance: timedelta = FUTURE_TOLERANCE

@@ -70,8 +70,13 @@ class _Duties:
         finally:
             cursor.close()
         for finding in findings:
-            _logger.error("verification_found", where=finding.where, key=finding.key, expected=finding.expected,
-                          found=finding.found)  # fmt: skip
+            _logger.error(
+                "verification_found",
+                where=finding.where,
+                key=finding.key,
+                expected=finding.expected,
+                found=finding.found,
+            )
         self._engine.folder.keep_operations(
             self._engine.folder.operations()
             | {

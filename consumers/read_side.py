@@ -28,13 +28,18 @@ class ReadSide(msgspec.Struct, frozen=True):
     def close(self) -> None:
         """Write the index out and close the files."""
         self.index.checkpoint()
-        self.index.close()
         self.database.checkpoint()
+        self.discard()
+
+    def discard(self) -> None:
+        """Close the files as they are. Readers that still have a snapshot open keep it until they end."""
+        self.index.close()
+        self.store.close()
         self.database.close()
 
 
 def open_read_side(
-    folder: Path, log: EventLog, keys: PersonalKeys, settings: Settings, on_lifecycle: Listener | None
+    folder: Path, log: EventLog, keys: PersonalKeys, settings: Settings, on_lifecycle: Listener | None = None
 ) -> ReadSide:
     """The read side in `folder`, made when it is empty.
 

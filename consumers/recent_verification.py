@@ -1,6 +1,7 @@
 """The nightly check: what the log gained since the last verified seal, and one older day of usage in rotation.
 
-Unlike `verify` it folds nothing again. It reads every byte of the new records, follows the chain to the read store's own
+Unlike `verify` it folds nothing again. It reads every byte of the new records, follows the chain to the read store's
+own
 hash, and adds up one UTC day of rows to compare it with the rollups; the next night takes the next older day.
 """
 

@@ -91,8 +91,8 @@ class UsageAppender:
     def _head(self, stream: str) -> _Head:
         if stream not in self._heads:
             last = self._log.last_record(stream)
-            self._heads[stream] = _Head(0, 0) if last is None else _Head(
-                last.version, read_header(last.state).last_offset + 1
+            self._heads[stream] = (
+                _Head(0, 0) if last is None else _Head(last.version, read_header(last.state).last_offset + 1)
             )
         return self._heads[stream]
 

@@ -36,9 +36,7 @@ _READ_RECORDS_MAX: Final = 64
 class Verification:
     """One run over a live store. `scratch` is an empty folder of its own."""
 
-    def __init__(
-        self, log: EventLog, keys: PersonalKeys, database: DuckDBDatabase, scratch: Path, live: str
-    ) -> None:
+    def __init__(self, log: EventLog, keys: PersonalKeys, database: DuckDBDatabase, scratch: Path, live: str) -> None:
         self._log = log
         self._keys = keys
         self._database = database

@@ -1,16 +1,16 @@
 """Exceptions of the domain room.
 
-    DomainError
-    ├── InvalidInput            a value breaks a rule; names the field and the rule
-    ├── CommandRefused          a command is well formed but the aggregate says no
-    │   ├── AlreadyExists
-    │   └── NotFound
-    └── LogError                the event log cannot do what was asked
-        ├── Fenced              another writer has moved the head of this stream
-        ├── LogCorrupted        stored bytes do not match their own hashes or the chain
-        ├── LogUnavailable      the storage under the log refused (full, read-only, locked)
-        ├── UnknownRecord       a record of a topic or class version that this program does not know
-        └── PersonalKeyMissing  the key of a customer life is not in the key store
+DomainError
+├── InvalidInput            a value breaks a rule; names the field and the rule
+├── CommandRefused          a command is well formed but the aggregate says no
+│   ├── AlreadyExists
+│   └── NotFound
+└── LogError                the event log cannot do what was asked
+    ├── Fenced              another writer has moved the head of this stream
+    ├── LogCorrupted        stored bytes do not match their own hashes or the chain
+    ├── LogUnavailable      the storage under the log refused (full, read-only, locked)
+    ├── UnknownRecord       a record of a topic or class version that this program does not know
+    └── PersonalKeyMissing  the key of a customer life is not in the key store
 """
 
 from __future__ import annotations

@@ -69,9 +69,7 @@ def written_decimal(text: str) -> WrittenDecimal | None:
     if not digits:
         return WrittenDecimal(False, "", 0, len(written))
     shift = len(significant) - len(digits) - len(fraction)
-    return WrittenDecimal(
-        minus == "-", digits, (-exponent if exponent_sign == "-" else exponent) + shift, len(written)
-    )
+    return WrittenDecimal(minus == "-", digits, (-exponent if exponent_sign == "-" else exponent) + shift, len(written))
 
 
 def number_text(value: object) -> str | None:

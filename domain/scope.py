@@ -30,7 +30,9 @@ DEFAULT_SCOPE: Final = Scope("default", "prod")
 def scope_of(tenant: str, environment: str) -> Scope:
     """The scope with these names; `InvalidInput` when one of them is not allowed."""
     if _TENANT.fullmatch(tenant) is None:
-        raise InvalidInput("tenant", "is 1 to 64 characters of a-z, 0-9, '-' and '_', and starts with a letter or digit")
+        raise InvalidInput(
+            "tenant", "is 1 to 64 characters of a-z, 0-9, '-' and '_', and starts with a letter or digit"
+        )
     if environment not in ENVIRONMENTS:
         raise InvalidInput("environment", "is 'prod' or 'test'")
     return Scope(tenant, environment)

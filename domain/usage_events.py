@@ -226,9 +226,9 @@ class _CloudEvent(BaseModel):
     subject: Annotated[
         str | None, _rule(lambda value: optional_id("subject", value, "subject_invalid")), _Reference
     ] = Field(None, description="The customer. Else the customer header, data.customerId or data.user is taken.")
-    time: Annotated[
-        datetime | None, PlainValidator(_instant), _or_null({"type": "string", "format": "date-time"})
-    ] = Field(None, description="When it happened (RFC 3339); the time of arrival when absent. From 1980-01-01 on.")
+    time: Annotated[datetime | None, PlainValidator(_instant), _or_null({"type": "string", "format": "date-time"})] = (
+        Field(None, description="When it happened (RFC 3339); the time of arrival when absent. From 1980-01-01 on.")
+    )
     datacontenttype: Any = Field(None, description="application/json, if given.")
     dataschema: Any = None
     data_base64: Annotated[None, _rule(_no_base64), WithJsonSchema(_NULL)] = Field(

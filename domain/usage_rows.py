@@ -123,9 +123,7 @@ def _request_columns(data: dict[str, Any], is_request: bool) -> Row:
     row: Row = {name: token_count(name, data.get(name)) for name in TOKEN_MEMBERS}
     row |= {name: _milliseconds(duration_microseconds(name, data.get(name))) for name in DURATION_MEMBERS}
     row["status"] = status_of(data.get("status")) if is_request else None
-    check_token_parts(
-        row["input_tokens"], row["cached_input_tokens"], row["output_tokens"], row["reasoning_tokens"]
-    )
+    check_token_parts(row["input_tokens"], row["cached_input_tokens"], row["output_tokens"], row["reasoning_tokens"])
     return row
 
 

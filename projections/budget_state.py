@@ -88,9 +88,13 @@ def access(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime, mo
 
 
 def _periods(
-    record: CustomerRecord, view: CustomerView, profile: Profile, limits: BudgetLimits,
-    tiers: Mapping[str, Sequence[Fact]], now: datetime,
-) -> _Periods:  # fmt: skip
+    record: CustomerRecord,
+    view: CustomerView,
+    profile: Profile,
+    limits: BudgetLimits,
+    tiers: Mapping[str, Sequence[Fact]],
+    now: datetime,
+) -> _Periods:
     zone = zone_named(view.time_zone)
     begin = life_begin(record, view.life) or now
     policy = budget_policy(limits, zone, profile.created_at or begin)

@@ -172,15 +172,12 @@ def customer_view(record: CustomerRecord, now: datetime) -> CustomerView:
     known = profiles(record, life, now)
     profile = known[-1] if known else Profile(now, {}, None)
     seen = record.last_event_at is not None and (life.start is None or record.last_event_at >= life.start)
-    said = any(
-        fact.kind != DELETED and fact.effective_at <= now and life.holds(fact.effective_at) for fact in record.facts
-    )
     first_seen = (
         record.first_event_at if record.first_event_at is not None and life.holds(record.first_event_at) else None
     )
     return CustomerView(
         customer_id=record.customer_id,
-        exists=seen or said,
+        exists=seen or _was_said_of(record, now),
         origin="usage" if profile.created_at is None else "explicit",
         life=life,
         created_at=profile.created_at,
@@ -189,6 +186,15 @@ def customer_view(record: CustomerRecord, now: datetime) -> CustomerView:
         blocked=profile.blocked,
         fields=profile.fields,
     )
+
+
+def _was_said_of(record: CustomerRecord, now: datetime) -> bool:
+    """Whether a fact that counts by `now` comes after the last deletion; one of the same instant may come before it."""
+    said = False
+    for fact in in_effect_order(record.facts):
+        if fact.effective_at <= now:
+            said = fact.kind != DELETED
+    return said
 
 
 def history(record: CustomerRecord) -> list[HistoryEntry]:

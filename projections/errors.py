@@ -1,10 +1,10 @@
 """Exceptions of the projections room.
 
-    ProjectionError
-    ├── ReadStoreMismatch       the read store was folded from another log, or from another history of this one
-    ├── ReadStoreCorrupted      the read store's files cannot be trusted; `rebuild` makes them again from the log
-    ├── IdentityIndexCorrupted  the identity index's files cannot be trusted; it is made again from the log
-    └── HistoryGone             asked for a past that retention has removed
+ProjectionError
+├── ReadStoreMismatch       the read store was folded from another log, or from another history of this one
+├── ReadStoreCorrupted      the read store's files cannot be trusted; `rebuild` makes them again from the log
+├── IdentityIndexCorrupted  the identity index's files cannot be trusted; it is made again from the log
+└── HistoryGone             asked for a past that retention has removed
 """
 
 from __future__ import annotations

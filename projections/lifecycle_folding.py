@@ -39,13 +39,18 @@ class LifecycleFolder:
     def apply(
         self, state: FoldState, position: int, topic: str, event: LifecycleEvent, hash_at: Callable[[int], bytes | None]
     ) -> int | None:
-        """Fold one event; answer the key of its scope, if it has one. `hash_at` knows the running hash of any folded position."""
+        """Fold one event; answer the key of its scope, if it has one.
+
+        `hash_at` knows the running hash of any folded position.
+        """
         match event:
             case events.CustomerEvent():
                 return self._customer(state, position, topic, event)
             case events.BudgetEvent():
                 scope_key = state.scope_key(Scope(event.tenant, event.environment))
-                self._store.add_fact("budget_facts", (scope_key, event.budget_id), position, topic, event, _fields(event))
+                self._store.add_fact(
+                    "budget_facts", (scope_key, event.budget_id), position, topic, event, _fields(event)
+                )
                 return scope_key
             case events.MeterEvent():
                 scope_key = state.scope_key(Scope(event.tenant, event.environment))
@@ -54,9 +59,15 @@ class LifecycleFolder:
             case events.ApiKeyIssued():
                 scope_key = state.scope_key(Scope(event.tenant, event.environment))
                 self._store.add_api_key(
-                    event.key_id, scope_key, event.scopes, event.prefix, event.secret_hash, event.name, position,
+                    event.key_id,
+                    scope_key,
+                    event.scopes,
+                    event.prefix,
+                    event.secret_hash,
+                    event.name,
+                    position,
                     event.recorded_at,
-                )  # fmt: skip
+                )
                 return scope_key
             case events.ApiKeyRevoked():
                 self._store.revoke_api_key(event.key_id, event.recorded_at)
@@ -69,7 +80,7 @@ class LifecycleFolder:
             case events.LogSealed():
                 if hash_at(event.position) != event.running_hash:
                     raise LogCorrupted(
-                        f"the seal at log position {position} does not match the records up to position {event.position}"
+                        f"the seal at log position {position} does not match the records up to {event.position}"
                     )
             case events.LogCreated():
                 state.hash_seed = event.hash_seed

@@ -44,7 +44,9 @@ class LocatedEvents:
         source, event_id, subject = (typed.column(name)[row].as_py() for name in ("source", "id", "subject"))
         return LocatedEvent(locator, scope, source, event_id, subject)
 
-    def find(self, index: IdentityIndex, hash_seed: int, scope: Scope, source: str, event_id: str) -> LocatedEvent | None:
+    def find(
+        self, index: IdentityIndex, hash_seed: int, scope: Scope, source: str, event_id: str
+    ) -> LocatedEvent | None:
         """The event that was counted under an identity, if one was."""
         hashed = np.array([identity_hash(hash_seed, scope, source, event_id)], dtype=np.uint64)
         for _, locator in index.lookup(hashed).of_row(0):
@@ -58,7 +60,9 @@ class LocatedEvents:
         if block is None:
             records = self._log.read(position - 1, 1)
             if not records or records[0].position != position or records[0].topic != USAGE_BATCH_TOPIC:
-                raise LogCorrupted(f"log position {position} holds no usage batch, though the identity index points there")
+                raise LogCorrupted(
+                    f"log position {position} holds no usage batch, though the identity index points there"
+                )
             header = read_header(records[0].state)
             block = Scope(header.tenant, header.environment), decode_typed(records[0].state)
             self._blocks[position] = block

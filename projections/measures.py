@@ -53,10 +53,16 @@ def measures_of(sum_: UsageSum) -> Measures:
     """One sum as measures: its cost with its markup on top."""
     sums = sum_.sums
     return Measures(
-        sums.requests, sums.input_tokens, sums.cached_input_tokens, sums.cache_write_tokens, sums.output_tokens,
-        sums.reasoning_tokens, sums.cost_usd, marked_up(sums.cost_usd, sum_.markup_percentage),
+        sums.requests,
+        sums.input_tokens,
+        sums.cached_input_tokens,
+        sums.cache_write_tokens,
+        sums.output_tokens,
+        sums.reasoning_tokens,
+        sums.cost_usd,
+        marked_up(sums.cost_usd, sum_.markup_percentage),
         sums.cost_unknown_events,
-    )  # fmt: skip
+    )
 
 
 def total(sums: Iterable[UsageSum]) -> Measures:

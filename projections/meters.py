@@ -33,7 +33,7 @@ class MeterView(msgspec.Struct, frozen=True):
     event_type: str
     aggregation: Aggregation
     value_property: str | None
-    group_by: tuple[str, ...]
+    group_by: Mapping[str, str]  # property paths by the names of groups
     name: str | None
     description: str | None
     created_at: datetime
@@ -61,7 +61,7 @@ def meter_view(code: str, facts: Sequence[Fact], now: datetime) -> MeterView | N
         event_type=fields["event_type"],
         aggregation=fields["aggregation"],
         value_property=fields.get("value_property"),
-        group_by=tuple(fields.get("group_by", ())),
+        group_by=fields.get("group_by", {}),
         name=fields.get("name"),
         description=fields.get("description"),
         created_at=created_at,

@@ -11,9 +11,10 @@ import msgspec
 from domain.errors import InvalidInput
 from domain.periods import Interval
 from domain.scope import Scope
+from domain.timelines import PeriodTimeline
 from projections.customers import CustomerView, customer_view, life_begin
 from projections.measures import Measures, measures_of, total
-from projections.period_timelines import usage_timeline
+from projections.period_timelines import budget_timeline, named_budgets, usage_timeline
 from projections.read_store import CustomerRecord, Segment, Snapshot, UsageQuestion
 
 PAST_PERIODS_MAX: Final = 120
@@ -38,9 +39,17 @@ class PastUsage(msgspec.Struct, frozen=True):
 
 
 def past_usage(
-    snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime, periods: int, closing_grace_seconds: int
+    snapshot: Snapshot,
+    scope: Scope,
+    customer_id: str,
+    now: datetime,
+    periods: int,
+    closing_grace_seconds: int,
+    of_budget: bool = False,
 ) -> PastUsage | None:
     """Up to `periods` (<= 120) usage periods that ended by `now` and reach into the current life.
+
+    `of_budget`: periods of the budget instead, where it names its own.
 
     None: there is no such customer now.
 
@@ -52,7 +61,8 @@ def past_usage(
     view = None if record is None else customer_view(record, now)
     if record is None or view is None or not view.exists:
         return None
-    ended = _ended(record, view, now, periods)
+    timeline = _budget_timeline(snapshot, scope, record, view, now) if of_budget else None
+    ended = _ended(record, view, timeline or usage_timeline(record, view.life, now), now, periods)
     spans = [period.intersect(view.life.span) or period for period in ended]
     sums = _sums(snapshot, scope, customer_id, spans)
     position = snapshot.point().position
@@ -71,11 +81,19 @@ def past_usage(
     return PastUsage(position, customer_id, tuple(past))
 
 
-def _ended(record: CustomerRecord, view: CustomerView, now: datetime, periods: int) -> list[Interval]:
+def _budget_timeline(
+    snapshot: Snapshot, scope: Scope, record: CustomerRecord, view: CustomerView, now: datetime
+) -> PeriodTimeline | None:
+    tiers = {name: snapshot.budget_facts(scope, name) for name in named_budgets(record, view.life, now)}
+    return budget_timeline(record, view.life, tiers, now)
+
+
+def _ended(
+    record: CustomerRecord, view: CustomerView, timeline: PeriodTimeline, now: datetime, periods: int
+) -> list[Interval]:
     """Newest first; none that ended before the life began."""
     begin = life_begin(record, view.life)
-    ended = usage_timeline(record, view.life, now).last(periods, now)
-    return [period for period in ended if begin is not None and period.end > begin]
+    return [period for period in timeline.last(periods, now) if begin is not None and period.end > begin]
 
 
 def _sums(snapshot: Snapshot, scope: Scope, customer_id: str, spans: Sequence[Interval]) -> list[Measures]:

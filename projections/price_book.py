@@ -51,7 +51,10 @@ class PriceBook:
     def choose(
         self, scope_key: int, provider: str, model: str, times_us: npt.NDArray[np.int64]
     ) -> list[tuple[KnownPrice, npt.NDArray[np.intp]]]:
-        """Each price that applies to some of these event times, with the indexes of those. Times without a price are in none."""
+        """Each price that applies to some of these event times, with the indexes of those.
+
+        Times without a price are in none.
+        """
         chosen: list[tuple[KnownPrice, npt.NDArray[np.intp]]] = []
         open_indexes: npt.NDArray[np.intp] = np.arange(len(times_us), dtype=np.intp)
         for owner in (scope_key, None):

@@ -60,15 +60,19 @@ class Projector:
     """Folds one log into one read store and one identity index. One thread calls `step`; any may wait."""
 
     def __init__(
-        self, log: EventLog, store: DuckDBFoldStore, index: IdentityIndex, keys: PersonalKeys,
+        self,
+        log: EventLog,
+        store: DuckDBFoldStore,
+        index: IdentityIndex,
+        keys: PersonalKeys,
         on_lifecycle: Listener | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._log = log
         self._store = store
         self._index = index
         self._located = LocatedEvents(log)
         self._lifecycle = LifecycleFolder(store, index, self._located, keys)
-        self._on_lifecycle = on_lifecycle
+        self.on_lifecycle = on_lifecycle
         self._state = store.load_state()
         self._folded = threading.Condition()
         self._position = self._state.position
@@ -115,8 +119,8 @@ class Projector:
         self._index.add(*claims, up_to_position=records[-1].position, running_hash=self._state.running_hash)
         try:
             # Before anyone who waits for the position goes on: a key that was answered as issued has to open.
-            if lifecycle and self._on_lifecycle is not None:
-                self._on_lifecycle(lifecycle)
+            if lifecycle and self.on_lifecycle is not None:
+                self.on_lifecycle(lifecycle)
         finally:
             with self._folded:
                 self._position = self._state.position
@@ -246,6 +250,13 @@ def _counts(blocks: Sequence[FoldBlock], settled: Settlement) -> list[tuple[int,
         by_code = np.bincount(codes, minlength=len(OUTCOME_OF_CODE)).tolist()
         counts.append((by_code[0], by_code[1], by_code[2], by_code[3] + by_code[4]))
     return counts
+
+
+def recorded_at_of(record: LogRecord) -> datetime:
+    """When a record was written, by its own word."""
+    if record.topic == USAGE_BATCH_TOPIC:
+        return read_header(record.state).recorded_at
+    return decode_lifecycle(record.topic, record.state).recorded_at
 
 
 def claims_of(record: LogRecord, refused: Sequence[int]) -> tuple[U64, U64, U64]:

@@ -35,7 +35,9 @@ class LogPoint(msgspec.Struct, frozen=True):
 
 
 class Fact(msgspec.Struct, frozen=True):
-    """One lifecycle fact, as the log tells it. `kind` is its topic ("customer.updated"); `fields` as in its event, personal ones decrypted."""
+    """One lifecycle fact, as the log tells it. `kind` is its topic ("customer.updated");
+    `fields` as in its event, personal ones decrypted.
+    """
 
     position: int
     effective_at: datetime
@@ -48,7 +50,9 @@ class Fact(msgspec.Struct, frozen=True):
 
 
 class CustomerRecord(msgspec.Struct, frozen=True):
-    """What the store knows of a customer id: when it was first seen by usage (None: never), and its facts in log order."""
+    """What the store knows of a customer id: when it was first seen by usage (None: never), and its facts in log
+    order.
+    """
 
     customer_id: str
     first_position: int
@@ -88,7 +92,10 @@ class UsageSums(msgspec.Struct, frozen=True):
 
 
 class Segment(msgspec.Struct, frozen=True):
-    """A piece of event time [start, end) that is summed on its own. Segments of one query never overlap and come in order."""
+    """A piece of event time [start, end) that is summed on its own.
+
+    Segments of one query never overlap and come in order.
+    """
 
     start: datetime
     end: datetime
@@ -101,8 +108,10 @@ GROUP_COLUMNS: Final = ("type", "provider", "model", "status", "source", "subscr
 class UsageQuestion(msgspec.Struct, frozen=True):
     """Sums over segments. `customer_id` None: all customers of the scope. `event_types` None: llm.request only.
 
-    `as_of` None: as known at the snapshot's position, from rollups and edge rows; else as known at that position, from rows.
-    `split_markup`: also split every customer at the instants its own markup changes, and answer `markup_percentage` per sum.
+    `as_of` None: as known at the snapshot's position, from rollups and edge rows; else as known at that position,
+    from rows.
+    `split_markup`: also split every customer at the instants its own markup changes, and answer `markup_percentage`
+    per sum.
     """
 
     segments: tuple[Segment, ...]
@@ -127,10 +136,12 @@ Aggregation = Literal["count", "sum", "max", "min", "latest", "unique_count"]
 
 
 class MeterQuestion(msgspec.Struct, frozen=True):
-    """A custom meter over segments: events of `event_type`, the value at the dotted path `value_property` of their data.
+    """A custom meter over segments: events of `event_type`, the value at the dotted path `value_property` of their
+    data.
 
     Values are JSON numbers or numeric strings with at most 38 digits; anything else is not a value and is left out.
-    `latest` is the value of the greatest (time, content) with a valid value. `unique_count` counts distinct JSON values (text form).
+    `latest` is the value of the greatest (time, content) with a valid value. `unique_count` counts distinct JSON
+    values (text form).
     """
 
     segments: tuple[Segment, ...]
@@ -260,7 +271,9 @@ class RowSpan(msgspec.Struct, frozen=True):
 
 
 class Snapshot(Protocol):
-    """Consistent reads at one position. Pages: `after` is the cursor of the last row seen (exclusive), `limit` <= PAGE_ROWS_MAX."""
+    """Consistent reads at one position. Pages: `after` is the cursor of the last row seen (exclusive), `limit` <=
+    PAGE_ROWS_MAX.
+    """
 
     def point(self) -> LogPoint: ...
 
@@ -269,9 +282,7 @@ class Snapshot(Protocol):
 
     def customer(self, scope: Scope, customer_id: str) -> CustomerRecord | None: ...
 
-    def customers(
-        self, scope: Scope, after: str | None, limit: int, prefix: str | None = None
-    ) -> list[CustomerRecord]:
+    def customers(self, scope: Scope, after: str | None, limit: int, prefix: str | None = None) -> list[CustomerRecord]:
         """In ascending order of customer_id (binary collation)."""
 
     def customers_ever_deactivated(self, scope: Scope) -> list[CustomerRecord]:
@@ -317,7 +328,9 @@ class Snapshot(Protocol):
 
     def all_api_keys(self) -> list[ApiKeyRecord]: ...
 
-    def prices(self, scope: Scope, provider: str | None, model: str | None, after: int | None, limit: int) -> list[PriceRecord]:
+    def prices(
+        self, scope: Scope, provider: str | None, model: str | None, after: int | None, limit: int
+    ) -> list[PriceRecord]:
         """The scope's own and the list prices, ascending by position."""
 
     def price_at(self, position: int) -> PriceRecord | None: ...

@@ -72,9 +72,12 @@ def _last_seal(log: EventLog, until: int) -> LogSealed | None:
 
 
 def catch_up_index(
-    index: IdentityIndex, folder: Path, log: EventLog, store: DuckDBFoldStore,
+    index: IdentityIndex,
+    folder: Path,
+    log: EventLog,
+    store: DuckDBFoldStore,
     on_progress: Callable[[int], None] | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Add the claims that the store has committed and the index does not have.
 
     Raises `IdentityIndexCorrupted` when the index covers records that the store has not folded, or other ones.

@@ -33,12 +33,25 @@ Bools = npt.NDArray[np.bool_]
 #: The type whose events have tokens and are priced.
 REQUEST_TYPE: Final = "llm.request"
 TOKEN_COLUMNS: Final = (
-    "input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
-)  # fmt: skip
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+)
 _KEPT_AS_THEY_ARE: Final = (
-    "time", "status", *TOKEN_COLUMNS, "source", "id", "content", "subscription", "parent_request", "hold_id",
-    "latency_us", "ttft_us",
-)  # fmt: skip
+    "time",
+    "status",
+    *TOKEN_COLUMNS,
+    "source",
+    "id",
+    "content",
+    "subscription",
+    "parent_request",
+    "hold_id",
+    "latency_us",
+    "ttft_us",
+)
 
 
 class FoldBlock(msgspec.Struct, frozen=True):
@@ -114,7 +127,9 @@ def codes(table: pa.Table, name: str) -> tuple[Ints, list[str]]:
 
 
 def received_rows(laid: Laid) -> ReceivedRows:
-    """What settling must know of every row. A group never reaches beyond its block: equal names in two are two groups."""
+    """What settling must know of every row. A group never reaches beyond its block: equal names in two are two
+    groups.
+    """
     group_codes, texts = codes(laid.typed, "group")
     return ReceivedRows(
         identities=unsigned(laid.typed, "identity"),
@@ -220,9 +235,7 @@ def _kind_keys(typed: pa.Table, state: FoldState) -> npt.NDArray[np.int32]:
     return np.array(keys, dtype=np.int32)[which]
 
 
-def _costs(
-    typed: pa.Table, scope_keys: npt.NDArray[np.int32], state: FoldState
-) -> tuple[pa.Array, pa.Array, pa.Array]:
+def _costs(typed: pa.Table, scope_keys: npt.NDArray[np.int32], state: FoldState) -> tuple[pa.Array, pa.Array, pa.Array]:
     """Cost, its origin, and the position of the price that made it, for every row."""
     given = column(typed, "cost_usd")
     has_cost = np.asarray(pc.is_valid(given), dtype=bool)

@@ -159,16 +159,26 @@ def _measured(
 
 
 def _custom_meter(
-    snapshot: Snapshot, scope: Scope, question: UsageReportQuestion, code: str, segments: tuple[Segment, ...],
-    windows: list[Interval], now: datetime,
-) -> Iterator[UsageReportRow]:  # fmt: skip
+    snapshot: Snapshot,
+    scope: Scope,
+    question: UsageReportQuestion,
+    code: str,
+    segments: tuple[Segment, ...],
+    windows: list[Interval],
+    now: datetime,
+) -> Iterator[UsageReportRow]:
     meter = meter_view(code, snapshot.meter_facts(scope, code), now)
     if meter is None:
         raise NotFound(f"there is no meter {code!r}")
     asked = MeterQuestion(
-        segments, meter.event_type, meter.aggregation, meter.value_property, question.customer_id, question.group_by,
+        segments,
+        meter.event_type,
+        meter.aggregation,
+        meter.value_property,
+        question.customer_id,
+        question.group_by,
         question.as_of,
-    )  # fmt: skip
+    )
     for one in snapshot.meter(scope, asked):
         yield UsageReportRow(windows[one.segment], one.group, None, one.value)
 

@@ -136,7 +136,8 @@ class ApiKeyRevoked(LifecycleEvent, frozen=True, kw_only=True):
 
 
 class UnitPrices(msgspec.Struct, frozen=True):
-    """USD per million tokens (`request`: USD per request). A part without a price of its own costs what its whole costs:
+    """USD per million tokens (`request`: USD per request). A part without a price of its own costs what its whole
+    costs:
     cached and written input like input, reasoning like output."""
 
     input: Decimal
@@ -173,7 +174,10 @@ class PriceListed(LifecycleEvent, frozen=True, kw_only=True):
 
 
 class PriceSet(LifecycleEvent, frozen=True, kw_only=True):
-    """A tenant's own price for a model, valid for usage from `price.effective_from` on. It goes before the list price."""
+    """A tenant's own price for a model, valid for usage from `price.effective_from` on.
+
+    It goes before the list price.
+    """
 
     tenant: str
     environment: str
@@ -190,7 +194,10 @@ class CorrectionEvent(LifecycleEvent, frozen=True, kw_only=True):
 
 
 class UsageVoided(CorrectionEvent, frozen=True, kw_only=True):
-    """The event with this identity counts for nothing from here on; it may still be to come. Its identity stays taken."""
+    """The event with this identity counts for nothing from here on; it may still be to come.
+
+    Its identity stays taken.
+    """
 
 
 class UsageRestored(CorrectionEvent, frozen=True, kw_only=True):

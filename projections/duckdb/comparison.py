@@ -20,8 +20,8 @@ _SCOPED: Final = "JOIN {db}.scopes s ON s.scope_key = t.scope_key"
 LOGICAL_VIEWS: Final[dict[str, str]] = {
     "progress": "SELECT 'progress' AS name, log_id, position, recorded_at, running_hash FROM {db}.progress",
     "log records": (
-        "SELECT t.position, t.recorded_at, t.running_hash, t.topic, s.tenant, s.environment, t.stream, t.received, t.counted,"
-        " t.duplicate, t.conflict, t.rejected FROM {db}.log_records t LEFT JOIN {db}.scopes s ON s.scope_key = t.scope_key"
+        "SELECT t.* EXCLUDE (scope_key), s.tenant, s.environment"
+        " FROM {db}.log_records t LEFT JOIN {db}.scopes s ON s.scope_key = t.scope_key"
     ),
     "customers": f"SELECT s.tenant, s.environment, t.customer_id, t.first_position FROM {{db}}.customers t {_SCOPED}",
     "customer facts": (
@@ -53,7 +53,7 @@ LOGICAL_VIEWS: Final[dict[str, str]] = {
         " JOIN {db}.customers c ON c.customer_key = t.customer_key JOIN {db}.kinds k ON k.kind_key = t.kind_key"
         f" {_SCOPED} GROUP BY ALL HAVING sum(t.events) <> 0 OR sum(t.cost_usd) <> 0 OR sum(t.cost_unknown_events) <> 0"
     ),
-}  # fmt: skip
+}
 
 #: What the days must be by the rows of the same store.
 _DAYS_BY_ROWS: Final = """

@@ -31,7 +31,10 @@ class DuckDBDatabase:
 
     @classmethod
     def open(cls, path: Path, options: DuckDBOptions) -> DuckDBDatabase:
-        """The database in the file `path`, made when it is not there. Raises `ReadStoreCorrupted` when it cannot be read."""
+        """The database in the file `path`, made when it is not there.
+
+        Raises `ReadStoreCorrupted` when it cannot be read.
+        """
         try:
             connection = duckdb.connect(
                 str(path),
@@ -120,6 +123,8 @@ def check_schema(cursor: duckdb.DuckDBPyConnection, log_id: str) -> None:
             f"the read store was written by a newer release (schema {version}, this one knows {SCHEMA_VERSION})"
         )
     if version < SCHEMA_VERSION:
-        raise ReadStoreMismatch(f"the read store has schema {version}; 'meterfold rebuild' makes one of {SCHEMA_VERSION}")
+        raise ReadStoreMismatch(
+            f"the read store has schema {version}; 'meterfold rebuild' makes one of {SCHEMA_VERSION}"
+        )
     if stored_log_id != log_id:
         raise ReadStoreMismatch("the read store was folded from another log; 'meterfold rebuild' folds this one")

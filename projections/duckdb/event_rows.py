@@ -48,22 +48,24 @@ def events(
     if after is not None:
         time, locator = query.bind(naive(after[0])), query.bind(after[1])
         conditions.append(f"(time < {time} OR (time = {time} AND locator < {locator}))")
+    once = "DISTINCT" if where.include_voided else ""
     page = query.rows(
         cursor,
-        f"""SELECT DISTINCT time, locator FROM usage_rows WHERE {" AND ".join(conditions)}
+        f"""SELECT {once} time, locator FROM usage_rows WHERE {" AND ".join(conditions)}
         ORDER BY time DESC, locator DESC LIMIT {query.bind(limit)}""",
     )
     if not page:
         return []
+    whose = "true" if customer_key is None else f"customer_key = {query.bind(customer_key)}"
     rows = query.rows(
         cursor,
-        f"""SELECT {_EVENT} FROM usage_rows r {_NAMED}
-        WHERE r.time >= {query.bind(page[-1][0])} AND r.time <= {query.bind(page[0][0])}
-            AND list_contains({query.bind([locator for _, locator in page])}, r.locator)
-        QUALIFY row_number() OVER (PARTITION BY r.locator ORDER BY {_LAST_VERSION}) = 1
-        ORDER BY r.time DESC, r.locator DESC""",
+        f"""SELECT {_EVENT} FROM (SELECT * FROM usage_rows WHERE {whose}
+            AND time >= {query.bind(page[-1][0])} AND time <= {query.bind(page[0][0])}
+            AND locator IN (SELECT unnest({query.bind([locator for _, locator in page])}::BIGINT[]))) r {_NAMED}
+        ORDER BY r.time DESC, r.locator DESC, {_LAST_VERSION}""",
     )
-    return [_event(row) for row in rows]
+    last_versions = {row[0]: row for row in reversed(rows)}
+    return [_event(last_versions[locator]) for _, locator in page]
 
 
 def _conditions(

@@ -53,6 +53,10 @@ class DuckDBFoldStore:
         self._tables = [name for name, _ in names]
         self._open_table = next(name for name, is_sorted in names if not is_sorted)
 
+    def close(self) -> None:
+        """Let go of the database."""
+        self._cursor.close()
+
     # -- transactions
 
     def begin(self) -> None:
@@ -153,7 +157,9 @@ class DuckDBFoldStore:
         return bool(held[0][0] > 0)
 
     def reopen_row(self, customer_key: int, locator: int, position: int) -> tuple[str | None, str | None]:
-        """Begin a new version of a row that no version holds of, equal to its last one; answer its provider and model."""
+        """Begin a new version of a row that no version holds of, equal to its last one;
+        answer its provider and model.
+        """
         self._cursor.execute(
             f"""INSERT INTO {self._open_table}
             SELECT * REPLACE (?::BIGINT AS counted_at, NULL::BIGINT AS closed_at) FROM (
@@ -179,7 +185,9 @@ class DuckDBFoldStore:
         ).to_arrow_table()
 
     def price_rows(self, priced: pa.Table, position: int) -> None:
-        """Give rows of unknown cost the cost in `priced` (locator, customer_key, cost_usd, price_position), from `position` on."""
+        """Give rows of unknown cost the cost in `priced` (locator, customer_key, cost_usd, price_position), from
+        `position` on.
+        """
         self._cursor.register("priced", priced)
         same = "r.customer_key = p.customer_key AND r.locator = p.locator"
         for table in self._tables:
@@ -187,47 +195,98 @@ class DuckDBFoldStore:
                 f"""UPDATE {table} AS r SET closed_at = {int(position)} FROM priced p
                 WHERE {same} AND r.closed_at IS NULL AND r.cost_origin = 'unknown'"""
             )
-        closed = f"""usage_rows r JOIN priced p ON {same} AND r.closed_at = {int(position)} AND r.cost_origin = 'unknown'"""
+        closed = (
+            f"""usage_rows r JOIN priced p ON {same} AND r.closed_at = {int(position)} AND r.cost_origin = 'unknown'"""
+        )
         self._cursor.execute(
             f"""INSERT INTO usage_days SELECT r.scope_key, r.customer_key, r.time::DATE, r.kind_key,
             0, 0, 0, 0, 0, 0, sum(p.cost_usd), -count(*) FROM {closed} GROUP BY ALL"""
         )
         self._cursor.execute(
             f"""INSERT INTO {self._open_table} SELECT r.* REPLACE (p.cost_usd AS cost_usd, 'price' AS cost_origin,
-            p.price_position AS price_position, {int(position)} AS counted_at, NULL::BIGINT AS closed_at) FROM {closed}"""
+            p.price_position AS price_position, {int(position)} AS counted_at, NULL::BIGINT AS closed_at) FROM
+            {closed}"""
         )
         self._cursor.unregister("priced")
 
     # -- lifecycle
 
-    def add_fact(self, table: str, owner: tuple[int] | tuple[int, str], position: int, kind: str,
-                 event: LifecycleEvent, fields: dict[str, Any]) -> None:
+    def add_fact(
+        self,
+        table: str,
+        owner: tuple[int] | tuple[int, str],
+        position: int,
+        kind: str,
+        event: LifecycleEvent,
+        fields: dict[str, Any],
+    ) -> None:
         """One fact of a customer, budget or meter; `owner` is its key in `table`."""
         values = [
-            *owner, position, naive(event.effective_at), naive(event.recorded_at), kind, json.dumps(fields),
-            event.provenance.actor, event.provenance.dialect, event.provenance.reason,
-        ]  # fmt: skip
+            *owner,
+            position,
+            naive(event.effective_at),
+            naive(event.recorded_at),
+            kind,
+            json.dumps(fields),
+            event.provenance.actor,
+            event.provenance.dialect,
+            event.provenance.reason,
+        ]
         places = ", ".join("?" * len(values))
         self._cursor.execute(f"INSERT INTO {table} VALUES ({places})", values)
 
-    def add_correction(self, scope_key: int, source: str, event_id: str, kind: str, position: int,
-                       event: LifecycleEvent) -> None:
+    def add_correction(
+        self, scope_key: int, source: str, event_id: str, kind: str, position: int, event: LifecycleEvent
+    ) -> None:
         self._cursor.execute(
             "INSERT INTO corrections VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [scope_key, source, event_id, kind, position, naive(event.recorded_at), event.provenance.actor,
-             event.provenance.reason],
-        )  # fmt: skip
+            [
+                scope_key,
+                source,
+                event_id,
+                kind,
+                position,
+                naive(event.recorded_at),
+                event.provenance.actor,
+                event.provenance.reason,
+            ],
+        )
 
-    def add_price(self, position: int, scope_key: int | None, provider: str, model: str,
-                  versions: tuple[PriceVersion, ...], library: str | None, event: LifecycleEvent) -> None:
+    def add_price(
+        self,
+        position: int,
+        scope_key: int | None,
+        provider: str,
+        model: str,
+        versions: tuple[PriceVersion, ...],
+        library: str | None,
+        event: LifecycleEvent,
+    ) -> None:
         self._cursor.execute(
             "INSERT INTO prices VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [position, scope_key, provider, model, msgspec.json.encode(versions).decode(), library,
-             naive(event.recorded_at), event.provenance.actor],
-        )  # fmt: skip
+            [
+                position,
+                scope_key,
+                provider,
+                model,
+                msgspec.json.encode(versions).decode(),
+                library,
+                naive(event.recorded_at),
+                event.provenance.actor,
+            ],
+        )
 
-    def add_api_key(self, key_id: str, scope_key: int, scopes: tuple[str, ...], prefix: str, secret_hash: str,
-                    name: str | None, position: int, issued_at: datetime) -> None:
+    def add_api_key(
+        self,
+        key_id: str,
+        scope_key: int,
+        scopes: tuple[str, ...],
+        prefix: str,
+        secret_hash: str,
+        name: str | None,
+        position: int,
+        issued_at: datetime,
+    ) -> None:
         self._cursor.execute(
             "INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
             [key_id, scope_key, ",".join(scopes), prefix, secret_hash, name, naive(issued_at), position],
@@ -244,6 +303,10 @@ class DuckDBFoldStore:
         """The running hash after a folded position; None when the store has not folded it."""
         found = self._cursor.execute("SELECT running_hash FROM log_records WHERE position = ?", [position]).fetchall()
         return bytes(found[0][0]) if found else None
+
+    def received_events(self) -> int:
+        """How many events were received, whatever became of them."""
+        return int(self._cursor.execute("SELECT coalesce(sum(received), 0) FROM log_records").fetchall()[0][0])
 
     def refused_locators(self, first: int, last: int) -> list[int]:
         """Locators in [first, last) whose events were not counted."""
@@ -278,7 +341,8 @@ class DuckDBFoldStore:
         return before - self._count("usage_days")
 
     def compact_rows(self, open_rows_min: int, generations_max: int) -> bool:
-        """Sort the open generation away when it has `open_rows_min` rows, merging all into one beyond `generations_max`.
+        """Sort the open generation away when it has `open_rows_min` rows, merging all into one beyond
+        `generations_max`.
 
         1. Count the open generation; leave it when it is small.
         2. Write its rows (and those of the sorted generations, when there are too many) sorted into a new table.
@@ -316,4 +380,5 @@ _WAITING_VOIDS: Final = """
     SELECT c.scope_key, c.source, c.id FROM
         (SELECT scope_key, source, id, arg_max(kind, position) AS last FROM corrections GROUP BY ALL) c
     WHERE c.last = 'usage.voided'
-      AND NOT EXISTS (SELECT 1 FROM usage_rows r WHERE r.scope_key = c.scope_key AND r.source = c.source AND r.id = c.id)"""
+      AND NOT EXISTS (SELECT 1 FROM usage_rows r WHERE r.scope_key = c.scope_key AND r.source = c.source AND r.id =
+      c.id)"""

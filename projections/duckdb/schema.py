@@ -1,8 +1,10 @@
 """The tables of the DuckDB read store. Instants are UTC in naive TIMESTAMP; cost is USD with twelve decimals.
 
-What is true at log position P of a versioned table (usage rows): `counted_at <= P AND (closed_at IS NULL OR closed_at > P)`.
+What is true at log position P of a versioned table (usage rows): `counted_at <= P AND (closed_at IS NULL OR closed_at
+> P)`.
 A void, a restore and a price given later close one version of a row and open another; no number is ever overwritten.
-Keys (`scope_key`, `customer_key`, `kind_key`) are given in log order, so that a rebuild gives them again; they never leave the store.
+Keys (`scope_key`, `customer_key`, `kind_key`) are given in log order, so that a rebuild gives them again; they never
+leave the store.
 """
 
 from __future__ import annotations
@@ -50,7 +52,8 @@ TABLES: Final[tuple[str, ...]] = (
     # Every record of the log: the effective recorded time of its position (running maximum), and what a batch held.
     """CREATE TABLE log_records (
         position BIGINT NOT NULL, recorded_at TIMESTAMP NOT NULL, running_hash BLOB NOT NULL, topic VARCHAR NOT NULL,
-        scope_key INTEGER, stream VARCHAR, received INTEGER NOT NULL, counted INTEGER NOT NULL, duplicate INTEGER NOT NULL,
+        scope_key INTEGER, stream VARCHAR, received INTEGER NOT NULL, counted INTEGER NOT NULL, duplicate INTEGER NOT
+        NULL,
         conflict INTEGER NOT NULL, rejected INTEGER NOT NULL)""",
     """CREATE TABLE scopes (scope_key INTEGER NOT NULL, tenant VARCHAR NOT NULL, environment VARCHAR NOT NULL)""",
     """CREATE TABLE kinds (
@@ -61,10 +64,13 @@ TABLES: Final[tuple[str, ...]] = (
         first_position BIGINT NOT NULL)""",
     # Lifecycle facts of customers; personal fields are in `fields` decrypted (null once their key is destroyed).
     """CREATE TABLE customer_facts (
-        customer_key BIGINT NOT NULL, position BIGINT NOT NULL, effective_at TIMESTAMP NOT NULL, recorded_at TIMESTAMP NOT NULL,
-        kind VARCHAR NOT NULL, fields VARCHAR NOT NULL, actor VARCHAR NOT NULL, dialect VARCHAR NOT NULL, reason VARCHAR)""",
+        customer_key BIGINT NOT NULL, position BIGINT NOT NULL, effective_at TIMESTAMP NOT NULL, recorded_at TIMESTAMP
+        NOT NULL,
+        kind VARCHAR NOT NULL, fields VARCHAR NOT NULL, actor VARCHAR NOT NULL, dialect VARCHAR NOT NULL, reason
+        VARCHAR)""",
     """CREATE TABLE budget_facts (
-        scope_key INTEGER NOT NULL, budget_id VARCHAR NOT NULL, position BIGINT NOT NULL, effective_at TIMESTAMP NOT NULL,
+        scope_key INTEGER NOT NULL, budget_id VARCHAR NOT NULL, position BIGINT NOT NULL, effective_at TIMESTAMP NOT
+        NULL,
         recorded_at TIMESTAMP NOT NULL, kind VARCHAR NOT NULL, fields VARCHAR NOT NULL, actor VARCHAR NOT NULL,
         dialect VARCHAR NOT NULL, reason VARCHAR)""",
     """CREATE TABLE meter_facts (
@@ -84,7 +90,8 @@ TABLES: Final[tuple[str, ...]] = (
         position BIGINT NOT NULL, recorded_at TIMESTAMP NOT NULL, actor VARCHAR NOT NULL, reason VARCHAR)""",
     # Every received event that was not counted. `first_locator`: the event that stands instead of it.
     """CREATE TABLE outcomes (
-        locator BIGINT NOT NULL, scope_key INTEGER NOT NULL, source VARCHAR, id VARCHAR, customer_id VARCHAR, type VARCHAR,
+        locator BIGINT NOT NULL, scope_key INTEGER NOT NULL, source VARCHAR, id VARCHAR, customer_id VARCHAR, type
+        VARCHAR,
         outcome VARCHAR NOT NULL, reason VARCHAR, detail VARCHAR, first_locator BIGINT, content UBIGINT,
         recorded_at TIMESTAMP NOT NULL, stream VARCHAR NOT NULL, raw BLOB)""",
     # Signed deltas per UTC day of what adds up, compacted in the background. Sum them.
@@ -93,7 +100,8 @@ TABLES: Final[tuple[str, ...]] = (
         events BIGINT NOT NULL, input_tokens BIGINT NOT NULL, cached_input_tokens BIGINT NOT NULL,
         cache_write_tokens BIGINT NOT NULL, output_tokens BIGINT NOT NULL, reasoning_tokens BIGINT NOT NULL,
         cost_usd DECIMAL(38, 12) NOT NULL, cost_unknown_events BIGINT NOT NULL)""",
-    # Tables that hold usage rows: sorted ones, and the one that is written (sorted = false). The view usage_rows is their union.
+    # Tables that hold usage rows: sorted ones, and the one that is written (sorted = false). The view usage_rows is
+    # their union.
     """CREATE TABLE generations (
         name VARCHAR NOT NULL, number INTEGER NOT NULL, sorted BOOLEAN NOT NULL, rows BIGINT NOT NULL)""",
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import duckdb
 
@@ -19,6 +19,7 @@ from projections.duckdb import event_rows, fact_rows
 from projections.duckdb.fact_rows import CustomerRow
 from projections.duckdb.instants import aware_or_none, naive
 from projections.duckdb.kinds import Kind, all_kinds
+from projections.duckdb.known_keys import KnownKeys
 from projections.duckdb.meter_values import meter_values
 from projections.duckdb.usage_sums import UsageSumming
 from projections.markups import markup_at, markup_changes
@@ -43,26 +44,9 @@ from projections.read_store import (
     UsageSum,
 )
 
-CUSTOMERS_KNOWN_MAX: Final = 100_000
-
 _COUNTS = (
     "coalesce(sum(counted), 0), coalesce(sum(duplicate), 0), coalesce(sum(conflict), 0), coalesce(sum(rejected), 0)"
 )
-
-
-class KnownKeys:
-    """Surrogate keys that some snapshot has looked up. They are given in log order and never change: all share them."""
-
-    def __init__(self) -> None:
-        self.scopes: dict[Scope, int] = {}
-        self.customers: dict[tuple[int, str], CustomerRow] = {}
-        self.kinds: tuple[int, tuple[Kind, ...]] = (-1, ())  # as of a log position
-
-    def remember(self, scope_key: int, customer_id: str, row: CustomerRow) -> None:
-        """Keep a customer's key; forgets all when they become too many."""
-        if len(self.customers) >= CUSTOMERS_KNOWN_MAX:
-            self.customers.clear()
-        self.customers[scope_key, customer_id] = row
 
 
 class DuckDBReads:
@@ -145,8 +129,8 @@ class DuckDBSnapshot:
         )
 
     def customers(self, scope: Scope, after: str | None, limit: int, prefix: str | None = None) -> list[CustomerRecord]:
-        scope_key = self._scope_key(scope)
-        return [] if scope_key is None else fact_rows.customers(self._cursor, scope_key, after, _page(limit), prefix)
+        limit, scope_key = _page(limit), self._scope_key(scope)
+        return [] if scope_key is None else fact_rows.customers(self._cursor, scope_key, after, limit, prefix)
 
     def customers_ever_deactivated(self, scope: Scope) -> list[CustomerRecord]:
         scope_key = self._scope_key(scope)
@@ -223,8 +207,7 @@ class DuckDBSnapshot:
     def events(
         self, scope: Scope, where: EventFilter, after: tuple[datetime, int] | None, limit: int
     ) -> list[UsageEventRow]:
-        whose = self._whose(scope, where.customer_id)
-        limit = _page(limit)
+        limit, whose = _page(limit), self._whose(scope, where.customer_id)
         if whose is None:
             return []
         kind_keys = None
@@ -244,18 +227,18 @@ class DuckDBSnapshot:
         return event_rows.event_at(self._cursor, locator)
 
     def refusals_of(self, scope: Scope, source: str, event_id: str, limit: int) -> list[OutcomeRow]:
-        scope_key = self._scope_key(scope)
+        limit, scope_key = _page(limit), self._scope_key(scope)
         if scope_key is None:
             return []
-        return event_rows.refusals_of(self._cursor, scope_key, source, event_id, _page(limit))
+        return event_rows.refusals_of(self._cursor, scope_key, source, event_id, limit)
 
     def outcomes(
         self, scope: Scope, outcomes: tuple[Outcome, ...], after: int | None, limit: int, reason: str | None = None
     ) -> list[OutcomeRow]:
-        scope_key = self._scope_key(scope)
+        limit, scope_key = _page(limit), self._scope_key(scope)
         if scope_key is None:
             return []
-        return event_rows.outcomes(self._cursor, scope_key, outcomes, after, _page(limit), reason)
+        return event_rows.outcomes(self._cursor, scope_key, outcomes, after, limit, reason)
 
     def receipt(self, spans: Sequence[RowSpan]) -> tuple[OutcomeCounts, list[EventOutcome]]:
         return event_rows.receipt(self._cursor, spans)
@@ -283,8 +266,8 @@ class DuckDBSnapshot:
         return () if scope_key is None else fact_rows.named_facts(self._cursor, table, column, scope_key, name)
 
     def _names(self, table: str, column: str, scope: Scope, after: str | None, limit: int) -> list[str]:
-        scope_key = self._scope_key(scope)
-        return [] if scope_key is None else fact_rows.names(self._cursor, table, column, scope_key, after, _page(limit))
+        limit, scope_key = _page(limit), self._scope_key(scope)
+        return [] if scope_key is None else fact_rows.names(self._cursor, table, column, scope_key, after, limit)
 
     def api_keys(self, scope: Scope) -> list[ApiKeyRecord]:
         scope_key = self._scope_key(scope)
