@@ -54,6 +54,10 @@ check: lint types ## Check everything that needs only Python: style, imports, ty
 .PHONY: test
 test: check ## Set up, check what is needed, then style, types and every test
 
+.PHONY: docs
+docs: $(STAMP) ## Write docs/reference from the program itself
+	$(BIN)/python -m api.reference_pages
+
 .PHONY: bench
 bench: $(STAMP) ## Measure what this machine does with a small, seeded load
 	$(BIN)/python -m bench

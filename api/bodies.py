@@ -16,6 +16,8 @@ from domain.json_numbers import number_keeping_decoder
 JSON: Final = ("application/json",)
 MERGE_PATCH: Final = ("application/merge-patch+json", "application/json")
 RESOURCE_BYTES_MAX: Final = 256 * 1024
+#: How much of a body that is too large is read and thrown away.
+DISCARDED_BYTES_MAX: Final = 256 * 1024 * 1024
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -31,23 +33,29 @@ _decoder = number_keeping_decoder(_decimal)
 
 
 async def bounded_body(request: Request, bytes_max: int) -> bytes:
-    """The whole body; `Problem` 413 as soon as it is known to be longer than `bytes_max`, 415 when it is encoded."""
+    """The whole body; `Problem` 413 when it is longer than `bytes_max`, 415 when it is encoded."""
     encoding = request.headers.get("content-encoding", "identity")
     if encoding.lower() != "identity":
         raise Problem(
             "media_type_unsupported", f"Content-Encoding {encoding[:50]!r} is not read here; send it unencoded"
         )
-    announced = request.headers.get("content-length", "")
     too_large = Problem("body_too_large", f"a body has at most {bytes_max} bytes", headers={"Connection": "close"})
-    if announced.isascii() and announced.isdigit() and int(announced) > bytes_max:
-        raise too_large
+    announced = request.headers.get("content-length", "")
+    if announced.isascii() and announced.isdigit() and int(announced) > bytes_max and "expect" in request.headers:
+        raise too_large  # whoever asks first has not sent it yet
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
         size += len(part)
-        if size > bytes_max:
-            raise too_large
-        parts.append(part)
+        if size <= bytes_max:
+            parts.append(part)
+            continue
+        # Read on without keeping it: many clients see an answer only after they have sent everything.
+        parts.clear()
+        if size > bytes_max + DISCARDED_BYTES_MAX:
+            break
+    if size > bytes_max:
+        raise too_large
     return b"".join(parts)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -64,7 +64,7 @@ def meter_of(snapshot: Snapshot, scope: Scope, code: str, now: datetime) -> Mete
         event_type=meter.event_type,
         aggregation=meter.aggregation,
         value_property=meter.value_property,
-        group_by=_groups(meter.group_by),
+        group_by=dict(meter.group_by),
         name=meter.name,
         description=meter.description,
         built_in=False,
@@ -87,10 +87,6 @@ def built_in_meter(code: str, position: int) -> MeterView:
         created_at=None,
         updated_at=None,
     )
-
-
-def _groups(group_by: Iterable[str] | Mapping[str, str]) -> dict[str, str]:
-    return dict(group_by) if isinstance(group_by, Mapping) else {path: path for path in group_by}
 
 
 def present(view: Any, what: str, name: str) -> Any:

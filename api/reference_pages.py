@@ -63,9 +63,9 @@ def command_line_page() -> str:
         "",
         _MADE,
         "",
-        "Every command works the same whether or not an engine runs on the data folder: it talks to the one that does, "
-        "else it opens the folder itself. `--url` and `--key` reach an engine elsewhere. Tables are for people; "
-        "`--json` is for programs and does not change its names. Progress goes to the error stream, on a terminal only.",
+        "Every command works the same whether or not an engine runs on the data folder: it talks to the one that "
+        "does, else it opens the folder itself. `--url` and `--key` reach an engine elsewhere. Tables are for people; "
+        "`--json` is for programs. Progress goes to the error stream, on a terminal only.",
         "",
         "| exit code | meaning |",
         "|---|---|",

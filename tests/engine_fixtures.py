@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from api.app import create_app
 from starlette.testclient import TestClient
 
+from api.app import create_app
 from consumers.bootstrap import open_engine
 from consumers.embedded_engine import EmbeddedEngine
 from consumers.settings import Settings

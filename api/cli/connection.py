@@ -15,7 +15,7 @@ from typing import Final
 import httpx
 
 from api.cli.exits import CommandFailed, ExitCode
-from api.cli.http import Connection
+from api.cli.http import CONNECT_SECONDS_MAX, Connection
 from consumers.data_folder import DataFolder
 from consumers.errors import FolderOwned
 from consumers.messages import configure_messages
@@ -59,7 +59,7 @@ def _first_to_answer(stack: ExitStack, settings: Settings, folder: DataFolder, k
     deadline = time.monotonic() + OWNER_SECONDS_MAX
     while True:
         owner = folder.owner() if folder.is_owned() else None
-        if owner is not None:
+        if owner is not None and _answers(str(owner["url"])):
             return stack.enter_context(_over_network(str(owner["url"]), _key_of(folder, key)))
         try:
             return stack.enter_context(_in_process(settings, folder, key))
@@ -68,6 +68,16 @@ def _first_to_answer(stack: ExitStack, settings: Settings, folder: DataFolder, k
                 message = f"another command is busy with the data folder {folder.root}; try again later"
                 raise CommandFailed(ExitCode.UNREACHABLE, message) from None
         time.sleep(_POLL_SECONDS)
+
+
+def _answers(url: str) -> bool:
+    """Whether someone listens there. An engine that was killed leaves its address behind."""
+    try:
+        return httpx.get(f"{url}/healthz", timeout=CONNECT_SECONDS_MAX).is_success
+    except httpx.ConnectError:
+        return False
+    except httpx.HTTPError:
+        return True
 
 
 @contextmanager

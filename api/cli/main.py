@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
@@ -60,10 +61,13 @@ def _meterfold(
     pass
 
 
-def main() -> None:
-    """Run a command and exit with its code. Typer ends wrong use with 2 and an interruption with 130 by itself."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command, by default of the command line, and exit with its code (`SystemExit`).
+
+    Typer ends wrong use with 2 and an interruption with 130 by itself.
+    """
     try:
-        app()
+        app(arguments)
     except CommandFailed as error:
         print_message(f"meterfold: {error.message}")
         sys.exit(error.code)

@@ -14,23 +14,13 @@ from rich.text import Text
 from domain.outcomes import OUTCOMES
 
 #: Width of tables where no terminal tells: wide enough that nothing is cut for grep.
-PIPED_WIDTH_COLUMNS: Final = 200
-_CONTROL: Final = dict.fromkeys((*range(32), *range(127, 160)), "�")
+PIPED_WIDTH_COLUMNS: Final = 240
+_REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
+_CONTROL: Final = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), _REPLACEMENT)
 #: Direction marks and line separators: they would let an id pass for another one.
-_MISLEADING: Final = dict.fromkeys((*range(8234, 8239), *range(8294, 8298), 8232), "�")
-_RIGHT: Final = (
-    "usd",
-    "tokens",
-    "requests",
-    "events",
-    "position",
-    "count",
-    "value",
-    "spent",
-    "limit",
-    "remaining",
-    *OUTCOMES,
-)
+_MISLEADING: Final = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029), _REPLACEMENT)
+_NUMBERS: Final = frozenset("usd tokens requests events position count value spent limit remaining".split())
+_RIGHT: Final = _NUMBERS | set(OUTCOMES)
 
 
 def shown(value: Any) -> str:

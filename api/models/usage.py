@@ -100,7 +100,7 @@ class CurrentUsageView(PositionOnly):
     by_model: list[ModelUsage]
 
 
-class PastUsageQuery(AsOf):
+class PastUsageQuery(PeriodQuery):
     periods: int = Field(
         PERIODS_SHOWN_DEFAULT, ge=1, le=PERIODS_SHOWN_MAX, description="How many closed periods at most."
     )

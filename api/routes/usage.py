@@ -40,7 +40,7 @@ from api.usage_views import (
 from api.writing import instant_given
 from domain.durations import Duration
 from domain.identifiers import checked_id
-from domain.periods import PeriodPolicy, period_containing, zone_named
+from domain.periods import Interval, PeriodPolicy, period_containing, zone_named
 from domain.scope import Scope
 from projections.budget_state import access, budget_state
 from projections.current_usage import current_usage
@@ -76,7 +76,7 @@ def _report(
     snapshot: Snapshot, state: ApiState, key: ApiKeyRecord, customer_id: str | None, query: UsageQuery
 ) -> UsageView:
     now = state.engine.now()
-    zone = query.timezone or _zone_of(snapshot, key.scope, customer_id, now)
+    zone = zone_named(query.timezone or _zone_of(snapshot, key.scope, customer_id, now), "timezone").key
     names, columns = _groups(snapshot, key.scope, query, now)
     report = usage_report(
         snapshot,
@@ -138,18 +138,24 @@ def get_current_usage(
             return current_usage_document(
                 present(current_usage(snapshot, key.scope, customer_id, now), "customer", customer_id)
             )
-        found = present(budget_state(snapshot, key.scope, customer_id, now), "customer", customer_id)
-        if found.period is None:
-            raise Problem.invalid("period", "is not 'budget': the customer has no budget with periods")
+        open_period, life = _budget_period(snapshot, key.scope, customer_id, now)
         question = UsageReportQuestion(
             customer_id=customer_id,
-            start=found.period.start,
-            end=found.period.end,
+            start=open_period.start,
+            end=open_period.end,
             group_by=("provider", "model"),
-            life=found.customer.life.number,
+            life=life,
         )
         report = present(usage_report(snapshot, key.scope, question, now), "customer", customer_id)
-        return reported_period_document(report, found.period)
+        return reported_period_document(report, open_period)
+
+
+def _budget_period(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime) -> tuple[Interval, int]:
+    """The open period of the customer's budget, and the number of its life."""
+    found = present(budget_state(snapshot, scope, customer_id, now), "customer", customer_id)
+    if found.period is None:
+        raise Problem.invalid("period", "is not 'budget': the customer has no budget with periods")
+    return found.period, found.customer.life.number
 
 
 def _period_named(name: str | None) -> str:
@@ -162,11 +168,14 @@ def _period_named(name: str | None) -> str:
 def get_past_usage(
     state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[PastUsageQuery, FromQuery()]
 ) -> PastUsageView:
-    """Usage periods that have ended: as known at their closing, as known now, and the difference. Newest first."""
-    grace = state.engine.settings.closing_grace_seconds
+    """Usage periods (or the budget's) that have ended: as known at their closing, as known now, and the difference.
+    Newest first."""
+    period, now, grace = _period_named(query.period), state.engine.now(), state.engine.settings.closing_grace_seconds
     with state.engine.reads.snapshot() as latest:
         snapshot = known_then(latest, as_of_position(latest, query.as_of))
-        usage = past_usage(snapshot, key.scope, customer_id, state.engine.now(), query.periods, grace)
+        if period == "budget":
+            _budget_period(snapshot, key.scope, customer_id, now)
+        usage = past_usage(snapshot, key.scope, customer_id, now, query.periods, grace, period == "budget")
         return past_usage_document(present(usage, "customer", customer_id))
 
 

@@ -23,6 +23,7 @@ from tests.oracle.trace import Trace, make_trace
 SEED = int(os.environ.get("METERFOLD_TEST_SEED", "20250110"))
 EVENTS = int(os.environ.get("METERFOLD_TEST_TRACE_EVENTS", "20000"))
 PAST_PERIODS = 15
+PAST_BUDGETS = 4
 DAYS = ("2025-03-01", "2025-06-15"), ("2025-10-15", "2025-12-01")
 
 
@@ -81,11 +82,17 @@ def asked_about(customer: str, api: Api) -> JsonObject:
     access = api.get(customer_path(customer, "/access"), model="deep")
     if access["reason"] == "new_customer":
         return {"access": access}
+    budget = api.get(customer_path(customer, "/budget"))
+    by_budget: JsonObject = {"current": None, "past": None}
+    if budget["period"] is not None:
+        by_budget["current"] = api.get(customer_path(customer, "/current-usage"), period="budget")
+        by_budget["past"] = api.get(customer_path(customer, "/past-usage"), periods=PAST_BUDGETS, period="budget")
     return {
         "access": access,
         "current": api.get(customer_path(customer, "/current-usage")),
         "past": api.get(customer_path(customer, "/past-usage"), periods=PAST_PERIODS),
-        "budget": api.get(customer_path(customer, "/budget")),
+        "budget": budget,
+        "by budget": by_budget,
     }
 
 
@@ -136,6 +143,29 @@ def test_past_usage_is_equal_at_closing_and_now(metered: Metered) -> None:
         assert found["past"]["periods"] == expected, f"{customer} at {moment.now}"
         restated += sum(1 for period in expected if period["closed"] and period["difference"]["requests"])
     assert restated > 50, "late events must have changed closed periods, or this shows little"
+
+
+def test_past_usage_by_budget_periods_is_equal(metered: Metered) -> None:
+    compared = 0
+    for moment, customer, found in living(metered):
+        cuts = metered.plain.budget_cuts(customer, moment.now, moment.known)
+        if found["by budget"]["past"] is None:
+            assert cuts is None, f"{customer} at {moment.now}"
+            continue
+        expected = metered.plain.past_usage(customer, moment.now, moment.known, PAST_BUDGETS, cuts)
+        assert found["by budget"]["past"]["periods"] == expected, f"{customer} at {moment.now}"
+        compared += len(expected)
+    assert compared > 200
+
+
+def test_current_usage_by_budget_periods_is_equal(metered: Metered) -> None:
+    for moment, customer, found in living(metered):
+        current = found["by budget"]["current"]
+        if current is not None:
+            cuts = metered.plain.budget_cuts(customer, moment.now, moment.known)
+            expected = metered.plain.current_usage(customer, moment.now, moment.known, cuts)
+            by_model = sorted(current["by_model"], key=kind_of)
+            assert {**current, "by_model": by_model} == {**expected, "position": current["position"]}
 
 
 def test_budgets_are_equal(metered: Metered) -> None:

@@ -13,8 +13,25 @@ from api.problems import Problem
 from api.raw_paths import SegmentConvertor, by_path, canonical_path
 from tests.engine_fixtures import Api, customer_path
 
-HOSTILE = ("a/b", "a%2Fb", "..%2f", "../x", "é", "a b", "a+b", "?x=1&y", "#", "%", "...", "日本", "a\\b", ";", "'--", "block")
-TEXT = st.text(st.characters(exclude_categories=("Cs",)), min_size=1)
+HOSTILE = (
+    "a/b",
+    "a%2Fb",
+    "..%2f",
+    "../x",
+    "é",
+    "a b",
+    "a+b",
+    "?x=1&y",
+    "#",
+    "%",
+    "...",
+    "日本",
+    "a\\b",
+    ";",
+    "'--",
+    "block",
+)
+TEXT = st.text(st.characters(codec="utf-8"), min_size=1)
 
 
 def get(api: Api, raw_path: str) -> Any:
@@ -88,10 +105,9 @@ def test_an_address_by_query_is_the_address_by_path(text: str, rest: list[bytes]
 def test_any_bytes_are_a_path_or_a_problem(raw: bytes) -> None:
     encoded = quote(raw, safe="").encode()
     try:
-        path = canonical_path(encoded)
-    except Problem as problem:
-        assert problem.kind.code == "path_invalid"
-        with pytest.raises(UnicodeDecodeError):
-            raw.decode()
+        expected = raw.decode()
+    except UnicodeDecodeError:
+        with pytest.raises(Problem, match="path_invalid"):
+            canonical_path(encoded)
     else:
-        assert SegmentConvertor().convert(path) == raw.decode()
+        assert SegmentConvertor().convert(canonical_path(encoded)) == expected

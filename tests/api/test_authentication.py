@@ -72,7 +72,9 @@ def test_a_revoked_key_opens_nothing(api: Api, client: TestClient) -> None:
 
 @pytest.mark.parametrize("path", READS)
 def test_reading_needs_the_scope_read(client: TestClient, engine: EmbeddedEngine, path: str) -> None:
-    found = [status_with(client, key_for(engine, DEFAULT_SCOPE, scope), "GET", path) for scope in ("read", "ingest", "admin")]
+    found = [
+        status_with(client, key_for(engine, DEFAULT_SCOPE, scope), "GET", path) for scope in ("read", "ingest", "admin")
+    ]
     assert found == [200, 403, 200]
 
 
@@ -104,7 +106,9 @@ def test_nothing_crosses_from_one_tenant_into_another(api: Api, client: TestClie
         assert stranger.deliver([llm_request("of default", customer="shared id")])["counts"]["counted"] == 1
 
 
-def test_only_the_operator_makes_tenants_and_runs_operations(api: Api, client: TestClient, engine: EmbeddedEngine) -> None:
+def test_only_the_operator_makes_tenants_and_runs_operations(
+    api: Api, client: TestClient, engine: EmbeddedEngine
+) -> None:
     made = api.post("/v1/keys", {"scopes": ["admin"], "tenant": "acme", "environment": "test"})
     assert (made["tenant"], made["environment"]) == ("acme", "test")
     tenant = Api(client, made["secret"])

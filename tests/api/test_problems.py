@@ -87,7 +87,10 @@ def test_an_encoded_body_is_answered_415(api: Api) -> None:
 def test_a_body_that_is_too_large_is_answered_413(api: Api) -> None:
     headers = {"Content-Type": "application/json"}
     for content in (b"x" * 300_000, iter([b"x" * 1_000] * 300)):
-        assert api.send("POST", "/v1/customers", 413, headers, content=content).json()["type"] == "/problems/body_too_large"
+        assert (
+            api.send("POST", "/v1/customers", 413, headers, content=content).json()["type"]
+            == "/problems/body_too_large"
+        )
 
 
 def test_every_broken_rule_is_named(api: Api) -> None:
@@ -111,7 +114,13 @@ def test_a_broken_rule_of_the_domain_names_the_field_as_the_caller_wrote_it(api:
 
 @pytest.mark.parametrize(
     ("query", "field"),
-    [("limit=0", "limit"), ("limit=1001", "limit"), ("limit=x", "limit"), ("cursor=x", "cursor"), ("min_position=-1", "min_position")],
+    [
+        ("limit=0", "limit"),
+        ("limit=1001", "limit"),
+        ("limit=x", "limit"),
+        ("cursor=x", "cursor"),
+        ("min_position=-1", "min_position"),
+    ],
 )
 def test_a_parameter_that_breaks_a_rule_is_named(api: Api, query: str, field: str) -> None:
     assert api.refused("GET", f"/v1/customers?{query}", 422)["field"] == field

@@ -47,14 +47,22 @@ def slow(tmp_path: Path) -> Iterator[tuple[EmbeddedEngine, Api]]:
 
 def test_a_batch_is_answered_with_what_became_of_each_event(api: Api) -> None:
     bad: dict[str, Any] = {**llm_request("bad"), "type": 7}
-    receipt = api.deliver([llm_request("r1", "rita"), llm_request("r1", "rita"), llm_request("r1", "rita", status="failed"), bad])
+    receipt = api.deliver(
+        [llm_request("r1", "rita"), llm_request("r1", "rita"), llm_request("r1", "rita", status="failed"), bad]
+    )
     position = receipt.pop("position")
     assert receipt == {
         "counts": {"counted": 1, "duplicate": 1, "conflict": 1, "rejected": 1},
         "outcomes": [
             {"source": "gateway", "id": "r1", "outcome": "duplicate", "reason": None, "detail": None},
             {"source": "gateway", "id": "r1", "outcome": "conflict", "reason": None, "detail": None},
-            {"source": "gateway", "id": "bad", "outcome": "rejected", "reason": "type_invalid", "detail": "type: must be a string"},
+            {
+                "source": "gateway",
+                "id": "bad",
+                "outcome": "rejected",
+                "reason": "type_invalid",
+                "detail": "type: must be a string",
+            },
         ],
         "outcomes_truncated": False,
     }

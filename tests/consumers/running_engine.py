@@ -29,15 +29,22 @@ def deliver(engine: EmbeddedEngine, clock: SettableClock, events: int, first: in
     lines = [
         json.dumps(
             {
-                "specversion": "1.0", "id": f"event-{number}", "source": "gateway", "type": "llm.request",
+                "specversion": "1.0",
+                "id": f"event-{number}",
+                "source": "gateway",
+                "type": "llm.request",
                 "subject": f"customer-{number % 7}",
                 "time": (clock() - timedelta(minutes=number % 10_000)).replace(microsecond=number % 1000).isoformat(),
-                "data": {"provider": "nowhere", "model": f"m-{number % 3}", "input_tokens": number,
-                         "cost_usd": str(Decimal(number) / 1000)},
+                "data": {
+                    "provider": "nowhere",
+                    "model": f"m-{number % 3}",
+                    "input_tokens": number,
+                    "cost_usd": str(Decimal(number) / 1000),
+                },
             }
         )
         for number in range(first, first + events)
-    ]  # fmt: skip
+    ]
     request = IntakeRequest(DEFAULT_SCOPE, "application/x-ndjson", "\n".join(lines).encode())
     receipt = engine.intake.submit(request).result(60)
     assert engine.wait_folded(receipt.position, 60)
@@ -52,7 +59,9 @@ def state_of(engine: EmbeddedEngine) -> EngineState:
         views = []
         for name in ("usage rows", "usage days", "outcomes"):
             query = LOGICAL_VIEWS[name].format(db=catalog, rows=rows_of(cursor, catalog))
-            views.append(sorted(row[0] for row in cursor.execute(f"SELECT to_json(v)::VARCHAR FROM ({query}) v").fetchall()))
+            views.append(
+                sorted(row[0] for row in cursor.execute(f"SELECT to_json(v)::VARCHAR FROM ({query}) v").fetchall())
+            )
     finally:
         cursor.close()
     with engine.reads.snapshot() as snapshot:

@@ -22,7 +22,8 @@ def test_only_one_engine_owns_a_folder_and_the_second_learns_where_it_listens(tm
     first.announce("http://127.0.0.1:9")
     with pytest.raises(FolderOwned) as refused:
         second.own()
-    assert refused.value.owner is not None and refused.value.owner["url"] == "http://127.0.0.1:9"
+    assert refused.value.owner is not None
+    assert refused.value.owner["url"] == "http://127.0.0.1:9"
     assert second.is_owned()
     first.release()
     assert not second.is_owned()
@@ -53,7 +54,8 @@ def test_a_read_store_comes_into_use_in_one_move_and_leftovers_are_removed(tmp_p
     (second / "store.duckdb").write_text("second")
     assert folder.current_read() == first
     folder.forget_unused_reads()
-    assert first.exists() and not second.exists()
+    assert first.exists()
+    assert not second.exists()
     second = folder.next_read()
     folder.use_read(second)
     assert folder.current_read() == second

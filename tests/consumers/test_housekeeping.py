@@ -60,7 +60,10 @@ def test_a_job_that_fails_stops_neither_the_others_nor_itself() -> None:
 
     keeping = Housekeeping(
         clock,
-        [Job("failing", every(60, START), fail, START), Job("good", every(60, START), lambda: ran.append("good"), START)],
+        [
+            Job("failing", every(60, START), fail, START),
+            Job("good", every(60, START), lambda: ran.append("good"), START),
+        ],
     )
     for _ in range(2):
         clock.pass_time(seconds=60)

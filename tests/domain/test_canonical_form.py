@@ -45,8 +45,8 @@ def spellings(draw: st.DrawFn) -> tuple[str, str]:
     number = draw(numbers)
     shift = draw(st.integers(-8, 8))
     plain = f"{number:f}"
-    exponent = f"{number.scaleb(-shift):f}{draw(st.sampled_from('eE'))}{draw(st.sampled_from(['', '+'])) if shift >= 0 else ''}{shift}"
-    return plain, exponent
+    sign = draw(st.sampled_from(["", "+"])) if shift >= 0 else ""
+    return plain, f"{number.scaleb(-shift):f}{draw(st.sampled_from('eE'))}{sign}{shift}"
 
 
 @given(spellings())
@@ -130,7 +130,7 @@ def test_structured_mode_equals_binary_mode() -> None:
         {"source": "other"},
         {"type": "other"},
         {"subject": "globex"},
-        {"subject": None, "data": {"provider": "openai", "model": "gpt-4o", "input_tokens": 10, "output_tokens": 5, "user": "acme"}},
+        {"subject": None, "data": {"user": "acme"}},
         {"time": "2026-09-01T12:00:00.000001Z"},
         {"time": None},
         {"data": None},

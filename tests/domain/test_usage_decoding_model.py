@@ -74,7 +74,8 @@ def test_the_published_schema_names_every_attribute_and_member() -> None:
     request = schema["$defs"]["RequestEvent"]
     assert request["required"] == ["specversion", "id", "source", "type"]
     assert set(request["properties"]) == {
-        "specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "data_base64", "data",
+        "specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "data_base64",
+        "data",
     }  # fmt: skip
     assert set(schema["$defs"]["RequestData"]["properties"]) == {
         "provider", "model", "cost_usd", "subscription", "parent_request", "hold_id", "tags", *TOKEN_MEMBERS, "status",

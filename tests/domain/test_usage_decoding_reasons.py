@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from domain.canonical_form import raw_digest
+from domain.usage_decoding import DecodedEvents
 from domain.usage_rows import EVENT_BYTES_MAX, RAW_KEPT_BYTES_MAX
 from domain.usage_rules import REASONS
 from tests.domain.usage_event_texts import FACTS, decode, event, only_row, text
@@ -115,15 +116,18 @@ BROKEN: list[tuple[str, str, bytes]] = [
 def test_a_bad_event_is_rejected_with_its_reason_and_nothing_else_is(
     reason: str, field: str, raw: bytes, surrounding: int
 ) -> None:
-    good = [text(id=f"good-{number}", time=None if number % 2 else "2026-09-01T12:00:00Z") for number in range(surrounding)]
-    decoded = decode(*good[::2], raw, *good[1::2])
-    assert decoded.rejected_rows == [len(good[::2])]
-    row = only_row(type(decoded)(decoded.typed.slice(len(good[::2]), 1), decoded.free.slice(len(good[::2]), 1), []))
+    before = [text(id=f"before-{number}") for number in range(surrounding // 2)]
+    after = [text(id=f"after-{number}", time=None) for number in range(surrounding // 2)]
+    decoded = decode(*before, raw, *after)
+    place = len(before)
+    assert decoded.rejected_rows == [place]
+    row = only_row(DecodedEvents(decoded.typed.slice(place, 1), decoded.free.slice(place, 1), []))
     assert row["reason"] == reason
     assert row["detail"].startswith(f"{field}: ")
     assert row["raw"] == raw[:RAW_KEPT_BYTES_MAX]
     assert row["content"] == raw_digest(FACTS.hash_seed, raw)
-    assert {row[name] for name in ("identity", "time", "provider", "model", "status", "cost_usd", "input_tokens")} == {None}
+    unread = ("identity", "time", "provider", "model", "status", "cost_usd", "input_tokens", "properties", "tags")
+    assert {row[name] for name in unread} == {None}
 
 
 def test_every_reason_is_one_of_the_published_ones_and_each_has_a_case() -> None:

@@ -56,9 +56,23 @@ ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 )
 _id_texts = ids.map(json.dumps) | st.integers(0, 5).map(lambda n: f'"e-{n}"')
 _names = st.sampled_from(['"openai"', '"gpt-4o"', '"anthropic"', "null"])
-_tokens = st.integers(0, 9).map(str) | st.sampled_from(["3.0", "1e2", "null", "1.20e1", "1000000000000000", "-0", "0.0"])
+_tokens = st.integers(0, 9).map(str) | st.sampled_from(
+    ["3.0", "1e2", "null", "1.20e1", "1000000000000000", "-0", "0.0"]
+)
 _costs = st.sampled_from(
-    ['"0.0125"', '"1"', "2", "0.5", "1e-05", '"1E-30"', "0.1234567890125", '"999999999999999.9"', "null", '"-0"', "0e99"]
+    [
+        '"0.0125"',
+        '"1"',
+        "2",
+        "0.5",
+        "1e-05",
+        '"1E-30"',
+        "0.1234567890125",
+        '"999999999999999.9"',
+        "null",
+        '"-0"',
+        "0e99",
+    ]
 ) | st.decimals(0, 1000, places=9).map(lambda cost: f'"{cost:f}"')
 _times = st.sampled_from(
     [
@@ -77,8 +91,10 @@ _durations = st.sampled_from(["812", "812.3456789", "0", "1e3", "null", "0.0004"
 _refs = ids.map(json.dumps) | st.just("null")
 _any_text = st.recursive(
     st.sampled_from(["1", "1.50", "true", "null", '"x"', "1e400", "12345678901234567890123"]),
-    lambda inner: st.lists(inner, max_size=3).map(lambda parts: "[" + ",".join(parts) + "]")
-    | st.dictionaries(ids, inner, max_size=3).map(object_text),
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda parts: "[" + ",".join(parts) + "]")
+        | st.dictionaries(ids, inner, max_size=3).map(object_text)
+    ),
     max_leaves=5,
 )
 
@@ -128,19 +144,77 @@ good_events = _some(
 
 #: JSON texts that break many a rule, and some that break none.
 SPOILERS = [
-    "null", "true", "false", "0", "-1", "1.5", "1e400", "-1e-400", '""', '"."', '".."', '"x\\u0000y"', "[]", "{}", '"NaN"',
-    '["a",1]', '{"a":1}', '"' + "x" * 300 + '"', '"' + "x" * 1001 + '"', "1000000000000001", "9" * 30, "1" * 40,
-    '"' + "9" * 39 + '"', '"1e15"', '"0x10"', '" 1"', '"1.0"', "1e15", "123456789012345678901234567890.5", '"9999-01-01T00:00:00Z"',
-    '"1979-12-31T23:59:59Z"', '"2026-09-01"', '"2026-02-30T00:00:00Z"', '"0000-01-01T00:00:00Z"', '"2026-09-01 12:00:00Z"',
-    '"2026-09-01T12:00:00+0100"', '"2026-09-01T12:00:00"', '"2026-09-03T00:00:00Z"', '"٢"', '"succeeded"', "[" * 70 + "]" * 70,
-    "[" * 62 + "]" * 62, "[" * 63 + "]" * 63, "-0.0", "1e-999999999999999999999999999", "1e999999999", "[null]", '["' + "t" * 257 + '"]',
-]  # fmt: skip
+    "null",
+    "true",
+    "false",
+    "0",
+    "-1",
+    "1.5",
+    "1e400",
+    "-1e-400",
+    '""',
+    '"."',
+    '".."',
+    '"x\\u0000y"',
+    "[]",
+    "{}",
+    '"NaN"',
+    '["a",1]',
+    '{"a":1}',
+    '"' + "x" * 300 + '"',
+    '"' + "x" * 1001 + '"',
+    "1000000000000001",
+    "9" * 30,
+    "1" * 40,
+    '"' + "9" * 39 + '"',
+    '"1e15"',
+    '"0x10"',
+    '" 1"',
+    '"1.0"',
+    "1e15",
+    "123456789012345678901234567890.5",
+    '"9999-01-01T00:00:00Z"',
+    '"1979-12-31T23:59:59Z"',
+    '"2026-09-01"',
+    '"2026-02-30T00:00:00Z"',
+    '"0000-01-01T00:00:00Z"',
+    '"2026-09-01 12:00:00Z"',
+    '"2026-09-01T12:00:00+0100"',
+    '"2026-09-01T12:00:00"',
+    '"2026-09-03T00:00:00Z"',
+    '"٢"',
+    '"succeeded"',
+    "[" * 70 + "]" * 70,
+    "[" * 62 + "]" * 62,
+    "[" * 63 + "]" * 63,
+    "-0.0",
+    "1e-999999999999999999999999999",
+    "1e999999999",
+    "[null]",
+    '["' + "t" * 257 + '"]',
+]
 
 _ATTRIBUTES = ["specversion", "id", "source", "type", "subject", "time", "data", "data_base64", "extra"]
 _MEMBERS = [
-    "provider", "model", "cost_usd", "input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
-    "status", "tags", "latency_ms", "ttft_ms", "subscription", "parent_request", "hold_id", "customerId", "user", "custom",
-]  # fmt: skip
+    "provider",
+    "model",
+    "cost_usd",
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "status",
+    "tags",
+    "latency_ms",
+    "ttft_ms",
+    "subscription",
+    "parent_request",
+    "hold_id",
+    "customerId",
+    "user",
+    "custom",
+]
 
 
 @st.composite

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count, pairwise
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from consumers.embedded_engine import EmbeddedEngine
@@ -16,10 +18,22 @@ from tests.engine_fixtures import NOON, Api, SettableClock, key_for
 
 JsonObject = dict[str, Any]
 
+#: How many times as many examples as usual are tried.
+EXAMPLES_TIMES = int(os.environ.get("METERFOLD_TEST_EXAMPLES_TIMES", "1"))
+
 CUSTOMERS = ("ann", "bob", "c/ç")
 MODELS = ("swift", "unpriced")
 FROM, TO = "2025-05-25T00:00:00.000000Z", "2025-06-02T00:00:00.000000Z"
 METER_CODES = ("disk_latest", "disk_max", "disk_sum", "disk_kinds")
+
+
+def examples(usual: int) -> settings:
+    """Settings of a law: so many examples, each as long as it takes, on one engine."""
+    return settings(
+        deadline=None,
+        max_examples=usual * EXAMPLES_TIMES,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
 
 
 @dataclass

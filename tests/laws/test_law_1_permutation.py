@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.laws.laboratory import JsonObject, Laboratory, Tenant, batches_of, usage_event, usage_events
-
-EXAMPLES = settings(
-    deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+from tests.laws.laboratory import JsonObject, Laboratory, Tenant, batches_of, examples, usage_event, usage_events
 
 
 def counts_after(tenant: Tenant, batches: Sequence[Sequence[JsonObject]]) -> Counter[str]:
@@ -22,7 +18,7 @@ def counts_after(tenant: Tenant, batches: Sequence[Sequence[JsonObject]]) -> Cou
     return counts
 
 
-@EXAMPLES
+@examples(15)
 @given(data=st.data(), events=usage_events())
 def test_order_batching_and_duplication_change_nothing(
     laboratory: Laboratory, data: st.DataObject, events: list[JsonObject]
@@ -36,7 +32,7 @@ def test_order_batching_and_duplication_change_nothing(
     assert counts.total() == len(deliveries)
 
 
-@EXAMPLES
+@examples(15)
 @given(data=st.data(), events=usage_events(8))
 def test_duplication_adds_nothing(laboratory: Laboratory, data: st.DataObject, events: list[JsonObject]) -> None:
     once, often = laboratory.tenant(), laboratory.tenant()
@@ -46,7 +42,7 @@ def test_duplication_adds_nothing(laboratory: Laboratory, data: st.DataObject, e
     assert often.standing() == once.standing()
 
 
-@EXAMPLES
+@examples(15)
 @given(data=st.data())
 def test_of_contradicting_events_the_first_in_the_log_stands(laboratory: Laboratory, data: st.DataObject) -> None:
     deliveries = [data.draw(usage_event(data.draw(st.integers(0, 2)))) for _ in range(data.draw(st.integers(1, 8)))]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from consumers.engine import OperationResult
 from tests.laws.histories import Step, everything_told, histories, live_through
-from tests.laws.laboratory import Laboratory
+from tests.laws.laboratory import Laboratory, examples
 
 
-@settings(
-    deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@examples(15)
 @given(steps=histories())
 def test_a_rebuild_gives_every_answer_again(laboratory: Laboratory, steps: list[Step]) -> None:
     tenant = laboratory.tenant()

@@ -8,11 +8,11 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.laws.histories import Step, histories, live_through
-from tests.laws.laboratory import FROM, TO, JsonObject, Laboratory
+from tests.laws.laboratory import FROM, TO, JsonObject, Laboratory, examples
 
 MEASURES = (
     "requests",
@@ -47,9 +47,7 @@ def cut_instants() -> st.SearchStrategy[list[str]]:
     return st.lists(instants, max_size=5, unique=True).map(sorted)
 
 
-@settings(
-    deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@examples(15)
 @given(steps=histories(), cuts=cut_instants(), window=st.sampled_from(("hour", "day", "month")))
 def test_every_partition_adds_up(laboratory: Laboratory, steps: list[Step], cuts: list[str], window: str) -> None:
     tenant = laboratory.tenant()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from consumers.engine import OperationResult
 from domain.log.blocks import read_header
@@ -12,7 +12,7 @@ from domain.log.records import USAGE_BATCH_TOPIC
 from domain.outcomes import OutcomeCounts
 from domain.scope import Scope
 from tests.laws.histories import Step, histories, live_through
-from tests.laws.laboratory import JsonObject, Laboratory
+from tests.laws.laboratory import JsonObject, Laboratory, examples
 
 RECORDS_MAX = 100_000
 
@@ -37,9 +37,7 @@ def summed(receipts: list[JsonObject]) -> Counter[str]:
     return sums
 
 
-@settings(
-    deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@examples(15)
 @given(steps=histories())
 def test_what_was_received_ended_in_exactly_one_outcome(laboratory: Laboratory, steps: list[Step]) -> None:
     tenant = laboratory.tenant()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.laws.laboratory import JsonObject, Laboratory, Tenant, usage_events
+from tests.laws.laboratory import JsonObject, Laboratory, Tenant, examples, usage_events
 
-EXAMPLES = settings(
-    deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
 NEW_PRICE = {"provider": "acme", "model": "unpriced", "unit_prices": {"input": "1", "output": "3"}}
 
 
@@ -27,7 +24,7 @@ def totals(tenant: Tenant) -> JsonObject:
     return {name: amounts for name, amounts in tenant.amounts().items() if name != "customers"}
 
 
-@EXAMPLES
+@examples(15)
 @given(data=st.data(), events=usage_events(), void_first=st.booleans(), price_between=st.booleans())
 def test_a_void_equals_never_sent_and_a_restore_equals_sent(
     laboratory: Laboratory, data: st.DataObject, events: list[JsonObject], void_first: bool, price_between: bool

@@ -164,9 +164,12 @@ class PlainMeter:
         moments = sorted({self.life_begin(customer, now, known), *said})
         return cuts_of(policy_changes([(at, usage_policy(said_by(facts, at))) for at in moments]))
 
-    def current_usage(self, customer: str, now: datetime, known: int) -> JsonObject:
+    def current_usage(
+        self, customer: str, now: datetime, known: int, cuts: Sequence[datetime] | None = None
+    ) -> JsonObject:
+        """The open usage period, or the open one of those that meet at `cuts`."""
         life = self.life(customer, now, known)
-        period = period_around(self.usage_cuts(customer, now, known), now)
+        period = period_around(self.usage_cuts(customer, now, known) if cuts is None else cuts, now)
         start, end = max(period.start, life.start), min(period.end, life.end)
         kinds = sorted({(e.provider or "", e.model or "") for e in self.usage.between(customer, start, end, known)})
         return {
@@ -181,11 +184,16 @@ class PlainMeter:
         chosen = [event for event in events if (event.provider or "", event.model or "") == kind]
         return {"provider": kind[0] or None, "model": kind[1] or None, **self.sum_of(chosen, known).as_json()}
 
-    def past_usage(self, customer: str, now: datetime, known: int, periods: int) -> list[JsonObject]:
-        """Ended periods of this life, newest first: as at closing (None before that), as of now, the difference."""
+    def past_usage(
+        self, customer: str, now: datetime, known: int, periods: int, cuts: Sequence[datetime] | None = None
+    ) -> list[JsonObject]:
+        """Ended periods of this life, newest first: as at closing (None before that), as of now, the difference.
+
+        `cuts`: where the periods meet; else those of the customer's usage periods.
+        """
         life = self.life(customer, now, known)
         begin = self.life_begin(customer, now, known)
-        cuts = self.usage_cuts(customer, now, known)
+        cuts = self.usage_cuts(customer, now, known) if cuts is None else cuts
         ended = [Period(start, end) for start, end in pairwise(cuts) if begin < end <= now]
         return [self._past_period(customer, period, life, now, known) for period in reversed(ended[-periods:])]
 
@@ -231,10 +239,15 @@ class PlainMeter:
         moments = sorted({fact.effective_at for fact in [*own, *shared] if begin <= fact.effective_at <= now})
         return policy_changes([(at, self.budget_policy(customer, at, known)) for at in moments])
 
-    def budget_period(self, customer: str, now: datetime, known: int) -> Period | None:
+    def budget_cuts(self, customer: str, now: datetime, known: int) -> tuple[datetime, ...] | None:
+        """Where the periods of the budget meet; None when it names none."""
         if self.budget_policy(customer, now, known) is None:
             return None
-        return period_around(cuts_of(self.budget_changes(customer, now, known)), now)
+        return cuts_of(self.budget_changes(customer, now, known))
+
+    def budget_period(self, customer: str, now: datetime, known: int) -> Period | None:
+        cuts = self.budget_cuts(customer, now, known)
+        return None if cuts is None else period_around(cuts, now)
 
     def spent(
         self, customer: str, period: Period | None, now: datetime, known: int, model: str | None = None

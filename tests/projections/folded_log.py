@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-
 from consumers.commands import Commands
 from domain.log.blocks import BlockFacts, encode_block
 from domain.log.lifecycle_events import Provenance
@@ -33,9 +32,14 @@ def usage(event_id: str, customer: str = "acme", at: datetime = START, **data: A
     """A usage event as a producer sends it; `data` overrides its members."""
     members = {"provider": "nowhere", "model": "m-1", "input_tokens": 1000, "output_tokens": 100} | data
     return {
-        "specversion": "1.0", "id": event_id, "source": "gateway", "type": "llm.request", "subject": customer,
-        "time": at.isoformat(), "data": {name: value for name, value in members.items() if value is not None},
-    }  # fmt: skip
+        "specversion": "1.0",
+        "id": event_id,
+        "source": "gateway",
+        "type": "llm.request",
+        "subject": customer,
+        "time": at.isoformat(),
+        "data": {name: value for name, value in members.items() if value is not None},
+    }
 
 
 class FoldedLog:
@@ -57,9 +61,12 @@ class FoldedLog:
         self.projector = Projector(self.log, self.store, self.index, self.keys)
 
     def deliver(
-        self, events: Sequence[dict[str, Any] | bytes], scope: Scope = DEFAULT_SCOPE, group: str | None = None,
+        self,
+        events: Sequence[dict[str, Any] | bytes],
+        scope: Scope = DEFAULT_SCOPE,
+        group: str | None = None,
         atomic: bool = False,
-    ) -> int:  # fmt: skip
+    ) -> int:
         """Append one usage batch; answer its position."""
         lines = [event if isinstance(event, bytes) else json.dumps(event).encode() for event in events]
         facts = DecodingFacts(scope, SEED, self.now)

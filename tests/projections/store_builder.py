@@ -106,10 +106,15 @@ class StoreBuilder:
         if not events:
             return
         rows = [self._row(scope, event) for event in events]
+        typed = {
+            "tags": pa.array([list(event.tags) or None for event in events], pa.list_(pa.utf8())),
+            "content": pa.array([event.content for event in events], pa.uint64()),
+        }
         names = [row[0] for row in self.connection.execute(f"DESCRIBE {generation}").fetchall()]
-        table = pa.table({name: [row.get(name) for row in rows] for name in names if name != "tags"})
-        tags = pa.array([list(event.tags) or None for event in events], pa.list_(pa.utf8()))
-        self.connection.register("made", table.append_column("tags", tags))
+        table = pa.table({name: [row.get(name) for row in rows] for name in names if name not in typed})
+        for name, values in typed.items():
+            table = table.append_column(name, values)
+        self.connection.register("made", table)
         self.connection.execute(f"INSERT INTO {generation} BY NAME SELECT * FROM made")
         self.connection.execute(
             """INSERT INTO usage_days SELECT scope_key, customer_key, time::DATE, kind_key, 1, input_tokens,

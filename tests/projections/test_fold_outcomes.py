@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from domain.scope import Scope
+from domain.scope import DEFAULT_SCOPE, Scope
 from tests.projections.folded_log import BY_TEST, FoldedLog, usage
-from domain.scope import DEFAULT_SCOPE
 
 
 @pytest.fixture
@@ -84,8 +83,12 @@ def test_a_void_counts_for_nothing_whether_it_comes_after_or_before_its_event(fo
     assert [row[:2] for row in folded.sums()] == [("acme", 3)]
     assert folded.outcomes() == [("2", "duplicate", None)]
     assert folded.ask("SELECT id, closed_at IS NULL FROM usage_rows ORDER BY id") == [
-        ("1", True), ("2", False), ("3", True), ("4", False), ("5", True),
-    ]  # fmt: skip
+        ("1", True),
+        ("2", False),
+        ("3", True),
+        ("4", False),
+        ("5", True),
+    ]
 
 
 def test_taking_a_void_back_brings_the_event_back_as_it_was(folded: FoldedLog) -> None:

@@ -49,8 +49,11 @@ def test_a_price_given_later_fills_unknown_costs_from_its_date_on_and_leaves_kno
     folded.commands.set_price(DEFAULT_SCOPE, "nowhere", "m-1", price("2", days=-1), BY_TEST)
     folded.fold()
     assert costs(folded) == [
-        ("1", None, "unknown"), ("2", Decimal("0.002"), "price"), ("3", Decimal(9), "producer"), ("4", None, "unknown"),
-    ]  # fmt: skip
+        ("1", None, "unknown"),
+        ("2", Decimal("0.002"), "price"),
+        ("3", Decimal(9), "producer"),
+        ("4", None, "unknown"),
+    ]
     folded.commands.set_price(DEFAULT_SCOPE, "nowhere", "m-1", price("8"), BY_TEST)
     folded.fold()
     assert costs(folded)[:2] == [("1", Decimal("0.008"), "price"), ("2", Decimal("0.002"), "price")]

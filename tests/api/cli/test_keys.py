@@ -1,0 +1,36 @@
+"""API keys are shown once and refuse for ever after they were revoked."""
+
+from __future__ import annotations
+
+from tests.api.cli.shell import Shell, run
+from tests.meterfold_process import Server
+
+
+def test_a_key_opens_what_its_scopes_say_until_it_is_revoked(shell: Shell, server: Server) -> None:
+    made = shell.json("keys", "create", "--scope", "read", "--name", "reader")
+    reader = Shell("--url", server.url, "--key", made["secret"])
+    assert reader.run("customers", "list").code == 0
+    assert reader.run("customers", "create", "not-by-a-reader").code == 3
+    assert shell.run("keys", "revoke", made["id"]).code == 0
+    ended = reader.run("customers", "list")
+    assert (ended.code, made["secret"] in ended.err) == (3, False)
+
+
+def test_a_key_is_shown_once(shell: Shell) -> None:
+    ended = shell.run("keys", "create", "--name", "once")
+    secret = ended.out.strip()
+    assert (secret.startswith("sk-"), "only time" in ended.err) == (True, True)
+    listed = shell.run("keys", "list", "--json")
+    assert ("once" in listed.out, secret in listed.out) == (True, False)
+
+
+def test_a_new_tenant_sees_nothing_of_another(shell: Shell, server: Server) -> None:
+    shell.json("customers", "create", "of-the-default-tenant")
+    made = shell.json("keys", "create", "--tenant", "cli-other", "--environment", "test")
+    other = Shell("--url", server.url, "--key", made["secret"])
+    assert other.json("customers", "list")["data"] == []
+
+
+def test_an_address_without_a_key_is_wrong_use(server: Server) -> None:
+    ended = run("customers", "list", "--url", server.url)
+    assert (ended.code, "--key" in ended.err) == (2, True)

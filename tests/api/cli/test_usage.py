@@ -1,0 +1,74 @@
+"""What was used is shown as the engine says it, to people and to programs."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+
+from tests.api.cli.shell import Shell
+from tests.meterfold_process import ADMIN_KEY, Server
+
+DAY = ("--from", "2026-03-01T00:00:00Z", "--to", "2026-03-02T00:00:00Z")
+
+
+@pytest.fixture(scope="module")
+def used(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A customer that has used two models."""
+    event = {"specversion": "1.0", "source": "used", "type": "llm.request", "subject": "used-ada"}
+    lines = [
+        json.dumps({**event, "id": f"{model}-{hour}", "time": f"2026-03-01T{hour:02d}:30:00Z", "data": data})
+        for model in ("small", "large")
+        for hour in (3, 4)
+        for data in ({"model": model, "input_tokens": 10, "output_tokens": 1, "cost_usd": "0.25"},)
+    ]
+    file = tmp_path_factory.mktemp("used") / "events.ndjson"
+    file.write_text("\n".join(lines))
+    assert Shell("--url", server.url, "--key", ADMIN_KEY).json("ingest", str(file))["counts"]["counted"] == 4
+    return "used-ada"
+
+
+def test_usage_is_shown_by_windows_and_groups(shell: Shell, used: str) -> None:
+    rows = shell.json("usage", used, *DAY, "--window", "hour", "--group-by", "model")["data"]
+    assert [(row["window_start"], row["group"]["model"], row["requests"], row["cost_usd"]) for row in rows] == [
+        ("2026-03-01T03:00:00.000000Z", "large", 1, "0.25"),
+        ("2026-03-01T03:00:00.000000Z", "small", 1, "0.25"),
+        ("2026-03-01T04:00:00.000000Z", "large", 1, "0.25"),
+        ("2026-03-01T04:00:00.000000Z", "small", 1, "0.25"),
+    ]
+
+
+def test_programs_get_the_answer_of_the_api_itself(shell: Shell, server: Server, used: str) -> None:
+    answer = httpx.get(
+        f"{server.url}/v1/customers/{used}/usage",
+        params={"from": DAY[1], "to": DAY[3]},
+        headers={"Authorization": f"Bearer {ADMIN_KEY}"},
+    ).json()
+    told = shell.json("usage", used, *DAY)
+    del answer["position"], told["position"]
+    assert told == answer
+
+
+def test_people_get_the_same_numbers_in_a_table(shell: Shell, used: str) -> None:
+    out = shell.run("usage", used, *DAY, "--group-by", "model").out
+    rows = [line.split("│")[1:-1] for line in out.splitlines() if "large" in line or "small" in line]
+    assert [[cell.strip() for cell in row] for row in rows] == [
+        ["2026-03-01T00:00:00.000000Z", model, "2", "20", "0", "2", "22", "0.5", "0.5"] for model in ("large", "small")
+    ]
+
+
+def test_a_meter_shows_its_value(shell: Shell, used: str) -> None:
+    rows = shell.json("usage", used, *DAY, "--meter", "total_tokens")["data"]
+    assert [row["value"] for row in rows] == ["44"]
+
+
+def test_the_past_is_asked_for_by_position(shell: Shell, used: str) -> None:
+    assert shell.json("usage", used, *DAY, "--as-of", "1")["data"] == []
+
+
+@pytest.mark.parametrize("command", ["current-usage", "past-usage", "budget", "access"])
+def test_every_view_of_a_customer_is_shown_to_people_and_programs(shell: Shell, used: str, command: str) -> None:
+    assert shell.json(command, used)["customer"] == used
+    ended = shell.run(command, used)
+    assert (ended.code, ended.err, bool(ended.out)) == (0, "", True)
