@@ -15,6 +15,7 @@ import uvicorn
 
 from api.app import create_app
 from api.cli.exits import CommandFailed, ExitCode
+from api.cli.progress import waiting
 from consumers.bootstrap import open_engine
 from consumers.embedded_engine import EmbeddedEngine
 from consumers.errors import FolderUnusable
@@ -38,7 +39,8 @@ def opened(settings: Settings, *, serving: bool = False) -> Iterator[EmbeddedEng
     """The engine of a folder, in this process. `FolderOwned` when another process has it; else `CommandFailed`."""
     with ExitStack() as stack:
         try:
-            engine = stack.enter_context(open_engine(settings, serving=serving))
+            with waiting(f"Opening {settings.data_dir}: the read store catches up with the log"):
+                engine = stack.enter_context(open_engine(settings, serving=serving))
         except (ProjectionError, LogCorrupted) as error:
             raise CommandFailed(ExitCode.DIFFERENCES, str(error)) from error
         except (FolderUnusable, LogError) as error:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -22,6 +23,16 @@ REFRESHES_PER_SECOND_MAX: Final = 10
 
 #: Tell how far it is: done, total, and what is being done.
 Advance = Callable[[float, float, str], None]
+
+
+@contextmanager
+def waiting(description: str) -> Iterator[None]:
+    """A sign of life while something lasts whose length nobody knows; gone at the end."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    with Console(file=sys.stderr).status(escape(description)):
+        yield
 
 
 @contextmanager

@@ -52,7 +52,7 @@ def _serve_on(listening: socket.socket, settings: Settings, as_json: bool) -> No
     from api.cli.engine_here import opened
 
     with opened(settings, serving=True) as engine:
-        listening.listen(BACKLOG_CONNECTIONS_MAX)
+        _listen(listening, settings)
         url = url_of(settings.host, listening.getsockname()[1])
         engine.folder.announce(url)
         key = engine.folder.first_key() or ""
@@ -103,7 +103,7 @@ def greeting(url: str, key: str, settings: Settings) -> list[str]:
         "",
         f"  curl {url}/v1/customers/ada/current-usage -H {authorization}",
         "",
-        "Fill it with a month of traffic: meterfold demo",
+        "Fill it with a month of traffic: make demo (or meterfold demo)",
     ]
 
 
@@ -120,9 +120,21 @@ def _bound_socket(settings: Settings) -> socket.socket:
         bound.bind((settings.host, settings.port))
     except OSError as error:
         bound.close()
-        raise CommandFailed(
-            ExitCode.TAKEN,
-            f"cannot listen on {settings.host}:{settings.port} ({error.strerror}); stop what listens there, "
-            "or choose another port with --port",
-        ) from error
+        raise _taken(settings, error) from error
     return bound
+
+
+def _listen(bound: socket.socket, settings: Settings) -> None:
+    """Binding alone does not keep others out: two may bind, and the second to listen fails."""
+    try:
+        bound.listen(BACKLOG_CONNECTIONS_MAX)
+    except OSError as error:
+        raise _taken(settings, error) from error
+
+
+def _taken(settings: Settings, error: OSError) -> CommandFailed:
+    where = f"{settings.host}:{settings.port}"
+    return CommandFailed(
+        ExitCode.TAKEN,
+        f"cannot listen on {where} ({error.strerror}); stop what listens there, or choose another port with --port",
+    )

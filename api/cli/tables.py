@@ -63,6 +63,7 @@ def print_fields(title: str, fields: Mapping[str, Any]) -> None:
 def print_lines(*lines: str) -> None:
     """Plain lines on the output."""
     sys.stdout.writelines(line + "\n" for line in lines)
+    sys.stdout.flush()
 
 
 def print_message(message: str) -> None:

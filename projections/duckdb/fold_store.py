@@ -328,9 +328,9 @@ class DuckDBFoldStore:
         self._cursor.execute(
             """CREATE OR REPLACE TABLE usage_days_compacted AS
             SELECT scope_key, customer_key, day, kind_key, sum(events)::BIGINT AS events,
-                sum(input_tokens)::BIGINT AS input_tokens, sum(cached_input_tokens)::BIGINT AS cached_input_tokens,
-                sum(cache_write_tokens)::BIGINT AS cache_write_tokens, sum(output_tokens)::BIGINT AS output_tokens,
-                sum(reasoning_tokens)::BIGINT AS reasoning_tokens, sum(cost_usd)::DECIMAL(38, 12) AS cost_usd,
+                sum(input_tokens)::HUGEINT AS input_tokens, sum(cached_input_tokens)::HUGEINT AS cached_input_tokens,
+                sum(cache_write_tokens)::HUGEINT AS cache_write_tokens, sum(output_tokens)::HUGEINT AS output_tokens,
+                sum(reasoning_tokens)::HUGEINT AS reasoning_tokens, sum(cost_usd)::DECIMAL(38, 12) AS cost_usd,
                 sum(cost_unknown_events)::BIGINT AS cost_unknown_events
             FROM usage_days GROUP BY scope_key, customer_key, day, kind_key
             ORDER BY scope_key, customer_key, day, kind_key"""

@@ -104,7 +104,7 @@ def _number(query: Query, spans: Sequence[tuple[int, date, date]], instant: str)
         return str(spans[0][0])
     limits: list[tuple[date, str]] = []
     for number, start, end in spans:
-        if False:
+        if limits and limits[-1][0] < start:
             limits.append((start, "NULL"))
         limits.append((end, str(number)))
     return _case(query, instant, limits, "NULL")

@@ -41,7 +41,8 @@ _COLUMNS: Final = {
 }
 
 _TAGS: Final = "unnest(CASE WHEN len(tags) > 0 THEN list_distinct(tags) ELSE [NULL::VARCHAR] END)"
-_MANY_DIGITS: Final = r"[0-9](\.?[0-9]){15}"
+#: A number with so many digits, so many decimals or an exponent may come out of DuckDB's JSON reader spelled otherwise.
+_BENT_NUMBER: Final = r"[0-9](\.?[0-9]){15}|\.[0-9]{13}|[0-9][eE]"
 _JSON_PIECE: Final = r'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|[^"0-9-]+'
 _NUMBER: Final = r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?"
 _TIE_BELOW_EVEN: Final = r"-?[0-9]+\.[0-9]{11}[02468]50*"
@@ -102,17 +103,19 @@ def member_value(query: Query, path: str) -> str:
     DuckDB reads JSON numbers as floats. So in documents with a long number every number is put in quotes first: then
     its digits come out as they were sent.
     """
-    exact = f"""CASE WHEN regexp_matches(r.properties, {query.bind(_MANY_DIGITS)}) THEN array_to_string(list_transform(
+    exact = f"""CASE WHEN regexp_matches(r.properties, {query.bind(_BENT_NUMBER)}) THEN array_to_string(list_transform(
         regexp_extract_all(r.properties, {query.bind(_JSON_PIECE)}),
         lambda t: CASE WHEN t[1] BETWEEN '0' AND '9' OR t[1] = '-' THEN '"' || t || '"' ELSE t END), '')
         ELSE r.properties END"""
     text = _or_column(f"TRY(json_extract_string({exact}, {query.bind(_pointer(path))}))", path, "::VARCHAR")
     return f"""(SELECT CASE WHEN abs(v) < {VALUE_LIMIT} THEN v END FROM (SELECT CASE
-        WHEN NOT regexp_full_match(t, {query.bind(_NUMBER)}) THEN NULL
-        WHEN length(regexp_replace(t, '[eE].*$|[^0-9]', '', 'g')) > {VALUE_DIGITS_MAX} THEN NULL
         WHEN regexp_full_match(t, {query.bind(_TIE_BELOW_EVEN)})
             THEN TRY_CAST(regexp_extract(t, '-?[0-9]+[.][0-9]{{12}}') AS DECIMAL(38, 12))
-        ELSE TRY_CAST(t AS DECIMAL(38, 12)) END AS v FROM (SELECT {text} AS t)))"""
+        ELSE TRY_CAST(t AS DECIMAL(38, 12)) END AS v FROM (SELECT CASE
+            WHEN NOT regexp_full_match(t, {query.bind(_NUMBER)}) THEN NULL
+            WHEN length(regexp_replace(t, '[eE].*$|[^0-9]', '', 'g')) > {VALUE_DIGITS_MAX} THEN NULL
+            WHEN regexp_matches(t, '[eE]') THEN coalesce(TRY_CAST(t AS DECIMAL(38, 25))::VARCHAR, t)
+            ELSE t END AS t FROM (SELECT {text} AS t))))"""
 
 
 def _or_column(extracted: str, path: str, cast: str | None) -> str:

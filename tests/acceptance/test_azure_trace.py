@@ -6,13 +6,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import duckdb
-import pytest
 
 from tests.engine_fixtures import JsonObject, SettableClock, engine_on, http
 from tests.meterfold_process import ROOT, meterfold
 
-FILE = ROOT.parent / "shared" / "data" / "azure-llm-inference-2023-code.csv"
 MAP = ROOT / "docs" / "start" / "azure-llm-trace.map.yml"
+FILE = MAP.with_name("azure-llm-inference-2023-code.csv")
 RECORDS = 8_819
 NOVEMBER = {"from": "2023-11-01T00:00:00Z", "to": "2023-12-01T00:00:00Z"}
 
@@ -33,8 +32,6 @@ PLAIN_SQL = """
     FROM numbered GROUP BY ALL ORDER BY ALL"""
 
 Sums = dict[tuple[str, str, str], tuple[int, int, int, Decimal]]
-
-pytestmark = pytest.mark.skipif(not FILE.exists(), reason=f"{FILE.name} is absent; it lies in ../shared/data")
 
 
 def plain_sums() -> Sums:

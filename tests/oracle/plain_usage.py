@@ -99,14 +99,19 @@ def is_acceptable(event: JsonObject, recorded_at: datetime) -> bool:
         return False
     if event.get("specversion") != "1.0" or not isinstance(data, dict) or customer_of(event) is None:
         return False
+    if event["type"] == "llm.request" and not is_request_data(data):
+        return False
+    time = instant_of(event["time"]) if "time" in event else recorded_at
+    return TIME_FIRST <= time < recorded_at + TIME_AHEAD_MAX
+
+
+def is_request_data(data: JsonObject) -> bool:
+    """Other types may put anything into their data."""
     if not all(is_count(data.get(name, 0)) for name in COUNTS):
         return False
     if data.get("status", "succeeded") not in ("succeeded", "failed", "pending"):
         return False
-    if "cost_usd" in data and not is_money(data["cost_usd"]):
-        return False
-    time = instant_of(event["time"]) if "time" in event else recorded_at
-    return TIME_FIRST <= time < recorded_at + TIME_AHEAD_MAX
+    return "cost_usd" not in data or is_money(data["cost_usd"])
 
 
 def is_count(value: Any) -> bool:
@@ -128,7 +133,7 @@ def customer_of(event: JsonObject) -> str | None:
 
 
 def counted_event(order: int, event: JsonObject, recorded_at: datetime) -> CountedEvent:
-    data = event.get("data", {})
+    data = event.get("data", {}) if event["type"] == "llm.request" else {}
     given = data.get("cost_usd")
     return CountedEvent(
         order=order,

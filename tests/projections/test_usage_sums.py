@@ -67,15 +67,21 @@ markups = st.builds(
 
 @st.composite
 def segment_lists(draw: st.DrawFn) -> tuple[Segment, ...]:
-    cuts = sorted(set(draw(st.lists(instants, min_size=2, max_size=7))))
-    found = [Segment(start, end) for start, end in pairwise(cuts)]
-    return tuple(segment for segment in found if draw(st.integers(0, 4)) > 0)
+    """A few segments of any length, or many of some hours each; some are left out, so that there are gaps."""
+    first = START - timedelta(hours=draw(st.sampled_from([0, 1])))
+    if draw(st.integers(0, 5)) == 0:
+        cuts = [first + n * timedelta(hours=3) for n in range(48)]
+    else:
+        inner = draw(st.lists(instants, max_size=draw(st.sampled_from([0, 1, 6]))))
+        cuts = sorted({first, *inner, START + timedelta(days=6)})
+    left_out = draw(st.sets(st.integers(0, len(cuts) - 2), max_size=2))
+    return tuple(Segment(start, end) for n, (start, end) in enumerate(pairwise(cuts)) if n not in left_out)
 
 
 @st.composite
 def questions(draw: st.DrawFn) -> UsageQuestion:
     names = ["customer", "type", "provider", "model"]
-    if draw(st.booleans()):
+    if draw(st.integers(0, 3)) == 0:
         names += ["status", "tag", "source"]
     return UsageQuestion(
         segments=draw(segment_lists()),
@@ -83,8 +89,8 @@ def questions(draw: st.DrawFn) -> UsageQuestion:
         group_by=tuple(draw(st.lists(st.sampled_from(names), unique=True, max_size=3))),
         event_types=draw(st.sampled_from([None, ("llm.request", "page.view"), ("page.view",)])),
         models=draw(st.sampled_from([None, None, ("gpt",)])),
-        as_of=draw(st.one_of(st.none(), st.integers(0, POSITIONS + 1))),
-        split_markup=draw(st.booleans()),
+        as_of=draw(st.one_of(st.none(), st.none(), st.integers(0, POSITIONS + 1))),
+        split_markup=draw(st.sampled_from([True, True, False])),
     )
 
 
@@ -134,7 +140,7 @@ def summed(events: Sequence[PlainEvent], facts: Sequence[Markup], question: Usag
     return [UsageSum(index, group, sums[index, group, markup], markup) for index, group, markup in ordered]
 
 
-@given(st.lists(versions(), max_size=25), st.lists(markups, max_size=6), questions())
+@given(st.lists(versions(), min_size=5, max_size=25), st.lists(markups, min_size=2, max_size=8), questions())
 @settings(max_examples=150, deadline=None)
 def test_sums_equal_plain_sums_over_the_same_events(
     drawn: list[PlainEvent], facts: list[Markup], question: UsageQuestion

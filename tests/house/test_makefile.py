@@ -1,0 +1,28 @@
+"""`make` alone tells everything that there is to make."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+from tests.meterfold_process import ROOT
+
+MAKEFILE = (ROOT / "Makefile").read_text()
+
+
+def test_every_target_for_people_has_a_line_of_help() -> None:
+    targets = re.findall(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)
+    inner = {"port"}
+    helped = re.findall(r"^([a-z-]+):.*## \S", MAKEFILE, re.MULTILINE)
+    assert [target for target in targets if target not in inner] == helped
+
+
+def test_make_alone_shows_the_help() -> None:
+    shown = subprocess.run(
+        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert re.findall(r"^[a-z-]+", shown, re.MULTILINE) == re.findall(r"^([a-z-]+):.*## \S", MAKEFILE, re.MULTILINE)
+
+
+def test_the_continuous_integration_runs_make_test_and_nothing_else() -> None:
+    assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "exec make test"

@@ -1,0 +1,41 @@
+"""What is missing on a machine is said in the first second, with the line that installs it."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from deploy.preflight import DEBIAN, port_problem, python_problem, venv_problem
+from tests.meterfold_process import ROOT
+
+
+@pytest.mark.parametrize(("version", "fine"), [((3, 10), False), ((3, 11), True), ((3, 14), True), ((2, 7), False)])
+def test_an_old_python_is_named_with_its_remedy(version: tuple[int, ...], fine: bool) -> None:
+    problem = python_problem(version)
+    assert (problem is None) == fine
+    assert fine or DEBIAN in str(problem)
+
+
+@pytest.mark.parametrize("missing", ["venv", "ensurepip"])
+def test_a_missing_venv_module_is_named_with_its_remedy(missing: str) -> None:
+    assert venv_problem(lambda name: True) is None
+    assert DEBIAN in str(venv_problem(lambda name: name != missing))
+
+
+def test_a_taken_port_is_named_with_another_one() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert f"METERFOLD_PORT={port + 1}" in str(port_problem("127.0.0.1", port))
+    assert port_problem("127.0.0.1", port) is None
+
+
+def test_it_takes_less_than_a_second_and_needs_nothing_installed() -> None:
+    begun = time.monotonic()
+    ended = subprocess.run([sys.executable, "-I", "-S", ROOT / "deploy" / "preflight.py"], check=False)
+    assert (ended.returncode, time.monotonic() - begun < 1) == (0, True)

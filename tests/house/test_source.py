@@ -1,0 +1,67 @@
+"""Rules of the house that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from consumers.settings import Settings
+from tests.meterfold_process import ROOT
+
+ROOMS = ("domain", "projections", "consumers", "api")
+LINES_MAX = 600
+SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+PURE = [path for path in SOURCES if path.relative_to(ROOT).parts[0] in ("domain", "projections")]
+PLACES = re.compile(
+    r"(?<![\w.])/(?:work|home|root|Users|opt)/|\b\w+://(?:pypi|files\.pythonhosted)\b|\.parent / \"shared\""
+)
+VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "misc", "base"}
+CLOCKS_AND_DICE = {"datetime.now", "datetime.utcnow", "date.today", "time.time", "uuid.uuid4", "uuid4", "random.random"}
+
+
+def written() -> list[Path]:
+    """Every file of the repository that people wrote, tracked or about to be."""
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    return [ROOT / name for name in names if name and (ROOT / name).is_file()]
+
+
+def test_nothing_speaks_of_places_outside_the_repository() -> None:
+    found = []
+    for path in written():
+        if path == Path(__file__).resolve() or path.suffix in (".csv", ".parquet"):
+            continue
+        text = path.read_text(errors="replace")
+        found += [f"{path.relative_to(ROOT)}: {match[0]}" for match in PLACES.finditer(text)]
+    assert found == []
+
+
+def test_no_file_is_too_long_to_be_one_subject() -> None:
+    assert [str(path) for path in SOURCES if len(path.read_text().splitlines()) > LINES_MAX] == []
+
+
+def test_every_file_is_named_for_its_subject() -> None:
+    assert [str(path) for path in SOURCES if VAGUE & {path.stem, path.parent.name}] == []
+
+
+def test_every_file_says_what_it_is_about() -> None:
+    silent = [
+        str(path) for path in SOURCES if path.read_text() and ast.get_docstring(ast.parse(path.read_text())) is None
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize("path", PURE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_time_and_chance_are_passed_in(path: Path) -> None:
+    calls = {ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)}
+    assert calls & CLOCKS_AND_DICE == set()
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_used(name: str) -> None:
+    used = re.compile(rf"settings\.{name}\b")
+    assert any(used.search(path.read_text()) for path in SOURCES)
