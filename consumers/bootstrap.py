@@ -62,6 +62,7 @@ def open_engine(
         read_side = open_read_side(folder.current_read(), log, keys, settings)
         intake = opened.enter_context(closing(_intake(settings, folder, log, clock, serving)))
         engine = EmbeddedEngine(settings, folder, clock, log, keys, commands, intake, read_side)
+        del read_side  # a rebuild puts another in its place, and this one closes with its last reader
         opened.callback(engine.close)
         engine.start()
         _see_to_first_key(engine, settings)

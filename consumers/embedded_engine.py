@@ -25,14 +25,13 @@ from consumers.verification import Verification
 from domain.key_store import PersonalKeys
 from domain.log.lifecycle_events import ApiKeyIssued, ApiKeyRevoked, LifecycleEvent
 from domain.log.records import EventLog
+from projections.duckdb.compaction import Compaction
 from projections.duckdb.snapshot import DuckDBReads
 from projections.projector import recorded_at_of
 from projections.read_store import ApiKeyRecord, ReadStore, Snapshot
 
 #: A wait looks this often whether a rebuild has put another projector in place.
 _WAIT_SLICE_SECONDS: Final = 0.25
-#: Generations and deltas of less than this are not worth a compaction.
-COMPACT_ROWS_MIN: Final = 100_000
 #: What is not folded by then is folded at the next start.
 CLOSING_FOLD_SECONDS_MAX: Final = 5.0
 MERGE_BYTES_MAX: Final = 256 * 1024 * 1024
@@ -75,7 +74,10 @@ class EmbeddedEngine:
         self.key_ring = KeyRing(folder, now)
         self.fold = FoldThread(log, self.read_side.projector, settings.log_poll_milliseconds / 1000)
         self.housekeeping: Housekeeping | None = None
-        self._operation = threading.Lock()
+        self._operation = threading.Lock()  # one rebuild or verification at a time
+        self._swapping = threading.Lock()  # nobody swaps the read side while it is compacted
+        self._compaction: Compaction | None = None
+        self._reloading_keys = threading.Lock()
 
     def start(self) -> None:
         """Catch up with the log and go on folding."""
@@ -118,16 +120,22 @@ class EmbeddedEngine:
         """
         with self._operation:
             fresh = open_read_side(self.folder.next_read(), self.log, self.keys, self.settings)
-            yield from self._catch_up(fresh)
-            with self.fold.paused:
-                while fresh.projector.step():
-                    pass
-                old, self.read_side = self.read_side, fresh
-                fresh.projector.on_lifecycle = self._on_lifecycle
-                self.fold.swap(fresh.projector)
-                self.folder.use_read(fresh.folder)
-                position, events = fresh.projector.position, fresh.store.received_events()
-            old.discard()
+            try:
+                yield from self._catch_up(fresh)
+                with self._swapping, self.fold.paused:
+                    while fresh.projector.step():
+                        pass
+                    self.folder.use_read(fresh.folder)
+                    old, self.read_side = self.read_side, fresh
+                    fresh.projector.on_lifecycle = self._on_lifecycle
+                    self.fold.swap(fresh.projector)
+                    position, events = fresh.projector.position, fresh.store.received_events()
+            except BaseException:
+                # Also when nobody wants to see it through: the next rebuild starts in the same folder.
+                if self.read_side is not fresh:
+                    fresh.discard()
+                raise
+            old.retire()
             self._reload_keys()
         yield OperationResult("rebuild", position, position, events)
 
@@ -143,13 +151,17 @@ class EmbeddedEngine:
             yield from Verification(self.log, self.keys, database, scratch, live).run()
 
     def compact(self) -> None:
-        """Compact rollup deltas and row generations where that is worth it, between two fold steps."""
-        with self.fold.paused:
-            store = self.read_side.store
-            if store.delta_rows() >= self.settings.compact_deltas_min:
-                store.compact_days()
-        with self.fold.paused:
-            self.read_side.store.compact_rows(COMPACT_ROWS_MIN, self.settings.compact_generations_max)
+        """Compact day deltas and row generations where that is worth it, while the fold goes on."""
+        with self._swapping:
+            side = self.read_side
+            cursor = side.database.cursor()
+            self._compaction = Compaction(cursor, lambda: self.fold.paused, side.store.load_generations)
+            try:
+                self._compaction.run("days", self.settings.compact_deltas_min)
+                self._compaction.run("rows", self.settings.compact_rows_min)
+            finally:
+                self._compaction = None
+                cursor.close()
 
     def checkpoint(self) -> None:
         """Write out the identity index, merge its runs within a budget, and fold the read store's write-ahead file."""
@@ -163,6 +175,9 @@ class EmbeddedEngine:
 
         Log, keys and folder are their opener's to close.
         """
+        compaction = self._compaction
+        if compaction is not None:
+            compaction.interrupt()
         if self.housekeeping is not None:
             self.housekeeping.stop()
         self.intake.close()
@@ -178,5 +193,6 @@ class EmbeddedEngine:
             self._reload_keys()
 
     def _reload_keys(self) -> None:
-        with self.reads.snapshot() as snapshot:
+        # One at a time: what was read first must not replace what was read last.
+        with self._reloading_keys, self.reads.snapshot() as snapshot:
             self.key_ring.replace(snapshot.all_api_keys())

@@ -31,8 +31,16 @@ class ReadSide(msgspec.Struct, frozen=True):
         self.database.checkpoint()
         self.discard()
 
+    def retire(self) -> None:
+        """Write no more. Readers keep the snapshots they have; the database closes with the last of them.
+
+        Closing its connection here would close theirs too.
+        """
+        self.index.close()
+        self.store.close()
+
     def discard(self) -> None:
-        """Close the files as they are. Readers that still have a snapshot open keep it until they end."""
+        """Close the files as they are, whoever reads them."""
         self.index.close()
         self.store.close()
         self.database.close()
@@ -55,6 +63,7 @@ def open_read_side(
             create_tables(cursor, creation.log_id, CHAIN_START)
         check_schema(cursor, creation.log_id)
         store = DuckDBFoldStore(cursor)
+        store.drop_leftovers()
         check_store_against_log(log, store)
         index = IdentityIndex.open(
             folder / "identity",

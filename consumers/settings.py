@@ -86,13 +86,13 @@ class Settings(BaseSettings):
 
     seal_interval_seconds: int = Field(300, ge=1, description="How often the log is sealed with its running hash.")
     compact_interval_seconds: int = Field(
-        60, ge=1, description="How often rollup deltas and row generations are looked through for compaction."
+        5, ge=1, description="How often rollup deltas and row generations are looked through for compaction."
     )
     compact_deltas_min: int = Field(
         100_000, ge=1, description="Rollup deltas that must have gathered before they are compacted."
     )
-    compact_generations_max: int = Field(
-        8, ge=1, le=1000, description="Generations of usage rows that may stand side by side before they are merged."
+    compact_rows_min: int = Field(
+        200_000, ge=1, description="Usage rows that must have gathered before they are sorted into a generation."
     )
     identity_checkpoint_interval_seconds: int = Field(
         300, ge=1, description="How often the identity index is written out in full."

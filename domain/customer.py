@@ -16,6 +16,7 @@ from domain.customer_fields import (
     checked_changes,
     with_changes,
 )
+from domain.customer_timeline import CustomerChange, CustomerState, CustomerTimeline
 from domain.errors import AlreadyExists, InvalidInput, NotFound
 from domain.identifiers import checked_id
 from domain.log.lifecycle_events import (
@@ -27,7 +28,6 @@ from domain.log.lifecycle_events import (
     CustomerUnblocked,
     CustomerUpdated,
     LifecycleEvent,
-    SealedPersonal,
 )
 from domain.log.records import customer_stream
 from domain.personal_data import PersonalSeal
@@ -37,8 +37,9 @@ from domain.scope import Scope
 class Customer(Aggregate):
     """The state of one customer id. `life` counts from 1; deletion ends a life, and the next begins with nothing.
 
-    `fields` and `personal` hold what is set in the present life, as stored. `personal` lacks what was sealed
-    with a key that is gone. `alive` is whether the customer exists by lifecycle events.
+    `fields`, `personal`, `blocked` and `active` are those of the present life once all that was said took effect, as
+    stored; a command is judged by what holds at the instant from which it counts. `personal` lacks what was sealed with
+    a key that is gone. `alive` is whether the customer exists by lifecycle events.
     """
 
     def __init__(self, scope: Scope, customer_id: str, seal: PersonalSeal) -> None:
@@ -53,11 +54,24 @@ class Customer(Aggregate):
     def _begin_life(self) -> None:
         self.alive = False
         self.created_at: datetime | None = None  # effective
-        self.blocked = False
-        self.active = True
-        self.fields: dict[str, Any] = {}
-        self.personal: dict[str, Any] = {}
+        self._timeline = CustomerTimeline()
         self._has_sealed = False
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        return self._timeline.latest.fields
+
+    @property
+    def personal(self) -> dict[str, Any]:
+        return self._timeline.latest.personal
+
+    @property
+    def blocked(self) -> bool:
+        return self._timeline.latest.blocked
+
+    @property
+    def active(self) -> bool:
+        return self._timeline.latest.active
 
     @property
     def personal_key_id(self) -> str:
@@ -68,44 +82,45 @@ class Customer(Aggregate):
         """Begin a life, or adopt the one that usage began; `AlreadyExists` when alive."""
         if self.alive:
             raise AlreadyExists(f"customer {self.customer_id!r} exists")
-        self._set(CustomerCreated, checked_changes(CUSTOMER_RULES, {}, changes), occasion)
+        self._set(CustomerCreated, CustomerState(), checked_changes(CUSTOMER_RULES, {}, changes), occasion)
 
     def adopt(self, occasion: Occasion) -> None:
         """Make explicit a customer that exists by usage; nothing happens when it is explicit already."""
         if not self.alive:
-            self._set(CustomerCreated, {}, occasion)
+            self._set(CustomerCreated, CustomerState(), {}, occasion)
 
     def update(self, changes: Mapping[str, Any], occasion: Occasion, replaced: frozenset[str] = frozenset()) -> None:
         """Change fields: a key that is present sets, None clears. Nothing happens when nothing changes."""
         self._check_alive()
         for field in CREATION_FIELDS & changes.keys():
             raise InvalidInput(field, "can be given only when the customer is created")
-        changed = checked_changes(CUSTOMER_RULES, {**self.fields, **self.personal}, changes, replaced)
+        state = self._state_for(occasion)
+        changed = checked_changes(CUSTOMER_RULES, {**state.fields, **state.personal}, changes, replaced)
         if changed:
-            self._set(CustomerUpdated, changed, occasion)
+            self._set(CustomerUpdated, state, changed, occasion)
 
     def block(self, occasion: Occasion) -> None:
         """Refuse access; nothing happens when blocked already."""
         self._check_alive()
-        if not self.blocked:
+        if not self._state_for(occasion).blocked:
             self._give(CustomerBlocked(**self._about(occasion)))
 
     def unblock(self, occasion: Occasion) -> None:
         """Take a block back; nothing happens when not blocked."""
         self._check_alive()
-        if self.blocked:
+        if self._state_for(occasion).blocked:
             self._give(CustomerUnblocked(**self._about(occasion)))
 
     def deactivate(self, occasion: Occasion) -> None:
         """Hide from reports by customer; nothing happens when hidden already."""
         self._check_alive()
-        if self.active:
+        if self._state_for(occasion).active:
             self._give(CustomerDeactivated(**self._about(occasion)))
 
     def reactivate(self, occasion: Occasion) -> None:
         """Show in reports again; nothing happens when not hidden."""
         self._check_alive()
-        if not self.active:
+        if not self._state_for(occasion).active:
             self._give(CustomerReactivated(**self._about(occasion)))
 
     def delete(self, occasion: Occasion) -> None:
@@ -120,13 +135,15 @@ class Customer(Aggregate):
             case CustomerCreated():
                 self.alive = True
                 self.created_at = event.effective_at
-                self._take(event.fields, event.personal)
+                self._take(event, starts_afresh=True)
             case CustomerUpdated():
-                self._take(event.fields, event.personal)
+                self._take(event, starts_afresh=False)
             case CustomerBlocked() | CustomerUnblocked():
-                self.blocked = isinstance(event, CustomerBlocked)
+                blocked = isinstance(event, CustomerBlocked)
+                self._timeline.add(CustomerChange(event.effective_at, blocked=blocked))
             case CustomerDeactivated() | CustomerReactivated():
-                self.active = isinstance(event, CustomerReactivated)
+                active = isinstance(event, CustomerReactivated)
+                self._timeline.add(CustomerChange(event.effective_at, active=active))
             case CustomerDeleted():
                 self.life += 1
                 self.life_began_at = event.effective_at
@@ -134,16 +151,25 @@ class Customer(Aggregate):
             case _:
                 raise self._foreign(event)
 
-    def _take(self, fields: Mapping[str, Any], sealed: SealedPersonal | None) -> None:
-        self.fields = with_changes(self.fields, fields)
-        if sealed is not None:
+    def _take(self, event: CustomerCreated | CustomerUpdated, starts_afresh: bool) -> None:
+        personal: Mapping[str, Any] = {}
+        if event.personal is not None:
             self._has_sealed = True
-            self.personal = with_changes(self.personal, self._seal.open(sealed) or {})
+            personal = self._seal.open(event.personal) or {}
+        self._timeline.add(CustomerChange(event.effective_at, event.fields, personal, starts_afresh=starts_afresh))
+
+    def _state_for(self, occasion: Occasion) -> CustomerState:
+        """What holds at the instant from which a command counts."""
+        return self._timeline.at(occasion.not_before(self.life_began_at))
 
     def _set(
-        self, event_class: type[CustomerCreated | CustomerUpdated], changed: Mapping[str, Any], occasion: Occasion
+        self,
+        event_class: type[CustomerCreated | CustomerUpdated],
+        before: CustomerState,
+        changed: Mapping[str, Any],
+        occasion: Occasion,
     ) -> None:
-        check_together(with_changes(self.fields, changed))
+        check_together(with_changes(before.fields, changed))
         fields = {field: value for field, value in changed.items() if field not in PERSONAL_FIELDS}
         personal = {field: value for field, value in changed.items() if field in PERSONAL_FIELDS}
         about = self._about(occasion)

@@ -1,7 +1,8 @@
 """Customers as derived from their facts and their usage: lives, profile, history. Pure.
 
 A fact counts from its `effective_at`; of equal ones the one at the higher position stands. A creation and a deletion
-start the profile afresh. Life k spans, in event time, from the deletion before it to its own deletion.
+start the profile afresh. Life k spans, in event time, from the deletion before it to its own deletion. What was said
+in a life to count from later on ends with it.
 """
 
 from __future__ import annotations
@@ -110,6 +111,20 @@ def in_effect_order(facts: Sequence[Fact]) -> list[Fact]:
     return sorted(facts, key=lambda fact: (fact.effective_at, fact.position))
 
 
+def in_effect(facts: Sequence[Fact]) -> list[Fact]:
+    """Facts that count, in the order in which they do: without those that a deletion cut off, which were said before it
+    and would have counted from its instant or later."""
+    kept: list[Fact] = []
+    cut_off_at: datetime | None = None
+    for fact in sorted(facts, key=lambda fact: fact.position, reverse=True):
+        if fact.kind == DELETED:
+            cut_off_at = fact.effective_at if cut_off_at is None else min(cut_off_at, fact.effective_at)
+        elif cut_off_at is not None and fact.effective_at >= cut_off_at:
+            continue
+        kept.append(fact)
+    return in_effect_order(kept)
+
+
 def lives(record: CustomerRecord) -> tuple[Life, ...]:
     """Every life, the last one open. There is always one."""
     ends = [fact.effective_at for fact in in_effect_order(record.facts) if fact.kind == DELETED]
@@ -139,7 +154,7 @@ def _profiles(record: CustomerRecord, until: datetime) -> Iterator[Profile]:
     fields: dict[str, Any] = {}
     created_at: datetime | None = None
     active, blocked = True, False
-    for fact in in_effect_order(record.facts):
+    for fact in in_effect(record.facts):
         if fact.effective_at > until:
             return
         if fact.kind in (CREATED, DELETED):
@@ -191,7 +206,7 @@ def customer_view(record: CustomerRecord, now: datetime) -> CustomerView:
 def _was_said_of(record: CustomerRecord, now: datetime) -> bool:
     """Whether a fact that counts by `now` comes after the last deletion; one of the same instant may come before it."""
     said = False
-    for fact in in_effect_order(record.facts):
+    for fact in in_effect(record.facts):
         if fact.effective_at <= now:
             said = fact.kind != DELETED
     return said

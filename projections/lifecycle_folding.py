@@ -13,7 +13,6 @@ from domain.key_store import PersonalKeys
 from domain.log import lifecycle_events as events
 from domain.log.lifecycle_events import LifecycleEvent
 from domain.personal_data import open_personal
-from domain.pricing import block_costs
 from domain.scope import Scope
 from projections.duckdb.fold_store import DuckDBFoldStore
 from projections.fold_state import FoldState
@@ -156,9 +155,9 @@ def _priced(state: FoldState, unknown: pa.Table, scope_key: int, provider: str, 
     tokens = [integers(unknown, name) for name in TOKEN_COLUMNS]
     words = np.zeros((unknown.num_rows, 2), dtype=np.uint64)
     positions = np.zeros(unknown.num_rows, dtype=np.int64)
-    for price, rows in state.prices.choose(scope_key, provider, model, times):
-        words[rows] = words_of_integers(block_costs(price.version, *(column[rows] for column in tokens)))
-        positions[rows] = price.position
+    for price, rows, costs in state.prices.costs(scope_key, provider, model, times, tokens):
+        words[rows] = words_of_integers(costs)
+        positions[rows] = price
     has_price = positions > 0
     return pa.table(
         {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from domain.money import markup_percentage
+from projections.customers import in_effect
 from projections.read_store import Fact
 
 MARKUP_FIELD: Final = "markup_percentage"
@@ -26,15 +27,15 @@ class MarkupChange(msgspec.Struct, frozen=True):
     percentage: Decimal
 
 
-def markup_changes(facts: Iterable[Fact]) -> tuple[MarkupChange, ...]:
+def markup_changes(facts: Sequence[Fact]) -> tuple[MarkupChange, ...]:
     """The changes in order of time; none for a customer whose markup was always 0.
 
     A fact counts from its `effective_at`, of equal ones the one at the higher position stands. A creation or a deletion
-    starts afresh with 0.
+    starts afresh with 0; what a life had still to come ends with it.
     """
     at: dict[datetime, Decimal] = {}
     percentage = Decimal(0)
-    for fact in sorted(facts, key=lambda fact: (fact.effective_at, fact.position)):
+    for fact in in_effect(facts):
         if fact.kind in _STARTS_AFRESH:
             percentage = Decimal(0)
         if MARKUP_FIELD in fact.fields:

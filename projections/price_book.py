@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from domain.log.lifecycle_events import PriceVersion
+from domain.money import COST_DECIMALS, USD_LIMIT
+from domain.pricing import Picodollars, TokenColumn, block_costs
 
 _EVER = datetime(1, 1, 1, tzinfo=UTC)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: A cost is below this, whoever it comes from, so that no sum of a read store can overflow.
+_PICODOLLARS_LIMIT: Final = int(USD_LIMIT) * 10**COST_DECIMALS
 
 
 def microseconds(instant: datetime) -> int:
@@ -68,3 +74,23 @@ class PriceBook:
             )
             open_indexes = open_indexes[places < 0]
         return chosen
+
+    def costs(
+        self,
+        scope_key: int,
+        provider: str,
+        model: str,
+        times_us: npt.NDArray[np.int64],
+        tokens: Sequence[TokenColumn],
+    ) -> Iterator[tuple[int, npt.NDArray[np.intp], Picodollars]]:
+        """What events cost: (position of the price, indexes of events, their costs), each index at most once.
+
+        `tokens` in the order of `block_costs`. An event without a price, or whose cost would be 10^15 USD or more, is
+        in none: its cost stays unknown.
+        """
+        for price, indexes in self.choose(scope_key, provider, model, times_us):
+            costs = block_costs(price.version, *(column[indexes] for column in tokens))
+            if isinstance(costs, list):
+                possible = [place for place, cost in enumerate(costs) if cost < _PICODOLLARS_LIMIT]
+                indexes, costs = indexes[possible], [costs[place] for place in possible]
+            yield price.position, indexes, costs

@@ -11,7 +11,8 @@ A step takes what comes next in the log, either usage batches only or lifecycle 
 6. Tell whoever listens to lifecycle events, then whoever waits for this position.
 
 A crash repeats a step as a whole or not at all. A step that fails is rolled back, its reason is kept in
-`failure`, and the fold stands still at its position until the next attempt: it never skips a record.
+`failure`, and the fold stands still at its position until the next attempt: it never skips a record. What fails after
+the commit (5, 6) is done first at the next attempt: no record is folded by an index that lacks claims.
 """
 
 from __future__ import annotations
@@ -56,6 +57,15 @@ class _Entry(msgspec.Struct, frozen=True):
     counts: tuple[int, int, int, int]
 
 
+class _Committed(msgspec.Struct, frozen=True):
+    """What a committed step still owes: its claims to the index, its lifecycle events to the listener."""
+
+    position: int
+    running_hash: bytes
+    claims: tuple[U64, U64, U64]
+    lifecycle: list[LifecycleEvent]
+
+
 class Projector:
     """Folds one log into one read store and one identity index. One thread calls `step`; any may wait."""
 
@@ -76,6 +86,7 @@ class Projector:
         self._state = store.load_state()
         self._folded = threading.Condition()
         self._position = self._state.position
+        self._owing: _Committed | None = None
         self.failure: str | None = None
 
     @property
@@ -95,9 +106,20 @@ class Projector:
 
     def step(self, until: int | None = None) -> int:
         """Fold the next records (none beyond `until`); answer how many. Raises what went wrong, after undoing it."""
-        records = _alike(self._log.read(self._state.position, STEP_RECORDS_MAX, until))
-        if not records:
-            return 0
+        try:
+            self._pay()
+            records = _alike(self._log.read(self._state.position, STEP_RECORDS_MAX, until))
+            if records:
+                records = self._fold(records)
+                self._pay()
+        except BaseException as error:
+            self.failure = f"{type(error).__name__}: {error}"
+            raise
+        self.failure = None
+        return len(records)
+
+    def _fold(self, records: list[LogRecord]) -> list[LogRecord]:
+        """Fold these in one transaction, or the leading ones of them that it may hold; answer which."""
         try:
             self._store.begin()
             hashes = list(chain(self._state.running_hash, records))
@@ -110,22 +132,27 @@ class Projector:
                 claims = NO_U64, NO_U64, NO_U64
             self._finish(records, hashes[: len(records)], entries)
             self._store.commit()
-        except BaseException as error:
+        except BaseException:
             self._store.rollback()
             self._state = self._with_seed(self._store.load_state())
-            self.failure = f"{type(error).__name__}: {error}"
             raise
-        self.failure = None
-        self._index.add(*claims, up_to_position=records[-1].position, running_hash=self._state.running_hash)
-        try:
-            # Before anyone who waits for the position goes on: a key that was answered as issued has to open.
-            if lifecycle and self.on_lifecycle is not None:
-                self.on_lifecycle(lifecycle)
-        finally:
-            with self._folded:
-                self._position = self._state.position
-                self._folded.notify_all()
-        return len(records)
+        self._owing = _Committed(records[-1].position, self._state.running_hash, claims, lifecycle)
+        return records
+
+    def _pay(self) -> None:
+        """Do what a committed step owes, then tell whoever waits for its position. Each part is done once."""
+        owed = self._owing
+        if owed is None:
+            return
+        if self._index.covered_position < owed.position:
+            self._index.add(*owed.claims, up_to_position=owed.position, running_hash=owed.running_hash)
+        # Before anyone who waits for the position goes on: a key that was answered as issued has to open.
+        if owed.lifecycle and self.on_lifecycle is not None:
+            self.on_lifecycle(owed.lifecycle)
+        self._owing = None
+        with self._folded:
+            self._position = owed.position
+            self._folded.notify_all()
 
     def _with_seed(self, state: FoldState) -> FoldState:
         state.hash_seed = self._state.hash_seed

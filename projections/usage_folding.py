@@ -20,7 +20,6 @@ import pyarrow.compute as pc
 
 from domain.log.blocks import BlockHeader
 from domain.outcomes import BATCH_REFUSED
-from domain.pricing import block_costs
 from domain.usage_columns import COST, FREE, INSTANT, LOCATOR_ROW_BITS, TYPED
 from projections.fold_state import FoldState
 from projections.identity.settling import BATCH_REFUSED as BATCH_REFUSED_CODE
@@ -259,10 +258,11 @@ def _costs(typed: pa.Table, scope_keys: npt.NDArray[np.int32], state: FoldState)
             scope_key, provider = divmod(rest, wider)
             rows = wanting[kinds == value]
             name = provider_names[provider - 1] if provider else ""
-            for price, chosen in state.prices.choose(scope_key, name, model_names[model], times[rows]):
+            of_rows = [column[rows] for column in tokens]
+            for price, chosen, costs in state.prices.costs(scope_key, name, model_names[model], times[rows], of_rows):
                 priced = rows[chosen]
-                words[priced] = words_of_integers(block_costs(price.version, *(column[priced] for column in tokens)))
-                price_positions[priced] = price.position
+                words[priced] = words_of_integers(costs)
+                price_positions[priced] = price
                 origins[priced], known[priced] = 2, True
     origin_names = pa.array(["producer", "none", "price", "unknown"])
     return (

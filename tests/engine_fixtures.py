@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -139,7 +138,3 @@ def llm_request(event_id: str, customer: str = "ann", time: datetime | None = NO
         "data": {"provider": "acme", "model": "swift", "input_tokens": 100, "output_tokens": 10, **data},
     }
     return event if time is None else {**event, "time": time.isoformat()}
-
-
-def money(text: str) -> Decimal:
-    return Decimal(text)

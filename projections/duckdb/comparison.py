@@ -12,6 +12,8 @@ from typing import Final
 import duckdb
 import msgspec
 
+from projections.duckdb.generations import union_of
+
 #: How many differing rows are shown of each view.
 DIFFERENCES_SHOWN_MAX: Final = 10
 
@@ -49,7 +51,7 @@ LOGICAL_VIEWS: Final[dict[str, str]] = {
         " sum(t.input_tokens) AS input_tokens, sum(t.cached_input_tokens) AS cached_input_tokens,"
         " sum(t.cache_write_tokens) AS cache_write_tokens, sum(t.output_tokens) AS output_tokens,"
         " sum(t.reasoning_tokens) AS reasoning_tokens, sum(t.cost_usd) AS cost_usd,"
-        " sum(t.cost_unknown_events) AS cost_unknown_events FROM {db}.usage_days t"
+        " sum(t.cost_unknown_events) AS cost_unknown_events FROM {days} t"
         " JOIN {db}.customers c ON c.customer_key = t.customer_key JOIN {db}.kinds k ON k.kind_key = t.kind_key"
         f" {_SCOPED} GROUP BY ALL HAVING sum(t.events) <> 0 OR sum(t.cost_usd) <> 0 OR sum(t.cost_unknown_events) <> 0"
     ),
@@ -64,7 +66,7 @@ _DAYS_BY_ROWS: Final = """
 _DAYS_BY_DELTAS: Final = """
     SELECT customer_key, day, kind_key, sum(events) AS events, sum(input_tokens) AS input_tokens,
         sum(output_tokens) AS output_tokens, sum(cost_usd) AS cost_usd, sum(cost_unknown_events) AS cost_unknown_events
-    FROM {db}.usage_days GROUP BY ALL HAVING sum(events) <> 0"""
+    FROM {days} GROUP BY ALL HAVING sum(events) <> 0"""
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -75,17 +77,17 @@ class Difference(msgspec.Struct, frozen=True):
     row: str
 
 
-def rows_of(cursor: duckdb.DuckDBPyConnection, catalog: str) -> str:
-    """The union of all generations of one catalog, as a subquery."""
-    names = cursor.execute(f"SELECT name FROM {catalog}.generations ORDER BY number").fetchall()
-    return "(" + " UNION ALL ".join(f"SELECT * FROM {catalog}.{name}" for (name,) in names) + ")"
+def logical_view(cursor: duckdb.DuckDBPyConnection, view: str, catalog: str) -> str:
+    """The canonical query of a view in one catalog."""
+    rows, days = union_of(cursor, "rows", catalog), union_of(cursor, "days", catalog)
+    return LOGICAL_VIEWS[view].format(db=catalog, rows=rows, days=days)
 
 
 def differences(cursor: duckdb.DuckDBPyConnection, view: str, live: str, refolded: str) -> Iterator[Difference]:
     """Rows of one logical view that stand in one of two catalogs only; at most `DIFFERENCES_SHOWN_MAX` a side."""
     queries = {
-        "live": LOGICAL_VIEWS[view].format(db=live, rows=rows_of(cursor, live)),
-        "refolded": LOGICAL_VIEWS[view].format(db=refolded, rows=rows_of(cursor, refolded)),
+        "live": logical_view(cursor, view, live),
+        "refolded": logical_view(cursor, view, refolded),
     }
     for side, other in (("live", "refolded"), ("refolded", "live")):
         yield from _only_in(cursor, view, side, queries[side], queries[other])
@@ -93,8 +95,8 @@ def differences(cursor: duckdb.DuckDBPyConnection, view: str, live: str, refolde
 
 def inner_differences(cursor: duckdb.DuckDBPyConnection, live: str) -> Iterator[Difference]:
     """Days whose sums differ from the rows they were made of, within one catalog."""
-    by_rows = _DAYS_BY_ROWS.format(rows=rows_of(cursor, live))
-    by_deltas = _DAYS_BY_DELTAS.format(db=live)
+    by_rows = _DAYS_BY_ROWS.format(rows=union_of(cursor, "rows", live))
+    by_deltas = _DAYS_BY_DELTAS.format(days=union_of(cursor, "days", live))
     yield from _only_in(cursor, "usage days against usage rows", "live", by_deltas, by_rows)
     yield from _only_in(cursor, "usage rows against usage days", "live", by_rows, by_deltas)
 

@@ -8,7 +8,8 @@ from typing import Final
 import duckdb
 import msgspec
 
-from projections.duckdb.schema import ROW_COLUMNS, SCHEMA_VERSION, TABLES
+from projections.duckdb.generations import KINDS, add_generation, refresh_views
+from projections.duckdb.schema import SCHEMA_VERSION, TABLES
 from projections.errors import ReadStoreCorrupted, ReadStoreMismatch
 
 #: Checkpoints stop writers for as long as they take; they are asked for at quiet moments instead of at 16 MB.
@@ -87,24 +88,10 @@ def create_tables(cursor: duckdb.DuckDBPyConnection, log_id: str, chain_start: b
     for statement in TABLES:
         cursor.execute(statement)
     cursor.execute("INSERT INTO progress VALUES (?, ?, 0, NULL, ?)", [SCHEMA_VERSION, log_id, chain_start])
-    create_generation(cursor, 1)
-    refresh_usage_rows(cursor)
+    for number, kind in enumerate(KINDS, 1):
+        add_generation(cursor, kind, number, "open")
+    refresh_views(cursor)
     cursor.execute("COMMIT")
-
-
-def create_generation(cursor: duckdb.DuckDBPyConnection, number: int) -> str:
-    """A new, empty, unsorted table of usage rows; answers its name."""
-    name = f"rows_{number}"
-    cursor.execute(f"CREATE TABLE {name} ({ROW_COLUMNS})")
-    cursor.execute("INSERT INTO generations VALUES (?, ?, false, 0)", [name, number])
-    return name
-
-
-def refresh_usage_rows(cursor: duckdb.DuckDBPyConnection) -> None:
-    """Make the view `usage_rows` the union of all generations."""
-    names = [row[0] for row in cursor.execute("SELECT name FROM generations ORDER BY number").fetchall()]
-    union = " UNION ALL ".join(f"SELECT * FROM {name}" for name in names)
-    cursor.execute(f"CREATE OR REPLACE VIEW usage_rows AS {union}")
 
 
 def is_empty(cursor: duckdb.DuckDBPyConnection) -> bool:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from domain.log.lifecycle_events import LifecycleEvent, PriceVersion
 from domain.scope import Scope
-from projections.duckdb.database import create_generation, refresh_usage_rows
+from projections.duckdb.generations import Generations
 from projections.fold_state import FoldState, NewKeys
 
 _DELTA_SUMS: Final = """
@@ -24,9 +24,9 @@ _DELTA_SUMS: Final = """
     {sign}count(*) FILTER (cost_origin = 'unknown')"""
 
 
-def _deltas(source: str, sign: str = "") -> str:
+def _deltas(days: str, source: str, sign: str = "") -> str:
     return (
-        "INSERT INTO usage_days SELECT scope_key, customer_key, time::DATE, kind_key,"
+        f"INSERT INTO {days} SELECT scope_key, customer_key, time::DATE, kind_key,"
         f"{_DELTA_SUMS.format(sign=sign)} FROM {source} GROUP BY scope_key, customer_key, time::DATE, kind_key"
     )
 
@@ -46,12 +46,19 @@ class DuckDBFoldStore:
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
-        self._load_generations()
+        self._generations = Generations(cursor)
+        self.load_generations()
 
-    def _load_generations(self) -> None:
-        names = self._cursor.execute("SELECT name, sorted FROM generations ORDER BY number").fetchall()
-        self._tables = [name for name, _ in names]
-        self._open_table = next(name for name, is_sorted in names if not is_sorted)
+    def load_generations(self) -> None:
+        """See which tables there are: after a compaction, or after a transaction was undone."""
+        self._generations.load()
+        self._row_tables = self._generations.row_tables()
+        self._open_rows = self._generations.open_name("rows")
+        self._open_days = self._generations.open_name("days")
+
+    def drop_leftovers(self) -> None:
+        """Remove tables of a compaction that did not come to its end."""
+        self._generations.drop_leftovers()
 
     def close(self) -> None:
         """Let go of the database."""
@@ -71,7 +78,7 @@ class DuckDBFoldStore:
             self._cursor.execute("ROLLBACK")
         except duckdb.TransactionException:
             return
-        self._load_generations()
+        self.load_generations()
 
     # -- state
 
@@ -131,8 +138,8 @@ class DuckDBFoldStore:
     def add_rows(self, rows: pa.Table) -> None:
         """Insert usage rows and what they add to the days; rows already closed add nothing."""
         self._cursor.register("staged_rows", rows)
-        self._cursor.execute(f"INSERT INTO {self._open_table} BY NAME SELECT * FROM staged_rows")
-        self._cursor.execute(_deltas("staged_rows WHERE closed_at IS NULL"))
+        self._cursor.execute(f"INSERT INTO {self._open_rows} BY NAME SELECT * FROM staged_rows")
+        self._cursor.execute(_deltas(self._open_days, "staged_rows WHERE closed_at IS NULL"))
         self._cursor.unregister("staged_rows")
 
     def add_outcomes(self, outcomes: pa.Table) -> None:
@@ -143,8 +150,8 @@ class DuckDBFoldStore:
         where = "customer_key = ? AND locator = ? AND closed_at IS NULL"
         if not self.row_holds(customer_key, locator):
             return False
-        self._cursor.execute(_deltas(f"usage_rows WHERE {where}", sign="-"), [customer_key, locator])
-        for table in self._tables:
+        self._cursor.execute(_deltas(self._open_days, f"usage_rows WHERE {where}", sign="-"), [customer_key, locator])
+        for table in self._row_tables:
             self._cursor.execute(f"UPDATE {table} SET closed_at = ? WHERE {where}", [position, customer_key, locator])
         return True
 
@@ -161,14 +168,14 @@ class DuckDBFoldStore:
         answer its provider and model.
         """
         self._cursor.execute(
-            f"""INSERT INTO {self._open_table}
+            f"""INSERT INTO {self._open_rows}
             SELECT * REPLACE (?::BIGINT AS counted_at, NULL::BIGINT AS closed_at) FROM (
                 SELECT * FROM usage_rows WHERE customer_key = ? AND locator = ?
                 ORDER BY counted_at DESC, closed_at DESC LIMIT 1)""",
             [position, customer_key, locator],
         )
         where = "customer_key = ? AND locator = ? AND closed_at IS NULL"
-        self._cursor.execute(_deltas(f"usage_rows WHERE {where}"), [customer_key, locator])
+        self._cursor.execute(_deltas(self._open_days, f"usage_rows WHERE {where}"), [customer_key, locator])
         kind = self._cursor.execute(
             f"SELECT provider, model FROM kinds JOIN usage_rows USING (kind_key) WHERE {where}", [customer_key, locator]
         ).fetchall()
@@ -190,7 +197,7 @@ class DuckDBFoldStore:
         """
         self._cursor.register("priced", priced)
         same = "r.customer_key = p.customer_key AND r.locator = p.locator"
-        for table in self._tables:
+        for table in self._row_tables:
             self._cursor.execute(
                 f"""UPDATE {table} AS r SET closed_at = {int(position)} FROM priced p
                 WHERE {same} AND r.closed_at IS NULL AND r.cost_origin = 'unknown'"""
@@ -199,11 +206,11 @@ class DuckDBFoldStore:
             f"""usage_rows r JOIN priced p ON {same} AND r.closed_at = {int(position)} AND r.cost_origin = 'unknown'"""
         )
         self._cursor.execute(
-            f"""INSERT INTO usage_days SELECT r.scope_key, r.customer_key, r.time::DATE, r.kind_key,
+            f"""INSERT INTO {self._open_days} SELECT r.scope_key, r.customer_key, r.time::DATE, r.kind_key,
             0, 0, 0, 0, 0, 0, sum(p.cost_usd), -count(*) FROM {closed} GROUP BY ALL"""
         )
         self._cursor.execute(
-            f"""INSERT INTO {self._open_table} SELECT r.* REPLACE (p.cost_usd AS cost_usd, 'price' AS cost_origin,
+            f"""INSERT INTO {self._open_rows} SELECT r.* REPLACE (p.cost_usd AS cost_usd, 'price' AS cost_origin,
             p.price_position AS price_position, {int(position)} AS counted_at, NULL::BIGINT AS closed_at) FROM
             {closed}"""
         )
@@ -314,66 +321,6 @@ class DuckDBFoldStore:
             "SELECT locator FROM outcomes WHERE locator >= ? AND locator < ?", [first, last]
         ).fetchall()
         return [row[0] for row in found]
-
-    def delta_rows(self) -> int:
-        """How many rows the days have, deltas not added up."""
-        return self._count("usage_days")
-
-    # -- compaction (each call is one transaction of its own)
-
-    def compact_days(self) -> int:
-        """Add up the deltas of equal (customer, day, kind); answers how many rows that saved."""
-        before = self._count("usage_days")
-        self.begin()
-        self._cursor.execute(
-            """CREATE OR REPLACE TABLE usage_days_compacted AS
-            SELECT scope_key, customer_key, day, kind_key, sum(events)::BIGINT AS events,
-                sum(input_tokens)::HUGEINT AS input_tokens, sum(cached_input_tokens)::HUGEINT AS cached_input_tokens,
-                sum(cache_write_tokens)::HUGEINT AS cache_write_tokens, sum(output_tokens)::HUGEINT AS output_tokens,
-                sum(reasoning_tokens)::HUGEINT AS reasoning_tokens, sum(cost_usd)::DECIMAL(38, 12) AS cost_usd,
-                sum(cost_unknown_events)::BIGINT AS cost_unknown_events
-            FROM usage_days GROUP BY scope_key, customer_key, day, kind_key
-            ORDER BY scope_key, customer_key, day, kind_key"""
-        )
-        self._cursor.execute("DROP TABLE usage_days")
-        self._cursor.execute("ALTER TABLE usage_days_compacted RENAME TO usage_days")
-        self.commit()
-        return before - self._count("usage_days")
-
-    def compact_rows(self, open_rows_min: int, generations_max: int) -> bool:
-        """Sort the open generation away when it has `open_rows_min` rows, merging all into one beyond
-        `generations_max`.
-
-        1. Count the open generation; leave it when it is small.
-        2. Write its rows (and those of the sorted generations, when there are too many) sorted into a new table.
-        3. Open a fresh generation, drop what was merged, and make the view show the new set. One transaction.
-        """
-        rows = self._count(self._open_table)
-        if rows < open_rows_min:
-            return False
-        merged = self._tables if len(self._tables) > generations_max else [self._open_table]
-        number = 1 + max(int(name.rsplit("_", 1)[1]) for name in self._tables)
-        union = " UNION ALL ".join(f"SELECT * FROM {name}" for name in merged)
-        self.begin()
-        sorted_name = create_generation(self._cursor, number)
-        self._cursor.execute(
-            f"INSERT INTO {sorted_name} SELECT * FROM ({union}) ORDER BY scope_key, customer_key, time, locator"
-        )
-        self._cursor.execute(
-            "UPDATE generations SET sorted = true, rows = ? WHERE name = ?", [self._count(sorted_name), sorted_name]
-        )
-        create_generation(self._cursor, number + 1)
-        for name in merged:
-            self._cursor.execute("DELETE FROM generations WHERE name = ?", [name])
-        refresh_usage_rows(self._cursor)
-        for name in merged:
-            self._cursor.execute(f"DROP TABLE {name}")
-        self.commit()
-        self._load_generations()
-        return True
-
-    def _count(self, table: str) -> int:
-        return int(self._cursor.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
 
 
 _WAITING_VOIDS: Final = """

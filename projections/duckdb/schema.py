@@ -44,6 +44,14 @@ ROW_COLUMNS: Final = """
     extensions VARCHAR                 -- JSON object text
 """
 
+# Signed deltas per UTC day of what adds up. Sum them.
+DAY_COLUMNS: Final = """
+scope_key INTEGER NOT NULL, customer_key BIGINT NOT NULL, day DATE NOT NULL, kind_key INTEGER NOT NULL,
+events BIGINT NOT NULL, input_tokens HUGEINT NOT NULL, cached_input_tokens HUGEINT NOT NULL,
+cache_write_tokens HUGEINT NOT NULL, output_tokens HUGEINT NOT NULL, reasoning_tokens HUGEINT NOT NULL,
+cost_usd DECIMAL(38, 12) NOT NULL, cost_unknown_events BIGINT NOT NULL
+"""
+
 TABLES: Final[tuple[str, ...]] = (
     # One row: how far the store has folded. recorded_at is the running maximum over all records so far.
     """CREATE TABLE progress (
@@ -94,15 +102,8 @@ TABLES: Final[tuple[str, ...]] = (
         VARCHAR,
         outcome VARCHAR NOT NULL, reason VARCHAR, detail VARCHAR, first_locator BIGINT, content UBIGINT,
         recorded_at TIMESTAMP NOT NULL, stream VARCHAR NOT NULL, raw BLOB)""",
-    # Signed deltas per UTC day of what adds up, compacted in the background. Sum them. Tokens of one event reach 10^15,
-    # so that 64 bits would not hold the sum of one batch.
-    """CREATE TABLE usage_days (
-        scope_key INTEGER NOT NULL, customer_key BIGINT NOT NULL, day DATE NOT NULL, kind_key INTEGER NOT NULL,
-        events BIGINT NOT NULL, input_tokens HUGEINT NOT NULL, cached_input_tokens HUGEINT NOT NULL,
-        cache_write_tokens HUGEINT NOT NULL, output_tokens HUGEINT NOT NULL, reasoning_tokens HUGEINT NOT NULL,
-        cost_usd DECIMAL(38, 12) NOT NULL, cost_unknown_events BIGINT NOT NULL)""",
-    # Tables that hold usage rows: sorted ones, and the one that is written (sorted = false). The view usage_rows is
-    # their union.
+    # Tables that hold usage rows and day deltas; see generations.py.
     """CREATE TABLE generations (
-        name VARCHAR NOT NULL, number INTEGER NOT NULL, sorted BOOLEAN NOT NULL, rows BIGINT NOT NULL)""",
+        name VARCHAR NOT NULL, kind VARCHAR NOT NULL, number INTEGER NOT NULL, state VARCHAR NOT NULL,
+        rows BIGINT NOT NULL)""",
 )

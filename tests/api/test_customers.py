@@ -222,3 +222,30 @@ def test_a_cursor_of_another_list_is_refused(api: Api) -> None:
         api.post("/v1/customers", {"id": f"cursor {number}"})
     cursor = api.get("/v1/customers", limit=1)["next_cursor"]
     assert api.refused("GET", f"/v1/budgets?cursor={cursor}", 422)["field"] == "cursor"
+
+
+def test_a_markup_set_today_can_be_dated_back_to_what_was_used_before(api: Api, clock: SettableClock) -> None:
+    api.deliver([llm_request("used before", customer="late", cost_usd="1")])
+    clock.advance(days=1)
+    api.post("/v1/customers", {"id": "late", "markup_percentage": "10"})
+    dated_back = {"markup_percentage": "10", "effective_at": "2025-06-01T00:00:00Z"}
+    assert api.patch(customer_path("late"), dated_back)["markup_percentage"] == "10"
+    assert api.get(customer_path("late", "/current-usage"))["usage"]["reported_cost_usd"] == "1.1"
+
+
+def test_a_block_counts_at_once_though_one_is_scheduled(api: Api) -> None:
+    api.post("/v1/customers", {"id": "risky"})
+    api.post(customer_path("risky", "/block"), {"effective_at": "2026-01-01T00:00:00Z"}, 200)
+    assert api.get(customer_path("risky", "/access"))["reason"] == "ok"
+    assert api.post(customer_path("risky", "/block"), None, 200)["blocked"]
+    assert api.get(customer_path("risky", "/access"))["reason"] == "blocked"
+
+
+def test_a_deleted_customer_does_not_come_back_by_what_was_scheduled_for_it(api: Api, clock: SettableClock) -> None:
+    api.post("/v1/customers", {"id": "gone"})
+    api.patch(customer_path("gone"), {"markup_percentage": "50", "effective_at": "2025-07-01T00:00:00Z"})
+    api.delete(customer_path("gone"))
+    clock.advance(days=60)
+    assert api.send("GET", customer_path("gone"), 404).json()["type"] == "/problems/not_found"
+    api.deliver([llm_request("new life", customer="gone", time=clock(), cost_usd="1")])
+    assert api.get(customer_path("gone", "/current-usage"))["usage"]["reported_cost_usd"] == "1"

@@ -11,7 +11,7 @@ import msgspec
 from consumers.embedded_engine import EmbeddedEngine
 from consumers.intake import IntakeReceipt, IntakeRequest
 from domain.scope import DEFAULT_SCOPE
-from projections.duckdb.comparison import LOGICAL_VIEWS, rows_of
+from projections.duckdb.comparison import logical_view
 from tests.engine_fixtures import SettableClock
 
 
@@ -58,7 +58,7 @@ def state_of(engine: EmbeddedEngine) -> EngineState:
         catalog = str(cursor.execute("SELECT current_database()").fetchall()[0][0])
         views = []
         for name in ("usage rows", "usage days", "outcomes"):
-            query = LOGICAL_VIEWS[name].format(db=catalog, rows=rows_of(cursor, catalog))
+            query = logical_view(cursor, name, catalog)
             views.append(
                 sorted(row[0] for row in cursor.execute(f"SELECT to_json(v)::VARCHAR FROM ({query}) v").fetchall())
             )

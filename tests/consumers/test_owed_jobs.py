@@ -23,7 +23,7 @@ def clock() -> SettableClock:
 
 @pytest.fixture
 def engine(tmp_path: Path, clock: SettableClock) -> Iterator[EmbeddedEngine]:
-    with engine_on(tmp_path / "data", clock, compact_deltas_min=1) as running:
+    with engine_on(tmp_path / "data", clock, compact_deltas_min=1, compact_rows_min=1) as running:
         yield running
 
 
@@ -66,11 +66,10 @@ def test_closings_are_announced_once_an_hour_behind_the_grace(engine: EmbeddedEn
 
 
 def test_compaction_and_checkpoints_survive_a_restart(tmp_path: Path, clock: SettableClock) -> None:
-    with engine_on(tmp_path / "kept", clock, compact_deltas_min=1) as engine:
+    with engine_on(tmp_path / "kept", clock, compact_deltas_min=1, compact_rows_min=1) as engine:
         deliver(engine, clock, 300)
-        engine.read_side.store.compact_rows(open_rows_min=1, generations_max=1)
+        engine.compact()
         deliver(engine, clock, 300, first=200)
-        engine.read_side.store.compact_rows(open_rows_min=1, generations_max=1)
         engine.compact()
         engine.checkpoint()
         before = state_of(engine)

@@ -47,7 +47,7 @@ def test_a_misspelt_variable_is_found() -> None:
     assert unknown_variables(environment) == ["METERFOLD_PROT"]
 
 
-UNITS = frozenset("bytes deltas entries events generations hours milliseconds records requests seconds threads".split())
+UNITS = frozenset("bytes deltas entries events hours milliseconds records requests rows seconds threads".split())
 UNITLESS = frozenset(("port", "verify_hour_utc"))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -59,7 +59,7 @@ def test_verification_is_repeatable_and_leaves_the_store_alone(engine: EmbeddedE
     [
         ("UPDATE rows_1 SET input_tokens = input_tokens + 1 WHERE id = 'event-5'", "usage rows"),
         ("DELETE FROM rows_1 WHERE id = 'event-5'", "usage rows"),
-        ("UPDATE usage_days SET cost_usd = cost_usd + 0.01 WHERE rowid = 0", "usage days"),
+        ("UPDATE days_2 SET cost_usd = cost_usd + 0.01 WHERE rowid = 0", "usage days"),
         ("UPDATE customers SET customer_id = 'mallory' WHERE customer_key = 1", "customers"),
         ("UPDATE log_records SET counted = counted - 1 WHERE received > 0", "log records"),
     ],
@@ -90,6 +90,33 @@ def test_a_rebuild_while_running_answers_the_same_and_goes_on(engine: EmbeddedEn
     deliver(engine, clock, 5, first=500)
     assert state_of(engine).counted == before.counted + 5
     assert result_of(engine.verify()).findings == ()
+
+
+def test_a_reader_keeps_its_snapshot_through_a_rebuild(engine: EmbeddedEngine, clock: SettableClock) -> None:
+    with engine.reads.snapshot() as snapshot:
+        before = snapshot.totals()
+        result_of(engine.rebuild())
+        deliver(engine, clock, 10, first=1000)
+        assert snapshot.totals() == before
+    assert state_of(engine).counted == before.counted + 10
+
+
+def test_whoever_came_to_the_store_just_before_a_rebuild_can_still_read_it(engine: EmbeddedEngine) -> None:
+    before = engine.read_side.database
+    result_of(engine.rebuild())
+    assert before.cursor().execute("SELECT sum(counted)::BIGINT FROM log_records").fetchall() == [(200,)]
+
+
+def test_a_rebuild_that_nobody_sees_through_leaves_the_store_as_it_is(engine: EmbeddedEngine) -> None:
+    before = state_of(engine)
+    abandoned = engine.rebuild()
+    assert isinstance(next(abandoned), OperationStep)
+    assert isinstance(abandoned, Generator)
+    abandoned.close()
+    assert state_of(engine) == before
+    assert result_of(engine.rebuild()).events == 200
+    assert state_of(engine) == before
+
 
 
 def test_a_read_store_that_cannot_be_opened_is_rebuilt_without_opening_it(tmp_path: Path, clock: SettableClock) -> None:

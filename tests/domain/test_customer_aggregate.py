@@ -300,6 +300,49 @@ def test_it_meets_the_protocols_of_the_library_that_loads_it() -> None:
     assert all(isinstance(event, DomainEventProtocol) for event in one.collect_events())
 
 
+def test_a_change_that_is_scheduled_does_not_swallow_the_same_change_made_now() -> None:
+    one = living(markup_percentage="10")
+    one.update({"markup_percentage": "20"}, occasion(1, NOW + timedelta(days=30)))
+    one.update({"markup_percentage": "20"}, occasion(2))
+    one.update({"markup_percentage": "20"}, occasion(3))
+    assert [event.effective_at for event in one.collect_events()] == [
+        NOW + timedelta(days=30),
+        NOW + timedelta(hours=2),
+    ]
+
+
+def test_what_is_set_today_can_be_dated_back() -> None:
+    one = living(markup_percentage="10", currency="EUR")
+    earlier = NOW - timedelta(days=30)
+    one.update({"markup_percentage": "10"}, occasion(1, earlier))
+    (event,) = one.collect_events()
+    assert isinstance(event, CustomerUpdated)
+    assert (event.effective_at, event.fields) == (earlier, {"markup_percentage": "10"})
+
+
+def test_a_change_dated_back_leaves_what_took_effect_later() -> None:
+    one = living(currency="EUR")
+    one.update({"currency": "USD"}, occasion(10))
+    one.update({"currency": "CHF"}, occasion(11, NOW + timedelta(hours=5)))
+    assert one.fields == {"currency": "USD"}
+    one.collect_events()
+    one.update({"currency": "USD"}, occasion(12))
+    assert one.collect_events() == []
+    one.update({"currency": "CHF"}, occasion(12))
+    assert [type(event) for event in one.collect_events()] == [CustomerUpdated]
+
+
+def test_a_scheduled_block_does_not_keep_one_from_being_blocked_now() -> None:
+    one = living()
+    one.block(occasion(1, NOW + timedelta(days=30)))
+    one.block(occasion(2))
+    one.block(occasion(3))
+    assert [event.effective_at for event in one.collect_events()] == [
+        NOW + timedelta(days=30),
+        NOW + timedelta(hours=2),
+    ]
+
+
 class Lives(RuleBasedStateMachine):
     """Any sequence of commands: what replaying its events gives equals what the commands left."""
 

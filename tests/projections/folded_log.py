@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from domain.log.lifecycle_events import Provenance
 from domain.log.records import CHAIN_START, USAGE_BATCH_TOPIC, NewRecord
 from domain.scope import DEFAULT_SCOPE, Scope
 from domain.usage_decoding import DecodingFacts, decode_body
+from projections.duckdb.compaction import Compaction
 from projections.duckdb.database import DuckDBDatabase, DuckDBOptions, create_tables
 from projections.duckdb.fold_store import DuckDBFoldStore
+from projections.duckdb.generations import KINDS
 from projections.identity.index import IdentityIndex
 from projections.projector import Projector
 from tests.fakes.event_log import InMemoryEventLog
@@ -81,6 +84,14 @@ class FoldedLog:
         """Fold everything that is in the log."""
         while self.projector.step():
             pass
+
+    def compact(self) -> None:
+        """Settle whatever is open."""
+        cursor = self.database.cursor()
+        compaction = Compaction(cursor, nullcontext, self.store.load_generations)
+        for kind in KINDS:
+            compaction.run(kind, open_rows_min=1)
+        compaction.close()
 
     def pass_time(self, **by: float) -> None:
         self.now += timedelta(**by)

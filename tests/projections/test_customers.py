@@ -150,3 +150,35 @@ def test_a_tier_gives_periods_to_those_that_name_it_and_own_fields_go_before_it(
     assert timeline is not None
     assert timeline.containing(on(11)) == Interval(on(9), on(16))
     assert timeline.containing(on(25)) == Interval(on(25), on(26))
+
+
+def test_what_a_life_had_still_to_come_ends_with_it() -> None:
+    scheduled = fact("customer.updated", on(20), position=2, markup_percentage="50")
+    ended = record(
+        fact("customer.created", on(1), position=1),
+        scheduled,
+        fact("customer.deleted", on(5), position=3),
+    )
+    view = customer_view(ended, on(21))
+    assert (view.exists, view.life.number, view.fields) == (False, 2, {})
+    assert markup_changes(ended.facts) == ()
+    assert [entry.position for entry in history(ended)] == [1, 3, 2]
+
+
+def test_a_life_does_not_take_over_what_the_one_before_had_scheduled() -> None:
+    facts = (
+        fact("customer.created", on(1), position=1),
+        fact("customer.updated", on(20), position=2, markup_percentage="50"),
+        fact("customer.deleted", on(5), position=3),
+        fact("customer.created", on(6), position=4, markup_percentage="5"),
+        fact("customer.updated", on(25), position=5, markup_percentage="7"),
+    )
+    assert markup_changes(facts) == (MarkupChange(on(6), Decimal(5)), MarkupChange(on(25), Decimal(7)))
+    assert customer_view(record(*facts), on(21)).fields == {"markup_percentage": "5"}
+
+
+def test_a_creation_that_was_still_to_come_ends_with_a_deletion() -> None:
+    ended = record(
+        fact("customer.created", on(20), position=1), fact("customer.deleted", on(5), position=2), seen=(on(1), on(2))
+    )
+    assert not customer_view(ended, on(21)).exists

@@ -111,3 +111,11 @@ def test_a_void_that_waits_survives_a_restart_of_the_fold(folded: FoldedLog) -> 
     folded.fold()
     assert folded.store.load_state().waiting_voids == set()
     assert folded.sums() == []
+
+
+def test_tokens_beyond_64_bits_add_up_and_never_stop_the_fold(folded: FoldedLog) -> None:
+    folded.deliver([usage(str(number), input_tokens=10**15, cost_usd="0") for number in range(9_300)])
+    folded.fold()
+    folded.compact()
+    assert folded.ask("SELECT sum(input_tokens) FROM usage_days") == [(9_300 * 10**15,)]
+    assert folded.ask("SELECT sum(input_tokens) FROM usage_rows") == [(9_300 * 10**15,)]

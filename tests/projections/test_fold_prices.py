@@ -96,3 +96,15 @@ def test_as_known_before_a_price_the_cost_was_unknown(folded: FoldedLog) -> None
         position,
     )
     assert known_then == [(None,)]
+
+
+def test_a_cost_too_large_to_be_added_up_stays_unknown_whenever_its_price_came(folded: FoldedLog) -> None:
+    dear = PriceVersion(None, UnitPrices(Decimal(9 * 10**14), Decimal(0)))
+    enormous = [usage(str(number), input_tokens=10**15) for number in range(200)]
+    folded.deliver(enormous[:100])
+    folded.fold()
+    folded.commands.set_price(DEFAULT_SCOPE, "nowhere", "m-1", dear, BY_TEST)
+    folded.deliver([*enormous[100:], usage("last", input_tokens=1)])
+    folded.fold()
+    assert costs(folded)[-1] == ("last", Decimal(9 * 10**8), "price")
+    assert {row[1:] for row in costs(folded)[:-1]} == {(None, "unknown")}

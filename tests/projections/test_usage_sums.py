@@ -74,7 +74,7 @@ def segment_lists(draw: st.DrawFn) -> tuple[Segment, ...]:
     else:
         inner = draw(st.lists(instants, max_size=draw(st.sampled_from([0, 1, 6]))))
         cuts = sorted({first, *inner, START + timedelta(days=6)})
-    left_out = draw(st.sets(st.integers(0, len(cuts) - 2), max_size=2))
+    left_out = draw(st.sets(st.integers(0, len(cuts) - 2), max_size=1 + len(cuts) // 3))
     return tuple(Segment(start, end) for n, (start, end) in enumerate(pairwise(cuts)) if n not in left_out)
 
 

@@ -120,4 +120,4 @@ def test_a_read_store_beyond_opening_is_rebuilt(metered: Path, tmp_path: Path) -
 def _tamper(folder: Path) -> None:
     (store,) = folder.glob("read/*/store.duckdb")
     with duckdb.connect(str(store)) as connection:
-        connection.execute("UPDATE usage_days SET input_tokens = input_tokens + 1")
+        connection.execute("UPDATE days_2 SET input_tokens = input_tokens + 1")

@@ -1,0 +1,109 @@
+"""Settling generations in the background, while the fold goes on.
+
+One compaction of one kind:
+
+1. Holding the fold for a moment: freeze the open generation and open another one.
+2. Choose what to merge: everything frozen, and the smallest settled generations as long as the merge is worth it.
+3. Without holding anything: write the chosen ones, sorted or added up, into a new table, as of the position P that
+   this transaction sees.
+4. Holding the fold for a moment, in one transaction: close in the new table what was closed after P, put it in the
+   place of those it was made of, drop these.
+
+A compaction that dies leaves a table that nobody names; it is dropped when the store is opened again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Final
+
+import duckdb
+
+from projections.duckdb.generations import Generation, Generations, Kind
+
+#: A settled generation joins a merge when it has at most this many times the rows of all smaller ones in it together.
+MERGE_RATIO: Final = 3
+
+_SETTLED: Final[dict[Kind, str]] = {
+    "rows": "SELECT * FROM ({merged}) ORDER BY scope_key, customer_key, time, locator",
+    "days": """SELECT scope_key, customer_key, day, kind_key, sum(events)::BIGINT AS events,
+            sum(input_tokens)::HUGEINT AS input_tokens, sum(cached_input_tokens)::HUGEINT AS cached_input_tokens,
+            sum(cache_write_tokens)::HUGEINT AS cache_write_tokens, sum(output_tokens)::HUGEINT AS output_tokens,
+            sum(reasoning_tokens)::HUGEINT AS reasoning_tokens, sum(cost_usd)::DECIMAL(38, 12) AS cost_usd,
+            sum(cost_unknown_events)::BIGINT AS cost_unknown_events
+        FROM ({merged}) GROUP BY scope_key, customer_key, day, kind_key
+        ORDER BY scope_key, customer_key, day, kind_key""",
+}
+
+Paused = Callable[[], AbstractContextManager[object]]
+
+
+class Compaction:
+    """Compacts one store. `cursor` is its own; `paused()` holds the fold; `swapped` is called while it is held."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, paused: Paused, swapped: Callable[[], None]) -> None:
+        self._cursor = cursor
+        self._paused = paused
+        self._swapped = swapped
+
+    def run(self, kind: Kind, open_rows_min: int) -> bool:
+        """Compact a kind if its open generation has `open_rows_min` rows; answer whether it did."""
+        generations = Generations(self._cursor)
+        if self._count(generations.open_name(kind)) < open_rows_min:
+            return False
+        with self._paused():
+            generations.load()
+            frozen = generations.open_new(kind)
+            self._swapped()
+        merged = [*frozen, *_worth_merging(generations.of(kind), sum(self._count(one.name) for one in frozen))]
+        number = generations.fresh_number()
+        name = f"{kind}_{number}"
+        position = self._settle(merged, kind, name)
+        with self._paused():
+            self._cursor.execute("BEGIN")
+            if kind == "rows":
+                self._close_what_was_closed_since(merged, name, position)
+            generations.replace(merged, name, kind, number, self._count(name))
+            self._cursor.execute("COMMIT")
+            self._swapped()
+        return True
+
+    def interrupt(self) -> None:
+        """Make a running compaction give up; what it has written is dropped at the next start."""
+        self._cursor.interrupt()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._cursor.close()
+
+    def _settle(self, merged: Sequence[Generation], kind: Kind, name: str) -> int:
+        union = " UNION ALL ".join(f"SELECT * FROM {one.name}" for one in merged)
+        self._cursor.execute("BEGIN")
+        position = int(self._cursor.execute("SELECT position FROM progress").fetchall()[0][0])
+        self._cursor.execute(f"CREATE TABLE {name} AS {_SETTLED[kind].format(merged=union)}")
+        self._cursor.execute("COMMIT")
+        return position
+
+    def _close_what_was_closed_since(self, merged: Sequence[Generation], name: str, position: int) -> None:
+        for one in merged:
+            self._cursor.execute(
+                f"""UPDATE {name} AS n SET closed_at = m.closed_at FROM {one.name} m
+                WHERE m.closed_at > {position} AND n.customer_key = m.customer_key AND n.locator = m.locator
+                    AND n.counted_at = m.counted_at AND n.closed_at IS NULL"""
+            )
+
+    def _count(self, table: str) -> int:
+        return int(self._cursor.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
+
+
+def _worth_merging(generations: Sequence[Generation], fresh_rows: int) -> list[Generation]:
+    """The smallest settled generations, as long as each is not much larger than everything smaller in the merge."""
+    chosen: list[Generation] = []
+    rows = fresh_rows
+    for one in sorted((one for one in generations if one.state == "settled"), key=lambda one: one.rows):
+        if one.rows > MERGE_RATIO * rows:
+            break
+        chosen.append(one)
+        rows += one.rows
+    return chosen

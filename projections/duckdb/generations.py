@@ -1,0 +1,122 @@
+"""Usage rows and day deltas lie in generations: tables of which one of each kind is written, and the others are settled.
+
+| state | what it is |
+|---|---|
+| open | the fold appends to it; one of each kind |
+| frozen | nothing is appended any more; a compaction is to settle it |
+| settled | rows: sorted by (scope, customer, time, locator), so that one customer lies together; days: deltas added up |
+
+The views `usage_rows` and `usage_days` are the unions of all generations of their kind. Which generations there are is
+changed together with the views, in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import duckdb
+import msgspec
+
+from projections.duckdb.schema import DAY_COLUMNS, ROW_COLUMNS
+
+Kind = Literal["rows", "days"]
+State = Literal["open", "frozen", "settled"]
+
+KINDS: Final[tuple[Kind, ...]] = ("rows", "days")
+_COLUMNS: Final[dict[Kind, str]] = {"rows": ROW_COLUMNS, "days": DAY_COLUMNS}
+
+
+class Generation(msgspec.Struct, frozen=True):
+    """One table, and how many rows it had when it was settled."""
+
+    name: str
+    kind: Kind
+    number: int
+    state: State
+    rows: int
+
+
+class Generations:
+    """The generations of one store, as the cursor's transaction sees them."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+        self.load()
+
+    def load(self) -> None:
+        """See them anew: after a compaction, or after a transaction was undone."""
+        found = self._cursor.execute(
+            "SELECT name, kind, number, state, rows FROM generations ORDER BY number"
+        ).fetchall()
+        self._all = [Generation(*row) for row in found]
+
+    def of(self, kind: Kind) -> list[Generation]:
+        """All of a kind, oldest first."""
+        return [one for one in self._all if one.kind == kind]
+
+    def open_name(self, kind: Kind) -> str:
+        """The table that is written."""
+        return next(one.name for one in self._all if one.kind == kind and one.state == "open")
+
+    def row_tables(self) -> list[str]:
+        """The tables of all usage rows."""
+        return [one.name for one in self.of("rows")]
+
+    def open_new(self, kind: Kind) -> list[Generation]:
+        """Freeze the open generation of a kind and open another, in a transaction; answer all that are frozen now."""
+        self._cursor.execute("BEGIN")
+        self._cursor.execute("UPDATE generations SET state = 'frozen' WHERE kind = ? AND state = 'open'", [kind])
+        add_generation(self._cursor, kind, self._next_number(), "open")
+        refresh_views(self._cursor)
+        self._cursor.execute("COMMIT")
+        self.load()
+        return [one for one in self.of(kind) if one.state == "frozen"]
+
+    def replace(self, merged: Sequence[Generation], settled: str, kind: Kind, number: int, rows: int) -> None:
+        """Put a settled table in the place of those it was made of. The caller holds a transaction and commits it."""
+        for one in merged:
+            self._cursor.execute("DELETE FROM generations WHERE name = ?", [one.name])
+        self._cursor.execute("INSERT INTO generations VALUES (?, ?, ?, 'settled', ?)", [settled, kind, number, rows])
+        refresh_views(self._cursor)
+        for one in merged:
+            self._cursor.execute(f"DROP TABLE {one.name}")
+
+    def drop_leftovers(self) -> None:
+        """Remove tables of a compaction that did not come to its end."""
+        known = {one.name for one in self._all}
+        tables = self._cursor.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()"
+            " AND regexp_full_match(table_name, '(rows|days)_[0-9]+')"
+        ).fetchall()
+        for (name,) in tables:
+            if name not in known:
+                self._cursor.execute(f"DROP TABLE {name}")
+
+    def _next_number(self) -> int:
+        return 1 + max(one.number for one in self._all)
+
+    def fresh_number(self) -> int:
+        """A number that no generation has."""
+        return self._next_number()
+
+
+def add_generation(cursor: duckdb.DuckDBPyConnection, kind: Kind, number: int, state: State) -> str:
+    """A new, empty generation; answers its name. The caller refreshes the views."""
+    name = f"{kind}_{number}"
+    cursor.execute(f"CREATE TABLE {name} ({_COLUMNS[kind]})")
+    cursor.execute("INSERT INTO generations VALUES (?, ?, ?, ?, 0)", [name, kind, number, state])
+    return name
+
+
+def refresh_views(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Make `usage_rows` and `usage_days` the unions of the generations there are."""
+    for kind in KINDS:
+        cursor.execute(f"CREATE OR REPLACE VIEW usage_{kind} AS SELECT * FROM {union_of(cursor, kind)}")
+
+
+def union_of(cursor: duckdb.DuckDBPyConnection, kind: Kind, catalog: str | None = None) -> str:
+    """A subquery over all generations of a kind, of another attached catalog if one is named."""
+    prefix = "" if catalog is None else f"{catalog}."
+    found = cursor.execute(f"SELECT name FROM {prefix}generations WHERE kind = ? ORDER BY number", [kind]).fetchall()
+    return "(" + " UNION ALL ".join(f"SELECT * FROM {prefix}{name}" for (name,) in found) + ")"

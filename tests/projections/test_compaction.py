@@ -1,0 +1,101 @@
+"""Compaction changes how rows and days lie, never what they say, whatever happens beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from domain.scope import DEFAULT_SCOPE
+from projections.duckdb.compaction import Compaction
+from projections.duckdb.generations import Generations
+from tests.projections.folded_log import BY_TEST, START, FoldedLog, usage
+
+
+@pytest.fixture
+def folded(tmp_path: Path) -> Iterator[FoldedLog]:
+    log = FoldedLog(tmp_path / "read")
+    yield log
+    log.close()
+
+
+def deliver(folded: FoldedLog, first: int, count: int = 20) -> None:
+    folded.deliver(
+        [
+            usage(str(n), customer=f"c-{n % 3}", at=START - timedelta(hours=n * 7 % 50), cost_usd=f"0.{n + 1}")
+            for n in range(first, first + count)
+        ]
+    )
+    folded.fold()
+
+
+def states(folded: FoldedLog) -> list[tuple[str, str, int]]:
+    return [(one.kind, one.state, one.rows) for one in Generations(folded.cursor).of("rows")]
+
+
+def test_compaction_keeps_every_sum_and_sorts_customers_together(folded: FoldedLog) -> None:
+    deliver(folded, 0)
+    before = folded.sums()
+    folded.compact()
+    assert folded.sums() == before
+    assert sorted(states(folded)) == [("rows", "open", 0), ("rows", "settled", 20)]
+    settled = next(one.name for one in Generations(folded.cursor).of("rows") if one.state == "settled")
+    keys = folded.ask(f"SELECT customer_key, time FROM {settled} ORDER BY rowid")
+    assert keys == sorted(keys)
+
+
+def test_small_generations_are_merged_and_a_much_larger_one_is_left_alone(folded: FoldedLog) -> None:
+    deliver(folded, 0, count=100)
+    folded.compact()
+    deliver(folded, 100, count=10)
+    folded.compact()
+    assert sorted(rows for _, state, rows in states(folded) if state == "settled") == [10, 100]
+    deliver(folded, 110, count=30)
+    folded.compact()
+    assert sorted(rows for _, state, rows in states(folded) if state == "settled") == [140]
+
+
+def test_what_is_voided_while_a_compaction_writes_is_void_after_it(folded: FoldedLog) -> None:
+    deliver(folded, 0)
+    pauses = 0
+
+    @contextmanager
+    def paused() -> Iterator[None]:
+        nonlocal pauses
+        pauses += 1
+        if pauses == 2:  # the new table is written, and not yet in its place
+            folded.commands.void_usage(DEFAULT_SCOPE, "gateway", "5", BY_TEST)
+            deliver(folded, 500)
+        yield
+
+    compaction = Compaction(folded.database.cursor(), paused, folded.store.load_generations)
+    assert compaction.run("rows", open_rows_min=1)
+    compaction.close()
+    assert sum(row[1] for row in folded.sums()) == 39
+    assert folded.ask("SELECT count(*) FROM usage_rows WHERE id = '5'") == [(1,)]
+    folded.commands.restore_usage(DEFAULT_SCOPE, "gateway", "5", BY_TEST)
+    folded.fold()
+    assert sum(row[1] for row in folded.sums()) == 40
+
+
+def test_a_compaction_that_died_leaves_nothing_behind(folded: FoldedLog) -> None:
+    deliver(folded, 0)
+    before = folded.sums()
+    folded.cursor.execute("CREATE TABLE rows_77 AS SELECT * FROM usage_rows")
+    folded.store.drop_leftovers()
+    assert folded.ask("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'rows_77'") == [(0,)]
+    assert folded.sums() == before
+
+
+def test_a_generation_that_was_frozen_by_a_compaction_that_died_is_settled_by_the_next(folded: FoldedLog) -> None:
+    deliver(folded, 0)
+    Generations(folded.cursor).open_new("rows")
+    folded.store.load_generations()
+    deliver(folded, 100)
+    before = folded.sums()
+    folded.compact()
+    assert sorted(state for _, state, _ in states(folded)) == ["open", "settled"]
+    assert folded.sums() == before
