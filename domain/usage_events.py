@@ -150,15 +150,44 @@ def _id_of(member: str) -> Callable[[object], str | None]:
     return lambda value: optional_id(f"data.{member}", value, "data_invalid")
 
 
+def _where_it_can_be(rule: Callable[[Any], Any]) -> PlainValidator:
+    """The value as `rule` reads it; None where it refuses it."""
+
+    def read(value: Any) -> Any:
+        try:
+            return rule(value)
+        except InvalidInput:
+            return None
+
+    return PlainValidator(read)
+
+
+_ANYTHING: Final = WithJsonSchema({})
 _Reference = _or_null(_ID)
 _Count = _or_null(_TOKENS)
 _Duration = _or_null(_MILLISECONDS)
 
 
 class UsageData(BaseModel):
-    """Members of `data` that the engine knows in events of every type. All others are kept as properties."""
+    """A JSON object. Of a type that is not the engine's own every member is the producer's, and is kept as it is."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class OtherData(UsageData):
+    """`data` of another type. Members that an `llm.request` has too are read where they can be, and never refused."""
+
+    provider: Annotated[str | None, _where_it_can_be(partial(name_of, "provider")), _ANYTHING] = None
+    model: Annotated[str | None, _where_it_can_be(partial(name_of, "model")), _ANYTHING] = None
+    cost_usd: Annotated[Decimal | None, _where_it_can_be(cost_of), _ANYTHING] = None
+    subscription: Annotated[str | None, _where_it_can_be(_id_of("subscription")), _ANYTHING] = None
+    parent_request: Annotated[str | None, _where_it_can_be(_id_of("parent_request")), _ANYTHING] = None
+    hold_id: Annotated[str | None, _where_it_can_be(_id_of("hold_id")), _ANYTHING] = None
+    tags: Annotated[list[str] | None, _where_it_can_be(tags_of), _ANYTHING] = None
+
+
+class RequestData(UsageData):
+    """`data` of an `llm.request`: one call of a language model. Members that are not named here are kept."""
 
     provider: Annotated[str | None, _rule(partial(name_of, "provider")), _or_null(_NAME)] = Field(
         None, description="Who ran the model, such as openai."
@@ -174,10 +203,6 @@ class UsageData(BaseModel):
     parent_request: Annotated[str | None, _rule(_id_of("parent_request")), _Reference] = None
     hold_id: Annotated[str | None, _rule(_id_of("hold_id")), _Reference] = None
     tags: Annotated[list[str] | None, _rule(tags_of), _or_null(_TAGS)] = None
-
-
-class RequestData(UsageData):
-    """`data` of an `llm.request`: one call of a language model."""
 
     input_tokens: Annotated[int, _rule(partial(token_count, "input_tokens")), _Count] = Field(
         0, description="Tokens of the prompt, cached ones included."
@@ -268,7 +293,7 @@ class OtherEvent(_CloudEvent):
         _rule(partial(required_id, "type")),
         WithJsonSchema({**_ID, "not": {"enum": [".", "..", REQUEST_TYPE]}}),
     ]
-    data: UsageData | None = None
+    data: OtherData | None = None
 
     @model_validator(mode="after")
     def _has_customer(self, info: ValidationInfo) -> Self:

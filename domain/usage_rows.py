@@ -100,12 +100,26 @@ def accepted_row(event: dict[str, Any], header: str | None, recorded_us: int, un
     time = get("time")
     row["time"] = recorded_us if time is None else time_in_range(instant_microseconds(time), until_us)
     is_request = row["type"] == REQUEST_TYPE
-    row |= _common_columns(data) | _request_columns(data if is_request else {}, is_request)
+    known = data if is_request else _readable(data)
+    row |= _common_columns(known) | _request_columns(data if is_request else {}, is_request)
     row["subject"] = customer_of(get("subject"), header, data)
-    columns = COMMON_MEMBERS + REQUEST_MEMBERS if is_request else COMMON_MEMBERS
+    columns = COMMON_MEMBERS + REQUEST_MEMBERS if is_request else tuple(known)
     row["properties"] = _rest(data, columns)
     row["extensions"] = _rest(event, CORE_ATTRIBUTES)
     return row
+
+
+def _readable(data: dict[str, Any]) -> dict[str, Any]:
+    """The common members of another type's data that can be columns; the others are the producer's own, as they are."""
+    readable = {}
+    for name in COMMON_MEMBERS:
+        if name in data:
+            try:
+                _common_columns({name: data[name]})
+            except InvalidInput:
+                continue
+            readable[name] = data[name]
+    return readable
 
 
 def _common_columns(data: dict[str, Any]) -> Row:
