@@ -26,7 +26,7 @@ class FoldThread:
         self._projector = projector
         self._poll_seconds = poll_seconds
         self._wake = threading.Event()
-        self._stopping = False
+        self._stopping = threading.Event()
         self.paused = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="fold", daemon=True)
 
@@ -47,14 +47,14 @@ class FoldThread:
 
     def stop(self) -> None:
         """Finish the step at hand and end."""
-        self._stopping = True
+        self._stopping.set()
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
 
     def _run(self) -> None:
         seen = -1
-        while not self._stopping:
+        while not self._stopping.is_set():
             counter = self._log.change_counter()
             if counter == seen and not self._wake.is_set():
                 self._wake.wait(self._poll_seconds)
@@ -63,11 +63,11 @@ class FoldThread:
             if self._fold_all():
                 seen = counter
             else:
-                self._wake.wait(RETRY_SECONDS)
+                self._stopping.wait(RETRY_SECONDS)  # whoever waits for a position must not hurry a failing fold
 
     def _fold_all(self) -> bool:
         """Fold until nothing is left; False when a step failed."""
-        while not self._stopping:
+        while not self._stopping.is_set():
             try:
                 with self.paused:
                     folded = self._projector.step()

@@ -111,7 +111,7 @@ def accepted_row(event: dict[str, Any], header: str | None, recorded_us: int, un
 
 def _readable(data: dict[str, Any]) -> dict[str, Any]:
     """The common members of another type's data that can be columns; the others are the producer's own, as they are."""
-    readable = {}
+    readable: dict[str, Any] = {}
     for name in COMMON_MEMBERS:
         if name in data:
             try:

@@ -15,7 +15,16 @@ from domain.budgets import AccessDecision, BudgetLimits, BudgetSpending, ModelLi
 from domain.money import MONEY, usd
 from domain.periods import Interval, PeriodPolicy, period_containing, zone_named
 from domain.scope import Scope
-from projections.customers import CREATED, CustomerView, Life, Profile, customer_view, life_begin, profiles
+from projections.customers import (
+    CREATED,
+    CustomerView,
+    Life,
+    Profile,
+    customer_view,
+    in_effect,
+    life_begin,
+    profiles,
+)
 from projections.measures import measures_of
 from projections.period_timelines import budget_limits, budget_timeline, named_budgets, usage_policy, usage_timeline
 from projections.read_store import CustomerRecord, Fact, Segment, Snapshot, UsageQuestion
@@ -152,7 +161,7 @@ def opening_spends(facts: Sequence[Fact]) -> list[tuple[datetime, Decimal]]:
     """What customers came with: dated at their creation."""
     return [
         (fact.effective_at, usd(fact.fields["opening_spend_usd"], "opening_spend_usd"))
-        for fact in facts
+        for fact in in_effect(facts)
         if fact.kind == CREATED and fact.fields.get("opening_spend_usd") is not None
     ]
 

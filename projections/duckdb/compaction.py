@@ -20,7 +20,7 @@ from typing import Final
 
 import duckdb
 
-from projections.duckdb.generations import Generation, Generations, Kind
+from projections.duckdb.generations import Generation, Generations, Kind, transaction
 
 #: A settled generation joins a merge when it has at most this many times the rows of all smaller ones in it together.
 MERGE_RATIO: Final = 3
@@ -61,11 +61,10 @@ class Compaction:
         name = f"{kind}_{number}"
         position = self._settle(merged, kind, name)
         with self._paused():
-            self._cursor.execute("BEGIN")
-            if kind == "rows":
-                self._close_what_was_closed_since(merged, name, position)
-            generations.replace(merged, name, kind, number, self._count(name))
-            self._cursor.execute("COMMIT")
+            with transaction(self._cursor):
+                if kind == "rows":
+                    self._close_what_was_closed_since(merged, name, position)
+                generations.replace(merged, name, kind, number, self._count(name))
             self._swapped()
         return True
 
@@ -79,10 +78,9 @@ class Compaction:
 
     def _settle(self, merged: Sequence[Generation], kind: Kind, name: str) -> int:
         union = " UNION ALL ".join(f"SELECT * FROM {one.name}" for one in merged)
-        self._cursor.execute("BEGIN")
-        position = int(self._cursor.execute("SELECT position FROM progress").fetchall()[0][0])
-        self._cursor.execute(f"CREATE TABLE {name} AS {_SETTLED[kind].format(merged=union)}")
-        self._cursor.execute("COMMIT")
+        with transaction(self._cursor):
+            position = int(self._cursor.execute("SELECT position FROM progress").fetchall()[0][0])
+            self._cursor.execute(f"CREATE TABLE {name} AS {_SETTLED[kind].format(merged=union)}")
         return position
 
     def _close_what_was_closed_since(self, merged: Sequence[Generation], name: str, position: int) -> None:

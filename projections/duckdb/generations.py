@@ -1,10 +1,10 @@
-"""Usage rows and day deltas lie in generations: tables of which one of each kind is written, and the others are settled.
+"""Usage rows and day deltas lie in generations: one table of each kind is written, the others are settled.
 
 | state | what it is |
 |---|---|
 | open | the fold appends to it; one of each kind |
 | frozen | nothing is appended any more; a compaction is to settle it |
-| settled | rows: sorted by (scope, customer, time, locator), so that one customer lies together; days: deltas added up |
+| settled | rows: sorted by (scope, customer, time, locator), one customer together; days: deltas added up |
 
 The views `usage_rows` and `usage_days` are the unions of all generations of their kind. Which generations there are is
 changed together with the views, in one transaction.
@@ -12,7 +12,8 @@ changed together with the views, in one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Final, Literal
 
 import duckdb
@@ -25,6 +26,20 @@ State = Literal["open", "frozen", "settled"]
 
 KINDS: Final[tuple[Kind, ...]] = ("rows", "days")
 _COLUMNS: Final[dict[Kind, str]] = {"rows": ROW_COLUMNS, "days": DAY_COLUMNS}
+
+
+@contextmanager
+def transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """One transaction: everything in it, or nothing when it is left by an error."""
+    cursor.execute("BEGIN")
+    try:
+        yield
+        cursor.execute("COMMIT")
+    except BaseException:
+        # A failed COMMIT has ended the transaction by itself.
+        with suppress(duckdb.TransactionException):
+            cursor.execute("ROLLBACK")
+        raise
 
 
 class Generation(msgspec.Struct, frozen=True):
@@ -65,11 +80,10 @@ class Generations:
 
     def open_new(self, kind: Kind) -> list[Generation]:
         """Freeze the open generation of a kind and open another, in a transaction; answer all that are frozen now."""
-        self._cursor.execute("BEGIN")
-        self._cursor.execute("UPDATE generations SET state = 'frozen' WHERE kind = ? AND state = 'open'", [kind])
-        add_generation(self._cursor, kind, self._next_number(), "open")
-        refresh_views(self._cursor)
-        self._cursor.execute("COMMIT")
+        with transaction(self._cursor):
+            self._cursor.execute("UPDATE generations SET state = 'frozen' WHERE kind = ? AND state = 'open'", [kind])
+            add_generation(self._cursor, kind, self._next_number(), "open")
+            refresh_views(self._cursor)
         self.load()
         return [one for one in self.of(kind) if one.state == "frozen"]
 
