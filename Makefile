@@ -59,8 +59,12 @@ docs: $(STAMP) ## Write docs/reference from the program itself
 	$(BIN)/python -m api.reference_pages
 
 .PHONY: bench
-bench: $(STAMP) ## Measure what this machine does with a small, seeded load
-	$(BIN)/python -m bench
+bench: $(STAMP) ## Measure what this machine does, in a short form of under five minutes
+	$(BIN)/python -m bench $(BENCH)
+
+.PHONY: bench-full
+bench-full: $(STAMP) ## Measure with the large sizes, in half an hour and 24 GB of disk
+	$(BIN)/python -m bench --full $(BENCH)
 
 .PHONY: clean
 clean: ## Remove .venv and everything that was built; data folders stay

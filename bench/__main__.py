@@ -1,43 +1,69 @@
-"""`make bench`: what this machine does with a small, seeded load, as ratios measured in one run.
+"""`make bench` and `make bench-full`: what this machine does, as ratios measured in one run.
 
-`python -m bench --json` prints the same as one JSON object.
+python -m bench [--full] [--only QUESTION ...] [--seed N] [--folder DIR] [--json FILE|-]
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
+import time
+from pathlib import Path
+from typing import Final
 
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
-from bench.chain import ChainMeasurement, measure
+from bench.processes import StepFailed
+from bench.suite import FULL, QUESTIONS, SHORT, DiskTooSmall, Tell, measure
+from bench.tables import tables_of
 
-
-def main() -> None:
-    """Measure, and print a table or JSON."""
-    rows = [measure(pinned=True), measure(pinned=False)]
-    if "--json" in sys.argv[1:]:
-        print(msgspec.json.encode({"chain": [_as_json(row) for row in rows]}).decode())
-        return
-    table = Table(title="NDJSON bytes in, counted and committed (with a row per event)")
-    for heading in ("cores", "events", "bytes/event", "decode only/s", "whole chain/s", "chain : decode"):
-        table.add_column(heading, justify="right")
-    for row in rows:
-        table.add_row(
-            str(row.cores),
-            f"{row.events:,}",
-            f"{row.bytes_per_event:.0f}",
-            f"{row.decode_only_per_second:,.0f}",
-            f"{row.chain_per_second:,.0f}",
-            f"{row.ratio:.3f}",
-        )
-    Console().print(table)
+SEED: Final = 20261101
+TABLE_COLUMNS_MIN: Final = 140
 
 
-def _as_json(row: ChainMeasurement) -> dict[str, float]:
-    return {**msgspec.structs.asdict(row), "ratio": row.ratio}
+def main(arguments: list[str] | None = None) -> int:
+    """Measure and print; answer the exit status."""
+    given = _parser().parse_args(arguments)
+    questions = frozenset(given.only or QUESTIONS)
+    try:
+        measured = measure(FULL if given.full else SHORT, questions, given.seed, given.folder, _teller())
+    except (StepFailed, DiskTooSmall) as error:
+        print(error, file=sys.stderr)
+        return 1
+    encoded = msgspec.json.format(msgspec.json.encode(measured)).decode()
+    if given.json == "-":
+        print(encoded)
+        return 0
+    if given.json is not None:
+        Path(given.json).write_text(encoded + "\n")
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=max(TABLE_COLUMNS_MIN, console.width))
+    for table in tables_of(measured):
+        console.print(table)
+        console.print()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="What this machine does, as ratios.")
+    parser.add_argument("--full", action="store_true", help="the large sizes; takes half an hour and 24 GB of disk")
+    parser.add_argument("--only", nargs="+", choices=QUESTIONS, metavar="QUESTION", help=", ".join(QUESTIONS))
+    parser.add_argument("--seed", type=int, default=SEED, help="seed of all events")
+    parser.add_argument("--folder", type=Path, help="where the temporary folders are made (default: the system's)")
+    parser.add_argument("--json", metavar="FILE|-", help="write the figures as JSON; -: instead of the tables")
+    return parser
+
+
+def _teller() -> Tell:
+    started = time.monotonic()
+
+    def tell(what: str) -> None:
+        print(f"{time.monotonic() - started:5.0f} s  {what}", file=sys.stderr, flush=True)
+
+    return tell
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

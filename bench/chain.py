@@ -1,109 +1,213 @@
-"""The whole chain: NDJSON bytes in, counted and committed out, beside the decoding that it cannot do without.
+"""The whole chain: NDJSON bytes in, counted and committed with a row per event out, beside two limits.
 
-Both are measured in one run on the same bytes, and reported as a ratio: absolute times depend on the machine.
-The limit is `msgspec` decoding each line into a typed struct and doing nothing with it.
+The real process family takes the bytes: the owner folds, its intake process decodes and appends. A few bodies are
+under way at a time, each until it is folded, and meanwhile single events are sent to see how long one waits.
+The limits are measured afterwards in the same process, on the same core and the same events.
 """
 
 from __future__ import annotations
 
+import gc
+import itertools
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from bench.events import ndjson_batches
+from bench.events import NDJSON, bodies, event_lines, midnight, mixed
+from bench.limits import arrow_insert_seconds, decode_seconds, some_rows
+from bench.processes import APPEND_FILE_VARIABLE, largest_child_bytes, peak_bytes
+from bench.settings_of_runs import engine_settings
+from bench.stored import Filling, known_lines
 from consumers.bootstrap import open_engine
-from consumers.intake import IntakeRequest
-from consumers.settings import Settings
+from consumers.embedded_engine import EmbeddedEngine
+from consumers.intake import IntakeReceipt, IntakeRequest
 from domain.scope import DEFAULT_SCOPE
 
-BATCHES: Final = 30
-EVENTS_PER_BATCH: Final = 10_000
-CUSTOMERS: Final = 10_000
-SEED: Final = 20261101
-NOW: Final = datetime(2026, 11, 1, tzinfo=UTC)
-FOLD_SECONDS_MAX: Final = 300.0
+EVENTS_PER_BODY: Final = 10_000
+BODIES_UNDER_WAY_MAX: Final = 6
+WARMING_BODIES: Final = 4
+PROBE_SECONDS: Final = 0.05
+COMPACTING_SECONDS: Final = 2.0
+WAIT_SECONDS_MAX: Final = 120.0
+LIMIT_EVENTS_MAX: Final = 200_000
 
 
-class _Data(msgspec.Struct, gc=False):
-    provider: str | None = None
-    model: str | None = None
-    input_tokens: int = 0
-    cached_input_tokens: int = 0
-    output_tokens: int = 0
-    status: str | None = None
-    cost_usd: Decimal | None = None
-    tags: list[str] | None = None
+class ChainRun(msgspec.Struct, frozen=True):
+    """`number`: which run on this folder; every run sends other events, and other ones again."""
+
+    filling: Filling
+    events: int
+    known_each: int  # of `events`, sent before
+    number: int
+    compacting: bool  # compact rows and rollups, checkpoint store and index, while events come in
+    limits: bool
 
 
-class _Event(msgspec.Struct, gc=False):
-    id: str
-    source: str
-    type: str
-    specversion: str
-    subject: str | None = None
-    time: str | None = None
-    data: _Data | None = None
-
-
-class ChainMeasurement(msgspec.Struct, frozen=True):
-    """Events per second of the chain and of its limit, on one pinned core or on all."""
+class ChainResult(msgspec.Struct, frozen=True):
+    """Rates in events a second; waits in seconds; peak memory in bytes."""
 
     cores: int
+    ids: int
     events: int
     bytes_per_event: float
-    decode_only_per_second: float
-    chain_per_second: float
+    chain: float
+    decode_only: float
+    arrow_insert_only: float
     counted: int
     duplicates: int
-
-    @property
-    def ratio(self) -> float:
-        return self.chain_per_second / self.decode_only_per_second
-
-
-def measure(pinned: bool) -> ChainMeasurement:
-    """Run the chain once in a fresh folder; on one core when `pinned`."""
-    allowed = os.sched_getaffinity(0)
-    if pinned:
-        os.sched_setaffinity(0, {max(allowed)})
-    try:
-        bodies = list(ndjson_batches(BATCHES, EVENTS_PER_BATCH, CUSTOMERS, SEED))
-        decode_seconds = _decode_only(bodies)
-        with tempfile.TemporaryDirectory() as folder:
-            seconds, counted, duplicates = _chain(Path(folder), bodies)
-    finally:
-        os.sched_setaffinity(0, allowed)
-    events = BATCHES * EVENTS_PER_BATCH
-    size = sum(len(body) for body in bodies) / events
-    cores = 1 if pinned else len(allowed)
-    return ChainMeasurement(cores, events, size, events / decode_seconds, events / seconds, counted, duplicates)
+    duplicates_sent: int
+    append_longest: float
+    write_longest: float
+    owner_bytes: int
+    intake_bytes: int
+    compactions: int
 
 
-def _decode_only(bodies: Sequence[bytes]) -> float:
-    decoder = msgspec.json.Decoder(_Event)
+def measure(run: ChainRun) -> ChainResult:
+    """One run on a folder that was filled before. Called in a process of its own, already pinned."""
+    lines, sent_before = _lines(run)
+    known_sent = len(sent_before)
+    body_list = list(bodies(mixed(lines, sent_before, run.filling.seed), EVENTS_PER_BODY))
+    warming = list(bodies(_fresh(run, EVENTS_PER_BODY, 50), EVENTS_PER_BODY // WARMING_BODIES))
+    probes = _fresh(run, 10_000, 90)
+    with tempfile.TemporaryDirectory() as folder:
+        append_file = Path(folder) / "longest"
+        os.environ[APPEND_FILE_VARIABLE] = str(append_file)
+        with open_engine(engine_settings(Path(run.filling.folder)), serving=True) as engine:
+            _drive(engine, warming, [])
+            append_file.unlink(missing_ok=True)
+            before = _totals(engine)
+            stopped = threading.Event()
+            compactions: list[float] = []
+            background = threading.Thread(target=_compact_until, args=(engine, stopped, compactions), daemon=True)
+            if run.compacting:
+                background.start()
+            seconds, write_longest = _drive(engine, body_list, probes)
+            stopped.set()
+            if run.compacting:
+                background.join()
+            after = _totals(engine)
+            memory = peak_bytes(os.getpid()), largest_child_bytes(os.getpid())
+            rows = some_rows(engine.read_side.database.cursor(), min(run.events, LIMIT_EVENTS_MAX))
+        append_longest = float(append_file.read_text()) if append_file.exists() else 0.0
+        decode_rate = insert_rate = 0.0
+        if run.limits:
+            gc.collect()
+            some = body_list[: LIMIT_EVENTS_MAX // EVENTS_PER_BODY]
+            decode_rate = sum(body.count(b"\n") + 1 for body in some) / decode_seconds(some)
+            insert_rate = rows.num_rows / arrow_insert_seconds(rows, Path(folder) / "alone.duckdb", EVENTS_PER_BODY)
+    counted, duplicates = after[0] - before[0], after[1] - before[1]
+    return ChainResult(
+        cores=len(os.sched_getaffinity(0)),
+        ids=run.filling.ids,
+        events=run.events,
+        bytes_per_event=sum(map(len, body_list)) / run.events,
+        chain=run.events / seconds,
+        decode_only=decode_rate,
+        arrow_insert_only=insert_rate,
+        counted=counted,
+        duplicates=duplicates,
+        duplicates_sent=known_sent,
+        append_longest=append_longest,
+        write_longest=write_longest,
+        owner_bytes=memory[0],
+        intake_bytes=memory[1],
+        compactions=len(compactions),
+    )
+
+
+def _lines(run: ChainRun) -> tuple[list[bytes], list[bytes]]:
+    """Fresh events, and those that are sent again."""
+    known = known_lines(run.filling) if run.filling.ids else []
+    again = known[run.number * run.known_each : (run.number + 1) * run.known_each]
+    return _fresh(run, run.events - len(again), 10), again
+
+
+def _fresh(run: ChainRun, count: int, kind: int) -> list[bytes]:
+    seed = run.filling.seed + 1_000 * (run.number + 1) + kind
+    return event_lines(count, run.filling.customers, seed, midnight(datetime.now(UTC)))
+
+
+def _request(body: bytes) -> IntakeRequest:
+    return IntakeRequest(DEFAULT_SCOPE, NDJSON, body)
+
+
+def _drive(engine: EmbeddedEngine, body_list: Sequence[bytes], probes: Sequence[bytes]) -> tuple[float, float]:
+    """Send everything and wait until it is folded; answer the seconds, and the longest that one write waited.
+
+    `probes` are sent one at a time meanwhile, beside the bodies, and are not counted in the rate.
+    """
+    waits: list[float] = []
+    ended = threading.Event()
+    prober = threading.Thread(target=_probe, args=(engine, probes, ended, waits), daemon=True)
+    under_way: list[tuple[float, Future[IntakeReceipt]]] = []
+
+    def finish(how_many: int) -> None:
+        for sent, future in under_way[:how_many]:
+            _await_folded(engine, future)
+            waits.append(time.perf_counter() - sent)
+        del under_way[:how_many]
+
     started = time.perf_counter()
-    for body in bodies:
-        for line in body.split(b"\n"):
-            decoder.decode(line)
-    return time.perf_counter() - started
+    prober.start()
+    for body in body_list:
+        if len(under_way) == BODIES_UNDER_WAY_MAX:
+            finish(1)
+        under_way.append((time.perf_counter(), engine.intake.submit(_request(body))))
+    finish(len(under_way))
+    seconds = time.perf_counter() - started
+    ended.set()
+    prober.join()
+    return seconds, max(waits)
 
 
-def _chain(folder: Path, bodies: Sequence[bytes]) -> tuple[float, int, int]:
-    settings = Settings(data_dir=folder)
-    with open_engine(settings, clock=lambda: NOW) as engine:
+def drive_until(engine: EmbeddedEngine, body_list: Sequence[bytes], ended: threading.Event, sent: list[int]) -> None:
+    """Send the bodies, over and over, a few under way at a time, until `ended`; note in `sent` the events folded."""
+    under_way: list[Future[IntakeReceipt]] = []
+    for number in itertools.count():
+        if ended.is_set():
+            break
+        if len(under_way) == BODIES_UNDER_WAY_MAX:
+            receipt = under_way.pop(0)
+            _await_folded(engine, receipt)
+            sent.append(receipt.result().received)
+        under_way.append(engine.intake.submit(_request(body_list[number % len(body_list)])))
+    for future in under_way:
+        _await_folded(engine, future)
+
+
+def _probe(engine: EmbeddedEngine, probes: Sequence[bytes], ended: threading.Event, waits: list[float]) -> None:
+    for line in probes:
+        if ended.wait(PROBE_SECONDS):
+            return
+        sent = time.perf_counter()
+        _await_folded(engine, engine.intake.submit(_request(line)))
+        waits.append(time.perf_counter() - sent)
+
+
+def _await_folded(engine: EmbeddedEngine, future: Future[IntakeReceipt]) -> None:
+    if not engine.wait_folded(future.result(WAIT_SECONDS_MAX).position, WAIT_SECONDS_MAX):
+        raise TimeoutError("the fold did not catch up within the time of a benchmark")
+
+
+def _compact_until(engine: EmbeddedEngine, stopped: threading.Event, done: list[float]) -> None:
+    """What housekeeping does once in a minute or in five, every few seconds."""
+    while not stopped.wait(COMPACTING_SECONDS):
         started = time.perf_counter()
-        receipts = [engine.intake.submit(IntakeRequest(DEFAULT_SCOPE, "application/x-ndjson", body)) for body in bodies]
-        last = max(receipt.result().position for receipt in receipts)
-        folded = engine.wait_folded(last, FOLD_SECONDS_MAX)
-        seconds = time.perf_counter() - started
-        assert folded, "the fold did not catch up within the time of a benchmark"
-        with engine.reads.snapshot() as snapshot:
-            totals = snapshot.totals()
-    return seconds, totals.counted, totals.duplicate
+        engine.compact()
+        engine.checkpoint()
+        done.append(time.perf_counter() - started)
+
+
+def _totals(engine: EmbeddedEngine) -> tuple[int, int]:
+    with engine.reads.snapshot() as snapshot:
+        totals = snapshot.totals()
+    return totals.counted, totals.duplicate

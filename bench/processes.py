@@ -1,0 +1,69 @@
+"""Measuring in processes of their own: pinned from their first instruction on, their peak memory told apart."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+STEP_SECONDS_MAX: Final = 1_800
+#: Where a measured process, and what it starts, leave the longest append to the log.
+APPEND_FILE_VARIABLE: Final = "BENCH_LONGEST_APPEND_FILE"
+
+Result = TypeVar("Result")
+
+
+class StepFailed(Exception):
+    """A measuring process ended badly; what it said is in the message."""
+
+
+def run_step(name: str, parameters: msgspec.Struct, result: type[Result], cores: int | None = None) -> Result:
+    """Run `bench.step` in a process of its own, on the last `cores` of this machine; answer what it measured."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "bench.step", name, str(cores or 0)],
+        cwd=ROOT,
+        env=clean_environment(),
+        input=msgspec.json.encode(parameters),
+        capture_output=True,
+        timeout=STEP_SECONDS_MAX,
+        check=False,
+    )
+    if ended.returncode != 0:
+        raise StepFailed(f"step {name} ended with {ended.returncode}:\n{ended.stderr.decode()[-4000:]}")
+    return msgspec.json.decode(ended.stdout, type=result)
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """This process's, without settings of the engine."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("METERFOLD_")}
+    return {**plain, "PYTHONPATH": str(ROOT), **more}
+
+
+def pin(cores: int) -> int:
+    """Keep this process, and all that it starts, on the last `cores` cores (0: all); answer how many it has."""
+    allowed = sorted(os.sched_getaffinity(0))
+    chosen = allowed[-cores:] if cores else allowed
+    os.sched_setaffinity(0, chosen)
+    return len(chosen)
+
+
+def peak_bytes(pid: int) -> int:
+    """The most memory that a living process has had resident."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    peak = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(peak.split()[1]) * 1024
+
+
+def children_of(pid: int) -> list[int]:
+    """Process ids of what a process started, helpers of its library included."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def largest_child_bytes(pid: int) -> int:
+    """Peak memory of the largest process that a process started; 0 without any."""
+    return max((peak_bytes(child) for child in children_of(pid)), default=0)

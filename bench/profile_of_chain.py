@@ -1,0 +1,158 @@
+"""Where the time of one event goes, stage by stage, in microseconds of one core.
+
+The same bodies go through the same code as always, but in one process and one after the other: a body is appended, then
+folded, with nothing beside it. So stages add up, and waiting for the disk shows as what it is.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bench.events import NDJSON, bodies, event_lines, midnight
+from bench.settings_of_runs import engine_settings
+from bench.stored import Filling
+from bench.tracing import Stopwatch, TimedCursor
+from consumers.bootstrap import open_engine
+from consumers.intake import IntakeRequest
+from consumers.intake_child import GARBAGE_OBJECTS_MIN
+from domain.scope import DEFAULT_SCOPE
+
+WARMING_BODIES: Final = 2
+WAIT_SECONDS_MAX: Final = 60.0
+
+#: Stages in the order of the chain, and the functions that are theirs. What a stage's functions spend in those of
+#: another stage is counted there alone.
+INTAKE_STAGES: Final[dict[str, tuple[str, ...]]] = {
+    "split the body": ("domain.usage_bodies:items_of",),
+    "decode": ("domain.usage_fitting:EventFitter.learn", "domain.usage_fitting:EventFitter.read"),
+    "digest": ("domain.usage_lists:ReadEvents._digests",),
+    "instants": ("domain.usage_arrays:instants_of",),
+    "lists": ("domain.usage_lists:ReadEvents.read",),
+    "settle odd rows": ("domain.usage_rows:settled_row",),
+    "validate": ("domain.usage_decoding:_arrays_of",),
+    "identity hash": ("domain.canonical_form:identity_hashes",),
+    "columns": ("domain.usage_decoding:decode_items",),
+    "compress": ("domain.log.blocks:encode_buffers",),
+    "list prices": ("consumers.usage_appending:priced_pairs", "consumers.price_listing:PriceListing.missing"),
+    "append": ("domain.log.sqlite:SQLiteEventLog.append",),
+}
+FOLD_STAGES: Final[dict[str, tuple[str, ...]]] = {
+    "read the log": ("domain.log.sqlite:SQLiteEventLog.read",),
+    "hash chain": ("domain.log.records:chain",),
+    "decompress": ("domain.log.blocks:decode_typed", "domain.log.blocks:decode_free"),
+    "lay out": ("projections.usage_folding:lay", "projections.usage_folding:received_rows"),
+    "identity look-up": ("projections.identity.index:IdentityIndex.lookup",),
+    "settle": ("projections.identity.settling:settle",),
+    "row columns": ("projections.usage_folding:usage_rows",),
+    "cost": ("projections.usage_folding:_costs",),
+    "outcome rows": (
+        "projections.usage_folding:outcome_rows",
+        "projections.duckdb.fold_store:DuckDBFoldStore.add_outcomes",
+    ),
+    "identity add": ("projections.identity.index:IdentityIndex.add",),
+}
+#: Statements of the fold by how they begin, in the order of the fold.
+STATEMENT_STAGES: Final = {
+    "INSERT INTO rows_": "rows",
+    "INSERT INTO days_": "rollups",
+    "COMMIT": "commit",
+}
+REGISTER: Final = "hand over Arrow"
+OTHER_STATEMENTS: Final = "log records, keys, progress"
+THE_REST: Final = "everything else"
+
+
+class ProfileRun(msgspec.Struct, frozen=True):
+    """Bodies of `events_per_body`, each appended and folded by itself, as a group of requests is that came together."""
+
+    filling: Filling
+    events: int
+    events_per_body: int = 10_000
+
+
+class StageShare(msgspec.Struct, frozen=True):
+    """`half` is intake or fold. Microseconds an event; `longest` call in milliseconds."""
+
+    half: str
+    stage: str
+    microseconds: float
+    longest_ms: float
+
+
+class Profile(msgspec.Struct, frozen=True):
+    events: int
+    events_per_body: int
+    microseconds: float
+    stages: list[StageShare]
+    not_found: list[str]
+
+
+def profile(run: ProfileRun) -> Profile:
+    """Measure on a filled folder. Called in a process of its own, pinned to one core."""
+    gc.set_threshold(GARBAGE_OBJECTS_MIN, 20, 50)  # as in the intake process
+    stopwatch = Stopwatch()
+    for stage, targets in (INTAKE_STAGES | FOLD_STAGES).items():
+        stopwatch.hook(stage, *targets)
+    lines = event_lines(run.events, run.filling.customers, run.filling.seed + 777, midnight(datetime.now(UTC)))
+    body_list = list(bodies(lines, run.events_per_body))
+    warming = event_lines(
+        WARMING_BODIES * run.events_per_body, run.filling.customers, run.filling.seed + 778, midnight(datetime.now(UTC))
+    )
+    with open_engine(engine_settings(Path(run.filling.folder))) as engine:
+        engine.fold.stop()
+        projector, store = engine.read_side.projector, engine.read_side.store
+        timed = TimedCursor(vars(store)["_cursor"], stopwatch, STATEMENT_STAGES, OTHER_STATEMENTS, REGISTER)
+        setattr(store, "_cursor", timed)  # noqa: B010 -- the bench looks inside on purpose
+
+        def take(body: bytes) -> float:
+            started = time.perf_counter()
+            engine.intake.submit(IntakeRequest(DEFAULT_SCOPE, NDJSON, body)).result(WAIT_SECONDS_MAX)
+            appended = time.perf_counter() - started
+            while projector.step():
+                pass
+            return appended
+
+        for body in bodies(warming, run.events_per_body):
+            take(body)
+        stopwatch.stages.clear()
+        started = time.perf_counter()
+        intake_seconds = sum(take(body) for body in body_list)
+        seconds = time.perf_counter() - started
+    return _profile(stopwatch, run, intake_seconds, seconds)
+
+
+def _profile(stopwatch: Stopwatch, run: ProfileRun, intake_seconds: float, seconds: float) -> Profile:
+    fold_names = list(FOLD_STAGES)
+    at = fold_names.index("outcome rows")
+    ordered = [
+        *fold_names[:at],
+        REGISTER,
+        "rows",
+        "rollups",
+        "outcome rows",
+        OTHER_STATEMENTS,
+        "commit",
+        "identity add",
+    ]
+    halves: list[tuple[str, list[str], float]] = [
+        ("intake", list(INTAKE_STAGES), intake_seconds),
+        ("fold", ordered, seconds - intake_seconds),
+    ]
+    per_event: Callable[[float], float] = lambda spent: spent / run.events * 1e6  # noqa: E731
+    shares = []
+    for half, names, whole in halves:
+        known = 0.0
+        for name in names:
+            spent = stopwatch.stages.get(name)
+            if spent is not None:
+                known += spent.seconds
+                shares.append(StageShare(half, name, per_event(spent.seconds), spent.longest * 1e3))
+        shares.append(StageShare(half, THE_REST, per_event(whole - known), 0.0))
+    return Profile(run.events, run.events_per_body, per_event(seconds), shares, stopwatch.not_found)

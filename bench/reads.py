@@ -1,0 +1,136 @@
+"""Current usage and budgets of single customers, through the projections' own functions, alone and under load."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from bench.chain import drive_until
+from bench.events import bodies, customer_id, event_lines, midnight
+from bench.http_load import percentiles
+from bench.settings_of_runs import engine_settings
+from bench.stored import Filling
+from consumers.bootstrap import open_engine
+from consumers.embedded_engine import EmbeddedEngine
+from domain.errors import AlreadyExists
+from domain.log.lifecycle_events import Provenance
+from domain.scope import DEFAULT_SCOPE
+from projections.budget_state import budget_state
+from projections.current_usage import current_usage
+
+ASKED_CUSTOMERS: Final = 2_000
+BUDGETED_CUSTOMERS: Final = 200
+WAIT_SECONDS_MAX: Final = 60.0
+EVENTS_PER_BODY: Final = 10_000
+#: Enough for this many events a second; then the same come again, as duplicates.
+INGESTED_PER_SECOND: Final = 60_000
+
+
+class ReadRun(msgspec.Struct, frozen=True):
+    """`seconds` of each question in each state."""
+
+    filling: Filling
+    seconds: float
+
+
+class Latencies(msgspec.Struct, frozen=True):
+    """Seconds. `ingesting`: events a second that came in meanwhile."""
+
+    question: str
+    through: str
+    ingesting: float
+    p50: float
+    p99: float
+    longest: float
+
+
+def customers_asked(run: ReadRun) -> list[str]:
+    """Customers of chance among all."""
+    chance = np.random.default_rng(run.filling.seed)
+    return [customer_id(number) for number in chance.integers(0, run.filling.customers, ASKED_CUSTOMERS).tolist()]
+
+
+def budgeted_customers(run: ReadRun) -> list[str]:
+    """The customers that are given budgets."""
+    return sorted(set(customers_asked(run)))[:BUDGETED_CUSTOMERS]
+
+
+def measure(run: ReadRun) -> list[Latencies]:
+    """Give some customers budgets, then ask. Called in a process of its own, on two cores."""
+    with open_engine(engine_settings(Path(run.filling.folder)), serving=True) as engine:
+        _give_budgets(engine, run)
+        alone = _asked(engine, run, lambda: 0.0)
+        lines = event_lines(
+            int(INGESTED_PER_SECOND * run.seconds * 2), run.filling.customers, run.filling.seed + 4, _today()
+        )
+        body_list = list(bodies(lines, EVENTS_PER_BODY))
+        ended = threading.Event()
+        sent: list[int] = []
+        feeder = threading.Thread(target=drive_until, args=(engine, body_list, ended, sent), daemon=True)
+        feeder.start()
+        started = time.perf_counter()
+        busy = _asked(engine, run, lambda: sum(sent) / (time.perf_counter() - started))
+        ended.set()
+        feeder.join()
+    return [*alone, *busy]
+
+
+def _today() -> datetime:
+    return midnight(datetime.now(UTC))
+
+
+def _give_budgets(engine: EmbeddedEngine, run: ReadRun) -> None:
+    fields = {"period_limit_usd": "100", "total_limit_usd": "10000"}
+    position = 0
+    for name in budgeted_customers(run):
+        try:
+            result = engine.commands.create_customer(DEFAULT_SCOPE, name, fields, Provenance("bench"))
+        except AlreadyExists:
+            continue
+        position = result.position or position
+    if not engine.wait_folded(position, WAIT_SECONDS_MAX):
+        raise TimeoutError("budgets were not folded within the time of a benchmark")
+
+
+def _asked(engine: EmbeddedEngine, run: ReadRun, rate: Callable[[], float]) -> list[Latencies]:
+    now = datetime.now(UTC)
+
+    def usage_of(name: str) -> object:
+        with engine.reads.snapshot() as snapshot:
+            return current_usage(snapshot, DEFAULT_SCOPE, name, now)
+
+    def budget_of(name: str) -> object:
+        with engine.reads.snapshot() as snapshot:
+            return budget_state(snapshot, DEFAULT_SCOPE, name, now)
+
+    questions: tuple[tuple[str, list[str], Callable[[str], object]], ...] = (
+        ("current usage", customers_asked(run), usage_of),
+        ("budget", budgeted_customers(run), budget_of),
+    )
+    measured = []
+    for question, names, ask in questions:
+        for name in names[:20]:
+            ask(name)
+        latencies = _timed(names, ask, run.seconds)
+        measured.append(Latencies(question, "functions", rate(), *percentiles(latencies)))
+    return measured
+
+
+def _timed(names: list[str], ask: Callable[[str], object], seconds: float) -> list[float]:
+    latencies: list[float] = []
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        name = names[len(latencies) % len(names)]
+        started = time.perf_counter()
+        found = ask(name)
+        latencies.append(time.perf_counter() - started)
+        if found is None:
+            raise AssertionError(f"{name} is not known, though it was filled in")
+    return latencies

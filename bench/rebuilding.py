@@ -1,0 +1,104 @@
+"""Folding a log from its first record, beside DuckDB adding up the same rows; and what an event takes on disk."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+
+from bench.limits import group_by_seconds
+from bench.processes import peak_bytes
+from bench.settings_of_runs import engine_settings
+from consumers.bootstrap import open_engine, rebuild_closed
+from consumers.data_folder import DataFolder
+from consumers.engine import OperationResult
+
+
+class RebuildRun(msgspec.Struct, frozen=True):
+    folder: str
+
+
+class RebuildResult(msgspec.Struct, frozen=True):
+    """Rates in events a second, peak memory in bytes."""
+
+    events: int
+    rebuild: float
+    group_by: float
+    peak_bytes: int
+
+
+class Space(msgspec.Struct, frozen=True):
+    """Bytes on disk of everything about `events` received events. `other`: blocks of the read store that belong to
+    no table of usage: log records, customers, free blocks left by compaction."""
+
+    events: int
+    log: int
+    rows: int
+    rollups: int
+    other: int
+    index: int
+
+    @property
+    def total(self) -> int:
+        return self.log + self.rows + self.rollups + self.other + self.index
+
+
+def rebuild(run: RebuildRun) -> RebuildResult:
+    """Rebuild a closed folder. Called in a process of its own, pinned to one core."""
+    folder = Path(run.folder)
+    started = time.perf_counter()
+    *_, last = rebuild_closed(engine_settings(folder))
+    seconds = time.perf_counter() - started
+    if not isinstance(last, OperationResult):
+        raise TypeError("a rebuild ends with its result")
+    peak = peak_bytes(os.getpid())
+    rows, adding_up = group_by_seconds(DataFolder(folder).current_read() / "store.duckdb")
+    return RebuildResult(last.events, last.events / seconds, rows / adding_up, peak)
+
+
+def space(run: RebuildRun) -> Space:
+    """Compact and checkpoint a closed folder, then look at its files."""
+    folder = Path(run.folder)
+    with open_engine(engine_settings(folder, compact_deltas_min=1, compact_rows_min=1)) as engine:
+        engine.compact()
+        engine.checkpoint()
+        events = engine.read_side.store.received_events()
+    read = DataFolder(folder).current_read()
+    store = read / "store.duckdb"
+    rows, rollups = table_bytes(store)
+    return Space(
+        events=events,
+        log=_file_bytes(DataFolder(folder).log),
+        rows=rows,
+        rollups=rollups,
+        other=_file_bytes(store) - rows - rollups,
+        index=sum(path.stat().st_size for path in (read / "identity").iterdir()),
+    )
+
+
+def table_bytes(path: Path) -> tuple[int, int]:
+    """Bytes of the blocks that usage rows and rollups have in a closed read store."""
+    connection = duckdb.connect(str(path), read_only=True)
+    block_bytes = int(connection.execute("SELECT block_size FROM pragma_database_size()").fetchall()[0][0])
+    tables = connection.execute("SELECT kind, name FROM generations").fetchall()
+
+    def blocks(table: str) -> set[Any]:
+        found = connection.execute(
+            "SELECT block_id, additional_block_ids FROM pragma_storage_info(?)", [table]
+        ).fetchall()
+        return {block for first, more in found for block in (first, *(more or ())) if block is not None and block >= 0}
+
+    of_kind: dict[str, set[Any]] = {"rows": set(), "days": set()}
+    for kind, name in tables:
+        of_kind[kind] |= blocks(name)
+    connection.close()
+    return len(of_kind["rows"]) * block_bytes, len(of_kind["days"] - of_kind["rows"]) * block_bytes
+
+
+def _file_bytes(path: Path) -> int:
+    """A database file with what stands beside it waiting to be written into it."""
+    return sum(file.stat().st_size for file in path.parent.glob(path.name + "*"))

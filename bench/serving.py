@@ -1,0 +1,120 @@
+"""HTTP intake and reads over real sockets against a real `meterfold serve`, its family and the client on two cores."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from bench.http_load import Address, LoadResult, LoadRun, percentiles, read_latencies
+from bench.processes import ROOT, clean_environment, largest_child_bytes, peak_bytes, run_step
+from bench.reads import Latencies, ReadRun, budgeted_customers, customers_asked
+
+_COMMAND: Final = "from api.cli.main import main; main()"
+STOP_SECONDS_MAX: Final = 60.0
+KEY: Final = "sk-of-a-measurement-only"
+SINGLE_CONNECTIONS: Final = 64
+BATCH_CONNECTIONS: Final = 8
+EVENTS_PER_BATCH: Final = 1_000
+WARMING_SECONDS: Final = 1.0
+
+
+class HttpRun(msgspec.Struct, frozen=True):
+    """`seconds` of each kind of request."""
+
+    folder: str
+    seconds: float
+    customers: int
+    seed: int
+
+
+class HttpResult(msgspec.Struct, frozen=True):
+    single: LoadResult
+    batches: LoadResult
+    owner_bytes: int
+    intake_bytes: int
+
+
+class Serve:
+    """A running `meterfold serve`."""
+
+    def __init__(self, process: subprocess.Popen[bytes], address: Address) -> None:
+        self._process = process
+        self.address = address
+
+    def memory(self) -> tuple[int, int]:
+        """Peak memory of the owner and of its intake process."""
+        return peak_bytes(self._process.pid), largest_child_bytes(self._process.pid)
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Serve]:
+    """The real command on a folder, with its default settings, until the end of the context."""
+    arguments = ["serve", "--data", str(folder), "--port", "0", "--json"]
+    environment = clean_environment(METERFOLD_ADMIN_KEY=KEY, METERFOLD_LOG_LEVEL="error")
+    with subprocess.Popen(
+        [sys.executable, "-c", _COMMAND, *arguments], cwd=ROOT, env=environment, stdout=subprocess.PIPE
+    ) as process:
+        try:
+            assert process.stdout is not None
+            told = json.loads(process.stdout.readline() or b"{}")
+            where = urlsplit(told["url"])
+            yield Serve(process, Address(str(where.hostname), int(where.port or 0), told["key"]))
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(STOP_SECONDS_MAX)
+
+
+def measure(run: HttpRun) -> HttpResult:
+    """Single events, then batches, into a fresh folder."""
+    with serving(Path(run.folder)) as server:
+        single = run_step("load", _load(server, run, 1, SINGLE_CONNECTIONS, 0, 12_000), LoadResult)
+        batches = run_step("load", _load(server, run, EVENTS_PER_BATCH, BATCH_CONNECTIONS, 1, 120_000), LoadResult)
+        memory = server.memory()
+    return HttpResult(single, batches, *memory)
+
+
+def measure_reads(run: ReadRun) -> list[Latencies]:
+    """Current usage and budget over HTTP on a filled folder, alone and while batches come in."""
+    measured = []
+    asked, budgeted = customers_asked(run), budgeted_customers(run)
+    paths = {
+        "current usage": [f"/v1/customers/{name}/current-usage" for name in asked],
+        "budget": [f"/v1/customers/{name}/budget" for name in budgeted],
+    }
+    intake = HttpRun(run.filling.folder, 2 * run.seconds + WARMING_SECONDS, run.filling.customers, run.filling.seed + 5)
+    with serving(Path(run.filling.folder)) as server, ThreadPoolExecutor(1) as pool:
+        for question, asked_for in paths.items():
+            p50, p99, longest = percentiles(read_latencies(server.address, asked_for, run.seconds))
+            measured.append(Latencies(question, "HTTP", 0.0, p50, p99, longest))
+        load = _load(server, intake, EVENTS_PER_BATCH, BATCH_CONNECTIONS // 2, 2, 120_000)
+        coming: Future[LoadResult] = pool.submit(run_step, "load", load, LoadResult)
+        read_latencies(server.address, paths["budget"], WARMING_SECONDS * 3)  # until the load has begun
+        found = {name: read_latencies(server.address, asked_for, run.seconds) for name, asked_for in paths.items()}
+        rate = coming.result().per_second
+        measured += [Latencies(name, "HTTP", rate, *percentiles(values)) for name, values in found.items()]
+    return measured
+
+
+def _load(
+    server: Serve, run: HttpRun, events_per_request: int, connections: int, number: int, events_per_second_max: int
+) -> LoadRun:
+    return LoadRun(
+        address=server.address,
+        connections=connections,
+        events_per_request=events_per_request,
+        events=int(events_per_second_max * (run.seconds + WARMING_SECONDS)),
+        customers=run.customers,
+        seed=run.seed + number,
+        warming_seconds=WARMING_SECONDS,
+        seconds=run.seconds,
+    )

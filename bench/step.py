@@ -1,0 +1,53 @@
+"""One measurement in a process of its own: `python -m bench.step NAME CORES`, parameters on stdin, result on stdout.
+
+Processes that this one starts import this module too, before they do anything: that is how appends are watched in the
+intake process.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench.processes import APPEND_FILE_VARIABLE, pin
+
+if APPEND_FILE_VARIABLE in os.environ:
+    from bench.tracing import LongestCall
+
+    LongestCall("domain.log.sqlite:SQLiteEventLog.append", Path(os.environ[APPEND_FILE_VARIABLE]))
+
+
+def main(name: str, cores: int) -> None:
+    """Measure and print."""
+    pin(cores)
+    # Imported once the process is pinned: libraries look at the cores they have when they are loaded.
+    from bench import chain, http_load, profile_of_chain, reads, rebuilding, serving, stored
+
+    steps: dict[str, tuple[Any, Any]] = {
+        "fill": (stored.fill, stored.Filling),
+        "chain": (chain.measure, chain.ChainRun),
+        "rebuild": (rebuilding.rebuild, rebuilding.RebuildRun),
+        "space": (rebuilding.space, rebuilding.RebuildRun),
+        "reads": (reads.measure, reads.ReadRun),
+        "http": (serving.measure, serving.HttpRun),
+        "http reads": (serving.measure_reads, reads.ReadRun),
+        "load": (http_load.load, http_load.LoadRun),
+        "profile": (profile_of_chain.profile, profile_of_chain.ProfileRun),
+    }
+    measure, parameters = steps[name]
+    given = msgspec.json.decode(sys.stdin.buffer.read(), type=parameters)
+    # What the engine says about itself goes to stderr: only the result goes where it is awaited.
+    answering = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    gc.collect()
+    with answering:
+        answering.write(msgspec.json.encode(measure(given)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,162 @@
+"""What is measured, in which sizes, one after the other: never two measurements at a time."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bench.chain import ChainResult, ChainRun
+from bench.processes import run_step
+from bench.profile_of_chain import Profile, ProfileRun
+from bench.reads import Latencies, ReadRun
+from bench.rebuilding import RebuildResult, RebuildRun, Space
+from bench.serving import HttpResult, HttpRun
+from bench.stored import Filled, Filling
+
+CHAIN: Final = "chain"
+PROFILE: Final = "profile"
+REBUILD: Final = "rebuild"
+READS: Final = "reads"
+HTTP: Final = "http"
+QUESTIONS: Final = (CHAIN, PROFILE, REBUILD, READS, HTTP)
+
+CUSTOMERS: Final = 10_000
+KNOWN_SHARE: Final = 100  # one event in so many was sent before
+CHAIN_RUNS: Final = 3
+#: Events, and how many come together: in bulk, and as many as a busy server gets one by one between two commits.
+PROFILED: Final = ((100_000, 10_000), (2_000, 20))
+
+
+class Sizes(msgspec.Struct, frozen=True):
+    """`rows_max`: so many rows are filled in at most, however many ids are. `disk_bytes`: what must be free."""
+
+    name: str
+    ids: tuple[int, ...]
+    rows_max: int
+    events: int
+    customers_read: tuple[int, ...]
+    rows_per_customer: int
+    seconds_read: float
+    seconds_http: float
+    disk_bytes: int
+
+
+SHORT: Final = Sizes("short", (100_000, 10_000_000), 10_000_000, 200_000, (100_000,), 10, 2.0, 5.0, 4 * 1024**3)
+FULL: Final = Sizes(
+    "full",
+    (100_000, 10_000_000, 100_000_000),
+    20_000_000,
+    1_000_000,
+    (10_000, 1_000_000),
+    10,
+    10.0,
+    20.0,
+    24 * 1024**3,
+)
+
+
+class ReadsOf(msgspec.Struct, frozen=True):
+    """How customers were asked about, and how many there were."""
+
+    customers: int
+    rows: int
+    latencies: list[Latencies]
+
+
+class Measured(msgspec.Struct):
+    """Everything that was asked for; empty or None where it was not."""
+
+    sizes: str
+    seed: int
+    filled: list[Filled] = msgspec.field(default_factory=list)
+    chain: list[ChainResult] = msgspec.field(default_factory=list)
+    profiles: list[Profile] = msgspec.field(default_factory=list)
+    rebuild: RebuildResult | None = None
+    space: Space | None = None
+    reads: list[ReadsOf] = msgspec.field(default_factory=list)
+    http: HttpResult | None = None
+
+
+Tell = Callable[[str], None]
+
+
+class DiskTooSmall(Exception):
+    """There is less free than the folders of a run may take."""
+
+
+def measure(sizes: Sizes, questions: frozenset[str], seed: int, below: Path | None, tell: Tell) -> Measured:
+    """Measure in temporary folders below `below`; `tell` hears what is going on."""
+    measured = Measured(sizes.name, seed)
+    with tempfile.TemporaryDirectory(prefix="meterfold-bench-", dir=below) as name:
+        free = shutil.disk_usage(name).free
+        if free < sizes.disk_bytes:
+            raise DiskTooSmall(
+                f"{name} has {free >> 30} GB free and {sizes.disk_bytes >> 30} GB may be needed; give --folder DIR"
+            )
+        if questions & {CHAIN, PROFILE, REBUILD}:
+            _chains(measured, sizes, questions, seed, Path(name), tell)
+        if READS in questions:
+            for customers in sizes.customers_read:
+                measured.reads.append(_reads(sizes, customers, seed, Path(name), tell))
+        if HTTP in questions:
+            with _folder(Path(name), "http") as folder:
+                tell(f"HTTP: single events and batches, {sizes.seconds_http:g} s each")
+                run = HttpRun(str(folder), sizes.seconds_http, CUSTOMERS, seed)
+                measured.http = run_step("http", run, HttpResult)
+    return measured
+
+
+def _chains(measured: Measured, sizes: Sizes, questions: frozenset[str], seed: int, below: Path, tell: Tell) -> None:
+    for number, ids in enumerate(sizes.ids if CHAIN in questions else sizes.ids[:1]):
+        with _folder(below, f"ids-{ids}") as folder:
+            known = CHAIN_RUNS * sizes.events // KNOWN_SHARE
+            filling = Filling(str(folder), ids, min(ids, sizes.rows_max), CUSTOMERS, known, seed)
+            tell(f"storing {ids:,} ids and {filling.rows:,} rows")
+            measured.filled.append(run_step("fill", filling, Filled))
+            last = number == len(sizes.ids) - 1
+            for run_number, (cores, compacting) in enumerate(((1, False), (2, False), (2, True))):
+                tell(f"{sizes.events:,} events in, {cores} core(s){', compacting' if compacting else ''}")
+                known_each = sizes.events // KNOWN_SHARE
+                run = ChainRun(filling, sizes.events, known_each, run_number, compacting, limits=run_number == 0)
+                measured.chain.append(run_step("chain", run, ChainResult, cores))
+                if CHAIN not in questions and REBUILD not in questions:
+                    break
+            if PROFILE in questions and (last or CHAIN not in questions):
+                tell("where the time goes")
+                for events, events_per_body in PROFILED:
+                    profile_run = ProfileRun(filling, events, events_per_body)
+                    measured.profiles.append(run_step("profile", profile_run, Profile, 1))
+            if REBUILD in questions and number == 0:
+                tell("rebuilding from the first record, then measuring files")
+                of_folder = RebuildRun(str(folder))
+                measured.rebuild = run_step("rebuild", of_folder, RebuildResult, 1)
+                measured.space = run_step("space", of_folder, Space)
+
+
+def _reads(sizes: Sizes, customers: int, seed: int, below: Path, tell: Tell) -> ReadsOf:
+    with _folder(below, f"customers-{customers}") as folder:
+        rows = customers * sizes.rows_per_customer
+        filling = Filling(str(folder), 0, rows, customers, 0, seed)
+        tell(f"storing {rows:,} rows of {customers:,} customers")
+        run_step("fill", filling, Filled)
+        tell("reads: functions, then HTTP, alone and while events come in")
+        run = ReadRun(filling, sizes.seconds_read)
+        return ReadsOf(
+            customers, rows, [*run_step("reads", run, list[Latencies]), *run_step("http reads", run, list[Latencies])]
+        )
+
+
+@contextmanager
+def _folder(below: Path, name: str) -> Iterator[Path]:
+    """A folder that is gone at the end, so that the disk holds one at a time."""
+    folder = below / name
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,200 @@
+"""Measurements as tables for people: one for each question, with the ratios that outlive the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from rich.table import Table
+
+from bench.chain import ChainResult
+from bench.profile_of_chain import Profile
+from bench.reads import Latencies
+from bench.rebuilding import RebuildResult, Space
+from bench.serving import HttpResult
+from bench.suite import Measured, ReadsOf
+
+_MEBIBYTE: Final = 1024 * 1024
+_CHAIN_CAPTION: Final = (
+    "Stored ids: random hashes in the real index, at positions of the log. Stored rows: made in DuckDB, sorted, with "
+    "their days; no log records stand behind them. One core: owner and intake process on it together. * while rows, "
+    "rollups, index and store are compacted and checkpointed. Alone: msgspec decoding the same lines, and DuckDB "
+    "inserting the same rows as Arrow with a commit every 10,000, both on one core in the run above. Writes: bodies of "
+    "10,000, six under way, and single events between them, from sending to counted. Bounds: append 500 ms, write "
+    "1,500 ms."
+)
+
+
+def tables_of(measured: Measured) -> Iterator[Table]:
+    """A table for every question that was measured."""
+    if measured.chain:
+        yield chain_table(measured)
+    yield from map(profile_table, measured.profiles)
+    if measured.rebuild is not None:
+        yield rebuild_table(measured.rebuild)
+    yield from map(reads_table, measured.reads)
+    if measured.http is not None:
+        yield http_table(measured.http)
+    if measured.space is not None:
+        yield space_table(measured.space)
+    memory = list(_memory(measured))
+    if memory:
+        rows = [(name, f"{size / _MEBIBYTE:,.0f}") for name, size in memory]
+        yield _table("(e) peak memory", ("process", "MiB"), rows)
+
+
+def chain_table(measured: Measured) -> Table:
+    size = measured.chain[0].bytes_per_event
+    title = f"(a) NDJSON bytes in, counted and committed with a row each; {size:.0f} bytes an event, 1% sent before"
+    table = _table(
+        title,
+        (
+            "stored ids",
+            "stored rows",
+            "cores",
+            "events/s",
+            "to decode alone",
+            "to insert alone",
+            "to fewest ids",
+            "longest append ms",
+            "longest write ms",
+            "outcomes",
+        ),
+        [_chain_row(result, measured) for result in measured.chain],
+    )
+    table.caption = _CHAIN_CAPTION
+    return table
+
+
+def _chain_row(result: ChainResult, measured: Measured) -> Sequence[str]:
+    limits = next(one for one in measured.chain if one.ids == result.ids and one.decode_only)
+    fewest = next(one for one in measured.chain if (one.cores, one.compactions > 0) == _kind(result, measured))
+    stored_rows = next((one.rows for one in measured.filled if one.ids == result.ids), 0)
+    right = result.duplicates == result.duplicates_sent and result.counted >= result.events - result.duplicates_sent
+    return (
+        f"{result.ids:,}",
+        f"{stored_rows:,}",
+        f"{result.cores}{'*' if result.compactions else ''}",
+        f"{result.chain:,.0f}",
+        f"{result.chain / limits.decode_only:.3f}",
+        f"{result.chain / limits.arrow_insert_only:.3f}",
+        f"{result.chain / fewest.chain:.2f}",
+        f"{result.append_longest * 1e3:,.0f}",
+        f"{result.write_longest * 1e3:,.0f}",
+        "as sent" if right else f"WRONG: {result.counted:,} counted, {result.duplicates:,} duplicates",
+    )
+
+
+def _kind(result: ChainResult, measured: Measured) -> tuple[int, bool]:
+    kinds = {(one.cores, one.compactions > 0) for one in measured.chain}
+    kind = (result.cores, result.compactions > 0)
+    return kind if kind in kinds else (result.cores, False)
+
+
+def profile_table(profile: Profile) -> Table:
+    rows = []
+    for half in ("intake", "fold"):
+        shares = [share for share in profile.stages if share.half == half]
+        for one in shares:
+            longest = f"{one.longest_ms:.1f}" if one.longest_ms else ""
+            rows.append((half, one.stage, f"{one.microseconds:.2f}", _share(one.microseconds, profile), longest))
+        whole = sum(share.microseconds for share in shares)
+        rows.append((half, "[bold]all of it[/bold]", f"{whole:.2f}", _share(whole, profile), ""))
+    title = (
+        f"profile of the chain, {profile.events_per_body:,} events at a time: {profile.microseconds:,.2f} us an event "
+        "on one core, stage after stage"
+    )
+    table = _table(title, ("", "stage", "us/event", "share", "longest call ms"), rows)
+    if profile.not_found:
+        table.caption = f"Not found in the engine any more: {', '.join(profile.not_found)}"
+    return table
+
+
+def _share(microseconds: float, profile: Profile) -> str:
+    return f"{microseconds / profile.microseconds:.1%}"
+
+
+def rebuild_table(result: RebuildResult) -> Table:
+    return _table(
+        "(b) rebuild from the first record, one core",
+        ("events", "events/s", "plain GROUP BY rows/s", "rebuild : GROUP BY", "peak MiB"),
+        [
+            (
+                f"{result.events:,}",
+                f"{result.rebuild:,.0f}",
+                f"{result.group_by:,.0f}",
+                f"{result.rebuild / result.group_by:.4f}",
+                f"{result.peak_bytes / _MEBIBYTE:,.0f}",
+            )
+        ],
+    )
+
+
+def reads_table(reads: ReadsOf) -> Table:
+    title = f"(c) reads at {reads.customers:,} customers, {reads.rows:,} rows"
+    headings = ("question", "through", "events/s meanwhile", "p50 ms", "p99 ms", "longest ms", "p99 : alone")
+    alone = {(one.question, one.through): one.p99 for one in reads.latencies if not one.ingesting}
+    return _table(title, headings, [_read_row(one, alone[one.question, one.through]) for one in reads.latencies])
+
+
+def _read_row(one: Latencies, alone: float) -> Sequence[str]:
+    return (
+        one.question,
+        one.through,
+        f"{one.ingesting:,.0f}" if one.ingesting else "alone",
+        *(f"{seconds * 1e3:.2f}" for seconds in (one.p50, one.p99, one.longest)),
+        f"{one.p99 / alone:.1f}",
+    )
+
+
+def http_table(result: HttpResult) -> Table:
+    rows = []
+    for name, load in (("single events", result.single), ("batches of 1,000", result.batches)):
+        others = sum(count for status, count in load.statuses.items() if status != "200")
+        rows.append(
+            (
+                name,
+                f"{load.per_second:,.0f}",
+                f"{load.per_second / max(result.batches.per_second, 1e-9):.4f}",
+                *(f"{seconds * 1e3:.1f}" for seconds in (load.p50, load.p99, load.longest)),
+                f"{others:,}",
+            )
+        )
+    headings = ("requests", "events/s (200s)", "to batches", "p50 ms", "p99 ms", "longest ms", "other answers")
+    return _table("(d) HTTP intake; server family and client share all cores", headings, rows)
+
+
+def space_table(space: Space) -> Table:
+    parts = (
+        ("log", space.log),
+        ("rows", space.rows),
+        ("rollups", space.rollups),
+        ("index", space.index),
+        ("the rest of the read store", space.other),
+        ("all", space.total),
+    )
+    rows = [(name, f"{size / space.events:.1f}", f"{size / space.total:.1%}") for name, size in parts]
+    title = f"(e) bytes on disk an event, {space.events:,} events, compacted and checkpointed"
+    return _table(title, ("part", "bytes/event", "share"), rows)
+
+
+def _memory(measured: Measured) -> Iterator[tuple[str, int]]:
+    for ids in sorted({one.ids for one in measured.chain}):
+        runs = [one for one in measured.chain if one.ids == ids]
+        yield f"owner, chain at {ids:,} ids", max(one.owner_bytes for one in runs)
+        yield f"intake, chain at {ids:,} ids", max(one.intake_bytes for one in runs)
+    if measured.rebuild is not None:
+        yield "rebuild", measured.rebuild.peak_bytes
+    if measured.http is not None:
+        yield "owner, HTTP", measured.http.owner_bytes
+        yield "intake, HTTP", measured.http.intake_bytes
+
+
+def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(title=title, title_justify="left", caption_justify="left")
+    for heading in headings:
+        is_name = heading in {"", "stage", "part", "process", "question", "through", "requests", "outcomes"}
+        table.add_column(heading, justify="left" if is_name else "right")
+    for row in rows:
+        table.add_row(*row)
+    return table
