@@ -51,7 +51,7 @@ class FoldWaiting:
                 self._fail(error)
                 return
             if folded:
-                self._release(lowest)
+                self._release(max(lowest, self._engine.folded_position()))
 
     def _drop_done(self) -> bool:
         while self._waiting and self._waiting[0][2].done():

@@ -102,6 +102,9 @@ class EmbeddedEngine:
             if left <= 0:
                 return False
 
+    def folded_position(self) -> int:
+        return self.fold.projector.position
+
     def progress(self) -> FoldProgress:
         position, head = self.fold.projector.position, self.log.head_position()
         waiting = self.log.read(position, 1) if position < head else []

@@ -69,6 +69,9 @@ class Engine(Protocol):
     def wait_folded(self, position: int, timeout_seconds: float) -> bool:
         """Wait until `position` is folded; False when it was not within the time."""
 
+    def folded_position(self) -> int:
+        """The last folded position. Costs nothing."""
+
     def progress(self) -> FoldProgress: ...
 
     def rebuild(self) -> Iterator[OperationStep | OperationResult]:
