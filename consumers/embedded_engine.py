@@ -26,7 +26,6 @@ from domain.key_store import PersonalKeys
 from domain.log.lifecycle_events import ApiKeyIssued, ApiKeyRevoked, LifecycleEvent
 from domain.log.records import EventLog
 from projections.duckdb.compaction import Compaction
-from projections.duckdb.snapshot import DuckDBReads
 from projections.projector import recorded_at_of
 from projections.read_store import ApiKeyRecord, ReadStore, Snapshot
 
@@ -44,7 +43,7 @@ class _CurrentReads:
         self._engine = engine
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
-        return DuckDBReads(self._engine.read_side.database.cursor).snapshot()
+        return self._engine.read_side.reads.snapshot()
 
 
 class EmbeddedEngine:

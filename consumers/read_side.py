@@ -11,6 +11,7 @@ from domain.key_store import PersonalKeys
 from domain.log.records import CHAIN_START, EventLog
 from projections.duckdb.database import DuckDBDatabase, DuckDBOptions, check_schema, create_tables, is_empty
 from projections.duckdb.fold_store import DuckDBFoldStore
+from projections.duckdb.snapshot import DuckDBReads
 from projections.identity.index import IdentityIndex
 from projections.projector import Listener, Projector
 from projections.recovery import catch_up_index, check_store_against_log, log_creation
@@ -24,6 +25,7 @@ class ReadSide(msgspec.Struct, frozen=True):
     store: DuckDBFoldStore
     index: IdentityIndex
     projector: Projector
+    reads: DuckDBReads
 
     def close(self) -> None:
         """Write the index out and close the files."""
@@ -77,4 +79,4 @@ def open_read_side(
     except BaseException:
         database.close()
         raise
-    return ReadSide(folder, database, store, index, projector)
+    return ReadSide(folder, database, store, index, projector, DuckDBReads(database.cursor))

@@ -51,7 +51,8 @@ LOGICAL_VIEWS: Final[dict[str, str]] = {
         " sum(t.input_tokens) AS input_tokens, sum(t.cached_input_tokens) AS cached_input_tokens,"
         " sum(t.cache_write_tokens) AS cache_write_tokens, sum(t.output_tokens) AS output_tokens,"
         " sum(t.reasoning_tokens) AS reasoning_tokens, sum(t.cost_usd) AS cost_usd,"
-        " sum(t.cost_unknown_events) AS cost_unknown_events FROM {days} t"
+        " sum(t.cost_unknown_events) AS cost_unknown_events,"
+        " min(t.first_time) AS first_time, max(t.last_time) AS last_time FROM {days} t"
         " JOIN {db}.customers c ON c.customer_key = t.customer_key JOIN {db}.kinds k ON k.kind_key = t.kind_key"
         f" {_SCOPED} GROUP BY ALL HAVING sum(t.events) <> 0 OR sum(t.cost_usd) <> 0 OR sum(t.cost_unknown_events) <> 0"
     ),

@@ -49,7 +49,7 @@ def seen(
 ) -> tuple[datetime | None, datetime | None]:
     """The least and the greatest time of any event ever counted for a customer."""
     first, last = cursor.execute(
-        "SELECT min(time), max(time) FROM usage_rows WHERE scope_key = ? AND customer_key = ?",
+        "SELECT min(first_time), max(last_time) FROM usage_days WHERE scope_key = ? AND customer_key = ?",
         [scope_key, customer_key],
     ).fetchall()[0]
     return aware_or_none(first), aware_or_none(last)
@@ -95,7 +95,7 @@ def customers_ever_deactivated(cursor: duckdb.DuckDBPyConnection, scope_key: int
     return [_record(row, (None, None), facts[row[0]]) for row in rows]
 
 
-_SEEN: Final = """SELECT customer_key, min(time), max(time) FROM usage_rows
+_SEEN: Final = """SELECT customer_key, min(first_time), max(last_time) FROM usage_days
     WHERE scope_key = ? AND customer_key IN (SELECT unnest(?::BIGINT[])) GROUP BY customer_key"""
 
 

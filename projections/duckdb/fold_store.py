@@ -24,10 +24,15 @@ _DELTA_SUMS: Final = """
     {sign}count(*) FILTER (cost_origin = 'unknown')"""
 
 
+_ADDED: Final = "min(time), max(time)"
+_TAKEN_AWAY: Final = "NULL, NULL"
+
+
 def _deltas(days: str, source: str, sign: str = "") -> str:
     return (
         f"INSERT INTO {days} SELECT scope_key, customer_key, time::DATE, kind_key,"
-        f"{_DELTA_SUMS.format(sign=sign)} FROM {source} GROUP BY scope_key, customer_key, time::DATE, kind_key"
+        f"{_DELTA_SUMS.format(sign=sign)}, {_TAKEN_AWAY if sign else _ADDED}"
+        f" FROM {source} GROUP BY scope_key, customer_key, time::DATE, kind_key"
     )
 
 
@@ -207,7 +212,7 @@ class DuckDBFoldStore:
         )
         self._cursor.execute(
             f"""INSERT INTO {self._open_days} SELECT r.scope_key, r.customer_key, r.time::DATE, r.kind_key,
-            0, 0, 0, 0, 0, 0, sum(p.cost_usd), -count(*) FROM {closed} GROUP BY ALL"""
+            0, 0, 0, 0, 0, 0, sum(p.cost_usd), -count(*), {_TAKEN_AWAY} FROM {closed} GROUP BY ALL"""
         )
         self._cursor.execute(
             f"""INSERT INTO {self._open_rows} SELECT r.* REPLACE (p.cost_usd AS cost_usd, 'price' AS cost_origin,

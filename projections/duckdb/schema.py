@@ -49,7 +49,9 @@ DAY_COLUMNS: Final = """
 scope_key INTEGER NOT NULL, customer_key BIGINT NOT NULL, day DATE NOT NULL, kind_key INTEGER NOT NULL,
 events BIGINT NOT NULL, input_tokens HUGEINT NOT NULL, cached_input_tokens HUGEINT NOT NULL,
 cache_write_tokens HUGEINT NOT NULL, output_tokens HUGEINT NOT NULL, reasoning_tokens HUGEINT NOT NULL,
-cost_usd DECIMAL(38, 12) NOT NULL, cost_unknown_events BIGINT NOT NULL
+cost_usd DECIMAL(38, 12) NOT NULL, cost_unknown_events BIGINT NOT NULL,
+first_time TIMESTAMP,               -- least and greatest event time that this adds; NULL when it takes away
+last_time TIMESTAMP
 """
 
 TABLES: Final[tuple[str, ...]] = (

@@ -119,11 +119,13 @@ class StoreBuilder:
         self.connection.execute(
             """INSERT INTO days_2 SELECT scope_key, customer_key, time::DATE, kind_key, 1, input_tokens,
             cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, coalesce(cost_usd, 0),
-            (cost_origin = 'unknown')::INT FROM made WHERE closed_at IS NULL"""
+            (cost_origin = 'unknown')::INT, time, time FROM made WHERE closed_at IS NULL"""
         )
         self.connection.execute(  # one counted and taken back again: deltas that add up to nothing
             """INSERT INTO days_2 SELECT scope_key, customer_key, time::DATE, kind_key, s, s * input_tokens,
-            0, 0, 0, 0, s * coalesce(cost_usd, 0), 0 FROM made, (VALUES (1), (-1)) v(s) WHERE closed_at IS NOT NULL"""
+            0, 0, 0, 0, s * coalesce(cost_usd, 0), 0,
+            if(s > 0, time, NULL), if(s > 0, time, NULL)
+            FROM made, (VALUES (1), (-1)) v(s) WHERE closed_at IS NOT NULL"""
         )
         self.connection.unregister("made")
 
