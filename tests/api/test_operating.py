@@ -46,6 +46,9 @@ def test_an_engine_whose_fold_stands_still_is_not_ready(engine: EmbeddedEngine, 
         def wait_folded(self, position: int, timeout_seconds: float) -> bool:
             return position <= 3
 
+        def folded_position(self) -> int:
+            return 3
+
         def progress(self) -> FoldProgress:
             return FoldProgress(3, 5, 2.5, "disk full")
 
