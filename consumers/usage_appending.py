@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -99,11 +101,18 @@ class UsageAppender:
 
 def priced_pairs(typed: pa.RecordBatch) -> set[Pair]:
     """The (provider, model) pairs of the accepted requests that name a model; a missing provider is the empty text."""
-    requests = pc.equal(typed.column("type").dictionary_decode(), REQUEST_TYPE)
-    named = pc.and_(requests, pc.and_(pc.is_null(typed.column("reason")), pc.is_valid(typed.column("model"))))
-    rows = typed.select(["provider", "model"]).filter(pc.fill_null(named, False))
-    if rows.num_rows == 0:
+    types, type_names = _codes(typed, "type")
+    if REQUEST_TYPE not in type_names:
         return set()
-    plain = pa.table({name: rows.column(name).dictionary_decode() for name in ("provider", "model")})
-    distinct = plain.group_by(["provider", "model"]).aggregate([]).to_pylist()
-    return {(row["provider"] or "", row["model"]) for row in distinct}
+    (providers, provider_names), (models, model_names) = _codes(typed, "provider"), _codes(typed, "model")
+    accepted = np.asarray(pc.is_null(typed.column("reason")), dtype=bool)
+    rows = accepted & (types == type_names.index(REQUEST_TYPE)) & (models >= 0)
+    pairs = np.unique((providers[rows] + 1) * len(model_names) + models[rows])
+    named = ["", *provider_names]
+    return {(named[pair // len(model_names)], model_names[pair % len(model_names)]) for pair in pairs.tolist()}
+
+
+def _codes(typed: pa.RecordBatch, name: str) -> tuple[npt.NDArray[np.int64], list[str]]:
+    """A dictionary column as codes (-1: null) and the texts they stand for."""
+    encoded = typed.column(name)
+    return np.asarray(pc.fill_null(encoded.indices, -1), dtype=np.int64), encoded.dictionary.to_pylist()
