@@ -33,6 +33,8 @@ from projections.read_store import ApiKeyRecord, ReadStore, Snapshot
 _WAIT_SLICE_SECONDS: Final = 0.25
 #: What is not folded by then is folded at the next start.
 CLOSING_FOLD_SECONDS_MAX: Final = 5.0
+#: From here on the read store's write-ahead file is folded at the next look, while that still takes less than a second.
+WRITE_AHEAD_BYTES_MAX: Final = 128 * 1024 * 1024
 MERGE_BYTES_MAX: Final = 256 * 1024 * 1024
 
 
@@ -164,6 +166,9 @@ class EmbeddedEngine:
             finally:
                 self._compaction = None
                 cursor.close()
+            if side.database.write_ahead_bytes() >= WRITE_AHEAD_BYTES_MAX:
+                with self.fold.paused:
+                    side.database.checkpoint()
 
     def checkpoint(self) -> None:
         """Write out the identity index, merge its runs within a budget, and fold the read store's write-ahead file."""

@@ -26,8 +26,9 @@ class DuckDBOptions(msgspec.Struct, frozen=True):
 class DuckDBDatabase:
     """One read store: a file of its own, or a catalog attached to another one. Every thread takes its own cursor."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: str | None = None) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path, catalog: str | None = None) -> None:
         self._connection = connection
+        self._path = path
         self._catalog = catalog
 
     @classmethod
@@ -49,13 +50,13 @@ class DuckDBDatabase:
             raise ReadStoreCorrupted(
                 f"the read store {path} cannot be opened ({error}); 'meterfold rebuild' makes a new one from the log"
             ) from error
-        return cls(connection)
+        return cls(connection, path)
 
     def attached(self, path: Path, catalog: str) -> DuckDBDatabase:
         """A second database file inside this one's process, so that both can be asked in one statement."""
         quoted = str(path).replace("'", "''")
         self._connection.cursor().execute(f"ATTACH '{quoted}' AS {catalog}")
-        return DuckDBDatabase(self._connection, catalog)
+        return DuckDBDatabase(self._connection, path, catalog)
 
     def detach(self, catalog: str) -> None:
         """Forget an attached database."""
@@ -67,6 +68,11 @@ class DuckDBDatabase:
         if self._catalog is not None:
             cursor.execute(f"USE {self._catalog}")
         return cursor
+
+    def write_ahead_bytes(self) -> int:
+        """How much was written since the last checkpoint."""
+        written_ahead = self._path.with_name(self._path.name + ".wal")
+        return written_ahead.stat().st_size if written_ahead.exists() else 0
 
     def checkpoint(self) -> bool:
         """Fold the write-ahead file into the database; False when a transaction was in the way."""
