@@ -17,7 +17,7 @@ from api.problems import Problem
 from api.state import state_of
 from consumers.errors import IntakeFull, IntakeUnavailable
 from domain.errors import AlreadyExists, CommandRefused, Fenced, InvalidInput, LogUnavailable, NotFound
-from projections.errors import HistoryGone
+from projections.errors import HistoryGone, ReadStoreUnavailable
 
 _logger = structlog.get_logger("meterfold.http")
 
@@ -43,6 +43,8 @@ def problem_for(error: Exception) -> Problem:
             return Problem("intake_unavailable", "the intake stopped before it answered")
         case LogUnavailable() | Fenced():
             return Problem("log_unavailable", "the event log did not take this; nothing was stored")
+        case ReadStoreUnavailable():
+            return Problem("read_store_unavailable", "the read store cannot be read at the moment")
         case _:
             return Problem("internal", "something went wrong that should not have")
 
@@ -58,6 +60,7 @@ def install_failures(app: FastAPI) -> None:
         IntakeUnavailable,
         LogUnavailable,
         Fenced,
+        ReadStoreUnavailable,
     ):
         app.add_exception_handler(kind, _answer)
     app.add_exception_handler(Exception, _answer_unexpected)
@@ -70,6 +73,8 @@ def rendered(request: Request, problem: Problem) -> Response:
 
 
 async def _answer(request: Request, error: Exception) -> Response:
+    if isinstance(error, LogUnavailable | ReadStoreUnavailable):
+        _logger.error("storage_refused", path=request.scope["path"], reason=str(error))  # it says what to do
     return rendered(request, problem_for(error))
 
 

@@ -148,6 +148,20 @@ KINDS: Final[dict[str, ProblemKind]] = {
             "Try again after the seconds in Retry-After, or ask without min_position.",
         ),
         ProblemKind(
+            "stopping",
+            503,
+            "The engine is being stopped",
+            "Nothing was received: the engine finishes what it has and takes no more.",
+            "Try again after the seconds in Retry-After; a resend is safe.",
+        ),
+        ProblemKind(
+            "read_store_unavailable",
+            503,
+            "The read store cannot be read",
+            "The storage under it is full or failing; it is opened again by itself as soon as that is over.",
+            "Nothing received is lost. Try again later; /readyz tells why.",
+        ),
+        ProblemKind(
             "fold_stopped",
             503,
             "The fold stands still",

@@ -10,11 +10,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+
+import structlog
 
 from consumers.commands import Commands
 from consumers.data_folder import DataFolder
@@ -25,7 +28,7 @@ from consumers.intake_process import IntakeProcess
 from consumers.key_commands import KeyResult
 from consumers.owed_jobs import housekeeping_of
 from consumers.price_library import resolve_prices
-from consumers.read_side import open_read_side
+from consumers.read_side import ReadSide, open_read_side
 from consumers.settings import Settings
 from domain.errors import CommandRefused
 from domain.key_store import PersonalKeys
@@ -34,10 +37,14 @@ from domain.log.lifecycle_events import Provenance
 from domain.log.records import EventLog
 from domain.log.sqlite import SQLiteEventLog
 from domain.scope import DEFAULT_SCOPE
+from projections.errors import ReadStoreOutdated
 from projections.recovery import log_creation
 
 Clock = Callable[[], datetime]
 Randomness = Callable[[int], bytes]
+Told = Callable[[OperationStep], None]
+
+_logger = structlog.get_logger("meterfold.start")
 
 
 def system_clock() -> datetime:
@@ -47,19 +54,25 @@ def system_clock() -> datetime:
 
 @contextmanager
 def open_engine(
-    settings: Settings, *, clock: Clock = system_clock, randomness: Randomness = os.urandom, serving: bool = False
+    settings: Settings,
+    *,
+    clock: Clock = system_clock,
+    randomness: Randomness = os.urandom,
+    serving: bool = False,
+    on_step: Told = lambda step: None,
 ) -> Iterator[EmbeddedEngine]:
     """The engine of the data folder in `settings`; closed, with everything written, at the end.
 
     `serving`: take usage in a process of its own (unless `settings.intake_process` is off) and run what a running
-    engine owes itself. Raises `FolderOwned`, `FolderUnusable`, and what opening log and read store raise.
+    engine owes itself. `on_step` is told how far the log is folded again, where the read store is of an older release.
+    Raises `FolderOwned`, `FolderUnusable`, and what opening log and read store raise.
     """
     with ExitStack() as opened:
         folder = _owned_folder(settings, opened)
         folder.forget_unused_reads()
         log, keys = _opened_log(folder, randomness, opened)
         commands = _commands(log, keys, clock, randomness)
-        read_side = open_read_side(folder.current_read(), log, keys, settings)
+        read_side = _read_side(folder, log, keys, settings, on_step)
         intake = opened.enter_context(closing(_intake(settings, folder, log, clock, serving)))
         engine = EmbeddedEngine(settings, folder, clock, log, keys, commands, intake, read_side)
         del read_side  # a rebuild puts another in its place, and this one closes with its last reader
@@ -81,14 +94,49 @@ def rebuild_closed(
     with ExitStack() as opened:
         folder = _owned_folder(settings, opened)
         log, keys = _opened_log(folder, randomness, opened)
-        fresh = open_read_side(folder.next_read(), log, keys, settings)
-        head = log.head_position()
-        while fresh.projector.step():
-            yield OperationStep("folding", fresh.projector.position, head)
+        fresh = yield from _folded_again(folder, log, keys, settings)
         position, events = fresh.projector.position, fresh.store.received_events()
         fresh.close()
         folder.use_read(fresh.folder)
         yield OperationResult("rebuild", position, position, events)
+
+
+def _read_side(
+    folder: DataFolder, log: SQLiteEventLog, keys: SQLiteKeyStore, settings: Settings, on_step: Told
+) -> ReadSide:
+    """The read side in use; one of an older release is replaced by one that is folded from the log."""
+    try:
+        return open_read_side(folder.current_read(), log, keys, settings)
+    except ReadStoreOutdated as error:
+        _logger.warning("read_store_outdated", reason=str(error))
+    steps = _folded_again(folder, log, keys, settings)
+    while True:
+        try:
+            on_step(next(steps))
+        except StopIteration as folded:
+            fresh: ReadSide = folded.value
+            break
+    # Durable before it is named as the one in use: the old one goes.
+    fresh.index.checkpoint()
+    fresh.database.checkpoint()
+    folder.use_read(fresh.folder)
+    return fresh
+
+
+def _folded_again(
+    folder: DataFolder, log: SQLiteEventLog, keys: SQLiteKeyStore, settings: Settings
+) -> Generator[OperationStep, None, ReadSide]:
+    """A fresh read side with everything that is in the log, not yet in use. One that nobody waits for is closed."""
+    fresh = open_read_side(folder.next_read(), log, keys, settings)
+    try:
+        head = log.head_position()
+        while fresh.projector.step():
+            yield OperationStep("folding", fresh.projector.position, head)
+    except BaseException:
+        fresh.discard()
+        shutil.rmtree(fresh.folder, ignore_errors=True)  # the disk may be full because of it
+        raise
+    return fresh
 
 
 def _owned_folder(settings: Settings, opened: ExitStack) -> DataFolder:

@@ -16,10 +16,13 @@ import fcntl
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from consumers.errors import FolderOwned, FolderUnusable
+from projections.duckdb.storage_refusals import storage_refusal
 
 FIRST_READ_FOLDER: Final = "0001"
 
@@ -45,22 +48,22 @@ class DataFolder:
 
     def prepare(self) -> None:
         """Make the folder; `FolderUnusable` when that is not possible or it cannot be written."""
-        try:
+        with self._refusals_told():
             self.root.mkdir(parents=True, exist_ok=True)
             (self.root / "read").mkdir(exist_ok=True)
-        except OSError as error:
-            raise FolderUnusable(f"the data folder {self.root} cannot be made or written: {error.strerror}") from error
-        if not os.access(self.root, os.W_OK):
-            raise FolderUnusable(f"the data folder {self.root} is read-only; give another one with --data DIR")
+        for folder in (self.root, self.root / "read"):
+            if not os.access(folder, os.W_OK):
+                raise FolderUnusable(
+                    f"the data folder {folder} is read-only for this user: make it writable "
+                    "('mount -o remount,rw ...' or 'chown -R ...'), or name another one with --data DIR"
+                )
 
     # -- ownership
 
     def own(self) -> None:
         """Become the folder's only engine; `FolderOwned` when another process is."""
-        try:
+        with self._refusals_told():
             descriptor = os.open(self.root / "engine.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise FolderUnusable(f"the data folder {self.root} cannot be locked: {error.strerror}") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -108,7 +111,8 @@ class DataFolder:
         pointer = self.root / "read" / "CURRENT"
         name = pointer.read_text().strip() if pointer.exists() else FIRST_READ_FOLDER
         folder = self.root / "read" / name
-        folder.mkdir(parents=True, exist_ok=True)
+        with self._refusals_told():
+            folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def next_read(self) -> Path:
@@ -155,15 +159,25 @@ class DataFolder:
     def keep_operations(self, values: dict[str, Any]) -> None:
         self._replace("operations.json", json.dumps(values))
 
+    @contextmanager
+    def _refusals_told(self) -> Iterator[None]:
+        """`FolderUnusable`, saying what to do, for what the file system refuses."""
+        try:
+            yield
+        except OSError as error:
+            advice = storage_refusal(error) or "name another one with --data DIR"
+            raise FolderUnusable(f"the data folder {self.root} cannot be used ({error.strerror}): {advice}") from error
+
     def _replace(self, name: str, text: str) -> None:
         """Write a small file so that it is there as a whole or not at all."""
         path = self.root / name
         fresh = path.with_name(path.name + ".new")
-        with fresh.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        with self._refusals_told():
+            with fresh.open("w") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(path)
         descriptor = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(descriptor)

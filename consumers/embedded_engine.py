@@ -8,13 +8,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Final
+
+import structlog
 
 from consumers.commands import Commands
 from consumers.data_folder import DataFolder
 from consumers.engine import FoldProgress, OperationResult, OperationStep
+from consumers.errors import EngineClosing
 from consumers.fold_thread import FoldThread
 from consumers.housekeeping import Housekeeping
 from consumers.intake import Intake
@@ -26,16 +29,21 @@ from domain.key_store import PersonalKeys
 from domain.log.lifecycle_events import ApiKeyIssued, ApiKeyRevoked, LifecycleEvent
 from domain.log.records import EventLog
 from projections.duckdb.compaction import Compaction
+from projections.duckdb.storage_refusals import storage_refusal
 from projections.projector import recorded_at_of
 from projections.read_store import ApiKeyRecord, ReadStore, Snapshot
 
 #: A wait looks this often whether a rebuild has put another projector in place.
 _WAIT_SLICE_SECONDS: Final = 0.25
 #: What is not folded by then is folded at the next start.
-CLOSING_FOLD_SECONDS_MAX: Final = 5.0
+CLOSING_FOLD_SECONDS_MAX: Final = 4.0
 #: From here on the read store's write-ahead file is folded at the next look, while that still takes less than a second.
 WRITE_AHEAD_BYTES_MAX: Final = 128 * 1024 * 1024
+#: So long a rebuild or a verification may take to see that it should end.
+CLOSING_OPERATION_SECONDS_MAX: Final = 1.0
 MERGE_BYTES_MAX: Final = 256 * 1024 * 1024
+
+_logger = structlog.get_logger("meterfold.engine")
 
 
 class _CurrentReads:
@@ -79,6 +87,9 @@ class EmbeddedEngine:
         self._swapping = threading.Lock()  # nobody swaps the read side while it is compacted
         self._compaction: Compaction | None = None
         self._reloading_keys = threading.Lock()
+        self._closing = threading.Event()
+        self._closed = threading.Event()
+        self.fold.on_failure = self._reopen_read_side
 
     def start(self) -> None:
         """Catch up with the log and go on folding."""
@@ -123,6 +134,7 @@ class EmbeddedEngine:
         4. Close the old read side once no reader has it open, and remove its folder.
         """
         with self._operation:
+            self._refuse_when_closing()
             fresh = open_read_side(self.folder.next_read(), self.log, self.keys, self.settings)
             try:
                 yield from self._catch_up(fresh)
@@ -146,13 +158,20 @@ class EmbeddedEngine:
     def _catch_up(self, fresh: ReadSide) -> Iterator[OperationStep]:
         head = self.log.head_position()
         while fresh.projector.position < head and fresh.projector.step():
+            self._refuse_when_closing()
             yield OperationStep("folding", fresh.projector.position, head)
+
+    def _refuse_when_closing(self) -> None:
+        if self._closing.is_set():
+            raise EngineClosing("the engine is being stopped; start this again once it runs")
 
     def verify(self) -> Iterator[OperationStep | OperationResult]:
         with self._operation:
             database, scratch = self.read_side.database, self.folder.next_read()
             live = database.cursor().execute("SELECT current_database()").fetchall()[0][0]
-            yield from Verification(self.log, self.keys, database, scratch, live).run()
+            for step in Verification(self.log, self.keys, database, scratch, live).run():
+                self._refuse_when_closing()
+                yield step
 
     def compact(self) -> None:
         """Compact day deltas and row generations where that is worth it, while the fold goes on."""
@@ -161,6 +180,8 @@ class EmbeddedEngine:
             cursor = side.database.cursor()
             self._compaction = Compaction(cursor, lambda: self.fold.paused, side.store.load_generations)
             try:
+                if self._closing.is_set():
+                    return
                 self._compaction.run("days", self.settings.compact_deltas_min)
                 self._compaction.run("rows", self.settings.compact_rows_min)
             finally:
@@ -177,21 +198,75 @@ class EmbeddedEngine:
         with self.fold.paused:
             self.read_side.database.checkpoint()
 
-    def close(self) -> None:
-        """Stop taking, fold what is in hand, write out what is in memory.
+    def is_closing(self) -> bool:
+        """Whether what lasts should give up."""
+        return self._closing.is_set()
 
-        Log, keys and folder are their opener's to close.
+    def give_up_operations(self) -> None:
+        """End a rebuild, a verification or a compaction at its next step; everything else goes on."""
+        self._closing.set()
+
+    def close(self) -> None:
+        """Stop taking, fold what is in hand, write out what is in memory. Closing it again does nothing.
+
+        A part that fails (the disk is full) keeps none of the others from being closed: the log has everything, and
+        the next start folds what is missing. Log, keys and folder are their opener's to close.
         """
-        compaction = self._compaction
-        if compaction is not None:
-            compaction.interrupt()
+        self.give_up_operations()
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        with self._operation_ended(CLOSING_OPERATION_SECONDS_MAX):
+            for part in (
+                self._stop_housekeeping,
+                self.intake.close,
+                self._fold_the_rest,
+                self.fold.stop,
+                self.read_side.index.checkpoint,
+                self.read_side.database.checkpoint,
+                self.read_side.discard,
+                self.key_ring.keep,
+            ):
+                try:
+                    part()
+                except Exception as error:
+                    _logger.error("not_written", part=part.__qualname__, reason=storage_refusal(error) or str(error))
+
+    @contextmanager
+    def _operation_ended(self, seconds_max: float) -> Iterator[None]:
+        ended = self._operation.acquire(timeout=seconds_max)
+        try:
+            yield
+        finally:
+            if ended:
+                self._operation.release()
+
+    def _stop_housekeeping(self) -> None:
+        def hurry() -> None:
+            compaction = self._compaction
+            if compaction is not None:
+                compaction.interrupt()
+
         if self.housekeeping is not None:
-            self.housekeeping.stop()
-        self.intake.close()
+            self.housekeeping.stop(hurry)
+
+    def _fold_the_rest(self) -> None:
         self.wait_folded(self.log.head_position(), CLOSING_FOLD_SECONDS_MAX)
-        self.fold.stop()
-        self.read_side.close()
-        self.key_ring.keep()
+
+    def _reopen_read_side(self) -> None:
+        """Open the read store again when an error of the storage has invalidated it; readers get
+        `ReadStoreUnavailable` until that succeeds.
+        """
+        if self.read_side.database.is_usable():
+            return
+        with self._swapping, self.fold.paused:
+            spoilt = self.read_side
+            spoilt.discard()
+            fresh = open_read_side(spoilt.folder, self.log, self.keys, self.settings, self._on_lifecycle)
+            self.read_side = fresh
+            self.fold.swap(fresh.projector)
+        _logger.warning("read_store_reopened", position=fresh.projector.position)
+        self._reload_keys()
 
     # -- keys
 

@@ -1,6 +1,7 @@
 """Exceptions of the consumers room.
 
 ConsumerError
+├── EngineClosing       a rebuild or a verification gives up, as the engine is being stopped
 ├── FolderOwned         another engine owns the data folder
 ├── FolderUnusable      the data folder cannot be made, read or written
 ├── IntakeFull          more is waiting than the bounds allow; try again later
@@ -15,6 +16,10 @@ from typing import Any
 
 class ConsumerError(Exception):
     """Root of everything this room raises."""
+
+
+class EngineClosing(ConsumerError):
+    """A rebuild or a verification gives up, as the engine is being stopped. What was in use stays in use."""
 
 
 class FolderOwned(ConsumerError):

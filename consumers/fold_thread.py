@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Final
 
 import structlog
 
 from domain.log.records import EventLog
+from projections.duckdb.storage_refusals import storage_refusal
 from projections.projector import Projector
 
 RETRY_SECONDS: Final = 1.0
@@ -17,6 +19,8 @@ _logger = structlog.get_logger("meterfold.fold")
 
 class FoldThread:
     """Steps a projector as long as there is something to fold, and looks for foreign appends in between.
+
+    After a step that failed, and a pause, `on_failure` may repair what is in the way of the next attempt.
 
     Whoever holds `paused` is the only writer of the read store: compaction and swaps happen under it.
     """
@@ -28,6 +32,8 @@ class FoldThread:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self.paused = threading.Lock()
+        self._told: str | None = None
+        self.on_failure: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._run, name="fold", daemon=True)
 
     @property
@@ -64,6 +70,24 @@ class FoldThread:
                 seen = counter
             else:
                 self._stopping.wait(RETRY_SECONDS)  # whoever waits for a position must not hurry a failing fold
+                self._recover()
+
+    def _tell(self, error: Exception) -> None:
+        """Once for every reason: the attempts go on each second."""
+        reason = str(error)
+        if reason == self._told:
+            return
+        self._told = reason
+        to_blame = None if storage_refusal(error) else error  # a disk that is full needs no traceback
+        _logger.error("fold_failed", after_position=self._projector.position, reason=reason, exc_info=to_blame)
+
+    def _recover(self) -> None:
+        if self._stopping.is_set():
+            return
+        try:
+            self.on_failure()
+        except Exception as error:
+            self._tell(error)
 
     def _fold_all(self) -> bool:
         """Fold until nothing is left; False when a step failed."""
@@ -71,10 +95,11 @@ class FoldThread:
             try:
                 with self.paused:
                     folded = self._projector.step()
-            except Exception:
+            except Exception as error:
                 # Never skipped: the fold stands still here, says so in /readyz, and tries again.
-                _logger.exception("fold_failed", after_position=self._projector.position)
+                self._tell(error)
                 return False
+            self._told = None
             if not folded:
                 return True
         return True

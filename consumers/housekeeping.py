@@ -28,6 +28,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from consumers.settings import Settings
 
 TICK_SECONDS: Final = 1
+HURRY_SECONDS: Final = 0.05
 
 _logger = structlog.get_logger("meterfold.housekeeping")
 
@@ -62,6 +63,7 @@ class Housekeeping:
         self._now = now
         self._jobs = jobs
         self._running = threading.Lock()
+        self._stopping = threading.Event()
         self._scheduler = BackgroundScheduler(timezone=UTC)
 
     def start(self) -> None:
@@ -73,10 +75,14 @@ class Housekeeping:
         """Run what is due now; answer the names of what ran."""
         with self._running:
             now = self._now()
-            return [job.name for job in self._jobs if job.run_if_due(now)]
+            return [job.name for job in self._jobs if not self._stopping.is_set() and job.run_if_due(now)]
 
-    def stop(self) -> None:
-        """End after the job at hand."""
+    def stop(self, hurry: Callable[[], None] = lambda: None) -> None:
+        """End after the job at hand; `hurry` is called over and over until that one has given up or is done."""
+        self._stopping.set()
+        while not self._running.acquire(timeout=HURRY_SECONDS):
+            hurry()
+        self._running.release()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
 

@@ -11,10 +11,9 @@ from consumers.command_desk import CommandDesk, CommandResult
 from domain.aggregate import Occasion
 from domain.errors import Fenced, LogCorrupted
 from domain.log.lifecycle_codec import decode_lifecycle, new_record
-from domain.log.lifecycle_events import ClosingsAnnounced, LifecycleEvent, LogCreated, LogSealed, Provenance
+from domain.log.lifecycle_events import LOG_FORMAT, ClosingsAnnounced, LifecycleEvent, LogCreated, LogSealed, Provenance
 from domain.log.records import LOG_STREAM
 
-LOG_FORMAT: Final = 1
 ENGINE: Final = Provenance(actor="engine")
 #: How far back the log's own stream is looked through at first; twice as far each time nothing is found.
 LOOKED_BACK_RECORDS: Final = 64

@@ -66,7 +66,7 @@ class _Duties:
         )
         cursor = self._engine.read_side.database.cursor()
         try:
-            reached, findings = verify_recent(self._engine.log, cursor, last)
+            reached, findings = verify_recent(self._engine.log, cursor, last, self._engine.is_closing)
         finally:
             cursor.close()
         for finding in findings:

@@ -9,7 +9,7 @@ import msgspec
 from consumers.settings import Settings
 from domain.key_store import PersonalKeys
 from domain.log.records import CHAIN_START, EventLog
-from projections.duckdb.database import DuckDBDatabase, DuckDBOptions, check_schema, create_tables, is_empty
+from projections.duckdb.database import DuckDBDatabase, DuckDBOptions, check_schema, create_tables, is_empty, opening
 from projections.duckdb.fold_store import DuckDBFoldStore
 from projections.duckdb.snapshot import DuckDBReads
 from projections.identity.index import IdentityIndex
@@ -54,19 +54,21 @@ def open_read_side(
     """The read side in `folder`, made when it is empty.
 
     Raises `ReadStoreCorrupted` or `ReadStoreMismatch` when the store is not what this log folds to, and
-    `IdentityIndexCorrupted` when the index is not; a rebuild helps against each.
+    `IdentityIndexCorrupted` when the index is not; a rebuild helps against each. `ReadStoreUnavailable` when the
+    storage refuses.
     """
     creation = log_creation(log)
     options = DuckDBOptions(settings.duckdb_memory_limit, settings.duckdb_threads)
     database = DuckDBDatabase.open(folder / "store.duckdb", options)
     try:
-        cursor = database.cursor()
-        if is_empty(cursor):
-            create_tables(cursor, creation.log_id, CHAIN_START)
-        check_schema(cursor, creation.log_id)
-        store = DuckDBFoldStore(cursor)
-        store.drop_leftovers()
-        check_store_against_log(log, store)
+        with opening(folder / "store.duckdb"):
+            cursor = database.cursor()
+            if is_empty(cursor):
+                create_tables(cursor, creation.log_id, CHAIN_START)
+            check_schema(cursor, creation.log_id)
+            store = DuckDBFoldStore(cursor)
+            store.drop_leftovers()
+            check_store_against_log(log, store)
         index = IdentityIndex.open(
             folder / "identity",
             creation.log_id,

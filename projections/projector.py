@@ -35,6 +35,7 @@ from domain.outcomes import OUTCOMES
 from domain.scope import Scope
 from domain.usage_columns import locator_of
 from projections.duckdb.fold_store import DuckDBFoldStore, naive
+from projections.duckdb.storage_refusals import storage_refusal
 from projections.fold_state import FoldState
 from projections.identity.entries import NO_U64, U64
 from projections.identity.index import IdentityIndex
@@ -113,7 +114,7 @@ class Projector:
                 records = self._fold(records)
                 self._pay()
         except BaseException as error:
-            self.failure = f"{type(error).__name__}: {error}"
+            self.failure = _told(error)
             raise
         self.failure = None
         return len(records)
@@ -277,6 +278,13 @@ def _counts(blocks: Sequence[FoldBlock], settled: Settlement) -> list[tuple[int,
         by_code = np.bincount(codes, minlength=len(OUTCOME_OF_CODE)).tolist()
         counts.append((by_code[0], by_code[1], by_code[2], by_code[3] + by_code[4]))
     return counts
+
+
+def _told(error: BaseException) -> str:
+    """Why the fold stands still; where the storage is to blame, first of all what to do."""
+    advice = storage_refusal(error)
+    what = f"{type(error).__name__}: {error}"
+    return what if advice is None else f"the read store cannot be written, {advice}; the fold then goes on ({what})"
 
 
 def recorded_at_of(record: LogRecord) -> datetime:

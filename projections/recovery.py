@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from domain.errors import UnknownRecord
 from domain.log.lifecycle_codec import decode_lifecycle
-from domain.log.lifecycle_events import LogCreated, LogSealed
+from domain.log.lifecycle_events import LOG_FORMAT, LogCreated, LogSealed
 from domain.log.records import CHAIN_START, LOG_STREAM, USAGE_BATCH_TOPIC, EventLog, chain
 from domain.usage_columns import locator_of
 from projections.duckdb.fold_store import DuckDBFoldStore
@@ -22,11 +23,18 @@ SEALS_SEARCHED_MAX: Final = 1_000
 
 
 def log_creation(log: EventLog) -> LogCreated:
-    """The first record of a log; `ReadStoreMismatch` when the log does not begin with one."""
+    """The first record of a log; `ReadStoreMismatch` when the log does not begin with one, `UnknownRecord` when a newer
+    release wrote it.
+    """
     first = log.read(0, 1)
     event = decode_lifecycle(first[0].topic, first[0].state) if first else None
     if not isinstance(event, LogCreated):
         raise ReadStoreMismatch("the log does not begin with its creation; this is not a Meterfold log")
+    if event.log_format > LOG_FORMAT:
+        raise UnknownRecord(
+            f"the log has format {event.log_format}, written by a newer release; this one knows {LOG_FORMAT}: "
+            "start the newer release on this data folder"
+        )
     return event
 
 

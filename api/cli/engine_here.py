@@ -18,10 +18,12 @@ from api.cli.exits import CommandFailed, ExitCode
 from api.cli.progress import waiting
 from consumers.bootstrap import open_engine
 from consumers.embedded_engine import EmbeddedEngine
+from consumers.engine import OperationStep
 from consumers.errors import FolderUnusable
 from consumers.settings import Settings
 from domain.errors import LogCorrupted, LogError
-from projections.errors import ProjectionError
+from projections.duckdb.storage_refusals import storage_refusal
+from projections.errors import ProjectionError, ReadStoreUnavailable
 
 START_SECONDS_MAX: Final = 30.0
 _POLL_SECONDS: Final = 0.002
@@ -39,13 +41,39 @@ def opened(settings: Settings, *, serving: bool = False) -> Iterator[EmbeddedEng
     """The engine of a folder, in this process. `FolderOwned` when another process has it; else `CommandFailed`."""
     with ExitStack() as stack:
         try:
-            with waiting(f"Opening {settings.data_dir}: the read store catches up with the log"):
-                engine = stack.enter_context(open_engine(settings, serving=serving))
+            with waiting(f"Opening {settings.data_dir}: the read store catches up with the log") as tell:
+                engine = stack.enter_context(
+                    open_engine(settings, serving=serving, on_step=lambda step: tell(folding_again(step)))
+                )
+        except ReadStoreUnavailable as error:
+            raise CommandFailed(ExitCode.UNREACHABLE, str(error)) from error
         except (ProjectionError, LogCorrupted) as error:
             raise CommandFailed(ExitCode.DIFFERENCES, str(error)) from error
         except (FolderUnusable, LogError) as error:
             raise CommandFailed(ExitCode.UNREACHABLE, str(error)) from error
+        except Exception as error:
+            raise storage_failed(settings, error) or error from error
         yield engine
+
+
+def storage_failed(settings: Settings, error: Exception) -> CommandFailed | None:
+    """How a command ends on an error that the storage is to blame for; None for any other."""
+    advice = storage_refusal(error)
+    if advice is None:
+        return None
+    return CommandFailed(
+        ExitCode.UNREACHABLE,
+        f"the data folder {settings.data_dir} cannot be written, {advice}, then type the same again; "
+        f"nothing acknowledged is lost ({error})",
+    )
+
+
+def folding_again(step: OperationStep) -> str:
+    """What is told while the log is folded again at start."""
+    return (
+        f"The read store is of an older release; folding the log again: {step.done} of {step.total} {step.unit}. "
+        "Nothing is lost if this is stopped."
+    )
 
 
 @contextmanager

@@ -14,11 +14,11 @@ from api.cli.options import AsJson, DataFolderOption, KeyOption, UrlOption, sett
 from api.cli.progress import progress_bar
 from api.cli.tables import print_fields, print_json, print_lines, print_table
 from consumers.data_folder import DataFolder
-from consumers.errors import FolderOwned
+from consumers.errors import FolderOwned, FolderUnusable
 from consumers.settings import Settings
-from domain.errors import DomainError
+from domain.errors import DomainError, LogUnavailable
 from domain.outcomes import OUTCOMES
-from projections.errors import ProjectionError
+from projections.errors import ProjectionError, ReadStoreUnavailable
 
 
 def status(
@@ -80,14 +80,21 @@ def _extent(result: dict[str, Any]) -> str:
 
 def _rebuilt_here(settings: Settings) -> Iterator[dict[str, Any]]:
     """The steps of a rebuild that opens no engine: the read store may be beyond opening, and this is its remedy."""
+    from api.cli.engine_here import storage_failed
     from consumers.bootstrap import rebuild_closed
     from consumers.engine import OperationStep
 
     try:
         for step in rebuild_closed(settings):
             yield {"step" if isinstance(step, OperationStep) else "result": msgspec.to_builtins(step)}
+    except (FolderUnusable, ReadStoreUnavailable, LogUnavailable) as error:
+        raise CommandFailed(ExitCode.UNREACHABLE, str(error)) from error
     except (DomainError, ProjectionError) as error:
         raise CommandFailed(ExitCode.DIFFERENCES, str(error)) from error
+    except FolderOwned:
+        raise
+    except Exception as error:
+        raise storage_failed(settings, error) or error from error
 
 
 def _finished(description: str, lines: Iterable[dict[str, Any]]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -19,20 +20,40 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from api.cli.tables import print_message
+
 REFRESHES_PER_SECOND_MAX: Final = 10
+LINE_SECONDS_MIN: Final = 2.0
 
 #: Tell how far it is: done, total, and what is being done.
 Advance = Callable[[float, float, str], None]
 
 
 @contextmanager
-def waiting(description: str) -> Iterator[None]:
-    """A sign of life while something lasts whose length nobody knows; gone at the end."""
+def waiting(description: str) -> Iterator[Callable[[str], None]]:
+    """A sign of life while something lasts whose length nobody knows; gone at the end.
+
+    What is told meanwhile takes its place; where there is no terminal it is a line, at most every
+    `LINE_SECONDS_MIN`.
+    """
     if not sys.stderr.isatty():
-        yield
+        yield _told_in_lines()
         return
-    with Console(file=sys.stderr).status(escape(description)):
-        yield
+    with Console(file=sys.stderr).status(escape(description)) as status:
+        yield lambda told: status.update(escape(told))
+
+
+def _told_in_lines() -> Callable[[str], None]:
+    told_at: float | None = None
+
+    def tell(line: str) -> None:
+        nonlocal told_at
+        now = time.monotonic()
+        if told_at is None or now - told_at >= LINE_SECONDS_MIN:
+            told_at = now
+            print_message(line)
+
+    return tell
 
 
 @contextmanager

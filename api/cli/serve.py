@@ -19,7 +19,8 @@ from consumers.messages import configure_messages
 from consumers.settings import Settings
 
 BACKLOG_CONNECTIONS_MAX: Final = 2048
-CLOSING_SECONDS_MAX: Final = 20
+#: For connections, once every request was answered and the engine is closed.
+CLOSING_SECONDS_MAX: Final = 1
 
 
 def serve(
@@ -50,6 +51,8 @@ def _serve_on(listening: socket.socket, settings: Settings, as_json: bool) -> No
 
     from api.app import create_app
     from api.cli.engine_here import opened
+    from api.cli.stopping_server import StoppingServer
+    from api.closing_gate import ClosingGate
 
     with opened(settings, serving=True) as engine:
         _listen(listening, settings)
@@ -57,15 +60,17 @@ def _serve_on(listening: socket.socket, settings: Settings, as_json: bool) -> No
         engine.folder.announce(url)
         key = engine.folder.first_key() or ""
         print_lines(*(_as_line(url, key, settings) if as_json else greeting(settings.public_url or url, key, settings)))
+        app = create_app(engine)
+        gate = ClosingGate(app, app.state.meterfold.shapes)
         config = uvicorn.Config(
-            create_app(engine),
+            gate,
             log_config=None,
             access_log=False,
             server_header=False,
             backlog=BACKLOG_CONNECTIONS_MAX,
             timeout_graceful_shutdown=CLOSING_SECONDS_MAX,
         )
-        uvicorn.Server(config).run(sockets=[listening])
+        StoppingServer(config, gate, engine).run(sockets=[listening])
 
 
 def url_of(host: str, port: int) -> str:

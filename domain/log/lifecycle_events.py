@@ -204,6 +204,10 @@ class UsageRestored(CorrectionEvent, frozen=True, kw_only=True):
     """A void was taken back."""
 
 
+#: The format of the log that this program writes, and the newest that it can read.
+LOG_FORMAT: Final = 1
+
+
 class LogCreated(LifecycleEvent, frozen=True, kw_only=True):
     """Always at position 1."""
 

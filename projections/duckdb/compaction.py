@@ -47,30 +47,47 @@ class Compaction:
         self._cursor = cursor
         self._paused = paused
         self._swapped = swapped
+        self._interrupted = False
 
     def run(self, kind: Kind, open_rows_min: int) -> bool:
         """Compact a kind if its open generation has `open_rows_min` rows; answer whether it did."""
+        try:
+            return not self._interrupted and self._run(kind, open_rows_min)
+        except duckdb.InterruptException:
+            if not self._interrupted:
+                raise
+            return False
+
+    def _run(self, kind: Kind, open_rows_min: int) -> bool:
         generations = Generations(self._cursor)
         if self._count(generations.open_name(kind)) < open_rows_min:
             return False
         with self._paused():
             generations.load()
-            frozen = generations.open_new(kind)
-            self._swapped()
+            try:
+                frozen = generations.open_new(kind)
+            finally:
+                self._swapped()  # also when it was interrupted just after it was done
         merged = [*frozen, *_worth_merging(generations.of(kind), sum(self._count(one.name) for one in frozen))]
         number = generations.fresh_number()
         name = f"{kind}_{number}"
         position = self._settle(merged, kind, name)
         with self._paused():
-            with transaction(self._cursor):
-                if kind == "rows":
-                    self._close_what_was_closed_since(merged, name, position)
-                generations.replace(merged, name, kind, number, self._count(name))
-            self._swapped()
+            try:
+                with transaction(self._cursor):
+                    if kind == "rows":
+                        self._close_what_was_closed_since(merged, name, position)
+                    generations.replace(merged, name, kind, number, self._count(name))
+            finally:
+                self._swapped()
         return True
 
     def interrupt(self) -> None:
-        """Make a running compaction give up; what it has written is dropped at the next start."""
+        """Make a running compaction give up; what it has written is dropped at the next start.
+
+        An interruption between two statements goes unnoticed by the second: call it until the compaction is over.
+        """
+        self._interrupted = True
         self._cursor.interrupt()
 
     def close(self) -> None:

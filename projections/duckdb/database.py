@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +12,14 @@ import msgspec
 
 from projections.duckdb.generations import KINDS, add_generation, refresh_views
 from projections.duckdb.schema import SCHEMA_VERSION, TABLES
-from projections.errors import ReadStoreCorrupted, ReadStoreMismatch
+from projections.duckdb.storage_refusals import storage_refusal
+from projections.errors import (
+    ProjectionError,
+    ReadStoreCorrupted,
+    ReadStoreMismatch,
+    ReadStoreOutdated,
+    ReadStoreUnavailable,
+)
 
 #: Checkpoints stop writers for as long as they take; they are asked for at quiet moments instead of at 16 MB.
 CHECKPOINT_THRESHOLD: Final = "1GB"
@@ -35,7 +44,7 @@ class DuckDBDatabase:
     def open(cls, path: Path, options: DuckDBOptions) -> DuckDBDatabase:
         """The database in the file `path`, made when it is not there.
 
-        Raises `ReadStoreCorrupted` when it cannot be read.
+        Raises `ReadStoreCorrupted` when it cannot be read, `ReadStoreUnavailable` when the storage refuses.
         """
         try:
             connection = duckdb.connect(
@@ -47,10 +56,16 @@ class DuckDBDatabase:
                 },
             )
         except (duckdb.Error, RuntimeError) as error:
-            raise ReadStoreCorrupted(
-                f"the read store {path} cannot be opened ({error}); 'meterfold rebuild' makes a new one from the log"
-            ) from error
+            raise _refused(path, error) from error
         return cls(connection, path)
+
+    def is_usable(self) -> bool:
+        """False once an error of the storage has invalidated the database: it must be opened again."""
+        try:
+            self._connection.cursor().execute("SELECT 1")
+        except duckdb.Error:
+            return False
+        return True
 
     def attached(self, path: Path, catalog: str) -> DuckDBDatabase:
         """A second database file inside this one's process, so that both can be asked in one statement."""
@@ -88,6 +103,27 @@ class DuckDBDatabase:
             self._connection.close()
 
 
+@contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """What DuckDB says of the database at `path` while it is looked through, as an error of this room."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise _refused(path, error) from error
+
+
+def _refused(path: Path, error: Exception) -> ProjectionError:
+    advice = storage_refusal(error)
+    if advice is not None:
+        return ReadStoreUnavailable(
+            f"the read store {path} cannot be opened: {advice}, then start again; "
+            f"nothing acknowledged is lost ({error})"
+        )
+    return ReadStoreCorrupted(
+        f"the read store {path} cannot be opened ({error}); 'meterfold rebuild' makes a new one from the log"
+    )
+
+
 def create_tables(cursor: duckdb.DuckDBPyConnection, log_id: str, chain_start: bytes) -> None:
     """Make every table of an empty read store, in one transaction."""
     cursor.execute("BEGIN")
@@ -109,15 +145,19 @@ def is_empty(cursor: duckdb.DuckDBPyConnection) -> bool:
 
 
 def check_schema(cursor: duckdb.DuckDBPyConnection, log_id: str) -> None:
-    """Raise `ReadStoreMismatch` when the store belongs to another log or has tables of another version."""
+    """Raise `ReadStoreMismatch` when the store belongs to another log or has tables of a newer version,
+    `ReadStoreOutdated` when they are of an older one.
+    """
     version, stored_log_id = cursor.execute("SELECT schema_version, log_id FROM progress").fetchall()[0]
-    if version > SCHEMA_VERSION:
-        raise ReadStoreMismatch(
-            f"the read store was written by a newer release (schema {version}, this one knows {SCHEMA_VERSION})"
-        )
-    if version < SCHEMA_VERSION:
-        raise ReadStoreMismatch(
-            f"the read store has schema {version}; 'meterfold rebuild' makes one of {SCHEMA_VERSION}"
-        )
     if stored_log_id != log_id:
         raise ReadStoreMismatch("the read store was folded from another log; 'meterfold rebuild' folds this one")
+    if version > SCHEMA_VERSION:
+        raise ReadStoreMismatch(
+            f"the read store has schema {version}, written by a newer release; this one knows {SCHEMA_VERSION}: "
+            "start the newer release, or let 'meterfold rebuild' fold the log for this one"
+        )
+    if version < SCHEMA_VERSION:
+        raise ReadStoreOutdated(
+            f"the read store has schema {version} of an older release; this one has {SCHEMA_VERSION}: "
+            "'meterfold rebuild' folds the log for it"
+        )

@@ -21,7 +21,9 @@ from projections.duckdb.instants import aware_or_none, naive
 from projections.duckdb.kinds import Kind, all_kinds
 from projections.duckdb.known_keys import KnownKeys
 from projections.duckdb.meter_values import meter_values
+from projections.duckdb.storage_refusals import storage_refusal
 from projections.duckdb.usage_sums import UsageSumming
+from projections.errors import ReadStoreUnavailable
 from projections.markups import markup_at, markup_changes
 from projections.read_store import (
     PAGE_ROWS_MAX,
@@ -58,13 +60,21 @@ class DuckDBReads:
 
     @contextmanager
     def snapshot(self) -> Iterator[DuckDBSnapshot]:
-        """A consistent view that lasts as long as the context. Used by one thread at a time."""
-        cursor = self._connect()
+        """A consistent view that lasts as long as the context. Used by one thread at a time.
+
+        Raises `ReadStoreUnavailable` while the storage underneath has failed.
+        """
         try:
-            cursor.execute("BEGIN TRANSACTION READ ONLY")
-            yield DuckDBSnapshot(cursor, self._keys)
-        finally:
-            cursor.close()
+            cursor = self._connect()
+            try:
+                cursor.execute("BEGIN TRANSACTION READ ONLY")
+                yield DuckDBSnapshot(cursor, self._keys)
+            finally:
+                cursor.close()
+        except (duckdb.FatalException, duckdb.ConnectionException) as error:
+            # The database was invalidated, or is closed because it is about to be opened again.
+            reason = storage_refusal(error) or str(error).splitlines()[0]
+            raise ReadStoreUnavailable(f"the read store cannot be read: {reason}") from error
 
 
 class DuckDBSnapshot:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 from consumers.housekeeping import Housekeeping, Job, every, nightly
@@ -69,3 +70,23 @@ def test_a_job_that_fails_stops_neither_the_others_nor_itself() -> None:
         clock.pass_time(seconds=60)
         keeping.run_due()
     assert ran == ["failing", "good", "failing", "good"]
+
+
+def test_stopping_hurries_the_job_at_hand_and_begins_no_other() -> None:
+    clock, ran, gave_up, begun = Clock(), list[str](), threading.Event(), threading.Event()
+
+    def long() -> None:
+        begun.set()
+        assert gave_up.wait(30)
+        ran.append("long")
+
+    long_job = Job("long", every(60, START), long, START)
+    next_job = Job("next", every(60, START), lambda: ran.append("next"), START)
+    keeping = Housekeeping(clock, [long_job, next_job])
+    clock.pass_time(seconds=60)
+    running = threading.Thread(target=keeping.run_due)
+    running.start()
+    assert begun.wait(30)
+    keeping.stop(gave_up.set)
+    running.join()
+    assert ran == ["long"]
