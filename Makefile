@@ -54,6 +54,10 @@ check: lint types ## Check everything that needs only Python: style, imports, ty
 .PHONY: test
 test: check ## Set up, check what is needed, then style, types and every test
 
+.PHONY: soak
+soak: $(STAMP) ## Kill the engine 1,000 times under load, and compare with what it had acknowledged (an hour)
+	METERFOLD_TEST_KILLS=$(or $(METERFOLD_TEST_KILLS),1000) $(BIN)/python -m pytest tests/laws/test_law_6_kill.py
+
 .PHONY: docs
 docs: $(STAMP) ## Write docs/reference from the program itself
 	$(BIN)/python -m api.reference_pages

@@ -135,7 +135,7 @@ class IntakeProcess:
                 continue
             try:
                 self._child.connection.send_bytes(msgspec.msgpack.encode(call))
-            except OSError:
+            except (OSError, TypeError):  # TypeError: the reader closed the dead child's connection meanwhile
                 self._settle(call.number, IntakeUnavailable(_DIED))
             if call.request is None:
                 return

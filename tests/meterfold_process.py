@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import httpx
 ADMIN_KEY = "sk-of-this-test-run-only"
 COMMAND_SECONDS_MAX = 120.0
 READY_SECONDS_MAX = 60.0
+STOP_SECONDS_MAX = 30.0
 _MAIN = "from api.cli.main import main; main()"
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -56,12 +57,16 @@ def free_port() -> int:
 
 
 class Server:
-    """`meterfold serve` on a data folder, that may be killed and started again on the same port."""
+    """`meterfold serve` on a data folder, that may be killed and started again on the same port.
 
-    def __init__(self, folder: Path, output: Path) -> None:
+    `more`: environment variables, such as settings of the engine.
+    """
+
+    def __init__(self, folder: Path, output: Path, more: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self.port = free_port()
         self._output = output
+        self._environment = environment(**(more or {}))
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -75,9 +80,20 @@ class Server:
 
     def start(self) -> None:
         """Start it, and wait until it says that it is ready."""
+        self.launch()
+        self.await_ready()
+
+    def launch(self) -> None:
+        """Start it without waiting."""
         arguments = ("serve", "--data", str(self.folder), "--port", str(self.port))
         with self._output.open("ab") as output:
-            self._process = subprocess.Popen(command_line(*arguments), env=environment(), stdout=output, stderr=output)
+            self._process = subprocess.Popen(
+                command_line(*arguments), env=self._environment, stdout=output, stderr=output
+            )
+
+    def await_ready(self) -> None:
+        """Wait until it says that it is ready."""
+        assert self._process is not None
         deadline = time.monotonic() + READY_SECONDS_MAX
         while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -102,15 +118,19 @@ class Server:
         self._process.wait()
 
     def stop(self) -> None:
-        """SIGTERM, and wait; does nothing when it runs no more."""
+        """SIGTERM, and wait; does nothing when it runs no more. `TimeoutExpired` when it had to be killed instead."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
-            self._process.wait(30)
+            try:
+                self._process.wait(STOP_SECONDS_MAX)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
 
 
 @contextmanager
-def serving(folder: Path, output: Path) -> Iterator[Server]:
-    server = Server(folder, output)
+def serving(folder: Path, output: Path, more: Mapping[str, str] | None = None) -> Iterator[Server]:
+    server = Server(folder, output, more)
     server.start()
     try:
         yield server
