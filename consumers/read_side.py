@@ -81,4 +81,4 @@ def open_read_side(
     except BaseException:
         database.close()
         raise
-    return ReadSide(folder, database, store, index, projector, DuckDBReads(database.cursor))
+    return ReadSide(folder, database, store, index, projector, DuckDBReads(database.cursor, store.changes))

@@ -13,6 +13,7 @@ import msgspec
 
 from domain.log.lifecycle_events import PriceVersion
 from domain.scope import Scope
+from projections.duckdb.changes import CustomerRow
 from projections.duckdb.instants import aware, aware_or_none
 from projections.duckdb.query import Query
 from projections.read_store import ApiKeyRecord, CustomerRecord, Fact, PriceRecord
@@ -26,13 +27,6 @@ _PRICE: Final = """p.position, s.tenant, s.environment, p.provider, p.model, p.v
 _versions: Final = msgspec.json.Decoder(tuple[PriceVersion, ...])
 
 Row = tuple[Any, ...]
-
-
-class CustomerRow(msgspec.Struct, frozen=True):
-    """A customer's surrogate, and the log position at which it was first heard of."""
-
-    key: int
-    first_position: int
 
 
 def customer_row(cursor: duckdb.DuckDBPyConnection, scope_key: int, customer_id: str) -> CustomerRow | None:

@@ -11,10 +11,12 @@ from typing import Any, Final
 
 import duckdb
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from domain.log.lifecycle_events import LifecycleEvent, PriceVersion
 from domain.scope import Scope
+from projections.duckdb.changes import Changes, Positions
 from projections.duckdb.generations import Generations
 from projections.fold_state import FoldState, NewKeys
 
@@ -36,6 +38,11 @@ def _deltas(days: str, source: str, sign: str = "") -> str:
     )
 
 
+def _customer_keys(rows: pa.Table) -> Positions:
+    keys: Positions = rows.column("customer_key").to_numpy().astype(np.int64)
+    return keys
+
+
 def naive(instant: datetime) -> datetime:
     """The UTC wall time of an aware instant, as the tables keep it."""
     return instant.astimezone(UTC).replace(tzinfo=None)
@@ -51,6 +58,8 @@ class DuckDBFoldStore:
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
+        #: What snapshots of this store may know from memory; complete once the state is loaded.
+        self.changes: Final = Changes()
         self._generations = Generations(cursor)
         self.load_generations()
 
@@ -72,6 +81,7 @@ class DuckDBFoldStore:
     # -- transactions
 
     def begin(self) -> None:
+        self.changes.begin()
         self._cursor.execute("BEGIN")
 
     def commit(self) -> None:
@@ -98,8 +108,13 @@ class DuckDBFoldStore:
             state.scope_keys[Scope(tenant, environment)] = key
         for key, event_type, provider, model in query("SELECT kind_key, type, provider, model FROM kinds").fetchall():
             state.kind_keys[event_type, provider, model] = key
-        for key, scope_key, name in query("SELECT customer_key, scope_key, customer_id FROM customers").fetchall():
+        customers = "SELECT customer_key, scope_key, customer_id, first_position FROM customers ORDER BY customer_key"
+        first_positions = []
+        for key, scope_key, name, first_position in query(customers).fetchall():
             state.customer_keys[scope_key, name] = key
+            first_positions.append(first_position)
+        facts = query("SELECT customer_key AS key, max(position) AS at FROM customer_facts GROUP BY ALL").fetchnumpy()
+        self.changes.load(state.customer_keys, first_positions, (np.array(facts["key"]), np.array(facts["at"])))
         prices = query("SELECT scope_key, provider, model, position, versions FROM prices ORDER BY position").fetchall()
         for scope_key, provider, model, position, versions in prices:
             decoded = msgspec.json.decode(versions, type=tuple[PriceVersion, ...])
@@ -114,8 +129,10 @@ class DuckDBFoldStore:
                 "INSERT INTO scopes VALUES (?, ?, ?)", [(key, s.tenant, s.environment) for key, s in new.scopes]
             )
         if new.kinds:
+            self.changes.wrote_kinds()
             self._insert_columns("kinds", ["kind_key", "type", "provider", "model"], new.kinds)
         if new.customers:
+            self.changes.wrote_customers([first_position for *_, first_position in new.customers])
             columns = ["customer_key", "scope_key", "customer_id", "first_position"]
             self._insert_columns("customers", columns, new.customers)
 
@@ -133,6 +150,7 @@ class DuckDBFoldStore:
             "UPDATE progress SET position = ?, running_hash = ?, recorded_at = ?",
             [position, running_hash, None if recorded_at is None else naive(recorded_at)],
         )
+        self.changes.publish(position)
 
     def add_log_records(self, records: pa.Table) -> None:
         self._insert("log_records", records)
@@ -143,6 +161,7 @@ class DuckDBFoldStore:
         """Insert usage rows and what they add to the days; rows already closed add nothing."""
         self._cursor.execute(f"INSERT INTO {self._open_rows} BY NAME SELECT * FROM staged_rows")
         self._cursor.execute(_deltas(self._open_days, "staged_rows WHERE closed_at IS NULL"))
+        self.changes.wrote_usage(_customer_keys(staged_rows))
 
     def add_outcomes(self, outcomes: pa.Table) -> None:
         self._insert("outcomes", outcomes)
@@ -152,6 +171,7 @@ class DuckDBFoldStore:
         where = "customer_key = ? AND locator = ? AND closed_at IS NULL"
         if not self.row_holds(customer_key, locator):
             return False
+        self.changes.wrote_usage(np.array([customer_key]))
         self._cursor.execute(_deltas(self._open_days, f"usage_rows WHERE {where}", sign="-"), [customer_key, locator])
         for table in self._row_tables:
             self._cursor.execute(f"UPDATE {table} SET closed_at = ? WHERE {where}", [position, customer_key, locator])
@@ -176,6 +196,7 @@ class DuckDBFoldStore:
                 ORDER BY counted_at DESC, closed_at DESC LIMIT 1)""",
             [position, customer_key, locator],
         )
+        self.changes.wrote_usage(np.array([customer_key]))
         where = "customer_key = ? AND locator = ? AND closed_at IS NULL"
         self._cursor.execute(_deltas(self._open_days, f"usage_rows WHERE {where}"), [customer_key, locator])
         kind = self._cursor.execute(
@@ -197,6 +218,7 @@ class DuckDBFoldStore:
         """Give rows of unknown cost the cost in `priced` (locator, customer_key, cost_usd, price_position), from
         `position` on.
         """
+        self.changes.wrote_usage(_customer_keys(priced))
         same = "r.customer_key = p.customer_key AND r.locator = p.locator"
         for table in self._row_tables:
             self._cursor.execute(
@@ -228,6 +250,8 @@ class DuckDBFoldStore:
         fields: dict[str, Any],
     ) -> None:
         """One fact of a customer, budget or meter; `owner` is its key in `table`."""
+        if table == "customer_facts":
+            self.changes.wrote_fact(owner[0])
         values = [
             *owner,
             position,

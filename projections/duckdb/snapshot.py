@@ -16,13 +16,14 @@ from domain.errors import InvalidInput
 from domain.outcomes import EventOutcome, Outcome, OutcomeCounts
 from domain.scope import Scope
 from projections.duckdb import event_rows, fact_rows
-from projections.duckdb.fact_rows import CustomerRow
+from projections.duckdb.changes import Changes, CustomerRow
 from projections.duckdb.instants import aware_or_none, naive
 from projections.duckdb.kinds import Kind, all_kinds
 from projections.duckdb.known_keys import KnownKeys
 from projections.duckdb.meter_values import meter_values
+from projections.duckdb.monthly_usage import MonthlyUsage, monthly_usage
 from projections.duckdb.storage_refusals import storage_refusal
-from projections.duckdb.usage_sums import UsageSumming
+from projections.duckdb.usage_sums import UsageSumming, in_order
 from projections.errors import ReadStoreUnavailable
 from projections.markups import markup_at, markup_changes
 from projections.read_store import (
@@ -54,8 +55,10 @@ _COUNTS = (
 class DuckDBReads:
     """A read store whose cursors come from `connect`: one for every snapshot, closed with it."""
 
-    def __init__(self, connect: Callable[[], duckdb.DuckDBPyConnection]) -> None:
+    def __init__(self, connect: Callable[[], duckdb.DuckDBPyConnection], changes: Changes | None = None) -> None:
+        """`changes`: of the fold into this store; without it nothing that may change is remembered."""
         self._connect = connect
+        self._changes = changes
         self._keys = KnownKeys()
 
     @contextmanager
@@ -68,7 +71,7 @@ class DuckDBReads:
             cursor = self._connect()
             try:
                 cursor.execute("BEGIN TRANSACTION READ ONLY")
-                yield DuckDBSnapshot(cursor, self._keys)
+                yield DuckDBSnapshot(cursor, self._keys, self._changes)
             finally:
                 cursor.close()
         except (duckdb.FatalException, duckdb.ConnectionException) as error:
@@ -80,11 +83,13 @@ class DuckDBReads:
 class DuckDBSnapshot:
     """Reads at one position, on a cursor that is in a transaction."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, keys: KnownKeys) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, keys: KnownKeys, changes: Changes | None) -> None:
         self._cursor = cursor
         self._keys = keys
+        self._changes = changes
         self._point: LogPoint | None = None
         self._facts: dict[int, list[Fact]] = {}
+        self._months: dict[int, MonthlyUsage | None] = {}
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._cursor.execute(sql, list(values)).fetchall()
@@ -134,9 +139,29 @@ class DuckDBSnapshot:
         if scope_key is None or row is None:
             return None
         facts = self._facts_of(row.key, None)
-        return CustomerRecord(
-            customer_id, row.first_position, *fact_rows.seen(self._cursor, scope_key, row.key), tuple(facts)
-        )
+        return CustomerRecord(customer_id, row.first_position, *self._seen(scope_key, row.key), tuple(facts))
+
+    def _seen(self, scope_key: int, customer_key: int) -> tuple[datetime | None, datetime | None]:
+        """When a customer was seen. Who asks that mostly asks for its usage next: both come in one statement."""
+        if customer_key not in self._months:
+            self._months[customer_key] = self._monthly_usage(customer_key)
+        months = self._months[customer_key]
+        if months is None:
+            return fact_rows.seen(self._cursor, scope_key, customer_key)
+        return aware_or_none(months.first_time), aware_or_none(months.last_time)
+
+    def _monthly_usage(self, customer_key: int) -> MonthlyUsage | None:
+        position, known = self.point().position, self._keys.usage.get(customer_key)
+        if (
+            self._changes is not None
+            and known is not None
+            and self._changes.same_usage(customer_key, known.position, position)
+        ):
+            return known
+        usage = monthly_usage(self._cursor, customer_key, position)
+        if usage is not None and self._changes is not None:
+            self._keys.remember_usage(customer_key, usage)
+        return usage
 
     def customers(self, scope: Scope, after: str | None, limit: int, prefix: str | None = None) -> list[CustomerRecord]:
         limit, scope_key = _page(limit), self._scope_key(scope)
@@ -163,8 +188,12 @@ class DuckDBSnapshot:
         changes = markup_changes(self._facts_of(whose[1], known.as_of))
         start, end = question.segments[0].start, question.segments[-1].end
         inside = [change for change in changes if start < change.start < end]
+        percentage = markup_at(changes, start)
+        months = self._months.get(whose[1])
+        if months is not None and not inside and months.answers(known):
+            return sorted(months.answer(known, kinds, percentage), key=in_order)
         of_customer = {whose[1]: inside} if inside else {}
-        return UsageSumming(*whose, known, kinds, of_customer, markup_at(changes, start)).answer(self._cursor)
+        return UsageSumming(*whose, known, kinds, of_customer, percentage).answer(self._cursor)
 
     def meter(self, scope: Scope, question: MeterQuestion) -> list[MeterValue]:
         whose = self._whose(scope, question.customer_id)
@@ -181,6 +210,8 @@ class DuckDBSnapshot:
 
     def _customer_row(self, scope_key: int, customer_id: str) -> CustomerRow | None:
         known = self._keys.customers.get((scope_key, customer_id))
+        if known is None and self._changes is not None:
+            known = self._changes.customer(scope_key, customer_id, self.point().position)
         if known is None:
             known = fact_rows.customer_row(self._cursor, scope_key, customer_id)
             if known is not None:
@@ -190,15 +221,31 @@ class DuckDBSnapshot:
     def _kinds(self) -> tuple[Kind, ...]:
         position = self.point().position
         loaded_at, kinds = self._keys.kinds
-        if loaded_at != position:
+        same = loaded_at == position or (
+            loaded_at >= 0 and self._changes is not None and self._changes.same_kinds(loaded_at, position)
+        )
+        if not same:
             kinds = all_kinds(self._cursor)
             self._keys.kinds = position, kinds
         return kinds
 
     def _facts_of(self, customer_key: int, as_of: int | None) -> list[Fact]:
         if customer_key not in self._facts:
-            self._facts[customer_key] = fact_rows.facts_of_customer(self._cursor, customer_key)
+            self._facts[customer_key] = self._all_facts_of(customer_key)
         return [fact for fact in self._facts[customer_key] if as_of is None or fact.position <= as_of]
+
+    def _all_facts_of(self, customer_key: int) -> list[Fact]:
+        if self._changes is None:
+            return fact_rows.facts_of_customer(self._cursor, customer_key)
+        position = self.point().position
+        if not self._changes.has_facts(customer_key):
+            return []
+        known = self._keys.facts.get(customer_key)
+        if known is not None and self._changes.same_facts(customer_key, known[0], position):
+            return known[1]
+        facts = fact_rows.facts_of_customer(self._cursor, customer_key)
+        self._keys.remember_facts(customer_key, position, facts)
+        return facts
 
     def _known(self, question: UsageQuestion) -> UsageQuestion:
         if question.as_of is None or self._earlier(question.as_of) is not None:

@@ -81,7 +81,7 @@ class UsageSumming:
         if len(rows) > GROUPS_MAX:
             rule = f"makes more than {GROUPS_MAX} groups; ask for less at once"
             raise InvalidInput("group_by", rule, "too_many_groups")
-        return sorted(map(self._sum, rows), key=_order)
+        return sorted(map(self._sum, rows), key=in_order)
 
     def _sum(self, row: tuple[Any, ...]) -> UsageSum:
         segment, markup, kind_group, *rest = row
@@ -171,7 +171,8 @@ class UsageSumming:
         return f"LEFT JOIN cut_days x ON x.customer_key = {name}.customer_key AND x.day = {day}"
 
 
-def _order(one: UsageSum) -> tuple[Any, ...]:
+def in_order(one: UsageSum) -> tuple[Any, ...]:
+    """By segment, then group (nulls first), then markup."""
     return one.segment, tuple((value is not None, value or "") for value in one.group), one.markup_percentage
 
 

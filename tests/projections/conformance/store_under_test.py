@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Protocol
 
 from consumers.commands import Commands
@@ -38,6 +39,6 @@ class StoreUnderTest(Protocol):
 
 
 class DuckDBUnderTest(FoldedLog):
-    @property
-    def reads(self) -> ReadStore:
-        return DuckDBReads(self.database.cursor)
+    @cached_property
+    def reads(self) -> ReadStore:  # one for the whole test, with all that it remembers
+        return DuckDBReads(self.database.cursor, self.store.changes)
