@@ -31,7 +31,7 @@ WAIT_SECONDS_MAX: Final = 60.0
 #: another stage is counted there alone.
 INTAKE_STAGES: Final[dict[str, tuple[str, ...]]] = {
     "split the body": ("domain.usage_bodies:items_of",),
-    "decode": ("domain.usage_lists:ReadEvents._decoded",),
+    "decode": ("domain.usage_lists:ReadEvents._sent",),
     "digest": ("domain.usage_lists:ReadEvents._digests",),
     "instants": ("domain.usage_arrays:instants_of",),
     "lists": ("domain.usage_lists:ReadEvents.read",),

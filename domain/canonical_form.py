@@ -28,6 +28,7 @@ CORE_ATTRIBUTES: Final = ("specversion", "id", "source", "type", "subject", "tim
 #: Said by the media type in binary mode, so that saying it changes nothing.
 DATA_CONTENT_TYPE_DEFAULT: Final = "application/json"
 
+_decode: Final = number_keeping_decoder(canonical_raw).decode
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 _hash: Final = xxhash.xxh3_64_intdigest
 
@@ -37,13 +38,12 @@ CanonicalParts = tuple[Any, Any, Any, Any, int | None, dict[str, Any] | None, An
 
 def content_digest(seed: int, event: bytes) -> int:
     """The content digest of one event as received: JSON text that intake's rules accept."""
-    attributes = number_keeping_decoder(canonical_raw).decode(event)
-    return content_digests(seed, [canonical_parts(attributes)])[0]
+    return _hash(canonical_form(event), seed)
 
 
 def canonical_form(event: bytes) -> bytes:
     """The canonical text of one event as received: JSON text that intake's rules accept."""
-    return _encode(canonical_parts(number_keeping_decoder(canonical_raw).decode(event)))
+    return _encode(canonical_parts(_decode(event)))
 
 
 def canonical_parts(attributes: dict[str, Any]) -> CanonicalParts:
@@ -97,9 +97,9 @@ def identity_hash(seed: int, scope: Scope, source: str, event_id: str) -> int:
 def identity_hashes(seed: int, scope: Scope, sources: Sequence[str | None], ids: Sequence[str | None]) -> list[int]:
     """The identity hash of each (source, id); a number without meaning where one of the two is missing."""
     prefixes = {source: _identity_prefix(scope, source or "") for source in set(sources)}
-    texts = [event_id or "" for event_id in ids]
-    identities = map(operator.add, map(prefixes.__getitem__, sources), map(str.encode, texts))
-    return list(map(_hash, identities, repeat(seed)))
+    each = repeat(*prefixes.values()) if len(prefixes) == 1 else map(prefixes.__getitem__, sources)
+    texts = (event_id or "" for event_id in ids)
+    return list(map(_hash, map(operator.add, each, map(str.encode, texts)), repeat(seed)))
 
 
 def _identity_prefix(scope: Scope, source: str) -> bytes:

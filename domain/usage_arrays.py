@@ -47,6 +47,8 @@ _PLAIN_INSTANT: Final = re.compile(
 _MICROSECONDS_LENGTH: Final = 27
 #: Below this many values judging each is cheaper than preparing to judge a column.
 FEW_VALUES: Final = 40
+#: From so many values on it is cheaper to judge a column of one value as one value.
+MANY_VALUES: Final = 200
 _BELOW_MICROSECOND: Final = r"(\.[0-9]{6})[0-9]+"
 _PLAIN_COST: Final = r"^(0|[1-9][0-9]{0,14})(\.[0-9]{1,12})?$"
 _PLAIN_MILLISECONDS: Final = r"^(0|[1-9][0-9]{0,11})(\.[0-9]{1,3})?$"
@@ -56,7 +58,7 @@ _WHOLE_MILLISECONDS_MAX: Final = 10**DURATION_MAGNITUDE_MAX - 1
 _TAGS: Final = pa.list_(pa.utf8())
 
 
-def instants_of(texts: list[Any], absent_us: int, until_us: int) -> tuple[list[int], list[int]]:
+def instants_of(texts: Sequence[Any], absent_us: int, until_us: int) -> tuple[list[int], list[int]]:
     """RFC 3339 texts as microseconds since 1970, `absent_us` for None."""
     if len(texts) < FEW_VALUES:
         return _instants_one_by_one(texts, absent_us, until_us)
@@ -103,7 +105,7 @@ def _plain_instants(texts: pa.Array) -> bool:
     return True
 
 
-def _instants_one_by_one(texts: list[Any], absent_us: int, until_us: int) -> tuple[list[int], list[int]]:
+def _instants_one_by_one(texts: Sequence[Any], absent_us: int, until_us: int) -> tuple[list[int], list[int]]:
     found, bad = _one_by_one(texts, lambda text: absent_us if text is None else instant_microseconds(text), absent_us)
     outside = {
         row for row, time in enumerate(found) if texts[row] is not None and not _TIME_FIRST_US <= time < until_us
@@ -139,12 +141,10 @@ def _texts(values: list[Any]) -> Checked:
 
 def ids_of(values: list[Any], required: bool) -> Checked:
     """Texts that are mostly different, fit for ids."""
+    if values.count(None) == len(values):
+        return pa.nulls(len(values), pa.utf8()), list(range(len(values))) if required else []
     array, bad = _texts(values)
-    if array.null_count == len(array):
-        return array, _missing(array) if required else bad
-    lengths = pc.min_max(pc.binary_length(array))
-    plain = lengths["min"].as_py() >= 3 and lengths["max"].as_py() <= ID_LENGTH_MAX and not _has_nul(array)
-    if not plain:
+    if not _plain_ids(array):
         bad = bad + [row for row, value in enumerate(values) if type(value) is str and id_problem(value) is not None]
     if required and array.null_count:
         bad = bad + _missing(array)
@@ -153,36 +153,54 @@ def ids_of(values: list[Any], required: bool) -> Checked:
 
 def coded_ids_of(values: list[Any], required: bool) -> Checked:
     """Texts that mostly repeat, fit for ids, as a dictionary."""
-    return _coded(values, lambda value: id_problem(value) is not None, required)
+
+    def broken(texts: pa.Array) -> list[int]:
+        if len(texts) >= FEW_VALUES and _plain_ids(texts):
+            return []
+        return [code for code, value in enumerate(texts.to_pylist()) if id_problem(value) is not None]
+
+    return _coded(values, broken, required)
 
 
 def coded_names_of(values: list[Any], member: str) -> Checked:
     """Providers or models, as a dictionary."""
 
-    def breaks(value: str) -> bool:
-        try:
-            name_of(member, value)
-        except InvalidInput:
-            return True
-        return False
+    def broken(texts: pa.Array) -> list[int]:
+        return _one_by_one(texts.to_pylist(), lambda value: name_of(member, value), None)[1]
 
-    return _coded(values, breaks, required=False)
+    return _coded(values, broken, required=False)
 
 
 def coded_statuses_of(values: list[Any]) -> Checked:
-    return _coded(values, lambda value: value not in STATUSES, required=False)
+    def broken(texts: pa.Array) -> list[int]:
+        return [code for code, value in enumerate(texts.to_pylist()) if value not in STATUSES]
+
+    return _coded(values, broken, required=False)
 
 
-def _coded(values: list[Any], breaks: Callable[[str], bool], required: bool) -> Checked:
-    """Each distinct text is judged once."""
+def _coded(values: list[Any], broken_codes: Callable[[pa.Array], list[int]], required: bool) -> Checked:
+    """Each distinct text is judged once, and a column of one value as one value."""
+    repeats = 1
+    if len(values) >= MANY_VALUES and values.count(values[0]) == len(values):
+        values, repeats = values[:1], len(values)
     array, bad = _texts(values)
     coded = array.dictionary_encode()
-    broken = [code for code, value in enumerate(coded.dictionary.to_pylist()) if breaks(value)]
+    broken = broken_codes(coded.dictionary)
     if broken:
         bad = bad + np.flatnonzero(np.isin(coded.indices.to_numpy(zero_copy_only=False), broken)).tolist()
     if required and coded.null_count:
         bad = bad + _missing(array)
+    if repeats > 1:
+        return coded.take(pa.array(np.zeros(repeats, dtype=np.int32))), list(range(repeats)) if bad else []
     return coded, bad
+
+
+def _plain_ids(texts: pa.Array) -> bool:
+    """Whether a look at all texts together shows that each is fit for an id; there is at least one."""
+    if texts.null_count == len(texts):
+        return True
+    lengths = pc.min_max(pc.binary_length(texts))
+    return lengths["min"].as_py() >= 3 and lengths["max"].as_py() <= ID_LENGTH_MAX and not _has_nul(texts)
 
 
 def _missing(array: pa.Array) -> list[int]:

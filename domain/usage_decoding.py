@@ -30,8 +30,9 @@ from domain.usage_arrays import (
 )
 from domain.usage_bodies import format_of, items_of
 from domain.usage_columns import FREE, INSTANT, NAME, TYPED
+from domain.usage_few import FEW_EVENTS, batches_of, settled_rows
 from domain.usage_lists import ReadEvents
-from domain.usage_rows import EVENT_BYTES_MAX, TOKEN_MEMBERS, RowFacts, settled_row
+from domain.usage_rows import EVENT_BYTES_MAX, TOKEN_MEMBERS, Row, RowFacts, settled_row
 from domain.usage_rules import FUTURE_TOLERANCE, epoch_microseconds
 
 
@@ -93,6 +94,8 @@ def decode_items(runs: Sequence[ItemRun], facts: DecodingFacts) -> DecodedEvents
     items = [item for run in runs for item in run.items]
     headers = [run.customer for run in runs for _ in run.items]
     row_facts = facts.row_facts()
+    if len(items) <= FEW_EVENTS:
+        return _few_decoded(runs, settled_rows(items, headers, row_facts, facts.scope))
     events = ReadEvents(headers, row_facts)
     events.read(items)
     settled: dict[int, dict[str, Any]] = {}
@@ -106,6 +109,14 @@ def decode_items(runs: Sequence[ItemRun], facts: DecodingFacts) -> DecodedEvents
             break
     rejected = {row: values for row, values in sorted(settled.items()) if values["reason"] is not None}
     return _batches(runs, arrays, events.columns, rejected, facts)
+
+
+def _few_decoded(runs: Sequence[ItemRun], rows: list[Row]) -> DecodedEvents:
+    run_of_row = [run for run in runs for _ in run.items]
+    for row, run in zip(rows, run_of_row, strict=True):
+        row |= {"group": run.group, "atomic": run.atomic}
+    rejected_rows = [place for place, row in enumerate(rows) if row["reason"] is not None]
+    return DecodedEvents(*batches_of(rows), rejected_rows)
 
 
 #: Suspects of reading are settled before the first pass over the columns, suspects of that before the second.

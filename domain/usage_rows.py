@@ -50,7 +50,11 @@ REQUEST_MEMBERS: Final = ("status", *TOKEN_MEMBERS, *DURATION_MEMBERS)
 
 Row = dict[str, Any]
 _decode: Final = number_keeping_decoder().decode
-_encode: Final = msgspec.json.encode
+_encoder: Final = msgspec.json.Encoder(order="deterministic")
+#: JSON text of what has no column: dictionaries have sorted names, at every depth.
+sorted_json: Final = _encoder.encode
+#: The same of many objects, each on a line.
+sorted_json_lines: Final = _encoder.encode_lines
 
 
 class RowFacts(msgspec.Struct, frozen=True):
@@ -151,7 +155,7 @@ def _milliseconds(microseconds: int | None) -> msgspec.Raw | None:
 
 def _rest(members: dict[str, Any], without: tuple[str, ...]) -> bytes | None:
     rest = {name: value for name, value in members.items() if name not in without}
-    return _encode(rest) if rest else None
+    return sorted_json(rest) if rest else None
 
 
 class _Named(msgspec.Struct):

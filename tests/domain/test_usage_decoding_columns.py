@@ -58,9 +58,9 @@ def test_a_full_event_fills_every_column() -> None:
         "group": None,
         "atomic": False,
         "reason": None,
-        "properties": '{"user":"u-1","score":1.50,"big":123456789012345678901234567890,"nested":{"x":[1E5,null,"é"]}}',
+        "properties": '{"big":123456789012345678901234567890,"nested":{"x":[1E5,null,"é"]},"score":1.50,"user":"u-1"}',
         "tags": ["a", "b"],
-        "extensions": '{"traceparent":"00-ab","dataschema":"https://example.com/s","datacontenttype":"application/json"}',
+        "extensions": '{"datacontenttype":"application/json","dataschema":"https://example.com/s","traceparent":"00-ab"}',
         "raw": None,
         "detail": None,
     }
@@ -90,7 +90,7 @@ def test_another_type_keeps_what_only_requests_have_as_properties() -> None:
         "cost_usd": Decimal(2),
     }
     assert (row["input_tokens"], row["status"], row["latency_us"]) == (0, None, None)
-    assert row["properties"] == '{"input_tokens":"many","status":5,"latency_ms":-1}'
+    assert row["properties"] == '{"input_tokens":"many","latency_ms":-1,"status":5}'
 
 
 @pytest.mark.parametrize(
