@@ -7,7 +7,6 @@ from datetime import datetime
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,6 +18,7 @@ from domain.log.blocks import BlockBuffers, BlockFacts, block_state, read_header
 from domain.log.records import USAGE_BATCH_TOPIC, EventLog, NewRecord, usage_stream
 from domain.scope import Scope
 from domain.usage_rules import REQUEST_TYPE
+from projections.usage_folding import codes
 
 
 class UsageBlock(msgspec.Struct, frozen=True):
@@ -101,18 +101,13 @@ class UsageAppender:
 
 def priced_pairs(typed: pa.RecordBatch) -> set[Pair]:
     """The (provider, model) pairs of the accepted requests that name a model; a missing provider is the empty text."""
-    types, type_names = _codes(typed, "type")
+    columns = pa.Table.from_batches([typed])
+    types, type_names = codes(columns, "type")
     if REQUEST_TYPE not in type_names:
         return set()
-    (providers, provider_names), (models, model_names) = _codes(typed, "provider"), _codes(typed, "model")
+    (providers, provider_names), (models, model_names) = codes(columns, "provider"), codes(columns, "model")
     accepted = np.asarray(pc.is_null(typed.column("reason")), dtype=bool)
     rows = accepted & (types == type_names.index(REQUEST_TYPE)) & (models >= 0)
     pairs = np.unique((providers[rows] + 1) * len(model_names) + models[rows])
     named = ["", *provider_names]
     return {(named[pair // len(model_names)], model_names[pair % len(model_names)]) for pair in pairs.tolist()}
-
-
-def _codes(typed: pa.RecordBatch, name: str) -> tuple[npt.NDArray[np.int64], list[str]]:
-    """A dictionary column as codes (-1: null) and the texts they stand for."""
-    encoded = typed.column(name)
-    return np.asarray(pc.fill_null(encoded.indices, -1), dtype=np.int64), encoded.dictionary.to_pylist()

@@ -13,17 +13,11 @@ import numpy.typing as npt
 from domain.log.lifecycle_events import PriceVersion
 from domain.money import COST_DECIMALS, USD_LIMIT
 from domain.pricing import Picodollars, TokenColumn, block_costs
+from domain.usage_rules import epoch_microseconds
 
 _EVER = datetime(1, 1, 1, tzinfo=UTC)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: A cost is below this, whoever it comes from, so that no sum of a read store can overflow.
 _PICODOLLARS_LIMIT: Final = int(USD_LIMIT) * 10**COST_DECIMALS
-
-
-def microseconds(instant: datetime) -> int:
-    """Microseconds since 1970 of an aware instant, exactly."""
-    delta = instant - _EPOCH
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
 class KnownPrice(msgspec.Struct, frozen=True):
@@ -67,7 +61,7 @@ class PriceBook:
             known = self._known.get((owner, provider, model))
             if not known or not len(open_indexes):
                 continue
-            starts = np.array([microseconds(price.effective_from) for price in known], dtype=np.int64)
+            starts = np.array([epoch_microseconds(price.effective_from) for price in known], dtype=np.int64)
             places = np.searchsorted(starts, times_us[open_indexes], side="right") - 1
             chosen.extend(
                 (known[place], open_indexes[places == place]) for place in np.unique(places).tolist() if place >= 0

@@ -21,10 +21,10 @@ import pyarrow.compute as pc
 from domain.log.blocks import BlockHeader
 from domain.outcomes import BATCH_REFUSED
 from domain.usage_columns import COST, FREE, INSTANT, LOCATOR_ROW_BITS, TYPED
+from domain.usage_rules import epoch_microseconds
 from projections.fold_state import FoldState
 from projections.identity.settling import BATCH_REFUSED as BATCH_REFUSED_CODE
 from projections.identity.settling import COUNTED, NO_GROUP, OUTCOME_OF_CODE, ReceivedRows, Settlement
-from projections.price_book import microseconds
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -81,7 +81,7 @@ def lay(blocks: Sequence[FoldBlock]) -> Laid:
     counts = np.array([block.typed.num_rows for block in blocks])
     positions = np.repeat(np.array([block.position for block in blocks], dtype=np.int64), counts)
     rows = np.concatenate([np.arange(count, dtype=np.int64) for count in counts.tolist()])
-    recorded = np.array([microseconds(block.header.recorded_at) for block in blocks], dtype=np.int64)
+    recorded = np.array([epoch_microseconds(block.header.recorded_at) for block in blocks], dtype=np.int64)
     names = pa.array([block.stream for block in blocks])
     return Laid(
         typed=pa.Table.from_batches([b.typed for b in blocks], TYPED).unify_dictionaries().combine_chunks(),

@@ -82,7 +82,7 @@ class Generations:
         """Freeze the open generation of a kind and open another, in a transaction; answer all that are frozen now."""
         with transaction(self._cursor):
             self._cursor.execute("UPDATE generations SET state = 'frozen' WHERE kind = ? AND state = 'open'", [kind])
-            add_generation(self._cursor, kind, self._next_number(), "open")
+            add_generation(self._cursor, kind, self.fresh_number(), "open")
             refresh_views(self._cursor)
         self.load()
         return [one for one in self.of(kind) if one.state == "frozen"]
@@ -107,12 +107,9 @@ class Generations:
             if name not in known:
                 self._cursor.execute(f"DROP TABLE {name}")
 
-    def _next_number(self) -> int:
-        return 1 + max(one.number for one in self._all)
-
     def fresh_number(self) -> int:
         """A number that no generation has."""
-        return self._next_number()
+        return 1 + max(one.number for one in self._all)
 
 
 def add_generation(cursor: duckdb.DuckDBPyConnection, kind: Kind, number: int, state: State) -> str:
