@@ -18,7 +18,7 @@ import msgspec
 from bench.events import NDJSON, bodies, event_lines, midnight
 from bench.settings_of_runs import engine_settings
 from bench.stored import Filling
-from bench.tracing import Stopwatch, TimedCursor
+from bench.tracing import Stopwatch
 from consumers.bootstrap import open_engine
 from consumers.intake import IntakeRequest
 from consumers.intake_child import GARBAGE_OBJECTS_MIN
@@ -52,20 +52,20 @@ FOLD_STAGES: Final[dict[str, tuple[str, ...]]] = {
     "settle": ("projections.identity.settling:settle",),
     "row columns": ("projections.usage_folding:usage_rows",),
     "cost": ("projections.usage_folding:_costs",),
+    "rows": ("projections.duckdb.fold_store:DuckDBFoldStore.add_rows",),
+    "rollups": ("projections.duckdb.fold_store:DuckDBFoldStore._add_to_days",),
     "outcome rows": (
         "projections.usage_folding:outcome_rows",
         "projections.duckdb.fold_store:DuckDBFoldStore.add_outcomes",
     ),
+    "log records, keys, progress": (
+        "projections.duckdb.fold_store:DuckDBFoldStore.add_log_records",
+        "projections.duckdb.fold_store:DuckDBFoldStore.add_keys",
+        "projections.duckdb.fold_store:DuckDBFoldStore.advance",
+    ),
+    "commit": ("projections.duckdb.fold_store:DuckDBFoldStore.commit",),
     "identity add": ("projections.identity.index:IdentityIndex.add",),
 }
-#: Statements of the fold by how they begin, in the order of the fold.
-STATEMENT_STAGES: Final = {
-    "INSERT INTO rows_": "rows",
-    "INSERT INTO days_": "rollups",
-    "COMMIT": "commit",
-}
-REGISTER: Final = "hand over Arrow"
-OTHER_STATEMENTS: Final = "log records, keys, progress"
 THE_REST: Final = "everything else"
 
 
@@ -107,9 +107,7 @@ def profile(run: ProfileRun) -> Profile:
     )
     with open_engine(engine_settings(Path(run.filling.folder))) as engine:
         engine.fold.stop()
-        projector, store = engine.read_side.projector, engine.read_side.store
-        timed = TimedCursor(vars(store)["_cursor"], stopwatch, STATEMENT_STAGES, OTHER_STATEMENTS, REGISTER)
-        setattr(store, "_cursor", timed)  # noqa: B010 -- the bench looks inside on purpose
+        projector = engine.read_side.projector
 
         def take(body: bytes) -> float:
             started = time.perf_counter()
@@ -129,21 +127,9 @@ def profile(run: ProfileRun) -> Profile:
 
 
 def _profile(stopwatch: Stopwatch, run: ProfileRun, intake_seconds: float, seconds: float) -> Profile:
-    fold_names = list(FOLD_STAGES)
-    at = fold_names.index("outcome rows")
-    ordered = [
-        *fold_names[:at],
-        REGISTER,
-        "rows",
-        "rollups",
-        "outcome rows",
-        OTHER_STATEMENTS,
-        "commit",
-        "identity add",
-    ]
     halves: list[tuple[str, list[str], float]] = [
         ("intake", list(INTAKE_STAGES), intake_seconds),
-        ("fold", ordered, seconds - intake_seconds),
+        ("fold", list(FOLD_STAGES), seconds - intake_seconds),
     ]
     per_event: Callable[[float], float] = lambda spent: spent / run.events * 1e6  # noqa: E731
     shares = []

@@ -72,35 +72,6 @@ class Stopwatch:
         return measured
 
 
-class TimedCursor:
-    """A DuckDB cursor whose statements are stages, by what they begin with; `registering` Arrow tables is one too."""
-
-    def __init__(
-        self, cursor: Any, stopwatch: Stopwatch, stages: dict[str, str], otherwise: str, registering: str
-    ) -> None:
-        self._cursor, self._stopwatch, self._stages = cursor, stopwatch, stages
-        self._otherwise, self._registering = otherwise, registering
-
-    def register(self, name: str, rows: Any) -> Any:
-        with self._stopwatch.measuring(self._registering):
-            return self._cursor.register(name, rows)
-
-    def unregister(self, name: str) -> Any:
-        with self._stopwatch.measuring(self._registering):
-            return self._cursor.unregister(name)
-
-    def execute(self, statement: str, *rest: Any) -> Any:
-        with self._stopwatch.measuring(self._stage(statement)):
-            return self._cursor.execute(statement, *rest)
-
-    def _stage(self, statement: str) -> str:
-        text = " ".join(statement.split())
-        return next((stage for start, stage in self._stages.items() if text.startswith(start)), self._otherwise)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._cursor, name)
-
-
 class LongestCall:
     """Keeps the longest call of a method in a small file, so that another process can ask for it."""
 

@@ -159,9 +159,12 @@ class DuckDBFoldStore:
 
     def add_rows(self, staged_rows: pa.Table) -> None:
         """Insert usage rows and what they add to the days; rows already closed add nothing."""
-        self._cursor.execute(f"INSERT INTO {self._open_rows} BY NAME SELECT * FROM staged_rows")
-        self._cursor.execute(_deltas(self._open_days, "staged_rows WHERE closed_at IS NULL"))
+        self._insert(self._open_rows, staged_rows)
+        self._add_to_days(staged_rows)
         self.changes.wrote_usage(_customer_keys(staged_rows))
+
+    def _add_to_days(self, staged: pa.Table) -> None:
+        self._cursor.execute(_deltas(self._open_days, "staged WHERE closed_at IS NULL"))
 
     def add_outcomes(self, outcomes: pa.Table) -> None:
         self._insert("outcomes", outcomes)

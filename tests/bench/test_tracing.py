@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
-from bench.tracing import LongestCall, Stopwatch, TimedCursor
+from bench.tracing import LongestCall, Stopwatch
 
 SLEPT = 0.02
 
@@ -25,17 +24,6 @@ def other() -> None:
     time.sleep(SLEPT)
 
 
-class Cursor:
-    def execute(self, statement: str, values: Any = None) -> str:
-        return f"{statement} {values}"
-
-    def register(self, name: str, rows: object) -> str:
-        return name
-
-    def close(self) -> str:
-        return "closed"
-
-
 def test_time_in_an_inner_stage_is_not_counted_in_the_outer_one() -> None:
     stopwatch = Stopwatch()
     stopwatch.hook("inner", f"{__name__}:inner")
@@ -51,16 +39,6 @@ def test_a_function_that_is_not_there_is_named() -> None:
     stopwatch = Stopwatch()
     stopwatch.hook("gone", "domain.usage_bodies:gone", "domain.gone:gone")
     assert stopwatch.not_found == ["domain.usage_bodies:gone", "domain.gone:gone"]
-
-
-def test_statements_are_stages_by_how_they_begin() -> None:
-    stopwatch = Stopwatch()
-    cursor = TimedCursor(Cursor(), stopwatch, {"INSERT INTO rows_": "rows"}, "others", "hand over")
-    assert cursor.execute("\n INSERT  INTO rows_1", [1]) == "\n INSERT  INTO rows_1 [1]"
-    assert cursor.execute("COMMIT") == "COMMIT None"
-    assert cursor.register("staged", 1) == "staged"
-    assert cursor.close() == "closed"
-    assert {name: one.calls for name, one in stopwatch.stages.items()} == {"rows": 1, "others": 1, "hand over": 1}
 
 
 def test_the_longest_call_is_left_in_a_file(tmp_path: Path) -> None:
