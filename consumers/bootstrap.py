@@ -127,11 +127,12 @@ def _folded_again(
     folder: DataFolder, log: SQLiteEventLog, keys: SQLiteKeyStore, settings: Settings
 ) -> Generator[OperationStep, None, ReadSide]:
     """A fresh read side with everything that is in the log, not yet in use. One that nobody waits for is closed."""
-    fresh = open_read_side(folder.next_read(), log, keys, settings)
+    fresh = open_read_side(folder.next_read(), log, keys, settings, refolding=True)
     try:
         head = log.head_position()
         while fresh.projector.step():
             yield OperationStep("folding", fresh.projector.position, head)
+        fresh.finish_refolding()
     except BaseException:
         fresh.discard()
         shutil.rmtree(fresh.folder, ignore_errors=True)  # the disk may be full because of it

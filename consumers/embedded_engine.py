@@ -29,6 +29,7 @@ from domain.key_store import PersonalKeys
 from domain.log.lifecycle_events import ApiKeyIssued, ApiKeyRevoked, LifecycleEvent
 from domain.log.records import EventLog
 from projections.duckdb.compaction import Compaction
+from projections.duckdb.generations import KINDS
 from projections.duckdb.storage_refusals import storage_refusal
 from projections.projector import recorded_at_of
 from projections.read_store import ApiKeyRecord, ReadStore, Snapshot
@@ -41,6 +42,8 @@ CLOSING_FOLD_SECONDS_MAX: Final = 4.0
 WRITE_AHEAD_BYTES_MAX: Final = 128 * 1024 * 1024
 #: So long a rebuild or a verification may take to see that it should end.
 CLOSING_OPERATION_SECONDS_MAX: Final = 1.0
+#: Of the read store's file; beyond it generations are written anew where the file has room, and the rest is given back.
+FREE_SHARE_MAX: Final = 0.45
 MERGE_BYTES_MAX: Final = 256 * 1024 * 1024
 
 _logger = structlog.get_logger("meterfold.engine")
@@ -86,6 +89,7 @@ class EmbeddedEngine:
         self._operation = threading.Lock()  # one rebuild or verification at a time
         self._swapping = threading.Lock()  # nobody swaps the read side while it is compacted
         self._compaction: Compaction | None = None
+        self._reclaimed_bytes = 0
         self._reloading_keys = threading.Lock()
         self._closing = threading.Event()
         self._closed = threading.Event()
@@ -129,15 +133,16 @@ class EmbeddedEngine:
         """Fold the log from position 0 into a fresh read side, then swap it in.
 
         1. Open an empty read side in a folder of its own.
-        2. Fold until it has caught up with the log; the live one goes on answering and folding.
+        2. Fold until it has caught up with the log, and make that durable; the live one goes on answering and folding.
         3. Hold the live fold, fold the last records, swap, and name the new folder as the one in use.
         4. Close the old read side once no reader has it open, and remove its folder.
         """
         with self._operation:
             self._refuse_when_closing()
-            fresh = open_read_side(self.folder.next_read(), self.log, self.keys, self.settings)
+            fresh = open_read_side(self.folder.next_read(), self.log, self.keys, self.settings, refolding=True)
             try:
                 yield from self._catch_up(fresh)
+                fresh.finish_refolding()
                 with self._swapping, self.fold.paused:
                     while fresh.projector.step():
                         pass
@@ -175,28 +180,52 @@ class EmbeddedEngine:
 
     def compact(self) -> None:
         """Compact day deltas and row generations where that is worth it, while the fold goes on."""
-        with self._swapping:
-            side = self.read_side
-            cursor = side.database.cursor()
-            self._compaction = Compaction(cursor, lambda: self.fold.paused, side.store.load_generations)
-            try:
-                if self._closing.is_set():
-                    return
-                self._compaction.run("days", self.settings.compact_deltas_min)
-                self._compaction.run("rows", self.settings.compact_rows_min)
-            finally:
-                self._compaction = None
-                cursor.close()
-            if side.database.write_ahead_bytes() >= WRITE_AHEAD_BYTES_MAX:
-                with self.fold.paused:
-                    side.database.checkpoint()
+        with self._swapping, self._compacting() as compaction:
+            if self._closing.is_set():
+                return
+            compaction.run("days", self.settings.compact_deltas_min)
+            compaction.run("rows", self.settings.compact_rows_min)
+            if self.read_side.database.write_ahead_bytes() >= WRITE_AHEAD_BYTES_MAX:
+                self._checkpoint_read_store()
 
     def checkpoint(self) -> None:
-        """Write out the identity index, merge its runs within a budget, and fold the read store's write-ahead file."""
+        """Write out the identity index, merge its runs within a budget, fold the read store's write-ahead file, and
+        give back what the file has free once that is most of it.
+        """
         self.read_side.index.checkpoint()
         self.read_side.index.merge_runs(MERGE_BYTES_MAX)
+        self._checkpoint_read_store()
+        if not self._closing.is_set() and self.read_side.database.free_share() > FREE_SHARE_MAX:
+            self._reclaim()
+
+    def _checkpoint_read_store(self) -> None:
         with self.fold.paused:
             self.read_side.database.checkpoint()
+
+    def _reclaim(self) -> None:
+        with self._swapping:
+            size = self.read_side.database.file_bytes()
+            if size == self._reclaimed_bytes:  # it was tried, and did not help
+                return
+            with self._compacting() as compaction:
+                compaction.move_small_tables()
+                self._checkpoint_read_store()
+                for kind in KINDS:
+                    compaction.reclaim(kind)
+                    self._checkpoint_read_store()
+            self._checkpoint_read_store()  # gives back what the one before has freed; some only at the next start
+            self._reclaimed_bytes = self.read_side.database.file_bytes()
+
+    @contextmanager
+    def _compacting(self) -> Iterator[Compaction]:
+        cursor = self.read_side.database.cursor()
+        compaction = Compaction(cursor, lambda: self.fold.paused, self.read_side.store.load_generations)
+        self._compaction = compaction
+        try:
+            yield compaction
+        finally:
+            self._compaction = None
+            cursor.close()
 
     def is_closing(self) -> bool:
         """Whether what lasts should give up."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -11,10 +12,14 @@ from domain.key_store import PersonalKeys
 from domain.log.records import CHAIN_START, EventLog
 from projections.duckdb.database import DuckDBDatabase, DuckDBOptions, check_schema, create_tables, is_empty, opening
 from projections.duckdb.fold_store import DuckDBFoldStore
+from projections.duckdb.refolding_store import RefoldingStore
 from projections.duckdb.snapshot import DuckDBReads
 from projections.identity.index import IdentityIndex
-from projections.projector import Listener, Projector
+from projections.projector import STEP_EVENTS_MAX, Listener, Projector
 from projections.recovery import catch_up_index, check_store_against_log, log_creation
+
+#: Nobody waits for a step of these; larger ones cost a fifth less an event.
+REFOLDING_STEP_EVENTS_MAX: Final = 120_000
 
 
 class ReadSide(msgspec.Struct, frozen=True):
@@ -26,6 +31,13 @@ class ReadSide(msgspec.Struct, frozen=True):
     index: IdentityIndex
     projector: Projector
     reads: DuckDBReads
+
+    def finish_refolding(self) -> None:
+        """What was opened with `refolding` has caught up: from here on it is durable step by step."""
+        if isinstance(self.store, RefoldingStore):
+            self.store.finish()
+            self.database.compress_from_now_on()
+            self.projector.step_events_max = STEP_EVENTS_MAX
 
     def close(self) -> None:
         """Write the index out and close the files."""
@@ -49,16 +61,24 @@ class ReadSide(msgspec.Struct, frozen=True):
 
 
 def open_read_side(
-    folder: Path, log: EventLog, keys: PersonalKeys, settings: Settings, on_lifecycle: Listener | None = None
+    folder: Path,
+    log: EventLog,
+    keys: PersonalKeys,
+    settings: Settings,
+    on_lifecycle: Listener | None = None,
+    refolding: bool = False,
 ) -> ReadSide:
     """The read side in `folder`, made when it is empty.
+
+    `refolding`: it is to be filled from the first record and read by nobody until `finish_refolding`; what an error
+    or a crash leaves of it is of no use.
 
     Raises `ReadStoreCorrupted` or `ReadStoreMismatch` when the store is not what this log folds to, and
     `IdentityIndexCorrupted` when the index is not; a rebuild helps against each. `ReadStoreUnavailable` when the
     storage refuses.
     """
     creation = log_creation(log)
-    options = DuckDBOptions(settings.duckdb_memory_limit, settings.duckdb_threads)
+    options = DuckDBOptions(settings.duckdb_memory_limit, settings.duckdb_threads, compressed=not refolding)
     database = DuckDBDatabase.open(folder / "store.duckdb", options)
     try:
         with opening(folder / "store.duckdb"):
@@ -66,7 +86,7 @@ def open_read_side(
             if is_empty(cursor):
                 create_tables(cursor, creation.log_id, CHAIN_START)
             check_schema(cursor, creation.log_id)
-            store = DuckDBFoldStore(cursor)
+            store = RefoldingStore(cursor) if refolding else DuckDBFoldStore(cursor)
             store.drop_leftovers()
             check_store_against_log(log, store)
         index = IdentityIndex.open(
@@ -77,6 +97,8 @@ def open_read_side(
         )
         catch_up_index(index, folder / "identity", log, store)
         projector = Projector(log, store, index, keys, on_lifecycle)
+        if refolding:
+            projector.step_events_max = REFOLDING_STEP_EVENTS_MAX
         projector.restore_seed(creation.hash_seed)
     except BaseException:
         database.close()

@@ -23,7 +23,7 @@ from domain.log.blocks import check_block
 from domain.log.records import CHAIN_START, USAGE_BATCH_TOPIC, EventLog, LogRecord, chain
 from projections.duckdb.comparison import LOGICAL_VIEWS, Difference, differences, inner_differences
 from projections.duckdb.database import DuckDBDatabase, create_tables
-from projections.duckdb.fold_store import DuckDBFoldStore
+from projections.duckdb.refolding_store import RefoldingStore
 from projections.errors import ProjectionError
 from projections.identity.index import IdentityIndex
 from projections.projector import Projector
@@ -99,9 +99,11 @@ class Verification:
         create_tables(cursor, log_id, CHAIN_START)
         index = IdentityIndex.open(self._scratch / "identity", log_id)
         try:
-            projector = Projector(self._log, DuckDBFoldStore(cursor), index, self._keys)
+            store = RefoldingStore(cursor)
+            projector = Projector(self._log, store, index, self._keys)
             while projector.position < until and projector.step(until):
                 yield OperationStep("folding again", projector.position, until)
+            store.finish()
         except (DomainError, ProjectionError) as error:
             self._find("fold", f"after position {projector.position}", "a log that folds", str(error))
         finally:

@@ -84,6 +84,8 @@ class Projector:
         self._located = LocatedEvents(log)
         self._lifecycle = LifecycleFolder(store, index, self._located, keys)
         self.on_lifecycle = on_lifecycle
+        self.step_events_max = STEP_EVENTS_MAX
+        self._ahead: list[LogRecord] = []  # read, for a step that could not hold them all
         self._state = store.load_state()
         self._folded = threading.Condition()
         self._position = self._state.position
@@ -109,7 +111,7 @@ class Projector:
         """Fold the next records (none beyond `until`); answer how many. Raises what went wrong, after undoing it."""
         try:
             self._pay()
-            records = _alike(self._log.read(self._state.position, STEP_RECORDS_MAX, until))
+            records = _alike(self._next(until))
             if records:
                 records = self._fold(records)
                 self._pay()
@@ -119,13 +121,22 @@ class Projector:
         self.failure = None
         return len(records)
 
+    def _next(self, until: int | None) -> list[LogRecord]:
+        """The next records, none beyond `until`: those that were read before and not folded, or else fresh ones."""
+        position = self._state.position
+        ahead = [record for record in self._ahead if record.position > position]
+        if not ahead or ahead[0].position != position + 1:
+            ahead = self._log.read(position, STEP_RECORDS_MAX, until)
+        self._ahead = ahead
+        return [record for record in ahead if until is None or record.position <= until]
+
     def _fold(self, records: list[LogRecord]) -> list[LogRecord]:
         """Fold these in one transaction, or the leading ones of them that it may hold; answer which."""
         try:
             self._store.begin()
             hashes = list(chain(self._state.running_hash, records))
             if records[0].topic == USAGE_BATCH_TOPIC:
-                records = records[: _within(records)]
+                records = records[: _within(records, self.step_events_max)]
                 entries, claims = self._fold_usage(records)
                 lifecycle: list[LifecycleEvent] = []
             else:
@@ -259,12 +270,12 @@ def _alike(records: Sequence[LogRecord]) -> list[LogRecord]:
     return list(records[:end])
 
 
-def _within(records: Sequence[LogRecord]) -> int:
-    """How many leading batches hold at most `STEP_EVENTS_MAX` events; at least one."""
+def _within(records: Sequence[LogRecord], events_max: int) -> int:
+    """How many leading batches hold at most `events_max` events; at least one."""
     events = 0
     for number, record in enumerate(records):
         events += read_header(record.state).count
-        if events > STEP_EVENTS_MAX and number:
+        if events > events_max and number:
             return number
     return len(records)
 

@@ -53,6 +53,10 @@ _KEPT_AS_THEY_ARE: Final = (
 )
 
 
+#: Codes are counted in an array of all possible ones; where those are many more than the rows, they are sorted.
+_SPAN_PER_ROW_MAX: Final = 8
+
+
 class FoldBlock(msgspec.Struct, frozen=True):
     """A usage batch as it stands in the log, decoded, with the key of its scope."""
 
@@ -194,19 +198,30 @@ def outcome_rows(laid: Laid, settled: Settlement) -> pa.Table:
     )
 
 
-def _first_seen(values: Ints) -> tuple[Ints, Ints, Ints]:
-    """Distinct values in order of first appearance, where each first stands, and for each row which of them it is."""
-    distinct, first, inverse = np.unique(values, return_index=True, return_inverse=True)
-    order = np.argsort(first, kind="stable")
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    return distinct[order], first[order], rank[inverse]
+def _first_seen(values: Ints, span: int) -> tuple[Ints, Ints, Ints]:
+    """Distinct values, all in [0, span), in order of first appearance, where each first stands, and for each row
+    which of them it is.
+    """
+    if span > _SPAN_PER_ROW_MAX * len(values):
+        distinct, first, inverse = np.unique(values, return_index=True, return_inverse=True)
+        order = np.argsort(first, kind="stable")
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        return distinct[order], first[order], rank[inverse]
+    stands = np.full(span, -1, dtype=np.int64)
+    stands[values[::-1]] = np.arange(len(values) - 1, -1, -1)  # of equal values the last one written is the first
+    present = np.flatnonzero(stands >= 0)
+    ordered = present[np.argsort(stands[present])]
+    rank = np.empty(span, dtype=np.int64)
+    rank[ordered] = np.arange(len(ordered))
+    return ordered, stands[ordered], rank[values]
 
 
 def _customer_keys(typed: pa.Table, scope_keys: npt.NDArray[np.int32], positions: Ints, state: FoldState) -> Ints:
     subjects, names = codes(typed, "subject")
     width = len(names) + 1
-    distinct, first, which = _first_seen(scope_keys.astype(np.int64) * width + subjects)
+    span = (int(scope_keys.max(initial=0)) + 1) * width
+    distinct, first, which = _first_seen(scope_keys.astype(np.int64) * width + subjects, span)
     keys = [
         state.customer_key(value // width, names[value % width], position)
         for value, position in zip(distinct.tolist(), positions[first].tolist(), strict=True)
@@ -219,7 +234,8 @@ def _kind_keys(typed: pa.Table, state: FoldState) -> npt.NDArray[np.int32]:
         codes(typed, name) for name in ("type", "provider", "model")
     )
     wide, wider = len(model_names) + 1, len(provider_names) + 1
-    distinct, _, which = _first_seen((types * wider + providers + 1) * wide + models + 1)
+    span = len(type_names) * wider * wide
+    distinct, _, which = _first_seen((types * wider + providers + 1) * wide + models + 1, span)
     keys = []
     for value in distinct.tolist():
         rest, model = divmod(value, wide)

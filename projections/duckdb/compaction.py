@@ -9,6 +9,8 @@ One compaction of one kind:
 4. Holding the fold for a moment, in one transaction: close in the new table what was closed after P, put it in the
    place of those it was made of, drop these.
 
+To reclaim what the file has free, one settled generation goes through 3 and 4 alone.
+
 A compaction that dies leaves a table that nobody names; it is dropped when the store is opened again.
 """
 
@@ -21,6 +23,7 @@ from typing import Final
 import duckdb
 
 from projections.duckdb.generations import Generation, Generations, Kind, transaction
+from projections.duckdb.small_tables import move_small_tables
 
 #: A settled generation joins a merge when it has at most this many times the rows of all smaller ones in it together.
 MERGE_RATIO: Final = 3
@@ -68,7 +71,35 @@ class Compaction:
                 frozen = generations.open_new(kind)
             finally:
                 self._swapped()  # also when it was interrupted just after it was done
-        merged = [*frozen, *_worth_merging(generations.of(kind), sum(self._count(one.name) for one in frozen))]
+        fresh_rows = sum(self._count(one.name) for one in frozen)
+        self._merge(kind, [*frozen, *_worth_merging(generations.of(kind), fresh_rows)])
+        return True
+
+    def reclaim(self, kind: Kind) -> bool:
+        """Write the largest settled generation of a kind again, into blocks that are free; answer whether it did.
+
+        What a merge has left free lies before what it wrote, where the file cannot give it back.
+        """
+        try:
+            return not self._interrupted and self._reclaim(kind)
+        except duckdb.InterruptException:
+            if not self._interrupted:
+                raise
+            return False
+
+    def move_small_tables(self) -> None:
+        """Make way at the end of the file. The fold is held for it."""
+        with self._paused():
+            move_small_tables(self._cursor)
+
+    def _reclaim(self, kind: Kind) -> bool:
+        settled = [one for one in Generations(self._cursor).of(kind) if one.state == "settled"]
+        if settled:
+            self._merge(kind, [max(settled, key=lambda one: one.rows)])
+        return bool(settled)
+
+    def _merge(self, kind: Kind, merged: Sequence[Generation]) -> None:
+        generations = Generations(self._cursor)
         number = generations.fresh_number()
         name = f"{kind}_{number}"
         position = self._settle(merged, kind, name)
@@ -80,7 +111,6 @@ class Compaction:
                     generations.replace(merged, name, kind, number, self._count(name))
             finally:
                 self._swapped()
-        return True
 
     def interrupt(self) -> None:
         """Make a running compaction give up; what it has written is dropped at the next start.

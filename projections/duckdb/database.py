@@ -26,10 +26,13 @@ CHECKPOINT_THRESHOLD: Final = "1GB"
 
 
 class DuckDBOptions(msgspec.Struct, frozen=True):
-    """`memory_limit` in DuckDB's words ("2GB"); `threads` at most."""
+    """`memory_limit` in DuckDB's words ("2GB"); `threads` at most. `compressed`: pack what is written, until asked
+    to (`compress_from_now_on`): packing takes twice as long as writing, and a generation is packed when it is settled.
+    """
 
     memory_limit: str = "4GB"
     threads: int = 2
+    compressed: bool = True
 
 
 class DuckDBDatabase:
@@ -53,6 +56,7 @@ class DuckDBDatabase:
                     "threads": options.threads,
                     "memory_limit": options.memory_limit,
                     "checkpoint_threshold": CHECKPOINT_THRESHOLD,
+                    "force_compression": "auto" if options.compressed else "uncompressed",
                 },
             )
         except (duckdb.Error, RuntimeError) as error:
@@ -66,6 +70,10 @@ class DuckDBDatabase:
         except duckdb.Error:
             return False
         return True
+
+    def compress_from_now_on(self) -> None:
+        """Pack what is written from here on."""
+        self._connection.cursor().execute("SET force_compression = 'auto'")
 
     def attached(self, path: Path, catalog: str) -> DuckDBDatabase:
         """A second database file inside this one's process, so that both can be asked in one statement."""
@@ -88,6 +96,18 @@ class DuckDBDatabase:
         """How much was written since the last checkpoint."""
         written_ahead = self._path.with_name(self._path.name + ".wal")
         return written_ahead.stat().st_size if written_ahead.exists() else 0
+
+    def file_bytes(self) -> int:
+        """How large the database file is, without what was written since the last checkpoint."""
+        return self._path.stat().st_size
+
+    def free_share(self) -> float:
+        """Which part of the file holds nothing, and is there to be written again: 0 to 1."""
+        found = self.cursor().execute(
+            "SELECT free_blocks, total_blocks FROM pragma_database_size() WHERE database_name = current_database()"
+        )
+        free, total = found.fetchall()[0]
+        return float(free) / total if total else 0.0
 
     def checkpoint(self) -> bool:
         """Fold the write-ahead file into the database; False when a transaction was in the way."""

@@ -30,7 +30,8 @@ _ADDED: Final = "min(time), max(time)"
 _TAKEN_AWAY: Final = "NULL, NULL"
 
 
-def _deltas(days: str, source: str, sign: str = "") -> str:
+def deltas_of(days: str, source: str, sign: str = "") -> str:
+    """The statement that adds (`sign` "-": takes away) to `days` what the rows of `source` hold."""
     return (
         f"INSERT INTO {days} SELECT scope_key, customer_key, time::DATE, kind_key,"
         f"{_DELTA_SUMS.format(sign=sign)}, {_TAKEN_AWAY if sign else _ADDED}"
@@ -164,7 +165,7 @@ class DuckDBFoldStore:
         self.changes.wrote_usage(_customer_keys(staged_rows))
 
     def _add_to_days(self, staged: pa.Table) -> None:
-        self._cursor.execute(_deltas(self._open_days, "staged WHERE closed_at IS NULL"))
+        self._cursor.execute(deltas_of(self._open_days, "staged WHERE closed_at IS NULL"))
 
     def add_outcomes(self, outcomes: pa.Table) -> None:
         self._insert("outcomes", outcomes)
@@ -175,7 +176,7 @@ class DuckDBFoldStore:
         if not self.row_holds(customer_key, locator):
             return False
         self.changes.wrote_usage(np.array([customer_key]))
-        self._cursor.execute(_deltas(self._open_days, f"usage_rows WHERE {where}", sign="-"), [customer_key, locator])
+        self._cursor.execute(deltas_of(self._open_days, f"usage_rows WHERE {where}", sign="-"), [customer_key, locator])
         for table in self._row_tables:
             self._cursor.execute(f"UPDATE {table} SET closed_at = ? WHERE {where}", [position, customer_key, locator])
         return True
@@ -201,7 +202,7 @@ class DuckDBFoldStore:
         )
         self.changes.wrote_usage(np.array([customer_key]))
         where = "customer_key = ? AND locator = ? AND closed_at IS NULL"
-        self._cursor.execute(_deltas(self._open_days, f"usage_rows WHERE {where}"), [customer_key, locator])
+        self._cursor.execute(deltas_of(self._open_days, f"usage_rows WHERE {where}"), [customer_key, locator])
         kind = self._cursor.execute(
             f"SELECT provider, model FROM kinds JOIN usage_rows USING (kind_key) WHERE {where}", [customer_key, locator]
         ).fetchall()

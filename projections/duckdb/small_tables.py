@@ -1,0 +1,37 @@
+"""Tables beside the generations, moved to the front of the file so that the room behind them can be given back.
+
+A file ends where its last used block ends, and a table that seldom changes stays where it was once written.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import duckdb
+
+from projections.duckdb.generations import transaction
+from projections.duckdb.schema import TABLES
+
+#: What is larger takes too long for a moment in which the fold is held.
+MOVED_ROWS_MAX: Final = 1_000_000
+
+_CREATE: Final = re.compile(r"CREATE TABLE (\w+) ")
+
+
+def move_small_tables(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Write every table of the schema anew, where the file has room. The caller holds the fold."""
+    with transaction(cursor):
+        for definition in TABLES:
+            found = _CREATE.match(definition)
+            if found is not None:
+                _move(cursor, found.group(1), definition)
+
+
+def _move(cursor: duckdb.DuckDBPyConnection, name: str, definition: str) -> None:
+    if cursor.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0] > MOVED_ROWS_MAX:
+        return
+    cursor.execute(_CREATE.sub("CREATE TABLE moved ", definition, count=1))
+    cursor.execute(f"INSERT INTO moved SELECT * FROM {name}")
+    cursor.execute(f"DROP TABLE {name}")
+    cursor.execute(f"ALTER TABLE moved RENAME TO {name}")
