@@ -26,12 +26,14 @@ def main(name: str, cores: int) -> None:
     """Measure and print."""
     pin(cores)
     # Imported once the process is pinned: libraries look at the cores they have when they are loaded.
-    from bench import chain, http_load, profile_of_chain, reads, rebuilding, serving, stored
+    from bench import chain, endurance, http_load, profile_of_chain, reads, rebuilding, serving, stored
 
     steps: dict[str, tuple[Any, Any]] = {
         "fill": (stored.fill, stored.Filling),
         "chain": (chain.measure, chain.ChainRun),
         "rebuild": (rebuilding.rebuild, rebuilding.RebuildRun),
+        "endure": (endurance.endure, endurance.EnduranceRun),
+        "endure rebuild": (endurance.rebuild, endurance.EnduranceRun),
         "space": (rebuilding.space, rebuilding.RebuildRun),
         "reads": (reads.measure, reads.ReadRun),
         "http": (serving.measure, serving.HttpRun),

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from bench.chain import ChainResult, ChainRun
+from bench.endurance import EnduranceRun, Stage
 from bench.processes import run_step
 from bench.profile_of_chain import Profile, ProfileRun
 from bench.reads import Latencies, ReadRun
@@ -24,11 +25,13 @@ PROFILE: Final = "profile"
 REBUILD: Final = "rebuild"
 READS: Final = "reads"
 HTTP: Final = "http"
-QUESTIONS: Final = (CHAIN, PROFILE, REBUILD, READS, HTTP)
+ENDURANCE: Final = "endurance"
+QUESTIONS: Final = (CHAIN, PROFILE, REBUILD, READS, HTTP, ENDURANCE)
 
 CUSTOMERS: Final = 10_000
 KNOWN_SHARE: Final = 100  # one event in so many was sent before
 CHAIN_RUNS: Final = 3
+ENDURED_PIECES: Final = 5
 #: Events, and how many come together: in bulk, and as many as a busy server gets one by one between two commits.
 PROFILED: Final = ((100_000, 10_000), (2_000, 20))
 
@@ -44,10 +47,11 @@ class Sizes(msgspec.Struct, frozen=True):
     rows_per_customer: int
     seconds_read: float
     seconds_http: float
+    endured: int  # events; 0: not asked unless by name
     disk_bytes: int
 
 
-SHORT: Final = Sizes("short", (100_000, 10_000_000), 10_000_000, 200_000, (100_000,), 10, 2.0, 5.0, 4 * 1024**3)
+SHORT: Final = Sizes("short", (100_000, 10_000_000), 10_000_000, 200_000, (100_000,), 10, 2.0, 5.0, 0, 4 * 1024**3)
 FULL: Final = Sizes(
     "full",
     (100_000, 10_000_000, 100_000_000),
@@ -57,6 +61,7 @@ FULL: Final = Sizes(
     10,
     10.0,
     20.0,
+    10_000_000,
     24 * 1024**3,
 )
 
@@ -81,6 +86,7 @@ class Measured(msgspec.Struct):
     space: Space | None = None
     reads: list[ReadsOf] = msgspec.field(default_factory=list)
     http: HttpResult | None = None
+    endurance: list[Stage] = msgspec.field(default_factory=list)
 
 
 Tell = Callable[[str], None]
@@ -109,6 +115,12 @@ def measure(sizes: Sizes, questions: frozenset[str], seed: int, below: Path | No
                 tell(f"HTTP: single events and batches, {sizes.seconds_http:g} s each")
                 run = HttpRun(str(folder), sizes.seconds_http, CUSTOMERS, seed)
                 measured.http = run_step("http", run, HttpResult)
+        if ENDURANCE in questions and sizes.endured:
+            with _folder(Path(name), "endurance") as folder:
+                tell(f"{sizes.endured:,} events in, then verify, then rebuild")
+                enduring = EnduranceRun(str(folder), sizes.endured, ENDURED_PIECES, CUSTOMERS, seed)
+                measured.endurance = run_step("endure", enduring, list[Stage])
+                measured.endurance.append(run_step("endure rebuild", enduring, Stage))
     return measured
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from rich.table import Table
 
 from bench.chain import ChainResult
+from bench.endurance import Stage
 from bench.profile_of_chain import Profile
 from bench.reads import Latencies
 from bench.rebuilding import RebuildResult, Space
@@ -37,6 +38,8 @@ def tables_of(measured: Measured) -> Iterator[Table]:
         yield http_table(measured.http)
     if measured.space is not None:
         yield space_table(measured.space)
+    if measured.endurance:
+        yield endurance_table(measured.endurance)
     memory = list(_memory(measured))
     if memory:
         rows = [(name, f"{size / _MEBIBYTE:,.0f}") for name, size in memory]
@@ -176,6 +179,15 @@ def space_table(space: Space) -> Table:
     rows = [(name, f"{size / space.events:.1f}", f"{size / space.total:.1%}") for name, size in parts]
     title = f"(e) bytes on disk an event, {space.events:,} events, compacted and checkpointed"
     return _table(title, ("part", "bytes/event", "share"), rows)
+
+
+def endurance_table(stages: Sequence[Stage]) -> Table:
+    rows = [
+        (one.name, f"{one.events:,}", f"{one.per_second:,.0f}", f"{one.anonymous_bytes / _MEBIBYTE:,.0f}", one.findings)
+        for one in stages
+    ]
+    headings = ("stage", "events then", "events/s", "most memory MiB", "findings")
+    return _table("endurance: memory beside the events in the folder", headings, [[*map(str, row)] for row in rows])
 
 
 def _memory(measured: Measured) -> Iterator[tuple[str, int]]:

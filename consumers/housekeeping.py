@@ -14,6 +14,7 @@ APScheduler's triggers on the engine's clock, so that a test can let a month pas
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -68,6 +69,8 @@ class Housekeeping:
 
     def start(self) -> None:
         """Tick in the background until `stop`."""
+        # A job that lasts longer than a tick is no news: the next tick sees what is due.
+        logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
         self._scheduler.add_job(self.run_due, IntervalTrigger(seconds=TICK_SECONDS), max_instances=1, coalesce=True)
         self._scheduler.start()
 
