@@ -4,8 +4,8 @@ One compaction of one kind:
 
 1. Holding the fold for a moment: freeze the open generation and open another one.
 2. Choose what to merge: everything frozen, and the smallest settled generations as long as the merge is worth it.
-3. Without holding anything: write the chosen ones, sorted or added up, into a new table, as of the position P that
-   this transaction sees.
+3. Without holding anything: write the chosen ones, sorted or added up piece by piece, into a new table, as of the
+   position P that this transaction sees.
 4. Holding the fold for a moment, in one transaction: close in the new table what was closed after P, put it in the
    place of those it was made of, drop these.
 
@@ -23,22 +23,24 @@ from typing import Final
 import duckdb
 
 from projections.duckdb.generations import Generation, Generations, Kind, transaction
+from projections.duckdb.pieces import PIECE_ROWS_MAX, pieces
 from projections.duckdb.small_tables import move_small_tables
 
 #: A settled generation joins a merge when it has at most this many times the rows of all smaller ones in it together.
 MERGE_RATIO: Final = 3
 
 _SETTLED: Final[dict[Kind, str]] = {
-    "rows": "SELECT * FROM ({merged}) ORDER BY scope_key, customer_key, time, locator",
+    "rows": "SELECT * FROM ({merged}) WHERE {piece} ORDER BY scope_key, customer_key, time, locator",
     "days": """SELECT scope_key, customer_key, day, kind_key, sum(events)::BIGINT AS events,
             sum(input_tokens)::HUGEINT AS input_tokens, sum(cached_input_tokens)::HUGEINT AS cached_input_tokens,
             sum(cache_write_tokens)::HUGEINT AS cache_write_tokens, sum(output_tokens)::HUGEINT AS output_tokens,
             sum(reasoning_tokens)::HUGEINT AS reasoning_tokens, sum(cost_usd)::DECIMAL(38, 12) AS cost_usd,
             sum(cost_unknown_events)::BIGINT AS cost_unknown_events, min(first_time) AS first_time,
             max(last_time) AS last_time
-        FROM ({merged}) GROUP BY scope_key, customer_key, day, kind_key
+        FROM ({merged}) WHERE {piece} GROUP BY scope_key, customer_key, day, kind_key
         ORDER BY scope_key, customer_key, day, kind_key""",
 }
+_DAY: Final[dict[Kind, str]] = {"rows": "time::DATE", "days": "day"}
 
 Paused = Callable[[], AbstractContextManager[object]]
 
@@ -46,8 +48,15 @@ Paused = Callable[[], AbstractContextManager[object]]
 class Compaction:
     """Compacts one store. `cursor` is its own; `paused()` holds the fold; `swapped` is called while it is held."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, paused: Paused, swapped: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        paused: Paused,
+        swapped: Callable[[], None],
+        piece_rows_max: int = PIECE_ROWS_MAX,
+    ) -> None:
         self._cursor = cursor
+        self._piece_rows_max = piece_rows_max
         self._paused = paused
         self._swapped = swapped
         self._interrupted = False
@@ -128,7 +137,13 @@ class Compaction:
         union = " UNION ALL ".join(f"SELECT * FROM {one.name}" for one in merged)
         with transaction(self._cursor):
             position = int(self._cursor.execute("SELECT position FROM progress").fetchall()[0][0])
-            self._cursor.execute(f"CREATE TABLE {name} AS {_SETTLED[kind].format(merged=union)}")
+            settled = _SETTLED[kind].format(merged=union, piece="false")
+            self._cursor.execute(f"CREATE TABLE {name} AS {settled}")
+            # All at once would have to fit into memory, and the fold would be the one that finds none left.
+            for piece in list(pieces(self._cursor, union, _DAY[kind], self._piece_rows_max)):
+                if self._interrupted:
+                    raise duckdb.InterruptException("between two pieces")
+                self._cursor.execute(f"INSERT INTO {name} {_SETTLED[kind].format(merged=union, piece=piece)}")
         return position
 
     def _close_what_was_closed_since(self, merged: Sequence[Generation], name: str, position: int) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from domain.scope import DEFAULT_SCOPE
+from domain.scope import DEFAULT_SCOPE, Scope
 from projections.duckdb.compaction import Compaction
-from projections.duckdb.generations import Generations
+from projections.duckdb.generations import KINDS, Generations
 from tests.projections.folded_log import BY_TEST, START, FoldedLog, usage
 
 
@@ -44,6 +44,24 @@ def test_compaction_keeps_every_sum_and_sorts_customers_together(folded: FoldedL
     assert sorted(states(folded)) == [("rows", "open", 0), ("rows", "settled", 20)]
     settled = next(one.name for one in Generations(folded.cursor).of("rows") if one.state == "settled")
     keys = folded.ask(f"SELECT customer_key, time FROM {settled} ORDER BY rowid")
+    assert keys == sorted(keys)
+
+
+@pytest.mark.parametrize("piece_rows_max", [1, 3, 7, 1000])
+def test_a_generation_that_is_written_in_pieces_is_sorted_as_a_whole(folded: FoldedLog, piece_rows_max: int) -> None:
+    other = Scope("other", "prod")
+    for n in range(6):
+        deliver(folded, 20 * n, count=10)
+        folded.deliver([usage(str(100 * n + m), customer=f"d-{m}", cost_usd="1") for m in range(5)], scope=other)
+    folded.fold()
+    before, rows = folded.sums(), folded.ask("SELECT * FROM usage_rows ORDER BY ALL")
+    compaction = Compaction(folded.database.cursor(), nullcontext, folded.store.load_generations, piece_rows_max)
+    assert [compaction.run(kind, open_rows_min=1) for kind in KINDS] == [True, True]
+    compaction.close()
+    assert folded.sums() == before
+    assert folded.ask("SELECT * FROM usage_rows ORDER BY ALL") == rows
+    settled = [one.name for one in Generations(folded.cursor).of("rows") if one.state == "settled"]
+    keys = folded.ask(f"SELECT scope_key, customer_key, time, locator FROM {settled[0]} ORDER BY rowid")
     assert keys == sorted(keys)
 
 
