@@ -30,6 +30,7 @@ __all__ = ["IntakeFactory", "IntakeHealth", "IntakeProcess"]
 #: A child that keeps dying is started again after pauses that double between these two.
 RESTART_PAUSE_SECONDS_MIN: Final = 0.1
 RESTART_PAUSE_SECONDS_MAX: Final = 5.0
+FIRST_START_ATTEMPTS_MAX: Final = 5
 #: A child that lived this long starts from the shortest pause again.
 HEALTHY_SECONDS_MIN: Final = 30.0
 
@@ -68,7 +69,7 @@ class IntakeProcess:
         self._restarts = 0
         self._closing = threading.Event()
         self._outgoing: queue.SimpleQueue[Call] = queue.SimpleQueue()  # bounded by what may be in flight
-        self._child = self._started_child()
+        self._child = self._first_child()
         self._writer = threading.Thread(target=self._write, name="intake-writer", daemon=True)
         self._reader = threading.Thread(target=self._read, name="intake-reader", daemon=True)
         self._writer.start()
@@ -118,6 +119,15 @@ class IntakeProcess:
         self._writer.join(CLOSE_SECONDS_MAX)
         self._fail_in_flight()
         self._child.connection.close()
+
+    def _first_child(self) -> _Child:
+        """A child, also when the first of them is killed while it is being started."""
+        for _ in range(FIRST_START_ATTEMPTS_MAX - 1):
+            try:
+                return self._started_child()
+            except OSError as error:
+                _logger.warning("intake_not_started", error=str(error))
+        return self._started_child()
 
     def _started_child(self) -> _Child:
         context = get_context("spawn")

@@ -13,7 +13,7 @@ import msgspec
 import xxhash
 
 from domain.log.records import CHAIN_START
-from projections.errors import IdentityIndexCorrupted
+from projections.errors import IdentityIndexCorrupted, ReadStoreOutdated
 from projections.identity.durable_files import TEMPORARY_SUFFIX, write_durably
 from projections.identity.runs import RUN_SUFFIX, RunHeader
 
@@ -48,7 +48,10 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(folder: Path, log_id: str) -> Manifest:
-    """The manifest in `folder`, an empty one where there is none; `IdentityIndexCorrupted` if damaged or foreign."""
+    """The manifest in `folder`, an empty one where there is none.
+
+    `IdentityIndexCorrupted` if damaged, foreign or of a newer release, `ReadStoreOutdated` if of an older one.
+    """
     path = folder / MANIFEST_NAME
     try:
         stored = path.read_bytes()
@@ -61,8 +64,11 @@ def read_manifest(folder: Path, log_id: str) -> Manifest:
         manifest = msgspec.json.decode(line, type=Manifest)
     except msgspec.MsgspecError as error:
         raise IdentityIndexCorrupted(path, f"cannot be read ({error})") from error
-    if manifest.format != MANIFEST_FORMAT:
-        raise IdentityIndexCorrupted(path, f"has format {manifest.format}, not {MANIFEST_FORMAT}")
+    if manifest.format < MANIFEST_FORMAT:
+        raise ReadStoreOutdated(f"the identity index {path} has format {manifest.format} of an older release")
+    if manifest.format > MANIFEST_FORMAT:
+        newer = f"has format {manifest.format} of a newer release; this one knows {MANIFEST_FORMAT}"
+        raise IdentityIndexCorrupted(path, newer)
     if manifest.log_id != log_id:
         raise IdentityIndexCorrupted(path, f"belongs to the log {manifest.log_id!r}, not to {log_id!r}")
     return manifest

@@ -113,6 +113,31 @@ def test_a_killed_child_fails_what_was_in_flight_and_is_replaced(tmp_path: Path)
         assert intake.pid not in (None, killed)
 
 
+class DyingOnce:
+    """A factory that cannot be handed to the first child, as when that is killed while it is being started."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._handed_over = 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self._handed_over += 1
+        if self._handed_over == 1:
+            raise BrokenPipeError
+        return partial, (gated_intake, self._folder)
+
+    def __call__(self) -> Any:
+        raise AssertionError("only its replacement is called, in the child")
+
+
+def test_a_first_child_that_dies_while_it_is_started_is_replaced(tmp_path: Path) -> None:
+    intake = IntakeProcess(DyingOnce(tmp_path), IntakeOptions())
+    try:
+        assert receipt(intake.submit(request(text()))).received == 1
+    finally:
+        intake.close()
+
+
 def test_a_child_that_cannot_start_is_tried_again_until_intake_closes(tmp_path: Path) -> None:
     intake = IntakeProcess(partial(no_intake, tmp_path), IntakeOptions())
     waiting = intake.submit(request(text()))

@@ -16,7 +16,8 @@ from domain.errors import UnknownRecord
 from domain.log.lifecycle_codec import decode_lifecycle, new_record
 from domain.log.lifecycle_events import LOG_FORMAT, LogCreated
 from projections.duckdb.schema import SCHEMA_VERSION
-from projections.errors import ReadStoreMismatch
+from projections.errors import IdentityIndexCorrupted, ReadStoreMismatch
+from projections.identity.manifest import MANIFEST_FORMAT, Manifest, write_manifest
 from tests.api.cli.served_engine import started
 from tests.consumers.running_engine import EngineState, deliver, state_of
 from tests.engine_fixtures import SettableClock, engine_on
@@ -31,6 +32,11 @@ def store_of(folder: Path) -> Path:
 def schema_of(folder: Path) -> int:
     with duckdb.connect(str(store_of(folder)), read_only=True) as store:
         return int(store.execute("SELECT schema_version FROM progress").fetchall()[0][0])
+
+
+def log_id_of(folder: Path) -> str:
+    with duckdb.connect(str(store_of(folder)), read_only=True) as store:
+        return str(store.execute("SELECT log_id FROM progress").fetchall()[0][0])
 
 
 def written_by(folder: Path, schema_version: int) -> None:
@@ -58,6 +64,23 @@ def test_a_read_store_of_an_older_release_is_folded_again_with_progress(tmp_path
     assert steps
     assert steps[-1].done == steps[-1].total
     assert schema_of(folder) == SCHEMA_VERSION
+
+
+@pytest.mark.parametrize("difference", [-1, 1])
+def test_an_identity_index_of_an_older_format_is_folded_again_and_a_newer_one_refused(
+    tmp_path: Path, difference: int
+) -> None:
+    folder, clock = tmp_path / "data", SettableClock()
+    before = filled(folder, clock)
+    settings = Settings(data_dir=folder, intake_process=False)
+    index = store_of(folder).parent / "identity"
+    write_manifest(index, Manifest(MANIFEST_FORMAT + difference, log_id_of(folder)))
+    if difference > 0:
+        with pytest.raises(IdentityIndexCorrupted, match="newer release"), open_engine(settings, clock=clock):
+            pass
+        return
+    with open_engine(settings, clock=clock) as engine:
+        assert state_of(engine) == before
 
 
 def test_a_refolding_that_is_stopped_is_begun_again_at_the_next_start(tmp_path: Path) -> None:
