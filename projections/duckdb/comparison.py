@@ -2,6 +2,12 @@
 
 A logical view has no surrogate keys and no physical layout in it: deltas are added up, generations are one.
 Two stores folded from the same log must answer every one alike.
+
+Two answers are compared without ever holding them:
+
+1. Every row has a hash of 64 bits, and is in the bucket of its first bits.
+2. Of each bucket both sides tell the number of rows and the sum of their hashes.
+3. Only buckets in which that differs are looked at row by row, to say what differs.
 """
 
 from __future__ import annotations
@@ -47,27 +53,32 @@ LOGICAL_VIEWS: Final[dict[str, str]] = {
         f" {_SCOPED}"
     ),
     "usage days": (
-        "SELECT s.tenant, s.environment, c.customer_id, t.day, k.type, k.provider, k.model, sum(t.events) AS events,"
-        " sum(t.input_tokens) AS input_tokens, sum(t.cached_input_tokens) AS cached_input_tokens,"
-        " sum(t.cache_write_tokens) AS cache_write_tokens, sum(t.output_tokens) AS output_tokens,"
-        " sum(t.reasoning_tokens) AS reasoning_tokens, sum(t.cost_usd) AS cost_usd,"
-        " sum(t.cost_unknown_events) AS cost_unknown_events,"
-        " min(t.first_time) AS first_time, max(t.last_time) AS last_time FROM {days} t"
+        "SELECT s.tenant, s.environment, c.customer_id, t.day, k.type, k.provider, k.model,"
+        " t.* EXCLUDE (scope_key, customer_key, kind_key, day) FROM ("
+        "SELECT scope_key, customer_key, day, kind_key, sum(events) AS events, sum(input_tokens) AS input_tokens,"
+        " sum(cached_input_tokens) AS cached_input_tokens, sum(cache_write_tokens) AS cache_write_tokens,"
+        " sum(output_tokens) AS output_tokens, sum(reasoning_tokens) AS reasoning_tokens, sum(cost_usd) AS cost_usd,"
+        " sum(cost_unknown_events) AS cost_unknown_events, min(first_time) AS first_time, max(last_time) AS last_time"
+        " FROM {days} GROUP BY ALL"
+        " HAVING sum(events) <> 0 OR sum(cost_usd) <> 0 OR sum(cost_unknown_events) <> 0) t"
         " JOIN {db}.customers c ON c.customer_key = t.customer_key JOIN {db}.kinds k ON k.kind_key = t.kind_key"
-        f" {_SCOPED} GROUP BY ALL HAVING sum(t.events) <> 0 OR sum(t.cost_usd) <> 0 OR sum(t.cost_unknown_events) <> 0"
+        f" {_SCOPED}"
     ),
 }
 
-#: What the days must be by the rows of the same store.
+#: What the days must be by the rows of the same store. Of the same types, or equal numbers have different hashes.
 _DAYS_BY_ROWS: Final = """
-    SELECT customer_key, time::DATE AS day, kind_key, count(*) AS events, sum(input_tokens) AS input_tokens,
-        sum(output_tokens) AS output_tokens, coalesce(sum(cost_usd), 0) AS cost_usd,
-        count(*) FILTER (cost_origin = 'unknown') AS cost_unknown_events
+    SELECT customer_key, time::DATE AS day, kind_key, count(*)::HUGEINT AS events,
+        sum(input_tokens)::HUGEINT AS input_tokens, sum(output_tokens)::HUGEINT AS output_tokens,
+        coalesce(sum(cost_usd), 0)::DECIMAL(38, 12) AS cost_usd,
+        (count(*) FILTER (cost_origin = 'unknown'))::HUGEINT AS cost_unknown_events
     FROM {rows} WHERE closed_at IS NULL GROUP BY ALL"""
 _DAYS_BY_DELTAS: Final = """
-    SELECT customer_key, day, kind_key, sum(events) AS events, sum(input_tokens) AS input_tokens,
-        sum(output_tokens) AS output_tokens, sum(cost_usd) AS cost_usd, sum(cost_unknown_events) AS cost_unknown_events
+    SELECT customer_key, day, kind_key, sum(events)::HUGEINT AS events, sum(input_tokens)::HUGEINT AS input_tokens,
+        sum(output_tokens)::HUGEINT AS output_tokens, sum(cost_usd)::DECIMAL(38, 12) AS cost_usd,
+        sum(cost_unknown_events)::HUGEINT AS cost_unknown_events
     FROM {days} GROUP BY ALL HAVING sum(events) <> 0"""
+_BUCKET: Final = "(hash(d) >> 56)"  # 256 buckets
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -86,25 +97,37 @@ def logical_view(cursor: duckdb.DuckDBPyConnection, view: str, catalog: str) -> 
 
 def differences(cursor: duckdb.DuckDBPyConnection, view: str, live: str, refolded: str) -> Iterator[Difference]:
     """Rows of one logical view that stand in one of two catalogs only; at most `DIFFERENCES_SHOWN_MAX` a side."""
-    queries = {
-        "live": logical_view(cursor, view, live),
-        "refolded": logical_view(cursor, view, refolded),
-    }
-    for side, other in (("live", "refolded"), ("refolded", "live")):
-        yield from _only_in(cursor, view, side, queries[side], queries[other])
+    queries = logical_view(cursor, view, live), logical_view(cursor, view, refolded)
+    for side, row in _compared(cursor, *queries):
+        yield Difference(view, ("live", "refolded")[side], row)
 
 
 def inner_differences(cursor: duckdb.DuckDBPyConnection, live: str) -> Iterator[Difference]:
     """Days whose sums differ from the rows they were made of, within one catalog."""
-    by_rows = _DAYS_BY_ROWS.format(rows=union_of(cursor, "rows", live))
     by_deltas = _DAYS_BY_DELTAS.format(days=union_of(cursor, "days", live))
-    yield from _only_in(cursor, "usage days against usage rows", "live", by_deltas, by_rows)
-    yield from _only_in(cursor, "usage rows against usage days", "live", by_rows, by_deltas)
+    by_rows = _DAYS_BY_ROWS.format(rows=union_of(cursor, "rows", live))
+    for side, row in _compared(cursor, by_deltas, by_rows):
+        yield Difference(("usage days against usage rows", "usage rows against usage days")[side], "live", row)
 
 
-def _only_in(cursor: duckdb.DuckDBPyConnection, view: str, side: str, query: str, other: str) -> Iterator[Difference]:
+def _compared(cursor: duckdb.DuckDBPyConnection, one: str, other: str) -> Iterator[tuple[int, str]]:
+    """Some of (0, row) for what only the first query answers, (1, row) for the second; `DIFFERENCES_SHOWN_MAX` each."""
+    buckets = _buckets(cursor, one) ^ _buckets(cursor, other)
+    shown = [0, 0]
+    for bucket in sorted({bucket for bucket, *_ in buckets}):
+        pieces = [f"SELECT d.* FROM ({query}) d WHERE {_BUCKET} = {bucket}" for query in (one, other)]
+        for side in (0, 1):
+            rows = f"({pieces[side]}) EXCEPT ALL ({pieces[1 - side]}) LIMIT {DIFFERENCES_SHOWN_MAX - shown[side]}"
+            for (row,) in cursor.execute(f"SELECT to_json(d)::VARCHAR FROM ({rows}) d").fetchall():
+                shown[side] += 1
+                yield side, row
+        if max(shown) >= DIFFERENCES_SHOWN_MAX:
+            return
+
+
+def _buckets(cursor: duckdb.DuckDBPyConnection, query: str) -> set[tuple[int, int, int]]:
+    """(number, rows, sum of their hashes) of every bucket that has rows."""
     found = cursor.execute(
-        f"SELECT to_json(d)::VARCHAR FROM (({query}) EXCEPT ALL ({other}) LIMIT {DIFFERENCES_SHOWN_MAX}) d"
+        f"SELECT {_BUCKET}, count(*), sum(hash(d)::HUGEINT)::HUGEINT FROM ({query}) d GROUP BY ALL"
     ).fetchall()
-    for (row,) in found:
-        yield Difference(view, side, row)
+    return {(int(bucket), int(rows), int(hashes)) for bucket, rows, hashes in found}
