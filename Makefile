@@ -72,5 +72,5 @@ bench-full: $(STAMP) ## Measure with the large sizes, in half an hour and 24 GB 
 
 .PHONY: clean
 clean: ## Remove .venv and everything that was built; data folders stay
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-litellm build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

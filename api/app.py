@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from api import pages
 from api.access_log import AccessLogMiddleware
+from api.dialects.litellm.dialect import install_litellm
 from api.failures import install_failures, rendered
 from api.head_requests import HeadMiddleware
 from api.http_metrics import HttpMetrics
@@ -56,6 +57,7 @@ def create_app(engine: Engine) -> FastAPI:
     install_failures(app)
     for router in ROUTERS:
         app.include_router(router)
+    install_litellm(app, shapes)
     for path in _COMPLETIONS:
         app.add_api_route(path, _no_gateway, methods=_EVERY_METHOD, include_in_schema=False)
     app.add_api_route("/api/v1/{rest:path}", _prefix_missing, methods=_EVERY_METHOD, include_in_schema=False)

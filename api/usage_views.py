@@ -196,4 +196,7 @@ def access_document(access: Access) -> shapes.AccessView:
             )
             for limit in decision.limits
         ],
+        requests_per_minute=access.limits.requests_per_minute,
+        tokens_per_minute=access.limits.tokens_per_minute,
+        parallel_requests_max=access.limits.parallel_requests_max,
     )

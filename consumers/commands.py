@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from consumers.budgeted_customer_commands import BudgetedCustomerCommands
 from consumers.catalogue_commands import CatalogueCommands
 from consumers.command_desk import CommandDesk, CommandResult
 from consumers.customer_commands import CustomerCommands
@@ -11,5 +12,5 @@ from consumers.log_commands import LogCommands
 __all__ = ["CommandDesk", "CommandResult", "Commands"]
 
 
-class Commands(CustomerCommands, CatalogueCommands, KeyCommands, LogCommands):
+class Commands(CustomerCommands, BudgetedCustomerCommands, CatalogueCommands, KeyCommands, LogCommands):
     """All commands over one log. Each is answered after its events are durable."""

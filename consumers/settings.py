@@ -100,6 +100,13 @@ class Settings(BaseSettings):
     closings_interval_seconds: int = Field(60, ge=1, description="How often closed periods are announced.")
     verify_hour_utc: int = Field(3, ge=0, le=23, description="Hour of the day, UTC, of the nightly verification.")
 
+    litellm_profile: Literal["current", "seed"] = Field(
+        "current", description="Status codes that LiteLLM's clients get: of its present releases, or of 1.71."
+    )
+    litellm_over_budget_status: int = Field(
+        422, ge=400, le=499, description="Status of `?as=litellm` for a customer that is over its budget."
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe message that is written to the error stream."
     )

@@ -13,6 +13,8 @@ from domain.merge_patch import merge_patched
 METADATA_MEMBERS_MAX: Final = 50
 METADATA_BYTES_MAX: Final = 16 * 1024
 MODEL_LIMITS_MAX: Final = 100
+DIALECT_MEMBERS_MAX: Final = 10
+DIALECT_BYTES_MAX: Final = 64 * 1024
 
 #: Encrypted in the log.
 PERSONAL_FIELDS: Final = frozenset({"name", "email", "metadata"})
@@ -25,6 +27,12 @@ CREATION_FIELDS: Final = frozenset({"opening_spend_usd"})
 def metadata(field: str, value: object) -> dict[str, Any]:
     """A JSON object of at most 50 members and 16 KiB."""
     return field_rules.json_object(field, value, METADATA_MEMBERS_MAX, METADATA_BYTES_MAX)
+
+
+def dialect_fields(field: str, value: object) -> dict[str, Any]:
+    """{dialect: what only its clients know of}: a JSON object of at most 10 dialects and 64 KiB. The engine reads
+    nothing in it; a change gives the whole of it."""
+    return field_rules.json_object(field, value, DIALECT_MEMBERS_MAX, DIALECT_BYTES_MAX)
 
 
 def model_limits(field: str, value: object) -> dict[str, Any]:
@@ -61,6 +69,7 @@ _TIER_RULES: Final[dict[str, Rule]] = {
     "requests_per_minute": field_rules.count,
     "tokens_per_minute": field_rules.count,
     "parallel_requests_max": field_rules.count,
+    "dialect_fields": dialect_fields,
 }
 
 BUDGET_RULES: Final[dict[str, Rule]] = {"name": field_rules.text, **_TIER_RULES}

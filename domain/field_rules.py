@@ -79,9 +79,9 @@ def markup(field: str, value: object) -> str:
 
 
 def count(field: str, value: object) -> int:
-    """A whole number from 1 to 2^53 - 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= COUNT_MAX:
-        raise InvalidInput(field, f"is a whole number from 1 to {COUNT_MAX}")
+    """A whole number from 0 to 2^53 - 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= COUNT_MAX:
+        raise InvalidInput(field, f"is a whole number from 0 to {COUNT_MAX}")
     return value
 
 

@@ -53,11 +53,12 @@ class BudgetState(msgspec.Struct, frozen=True):
 
 
 class Access(msgspec.Struct, frozen=True):
-    """May it go on? True for the log up to `position`."""
+    """May it go on? True for the log up to `position`. Of `limits` the decision looks at those in money only."""
 
     position: int
     customer_id: str
     decision: AccessDecision
+    limits: BudgetLimits
 
 
 class _Periods(msgspec.Struct, frozen=True):
@@ -85,15 +86,14 @@ def budget_state(snapshot: Snapshot, scope: Scope, customer_id: str, now: dateti
 def access(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime, model: str | None = None) -> Access:
     """Whether the customer may go on at `now` (with `model`, when one is named). Someone unknown or deleted may."""
     state = budget_state(snapshot, scope, customer_id, now)
+    limits = BudgetLimits() if state is None else state.limits
     if state is None:
-        decision = decide_access(
-            known=False, blocked=False, limits=BudgetLimits(), spending=BudgetSpending(), model=model
-        )
+        decision = decide_access(known=False, blocked=False, limits=limits, spending=BudgetSpending(), model=model)
     else:
         decision = decide_access(
-            known=True, blocked=state.customer.blocked, limits=state.limits, spending=state.spending, model=model
+            known=True, blocked=state.customer.blocked, limits=limits, spending=state.spending, model=model
         )
-    return Access(snapshot.point().position, customer_id, decision)
+    return Access(snapshot.point().position, customer_id, decision, limits)
 
 
 def _periods(

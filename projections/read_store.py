@@ -101,6 +101,14 @@ class Segment(msgspec.Struct, frozen=True):
     end: datetime
 
 
+class CustomerSpan(msgspec.Struct, frozen=True):
+    """A stretch of event time [start, end) of one customer."""
+
+    customer_id: str
+    start: datetime
+    end: datetime
+
+
 #: What usage can be grouped by beside "customer". "property:<path>" is a dotted path into the event's data.
 GROUP_COLUMNS: Final = ("type", "provider", "model", "status", "source", "subscription", "tag")
 
@@ -288,6 +296,16 @@ class Snapshot(Protocol):
     def customers_ever_deactivated(self, scope: Scope) -> list[CustomerRecord]:
         """Every customer that was deactivated at some time, reactivated since or not; without when it was seen."""
 
+    def customer_page(self, scope: Scope, offset: int, limit: int, search: str | None = None) -> list[CustomerRecord]:
+        """In ascending order of customer_id, from the one at `offset` on, without those that are deleted; `search` is
+        contained in the id or the name, in any case."""
+
+    def customers_blocked(self, scope: Scope, limit: int) -> list[CustomerRecord]:
+        """Customers that were blocked and not unblocked again in the order in which it was said, by id."""
+
+    def costs_of(self, scope: Scope, spans: Sequence[CustomerSpan]) -> list[Decimal]:
+        """The raw cost of each span, in their order; at most PAGE_ROWS_MAX customers."""
+
     def usage(self, scope: Scope, question: UsageQuestion) -> list[UsageSum]:
         """Only groups that hold at least one event; ordered by segment, then group (nulls first), then markup."""
 
@@ -319,6 +337,13 @@ class Snapshot(Protocol):
     def budget_facts(self, scope: Scope, budget_id: str) -> tuple[Fact, ...]: ...
 
     def budget_ids(self, scope: Scope, after: str | None, limit: int) -> list[str]: ...
+
+    def budgets(self, scope: Scope, after: int, limit: int) -> list[tuple[str, tuple[Fact, ...]]]:
+        """Shared budgets with their facts in the order in which their ids were first used; the cursor is the position
+        of the first fact, and 0 before the first page."""
+
+    def budgets_named(self, scope: Scope, budget_ids: Sequence[str]) -> dict[str, tuple[Fact, ...]]:
+        """The facts of those of these shared budgets that there ever were; at most PAGE_ROWS_MAX."""
 
     def meter_facts(self, scope: Scope, code: str) -> tuple[Fact, ...]: ...
 

@@ -24,7 +24,7 @@ Instant = Annotated[datetime, PlainSerializer(instant_text, return_type=str), Wi
 
 #: A decimal number as a caller may write it: text or JSON number. The rules are the domain's.
 NumberGiven = Annotated[Any, WithJsonSchema(_NUMBER_GIVEN)]
-CountGiven = Annotated[Any, WithJsonSchema({"type": ["integer", "null"], "minimum": 1})]
+CountGiven = Annotated[Any, WithJsonSchema({"type": ["integer", "null"], "minimum": 0})]
 InstantGiven = Annotated[
     str | None, Field(json_schema_extra={"format": "date-time"}, examples=["2026-03-01T00:00:00Z"])
 ]

@@ -156,7 +156,12 @@ class BudgetStateView(PositionOnly):
 
 class AccessQuery(Reading):
     model: str | None = Field(None, max_length=256, description="The model that is about to be used.")
-    as_: str | None = Field(None, alias="as", max_length=50, description="Shape of the answer; only `native` so far.")
+    as_: str | None = Field(
+        None,
+        alias="as",
+        max_length=50,
+        description="Who asks: `native` or `litellm`, whose clients get their own shape of a refusal.",
+    )
 
 
 class LimitView(BaseModel):
@@ -172,3 +177,6 @@ class AccessView(PositionOnly):
     allowed: bool
     reason: str = Field(description="ok, new_customer, blocked, period_limit, total_limit or model_limit")
     limits: list[LimitView]
+    requests_per_minute: int | None = Field(description="Stored; told to whoever enforces it.")
+    tokens_per_minute: int | None = Field(description="The same.")
+    parallel_requests_max: int | None = Field(description="The same.")

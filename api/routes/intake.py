@@ -72,7 +72,11 @@ _BODY: Final[dict[str, Any]] = {
 async def take_events(request: Request, state: StateOf, key: Ingester) -> Response:
     """Report usage: one CloudEvents 1.0 event, a batch, or one a line. A bad event never sinks its batch. Answered once
     it is counted, with what became of each event; sending the same again counts nothing twice."""
-    taken = await _taken(request, state, key.scope)
+    return await receipt_answer(request, state, await _taken(request, state, key.scope))
+
+
+async def receipt_answer(request: Request, state: ApiState, taken: IntakeReceipt) -> Response:
+    """What became of the events that were taken, once they are counted."""
     preferred = wants_async(request)
     if preferred or not await state.fold.folded(taken.position):
         return accepted(taken.position, preferred)

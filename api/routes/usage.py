@@ -12,6 +12,7 @@ from fastapi import Query as FromQuery
 from api.authentication import Reader
 from api.catalogue_views import meter_of, present
 from api.customer_views import customer_at
+from api.dialects.litellm.access import refuse_as_litellm
 from api.models.shapes import AsOf
 from api.models.usage import (
     AccessQuery,
@@ -52,7 +53,7 @@ from projections.usage_report import UsageReportQuestion, usage_report
 router = APIRouter(tags=["usage"])
 _ONE: Final = "/v1/customers/{customer_id:segment}"
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-DIALECTS: Final = ("native",)
+DIALECTS: Final = ("native", "litellm")
 
 
 @router.get("/v1/usage", response_model=UsageView, dependencies=[FOLDED])
@@ -198,4 +199,7 @@ def get_access(
     if query.as_ is not None and query.as_ not in DIALECTS:
         raise Problem("dialect_unknown", f"as is one of {', '.join(DIALECTS)}", field="as", rule="names a dialect")
     with state.engine.reads.snapshot() as snapshot:
-        return access_document(access(snapshot, key.scope, customer_id, state.engine.now(), query.model))
+        found = access(snapshot, key.scope, customer_id, state.engine.now(), query.model)
+    if query.as_ == "litellm":
+        refuse_as_litellm(found, query.model, state.engine.settings.litellm_over_budget_status)
+    return access_document(found)

@@ -76,12 +76,13 @@ class AggregateStore:
 
         return self._repository.get(blank.id, projector_func=replayed)
 
-    def append(self, aggregate: Aggregate) -> int | None:
-        """Append what `aggregate` has given; answer the last position, None when it gave nothing.
+    def append(self, *aggregates: Aggregate) -> int | None:
+        """Append what these aggregates have given, all of it or nothing; answer the last position, None when they
+        gave nothing.
 
-        `Fenced` when its stream has moved since it was loaded.
+        `Fenced` when the stream of one has moved since it was loaded.
         """
-        events = aggregate.collect_events()
+        events = [event for aggregate in aggregates for event in aggregate.collect_events()]
         if not events:
             return None
         recordings = self._events.put(cast("Sequence[DomainEventProtocol[str]]", events))

@@ -72,6 +72,11 @@ def customers(
         f"""SELECT {_CUSTOMER} FROM customers WHERE {" AND ".join(conditions)}
         ORDER BY customer_id LIMIT {query.bind(limit)}""",
     )
+    return records_of(cursor, scope_key, rows)
+
+
+def records_of(cursor: duckdb.DuckDBPyConnection, scope_key: int, rows: Sequence[Row]) -> list[CustomerRecord]:
+    """The records of customers by their rows (key, id, first position), in that order."""
     keys = [row[0] for row in rows]
     facts = facts_of_customers(cursor, keys)
     seen = {row[0]: row[1:] for row in cursor.execute(_SEEN, [scope_key, keys]).fetchall()}

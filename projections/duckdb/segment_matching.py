@@ -50,6 +50,12 @@ def _cut(number: int, start: datetime, end: datetime, by_days: bool) -> CutSegme
     )
 
 
+def cut_span(start: datetime, end: datetime) -> tuple[date, date]:
+    """The whole UTC days in a span of naive UTC instants, [first, past); both equal when it holds none."""
+    cut = _cut(0, start, end, by_days=True)
+    return cut.days_start, cut.days_end
+
+
 class Match(msgspec.Struct, frozen=True):
     """How an instant or a day finds its segment.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -15,7 +16,8 @@ import duckdb
 from domain.errors import InvalidInput
 from domain.outcomes import EventOutcome, Outcome, OutcomeCounts
 from domain.scope import Scope
-from projections.duckdb import event_rows, fact_rows
+from domain.usage_rules import REQUEST_TYPE
+from projections.duckdb import customer_pages, event_rows, fact_rows
 from projections.duckdb.changes import Changes, CustomerRow
 from projections.duckdb.instants import aware_or_none, naive
 from projections.duckdb.kinds import Kind, all_kinds
@@ -32,6 +34,7 @@ from projections.read_store import (
     ApiKeyRecord,
     CorrectionRecord,
     CustomerRecord,
+    CustomerSpan,
     EventFilter,
     Fact,
     LogPoint,
@@ -171,7 +174,29 @@ class DuckDBSnapshot:
         scope_key = self._scope_key(scope)
         return [] if scope_key is None else fact_rows.customers_ever_deactivated(self._cursor, scope_key)
 
+    def customer_page(self, scope: Scope, offset: int, limit: int, search: str | None = None) -> list[CustomerRecord]:
+        limit, scope_key = _page(limit), self._scope_key(scope)
+        if scope_key is None:
+            return []
+        return customer_pages.customer_page(self._cursor, scope_key, offset, limit, search)
+
+    def customers_blocked(self, scope: Scope, limit: int) -> list[CustomerRecord]:
+        limit, scope_key = _page(limit), self._scope_key(scope)
+        return [] if scope_key is None else customer_pages.customers_blocked(self._cursor, scope_key, limit)
+
     # -- usage
+
+    def costs_of(self, scope: Scope, spans: Sequence[CustomerSpan]) -> list[Decimal]:
+        scope_key = self._scope_key(scope)
+        if scope_key is None:
+            return [Decimal(0)] * len(spans)
+        keys = [self._customer_row(scope_key, span.customer_id) for span in spans]
+        asked = [
+            (0 if row is None else row.key, naive(span.start), naive(span.end))
+            for row, span in zip(keys, spans, strict=True)
+        ]
+        kinds = [kind.key for kind in self._kinds() if kind.type == REQUEST_TYPE]
+        return customer_pages.costs_of(self._cursor, kinds, asked)
 
     def usage(self, scope: Scope, question: UsageQuestion) -> list[UsageSum]:
         whose = self._whose(scope, question.customer_id)
@@ -311,6 +336,16 @@ class DuckDBSnapshot:
 
     def budget_ids(self, scope: Scope, after: str | None, limit: int) -> list[str]:
         return self._names("budget_facts", "budget_id", scope, after, limit)
+
+    def budgets(self, scope: Scope, after: int, limit: int) -> list[tuple[str, tuple[Fact, ...]]]:
+        limit, scope_key = _page(limit), self._scope_key(scope)
+        return [] if scope_key is None else customer_pages.budgets(self._cursor, scope_key, after, limit)
+
+    def budgets_named(self, scope: Scope, budget_ids: Sequence[str]) -> dict[str, tuple[Fact, ...]]:
+        scope_key = self._scope_key(scope)
+        if scope_key is None or not budget_ids:
+            return {}
+        return customer_pages.budgets_named(self._cursor, scope_key, budget_ids)
 
     def meter_facts(self, scope: Scope, code: str) -> tuple[Fact, ...]:
         return self._named_facts("meter_facts", "code", scope, code)

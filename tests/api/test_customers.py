@@ -166,7 +166,15 @@ def test_an_unknown_customer_can_neither_be_read_nor_changed_but_has_access(api:
     assert api.refused("DELETE", "/v1/customers/nobody", 404)["status"] == 404
     assert api.refused("POST", "/v1/customers/nobody/block", 404)["status"] == 404
     answer = without_position(api.get("/v1/customers/nobody/access"))
-    assert answer == {"customer": "nobody", "allowed": True, "reason": "new_customer", "limits": []}
+    assert answer == {
+        "customer": "nobody",
+        "allowed": True,
+        "reason": "new_customer",
+        "limits": [],
+        "requests_per_minute": None,
+        "tokens_per_minute": None,
+        "parallel_requests_max": None,
+    }
 
 
 def test_a_block_refuses_access_until_it_is_taken_back(api: Api) -> None:

@@ -48,7 +48,7 @@ def test_a_misspelt_variable_is_found() -> None:
 
 
 UNITS = frozenset("bytes deltas entries events hours milliseconds records requests rows seconds threads".split())
-UNITLESS = frozenset(("port", "verify_hour_utc"))
+UNITLESS = frozenset(("port", "verify_hour_utc", "litellm_over_budget_status"))
 
 
 def test_units_stand_last_in_the_names_of_numbers() -> None:

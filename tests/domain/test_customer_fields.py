@@ -69,7 +69,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("budget_duration", "a while", "is a number and one of"),
     ("budget_alignment", "rolling", "'calendar' or 'anchored'"),
     ("budget_id", "..", "must not be"),
-    ("requests_per_minute", 0, "whole number"),
+    ("requests_per_minute", -1, "whole number"),
     ("requests_per_minute", True, "whole number"),
     ("requests_per_minute", 1.5, "whole number"),
     ("period_start", "2026-01-31T00:00:00", "offset"),

@@ -1,0 +1,76 @@
+"""Keys as LiteLLM's clients send them: six headers, of which `Authorization` alone needs `Bearer `."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Final
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from api.authentication import KeyScope
+from api.dialects.litellm.refusals import Refusal, error
+from api.state import EngineOf
+from domain.api_key import KEY_MARK
+from projections.read_store import ApiKeyRecord
+
+AUTHORIZATION: Final = "authorization"
+#: In the order in which they are looked at.
+KEY_HEADERS: Final = (
+    "x-litellm-api-key",
+    AUTHORIZATION,
+    "api-key",
+    "x-api-key",
+    "x-goog-api-key",
+    "ocp-apim-subscription-key",
+)
+_BEARER: Final = "bearer "
+_FAILED: Final = "Authentication Error, "
+
+
+def key_given(request: Request) -> str:
+    """The secret of the first of the headers that is there; `Refusal` 401 without one."""
+    for name in KEY_HEADERS:
+        value = request.headers.get(name, "").strip()
+        if not value:
+            continue
+        if value.lower().startswith(_BEARER):
+            return value[len(_BEARER) :].strip()
+        if name == AUTHORIZATION:
+            raise _unauthenticated(f"{_FAILED}Malformed API Key passed in. Ensure Key has `Bearer ` prefix.")
+        return value
+    raise _unauthenticated(f"{_FAILED}No api key passed in.")
+
+
+def key_with(needed: KeyScope) -> Callable[..., ApiKeyRecord]:
+    """The dependency of a route that needs a key with this scope, or an admin's. The secret is never answered."""
+
+    def check(request: Request, engine: EngineOf) -> ApiKeyRecord:
+        secret = key_given(request)
+        if not secret.startswith(KEY_MARK):
+            raise _unauthenticated(f"LiteLLM Virtual Key expected. Received=****, expected to start with '{KEY_MARK}'.")
+        key = engine.authenticate(secret)
+        if key is None:
+            raise error(401, "token_not_found_in_db", f"{_FAILED}Invalid API key provided.", "key")
+        request.state.key_id = key.key_id
+        if needed not in key.scopes and "admin" not in key.scopes:
+            raise _unauthenticated(_forbidden(request, key))
+        return key
+
+    return check
+
+
+def _forbidden(request: Request, key: ApiKeyRecord) -> str:
+    return (
+        f"{_FAILED}Only proxy admin can be used to generate, delete, update info for new users/keys/teams. "
+        f"Route={request.scope['path']}. Your role={','.join(key.scopes)}"
+    )
+
+
+def _unauthenticated(message: str) -> Refusal:
+    return error(401, "auth_error", message)
+
+
+Administrator = Annotated[ApiKeyRecord, Depends(key_with("admin"))]
+Reader = Annotated[ApiKeyRecord, Depends(key_with("read"))]
+Ingester = Annotated[ApiKeyRecord, Depends(key_with("ingest"))]

@@ -1,0 +1,83 @@
+"""The LiteLLM dialect as one thing: its routes below the root, its shape of errors, its own OpenAPI document."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from api.dialects.litellm import activity, budgets, customers, health, listing, logs, spend_logs
+from api.dialects.litellm.bodies import BODY_MODELS
+from api.dialects.litellm.refusals import Refusal, answer_refusal, rendered_problem
+from api.problems import ProblemShapes
+
+#: Paths whose errors have LiteLLM's shapes.
+PREFIXES: Final = ("/customer", "/end_user", "/user", "/budget", "/spend", "/litellm")
+OPENAPI_PATH: Final = "/litellm/openapi.json"
+_COMPONENTS: Final = "#/components/schemas/{model}"
+_KEY: Final = {
+    "APIKeyHeader": {"type": "apiKey", "in": "header", "name": "x-litellm-api-key", "description": "Bearer sk-..."}
+}
+_DESCRIPTION: Final = """\
+What a client of LiteLLM's customer management finds at the engine's root. Keys also come as `Authorization: Bearer`,
+`x-api-key`, `API-Key`, `x-goog-api-key` and `Ocp-Apim-Subscription-Key`."""
+
+
+_OF_CUSTOMERS: Final = (
+    customers.customer_routes,
+    customers.blocking_routes,
+    listing.listing_routes,
+    activity.activity_routes,
+)
+
+
+def _router() -> APIRouter:
+    router = APIRouter()
+    for prefix in ("/customer", "/end_user"):
+        for routes in _OF_CUSTOMERS:
+            router.include_router(routes(prefix))
+    router.include_router(customers.blocking_routes("/user"))
+    router.include_router(budgets.router)
+    for part in (spend_logs.router, logs.router, health.router):
+        router.include_router(part)
+    return router
+
+
+ROUTER: Final = _router()
+
+
+def install_litellm(app: FastAPI, shapes: ProblemShapes) -> None:
+    """Add the dialect to the application. Its routes are not part of the native OpenAPI document."""
+    for prefix in PREFIXES:
+        shapes.register(prefix, rendered_problem)
+    app.add_exception_handler(Refusal, answer_refusal)
+    app.include_router(ROUTER, include_in_schema=False)
+    app.add_api_route(OPENAPI_PATH, _openapi, methods=["GET"], include_in_schema=False)
+
+
+async def _openapi() -> dict[str, Any]:
+    return openapi_document()
+
+
+@cache
+def openapi_document() -> dict[str, Any]:
+    """The dialect's own document, of plain JSON values."""
+    document = get_openapi(
+        title="Meterfold for clients of LiteLLM",
+        version="1",
+        openapi_version="3.1.0",
+        description=_DESCRIPTION,
+        routes=ROUTER.routes,
+    )
+    models = [(model, "validation") for model in BODY_MODELS.values()]
+    _, found = models_json_schema(models, ref_template=_COMPONENTS)  # type: ignore[arg-type]
+    components = document.setdefault("components", {})
+    components.setdefault("schemas", {}).update(found["$defs"])
+    components["securitySchemes"] = _KEY
+    document["security"] = [{"APIKeyHeader": []}]
+    plain: dict[str, Any] = json.loads(json.dumps(document))
+    return plain
