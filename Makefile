@@ -38,6 +38,14 @@ run: port $(STAMP) ## Serve the engine on http://127.0.0.1:8080 with its data in
 demo: $(STAMP) ## Fill the running engine with a month of traffic and show what it knows
 	$(BIN)/meterfold demo
 
+.PHONY: kafka
+kafka: kafka-needs ## Run a Kafka broker for development on 127.0.0.1:9092, fetched and set up the first time
+	exec $(PYTHON) deploy/kafka/broker.py --port $(or $(KAFKA_PORT),9092) $(if $(KAFKA_FOLDER),--folder $(KAFKA_FOLDER))
+
+.PHONY: kafka-needs
+kafka-needs:
+	@$(PYTHON) deploy/preflight.py --kafka
+
 .PHONY: lint
 lint: $(STAMP) ## Check style (ruff) and the direction of imports (import-linter)
 	$(BIN)/ruff check .
@@ -49,14 +57,16 @@ types: $(STAMP) ## Check types, strictly, in source and tests
 
 .PHONY: check
 check: lint types ## Check everything that needs only Python: style, imports, types, tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not kafka"
 
 .PHONY: test
-test: check ## Set up, check what is needed, then style, types and every test
+test: kafka-needs lint types ## Set up, check what is needed, then style, types and every test
+	$(BIN)/python -m pytest
 
 .PHONY: soak
-soak: $(STAMP) ## Kill the engine 1,000 times under load, and compare with what it had acknowledged (an hour)
+soak: kafka-needs $(STAMP) ## Kill the engine 1,000 times under load, then consumers and broker over a million records (two hours)
 	METERFOLD_TEST_KILLS=$(or $(METERFOLD_TEST_KILLS),1000) $(BIN)/python -m pytest tests/laws/test_law_6_kill.py
+	METERFOLD_TEST_KAFKA_EVENTS=$(or $(METERFOLD_TEST_KAFKA_EVENTS),1000000) $(BIN)/python -m pytest tests/kafka/test_exactly_once.py
 
 .PHONY: docs
 docs: $(STAMP) ## Write docs/reference from the program itself

@@ -17,7 +17,20 @@ from api.http_metrics import HttpMetrics
 from api.openapi import install_openapi
 from api.problems import Problem, ProblemShapes
 from api.raw_paths import RawPathMiddleware
-from api.routes import budgets, customers, events, health, intake, keys, meters, metrics, operations, prices, usage
+from api.routes import (
+    budgets,
+    customers,
+    events,
+    health,
+    intake,
+    keys,
+    meters,
+    metrics,
+    operations,
+    prices,
+    sources,
+    usage,
+)
 from api.state import ApiState
 from consumers.engine import Engine
 
@@ -30,6 +43,7 @@ ROUTERS: Final = (
     budgets.router,
     prices.router,
     keys.router,
+    sources.router,
     operations.router,
     health.router,
     metrics.router,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -11,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from api.problems import Problem
-from domain.json_numbers import number_keeping_decoder
+from domain.json_numbers import exact_json
 
 JSON: Final = ("application/json",)
 MERGE_PATCH: Final = ("application/merge-patch+json", "application/json")
@@ -23,13 +22,6 @@ M = TypeVar("M", bound=BaseModel)
 
 #: Models of request bodies by name, for the components of the OpenAPI document.
 BODY_MODELS: dict[str, type[BaseModel]] = {}
-
-
-def _decimal(text: str) -> Decimal:
-    return Decimal(text)
-
-
-_decoder = number_keeping_decoder(_decimal)
 
 
 async def bounded_body(request: Request, bytes_max: int) -> bytes:
@@ -67,7 +59,7 @@ def media_type_of(request: Request) -> str:
 def decoded_json(body: bytes) -> Any:
     """Any JSON value, numbers with a point exact as Decimal; `Problem` 400 when it is none."""
     try:
-        return _decoder.decode(body)
+        return exact_json(body)
     except (ValueError, RecursionError, ArithmeticError) as error:
         raise Problem("json_invalid", f"the body is not JSON: {str(error)[:200]}") from None
 
@@ -127,17 +119,6 @@ def described(model: type[BaseModel], media_types: tuple[str, ...] = JSON, requi
     BODY_MODELS[model.__name__] = model
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {"requestBody": {"required": required, "content": {media: {"schema": schema} for media in media_types}}}
-
-
-def plain_json(value: Any) -> Any:
-    """`value` with Decimals as JSON numbers, for what is kept as free JSON."""
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, dict):
-        return {key: plain_json(member) for key, member in value.items()}
-    if isinstance(value, list):
-        return [plain_json(member) for member in value]
-    return value
 
 
 def json_bytes(value: Any) -> bytes:

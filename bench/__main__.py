@@ -17,6 +17,7 @@ from rich.console import Console
 from bench.processes import StepFailed
 from bench.suite import FULL, QUESTIONS, SHORT, DiskTooSmall, Tell, measure
 from bench.tables import tables_of
+from deploy.kafka.broker import BrokerFailed
 
 SEED: Final = 20261101
 TABLE_COLUMNS_MIN: Final = 140
@@ -28,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     questions = frozenset(given.only or QUESTIONS)
     try:
         measured = measure(FULL if given.full else SHORT, questions, given.seed, given.folder, _teller())
-    except (StepFailed, DiskTooSmall) as error:
+    except (StepFailed, DiskTooSmall, BrokerFailed) as error:
         print(error, file=sys.stderr)
         return 1
     encoded = msgspec.json.format(msgspec.json.encode(measured)).decode()

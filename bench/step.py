@@ -26,7 +26,19 @@ def main(name: str, cores: int) -> None:
     """Measure and print."""
     pin(cores)
     # Imported once the process is pinned: libraries look at the cores they have when they are loaded.
-    from bench import chain, endurance, http_load, profile_of_chain, reads, rebuilding, serving, stored
+    from bench import (
+        chain,
+        endurance,
+        http_load,
+        kafka_consuming,
+        kafka_polling,
+        kafka_records,
+        profile_of_chain,
+        reads,
+        rebuilding,
+        serving,
+        stored,
+    )
 
     steps: dict[str, tuple[Any, Any]] = {
         "fill": (stored.fill, stored.Filling),
@@ -39,6 +51,9 @@ def main(name: str, cores: int) -> None:
         "http": (serving.measure, serving.HttpRun),
         "http reads": (serving.measure_reads, reads.ReadRun),
         "load": (http_load.load, http_load.LoadRun),
+        "kafka": (kafka_consuming.measure, kafka_consuming.ConsumingRun),
+        "kafka records": (kafka_records.publish, kafka_records.PublishRun),
+        "kafka polling": (kafka_polling.poll, kafka_polling.PollRun),
         "profile": (profile_of_chain.profile, profile_of_chain.ProfileRun),
     }
     measure, parameters = steps[name]

@@ -11,8 +11,10 @@ from typing import Final
 
 import msgspec
 
+from bench import kafka_running
 from bench.chain import ChainResult, ChainRun
 from bench.endurance import EnduranceRun, Stage
+from bench.kafka_running import KafkaResult
 from bench.processes import run_step
 from bench.profile_of_chain import Profile, ProfileRun
 from bench.reads import Latencies, ReadRun
@@ -26,7 +28,8 @@ REBUILD: Final = "rebuild"
 READS: Final = "reads"
 HTTP: Final = "http"
 ENDURANCE: Final = "endurance"
-QUESTIONS: Final = (CHAIN, PROFILE, REBUILD, READS, HTTP, ENDURANCE)
+KAFKA: Final = "kafka"
+QUESTIONS: Final = (CHAIN, PROFILE, REBUILD, READS, HTTP, KAFKA, ENDURANCE)
 
 CUSTOMERS: Final = 10_000
 KNOWN_SHARE: Final = 100  # one event in so many was sent before
@@ -87,6 +90,7 @@ class Measured(msgspec.Struct):
     reads: list[ReadsOf] = msgspec.field(default_factory=list)
     http: HttpResult | None = None
     endurance: list[Stage] = msgspec.field(default_factory=list)
+    kafka: KafkaResult | None = None
 
 
 Tell = Callable[[str], None]
@@ -121,6 +125,9 @@ def measure(sizes: Sizes, questions: frozenset[str], seed: int, below: Path | No
                 enduring = EnduranceRun(str(folder), sizes.endured, ENDURED_PIECES, CUSTOMERS, seed)
                 measured.endurance = run_step("endure", enduring, list[Stage])
                 measured.endurance.append(run_step("endure rebuild", enduring, Stage))
+        if KAFKA in questions:
+            with _folder(Path(name), "kafka") as folder:
+                measured.kafka = kafka_running.measure(folder, sizes.events, CUSTOMERS, seed, tell)
     return measured
 
 

@@ -9,6 +9,8 @@ from rich.table import Table
 
 from bench.chain import ChainResult
 from bench.endurance import Stage
+from bench.kafka_running import KafkaResult
+from bench.kafka_tables import KAFKA_CAPTION, KAFKA_HEADINGS, kafka_memory, kafka_rows, kafka_title
 from bench.profile_of_chain import Profile
 from bench.reads import Latencies
 from bench.rebuilding import RebuildResult, Space
@@ -16,6 +18,10 @@ from bench.serving import HttpResult
 from bench.suite import Measured, ReadsOf
 
 _MEBIBYTE: Final = 1024 * 1024
+#: Headings over names; numbers are under all others.
+_NAMES: Final = frozenset(
+    ("", "stage", "part", "process", "question", "through", "requests", "outcomes", "records", "reader")
+)
 _CHAIN_CAPTION: Final = (
     "Stored ids: random hashes in the real index, at positions of the log. Stored rows: made in DuckDB, sorted, with "
     "their days; no log records stand behind them. One core: owner and intake process on it together. * while rows, "
@@ -36,14 +42,15 @@ def tables_of(measured: Measured) -> Iterator[Table]:
     yield from map(reads_table, measured.reads)
     if measured.http is not None:
         yield http_table(measured.http)
+    if measured.kafka is not None:
+        yield kafka_table(measured.kafka)
     if measured.space is not None:
         yield space_table(measured.space)
     if measured.endurance:
         yield endurance_table(measured.endurance)
     memory = list(_memory(measured))
     if memory:
-        rows = [(name, f"{size / _MEBIBYTE:,.0f}") for name, size in memory]
-        yield _table("(e) peak memory", ("process", "MiB"), rows)
+        yield _table("(e) peak memory", ("process", "MiB"), memory)
 
 
 def chain_table(measured: Measured) -> Table:
@@ -167,6 +174,12 @@ def http_table(result: HttpResult) -> Table:
     return _table("(d) HTTP intake; server family and client share all cores", headings, rows)
 
 
+def kafka_table(result: KafkaResult) -> Table:
+    table = _table(kafka_title(result), KAFKA_HEADINGS, list(kafka_rows(result)))
+    table.caption = KAFKA_CAPTION
+    return table
+
+
 def space_table(space: Space) -> Table:
     parts = (
         ("log", space.log),
@@ -190,23 +203,26 @@ def endurance_table(stages: Sequence[Stage]) -> Table:
     return _table("endurance: memory beside the events in the folder", headings, [[*map(str, row)] for row in rows])
 
 
-def _memory(measured: Measured) -> Iterator[tuple[str, int]]:
+def _memory(measured: Measured) -> Iterator[tuple[str, str]]:
+    sizes: list[tuple[str, int]] = []
     for ids in sorted({one.ids for one in measured.chain}):
         runs = [one for one in measured.chain if one.ids == ids]
-        yield f"owner, chain at {ids:,} ids", max(one.owner_bytes for one in runs)
-        yield f"intake, chain at {ids:,} ids", max(one.intake_bytes for one in runs)
+        sizes.append((f"owner, chain at {ids:,} ids", max(one.owner_bytes for one in runs)))
+        sizes.append((f"intake, chain at {ids:,} ids", max(one.intake_bytes for one in runs)))
     if measured.rebuild is not None:
-        yield "rebuild", measured.rebuild.peak_bytes
+        sizes.append(("rebuild", measured.rebuild.peak_bytes))
     if measured.http is not None:
-        yield "owner, HTTP", measured.http.owner_bytes
-        yield "intake, HTTP", measured.http.intake_bytes
+        sizes.append(("owner, HTTP", measured.http.owner_bytes))
+        sizes.append(("intake, HTTP", measured.http.intake_bytes))
+    yield from ((name, f"{size / _MEBIBYTE:,.0f}") for name, size in sizes)
+    if measured.kafka is not None:
+        yield from kafka_memory(measured.kafka)
 
 
 def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     table = Table(title=title, title_justify="left", caption_justify="left")
     for heading in headings:
-        is_name = heading in {"", "stage", "part", "process", "question", "through", "requests", "outcomes"}
-        table.add_column(heading, justify="left" if is_name else "right")
+        table.add_column(heading, justify="left" if heading in _NAMES else "right")
     for row in rows:
         table.add_row(*row)
     return table

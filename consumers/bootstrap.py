@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -23,10 +25,26 @@ from consumers.commands import Commands
 from consumers.data_folder import DataFolder
 from consumers.embedded_engine import EmbeddedEngine
 from consumers.engine import OperationResult, OperationStep
+from consumers.fold_position import FoldPositionReader
 from consumers.intake import Intake, IntakeOptions, LocalIntake
 from consumers.intake_process import IntakeProcess
+from consumers.kafka.connection import client_options
+from consumers.kafka.consumer_children import ConsumerChildren, end_with_parent
+from consumers.kafka.consumer_process import (
+    CONNECTING_SECONDS_MAX,
+    ConsumerProcess,
+    group_options,
+    stopping_on_signals,
+    tune_memory,
+)
+from consumers.kafka.consumer_reporting import ConsumerReporting
+from consumers.kafka.consumer_status import ConsumerStatus, StatusFile
+from consumers.kafka.fold_pressure import FoldPressure
+from consumers.kafka.reading_options import ReadingOptions, consumer_options
 from consumers.key_commands import KeyResult
+from consumers.messages import configure_messages
 from consumers.owed_jobs import housekeeping_of
+from consumers.partition_appending import PartitionAppender
 from consumers.price_library import resolve_prices
 from consumers.read_side import ReadSide, open_read_side
 from consumers.settings import Settings
@@ -82,7 +100,72 @@ def open_engine(
         if serving:
             engine.housekeeping = housekeeping_of(engine)
             engine.housekeeping.start()
+            if settings.kafka_bootstrap is not None:
+                count = 1 if settings.consumers is None else settings.consumers
+                names = [f"serve-{number}" for number in range(1, count + 1)]
+                engine.consumers = ConsumerChildren(names, _consume_in_child, settings)
         yield engine
+
+
+@contextmanager
+def open_partition_appender(
+    settings: Settings, *, clock: Clock = system_clock, randomness: Randomness = os.urandom
+) -> Iterator[PartitionAppender]:
+    """What appends polls of Kafka to the log of a data folder, which it need not own; makes the log if there is none.
+
+    Raises `FolderUnusable`, and what opening the log raises.
+    """
+    with ExitStack() as opened:
+        folder = DataFolder(settings.data_dir)
+        folder.prepare()
+        log, keys = _opened_log(folder, randomness, opened)
+        _commands(log, keys, clock, randomness)
+        seed, options = log_creation(log).hash_seed, _intake_options(settings)
+        yield PartitionAppender(log, keys, seed, clock, randomness, resolve_prices, options)
+
+
+@contextmanager
+def open_consumer(
+    settings: Settings,
+    options: ReadingOptions,
+    *,
+    clock: Clock = system_clock,
+    randomness: Randomness = os.urandom,
+    on_status: Callable[[ConsumerStatus], None] = lambda status: None,
+) -> Iterator[ConsumerProcess]:
+    """A consumer that appends to the log of the data folder in `settings`, which it need not own.
+
+    `options`: which records it reads; `consumer_options` gives those of the settings. `on_status` is told what the
+    status file tells. Raises `FolderUnusable`, what opening the log raises, and `KafkaMisconfigured`.
+    """
+    with ExitStack() as opened:
+        connection = client_options(settings, CONNECTING_SECONDS_MAX)
+        appender = opened.enter_context(open_partition_appender(settings, clock=clock, randomness=randomness))
+        folder = DataFolder(settings.data_dir)
+        folded = opened.enter_context(closing(FoldPositionReader(folder.root)))
+        pressure = FoldPressure(folded.read, folder.has_living_owner, settings.fold_lag_seconds_max, time.monotonic)
+        status = opened.enter_context(closing(StatusFile(folder.root, options.name)))
+        reporting = ConsumerReporting(status, options.name, clock, on_status)
+        yield ConsumerProcess(
+            connection | {"client_id": f"{connection['client_id']}-{options.name}"},
+            group_options(settings.kafka_group, settings.kafka_session_timeout_seconds),
+            settings.kafka_rejected_topic,
+            appender,
+            pressure,
+            reporting,
+            options,
+        )
+
+
+def _consume_in_child(name: str, settings: Settings) -> None:
+    """The life of a consumer that the engine has started."""
+    configure_messages(settings.log_level, as_json=settings.log_json)
+    stopping = stopping_on_signals()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    end_with_parent()
+    tune_memory()
+    with open_consumer(settings, consumer_options(settings, name)) as consumer:
+        consumer.run(stopping)
 
 
 def rebuild_closed(
@@ -161,16 +244,20 @@ def _commands(log: EventLog, keys: PersonalKeys, clock: Clock, randomness: Rando
 
 
 def _intake(settings: Settings, folder: DataFolder, log: EventLog, clock: Clock, serving: bool) -> Intake:
-    options = IntakeOptions(
+    options = _intake_options(settings)
+    if serving and settings.intake_process:
+        return IntakeProcess(partial(_intake_of_child, folder.log, clock, options), options)
+    return LocalIntake(log, log_creation(log).hash_seed, clock, resolve_prices, options)
+
+
+def _intake_options(settings: Settings) -> IntakeOptions:
+    return IntakeOptions(
         group_bytes_max=settings.group_bytes_max,
         pending_requests_max=settings.pending_requests_max,
         pending_bytes_max=settings.pending_bytes_max,
         event_bytes_max=settings.event_bytes_max,
         future_tolerance=timedelta(hours=settings.future_tolerance_hours),
     )
-    if serving and settings.intake_process:
-        return IntakeProcess(partial(_intake_of_child, folder.log, clock, options), options)
-    return LocalIntake(log, log_creation(log).hash_seed, clock, resolve_prices, options)
 
 
 def _intake_of_child(path: Path, clock: Clock, options: IntakeOptions) -> tuple[Intake, Callable[[], None]]:

@@ -6,22 +6,21 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, Generic, TypeVar
 
 import msgspec
 
 from domain.aggregate import Aggregate, Occasion
-from domain.errors import Fenced, InvalidInput
+from domain.errors import Fenced
 from domain.key_store import PersonalKeys
 from domain.log.aggregate_store import AggregateStore
 from domain.log.lifecycle_events import Provenance
 from domain.log.records import EventLog
+from domain.sent_commands import checked_effective_at
 
 COMMAND_ATTEMPTS_MAX: Final = 16
 STREAM_LOCKS: Final = 64
-EFFECTIVE_MIN: Final = datetime(1980, 1, 1, tzinfo=UTC)
-EFFECTIVE_LIMIT: Final = datetime(2200, 1, 1, tzinfo=UTC)
 
 A = TypeVar("A", bound=Aggregate)
 S = TypeVar("S")
@@ -82,6 +81,4 @@ class CommandDesk:
     def _occasion(self, provenance: Provenance, effective_at: datetime | None = None) -> Occasion:
         if effective_at is None:
             return Occasion(self._clock(), provenance)
-        if effective_at.tzinfo is None or not EFFECTIVE_MIN <= effective_at < EFFECTIVE_LIMIT:
-            raise InvalidInput("effective_at", "is an instant with an offset, between 1980 and 2200")
-        return Occasion(self._clock(), provenance, effective_at.astimezone(UTC))
+        return Occasion(self._clock(), provenance, checked_effective_at(effective_at))

@@ -5,6 +5,7 @@ keys.sqlite          keys of personal data; back it up apart from the log, destr
 read/CURRENT         names the read store in use, a folder beside it (0001, 0002 ...)
 read/0001/           store.duckdb and identity/: derived, made again by `meterfold rebuild`
 admin.key            the first API key, readable by its owner only
+fold-position        how far that engine has folded, for the consumers beside it
 engine.lock          held by the engine that owns the folder
 engine.json          where that engine listens, and its process id
 operations.json      what is known of the running engine and belongs to no number: last use of keys, last verification
@@ -96,6 +97,10 @@ class DataFolder:
         finally:
             os.close(descriptor)
         return False
+
+    def has_living_owner(self) -> bool:
+        """The same, of an engine that has announced itself; asking does not get in the way of one that starts."""
+        return self.owner() is not None and self.is_owned()
 
     def release(self) -> None:
         """Let another engine own the folder."""

@@ -18,9 +18,11 @@ from consumers.commands import Commands
 from consumers.data_folder import DataFolder
 from consumers.engine import FoldProgress, OperationResult, OperationStep
 from consumers.errors import EngineClosing
+from consumers.fold_position import FoldPositionWriter
 from consumers.fold_thread import FoldThread
 from consumers.housekeeping import Housekeeping
 from consumers.intake import Intake
+from consumers.kafka.consumer_children import ConsumerChildren
 from consumers.key_ring import KeyRing
 from consumers.read_side import ReadSide, open_read_side
 from consumers.settings import Settings
@@ -86,6 +88,7 @@ class EmbeddedEngine:
         self.key_ring = KeyRing(folder, now)
         self.fold = FoldThread(log, self.read_side.projector, settings.log_poll_milliseconds / 1000)
         self.housekeeping: Housekeeping | None = None
+        self.consumers: ConsumerChildren | None = None
         self._operation = threading.Lock()  # one rebuild or verification at a time
         self._swapping = threading.Lock()  # nobody swaps the read side while it is compacted
         self._compaction: Compaction | None = None
@@ -94,6 +97,8 @@ class EmbeddedEngine:
         self._closing = threading.Event()
         self._closed = threading.Event()
         self.fold.on_failure = self._reopen_read_side
+        self._fold_position = FoldPositionWriter(folder.root)
+        self.fold.on_folded = self._fold_position.write
 
     def start(self) -> None:
         """Catch up with the log and go on folding."""
@@ -232,8 +237,12 @@ class EmbeddedEngine:
         return self._closing.is_set()
 
     def give_up_operations(self) -> None:
-        """End a rebuild, a verification or a compaction at its next step; everything else goes on."""
+        """End a rebuild, a verification or a compaction at its next step, and what consumers have in hand; everything
+        else goes on.
+        """
         self._closing.set()
+        if self.consumers is not None:
+            self.consumers.begin_stop()
 
     def close(self) -> None:
         """Stop taking, fold what is in hand, write out what is in memory. Closing it again does nothing.
@@ -248,9 +257,11 @@ class EmbeddedEngine:
         with self._operation_ended(CLOSING_OPERATION_SECONDS_MAX):
             for part in (
                 self._stop_housekeeping,
+                self._stop_consumers,
                 self.intake.close,
                 self._fold_the_rest,
                 self.fold.stop,
+                self._fold_position.close,
                 self.read_side.index.checkpoint,
                 self.read_side.database.checkpoint,
                 self.read_side.discard,
@@ -278,6 +289,10 @@ class EmbeddedEngine:
 
         if self.housekeeping is not None:
             self.housekeeping.stop(hurry)
+
+    def _stop_consumers(self) -> None:
+        if self.consumers is not None:
+            self.consumers.stop()
 
     def _fold_the_rest(self) -> None:
         self.wait_folded(self.log.head_position(), CLOSING_FOLD_SECONDS_MAX)

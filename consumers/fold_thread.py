@@ -34,6 +34,8 @@ class FoldThread:
         self.paused = threading.Lock()
         self._told: str | None = None
         self.on_failure: Callable[[], None] = lambda: None
+        #: Told the position after every step, and at the start.
+        self.on_folded: Callable[[int], None] = lambda position: None
         self._thread = threading.Thread(target=self._run, name="fold", daemon=True)
 
     @property
@@ -59,6 +61,7 @@ class FoldThread:
             self._thread.join()
 
     def _run(self) -> None:
+        self.on_folded(self._projector.position)
         seen = -1
         while not self._stopping.is_set():
             counter = self._log.change_counter()
@@ -95,6 +98,7 @@ class FoldThread:
             try:
                 with self.paused:
                     folded = self._projector.step()
+                    self.on_folded(self._projector.position)
             except Exception as error:
                 # Never skipped: the fold stands still here, says so in /readyz, and tries again.
                 self._tell(error)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, StringConstraints
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX: Final = "METERFOLD_"
 MASK: Final = "********"
@@ -20,6 +20,17 @@ Origin = Literal["default", "environment", "command line"]
 
 _MEBIBYTE: Final = 1024 * 1024
 _BYTE_SIZE: Final = r"^\d+(\.\d+)? ?(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$"
+_BROKERS: Final = r"^[^\s,/]+:[0-9]{1,5}(,[^\s,/]+:[0-9]{1,5})*$"
+
+
+def _split(value: object) -> object:
+    """The names in a list that is written with commas."""
+    return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
+
+
+#: What Kafka takes as the name of a topic.
+TopicName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*$", max_length=249)]
+TopicNames = Annotated[tuple[TopicName, ...], NoDecode, BeforeValidator(_split), Field(min_length=1, max_length=100)]
 
 
 class Settings(BaseSettings):
@@ -100,6 +111,59 @@ class Settings(BaseSettings):
     closings_interval_seconds: int = Field(60, ge=1, description="How often closed periods are announced.")
     verify_hour_utc: int = Field(3, ge=0, le=23, description="Hour of the day, UTC, of the nightly verification.")
 
+    kafka_bootstrap: str | None = Field(
+        None, pattern=_BROKERS, description="Brokers of Kafka to begin with, host:port,host:port; none: no Kafka."
+    )
+    kafka_usage_topics: TopicNames = Field(
+        ("meterfold.usage",), description="Topics to read usage events and commands from, with commas between."
+    )
+    kafka_customer_topics: TopicNames = Field(
+        ("meterfold.customers",),
+        description="Topics to read commands and usage events from, where a record without value deletes its customer.",
+    )
+    kafka_rejected_topic: TopicName = Field("meterfold.rejected", description="Topic that takes rejected records.")
+    kafka_group: str = Field(
+        "meterfold", min_length=1, max_length=249, description="Group of consumers that share the partitions."
+    )
+    kafka_tenant: str = Field(
+        "default",
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$",
+        description="Tenant of records that carry no header meterfold-tenant.",
+    )
+    kafka_environment: Literal["prod", "test"] = Field(
+        "prod", description="Environment of records that carry no header meterfold-environment."
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How to talk to the brokers: SSL encrypts, SASL logs in."
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="How to log in to the brokers."
+    )
+    kafka_sasl_username: str | None = Field(None, description="Name to log in to the brokers with.")
+    kafka_sasl_password: SecretStr | None = Field(None, description="Password to log in to the brokers with.")
+    kafka_sasl_password_file: Path | None = Field(
+        None, description="File that holds the password instead; a line end after it is not part of it."
+    )
+    kafka_ssl_cafile: Path | None = Field(
+        None, description="Certificates (PEM) to trust brokers by; else those that the system trusts."
+    )
+    kafka_ssl_certfile: Path | None = Field(None, description="Certificate (PEM) to show to the brokers.")
+    kafka_ssl_keyfile: Path | None = Field(None, description="Private key (PEM) of that certificate.")
+    kafka_batch_events_max: int = Field(
+        10_000, ge=1, le=100_000, description="Records that one poll of Kafka takes at most."
+    )
+    kafka_batch_bytes_max: int = Field(
+        8 * _MEBIBYTE, ge=1024, description="Bytes that one poll of a partition takes at most, or one record."
+    )
+    kafka_batch_seconds_max: float = Field(
+        0.1, gt=0, le=60, description="How long a poll of Kafka waits for more before what came is appended."
+    )
+    kafka_session_timeout_seconds: int = Field(
+        45, ge=1, le=1800, description="How long a consumer may be silent before others take its partitions."
+    )
+    consumers: int | None = Field(
+        None, ge=0, le=64, description="Consumer processes that serve keeps; by default one when Kafka is configured."
+    )
     litellm_profile: Literal["current", "seed"] = Field(
         "current", description="Status codes that LiteLLM's clients get: of its present releases, or of 1.71."
     )
@@ -157,4 +221,6 @@ def _plain(value: object) -> object:
         return MASK
     if isinstance(value, Path):
         return str(value)
+    if isinstance(value, tuple):
+        return ",".join(value)
     return value

@@ -17,15 +17,17 @@ from domain.log.lifecycle_events import LifecycleEvent, Provenance
 
 
 class Occasion(msgspec.Struct, frozen=True):
-    """When a command is given and by whom. `effective_at` None: from when it is recorded."""
+    """When a command is given and by whom. `effective_at` None: from when it arrived, which is when it is recorded
+    unless it waited somewhere that kept the instant."""
 
     recorded_at: datetime
     provenance: Provenance
     effective_at: datetime | None = None
+    arrived_at: datetime | None = None
 
     def effective(self) -> datetime:
         """From when the command's event counts."""
-        return self.recorded_at if self.effective_at is None else self.effective_at
+        return self.effective_at or self.arrived_at or self.recorded_at
 
     def not_before(self, earliest: datetime | None) -> datetime:
         """`effective()`, never before `earliest`; `InvalidInput` when the caller asked for an instant before it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -109,3 +110,23 @@ def canonical_raw(text: str) -> Raw:
 def number_keeping_decoder(float_hook: Callable[[str], Any] = Raw) -> msgspec.json.Decoder[Any]:
     """A decoder that hands the text of every number with a point or an exponent to `float_hook`."""
     return msgspec.json.Decoder(float_hook=float_hook)
+
+
+def _decimal(text: str) -> Decimal:
+    return Decimal(text)
+
+
+#: Reads any JSON value, numbers with a point or an exponent as exact `Decimal`. Raises `ValueError`, `RecursionError`
+#: or `ArithmeticError` for what is none.
+exact_json: Final = number_keeping_decoder(_decimal).decode
+
+
+def plain_json(value: Any) -> Any:
+    """`value` with Decimals as JSON numbers, for what is kept as free JSON."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, dict):
+        return {key: plain_json(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [plain_json(member) for member in value]
+    return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 
@@ -15,6 +16,12 @@ class PersonalKeys(Protocol):
         """Make the key, durably, before it is answered; the one that exists when it does.
 
         Raises `PersonalKeyMissing` when it was destroyed: a destroyed key never comes back.
+        """
+
+    def together(self) -> AbstractContextManager[None]:
+        """Keys made in this context become durable at its end, all at once; none of them when it ends by an exception.
+
+        Nothing that a key sealed may be stored before that.
         """
 
     def destroy(self, key_id: str) -> None:

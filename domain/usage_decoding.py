@@ -37,12 +37,22 @@ from domain.usage_rules import FUTURE_TOLERANCE, epoch_microseconds
 
 
 class ItemRun(msgspec.Struct, frozen=True):
-    """Items of one request. `customer` is the intake's header; `group` names the request where that matters."""
+    """Items of one request. `customer` is the intake's header; `group` names the request where that matters.
+
+    A source that tells more of each item gives lists with a value for each: `customers` instead of `customer`, and
+    `arrivals_us`, microseconds since 1970, the time of events without one (None: when they are recorded).
+    """
 
     items: Sequence[bytes]
     customer: str | None = None
     group: str | None = None
     atomic: bool = False
+    customers: Sequence[str | None] | None = None
+    arrivals_us: Sequence[int | None] | None = None
+
+    def headers(self) -> Sequence[str | None]:
+        """The customer that each item has beside its own bytes."""
+        return [self.customer] * len(self.items) if self.customers is None else self.customers
 
 
 class DecodingFacts(msgspec.Struct, frozen=True):
@@ -92,16 +102,18 @@ def decode_body(
 def decode_items(runs: Sequence[ItemRun], facts: DecodingFacts) -> DecodedEvents:
     """Decode the items of several requests into one pair of batches, in order."""
     items = [item for run in runs for item in run.items]
-    headers = [run.customer for run in runs for _ in run.items]
+    headers = [header for run in runs for header in run.headers()]
+    arrivals_us = _arrivals(runs)
     row_facts = facts.row_facts()
     if len(items) <= FEW_EVENTS:
-        return _few_decoded(runs, settled_rows(items, headers, row_facts, facts.scope))
-    events = ReadEvents(headers, row_facts)
+        return _few_decoded(runs, settled_rows(items, headers, arrivals_us, row_facts, facts.scope))
+    told = any(run.arrivals_us is not None for run in runs)
+    events = ReadEvents(headers, row_facts, arrivals_us if told else None)
     events.read(items)
     settled: dict[int, dict[str, Any]] = {}
     for _ in range(_PASSES):
         for row in sorted(events.suspects.difference(settled)):
-            settled[row] = settled_row(items[row], headers[row], row_facts)
+            settled[row] = settled_row(items[row], headers[row], row_facts, arrivals_us[row])
             events.settle(row, settled[row])
         arrays, found = _arrays_of(events.columns)
         events.suspects.update(found)
@@ -109,6 +121,14 @@ def decode_items(runs: Sequence[ItemRun], facts: DecodingFacts) -> DecodedEvents
             break
     rejected = {row: values for row, values in sorted(settled.items()) if values["reason"] is not None}
     return _batches(runs, arrays, events.columns, rejected, facts)
+
+
+def _arrivals(runs: Sequence[ItemRun]) -> list[int | None]:
+    """When each item arrived, where its source tells."""
+    arrivals_us: list[int | None] = []
+    for run in runs:
+        arrivals_us += [None] * len(run.items) if run.arrivals_us is None else run.arrivals_us
+    return arrivals_us
 
 
 def _few_decoded(runs: Sequence[ItemRun], rows: list[Row]) -> DecodedEvents:

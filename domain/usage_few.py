@@ -19,9 +19,16 @@ from domain.usage_rules import duration_microseconds
 FEW_EVENTS: Final = 12
 
 
-def settled_rows(items: Sequence[bytes], headers: Sequence[str | None], facts: RowFacts, scope: Scope) -> list[Row]:
+def settled_rows(
+    items: Sequence[bytes],
+    headers: Sequence[str | None],
+    arrivals_us: Sequence[int | None],
+    facts: RowFacts,
+    scope: Scope,
+) -> list[Row]:
     """Each item as a row of `TYPED` and `FREE`, but for `group` and `atomic`, which it does not know."""
-    rows = [settled_row(item, header, facts) for item, header in zip(items, headers, strict=True)]
+    sent = zip(items, headers, arrivals_us, strict=True)
+    rows = [settled_row(item, header, facts, arrival_us) for item, header, arrival_us in sent]
     for row in rows:
         accepted = row["reason"] is None
         row["identity"] = identity_hash(facts.hash_seed, scope, row["source"], row["id"]) if accepted else None

@@ -35,11 +35,15 @@ _SHAPES: Final = ShapeMemory()
 class ReadEvents:
     """Columns of received events as lists in order of arrival, and the rows that the exact way must settle."""
 
-    def __init__(self, headers: Sequence[str | None], facts: RowFacts) -> None:
+    def __init__(
+        self, headers: Sequence[str | None], facts: RowFacts, arrivals_us: Sequence[int | None] | None = None
+    ) -> None:
+        """One header and one arrival for each item; None: no source tells when its items arrived."""
         self.columns: dict[str, list[Any]] = {name: [] for name in LIST_COLUMNS}
         self.suspects: set[int] = set()
         self._headers = headers
         self._facts = facts
+        self._arrivals_us = arrivals_us
         self._dictionaries = DictionaryReader()
         self._first = 0
 
@@ -86,8 +90,7 @@ class ReadEvents:
         self._suspect(sent.unreadable)
         if attributes["specversion"].count(SPECVERSION) != len(items):
             self._suspect(row for row, version in enumerate(attributes["specversion"]) if version != SPECVERSION)
-        times, bad_times = instants_of(attributes["time"], self._facts.recorded_us, self._facts.until_us)
-        self._suspect(bad_times)
+        times = self._times(attributes["time"])
         read: dict[str, Sequence[Any]] = {name: attributes[name] for name in ("id", "source", "type")}
         read |= _data_columns(sent)
         read["time"] = times
@@ -98,6 +101,18 @@ class ReadEvents:
             self._suspect(_maybe_deep(read[name]))
         read["content"] = self._digests(sent, times, items)
         return read
+
+    def _times(self, texts: Sequence[Any]) -> list[int]:
+        times, bad_times = instants_of(texts, self._facts.recorded_us, self._facts.until_us)
+        self._suspect(bad_times)
+        if self._arrivals_us is None or None not in texts:
+            return times
+        arrivals_us = self._arrivals_us[self._first : self._first + len(texts)]
+        untimed = [row for row, text in enumerate(texts) if text is None and arrivals_us[row] is not None]
+        for row in untimed:
+            times[row] = arrivals_us[row] or 0
+        self._suspect(row for row in untimed if not self._facts.is_arrival_in_range(times[row]))
+        return times
 
     def _digests(self, sent: SentEvents, times: Sequence[int | None], items: Sequence[bytes]) -> list[int]:
         seed = self._facts.hash_seed

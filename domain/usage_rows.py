@@ -12,6 +12,7 @@ from domain.identifiers import id_problem
 from domain.json_numbers import number_keeping_decoder
 from domain.usage_rules import (
     REQUEST_TYPE,
+    TIME_FIRST,
     check_nesting,
     check_token_parts,
     checked_data,
@@ -19,6 +20,7 @@ from domain.usage_rules import (
     cost_of,
     customer_of,
     duration_microseconds,
+    epoch_microseconds,
     instant_microseconds,
     name_of,
     optional_id,
@@ -49,6 +51,7 @@ COMMON_MEMBERS: Final = ("provider", "model", "cost_usd", *REFERENCE_MEMBERS, "t
 REQUEST_MEMBERS: Final = ("status", *TOKEN_MEMBERS, *DURATION_MEMBERS)
 
 Row = dict[str, Any]
+_TIME_FIRST_US: Final = epoch_microseconds(TIME_FIRST)
 _decode: Final = number_keeping_decoder().decode
 _encoder: Final = msgspec.json.Encoder(order="deterministic")
 #: JSON text of what has no column: dictionaries have sorted names, at every depth.
@@ -65,13 +68,28 @@ class RowFacts(msgspec.Struct, frozen=True):
     until_us: int  # the first instant that is too far ahead
     event_bytes_max: int = EVENT_BYTES_MAX
 
+    def arrival_in_range(self, arrival_us: int) -> int:
+        """An arrival that a source tells, as the time of an event without one; bounded like any time of an event."""
+        return time_in_range(arrival_us, self.arrivals_until_us)
 
-def settled_row(raw: bytes, header: str | None, facts: RowFacts) -> Row:
-    """The values of one received event as columns are read from them: an accepted row, or one with its `reason` set."""
+    def is_arrival_in_range(self, arrival_us: int) -> bool:
+        return _TIME_FIRST_US <= arrival_us < self.arrivals_until_us
+
+    @property
+    def arrivals_until_us(self) -> int:
+        """Where the future is not tolerated at all, an arrival may still be right now."""
+        return max(self.until_us, self.recorded_us + 1)
+
+
+def settled_row(raw: bytes, header: str | None, facts: RowFacts, arrival_us: int | None = None) -> Row:
+    """The values of one received event as columns are read from them: an accepted row, or one with its `reason` set.
+
+    `arrival_us`: when its source says that it arrived; None: when it is recorded.
+    """
     try:
         if len(raw) > facts.event_bytes_max:
             raise InvalidInput("event", f"must be at most {facts.event_bytes_max} bytes", "event_too_large")
-        row = accepted_row(read_event(raw), header, facts.recorded_us, facts.until_us)
+        row = accepted_row(read_event(raw), header, facts, arrival_us)
         return row | {"content": content_digest(facts.hash_seed, raw)}
     except InvalidInput as problem:
         return _rejected_row(raw, problem, facts)
@@ -91,7 +109,7 @@ def read_event(raw: bytes) -> dict[str, Any]:
     return event
 
 
-def accepted_row(event: dict[str, Any], header: str | None, recorded_us: int, until_us: int) -> Row:
+def accepted_row(event: dict[str, Any], header: str | None, facts: RowFacts, arrival_us: int | None = None) -> Row:
     """The column values of an event that keeps every rule; `InvalidInput` for the first rule that it breaks."""
     get = event.get
     checked_specversion(get("specversion"))
@@ -101,8 +119,7 @@ def accepted_row(event: dict[str, Any], header: str | None, recorded_us: int, un
     row["type"] = required_id("type", get("type"))
     data = checked_data(get("data"), get("data_base64") is not None)
     optional_id("subject", get("subject"), "subject_invalid")
-    time = get("time")
-    row["time"] = recorded_us if time is None else time_in_range(instant_microseconds(time), until_us)
+    row["time"] = _time_of(get("time"), facts, arrival_us)
     is_request = row["type"] == REQUEST_TYPE
     known = data if is_request else _readable(data)
     row |= _common_columns(known) | _request_columns(data if is_request else {}, is_request)
@@ -111,6 +128,12 @@ def accepted_row(event: dict[str, Any], header: str | None, recorded_us: int, un
     row["properties"] = _rest(data, columns)
     row["extensions"] = _rest(event, CORE_ATTRIBUTES)
     return row
+
+
+def _time_of(time: object, facts: RowFacts, arrival_us: int | None) -> int:
+    if time is not None:
+        return time_in_range(instant_microseconds(time), facts.until_us)
+    return facts.recorded_us if arrival_us is None else facts.arrival_in_range(arrival_us)
 
 
 def _readable(data: dict[str, Any]) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def customer_of(subject: object, header: str | None, data: dict[str, object]) ->
     if subject is not None:
         return _fit_for_id("subject", subject, "subject_invalid")
     if header is not None:
-        return header
+        return _fit_for_id("subject", header, "subject_invalid")
     for member in ("customerId", "user"):
         value = data.get(member)
         if value is not None:

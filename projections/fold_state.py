@@ -25,7 +25,7 @@ class NewKeys(msgspec.Struct):
 
 
 class FoldState:
-    """Surrogate keys are given in log order, so that a rebuild gives the same ones."""
+    """Surrogate keys are given as the fold meets what they stand for; nothing that is shown depends on their order."""
 
     def __init__(self) -> None:
         self.log_id = ""
@@ -62,10 +62,14 @@ class FoldState:
         return key
 
     def customer_key(self, scope_key: int, customer_id: str, position: int) -> int:
-        """The key of a customer; a new one is first seen at `position`."""
+        """The key of a customer; a new one is first seen at the least `position` of the transaction that gives it."""
         name = (scope_key, customer_id)
         key = self.customer_keys.get(name)
         if key is None:
             key = self.customer_keys[name] = len(self.customer_keys) + 1
             self.new.customers.append((key, scope_key, customer_id, position))
+        elif self.new.customers and key >= self.new.customers[0][0]:
+            place = key - self.new.customers[0][0]
+            if position < self.new.customers[place][3]:
+                self.new.customers[place] = (key, scope_key, customer_id, position)
         return key

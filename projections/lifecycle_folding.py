@@ -15,6 +15,7 @@ from domain.log.lifecycle_events import LifecycleEvent
 from domain.personal_data import open_personal
 from domain.scope import Scope
 from projections.duckdb.fold_store import DuckDBFoldStore
+from projections.duckdb.waiting_rows import SourceMoved
 from projections.fold_state import FoldState
 from projections.identity.index import IdentityIndex
 from projections.located_events import LocatedEvents
@@ -76,6 +77,19 @@ class LifecycleFolder:
                 return self._set_price(state, position, event)
             case events.CorrectionEvent():
                 return self._correction(state, position, topic, event)
+            case events.CommandHonoured():
+                return state.scope_key(Scope(event.tenant, event.environment))
+            case _:
+                self._of_nobody(state, position, event, hash_at)
+        return None
+
+    def _of_nobody(
+        self, state: FoldState, position: int, event: LifecycleEvent, hash_at: Callable[[int], bytes | None]
+    ) -> None:
+        """What is about sources and the log itself, and belongs to no tenant."""
+        match event:
+            case events.PartitionEvent():
+                self._store.move_source(_moved(position, event))
             case events.LogSealed():
                 if hash_at(event.position) != event.running_hash:
                     raise LogCorrupted(
@@ -83,7 +97,6 @@ class LifecycleFolder:
                     )
             case events.LogCreated():
                 state.hash_seed = event.hash_seed
-        return None
 
     def _customer(self, state: FoldState, position: int, topic: str, event: events.CustomerEvent) -> int:
         scope = Scope(event.tenant, event.environment)
@@ -141,6 +154,22 @@ class LifecycleFolder:
             kind = self._store.reopen_row(customer_key, found.locator, position)
             self._price_unknown(state, scope_key, kind[0] or "", kind[1] or "", position)
         return scope_key
+
+
+def _moved(position: int, event: events.PartitionEvent) -> SourceMoved:
+    """What a record says of its partition."""
+    next_offset, lost, refused = 0, 0, 0
+    match event:
+        case events.PartitionConsumed():
+            next_offset = event.next_offset
+            refused = sum(command.outcome == "refused" for command in event.commands)
+        case events.RecordsLost():
+            next_offset, lost = event.to_offset, event.to_offset - event.from_offset
+        case events.OffsetsAccepted():
+            next_offset = event.next_offset
+    return SourceMoved(
+        event.stream, event.topic, event.partition, next_offset, position, event.recorded_at, lost, refused
+    )
 
 
 def _fields(event: LifecycleEvent) -> dict[str, Any]:

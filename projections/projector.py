@@ -1,11 +1,12 @@
 """The projector: reads the log in position order and folds it into the read store, one transaction a step.
 
-A step takes what comes next in the log, either usage batches only or lifecycle events only:
+A step takes what comes next in the log, as far as it can be folded together: usage batches, and lifecycle events that
+change nothing about them (of customers, budgets, sources, honoured commands); or lifecycle events only:
 
 1. Read the next records, within `step_records_max` and `step_events_max`.
 2. Begin a transaction of the read store.
 3. Usage: settle identities against the index, write rows, days and outcomes.
-   Lifecycle: apply one event after the other.
+   Then lifecycle: apply one event after the other.
 4. Write the records themselves with the running hash, new surrogate keys, and the position reached. Commit.
 5. Only now add the claims to the identity index, so that it is never ahead of the read store.
 6. Tell whoever listens to lifecycle events, then whoever waits for this position.
@@ -18,7 +19,7 @@ the commit (5, 6) is done first at the next attempt: no record is folded by an i
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -36,6 +37,7 @@ from domain.scope import Scope
 from domain.usage_columns import locator_of
 from projections.duckdb.fold_store import DuckDBFoldStore, naive
 from projections.duckdb.storage_refusals import storage_refusal
+from projections.duckdb.waiting_rows import SourceMoved
 from projections.fold_state import FoldState
 from projections.identity.entries import NO_U64, U64
 from projections.identity.index import IdentityIndex
@@ -46,6 +48,10 @@ from projections.usage_folding import FoldBlock, Laid, column, lay, outcome_rows
 
 STEP_RECORDS_MAX: Final = 256
 STEP_EVENTS_MAX: Final = 40_000
+#: Of small records so many are read for one step.
+STEP_SMALL_RECORDS_MAX: Final = 4_096
+#: Topics of lifecycle events that fold alike before or after usage: who a customer is says nothing of what it used.
+_BESIDE_USAGE: Final = ("customer.", "budget.", "source.", "command.")
 
 Listener = Callable[[Sequence[LifecycleEvent]], None]
 
@@ -111,7 +117,7 @@ class Projector:
         """Fold the next records (none beyond `until`); answer how many. Raises what went wrong, after undoing it."""
         try:
             self._pay()
-            records = _alike(self._next(until))
+            records = self._next_records(until)
             if records:
                 records = self._fold(records)
                 self._pay()
@@ -121,28 +127,39 @@ class Projector:
         self.failure = None
         return len(records)
 
-    def _next(self, until: int | None) -> list[LogRecord]:
-        """The next records, none beyond `until`: those that were read before and not folded, or else fresh ones."""
+    def _next_records(self, until: int | None) -> list[LogRecord]:
+        """What the next step folds: of what was read before and not folded, or else of what is read now.
+
+        Commands make many small records: then more are read than of usage.
+        """
         position = self._state.position
         ahead = [record for record in self._ahead if record.position > position]
         if not ahead or ahead[0].position != position + 1:
             ahead = self._log.read(position, STEP_RECORDS_MAX, until)
+            if self._are_small(ahead):
+                ahead += self._log.read(ahead[-1].position, STEP_SMALL_RECORDS_MAX - len(ahead), until)
         self._ahead = ahead
-        return [record for record in ahead if until is None or record.position <= until]
+        return _together([record for record in ahead if until is None or record.position <= until])
+
+    def _are_small(self, records: Sequence[LogRecord]) -> bool:
+        """Whether one step has room for more records like these."""
+        return (
+            len(records) == STEP_RECORDS_MAX
+            and any(record.topic != USAGE_BATCH_TOPIC for record in records)
+            and _within(records, self.step_events_max) == len(_together(records)) == len(records)
+        )
 
     def _fold(self, records: list[LogRecord]) -> list[LogRecord]:
         """Fold these in one transaction, or the leading ones of them that it may hold; answer which."""
         try:
             self._store.begin()
             hashes = list(chain(self._state.running_hash, records))
-            if records[0].topic == USAGE_BATCH_TOPIC:
-                records = records[: _within(records, self.step_events_max)]
-                entries, claims = self._fold_usage(records)
-                lifecycle: list[LifecycleEvent] = []
-            else:
-                entries, lifecycle = self._fold_lifecycle(records, hashes)
-                claims = NO_U64, NO_U64, NO_U64
-            self._finish(records, hashes[: len(records)], entries)
+            records = records[: _within(records, self.step_events_max)]
+            usage = [record for record in records if record.topic == USAGE_BATCH_TOPIC]
+            others = [record for record in records if record.topic != USAGE_BATCH_TOPIC]
+            of_usage, claims = self._fold_usage(usage) if usage else ([], (NO_U64, NO_U64, NO_U64))
+            of_others, lifecycle = self._fold_lifecycle(others, records, hashes)
+            self._finish(records, hashes[: len(records)], _in_order(records, of_usage, of_others))
             self._store.commit()
         except BaseException:
             self._store.rollback()
@@ -182,6 +199,9 @@ class Projector:
         rows = received_rows(laid)
         settled = settle(rows, self._index.lookup(rows.identities), *self._comparisons(laid))
         counted = settled.counted
+        for block in blocks:
+            if "next_offset" in block.header.extra:
+                self._store.move_source(_moved_by(block))
         if counted.any():
             self._store.add_rows(usage_rows(laid, counted, self._state))
         if not counted.all():
@@ -220,9 +240,9 @@ class Projector:
     # -- lifecycle
 
     def _fold_lifecycle(
-        self, records: Sequence[LogRecord], hashes: Sequence[bytes]
+        self, records: Sequence[LogRecord], step: Sequence[LogRecord], hashes: Sequence[bytes]
     ) -> tuple[list[_Entry], list[LifecycleEvent]]:
-        step_hashes = {record.position: hash_ for record, hash_ in zip(records, hashes, strict=True)}
+        step_hashes = {record.position: hash_ for record, hash_ in zip(step, hashes, strict=False)}
 
         def hash_at(position: int) -> bytes | None:
             return step_hashes.get(position) or self._store.running_hash_at(position)
@@ -237,8 +257,8 @@ class Projector:
 
     # -- both
 
-    def _finish(self, records: Sequence[LogRecord], hashes: Sequence[bytes], entries: Sequence[_Entry]) -> None:
-        state = self._state
+    def _finish(self, records: Sequence[LogRecord], hashes: Sequence[bytes], told: Iterable[_Entry]) -> None:
+        state, entries = self._state, list(told)
         recorded = []
         for entry in entries:
             latest = entry.recorded_at if state.recorded_at is None else max(state.recorded_at, entry.recorded_at)
@@ -261,20 +281,46 @@ class Projector:
         self._store.advance(state.position, state.running_hash, state.recorded_at)
 
 
-def _alike(records: Sequence[LogRecord]) -> list[LogRecord]:
-    """The leading records that can be folded in one step: usage batches only, or none of them."""
-    if not records:
-        return []
-    usage = records[0].topic == USAGE_BATCH_TOPIC
-    end = next((at for at, record in enumerate(records) if (record.topic == USAGE_BATCH_TOPIC) != usage), len(records))
-    return list(records[:end])
+def _together(records: Sequence[LogRecord]) -> list[LogRecord]:
+    """The leading records that can be folded in one step: no usage with lifecycle events that it depends on."""
+    usage, lifecycle = False, False
+    for number, record in enumerate(records):
+        if record.topic == USAGE_BATCH_TOPIC:
+            usage = True
+        elif not record.topic.startswith(_BESIDE_USAGE):
+            lifecycle = True
+        if usage and lifecycle:
+            return list(records[:number])
+    return list(records)
+
+
+def _in_order(
+    records: Sequence[LogRecord], of_usage: Sequence[_Entry], of_others: Sequence[_Entry]
+) -> Iterator[_Entry]:
+    """The entry of each record of a step."""
+    usage, others = iter(of_usage), iter(of_others)
+    return (next(usage if record.topic == USAGE_BATCH_TOPIC else others) for record in records)
+
+
+def _moved_by(block: FoldBlock) -> SourceMoved:
+    """Where its source goes on, from a block that is the last of a poll."""
+    extra = block.header.extra
+    return SourceMoved(
+        block.stream,
+        str(extra["topic"]),
+        int(extra["partition"]),
+        int(extra["next_offset"]),
+        block.position,
+        block.header.recorded_at,
+    )
 
 
 def _within(records: Sequence[LogRecord], events_max: int) -> int:
-    """How many leading batches hold at most `events_max` events; at least one."""
+    """How many leading records hold at most `events_max` events of usage; at least one."""
     events = 0
     for number, record in enumerate(records):
-        events += read_header(record.state).count
+        if record.topic == USAGE_BATCH_TOPIC:
+            events += read_header(record.state).count
         if events > events_max and number:
             return number
     return len(records)

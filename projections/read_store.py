@@ -270,6 +270,21 @@ class SourceCounts(msgspec.Struct, frozen=True):
     counts: OutcomeCounts
 
 
+class SourceRecord(msgspec.Struct, frozen=True):
+    """How far a partition of a Kafka topic was read: `next_offset` is the one to go on from. `records_lost` had gone
+    before they were read, `commands_refused` broke a rule. `position` and `recorded_at` are those of its last record.
+    """
+
+    stream: str
+    topic: str
+    partition: int
+    next_offset: int
+    records_lost: int
+    commands_refused: int
+    position: int
+    recorded_at: datetime
+
+
 class RowSpan(msgspec.Struct, frozen=True):
     """Rows [start, end) of the block at `position`: where a request's events went."""
 
@@ -361,6 +376,9 @@ class Snapshot(Protocol):
     def price_at(self, position: int) -> PriceRecord | None: ...
 
     def source_counts(self, scope: Scope) -> list[SourceCounts]: ...
+
+    def sources(self, after: str | None, limit: int) -> list[SourceRecord]:
+        """Partitions of Kafka topics by stream, of every scope; the cursor is the stream."""
 
     def totals(self) -> OutcomeCounts:
         """Over every scope."""

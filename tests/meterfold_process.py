@@ -32,11 +32,11 @@ def environment(**more: str) -> dict[str, str]:
     return {**plain, "METERFOLD_ADMIN_KEY": ADMIN_KEY, "PYTHONPATH": str(ROOT), **more}
 
 
-def meterfold(*arguments: str, status: int | None = 0) -> str:
-    """What one command prints; it has to end with this status."""
+def meterfold(*arguments: str, status: int | None = 0, more: Mapping[str, str] | None = None) -> str:
+    """What one command prints; it has to end with this status. `more`: environment variables, such as settings."""
     ended = subprocess.run(
         command_line(*arguments),
-        env=environment(),
+        env=environment(**(more or {})),
         capture_output=True,
         text=True,
         timeout=COMMAND_SECONDS_MAX,

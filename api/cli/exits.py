@@ -22,9 +22,9 @@ MEANINGS = {
     ExitCode.DIFFERENCES: "Done, and something is not well: `verify` found a difference, "
     "or `ingest` met events that were rejected or in conflict.",
     ExitCode.WRONG_USE: "The command line, a setting, a file or its map is not as it should be. Nothing was done.",
-    ExitCode.REFUSED: "The engine refused; the message says why.",
-    ExitCode.UNREACHABLE: "The engine could not be reached or opened, or stopped answering. "
-    "What was being ingested can be ingested again.",
+    ExitCode.REFUSED: "The engine, or Kafka, refused; the message says why.",
+    ExitCode.UNREACHABLE: "The engine, or Kafka, could not be reached or opened, or stopped answering. "
+    "What was being ingested or published can be sent again.",
     ExitCode.TAKEN: "`serve` only: the port is taken, or an engine runs on this data folder already.",
     ExitCode.INTERRUPTED: "Interrupted from the keyboard.",
 }

@@ -65,7 +65,7 @@ def ingest(
     as_json: AsJson = False,
 ) -> None:
     """Meter the usage in a file. The same file again, or grown, counts nothing twice."""
-    file_map = _map_from(map_file, source)
+    file_map = map_from(map_file, source)
     ingested = Ingested(str(file))
     settings = settings_with(data_dir=data)
     with connected(settings, url, key, new_folder=True) as engine:
@@ -85,7 +85,8 @@ def ingest(
         raise typer.Exit(ExitCode.DIFFERENCES)
 
 
-def _map_from(path: Path | None, source: str | None) -> FileMap | None:
+def map_from(path: Path | None, source: str | None) -> FileMap | None:
+    """The map of a file with the source that was given instead of its own; `CommandFailed` names what is wrong."""
     if path is None:
         if source is not None:
             raise CommandFailed(ExitCode.WRONG_USE, "--source goes with --map: without a map the events name their own")

@@ -9,11 +9,14 @@ from typing import Annotated
 
 import typer
 
-from api.cli import customers, keys
+from api.cli import customers, kafka, keys, rejected
+from api.cli.consume import consume
 from api.cli.demo import demo
 from api.cli.exits import CommandFailed
 from api.cli.ingest import ingest
+from api.cli.kafka_accept import accept
 from api.cli.operations import rebuild, status, verify
+from api.cli.produce import produce
 from api.cli.serve import serve
 from api.cli.settings import settings
 from api.cli.tables import print_lines, print_message
@@ -28,7 +31,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(serve)
+app.command()(consume)
 app.command()(ingest)
+app.command()(produce)
 app.command()(usage)
 app.command()(current_usage)
 app.command()(past_usage)
@@ -36,6 +41,9 @@ app.command()(budget)
 app.command()(access)
 app.add_typer(customers.app, name="customers")
 app.add_typer(keys.app, name="keys")
+kafka.app.command()(accept)
+app.add_typer(kafka.app, name="kafka")
+app.add_typer(rejected.app, name="rejected")
 app.command()(status)
 app.command()(rebuild)
 app.command()(verify)

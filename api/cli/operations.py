@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import typer
@@ -20,11 +20,15 @@ from domain.errors import DomainError, LogUnavailable
 from domain.outcomes import OUTCOMES
 from projections.errors import ProjectionError, ReadStoreUnavailable
 
+CONSUMER_COLUMNS: Final = tuple(
+    "consumer topic partition next_offset end_offset lag_positions lag_seconds paused stopped stale trouble".split()
+)
+
 
 def status(
     data: DataFolderOption = None, url: UrlOption = None, key: KeyOption = None, as_json: AsJson = False
 ) -> None:
-    """Show how far the fold is, and how many events ended how, by source."""
+    """Show how far the fold and the consumers are, and how many events ended how, by source."""
     with connected(settings_with(data_dir=data), url, key) as engine:
         answer = engine.get("/v1/operations/status")
     if as_json:
@@ -34,6 +38,16 @@ def status(
     counts = [f"counts.{outcome}" for outcome in OUTCOMES]
     rows = [*answer["sources"], {"stream": "all", "counts": answer["counts"]}]
     print_table("Received, by source", rows, ("tenant", "environment", "stream", *counts))
+    if answer["consumers"]:
+        print_table("Consumers of Kafka", _by_partition(answer["consumers"]), CONSUMER_COLUMNS)
+
+
+def _by_partition(consumers: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """A row for each partition; one for a consumer that has none."""
+    for consumer in consumers:
+        said = {"consumer": consumer["name"], "stale": consumer["stale"], "trouble": consumer["trouble"]}
+        for partition in consumer["partitions"] or [{}]:
+            yield {**said, **partition}
 
 
 def rebuild(

@@ -27,10 +27,16 @@ def serve(
     data: DataFolderOption = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on. [default: METERFOLD_HOST]")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0: any. [default: METERFOLD_PORT]")] = None,
+    consumers: Annotated[
+        int | None,
+        typer.Option(help="Kafka consumers beside it, when a broker is named. [default: METERFOLD_CONSUMERS]"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print address and key as one JSON line.")] = False,
 ) -> None:
     """Run the engine on a data folder until it is told to stop."""
-    settings = settings_with(data_dir=data, host=host, port=port)
+    settings = settings_with(data_dir=data, host=host, port=port, consumers=consumers)
+    if consumers and settings.kafka_bootstrap is None:
+        raise CommandFailed(ExitCode.WRONG_USE, "--consumers needs a broker: set METERFOLD_KAFKA_BOOTSTRAP")
     configure_messages(settings.log_level, as_json=settings.log_json)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

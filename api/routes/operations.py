@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,15 @@ from starlette.responses import StreamingResponse
 
 from api.authentication import Operator
 from api.models.events import OutcomeCountsView
-from api.models.operations import SourceStatus, StatusView
+from api.models.operations import ConsumerView, PartitionStatusView, SourceStatus, StatusView
 from api.routes.health import readiness
 from api.state import StateOf
+from consumers.bootstrap import system_clock
 from consumers.data_folder import DataFolder
 from consumers.engine import OperationResult, OperationStep
+from consumers.kafka.consumer_status import ConsumerStatus, consumers_of
 from domain.outcomes import OutcomeCounts
+from projections.partition_losses import losses
 
 router = APIRouter(tags=["operations"])
 LINES = "application/x-ndjson"
@@ -59,7 +63,7 @@ def _lines(steps: Iterator[OperationStep | OperationResult]) -> Iterator[bytes]:
 def status(state: StateOf, key: Operator) -> StatusView:
     """Positions, lag, counts per outcome and source, of every tenant."""
     progress = readiness(state.engine.progress())
-    folder = DataFolder(state.engine.settings.data_dir)
+    folder, now = DataFolder(state.engine.settings.data_dir), system_clock()
     with state.engine.reads.snapshot() as snapshot:
         scopes = snapshot.scopes()
         sources = [
@@ -73,14 +77,25 @@ def status(state: StateOf, key: Operator) -> StatusView:
             for source in snapshot.source_counts(scope)
         ]
         totals = counts_view(snapshot.totals())
+        lost = losses(snapshot)
     return StatusView(
         **progress.model_dump(),
         counts=totals,
         sources=sources,
+        records_lost=lost.records_lost,
+        commands_refused=lost.commands_refused,
+        consumers=[consumer_view(consumer, now) for consumer in consumers_of(folder.root, now)],
         tenants=[str(scope) for scope in scopes],
         log_bytes=_bytes_of(folder.root.glob("log.sqlite*")),
         store_bytes=_bytes_of(folder.current_read().rglob("*")),
     )
+
+
+def consumer_view(consumer: ConsumerStatus, now: datetime) -> ConsumerView:
+    """What a consumer process told last."""
+    partitions = [PartitionStatusView(**msgspec.structs.asdict(partition)) for partition in consumer.partitions]
+    told = msgspec.structs.asdict(consumer) | {"partitions": partitions, "stale": consumer.is_stale(now)}
+    return ConsumerView(**told)
 
 
 def _bytes_of(paths: Iterable[Path]) -> int:

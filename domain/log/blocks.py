@@ -96,8 +96,8 @@ def encode_buffers(typed: pa.RecordBatch, free: pa.RecordBatch) -> BlockBuffers:
     )
 
 
-def block_state(facts: BlockFacts, buffers: BlockBuffers) -> bytes:
-    """The stored bytes of a block."""
+def block_state(facts: BlockFacts, buffers: BlockBuffers, extra: dict[str, Any] | None = None) -> bytes:
+    """The stored bytes of a block. `extra`: what its source says beside, small, as the header is bounded."""
     header = BlockHeader(
         **msgspec.structs.asdict(facts),
         count=buffers.count,
@@ -106,8 +106,11 @@ def block_state(facts: BlockFacts, buffers: BlockBuffers) -> bytes:
         typed_sha256=buffers.typed_sha256,
         free_bytes=len(buffers.free),
         free_sha256=buffers.free_sha256,
+        extra=extra or {},
     )
     head = msgspec.msgpack.encode(header)
+    if len(head) > HEADER_BYTES_MAX:
+        raise ValueError(f"a block's header has at most {HEADER_BYTES_MAX} bytes")
     return b"".join((MAGIC, len(head).to_bytes(4, "big"), head, buffers.typed, buffers.free))
 
 

@@ -28,7 +28,7 @@ class SQLiteKeyStore:
     def __init__(self, path: Path, randomness: Callable[[int], bytes]) -> None:
         self._path = path
         self._randomness = randomness
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         with self._storage_errors_translated():
             _make_private(path)
             self._connection = sqlite3.connect(
@@ -57,6 +57,27 @@ class SQLiteKeyStore:
         if key is None:
             raise PersonalKeyMissing(f"the key {key_id} of personal data was destroyed and never comes back")
         return key
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Keys made in here share one commit."""
+        with self._lock:
+            with self._storage_errors_translated():
+                self._connection.execute("BEGIN")
+            try:
+                yield
+            except BaseException:
+                self._connection.rollback()
+                raise
+            with self._storage_errors_translated():
+                self._commit()
+
+    def _commit(self) -> None:
+        try:
+            self._connection.execute("COMMIT")
+        except sqlite3.Error:
+            self._connection.rollback()
+            raise
 
     def destroy(self, key_id: str) -> None:
         """Forget the key and leave a tombstone."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -204,6 +204,66 @@ class UsageRestored(CorrectionEvent, frozen=True, kw_only=True):
     """A void was taken back."""
 
 
+CommandVerdict = Literal["honoured", "duplicate", "refused"]
+
+
+class CommandHonoured(LifecycleEvent, frozen=True, kw_only=True):
+    """The command with this identity was carried out. Its stream has no other record: nobody carries it out again."""
+
+    tenant: str
+    environment: str
+    source: str
+    id: str
+    kind: str  # customer.create ...
+
+
+class CommandRecord(msgspec.Struct, frozen=True, array_like=True):
+    """What became of one command of an append. `source` and `id` are None for a tombstone, which has neither, and where
+    they cannot be ids."""
+
+    offset: int
+    index: int  # its place in a batched record
+    kind: str
+    source: str | None
+    id: str | None
+    outcome: CommandVerdict
+    reason: str | None = None
+
+
+class PartitionEvent(LifecycleEvent, frozen=True, kw_only=True):
+    """Something about a partition of a Kafka topic, in its own stream. The last one tells from where to go on."""
+
+    cluster_id: str
+    topic_id: str
+    topic: str
+    partition: int
+
+
+class PartitionConsumed(PartitionEvent, frozen=True, kw_only=True):
+    """One poll was appended: everything from `first_offset` on and below `next_offset`, and this is its last record.
+
+    `first_version` is the version of the poll's first record in this stream.
+    """
+
+    first_offset: int
+    next_offset: int
+    first_version: int
+    commands: tuple[CommandRecord, ...] = ()
+
+
+class RecordsLost(PartitionEvent, frozen=True, kw_only=True):
+    """The broker had dropped the offsets from `from_offset` on and below `to_offset` before they were read."""
+
+    from_offset: int
+    to_offset: int
+
+
+class OffsetsAccepted(PartitionEvent, frozen=True, kw_only=True):
+    """The partition is read from `next_offset` on, because an operator said so: the broker had less than the log."""
+
+    next_offset: int
+
+
 #: The format of the log that this program writes, and the newest that it can read.
 LOG_FORMAT: Final = 1
 
@@ -249,6 +309,10 @@ LIFECYCLE_TOPICS: Final[dict[str, type[LifecycleEvent]]] = {
     "price.set": PriceSet,
     "usage.voided": UsageVoided,
     "usage.restored": UsageRestored,
+    "command.honoured": CommandHonoured,
+    "source.consumed": PartitionConsumed,
+    "source.records_lost": RecordsLost,
+    "source.offsets_accepted": OffsetsAccepted,
     "log.created": LogCreated,
     "log.sealed": LogSealed,
     "log.closings_announced": ClosingsAnnounced,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
+from urllib.parse import quote
 
 import msgspec
 
@@ -54,6 +55,9 @@ class EventLog(Protocol):
 
     def head_version(self, stream: str) -> int:
         """The last version of a stream; 0 when it has none."""
+
+    def head_versions(self, streams: Sequence[str]) -> dict[str, int]:
+        """The last version of each of these streams that has a record. Many cost little more than one."""
 
     def last_record(self, stream: str) -> LogRecord | None:
         """The last record of a stream (`position` is 0 in it)."""
@@ -127,6 +131,16 @@ def correction_stream(scope: Scope, source: str, event_id: str) -> str:
 def usage_stream(kind: str, name: str) -> str:
     """Where a source of usage writes its blocks: kind is http, file or kafka."""
     return f"usage/{kind}/{name}"
+
+
+def partition_stream(cluster_id: str, topic_id: str, partition: int) -> str:
+    """Where a partition of a Kafka topic is appended. A topic that was made again has another id, and so a stream."""
+    return usage_stream("kafka", f"{quote(cluster_id, safe='')}/{quote(topic_id, safe='')}/{partition}")
+
+
+def command_stream(scope: Scope, source: str, command_id: str) -> str:
+    """What a command reserves by being honoured: it has one record, whatever way the command came."""
+    return f"command/{scope}/{len(source)}/{source}/{command_id}"
 
 
 #: What concerns the log as a whole: its creation, its seals, the closings that were announced.

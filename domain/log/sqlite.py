@@ -7,6 +7,7 @@ the other writers out.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,8 @@ BUSY_TIMEOUT_SECONDS: Final = 30
 POOL_SIZE: Final = 8
 POOL_OVERFLOW_MAX: Final = 24
 READ_BYTES_MAX: Final = 64 * 1024 * 1024
+#: How many streams one statement asks about.
+QUERIED_STREAMS_MAX: Final = 500
 WAL_BYTES_KEPT_MAX: Final = 64 * 1024 * 1024
 
 # A column named rowid makes the recorder's own `SELECT rowid, *` read it; declared, it survives VACUUM.
@@ -110,6 +113,10 @@ class _LogRecorder(SQLiteApplicationRecorder):
         return [_CREATE_TABLE, _CREATE_GAP_GUARD]
 
 
+_HEAD_VERSIONS: Final = """SELECT originator_id, max(originator_version) FROM stored_events
+    WHERE originator_id IN (SELECT value FROM json_each(?)) GROUP BY originator_id"""
+
+
 @contextmanager
 def _anyones_turn() -> Iterator[None]:
     yield
@@ -187,6 +194,16 @@ class SQLiteEventLog:
     def head_version(self, stream: str) -> int:
         """The last version of a stream; 0 when it has none."""
         return self._number("SELECT max(originator_version) FROM stored_events WHERE originator_id = ?", (stream,))
+
+    def head_versions(self, streams: Sequence[str]) -> dict[str, int]:
+        """The last version of each of these streams that has a record."""
+        found: dict[str, int] = {}
+        with self._storage_errors_translated(), self._datastore.transaction(commit=False) as cursor:
+            for first in range(0, len(streams), QUERIED_STREAMS_MAX):
+                asked = json.dumps(list(streams[first : first + QUERIED_STREAMS_MAX]))
+                cursor.execute(_HEAD_VERSIONS, (asked,))
+                found |= {str(stream): int(version) for stream, version in cursor.fetchall()}
+        return found
 
     def last_record(self, stream: str) -> LogRecord | None:
         """The last record of a stream, with position 0; None when it has none."""

@@ -45,6 +45,7 @@ LOGICAL_VIEWS: Final[dict[str, str]] = {
         " FROM {db}.prices t LEFT JOIN {db}.scopes s ON s.scope_key = t.scope_key"
     ),
     "corrections": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.corrections t {_SCOPED}",
+    "sources": "SELECT * FROM {db}.sources",
     "outcomes": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.outcomes t {_SCOPED}",
     "usage rows": (
         "SELECT s.tenant, s.environment, c.customer_id, k.type, k.provider, k.model,"

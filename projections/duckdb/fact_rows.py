@@ -1,4 +1,4 @@
-"""Customers, their facts, budgets, meters, keys and prices, as the read store keeps them."""
+"""Customers, their facts, budgets, meters, keys, prices and sources, as the read store keeps them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from domain.scope import Scope
 from projections.duckdb.changes import CustomerRow
 from projections.duckdb.instants import aware, aware_or_none
 from projections.duckdb.query import Query
-from projections.read_store import ApiKeyRecord, CustomerRecord, Fact, PriceRecord
+from projections.read_store import ApiKeyRecord, CustomerRecord, Fact, PriceRecord, SourceRecord
 
 _FACT: Final = "position, effective_at, recorded_at, kind, fields, actor, dialect, reason"
 _CUSTOMER: Final = "customer_key, customer_id, first_position"
@@ -213,3 +213,18 @@ def _price(row: Row) -> PriceRecord:
     position, tenant, environment, provider, model, versions, library, recorded_at, actor = row
     scope = None if tenant is None else Scope(tenant, environment)
     return PriceRecord(position, scope, provider, model, _versions.decode(versions), library, aware(recorded_at), actor)
+
+
+def sources(cursor: duckdb.DuckDBPyConnection, after: str | None, limit: int) -> list[SourceRecord]:
+    """A page of the partitions that were read, by stream."""
+    rows = cursor.execute(
+        """SELECT stream, topic, partition_number, next_offset, records_lost, commands_refused, position, recorded_at
+        FROM sources WHERE stream > ? ORDER BY stream LIMIT ?""",
+        [after or "", limit],
+    ).fetchall()
+    return [_source(row) for row in rows]
+
+
+def _source(row: Row) -> SourceRecord:
+    stream, topic, partition, next_offset, lost, refused, position, recorded_at = row
+    return SourceRecord(stream, topic, partition, next_offset, lost, refused, position, aware(recorded_at))

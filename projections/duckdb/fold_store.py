@@ -5,7 +5,6 @@ One thread writes at a time. `begin` .. `commit` enclose everything a fold step 
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from domain.log.lifecycle_events import LifecycleEvent, PriceVersion
 from domain.scope import Scope
 from projections.duckdb.changes import Changes, Positions
 from projections.duckdb.generations import Generations
+from projections.duckdb.waiting_rows import SourceMoved, WaitingRows
 from projections.fold_state import FoldState, NewKeys
 
 _DELTA_SUMS: Final = """
@@ -26,6 +26,11 @@ _DELTA_SUMS: Final = """
     {sign}count(*) FILTER (cost_origin = 'unknown')"""
 
 
+_UPSERT_SOURCES: Final = """INSERT INTO sources BY NAME SELECT * FROM staged
+    ON CONFLICT (stream) DO UPDATE SET topic = excluded.topic, partition_number = excluded.partition_number,
+    next_offset = excluded.next_offset, records_lost = records_lost + excluded.records_lost,
+    commands_refused = commands_refused + excluded.commands_refused, position = excluded.position,
+    recorded_at = excluded.recorded_at"""
 _ADDED: Final = "min(time), max(time)"
 _TAKEN_AWAY: Final = "NULL, NULL"
 
@@ -61,6 +66,7 @@ class DuckDBFoldStore:
         self._cursor = cursor
         #: What snapshots of this store may know from memory; complete once the state is loaded.
         self.changes: Final = Changes()
+        self._waiting = WaitingRows()
         self._generations = Generations(cursor)
         self.load_generations()
 
@@ -83,6 +89,7 @@ class DuckDBFoldStore:
 
     def begin(self) -> None:
         self.changes.begin()
+        self._waiting = WaitingRows()
         self._cursor.execute("BEGIN")
 
     def commit(self) -> None:
@@ -146,12 +153,20 @@ class DuckDBFoldStore:
         self._cursor.execute(f"INSERT INTO {table} BY NAME SELECT * FROM staged")
 
     def advance(self, position: int, running_hash: bytes, recorded_at: datetime | None) -> None:
-        """Record how far the fold has come."""
+        """Write what waited, and record how far the fold has come."""
+        for table, rows in self._waiting.facts():
+            self._insert(table, rows)
+        if (moved := self._waiting.sources()) is not None:
+            self._upsert_sources(moved)
+        self._waiting = WaitingRows()
         self._cursor.execute(
             "UPDATE progress SET position = ?, running_hash = ?, recorded_at = ?",
             [position, running_hash, None if recorded_at is None else naive(recorded_at)],
         )
         self.changes.publish(position)
+
+    def _upsert_sources(self, staged: pa.Table) -> None:
+        self._cursor.execute(_UPSERT_SOURCES)
 
     def add_log_records(self, records: pa.Table) -> None:
         self._insert("log_records", records)
@@ -253,22 +268,14 @@ class DuckDBFoldStore:
         event: LifecycleEvent,
         fields: dict[str, Any],
     ) -> None:
-        """One fact of a customer, budget or meter; `owner` is its key in `table`."""
+        """One fact of a customer, budget or meter; `owner` is its key in `table`. Written with the step's progress."""
         if table == "customer_facts":
             self.changes.wrote_fact(owner[0])
-        values = [
-            *owner,
-            position,
-            naive(event.effective_at),
-            naive(event.recorded_at),
-            kind,
-            json.dumps(fields),
-            event.provenance.actor,
-            event.provenance.dialect,
-            event.provenance.reason,
-        ]
-        places = ", ".join("?" * len(values))
-        self._cursor.execute(f"INSERT INTO {table} VALUES ({places})", values)
+        self._waiting.add_fact(table, owner, position, kind, event, fields)
+
+    def move_source(self, moved: SourceMoved) -> None:
+        """A partition was read on, or something about it was told."""
+        self._waiting.move_source(moved)
 
     def add_correction(
         self, scope_key: int, source: str, event_id: str, kind: str, position: int, event: LifecycleEvent

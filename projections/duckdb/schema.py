@@ -3,15 +3,15 @@
 What is true at log position P of a versioned table (usage rows): `counted_at <= P AND (closed_at IS NULL OR closed_at
 > P)`.
 A void, a restore and a price given later close one version of a row and open another; no number is ever overwritten.
-Keys (`scope_key`, `customer_key`, `kind_key`) are given in log order, so that a rebuild gives them again; they never
-leave the store.
+Keys (`scope_key`, `customer_key`, `kind_key`) are given as the fold meets what they stand for; they never leave the
+store, and no logical view holds one.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 ROW_COLUMNS: Final = """
     scope_key INTEGER NOT NULL,
@@ -104,6 +104,11 @@ TABLES: Final[tuple[str, ...]] = (
         VARCHAR,
         outcome VARCHAR NOT NULL, reason VARCHAR, detail VARCHAR, first_locator BIGINT, content UBIGINT,
         recorded_at TIMESTAMP NOT NULL, stream VARCHAR NOT NULL, raw BLOB)""",
+    # How far each partition of a Kafka topic was read, and what was lost or refused on the way.
+    """CREATE TABLE sources (
+        stream VARCHAR PRIMARY KEY, topic VARCHAR NOT NULL, partition_number INTEGER NOT NULL,
+        next_offset BIGINT NOT NULL, records_lost BIGINT NOT NULL, commands_refused BIGINT NOT NULL,
+        position BIGINT NOT NULL, recorded_at TIMESTAMP NOT NULL)""",
     # Tables that hold usage rows and day deltas; see generations.py.
     """CREATE TABLE generations (
         name VARCHAR NOT NULL, kind VARCHAR NOT NULL, number INTEGER NOT NULL, state VARCHAR NOT NULL,

@@ -45,6 +45,7 @@ from projections.read_store import (
     RowSpan,
     Segment,
     SourceCounts,
+    SourceRecord,
     UsageEventRow,
     UsageQuestion,
     UsageSum,
@@ -125,6 +126,9 @@ class DuckDBSnapshot:
             [self._scope_key(scope)],
         )
         return [SourceCounts(stream, OutcomeCounts(*counts)) for stream, *counts in rows]
+
+    def sources(self, after: str | None, limit: int) -> list[SourceRecord]:
+        return fact_rows.sources(self._cursor, after, _page(limit))
 
     def totals(self) -> OutcomeCounts:
         return OutcomeCounts(*self._rows(f"SELECT {_COUNTS} FROM log_records")[0])

@@ -3,7 +3,8 @@
 Blocks marked `sh` are run as they are; in blocks marked `console`, lines that begin with `$ ` are run and the lines
 below are what has to appear in their output, in order, where `...` stands for anything. Comments steer:
 `<!-- serving -->` starts an engine on ./data for the rest of the page, `<!-- not run: reason -->` leaves the next
-block out.
+block out. Of the next block alone, `<!-- stays running -->` says that its command runs to the end of the page, and
+`<!-- in a moment -->` that its commands are repeated until they print what is expected.
 """
 
 from __future__ import annotations
@@ -14,18 +15,23 @@ from typing import NamedTuple
 
 _FENCE = re.compile(r"^```(\w*)$")
 _SERVING = re.compile(r"^<!-- serving -->$")
+_MANNER = re.compile(r"^<!-- (stays running|in a moment) -->$")
 _NOT_RUN = re.compile(r"^<!-- not run: \S.* -->$")
 RUN_LANGUAGES = ("sh", "console")
 OTHER_LANGUAGES = ("text", "json", "yaml", "python", "http")
 
 
 class Step(NamedTuple):
-    """A command, the lines that have to appear in what it prints, and whether an engine runs by then."""
+    """A command, the lines that have to appear in what it prints, and whether an engine runs by then.
+
+    `manner`: `once`, `stays running` or `in a moment`.
+    """
 
     command: str
     expected: tuple[str, ...]
     serving: bool
     line: int
+    manner: str = "once"
 
 
 def steps_of(page: str) -> list[Step]:
@@ -35,6 +41,7 @@ def steps_of(page: str) -> list[Step]:
 
 def _steps(lines: list[str]) -> Iterator[Step]:
     serving = skip = False
+    manner = "once"
     number = 0
     while number < len(lines):
         line = lines[number]
@@ -43,6 +50,8 @@ def _steps(lines: list[str]) -> Iterator[Step]:
         if fence is None:
             serving = serving or _SERVING.match(line) is not None
             skip = skip or _NOT_RUN.match(line) is not None
+            steered = _MANNER.match(line)
+            manner = manner if steered is None else steered[1]
             continue
         begin = number
         while lines[number] != "```":
@@ -52,11 +61,11 @@ def _steps(lines: list[str]) -> Iterator[Step]:
         if fence[1] not in (*RUN_LANGUAGES, *OTHER_LANGUAGES):
             raise ValueError(f"line {begin}: a block of what? {fence[1]!r} is neither run nor known")
         if not skip and fence[1] == "sh":
-            yield Step("\n".join(block), (), serving, begin + 1)
+            yield Step("\n".join(block), (), serving, begin + 1, manner)
         elif not skip and fence[1] == "console":
-            yield from _console_steps(block, serving, begin + 1)
+            yield from (step._replace(manner=manner) for step in _console_steps(block, serving, begin + 1))
         if fence[1] in RUN_LANGUAGES:
-            skip = False
+            skip, manner = False, "once"
 
 
 def _console_steps(block: list[str], serving: bool, line: int) -> Iterator[Step]:

@@ -21,6 +21,15 @@ $ third
 out
 $ fourth
 ```
+<!-- stays running -->
+```sh
+fifth
+```
+<!-- in a moment -->
+```console
+$ sixth
+out
+```
 ```text
 no command
 ```
@@ -32,6 +41,8 @@ def test_commands_are_found_in_their_order() -> None:
         Step("first\nsecond", (), False, 2),
         Step("third", ("out",), True, 11),
         Step("fourth", (), True, 13),
+        Step("fifth", (), True, 17, "stays running"),
+        Step("sixth", ("out",), True, 21, "in a moment"),
     ]
 
 

@@ -54,6 +54,14 @@ def heads_name_the_last_version_record_and_position(log: EventLog) -> None:
     assert log.head_position() == 3
 
 
+def heads_of_many_streams_are_asked_at_once(log: EventLog) -> None:
+    names = [f"stream/{number}" for number in range(1_200)]
+    log.append([record(name, 1) for name in names] + [record(names[7], 2)])
+
+    assert log.head_versions([]) == {}
+    assert log.head_versions(["nothing", *names]) == dict.fromkeys(names, 1) | {names[7]: 2}
+
+
 def appending_nothing_changes_nothing(log: EventLog) -> None:
     assert log.append([]) == []
     assert log.head_position() == 0
@@ -119,6 +127,7 @@ CONFORMANCE: Final[tuple[Callable[[EventLog], None], ...]] = (
     a_read_keeps_to_its_bounds,
     a_stream_is_read_by_versions_without_positions,
     heads_name_the_last_version_record_and_position,
+    heads_of_many_streams_are_asked_at_once,
     appending_nothing_changes_nothing,
     a_taken_version_fences_the_whole_append,
     a_gap_between_versions_fences_the_append,

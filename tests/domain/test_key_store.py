@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,23 @@ def test_a_key_is_made_once_and_found_again_by_another_opening(path: Path) -> No
     again = SQLiteKeyStore(path, CountedRandomness("other"))
     assert again.key_for("a:1") == key
     again.close()
+
+
+def test_keys_made_together_are_all_there_or_none(path: Path) -> None:
+    store, other = SQLiteKeyStore(path, CountedRandomness()), SQLiteKeyStore(path, CountedRandomness("other"))
+    with store.together():
+        keys = [store.create(f"a:{number}") for number in range(3)]
+        assert store.key_for("a:0") == keys[0]
+        assert other.key_for("a:0") is None
+    assert [other.key_for(f"a:{number}") for number in range(3)] == keys
+
+    with suppress(ZeroDivisionError), store.together():
+        store.create("b:1")
+        raise ZeroDivisionError
+    assert (store.key_for("b:1"), other.key_for("b:1")) == (None, None)
+    assert other.create("b:1") == store.create("b:1")
+    store.close()
+    other.close()
 
 
 def test_a_destroyed_key_never_comes_back(path: Path) -> None:

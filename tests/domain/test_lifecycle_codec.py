@@ -53,6 +53,8 @@ def _values(kind: msgspec.inspect.Type) -> st.SearchStrategy[Any]:
             return st.datetimes(timezones=st.just(UTC))
         case msgspec.inspect.NoneType():
             return st.none()
+        case msgspec.inspect.LiteralType():
+            return st.sampled_from(kind.values)
         case msgspec.inspect.UnionType():
             return st.one_of(*map(_values, kind.types))
         case msgspec.inspect.VarTupleType():

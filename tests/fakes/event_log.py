@@ -46,6 +46,10 @@ class InMemoryEventLog:
         with self._lock:
             return self._heads.get(stream, 0)
 
+    def head_versions(self, streams: Sequence[str]) -> dict[str, int]:
+        with self._lock:
+            return {stream: self._heads[stream] for stream in streams if stream in self._heads}
+
     def last_record(self, stream: str) -> LogRecord | None:
         found = self.stream(stream, self.head_version(stream) - 1)
         return found[-1] if found else None

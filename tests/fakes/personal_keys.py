@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from domain.errors import PersonalKeyMissing
 
 
@@ -19,6 +22,15 @@ class InMemoryPersonalKeys:
         if key is None:
             raise PersonalKeyMissing(f"the key {key_id} was destroyed")
         return key
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        before = dict(self.keys)
+        try:
+            yield
+        except BaseException:
+            self.keys = before
+            raise
 
     def destroy(self, key_id: str) -> None:
         self.keys[key_id] = None

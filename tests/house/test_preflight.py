@@ -9,7 +9,16 @@ import time
 
 import pytest
 
-from deploy.preflight import DEBIAN, port_problem, python_problem, venv_problem
+from deploy.preflight import (
+    DEBIAN,
+    DEBIAN_JAVA,
+    DEBIAN_MAVEN,
+    java_problem,
+    maven_problem,
+    port_problem,
+    python_problem,
+    venv_problem,
+)
 from tests.meterfold_process import ROOT
 
 
@@ -24,6 +33,28 @@ def test_an_old_python_is_named_with_its_remedy(version: tuple[int, ...], fine: 
 def test_a_missing_venv_module_is_named_with_its_remedy(missing: str) -> None:
     assert venv_problem(lambda name: True) is None
     assert DEBIAN in str(venv_problem(lambda name: name != missing))
+
+
+@pytest.mark.parametrize(
+    ("said", "fine"),
+    [
+        ('openjdk version "17.0.15" 2025-04-15', True),
+        ('openjdk version "21" 2023-09-19', True),
+        ('java version "1.8.0_392"', False),
+        ('openjdk version "11.0.2"', False),
+        ("Unable to locate a Java Runtime", False),
+        (None, False),
+    ],
+)
+def test_an_old_or_missing_java_is_named_with_its_remedy(said: str | None, fine: bool) -> None:
+    problem = java_problem(said)
+    assert (problem is None) == fine
+    assert fine or DEBIAN_JAVA in str(problem)
+
+
+def test_a_missing_maven_is_named_with_its_remedy() -> None:
+    assert maven_problem("bin/mvn") is None
+    assert DEBIAN_MAVEN in str(maven_problem(None))
 
 
 def test_a_taken_port_is_named_with_another_one() -> None:

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from api.bodies import plain_json
 from api.dialects.litellm.budget_fields import (
     BUDGET_MEMBERS,
     PERIOD_FIELDS,
@@ -20,6 +19,7 @@ from api.dialects.litellm.budget_fields import (
 )
 from api.dialects.litellm.given import NewCustomerRequest, UpdateCustomerRequest
 from consumers.budgeted_customer_commands import BudgetedChange
+from domain.json_numbers import plain_json
 
 _REPLACED: Final = frozenset({"metadata", "model_limits"})
 #: The members that stand or fall with the period.

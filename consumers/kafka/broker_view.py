@@ -1,0 +1,89 @@
+"""What a consumer asks of its client beside records: about cluster and partitions, and what to fetch.
+
+The group may take a partition at any moment, in the thread of the library.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from kafka import KafkaConsumer, TopicPartition
+
+from consumers.kafka.starting_places import OffsetBounds
+from consumers.partition_batches import PartitionSource
+
+ASKING_MILLISECONDS_MAX: Final = 5_000
+
+
+class BrokerView:
+    """Metadata as the client has it, offsets as the broker answers, and what to fetch. For one thread.
+
+    The library tells topic ids to nobody: they are read where it keeps them.
+    """
+
+    def __init__(self, client: KafkaConsumer) -> None:
+        self._client = client
+        self._cluster: Any = client._cluster  # noqa: SLF001
+
+    def source(self, partition: TopicPartition) -> PartitionSource | None:
+        """Which stream of records a partition is now; None while the client does not know the topic."""
+        topic_id = self.topic_id(partition.topic)
+        cluster_id = self._cluster.cluster_id
+        if topic_id is None or cluster_id is None:
+            self._cluster.request_update()
+            return None
+        return PartitionSource(cluster_id, topic_id, partition.topic, partition.partition)
+
+    def topic_id(self, topic: str) -> str | None:
+        """The id of a topic, which another topic of the same name does not have; None while it is not known."""
+        found = self._cluster.topic_id(topic)
+        return str(found) if found is not None and found.int else None
+
+    def bounds(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, OffsetBounds]:
+        """What the broker has of these. Raises what the library raises, after `ASKING_MILLISECONDS_MAX`."""
+        firsts = self._client.beginning_offsets(partitions, timeout_ms=ASKING_MILLISECONDS_MAX)
+        ends = self._client.end_offsets(partitions, timeout_ms=ASKING_MILLISECONDS_MAX)
+        return {partition: OffsetBounds(firsts[partition], ends[partition]) for partition in partitions}
+
+    def committed(self, partition: TopicPartition) -> int | None:
+        """The group's committed offset: a hint, which may be absent, or anything."""
+        found: int | None = self._client.committed(partition, timeout_ms=ASKING_MILLISECONDS_MAX)
+        return found
+
+    def seek(self, partition: TopicPartition, offset: int) -> bool:
+        """Read on from here; False when the group has just taken the partition away."""
+        try:
+            self._client.seek(partition, offset)
+        except (AssertionError, KeyError):
+            return False
+        return True
+
+    def pause(self, partitions: Iterable[TopicPartition]) -> None:
+        """Fetch nothing of these, as far as they are still ours."""
+        for partition in partitions:
+            with suppress(KeyError):
+                self._client.pause(partition)
+
+    def resume(self, partitions: Iterable[TopicPartition]) -> None:
+        """Fetch these again, as far as they are still ours."""
+        for partition in partitions:
+            with suppress(KeyError):
+                self._client.resume(partition)
+
+    def see_join_through(self) -> None:
+        """Have the next poll wait for a join of the group that the last one left under way.
+
+        The library itself forgets it when the join began because a topic has other partitions than before: once its
+        leader has assigned them it sees no reason to join any more, and never takes what it was assigned.
+        """
+        coordinator: Any = getattr(self._client, "_coordinator", None)
+        if getattr(coordinator, "_join_task", None) is not None and not coordinator.need_rejoin():
+            coordinator.request_rejoin()
+
+    def silent_seconds(self) -> float:
+        """Since when the broker has not answered a question about topics, which the client repeats by itself."""
+        answered_ms: float = self._cluster._last_successful_refresh_ms  # noqa: SLF001
+        return max(0.0, time.monotonic() - answered_ms / 1_000)

@@ -1,0 +1,61 @@
+"""Runs of records of one partition: their fields as columns. Knows of no client."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+Headers = tuple[tuple[str, bytes | None], ...]
+NO_HEADERS: Final[Headers] = ()
+
+
+class RecordRun(msgspec.Struct):
+    """Records of one partition in order of their offsets, as columns of equal length.
+
+    Everything that the broker has from `first_offset` on and below `next_offset`. Offsets may have gaps: compaction,
+    transactions.
+    """
+
+    first_offset: int
+    next_offset: int
+    offsets: list[int]
+    timestamps_ms: list[int]
+    keys: list[bytes | None]
+    values: list[bytes | None]
+    headers: list[Headers] | None  # None: not one of the records has any
+    value_bytes: int
+
+    @classmethod
+    def starting_at(cls, offset: int) -> RecordRun:
+        """An empty run."""
+        return cls(offset, offset, [], [], [], [], None, 0)
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def extend(self, other: RecordRun) -> None:
+        """Append the records of the run that follows this one."""
+        if other.headers is not None and self.headers is None:
+            self.headers = [NO_HEADERS] * len(self)
+        if self.headers is not None:
+            self.headers += [NO_HEADERS] * len(other) if other.headers is None else other.headers
+        self.offsets += other.offsets
+        self.timestamps_ms += other.timestamps_ms
+        self.keys += other.keys
+        self.values += other.values
+        self.value_bytes += other.value_bytes
+        self.next_offset = other.next_offset
+
+
+class RunBounds(msgspec.Struct, frozen=True):
+    """Where a run ends. The broker's batch that reaches a bound still belongs to it as a whole."""
+
+    records_max: int
+    value_bytes_max: int
+
+    def are_reached(self, run: RecordRun) -> bool:
+        return self.reached_by(len(run), run.value_bytes)
+
+    def reached_by(self, records: int, size_bytes: int) -> bool:
+        return records >= self.records_max or size_bytes >= self.value_bytes_max

@@ -1,0 +1,312 @@
+"""Apache Kafka on this machine, for development and tests: broker and controller in one process, on loopback only.
+
+    python3 deploy/kafka/broker.py [--port PORT] [--folder FOLDER]
+
+1. Fetch the jars that pom.xml pins, once, into .kafka/.
+2. Format a data folder, once.
+3. Start the broker on it, and wait until it says that it has started.
+4. Stop it when told to (Ctrl+C, SIGTERM), so that the next start needs no recovery.
+
+Uses the standard library only. Java 17 and Maven do the rest; `make kafka` says how to install them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+HERE: Final = Path(__file__).resolve().parent
+CACHE: Final = HERE.parent.parent / ".kafka"
+HOST: Final = "127.0.0.1"
+USUAL_PORT: Final = 9092
+
+HEAP: Final = "512m"
+FETCH_SECONDS_MAX: Final = 600
+FORMAT_SECONDS_MAX: Final = 60
+START_SECONDS_MAX: Final = 60
+STOP_SECONDS_MAX: Final = 30
+POLL_SECONDS: Final = 0.05
+SHOWN_LINES_MAX: Final = 30
+
+_STARTED: Final = b"Kafka Server started"
+
+
+class BrokerFailed(Exception):
+    """The broker could not be fetched, formatted, started or stopped; the message holds what it said last."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a broker lives: its folder, and its two ports on loopback.
+
+    `listeners` are further ones, each as `NAME://HOST:PORT`; `properties` go before those that are written by
+    default; `format_arguments` go to Kafka's own formatting command, for users of SCRAM.
+    """
+
+    folder: Path
+    port: int
+    controller_port: int
+    listeners: tuple[str, ...] = ()
+    properties: Mapping[str, str] = field(default_factory=dict)
+    format_arguments: tuple[str, ...] = ()
+
+    @property
+    def bootstrap(self) -> str:
+        """What clients are given."""
+        return f"{HOST}:{self.port}"
+
+    @property
+    def configuration(self) -> Path:
+        return self.folder / "server.properties"
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "broker.log"
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody listens on now."""
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+def fetched_jars(cache: Path = CACHE) -> Path:
+    """The folder with the jars of pom.xml, fetched when it is not there. Raises `BrokerFailed`.
+
+    Several processes may ask at once: each fetches into a folder of its own, and the first to be done names its one.
+    """
+    pom = HERE / "pom.xml"
+    jars = cache / f"jars-{hashlib.sha256(pom.read_bytes()).hexdigest()[:16]}"
+    if jars.is_dir():
+        return jars
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as fetching:
+        copy = "dependency:copy-dependencies"
+        arguments = [_program("mvn"), "-q", "-B", "-f", str(pom), copy, f"-DoutputDirectory={fetching}/jars"]
+        _run([*arguments, "-DincludeScope=runtime"], FETCH_SECONDS_MAX, cache)
+        try:
+            Path(fetching, "jars").rename(jars)
+        except OSError:
+            if not jars.is_dir():
+                raise
+    return jars
+
+
+def format_folder(place: Place, jars: Path) -> None:
+    """Write the configuration, and make the folder that of a new cluster unless it is one already."""
+    place.folder.mkdir(parents=True, exist_ok=True)
+    written = {**_defaults(place), **place.properties}
+    place.configuration.write_text("".join(f"{name}={value}\n" for name, value in written.items()))
+    if (place.data / "meta.properties").exists():
+        return
+    tool = ["kafka.tools.StorageTool", "format", "--cluster-id", _new_cluster_id(), "--config"]
+    arguments = [*tool, str(place.configuration), *place.format_arguments]
+    _run(_java(jars, "64m", arguments), FORMAT_SECONDS_MAX, place.folder)
+
+
+def _defaults(place: Place) -> dict[str, str]:
+    """Of a cluster with one member: nothing waits for others, and nothing is made for thousands of clients."""
+    own = f"PLAINTEXT://{place.bootstrap}"
+    return {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@{HOST}:{place.controller_port}",
+        "controller.listener.names": "CONTROLLER",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "listeners": ",".join((own, *place.listeners, f"CONTROLLER://{HOST}:{place.controller_port}")),
+        "advertised.listeners": ",".join((own, *place.listeners)),
+        "log.dirs": str(place.data),
+        "auto.create.topics.enable": "false",
+        "num.partitions": "6",
+        "offsets.topic.replication.factor": "1",
+        "offsets.topic.num.partitions": "3",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "transaction.state.log.num.partitions": "3",
+        "share.coordinator.state.topic.replication.factor": "1",
+        "share.coordinator.state.topic.min.isr": "1",
+        "group.initial.rebalance.delay.ms": "0",
+        "group.min.session.timeout.ms": "1000",
+        # How long one that was killed still counts as running, and its next start waits.
+        "broker.session.timeout.ms": "4000",
+        "broker.heartbeat.interval.ms": "1000",
+        "log.retention.check.interval.ms": "1000",
+        "log.initial.task.delay.ms": "1000",
+        "log.cleaner.dedupe.buffer.size": "16777216",
+        "num.network.threads": "2",
+        "num.io.threads": "4",
+    }
+
+
+class Broker:
+    """A broker that may be started, stopped, killed and started again in its place."""
+
+    def __init__(self, place: Place, jars: Path) -> None:
+        self.place = place
+        self._jars = jars
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        return self.place.bootstrap
+
+    @property
+    def pid(self) -> int:
+        """Its process id; raises `BrokerFailed` when it does not run."""
+        if self._process is None:
+            raise BrokerFailed("the broker does not run")
+        return self._process.pid
+
+    def start(self) -> None:
+        """Format the folder if it is new, start, and wait until the broker takes requests. Raises `BrokerFailed`."""
+        format_folder(self.place, self._jars)
+        with self.place.output.open("ab") as output:
+            begin = output.tell()
+            command = _java(self._jars, HEAP, ["kafka.Kafka", str(self.place.configuration)])
+            self._process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+        try:
+            self._await_started(begin)
+        except BaseException:
+            self.kill()
+            raise
+
+    def _await_started(self, begin: int) -> None:
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while _STARTED not in (said := self._said_since(begin)):
+            if self.ended() or time.monotonic() > deadline:
+                last = b"\n".join(said.splitlines()[-SHOWN_LINES_MAX:]).decode(errors="replace")
+                raise BrokerFailed(f"the broker did not start on {self.bootstrap}:\n{last}")
+            time.sleep(POLL_SECONDS)
+
+    def _said_since(self, begin: int) -> bytes:
+        with self.place.output.open("rb") as output:
+            output.seek(begin)
+            return output.read()
+
+    def ended(self) -> bool:
+        """Whether it runs no more."""
+        return self._process is None or self._process.poll() is not None
+
+    def stop(self) -> None:
+        """SIGTERM, and wait; does nothing when it runs no more. `BrokerFailed` when it had to be killed instead."""
+        process = self._process
+        if process is None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise BrokerFailed(f"the broker did not stop within {STOP_SECONDS_MAX} s and was killed") from None
+        self._process = None
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def wait(self) -> int:
+        """Wait until it ends by itself; its exit code."""
+        return 0 if self._process is None else self._process.wait()
+
+
+def _java(jars: Path, heap: str, arguments: Sequence[str]) -> list[str]:
+    options = [f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true"]
+    messages = f"-Dlog4j2.configurationFile={(HERE / 'log4j2.properties').as_uri()}"
+    return [_program("java"), *options, messages, "-cp", f"{jars}/*", *arguments]
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise BrokerFailed(f"{name} is not on the path; python3 deploy/preflight.py --kafka says how to install it")
+    return found
+
+
+def _run(command: Sequence[str], seconds_max: int, folder: Path) -> None:
+    try:
+        ended = subprocess.run(command, capture_output=True, cwd=folder, timeout=seconds_max, check=False)
+    except subprocess.TimeoutExpired:
+        raise BrokerFailed(f"{command[0]} did not end within {seconds_max} s") from None
+    if ended.returncode != 0:
+        said = (ended.stdout + ended.stderr).decode(errors="replace").splitlines()[-SHOWN_LINES_MAX:]
+        raise BrokerFailed("\n".join((f"{command[0]} ended with {ended.returncode}:", *said)))
+
+
+def _new_cluster_id() -> str:
+    """16 random bytes as Kafka writes them. One that begins with '-' would be taken for an option."""
+    while (made := base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()).startswith("-"):
+        pass
+    return made
+
+
+def greeting(place: Place) -> str:
+    """What to type next."""
+    return (
+        f"Kafka listens on {place.bootstrap} with its data in {place.folder} (Ctrl+C stops it)\n\n"
+        "In another terminal:\n\n"
+        f"  export METERFOLD_KAFKA_BOOTSTRAP={place.bootstrap}\n"
+        "  meterfold kafka topics --create\n"
+        "  meterfold serve\n"
+    )
+
+
+def main() -> int:
+    """Run a broker until it is told to stop; 1 after saying why it could not."""
+    parser = argparse.ArgumentParser(description="Run Apache Kafka on loopback, for development.")
+    parser.add_argument("--port", type=int, default=USUAL_PORT, help="port of the broker; 0: any free one")
+    parser.add_argument("--folder", type=Path, default=None, help="its data folder, by default .kafka/broker")
+    arguments = parser.parse_args()
+    free, controller_port = free_ports(2)
+    place = Place((arguments.folder or CACHE / "broker").resolve(), arguments.port or free, controller_port)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _run_until_stopped(place)
+    except BrokerFailed as error:
+        sys.stderr.write(f"kafka: {error}\n")
+        return 1
+
+
+def _run_until_stopped(place: Place) -> int:
+    try:
+        broker = Broker(place, fetched_jars())
+        try:
+            broker.start()
+            sys.stdout.write(greeting(place))
+            sys.stdout.flush()
+            return broker.wait()
+        finally:
+            broker.stop()
+    except KeyboardInterrupt:
+        return 0
+
+
+if __name__ == "__main__":
+    os.umask(0o077)
+    sys.exit(main())
