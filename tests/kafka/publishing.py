@@ -58,7 +58,7 @@ def publish(traffic: Traffic, bootstrap: str, topic: str, url: str, seconds_per_
     )
     sys.stdout.write(CONNECTED.decode())
     sys.stdout.flush()
-    deliveries = []
+    failures: list[BaseException] = []
     waiting: list[Sent] = []
     begun = time.monotonic()
     for number, record in enumerate(traffic.records(), 1):
@@ -68,14 +68,14 @@ def publish(traffic: Traffic, bootstrap: str, topic: str, url: str, seconds_per_
                 _post(url, waiting)
         else:
             sent = producer.send(topic, key=record.key, value=record.value, partition=record.partition)
-            deliveries.append(sent)
+            sent.add_errback(failures.append)
         if number % PACE_RECORDS == 0:
             time.sleep(max(0.0, begun + number * seconds_per_record - time.monotonic()))
     _post(url, waiting)
     producer.flush()
-    for delivery in deliveries:
-        delivery.get(timeout=1)
     producer.close()
+    if failures:
+        raise failures[0]
 
 
 def _post(url: str, waiting: list[Sent]) -> None:

@@ -32,8 +32,10 @@ PARTITIONS = 6
 CONSUMERS = 3
 #: So long the log may stand still before the test gives up.
 STANDSTILL_SECONDS_MAX = 90.0
-#: The traffic is spread over what happens.
-PUBLISHING_SECONDS_MIN = 25.0
+#: All of `HAPPENINGS` for so many events, at least once; the traffic is spread over what happens.
+ROUND_EVENTS = 250_000
+ROUNDS = max(1, EVENTS // ROUND_EVENTS)
+ROUND_SECONDS = 25.0
 HEADERS = {"Authorization": f"Bearer {ADMIN_KEY}"}
 #: What happens, while traffic is sent, in an order that the seed gives.
 HAPPENINGS = ("kill", "freeze", "restart broker", "kill", "freeze", "kill broker", "kill")
@@ -51,10 +53,10 @@ def test_every_record_counts_exactly_once_whoever_dies(tmp_path: Path) -> None:
         with serving(folder, tmp_path / "serve.log") as server, fleet(folder, kafka_environment(broker, topic)) as run:
             for number in range(CONSUMERS):
                 run.start(number)
-            traffic = (SEED, EVENTS, PARTITIONS, broker.bootstrap, topic, server.url, PUBLISHING_SECONDS_MIN)
+            traffic = (SEED, EVENTS, PARTITIONS, broker.bootstrap, topic, server.url, ROUNDS * ROUND_SECONDS)
             with publishing(*traffic, tmp_path / "publishing.log"):
                 random = Random(SEED)
-                for happening in random.sample(HAPPENINGS, len(HAPPENINGS)):
+                for happening in random.sample(HAPPENINGS * ROUNDS, len(HAPPENINGS) * ROUNDS):
                     _happen(happening, random, broker, run)
             assert broker.ends(topic) == {number: account.received[number] for number in range(PARTITIONS)}
             _await_all(server, account, run)
