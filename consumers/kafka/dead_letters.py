@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 import structlog
+from kafka.errors import MessageSizeTooLargeError
 
 from consumers.kafka.record_meaning import (
     CONTENT_TYPE_HEADER,
@@ -139,14 +140,21 @@ class LetterBox:
         self.unpublished = 0
 
     def post(self, source: PartitionSource, letters: Iterable[DeadLetter]) -> None:
-        """Publish letters of a partition; whoever wants to know that they arrived calls `settle`."""
-        for letter in letters:
+        """Publish letters of a partition; whoever wants to know that they arrived calls `settle`.
+
+        Where the client has waited for one in vain, the others are not tried: each would wait as long.
+        """
+        waiting = list(letters)
+        for number, letter in enumerate(waiting):
             try:
                 self._producer = self._producer or self._connect()
                 value = b"" if letter.key is None and letter.value is None else letter.value  # one the client demands
                 delivery = self._producer.send(self._topic, value=value, key=letter.key, headers=list(letter.headers))
-            except Exception as error:  # the client raises many kinds: too large, no metadata, closed
+            except MessageSizeTooLargeError as error:
                 self._failed(source, 1, error)
+            except Exception as error:  # the client raises many kinds: no metadata, closed
+                self._failed(source, len(waiting) - number, error)
+                return
             else:
                 self._under_way.setdefault(source.stream, []).append(delivery)
 

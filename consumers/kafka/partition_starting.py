@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 import structlog
@@ -44,10 +44,10 @@ class PartitionStarting:
         self._options = options
         self._monotonic = monotonic
 
-    def start(self, states: Mapping[TopicPartition, AssignedPartition]) -> list[TopicPartition]:
-        """Start those whose time has come; answer which are read from now on.
+    def start(self, states: Mapping[TopicPartition, AssignedPartition]) -> Iterator[TopicPartition]:
+        """Start those whose time has come; each is told as soon as it is read.
 
-        Raises what broker and log raise: then those not yet started are tried again by the next call.
+        Raises what broker and log raise: then those not yet told are tried again by the next call.
         """
         now = self._monotonic()
         due = {place: state for place, state in states.items() if not state.is_resolved() and state.resolve_at <= now}
@@ -58,9 +58,11 @@ class PartitionStarting:
             if source is not None:
                 sources[place] = self._of_replay(source)
         if not sources:
-            return []
+            return
         bounds = self._view.bounds(list(sources))
-        return [place for place, source in sources.items() if self._start(place, due[place], source, bounds[place])]
+        for place, source in sources.items():
+            if self._start(place, due[place], source, bounds[place]):
+                yield place
 
     def _of_replay(self, source: PartitionSource) -> PartitionSource:
         replay = self._options.replay

@@ -38,7 +38,7 @@ def read_in_columns(consumer: KafkaConsumer, bounds: RunBounds) -> bool:
     fetcher = getattr(consumer, "_fetcher", None)
     if not (isinstance(fetcher, Fetcher) and _library_is_known()):
         return False
-    fetcher.PartitionRecords = type("BoundColumns", (_PartitionColumns,), {"bounds": bounds})
+    fetcher.PartitionRecords = type("BoundColumns", (PartitionColumns,), {"bounds": bounds})
     return True
 
 
@@ -68,7 +68,7 @@ def _library_is_known() -> bool:
     )
 
 
-class _PartitionColumns(Fetcher.PartitionRecords):  # type: ignore[misc]
+class PartitionColumns(Fetcher.PartitionRecords):  # type: ignore[misc]
     """Unpacks what was fetched of one partition into runs."""
 
     bounds: RunBounds
@@ -107,7 +107,8 @@ class _PartitionColumns(Fetcher.PartitionRecords):  # type: ignore[misc]
             raise CorruptRecordError(f"a record from offset {first_offset} on is not as it should be") from error
         self.records_read += len(run)
         self.bytes_read += run.value_bytes
-        return [run] if run.offsets else []
+        # Without records, too: what holds only aborted batches has been read, or the place would stay before it.
+        return [run] if run.next_offset > first_offset else []
 
     def _maybe_skip_record(self, batch: PackedBatch) -> bool:
         return False  # done while unpacking

@@ -50,6 +50,10 @@ class RefoldingStore(DuckDBFoldStore):
         if not self._refolding or self._rows >= self._commit_rows_min:
             self._commit()
 
+    def add_log_records(self, records: pa.Table) -> None:
+        super().add_log_records(records)
+        self._rows += records.num_rows  # a log of commands alone has no other rows
+
     def close_row(self, customer_key: int, locator: int, position: int) -> bool:
         self._add_what_is_owed()
         return super().close_row(customer_key, locator, position)

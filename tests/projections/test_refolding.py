@@ -22,13 +22,14 @@ from projections.identity.index import IdentityIndex
 from projections.projector import Projector
 from tests.projections.folded_log import BY_TEST, LOG_ID, SEED, START, FoldedLog, usage
 
-#: What is done to a log: so many events come, one is voided or restored, or a price becomes known.
+#: What is done to a log: events come, one is voided or restored, a price becomes known, a customer is changed.
 IDS = st.integers(0, 30)
 ACTIONS = st.one_of(
     st.tuples(st.just("deliver"), st.lists(IDS, min_size=1, max_size=6)),
     st.tuples(st.just("void"), IDS),
     st.tuples(st.just("restore"), IDS),
     st.tuples(st.just("price"), st.just(0)),
+    st.tuples(st.just("change a customer"), IDS),
 )
 
 
@@ -40,6 +41,10 @@ def act(folded: FoldedLog, action: str, what: Any) -> None:
         folded.commands.void_usage(DEFAULT_SCOPE, "gateway", str(what), BY_TEST)
     elif action == "restore":
         folded.commands.restore_usage(DEFAULT_SCOPE, "gateway", str(what), BY_TEST)
+    elif action == "change a customer":
+        folded.commands.update_customer(
+            DEFAULT_SCOPE, f"c-{what % 3}", {"default_model": f"m-{what}"}, BY_TEST, known=True
+        )
     else:
         price = PriceVersion(None, UnitPrices(Decimal(2), Decimal(3)))
         folded.commands.set_price(DEFAULT_SCOPE, "nowhere", "m-1", price, BY_TEST)
