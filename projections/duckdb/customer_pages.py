@@ -153,11 +153,12 @@ def budgets_named(
 
 
 def customers_blocked(cursor: duckdb.DuckDBPyConnection, scope_key: int, limit: int) -> list[CustomerRecord]:
-    """Customers that were blocked at some time, unblocked since or not, by id."""
+    """Customers whose last block was not taken back, by id; none that was deleted and is not there again."""
     rows = cursor.execute(
-        """SELECT customer_key, customer_id, first_position FROM customers WHERE scope_key = ? AND customer_key IN (
+        f"""SELECT customer_key, customer_id, first_position FROM customers WHERE scope_key = ? AND customer_key IN (
             SELECT customer_key FROM customer_facts WHERE kind IN ('customer.blocked', 'customer.unblocked')
             GROUP BY customer_key HAVING arg_max(kind, position) = 'customer.blocked')
+            AND customer_key NOT IN ({_GONE})
         ORDER BY customer_id LIMIT ?""",
         [scope_key, limit],
     ).fetchall()

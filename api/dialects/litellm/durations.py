@@ -79,6 +79,9 @@ def aligned_periods(duration: Duration, set_at: datetime) -> Periods:
 
 
 def periods_ending_at(duration: Duration, reset_at: datetime) -> Periods:
-    """The periods of a duration of which one ends at `reset_at`."""
+    """The periods of a duration of which one ends at `reset_at`; `InvalidInput` for what is no instant in UTC."""
     aware = reset_at if reset_at.tzinfo is not None else reset_at.replace(tzinfo=UTC)
-    return Periods(native_text(duration), "anchored", instant_text(aware.astimezone(UTC)))
+    try:
+        return Periods(native_text(duration), "anchored", instant_text(aware.astimezone(UTC)))
+    except OverflowError:
+        raise InvalidInput("budget_anchor", "is an instant between 1980 and 2200") from None

@@ -82,7 +82,8 @@ def _data(payload: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "cache_write_tokens", written
     yield "reasoning_tokens", _at_most(reasoning, read)
     yield "cost_usd", _cost(payload)
-    yield "tags", [tag for tag in payload.get("request_tags") or [] if isinstance(tag, str)][:TAGS_MAX]
+    tags = payload.get("request_tags")
+    yield "tags", [tag for tag in tags if isinstance(tag, str)][:TAGS_MAX] if isinstance(tags, list) else []
     yield "latency_ms", _milliseconds(payload.get("startTime"), payload.get("endTime"))
     if payload.get("stream"):
         yield "ttft_ms", _milliseconds(payload.get("startTime"), payload.get("completionStartTime"))

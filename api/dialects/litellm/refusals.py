@@ -29,6 +29,7 @@ SHOWN_NAMES: Final = {
     "total_limit_usd": "max_budget",
     "soft_limit_usd": "soft_budget",
     "model_limits": "model_max_budget",
+    "budget_anchor": "budget_reset_at",
     "requests_per_minute": "rpm_limit",
     "tokens_per_minute": "tpm_limit",
     "parallel_requests_max": "max_parallel_requests",

@@ -175,6 +175,7 @@ def _instant(name: str, text: str | None, day_is: timedelta) -> datetime | None:
     try:
         instant = datetime.fromisoformat(text)
         whole_day = len(text) == len("YYYY-MM-DD")
-        return instant.replace(tzinfo=instant.tzinfo or UTC) + (day_is if whole_day else timedelta())
+        aware = instant.replace(tzinfo=instant.tzinfo or UTC) + (day_is if whole_day else timedelta())
+        return aware.astimezone(UTC)
     except (ValueError, OverflowError):
         raise error(400, "bad_request", f"{name} is YYYY-MM-DD or YYYY-MM-DD HH:MM:SS", name) from None

@@ -108,3 +108,9 @@ def test_what_cannot_be_a_budget_is_told(api: Api, members: JsonObject, status: 
     for path in ("/budget/new", "/budget/update"):
         budget_id = {"budget_id": "row"} if path == "/budget/update" else {}
         assert api.send("POST", path, status, json={**budget_id, **members}).json() == {"detail": told}
+
+
+def test_a_reset_beyond_all_calendars_is_told_and_not_a_fault(api: Api) -> None:
+    members = {"budget_duration": "1mo", "budget_reset_at": "0001-01-01T00:00:00+14:00"}
+    answer = api.send("POST", "/budget/new", 422, json=members).json()
+    assert [breach["loc"] for breach in answer["detail"]] == [["body", "budget_reset_at"]]

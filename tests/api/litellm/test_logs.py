@@ -77,6 +77,14 @@ def test_a_bad_payload_does_not_sink_the_others(api: Api) -> None:
     assert [one["reason"] for one in receipt["outcomes"]] == ["not_an_object", "subject_missing", "time_invalid"]
 
 
+@pytest.mark.parametrize(("name", "tags"), [("number", 7), ("text", "abc"), ("object", {"a": 1}), ("odd", [1, None])])
+def test_tags_that_are_no_list_of_texts_are_no_tags(api: Api, name: str, tags: Any) -> None:
+    receipt = logged(api, payload(f"{name} tags", request_tags=tags), payload(f"beside {name} tags"))
+    assert receipt["counts"] == {"counted": 2, "duplicate": 0, "conflict": 0, "rejected": 0}
+    event = api.get("/v1/events/one", source="litellm", id=f"{name} tags/chatcmpl-{name} tags")["event"]
+    assert event["tags"] == []
+
+
 def test_a_failed_request_counts_as_failed(api: Api) -> None:
     failed = payload("boom", "cus-3", id="boom", status="failure", response_cost=0.0, completion_tokens=0)
     assert logged(api, failed)["counts"]["counted"] == 1

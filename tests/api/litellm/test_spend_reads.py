@@ -121,3 +121,8 @@ def test_a_list_of_requests_needs_only_a_key_that_reads(api: Api) -> None:
     assert api.get("/spend/logs/v2", end_user="nothing-yet")["data"] == []
     refused = api.send("GET", "/spend/logs/v2?start_date=yesterday", 400).json()["error"]
     assert refused["param"] == "start_date"
+
+
+def test_a_moment_beyond_all_calendars_is_told_and_not_a_fault(api: Api) -> None:
+    query = "?start_date=0001-01-01T00:00:00%2B14:00&end_date=2026-01-01"
+    assert "start_date" in api.send("GET", f"/spend/logs/v2{query}", 400).text
