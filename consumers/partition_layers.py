@@ -6,8 +6,8 @@ poll is laid out in layers, usage first in each:
 
     usage of layer 0, commands of layer 0, usage of layer 1, commands of layer 1 ...
 
-Usage goes into the first layer behind the last command about its customer that came before it; a command goes behind
-the usage of its customer that came before it. A poll without commands is one layer.
+Usage goes into the first layer that is behind the last command about its customer and not before its customer's usage
+so far; a command goes behind the usage of its customer that came before it. A poll without commands is one layer.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Layers:
             if identity is None:
                 found.append(0)
                 continue
-            layer = max(layer, identities.get(identity, 0))
-            identities[identity] = layer
-            usage_of[customer] = max(layer, usage_of.get(customer, 0))
+            # An identity that another customer's usage had before may have pushed this customer's usage on.
+            layer = max(layer, identities.get(identity, 0), usage_of.get(customer, 0))
+            identities[identity] = usage_of[customer] = layer
             found.append(layer)
         return found
 

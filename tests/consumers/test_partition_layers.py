@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from consumers.partition_layers import Layers
@@ -29,7 +29,9 @@ def placed(steps: list[Step]) -> list[tuple[int, int]]:
     return found
 
 
+@settings(max_examples=1_000)
 @given(_steps)
+@example([("a", None), ("a", "2"), ("b", "2"), ("b", "1")])
 def test_what_has_to_stay_in_order_does(steps: list[Step]) -> None:
     found = placed(steps)
     for later, (customer, identity) in enumerate(steps):
