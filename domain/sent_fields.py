@@ -15,9 +15,13 @@ from domain.json_numbers import plain_json
 #: Fields of a period whose flat names say of what.
 _PERIOD: Final = ("duration", "alignment", "anchor")
 _OF_BUDGET: Final = ("budget_id", "period_start", "period_end")
+#: What dialects keep beside the fields of their own; no native sender knows of it.
+KEPT_BY_DIALECTS: Final = "dialect_fields"
 #: Fields of limits that customers and shared budgets have alike, under their flat names.
 _LIMITS: Final = tuple(
-    field for field in BUDGET_RULES if field != "name" and field.removeprefix("budget_") not in _PERIOD
+    field
+    for field in BUDGET_RULES
+    if field not in ("name", KEPT_BY_DIALECTS) and field.removeprefix("budget_") not in _PERIOD
 )
 _BUDGET_PERIOD: Final = {name: f"budget_{name}" for name in _PERIOD}
 #: Members of the nested objects by their flat names.
@@ -27,7 +31,9 @@ NESTED: Final[dict[str, dict[str, str]]] = {
 }
 _FLAT_NAMES: Final = frozenset(flat for members in NESTED.values() for flat in members.values())
 #: What may stand in a customer beside the nested objects; a creation may have `CREATION_FIELDS` too.
-CUSTOMER_NAMES: Final = frozenset(CUSTOMER_RULES) - _FLAT_NAMES - CREATION_FIELDS | frozenset(NESTED)
+CUSTOMER_NAMES: Final = (
+    frozenset(CUSTOMER_RULES) - _FLAT_NAMES - CREATION_FIELDS - {KEPT_BY_DIALECTS} | frozenset(NESTED)
+)
 TIER_NAMES: Final = frozenset({"name", *_LIMITS, *_BUDGET_PERIOD})
 _SHOWN: Final = {flat: f"{outer}.{name}" for outer, members in NESTED.items() for name, flat in members.items()}
 _TIER_SHOWN: Final = {flat: name for name, flat in _BUDGET_PERIOD.items()}

@@ -15,6 +15,7 @@ from domain.errors import InvalidInput
 from domain.sent_commands import COMMAND_KINDS, read_command
 from domain.sent_fields import (
     CUSTOMER_NAMES,
+    KEPT_BY_DIALECTS,
     NESTED,
     TIER_NAMES,
     flat_customer_changes,
@@ -41,8 +42,14 @@ def test_every_flat_name_is_that_of_a_rule_and_is_shown_as_it_was_sent() -> None
         changes = flat_customer_changes({outer: dict.fromkeys(members, 1)})
         assert changes.keys() <= CUSTOMER_RULES.keys()
         assert {shown_customer_field(flat) for flat in changes} == {f"{outer}.{name}" for name in members}
-    assert flat_tier_changes(dict.fromkeys(TIER_NAMES, 1)).keys() == BUDGET_RULES.keys()
-    assert {shown_tier_field(flat) for flat in BUDGET_RULES} == TIER_NAMES
+    assert flat_tier_changes(dict.fromkeys(TIER_NAMES, 1)).keys() == BUDGET_RULES.keys() - {KEPT_BY_DIALECTS}
+    assert {shown_tier_field(flat) for flat in BUDGET_RULES if flat != KEPT_BY_DIALECTS} == TIER_NAMES
+
+
+def test_what_dialects_keep_outlives_a_native_sender() -> None:
+    assert KEPT_BY_DIALECTS not in flat_customer_changes({"budget": None})
+    with pytest.raises(InvalidInput):
+        read_command("customer.update", "acme", {KEPT_BY_DIALECTS: {}})
 
 
 def test_a_nested_null_clears_all_its_members() -> None:
