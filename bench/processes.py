@@ -39,8 +39,12 @@ def run_step(name: str, parameters: msgspec.Struct, result: type[Result], cores:
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """This process's, without settings of the engine."""
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("METERFOLD_")}
+    """This process's, without settings of the engine, and without what another measurement has left."""
+    plain = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("METERFOLD_") and name != APPEND_FILE_VARIABLE
+    }
     return {**plain, "PYTHONPATH": str(ROOT), **more}
 
 
