@@ -63,8 +63,11 @@ class Compaction:
 
     def run(self, kind: Kind, open_rows_min: int) -> bool:
         """Compact a kind if its open generation has `open_rows_min` rows; answer whether it did."""
+        return self._unless_interrupted(lambda: self._run(kind, open_rows_min))
+
+    def _unless_interrupted(self, work: Callable[[], bool]) -> bool:
         try:
-            return not self._interrupted and self._run(kind, open_rows_min)
+            return not self._interrupted and work()
         except duckdb.InterruptException:
             if not self._interrupted:
                 raise
@@ -89,12 +92,7 @@ class Compaction:
 
         What a merge has left free lies before what it wrote, where the file cannot give it back.
         """
-        try:
-            return not self._interrupted and self._reclaim(kind)
-        except duckdb.InterruptException:
-            if not self._interrupted:
-                raise
-            return False
+        return self._unless_interrupted(lambda: self._reclaim(kind))
 
     def move_small_tables(self) -> None:
         """Make way at the end of the file. The fold is held for it."""
