@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ import msgspec
 from bench.http_load import Address, LoadResult, LoadRun, percentiles, read_latencies
 from bench.processes import ROOT, clean_environment, largest_child_bytes, peak_bytes, run_step
 from bench.reads import Latencies, ReadRun, budgeted_customers, customers_asked
+from consumers.fold_position import FoldPositionReader
 
 _COMMAND: Final = "from api.cli.main import main; main()"
 STOP_SECONDS_MAX: Final = 60.0
@@ -98,11 +100,23 @@ def measure_reads(run: ReadRun) -> list[Latencies]:
             measured.append(Latencies(question, "HTTP", 0.0, p50, p99, longest))
         load = _load(server, intake, EVENTS_PER_BATCH, BATCH_CONNECTIONS // 2, 2, 120_000)
         coming: Future[LoadResult] = pool.submit(run_step, "load", load, LoadResult)
-        read_latencies(server.address, paths["budget"], WARMING_SECONDS * 3)  # until the load has begun
+        _wait_until_folding(Path(run.filling.folder))
+        read_latencies(server.address, paths["budget"], WARMING_SECONDS)
         found = {name: read_latencies(server.address, asked_for, run.seconds) for name, asked_for in paths.items()}
         rate = coming.result().per_second
         measured += [Latencies(name, "HTTP", rate, *percentiles(values)) for name, values in found.items()]
     return measured
+
+
+def _wait_until_folding(folder: Path) -> None:
+    """Until what the load sends is folded: making its events takes a while."""
+    position = FoldPositionReader(folder)
+    first, until = position.read(), time.monotonic() + STOP_SECONDS_MAX
+    while position.read() == first:
+        if time.monotonic() > until:
+            raise TimeoutError("no load came within the time of a benchmark")
+        time.sleep(0.05)
+    position.close()
 
 
 def _load(

@@ -213,12 +213,12 @@ class EmbeddedEngine:
             if size == self._reclaimed_bytes:  # it was tried, and did not help
                 return
             with self._compacting() as compaction:
-                compaction.move_small_tables()
-                self._checkpoint_read_store()
                 for kind in KINDS:
                     compaction.reclaim(kind)
                     self._checkpoint_read_store()
-            self._checkpoint_read_store()  # gives back what the one before has freed; some only at the next start
+                    compaction.move_small_tables()
+                    self._checkpoint_read_store()
+            self._checkpoint_read_store()  # gives back what the one before has freed
             self._reclaimed_bytes = self.read_side.database.file_bytes()
 
     @contextmanager

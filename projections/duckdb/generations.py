@@ -25,7 +25,7 @@ Kind = Literal["rows", "days"]
 State = Literal["open", "frozen", "settled"]
 
 KINDS: Final[tuple[Kind, ...]] = ("rows", "days")
-_COLUMNS: Final[dict[Kind, str]] = {"rows": ROW_COLUMNS, "days": DAY_COLUMNS}
+COLUMNS_OF: Final[dict[Kind, str]] = {"rows": ROW_COLUMNS, "days": DAY_COLUMNS}
 
 
 @contextmanager
@@ -115,7 +115,7 @@ class Generations:
 def add_generation(cursor: duckdb.DuckDBPyConnection, kind: Kind, number: int, state: State) -> str:
     """A new, empty generation; answers its name. The caller refreshes the views."""
     name = f"{kind}_{number}"
-    cursor.execute(f"CREATE TABLE {name} ({_COLUMNS[kind]})")
+    cursor.execute(f"CREATE TABLE {name} ({COLUMNS_OF[kind]})")
     cursor.execute("INSERT INTO generations VALUES (?, ?, ?, ?, 0)", [name, kind, number, state])
     return name
 

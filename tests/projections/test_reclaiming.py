@@ -6,7 +6,6 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from projections.duckdb.compaction import Compaction
-from projections.duckdb.database import DuckDBDatabase, DuckDBOptions
 from projections.duckdb.fold_store import deltas_of
 from projections.duckdb.generations import KINDS, Generations
 from tests.projections.folded_log import FoldedLog, usage
@@ -37,19 +36,16 @@ def test_a_file_that_compaction_left_mostly_free_becomes_smaller(tmp_path: Path)
     assert free > 0.5
 
     compaction = Compaction(folded.database.cursor(), nullcontext, folded.store.load_generations)
-    compaction.move_small_tables()
-    folded.database.checkpoint()
-    assert [compaction.reclaim(kind) for kind in KINDS] == [True, True]
+    for kind in KINDS:
+        assert compaction.reclaim(kind)
+        folded.database.checkpoint()
+        compaction.move_small_tables()
+        folded.database.checkpoint()
     compaction.close()
     folded.database.checkpoint()
+    assert folded.database.file_bytes() < large * (1 - 0.9 * free)
     assert folded.sums() == before
     folded.deliver([usage("one more", customer="c-0")])
     folded.fold()
     assert sum(row[1] for row in folded.sums()) == 3 * ROWS + 1
-    folded.database.checkpoint()
     folded.close()
-    # DuckDB's own metadata may lie at the end until the file is opened again.
-    again = DuckDBDatabase.open(tmp_path / "read" / "store.duckdb", DuckDBOptions("512MB", 1))
-    again.checkpoint()
-    again.close()
-    assert (tmp_path / "read" / "store.duckdb").stat().st_size < large * (1 - free / 2)
