@@ -22,7 +22,7 @@ from typing import Final
 
 import duckdb
 
-from projections.duckdb.generations import Generation, Generations, Kind, transaction
+from projections.duckdb.generations import COLUMNS_OF, Generation, Generations, Kind, transaction
 from projections.duckdb.pieces import PIECE_ROWS_MAX, pieces
 from projections.duckdb.small_tables import move_small_tables
 
@@ -135,8 +135,9 @@ class Compaction:
         union = " UNION ALL ".join(f"SELECT * FROM {one.name}" for one in merged)
         with transaction(self._cursor):
             position = int(self._cursor.execute("SELECT position FROM progress").fetchall()[0][0])
-            settled = _SETTLED[kind].format(merged=union, piece="false")
-            self._cursor.execute(f"CREATE TABLE {name} AS {settled}")
+            # Made by its columns, and every piece has rows: of a table into which a transaction puts nothing first and
+            # much then, DuckDB 2.0.0 shows nothing beside other tables until a checkpoint, and merges of it lose it.
+            self._cursor.execute(f"CREATE TABLE {name} ({COLUMNS_OF[kind]})")
             # All at once would have to fit into memory, and the fold would be the one that finds none left.
             for piece in list(pieces(self._cursor, union, _DAY[kind], self._piece_rows_max)):
                 if self._interrupted:

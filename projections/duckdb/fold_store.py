@@ -149,6 +149,8 @@ class DuckDBFoldStore:
         self._insert(table, pa.table(arrays, names=columns))
 
     def _insert(self, table: str, staged: pa.Table) -> None:
+        if not staged.num_rows:  # see Compaction._settle: nothing must never come before much
+            return
         # DuckDB finds `staged` among this function's variables; registering it would cost a millisecond more.
         self._cursor.execute(f"INSERT INTO {table} BY NAME SELECT * FROM staged")
 
@@ -239,11 +241,15 @@ class DuckDBFoldStore:
         """
         self.changes.wrote_usage(_customer_keys(priced))
         same = "r.customer_key = p.customer_key AND r.locator = p.locator"
+        closed_rows = 0
         for table in self._row_tables:
-            self._cursor.execute(
+            updated = self._cursor.execute(
                 f"""UPDATE {table} AS r SET closed_at = {int(position)} FROM priced p
                 WHERE {same} AND r.closed_at IS NULL AND r.cost_origin = 'unknown'"""
             )
+            closed_rows += updated.fetchall()[0][0]
+        if not closed_rows:
+            return
         closed = (
             f"""usage_rows r JOIN priced p ON {same} AND r.closed_at = {int(position)} AND r.cost_origin = 'unknown'"""
         )

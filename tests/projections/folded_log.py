@@ -48,7 +48,8 @@ def usage(event_id: str, customer: str = "acme", at: datetime = START, **data: A
 class FoldedLog:
     """A log, the commands that write to it, and a read store that `fold` brings up to it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, threads: int = 1) -> None:
+        """`threads`: that one statement of the read store may use."""
         folder.mkdir(parents=True, exist_ok=True)
         self.now = START
         self.log = InMemoryEventLog()
@@ -56,7 +57,7 @@ class FoldedLog:
         self.commands = Commands(self.log, self.keys, lambda: self.now, CountedRandomness())
         self.commands.ensure_log_created(LOG_ID, SEED)
         self.folder = folder
-        self.database = DuckDBDatabase.open(folder / "store.duckdb", DuckDBOptions("512MB", 1))
+        self.database = DuckDBDatabase.open(folder / "store.duckdb", DuckDBOptions("512MB", threads))
         self.cursor = self.database.cursor()
         create_tables(self.cursor, LOG_ID, CHAIN_START)
         self.store = DuckDBFoldStore(self.cursor)
