@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -32,64 +34,49 @@ class BudgetedChange(msgspec.Struct, frozen=True):
     replaced: frozenset[str] = frozenset()
 
 
-#: Decides by the fields of the customer and of the budget that it names (None: it names none that exists).
-Decide = Callable[[Mapping[str, Any], Mapping[str, Any] | None], BudgetedChange]
+#: The stored fields of a shared budget; None when there is none with that id, or no id.
+BudgetOf = Callable[[str | None], Mapping[str, Any] | None]
+#: Decides by the fields of the customer (none before it is created) and of any shared budgets that it asks for.
+Decide = Callable[[Mapping[str, Any], BudgetOf], BudgetedChange]
 
 
 class BudgetedCustomerCommands(CommandDesk):
     """Each raises what the commands of the two parts raise, and what `decide` raises; then nothing happened.
-    `NotFound` from here means the budget; `NoSuchCustomer` the customer."""
+    `NotFound` from here means the budget; `NoSuchCustomer` the customer. `decide` may be asked several times."""
 
     def create_budgeted_customer(
-        self, scope: Scope, customer_id: str, change: BudgetedChange, provenance: Provenance
+        self, scope: Scope, customer_id: str, decide: Decide, provenance: Provenance
     ) -> CommandResult[Customer]:
-        """Begin a life that names a budget; `AlreadyExists` when the customer was created and lives."""
-        streams = [customer_stream(scope, customer_id)]
-        streams += [] if change.budget_id is None else [budget_stream(scope, change.budget_id)]
-        with self._turns_of(*streams):
-            for _ in range(self._attempts_max):
-                occasion = self._occasion(provenance)
-                customer = self._store.load(self._blank_customer(scope, customer_id))
-                customer.create(change.customer_changes, occasion)
-                if change.blocked:
-                    customer.block(occasion)
-                try:
-                    return self._appended(scope, customer, change, occasion)
-                except Fenced:
-                    continue
-        raise Fenced(f"customer {customer_id!r} moved during each of {self._attempts_max} attempts: try again")
+        """Begin a life that may name a budget; `AlreadyExists` when the customer was created and lives."""
+
+        def create(customer: Customer, change: BudgetedChange, occasion: Occasion) -> None:
+            customer.create(change.customer_changes, occasion)
+            if change.blocked:
+                customer.block(occasion)
+
+        return self._together(scope, customer_id, provenance, lambda customer, occasion: None, decide, create)
 
     def change_budgeted_customer(
-        self, scope: Scope, customer_id: str, decide: Decide, provenance: Provenance, known: bool = False
+        self,
+        scope: Scope,
+        customer_id: str,
+        decide: Decide,
+        provenance: Provenance,
+        seen_at: datetime | None = None,
     ) -> CommandResult[Customer]:
-        """Change a customer and the budget it names, or is to name from now on.
+        """Change a customer and the budget it names, or is to name from now on. `seen_at` as in `CustomerCommands`."""
 
-        1. Look which budget is meant, and take the turns of both.
-        2. Let `decide` see both as they are; when another budget is meant by now, begin again.
-        3. Append both.
-        """
-        for _ in range(self._attempts_max):
-            customer = self._store.load(self._blank_customer(scope, customer_id))
-            meant = customer.fields.get("budget_id")
-            change = decide(customer.fields, self._budget_fields(scope, meant))
-            named = {one for one in (meant, change.budget_id) if one is not None}
-            with self._turns_of(customer.id, *(budget_stream(scope, one) for one in named)):
-                occasion = self._occasion(provenance)
-                customer = self._store.load(self._blank_customer(scope, customer_id))
-                if not customer.alive and not known:
-                    raise NoSuchCustomer(f"customer {customer_id!r} does not exist")
-                change = decide(customer.fields, self._budget_fields(scope, customer.fields.get("budget_id")))
-                if customer.fields.get("budget_id") != meant:
-                    continue
-                customer.adopt(occasion)
-                customer.update(change.customer_changes, occasion, change.replaced)
-                if change.blocked is not None:
-                    (customer.block if change.blocked else customer.unblock)(occasion)
-                try:
-                    return self._appended(scope, customer, change, occasion)
-                except Fenced:
-                    continue
-        raise Fenced(f"customer {customer_id!r} moved during each of {self._attempts_max} attempts: try again")
+        def adopt(customer: Customer, occasion: Occasion) -> None:
+            customer.adopt_seen(seen_at, occasion)
+            if not customer.alive:
+                raise NoSuchCustomer(f"customer {customer_id!r} does not exist")
+
+        def update(customer: Customer, change: BudgetedChange, occasion: Occasion) -> None:
+            customer.update(change.customer_changes, occasion, change.replaced)
+            if change.blocked is not None:
+                (customer.block if change.blocked else customer.unblock)(occasion)
+
+        return self._together(scope, customer_id, provenance, adopt, decide, update)
 
     def block_customer_created_if_new(
         self, scope: Scope, customer_id: str, provenance: Provenance
@@ -103,6 +90,42 @@ class BudgetedCustomerCommands(CommandDesk):
 
         return self._carry_out(lambda: self._blank_customer(scope, customer_id), decide)
 
+    def _together(
+        self,
+        scope: Scope,
+        customer_id: str,
+        provenance: Provenance,
+        begin: Callable[[Customer, Occasion], None],
+        decide: Decide,
+        act: Callable[[Customer, BudgetedChange, Occasion], None],
+    ) -> CommandResult[Customer]:
+        """A customer and budgets, each as it is while all are held.
+
+        1. Take the turns of the customer and of the budgets that are known to be meant: none at first.
+        2. Load the customer, `begin` with it, and let `decide` say what becomes of it and of a budget.
+        3. When it asked for other budgets, or names another one, begin again with the turns of those too.
+        4. `act`, and append both; begin again when another process came between.
+        """
+        meant: set[str] = set()
+        for _ in range(self._attempts_max + 1):  # the first may do no more than find out which budgets are meant
+            streams = [customer_stream(scope, customer_id), *(budget_stream(scope, one) for one in meant)]
+            with self._turns_of(*streams):
+                occasion = self._occasion(provenance)
+                customer = self._store.load(self._blank_customer(scope, customer_id))
+                begin(customer, occasion)
+                asked: set[str] = set()
+                change = decide(customer.fields, partial(self._budget_fields, scope, asked))
+                asked |= set() if change.budget_id is None else {change.budget_id}
+                if not asked <= meant:
+                    meant = asked
+                    continue
+                act(customer, change, occasion)
+                try:
+                    return self._appended(scope, customer, change, occasion)
+                except Fenced:
+                    continue
+        raise Fenced(f"customer {customer_id!r} moved during each of {self._attempts_max} attempts: try again")
+
     def _appended(
         self, scope: Scope, customer: Customer, change: BudgetedChange, occasion: Occasion
     ) -> CommandResult[Customer]:
@@ -111,15 +134,15 @@ class BudgetedCustomerCommands(CommandDesk):
         budget = self._store.load(SharedBudget(scope, change.budget_id))
         if change.budget_is_new:
             budget.create(change.budget_changes or {}, occasion)
-        elif not budget.exists:
-            raise NotFound(f"budget {change.budget_id!r} does not exist")
-        elif change.budget_changes:
-            budget.update(change.budget_changes, occasion, change.replaced)
+        else:
+            budget.check_exists()
+            budget.update(change.budget_changes or {}, occasion, change.replaced)
         return CommandResult(self._store.append(budget, customer), customer)
 
-    def _budget_fields(self, scope: Scope, budget_id: str | None) -> Mapping[str, Any] | None:
+    def _budget_fields(self, scope: Scope, asked: set[str], budget_id: str | None) -> Mapping[str, Any] | None:
         if budget_id is None:
             return None
+        asked.add(budget_id)
         budget = self._store.load(SharedBudget(scope, budget_id))
         return budget.fields if budget.exists else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -39,6 +39,25 @@ class CatalogueCommands(CommandDesk):
             partial(SharedBudget, scope, budget_id),
             lambda budget: budget.update(changes, self._occasion(provenance), replaced),
         )
+
+    def change_budget(
+        self,
+        scope: Scope,
+        budget_id: str,
+        decide: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+        provenance: Provenance,
+        replaced: frozenset[str] = frozenset(),
+    ) -> CommandResult[SharedBudget]:
+        """Update by what `decide` makes of the stored fields as they are when the change is made.
+
+        What `decide` raises is raised here, and nothing happened. It is asked again when another process came between.
+        """
+
+        def change(budget: SharedBudget) -> None:
+            budget.check_exists()
+            budget.update(decide(budget.fields), self._occasion(provenance), replaced)
+
+        return self._carry_out(partial(SharedBudget, scope, budget_id), change)
 
     def delete_budget(self, scope: Scope, budget_id: str, provenance: Provenance) -> CommandResult[SharedBudget]:
         return self._carry_out(

@@ -10,7 +10,9 @@ from typing import Any
 from consumers.command_desk import CommandDesk, CommandResult
 from domain.aggregate import Occasion
 from domain.customer import Customer
+from domain.errors import Fenced
 from domain.log.lifecycle_events import Provenance
+from domain.log.records import customer_stream
 from domain.personal_data import CustomerSeal
 from domain.scope import Scope
 
@@ -18,8 +20,9 @@ from domain.scope import Scope
 class CustomerCommands(CommandDesk):
     """Each raises `InvalidInput` for values that break a rule, `NotFound` for a customer that does not exist.
 
-    `known`: the read side says that the customer exists by usage; it is then created (adopting that usage) in
-    the same append. `effective_at` None: from when the event is recorded.
+    `seen_at`: when the read side last saw usage of the customer, in event time (None: never). One that exists by that
+    usage, which no deletion has come after, is created (adopting it) in the same append. `effective_at` None: from
+    when the event is recorded.
     """
 
     def create_customer(
@@ -43,7 +46,7 @@ class CustomerCommands(CommandDesk):
         changes: Mapping[str, Any],
         provenance: Provenance,
         effective_at: datetime | None = None,
-        known: bool = False,
+        seen_at: datetime | None = None,
         replaced: frozenset[str] = frozenset(),
     ) -> CommandResult[Customer]:
         """Set the fields named in `changes`, clear those that are None.
@@ -54,7 +57,7 @@ class CustomerCommands(CommandDesk):
         def decide(customer: Customer, occasion: Occasion) -> None:
             customer.update(changes, occasion, replaced)
 
-        return self._change(scope, customer_id, provenance, effective_at, known, decide)
+        return self._change(scope, customer_id, provenance, effective_at, seen_at, decide)
 
     def block_customer(
         self,
@@ -62,9 +65,9 @@ class CustomerCommands(CommandDesk):
         customer_id: str,
         provenance: Provenance,
         effective_at: datetime | None = None,
-        known: bool = False,
+        seen_at: datetime | None = None,
     ) -> CommandResult[Customer]:
-        return self._change(scope, customer_id, provenance, effective_at, known, Customer.block)
+        return self._change(scope, customer_id, provenance, effective_at, seen_at, Customer.block)
 
     def unblock_customer(
         self,
@@ -72,9 +75,9 @@ class CustomerCommands(CommandDesk):
         customer_id: str,
         provenance: Provenance,
         effective_at: datetime | None = None,
-        known: bool = False,
+        seen_at: datetime | None = None,
     ) -> CommandResult[Customer]:
-        return self._change(scope, customer_id, provenance, effective_at, known, Customer.unblock)
+        return self._change(scope, customer_id, provenance, effective_at, seen_at, Customer.unblock)
 
     def deactivate_customer(
         self,
@@ -82,9 +85,9 @@ class CustomerCommands(CommandDesk):
         customer_id: str,
         provenance: Provenance,
         effective_at: datetime | None = None,
-        known: bool = False,
+        seen_at: datetime | None = None,
     ) -> CommandResult[Customer]:
-        return self._change(scope, customer_id, provenance, effective_at, known, Customer.deactivate)
+        return self._change(scope, customer_id, provenance, effective_at, seen_at, Customer.deactivate)
 
     def reactivate_customer(
         self,
@@ -92,9 +95,9 @@ class CustomerCommands(CommandDesk):
         customer_id: str,
         provenance: Provenance,
         effective_at: datetime | None = None,
-        known: bool = False,
+        seen_at: datetime | None = None,
     ) -> CommandResult[Customer]:
-        return self._change(scope, customer_id, provenance, effective_at, known, Customer.reactivate)
+        return self._change(scope, customer_id, provenance, effective_at, seen_at, Customer.reactivate)
 
     def delete_customer(
         self,
@@ -102,10 +105,34 @@ class CustomerCommands(CommandDesk):
         customer_id: str,
         provenance: Provenance,
         effective_at: datetime | None = None,
-        known: bool = False,
+        seen_at: datetime | None = None,
     ) -> CommandResult[Customer]:
         """End the life. `state` is then the next one, which has not begun."""
-        return self._change(scope, customer_id, provenance, effective_at, known, Customer.delete)
+        return self._change(scope, customer_id, provenance, effective_at, seen_at, Customer.delete)
+
+    def delete_customers(
+        self, scope: Scope, seen_at: Mapping[str, datetime | None], provenance: Provenance
+    ) -> CommandResult[tuple[str, ...]]:
+        """End the lives of customers, given with when each was last seen, in one append.
+
+        `state` names those that do not exist; when there are some, nothing happened to anybody.
+        """
+        with self._turns_of(*(customer_stream(scope, customer_id) for customer_id in seen_at)):
+            for _ in range(self._attempts_max):
+                occasion = self._occasion(provenance)
+                customers = [self._store.load(self._blank(scope, customer_id)) for customer_id in seen_at]
+                for customer in customers:
+                    customer.adopt_seen(seen_at[customer.customer_id], occasion)
+                missing = tuple(customer.customer_id for customer in customers if not customer.alive)
+                if missing:
+                    return CommandResult(None, missing)
+                for customer in customers:
+                    customer.delete(occasion)
+                try:
+                    return CommandResult(self._store.append(*customers), ())
+                except Fenced:
+                    continue
+        raise Fenced(f"a customer moved during each of {self._attempts_max} attempts: try again")
 
     def _change(
         self,
@@ -113,13 +140,12 @@ class CustomerCommands(CommandDesk):
         customer_id: str,
         provenance: Provenance,
         effective_at: datetime | None,
-        known: bool,
+        seen_at: datetime | None,
         decide: Callable[[Customer, Occasion], None],
     ) -> CommandResult[Customer]:
         def decide_adopted(customer: Customer) -> None:
             occasion = self._occasion(provenance, effective_at)
-            if known:
-                customer.adopt(occasion)
+            customer.adopt_seen(seen_at, occasion)
             decide(customer, occasion)
 
         return self._carry_out(partial(self._blank, scope, customer_id), decide_adopted)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from domain.customer_fields import LIMITS_AS_ONE
 from domain.durations import Duration, parse_duration
 from domain.errors import InvalidInput
 from domain.money import MONEY, usd
@@ -33,6 +34,7 @@ SHARED_BUDGET_FIELDS: Final = (
 #: What only a customer has: a period that was moved by hand.
 OWN_BUDGET_FIELDS: Final = ("period_start", "period_end")
 DEFAULT_BUDGET_DURATION: Final = Duration(1, "mo")
+_LIMITS_OF_USD: Final = ("period_limit_usd", "total_limit_usd")
 _MODEL_LIMIT_PREFIX: Final = "model:"
 
 
@@ -106,9 +108,14 @@ class AccessDecision(msgspec.Struct, frozen=True):
 def effective_budget(tier_fields: Mapping[str, Any] | None, own_fields: Mapping[str, Any]) -> BudgetLimits:
     """A tier's stored fields with the customer's own laid over them, field by field; a null field is not set.
 
+    Where `limits_as_one` is set, one limit of USD holds: the customer's own amount, else the tier's, per period where
+    the budget has a duration (whosever it is) or was moved by hand, else in total.
     Both are JSON values as the log keeps them. `InvalidInput` names the first field that cannot be read.
     """
-    fields = {name: _set_field(name, tier_fields or {}, own_fields) for name in SHARED_BUDGET_FIELDS}
+    tier_fields = tier_fields or {}
+    fields = {name: _set_field(name, tier_fields, own_fields) for name in SHARED_BUDGET_FIELDS}
+    if own_fields.get(LIMITS_AS_ONE):
+        fields |= _one_limit(fields, tier_fields, own_fields)
     return BudgetLimits(
         period_limit_usd=_money(fields, "period_limit_usd"),
         total_limit_usd=_money(fields, "total_limit_usd"),
@@ -191,6 +198,18 @@ def _shown_limits(limits: BudgetLimits, spending: BudgetSpending, model: str | N
 
 def _limit(name: str, limit_usd: Decimal, spent_usd: Decimal, resets_at: datetime | None) -> Limit:
     return Limit(name, limit_usd, spent_usd, max(Decimal(0), MONEY.subtract(limit_usd, spent_usd)), resets_at)
+
+
+def _one_limit(
+    fields: Mapping[str, Any], tier_fields: Mapping[str, Any], own_fields: Mapping[str, Any]
+) -> dict[str, Any]:
+    amounts = (given.get(name) for given in (own_fields, tier_fields) for name in _LIMITS_OF_USD)
+    amount = next((amount for amount in amounts if amount is not None), None)
+    moved = any(own_fields.get(name) is not None for name in OWN_BUDGET_FIELDS)
+    per_period, in_total = _LIMITS_OF_USD
+    if moved or fields["budget_duration"] is not None:
+        return {per_period: amount, in_total: None}
+    return {per_period: None, in_total: amount}
 
 
 def _set_field(name: str, tier_fields: Mapping[str, Any], own_fields: Mapping[str, Any]) -> Any:

@@ -14,6 +14,7 @@ from domain.customer_fields import (
     PERSONAL_FIELDS,
     check_together,
     checked_changes,
+    limits_each_by_itself,
     with_changes,
 )
 from domain.customer_timeline import CustomerChange, CustomerState, CustomerTimeline
@@ -89,13 +90,22 @@ class Customer(Aggregate):
         if not self.alive:
             self._set(CustomerCreated, CustomerState(), {}, occasion)
 
+    def adopt_seen(self, seen_at: datetime | None, occasion: Occasion) -> None:
+        """Adopt it if its latest usage, at `seen_at` in event time (None: there is none), lies in the present life.
+
+        Usage of a life that ended meanwhile revives nobody, however lately somebody has looked.
+        """
+        if seen_at is not None and (self.life_began_at is None or seen_at >= self.life_began_at):
+            self.adopt(occasion)
+
     def update(self, changes: Mapping[str, Any], occasion: Occasion, replaced: frozenset[str] = frozenset()) -> None:
         """Change fields: a key that is present sets, None clears. Nothing happens when nothing changes."""
         self._check_alive()
         for field in CREATION_FIELDS & changes.keys():
             raise InvalidInput(field, "can be given only when the customer is created")
         state = self._state_for(occasion)
-        changed = checked_changes(CUSTOMER_RULES, {**state.fields, **state.personal}, changes, replaced)
+        current = {**state.fields, **state.personal}
+        changed = checked_changes(CUSTOMER_RULES, current, limits_each_by_itself(changes), replaced)
         if changed:
             self._set(CustomerUpdated, state, changed, occasion)
 

@@ -22,6 +22,10 @@ PERSONAL_FIELDS: Final = frozenset({"name", "email", "metadata"})
 MAP_FIELDS: Final = frozenset({"metadata", "model_limits"})
 #: Given once, when a customer is created.
 CREATION_FIELDS: Final = frozenset({"opening_spend_usd"})
+#: Says that the period and the total limit, the customer's own and its tier's, are one: see `effective_budget`.
+LIMITS_AS_ONE: Final = "limits_as_one"
+#: Whoever sets one of these and does not say so means each limit by itself.
+_OF_THE_LIMITS: Final = frozenset({"period_limit_usd", "total_limit_usd", "budget_duration"})
 
 
 def metadata(field: str, value: object) -> dict[str, Any]:
@@ -33,6 +37,13 @@ def dialect_fields(field: str, value: object) -> dict[str, Any]:
     """{dialect: what only its clients know of}: a JSON object of at most 10 dialects and 64 KiB. The engine reads
     nothing in it; a change gives the whole of it."""
     return field_rules.json_object(field, value, DIALECT_MEMBERS_MAX, DIALECT_BYTES_MAX)
+
+
+def limits_as_one(field: str, value: object) -> bool:
+    """True, or not set."""
+    if value is not True:
+        raise InvalidInput(field, "is true where it is set")
+    return True
 
 
 def model_limits(field: str, value: object) -> dict[str, Any]:
@@ -88,6 +99,7 @@ CUSTOMER_RULES: Final[dict[str, Rule]] = {
     "usage_anchor": field_rules.instant,
     "budget_id": field_rules.identifier,
     **_TIER_RULES,
+    LIMITS_AS_ONE: limits_as_one,
     "period_start": field_rules.instant,
     "period_end": field_rules.instant,
     "opening_spend_usd": field_rules.amount_usd,
@@ -114,6 +126,13 @@ def checked_changes(
         if current.get(field) != stored:
             changed[field] = stored
     return changed
+
+
+def limits_each_by_itself(changes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`changes`, with which the limits are no longer one where they set some and do not say that they are."""
+    if LIMITS_AS_ONE in changes or not _OF_THE_LIMITS & changes.keys():
+        return changes
+    return {**changes, LIMITS_AS_ONE: None}
 
 
 def with_changes(current: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import msgspec
 from domain.aggregate import Aggregate, Occasion
 from domain.customer import Customer
 from domain.customer_fields import CREATION_FIELDS
-from domain.errors import InvalidInput
+from domain.errors import InvalidInput, NotFound
 from domain.field_rules import instant
 from domain.identifiers import checked_id
 from domain.scope import Scope
@@ -99,10 +99,16 @@ def _do_to_budget(command: ReadCommand, budget: SharedBudget, occasion: Occasion
 
 
 def _do_to_customer(command: ReadCommand, customer: Customer, occasion: Occasion) -> None:
-    """A customer that was never created is adopted: nobody here can ask whether its usage was seen."""
+    """A customer that was never created is adopted: nobody here can ask whether its usage was seen.
+
+    So is one that was deleted, but only to be blocked or to end the life that usage may have begun: any other change
+    would bring back who is gone.
+    """
     if command.kind == "customer.create":
         customer.create(command.fields, occasion)
         return
+    if not customer.alive and customer.life > 1 and command.kind not in _OF_WHO_WAS_DELETED:
+        raise NotFound(f"customer {customer.customer_id!r} was deleted: create it again")
     customer.adopt(occasion)
     if command.kind == "customer.update":
         _update(command, customer, occasion)
@@ -117,6 +123,7 @@ def _update(command: ReadCommand, customer: Customer, occasion: Occasion) -> Non
         (Customer.reactivate if command.active else Customer.deactivate)(customer, occasion)
 
 
+_OF_WHO_WAS_DELETED: Final = frozenset({"customer.block", "customer.delete"})
 _SIMPLE: Final[dict[str, Callable[[Customer, Occasion], None]]] = {
     "customer.block": Customer.block,
     "customer.unblock": Customer.unblock,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from domain.customer_fields import BUDGET_RULES, CREATION_FIELDS, CUSTOMER_RULES
+from domain.customer_fields import BUDGET_RULES, CREATION_FIELDS, CUSTOMER_RULES, LIMITS_AS_ONE
 from domain.errors import InvalidInput
 from domain.json_numbers import plain_json
 
@@ -17,6 +17,7 @@ _PERIOD: Final = ("duration", "alignment", "anchor")
 _OF_BUDGET: Final = ("budget_id", "period_start", "period_end")
 #: What dialects keep beside the fields of their own; no native sender knows of it.
 KEPT_BY_DIALECTS: Final = "dialect_fields"
+_OF_DIALECTS: Final = frozenset({KEPT_BY_DIALECTS, LIMITS_AS_ONE})
 #: Fields of limits that customers and shared budgets have alike, under their flat names.
 _LIMITS: Final = tuple(
     field
@@ -31,9 +32,7 @@ NESTED: Final[dict[str, dict[str, str]]] = {
 }
 _FLAT_NAMES: Final = frozenset(flat for members in NESTED.values() for flat in members.values())
 #: What may stand in a customer beside the nested objects; a creation may have `CREATION_FIELDS` too.
-CUSTOMER_NAMES: Final = (
-    frozenset(CUSTOMER_RULES) - _FLAT_NAMES - CREATION_FIELDS - {KEPT_BY_DIALECTS} | frozenset(NESTED)
-)
+CUSTOMER_NAMES: Final = frozenset(CUSTOMER_RULES) - _FLAT_NAMES - CREATION_FIELDS - _OF_DIALECTS | frozenset(NESTED)
 TIER_NAMES: Final = frozenset({"name", *_LIMITS, *_BUDGET_PERIOD})
 _SHOWN: Final = {flat: f"{outer}.{name}" for outer, members in NESTED.items() for name, flat in members.items()}
 _TIER_SHOWN: Final = {flat: name for name, flat in _BUDGET_PERIOD.items()}

@@ -32,15 +32,20 @@ class SharedBudget(Aggregate):
 
     def update(self, changes: Mapping[str, Any], occasion: Occasion, replaced: frozenset[str] = frozenset()) -> None:
         """Change fields: a key that is present sets, None clears. Nothing happens when nothing changes."""
-        self._check_exists()
+        self.check_exists()
         changed = checked_changes(BUDGET_RULES, self.fields, changes, replaced)
         if changed:
             self._give(BudgetUpdated(**self._about(occasion), fields=changed))
 
     def delete(self, occasion: Occasion) -> None:
         """Its limits hold no longer for the customers that name it."""
-        self._check_exists()
+        self.check_exists()
         self._give(BudgetDeleted(**self._about(occasion)))
+
+    def check_exists(self) -> None:
+        """`NotFound` when it is not there."""
+        if not self.exists:
+            raise NotFound(f"budget {self.budget_id!r} does not exist")
 
     def apply(self, event: LifecycleEvent) -> None:
         match event:
@@ -58,7 +63,3 @@ class SharedBudget(Aggregate):
     def _about(self, occasion: Occasion) -> dict[str, Any]:
         scope = {"tenant": self.scope.tenant, "environment": self.scope.environment}
         return {**self._place(occasion), **scope, "budget_id": self.budget_id}
-
-    def _check_exists(self) -> None:
-        if not self.exists:
-            raise NotFound(f"budget {self.budget_id!r} does not exist")

@@ -7,7 +7,7 @@ by the pure modules beside this one (customers, current_usage, past_usage, budge
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from decimal import Decimal
@@ -353,9 +353,12 @@ class Snapshot(Protocol):
 
     def budget_ids(self, scope: Scope, after: str | None, limit: int) -> list[str]: ...
 
-    def budgets(self, scope: Scope, after: int, limit: int) -> list[tuple[str, tuple[Fact, ...]]]:
-        """Shared budgets with their facts in the order in which their ids were first used; the cursor is the position
-        of the first fact, and 0 before the first page."""
+    def budgets(self, scope: Scope) -> Iterator[tuple[str, tuple[Fact, ...]]]:
+        """All shared budgets that there ever were, with their facts, in the order in which their ids were first used.
+
+        One question however many there are, in batches, sorted within the memory that the store may take; ask the
+        snapshot nothing else until the last one came.
+        """
 
     def budgets_named(self, scope: Scope, budget_ids: Sequence[str]) -> dict[str, tuple[Fact, ...]]:
         """The facts of those of these shared budgets that there ever were; at most PAGE_ROWS_MAX."""

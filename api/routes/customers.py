@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -15,7 +16,7 @@ from starlette.responses import Response
 from api.authentication import Administrator, Reader
 from api.bodies import MERGE_PATCH, body_of, described
 from api.catalogue_views import present
-from api.customer_views import customer_at, fact_document, living_customers, shown_customer
+from api.customer_views import fact_document, living_customers, shown_customer
 from api.given_fields import customer_changes, shown_customer_field, without_nulls
 from api.models.customers import (
     CustomerGiven,
@@ -45,7 +46,7 @@ _ONE: Final = "/v1/customers/{customer_id:segment}"
 #: What a body may hold beside fields of the customer.
 _BESIDE: Final = frozenset({"id", "effective_at", "active"})
 
-#: A command about a customer that exists: (scope, id, provenance, effective_at, known).
+#: A command about a customer that exists: (scope, id, provenance, effective_at, seen_at).
 Command = Callable[..., CommandResult[Customer]]
 
 
@@ -135,9 +136,9 @@ async def delete_customer(
     request: Request, state: StateOf, key: Administrator, customer_id: CustomerId, reason: ReasonGiven
 ) -> Response:
     """End this life. The id may live again, with zero usage; what was used stays in past reports."""
-    known = await _known(state, key, customer_id)
+    seen_at = await _seen_at(state, key, customer_id)
     command = partial(
-        state.engine.commands.delete_customer, key.scope, customer_id, provenance_of(key, reason), known=known
+        state.engine.commands.delete_customer, key.scope, customer_id, provenance_of(key, reason), seen_at=seen_at
     )
     return await written(request, state, command, lambda snapshot: None, 204)
 
@@ -207,7 +208,7 @@ async def _change(
 ) -> Response:
     """Carry out commands one after the other, and show the customer after the last."""
     at = instant_given("effective_at", effective_at)
-    known = await _known(state, key, customer_id)
+    seen_at = await _seen_at(state, key, customer_id)
 
     def carry_out() -> CommandResult[Any]:
         results = []
@@ -219,7 +220,7 @@ async def _change(
                         customer_id=customer_id,
                         provenance=provenance_of(key, reason),
                         effective_at=at,
-                        known=known,
+                        seen_at=seen_at,
                     )
                 )
         positions = [result.position for result in results if result.position is not None]
@@ -231,12 +232,12 @@ async def _change(
     return await written(request, state, carry_out, show)
 
 
-async def _known(state: ApiState, key: ApiKeyRecord, customer_id: str) -> bool:
-    """Whether the customer exists by its usage alone, so that a command about it has to adopt it first."""
-    return await to_thread.run_sync(_known_by_usage, state, key, customer_id)
+async def _seen_at(state: ApiState, key: ApiKeyRecord, customer_id: str) -> datetime | None:
+    """When usage of the customer was last seen: by it a command adopts one that nobody created."""
+    return await to_thread.run_sync(_last_usage, state, key, customer_id)
 
 
-def _known_by_usage(state: ApiState, key: ApiKeyRecord, customer_id: str) -> bool:
+def _last_usage(state: ApiState, key: ApiKeyRecord, customer_id: str) -> datetime | None:
     with state.engine.reads.snapshot() as snapshot:
-        view = customer_at(snapshot, key.scope, customer_id, state.engine.now())
-        return view is not None and view.origin == "usage"
+        record = snapshot.customer(key.scope, customer_id)
+        return None if record is None else record.last_event_at

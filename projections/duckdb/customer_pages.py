@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
+from functools import partial
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import Any, Final
 
 import duckdb
@@ -15,6 +18,7 @@ from projections.duckdb.segment_matching import cut_span
 from projections.read_store import CustomerRecord, Fact
 
 NOTHING: Final = Decimal(0)
+FETCHED_ROWS: Final = 1_000
 _FACT: Final = "position, effective_at, recorded_at, kind, fields, actor, dialect, reason"
 
 #: Customers of whom the last thing known is their deletion.
@@ -123,18 +127,18 @@ def _covers(span: tuple[int, datetime, datetime], first: date, past: date) -> bo
     return (datetime.combine(first, time.min), datetime.combine(past, time.min)) == span[1:]
 
 
-def budgets(
-    cursor: duckdb.DuckDBPyConnection, scope_key: int, after: int, limit: int
-) -> list[tuple[str, tuple[Fact, ...]]]:
-    """A page of the shared budgets in the order in which their ids were first used, after a log position."""
-    rows = cursor.execute(
-        """SELECT budget_id FROM budget_facts WHERE scope_key = ?
-        GROUP BY budget_id HAVING min(position) > ? ORDER BY min(position) LIMIT ?""",
-        [scope_key, after, limit],
-    ).fetchall()
-    names = [row[0] for row in rows]
-    facts = budgets_named(cursor, scope_key, names)
-    return [(name, facts[name]) for name in names]
+def budgets(cursor: duckdb.DuckDBPyConnection, scope_key: int) -> Iterator[tuple[str, tuple[Fact, ...]]]:
+    """The shared budgets in the order in which their ids were first used: sorted by the store, fetched in batches."""
+    asked = cursor.execute(
+        f"""SELECT budget_id, {_FACT} FROM (
+            SELECT *, min(position) OVER (PARTITION BY budget_id) AS first_position FROM budget_facts
+            WHERE scope_key = ?)
+        ORDER BY first_position, position""",
+        [scope_key],
+    )
+    rows = chain.from_iterable(iter(partial(asked.fetchmany, FETCHED_ROWS), []))
+    for name, found in groupby(rows, key=itemgetter(0)):
+        yield name, tuple(fact_of(row[1:]) for row in found)
 
 
 def budgets_named(

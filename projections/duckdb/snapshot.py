@@ -1,6 +1,7 @@
 """The query interface over a DuckDB read store: every method of `projections.read_store.Snapshot`.
 
-A snapshot is a read transaction on a cursor of its own, used by one thread at a time; results are always fetched whole.
+A snapshot is a read transaction on a cursor of its own, used by one thread at a time; results are fetched whole, but
+for all budgets, which come in batches.
 """
 
 from __future__ import annotations
@@ -341,9 +342,9 @@ class DuckDBSnapshot:
     def budget_ids(self, scope: Scope, after: str | None, limit: int) -> list[str]:
         return self._names("budget_facts", "budget_id", scope, after, limit)
 
-    def budgets(self, scope: Scope, after: int, limit: int) -> list[tuple[str, tuple[Fact, ...]]]:
-        limit, scope_key = _page(limit), self._scope_key(scope)
-        return [] if scope_key is None else customer_pages.budgets(self._cursor, scope_key, after, limit)
+    def budgets(self, scope: Scope) -> Iterator[tuple[str, tuple[Fact, ...]]]:
+        scope_key = self._scope_key(scope)
+        return iter(()) if scope_key is None else customer_pages.budgets(self._cursor, scope_key)
 
     def budgets_named(self, scope: Scope, budget_ids: Sequence[str]) -> dict[str, tuple[Fact, ...]]:
         scope_key = self._scope_key(scope)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from consumers.budgeted_customer_commands import BudgetedChange, NoSuchCustomer
+from consumers.budgeted_customer_commands import BudgetedChange, BudgetOf, Decide, NoSuchCustomer
 from consumers.commands import Commands
 from domain.errors import AlreadyExists, InvalidInput, NotFound
 from domain.log.lifecycle_events import Provenance
@@ -20,6 +20,7 @@ from tests.fakes.randomness import CountedRandomness
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 WHO = Provenance("key_1", "litellm")
+SEEN_AT = NOW - timedelta(hours=1)
 OWN = BudgetedChange({"budget_id": "own"}, budget_id="own", budget_changes={"total_limit_usd": "5"}, budget_is_new=True)
 
 
@@ -33,12 +34,16 @@ def commands(log: InMemoryEventLog) -> Commands:
     return Commands(log, InMemoryPersonalKeys(), lambda: NOW, CountedRandomness())
 
 
+def always(change: BudgetedChange) -> Decide:
+    return lambda customer, budget_of: change
+
+
 def topics(log: InMemoryEventLog) -> list[str]:
     return [record.topic for record in log.read(0, 1_000)]
 
 
 def test_a_customer_and_its_own_budget_are_made_in_one_append(commands: Commands, log: InMemoryEventLog) -> None:
-    created = commands.create_budgeted_customer(DEFAULT_SCOPE, "acme", OWN, WHO)
+    created = commands.create_budgeted_customer(DEFAULT_SCOPE, "acme", always(OWN), WHO)
     assert topics(log) == ["budget.created", "customer.created"]
     assert (created.position, created.state.fields) == (2, {"budget_id": "own"})
 
@@ -53,34 +58,55 @@ def test_what_is_refused_leaves_nothing_behind(commands: Commands, log: InMemory
         ("other", wrong, InvalidInput),
     ):
         with pytest.raises(refusal):
-            commands.create_budgeted_customer(DEFAULT_SCOPE, customer, change, WHO)
+            commands.create_budgeted_customer(DEFAULT_SCOPE, customer, always(change), WHO)
     assert topics(log) == ["customer.created"]
 
 
 def test_a_change_is_decided_by_both_as_they_are(commands: Commands, log: InMemoryEventLog) -> None:
-    commands.create_budgeted_customer(DEFAULT_SCOPE, "acme", OWN, WHO)
+    commands.create_budgeted_customer(DEFAULT_SCOPE, "acme", always(OWN), WHO)
     seen: list[Any] = []
 
-    def decide(customer: Mapping[str, Any], budget: Mapping[str, Any] | None) -> BudgetedChange:
-        seen.append((dict(customer), budget))
+    def decide(customer: Mapping[str, Any], budget_of: BudgetOf) -> BudgetedChange:
+        seen.append((dict(customer), budget_of(customer["budget_id"]), budget_of(None), budget_of("other")))
         return BudgetedChange({"currency": "EUR"}, True, "own", {"total_limit_usd": "6"})
 
     commands.change_budgeted_customer(DEFAULT_SCOPE, "acme", decide, WHO)
-    assert seen[-1] == ({"budget_id": "own"}, {"total_limit_usd": "5"})
+    assert seen[-1] == ({"budget_id": "own"}, {"total_limit_usd": "5"}, None, None)
     assert topics(log)[2:] == ["budget.updated", "customer.updated", "customer.blocked"]
 
 
 def test_someone_unknown_is_not_changed_and_someone_known_by_usage_is_adopted(
     commands: Commands, log: InMemoryEventLog
 ) -> None:
-    def decide(customer: Mapping[str, Any], budget: Mapping[str, Any] | None) -> BudgetedChange:
-        return BudgetedChange({"currency": "EUR"})
-
+    decide = always(BudgetedChange({"currency": "EUR"}))
     with pytest.raises(NoSuchCustomer):
         commands.change_budgeted_customer(DEFAULT_SCOPE, "seen", decide, WHO)
     assert topics(log) == []
-    commands.change_budgeted_customer(DEFAULT_SCOPE, "seen", decide, WHO, known=True)
+    commands.change_budgeted_customer(DEFAULT_SCOPE, "seen", decide, WHO, SEEN_AT)
     assert topics(log) == ["customer.created", "customer.updated"]
+
+
+def test_who_was_deleted_after_it_was_last_seen_is_not_changed(commands: Commands, log: InMemoryEventLog) -> None:
+    decide = always(BudgetedChange({"currency": "EUR"}))
+    commands.change_budgeted_customer(DEFAULT_SCOPE, "seen", decide, WHO, SEEN_AT)
+    commands.delete_customer(DEFAULT_SCOPE, "seen", WHO)
+    with pytest.raises(NoSuchCustomer):
+        commands.change_budgeted_customer(DEFAULT_SCOPE, "seen", decide, WHO, SEEN_AT)
+    assert topics(log)[-1] == "customer.deleted"
+
+
+def test_a_budget_that_is_asked_for_is_seen_as_it_is_while_nobody_else_changes_it(commands: Commands) -> None:
+    commands.create_budget(DEFAULT_SCOPE, "tier", {"budget_duration": "1d"}, WHO)
+    seen: list[Any] = []
+
+    def decide(customer: Mapping[str, Any], budget_of: BudgetOf) -> BudgetedChange:
+        seen.append(budget_of("tier"))
+        if len(seen) == 1:  # somebody else comes between the first look and the decision
+            commands.update_budget(DEFAULT_SCOPE, "tier", {"budget_duration": "1w"}, WHO)
+        return BudgetedChange({"budget_id": "tier"}, budget_id="tier")
+
+    commands.create_budgeted_customer(DEFAULT_SCOPE, "acme", decide, WHO)
+    assert seen == [{"budget_duration": "1d"}, {"budget_duration": "1w"}]
 
 
 def test_a_block_makes_a_customer_once(commands: Commands, log: InMemoryEventLog) -> None:
@@ -93,13 +119,12 @@ def test_many_who_change_one_budget_at_once_each_have_their_turn(commands: Comma
     commands.create_budget(DEFAULT_SCOPE, "tier", {"requests_per_minute": 0}, WHO)
     names = [f"customer-{number}" for number in range(40)]
     for name in names:
-        commands.create_budgeted_customer(
-            DEFAULT_SCOPE, name, BudgetedChange({"budget_id": "tier"}, budget_id="tier"), WHO
-        )
+        on_tier = BudgetedChange({"budget_id": "tier"}, budget_id="tier")
+        commands.create_budgeted_customer(DEFAULT_SCOPE, name, always(on_tier), WHO)
 
     def add_one(name: str) -> None:
-        def decide(customer: Mapping[str, Any], budget: Mapping[str, Any] | None) -> BudgetedChange:
-            limit = (budget or {})["requests_per_minute"]
+        def decide(customer: Mapping[str, Any], budget_of: BudgetOf) -> BudgetedChange:
+            limit = (budget_of("tier") or {})["requests_per_minute"]
             return BudgetedChange(budget_id="tier", budget_changes={"requests_per_minute": limit + 1})
 
         commands.change_budgeted_customer(DEFAULT_SCOPE, name, decide, WHO)

@@ -105,7 +105,7 @@ def test_a_customer_known_by_usage_is_created_in_the_same_append(
     with pytest.raises(NotFound):
         command(commands, DEFAULT_SCOPE, "acme", WHO)
 
-    result = command(commands, DEFAULT_SCOPE, "acme", WHO, known=True)
+    result = command(commands, DEFAULT_SCOPE, "acme", WHO, seen_at=NOW)
 
     assert result.position == 2
     assert [type(event) for event in events(log)] == [CustomerCreated, last]
@@ -114,17 +114,72 @@ def test_a_customer_known_by_usage_is_created_in_the_same_append(
 def test_a_known_customer_is_created_even_when_the_update_says_nothing_new(
     commands: Commands, log: InMemoryEventLog
 ) -> None:
-    result = commands.update_customer(DEFAULT_SCOPE, "acme", {}, WHO, known=True)
+    result = commands.update_customer(DEFAULT_SCOPE, "acme", {}, WHO, seen_at=NOW)
 
     assert result.position == 1
     assert [type(event) for event in events(log)] == [CustomerCreated]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        Commands.update_customer,
+        Commands.block_customer,
+        Commands.unblock_customer,
+        Commands.deactivate_customer,
+        Commands.reactivate_customer,
+        Commands.delete_customer,
+    ],
+)
+def test_nothing_revives_a_customer_that_was_deleted_after_it_was_last_seen(
+    command: Callable[..., Any], commands: Commands, log: InMemoryEventLog
+) -> None:
+    commands.create_customer(DEFAULT_SCOPE, "acme", {}, WHO)
+    commands.delete_customer(DEFAULT_SCOPE, "acme", WHO)
+    changes: tuple[Any, ...] = ({},) if command is Commands.update_customer else ()
+
+    for seen_at in (None, NOW - timedelta(microseconds=1)):
+        with pytest.raises(NotFound):
+            command(commands, DEFAULT_SCOPE, "acme", *changes, WHO, seen_at=seen_at)
+    assert log.head_position() == 2
+
+    command(commands, DEFAULT_SCOPE, "acme", *changes, WHO, seen_at=NOW)
+    assert isinstance(events(log)[2], CustomerCreated), "usage after the deletion began a new life"
+
+
+def test_of_many_who_delete_one_customer_at_once_one_does(commands: Commands, log: InMemoryEventLog) -> None:
+    commands.create_customer(DEFAULT_SCOPE, "acme", {}, WHO)
+
+    def delete(number: int) -> str:
+        try:
+            commands.delete_customer(DEFAULT_SCOPE, "acme", WHO, seen_at=NOW - timedelta(hours=1))
+        except NotFound:
+            return "missing"
+        return "deleted"
+
+    with ThreadPoolExecutor(16) as pool:
+        outcomes = sorted(pool.map(delete, range(40)))
+    assert outcomes == ["deleted"] + ["missing"] * 39
+    assert log.head_position() == 2
+
+
+def test_customers_are_deleted_together_or_not_at_all(commands: Commands, log: InMemoryEventLog) -> None:
+    commands.create_customer(DEFAULT_SCOPE, "made", {}, WHO)
+    for unknown in ("never", "never-either"):
+        refused = commands.delete_customers(DEFAULT_SCOPE, {"made": None, "seen": NOW, unknown: None}, WHO)
+        assert (refused.position, refused.state) == (None, (unknown,))
+    assert log.head_position() == 1
+
+    deleted = commands.delete_customers(DEFAULT_SCOPE, {"made": None, "seen": NOW}, WHO)
+    assert (deleted.position, deleted.state) == (4, ())
+    assert [type(event) for event in events(log)[1:]] == [CustomerDeleted, CustomerCreated, CustomerDeleted]
 
 
 def test_a_refused_command_appends_nothing(commands: Commands, log: InMemoryEventLog) -> None:
     refusals: tuple[Callable[[], object], ...] = (
         lambda: commands.create_customer(DEFAULT_SCOPE, "..", {}, WHO),
         lambda: commands.create_customer(DEFAULT_SCOPE, "acme", {"currency": "??"}, WHO),
-        lambda: commands.update_customer(DEFAULT_SCOPE, "acme", {"currency": "??"}, WHO, known=True),
+        lambda: commands.update_customer(DEFAULT_SCOPE, "acme", {"currency": "??"}, WHO, seen_at=NOW),
         lambda: commands.create_customer(DEFAULT_SCOPE, "acme", {}, WHO, effective_at=NOW.replace(tzinfo=None)),
         lambda: commands.create_customer(DEFAULT_SCOPE, "acme", {}, WHO, effective_at=NOW.replace(year=1979)),
     )
@@ -164,7 +219,7 @@ def _update_many(folder: Path, field: str, count: int) -> None:
     keys = SQLiteKeyStore(folder / "keys.sqlite", CountedRandomness(field))
     commands = Commands(log, keys, lambda: NOW, CountedRandomness(field), 1_000)
     for number in range(count):
-        commands.update_customer(DEFAULT_SCOPE, "acme", {"metadata": {field: number}}, WHO, known=True)
+        commands.update_customer(DEFAULT_SCOPE, "acme", {"metadata": {field: number}}, WHO, seen_at=NOW)
     keys.close()
     log.close()
 
@@ -231,6 +286,43 @@ def test_shared_budgets_are_created_changed_and_deleted(commands: Commands) -> N
         "model_limits": {"m": {"limit_usd": "1", "duration": None}},
     }
     assert (unchanged.position, again.position, again.state.fields) == (None, 4, {})
+
+
+def test_many_who_change_one_budget_by_what_it_is_each_have_their_turn(commands: Commands) -> None:
+    commands.create_budget(DEFAULT_SCOPE, "gold", {"requests_per_minute": 0}, WHO)
+
+    def add_one(number: int) -> None:
+        commands.change_budget(
+            DEFAULT_SCOPE, "gold", lambda fields: {"requests_per_minute": fields["requests_per_minute"] + 1}, WHO
+        )
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(add_one, range(40)))
+    assert commands.update_budget(DEFAULT_SCOPE, "gold", {}, WHO).state.fields == {"requests_per_minute": 40}
+
+
+def test_a_change_of_a_budget_that_is_not_there_is_not_even_decided(commands: Commands) -> None:
+    def decide(fields: object) -> dict[str, Any]:
+        raise AssertionError("nothing to decide by")
+
+    with pytest.raises(NotFound):
+        commands.change_budget(DEFAULT_SCOPE, "gold", decide, WHO)
+
+
+def test_a_change_of_a_budget_is_decided_again_when_another_process_came_between() -> None:
+    log = FencingLog(0)
+    commands_over(log).create_budget(DEFAULT_SCOPE, "gold", {"requests_per_minute": 1}, WHO)
+    asked: list[Any] = []
+
+    def decide(fields: Any) -> dict[str, Any]:
+        asked.append(dict(fields))
+        if len(asked) == 1:
+            commands_over(log).update_budget(DEFAULT_SCOPE, "gold", {"requests_per_minute": 5}, WHO)
+        return {"requests_per_minute": fields["requests_per_minute"] + 1}
+
+    changed = commands_over(log).change_budget(DEFAULT_SCOPE, "gold", decide, WHO)
+    assert asked == [{"requests_per_minute": 1}, {"requests_per_minute": 5}]
+    assert changed.state.fields == {"requests_per_minute": 6}
 
 
 def test_meters_are_created_changed_and_deleted(commands: Commands, log: InMemoryEventLog) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -139,6 +140,28 @@ def test_a_customer_that_was_never_created_is_adopted_by_any_command() -> None:
 
     assert topics(log)[:3] == ["customer.created", "customer.updated", "command.honoured"]
     assert customer(log, keys).fields == {"time_zone": "Europe/Berlin"}
+
+
+@pytest.mark.parametrize("change", ["update", "unblock", "deactivate", "reactivate"])
+def test_a_customer_that_was_deleted_is_brought_back_by_no_change(change: str) -> None:
+    log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
+    gone = [command("customer.create", command_id="1"), command("customer.delete", command_id="2")]
+    done = appender_on(log, keys).append(poll([*gone, command(f"customer.{change}", command_id="3")]))
+
+    assert verdicts(done.commands) == ["honoured", "honoured", "refused"]
+    assert done.commands[-1].reason == "customer 'acme' was deleted: create it again"
+    assert not customer(log, keys).alive
+
+
+def test_a_customer_that_was_deleted_can_be_blocked_and_a_life_that_usage_may_have_begun_can_be_ended() -> None:
+    log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
+    steps = [command(f"customer.{what}", command_id=what) for what in ("create", "delete")]
+    done = appender_on(log, keys).append(
+        poll([*steps, command("customer.delete", command_id="3"), command("customer.block", command_id="4")])
+    )
+
+    assert verdicts(done.commands) == ["honoured"] * 4
+    assert (customer(log, keys).life, customer(log, keys).blocked) == (3, True)
 
 
 def test_a_tombstone_deletes_and_has_no_id_to_be_known_by() -> None:

@@ -155,6 +155,27 @@ def test_own_fields_go_before_those_of_the_tier_and_null_means_not_set() -> None
     )
 
 
+@pytest.mark.parametrize(
+    ("tier", "own", "period", "total"),
+    [
+        ({"period_limit_usd": "2", "budget_duration": "1d"}, {"total_limit_usd": "7"}, 7, None),
+        ({"total_limit_usd": "2"}, {"period_limit_usd": "7"}, None, 7),
+        ({"total_limit_usd": "2"}, {"period_limit_usd": "7", "budget_duration": "1d"}, 7, None),
+        ({"total_limit_usd": "2"}, {"budget_duration": "1d"}, 2, None),
+        ({"total_limit_usd": "2"}, {"period_end": "2026-12-01T00:00:00.000000Z"}, 2, None),
+        ({"period_limit_usd": "2", "budget_duration": "1d"}, {"budget_duration": "1w"}, 2, None),
+        ({"period_limit_usd": "2", "total_limit_usd": "9", "budget_duration": "1d"}, {"total_limit_usd": "7"}, 7, None),
+        (None, {"period_limit_usd": "7"}, None, 7),
+        ({"budget_duration": "1d"}, {}, None, None),
+    ],
+)
+def test_limits_as_one_are_the_nearest_amount_per_period_where_there_is_one_else_in_total(
+    tier: dict[str, Any] | None, own: dict[str, Any], period: int | None, total: int | None
+) -> None:
+    limits = effective_budget(tier, {**own, "limits_as_one": True})
+    assert (limits.period_limit_usd, limits.total_limit_usd) == (period, total)
+
+
 def test_without_any_field_there_is_no_limit() -> None:
     assert effective_budget(None, {}) == effective_budget({}, {"period_limit_usd": None}) == BudgetLimits()
 

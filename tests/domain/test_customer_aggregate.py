@@ -123,6 +123,24 @@ def test_an_update_stores_what_changed_and_nothing_else() -> None:
     assert (one.fields, one.personal) == ({"currency": "USD"}, {"name": "Ada"})
 
 
+@pytest.mark.parametrize(
+    ("changes", "after"),
+    [
+        ({"total_limit_usd": "7"}, {"period_limit_usd": "5", "total_limit_usd": "7"}),
+        ({"budget_duration": "1w"}, {"period_limit_usd": "5", "budget_duration": "1w"}),
+        ({"period_limit_usd": None}, {}),
+        ({"currency": "EUR"}, {"period_limit_usd": "5", "limits_as_one": True, "currency": "EUR"}),
+        ({"period_limit_usd": "6", "limits_as_one": True}, {"period_limit_usd": "6", "limits_as_one": True}),
+    ],
+)
+def test_limits_are_one_until_one_of_them_is_set_by_itself(changes: dict[str, Any], after: dict[str, Any]) -> None:
+    one = living(period_limit_usd="5", limits_as_one=True)
+
+    one.update(changes, occasion(1))
+
+    assert one.fields == after
+
+
 def test_an_update_that_changes_nothing_gives_no_event() -> None:
     one = living(name="Ada", period_limit_usd="5", metadata={"a": 1})
 

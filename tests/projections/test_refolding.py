@@ -43,7 +43,7 @@ def act(folded: FoldedLog, action: str, what: Any) -> None:
         folded.commands.restore_usage(DEFAULT_SCOPE, "gateway", str(what), BY_TEST)
     elif action == "change a customer":
         folded.commands.update_customer(
-            DEFAULT_SCOPE, f"c-{what % 3}", {"default_model": f"m-{what}"}, BY_TEST, known=True
+            DEFAULT_SCOPE, f"c-{what % 3}", {"default_model": f"m-{what}"}, BY_TEST, seen_at=START
         )
     else:
         price = PriceVersion(None, UnitPrices(Decimal(2), Decimal(3)))

@@ -64,7 +64,7 @@ def test_current_usage_is_the_open_period_of_the_current_life_by_model(store: Du
 def test_a_new_life_begins_with_nothing(store: DuckDBUnderTest) -> None:
     store.deliver([usage("1", cost_usd="1")])
     store.pass_time(hours=1)
-    store.commands.delete_customer(DEFAULT_SCOPE, "acme", BY_TEST, known=True)
+    store.commands.delete_customer(DEFAULT_SCOPE, "acme", BY_TEST, seen_at=START)
     store.fold()
     with store.reads.snapshot() as snapshot:
         assert current_usage(snapshot, DEFAULT_SCOPE, "acme", store.now) is None
@@ -188,8 +188,8 @@ def test_a_report_cuts_its_windows_in_the_zone_and_shows_them_whole(store: DuckD
 def test_deactivated_customers_are_left_out_of_groups_by_customer_and_of_nothing_else(store: DuckDBUnderTest) -> None:
     store.deliver([usage("1", "on"), usage("2", "off"), usage("3", "back")])
     for name in ("off", "back"):
-        store.commands.deactivate_customer(DEFAULT_SCOPE, name, BY_TEST, known=True)
-    store.commands.reactivate_customer(DEFAULT_SCOPE, "back", BY_TEST, known=True)
+        store.commands.deactivate_customer(DEFAULT_SCOPE, name, BY_TEST, seen_at=START)
+    store.commands.reactivate_customer(DEFAULT_SCOPE, "back", BY_TEST, seen_at=START)
     store.fold()
     whole = UsageReportQuestion(end=START + timedelta(days=1))
     by_customer = UsageReportQuestion(end=START + timedelta(days=1), group_by=("model", "customer"))

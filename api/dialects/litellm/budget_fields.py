@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Final
 
 from api.dialects.litellm.durations import (
@@ -45,6 +46,7 @@ _COUNTS: Final = {
 #: The native fields of the period and the limit in it, which change together.
 PERIOD_FIELDS: Final = ("period_limit_usd", "total_limit_usd", *NO_PERIODS)
 ZERO: Final = Decimal(0)
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class BadDuration(Exception):
@@ -55,18 +57,23 @@ class BadDuration(Exception):
 
 
 def native_changes(
-    given: Mapping[str, Any], current: Mapping[str, Any], now: datetime, any_duration: bool
+    given: Mapping[str, Any],
+    current: Mapping[str, Any],
+    now: datetime,
+    any_duration: bool,
+    under: Mapping[str, Any] = NOTHING,
 ) -> dict[str, Any]:
     """The native changes that these members (null clears) make to a budget with the native fields `current`.
 
+    `under`: the fields of the budget over which those of a customer are laid: its duration holds where there is no own.
     `any_duration`: an unknown duration is kept and shown, and means none, as in older releases; else `BadDuration`.
     """
     kept = dict(own_fields(current))
     changes: dict[str, Any] = {}
     if "budget_duration" in given or given.get("budget_reset_at") is not None:
-        changes |= _periods(given, current, kept, now, any_duration)
+        changes |= _periods(given, current, under, kept, now, any_duration)
     if changes or "max_budget" in given:
-        changes |= _limits(given, current, kept, changes)
+        changes |= _limits(given, current, under, kept, changes)
     if "soft_budget" in given:
         changes["soft_limit_usd"] = _amount(given["soft_budget"], kept, "soft_budget")
     for name, native in _COUNTS.items():
@@ -97,9 +104,14 @@ def with_own_fields(current: Mapping[str, Any], kept: Mapping[str, Any]) -> dict
 
 
 def _periods(
-    given: Mapping[str, Any], current: Mapping[str, Any], kept: dict[str, Any], now: datetime, any_duration: bool
+    given: Mapping[str, Any],
+    current: Mapping[str, Any],
+    under: Mapping[str, Any],
+    kept: dict[str, Any],
+    now: datetime,
+    any_duration: bool,
 ) -> dict[str, Any]:
-    text = given.get("budget_duration") if "budget_duration" in given else current.get("budget_duration")
+    text = given["budget_duration"] if "budget_duration" in given else _duration(current, under)
     if text is None:
         kept["budget_duration"] = None
         return dict(NO_PERIODS)
@@ -121,17 +133,26 @@ def _periods(
     return found.changes()
 
 
+def _duration(current: Mapping[str, Any], under: Mapping[str, Any]) -> str | None:
+    """The native duration that holds."""
+    own: str | None = current.get("budget_duration")
+    return under.get("budget_duration") if own is None else own
+
+
 def _limits(
-    given: Mapping[str, Any], current: Mapping[str, Any], kept: dict[str, Any], changes: Mapping[str, Any]
+    given: Mapping[str, Any],
+    current: Mapping[str, Any],
+    under: Mapping[str, Any],
+    kept: dict[str, Any],
+    changes: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The limit stands where the duration says: per period, or in total."""
+    """The limit stands where the duration says that holds afterwards: per period, or in total."""
     if "max_budget" in given:
         amount = _amount(given["max_budget"], kept, "max_budget")
     else:
         before = current.get("period_limit_usd"), current.get("total_limit_usd")
         amount = before[1] if before[0] is None else before[0]
-    duration = changes["budget_duration"] if "budget_duration" in changes else current.get("budget_duration")
-    if duration is None:
+    if _duration({**current, **changes}, under) is None:
         return {"total_limit_usd": amount, "period_limit_usd": None}
     return {"period_limit_usd": amount, "total_limit_usd": None}
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
+from tempfile import SpooledTemporaryFile
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -26,7 +28,9 @@ from projections.read_store import ApiKeyRecord, Snapshot
 from projections.shared_budgets import SharedBudgetView, shared_budget
 
 router = APIRouter(tags=["budget management"], prefix="/budget")
-STREAMED_ROWS: Final = 500
+#: What of the list of all budgets is in memory at most; the rest waits on disk.
+SPOOLED_BYTES_MAX: Final = 1 << 20
+PIECE_BYTES: Final = 1 << 16
 _AMOUNTS: Final = ("max_budget", "soft_budget")
 _REPLACED: Final = frozenset({"model_limits"})
 #: The members that /budget/settings tells, in its order, with the names of their types.
@@ -79,21 +83,19 @@ async def update_budget(
     state: StateOf, key: Administrator, given: Annotated[BudgetNewRequest, Depends(body_of(BudgetNewRequest))]
 ) -> Response:
     """Change a budget for everybody who names it: null clears. Answers null when there is no such budget."""
-    if given.budget_id is None:
+    if not given.budget_id:
         raise detail(400, "budget_id is required")
     budget_id = given.budget_id
     members = {name: value for name, value in given.given.items() if name in BUDGET_MEMBERS}
     _check_amounts(state, members)
 
+    def decide(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        return _native(state, members, fields)
+
     def update() -> Sequence[CommandResult[Any]]:
-        with state.engine.reads.snapshot() as snapshot:
-            budget = _budget(snapshot, state, key.scope, budget_id)
-        if budget is None:
-            return []
-        changes = _native(state, members, budget.fields)
         commands = state.engine.commands
         try:
-            return [commands.update_budget(key.scope, budget_id, changes, provenance_of(key), _REPLACED)]
+            return [commands.change_budget(key.scope, budget_id, decide, provenance_of(key), _REPLACED)]
         except NotFound:
             return []
         except InvalidInput as problem:
@@ -196,17 +198,15 @@ def _shown(state: ApiState, key: ApiKeyRecord, budget_id: str) -> Callable[[Snap
 
 
 def _everything(state: ApiState, scope: Scope) -> Iterator[bytes]:
-    """One JSON array in pieces, each read in a snapshot of its own."""
-    now, after, opening = state.engine.now(), 0, b"["
-    while True:
+    """One JSON array, of one log position. It waits in a file, so that a slow client holds no snapshot open."""
+    now, opening = state.engine.now(), b"["
+    with SpooledTemporaryFile(SPOOLED_BYTES_MAX) as spooled:
         with state.engine.reads.snapshot() as snapshot:
-            found = snapshot.budgets(scope, after, STREAMED_ROWS)
-        views = (shared_budget(name, facts, now) for name, facts in found)
-        piece = b",".join(msgspec.json.encode(budget_row(one, now)) for one in views if one is not None)
-        if piece:
-            yield opening + piece
-            opening = b","
-        if len(found) < STREAMED_ROWS:
-            break
-        after = found[-1][1][0].position
-    yield b"[]" if opening == b"[" else b"]"
+            for name, facts in snapshot.budgets(scope):
+                budget = shared_budget(name, facts, now)
+                if budget is not None:
+                    spooled.write(opening + msgspec.json.encode(budget_row(budget, now)))
+                    opening = b","
+        spooled.write(b"[]" if opening == b"[" else b"]")
+        spooled.seek(0)
+        yield from iter(partial(spooled.read, PIECE_BYTES), b"")

@@ -18,25 +18,28 @@ from api.dialects.litellm.budget_fields import (
     with_own_fields,
 )
 from api.dialects.litellm.given import NewCustomerRequest, UpdateCustomerRequest
-from consumers.budgeted_customer_commands import BudgetedChange
+from consumers.budgeted_customer_commands import BudgetedChange, BudgetOf
+from domain.customer_fields import LIMITS_AS_ONE
 from domain.json_numbers import plain_json
 
 _REPLACED: Final = frozenset({"metadata", "model_limits"})
 #: The members that stand or fall with the period.
 _OF_PERIOD: Final = ("max_budget", "budget_duration", "budget_reset_at")
 _NATIVE_OF: Final = {
-    "soft_budget": ("soft_limit_usd",),
-    "max_parallel_requests": ("parallel_requests_max",),
-    "tpm_limit": ("tokens_per_minute",),
-    "rpm_limit": ("requests_per_minute",),
-    "model_max_budget": ("model_limits",),
+    "soft_budget": "soft_limit_usd",
+    "max_parallel_requests": "parallel_requests_max",
+    "tpm_limit": "tokens_per_minute",
+    "rpm_limit": "requests_per_minute",
+    "model_max_budget": "model_limits",
 }
 
 
-def creation(given: NewCustomerRequest, own_budget_id: str, now: datetime, any_duration: bool) -> BudgetedChange:
+def creation(
+    given: NewCustomerRequest, budget_of: BudgetOf, own_budget_id: str, now: datetime, any_duration: bool
+) -> BudgetedChange:
     """A new customer: on the budget it names, its own limits over those; or on a budget of its own, if it has limits.
 
-    `own_budget_id`: what that is to be called.
+    `budget_of` tells the native fields of budgets; `own_budget_id`: what one of its own is to be called.
     """
     members = {name: value for name, value in given.given.items() if value is not None}
     changes = _profile(members, {})
@@ -44,7 +47,7 @@ def creation(given: NewCustomerRequest, own_budget_id: str, now: datetime, any_d
         changes["opening_spend_usd"] = members["spend"]
     budget = {name: members[name] for name in BUDGET_MEMBERS if name in members}
     if given.budget_id is not None:
-        own = native_changes(budget, changes, now, any_duration) if budget else {}
+        own = _own_limits(budget, changes, budget_of(given.budget_id), now, any_duration)
         return BudgetedChange({**changes, **own, "budget_id": given.budget_id}, given.blocked, given.budget_id)
     if not budget:
         return BudgetedChange(changes, given.blocked)
@@ -57,16 +60,17 @@ def creation(given: NewCustomerRequest, own_budget_id: str, now: datetime, any_d
 def update(
     given: UpdateCustomerRequest,
     customer: Mapping[str, Any],
-    tier: Mapping[str, Any] | None,
+    budget_of: BudgetOf,
     own_budget_id: str,
     now: datetime,
     any_duration: bool,
 ) -> BudgetedChange:
-    """A change of a customer with these native fields, on a budget with these (None: on none)."""
+    """A change of a customer with these native fields. `budget_of` and `own_budget_id` as for a creation."""
     sent = given.given
     members = {name: value for name, value in sent.items() if value is not None}
     changes = _profile(members, customer)
     budget = {name: members[name] for name in BUDGET_MEMBERS if name in members}
+    tier = budget_of(customer.get("budget_id"))
     present = customer.get("budget_id") if tier is not None else None
     moves_to = given.budget_id if "budget_id" in sent else present
     if "budget_id" in sent and moves_to != customer.get("budget_id"):
@@ -78,7 +82,7 @@ def update(
         goes_own = budget
     rest = {name: value for name, value in budget.items() if name not in goes_own}
     if goes_own:
-        changes |= _own_limits(goes_own, {**customer, **changes}, now, any_duration)
+        changes |= _own_limits(goes_own, {**customer, **changes}, budget_of(moves_to), now, any_duration)
     if not rest:
         return BudgetedChange(changes, given.blocked, given.budget_id, replaced=_REPLACED)
     of_tier = native_changes(rest, tier or {}, now, any_duration)
@@ -89,10 +93,21 @@ def update(
 
 
 def _own_limits(
-    budget: Mapping[str, Any], customer: Mapping[str, Any], now: datetime, any_duration: bool
+    budget: Mapping[str, Any],
+    customer: Mapping[str, Any],
+    tier: Mapping[str, Any] | None,
+    now: datetime,
+    any_duration: bool,
 ) -> dict[str, Any]:
-    """Who writes a duration sets the policy of the periods: one that was moved by hand is so no more."""
-    changes = native_changes(budget, customer, now, any_duration)
+    """The customer's own limits over those of a budget (None: over none).
+
+    LiteLLM knows one `max_budget`, so the amount that holds is per period or in total as the duration that holds says,
+    the budget's too, and later changes of either. Who writes a duration sets the policy of the periods: one that was
+    moved by hand is so no more.
+    """
+    changes = native_changes(budget, customer, now, any_duration, tier or {})
+    if changes.keys() & set(PERIOD_FIELDS):
+        changes[LIMITS_AS_ONE] = True
     if "budget_duration" in budget:
         changes |= {"period_start": None, "period_end": None}
     return changes
@@ -101,7 +116,9 @@ def _own_limits(
 def _is_own(member: str, customer: Mapping[str, Any]) -> bool:
     if member in _OF_PERIOD:
         return any(customer.get(name) is not None for name in (*PERIOD_FIELDS, "period_start", "period_end"))
-    return any(customer.get(name) is not None for name in _NATIVE_OF.get(member, ()))
+    if member in _NATIVE_OF:
+        return customer.get(_NATIVE_OF[member]) is not None
+    return own_fields(customer).get(member) is not None
 
 
 def _has_own(customer: Mapping[str, Any]) -> bool:

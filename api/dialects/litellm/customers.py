@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends
@@ -30,7 +31,7 @@ from api.dialects.litellm.models import (
 )
 from api.dialects.litellm.refusals import Refusal, breach, breach_of, detail, detail_in_error, error
 from api.state import ApiState, StateOf
-from consumers.budgeted_customer_commands import BudgetedChange, NoSuchCustomer
+from consumers.budgeted_customer_commands import BudgetedChange, BudgetOf, NoSuchCustomer
 from consumers.command_desk import CommandResult
 from domain.errors import AlreadyExists, InvalidInput, NotFound
 from domain.identifiers import checked_id
@@ -50,10 +51,14 @@ async def new_end_user(
 
     def create() -> Sequence[CommandResult[Any]]:
         with _refusing(given.budget_id):
-            change = creation(given, fresh_id(), state.engine.now(), is_seed(state))
+            now, own_budget_id = state.engine.now(), fresh_id()
+
+            def decide(_: Any, budget_of: BudgetOf) -> BudgetedChange:
+                return creation(given, budget_of, own_budget_id, now, is_seed(state))
+
             try:
                 commands = state.engine.commands
-                return [commands.create_budgeted_customer(key.scope, user_id, change, provenance_of(key))]
+                return [commands.create_budgeted_customer(key.scope, user_id, decide, provenance_of(key))]
             except AlreadyExists:
                 told = f"Customer already exists, passed user_id={user_id}. Please pass a new user_id."
                 raise error(400, "bad_request", told, "user_id") from None
@@ -72,14 +77,14 @@ async def update_end_user(
     def change() -> Sequence[CommandResult[Any]]:
         now, own_budget_id = state.engine.now(), fresh_id()
 
-        def decide(customer: Any, tier: Any) -> BudgetedChange:
-            return update(given, customer, tier, own_budget_id, now, is_seed(state))
+        def decide(customer: Any, budget_of: BudgetOf) -> BudgetedChange:
+            return update(given, customer, budget_of, own_budget_id, now, is_seed(state))
 
         with _refusing(given.budget_id):
-            known = bool(_existing(state, key, [user_id]))
+            seen_at = _existing(state, key, [user_id]).get(user_id)
             try:
                 commands = state.engine.commands
-                return [commands.change_budgeted_customer(key.scope, user_id, decide, provenance_of(key), known)]
+                return [commands.change_budgeted_customer(key.scope, user_id, decide, provenance_of(key), seen_at)]
             except NoSuchCustomer:
                 raise _unknown(state, user_id, "user_id") from None
 
@@ -97,13 +102,11 @@ async def delete_end_user(
         raise error(400, "bad_request", "user_id is required, passed user_id = []", "user_ids")
 
     def delete() -> Sequence[CommandResult[Any]]:
-        existing = _existing(state, key, ids)
-        missing = [user_id for user_id in ids if user_id not in existing]
-        if missing:
-            told = f"End User Id(s)={', '.join(missing)} do not exist in db"
-            raise error(404, "not_found", told, "user_ids")
-        commands, provenance = state.engine.commands, provenance_of(key)
-        return [commands.delete_customer(key.scope, user_id, provenance, known=True) for user_id in ids]
+        seen_at = _existing(state, key, ids)
+        _refuse_missing([user_id for user_id in ids if user_id not in seen_at])
+        deleted = state.engine.commands.delete_customers(key.scope, seen_at, provenance_of(key))
+        _refuse_missing(deleted.state)
+        return [deleted]
 
     told = {
         "deleted_customers": len(ids),
@@ -136,10 +139,11 @@ async def unblock_user(
 
     def unblock() -> Sequence[CommandResult[Any]]:
         commands, provenance = state.engine.commands, provenance_of(key)
-        known = _existing(state, key, ids)
-        return [
-            commands.unblock_customer(key.scope, user_id, provenance, known=True) for user_id in ids if user_id in known
-        ]
+        results: list[CommandResult[Any]] = []
+        for user_id, seen_at in _existing(state, key, ids).items():
+            with suppress(NotFound):  # deleted since by somebody else
+                results.append(commands.unblock_customer(key.scope, user_id, provenance, seen_at=seen_at))
+        return results
 
     def show(snapshot: Snapshot) -> Any:
         now = state.engine.now()
@@ -170,12 +174,17 @@ def _shown(
     return customer_object(found, with_budget)
 
 
-def _existing(state: ApiState, key: ApiKeyRecord, user_ids: Sequence[str]) -> frozenset[str]:
-    """Those that are customers now, created or known by their usage."""
+def _existing(state: ApiState, key: ApiKeyRecord, user_ids: Sequence[str]) -> dict[str, datetime | None]:
+    """Those that are customers now, created or known by their usage, and when that was last seen."""
     now = state.engine.now()
     with state.engine.reads.snapshot() as snapshot:
         records = [snapshot.customer(key.scope, user_id) for user_id in user_ids]
-        return frozenset(one.customer_id for one in records if one is not None and customer_view(one, now).exists)
+    return {one.customer_id: one.last_event_at for one in records if one is not None and customer_view(one, now).exists}
+
+
+def _refuse_missing(user_ids: Sequence[str]) -> None:
+    if user_ids:
+        raise error(404, "not_found", f"End User Id(s)={', '.join(user_ids)} do not exist in db", "user_ids")
 
 
 def _checked(user_id: str, field: str = "user_id") -> str:

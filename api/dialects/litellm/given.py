@@ -77,6 +77,8 @@ class BudgetDeleteRequest(Given):
 
 
 class CustomerFields(BudgetFields):
+    """An empty `budget_id` is one that was not sent."""
+
     user_id: str
     alias: str | None = None
     allowed_model_region: Region | None = None
@@ -85,6 +87,13 @@ class CustomerFields(BudgetFields):
     models: list[str] | None = None
     metadata: dict[str, Any] | None = None
     object_permission: dict[str, Any] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_budget_id(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or value.get("budget_id") != "":
+            return value
+        return {name: member for name, member in value.items() if name != "budget_id"}
 
 
 class NewCustomerRequest(CustomerFields):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +11,9 @@ import pytest
 from api.dialects.litellm.models import BudgetRow
 from tests.api.litellm.conftest import made, updated
 from tests.engine_fixtures import Api, JsonObject
+
+#: How often those who change something at once do it.
+ROUNDS = 30
 
 
 def budget(api: Api, budget_id: str, **members: Any) -> Any:
@@ -55,6 +59,31 @@ def test_who_names_a_deleted_budget_is_on_none(api: Api) -> None:
     assert (shown["budget_id"], shown["litellm_budget_table"]) == (None, None)
     assert row["budget_id"] not in {one["budget_id"] for one in api.get("/budget/list")}
     assert updated(api, "left-behind", max_budget=2)["litellm_budget_table"]["max_budget"] == 2.0
+
+
+def test_changes_at_the_same_time_come_one_after_the_other(api: Api) -> None:
+    with ThreadPoolExecutor(2) as crowd:
+        for number in range(ROUNDS):
+            budget(api, f"raced-{number}", max_budget=1, budget_duration="1d")
+            changes: list[JsonObject] = [{"budget_duration": None}, {"max_budget": 5}]
+            list(crowd.map(lambda members, name=f"raced-{number}": change(api, name, **members), changes))
+            native = api.get(f"/v1/budgets/raced-{number}")
+            assert (native["duration"], native["period_limit_usd"], native["total_limit_usd"]) == (None, None, "5")
+
+
+def test_a_change_names_the_budget_and_one_that_is_not_there_is_null(api: Api) -> None:
+    assert api.post("/budget/update", {"budget_id": "not-there", "max_budget": 1}, 200) is None
+    for nameless in ({}, {"budget_id": ""}, {"budget_id": None}):
+        answer = api.send("POST", "/budget/update", 400, json={"max_budget": 1, **nameless}).json()
+        assert answer == {"detail": {"error": "budget_id is required"}}
+
+
+def test_all_budgets_are_listed_in_the_order_in_which_they_were_made(api: Api) -> None:
+    names = [f"listed-{number * 7 % 10}" for number in range(10)]
+    rows = [budget(api, name, max_budget=number) for number, name in enumerate(names)]
+    rows[3] = change(api, names[3], max_budget=33)
+    api.post("/budget/delete", {"id": names[5]}, 200)
+    assert [row for row in api.get("/budget/list") if row["budget_id"] in names] == rows[:5] + rows[6:]
 
 
 def test_models_have_budgets_that_are_replaced_as_a_whole(api: Api) -> None:

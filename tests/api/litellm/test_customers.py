@@ -14,6 +14,8 @@ from domain.scope import DEFAULT_SCOPE
 from tests.api.litellm.conftest import Spend, made, spend_of, updated
 from tests.engine_fixtures import Api, JsonObject, SettableClock, key_for
 
+#: How often those who do something at once do it.
+ROUNDS = 30
 FULL: JsonObject = {
     "alias": "Full Ltd",
     "blocked": True,
@@ -149,14 +151,22 @@ def test_limits_beside_a_budget_id_are_the_customers_own(api: Api) -> None:
     assert (other["tpm_limit"], other["rpm_limit"], other["max_budget"]) == (1, 6, 3.0)
 
 
-def test_a_limit_given_with_another_budget_is_the_customers_own(api: Api) -> None:
-    for name, limit in (("tier-from", 1), ("tier-to", 2)):
-        api.post("/budget/new", {"budget_id": name, "max_budget": limit}, 200)
-    made(api, "mover", budget_id="tier-from")
-    moved = updated(api, "mover", budget_id="tier-to", max_budget=7)
-    assert (moved["budget_id"], moved["litellm_budget_table"]["max_budget"]) == ("tier-to", 7.0)
-    rows = api.post("/budget/info", {"budgets": ["tier-from", "tier-to"]}, 200)
-    assert [row["max_budget"] for row in rows] == [1.0, 2.0]
+def test_tokens_per_day_of_its_own_are_changed_where_they_are(api: Api) -> None:
+    api.post("/budget/new", {"budget_id": "tier-tpd", "tpd_limit": 3}, 200)
+    for customer in ("own-tpd", "other-tpd"):
+        made(api, customer, budget_id="tier-tpd", **({"tpd_limit": 9} if customer == "own-tpd" else {}))
+    assert updated(api, "own-tpd", tpd_limit=10)["litellm_budget_table"]["tpd_limit"] == 10
+    assert updated(api, "other-tpd", tpd_limit=4)["litellm_budget_table"]["tpd_limit"] == 4
+    (row,) = api.post("/budget/info", {"budgets": ["tier-tpd"]}, 200)
+    assert row["tpd_limit"] == 4
+
+
+def test_an_empty_budget_id_is_one_that_was_not_sent(api: Api) -> None:
+    api.post("/budget/new", {"budget_id": "tier-empty", "max_budget": 3}, 200)
+    assert made(api, "empty", budget_id="")["litellm_budget_table"] is None
+    assert made(api, "empty-limited", budget_id="", max_budget=2)["litellm_budget_table"]["max_budget"] == 2.0
+    assert updated(api, "empty", budget_id="tier-empty")["budget_id"] == "tier-empty"
+    assert updated(api, "empty", budget_id="", alias="E")["budget_id"] == "tier-empty"
 
 
 def test_limits_set_through_another_api_are_shown_and_changed_where_they_are(api: Api) -> None:
@@ -192,6 +202,35 @@ def test_deletion_takes_all_or_nothing_and_the_id_lives_again_with_nothing_spent
     api.post("/customer/delete", {"user_ids": ["gone", "gone"]}, 200)
     assert api.send("GET", "/customer/info", 404, params={"end_user_id": "gone"})
     assert made(api, "gone")["spend"] == 0.0
+
+
+def test_of_those_who_delete_a_customer_at_once_one_does_and_the_others_are_told(
+    api: Api, clock: SettableClock
+) -> None:
+    with ThreadPoolExecutor(4) as crowd:
+        for number in range(ROUNDS):
+            body = {"user_ids": [f"deleted-{number}", f"with-{number}"]}
+            for customer in body["user_ids"]:
+                made(api, customer)
+            clock.advance(seconds=1)
+            answers = list(crowd.map(lambda body: api.send("POST", "/customer/delete", None, json=body), [body] * 4))
+            assert sorted(answer.status_code for answer in answers) == [200, 404, 404, 404]
+
+
+def test_no_change_brings_back_a_customer_that_is_deleted_at_the_same_time(api: Api, clock: SettableClock) -> None:
+    changes: list[tuple[str, JsonObject]] = [
+        ("/customer/delete", {"user_ids": ["raced"]}),
+        ("/customer/update", {"user_id": "raced", "alias": "late"}),
+        ("/customer/unblock", {"user_ids": ["raced"]}),
+    ]
+    with ThreadPoolExecutor(3) as crowd:
+        for _ in range(ROUNDS):
+            made(api, "raced", blocked=True)
+            clock.advance(seconds=1)
+            answers = list(crowd.map(lambda one: api.send("POST", one[0], None, json=one[1]), changes))
+            assert [answer.status_code for answer in answers] in ([200, 200, 200], [200, 404, 200])
+            api.send("GET", "/customer/info", 404, params={"end_user_id": "raced"})
+            clock.advance(seconds=1)
 
 
 def test_blocking_answers_customers_and_unblocking_the_ids_that_remain_blocked(api: Api) -> None:

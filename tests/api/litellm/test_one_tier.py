@@ -39,6 +39,10 @@ def spends(api: Api) -> list[float]:
     return [one["spend"] for one in api.get("/customer/list")]
 
 
+def on_tier(customer: object, budget_of: object) -> BudgetedChange:
+    return BudgetedChange({"budget_id": TIER}, budget_id=TIER)
+
+
 def deliver(api: Api, label: str, at: datetime, amount: Any) -> None:
     for start in range(0, CUSTOMERS, 2_500):
         numbers = range(start, start + 2_500)
@@ -51,7 +55,6 @@ def test_all_roll_over_at_once_with_exact_history(tmp_path: Path) -> None:
     clock = SettableClock(FRIDAY)
     with engine_on(tmp_path, clock) as engine, http(engine) as api:
         api.post("/budget/new", {"budget_id": TIER, "max_budget": 5, "budget_duration": "1d"}, 200)
-        on_tier = BudgetedChange({"budget_id": TIER}, budget_id=TIER)
         for number in range(CUSTOMERS):
             engine.commands.create_budgeted_customer(DEFAULT_SCOPE, name(number), on_tier, Provenance("test"))
         deliver(api, "before", MIDNIGHT - MICROSECOND, before)

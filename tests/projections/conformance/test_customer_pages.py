@@ -72,12 +72,29 @@ def test_budgets_come_in_the_order_in_which_they_were_made(store_under_test: Sto
     store.commands.create_budget(OTHER, "elsewhere", {}, BY_TEST)
     store.fold()
     with store.reads.snapshot() as snapshot:
-        first = snapshot.budgets(DEFAULT_SCOPE, 0, 2)
-        rest = snapshot.budgets(DEFAULT_SCOPE, first[-1][1][0].position, 2)
-        assert [name for name, _ in first + rest] == ["z", "m", "a"]
-        assert [fact.kind for fact in first[0][1]] == ["budget.created", "budget.updated"]
-        assert snapshot.budgets_named(DEFAULT_SCOPE, ["a", "nothing", "elsewhere"]) == {"a": rest[0][1]}
+        found = list(snapshot.budgets(DEFAULT_SCOPE))
+        assert [name for name, _ in found] == ["z", "m", "a"]
+        assert [fact.kind for fact in found[0][1]] == ["budget.created", "budget.updated"]
+        assert snapshot.budgets_named(DEFAULT_SCOPE, ["a", "nothing", "elsewhere"]) == {"a": found[-1][1]}
         assert snapshot.budgets_named(DEFAULT_SCOPE, []) == {}
+        assert list(snapshot.budgets(Scope("nobody", "prod"))) == []
+
+
+def test_all_budgets_come_with_all_that_was_said_of_each_however_many(store_under_test: StoreUnderTest) -> None:
+    store = store_under_test
+    names = [f"budget-{number * 7919 % 1_000:03}" for number in range(700)]
+    for name in names:
+        store.commands.create_budget(DEFAULT_SCOPE, name, {}, BY_TEST)
+    for name in names:
+        store.commands.update_budget(DEFAULT_SCOPE, name, {"name": name}, BY_TEST)
+    store.fold()
+    with store.reads.snapshot() as snapshot:
+        found = list(snapshot.budgets(DEFAULT_SCOPE))
+        assert [name for name, _ in found] == names
+        assert [facts[1].fields for _, facts in found] == [{"name": name} for name in names]
+        assert snapshot.budget_facts(DEFAULT_SCOPE, names[0]) == found[0][1], (
+            "the snapshot can be asked something else afterwards"
+        )
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
