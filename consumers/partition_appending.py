@@ -30,7 +30,7 @@ from consumers.partition_batches import (
 )
 from consumers.partition_blocks import DecodedPiece, PartitionBlock, decoded_pieces, layer_blocks, row_layers
 from consumers.partition_commands import CommandDeciding, Decision, ReadableCommand
-from consumers.partition_ends import PartitionEnd, last_end, rejected_of_poll
+from consumers.partition_ends import PartitionEnd, end_told, last_end, rejected_since
 from consumers.price_listing import Pair, PriceListing, PriceResolver
 from consumers.usage_appending import priced_pairs
 from domain.errors import Fenced
@@ -43,6 +43,7 @@ from domain.log.lifecycle_events import (
     OffsetsAccepted,
     PartitionConsumed,
     PartitionEvent,
+    PartitionTruncated,
     Provenance,
     RecordsLost,
 )
@@ -94,13 +95,18 @@ class PartitionAppender:
         self._commands = CommandDeciding(log, keys, randomness)
         self._ends: dict[str, PartitionEnd] = {}
 
-    def next_offset(self, source: PartitionSource) -> int | None:
-        """The offset after the last one in the log; None when the log has nothing of this partition.
+    def end(self, source: PartitionSource) -> PartitionEnd:
+        """Where the partition's stream ends in the log.
 
-        Reads the log, and remembers the end of the partition's stream as the fence of the next append.
+        Reads the log, and remembers this end as the fence of the next append: whatever is appended next holds for a
+        stream that ends here, or is `Fenced`.
         """
         self._ends[source.stream] = end = last_end(self._log, source.stream)
-        return end.next_offset
+        return end
+
+    def next_offset(self, source: PartitionSource) -> int | None:
+        """The offset after the last one in the log; None when the log has nothing of this partition. Like `end`."""
+        return self.end(source).next_offset
 
     def forget(self, source: PartitionSource) -> None:
         """Forget the end of this partition's stream: it is no longer ours, or was moved by another."""
@@ -109,15 +115,18 @@ class PartitionAppender:
     def append(self, batch: PartitionBatch) -> AppendedBatch:
         """Append a poll, durably. What goes wrong is raised, and then nothing of it is stored.
 
-        `Fenced` when the partition's stream moved since `next_offset`, or has what the poll begins with: the batch is
-        to be discarded, `next_offset` to be asked again (what was remembered is forgotten) and the partition to be
-        read from there. An aggregate, a command's id or a price that moved costs a retry inside, bounded by
-        `options.append_attempts_max`; `Fenced` too when that was not enough.
+        `Fenced` when the partition's stream moved since `end`, or has what the poll begins with, or tells that the
+        broker lacked what was read: the batch is to be discarded, `end` to be asked again (what was remembered is
+        forgotten) and the partition to be read from there. An aggregate, a command's id or a price that moved costs a
+        retry inside, bounded by `options.append_attempts_max`; `Fenced` too when that was not enough.
         """
         end = self._end(batch.source)
         if end.next_offset is not None and batch.first_offset < end.next_offset:
             self.forget(batch.source)
             raise Fenced(f"the log has offsets of {batch.source.stream!r} up to {end.next_offset} already")
+        if end.truncated_at is not None:
+            self.forget(batch.source)
+            raise Fenced(f"nothing is read of {batch.source.stream!r} until an offset is accepted")
         prepared = self._prepared(batch)
         for attempt in range(1, self._options.append_attempts_max + 1):
             try:
@@ -142,7 +151,19 @@ class PartitionAppender:
         def lost(place: dict[str, Any]) -> PartitionEvent:
             return RecordsLost(**place, from_offset=from_offset, to_offset=to_offset)
 
-        return self._told(source, to_offset, lost)
+        return self._told(source, lost)
+
+    def truncated(self, source: PartitionSource, end_offset: int) -> int:
+        """Record that the broker lacks what was read from `end_offset` on: nothing is read until that is accepted.
+
+        Answers the position. `Fenced` as `append` raises it.
+        """
+        next_offset = self._end(source).next_offset or 0
+
+        def truncated(place: dict[str, Any]) -> PartitionEvent:
+            return PartitionTruncated(**place, next_offset=next_offset, end_offset=end_offset)
+
+        return self._told(source, truncated)
 
     def accept_offset(self, source: PartitionSource, next_offset: int, reason: str) -> int:
         """Go on from `next_offset` although the log has more, because an operator says so. Answers the position."""
@@ -150,11 +171,14 @@ class PartitionAppender:
         def accepted(place: dict[str, Any]) -> PartitionEvent:
             return OffsetsAccepted(**place, next_offset=next_offset)
 
-        return self._told(source, next_offset, accepted, reason)
+        return self._told(source, accepted, reason)
 
-    def last_rejected(self, source: PartitionSource) -> list[RejectedItem]:
-        """The rejected items of this partition's last poll, read from the log; empty when it has none."""
-        return rejected_of_poll(self._log, source.stream)
+    def rejected_since(self, source: PartitionSource, offset: int | None) -> list[RejectedItem]:
+        """What this partition's polls rejected at `offset` and above, as the log has kept it; None: its last poll.
+
+        In record order, and bounded as `partition_ends` says. Looks no further than the end that was read last.
+        """
+        return rejected_since(self._log, source.stream, self._end(source).version, offset)
 
     def _end(self, source: PartitionSource) -> PartitionEnd:
         if source.stream not in self._ends:
@@ -172,7 +196,7 @@ class PartitionAppender:
             recorded_at,
             pieces,
             layer_blocks(pieces, rows),
-            self._commands.read([command for _, command in sent]),
+            self._commands.read([command for _, command in sent], batch.source.stream),
             command_layers,
             {pair for piece in pieces for pair in priced_pairs(piece.decoded.typed)},
         )
@@ -184,7 +208,7 @@ class PartitionAppender:
         records = _LaidOut(prepared, decisions, end.version).records()
         positions = self._log.append([*listed.values(), *records])
         self._prices.written(listed)
-        self._ends[batch.source.stream] = PartitionEnd(records[-1].version, batch.next_offset)
+        self._ends[batch.source.stream] = PartitionEnd(records[-1].version, batch.next_offset, batch.leader_epoch)
         return AppendedBatch(
             positions[-1],
             sum(piece.decoded.received for piece in prepared.pieces),
@@ -195,18 +219,17 @@ class PartitionAppender:
     def _told(
         self,
         source: PartitionSource,
-        next_offset: int,
         event: Callable[[dict[str, Any]], PartitionEvent],
         reason: str | None = None,
     ) -> int:
-        end = self._end(source)
-        place = _place(source, end.version + 1, self._clock(), reason)
+        version = self._end(source).version + 1
+        told = event(_place(source, version, self._clock(), reason))
         try:
-            positions = self._log.append([new_record(event(place))])
+            positions = self._log.append([new_record(told)])
         except Fenced:
             self.forget(source)
             raise
-        self._ends[source.stream] = PartitionEnd(end.version + 1, next_offset)
+        self._ends[source.stream] = end_told(version, told)
         return positions[0]
 
 
@@ -249,6 +272,8 @@ class _LaidOut:
                 "next_offset": self._prepared.batch.next_offset,
                 "first_version": self._first_version,
             }
+            if self._prepared.batch.leader_epoch is not None:
+                extra["leader_epoch"] = self._prepared.batch.leader_epoch
         facts = BlockFacts(
             tenant=block.scope.tenant,
             environment=block.scope.environment,
@@ -271,6 +296,7 @@ class _LaidOut:
             next_offset=batch.next_offset,
             first_version=self._first_version,
             commands=outcomes,
+            leader_epoch=batch.leader_epoch,
         )
         self._records.append(new_record(consumed))
 

@@ -50,8 +50,9 @@ class SentCommand(msgspec.Struct):
     """A lifecycle command as it was sent. `kind` is the CloudEvents type, such as `customer.create`.
 
     `source` and `id` are those of the CloudEvent, unchecked; both None for a tombstone, whose kind is
-    `customer.delete`. `subject` is the id of the customer or of the shared budget. `data` is what stood in the event,
-    read with `exact_json` of `domain/json_numbers.py`, which keeps decimals exact; an absent one is an empty object.
+    `customer.delete` and which is known by its offset and arrival. `subject` is the id of the customer or of the shared
+    budget. `data` is what stood in the event, read with `exact_json` of `domain/json_numbers.py`, which keeps decimals
+    exact; an absent one is an empty object.
     `arrival_us` is the record's timestamp as in `UsageRun`: a command without an `effective_at` of its own counts from
     then. `index` is its place in a batched record.
     """
@@ -69,12 +70,16 @@ class SentCommand(msgspec.Struct):
 
 
 class PartitionBatch(msgspec.Struct):
-    """One poll of one partition, to be appended as one. May hold no part: then only the offset moves on."""
+    """One poll of one partition, to be appended as one. May hold no part: then only the offset moves on.
+
+    `leader_epoch` is that of the last record below `next_offset`; None when it is not known.
+    """
 
     source: PartitionSource
     first_offset: int
     next_offset: int
     parts: list[UsageRun | SentCommand]
+    leader_epoch: int | None = None
 
 
 class RejectedItem(msgspec.Struct, frozen=True):

@@ -5,6 +5,9 @@
 3. In order: a command honoured before is a duplicate; any other is carried out on its aggregate, from memory when that
    is as far as its stream, else loaded. What it gives, and the record that reserves its id, is to be appended.
 
+A tombstone has no id: it is known by its place. A partition that is read again because its broker had lost something
+would else delete, long after, who was created in between.
+
 Nothing is stored here. When the append fails, `forget` what was decided.
 """
 
@@ -26,7 +29,7 @@ from domain.key_store import PersonalKeys
 from domain.log.aggregate_store import AggregateStore
 from domain.log.lifecycle_codec import new_record
 from domain.log.lifecycle_events import CommandHonoured, CommandVerdict, LifecycleEvent, Provenance
-from domain.log.records import EventLog, NewRecord, command_stream
+from domain.log.records import EventLog, NewRecord, command_stream, tombstone_stream
 from domain.personal_data import CustomerSeal
 from domain.sent_commands import EFFECTIVE_MIN, ReadCommand, blank_aggregate, carry_out, read_command
 from domain.usage_rules import required_id
@@ -45,7 +48,7 @@ class ReadableCommand(msgspec.Struct, frozen=True):
     sent: SentCommand
     read: ReadCommand | None
     blank: Callable[[], Aggregate] | None
-    stream: str | None  # that its id reserves; None for a tombstone
+    stream: str | None  # that it reserves; None when it is refused unseen
     about: str  # the stream of its aggregate
     refused: str | None = None
 
@@ -74,9 +77,9 @@ class CommandDeciding:
         self._store = AggregateStore(log)
         self._aggregates: OrderedDict[str, Aggregate] = OrderedDict()
 
-    def read(self, commands: Sequence[SentCommand]) -> list[ReadableCommand]:
-        """What each command is to do. Does not look into the log."""
-        return [self._read(sent) for sent in commands]
+    def read(self, commands: Sequence[SentCommand], partition: str) -> list[ReadableCommand]:
+        """What each command is to do; `partition` is the stream that it came by. Does not look into the log."""
+        return [self._read(sent, partition) for sent in commands]
 
     def decide(self, commands: Sequence[ReadableCommand], actor: str, recorded_at: datetime) -> list[Decision]:
         """What becomes of each command, in order. Keys of personal data that it takes are durable when it returns."""
@@ -100,9 +103,9 @@ class CommandDeciding:
         """What was decided is not stored: the aggregates in memory are ahead of the log, or behind it."""
         self._aggregates.clear()
 
-    def _read(self, sent: SentCommand) -> ReadableCommand:
+    def _read(self, sent: SentCommand, partition: str) -> ReadableCommand:
         try:
-            stream = _stream_of(sent)
+            stream = _stream_of(sent, partition)
             read = read_command(sent.kind, sent.subject, sent.data)
             seal = CustomerSeal(self._keys, self._randomness, sent.scope, sent.subject)
             customer = partial(Customer, sent.scope, sent.subject, seal)
@@ -120,9 +123,9 @@ class CommandDeciding:
         actor: str,
         recorded_at: datetime,
     ) -> Decision:
-        if command.read is None or command.blank is None:
+        if command.read is None or command.blank is None or command.stream is None:
             return Decision(_outcome(command, "refused", command.refused), [])
-        if command.stream is not None and command.stream in honoured:
+        if command.stream in honoured:
             return Decision(_outcome(command, "duplicate"), [])
         before = given.setdefault(command.about, [])
         aggregate = self._aggregate(command.blank, command.about, heads.get(command.about, 0), before)
@@ -135,9 +138,7 @@ class CommandDeciding:
             del self._aggregates[command.about]  # it may have taken a first step
             return Decision(_outcome(command, "refused", _told(error)), [])
         before += events
-        if command.stream is not None:
-            records.append(_reservation(command.sent, command.stream, occasion))
-        return Decision(_outcome(command, "honoured"), records)
+        return Decision(_outcome(command, "honoured"), [*records, _reservation(command.sent, command.stream, occasion)])
 
     def _aggregate(
         self, blank: Callable[[], Aggregate], stream: str, head: int, given: Sequence[LifecycleEvent]
@@ -160,9 +161,9 @@ def _streams(commands: Sequence[ReadableCommand]) -> list[str]:
     return list(named)
 
 
-def _stream_of(sent: SentCommand) -> str | None:
+def _stream_of(sent: SentCommand, partition: str) -> str:
     if sent.source is None and sent.id is None:
-        return None
+        return tombstone_stream(sent.scope, partition, sent.offset, sent.arrival_us, sent.subject)
     return command_stream(sent.scope, required_id("source", sent.source), required_id("id", sent.id))
 
 

@@ -165,7 +165,7 @@ def _moved(position: int, event: events.PartitionEvent) -> SourceMoved:
             refused = sum(command.outcome == "refused" for command in event.commands)
         case events.RecordsLost():
             next_offset, lost = event.to_offset, event.to_offset - event.from_offset
-        case events.OffsetsAccepted():
+        case events.OffsetsAccepted() | events.PartitionTruncated():
             next_offset = event.next_offset
     return SourceMoved(
         event.stream, event.topic, event.partition, next_offset, position, event.recorded_at, lost, refused

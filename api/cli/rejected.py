@@ -65,7 +65,7 @@ def retry(
     bootstrap: BootstrapOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put letters back where they came from: those of a FILE, or selected ones as they are."""
+    """Put letters back where they came from: those of a FILE, or selected ones as they are, which must be whole."""
     selected = everything or topic is not None or reason is not None
     if (file is not None) == selected:
         raise CommandFailed(ExitCode.WRONG_USE, "name a FILE of repaired letters, or choose: --topic, --reason, --all")
@@ -78,7 +78,8 @@ def retry(
             with file.open("rb") as lines:
                 count = put_back(producer, list(repaired_letters(lines)), topics)
         else:
-            letters = read_letters(client, settings.kafka_rejected_topic, None, Selection(topic, reason))
+            selection = Selection(topic, reason, whole=True)
+            letters = read_letters(client, settings.kafka_rejected_topic, None, selection)
             count = put_back(producer, letters, topics)
     if as_json:
         print_json({"put_back": count})
@@ -98,9 +99,7 @@ def _letters_client(settings: Settings) -> Iterator[Any]:
 
     try:
         with kafka_failures(), broker_failures(settings):
-            client = KafkaConsumer(
-                **client_options(settings), enable_auto_commit=False, allow_auto_create_topics=False
-            )
+            client = KafkaConsumer(**client_options(settings), enable_auto_commit=False, allow_auto_create_topics=False)
             try:
                 yield client
             finally:
@@ -114,8 +113,10 @@ def _letters_producer(settings: Settings) -> Iterator[Any]:
     from kafka import KafkaProducer
 
     from consumers.kafka.connection import client_options
+    from consumers.kafka.topics import REJECTED_MESSAGE_BYTES_MAX
 
-    producer = KafkaProducer(**client_options(settings), allow_auto_create_topics=False)
+    options = client_options(settings)
+    producer = KafkaProducer(**options, allow_auto_create_topics=False, max_request_size=REJECTED_MESSAGE_BYTES_MAX)
     try:
         yield producer
     finally:

@@ -46,10 +46,14 @@ class AssignedPartition(msgspec.Struct):
         self.source, self.next_offset, self.appended_offset = source, offset, offset
         self.stopped = self.open_run = None
 
-    def stop(self, reason: str, now: float) -> None:
-        """Read it no more until something has changed."""
-        self.stopped, self.open_run = reason, None
+    def stop(self, reason: str, in_log: int | None, now: float) -> None:
+        """Read it no more until something has changed; the log would go on from `in_log`."""
+        self.stopped, self.appended_offset, self.open_run = reason, in_log, None
         self.resolve_at = now + STOPPED_AGAIN_SECONDS
+
+    def is_read_by(self, topic_id: str | None) -> bool:
+        """Whether records of the topic with this id are of its source, as far as that is known."""
+        return self.source is None or topic_id is None or self.source.topic_id.partition("@")[0] == topic_id
 
     def unresolve(self, now: float) -> None:
         """Forget what was read and not appended; where it goes on is to be found out again."""

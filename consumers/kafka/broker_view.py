@@ -6,11 +6,13 @@ The group may take a partition at any moment, in the thread of the library.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka.errors import LeaderNotAvailableError, NoError, for_code
+from kafka.protocol.consumer import OffsetForLeaderEpochRequest
 
 from consumers.kafka.starting_places import OffsetBounds
 from consumers.partition_batches import PartitionSource
@@ -27,6 +29,8 @@ class BrokerView:
     def __init__(self, client: KafkaConsumer) -> None:
         self._client = client
         self._cluster: Any = client._cluster  # noqa: SLF001
+        self._manager: Any = client._manager  # noqa: SLF001
+        self._subscription: Any = client._subscription  # noqa: SLF001
 
     def source(self, partition: TopicPartition) -> PartitionSource | None:
         """Which stream of records a partition is now; None while the client does not know the topic."""
@@ -42,24 +46,76 @@ class BrokerView:
         found = self._cluster.topic_id(topic)
         return str(found) if found is not None and found.int else None
 
+    def refresh(self) -> None:
+        """Ask the broker anew which topics there are. Raises what the library raises."""
+
+        async def refreshed() -> None:
+            asking = self._manager.call_soon(self._cluster.refresh_metadata)
+            await self._manager.wait_for(asking, ASKING_MILLISECONDS_MAX)
+
+        self._manager.run(refreshed)
+
     def bounds(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, OffsetBounds]:
         """What the broker has of these. Raises what the library raises, after `ASKING_MILLISECONDS_MAX`."""
         firsts = self._client.beginning_offsets(partitions, timeout_ms=ASKING_MILLISECONDS_MAX)
         ends = self._client.end_offsets(partitions, timeout_ms=ASKING_MILLISECONDS_MAX)
         return {partition: OffsetBounds(firsts[partition], ends[partition]) for partition in partitions}
 
+    def epoch_ends(self, epochs: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """Where the broker's records of these leader epochs, and of those before them, end in each partition.
+
+        0 where it knows nothing of such an epoch. Raises what the library raises, after `ASKING_MILLISECONDS_MAX` each.
+        """
+        return {partition: self._epoch_end(partition, epoch) for partition, epoch in epochs.items()}
+
+    def _epoch_end(self, partition: TopicPartition, epoch: int) -> int:
+        node = self._cluster.leader_for_partition(partition)
+        if node in (None, -1):
+            raise LeaderNotAvailableError(f"{partition.topic}:{partition.partition} has no leader")
+        of_topic = OffsetForLeaderEpochRequest.OffsetForLeaderTopic
+        asked = of_topic.OffsetForLeaderPartition(
+            partition=partition.partition, current_leader_epoch=-1, leader_epoch=epoch
+        )
+        request = OffsetForLeaderEpochRequest(
+            replica_id=-1, topics=[of_topic(topic=partition.topic, partitions=[asked])]
+        )
+
+        async def answered() -> Any:
+            return await self._manager.wait_for(self._manager.send(request, node_id=node), ASKING_MILLISECONDS_MAX)
+
+        (found,) = self._manager.run(answered).topics[0].partitions
+        error = for_code(found.error_code)
+        if error is not NoError:
+            raise error(f"{partition.topic}:{partition.partition}")
+        return max(0, int(found.end_offset))
+
     def committed(self, partition: TopicPartition) -> int | None:
         """The group's committed offset: a hint, which may be absent, or anything."""
         found: int | None = self._client.committed(partition, timeout_ms=ASKING_MILLISECONDS_MAX)
         return found
 
-    def seek(self, partition: TopicPartition, offset: int) -> bool:
-        """Read on from here; False when the group has just taken the partition away."""
+    def seek(self, partition: TopicPartition, offset: int, leader_epoch: int | None = None) -> bool:
+        """Read on from here; False when the group has just taken the partition away.
+
+        With the leader epoch of the record before, the library tells when the broker no longer has that record.
+        """
         try:
             self._client.seek(partition, offset)
-        except (AssertionError, KeyError):
+            if leader_epoch is not None:
+                self._subscription.seek(partition, OffsetAndMetadata(offset, "", leader_epoch))
+        except (AssertionError, KeyError, ValueError):
             return False
         return True
+
+    def position(self, partition: TopicPartition) -> int | None:
+        """The offset that the library gives next; None when it has none, or the group has taken the partition away.
+
+        Raises what the library raises, after `ASKING_MILLISECONDS_MAX`.
+        """
+        if partition not in self._client.assignment():
+            return None
+        found: int | None = self._client.position(partition, timeout_ms=ASKING_MILLISECONDS_MAX)
+        return found
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
         """Fetch nothing of these, as far as they are still ours."""

@@ -27,6 +27,7 @@ from consumers.kafka.fold_pressure import FoldPressure
 from consumers.kafka.partition_consumer import RETRY_SECONDS_MAX, RETRY_SECONDS_MIN, PartitionConsumer
 from consumers.kafka.reading_options import ReadingOptions
 from consumers.kafka.record_reading import read_in_columns
+from consumers.kafka.topics import REJECTED_MESSAGE_BYTES_MAX
 from consumers.partition_appending import PartitionAppender
 
 CONNECTING_SECONDS_MAX: Final = 3.0
@@ -125,6 +126,7 @@ class ConsumerProcess:
         return KafkaProducer(
             **self._connection,
             max_block_ms=LETTER_BLOCK_MILLISECONDS_MAX,
+            max_request_size=REJECTED_MESSAGE_BYTES_MAX,
             allow_auto_create_topics=False,
             linger_ms=5,
         )

@@ -38,8 +38,9 @@ def accept_offset(
 ) -> AcceptedOffset:
     """Go on from `from_offset`; None: the first that the broker has, since reading again counts nothing twice.
 
-    Raises `InvalidInput` when the broker has what the log goes on from (then only a given offset is accepted), or not
-    what is asked for; `BrokerRefused` when there is no such partition.
+    Raises `InvalidInput` when the partition has not stopped and the broker has what the log goes on from (then only a
+    given offset is accepted), or not what is asked for; `BrokerRefused` when there is no such partition; `Fenced` when
+    a consumer appended meanwhile.
     """
     view = BrokerView(client)
     client.assign([place])
@@ -51,8 +52,9 @@ def accept_offset(
         time.sleep(_LOOK_SECONDS)
         source = view.source(place)
     bounds = view.bounds([place])[place]
-    in_log = appender.next_offset(source)
-    if from_offset is None and (in_log is None or in_log <= bounds.end):
+    end = appender.end(source)
+    in_log = end.next_offset
+    if from_offset is None and end.truncated_at is None and (in_log is None or in_log <= bounds.end):
         raise InvalidInput(
             "partition", f"has nothing to accept: the broker has offsets up to {bounds.end}, and {in_log} comes next"
         )
@@ -60,6 +62,4 @@ def accept_offset(
     if not bounds.first <= next_offset <= bounds.end:
         raise InvalidInput("--from-offset", f"is from {bounds.first} to {bounds.end}, which the broker has")
     position = appender.accept_offset(source, next_offset, reason)
-    return AcceptedOffset(
-        place.topic, place.partition, in_log, bounds.first, bounds.end, next_offset, position
-    )
+    return AcceptedOffset(place.topic, place.partition, in_log, bounds.first, bounds.end, next_offset, position)

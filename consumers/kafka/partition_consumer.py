@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
 import structlog
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
@@ -25,13 +25,13 @@ from consumers.kafka.assigned_partition import AssignedPartition
 from consumers.kafka.assignment import Assignment
 from consumers.kafka.broker_view import BrokerView
 from consumers.kafka.consumer_reporting import ConsumerReporting
-from consumers.kafka.dead_letters import LetterBox, letters_of
+from consumers.kafka.dead_letters import LetterBox, letters_again, letters_of
 from consumers.kafka.fold_pressure import FoldPressure
 from consumers.kafka.partition_starting import PartitionStarting
 from consumers.kafka.reading_options import ReadingOptions
 from consumers.kafka.record_meaning import parts_of
 from consumers.kafka.record_reading import polled_run
-from consumers.kafka.starting_places import Ahead
+from consumers.kafka.record_runs import RecordRun
 from consumers.partition_appending import PartitionAppender, PartitionBatch
 from domain.errors import Fenced, LogError
 
@@ -43,6 +43,8 @@ PLAIN_POLL_RECORDS_MAX: Final = 10_000
 RETRY_SECONDS_MIN: Final = 0.1
 RETRY_SECONDS_MAX: Final = 5.0
 FINISHING_SECONDS_MAX: Final = 2.0
+#: A commit that nothing was heard of for so long is not waited for.
+COMMIT_SECONDS_MAX: Final = 10.0
 
 _logger = structlog.get_logger("meterfold.kafka")
 
@@ -78,6 +80,7 @@ class PartitionConsumer:
         self._states: dict[TopicPartition, AssignedPartition] = {}
         self._ends: dict[TopicPartition, int] = {}
         self._paused = False
+        self._commit_until = 0.0
         self._retry_seconds = RETRY_SECONDS_MIN
 
     def run(self, stopping: threading.Event) -> None:
@@ -106,8 +109,8 @@ class PartitionConsumer:
         self._view.see_join_through()
         self._take_changes()
         now = self._monotonic()
-        for place, records in polled.items():
-            self._take(place, records, now)
+        for place, runs in polled.items():
+            self._take(place, runs, now)
         if not self._paused:
             self._append_due(now)
         if self._reporting.is_due(now):
@@ -122,6 +125,7 @@ class PartitionConsumer:
                 gone = self._states.pop(place, None)
                 if gone is not None and gone.source is not None:
                     self._appender.forget(gone.source)
+                    self._letters.forget(gone.source)
                 if change.kind == "assigned":
                     self._states[place] = AssignedPartition(place.topic, place.partition)
         for place, state in self._states.items():
@@ -130,8 +134,7 @@ class PartitionConsumer:
                 self._start_again(place, state)
 
     def _is_another_topic(self, place: TopicPartition, state: AssignedPartition) -> bool:
-        known, now = state.source, self._view.topic_id(place.topic)
-        return known is not None and now is not None and known.topic_id.partition("@")[0] != now
+        return not state.is_read_by(self._view.topic_id(place.topic))
 
     def _start_again(self, place: TopicPartition, state: AssignedPartition) -> None:
         if state.source is not None:
@@ -165,41 +168,37 @@ class PartitionConsumer:
         due = (state.due_in(now, options.bounds, options.batch_age_seconds_max) for state in self._states.values())
         return max(0.0, min((seconds for seconds in due if seconds is not None), default=POLL_SECONDS_MAX))
 
-    def _polled(self, seconds: float) -> dict[TopicPartition, Any]:
-        records_max = 1 if self._in_columns else PLAIN_POLL_RECORDS_MAX
+    def _polled(self, seconds: float) -> Mapping[TopicPartition, Iterable[RecordRun]]:
+        """The runs that came of each partition."""
+        wait_ms = int(seconds * 1_000)
         try:
-            polled: dict[TopicPartition, Any] = self._client.poll(int(seconds * 1_000), max_records=records_max)
-        except OffsetOutOfRangeError as error:
-            for place in error.args[0]:
+            return self._client.poll(wait_ms, max_records=1) if self._in_columns else self._plain_runs(wait_ms)
+        except (OffsetOutOfRangeError, LogTruncationError) as error:
+            # Where it goes on is found out again, and what the broker lacks of what was read is told then.
+            for place in error.args[0] if isinstance(error, OffsetOutOfRangeError) else error.divergent_offsets:
                 if place in self._states:
                     self._start_again(place, self._states[place])
-        except LogTruncationError as error:
-            self._stop_truncated(error.divergent_offsets)
         except NoOffsetForPartitionError:
             pass  # just assigned; its place is about to be found out
-        else:
-            return polled
         return {}
 
-    def _stop_truncated(self, divergent_offsets: Mapping[TopicPartition, Any]) -> None:
-        """The broker has other records below our place than those that were read, whatever its end is by now."""
-        for place, divergent in divergent_offsets.items():
-            state = self._states.get(place)
-            if state is not None:
-                end = state.next_offset if divergent is None else divergent.offset
-                ahead = Ahead(state.next_offset, end)
-                state.stop(ahead.advice(place.topic, place.partition), self._monotonic())
-                self._view.pause([place])
+    def _plain_runs(self, wait_ms: int) -> dict[TopicPartition, list[RecordRun]]:
+        """Runs from where the library was before a poll to where it is after it: between them nothing was left out."""
+        before = {place: self._view.position(place) for place, state in self._states.items() if state.is_resolved()}
+        polled = self._client.poll(wait_ms, max_records=PLAIN_POLL_RECORDS_MAX)
+        runs = {}
+        for place, first in before.items():
+            after = self._view.position(place)
+            if first is not None and after is not None and after > first:
+                runs[place] = [polled_run(polled.get(place, ()), first, after)]
+        return runs
 
-    def _take(self, place: TopicPartition, records: Any, now: float) -> None:
+    def _take(self, place: TopicPartition, runs: Iterable[RecordRun], now: float) -> None:
         state = self._states.get(place)
         if state is None or not state.is_resolved():
             return
-        runs = records if self._in_columns else [polled_run(records)]
         for run in runs:
-            if not self._in_columns:
-                run.first_offset = state.next_offset  # the library polls without gaps of its own making
-            if not state.take(run, now):
+            if not state.is_read_by(run.topic_id) or not state.take(run, now):
                 self._start_again(place, state)
                 return
 
@@ -218,7 +217,9 @@ class PartitionConsumer:
         self._letters.settle(source)
         parts = parts_of(run, self._options.facts_of(place.topic))
         try:
-            appended = self._appender.append(PartitionBatch(source, run.first_offset, run.next_offset, parts))
+            appended = self._appender.append(
+                PartitionBatch(source, run.first_offset, run.next_offset, parts, run.leader_epoch)
+            )
         except Fenced:
             self._reporting.fenced()
             _logger.warning("append_fenced", topic=place.topic, partition=place.partition, offset=run.first_offset)
@@ -233,15 +234,39 @@ class PartitionConsumer:
     # -- what others are told
 
     def _commit_hints(self) -> None:
-        hints = {}
+        """Commit what is not committed yet; what fails is tried again with the next report."""
+        self._publish_again()
+        hints = self._hints()
+        if hints and self._monotonic() >= self._commit_until:
+            self._commit_until = self._monotonic() + COMMIT_SECONDS_MAX
+            self._client.commit_async(hints, self._committed)
+
+    def _publish_again(self) -> None:
+        for state in self._states.values():
+            again_from = None if state.source is None else self._letters.again_from(state.source)
+            if state.source is not None and again_from is not None:
+                rejected = self._appender.rejected_since(state.source, again_from)
+                self._letters.post_again(state.source, letters_again(rejected, state.source))
+
+    def _hints(self) -> dict[TopicPartition, OffsetAndMetadata]:
+        """Of each partition the offset before which all is in the log, and its letters have arrived."""
+        hints: dict[TopicPartition, OffsetAndMetadata] = {}
+        if self._options.partitions:
+            return hints
         for place, state in self._states.items():
-            if state.source is None or state.appended_offset in (None, state.committed_offset):
-                continue
-            if self._letters.have_arrived(state.source):
-                hints[place] = OffsetAndMetadata(state.appended_offset, "", -1)
-                state.committed_offset = state.appended_offset
-        if hints and not self._options.partitions:
-            self._client.commit_async(hints)
+            if state.source is not None and state.appended_offset is not None:
+                offset = self._letters.arrived_below(state.source, state.appended_offset)
+                if offset not in (None, state.committed_offset):
+                    hints[place] = OffsetAndMetadata(offset, "", -1)
+        return hints
+
+    def _committed(self, hints: Mapping[TopicPartition, OffsetAndMetadata], result: object) -> None:
+        """The library tells how a commit ended, while it is polled."""
+        self._commit_until = 0.0
+        if not isinstance(result, BaseException):
+            for place, hint in hints.items():
+                if place in self._states:
+                    self._states[place].committed_offset = hint.offset
 
     def _report(self) -> None:
         for place, state in self._states.items():
@@ -273,7 +298,9 @@ class PartitionConsumer:
             for state in self._states.values():
                 if state.source is not None:
                     self._letters.settle(state.source, FINISHING_SECONDS_MAX)
-            self._commit_hints()
+            hints = self._hints()
+            if hints:
+                self._client.commit(hints, timeout_ms=int(FINISHING_SECONDS_MAX * 1_000))
         except (KafkaError, LogError) as error:
             self._note_trouble(error)
         self._letters.close(FINISHING_SECONDS_MAX)

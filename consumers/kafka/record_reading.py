@@ -3,7 +3,8 @@
 The library stays in charge of group membership, metadata, fetching, positions and which transactions were aborted.
 Only the last step is ours: it makes a tuple of thirteen fields for each record, we read the bytes of a whole batch.
 
-1. `read_in_columns` puts our reader in place of the one that a consumer makes for each fetched partition.
+1. `read_in_columns` puts our reader in place of the one that a consumer makes for each fetched partition, and has it
+   told of which topic that is (`fetching_by_id`).
 2. That reader gives `RecordRun`s where the library's gives records; a poll for one "record" is a poll for one run.
 3. A run ends at the first end of a broker's batch at which one of its bounds is reached.
 
@@ -13,7 +14,7 @@ Where the library is not built as we know it, `polled_run` makes runs out of the
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 from kafka import KafkaConsumer, TopicPartition
@@ -22,6 +23,7 @@ from kafka.errors import CorruptRecordError, UnsupportedCodecError, UnsupportedF
 from kafka.record import MemoryRecords
 from kafka.record.default_records import DefaultRecordBatch
 
+from consumers.kafka.fetching_by_id import can_fetch_by_id, fetch_by_id
 from consumers.kafka.record_runs import RecordRun, RunBounds
 from consumers.kafka.record_unpacking import PackedBatch, unpacked
 
@@ -38,24 +40,38 @@ def read_in_columns(consumer: KafkaConsumer, bounds: RunBounds) -> bool:
     fetcher = getattr(consumer, "_fetcher", None)
     if not (isinstance(fetcher, Fetcher) and _library_is_known()):
         return False
-    fetcher.PartitionRecords = type("BoundColumns", (PartitionColumns,), {"bounds": bounds})
+    subscriptions = fetcher._subscriptions  # noqa: SLF001
+
+    def epoch_at(place: TopicPartition) -> int:
+        state = subscriptions.assignment.get(place)  # the group may have just taken it
+        return -1 if state is None or state.position is None else int(state.position.leader_epoch)
+
+    bound = {"bounds": bounds, "epoch_at": staticmethod(epoch_at)}
+    fetcher.PartitionRecords = type("BoundColumns", (PartitionColumns,), bound)
+    fetch_by_id(fetcher, consumer._cluster)  # noqa: SLF001
     return True
 
 
-def polled_run(records: Sequence[ConsumerRecord]) -> RecordRun:
-    """The records of one partition that a plain poll gave, at least one, as a run that begins with the first."""
+def polled_run(records: Sequence[ConsumerRecord], first_offset: int, next_offset: int) -> RecordRun:
+    """What a plain poll gave of one partition: it read from `first_offset` on and below `next_offset`."""
     values = [record.value for record in records]
     headers = [tuple((name, value) for name, value in record.headers) for record in records]
     return RecordRun(
-        records[0].offset,
-        records[-1].offset + 1,
+        first_offset,
+        next_offset,
         [record.offset for record in records],
         [record.timestamp for record in records],
         [record.key for record in records],
         values,
         headers if any(headers) else None,
         sum(len(value) for value in values if value is not None),
+        _known_epoch(records[-1].leader_epoch) if records else None,
     )
+
+
+def _known_epoch(epoch: int | None) -> int | None:
+    """The library has -1 for one that is not known."""
+    return None if epoch is None or epoch < 0 else epoch
 
 
 def _library_is_known() -> bool:
@@ -63,15 +79,26 @@ def _library_is_known() -> bool:
     replaced = ("_unpack_records", "_maybe_skip_record", "_consume_aborted_transactions_up_to", "drain", "take")
     of_records = getattr(Fetcher, "PartitionRecords", None)
     of_batch = ("_maybe_uncompress", "_buffer", "_pos", "validate_crc", "next_offset", "records_count")
-    return all(hasattr(of_records, name) for name in replaced) and all(
-        hasattr(DefaultRecordBatch, name) for name in of_batch
-    )
+    is_known = all(hasattr(of_records, name) for name in replaced)
+    return is_known and all(hasattr(DefaultRecordBatch, name) for name in of_batch) and can_fetch_by_id()
 
 
 class PartitionColumns(Fetcher.PartitionRecords):  # type: ignore[misc]
     """Unpacks what was fetched of one partition into runs."""
 
     bounds: RunBounds
+    leader_epoch = -1
+    topic_id: str | None = None
+
+    def __init__(self, fetch_offset: int, tp: TopicPartition, *args: Any, **kwargs: Any) -> None:
+        super().__init__(fetch_offset, tp, *args, **kwargs)
+        # The library would take the epoch of the record before from its place, when nothing came of this fetch.
+        self.leader_epoch = self.epoch_at(tp)
+
+    @staticmethod
+    def epoch_at(tp: TopicPartition) -> int:
+        """The leader epoch of the record before the place in this partition, -1 when it is not known."""
+        return -1
 
     def take(self, n: int | None = None) -> list[RecordRun]:
         """At most one run: whatever `n` is, a poll that asks for one gets one.
@@ -107,6 +134,7 @@ class PartitionColumns(Fetcher.PartitionRecords):  # type: ignore[misc]
             raise CorruptRecordError(f"a record from offset {first_offset} on is not as it should be") from error
         self.records_read += len(run)
         self.bytes_read += run.value_bytes
+        run.leader_epoch, run.topic_id = _known_epoch(self.leader_epoch), self.topic_id
         # Without records, too: what holds only aborted batches has been read, or the place would stay before it.
         return [run] if run.next_offset > first_offset else []
 
@@ -124,9 +152,8 @@ class PartitionColumns(Fetcher.PartitionRecords):  # type: ignore[misc]
                 raise CorruptRecordError(f"the batch of {tp} at offset {batch.base_offset} fails its checksum")
             if batch.magic < OLDEST_FORMAT:
                 raise UnsupportedForMessageFormatError(f"{tp} has records in the format of brokers before 0.11")
-            self.leader_epoch = batch.leader_epoch
             packed = None if self._is_left_out(batch) else _packed(batch)
-            self.next_fetch_offset = batch.next_offset
+            self.next_fetch_offset, self.leader_epoch = batch.next_offset, batch.leader_epoch
             if packed is not None:
                 yield packed
             batch = records.next_batch()

@@ -14,7 +14,8 @@ class RecordRun(msgspec.Struct):
     """Records of one partition in order of their offsets, as columns of equal length.
 
     Everything that the broker has from `first_offset` on and below `next_offset`. Offsets may have gaps: compaction,
-    transactions.
+    transactions. `leader_epoch` is that of the last record below `next_offset`, `topic_id` that of the topic that was
+    read; None where they are not known.
     """
 
     first_offset: int
@@ -25,6 +26,8 @@ class RecordRun(msgspec.Struct):
     values: list[bytes | None]
     headers: list[Headers] | None  # None: not one of the records has any
     value_bytes: int
+    leader_epoch: int | None = None
+    topic_id: str | None = None
 
     @classmethod
     def starting_at(cls, offset: int) -> RecordRun:
@@ -46,6 +49,7 @@ class RecordRun(msgspec.Struct):
         self.values += other.values
         self.value_bytes += other.value_bytes
         self.next_offset = other.next_offset
+        self.leader_epoch = other.leader_epoch
 
 
 class RunBounds(msgspec.Struct, frozen=True):

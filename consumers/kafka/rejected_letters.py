@@ -18,6 +18,7 @@ from consumers.errors import BrokerRefused, BrokerUnreachable, FileUnreadable
 from consumers.kafka.dead_letters import (
     DETAIL_HEADER,
     INDEX_HEADER,
+    KEPT_BYTES_HEADER,
     LETTER_HEADERS,
     OFFSET_HEADER,
     PARTITION_HEADER,
@@ -38,7 +39,8 @@ DELIVERIES_MAX: Final = 1_000
 class ShownLetter(msgspec.Struct, frozen=True, kw_only=True):
     """A dead letter as one line of JSON. `value` is what to repair; base64 where it is no text.
 
-    `cursor` is its place among the letters; the rest says where it came from and why it was rejected.
+    `cursor` is its place among the letters; the rest says where it came from and why it was rejected. `kept_bytes` says
+    that the value is but the first so many bytes of the original; None: all of it.
     """
 
     cursor: str = ""
@@ -52,6 +54,7 @@ class ShownLetter(msgspec.Struct, frozen=True, kw_only=True):
     value: str | None
     encoding: Literal["text", "base64"] = "text"
     headers: list[tuple[str, str]] = []
+    kept_bytes: int | None = None
 
     @property
     def place(self) -> tuple[str, int, int, int]:
@@ -60,13 +63,15 @@ class ShownLetter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """Which letters are meant; None: whatever it is."""
+    """Which letters are meant; None: whatever it is. `whole`: only those that have all of the original."""
 
     topic: str | None = None
     reason: str | None = None
+    whole: bool = False
 
     def takes(self, letter: ShownLetter) -> bool:
-        return self.topic in (None, letter.topic) and self.reason in (None, letter.reason)
+        is_meant = self.topic in (None, letter.topic) and self.reason in (None, letter.reason)
+        return is_meant and not (self.whole and letter.kept_bytes is not None)
 
 
 def read_letters(client: KafkaConsumer, topic: str, after: str | None, selection: Selection) -> Iterator[ShownLetter]:
@@ -124,6 +129,7 @@ def shown_letter(record: Any) -> ShownLetter:
         value=value,
         encoding=encoding,
         headers=kept,
+        kept_bytes=_number(told[KEPT_BYTES_HEADER]) if KEPT_BYTES_HEADER in told else None,
     )
 
 
@@ -141,13 +147,17 @@ def repaired_letters(lines: Iterable[bytes]) -> Iterator[ShownLetter]:
 def put_back(producer: Producer, letters: Iterable[ShownLetter], topics: Sequence[str]) -> int:
     """Publish letters to where they came from; answer how many arrived.
 
-    Raises `FileUnreadable` for one that names a topic that is not read, or whose value is not what it says.
+    Raises `FileUnreadable` for one that names a topic that is not read, or whose value is not what it says, or but the
+    beginning of the original.
     """
     under_way: list[Any] = []
     arrived = 0
     for letter in letters:
         if letter.topic not in topics:
             raise FileUnreadable(f"letter {letter.cursor!r}: topic {letter.topic!r} is none of {', '.join(topics)}")
+        if letter.kept_bytes is not None:
+            told = f"value: is but the first {letter.kept_bytes} bytes; give all of it, and leave out kept_bytes"
+            raise FileUnreadable(f"letter {letter.cursor!r}: {told}")
         key = None if letter.key is None else letter.key.encode()
         headers: Headers = tuple((name, value.encode()) for name, value in letter.headers)
         under_way.append(producer.send(letter.topic, value=_as_bytes(letter), key=key, headers=list(headers)))

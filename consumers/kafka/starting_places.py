@@ -26,24 +26,31 @@ class Lost(msgspec.Struct, frozen=True):
 
 
 class Ahead(msgspec.Struct, frozen=True):
-    """The log goes on at `in_log`, above the broker's end: another log of records than the one that was read."""
+    """The log goes on at `in_log`, but from `end` on the broker has none of what was read: its records are others."""
 
     in_log: int
     end: int
 
-    def advice(self, topic: str, partition: int) -> str:
-        """Why nothing is read, and the command that accepts it."""
+    def advice(self, topic: str, partition: int, first: int) -> str:
+        """Why nothing is read, and the command that accepts it; `first` is the first offset that the broker has."""
         return (
-            f"the broker's end of {topic}:{partition} is {self.end}, but up to {self.in_log} was read before: it has "
-            "lost records, or was restored. What was read stays counted. To go on with what the broker has now: "
-            f"meterfold kafka accept --topic {topic} --partition {partition}"
+            f"{topic}:{partition} was read up to {self.in_log}, but from {self.end} on the broker's records are others "
+            "or missing: it has lost some, or was restored. What was read stays counted. To read what the broker has "
+            f"now, which counts nothing twice: meterfold kafka accept --topic {topic} --partition {partition} "
+            f"--from-offset {first}"
         )
 
 
-def starting_place(in_log: int | None, bounds: OffsetBounds) -> Start | Lost | Ahead:
-    """Where to start, `in_log` being the offset that the log goes on from; None when it has nothing: the earliest."""
+def starting_place(in_log: int | None, bounds: OffsetBounds, epoch_end: int | None = None) -> Start | Lost | Ahead:
+    """Where to start, `in_log` being the offset that the log goes on from; None when it has nothing: the earliest.
+
+    `epoch_end` is where the broker's records end that are as old as the last one that was read, or older (by leader
+    epochs); None when that is not known. It tells what bounds cannot, once a broker that lost records has others.
+    """
     if in_log is None:
         return Start(bounds.first)
+    if epoch_end is not None and epoch_end < in_log:
+        return Ahead(in_log, epoch_end)
     if in_log < bounds.first:
         return Lost(in_log, bounds.first)
     if in_log > bounds.end:

@@ -208,7 +208,10 @@ CommandVerdict = Literal["honoured", "duplicate", "refused"]
 
 
 class CommandHonoured(LifecycleEvent, frozen=True, kw_only=True):
-    """The command with this identity was carried out. Its stream has no other record: nobody carries it out again."""
+    """The command with this identity was carried out. Its stream has no other record: nobody carries it out again.
+
+    A tombstone has no identity: `source` and `id` are empty, and its stream names the record.
+    """
 
     tenant: str
     environment: str
@@ -242,13 +245,15 @@ class PartitionEvent(LifecycleEvent, frozen=True, kw_only=True):
 class PartitionConsumed(PartitionEvent, frozen=True, kw_only=True):
     """One poll was appended: everything from `first_offset` on and below `next_offset`, and this is its last record.
 
-    `first_version` is the version of the poll's first record in this stream.
+    `first_version` is the version of the poll's first record in this stream. `leader_epoch` is that of the last record
+    below `next_offset`, None when it is not known: by it a broker can tell whether it still has that record.
     """
 
     first_offset: int
     next_offset: int
     first_version: int
     commands: tuple[CommandRecord, ...] = ()
+    leader_epoch: int | None = None
 
 
 class RecordsLost(PartitionEvent, frozen=True, kw_only=True):
@@ -256,6 +261,14 @@ class RecordsLost(PartitionEvent, frozen=True, kw_only=True):
 
     from_offset: int
     to_offset: int
+
+
+class PartitionTruncated(PartitionEvent, frozen=True, kw_only=True):
+    """The broker no longer had what was read: `next_offset` was the one to go on from, and from `end_offset` on its
+    records are others, or none. Nothing is read until `OffsetsAccepted`, however far its end has come since."""
+
+    next_offset: int
+    end_offset: int
 
 
 class OffsetsAccepted(PartitionEvent, frozen=True, kw_only=True):
@@ -312,6 +325,7 @@ LIFECYCLE_TOPICS: Final[dict[str, type[LifecycleEvent]]] = {
     "command.honoured": CommandHonoured,
     "source.consumed": PartitionConsumed,
     "source.records_lost": RecordsLost,
+    "source.truncated": PartitionTruncated,
     "source.offsets_accepted": OffsetsAccepted,
     "log.created": LogCreated,
     "log.sealed": LogSealed,

@@ -50,8 +50,11 @@ class EventLog(Protocol):
     def read(self, after: int, limit: int, until: int | None = None) -> list[LogRecord]:
         """Up to `limit` records with `after` < position (<= `until`), in position order."""
 
-    def stream(self, stream: str, after_version: int = 0) -> list[LogRecord]:
-        """The records of one stream with a version above `after_version`, in order. `position` is 0 in these."""
+    def stream(self, stream: str, after_version: int = 0, limit: int | None = None) -> list[LogRecord]:
+        """The records of one stream with a version above `after_version`, in order, the first `limit` of them.
+
+        `position` is 0 in these.
+        """
 
     def head_version(self, stream: str) -> int:
         """The last version of a stream; 0 when it has none."""
@@ -141,6 +144,14 @@ def partition_stream(cluster_id: str, topic_id: str, partition: int) -> str:
 def command_stream(scope: Scope, source: str, command_id: str) -> str:
     """What a command reserves by being honoured: it has one record, whatever way the command came."""
     return f"command/{scope}/{len(source)}/{source}/{command_id}"
+
+
+def tombstone_stream(scope: Scope, partition: str, offset: int, arrival_us: int, customer_id: str) -> str:
+    """What a record without value reserves: `partition` is the stream that it was read into.
+
+    Its timestamp and its customer tell it from another record that has its offset after a broker lost some.
+    """
+    return f"tombstone/{scope}/{len(partition)}/{partition}/{offset}/{arrival_us}/{customer_id}"
 
 
 #: What concerns the log as a whole: its creation, its seals, the closings that were announced.

@@ -186,10 +186,10 @@ class SQLiteEventLog:
             LogRecord(one.id, str(one.originator_id), one.originator_version, one.topic, one.state) for one in found
         ]
 
-    def stream(self, stream: str, after_version: int = 0) -> list[LogRecord]:
-        """The records of one stream with a version above `after_version`, in order, with position 0."""
+    def stream(self, stream: str, after_version: int = 0, limit: int | None = None) -> list[LogRecord]:
+        """The first `limit` records of one stream with a version above `after_version`, in order, with position 0."""
         with self._storage_errors_translated():
-            return [_unplaced(one) for one in self._recorder.select_events(stream, gt=after_version)]
+            return [_unplaced(one) for one in self._recorder.select_events(stream, gt=after_version, limit=limit)]
 
     def head_version(self, stream: str) -> int:
         """The last version of a stream; 0 when it has none."""

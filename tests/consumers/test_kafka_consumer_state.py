@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
-from kafka import TopicPartition
-from kafka.errors import KafkaTimeoutError
 
 from consumers.kafka.assigned_partition import AssignedPartition
-from consumers.kafka.broker_view import BrokerView
 from consumers.kafka.consumer_status import (
     KEPT_SECONDS,
     ConsumerStatus,
@@ -21,18 +17,13 @@ from consumers.kafka.consumer_status import (
     checked_name,
     consumers_of,
 )
-from consumers.kafka.dead_letters import DeadLetter, Delivery, LetterBox
 from consumers.kafka.fold_pressure import FoldPressure
-from consumers.kafka.partition_starting import PartitionStarting
-from consumers.kafka.reading_options import ReadingOptions
 from consumers.kafka.record_reading import PartitionColumns
 from consumers.kafka.record_runs import RecordRun, RunBounds
 from consumers.kafka.record_unpacking import PackedBatch
 from consumers.kafka.starting_places import Ahead, Lost, OffsetBounds, Start, starting_place
-from consumers.partition_appending import PartitionAppender
-from consumers.partition_batches import PartitionSource, RejectedItem
+from consumers.partition_batches import PartitionSource
 from domain.errors import InvalidInput
-from domain.scope import DEFAULT_SCOPE
 
 SOURCE = PartitionSource("cluster", "topic-id", "usage", 0)
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -59,6 +50,15 @@ def test_reading_starts_where_the_log_says_and_else_at_the_earliest() -> None:
     assert starting_place(50, bounds) == Start(50)
     assert starting_place(9, bounds) == Lost(9, 10)
     assert starting_place(51, bounds) == Ahead(51, 50)
+
+
+def test_records_that_a_broker_lost_are_missed_though_it_has_others_at_their_offsets() -> None:
+    bounds = OffsetBounds(10, 50)
+    assert starting_place(40, bounds, epoch_end=40) == Start(40)
+    assert starting_place(40, bounds, epoch_end=50) == Start(40)
+    assert starting_place(40, bounds, epoch_end=39) == Ahead(40, 39)
+    assert starting_place(None, bounds, epoch_end=None) == Start(10)
+    assert starting_place(9, bounds, epoch_end=12) == Lost(9, 10)
 
 
 def test_an_open_run_is_due_when_it_is_old_large_or_long() -> None:
@@ -148,71 +148,6 @@ def test_consumers_are_known_by_their_files_until_these_are_old(tmp_path: Path) 
 def test_a_name_that_is_no_file_name_is_refused(name: str) -> None:
     with pytest.raises(InvalidInput):
         checked_name(name)
-
-
-class View:
-    """A broker that answers of every partition the same, and once, when asked what is committed, not in time."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-
-    def source(self, place: TopicPartition) -> PartitionSource:
-        return PartitionSource("cluster", "topic-id", place.topic, place.partition)
-
-    def bounds(self, places: list[TopicPartition]) -> dict[TopicPartition, OffsetBounds]:
-        return dict.fromkeys(places, OffsetBounds(0, 100))
-
-    def committed(self, place: TopicPartition) -> int:
-        self.asked += 1
-        if self.asked == 2:
-            raise KafkaTimeoutError
-        return 50
-
-    def seek(self, place: TopicPartition, offset: int) -> bool:
-        return True
-
-
-class Log:
-    """Every partition was read up to here, and nothing was rejected."""
-
-    def next_offset(self, source: PartitionSource) -> int:
-        return 50
-
-    def last_rejected(self, source: PartitionSource) -> list[RejectedItem]:
-        return []
-
-
-def test_a_partition_that_started_is_told_though_the_next_one_failed() -> None:
-    seconds = [0.0]
-    options = ReadingOptions(name="test", scope=DEFAULT_SCOPE, topics=("usage",), customer_topics=("usage",))
-    view, log, letters = cast(BrokerView, View()), cast(PartitionAppender, Log()), LetterBox(Unreachable, "rejected")
-    starting = PartitionStarting(view, log, letters, options, lambda: seconds[0])
-    states = {TopicPartition("usage", number): AssignedPartition("usage", number) for number in range(3)}
-    told: list[int] = []
-    with pytest.raises(KafkaTimeoutError):
-        told.extend(place.partition for place in starting.start(states))
-    seconds[0] += 10
-    told.extend(place.partition for place in starting.start(states))
-    assert told == [0, 1, 2]
-    assert [state.is_resolved() for state in states.values()] == [True] * 3
-
-
-class Unreachable:
-    """A producer that waits in vain for a topic that is not there."""
-
-    sent = 0
-
-    def send(self, topic: str, *, value: bytes | None, key: bytes | None, headers: list[Any]) -> Delivery:
-        Unreachable.sent += 1
-        raise KafkaTimeoutError
-
-    def close(self, timeout: float | None = None) -> None: ...
-
-
-def test_letters_that_cannot_be_published_are_waited_for_once() -> None:
-    letters = LetterBox(Unreachable, "rejected")
-    letters.post(SOURCE, [DeadLetter(None, b"garbage", ())] * 100)
-    assert (Unreachable.sent, letters.unpublished) == (1, 100)
 
 
 class LeftOut(PartitionColumns):

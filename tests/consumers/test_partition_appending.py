@@ -13,10 +13,17 @@ import pytest
 from consumers.intake_options import IntakeOptions
 from consumers.partition_appending import PartitionAppender, PartitionBatch, RejectedItem, UsageRun
 from consumers.partition_blocks import REJECTED_ROWS_MAX
+from consumers.partition_ends import POLLS_AGAIN_MAX, PartitionEnd
 from domain.errors import Fenced, LogUnavailable
 from domain.log.blocks import decode_typed, read_header
 from domain.log.lifecycle_codec import decode_lifecycle
-from domain.log.lifecycle_events import OffsetsAccepted, PartitionConsumed, PriceListed, RecordsLost
+from domain.log.lifecycle_events import (
+    OffsetsAccepted,
+    PartitionConsumed,
+    PartitionTruncated,
+    PriceListed,
+    RecordsLost,
+)
 from domain.log.records import USAGE_BATCH_TOPIC, NewRecord
 from domain.log.sqlite import SQLiteEventLog
 from domain.scope import DEFAULT_SCOPE, Scope
@@ -150,8 +157,8 @@ def test_rejected_items_are_told_with_their_offsets_now_and_from_the_log() -> No
         (4_000_000_000, 0, "not_json", b""),
     ]
     assert all(item.detail for item in done.rejected)
-    assert appender.last_rejected(SOURCE) == done.rejected
-    assert appender.last_rejected(OTHER_PARTITION) == []
+    assert appender.rejected_since(SOURCE, None) == done.rejected
+    assert appender.rejected_since(OTHER_PARTITION, None) == []
 
 
 def test_only_the_last_poll_is_told_again_also_behind_what_was_said_of_offsets() -> None:
@@ -163,7 +170,7 @@ def test_only_the_last_poll_is_told_again_also_behind_what_was_said_of_offsets()
     appender.accept_offset(SOURCE, 2, "the topic was truncated")
 
     assert [item.raw for item in last.rejected] == [b"second", b"third"]
-    assert appender.last_rejected(SOURCE) == last.rejected
+    assert appender.rejected_since(SOURCE, None) == last.rejected
 
 
 def test_a_poll_of_nothing_but_garbage_keeps_every_offset() -> None:
@@ -179,8 +186,8 @@ def test_a_poll_of_nothing_but_garbage_keeps_every_offset() -> None:
     done = appender.append(sent)
 
     assert [header_of(log, position).count for position in (1, 2, 3)] == [REJECTED_ROWS_MAX, REJECTED_ROWS_MAX, 5]
-    assert [item.offset for item in appender.last_rejected(SOURCE)] == run.offsets
-    assert appender.last_rejected(SOURCE) == done.rejected
+    assert [item.offset for item in appender.rejected_since(SOURCE, None)] == run.offsets
+    assert appender.rejected_since(SOURCE, None) == done.rejected
 
 
 def test_prices_are_listed_before_the_usage_that_they_price() -> None:
@@ -317,6 +324,71 @@ def test_lost_and_accepted_offsets_move_the_end_and_are_fenced_like_a_poll() -> 
     first.append(poll([event("b")], first_offset=30))
 
 
+def test_once_the_broker_lacked_what_was_read_nothing_is_appended_until_an_offset_is_accepted() -> None:
+    log = InMemoryEventLog()
+    first, second = appender_on(log, InMemoryPersonalKeys()), appender_on(log, InMemoryPersonalKeys())
+    first.append(poll([event(str(number)) for number in range(5)]))
+    second.end(SOURCE)
+
+    assert first.truncated(SOURCE, 3) == 2
+    with pytest.raises(Fenced):
+        second.append(poll([event("x")], first_offset=5))
+    assert second.end(SOURCE) == first.end(SOURCE) == PartitionEnd(2, 5, None, truncated_at=3)
+    for appender in (first, second):
+        with pytest.raises(Fenced, match="until an offset is accepted"):
+            appender.append(poll([event("x")], first_offset=5))
+
+    second.accept_offset(SOURCE, 0, "restored from a backup")
+    assert first.end(SOURCE) == PartitionEnd(3, 0)
+    first.append(poll([event("x")]))
+    (told,) = log.read(1, 1)
+    truncated = decode_lifecycle(told.topic, told.state)
+    assert isinstance(truncated, PartitionTruncated)
+    assert (truncated.next_offset, truncated.end_offset, truncated.topic) == (5, 3, SOURCE.topic)
+
+
+@pytest.mark.parametrize("sent", [[event("a")], [command("customer.block")], []])
+def test_the_log_keeps_the_leader_epoch_of_the_last_record_read(sent: list[Any]) -> None:
+    log = InMemoryEventLog()
+    batch = poll(sent)
+    batch.next_offset, batch.leader_epoch = 3, 7
+    appender = appender_on(log, InMemoryPersonalKeys())
+    appender.append(batch)
+
+    assert appender_on(log, InMemoryPersonalKeys()).end(SOURCE) == PartitionEnd(1, 3, 7)
+
+
+def test_what_several_polls_rejected_is_told_from_an_offset_on() -> None:
+    log = InMemoryEventLog()
+    appender = appender_on(log, InMemoryPersonalKeys())
+    appender.append(poll([b"0", b"1"]))
+    appender.append(poll([event("a"), b"3"], first_offset=2))
+    appender.append(poll([b"4", command("customer.block"), b"6"], first_offset=4))
+
+    def told(offset: int | None) -> list[bytes]:
+        return [item.raw for item in appender.rejected_since(SOURCE, offset)]
+
+    assert [told(offset) for offset in (None, 0, 1, 2, 4, 5, 7)] == [
+        [b"4", b"6"],
+        [b"0", b"1", b"3", b"4", b"6"],
+        [b"1", b"3", b"4", b"6"],
+        [b"3", b"4", b"6"],
+        [b"4", b"6"],
+        [b"6"],
+        [],
+    ]
+
+
+def test_what_is_rejected_by_very_many_polls_is_told_of_the_last_ones() -> None:
+    log = InMemoryEventLog()
+    appender = appender_on(log, InMemoryPersonalKeys())
+    for number in range(POLLS_AGAIN_MAX + 2):
+        appender.append(poll([b"%d" % number], first_offset=number))
+
+    told = [item.offset for item in appender.rejected_since(SOURCE, 0)]
+    assert told == list(range(2, POLLS_AGAIN_MAX + 2))
+
+
 def test_a_forgotten_partition_is_read_from_the_log_again() -> None:
     log = InMemoryEventLog()
     first, second = appender_on(log, InMemoryPersonalKeys()), appender_on(log, InMemoryPersonalKeys())
@@ -354,7 +426,7 @@ def test_the_real_log_keeps_a_poll_whole(tmp_path: Path) -> None:
         log.append([NewRecord("x", 1, "t", b""), NewRecord(STREAM, 1, "t", b"")])
     assert log.head_position() == 5
     assert appender.next_offset(SOURCE) == 4
-    assert appender.last_rejected(SOURCE) == [
+    assert appender.rejected_since(SOURCE, None) == [
         RejectedItem(3, 0, DEFAULT_SCOPE, "not_json", done.rejected[0].detail, b"oops")
     ]
     log.close()

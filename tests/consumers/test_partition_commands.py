@@ -29,6 +29,7 @@ from tests.consumers.partition_polls import (
     FIRST_ARRIVAL,
     OTHER_PARTITION,
     RECORDED_AT,
+    SOURCE,
     appender_on,
     arrival_us,
     command,
@@ -164,15 +165,51 @@ def test_a_customer_that_was_deleted_can_be_blocked_and_a_life_that_usage_may_ha
     assert (customer(log, keys).life, customer(log, keys).blocked) == (3, True)
 
 
-def test_a_tombstone_deletes_and_has_no_id_to_be_known_by() -> None:
+def test_a_tombstone_deletes_and_is_known_by_its_place() -> None:
     log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
     appender = appender_on(log, keys)
     appender.append(poll([command("customer.create")]))
     done = appender.append(poll([command("customer.delete", command_id=None)], first_offset=1))
 
     assert [(one.outcome, one.source, one.id) for one in done.commands] == [("honoured", None, None)]
-    assert topics(log)[-2:] == ["customer.deleted", "source.consumed"]
+    assert topics(log)[-3:] == ["customer.deleted", "command.honoured", "source.consumed"]
     assert customer(log, keys).life == 2
+
+
+def test_a_tombstone_that_is_read_again_deletes_nobody_a_second_time() -> None:
+    """Also not who was created since, and also where the first time there was nobody to delete."""
+    log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
+    appender = appender_on(log, keys)
+    nobody, tombstone = command("customer.delete", "globex", None), command("customer.delete", command_id=None)
+    sent = [nobody, nobody, command("customer.create"), tombstone]
+    assert verdicts(appender.append(poll(sent)).commands) == ["honoured"] * 4
+    appender.append(poll([command("customer.create", "acme", "2"), command("customer.create", "globex", "3")], 4))
+    lives = customer(log, keys).life, customer(log, keys, "globex").life
+
+    appender.accept_offset(SOURCE, 0, "the broker was restored")
+    again = appender.append(poll(sent))
+
+    assert verdicts(again.commands) == ["duplicate"] * 4
+    assert (customer(log, keys).life, customer(log, keys, "globex").life) == lives
+
+
+def test_another_tombstone_at_an_offset_that_was_read_before_deletes() -> None:
+    """After a broker was restored, producers go on at offsets that the lost records had."""
+    log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
+    appender = appender_on(log, keys)
+    appender.append(poll([command("customer.create"), command("customer.delete", "globex", None)]))
+    appender.accept_offset(SOURCE, 1, "the broker was restored")
+
+    of_another = appender.append(poll([command("customer.delete", command_id=None)], 1))
+    appender.accept_offset(SOURCE, 1, "and once more")
+    later = poll([command("customer.delete", command_id=None)], 1)
+    assert isinstance(later.parts[0], SentCommand)
+    later.parts[0].arrival_us += 1_000
+    appender.append(poll([command("customer.create", "acme", "2")], 1))
+    appender.accept_offset(SOURCE, 1, "and again")
+    of_another_time = appender.append(later)
+
+    assert verdicts(of_another.commands) == verdicts(of_another_time.commands) == ["honoured"]
 
 
 def test_a_command_is_honoured_once_whatever_partition_or_process_it_comes_by() -> None:
@@ -364,7 +401,7 @@ def test_aggregates_beyond_what_is_kept_in_memory_are_loaded_again() -> None:
     deciding = CommandDeciding(log, keys, CountedRandomness(), aggregates_max=2)
     for turn in range(3):
         sent = [command("customer.update", f"c-{number}", f"{turn}-{number}", name=f"{turn}") for number in range(5)]
-        decisions = deciding.decide(deciding.read(sent), "kafka:t", RECORDED_AT)
+        decisions = deciding.decide(deciding.read(sent, "usage/kafka/c/t/0"), "kafka:t", RECORDED_AT)
         log.append([record for decision in decisions for record in decision.records])
     assert [customer(log, keys, f"c-{number}").version for number in range(5)] == [4] * 5
     assert customer(log, keys, "c-3").personal == {"name": "2"}

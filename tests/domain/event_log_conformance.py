@@ -41,6 +41,7 @@ def a_stream_is_read_by_versions_without_positions(log: EventLog) -> None:
 
     assert log.stream("a") == [LogRecord(0, "a", 1, "topic", b"x"), LogRecord(0, "a", 2, "topic", b"second")]
     assert log.stream("a", after_version=1) == [LogRecord(0, "a", 2, "topic", b"second")]
+    assert log.stream("a", limit=1) == log.stream("a")[:1]
     assert log.stream("nothing") == []
 
 

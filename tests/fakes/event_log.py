@@ -38,9 +38,10 @@ class InMemoryEventLog:
             end = len(self._records) if until is None else until
             return self._records[after : min(end, after + limit)]
 
-    def stream(self, stream: str, after_version: int = 0) -> list[LogRecord]:
+    def stream(self, stream: str, after_version: int = 0, limit: int | None = None) -> list[LogRecord]:
         with self._lock:
-            return [_unplaced(one) for one in self._records if one.stream == stream and one.version > after_version]
+            found = [one for one in self._records if one.stream == stream and one.version > after_version]
+            return [_unplaced(one) for one in found[:limit]]
 
     def head_version(self, stream: str) -> int:
         with self._lock:

@@ -8,9 +8,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from kafka import TopicPartition
 
+from consumers.kafka.topics import READ_MESSAGE_BYTES_MAX, REJECTED_MESSAGE_BYTES_MAX
+from domain.usage_rows import RAW_KEPT_BYTES_MAX
 from tests.kafka.consumer_fleet import eventually, kafka_environment
-from tests.kafka.consuming import await_received, consuming, open_log, usage
+from tests.kafka.consuming import await_received, consuming, open_log, publish, usage
 from tests.kafka.running_broker import RunningBroker
 from tests.meterfold_process import command_line, environment
 
@@ -75,6 +78,57 @@ def test_letters_of_an_append_whose_offset_was_not_committed_are_published_again
             eventually(lambda: len(broker.records(rejected)) == 1, lambda: letters_of(broker, rejected))
         ((key, value, headers, place),) = letters_of(broker, rejected)
         assert (key, value, headers["meterfold-reason"], place) == (None, b"not json", "not_json", (0, 0, 0))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("takes_large_ones", [True, False])
+def test_large_letters_arrive_as_much_of_them_as_the_topic_takes(
+    broker: RunningBroker, tmp_path: Path, takes_large_ones: bool
+) -> None:
+    topic = broker.fresh_topic(configuration={"max.message.bytes": str(READ_MESSAGE_BYTES_MAX)})
+    of_rejected = {"max.message.bytes": str(REJECTED_MESSAGE_BYTES_MAX)} if takes_large_ones else {}
+    rejected = broker.fresh_topic(prefix="rejected", configuration=of_rejected)
+    large, larger = b"x" * (2 << 20), b"y" * (REJECTED_MESSAGE_BYTES_MAX + 1)
+    with broker.producer(max_request_size=2 * len(larger), compression_type="gzip") as producer:
+        producer.send(topic, key=b"large", value=large)
+        producer.send(topic, key=b"larger", value=larger)
+    with open_log(tmp_path / "data") as opened, consuming(opened, broker, topic, rejected_topic=rejected):
+        eventually(lambda: len({record.value for record in broker.records(rejected)}) == 2, lambda: "not all arrived")
+    arrived = {
+        (record.key, record.value, dict(record.headers).get("meterfold-kept-bytes"))
+        for record in broker.records(rejected)
+    }
+    kept = str(RAW_KEPT_BYTES_MAX).encode()
+    whole = (b"large", large, None) if takes_large_ones else (None, large[:RAW_KEPT_BYTES_MAX], kept)
+    assert arrived == {whole, (None, larger[:RAW_KEPT_BYTES_MAX], kept)}
+
+
+@pytest.mark.slow
+def test_the_committed_offset_passes_no_letter_that_did_not_arrive_until_it_does(
+    broker: RunningBroker, tmp_path: Path
+) -> None:
+    topic, rejected = broker.fresh_topic(), broker.fresh_topic(prefix="rejected")
+    broker.delete_topic(rejected)
+    publish(broker, topic, [usage(0), b"garbage", usage(1)])
+    with open_log(tmp_path / "data") as opened, broker.admin() as admin:
+
+        def committed() -> int | None:
+            found = admin.list_group_offsets(["one"])["one"].get(TopicPartition(topic, 0))
+            return None if found is None else int(found.offset)
+
+        with consuming(opened, broker, topic, group="one", rejected_topic=rejected) as consumer:
+            await_received(opened, 3)
+            eventually(lambda: committed() == 1, committed)
+            publish(broker, topic, [usage(2)])
+            await_received(opened, 4)
+        assert committed() == 1
+        assert consumer.statuses[-1].letters_unpublished == 1
+        publish(broker, topic, [usage(3)])
+        with consuming(opened, broker, topic, group="one", rejected_topic=rejected) as consumer:
+            await_received(opened, 5)
+            broker.make_topic(rejected)
+            eventually(lambda: committed() == 5, committed)
+        assert [record.value for record in broker.records(rejected)] == [b"garbage"]
 
 
 @pytest.mark.slow

@@ -58,7 +58,7 @@ def plainly(broker: RunningBroker, topic: str, end: int, offset: int = 0, **opti
         while client.position(TopicPartition(topic, 0)) < end:
             for found in client.poll(1_000, max_records=1_000).values():
                 records += found
-    return polled_run(records)
+    return polled_run(records, offset, end)
 
 
 def joined(runs: list[RecordRun]) -> RecordRun:

@@ -51,6 +51,17 @@ def test_an_accepted_offset_is_where_the_partition_goes_on(store_under_test: Duc
     assert (source.next_offset, source.records_lost) == (1, 0)
 
 
+def test_a_partition_that_its_broker_lacks_stays_where_it_was_read_to(store_under_test: DuckDBUnderTest) -> None:
+    store = store_under_test
+    appender = appender_on(store.log, store.keys)
+    appender.append(poll([event("a"), event("b")]))
+    last = appender.truncated(SOURCE, 1)
+    store.fold()
+    with store.reads.snapshot() as snapshot:
+        [source] = snapshot.sources(None, 10)
+    assert (source.next_offset, source.records_lost, source.position) == (2, 0, last)
+
+
 def test_a_topic_that_was_made_again_is_another_source(store_under_test: DuckDBUnderTest) -> None:
     store = store_under_test
     appender = appender_on(store.log, store.keys)

@@ -1,0 +1,107 @@
+"""Fetching by the ids of topics, so that what comes is known to be of the topic that it was asked of.
+
+The library asks by name, and a name says nothing: a topic that was deleted and made again has it too, and until the
+client hears of that, records of the new topic come as those of the old one. The protocol has had ids since Kafka 3.1.
+
+1. Before requests are made: where a topic has another id than before, fetch sessions of the broker are begun anew.
+2. Each request says the id of each topic beside its name, and may go out in the version that has ids.
+3. A response in that version has its names put back, and each partition of it tells the id that it came by.
+4. What unpacks the partition is told, too (`topic_id`). It stays None where a broker is older, and knows names only.
+
+A broker that has no topic of this id says so, upon which the client asks for metadata at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from kafka.consumer.fetcher import Fetcher
+from kafka.protocol.consumer import FetchRequest
+
+#: The first version of the protocol's fetch with ids; later ones have nothing that is needed here.
+BY_ID_VERSION: Final = 13
+_REPLACED: Final = ("_create_fetch_requests", "_handle_fetch_response", "_parse_fetched_data")
+
+
+def can_fetch_by_id() -> bool:
+    """Whether the library is built as is expected here."""
+    newest: int | None = FetchRequest.max_version
+    return all(hasattr(Fetcher, name) for name in _REPLACED) and (newest or 0) >= BY_ID_VERSION
+
+
+def fetch_by_id(fetcher: Fetcher, cluster: Any) -> None:
+    """Have this fetcher ask by id, as the metadata of `cluster` has them at that moment."""
+    _FetchingById(fetcher, cluster).replace()
+
+
+class _FetchedById:
+    """A partition of a response, and the id by which it was asked for."""
+
+    def __init__(self, data: Any, topic_id: UUID) -> None:
+        self._data = data
+        self.topic_id = topic_id
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._data, name)
+
+
+class _FetchingById:
+    """Stands around three steps of the library. Requests and responses are of its own thread."""
+
+    def __init__(self, fetcher: Any, cluster: Any) -> None:
+        self._fetcher = fetcher
+        self._cluster = cluster
+        self._create = fetcher._create_fetch_requests  # noqa: SLF001 -- what this whole file is about
+        self._handle = fetcher._handle_fetch_response  # noqa: SLF001
+        self._parse = fetcher._parse_fetched_data  # noqa: SLF001
+        self._known: dict[str, UUID] = {}
+        self._names: dict[Any, dict[UUID, str]] = {}  # of the topics of the request that each node was sent last
+
+    def replace(self) -> None:
+        self._fetcher._create_fetch_requests = self._created  # noqa: SLF001
+        self._fetcher._handle_fetch_response = self._handled  # noqa: SLF001
+        self._fetcher._parse_fetched_data = self._parsed  # noqa: SLF001
+
+    def _created(self) -> dict[Any, tuple[Any, Any]]:
+        ids = self._ids()
+        if any(self._known.get(topic, found) != found for topic, found in ids.items()):
+            self._fetcher._session_handlers.clear()  # noqa: SLF001
+        self._known |= ids
+        requests: dict[Any, tuple[Any, Any]] = self._create()
+        for node, (request, _) in requests.items():
+            self._names[node] = {found: topic for topic, found in self._known.items()}
+            _say_ids(request, self._known)
+        return requests
+
+    def _ids(self) -> dict[str, UUID]:
+        """Of every topic that is read, as far as they are known."""
+        assigned = self._fetcher._subscriptions.assigned_partitions()  # noqa: SLF001
+        found = {topic: self._cluster.topic_id(topic) for topic in {place.topic for place in assigned}}
+        return {topic: topic_id for topic, topic_id in found.items() if topic_id is not None and topic_id.int}
+
+    def _handled(self, node: Any, fetch_offsets: Any, sent_at: float, response: Any) -> None:
+        if response.API_VERSION >= BY_ID_VERSION:
+            names = self._names.get(node, {})
+            response.responses = [topic for topic in response.responses if topic.topic_id in names]
+            for topic in response.responses:
+                topic.topic = names[topic.topic_id]
+                topic.partitions = [_FetchedById(one, topic.topic_id) for one in topic.partitions]
+        self._handle(node, fetch_offsets, sent_at, response)
+
+    def _parsed(self, completed: Any) -> Any:
+        records = self._parse(completed)
+        if records is not None and isinstance(completed.partition_data, _FetchedById):
+            records.topic_id = str(completed.partition_data.topic_id)
+        return records
+
+
+def _say_ids(request: Any, ids: Mapping[str, UUID]) -> None:
+    """A request of which every topic's id is known may go out with ids; any other goes out with names."""
+    named = [*request.topics, *request.forgotten_topics_data]
+    if not all(topic.topic in ids for topic in named):
+        return
+    for topic in named:
+        topic.topic_id = ids[topic.topic]
+    request._max_version = BY_ID_VERSION  # noqa: SLF001
