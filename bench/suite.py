@@ -15,6 +15,7 @@ from bench import kafka_running
 from bench.chain import ChainResult, ChainRun
 from bench.endurance import EnduranceRun, Stage
 from bench.kafka_running import KafkaResult
+from bench.listing import ListResult, ListRun
 from bench.processes import run_step
 from bench.profile_of_chain import Profile, ProfileRun
 from bench.reads import Latencies, ReadRun
@@ -29,7 +30,8 @@ READS: Final = "reads"
 HTTP: Final = "http"
 ENDURANCE: Final = "endurance"
 KAFKA: Final = "kafka"
-QUESTIONS: Final = (CHAIN, PROFILE, REBUILD, READS, HTTP, KAFKA, ENDURANCE)
+LIST: Final = "list"
+QUESTIONS: Final = (CHAIN, PROFILE, REBUILD, READS, LIST, HTTP, KAFKA, ENDURANCE)
 
 CUSTOMERS: Final = 10_000
 KNOWN_SHARE: Final = 100  # one event in so many was sent before
@@ -48,13 +50,16 @@ class Sizes(msgspec.Struct, frozen=True):
     events: int
     customers_read: tuple[int, ...]
     rows_per_customer: int
+    customers_listed: int  # with one row each
     seconds_read: float
     seconds_http: float
     endured: int  # events; 0: not asked unless by name
     disk_bytes: int
 
 
-SHORT: Final = Sizes("short", (100_000, 10_000_000), 10_000_000, 200_000, (100_000,), 10, 2.0, 5.0, 0, 4 * 1024**3)
+SHORT: Final = Sizes(
+    "short", (100_000, 10_000_000), 10_000_000, 200_000, (100_000,), 10, 10_000, 2.0, 5.0, 0, 4 * 1024**3
+)
 FULL: Final = Sizes(
     "full",
     (100_000, 10_000_000, 100_000_000),
@@ -62,6 +67,7 @@ FULL: Final = Sizes(
     1_000_000,
     (10_000, 1_000_000),
     10,
+    1_000_000,
     10.0,
     20.0,
     10_000_000,
@@ -88,6 +94,7 @@ class Measured(msgspec.Struct):
     rebuild: RebuildResult | None = None
     space: Space | None = None
     reads: list[ReadsOf] = msgspec.field(default_factory=list)
+    listed: ListResult | None = None
     http: HttpResult | None = None
     endurance: list[Stage] = msgspec.field(default_factory=list)
     kafka: KafkaResult | None = None
@@ -114,6 +121,11 @@ def measure(sizes: Sizes, questions: frozenset[str], seed: int, below: Path | No
         if READS in questions:
             for customers in sizes.customers_read:
                 measured.reads.append(_reads(sizes, customers, seed, Path(name), tell))
+        if LIST in questions:
+            with _folder(Path(name), "list") as folder:
+                tell(f"/customer/list at {sizes.customers_listed:,} customers: pages, then everybody")
+                listed = Filling(str(folder), 0, sizes.customers_listed, sizes.customers_listed, 0, seed)
+                measured.listed = run_step("list", ListRun(listed, sizes.seconds_read / 2), ListResult)
         if HTTP in questions:
             with _folder(Path(name), "http") as folder:
                 tell(f"HTTP: single events and batches, {sizes.seconds_http:g} s each")

@@ -11,6 +11,7 @@ from bench.chain import ChainResult
 from bench.endurance import Stage
 from bench.kafka_running import KafkaResult
 from bench.kafka_tables import KAFKA_CAPTION, KAFKA_HEADINGS, kafka_memory, kafka_rows, kafka_title
+from bench.listing import ListResult
 from bench.profile_of_chain import Profile
 from bench.reads import Latencies
 from bench.rebuilding import RebuildResult, Space
@@ -40,6 +41,8 @@ def tables_of(measured: Measured) -> Iterator[Table]:
     if measured.rebuild is not None:
         yield rebuild_table(measured.rebuild)
     yield from map(reads_table, measured.reads)
+    if measured.listed is not None:
+        yield list_table(measured.listed)
     if measured.http is not None:
         yield http_table(measured.http)
     if measured.kafka is not None:
@@ -155,6 +158,20 @@ def _read_row(one: Latencies, alone: float) -> Sequence[str]:
         *(f"{seconds * 1e3:.2f}" for seconds in (one.p50, one.p99, one.longest)),
         f"{one.p99 / alone:.1f}",
     )
+
+
+def list_table(result: ListResult) -> Table:
+    stream = result.stream
+    rows = [
+        (f"page {one.page:,}", *(f"{seconds * 1e3:,.1f}" for seconds in (one.p50, one.p99, one.longest)), "", "", "")
+        for one in result.pages
+    ]
+    sizes = (stream.sent_bytes, stream.owner_bytes_before, stream.owner_bytes_after)
+    told = (f"{size / _MEBIBYTE:,.0f}" for size in sizes)
+    rows.append(("everybody in one stream", f"{stream.seconds * 1e3:,.0f}", "", "", *told))
+    title = f"(g) /customer/list over HTTP at {result.customers:,} customers, each on a budget of its own"
+    headings = ("question", "p50 ms", "p99 ms", "longest ms", "MiB sent", "owner's peak MiB before", "and after")
+    return _table(title, headings, rows)
 
 
 def http_table(result: HttpResult) -> Table:

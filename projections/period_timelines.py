@@ -47,7 +47,8 @@ def budget_timeline(
 ) -> PeriodTimeline | None:
     """The periods of a life's budget, by what counts up to `until`; None when it then has no periods of its own.
 
-    `tiers`: the facts of every shared budget that the customer has named in this life (`named_budgets`).
+    `tiers`: the facts of every shared budget that the customer has named in this life (`named_budgets`), and maybe of
+    others, which do not count.
     """
     known = profiles(record, life, until)
     policies = list(_budget_policies(known, tiers, until))
@@ -68,7 +69,9 @@ def _budget_policies(
     if not known:
         return
     begin = known[0].since
-    of_tiers = {fact.effective_at for facts in tiers.values() for fact in facts if begin <= fact.effective_at <= until}
+    named = {profile.fields.get("budget_id") for profile in known}
+    changed = (fact.effective_at for name in named if name is not None for fact in tiers.get(name, ()))
+    of_tiers = {instant for instant in changed if begin <= instant <= until}
     profile_at = _stepwise(known)
     for instant in sorted({profile.since for profile in known} | of_tiers):
         profile = profile_at(instant)

@@ -119,7 +119,7 @@ class UsageQuestion(msgspec.Struct, frozen=True):
     `as_of` None: as known at the snapshot's position, from rollups and edge rows; else as known at that position,
     from rows.
     `split_markup`: also split every customer at the instants its own markup changes, and answer `markup_percentage`
-    per sum.
+    per sum. `properties`: (dotted path, text); only events whose data hold all of these texts, read from rows.
     """
 
     segments: tuple[Segment, ...]
@@ -129,6 +129,7 @@ class UsageQuestion(msgspec.Struct, frozen=True):
     models: tuple[str, ...] | None = None
     as_of: int | None = None
     split_markup: bool = False
+    properties: tuple[tuple[str, str], ...] = ()
 
 
 class UsageSum(msgspec.Struct, frozen=True):
@@ -231,6 +232,40 @@ class EventFilter(msgspec.Struct, frozen=True):
     include_voided: bool = False
 
 
+EventOrder = Literal["time", "ended_at", "reported_cost_usd", "total_tokens"]
+
+
+class EventQuestion(msgspec.Struct, frozen=True):
+    """Counted events that are not voided, in an order; ties go by locator, in the same direction.
+
+    `properties`: (dotted path, text) as in `UsageQuestion`. `known_as`: (dotted path, text); the text at this path, or
+    the event's id where its data have none there. Reported cost is raw cost with the markup valid at the event's
+    time, 0 where there is no cost; bounds are inclusive. An event ends after its latency.
+    """
+
+    where: EventFilter
+    order: EventOrder = "time"
+    descending: bool = True
+    properties: tuple[tuple[str, str], ...] = ()
+    known_as: tuple[str, str] | None = None
+    reported_min_usd: Decimal | None = None
+    reported_max_usd: Decimal | None = None
+
+
+class MarkedEvent(msgspec.Struct, frozen=True):
+    """An event and the markup that was valid for its customer at its time."""
+
+    event: UsageEventRow
+    markup_percentage: Decimal
+
+
+class EventPage(msgspec.Struct, frozen=True):
+    """Some of the events that a question asks for, and how many there are in all."""
+
+    total: int
+    events: tuple[MarkedEvent, ...]
+
+
 class ApiKeyRecord(msgspec.Struct, frozen=True):
     key_id: str
     scope: Scope
@@ -330,6 +365,9 @@ class Snapshot(Protocol):
         self, scope: Scope, where: EventFilter, after: tuple[datetime, int] | None, limit: int
     ) -> list[UsageEventRow]:
         """Newest first; the cursor is (time, locator)."""
+
+    def event_page(self, scope: Scope, question: EventQuestion, offset: int, limit: int) -> EventPage:
+        """From the event at `offset` on, in the order of the question."""
 
     def event(self, scope: Scope, source: str, event_id: str) -> UsageEventRow | None:
         """The event that stands under this identity, voided or not; None when none was counted."""

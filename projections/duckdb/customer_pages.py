@@ -8,10 +8,11 @@ from decimal import Decimal
 from functools import partial
 from itertools import chain, groupby
 from operator import itemgetter
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 
+from projections.duckdb.budget_places import BudgetPlaces
 from projections.duckdb.fact_rows import fact_of, records_of
 from projections.duckdb.query import Query
 from projections.duckdb.segment_matching import cut_span
@@ -142,17 +143,19 @@ def budgets(cursor: duckdb.DuckDBPyConnection, scope_key: int) -> Iterator[tuple
 
 
 def budgets_named(
-    cursor: duckdb.DuckDBPyConnection, scope_key: int, budget_ids: Sequence[str]
+    cursor: duckdb.DuckDBPyConnection, places: BudgetPlaces, scope_key: int, budget_ids: Sequence[str]
 ) -> dict[str, tuple[Fact, ...]]:
     """The facts of each of these shared budgets that there ever was."""
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[Fact]] = {}
+    asked = frozenset(budget_ids)
     rows = cursor.execute(
         f"""SELECT budget_id, {_FACT} FROM budget_facts
-        WHERE scope_key = ? AND budget_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY position""",
-        [scope_key, list(budget_ids)],
+        WHERE position IN (SELECT unnest(?::BIGINT[])) AND scope_key = ? ORDER BY position""",
+        [places.positions(cursor, budget_ids), scope_key],
     ).fetchall()
     for name, *fact in rows:
-        found.setdefault(name, []).append(fact_of(tuple(fact)))
+        if name in asked:
+            found.setdefault(name, []).append(fact_of(tuple(fact)))
     return {name: tuple(facts) for name, facts in found.items()}
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import duckdb
+import msgspec
 
 from domain.outcomes import EventOutcome, Outcome, OutcomeCounts
 from domain.usage_columns import locator_of
@@ -28,6 +29,14 @@ _REFUSAL: Final = """locator, source, id, customer_id, type, outcome, reason, de
     recorded_at, stream, raw"""
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where a row of usage is found: it is sorted by customer and time. Naive UTC."""
+
+    customer_key: int
+    time: datetime
+    locator: int
+
+
 def events(
     cursor: duckdb.DuckDBPyConnection,
     scope_key: int,
@@ -44,34 +53,44 @@ def events(
     2. Read the rows of the page, each in its last version.
     """
     query = Query()
-    conditions = [f"scope_key = {query.bind(scope_key)}", *_conditions(query, customer_key, kind_keys, where)]
+    conditions = conditions_of(query, scope_key, customer_key, kind_keys, where)
     if after is not None:
         time, locator = query.bind(naive(after[0])), query.bind(after[1])
         conditions.append(f"(time < {time} OR (time = {time} AND locator < {locator}))")
     once = "DISTINCT" if where.include_voided else ""
     page = query.rows(
         cursor,
-        f"""SELECT {once} time, locator FROM usage_rows WHERE {" AND ".join(conditions)}
+        f"""SELECT {once} customer_key, time, locator FROM usage_rows WHERE {" AND ".join(conditions)}
         ORDER BY time DESC, locator DESC LIMIT {query.bind(limit)}""",
     )
-    if not page:
+    return events_in(cursor, [Place(*row) for row in page])
+
+
+def events_in(cursor: duckdb.DuckDBPyConnection, places: Sequence[Place]) -> list[UsageEventRow]:
+    """The events in these places, in their order, each in its last version."""
+    if not places:
         return []
-    whose = "true" if customer_key is None else f"customer_key = {query.bind(customer_key)}"
+    query = Query()
+    keys, times = {place.customer_key for place in places}, [place.time for place in places]
+    whose = f"IN (SELECT unnest({query.bind(sorted(keys))}::BIGINT[]))" if len(keys) > 1 else f"= {query.bind(*keys)}"
     rows = query.rows(
         cursor,
-        f"""SELECT {_EVENT} FROM (SELECT * FROM usage_rows WHERE {whose}
-            AND time >= {query.bind(page[-1][0])} AND time <= {query.bind(page[0][0])}
-            AND locator IN (SELECT unnest({query.bind([locator for _, locator in page])}::BIGINT[]))) r {_NAMED}
-        ORDER BY r.time DESC, r.locator DESC, {_LAST_VERSION}""",
+        f"""SELECT {_EVENT} FROM (SELECT * FROM usage_rows WHERE customer_key {whose}
+            AND time >= {query.bind(min(times))} AND time <= {query.bind(max(times))}
+            AND locator IN (SELECT unnest({query.bind([place.locator for place in places])}::BIGINT[]))) r {_NAMED}
+        ORDER BY {_LAST_VERSION}""",
     )
     last_versions = {row[0]: row for row in reversed(rows)}
-    return [_event(last_versions[locator]) for _, locator in page]
+    return [_event(last_versions[place.locator]) for place in places]
 
 
-def _conditions(
-    query: Query, customer_key: int | None, kind_keys: Sequence[int] | None, where: EventFilter
+def conditions_of(
+    query: Query, scope_key: int, customer_key: int | None, kind_keys: Sequence[int] | None, where: EventFilter
 ) -> list[str]:
-    conditions = [] if where.include_voided else ["closed_at IS NULL"]
+    """The conditions of a filter on usage rows; `customer_key` and `kind_keys` as in `events`."""
+    conditions = [f"scope_key = {query.bind(scope_key)}"]
+    if not where.include_voided:
+        conditions.append("closed_at IS NULL")
     if customer_key is not None:
         conditions.append(f"customer_key = {query.bind(customer_key)}")
     if kind_keys is not None:

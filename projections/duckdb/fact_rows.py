@@ -141,12 +141,10 @@ def fact_of(row: Row) -> Fact:
     return Fact(position, aware(effective_at), aware(recorded_at), kind, json.loads(fields), actor, dialect, reason)
 
 
-def named_facts(
-    cursor: duckdb.DuckDBPyConnection, table: str, column: str, scope_key: int, name: str
-) -> tuple[Fact, ...]:
-    """The facts of a budget or a meter, in log order. `table` and `column` are names of this package."""
+def meter_facts(cursor: duckdb.DuckDBPyConnection, scope_key: int, code: str) -> tuple[Fact, ...]:
+    """The facts of a meter, in log order."""
     rows = cursor.execute(
-        f"SELECT {_FACT} FROM {table} WHERE scope_key = ? AND {column} = ? ORDER BY position", [scope_key, name]
+        f"SELECT {_FACT} FROM meter_facts WHERE scope_key = ? AND code = ? ORDER BY position", [scope_key, code]
     ).fetchall()
     return tuple(fact_of(row) for row in rows)
 

@@ -6,6 +6,7 @@ import threading
 from typing import Final
 
 from domain.scope import Scope
+from projections.duckdb.budget_places import BudgetPlaces
 from projections.duckdb.changes import CustomerRow
 from projections.duckdb.kinds import Kind
 from projections.duckdb.monthly_usage import MonthlyUsage
@@ -27,6 +28,7 @@ class KnownKeys:
         self.kinds: tuple[int, tuple[Kind, ...]] = (-1, ())  # as of a log position
         self.facts: dict[int, tuple[int, list[Fact]]] = {}  # as of a log position
         self.usage: dict[int, MonthlyUsage] = {}
+        self.budgets = BudgetPlaces()
         self._lock = threading.Lock()
         self._facts_kept = 0
         self._sums_kept = 0

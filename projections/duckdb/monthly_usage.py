@@ -55,6 +55,7 @@ class MonthlyUsage(msgspec.Struct, frozen=True):
         """Whether months tell everything that the question asks for, whatever the markup."""
         return (
             question.as_of is None
+            and not question.properties
             and all(name in KIND_DIMENSIONS for name in question.group_by)
             and all(self._never_divides(bound) for one in question.segments for bound in (one.start, one.end))
         )

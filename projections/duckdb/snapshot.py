@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 import duckdb
+import msgspec
 
 from domain.errors import InvalidInput
 from domain.outcomes import EventOutcome, Outcome, OutcomeCounts
@@ -20,6 +21,7 @@ from domain.scope import Scope
 from domain.usage_rules import REQUEST_TYPE
 from projections.duckdb import customer_pages, event_rows, fact_rows
 from projections.duckdb.changes import Changes, CustomerRow
+from projections.duckdb.event_pages import EventPaging, Markups, needs_markups
 from projections.duckdb.instants import aware_or_none, naive
 from projections.duckdb.kinds import Kind, all_kinds
 from projections.duckdb.known_keys import KnownKeys
@@ -37,8 +39,11 @@ from projections.read_store import (
     CustomerRecord,
     CustomerSpan,
     EventFilter,
+    EventPage,
+    EventQuestion,
     Fact,
     LogPoint,
+    MarkedEvent,
     MeterQuestion,
     MeterValue,
     OutcomeRow,
@@ -212,8 +217,7 @@ class DuckDBSnapshot:
         if not question.split_markup:
             return UsageSumming(*whose, known, kinds, {}).answer(self._cursor)
         if whose[1] is None:
-            facts = fact_rows.facts_of_marked_customers(self._cursor, whose[0], known.as_of)
-            markups = {key: changes for key, found in facts.items() if (changes := markup_changes(found))}
+            markups = self._all_markups(whose[0], known.as_of)
             return UsageSumming(*whose, known, kinds, markups).answer(self._cursor)
         changes = markup_changes(self._facts_of(whose[1], known.as_of))
         start, end = question.segments[0].start, question.segments[-1].end
@@ -224,6 +228,10 @@ class DuckDBSnapshot:
             return sorted(months.answer(known, kinds, percentage), key=in_order)
         of_customer = {whose[1]: inside} if inside else {}
         return UsageSumming(*whose, known, kinds, of_customer, percentage).answer(self._cursor)
+
+    def _all_markups(self, scope_key: int, as_of: int | None) -> Markups:
+        facts = fact_rows.facts_of_marked_customers(self._cursor, scope_key, as_of)
+        return {key: changes for key, found in facts.items() if (changes := markup_changes(found))}
 
     def meter(self, scope: Scope, question: MeterQuestion) -> list[MeterValue]:
         whose = self._whose(scope, question.customer_id)
@@ -280,10 +288,7 @@ class DuckDBSnapshot:
     def _known(self, question: UsageQuestion) -> UsageQuestion:
         if question.as_of is None or self._earlier(question.as_of) is not None:
             return question
-        return UsageQuestion(
-            question.segments, question.customer_id, question.group_by, question.event_types, question.models,
-            None, question.split_markup,
-        )  # fmt: skip
+        return msgspec.structs.replace(question, as_of=None)
 
     def _earlier(self, as_of: int | None) -> int | None:
         """`as_of` when it lies before this snapshot; None when it asks for what is known now."""
@@ -297,14 +302,37 @@ class DuckDBSnapshot:
         limit, whose = _page(limit), self._whose(scope, where.customer_id)
         if whose is None:
             return []
-        kind_keys = None
-        if where.model is not None or where.type is not None:
-            kind_keys = [
-                kind.key
-                for kind in self._kinds()
-                if where.model in (None, kind.model) and where.type in (None, kind.type)
-            ]
-        return event_rows.events(self._cursor, *whose, kind_keys, where, after, limit)
+        return event_rows.events(self._cursor, *whose, self._kind_keys(where), where, after, limit)
+
+    def event_page(self, scope: Scope, question: EventQuestion, offset: int, limit: int) -> EventPage:
+        limit, whose = _page(limit), self._whose(scope, question.where.customer_id)
+        if whose is None:
+            return EventPage(0, ())
+        markups = self._markups_of(*whose) if needs_markups(question) else {}
+        paging = EventPaging(*whose, self._kind_keys(question.where), question, markups)
+        total, places = paging.page(self._cursor, offset, limit)
+        facts = fact_rows.facts_of_customers(self._cursor, sorted({place.customer_key for place in places}))
+        of_page = {key: markup_changes(found) for key, found in facts.items()}
+        found = event_rows.events_in(self._cursor, places)
+        events = [
+            MarkedEvent(event, markup_at(of_page.get(place.customer_key, ()), event.time))
+            for place, event in zip(places, found, strict=True)
+        ]
+        return EventPage(total, tuple(events))
+
+    def _markups_of(self, scope_key: int, customer_key: int | None) -> Markups:
+        if customer_key is None:
+            return self._all_markups(scope_key, None)
+        changes = markup_changes(self._facts_of(customer_key, None))
+        return {customer_key: changes} if changes else {}
+
+    def _kind_keys(self, where: EventFilter) -> list[int] | None:
+        """The kinds that model and type of a filter mean; None: any."""
+        if where.model is None and where.type is None:
+            return None
+        return [
+            kind.key for kind in self._kinds() if where.model in (None, kind.model) and where.type in (None, kind.type)
+        ]
 
     def event(self, scope: Scope, source: str, event_id: str) -> UsageEventRow | None:
         scope_key = self._scope_key(scope)
@@ -337,7 +365,7 @@ class DuckDBSnapshot:
     # -- budgets, meters, keys, prices
 
     def budget_facts(self, scope: Scope, budget_id: str) -> tuple[Fact, ...]:
-        return self._named_facts("budget_facts", "budget_id", scope, budget_id)
+        return self.budgets_named(scope, [budget_id]).get(budget_id, ())
 
     def budget_ids(self, scope: Scope, after: str | None, limit: int) -> list[str]:
         return self._names("budget_facts", "budget_id", scope, after, limit)
@@ -350,17 +378,14 @@ class DuckDBSnapshot:
         scope_key = self._scope_key(scope)
         if scope_key is None or not budget_ids:
             return {}
-        return customer_pages.budgets_named(self._cursor, scope_key, budget_ids)
+        return customer_pages.budgets_named(self._cursor, self._keys.budgets, scope_key, budget_ids)
 
     def meter_facts(self, scope: Scope, code: str) -> tuple[Fact, ...]:
-        return self._named_facts("meter_facts", "code", scope, code)
+        scope_key = self._scope_key(scope)
+        return () if scope_key is None else fact_rows.meter_facts(self._cursor, scope_key, code)
 
     def meter_codes(self, scope: Scope, after: str | None, limit: int) -> list[str]:
         return self._names("meter_facts", "code", scope, after, limit)
-
-    def _named_facts(self, table: str, column: str, scope: Scope, name: str) -> tuple[Fact, ...]:
-        scope_key = self._scope_key(scope)
-        return () if scope_key is None else fact_rows.named_facts(self._cursor, table, column, scope_key, name)
 
     def _names(self, table: str, column: str, scope: Scope, after: str | None, limit: int) -> list[str]:
         limit, scope_key = _page(limit), self._scope_key(scope)

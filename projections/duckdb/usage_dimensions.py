@@ -91,6 +91,11 @@ def member_text(query: Query, path: str) -> str:
     return _or_column(f"TRY(json_extract_string(r.properties, {query.bind(_pointer(path))}))", path, "::VARCHAR")
 
 
+def members_are(query: Query, properties: Sequence[tuple[str, str]]) -> list[str]:
+    """The conditions that members of data, each at its dotted path, are these texts."""
+    return [f"{member_text(query, path)} = {query.bind(text)}" for path, text in properties]
+
+
 def member_json(query: Query, path: str) -> str:
     """The same as JSON text, so that the string "1" and the number 1 differ."""
     extracted = f"nullif(TRY(json_extract(r.properties, {query.bind(_pointer(path))}))::VARCHAR, 'null')"

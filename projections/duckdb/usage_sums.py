@@ -2,7 +2,7 @@
 
 A day is read from rows when a segment boundary lies inside it or, for one customer, when its markup changes inside it.
 Everything is read from rows when the question needs what rollups do not keep: a past position, or a group by
-status, source, subscription, tag or property.
+status, source, subscription, tag or property, or only what has certain properties.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from projections.duckdb.instants import naive
 from projections.duckdb.kinds import KIND_DIMENSIONS, Kind, KindGroups
 from projections.duckdb.query import Query
 from projections.duckdb.segment_matching import Match, cut_segments, match_days, match_rows
-from projections.duckdb.usage_dimensions import dimensions, row_source, version_holds
+from projections.duckdb.usage_dimensions import dimensions, members_are, row_source, version_holds
 from projections.markups import MarkupChange
 from projections.read_store import GROUPS_MAX, UsageQuestion, UsageSum, UsageSums
 
@@ -59,7 +59,9 @@ class UsageSumming:
         self._kinds = KindGroups(kinds, question.group_by, types, question.models)
         self._names = tuple(name for name in question.group_by if name not in KIND_DIMENSIONS)
         self._dims = dimensions(self._query, self._names)
-        by_days = question.as_of is None and all(dim.of_day is not None for dim in self._dims)
+        by_days = (
+            question.as_of is None and not question.properties and all(dim.of_day is not None for dim in self._dims)
+        )
         self._segments = cut_segments(question.segments, by_days)
         changed = {change.percentage for changes in markups.values() for change in changes}
         self._percentages = sorted({percentage, *changed})
@@ -127,9 +129,9 @@ class UsageSumming:
         source = row_source(f"{self._whose} AND time >= {first} AND time < {last} AND {holds}", self._dims)
         match = match_rows(self._query, self._segments, "r.time")
         joins = [match.join]
-        if any(dim.needs_kind for dim in self._dims):
+        if self._question.properties or any(dim.needs_kind for dim in self._dims):
             joins.append("JOIN kinds k ON k.kind_key = r.kind_key")
-        where = [match.falls]
+        where = [match.falls, *members_are(self._query, self._question.properties)]
         if any(segment.has_days for segment in self._segments):
             edge = match.at_edge
             if self._cut_days:

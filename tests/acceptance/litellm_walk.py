@@ -1,7 +1,7 @@
 """A program for an environment in which a generated client is: the way of a customer from its creation to its end.
 
-Arguments: the folder that holds the client as the package `generated`, the engine's URL, a key. Prints what each step
-answered as JSON, by its name.
+Arguments: the folder that holds the client as the package `generated`, the engine's URL, a key, the header that it
+goes in. Prints what each step answered as JSON, by its name.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ USAGE = {
 }
 
 
-def main(folder: str, url: str, key: str) -> None:
+def main(folder: str, url: str, key: str, header: str) -> None:
     sys.path.insert(0, folder)
-    client = import_module("generated").AuthenticatedClient(base_url=url, token=key, raise_on_unexpected_status=True)
+    client = import_module("generated").AuthenticatedClient(
+        base_url=url, token=key, auth_header_name=header, raise_on_unexpected_status=True
+    )
     models = import_module("generated.models")
     answers: dict[str, Any] = {}
 

@@ -1,4 +1,4 @@
-"""A client that a generator makes of the dialect's OpenAPI document goes the whole way of a customer."""
+"""Clients that a generator makes of OpenAPI documents go the whole way of a customer."""
 
 from __future__ import annotations
 
@@ -9,25 +9,38 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.acceptance.litellm_document import key_header, published_document
 from tests.acceptance.litellm_environment import run_there
-from tests.meterfold_process import ADMIN_KEY, serving
+from tests.meterfold_process import ADMIN_KEY, Server, serving
 
 WALK = Path(__file__).with_name("litellm_walk.py")
 
 
 @pytest.mark.slow
-def test_a_generated_client_goes_from_creation_to_deletion(tmp_path: Path) -> None:
+def test_a_client_generated_of_litellm_s_own_document_goes_from_creation_to_deletion(tmp_path: Path) -> None:
     with serving(tmp_path / "data", tmp_path / "output") as server:
-        document = tmp_path / "openapi.json"
-        document.write_bytes(httpx.get(f"{server.url}/litellm/openapi.json").content)
-        generated = ("--output-path", str(tmp_path / "generated"), "--meta", "none")
-        run_there("openapi-python-client", "generate", "--path", str(document), *generated)
-        answers = json.loads(run_there("python", str(WALK), str(tmp_path), server.url, ADMIN_KEY))
+        walk(server, json.dumps(published_document()), tmp_path)
+
+
+@pytest.mark.slow
+def test_a_client_generated_of_the_document_here_goes_the_same_way(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", tmp_path / "output") as server:
+        walk(server, httpx.get(f"{server.url}/litellm/openapi.json").text, tmp_path)
+
+
+def walk(server: Server, document: str, folder: Path) -> None:
+    """Generate a client, let it go, and look at what each of its steps was answered."""
+    path = folder / "openapi.json"
+    path.write_text(document)
+    generated = ("--output-path", str(folder / "generated"), "--meta", "none")
+    run_there("openapi-python-client", "generate", "--path", str(path), *generated)
+    answers = json.loads(run_there("python", str(WALK), str(folder), server.url, ADMIN_KEY, key_header()))
 
     def parsed(step: str) -> Any:
         return answers[step]["parsed"]
 
     assert {step: one["status"] for step, one in answers.items()} == dict.fromkeys(answers, 200)
+    assert list(answers) == ["new", "info", "spent", "usage", "update", "block", "unblock", "list", "delete"]
     assert (parsed("new")["alias"], parsed("info") == parsed("new")) == ("Walker Ltd", True)
     assert parsed("spent")["spend"] == 1.25
     assert parsed("usage")["results"][0]["metrics"]["spend"] == 0.25

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -150,6 +151,29 @@ def test_a_tier_gives_periods_to_those_that_name_it_and_own_fields_go_before_it(
     assert timeline is not None
     assert timeline.containing(on(11)) == Interval(on(9), on(16))
     assert timeline.containing(on(25)) == Interval(on(25), on(26))
+
+
+class NobodyElses(Mapping[str, tuple[Fact, ...]]):
+    """Facts of budgets by name. Whoever looks through all of them takes as long as there are budgets."""
+
+    def __init__(self, **facts: tuple[Fact, ...]) -> None:
+        self._facts = facts
+
+    def __getitem__(self, name: str) -> tuple[Fact, ...]:
+        return self._facts[name]
+
+    def __len__(self) -> int:
+        return len(self._facts)
+
+    def __iter__(self) -> Iterator[str]:
+        raise AssertionError("looked through the budgets of others")
+
+
+def test_the_budgets_of_others_are_not_looked_at() -> None:
+    told = record(fact("customer.created", on(1), budget_id="gold"))
+    gold, silver = (fact("budget.created", on(day), budget_duration="1w") for day in (1, 3))
+    tiers = NobodyElses(gold=(gold,), silver=(silver,))
+    assert budget_timeline(told, life_at(told, on(25)), tiers, on(25)) is not None
 
 
 def test_what_a_life_had_still_to_come_ends_with_it() -> None:

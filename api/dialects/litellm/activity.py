@@ -15,6 +15,7 @@ from api.dialects.litellm.bodies import parameters, query_of
 from api.dialects.litellm.customers import TAG
 from api.dialects.litellm.deciding import json_answer
 from api.dialects.litellm.given import PAGE_MAX, Given
+from api.dialects.litellm.log_payloads import KEY_PROPERTY
 from api.dialects.litellm.models import SpendAnalyticsPaginatedResponse
 from api.dialects.litellm.refusals import detail
 from api.state import StateOf
@@ -42,6 +43,7 @@ class ActivityQuery(Given):
     start_date: str | None = Field(None, description="YYYY-MM-DD")
     end_date: str | None = Field(None, description="YYYY-MM-DD, inclusive.")
     model: str | None = None
+    api_key: str | None = Field(None, description="As logged: the hash of LiteLLM's key.")
     page: int = Field(1, ge=1, le=PAGE_MAX)
     page_size: int = Field(DAYS_PER_PAGE_DEFAULT, ge=1, le=DAYS_PER_PAGE_MAX, description="Days of a page.")
 
@@ -80,13 +82,14 @@ _Row = tuple[tuple[str | None, ...], Measures]
 def _by_day(snapshot: Snapshot, scope: Scope, days: list[date], query: ActivityQuery) -> dict[date, list[_Row]]:
     segments = tuple(Segment(_midnight(day), _midnight(day + _ONE_DAY)) for day in days)
     models = None if query.model is None else (query.model,)
+    keys = ((KEY_PROPERTY, query.api_key),) if query.api_key else ()
     left_out = set(_names(query.exclude_end_user_ids))
     customers: list[str | None] = [*_names(query.end_user_ids)]
     if len(customers) > CUSTOMERS_MAX:
         raise detail(400, f"end_user_ids names at most {CUSTOMERS_MAX} customers")
     found: dict[date, list[_Row]] = {}
     for customer in customers or [None]:
-        question = UsageQuestion(segments, customer, _GROUPS, models=models, split_markup=True)
+        question = UsageQuestion(segments, customer, _GROUPS, models=models, split_markup=True, properties=keys)
         try:
             sums = snapshot.usage(scope, question)
         except InvalidInput as problem:

@@ -18,7 +18,9 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _STATUSES: Final = {"success": "succeeded", "failure": "failed"}
 #: Members that are kept as properties, under their own names.
 _KEPT: Final = ("litellm_call_id", "trace_id", "session_id", "call_type", "model_group", "model_id", "api_base")
-_KEPT_OF_METADATA: Final = ("user_api_key_hash", "user_api_key_alias", "user_api_key_team_id", "user_api_key_org_id")
+#: The property that tells with which key of LiteLLM's a request was made: the key's hash.
+KEY_PROPERTY: Final = "user_api_key_hash"
+_KEPT_OF_METADATA: Final = (KEY_PROPERTY, "user_api_key_alias", "user_api_key_team_id", "user_api_key_org_id")
 _CUSTOMER_HEADERS: Final = ("x-litellm-customer-id", "x-litellm-end-user-id")
 
 

@@ -11,6 +11,7 @@ from tests.api.litellm.conftest import Spend, made
 from tests.engine_fixtures import Api
 
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
+OCTOBER = datetime(2026, 10, 31, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -20,6 +21,8 @@ def three_days(api: Api, spend: Spend) -> None:
         spend("act-1", "0.25", NOON - timedelta(days=day), model="swift", input_tokens=10, output_tokens=5)
     spend("act-1", "0", NOON, model="slow", provider="other", status="failed", input_tokens=1, output_tokens=0)
     spend("act-2", "0.5", NOON, model="swift", cached_input_tokens=40, latency_ms=1500, tags=["t"])
+    spend("act-3", "0.75", OCTOBER, user_api_key_hash="88dc", response_id="chatcmpl-1")
+    spend("act-3", "1", OCTOBER, user_api_key_hash="other")
 
 
 def activity(api: Api, **params: str | int) -> Any:
@@ -61,6 +64,17 @@ def test_days_come_in_pages_and_customers_can_be_left_out(api: Api) -> None:
     assert [one["date"] for one in second["results"]] == ["2026-11-16"]
     told = {name: second["metadata"][name] for name in ("page", "total_pages", "has_more", "total_spend")}
     assert told == {"page": 2, "total_pages": 2, "has_more": False, "total_spend": 1.5}
+
+
+def test_days_can_be_those_of_one_key(api: Api) -> None:
+    def spent(**params: str) -> Any:
+        october = {"start_date": "2026-10-01", "end_date": "2026-10-31"}
+        found = api.get("/customer/daily/activity", **october, **params)
+        return [one["metrics"]["spend"] for one in found["results"]]
+
+    assert [spent(api_key=key) for key in ("88dc", "nobody's", "")] == [[0.75], [], [1.75]]
+    assert [spent(api_key="88dc", model=model) for model in ("swift", "slow")] == [[0.75], []]
+    assert spent(api_key="88dc", end_user_ids="act-2") == []
 
 
 @pytest.mark.parametrize("query", ["", "?start_date=2026-01-01", "?start_date=x&end_date=2026-01-01"])
@@ -114,6 +128,17 @@ def test_requests_come_in_pages_in_the_order_asked_for(api: Api) -> None:
 )
 def test_requests_can_be_narrowed_down(api: Api, params: dict[str, str], total: int) -> None:
     assert api.get("/spend/logs/v2", end_user="act-1", **params)["total"] == total
+
+
+def test_a_request_is_found_by_its_key_and_by_the_id_of_its_response(api: Api) -> None:
+    def customers(**params: str) -> Any:
+        found = api.get("/spend/logs/v2", end_user="act-3", **params)
+        assert found["total"] == len(found["data"])
+        return [(one["request_id"], one["api_key"], one["spend"]) for one in found["data"]]
+
+    of_key = [("chatcmpl-1", "88dc", 0.75)]
+    assert [customers(api_key="88dc"), customers(request_id="chatcmpl-1")] == [of_key, of_key]
+    assert customers(api_key="88dc", min_spend="0.76") == []
 
 
 def test_a_list_of_requests_needs_only_a_key_that_reads(api: Api) -> None:

@@ -101,6 +101,30 @@ def test_an_event_with_two_tags_counts_in_both_groups_and_one_without_in_none(st
     assert [(one.group, one.sums.requests) for one in found] == [((None,), 2), (("x",), 2), (("y",), 1)]
 
 
+@pytest.mark.parametrize("customer", [None, "acme"])
+def test_sums_hold_only_what_has_these_properties(store_under_test: StoreUnderTest, customer: str | None) -> None:
+    store = store_under_test
+    sent = [usage("1", key="k", zone="x"), usage("2", key="k"), usage("3", key="other"), usage("4"), usage("5", "beta")]
+    store.deliver(sent)
+    store.fold()
+    asked: dict[str, tuple[tuple[str, str], ...]]
+    asked = {"none": (), "key": (("key", "k"),), "both": (("key", "k"), ("zone", "x")), "model": (("model", "m-1"),)}
+
+    def requests(properties: tuple[tuple[str, str], ...]) -> int:
+        with store.reads.snapshot() as snapshot:
+            snapshot.customer(DEFAULT_SCOPE, "acme")
+            question = UsageQuestion((DAY,), customer, split_markup=True, properties=properties)
+            return sum(one.sums.requests for one in snapshot.usage(DEFAULT_SCOPE, question))
+
+    everybody = 4 if customer else 5
+    assert {name: requests(properties) for name, properties in asked.items()} == {
+        "none": everybody,
+        "key": 2,
+        "both": 1,
+        "model": everybody,
+    }
+
+
 def test_too_many_windows_and_unknown_groups_are_refused(store_under_test: StoreUnderTest) -> None:
     second = timedelta(seconds=1)
     many = tuple(Segment(START + n * second, START + (n + 1) * second) for n in range(WINDOWS_MAX + 1))

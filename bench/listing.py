@@ -1,0 +1,130 @@
+"""`/customer/list` over HTTP at many customers, each with a name and on a budget of its own.
+
+1. Fill a folder with customers, their usage, and what they were created with.
+2. Ask for the first page and for the last one, over and over.
+3. Read everybody in one stream, a piece at a time; the server's peak memory before and after tells what that takes.
+"""
+
+from __future__ import annotations
+
+import http.client
+import time
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bench.events import DAYS, midnight
+from bench.http_load import Address, percentiles, read_latencies
+from bench.serving import serving
+from bench.stored import Filling, fill
+from consumers.data_folder import DataFolder
+from projections.duckdb.database import DuckDBDatabase, DuckDBOptions
+
+PAGE_SIZE: Final = 50
+WARMING_SECONDS: Final = 0.2
+_PIECE_BYTES: Final = 1024 * 1024
+_STREAM_SECONDS_MAX: Final = 600.0
+_OF_A_CUSTOMER: Final = b'"user_id":'
+
+
+class ListRun(msgspec.Struct, frozen=True):
+    """`seconds` of asking for each page."""
+
+    filling: Filling
+    seconds: float
+
+
+class PageLatencies(msgspec.Struct, frozen=True):
+    """Seconds."""
+
+    page: int
+    p50: float
+    p99: float
+    longest: float
+
+
+class Stream(msgspec.Struct, frozen=True):
+    """Everybody in one answer: how many and how large, seconds to its first piece and to its end, and the owner's
+    peak memory before and after."""
+
+    customers: int
+    sent_bytes: int
+    first_seconds: float
+    seconds: float
+    owner_bytes_before: int
+    owner_bytes_after: int
+
+
+class ListResult(msgspec.Struct, frozen=True):
+    customers: int
+    pages: list[PageLatencies]
+    stream: Stream
+
+
+def measure(run: ListRun) -> ListResult:
+    """Fill a folder that must not exist yet, and ask. Called in a process of its own, on all cores."""
+    customers = run.filling.customers
+    fill(run.filling)
+    add_profiles(Path(run.filling.folder))
+    pages = []
+    with serving(Path(run.filling.folder)) as server:
+        for page in (1, -(-customers // PAGE_SIZE)):
+            path = f"/customer/list?page={page}"
+            read_latencies(server.address, [path], WARMING_SECONDS)
+            pages.append(PageLatencies(page, *percentiles(read_latencies(server.address, [path], run.seconds))))
+        before, _ = server.memory()
+        counted, sent_bytes, first_seconds, seconds = everybody(server.address)
+        stream = Stream(counted, sent_bytes, first_seconds, seconds, before, server.memory()[0])
+    if counted != customers:
+        raise AssertionError(f"{counted:,} of {customers:,} customers were listed")
+    return ListResult(customers, pages, stream)
+
+
+def add_profiles(folder: Path) -> None:
+    """Give every customer of a closed folder a name and a budget that nobody else names, from before all usage."""
+    database = DuckDBDatabase.open(DataFolder(folder).current_read() / "store.duckdb", DuckDBOptions("4GB", 2))
+    cursor = database.cursor()
+    created_at = (midnight(datetime.now(UTC)) - timedelta(days=DAYS + 1)).replace(tzinfo=None)
+    cursor.execute("BEGIN")
+    cursor.execute(_BUDGETS, [created_at])
+    cursor.execute(_PROFILES, [created_at])
+    cursor.execute("COMMIT")
+    database.checkpoint()
+    database.close()
+
+
+def everybody(address: Address) -> tuple[int, int, float, float]:
+    """Read `/customer/list` to its end without keeping it: customers, bytes, seconds to its first piece, seconds."""
+    counted, sent_bytes, first_seconds, end = 0, 0, 0.0, b""
+    started = time.perf_counter()
+    with closing(http.client.HTTPConnection(address.host, address.port, timeout=_STREAM_SECONDS_MAX)) as connection:
+        connection.request("GET", "/customer/list", headers={"Authorization": f"Bearer {address.key}"})
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise AssertionError(f"/customer/list was answered with {answer.status}")
+        while piece := answer.read1(_PIECE_BYTES):
+            first_seconds = first_seconds or time.perf_counter() - started
+            # A name that is cut in two is counted with the next piece.
+            counted += (end + piece).count(_OF_A_CUSTOMER)
+            sent_bytes += len(piece)
+            end = (end + piece)[1 - len(_OF_A_CUSTOMER) :]
+    return counted, sent_bytes, first_seconds, time.perf_counter() - started
+
+
+#: What LiteLLM's /customer/new stores of one with an alias and a monthly budget, each at a second of its own. Positions
+#: are of no log record.
+_CREATED_AT: Final = "$1::TIMESTAMP - to_seconds(customer_key)"
+_BUDGET_ID: Final = "md5(customer_id)::UUID::VARCHAR"
+_BUDGETS: Final = f"""
+    INSERT INTO budget_facts
+    SELECT scope_key, {_BUDGET_ID}, customer_key, {_CREATED_AT}, {_CREATED_AT}, 'budget.created',
+        '{{"period_limit_usd":"10","budget_duration":"1mo","budget_alignment":"calendar"}}', 'bench', 'litellm', NULL
+    FROM customers ORDER BY customer_key"""
+_PROFILES: Final = f"""
+    INSERT INTO customer_facts
+    SELECT customer_key, customer_key, {_CREATED_AT}, {_CREATED_AT}, 'customer.created',
+        '{{"name":"The ' || customer_id || ' Ltd","budget_id":"' || {_BUDGET_ID} || '"}}', 'bench', 'litellm', NULL
+    FROM customers ORDER BY customer_key"""
