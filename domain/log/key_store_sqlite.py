@@ -63,7 +63,8 @@ class SQLiteKeyStore:
         """Keys made in here share one commit."""
         with self._lock:
             with self._storage_errors_translated():
-                self._connection.execute("BEGIN")
+                # For writing at once: of two that hold a lock for reading, SQLite refuses the one that wants more.
+                self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
             except BaseException:

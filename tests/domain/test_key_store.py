@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import stat
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -125,3 +127,34 @@ def test_a_store_that_cannot_be_opened_says_why(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("this is a text file, not a database" * 100)
     with pytest.raises(LogCorrupted, match="restore it from a backup"):
         SQLiteKeyStore(tmp_path / "text", CountedRandomness())
+
+
+def test_two_that_read_and_make_keys_together_at_the_same_time_wait_for_each_other(path: Path) -> None:
+    """A lock that both held for reading could be had for writing by neither of them."""
+    SQLiteKeyStore(path, os.urandom).close()
+    begun, refused = threading.Barrier(2), list[Exception]()
+
+    def make(names: list[str]) -> None:
+        keys = SQLiteKeyStore(path, os.urandom)
+        try:
+            begun.wait(10)
+            for name in names:
+                with keys.together():
+                    keys.key_for("somebody's")
+                    time.sleep(0.02)
+                    keys.create(name)
+        except Exception as error:
+            refused.append(error)
+        finally:
+            keys.close()
+
+    wanted = [[f"{maker}-{number}" for number in range(10)] for maker in range(2)]
+    makers = [threading.Thread(target=make, args=(names,)) for names in wanted]
+    for maker in makers:
+        maker.start()
+    for maker in makers:
+        maker.join()
+    assert refused == []
+    keys = SQLiteKeyStore(path, os.urandom)
+    assert all(keys.key_for(name) is not None for names in wanted for name in names)
+    keys.close()

@@ -60,6 +60,20 @@ class Fleet:
     def statuses(self) -> list[ConsumerStatus]:
         return consumers_of(self.folder, datetime.now(UTC))
 
+    def reading(self, number: int) -> set[tuple[str, int]]:
+        """The topics and partitions that a running consumer told last to be reading; those of a former process not."""
+        process = self._running.get(number)
+        return {
+            (one.topic, one.partition)
+            for status in self.statuses()
+            for one in status.partitions
+            if process is not None and status.pid == process.pid and one.next_offset is not None
+        }
+
+    def pids(self) -> list[int]:
+        """Of the processes that run, frozen ones included."""
+        return [process.pid for process in list(self._running.values())]
+
     def end_all(self) -> None:
         for process in self._running.values():
             process.send_signal(signal.SIGCONT)

@@ -98,9 +98,25 @@ class RunningBroker:
                     found += records
         return sorted(found, key=lambda record: (record.partition, record.offset))
 
+    def committed_records(self, topic: str) -> dict[int, int]:
+        """How many records each partition of a topic holds for whoever reads nothing that was aborted."""
+        with self._consumer(isolation_level="read_committed") as client:
+            partitions = [TopicPartition(topic, number) for number in sorted(client.partitions_for_topic(topic))]
+            client.assign(partitions)
+            client.seek_to_beginning(*partitions)
+            ends = client.end_offsets(partitions)
+            counts = dict.fromkeys((partition.partition for partition in partitions), 0)
+            heard = time.monotonic()
+            while any(client.position(partition) < ends[partition] for partition in partitions):
+                for partition, records in client.poll(timeout_ms=100, max_records=10_000).items():
+                    counts[partition.partition] += len(records)
+                    heard = time.monotonic()
+                assert time.monotonic() - heard < READ_SECONDS_MAX, f"topic {topic} cannot be read to its end"
+        return counts
+
     @contextmanager
-    def _consumer(self) -> Iterator[Any]:
-        client = KafkaConsumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False)
+    def _consumer(self, **options: Any) -> Iterator[Any]:
+        client = KafkaConsumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False, **options)
         try:
             yield client
         finally:
