@@ -24,6 +24,7 @@ import msgspec
 import structlog
 from kafka.errors import KafkaTimeoutError
 
+from consumers.kafka.producer_closing import close_producer
 from consumers.kafka.record_meaning import (
     CONTENT_TYPE_HEADER,
     ENVIRONMENT_HEADER,
@@ -237,7 +238,7 @@ class LetterBox:
 
     def close(self, seconds_max: float) -> None:
         if self._producer is not None:
-            self._producer.close(timeout=seconds_max)
+            close_producer(self._producer, seconds_max)
 
     def _ended(
         self, source: PartitionSource, deliveries: Sequence[tuple[DeadLetter, Delivery]], deadline: float
@@ -261,7 +262,7 @@ class LetterBox:
         """One that was refused a record, say for its size, takes no other any more: what it numbers has a gap then."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            producer.close(timeout=0)
+            close_producer(producer, 0.0)
 
     def _miss(self, source: PartitionSource, letters: Sequence[DeadLetter], error: Exception) -> None:
         self._note(source, letters)

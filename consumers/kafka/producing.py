@@ -14,20 +14,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
 from kafka.partitioner import murmur2
 
 from consumers.errors import FileUnreadable
 from consumers.file_maps import FileMap
 from consumers.file_reading import Line, read_lines
 from consumers.kafka.connection import broker_failures, client_options
+from consumers.kafka.producer_closing import close_producer
 from consumers.kafka.topics import READ_MESSAGE_BYTES_MAX, partitions_of
 from consumers.settings import Settings
 
@@ -284,7 +284,6 @@ def _sending(
             sender.finish()
         except BaseException:
             sender.count_what_arrived()
-            with suppress(KafkaError):  # what it still held is given up
-                client.close(timeout=0)
+            close_producer(client, 0.0)  # what it still held is given up
             raise
         client.close()

@@ -46,6 +46,8 @@ SOURCE = "crm"
 WAYS: tuple[Way, ...] = ("plain", "lz4", "zstd", "committed")
 CUSTOMER_VERBS = ("create", "update", "block", "unblock", "deactivate", "reactivate", "delete")
 TIER_VERBS = ("create", "update", "delete")
+#: What nobody who was deleted is brought back by; usage of the new life does not help, as no consumer can ask for it.
+REFUSED_AFTER_DELETION = ("update", "unblock", "deactivate", "reactivate")
 #: Verb, field and value that no customer takes.
 REFUSED = (("update", "no_such_field", 1), ("delete", "effective_at", "2199-01-01T00:00:00Z"))
 
@@ -149,6 +151,8 @@ class Lives:
     def _commanded(self, living: _Living, verb: str) -> list[Sent]:
         kind, data = f"customer.{verb}", {"effective_at": living.now()}
         if verb == "create" and living.said:
+            return [self._command(living, kind, data, "refused")]
+        if verb in REFUSED_AFTER_DELETION and living.life > 1 and not living.said:
             return [self._command(living, kind, data, "refused")]
         if verb in ("create", "update"):
             living.name = data["name"] = f"{living.id} at {living.steps}"
