@@ -70,6 +70,11 @@ class Fleet:
             if process is not None and status.pid == process.pid and one.next_offset is not None
         }
 
+    def appends(self, number: int) -> int:
+        """How many polls a running consumer told last to have appended."""
+        process = self._running.get(number)
+        return sum(one.appends for one in self.statuses() if process is not None and one.pid == process.pid)
+
     def pids(self) -> list[int]:
         """Of the processes that run, frozen ones included."""
         return [process.pid for process in list(self._running.values())]

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 from kafka import KafkaProducer
 
+from consumers.kafka.producer_closing import close_producer
 from tests.kafka.generated_traffic import Traffic
 from tests.kafka.sent_records import Sent, Way
 from tests.meterfold_process import ADMIN_KEY, ROOT, environment
@@ -35,6 +36,7 @@ TRANSACTION_MILLISECONDS_MAX = 15_000
 COMMITTED_RECORDS = 200
 ABORTED_RECORDS = 20
 TRANSACTION_ATTEMPTS_MAX = 10
+CLOSING_SECONDS_MAX = 60.0
 
 
 @contextmanager
@@ -74,13 +76,8 @@ class Publisher:
             for way in ("plain", "lz4", "zstd")
         }
         self._together: dict[Way, list[Sent]] = {"committed": [], "aborted": []}
-        self._transactional = _producer(
-            bootstrap,
-            transactional_id=f"{topic}.traffic",
-            request_timeout_ms=TRANSACTION_MILLISECONDS_MAX // 3,
-            delivery_timeout_ms=TRANSACTION_MILLISECONDS_MAX,
-        )
-        self._transactional.init_transactions()
+        self._bootstrap, self._transactional_id = bootstrap, f"{topic}.traffic"
+        self._transactional = self._fresh_transactional()
 
     def send(self, record: Sent) -> None:
         """Now, or with others later."""
@@ -101,11 +98,23 @@ class Publisher:
         self._post()
         for way in self._together:
             self._transact(way)
-        for producer in (*self._alone.values(), self._transactional):
+        close_producer(self._transactional, CLOSING_SECONDS_MAX)
+        for producer in (*self._alone.values(), self._fresh_transactional()):
             producer.flush()
             producer.close()
         if self._failures:
             raise self._failures[0]
+
+    def _fresh_transactional(self) -> Any:
+        """The broker takes back what an earlier one of the same name has left open."""
+        producer = _producer(
+            self._bootstrap,
+            transactional_id=self._transactional_id,
+            request_timeout_ms=TRANSACTION_MILLISECONDS_MAX // 3,
+            delivery_timeout_ms=TRANSACTION_MILLISECONDS_MAX,
+        )
+        producer.init_transactions()
+        return producer
 
     def _sent(self, producer: Any, record: Sent) -> Any:
         assert record.place is not None
@@ -126,14 +135,18 @@ class Publisher:
             under_way = [self._sent(self._transactional, record) for record in waiting]
             self._transactional.flush()  # so that what is taken back has been in the topic
             failures = [sent.exception for sent in under_way if not sent.succeeded()]
-            if not failures and way == "committed":
+            if failures:
+                # After records that expired, the library neither fails the transaction nor always lets it be aborted.
+                sys.stderr.write(f"a transaction is tried again: {failures[0]!r}\n")
+                close_producer(self._transactional, 0.0)
+                self._transactional = self._fresh_transactional()
+                continue
+            if way == "committed":
                 self._transactional.commit_transaction()
             else:
                 self._transactional.abort_transaction()
-            if not failures:
-                waiting.clear()
-                return
-            sys.stderr.write(f"a transaction is tried again: {failures[0]!r}\n")
+            waiting.clear()
+            return
         assert not waiting, f"no transaction of {TRANSACTION_ATTEMPTS_MAX} came to its end"
 
     def _post(self) -> None:

@@ -44,6 +44,8 @@ ROUNDS = max(1, EVENTS // ROUND_EVENTS)
 ROUND_SECONDS = 25.0
 #: Long enough for whoever is frozen to have records in hand.
 BATCH_SECONDS = 0.5
+#: How long to wait for a consumer to have something in hand: a broker may just have been started.
+FLOWING_SECONDS_MAX = 10.0
 #: So long others may need to take over from who is frozen, once its session has ended.
 TAKING_SECONDS_MAX = 6.0
 HEADERS = {"Authorization": f"Bearer {ADMIN_KEY}"}
@@ -122,6 +124,9 @@ def _freeze(victim: int, consumers: Fleet) -> None:
     """
     others = [number for number in range(CONSUMERS) if number != victim]
     eventually(lambda: bool(consumers.reading(victim)), consumers.statuses)
+    told, deadline = consumers.appends(victim), time.monotonic() + FLOWING_SECONDS_MAX
+    while consumers.appends(victim) == told and time.monotonic() < deadline:
+        time.sleep(0.02)  # records come: it has some in hand
     consumers.freeze(victim)
     taken = consumers.reading(victim)
     time.sleep(SESSION_SECONDS + 1.5)  # they take its partitions, and read on
@@ -138,7 +143,8 @@ def _await_all(server: Server, broker: RunningBroker, topic: str, consumers: Fle
     while (reached := _offsets(server)) != wanted:
         if sum(reached.values()) != seen:
             seen, since = sum(reached.values()), time.monotonic()
-        assert time.monotonic() - since < STANDSTILL_SECONDS_MAX, (reached, wanted, consumers.statuses())
+        behind = {place: (reached.get(place), end) for place, end in wanted.items() if reached.get(place) != end}
+        assert time.monotonic() - since < STANDSTILL_SECONDS_MAX, (behind, consumers.statuses())
         time.sleep(0.2)
 
 
