@@ -1,6 +1,7 @@
 """One poll of one partition into the log, as one append that is all there or not at all.
 
-1. Decode the usage and read the commands; nothing of this has to be done twice.
+1. Give the records their instants (`partition_instants`), decode the usage and read the commands; nothing of this has
+   to be done twice.
 2. List the prices that the usage needs and that are not listed yet.
 3. Decide the commands, and lay out usage and commands in an order that keeps what depends on it (`partition_layers`):
    blocks, the events of commands each followed by the reservation of its id, blocks ...
@@ -31,6 +32,7 @@ from consumers.partition_batches import (
 from consumers.partition_blocks import DecodedPiece, PartitionBlock, decoded_pieces, layer_blocks, row_layers
 from consumers.partition_commands import CommandDeciding, Decision, ReadableCommand
 from consumers.partition_ends import PartitionEnd, end_told, last_end, rejected_since
+from consumers.partition_instants import in_record_order
 from consumers.price_listing import Pair, PriceListing, PriceResolver
 from consumers.usage_appending import priced_pairs
 from domain.errors import Fenced
@@ -71,6 +73,7 @@ class _Prepared(msgspec.Struct, frozen=True):
     commands: list[ReadableCommand]
     command_layers: list[int]
     pairs: set[Pair]
+    last_command_us: int | None
 
 
 class PartitionAppender:
@@ -127,7 +130,7 @@ class PartitionAppender:
         if end.truncated_at is not None:
             self.forget(batch.source)
             raise Fenced(f"nothing is read of {batch.source.stream!r} until an offset is accepted")
-        prepared = self._prepared(batch)
+        prepared = self._prepared(batch, end)
         for attempt in range(1, self._options.append_attempts_max + 1):
             try:
                 return self._appended(prepared, end)
@@ -185,10 +188,11 @@ class PartitionAppender:
             self.next_offset(source)
         return self._ends[source.stream]
 
-    def _prepared(self, batch: PartitionBatch) -> _Prepared:
+    def _prepared(self, batch: PartitionBatch, end: PartitionEnd) -> _Prepared:
         recorded_at = self._clock()
-        runs = [(number, part) for number, part in enumerate(batch.parts) if isinstance(part, UsageRun)]
-        sent = [(number, part) for number, part in enumerate(batch.parts) if isinstance(part, SentCommand)]
+        parts, last_command_us = in_record_order(batch.parts, end.last_command_us)
+        runs = [(number, part) for number, part in enumerate(parts) if isinstance(part, UsageRun)]
+        sent = [(number, part) for number, part in enumerate(parts) if isinstance(part, SentCommand)]
         pieces = decoded_pieces(runs, self._hash_seed, recorded_at, self._options)
         rows, command_layers = row_layers(pieces, [(number, _about(command)) for number, command in sent])
         return _Prepared(
@@ -199,6 +203,7 @@ class PartitionAppender:
             self._commands.read([command for _, command in sent], batch.source.stream),
             command_layers,
             {pair for piece in pieces for pair in priced_pairs(piece.decoded.typed)},
+            last_command_us,
         )
 
     def _appended(self, prepared: _Prepared, end: PartitionEnd) -> AppendedBatch:
@@ -208,7 +213,9 @@ class PartitionAppender:
         records = _LaidOut(prepared, decisions, end.version).records()
         positions = self._log.append([*listed.values(), *records])
         self._prices.written(listed)
-        self._ends[batch.source.stream] = PartitionEnd(records[-1].version, batch.next_offset, batch.leader_epoch)
+        self._ends[batch.source.stream] = PartitionEnd(
+            records[-1].version, batch.next_offset, batch.leader_epoch, last_command_us=prepared.last_command_us
+        )
         return AppendedBatch(
             positions[-1],
             sum(piece.decoded.received for piece in prepared.pieces),
@@ -274,6 +281,8 @@ class _LaidOut:
             }
             if self._prepared.batch.leader_epoch is not None:
                 extra["leader_epoch"] = self._prepared.batch.leader_epoch
+            if self._prepared.last_command_us is not None:
+                extra["last_command_us"] = self._prepared.last_command_us
         facts = BlockFacts(
             tenant=block.scope.tenant,
             environment=block.scope.environment,
@@ -297,6 +306,7 @@ class _LaidOut:
             first_version=self._first_version,
             commands=outcomes,
             leader_epoch=batch.leader_epoch,
+            last_command_us=self._prepared.last_command_us,
         )
         self._records.append(new_record(consumed))
 

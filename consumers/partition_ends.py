@@ -34,12 +34,14 @@ class PartitionEnd(msgspec.Struct, frozen=True):
 
     `leader_epoch` is that of the record before this offset; None when it is not known. `truncated_at` is from where on
     the broker did not have what was read, and nothing is read until that is accepted; None when all is well.
+    `last_command_us` is carried on by `partition_instants`.
     """
 
     version: int
     next_offset: int | None
     leader_epoch: int | None = None
     truncated_at: int | None = None
+    last_command_us: int | None = None
 
 
 def last_end(log: EventLog, stream: str) -> PartitionEnd:
@@ -49,7 +51,12 @@ def last_end(log: EventLog, stream: str) -> PartitionEnd:
         return PartitionEnd(0, None)
     if record.topic == USAGE_BATCH_TOPIC:
         extra = read_header(record.state).extra
-        found = PartitionEnd(record.version, extra.get("next_offset"), extra.get("leader_epoch"))
+        found = PartitionEnd(
+            record.version,
+            extra.get("next_offset"),
+            extra.get("leader_epoch"),
+            last_command_us=extra.get("last_command_us"),
+        )
     else:
         found = end_told(record.version, decode_lifecycle(record.topic, record.state))
     if found.next_offset is None:
@@ -60,8 +67,8 @@ def last_end(log: EventLog, stream: str) -> PartitionEnd:
 def end_told(version: int, event: LifecycleEvent) -> PartitionEnd:
     """Where a stream ends that has this event last; without an offset where it tells none."""
     match event:
-        case PartitionConsumed(next_offset=offset, leader_epoch=epoch):
-            return PartitionEnd(version, offset, epoch)
+        case PartitionConsumed(next_offset=offset, leader_epoch=epoch, last_command_us=command_us):
+            return PartitionEnd(version, offset, epoch, last_command_us=command_us)
         case OffsetsAccepted(next_offset=offset) | RecordsLost(to_offset=offset):
             return PartitionEnd(version, offset)
         case PartitionTruncated(next_offset=offset, end_offset=truncated_at):

@@ -247,6 +247,7 @@ class PartitionConsumed(PartitionEvent, frozen=True, kw_only=True):
 
     `first_version` is the version of the poll's first record in this stream. `leader_epoch` is that of the last record
     below `next_offset`, None when it is not known: by it a broker can tell whether it still has that record.
+    `last_command_us` is when the last command counted, in microseconds since 1970, None once later records have come.
     """
 
     first_offset: int
@@ -254,6 +255,7 @@ class PartitionConsumed(PartitionEvent, frozen=True, kw_only=True):
     first_version: int
     commands: tuple[CommandRecord, ...] = ()
     leader_epoch: int | None = None
+    last_command_us: int | None = None
 
 
 class RecordsLost(PartitionEvent, frozen=True, kw_only=True):

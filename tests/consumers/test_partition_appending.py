@@ -355,7 +355,22 @@ def test_the_log_keeps_the_leader_epoch_of_the_last_record_read(sent: list[Any])
     appender = appender_on(log, InMemoryPersonalKeys())
     appender.append(batch)
 
-    assert appender_on(log, InMemoryPersonalKeys()).end(SOURCE) == PartitionEnd(1, 3, 7)
+    end = appender_on(log, InMemoryPersonalKeys()).end(SOURCE)
+    assert (end.version, end.next_offset, end.leader_epoch) == (1, 3, 7)
+
+
+def test_the_log_keeps_the_instant_of_a_command_for_usage_of_its_millisecond() -> None:
+    log = InMemoryEventLog()
+    appender_on(log, InMemoryPersonalKeys()).append(poll([event("a"), command("customer.block")]))
+
+    told = appender_on(log, InMemoryPersonalKeys()).end(SOURCE).last_command_us
+    assert told is not None
+    assert told % 1_000 == 1
+    following = poll([event("b")], first_offset=2)
+    following.parts[0].arrivals_us = [told - 1]  # type: ignore[union-attr]
+    second = appender_on(log, InMemoryPersonalKeys())
+    second.append(following)
+    assert second.end(SOURCE).last_command_us == told
 
 
 def test_what_several_polls_rejected_is_told_from_an_offset_on() -> None:

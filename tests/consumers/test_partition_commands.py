@@ -131,7 +131,7 @@ def test_a_command_counts_from_when_its_record_arrived() -> None:
     appender_on(log, InMemoryPersonalKeys()).append(sent)
 
     told = [(event.version, event.effective_at) for event in lifecycle(log) if isinstance(event, CustomerEvent)]
-    second = FIRST_ARRIVAL + timedelta(seconds=1)
+    second = FIRST_ARRIVAL + timedelta(seconds=1, microseconds=1)  # a command counts after what stands before it
     assert told == [(1, second), (2, second), (3, RECORDED_AT)]
 
 

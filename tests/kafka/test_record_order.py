@@ -118,10 +118,10 @@ def test_commands_of_one_instant_take_effect_in_record_order(
 def test_usage_counts_in_the_life_that_its_record_stands_in(
     broker: RunningBroker, tmp_path: Path, polls: dict[str, str]
 ) -> None:
-    """Up to the millisecond before a deletion in the life that ends; behind it, in its millisecond too, in the next."""
+    """Before a deletion in the life that ends, behind it in the next, though all have one timestamp."""
     at = now_ms() - 1_000
     records = [command(1, "create"), usage(1), usage(2), command(2, "delete"), usage(3), command(3, "block")]
-    instants = [at, at, at, at + 1, at + 1, at + 1]
+    instants = [at] * len(records)
     with engine(broker, tmp_path, polls) as running:
         running.publish(running.usage_topic, records, instants)
         assert running.life() == (2, 1, 3)
@@ -135,7 +135,7 @@ def test_usage_counts_in_the_life_that_its_record_stands_in(
 def test_across_topics_instants_decide_whichever_is_read_first(
     broker: RunningBroker, tmp_path: Path, first: str
 ) -> None:
-    """A life holds the usage from the deletion before it up to, and without, the instant of its own."""
+    """A command counts a microsecond into its millisecond: usage of the same timestamp from elsewhere is before it."""
     at = now_ms() - 60_000
     used = [usage(number) for number in range(4)], [at - 1, at, at + 1, at + 2]
     said = [command(number, verb) for number, verb in enumerate(("create", "delete", "block"))], [at - 9, at, at + 1]
@@ -143,6 +143,6 @@ def test_across_topics_instants_decide_whichever_is_read_first(
         parts = [(running.usage_topic, *used), (running.customer_topic, *said)]
         for topic, records, instants_ms in parts if first == "usage" else reversed(parts):
             running.publish(topic, records, instants_ms)
-        assert running.life() == (2, 3, 4)
+        assert running.life() == (2, 2, 4)
         assert running.get("/v1/customers/ada")["blocked"]
         assert running.refused() == 0
