@@ -31,6 +31,7 @@ class BrokerView:
         self._cluster: Any = client._cluster  # noqa: SLF001
         self._manager: Any = client._manager  # noqa: SLF001
         self._subscription: Any = client._subscription  # noqa: SLF001
+        self._fetcher: Any = client._fetcher  # noqa: SLF001
 
     def source(self, partition: TopicPartition) -> PartitionSource | None:
         """Which stream of records a partition is now; None while the client does not know the topic."""
@@ -105,7 +106,22 @@ class BrokerView:
                 self._subscription.seek(partition, OffsetAndMetadata(offset, "", leader_epoch))
         except (AssertionError, KeyError, ValueError):
             return False
+        self._drop_parked(partition)
         return True
+
+    def free_drained(self) -> None:
+        """To be called before a poll: the library gives parked records only while it has none in hand, and takes for
+        some in hand what was given to its end."""
+        if self._fetcher._next_partition_records is not None and not self._fetcher._next_partition_records:  # noqa: SLF001
+            self._fetcher._next_partition_records = None  # noqa: SLF001
+
+    def _drop_parked(self, partition: TopicPartition) -> None:
+        """What was fetched before a partition was paused is not what is read from its new place, and the library
+        fetches nothing of it as long as that is parked: while others are read, for ever."""
+        parked = self._fetcher._paused_partition_records.pop(partition, None)  # noqa: SLF001
+        if parked is not None:
+            parked.drain()
+        self._fetcher._paused_completed_fetches.pop(partition, None)  # noqa: SLF001
 
     def position(self, partition: TopicPartition) -> int | None:
         """The offset that the library gives next; None when it has none, or the group has taken the partition away.

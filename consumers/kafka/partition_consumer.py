@@ -171,6 +171,7 @@ class PartitionConsumer:
     def _polled(self, seconds: float) -> Mapping[TopicPartition, Iterable[RecordRun]]:
         """The runs that came of each partition."""
         wait_ms = int(seconds * 1_000)
+        self._view.free_drained()
         try:
             return self._client.poll(wait_ms, max_records=1) if self._in_columns else self._plain_runs(wait_ms)
         except (OffsetOutOfRangeError, LogTruncationError) as error:
