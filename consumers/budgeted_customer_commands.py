@@ -113,25 +113,31 @@ class BudgetedCustomerCommands(CommandDesk):
                 occasion = self._occasion(provenance)
                 customer = self._store.load(self._blank_customer(scope, customer_id))
                 begin(customer, occasion)
-                asked: set[str] = set()
+                asked: dict[str, SharedBudget] = {}
                 change = decide(customer.fields, partial(self._budget_fields, scope, asked))
-                asked |= set() if change.budget_id is None else {change.budget_id}
-                if not asked <= meant:
-                    meant = asked
+                named = asked.keys() | (set() if change.budget_id is None else {change.budget_id})
+                if not named <= meant:
+                    meant = named
                     continue
                 act(customer, change, occasion)
                 try:
-                    return self._appended(scope, customer, change, occasion)
+                    return self._appended(scope, customer, change, asked, occasion)
                 except Fenced:
                     continue
         raise Fenced(f"customer {customer_id!r} moved during each of {self._attempts_max} attempts: try again")
 
     def _appended(
-        self, scope: Scope, customer: Customer, change: BudgetedChange, occasion: Occasion
+        self,
+        scope: Scope,
+        customer: Customer,
+        change: BudgetedChange,
+        asked: Mapping[str, SharedBudget],
+        occasion: Occasion,
     ) -> CommandResult[Customer]:
+        """Append both. The budget is the one that was decided by, so that a change since then fences this one."""
         if change.budget_id is None:
             return CommandResult(self._store.append(customer), customer)
-        budget = self._store.load(SharedBudget(scope, change.budget_id))
+        budget = asked.get(change.budget_id) or self._store.load(SharedBudget(scope, change.budget_id))
         if change.budget_is_new:
             budget.create(change.budget_changes or {}, occasion)
         else:
@@ -139,11 +145,14 @@ class BudgetedCustomerCommands(CommandDesk):
             budget.update(change.budget_changes or {}, occasion, change.replaced)
         return CommandResult(self._store.append(budget, customer), customer)
 
-    def _budget_fields(self, scope: Scope, asked: set[str], budget_id: str | None) -> Mapping[str, Any] | None:
+    def _budget_fields(
+        self, scope: Scope, asked: dict[str, SharedBudget], budget_id: str | None
+    ) -> Mapping[str, Any] | None:
         if budget_id is None:
             return None
-        asked.add(budget_id)
-        budget = self._store.load(SharedBudget(scope, budget_id))
+        if budget_id not in asked:
+            asked[budget_id] = self._store.load(SharedBudget(scope, budget_id))
+        budget = asked[budget_id]
         return budget.fields if budget.exists else None
 
     def _blank_customer(self, scope: Scope, customer_id: str) -> Customer:

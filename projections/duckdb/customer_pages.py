@@ -34,7 +34,8 @@ _GONE: Final = """SELECT f.customer_key FROM (
 #: Customers whose present name holds a text, in any case.
 _NAMED: Final = """SELECT customer_key FROM (
         SELECT customer_key, arg_max(coalesce(fields ->> '$.name', ''), position) AS name FROM customer_facts
-        WHERE contains(fields, '"name"') OR kind = 'customer.deleted' GROUP BY customer_key)
+        WHERE (contains(fields, '"name"') AND json_exists(fields, '$.name')) OR kind = 'customer.deleted'
+        GROUP BY customer_key)
     WHERE contains(lower(name), {text})"""
 
 

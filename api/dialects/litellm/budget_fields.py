@@ -22,7 +22,7 @@ from api.dialects.litellm.durations import (
 from domain.budgets import BudgetLimits
 from domain.durations import duration_text, parse_duration
 from domain.errors import InvalidInput
-from domain.money import money_text
+from domain.money import money_text, usd
 
 DIALECT: Final = "litellm"
 DIALECT_FIELDS: Final = "dialect_fields"
@@ -162,12 +162,18 @@ def _amount(amount: Decimal | None, kept: dict[str, Any], name: str) -> str | No
     kept[name] = None
     if amount is None:
         return None
+    text = _amount_text(amount, name)
+    if text.startswith("-"):
+        kept[name] = text
+        return "0"
+    return text
+
+
+def _amount_text(amount: Decimal, name: str) -> str:
+    """USD of either sign; `InvalidInput` where its size breaks the rule of amounts."""
     if not amount.is_finite():
         raise InvalidInput(name, "is a finite number")
-    if amount < 0:
-        kept[name] = money_text(amount)
-        return "0"
-    return money_text(amount)
+    return money_text(usd(amount.copy_abs(), name).copy_sign(amount))
 
 
 def _plain_models(given: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Any] | None:
@@ -175,7 +181,7 @@ def _plain_models(given: Mapping[str, Mapping[str, Any]] | None) -> dict[str, An
         return None
     return {
         model: {
-            name: money_text(value) if isinstance(value, Decimal) else value
+            name: _amount_text(value, f"model_max_budget.{model}.{name}") if isinstance(value, Decimal) else value
             for name, value in limits.items()
             if value is not None
         }

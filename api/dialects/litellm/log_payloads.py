@@ -15,6 +15,8 @@ from domain.usage_rules import REQUEST_TYPE, SPECVERSION, TAGS_MAX
 
 SOURCE: Final = "litellm"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+#: Decimal places that a number of a payload may have, on either side of the point, to be looked at here.
+EXPONENT_MAX: Final = 40
 _STATUSES: Final = {"success": "succeeded", "failure": "failed"}
 #: Members that are kept as properties, under their own names.
 _KEPT: Final = ("litellm_call_id", "trace_id", "session_id", "call_type", "model_group", "model_id", "api_base")
@@ -119,7 +121,8 @@ def _cost(payload: Mapping[str, Any]) -> str | None:
         return None
     if not cost and payload.get("response_cost_failure_debug_info"):
         return None
-    return format(Decimal(str(cost)), "f")
+    exact = Decimal(str(cost))
+    return format(exact, "f") if exact.is_finite() and _can_be_written_out(exact) else str(exact)
 
 
 def _time(seconds: Any) -> str | None:
@@ -129,6 +132,8 @@ def _time(seconds: Any) -> str | None:
     exact = _seconds(seconds)
     if exact is None:
         return None
+    if not _can_be_written_out(exact):
+        return str(exact)
     try:
         return (_EPOCH + timedelta(microseconds=int(exact * 1_000_000))).isoformat()
     except OverflowError:
@@ -137,7 +142,9 @@ def _time(seconds: Any) -> str | None:
 
 def _milliseconds(start: Any, end: Any) -> Any:
     first, last = _seconds(start), _seconds(end)
-    return None if first is None or last is None or last < first else (last - first) * 1_000
+    if first is None or last is None or not (_can_be_written_out(first) and _can_be_written_out(last)):
+        return None
+    return None if last < first else (last - first) * 1_000
 
 
 def _seconds(value: Any) -> Decimal | None:
@@ -145,6 +152,12 @@ def _seconds(value: Any) -> Decimal | None:
         return None
     exact = Decimal(str(value))
     return exact if exact.is_finite() else None
+
+
+def _can_be_written_out(exact: Decimal) -> bool:
+    """Whether it has few enough digits without its exponent; a few bytes may name a number of a million."""
+    exponent = exact.as_tuple().exponent
+    return isinstance(exponent, int) and abs(exponent) <= EXPONENT_MAX and exact.adjusted() <= EXPONENT_MAX
 
 
 def _object(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:

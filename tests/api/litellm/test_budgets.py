@@ -143,3 +143,23 @@ def test_a_reset_beyond_all_calendars_is_told_and_not_a_fault(api: Api) -> None:
     members = {"budget_duration": "1mo", "budget_reset_at": "0001-01-01T00:00:00+14:00"}
     answer = api.send("POST", "/budget/new", 422, json=members).json()
     assert [breach["loc"] for breach in answer["detail"]] == [["body", "budget_reset_at"]]
+
+
+@pytest.mark.parametrize("member", ["max_budget", "soft_budget"])
+def test_an_amount_of_no_possible_size_is_refused(api: Api, member: str) -> None:
+    kept, customer = f"sized-{member}", f"sized-by-{member}"
+    budget(api, kept, max_budget=1)
+    made(api, customer)
+    headers = {"Content-Type": "application/json"}
+    for amount in ("1e9999999", "-1e9999999", "1e15", '"1e9999999"', "1e-9999999"):
+        bodies = {
+            "/customer/new": f'{{"user_id": "sized", "{member}": {amount}}}',
+            "/budget/new": f'{{"budget_id": "other", "{member}": {amount}}}',
+            "/budget/update": f'{{"budget_id": "{kept}", "{member}": {amount}}}',
+            "/customer/update": f'{{"user_id": "{customer}", "model_max_budget": {{"m": {{"max_budget": {amount}}}}}}}',
+        }
+        for path, body in bodies.items():
+            answer = api.send("POST", path, None, headers, content=body)
+            assert answer.status_code in (400, 422), (path, amount, answer.status_code, answer.text[:300])
+            assert len(answer.text) < 2_000
+    assert change(api, kept)["max_budget"] == 1.0

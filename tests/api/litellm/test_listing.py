@@ -46,6 +46,7 @@ def test_a_search_finds_ids_and_aliases_in_any_case(api: Api) -> None:
     made(api, "findable", alias="The Quick FOX")
     made(api, "renamed", alias="fox once")
     api.post("/customer/update", {"user_id": "renamed", "alias": "now a hare"}, 200)
+    api.post("/customer/update", {"user_id": "findable", "metadata": {"name": "of something else"}}, 200)
     for params in ({}, {"page": 1}):
         assert ids(api.get("/customer/list", search="quick fOx", **params)) == ["findable"]
         assert ids(api.get("/customer/list", search="FINDAB", **params)) == ["findable"]

@@ -143,3 +143,16 @@ def test_the_first_place_that_names_a_customer_counts(first: int) -> None:
 )
 def test_only_text_and_numbers_are_customers(given: Any, customer: str) -> None:
     assert customer_of({"end_user": given, "model_parameters": {"user": "next"}}) == customer
+
+
+@pytest.mark.parametrize(
+    "member", ['"response_cost": 1e999999', '"startTime": 1e999999', '"endTime": 1e999999', '"startTime": 1e-999999']
+)
+def test_a_number_of_no_possible_size_spoils_its_own_payload_at_most(api: Api, member: str) -> None:
+    call = f"beside {member}"
+    good, odd = json.dumps(payload(call)), json.dumps(payload(f"odd {member}"))[:-1] + f", {member}}}"
+    answer = api.send("POST", "/litellm/logs", 200, {"Content-Type": "application/json"}, content=f"[{odd},{good}]")
+    counts = answer.json()["counts"]
+    assert counts["counted"] >= 1
+    assert counts["counted"] + counts["rejected"] == 2
+    assert len(answer.text) < 2_000
