@@ -15,6 +15,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from projections.recent_days import RecentDays
+
 _KEYS_AT_FIRST: Final = 1_024
 
 Positions = npt.NDArray[np.int64]
@@ -71,6 +73,7 @@ class Changes:
         self._facts = _LastWritten()
         self._kinds_at = 0
         self._names = _Names({}, ())
+        self.days = RecentDays()
         self.begin()
 
     # -- the fold
@@ -81,6 +84,7 @@ class Changes:
         self._fact_keys: list[int] = []
         self._new_kinds = False
         self._new_first_positions: list[int] = []
+        self.days.begin()
 
     def load(
         self, names: Mapping[tuple[int, str], int], first_positions: Iterable[int], facts: tuple[Positions, Positions]
@@ -92,6 +96,11 @@ class Changes:
 
     def wrote_usage(self, keys: Positions) -> None:
         self._usage_keys.append(keys)
+
+    def corrected_usage(self, keys: Positions) -> None:
+        """Days of these customers are changed by a statement, and not by deltas that `days` is told."""
+        self.wrote_usage(keys)
+        self.days.skip(keys)
 
     def wrote_fact(self, key: int) -> None:
         self._fact_keys.append(key)
@@ -111,6 +120,7 @@ class Changes:
         if self._new_kinds:
             self._kinds_at = position
         self._names.first_positions.extend(self._new_first_positions)
+        self.days.publish(position)
         self.begin()
 
     # -- snapshots

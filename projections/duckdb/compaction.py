@@ -7,7 +7,7 @@ One compaction of one kind:
 3. Without holding anything: write the chosen ones, sorted or added up piece by piece, into a new table, as of the
    position P that this transaction sees.
 4. Holding the fold for a moment, in one transaction: close in the new table what was closed after P, put it in the
-   place of those it was made of, drop these.
+   place of those it was made of, drop these, and tell up to where the days are settled.
 
 To reclaim what the file has free, one settled generation goes through 3 and 4 alone.
 
@@ -81,10 +81,11 @@ class Compaction:
             generations.load()
             try:
                 frozen = generations.open_new(kind)
+                frozen_at = self._position()
             finally:
                 self._swapped()  # also when it was interrupted just after it was done
         fresh_rows = sum(self._count(one.name) for one in frozen)
-        self._merge(kind, [*frozen, *_worth_merging(generations.of(kind), fresh_rows)])
+        self._merge(kind, [*frozen, *_worth_merging(generations.of(kind), fresh_rows)], frozen_at)
         return True
 
     def reclaim(self, kind: Kind) -> bool:
@@ -102,10 +103,11 @@ class Compaction:
     def _reclaim(self, kind: Kind) -> bool:
         settled = [one for one in Generations(self._cursor).of(kind) if one.state == "settled"]
         if settled:
-            self._merge(kind, [max(settled, key=lambda one: one.rows)])
+            self._merge(kind, [max(settled, key=lambda one: one.rows)], None)
         return bool(settled)
 
-    def _merge(self, kind: Kind, merged: Sequence[Generation]) -> None:
+    def _merge(self, kind: Kind, merged: Sequence[Generation], settled_to: int | None) -> None:
+        """`settled_to`: the position up to which everything is settled then, if that changes."""
         generations = Generations(self._cursor)
         number = generations.fresh_number()
         name = f"{kind}_{number}"
@@ -115,6 +117,8 @@ class Compaction:
                 with transaction(self._cursor):
                     if kind == "rows":
                         self._close_what_was_closed_since(merged, name, position)
+                    elif settled_to is not None:
+                        self._cursor.execute("UPDATE progress SET days_settled_to = ?", [settled_to])
                     generations.replace(merged, name, kind, number, self._count(name))
             finally:
                 self._swapped()
@@ -134,7 +138,7 @@ class Compaction:
     def _settle(self, merged: Sequence[Generation], kind: Kind, name: str) -> int:
         union = " UNION ALL ".join(f"SELECT * FROM {one.name}" for one in merged)
         with transaction(self._cursor):
-            position = int(self._cursor.execute("SELECT position FROM progress").fetchall()[0][0])
+            position = self._position()
             # Made by its columns, and every piece has rows: of a table into which a transaction puts nothing first and
             # much then, DuckDB 2.0.0 shows nothing beside other tables until a checkpoint, and merges of it lose it.
             self._cursor.execute(f"CREATE TABLE {name} ({COLUMNS_OF[kind]})")
@@ -152,6 +156,9 @@ class Compaction:
                 WHERE m.closed_at > {position} AND n.customer_key = m.customer_key AND n.locator = m.locator
                     AND n.counted_at = m.counted_at AND n.closed_at IS NULL"""
             )
+
+    def _position(self) -> int:
+        return int(self._cursor.execute("SELECT position FROM progress").fetchall()[0][0])
 
     def _count(self, table: str) -> int:
         return int(self._cursor.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])

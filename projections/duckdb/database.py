@@ -149,7 +149,7 @@ def create_tables(cursor: duckdb.DuckDBPyConnection, log_id: str, chain_start: b
     cursor.execute("BEGIN")
     for statement in TABLES:
         cursor.execute(statement)
-    cursor.execute("INSERT INTO progress VALUES (?, ?, 0, NULL, ?)", [SCHEMA_VERSION, log_id, chain_start])
+    cursor.execute("INSERT INTO progress VALUES (?, ?, 0, NULL, ?, 0)", [SCHEMA_VERSION, log_id, chain_start])
     for number, kind in enumerate(KINDS, 1):
         add_generation(cursor, kind, number, "open")
     refresh_views(cursor)

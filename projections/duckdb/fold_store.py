@@ -15,8 +15,10 @@ import pyarrow as pa
 
 from domain.log.lifecycle_events import LifecycleEvent, PriceVersion
 from domain.scope import Scope
+from projections.day_deltas import delta_table, deltas_of_rows
 from projections.duckdb.changes import Changes, Positions
 from projections.duckdb.generations import Generations
+from projections.duckdb.unsettled_days import unsettled_days
 from projections.duckdb.waiting_rows import SourceMoved, WaitingRows
 from projections.fold_state import FoldState, NewKeys
 
@@ -69,6 +71,7 @@ class DuckDBFoldStore:
         self._waiting = WaitingRows()
         self._generations = Generations(cursor)
         self.load_generations()
+        self._loaded = False
 
     def load_generations(self) -> None:
         """See which tables there are: after a compaction, or after a transaction was undone."""
@@ -76,6 +79,22 @@ class DuckDBFoldStore:
         self._row_tables = self._generations.row_tables()
         self._open_rows = self._generations.open_name("rows")
         self._open_days = self._generations.open_name("days")
+        self.changes.days.settled(self._days_settled_to())
+
+    def _days_settled_to(self) -> int:
+        return int(self._cursor.execute("SELECT days_settled_to FROM progress").fetchall()[0][0])
+
+    def _load_days(self, position: int) -> None:
+        """Know what an earlier process has added since the days were settled; later on, forget what may be undone."""
+        if self._loaded:
+            self.changes.days.restart(position)
+            return
+        self._loaded = True
+        unsettled = [one for one in self._generations.of("days") if one.state != "settled"]
+        deltas = unsettled_days(self._cursor, unsettled)
+        self.changes.days.restart(position if deltas is None else self._days_settled_to())
+        self.changes.days.add(deltas)
+        self.changes.days.publish(position)
 
     def drop_leftovers(self) -> None:
         """Remove tables of a compaction that did not come to its end."""
@@ -123,6 +142,7 @@ class DuckDBFoldStore:
             first_positions.append(first_position)
         facts = query("SELECT customer_key AS key, max(position) AS at FROM customer_facts GROUP BY ALL").fetchnumpy()
         self.changes.load(state.customer_keys, first_positions, (np.array(facts["key"]), np.array(facts["at"])))
+        self._load_days(state.position)
         prices = query("SELECT scope_key, provider, model, position, versions FROM prices ORDER BY position").fetchall()
         for scope_key, provider, model, position, versions in prices:
             decoded = msgspec.json.decode(versions, type=tuple[PriceVersion, ...])
@@ -182,7 +202,12 @@ class DuckDBFoldStore:
         self.changes.wrote_usage(_customer_keys(staged_rows))
 
     def _add_to_days(self, staged: pa.Table) -> None:
-        self._cursor.execute(deltas_of(self._open_days, "staged WHERE closed_at IS NULL"))
+        deltas = deltas_of_rows(staged)
+        self.changes.days.add(deltas)
+        if deltas is None:
+            self._cursor.execute(deltas_of(self._open_days, "staged WHERE closed_at IS NULL"))
+        else:
+            self._insert(self._open_days, delta_table(deltas))
 
     def add_outcomes(self, outcomes: pa.Table) -> None:
         self._insert("outcomes", outcomes)
@@ -192,7 +217,7 @@ class DuckDBFoldStore:
         where = "customer_key = ? AND locator = ? AND closed_at IS NULL"
         if not self.row_holds(customer_key, locator):
             return False
-        self.changes.wrote_usage(np.array([customer_key]))
+        self.changes.corrected_usage(np.array([customer_key]))
         self._cursor.execute(deltas_of(self._open_days, f"usage_rows WHERE {where}", sign="-"), [customer_key, locator])
         for table in self._row_tables:
             self._cursor.execute(f"UPDATE {table} SET closed_at = ? WHERE {where}", [position, customer_key, locator])
@@ -217,7 +242,7 @@ class DuckDBFoldStore:
                 ORDER BY counted_at DESC, closed_at DESC LIMIT 1)""",
             [position, customer_key, locator],
         )
-        self.changes.wrote_usage(np.array([customer_key]))
+        self.changes.corrected_usage(np.array([customer_key]))
         where = "customer_key = ? AND locator = ? AND closed_at IS NULL"
         self._cursor.execute(deltas_of(self._open_days, f"usage_rows WHERE {where}"), [customer_key, locator])
         kind = self._cursor.execute(
@@ -239,7 +264,7 @@ class DuckDBFoldStore:
         """Give rows of unknown cost the cost in `priced` (locator, customer_key, cost_usd, price_position), from
         `position` on.
         """
-        self.changes.wrote_usage(_customer_keys(priced))
+        self.changes.corrected_usage(_customer_keys(priced))
         same = "r.customer_key = p.customer_key AND r.locator = p.locator"
         closed_rows = 0
         for table in self._row_tables:

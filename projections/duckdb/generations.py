@@ -6,8 +6,8 @@
 | frozen | nothing is appended any more; a compaction is to settle it |
 | settled | rows: sorted by (scope, customer, time, locator), one customer together; days: deltas added up |
 
-The views `usage_rows` and `usage_days` are the unions of all generations of their kind. Which generations there are is
-changed together with the views, in one transaction.
+The views `usage_rows` and `usage_days` are the unions of all generations of their kind, `settled_days` that of the
+settled ones. Which generations there are is changed together with the views, in one transaction.
 """
 
 from __future__ import annotations
@@ -121,13 +121,21 @@ def add_generation(cursor: duckdb.DuckDBPyConnection, kind: Kind, number: int, s
 
 
 def refresh_views(cursor: duckdb.DuckDBPyConnection) -> None:
-    """Make `usage_rows` and `usage_days` the unions of the generations there are."""
+    """Make the views the unions of the generations there are."""
     for kind in KINDS:
         cursor.execute(f"CREATE OR REPLACE VIEW usage_{kind} AS SELECT * FROM {union_of(cursor, kind)}")
+    found = cursor.execute("SELECT name FROM generations WHERE kind = 'days' AND state = 'settled' ORDER BY number")
+    settled = _union([name for (name,) in found.fetchall()]) or "(SELECT * FROM usage_days LIMIT 0)"
+    cursor.execute(f"CREATE OR REPLACE VIEW settled_days AS SELECT * FROM {settled}")
 
 
 def union_of(cursor: duckdb.DuckDBPyConnection, kind: Kind, catalog: str | None = None) -> str:
     """A subquery over all generations of a kind, of another attached catalog if one is named."""
     prefix = "" if catalog is None else f"{catalog}."
     found = cursor.execute(f"SELECT name FROM {prefix}generations WHERE kind = ? ORDER BY number", [kind]).fetchall()
-    return "(" + " UNION ALL ".join(f"SELECT * FROM {prefix}{name}" for (name,) in found) + ")"
+    return _union([f"{prefix}{name}" for (name,) in found])
+
+
+def _union(tables: Sequence[str]) -> str:
+    selects = " UNION ALL ".join(f"SELECT * FROM {table}" for table in tables)
+    return f"({selects})" if selects else ""

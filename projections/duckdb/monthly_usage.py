@@ -6,18 +6,22 @@ another statement. What it does not answer is asked of the days.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date, datetime, time
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Final
 
 import duckdb
 import msgspec
+import numpy as np
 
+from domain.money import COST_DECIMALS, MONEY
 from domain.usage_rules import REQUEST_TYPE
+from projections.day_deltas import COST, DAY, EVENTS, FIRST, KIND, LAST, NO_FIRST, NO_LAST, UNKNOWN, sums_fit
 from projections.duckdb.instants import naive
 from projections.duckdb.kinds import KIND_DIMENSIONS, Kind, KindGroups
 from projections.read_store import Segment, UsageQuestion, UsageSum, UsageSums
+from projections.usage_folding import Ints
 
 #: Sums of a customer that are read at most; who has more is asked for by days.
 SUMS_MAX: Final = 1_000
@@ -27,12 +31,17 @@ DELTAS_ADDED_MAX: Final = 256
 _COLUMNS: Final = """events, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
     cost_usd, cost_unknown_events"""
 _DELTAS: Final = f"""SELECT day, kind_key, {_COLUMNS}, first_time, last_time
-    FROM usage_days WHERE customer_key = ? LIMIT {DELTAS_ADDED_MAX + 1}"""
+    FROM {{days}} WHERE customer_key = ? LIMIT {DELTAS_ADDED_MAX + 1}"""
 
 _MONTHS: Final = f"""SELECT date_trunc('month', day)::DATE AS month, kind_key, sum(events), sum(input_tokens),
     sum(cached_input_tokens), sum(cache_write_tokens), sum(output_tokens), sum(reasoning_tokens), sum(cost_usd),
     sum(cost_unknown_events), min(first_time), max(last_time)
-    FROM usage_days WHERE customer_key = ? GROUP BY ALL LIMIT {SUMS_MAX + 1}"""
+    FROM {{days}} WHERE customer_key = ? GROUP BY ALL LIMIT {SUMS_MAX + 1}"""
+#: All that was counted, and what lies in order of it.
+ALL_DAYS: Final = "usage_days"
+SETTLED_DAYS: Final = "settled_days"
+
+_EPOCH: Final = datetime.combine(date(1970, 1, 1), time.min)
 
 
 class MonthSum(msgspec.Struct, frozen=True):
@@ -83,6 +92,23 @@ class MonthlyUsage(msgspec.Struct, frozen=True):
             if sums.requests > 0
         ]
 
+    def plus(self, recent: Ints, position: int) -> MonthlyUsage:
+        """With deltas (rows of `DayDeltas.values`) that were added after it, up to `position`."""
+        if not len(recent):
+            return msgspec.structs.replace(self, position=position)
+        sums = {(month.start, month.kind_key): month.sums for month in self.months}
+        for month, kind_key, added in _sums_by_month(recent):
+            known = sums.get((month, kind_key))
+            sums[month, kind_key] = added if known is None else known.plus(added)
+        firsts = [self.first_time, _instant(int(recent[:, FIRST].min()), NO_FIRST)]
+        lasts = [self.last_time, _instant(int(recent[:, LAST].max()), NO_LAST)]
+        return MonthlyUsage(
+            position,
+            min((first for first in firsts if first is not None), default=None),
+            max((last for last in lasts if last is not None), default=None),
+            tuple(MonthSum(month, kind_key, of_month) for (month, kind_key), of_month in sums.items()),
+        )
+
     def _segment(self, segments: Sequence[Segment], month: MonthSum) -> int | None:
         """The number of the segment that holds a month's usage: of the first usage in a month that is divided by
         a bound before all usage, the segment after it."""
@@ -93,11 +119,14 @@ class MonthlyUsage(msgspec.Struct, frozen=True):
         return None
 
 
-def monthly_usage(cursor: duckdb.DuckDBPyConnection, customer_key: int, position: int) -> MonthlyUsage | None:
-    """Everything of a customer, in a snapshot at `position`; None when that is more than `SUMS_MAX` sums."""
-    rows = cursor.execute(_DELTAS, [customer_key]).fetchall()
+def monthly_usage(
+    cursor: duckdb.DuckDBPyConnection, customer_key: int, position: int, days: str = ALL_DAYS
+) -> MonthlyUsage | None:
+    """Everything that `days` hold of a customer, which is what was added up to `position`; None when that is more than
+    `SUMS_MAX` sums."""
+    rows = cursor.execute(_DELTAS.format(days=days), [customer_key]).fetchall()
     if len(rows) > DELTAS_ADDED_MAX:
-        rows = cursor.execute(_MONTHS, [customer_key]).fetchall()
+        rows = cursor.execute(_MONTHS.format(days=days), [customer_key]).fetchall()
     if len(rows) > SUMS_MAX:
         return None
     sums: dict[tuple[date, int], UsageSums] = {}
@@ -111,6 +140,23 @@ def monthly_usage(cursor: duckdb.DuckDBPyConnection, customer_key: int, position
         max((row[-1] for row in rows if row[-1] is not None), default=None),
         tuple(MonthSum(_midnight(month), kind_key, of_month) for (month, kind_key), of_month in sums.items()),
     )
+
+
+def _sums_by_month(deltas: Ints) -> Iterator[tuple[datetime, int, UsageSums]]:
+    """Of every month and kind what its deltas add up to."""
+    months = deltas[:, DAY].astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    groups, which = np.unique(months << 32 | deltas[:, KIND], return_inverse=True)
+    added = deltas[:, EVENTS : UNKNOWN + 1]
+    sums = np.zeros((len(groups), added.shape[1]), dtype=np.int64 if sums_fit(added) else object)
+    np.add.at(sums, which, added if sums.dtype == np.int64 else added.astype(object))
+    starts = (groups >> 32).astype("datetime64[M]").astype("datetime64[us]").tolist()
+    for start, kind_key, of_month in zip(starts, (groups & 0xFFFFFFFF).tolist(), sums.tolist(), strict=True):
+        of_month[COST - EVENTS] = Decimal(of_month[COST - EVENTS]).scaleb(-COST_DECIMALS, MONEY)
+        yield start, kind_key, UsageSums(*of_month)
+
+
+def _instant(microseconds: int, none: int) -> datetime | None:
+    return None if microseconds == none else _EPOCH + timedelta(microseconds=microseconds)
 
 
 def _midnight(day: date) -> datetime:

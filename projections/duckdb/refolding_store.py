@@ -12,6 +12,7 @@ What a crash leaves of it is thrown away, so it need not be durable step by step
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 import duckdb
@@ -32,6 +33,7 @@ class RefoldingStore(DuckDBFoldStore):
         self._refolding = True
         self._in_transaction = False
         self._rows = 0
+        self._position = 0
         self._owed_from: int | None = None  # the locator of the first row that the days lack
 
     def finish(self) -> None:
@@ -39,6 +41,7 @@ class RefoldingStore(DuckDBFoldStore):
         self.begin()
         self._add_what_is_owed()
         self._commit()
+        self.changes.days.restart(self._position)
         self._refolding = False
 
     def begin(self) -> None:
@@ -53,6 +56,10 @@ class RefoldingStore(DuckDBFoldStore):
     def add_log_records(self, records: pa.Table) -> None:
         super().add_log_records(records)
         self._rows += records.num_rows  # a log of commands alone has no other rows
+
+    def advance(self, position: int, running_hash: bytes, recorded_at: datetime | None) -> None:
+        super().advance(position, running_hash, recorded_at)
+        self._position = position
 
     def close_row(self, customer_key: int, locator: int, position: int) -> bool:
         self._add_what_is_owed()

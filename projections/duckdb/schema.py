@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import Final
 
-#: 3: the tables of 2, folded anew, because its compaction could lose rows where a statement had several threads.
-SCHEMA_VERSION: Final = 3
+#: 4: `progress.days_settled_to`. 3: the tables of 2, folded anew, because its compaction could lose rows.
+SCHEMA_VERSION: Final = 4
 
 ROW_COLUMNS: Final = """
     scope_key INTEGER NOT NULL,
@@ -57,9 +57,11 @@ last_time TIMESTAMP
 
 TABLES: Final[tuple[str, ...]] = (
     # One row: how far the store has folded. recorded_at is the running maximum over all records so far.
+    # days_settled_to: the settled generations of days hold what was added up to that position, and nothing else.
     """CREATE TABLE progress (
         schema_version INTEGER NOT NULL, log_id VARCHAR NOT NULL,
-        position BIGINT NOT NULL, recorded_at TIMESTAMP, running_hash BLOB NOT NULL)""",
+        position BIGINT NOT NULL, recorded_at TIMESTAMP, running_hash BLOB NOT NULL,
+        days_settled_to BIGINT NOT NULL)""",
     # Every record of the log: the effective recorded time of its position (running maximum), and what a batch held.
     """CREATE TABLE log_records (
         position BIGINT NOT NULL, recorded_at TIMESTAMP NOT NULL, running_hash BLOB NOT NULL, topic VARCHAR NOT NULL,

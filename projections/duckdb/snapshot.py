@@ -26,7 +26,7 @@ from projections.duckdb.instants import aware_or_none, naive
 from projections.duckdb.kinds import Kind, all_kinds
 from projections.duckdb.known_keys import KnownKeys
 from projections.duckdb.meter_values import meter_values
-from projections.duckdb.monthly_usage import MonthlyUsage, monthly_usage
+from projections.duckdb.monthly_usage import SETTLED_DAYS, MonthlyUsage, monthly_usage
 from projections.duckdb.storage_refusals import storage_refusal
 from projections.duckdb.usage_sums import UsageSumming, in_order
 from projections.errors import ReadStoreUnavailable
@@ -98,6 +98,7 @@ class DuckDBSnapshot:
         self._keys = keys
         self._changes = changes
         self._point: LogPoint | None = None
+        self._days_settled_to = 0
         self._facts: dict[int, list[Fact]] = {}
         self._months: dict[int, MonthlyUsage | None] = {}
 
@@ -117,7 +118,8 @@ class DuckDBSnapshot:
 
     def point(self) -> LogPoint:
         if self._point is None:
-            position, recorded_at = self._rows("SELECT position, recorded_at FROM progress")[0]
+            asked = "SELECT position, recorded_at, days_settled_to FROM progress"
+            position, recorded_at, self._days_settled_to = self._rows(asked)[0]
             self._point = LogPoint(position, aware_or_none(recorded_at))
         return self._point
 
@@ -171,10 +173,25 @@ class DuckDBSnapshot:
             and self._changes.same_usage(customer_key, known.position, position)
         ):
             return known
-        usage = monthly_usage(self._cursor, customer_key, position)
+        usage = self._monthly_usage_read(customer_key, known)
         if usage is not None and self._changes is not None:
             self._keys.remember_usage(customer_key, usage)
         return usage
+
+    def _monthly_usage_read(self, customer_key: int, known: MonthlyUsage | None) -> MonthlyUsage | None:
+        """What is known, or else what is settled, and what memory has since; or else all of it from the store."""
+        position, settled_to = self.point().position, self._days_settled_to
+        if self._changes is not None:
+            since = self._changes.days.since
+            if known is not None and known.position <= position:
+                recent = since(customer_key, known.position, position)
+                if recent is not None:
+                    return known.plus(recent, position)
+            recent = since(customer_key, settled_to, position)
+            if recent is not None:
+                settled = monthly_usage(self._cursor, customer_key, settled_to, SETTLED_DAYS)
+                return None if settled is None else settled.plus(recent, position)
+        return monthly_usage(self._cursor, customer_key, position)
 
     def customers(self, scope: Scope, after: str | None, limit: int, prefix: str | None = None) -> list[CustomerRecord]:
         limit, scope_key = _page(limit), self._scope_key(scope)
