@@ -141,7 +141,6 @@ class BudgetedCustomerCommands(CommandDesk):
         if change.budget_is_new:
             budget.create(change.budget_changes or {}, occasion)
         else:
-            budget.check_exists()
             budget.update(change.budget_changes or {}, occasion, change.replaced)
         return CommandResult(self._store.append(budget, customer), customer)
 

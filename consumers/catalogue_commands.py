@@ -35,10 +35,7 @@ class CatalogueCommands(CommandDesk):
         replaced: frozenset[str] = frozenset(),
     ) -> CommandResult[SharedBudget]:
         """Set the fields named in `changes`, clear those that are None; `model_limits` as for customers."""
-        return self._carry_out(
-            partial(SharedBudget, scope, budget_id),
-            lambda budget: budget.update(changes, self._occasion(provenance), replaced),
-        )
+        return self.change_budget(scope, budget_id, lambda fields: changes, provenance, replaced)
 
     def change_budget(
         self,

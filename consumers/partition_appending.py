@@ -107,10 +107,6 @@ class PartitionAppender:
         self._ends[source.stream] = end = last_end(self._log, source.stream)
         return end
 
-    def next_offset(self, source: PartitionSource) -> int | None:
-        """The offset after the last one in the log; None when the log has nothing of this partition. Like `end`."""
-        return self.end(source).next_offset
-
     def forget(self, source: PartitionSource) -> None:
         """Forget the end of this partition's stream: it is no longer ours, or was moved by another."""
         self._ends.pop(source.stream, None)
@@ -185,7 +181,7 @@ class PartitionAppender:
 
     def _end(self, source: PartitionSource) -> PartitionEnd:
         if source.stream not in self._ends:
-            self.next_offset(source)
+            self.end(source)
         return self._ends[source.stream]
 
     def _prepared(self, batch: PartitionBatch, end: PartitionEnd) -> _Prepared:

@@ -22,7 +22,7 @@ from typing import Final
 import msgspec
 
 from consumers.partition_batches import CommandOutcome, SentCommand
-from consumers.partition_instants import MILLISECOND_US
+from consumers.partition_instants import millisecond
 from domain.aggregate import Aggregate, Occasion
 from domain.customer import Customer
 from domain.errors import CommandRefused, DomainError, InvalidInput, PersonalKeyMissing
@@ -164,7 +164,7 @@ def _streams(commands: Sequence[ReadableCommand]) -> list[str]:
 
 def _stream_of(sent: SentCommand, partition: str) -> str:
     if sent.source is None and sent.id is None:
-        timestamp_us = sent.arrival_us // MILLISECOND_US * MILLISECOND_US  # of the record, wherever it was read
+        timestamp_us = millisecond(sent.arrival_us)  # of the record, wherever it was read
         return tombstone_stream(sent.scope, partition, sent.offset, timestamp_us, sent.subject)
     return command_stream(sent.scope, required_id("source", sent.source), required_id("id", sent.id))
 

@@ -35,7 +35,7 @@ def in_record_order(parts: Sequence[Part], last_command_us: int | None) -> tuple
     ordered = [instants.of_command(part) if isinstance(part, SentCommand) else instants.of_run(part) for part in parts]
     latest_us = max((at for part in parts for at in _arrivals(part)), default=-1)
     last_us = instants.last_command_us
-    still_open = last_us is not None and latest_us < _millisecond(last_us) + MILLISECOND_US
+    still_open = last_us is not None and latest_us < millisecond(last_us) + MILLISECOND_US
     return ordered, last_us if still_open else None
 
 
@@ -43,12 +43,12 @@ class _Instants:
     def __init__(self, last_command_us: int | None) -> None:
         self.last_command_us = last_command_us
         #: By the millisecond of commands, in microseconds since 1970: what counts now in it.
-        self._now = {} if last_command_us is None else {_millisecond(last_command_us): last_command_us}
+        self._now = {} if last_command_us is None else {millisecond(last_command_us): last_command_us}
 
     def of_command(self, command: SentCommand) -> SentCommand:
         if command.arrival_us < 0:
             return command
-        begin_us = _millisecond(command.arrival_us)
+        begin_us = millisecond(command.arrival_us)
         now_us = self._now.get(begin_us, command.arrival_us)
         self._now[begin_us] = self.last_command_us = min(now_us + 1, begin_us + COMMANDS_TOLD_APART_MAX)
         return msgspec.structs.replace(command, arrival_us=self._now[begin_us])
@@ -57,11 +57,12 @@ class _Instants:
         now = self._now
         if not now:
             return run
-        arrivals_us = [now.get(at // MILLISECOND_US * MILLISECOND_US, at) for at in run.arrivals_us]
+        arrivals_us = [now.get(millisecond(at), at) for at in run.arrivals_us]
         return msgspec.structs.replace(run, arrivals_us=arrivals_us)
 
 
-def _millisecond(at_us: int) -> int:
+def millisecond(at_us: int) -> int:
+    """The beginning of the millisecond that holds an instant, in microseconds."""
     return at_us // MILLISECOND_US * MILLISECOND_US
 
 

@@ -65,7 +65,7 @@ def ids_of(log: InMemoryEventLog, position: int) -> list[str | None]:
 def test_a_poll_of_usage_is_one_block_that_says_where_to_go_on() -> None:
     log = InMemoryEventLog()
     appender = appender_on(log, InMemoryPersonalKeys())
-    assert appender.next_offset(SOURCE) is None
+    assert appender.end(SOURCE).next_offset is None
 
     done = appender.append(poll([event("a"), event("b")], first_offset=5))
 
@@ -73,8 +73,8 @@ def test_a_poll_of_usage_is_one_block_that_says_where_to_go_on() -> None:
     header = header_of(log, 1)
     assert (header.stream, header.version, header.first_offset, header.last_offset) == (STREAM, 1, 5, 6)
     assert header.extra == {"topic": "meterfold.usage", "partition": 0, "next_offset": 7, "first_version": 1}
-    assert appender_on(log, InMemoryPersonalKeys()).next_offset(SOURCE) == 7
-    assert appender.next_offset(OTHER_PARTITION) is None
+    assert appender_on(log, InMemoryPersonalKeys()).end(SOURCE).next_offset == 7
+    assert appender.end(OTHER_PARTITION).next_offset is None
 
 
 def test_a_poll_goes_on_behind_the_last_record_whatever_offsets_are_missing() -> None:
@@ -84,7 +84,7 @@ def test_a_poll_goes_on_behind_the_last_record_whatever_offsets_are_missing() ->
     appender.append(PartitionBatch(SOURCE, 41, 50, []))
 
     assert topics(log) == [USAGE_BATCH_TOPIC, "source.consumed"]
-    assert appender.next_offset(SOURCE) == 50
+    assert appender.end(SOURCE).next_offset == 50
 
 
 def test_an_event_without_time_happened_when_its_record_arrived() -> None:
@@ -209,18 +209,18 @@ def test_of_two_that_append_one_partition_one_wins_and_the_other_reads_it_again(
     log = InMemoryEventLog()
     zombie, owner = appender_on(log, InMemoryPersonalKeys()), appender_on(log, InMemoryPersonalKeys())
     for appender in (zombie, owner):
-        appender.next_offset(SOURCE)
+        appender.end(SOURCE)
     owner.append(poll([event("a"), command("customer.block"), event("b")]))
 
     with pytest.raises(Fenced):
         zombie.append(poll([event("a"), command("customer.block")]))
 
     assert topics(log).count("source.consumed") == 1
-    assert zombie.next_offset(SOURCE) == 3
+    assert zombie.end(SOURCE).next_offset == 3
     zombie.append(poll([event("c")], first_offset=3))
     with pytest.raises(Fenced):
         owner.append(poll([event("c")], first_offset=3))
-    assert owner.next_offset(SOURCE) == 4
+    assert owner.end(SOURCE).next_offset == 4
 
 
 def test_offsets_that_the_log_has_are_never_appended_again() -> None:
@@ -306,14 +306,14 @@ def test_lost_and_accepted_offsets_move_the_end_and_are_fenced_like_a_poll() -> 
     log = InMemoryEventLog()
     first, second = appender_on(log, InMemoryPersonalKeys()), appender_on(log, InMemoryPersonalKeys())
     first.append(poll([event("a")]))
-    second.next_offset(SOURCE)
+    second.end(SOURCE)
 
     assert first.records_lost(SOURCE, 1, 100) == 2
     with pytest.raises(Fenced):
         second.records_lost(SOURCE, 1, 100)
-    assert second.next_offset(SOURCE) == 100
+    assert second.end(SOURCE).next_offset == 100
     assert second.accept_offset(SOURCE, 30, "restored from a mirror") == 3
-    assert first.next_offset(SOURCE) == 30
+    assert first.end(SOURCE).next_offset == 30
 
     lost, accepted = (decode_lifecycle(one.topic, one.state) for one in log.read(1, 2))
     assert isinstance(lost, RecordsLost)
@@ -412,7 +412,7 @@ def test_a_forgotten_partition_is_read_from_the_log_again() -> None:
     first.forget(SOURCE)
     first.append(poll([event("c")], first_offset=2))
 
-    assert second.next_offset(SOURCE) == 3
+    assert second.end(SOURCE).next_offset == 3
 
 
 def test_the_last_record_tells_the_outcome_of_every_command() -> None:
@@ -440,7 +440,7 @@ def test_the_real_log_keeps_a_poll_whole(tmp_path: Path) -> None:
     with pytest.raises(Fenced):
         log.append([NewRecord("x", 1, "t", b""), NewRecord(STREAM, 1, "t", b"")])
     assert log.head_position() == 5
-    assert appender.next_offset(SOURCE) == 4
+    assert appender.end(SOURCE).next_offset == 4
     assert appender.rejected_since(SOURCE, None) == [
         RejectedItem(3, 0, DEFAULT_SCOPE, "not_json", done.rejected[0].detail, b"oops")
     ]

@@ -81,7 +81,7 @@ class Started:
     def read_up_to(self, offset: int, leader_epoch: int | None = None) -> None:
         """By another consumer, from where the log is."""
         appender = self.another_consumer()
-        sent = poll([event("a")], appender.next_offset(SOURCE) or 0, SOURCE)
+        sent = poll([event("a")], appender.end(SOURCE).next_offset or 0, SOURCE)
         sent.next_offset, sent.leader_epoch = offset, leader_epoch
         appender.append(sent)
 

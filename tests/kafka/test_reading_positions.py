@@ -104,7 +104,7 @@ def test_a_topic_made_again_is_another_stream_and_is_read_from_its_start(
             publish(broker, topic, [usage(number) for number in range(100, 125)])
             eventually(lambda: len(opened.streams()) == 2, opened.streams)
             await_received(opened, 35)
-        by_stream = {stream: opened.appender().next_offset(source_of(broker, topic)) for stream in opened.streams()}
+        by_stream = {stream: opened.appender().end(source_of(broker, topic)).next_offset for stream in opened.streams()}
         assert set(by_stream.values()) == {25}
 
 

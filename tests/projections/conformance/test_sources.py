@@ -67,7 +67,7 @@ def test_a_topic_that_was_made_again_is_another_source(store_under_test: DuckDBU
     appender = appender_on(store.log, store.keys)
     appender.append(poll([event("a")]))
     again = PartitionSource(SOURCE.cluster_id, "topic/2", SOURCE.topic, SOURCE.partition)
-    assert appender.next_offset(again) is None
+    assert appender.end(again).next_offset is None
     appender.append(poll([event("b")], source=again))
     store.fold()
     with store.reads.snapshot() as snapshot:
