@@ -63,7 +63,8 @@ def rebuild(run: RebuildRun) -> RebuildResult:
 def space(run: RebuildRun) -> Space:
     """Compact and checkpoint a closed folder, then look at its files."""
     folder = Path(run.folder)
-    with open_engine(engine_settings(folder, compact_deltas_min=1, compact_rows_min=1)) as engine:
+    always = {"compact_deltas_min": 1, "compact_deltas_max": 1, "compact_rows_min": 1, "compact_rows_max": 1}
+    with open_engine(engine_settings(folder, **always)) as engine:
         engine.compact()
         engine.checkpoint()
         events = engine.read_side.store.received_events()

@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from consumers.commands import Commands
+from consumers.compaction_timing import LOOK_APART_SECONDS, bounds_of, is_behind
 from consumers.data_folder import DataFolder
 from consumers.engine import FoldProgress, OperationResult, OperationStep
 from consumers.errors import EngineClosing
@@ -31,7 +32,7 @@ from domain.key_store import PersonalKeys
 from domain.log.lifecycle_events import ApiKeyIssued, ApiKeyRevoked, LifecycleEvent
 from domain.log.records import EventLog
 from projections.duckdb.compaction import Compaction
-from projections.duckdb.generations import KINDS
+from projections.duckdb.generations import KINDS, Kind
 from projections.duckdb.storage_refusals import storage_refusal
 from projections.projector import recorded_at_of
 from projections.read_store import ApiKeyRecord, ReadStore, Snapshot
@@ -42,11 +43,15 @@ _WAIT_SLICE_SECONDS: Final = 0.25
 CLOSING_FOLD_SECONDS_MAX: Final = 4.0
 #: From here on the read store's write-ahead file is folded at the next look, while that still takes less than a second.
 WRITE_AHEAD_BYTES_MAX: Final = 128 * 1024 * 1024
+#: The write-ahead file cannot be folded while a compaction writes: from here on that gives way to nobody.
+URGENT_WRITE_AHEAD_BYTES: Final = 256 * 1024 * 1024
 #: So long a rebuild or a verification may take to see that it should end.
 CLOSING_OPERATION_SECONDS_MAX: Final = 1.0
 #: Of the read store's file; beyond it generations are written anew where the file has room, and the rest is given back.
 FREE_SHARE_MAX: Final = 0.45
 MERGE_BYTES_MAX: Final = 256 * 1024 * 1024
+#: Days first: reads of whole days add up deltas, and there are fewer of them.
+COMPACTED: Final[tuple[Kind, ...]] = ("days", "rows")
 
 _logger = structlog.get_logger("meterfold.engine")
 
@@ -184,14 +189,27 @@ class EmbeddedEngine:
                 yield step
 
     def compact(self) -> None:
-        """Compact day deltas and row generations where that is worth it, while the fold goes on."""
+        """Compact day deltas and row generations where that is worth it, while the fold goes on; put off while the
+        fold is behind, until what has gathered reaches its bound.
+        """
         with self._swapping, self._compacting() as compaction:
             if self._closing.is_set():
                 return
-            compaction.run("days", self.settings.compact_deltas_min)
-            compaction.run("rows", self.settings.compact_rows_min)
-            if self.read_side.database.write_ahead_bytes() >= WRITE_AHEAD_BYTES_MAX:
-                self._checkpoint_read_store()
+            for kind in COMPACTED:
+                self._compact(compaction, kind)
+                if self.read_side.database.write_ahead_bytes() >= WRITE_AHEAD_BYTES_MAX:
+                    self._checkpoint_read_store()
+
+    def _compact(self, compaction: Compaction, kind: Kind) -> None:
+        bounds = bounds_of(self.settings, kind, behind=False)
+        if compaction.open_rows(kind) >= bounds.open_rows_min:
+            bounds = bounds_of(self.settings, kind, self._is_behind())
+            compaction.run(kind, bounds.open_rows_min, bounds.merge_ratio)
+
+    def _is_behind(self) -> bool:
+        return is_behind(
+            self.folded_position, self.log.head_position, lambda: self._closing.wait(timeout=LOOK_APART_SECONDS)
+        )
 
     def checkpoint(self) -> None:
         """Write out the identity index, merge its runs within a budget, fold the read store's write-ahead file, and
@@ -224,13 +242,21 @@ class EmbeddedEngine:
     @contextmanager
     def _compacting(self) -> Iterator[Compaction]:
         cursor = self.read_side.database.cursor()
-        compaction = Compaction(cursor, lambda: self.fold.paused, self.read_side.store.load_generations)
+        compaction = Compaction(
+            cursor,
+            lambda: self.fold.paused,
+            self.read_side.store.load_generations,
+            is_urgent=self._is_much_written_ahead,
+        )
         self._compaction = compaction
         try:
             yield compaction
         finally:
             self._compaction = None
             cursor.close()
+
+    def _is_much_written_ahead(self) -> bool:
+        return self.read_side.database.write_ahead_bytes() >= URGENT_WRITE_AHEAD_BYTES
 
     def is_closing(self) -> bool:
         """Whether what lasts should give up."""

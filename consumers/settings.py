@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from pydantic import BeforeValidator, Field, SecretStr, StringConstraints
+from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX: Final = "METERFOLD_"
@@ -102,8 +102,14 @@ class Settings(BaseSettings):
     compact_deltas_min: int = Field(
         100_000, ge=1, description="Rollup deltas that must have gathered before they are compacted."
     )
+    compact_deltas_max: int = Field(
+        500_000, ge=1, description="Rollup deltas that are compacted even while the fold is behind the log."
+    )
     compact_rows_min: int = Field(
         200_000, ge=1, description="Usage rows that must have gathered before they are sorted into a generation."
+    )
+    compact_rows_max: int = Field(
+        1_000_000, ge=1, description="Usage rows that are sorted into a generation even while the fold is behind."
     )
     identity_checkpoint_interval_seconds: int = Field(
         300, ge=1, description="How often the identity index is written out in full."
@@ -175,6 +181,15 @@ class Settings(BaseSettings):
         "info", description="Least severe message that is written to the error stream."
     )
     log_json: bool = Field(False, description="Write messages as JSON lines instead of text.")
+
+    @field_validator("compact_deltas_max", "compact_rows_max")
+    @classmethod
+    def _not_below_its_least(cls, most: int, info: ValidationInfo) -> int:
+        name = str(info.field_name).removesuffix("_max") + "_min"
+        least = info.data.get(name)  # missing when it was refused itself
+        if least is not None and most < least:
+            raise ValueError(f"must be at least {variable_of(name)}, which is {least}")
+        return most
 
 
 class ShownSetting(msgspec.Struct, frozen=True):

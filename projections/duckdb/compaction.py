@@ -4,8 +4,8 @@ One compaction of one kind:
 
 1. Holding the fold for a moment: freeze the open generation and open another one.
 2. Choose what to merge: everything frozen, and the smallest settled generations as long as the merge is worth it.
-3. Without holding anything: write the chosen ones, sorted or added up piece by piece, into a new table, as of the
-   position P that this transaction sees.
+3. Without holding anything, and at low priority: write the chosen ones, sorted or added up piece by piece, into a new
+   table, as of the position P that this transaction sees.
 4. Holding the fold for a moment, in one transaction: close in the new table what was closed after P, put it in the
    place of those it was made of, drop these, and tell up to where the days are settled.
 
@@ -18,16 +18,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Final
+from typing import Final, TypeVar
 
 import duckdb
 
 from projections.duckdb.generations import COLUMNS_OF, Generation, Generations, Kind, transaction
 from projections.duckdb.pieces import PIECE_ROWS_MAX, pieces
 from projections.duckdb.small_tables import move_small_tables
+from projections.low_priority import at_low_priority
 
-#: A settled generation joins a merge when it has at most this many times the rows of all smaller ones in it together.
-MERGE_RATIO: Final = 3
+#: A settled generation joins a merge when it has at most so many times the rows of all smaller ones in it together.
+#: The more, the fewer generations a read looks into; the less, the fewer times a row is written again.
+MERGE_RATIO_IDLE: Final = 3
+MERGE_RATIO_LOADED: Final = 1
 
 _SETTLED: Final[dict[Kind, str]] = {
     "rows": "SELECT * FROM ({merged}) WHERE {piece} ORDER BY scope_key, customer_key, time, locator",
@@ -42,11 +45,15 @@ _SETTLED: Final[dict[Kind, str]] = {
 }
 _DAY: Final[dict[Kind, str]] = {"rows": "time::DATE", "days": "day"}
 
+Answer = TypeVar("Answer")
 Paused = Callable[[], AbstractContextManager[object]]
 
 
 class Compaction:
-    """Compacts one store. `cursor` is its own; `paused()` holds the fold; `swapped` is called while it is held."""
+    """Compacts one store. `cursor` is its own; `paused()` holds the fold; `swapped` is called while it is held.
+
+    Each piece is written at low priority, unless `is_urgent()` then says that too much gathers meanwhile.
+    """
 
     def __init__(
         self,
@@ -54,29 +61,41 @@ class Compaction:
         paused: Paused,
         swapped: Callable[[], None],
         piece_rows_max: int = PIECE_ROWS_MAX,
+        is_urgent: Callable[[], bool] = lambda: False,
     ) -> None:
         self._cursor = cursor
+        self._is_urgent = is_urgent
         self._piece_rows_max = piece_rows_max
         self._paused = paused
         self._swapped = swapped
         self._interrupted = False
 
-    def run(self, kind: Kind, open_rows_min: int) -> bool:
-        """Compact a kind if its open generation has `open_rows_min` rows; answer whether it did."""
-        return self._unless_interrupted(lambda: self._run(kind, open_rows_min))
+    def open_rows(self, kind: Kind) -> int:
+        """How many rows, or deltas, of a kind have gathered since its last compaction; 0 when interrupted."""
+        return self._unless_interrupted(lambda: self._open_rows(kind), 0)
 
-    def _unless_interrupted(self, work: Callable[[], bool]) -> bool:
+    def run(self, kind: Kind, open_rows_min: int, merge_ratio: int = MERGE_RATIO_IDLE) -> bool:
+        """Compact a kind if its open generation has `open_rows_min` rows; answer whether it did.
+
+        `merge_ratio`: how many times larger than all smaller ones a settled generation may be that joins.
+        """
+        return self._unless_interrupted(lambda: self._run(kind, open_rows_min, merge_ratio), False)
+
+    def _unless_interrupted(self, work: Callable[[], Answer], otherwise: Answer) -> Answer:
         try:
-            return not self._interrupted and work()
+            return otherwise if self._interrupted else work()
         except duckdb.InterruptException:
             if not self._interrupted:
                 raise
-            return False
+            return otherwise
 
-    def _run(self, kind: Kind, open_rows_min: int) -> bool:
-        generations = Generations(self._cursor)
-        if self._count(generations.open_name(kind)) < open_rows_min:
+    def _open_rows(self, kind: Kind) -> int:
+        return self._count(Generations(self._cursor).open_name(kind))
+
+    def _run(self, kind: Kind, open_rows_min: int, merge_ratio: int) -> bool:
+        if self._open_rows(kind) < open_rows_min:
             return False
+        generations = Generations(self._cursor)
         with self._paused():
             generations.load()
             try:
@@ -85,7 +104,7 @@ class Compaction:
             finally:
                 self._swapped()  # also when it was interrupted just after it was done
         fresh_rows = sum(self._count(one.name) for one in frozen)
-        self._merge(kind, [*frozen, *_worth_merging(generations.of(kind), fresh_rows)], frozen_at)
+        self._merge(kind, [*frozen, *_worth_merging(generations.of(kind), fresh_rows, merge_ratio)], frozen_at)
         return True
 
     def reclaim(self, kind: Kind) -> bool:
@@ -93,7 +112,7 @@ class Compaction:
 
         What a merge has left free lies before what it wrote, where the file cannot give it back.
         """
-        return self._unless_interrupted(lambda: self._reclaim(kind))
+        return self._unless_interrupted(lambda: self._reclaim(kind), False)
 
     def move_small_tables(self) -> None:
         """Make way at the end of the file. The fold is held for it."""
@@ -146,8 +165,15 @@ class Compaction:
             for piece in list(pieces(self._cursor, union, _DAY[kind], self._piece_rows_max)):
                 if self._interrupted:
                     raise duckdb.InterruptException("between two pieces")
-                self._cursor.execute(f"INSERT INTO {name} {_SETTLED[kind].format(merged=union, piece=piece)}")
+                self._write_piece(f"INSERT INTO {name} {_SETTLED[kind].format(merged=union, piece=piece)}")
         return position
+
+    def _write_piece(self, statement: str) -> None:
+        if self._is_urgent():
+            self._cursor.execute(statement)
+        else:
+            # Nothing but the statement: Python that waits for a core there would keep the interpreter from the fold.
+            at_low_priority(lambda: self._cursor.execute(statement))
 
     def _close_what_was_closed_since(self, merged: Sequence[Generation], name: str, position: int) -> None:
         for one in merged:
@@ -164,12 +190,12 @@ class Compaction:
         return int(self._cursor.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
 
 
-def _worth_merging(generations: Sequence[Generation], fresh_rows: int) -> list[Generation]:
+def _worth_merging(generations: Sequence[Generation], fresh_rows: int, merge_ratio: int) -> list[Generation]:
     """The smallest settled generations, as long as each is not much larger than everything smaller in the merge."""
     chosen: list[Generation] = []
     rows = fresh_rows
     for one in sorted((one for one in generations if one.state == "settled"), key=lambda one: one.rows):
-        if one.rows > MERGE_RATIO * rows:
+        if one.rows > merge_ratio * rows:
             break
         chosen.append(one)
         rows += one.rows

@@ -14,7 +14,8 @@ from typing import Final
 import duckdb
 import numpy as np
 
-PIECE_ROWS_MAX: Final = 500_000
+#: Sorted in memory that the fold is not short of, and written in half a second where nobody else wants the core.
+PIECE_ROWS_MAX: Final = 200_000
 
 
 def pieces(

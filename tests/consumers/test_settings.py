@@ -42,6 +42,18 @@ def test_a_value_out_of_range_is_refused(monkeypatch: pytest.MonkeyPatch, name: 
         Settings()
 
 
+@pytest.mark.parametrize("gathering", ["rows", "deltas"])
+def test_a_bound_of_compaction_below_its_least_is_refused_with_both_named(gathering: str) -> None:
+    least, most = f"compact_{gathering}_min", f"compact_{gathering}_max"
+    assert getattr(Settings.model_validate({least: 5, most: 5}), most) == 5
+    with pytest.raises(ValidationError) as refused:
+        Settings.model_validate({least: 6, most: 5})
+    rule = f"Value error, must be at least METERFOLD_{least.upper()}, which is 6"
+    assert [(entry["loc"], entry["msg"]) for entry in refused.value.errors()] == [((most,), rule)]
+    with pytest.raises(ValidationError, match=most):  # of the default
+        Settings.model_validate({least: 10_000_000})
+
+
 def test_a_misspelt_variable_is_found() -> None:
     environment = {"METERFOLD_PROT": "1", "METERFOLD_PORT": "1", "METERFOLD_URL": "x", "HOME": "/"}
     assert unknown_variables(environment) == ["METERFOLD_PROT"]

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
+import duckdb
 import pytest
 
 from domain.scope import DEFAULT_SCOPE, Scope
-from projections.duckdb.compaction import Compaction
+from projections.duckdb.compaction import MERGE_RATIO_IDLE, MERGE_RATIO_LOADED, Compaction
 from projections.duckdb.generations import KINDS, Generations
+from projections.low_priority import NICE
 from tests.projections.folded_log import BY_TEST, START, FoldedLog, usage
 
 
@@ -34,6 +42,36 @@ def deliver(folded: FoldedLog, first: int, count: int = 20) -> None:
 
 def states(folded: FoldedLog) -> list[tuple[str, str, int]]:
     return [(one.kind, one.state, one.rows) for one in Generations(folded.cursor).of("rows")]
+
+
+def run_compaction(folded: FoldedLog, merge_ratio: int) -> None:
+    compaction = Compaction(folded.database.cursor(), nullcontext, folded.store.load_generations)
+    assert [compaction.run(kind, 1, merge_ratio) for kind in KINDS] == [True, True]
+    compaction.close()
+
+
+class SteeredCursor:
+    """A cursor that executes what `steer` makes of each statement, in the thread that asks."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, steer: Callable[[str], str]) -> None:
+        self._cursor = cursor
+        self._steer = steer
+        self.interrupt, self.close = cursor.interrupt, cursor.close
+
+    def execute(self, statement: str, *parameters: object) -> duckdb.DuckDBPyConnection:
+        return self._cursor.execute(self._steer(statement), *parameters)
+
+
+def compaction_that(
+    folded: FoldedLog, steer: Callable[[str], str], is_urgent: Callable[[], bool] = lambda: False
+) -> Compaction:
+    cursor = cast(duckdb.DuckDBPyConnection, SteeredCursor(folded.database.cursor(), steer))
+    return Compaction(cursor, nullcontext, folded.store.load_generations, is_urgent=is_urgent)
+
+
+def niceness() -> int:
+    """Of the calling thread."""
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
 
 def test_compaction_keeps_every_sum_and_sorts_customers_together(folded: FoldedLog) -> None:
@@ -74,6 +112,82 @@ def test_small_generations_are_merged_and_a_much_larger_one_is_left_alone(folded
     deliver(folded, 110, count=30)
     folded.compact()
     assert sorted(rows for _, state, rows in states(folded) if state == "settled") == [140]
+
+
+def test_a_smaller_ratio_leaves_more_generations_as_they_are(folded: FoldedLog) -> None:
+    for first, count in ((0, 100), (100, 60)):
+        deliver(folded, first, count)
+        run_compaction(folded, merge_ratio=MERGE_RATIO_LOADED)
+    assert sorted(rows for _, state, rows in states(folded) if state == "settled") == [60, 100]
+    deliver(folded, 160, count=40)
+    run_compaction(folded, merge_ratio=MERGE_RATIO_LOADED)
+    assert sorted(rows for _, state, rows in states(folded) if state == "settled") == [40, 60, 100]
+    deliver(folded, 200, count=40)
+    run_compaction(folded, merge_ratio=MERGE_RATIO_IDLE)
+    assert sorted(rows for _, state, rows in states(folded) if state == "settled") == [240]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a niceness of their own on Linux only")
+def test_what_is_settled_is_written_at_low_priority_unless_that_is_urgent_and_nothing_else_is(
+    folded: FoldedLog,
+) -> None:
+    deliver(folded, 0)
+    usual = niceness()
+    noted: list[tuple[bool, int]] = []
+
+    def note(statement: str) -> str:
+        noted.append((statement.startswith("INSERT INTO rows_"), niceness()))
+        return statement
+
+    assert compaction_that(folded, note).run("rows", open_rows_min=1)
+    assert set(noted) == {(True, max(usual, NICE)), (False, usual)}
+    deliver(folded, 20)
+    noted.clear()
+    assert compaction_that(folded, note, is_urgent=lambda: True).run("rows", open_rows_min=1)
+    assert set(noted) == {(True, usual), (False, usual)}
+
+
+def test_an_interruption_ends_a_statement_that_settles(folded: FoldedLog) -> None:
+    deliver(folded, 0)
+    before = folded.sums()
+    writing = threading.Event()
+
+    def endless(statement: str) -> str:
+        if not statement.startswith("INSERT INTO rows_"):
+            return statement
+        writing.set()
+        return "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range * b.range = 7"
+
+    compaction = compaction_that(folded, endless)
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(compaction.run, "rows", 1)
+        assert writing.wait(10)
+        while not running.done():
+            compaction.interrupt()
+            time.sleep(0.01)
+        assert running.result() is False
+    assert compaction.open_rows("rows") == 0
+    assert folded.sums() == before
+    deliver(folded, 20, count=1)
+    before = folded.sums()
+    folded.compact()
+    assert (folded.sums(), sorted(states(folded))) == (before, [("rows", "open", 0), ("rows", "settled", 21)])
+
+
+def test_an_error_of_a_statement_that_settles_is_the_compactions_and_leaves_everything_as_it_was(
+    folded: FoldedLog,
+) -> None:
+    deliver(folded, 0)
+    before = folded.sums()
+    broken = compaction_that(folded, lambda one: "SELECT error('no room')" if one.startswith("INSERT INTO r") else one)
+    with pytest.raises(duckdb.Error, match="no room"):
+        broken.run("rows", open_rows_min=1)
+    broken.close()
+    assert folded.sums() == before
+    deliver(folded, 20, count=1)
+    before = folded.sums()
+    folded.compact()
+    assert (folded.sums(), sorted(states(folded))) == (before, [("rows", "open", 0), ("rows", "settled", 21)])
 
 
 def test_what_is_voided_while_a_compaction_writes_is_void_after_it(folded: FoldedLog) -> None:

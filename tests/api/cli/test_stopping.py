@@ -80,7 +80,9 @@ def test_under_load_everything_taken_is_written_and_newcomers_are_answered_503(t
         tmp_path / "output",
         METERFOLD_COMPACT_INTERVAL_SECONDS="1",
         METERFOLD_COMPACT_ROWS_MIN="1",
+        METERFOLD_COMPACT_ROWS_MAX="1",
         METERFOLD_COMPACT_DELTAS_MIN="1",
+        METERFOLD_COMPACT_DELTAS_MAX="1",
     )
     load = Load(engine.url, prefer)
     with ThreadPoolExecutor(CLIENTS) as threads:
