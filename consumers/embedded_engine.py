@@ -41,10 +41,11 @@ from projections.read_store import ApiKeyRecord, ReadStore, Snapshot
 _WAIT_SLICE_SECONDS: Final = 0.25
 #: What is not folded by then is folded at the next start.
 CLOSING_FOLD_SECONDS_MAX: Final = 4.0
-#: From here on the read store's write-ahead file is folded at the next look, while that still takes less than a second.
-WRITE_AHEAD_BYTES_MAX: Final = 128 * 1024 * 1024
-#: The write-ahead file cannot be folded while a compaction writes: from here on that gives way to nobody.
-URGENT_WRITE_AHEAD_BYTES: Final = 256 * 1024 * 1024
+#: From here on the read store's write-ahead file is folded when nobody waits for the fold, which waits for that.
+WRITE_AHEAD_BYTES_MIN: Final = 64 * 1024 * 1024
+#: From here on it is folded whoever waits, while that takes a third of a second. That cannot be done while a compaction
+#: writes a piece, which therefore gives way to nobody any more.
+WRITE_AHEAD_BYTES_MAX: Final = 160 * 1024 * 1024
 #: So long a rebuild or a verification may take to see that it should end.
 CLOSING_OPERATION_SECONDS_MAX: Final = 1.0
 #: Of the read store's file; beyond it generations are written anew where the file has room, and the rest is given back.
@@ -197,8 +198,7 @@ class EmbeddedEngine:
                 return
             for kind in COMPACTED:
                 self._compact(compaction, kind)
-                if self.read_side.database.write_ahead_bytes() >= WRITE_AHEAD_BYTES_MAX:
-                    self._checkpoint_read_store()
+                self.fold_write_ahead()
 
     def _compact(self, compaction: Compaction, kind: Kind) -> None:
         bounds = bounds_of(self.settings, kind, behind=False)
@@ -220,6 +220,12 @@ class EmbeddedEngine:
         self._checkpoint_read_store()
         if not self._closing.is_set() and self.read_side.database.free_share() > FREE_SHARE_MAX:
             self._reclaim()
+
+    def fold_write_ahead(self) -> None:
+        """Fold the read store's write-ahead file once it is large, soon while nobody waits for the fold."""
+        written = self.read_side.database.write_ahead_bytes()
+        if written >= WRITE_AHEAD_BYTES_MAX or (written >= WRITE_AHEAD_BYTES_MIN and not self._is_behind()):
+            self._checkpoint_read_store()
 
     def _checkpoint_read_store(self) -> None:
         with self.fold.paused:
@@ -247,6 +253,7 @@ class EmbeddedEngine:
             lambda: self.fold.paused,
             self.read_side.store.load_generations,
             is_urgent=self._is_much_written_ahead,
+            between_pieces=self.fold_write_ahead,
         )
         self._compaction = compaction
         try:
@@ -256,7 +263,7 @@ class EmbeddedEngine:
             cursor.close()
 
     def _is_much_written_ahead(self) -> bool:
-        return self.read_side.database.write_ahead_bytes() >= URGENT_WRITE_AHEAD_BYTES
+        return self.read_side.database.write_ahead_bytes() >= WRITE_AHEAD_BYTES_MAX
 
     def is_closing(self) -> bool:
         """Whether what lasts should give up."""

@@ -4,6 +4,7 @@
 |---|---|
 | seal | appends the running hash of what is folded, so that a later start, and an auditor, can check from there |
 | compact | adds up rollup deltas, sorts and merges row generations |
+| fold write-ahead | folds the read store's write-ahead file before it is large |
 | checkpoint | writes out the identity index and the read store |
 | announce | says in the log which periods have closed |
 | verify | nightly: the log since the last verified seal, and one older day in rotation |

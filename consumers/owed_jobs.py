@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
 from consumers.embedded_engine import EmbeddedEngine
 from consumers.housekeeping import Housekeeping, Job, every, nightly
 from consumers.recent_verification import Verified, verify_recent
+
+#: A full load writes 60 MB a second ahead.
+WRITE_AHEAD_LOOKS_SECONDS: Final = 1
 
 _logger = structlog.get_logger("meterfold.housekeeping")
 
@@ -24,6 +27,7 @@ def housekeeping_of(engine: EmbeddedEngine) -> Housekeeping:
             Job("announce", every(settings.closings_interval_seconds, start), duties.announce, start),
             Job("seal", every(settings.seal_interval_seconds, start), duties.seal, start),
             Job("compact", every(settings.compact_interval_seconds, start), engine.compact, start),
+            Job("fold write-ahead", every(WRITE_AHEAD_LOOKS_SECONDS, start), engine.fold_write_ahead, start),
             Job("checkpoint", every(settings.identity_checkpoint_interval_seconds, start), engine.checkpoint, start),
             Job("keep key use", every(60, start), engine.key_ring.keep, start),
             Job("verify", nightly(settings), duties.verify, start),

@@ -103,7 +103,7 @@ class Settings(BaseSettings):
         100_000, ge=1, description="Rollup deltas that must have gathered before they are compacted."
     )
     compact_deltas_max: int = Field(
-        500_000, ge=1, description="Rollup deltas that are compacted even while the fold is behind the log."
+        1_000_000, ge=1, description="Rollup deltas that are compacted even while the fold is behind the log."
     )
     compact_rows_min: int = Field(
         200_000, ge=1, description="Usage rows that must have gathered before they are sorted into a generation."

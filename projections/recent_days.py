@@ -23,7 +23,7 @@ from projections.day_deltas import VALUES, DayDeltas
 from projections.usage_folding import Ints
 
 #: Beyond so many deltas everything is forgotten; each takes 96 bytes.
-DELTAS_MAX: Final = 1_000_000
+DELTAS_MAX: Final = 3_000_000
 _KEYS_AT_FIRST: Final = 1_024
 _NONE: Final = -1
 NOTHING: Final[Ints] = np.zeros((0, VALUES), dtype=np.int64)

@@ -4,20 +4,22 @@ One compaction of one kind:
 
 1. Holding the fold for a moment: freeze the open generation and open another one.
 2. Choose what to merge: everything frozen, and the smallest settled generations as long as the merge is worth it.
-3. Without holding anything, and at low priority: write the chosen ones, sorted or added up piece by piece, into a new
-   table, as of the position P that this transaction sees.
+3. Without holding anything, and at low priority: write the chosen ones, sorted or added up, into a new table that
+   nobody reads yet. Each piece is a transaction, so that the write-ahead file can be folded in between; P is the
+   position before the first.
 4. Holding the fold for a moment, in one transaction: close in the new table what was closed after P, put it in the
    place of those it was made of, drop these, and tell up to where the days are settled.
 
 To reclaim what the file has free, one settled generation goes through 3 and 4 alone.
 
-A compaction that dies leaves a table that nobody names; it is dropped when the store is opened again.
+A compaction that dies leaves a table that nobody names; it is dropped when the store is opened again. One that fails
+drops it itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Final, TypeVar
 
 import duckdb
@@ -52,7 +54,8 @@ Paused = Callable[[], AbstractContextManager[object]]
 class Compaction:
     """Compacts one store. `cursor` is its own; `paused()` holds the fold; `swapped` is called while it is held.
 
-    Each piece is written at low priority, unless `is_urgent()` then says that too much gathers meanwhile.
+    Each piece is written at low priority, unless `is_urgent()` then says that too much gathers meanwhile; before each,
+    `between_pieces()` is called, while nothing is held.
     """
 
     def __init__(
@@ -62,9 +65,11 @@ class Compaction:
         swapped: Callable[[], None],
         piece_rows_max: int = PIECE_ROWS_MAX,
         is_urgent: Callable[[], bool] = lambda: False,
+        between_pieces: Callable[[], None] = lambda: None,
     ) -> None:
         self._cursor = cursor
         self._is_urgent = is_urgent
+        self._between_pieces = between_pieces
         self._piece_rows_max = piece_rows_max
         self._paused = paused
         self._swapped = swapped
@@ -130,7 +135,13 @@ class Compaction:
         generations = Generations(self._cursor)
         number = generations.fresh_number()
         name = f"{kind}_{number}"
-        position = self._settle(merged, kind, name)
+        position = self._position()
+        try:
+            self._settle(merged, kind, name)
+        except BaseException:
+            with suppress(duckdb.Error):  # whatever keeps it here: it is dropped when the store is opened
+                self._cursor.execute(f"DROP TABLE IF EXISTS {name}")
+            raise
         with self._paused():
             try:
                 with transaction(self._cursor):
@@ -154,19 +165,17 @@ class Compaction:
         """Let go of the database."""
         self._cursor.close()
 
-    def _settle(self, merged: Sequence[Generation], kind: Kind, name: str) -> int:
+    def _settle(self, merged: Sequence[Generation], kind: Kind, name: str) -> None:
         union = " UNION ALL ".join(f"SELECT * FROM {one.name}" for one in merged)
-        with transaction(self._cursor):
-            position = self._position()
-            # Made by its columns, and every piece has rows: of a table into which a transaction puts nothing first and
-            # much then, DuckDB 2.0.0 shows nothing beside other tables until a checkpoint, and merges of it lose it.
-            self._cursor.execute(f"CREATE TABLE {name} ({COLUMNS_OF[kind]})")
-            # All at once would have to fit into memory, and the fold would be the one that finds none left.
-            for piece in list(pieces(self._cursor, union, _DAY[kind], self._piece_rows_max)):
-                if self._interrupted:
-                    raise duckdb.InterruptException("between two pieces")
-                self._write_piece(f"INSERT INTO {name} {_SETTLED[kind].format(merged=union, piece=piece)}")
-        return position
+        # Made by its columns, and every piece has rows: of a table into which a transaction puts nothing first and much
+        # then, DuckDB 2.0.0 shows nothing beside other tables until a checkpoint, and merges of it lose it.
+        self._cursor.execute(f"CREATE OR REPLACE TABLE {name} ({COLUMNS_OF[kind]})")
+        # All at once would have to fit into memory, and the fold would be the one that finds none left.
+        for piece in list(pieces(self._cursor, union, _DAY[kind], self._piece_rows_max)):
+            self._between_pieces()
+            if self._interrupted:
+                raise duckdb.InterruptException("between two pieces")
+            self._write_piece(f"INSERT INTO {name} {_SETTLED[kind].format(merged=union, piece=piece)}")
 
     def _write_piece(self, statement: str) -> None:
         if self._is_urgent():

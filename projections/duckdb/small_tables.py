@@ -11,7 +11,7 @@ from typing import Final
 
 import duckdb
 
-from projections.duckdb.generations import COLUMNS_OF, KINDS, Generations, transaction
+from projections.duckdb.generations import KINDS, OPEN_COLUMNS_OF, Generations, transaction
 from projections.duckdb.schema import TABLES
 
 #: What is larger takes too long for a moment in which the fold is held.
@@ -34,7 +34,7 @@ def move_small_tables(cursor: duckdb.DuckDBPyConnection) -> None:
                 _move(cursor, found.group(1), definition, MOVED_ROWS_MAX)
         for kind in KINDS:
             name = generations.open_name(kind)
-            _move(cursor, name, f"CREATE TABLE {name} ({COLUMNS_OF[kind]})", OPEN_ROWS_MAX)
+            _move(cursor, name, f"CREATE TABLE {name} ({OPEN_COLUMNS_OF[kind]})", OPEN_ROWS_MAX)
 
 
 def _move(cursor: duckdb.DuckDBPyConnection, name: str, definition: str, rows_max: int) -> None:

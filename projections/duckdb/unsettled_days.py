@@ -28,7 +28,7 @@ from projections.duckdb.generations import Generation
 from projections.usage_folding import TOKEN_COLUMNS, column, integers
 
 #: Who has more of them asks the store until they are settled.
-UNSETTLED_MAX: Final = 500_000
+UNSETTLED_MAX: Final = 1_000_000
 
 _TOKENS: Final = ", ".join(f"TRY_CAST({name} AS BIGINT) AS {name}" for name in TOKEN_COLUMNS)
 _DELTAS: Final = f"""SELECT scope_key, customer_key, (day - DATE '1970-01-01')::BIGINT AS day, kind_key, events,

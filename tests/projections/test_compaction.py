@@ -190,6 +190,46 @@ def test_an_error_of_a_statement_that_settles_is_the_compactions_and_leaves_ever
     assert (folded.sums(), sorted(states(folded))) == (before, [("rows", "open", 0), ("rows", "settled", 21)])
 
 
+def test_what_is_voided_between_two_pieces_of_a_compaction_is_void_after_it(folded: FoldedLog) -> None:
+    deliver(folded, 0)
+    cursor = folded.database.cursor()
+    voided = iter(range(20))
+
+    def void_another() -> None:
+        folded.commands.void_usage(DEFAULT_SCOPE, "gateway", str(next(voided)), BY_TEST)
+        folded.fold()
+        assert folded.database.checkpoint()
+
+    compaction = Compaction(
+        cursor, nullcontext, folded.store.load_generations, piece_rows_max=3, between_pieces=void_another
+    )
+    assert compaction.run("rows", open_rows_min=1)
+    compaction.close()
+    pieces = next(voided)
+    assert pieces > 3
+    assert sum(row[1] for row in folded.sums()) == 20 - pieces
+    holding = folded.ask("SELECT id FROM usage_rows WHERE closed_at IS NULL ORDER BY id::INTEGER")
+    assert holding == [(str(n),) for n in range(pieces, 20)]
+
+
+def test_a_table_that_a_failed_compaction_left_is_in_nobodys_way(folded: FoldedLog) -> None:
+    deliver(folded, 0)
+    before = folded.sums()
+    broken = compaction_that(
+        folded, lambda one: "SELECT error('no')" if one.startswith(("INSERT INTO rows_", "DROP TABLE IF")) else one
+    )
+    with pytest.raises(duckdb.Error, match="no"):
+        broken.run("rows", open_rows_min=1)
+    broken.close()
+    left = folded.ask("SELECT count(*) FROM duckdb_tables() WHERE starts_with(table_name, 'rows_')")
+    assert left == [(3,)]  # frozen, open, and one that nobody names
+    assert folded.sums() == before
+    deliver(folded, 20, count=1)
+    before = folded.sums()
+    folded.compact()
+    assert (folded.sums(), sorted(states(folded))) == (before, [("rows", "open", 0), ("rows", "settled", 21)])
+
+
 def test_what_is_voided_while_a_compaction_writes_is_void_after_it(folded: FoldedLog) -> None:
     deliver(folded, 0)
     pauses = 0
