@@ -35,7 +35,7 @@ def test_a_day_of_jobs_changes_no_number(engine: EmbeddedEngine, clock: Settable
     for _ in range(25):
         clock.advance(hours=1)
         ran.update(keeping.run_due())
-    assert ran == {"announce", "seal", "compact", "checkpoint", "keep key use", "verify"}
+    assert ran == {"announce", "seal", "compact", "fold write-ahead", "checkpoint", "keep key use", "verify"}
     assert state_of(engine) == before
     assert engine.folder.operations()["verified"]["findings"] == 0
 
