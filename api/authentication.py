@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from typing import Annotated, Final, Literal
 
@@ -42,10 +42,10 @@ def check_scope(key: ApiKeyRecord, needed: KeyScope) -> None:
         raise Problem("forbidden", f"this needs a key with the scope {needed} or admin")
 
 
-def key_with(needed: KeyScope) -> Callable[..., ApiKeyRecord]:
+def key_with(needed: KeyScope) -> Callable[..., Awaitable[ApiKeyRecord]]:
     """The dependency of a route that needs this scope."""
 
-    def check(request: Request, engine: EngineOf, token: BearerGiven, header: ApiKeyGiven) -> ApiKeyRecord:
+    async def check(request: Request, engine: EngineOf, token: BearerGiven, header: ApiKeyGiven) -> ApiKeyRecord:
         key = authenticated(engine, token.credentials if token else header)
         request.state.key_id = key.key_id
         check_scope(key, needed)
@@ -64,7 +64,7 @@ def is_operator(key: ApiKeyRecord) -> bool:
     return "admin" in key.scopes and key.scope == DEFAULT_SCOPE
 
 
-def _operator(key: Administrator) -> ApiKeyRecord:
+async def _operator(key: Administrator) -> ApiKeyRecord:
     if not is_operator(key):
         raise Problem("forbidden", f"this needs an admin key of {DEFAULT_SCOPE}: it concerns every tenant")
     return key
@@ -83,7 +83,7 @@ def from_this_machine(request: Request) -> bool:
         return False
 
 
-def metrics_reader(request: Request, engine: EngineOf, token: BearerGiven, header: ApiKeyGiven) -> None:
+async def metrics_reader(request: Request, engine: EngineOf, token: BearerGiven, header: ApiKeyGiven) -> None:
     """Metrics answer loopback, or any living key."""
     if not from_this_machine(request):
         authenticated(engine, token.credentials if token else header)

@@ -27,9 +27,14 @@ def state_of(connection: HTTPConnection) -> ApiState:
     return cast(ApiState, connection.app.state.meterfold)
 
 
-def engine_of(connection: HTTPConnection) -> Engine:
+# FastAPI hands every dependency that is not async to another thread, for each request. None of ours waits for anything.
+async def _state(connection: HTTPConnection) -> ApiState:
+    return state_of(connection)
+
+
+async def _engine(connection: HTTPConnection) -> Engine:
     return state_of(connection).engine
 
 
-StateOf = Annotated[ApiState, Depends(state_of)]
-EngineOf = Annotated[Engine, Depends(engine_of)]
+StateOf = Annotated[ApiState, Depends(_state)]
+EngineOf = Annotated[Engine, Depends(_engine)]

@@ -29,7 +29,7 @@ ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def _reason(
+async def _reason(
     reason: Annotated[
         str | None,
         Header(alias="X-Meterfold-Reason", max_length=REASON_LENGTH_MAX, description="Why; kept with the change."),

@@ -28,6 +28,7 @@ from consumers.key_ring import KeyRing
 from consumers.read_side import ReadSide, open_read_side
 from consumers.settings import Settings
 from consumers.verification import Verification
+from consumers.write_ahead import WriteAhead
 from domain.key_store import PersonalKeys
 from domain.log.lifecycle_events import ApiKeyIssued, ApiKeyRevoked, LifecycleEvent
 from domain.log.records import EventLog
@@ -41,11 +42,6 @@ from projections.read_store import ApiKeyRecord, ReadStore, Snapshot
 _WAIT_SLICE_SECONDS: Final = 0.25
 #: What is not folded by then is folded at the next start.
 CLOSING_FOLD_SECONDS_MAX: Final = 4.0
-#: From here on the read store's write-ahead file is folded when nobody waits for the fold, which waits for that.
-WRITE_AHEAD_BYTES_MIN: Final = 64 * 1024 * 1024
-#: From here on it is folded whoever waits, while that takes a third of a second. That cannot be done while a compaction
-#: writes a piece, which therefore gives way to nobody any more.
-WRITE_AHEAD_BYTES_MAX: Final = 160 * 1024 * 1024
 #: So long a rebuild or a verification may take to see that it should end.
 CLOSING_OPERATION_SECONDS_MAX: Final = 1.0
 #: Of the read store's file; beyond it generations are written anew where the file has room, and the rest is given back.
@@ -99,6 +95,7 @@ class EmbeddedEngine:
         self._swapping = threading.Lock()  # nobody swaps the read side while it is compacted
         self._compaction: Compaction | None = None
         self._reclaimed_bytes = 0
+        self.write_ahead = WriteAhead(self, self._is_behind, now)
         self._reloading_keys = threading.Lock()
         self._closing = threading.Event()
         self._closed = threading.Event()
@@ -198,7 +195,7 @@ class EmbeddedEngine:
                 return
             for kind in COMPACTED:
                 self._compact(compaction, kind)
-                self.fold_write_ahead()
+                self.write_ahead.keep_small()
 
     def _compact(self, compaction: Compaction, kind: Kind) -> None:
         bounds = bounds_of(self.settings, kind, behind=False)
@@ -217,17 +214,12 @@ class EmbeddedEngine:
         """
         self.read_side.index.checkpoint()
         self.read_side.index.merge_runs(MERGE_BYTES_MAX)
-        self._checkpoint_read_store()
+        self.fold_write_ahead()
         if not self._closing.is_set() and self.read_side.database.free_share() > FREE_SHARE_MAX:
             self._reclaim()
 
     def fold_write_ahead(self) -> None:
-        """Fold the read store's write-ahead file once it is large, soon while nobody waits for the fold."""
-        written = self.read_side.database.write_ahead_bytes()
-        if written >= WRITE_AHEAD_BYTES_MAX or (written >= WRITE_AHEAD_BYTES_MIN and not self._is_behind()):
-            self._checkpoint_read_store()
-
-    def _checkpoint_read_store(self) -> None:
+        """Fold what the read store has written ahead into its file. The fold waits for it."""
         with self.fold.paused:
             self.read_side.database.checkpoint()
 
@@ -239,10 +231,10 @@ class EmbeddedEngine:
             with self._compacting() as compaction:
                 for kind in KINDS:
                     compaction.reclaim(kind)
-                    self._checkpoint_read_store()
+                    self.fold_write_ahead()
                     compaction.move_small_tables()
-                    self._checkpoint_read_store()
-            self._checkpoint_read_store()  # gives back what the one before has freed
+                    self.fold_write_ahead()
+            self.fold_write_ahead()  # gives back what the one before has freed
             self._reclaimed_bytes = self.read_side.database.file_bytes()
 
     @contextmanager
@@ -252,8 +244,7 @@ class EmbeddedEngine:
             cursor,
             lambda: self.fold.paused,
             self.read_side.store.load_generations,
-            is_urgent=self._is_much_written_ahead,
-            between_pieces=self.fold_write_ahead,
+            before_piece=self.write_ahead.keep_small,
         )
         self._compaction = compaction
         try:
@@ -262,8 +253,9 @@ class EmbeddedEngine:
             self._compaction = None
             cursor.close()
 
-    def _is_much_written_ahead(self) -> bool:
-        return self.read_side.database.write_ahead_bytes() >= WRITE_AHEAD_BYTES_MAX
+    def write_ahead_bytes(self) -> int:
+        """How much the read store has written since its last checkpoint."""
+        return self.read_side.database.write_ahead_bytes()
 
     def is_closing(self) -> bool:
         """Whether what lasts should give up."""

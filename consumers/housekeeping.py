@@ -28,6 +28,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from consumers.settings import Settings
+from projections.duckdb.storage_refusals import storage_refusal
 
 TICK_SECONDS: Final = 1
 HURRY_SECONDS: Final = 0.05
@@ -53,8 +54,10 @@ class Job:
         due, self.due_at = self.due_at, self._trigger.get_next_fire_time(now, now)
         try:
             self._run()
-        except Exception:
-            _logger.exception("job_failed", job=self.name, due_at=due.isoformat())
+        except Exception as error:
+            refusal = storage_refusal(error)
+            reason, to_blame = (str(error), error) if refusal is None else (refusal, None)  # a full disk: no traceback
+            _logger.error("job_failed", job=self.name, due_at=due.isoformat(), reason=reason, exc_info=to_blame)
         return True
 
 

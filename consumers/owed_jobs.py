@@ -27,7 +27,7 @@ def housekeeping_of(engine: EmbeddedEngine) -> Housekeeping:
             Job("announce", every(settings.closings_interval_seconds, start), duties.announce, start),
             Job("seal", every(settings.seal_interval_seconds, start), duties.seal, start),
             Job("compact", every(settings.compact_interval_seconds, start), engine.compact, start),
-            Job("fold write-ahead", every(WRITE_AHEAD_LOOKS_SECONDS, start), engine.fold_write_ahead, start),
+            Job("fold write-ahead", every(WRITE_AHEAD_LOOKS_SECONDS, start), engine.write_ahead.keep_small, start),
             Job("checkpoint", every(settings.identity_checkpoint_interval_seconds, start), engine.checkpoint, start),
             Job("keep key use", every(60, start), engine.key_ring.keep, start),
             Job("verify", nightly(settings), duties.verify, start),

@@ -51,11 +51,6 @@ class DayDeltas(msgspec.Struct, frozen=True):
     starts: Ints
     values: Ints
 
-    def of_customer(self, customer_key: int) -> Ints:
-        """The rows of a customer who is among `customers`."""
-        at = int(np.searchsorted(self.customers, customer_key))
-        return self.values[self.starts[at] : self.starts[at + 1]]
-
 
 def deltas_of_rows(rows: pa.Table) -> DayDeltas | None:
     """What usage rows, as `usage_rows` makes them, add to the days; None when sums might not fit."""

@@ -45,22 +45,22 @@ def check_store_against_log(log: EventLog, store: DuckDBFoldStore) -> None:
     2. The last seal at or before it must agree with what the store folded there.
     3. From there the chain is computed over the log's records, and must end in the store's hash.
     """
-    state = store.load_state()
-    if log.head_position() < state.position:
+    folded, folded_hash = store.reached()
+    if log.head_position() < folded:
         raise ReadStoreMismatch(
-            f"the log ends at position {log.head_position()}, but the read store has folded {state.position}: "
+            f"the log ends at position {log.head_position()}, but the read store has folded {folded}: "
             "the log was restored from an older backup. 'meterfold rebuild' folds what the log holds"
         )
-    sealed = _last_seal(log, state.position)
+    sealed = _last_seal(log, folded)
     position, running_hash = (0, CHAIN_START) if sealed is None else (sealed.position, sealed.running_hash)
     if sealed is not None and store.running_hash_at(position) != running_hash:
         raise ReadStoreMismatch(_different(position))
-    while position < state.position:
-        records = log.read(position, READ_RECORDS_MAX, state.position)
+    while position < folded:
+        records = log.read(position, READ_RECORDS_MAX, folded)
         *_, running_hash = chain(running_hash, records)
         position = records[-1].position
-    if running_hash != state.running_hash:
-        raise ReadStoreMismatch(_different(state.position))
+    if running_hash != folded_hash:
+        raise ReadStoreMismatch(_different(folded))
 
 
 def _different(position: int) -> str:
@@ -90,12 +90,12 @@ def catch_up_index(
 
     Raises `IdentityIndexCorrupted` when the index covers records that the store has not folded, or other ones.
     """
-    state = store.load_state()
+    folded, _ = store.reached()
     covered = index.covered_position
-    if covered > state.position or (covered and store.running_hash_at(covered) != index.running_hash):
+    if covered > folded or (covered and store.running_hash_at(covered) != index.running_hash):
         raise IdentityIndexCorrupted(folder, f"it covers log position {covered} of another history")
-    while covered < state.position:
-        records = log.read(covered, READ_RECORDS_MAX, state.position)
+    while covered < folded:
+        records = log.read(covered, READ_RECORDS_MAX, folded)
         for record in records:
             claims = (NO_U64, NO_U64, NO_U64)
             if record.topic == USAGE_BATCH_TOPIC:

@@ -50,7 +50,7 @@ _BESIDE: Final = frozenset({"id", "effective_at", "active"})
 Command = Callable[..., CommandResult[Customer]]
 
 
-def _checked(customer_id: str) -> str:
+async def _checked(customer_id: str) -> str:
     """An id from the path, by the rule for all ids."""
     with named_as(lambda field: "customer"):
         return checked_id("customer", customer_id)

@@ -5,7 +5,7 @@ One compaction of one kind:
 1. Holding the fold for a moment: freeze the open generation and open another one.
 2. Choose what to merge: everything frozen, and the smallest settled generations as long as the merge is worth it.
 3. Without holding anything, and at low priority: write the chosen ones, sorted or added up, into a new table that
-   nobody reads yet. Each piece is a transaction, so that the write-ahead file can be folded in between; P is the
+   nobody reads yet. Each piece is a transaction, so that the write-ahead file can be folded before it; P is the
    position before the first.
 4. Holding the fold for a moment, in one transaction: close in the new table what was closed after P, put it in the
    place of those it was made of, drop these, and tell up to where the days are settled.
@@ -13,7 +13,7 @@ One compaction of one kind:
 To reclaim what the file has free, one settled generation goes through 3 and 4 alone.
 
 A compaction that dies leaves a table that nobody names; it is dropped when the store is opened again. One that fails
-drops it itself.
+or is interrupted drops it itself.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import Final, TypeVar
 
 import duckdb
+import msgspec
 
 from projections.duckdb.generations import COLUMNS_OF, Generation, Generations, Kind, transaction
 from projections.duckdb.pieces import PIECE_ROWS_MAX, pieces
@@ -51,11 +52,25 @@ Answer = TypeVar("Answer")
 Paused = Callable[[], AbstractContextManager[object]]
 
 
+class _Merge(msgspec.Struct, frozen=True):
+    """What becomes generation `number`, as of `position`; `settled_to`: up to where all is settled then, if told."""
+
+    kind: Kind
+    merged: Sequence[Generation]
+    number: int
+    position: int
+    settled_to: int | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}_{self.number}"
+
+
 class Compaction:
     """Compacts one store. `cursor` is its own; `paused()` holds the fold; `swapped` is called while it is held.
 
-    Each piece is written at low priority, unless `is_urgent()` then says that too much gathers meanwhile; before each,
-    `between_pieces()` is called, while nothing is held.
+    `before_piece()` is called before each piece, while nothing is held; it answers whether too much has gathered
+    meanwhile. Pieces are written at low priority until it does.
     """
 
     def __init__(
@@ -64,12 +79,10 @@ class Compaction:
         paused: Paused,
         swapped: Callable[[], None],
         piece_rows_max: int = PIECE_ROWS_MAX,
-        is_urgent: Callable[[], bool] = lambda: False,
-        between_pieces: Callable[[], None] = lambda: None,
+        before_piece: Callable[[], bool] = lambda: False,
     ) -> None:
         self._cursor = cursor
-        self._is_urgent = is_urgent
-        self._between_pieces = between_pieces
+        self._before_piece = before_piece
         self._piece_rows_max = piece_rows_max
         self._paused = paused
         self._swapped = swapped
@@ -132,29 +145,34 @@ class Compaction:
 
     def _merge(self, kind: Kind, merged: Sequence[Generation], settled_to: int | None) -> None:
         """`settled_to`: the position up to which everything is settled then, if that changes."""
-        generations = Generations(self._cursor)
-        number = generations.fresh_number()
-        name = f"{kind}_{number}"
-        position = self._position()
+        merge = _Merge(kind, merged, Generations(self._cursor).fresh_number(), self._position(), settled_to)
         try:
-            self._settle(merged, kind, name)
+            self._settle(merge)
+            with self._paused():
+                self._put_in_place(merge)
         except BaseException:
-            with suppress(duckdb.Error):  # whatever keeps it here: it is dropped when the store is opened
-                self._cursor.execute(f"DROP TABLE IF EXISTS {name}")
+            self._drop_unless_named(merge)
             raise
-        with self._paused():
-            try:
-                with transaction(self._cursor):
-                    if kind == "rows":
-                        self._close_what_was_closed_since(merged, name, position)
-                    elif settled_to is not None:
-                        self._cursor.execute("UPDATE progress SET days_settled_to = ?", [settled_to])
-                    generations.replace(merged, name, kind, number, self._count(name))
-            finally:
-                self._swapped()
+
+    def _put_in_place(self, merge: _Merge) -> None:
+        try:
+            with transaction(self._cursor):
+                if merge.kind == "rows":
+                    self._close_what_was_closed_since(merge)
+                elif merge.settled_to is not None:
+                    self._cursor.execute("UPDATE progress SET days_settled_to = ?", [merge.settled_to])
+                rows = self._count(merge.name)
+                Generations(self._cursor).replace(merge.merged, merge.name, merge.kind, merge.number, rows)
+        finally:
+            self._swapped()
+
+    def _drop_unless_named(self, merge: _Merge) -> None:
+        with suppress(duckdb.Error):  # whatever keeps it here: it is dropped when the store is opened
+            if merge.name not in {one.name for one in Generations(self._cursor).of(merge.kind)}:
+                self._cursor.execute(f"DROP TABLE IF EXISTS {merge.name}")
 
     def interrupt(self) -> None:
-        """Make a running compaction give up; what it has written is dropped at the next start.
+        """Make a running compaction give up and drop what it has written.
 
         An interruption between two statements goes unnoticed by the second: call it until the compaction is over.
         """
@@ -165,30 +183,35 @@ class Compaction:
         """Let go of the database."""
         self._cursor.close()
 
-    def _settle(self, merged: Sequence[Generation], kind: Kind, name: str) -> None:
-        union = " UNION ALL ".join(f"SELECT * FROM {one.name}" for one in merged)
+    def _settle(self, merge: _Merge) -> None:
+        name, kind = merge.name, merge.kind
+        union = " UNION ALL ".join(f"SELECT * FROM {one.name}" for one in merge.merged)
         # Made by its columns, and every piece has rows: of a table into which a transaction puts nothing first and much
         # then, DuckDB 2.0.0 shows nothing beside other tables until a checkpoint, and merges of it lose it.
         self._cursor.execute(f"CREATE OR REPLACE TABLE {name} ({COLUMNS_OF[kind]})")
         # All at once would have to fit into memory, and the fold would be the one that finds none left.
+        urgent = False
         for piece in list(pieces(self._cursor, union, _DAY[kind], self._piece_rows_max)):
-            self._between_pieces()
+            # What was overtaken once would be overtaken again: it hurries to its end.
+            urgent = self._before_piece() or urgent
             if self._interrupted:
                 raise duckdb.InterruptException("between two pieces")
-            self._write_piece(f"INSERT INTO {name} {_SETTLED[kind].format(merged=union, piece=piece)}")
+            self._write_piece(f"INSERT INTO {name} {_SETTLED[kind].format(merged=union, piece=piece)}", urgent)
 
-    def _write_piece(self, statement: str) -> None:
-        if self._is_urgent():
-            self._cursor.execute(statement)
-        else:
-            # Nothing but the statement: Python that waits for a core there would keep the interpreter from the fold.
-            at_low_priority(lambda: self._cursor.execute(statement))
+    def _write_piece(self, statement: str, urgent: bool) -> None:
+        with transaction(self._cursor):
+            if urgent:
+                self._cursor.execute(statement)
+            else:
+                # Nothing but the statement: Python that waits for a core there would keep the interpreter from the
+                # fold, and so would a commit, in which the store lets nobody else commit.
+                at_low_priority(lambda: self._cursor.execute(statement))
 
-    def _close_what_was_closed_since(self, merged: Sequence[Generation], name: str, position: int) -> None:
-        for one in merged:
+    def _close_what_was_closed_since(self, merge: _Merge) -> None:
+        for one in merge.merged:
             self._cursor.execute(
-                f"""UPDATE {name} AS n SET closed_at = m.closed_at FROM {one.name} m
-                WHERE m.closed_at > {position} AND n.customer_key = m.customer_key AND n.locator = m.locator
+                f"""UPDATE {merge.name} AS n SET closed_at = m.closed_at FROM {one.name} m
+                WHERE m.closed_at > {merge.position} AND n.customer_key = m.customer_key AND n.locator = m.locator
                     AND n.counted_at = m.counted_at AND n.closed_at IS NULL"""
             )
 

@@ -95,7 +95,10 @@ class DuckDBDatabase:
     def write_ahead_bytes(self) -> int:
         """How much was written since the last checkpoint."""
         written_ahead = self._path.with_name(self._path.name + ".wal")
-        return written_ahead.stat().st_size if written_ahead.exists() else 0
+        try:
+            return written_ahead.stat().st_size
+        except FileNotFoundError:
+            return 0
 
     def file_bytes(self) -> int:
         """How large the database file is, without what was written since the last checkpoint."""

@@ -71,7 +71,8 @@ class DuckDBFoldStore:
         self._waiting = WaitingRows()
         self._generations = Generations(cursor)
         self.load_generations()
-        self._loaded = False
+        self._days_loaded = False
+        self._undone = False
 
     def load_generations(self) -> None:
         """See which tables there are: after a compaction, or after a transaction was undone."""
@@ -85,11 +86,13 @@ class DuckDBFoldStore:
         return int(self._cursor.execute("SELECT days_settled_to FROM progress").fetchall()[0][0])
 
     def _load_days(self, position: int) -> None:
-        """Know what an earlier process has added since the days were settled; later on, forget what may be undone."""
-        if self._loaded:
-            self.changes.days.restart(position)
+        """Know what an earlier process has added since the days were settled, and no step that was undone."""
+        if self._days_loaded:
+            if self._undone:
+                self.changes.days.restart(position)
+            self._undone = False
             return
-        self._loaded = True
+        self._days_loaded = True
         unsettled = [one for one in self._generations.of("days") if one.state != "settled"]
         deltas = unsettled_days(self._cursor, unsettled)
         self.changes.days.restart(position if deltas is None else self._days_settled_to())
@@ -115,7 +118,8 @@ class DuckDBFoldStore:
         self._cursor.execute("COMMIT")
 
     def rollback(self) -> None:
-        """Undo the open transaction, if there is one."""
+        """Undo the open transaction, if there is one. The state has to be loaded again then."""
+        self._undone = True
         try:
             self._cursor.execute("ROLLBACK")
         except duckdb.TransactionException:
@@ -124,13 +128,18 @@ class DuckDBFoldStore:
 
     # -- state
 
+    def reached(self) -> tuple[int, bytes]:
+        """The position up to which this store has folded, and the running hash there."""
+        position, running_hash = self._cursor.execute("SELECT position, running_hash FROM progress").fetchall()[0]
+        return position, bytes(running_hash)
+
     def load_state(self) -> FoldState:
         """What the fold must know to go on from the stored position."""
         state = FoldState()
         query = self._cursor.execute
-        row = query("SELECT log_id, position, running_hash, recorded_at FROM progress").fetchall()[0]
-        state.log_id, state.position, state.running_hash = row[0], row[1], row[2]
-        state.recorded_at = aware(row[3])
+        row = query("SELECT log_id, recorded_at FROM progress").fetchall()[0]
+        state.log_id, state.recorded_at = row[0], aware(row[1])
+        state.position, state.running_hash = self.reached()
         for key, tenant, environment in query("SELECT scope_key, tenant, environment FROM scopes").fetchall():
             state.scope_keys[Scope(tenant, environment)] = key
         for key, event_type, provider, model in query("SELECT kind_key, type, provider, model FROM kinds").fetchall():

@@ -92,14 +92,17 @@ class MonthlyUsage(msgspec.Struct, frozen=True):
             if sums.requests > 0
         ]
 
-    def plus(self, recent: Ints, position: int) -> MonthlyUsage:
-        """With deltas (rows of `DayDeltas.values`) that were added after it, up to `position`."""
+    def plus(self, recent: Ints, position: int) -> MonthlyUsage | None:
+        """With deltas (rows of `DayDeltas.values`) that were added after it, up to `position`; None when that is more
+        than `SUMS_MAX` sums."""
         if not len(recent):
             return msgspec.structs.replace(self, position=position)
         sums = {(month.start, month.kind_key): month.sums for month in self.months}
         for month, kind_key, added in _sums_by_month(recent):
             known = sums.get((month, kind_key))
             sums[month, kind_key] = added if known is None else known.plus(added)
+        if len(sums) > SUMS_MAX:
+            return None
         firsts = [self.first_time, _instant(int(recent[:, FIRST].min()), NO_FIRST)]
         lasts = [self.last_time, _instant(int(recent[:, LAST].max()), NO_LAST)]
         return MonthlyUsage(

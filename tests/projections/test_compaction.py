@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import cast
@@ -18,7 +18,8 @@ import pytest
 
 from domain.scope import DEFAULT_SCOPE, Scope
 from projections.duckdb.compaction import MERGE_RATIO_IDLE, MERGE_RATIO_LOADED, Compaction
-from projections.duckdb.generations import KINDS, Generations
+from projections.duckdb.generations import KINDS, Generations, Kind
+from projections.duckdb.pieces import PIECE_ROWS_MAX
 from projections.low_priority import NICE
 from tests.projections.folded_log import BY_TEST, START, FoldedLog, usage
 
@@ -63,10 +64,13 @@ class SteeredCursor:
 
 
 def compaction_that(
-    folded: FoldedLog, steer: Callable[[str], str], is_urgent: Callable[[], bool] = lambda: False
+    folded: FoldedLog,
+    steer: Callable[[str], str],
+    before_piece: Callable[[], bool] = lambda: False,
+    piece_rows_max: int = PIECE_ROWS_MAX,
 ) -> Compaction:
     cursor = cast(duckdb.DuckDBPyConnection, SteeredCursor(folded.database.cursor(), steer))
-    return Compaction(cursor, nullcontext, folded.store.load_generations, is_urgent=is_urgent)
+    return Compaction(cursor, nullcontext, folded.store.load_generations, piece_rows_max, before_piece)
 
 
 def niceness() -> int:
@@ -128,7 +132,7 @@ def test_a_smaller_ratio_leaves_more_generations_as_they_are(folded: FoldedLog) 
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have a niceness of their own on Linux only")
-def test_what_is_settled_is_written_at_low_priority_unless_that_is_urgent_and_nothing_else_is(
+def test_what_is_settled_is_written_at_low_priority_until_it_was_overtaken_and_nothing_else_is(
     folded: FoldedLog,
 ) -> None:
     deliver(folded, 0)
@@ -139,12 +143,13 @@ def test_what_is_settled_is_written_at_low_priority_unless_that_is_urgent_and_no
         noted.append((statement.startswith("INSERT INTO rows_"), niceness()))
         return statement
 
-    assert compaction_that(folded, note).run("rows", open_rows_min=1)
-    assert set(noted) == {(True, max(usual, NICE)), (False, usual)}
-    deliver(folded, 20)
-    noted.clear()
-    assert compaction_that(folded, note, is_urgent=lambda: True).run("rows", open_rows_min=1)
-    assert set(noted) == {(True, usual), (False, usual)}
+    overtaken = iter([False, True, *[False] * 18])
+    compaction = compaction_that(folded, note, lambda: next(overtaken), piece_rows_max=3)
+    assert compaction.run("rows", open_rows_min=1)
+    priorities = [priority for settles, priority in noted if settles]
+    assert len(priorities) > 2
+    assert priorities == [max(usual, NICE), *[usual] * (len(priorities) - 1)]
+    assert {priority for settles, priority in noted if not settles} == {usual}
 
 
 def test_an_interruption_ends_a_statement_that_settles(folded: FoldedLog) -> None:
@@ -195,13 +200,14 @@ def test_what_is_voided_between_two_pieces_of_a_compaction_is_void_after_it(fold
     cursor = folded.database.cursor()
     voided = iter(range(20))
 
-    def void_another() -> None:
+    def void_another() -> bool:
         folded.commands.void_usage(DEFAULT_SCOPE, "gateway", str(next(voided)), BY_TEST)
         folded.fold()
         assert folded.database.checkpoint()
+        return False
 
     compaction = Compaction(
-        cursor, nullcontext, folded.store.load_generations, piece_rows_max=3, between_pieces=void_another
+        cursor, nullcontext, folded.store.load_generations, piece_rows_max=3, before_piece=void_another
     )
     assert compaction.run("rows", open_rows_min=1)
     compaction.close()
@@ -210,6 +216,41 @@ def test_what_is_voided_between_two_pieces_of_a_compaction_is_void_after_it(fold
     assert sum(row[1] for row in folded.sums()) == 20 - pieces
     holding = folded.ask("SELECT id FROM usage_rows WHERE closed_at IS NULL ORDER BY id::INTEGER")
     assert holding == [(str(n),) for n in range(pieces, 20)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_compaction_that_fails_at_any_statement_leaves_no_table_that_nobody_names(
+    folded: FoldedLog, kind: Kind
+) -> None:
+    done: list[str] = []
+
+    def fail_after(statements: int) -> Callable[[str], str]:
+        done.clear()
+
+        def steer(statement: str) -> str:
+            if statement.startswith(("ROLLBACK", "DROP TABLE IF", "SELECT name")):
+                return statement  # what a failure needs
+            done.append(statement)
+            if len(done) > statements:
+                raise duckdb.Error("no")
+            return statement
+
+        return steer
+
+    for statements in range(100):
+        deliver(folded, 20 * statements, count=10)
+        before = folded.sums()
+        with suppress(duckdb.Error), closing(compaction_that(folded, fail_after(statements))) as compaction:
+            assert compaction.run(kind, open_rows_min=0)
+            break
+        tables = folded.ask("SELECT table_name FROM duckdb_tables() WHERE starts_with(table_name, ?)", f"{kind}_")
+        assert {name for (name,) in tables} == {one.name for one in Generations(folded.cursor).of(kind)}
+        assert folded.sums() == before
+        deliver(folded, 20 * statements + 10, count=10)
+        folded.compact()
+    assert done[-1] == "COMMIT"
+    assert len(done) > 10
+    assert folded.sums() == before
 
 
 def test_a_table_that_a_failed_compaction_left_is_in_nobodys_way(folded: FoldedLog) -> None:

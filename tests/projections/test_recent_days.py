@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -41,12 +42,12 @@ actions = st.lists(
 )
 
 
-@given(actions, st.integers(2, 30))
+@given(actions, st.integers(2, 30), st.integers(0, 20))
 @settings(max_examples=300)
 def test_what_is_told_of_a_customer_is_all_that_was_added_and_nothing_else(
-    done: list[tuple[str, Any]], deltas_max: int
+    done: list[tuple[str, Any]], deltas_max: int, run_deltas_max: int
 ) -> None:
-    days = RecentDays(deltas_max)
+    days = RecentDays(deltas_max, run_deltas_max)
     added: list[tuple[int, int]] = []  # position, customer
     skipped: list[tuple[int, int]] = []
     position = 0
@@ -117,3 +118,25 @@ def test_a_correction_is_known_to_be_missing_for_its_customer_alone() -> None:
     since = days.since(2, 1, 1)
     assert since is not None
     assert marks(since) == []
+
+
+def test_a_delta_takes_as_much_memory_in_steps_of_its_own_as_among_others_and_is_found_as_quickly() -> None:
+    steps = 20_000
+    days = RecentDays()
+    tracemalloc.start()
+    try:
+        for position in range(1, steps + 1):
+            days.begin()
+            days.add(deltas_of([1 + position % CUSTOMERS], position))
+            days.publish(position)
+        taken, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        since = days.since(1, 0, steps)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < steps * 130
+    assert since is not None
+    assert marks(since) == list(range(CUSTOMERS, steps + 1, CUSTOMERS))
+    assert since.flags.owndata  # and keeps nothing of what is forgotten
+    assert most < taken + 5 * since.nbytes

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,9 +16,11 @@ from hypothesis import strategies as st
 from domain.errors import DomainError
 from domain.scope import DEFAULT_SCOPE
 from projections.current_usage import current_usage
+from projections.day_deltas import KIND, VALUES
 from projections.duckdb.compaction import Compaction
 from projections.duckdb.fold_store import DuckDBFoldStore
 from projections.duckdb.generations import Generations
+from projections.duckdb.monthly_usage import SUMS_MAX, MonthlyUsage
 from projections.duckdb.snapshot import DuckDBReads
 from projections.projector import Projector
 from projections.read_store import Snapshot
@@ -158,3 +161,24 @@ def test_usage_of_a_customer_is_not_looked_for_among_unsettled_days(tmp_path: Pa
     with driven.remembering.snapshot() as kept:
         assert answers(kept) == expected
     driven.close()
+
+
+def test_more_sums_of_a_customer_than_may_be_kept_are_asked_of_the_days(tmp_path: Path) -> None:
+    driven = Driven(tmp_path / "read")
+    driven.used(1, 0, 0, "0.5")
+    driven.compact()
+    for first in range(0, 2 * SUMS_MAX, SUMS_MAX):
+        models = [f"model-{number}" for number in range(first, first + SUMS_MAX)]
+        driven.deliver([usage(f"of-{model}", CUSTOMERS[0], model=model, cost_usd="1") for model in models])
+        driven.fold()
+        with driven.remembering.snapshot() as kept, DuckDBReads(driven.database.cursor).snapshot() as fresh:
+            assert answers(kept) == answers(fresh)
+    driven.close()
+
+
+@pytest.mark.parametrize(("kinds", "kept"), [(SUMS_MAX, True), (SUMS_MAX + 1, False)])
+def test_no_more_sums_of_a_customer_are_kept_than_may_be(kinds: int, kept: bool) -> None:
+    recent = np.zeros((kinds, VALUES), dtype=np.int64)
+    recent[:, KIND] = range(kinds)
+    usage_so_far = MonthlyUsage(1, None, None, ()).plus(recent, 2)
+    assert (usage_so_far is not None) == kept

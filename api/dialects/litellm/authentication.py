@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
 
 from fastapi import Depends
@@ -42,10 +42,10 @@ def key_given(request: Request) -> str:
     raise _unauthenticated(f"{_FAILED}No api key passed in.")
 
 
-def key_with(needed: KeyScope) -> Callable[..., ApiKeyRecord]:
+def key_with(needed: KeyScope) -> Callable[..., Awaitable[ApiKeyRecord]]:
     """The dependency of a route that needs a key with this scope, or an admin's. The secret is never answered."""
 
-    def check(request: Request, engine: EngineOf) -> ApiKeyRecord:
+    async def check(request: Request, engine: EngineOf) -> ApiKeyRecord:
         secret = key_given(request)
         if not secret.startswith(KEY_MARK):
             raise _unauthenticated(f"LiteLLM Virtual Key expected. Received=****, expected to start with '{KEY_MARK}'.")

@@ -62,10 +62,10 @@ def _broken_at(body: bytes) -> int:
     return 0
 
 
-def query_of(model: type[M]) -> Callable[[Request], M]:
+def query_of(model: type[M]) -> Callable[[Request], Awaitable[M]]:
     """The dependency that reads the query as `model`; of a parameter given twice the last one counts."""
 
-    def read(request: Request) -> M:
+    async def read(request: Request) -> M:
         return checked_query(model, dict(request.query_params))
 
     return read
