@@ -62,8 +62,8 @@ check: lint types ## Check everything that needs only Python: style, imports, ty
 
 .PHONY: test
 test: kafka-needs lint types ## Set up, check what is needed, then style, types and every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not kafka"
-	$(BIN)/python -m pytest -m "slow or kafka"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -m slow
 
 .PHONY: soak
 soak: kafka-needs $(STAMP) ## Kill the engine 1,000 times under load, then consumers and broker over a million records (two hours)

@@ -36,7 +36,7 @@ from projections.duckdb.compaction import Compaction
 from projections.duckdb.generations import KINDS, Kind
 from projections.duckdb.storage_refusals import storage_refusal
 from projections.projector import recorded_at_of
-from projections.read_store import ApiKeyRecord, ReadStore, Snapshot
+from projections.read_store import ApiKeyRecord, ReadStore, RowSpan, Snapshot
 
 #: A wait looks this often whether a rebuild has put another projector in place.
 _WAIT_SLICE_SECONDS: Final = 0.25
@@ -61,6 +61,9 @@ class _CurrentReads:
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         return self._engine.read_side.reads.snapshot()
+
+    def all_counted(self, spans: Sequence[RowSpan]) -> bool:
+        return self._engine.read_side.reads.all_counted(spans)
 
 
 class EmbeddedEngine:

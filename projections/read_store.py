@@ -431,3 +431,7 @@ class ReadStore(Protocol):
     """A read store that is being folded into by a projector somewhere; safe to use from several threads."""
 
     def snapshot(self) -> AbstractContextManager[Snapshot]: ...
+
+    def all_counted(self, spans: Sequence[RowSpan]) -> bool:
+        """Whether every event in these spans, which are folded, was counted, as far as that is known without a query;
+        False: ask a snapshot for their receipt."""

@@ -80,7 +80,9 @@ async def receipt_answer(request: Request, state: ApiState, taken: IntakeReceipt
     preferred = wants_async(request)
     if preferred or not await state.fold.folded(taken.position):
         return accepted(taken.position, preferred)
-    view = await to_thread.run_sync(_receipt, state, taken)
+    view = _receipt_of_counted(state, taken)
+    if view is None:
+        view = await to_thread.run_sync(_receipt, state, taken)
     headers = {POSITION_HEADER: str(taken.position)}
     return Response(view.model_dump_json(), 200, headers, "application/json")
 
@@ -122,13 +124,21 @@ def _refusal(error: InvalidInput) -> Problem:
     return Problem.invalid(error.field, error.rule, error.code)
 
 
+def _receipt_of_counted(state: ApiState, taken: IntakeReceipt) -> ReceiptView | None:
+    """The receipt of what is known to be counted as a whole, or is nothing."""
+    if not state.engine.reads.all_counted(_spans(taken)):
+        return None
+    counts = OutcomeCountsView(counted=taken.received, duplicate=0, conflict=0, rejected=0)
+    return ReceiptView(position=taken.position, counts=counts, outcomes=[])
+
+
+def _spans(taken: IntakeReceipt) -> list[RowSpan]:
+    return [RowSpan(piece.position, piece.row_from, piece.row_to) for piece in taken.pieces]
+
+
 def _receipt(state: ApiState, taken: IntakeReceipt) -> ReceiptView:
-    spans = [RowSpan(piece.position, piece.row_from, piece.row_to) for piece in taken.pieces]
-    if not spans:
-        nothing = OutcomeCountsView(counted=0, duplicate=0, conflict=0, rejected=0)
-        return ReceiptView(position=taken.position, counts=nothing, outcomes=[])
     with state.engine.reads.snapshot() as snapshot:
-        counts, outcomes = snapshot.receipt(spans)
+        counts, outcomes = snapshot.receipt(_spans(taken))
     return ReceiptView(
         position=taken.position,
         counts=counts_view(counts),

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from projections.recent_days import RecentDays
+from projections.recent_refusals import RecentRefusals
 
 _KEYS_AT_FIRST: Final = 1_024
 
@@ -74,6 +75,7 @@ class Changes:
         self._kinds_at = 0
         self._names = _Names({}, ())
         self.days = RecentDays()
+        self.refusals = RecentRefusals()
         self.begin()
 
     # -- the fold
@@ -121,6 +123,7 @@ class Changes:
             self._kinds_at = position
         self._names.first_positions.extend(self._new_first_positions)
         self.days.publish(position)
+        self.refusals.publish(position)
         self.begin()
 
     # -- snapshots

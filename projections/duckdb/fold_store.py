@@ -152,6 +152,7 @@ class DuckDBFoldStore:
         facts = query("SELECT customer_key AS key, max(position) AS at FROM customer_facts GROUP BY ALL").fetchnumpy()
         self.changes.load(state.customer_keys, first_positions, (np.array(facts["key"]), np.array(facts["at"])))
         self._load_days(state.position)
+        self.changes.refusals.restart(state.position)
         prices = query("SELECT scope_key, provider, model, position, versions FROM prices ORDER BY position").fetchall()
         for scope_key, provider, model, position, versions in prices:
             decoded = msgspec.json.decode(versions, type=tuple[PriceVersion, ...])
@@ -220,6 +221,7 @@ class DuckDBFoldStore:
 
     def add_outcomes(self, outcomes: pa.Table) -> None:
         self._insert("outcomes", outcomes)
+        self.changes.refusals.add(outcomes.column("locator").to_numpy())
 
     def close_row(self, customer_key: int, locator: int, position: int) -> bool:
         """End the version of a row that holds now; False when none does."""

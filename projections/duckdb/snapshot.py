@@ -90,6 +90,10 @@ class DuckDBReads:
             raise ReadStoreUnavailable(f"the read store cannot be read: {reason}") from error
 
 
+    def all_counted(self, spans: Sequence[RowSpan]) -> bool:
+        return self._changes is not None and self._changes.refusals.all_counted(spans)
+
+
 class DuckDBSnapshot:
     """Reads at one position, on a cursor that is in a transaction."""
 

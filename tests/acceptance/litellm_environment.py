@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
@@ -15,14 +16,21 @@ RUN_SECONDS_MAX = 180.0
 
 
 def environment_binaries() -> Path:
-    """The folder of its programs. Built when it is not there, or was built for other packages."""
-    built = FOLDER / "built.txt"
-    if not built.exists() or built.read_text() != PACKAGES.read_text():
-        _run(sys.executable, "-m", "venv", str(FOLDER), seconds=BUILD_SECONDS_MAX)
-        pip = (str(FOLDER / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-        _run(*pip, "--requirement", str(PACKAGES), seconds=BUILD_SECONDS_MAX)
-        built.write_text(PACKAGES.read_text())
+    """The folder of its programs. Built by one test at a time, when it is not there or is for other packages."""
+    FOLDER.mkdir(exist_ok=True)
+    with (FOLDER / "building.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        built = FOLDER / "built.txt"
+        if not built.exists() or built.read_text() != PACKAGES.read_text():
+            _build()
+            built.write_text(PACKAGES.read_text())
     return FOLDER / "bin"
+
+
+def _build() -> None:
+    _run(sys.executable, "-m", "venv", str(FOLDER), seconds=BUILD_SECONDS_MAX)
+    pip = (str(FOLDER / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    _run(*pip, "--requirement", str(PACKAGES), seconds=BUILD_SECONDS_MAX)
 
 
 def run_there(program: str, *arguments: str) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.acceptance.litellm_document import key_header, published_document
 from tests.acceptance.litellm_environment import run_there
@@ -16,13 +15,11 @@ from tests.meterfold_process import ADMIN_KEY, Server, serving
 WALK = Path(__file__).with_name("litellm_walk.py")
 
 
-@pytest.mark.slow
 def test_a_client_generated_of_litellm_s_own_document_goes_from_creation_to_deletion(tmp_path: Path) -> None:
     with serving(tmp_path / "data", tmp_path / "output") as server:
         walk(server, json.dumps(published_document()), tmp_path)
 
 
-@pytest.mark.slow
 def test_a_client_generated_of_the_document_here_goes_the_same_way(tmp_path: Path) -> None:
     with serving(tmp_path / "data", tmp_path / "output") as server:
         walk(server, httpx.get(f"{server.url}/litellm/openapi.json").text, tmp_path)

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import httpx
-import pytest
 
 from tests.acceptance.litellm_environment import run_there
 from tests.meterfold_process import ADMIN_KEY, serving
@@ -14,7 +13,6 @@ from tests.meterfold_process import ADMIN_KEY, serving
 CALLS = Path(__file__).with_name("litellm_calls.py")
 
 
-@pytest.mark.slow
 def test_what_litellm_logs_is_counted_once_for_the_customers_it_names(tmp_path: Path) -> None:
     with serving(tmp_path / "data", tmp_path / "output") as server:
         costs = json.loads(run_there("python", str(CALLS), server.url, ADMIN_KEY).splitlines()[-1])

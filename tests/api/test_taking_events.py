@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from consumers.embedded_engine import EmbeddedEngine
 from consumers.errors import IntakeFull, IntakeUnavailable
 from consumers.intake import IntakeReceipt, IntakeRequest
 from domain.errors import LogUnavailable
+from projections.read_store import ReadStore, Snapshot
 from tests.engine_fixtures import CLOUDEVENT, NDJSON, Api, SettableClock, customer_path, engine_on, http, llm_request
 
 JSON = "application/json"
@@ -36,6 +38,16 @@ class RefusingIntake:
         return future
 
     def close(self) -> None: ...
+
+
+class Unasked:
+    """A read store that knows what was counted, and may not be queried."""
+
+    def __init__(self, reads: ReadStore) -> None:
+        self.all_counted = reads.all_counted
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        raise AssertionError("the read store was queried")
 
 
 @pytest.fixture
@@ -115,6 +127,24 @@ def test_a_customer_header_that_is_no_id_refuses_the_request(api: Api) -> None:
     headers = {"Content-Type": JSON, "X-Meterfold-Customer": ".."}
     problem = api.send("POST", "/v1/events", 422, headers, content=b"[]").json()
     assert (problem["type"], problem["field"]) == ("/problems/id_invalid", "X-Meterfold-Customer")
+
+
+def test_the_receipt_of_what_was_counted_needs_no_query(tmp_path: Path) -> None:
+    with engine_on(tmp_path, SettableClock()) as engine, http(engine) as api:
+        api.deliver([llm_request("before")])
+        reads, engine.reads = engine.reads, Unasked(engine.reads)
+        try:
+            receipt = api.deliver([llm_request("r1"), llm_request("r2")])
+            with pytest.raises(AssertionError, match="was queried"):
+                api.deliver([llm_request("r1")])
+        finally:
+            engine.reads = reads
+        again = api.deliver([llm_request("r2")])
+    position = receipt.pop("position")
+    counts = {"counted": 2, "duplicate": 0, "conflict": 0, "rejected": 0}
+    assert receipt == {"counts": counts, "outcomes": [], "outcomes_truncated": False}
+    assert again["position"] > position
+    assert again["counts"] == {"counted": 0, "duplicate": 1, "conflict": 0, "rejected": 0}
 
 
 def test_who_prefers_not_to_wait_is_answered_after_the_append(api: Api) -> None:

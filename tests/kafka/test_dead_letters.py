@@ -29,7 +29,6 @@ def letters_of(broker: RunningBroker, topic: str) -> list[Any]:
     return found
 
 
-@pytest.mark.slow
 def test_letters_have_the_original_the_reason_and_the_place(broker: RunningBroker, tmp_path: Path) -> None:
     topic, rejected = broker.fresh_topic(), broker.fresh_topic(prefix="rejected")
     binary = [("ce_id", b"9"), ("ce_source", b"gw"), ("ce_type", b"llm.request"), ("ce_subject", b"ada")]
@@ -64,7 +63,6 @@ def test_letters_have_the_original_the_reason_and_the_place(broker: RunningBroke
     ]
 
 
-@pytest.mark.slow
 def test_letters_of_an_append_whose_offset_was_not_committed_are_published_again(
     broker: RunningBroker, tmp_path: Path
 ) -> None:
@@ -80,7 +78,6 @@ def test_letters_of_an_append_whose_offset_was_not_committed_are_published_again
         assert (key, value, headers["meterfold-reason"], place) == (None, b"not json", "not_json", (0, 0, 0))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("takes_large_ones", [True, False])
 def test_large_letters_arrive_as_much_of_them_as_the_topic_takes(
     broker: RunningBroker, tmp_path: Path, takes_large_ones: bool
@@ -103,7 +100,6 @@ def test_large_letters_arrive_as_much_of_them_as_the_topic_takes(
     assert arrived == {whole, (None, larger[:RAW_KEPT_BYTES_MAX], kept)}
 
 
-@pytest.mark.slow
 def test_the_committed_offset_passes_no_letter_that_did_not_arrive_until_it_does(
     broker: RunningBroker, tmp_path: Path
 ) -> None:
@@ -131,7 +127,6 @@ def test_the_committed_offset_passes_no_letter_that_did_not_arrive_until_it_does
         assert [record.value for record in broker.records(rejected)] == [b"garbage"]
 
 
-@pytest.mark.slow
 def test_letters_are_listed_repaired_and_put_back(broker: RunningBroker, tmp_path: Path) -> None:
     topic = broker.fresh_topic()
     settings = kafka_environment(broker, topic)

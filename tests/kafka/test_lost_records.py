@@ -53,7 +53,6 @@ def test_a_stopped_partition_stays_stopped_when_the_broker_has_outgrown_what_was
         assert accepted.next_offset == 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("watched", [False, True])
 def test_records_lost_in_a_crash_are_missed_though_others_have_taken_their_offsets(
     tmp_path: Path, watched: bool

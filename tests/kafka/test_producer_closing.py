@@ -12,6 +12,7 @@ from consumers.kafka.producer_closing import close_producer
 from tests.kafka.running_broker import RunningBroker
 
 
+@pytest.mark.slow
 def test_a_producer_with_a_record_in_hand_is_closed_at_once(broker: RunningBroker) -> None:
     topic = broker.fresh_topic(partitions=1)
     before = set(threading.enumerate())

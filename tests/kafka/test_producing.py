@@ -101,6 +101,7 @@ def test_a_record_that_kafka_refuses_ends_it_and_says_how_many_are_in(broker: Ru
     assert production.produced.acknowledged == sum(broker.ends(topic).values()) < 3
 
 
+@pytest.mark.slow
 def test_a_broker_that_goes_away_is_said_with_what_is_in(tmp_path: Path) -> None:
     bounds = Bounds(unacknowledged_records_max=10, delivery_seconds_max=3.0)
     file = tmp_path / "events.ndjson"

@@ -7,8 +7,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from consumers.budgeted_customer_commands import BudgetedChange
 from domain.log.lifecycle_events import Provenance
 from domain.scope import DEFAULT_SCOPE
@@ -50,7 +48,6 @@ def deliver(api: Api, label: str, at: datetime, amount: Any) -> None:
         assert api.deliver(events)["counts"]["counted"] == len(events)
 
 
-@pytest.mark.slow
 def test_all_roll_over_at_once_with_exact_history(tmp_path: Path) -> None:
     clock = SettableClock(FRIDAY)
     with engine_on(tmp_path, clock) as engine, http(engine) as api:

@@ -134,6 +134,20 @@ def test_a_receipt_tells_what_became_of_a_request(store_under_test: StoreUnderTe
     assert totals == counts
 
 
+def test_what_is_said_to_be_counted_without_a_query_is_what_receipts_tell(store_under_test: StoreUnderTest) -> None:
+    store = store_under_test
+    first = store.deliver([usage("1"), usage("2")])
+    second = store.deliver([usage("3"), usage("1"), usage("4"), b"{nonsense"])
+    store.fold()
+    spans = [RowSpan(first, 0, 2), *(RowSpan(second, row, row + 1) for row in range(4))]
+    with store.reads.snapshot() as snapshot:
+        told = [not snapshot.receipt([span])[1] for span in spans]
+    assert told == [True, True, False, True, False]
+    assert [store.reads.all_counted([span]) for span in spans] == told
+    assert store.reads.all_counted([spans[0], spans[1], spans[3]])
+    assert not store.reads.all_counted(spans)
+
+
 def test_refused_events_are_found_by_identity_and_by_outcome(store_under_test: StoreUnderTest) -> None:
     store = store_under_test
     first = store.deliver([usage("1"), usage("1"), b"not json"])
