@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
+from anyio import to_thread
 from fastapi import Depends
 from starlette.requests import Request
 
@@ -24,7 +25,7 @@ async def _folded_far_enough(request: Request, state: StateOf, key: Reader) -> N
         return
     if await state.fold.folded(int(text)):
         return
-    if state.engine.progress().failure is not None:
+    if (await to_thread.run_sync(state.engine.progress)).failure is not None:
         raise Problem("fold_stopped", f"position {text} is not folded, and the fold stands still")
     raise Problem("not_folded_yet", f"position {text} is not folded yet")
 

@@ -27,7 +27,7 @@ def state_of(connection: HTTPConnection) -> ApiState:
     return cast(ApiState, connection.app.state.meterfold)
 
 
-# FastAPI hands every dependency that is not async to another thread, for each request. None of ours waits for anything.
+# FastAPI hands every dependency that is not async to another thread, for each request. None of ours blocks.
 async def _state(connection: HTTPConnection) -> ApiState:
     return state_of(connection)
 

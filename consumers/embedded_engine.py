@@ -223,8 +223,17 @@ class EmbeddedEngine:
 
     def fold_write_ahead(self) -> None:
         """Fold what the read store has written ahead into its file. The fold waits for it."""
-        with self.fold.paused:
+        with self._mended_after_failure(), self.fold.paused:
             self.read_side.database.checkpoint()
+
+    @contextmanager
+    def _mended_after_failure(self) -> Iterator[None]:
+        """What fails in here may have invalidated the read store, of which the fold learns only when it has to fold."""
+        try:
+            yield
+        except Exception:
+            self.fold.mend_soon()
+            raise
 
     def _reclaim(self) -> None:
         with self._swapping:
@@ -251,7 +260,8 @@ class EmbeddedEngine:
         )
         self._compaction = compaction
         try:
-            yield compaction
+            with self._mended_after_failure():
+                yield compaction
         finally:
             self._compaction = None
             cursor.close()

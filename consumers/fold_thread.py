@@ -20,7 +20,8 @@ _logger = structlog.get_logger("meterfold.fold")
 class FoldThread:
     """Steps a projector as long as there is something to fold, and looks for foreign appends in between.
 
-    After a step that failed, and a pause, `on_failure` may repair what is in the way of the next attempt.
+    After a step that failed, and a pause, or when `mend_soon` was called, `on_failure` may repair what is in the way of
+    the next attempt.
 
     Whoever holds `paused` is the only writer of the read store: compaction and swaps happen under it.
     """
@@ -31,6 +32,7 @@ class FoldThread:
         self._poll_seconds = poll_seconds
         self._wake = threading.Event()
         self._stopping = threading.Event()
+        self._to_mend = threading.Event()
         self.paused = threading.Lock()
         self._told: str | None = None
         self.on_failure: Callable[[], None] = lambda: None
@@ -49,6 +51,11 @@ class FoldThread:
         """Something was appended by this process."""
         self._wake.set()
 
+    def mend_soon(self) -> None:
+        """Something else than the fold has failed: `on_failure` is called though there may be nothing to fold."""
+        self._to_mend.set()
+        self._wake.set()
+
     def swap(self, projector: Projector) -> None:
         """Go on with another projector. The caller holds `paused`."""
         self._projector = projector
@@ -64,6 +71,8 @@ class FoldThread:
         self.on_folded(self._projector.position)
         seen = -1
         while not self._stopping.is_set():
+            if self._to_mend.is_set() and not self._mended():
+                continue
             counter = self._log.change_counter()
             if counter == seen and not self._wake.is_set():
                 self._wake.wait(self._poll_seconds)
@@ -84,13 +93,24 @@ class FoldThread:
         to_blame = None if storage_refusal(error) else error  # a disk that is full needs no traceback
         _logger.error("fold_failed", after_position=self._projector.position, reason=reason, exc_info=to_blame)
 
-    def _recover(self) -> None:
+    def _mended(self) -> bool:
+        self._to_mend.clear()
+        if self._recover():
+            return True
+        self._to_mend.set()
+        self._stopping.wait(RETRY_SECONDS)
+        return False
+
+    def _recover(self) -> bool:
+        """Whether what may be in the way is out of it now."""
         if self._stopping.is_set():
-            return
+            return False
         try:
             self.on_failure()
         except Exception as error:
             self._tell(error)
+            return False
+        return True
 
     def _fold_all(self) -> bool:
         """Fold until nothing is left; False when a step failed."""

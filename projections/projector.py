@@ -38,7 +38,6 @@ from domain.usage_columns import locator_of
 from projections.duckdb.fold_store import DuckDBFoldStore, naive
 from projections.duckdb.storage_refusals import storage_refusal
 from projections.duckdb.waiting_rows import SourceMoved
-from projections.fold_state import FoldState
 from projections.identity.entries import NO_U64, U64
 from projections.identity.index import IdentityIndex
 from projections.identity.settling import OUTCOME_OF_CODE, Settlement, settle
@@ -96,6 +95,7 @@ class Projector:
         self._folded = threading.Condition()
         self._position = self._state.position
         self._owing: _Committed | None = None
+        self._is_astray = False  # the state in memory may be ahead of the stored one
         self.failure: str | None = None
 
     @property
@@ -117,6 +117,8 @@ class Projector:
         """Fold the next records (none beyond `until`); answer how many. Raises what went wrong, after undoing it."""
         try:
             self._pay()
+            if self._is_astray:
+                self._return_to_stored()
             records = self._next_records(until)
             if records:
                 records = self._fold(records)
@@ -162,8 +164,8 @@ class Projector:
             self._finish(records, hashes[: len(records)], _in_order(records, of_usage, of_others))
             self._store.commit()
         except BaseException:
-            self._store.rollback()
-            self._state = self._with_seed(self._store.load_state())
+            self._is_astray = True
+            self._return_to_stored()
             raise
         self._owing = _Committed(records[-1].position, self._state.running_hash, claims, lifecycle)
         return records
@@ -183,9 +185,13 @@ class Projector:
             self._position = owed.position
             self._folded.notify_all()
 
-    def _with_seed(self, state: FoldState) -> FoldState:
+    def _return_to_stored(self) -> None:
+        """Undo what is not committed, here and in the store. Until that succeeds nothing is read or folded."""
+        self._store.rollback()
+        state = self._store.load_state()
         state.hash_seed = self._state.hash_seed
-        return state
+        self._state = state
+        self._is_astray = False
 
     def restore_seed(self, hash_seed: int) -> None:
         """The key of identity hashes, which only the log's first record holds."""

@@ -65,7 +65,8 @@ class _Run(msgspec.Struct, frozen=True):
 
 class _Kept(msgspec.Struct, frozen=True):
     """All that was added after position `since`, oldest first, and where a customer (a key is a place) was last
-    skipped. An asker takes it as a whole: what the fold changes later is another one."""
+    skipped. An asker takes it as a whole: what the fold changes later is another one. Only values of `skipped_at` grow
+    in their place, so that an asker of an older one knows less at worst."""
 
     since: int
     runs: tuple[_Run, ...]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import fcntl
 import hashlib
 import os
 import secrets
@@ -97,23 +98,25 @@ def free_ports(count: int) -> list[int]:
 def fetched_jars(cache: Path = CACHE) -> Path:
     """The folder with the jars of pom.xml, fetched when it is not there. Raises `BrokerFailed`.
 
-    Several processes may ask at once: each fetches into a folder of its own, and the first to be done names its one.
+    Several processes may ask at once: one fetches, since Maven's own repository is made for one, and the others wait.
     """
     pom = HERE / "pom.xml"
     jars = cache / f"jars-{hashlib.sha256(pom.read_bytes()).hexdigest()[:16]}"
-    if jars.is_dir():
-        return jars
     cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "fetching.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not jars.is_dir():
+            _fetch(pom, jars)
+    return jars
+
+
+def _fetch(pom: Path, jars: Path) -> None:
+    cache = jars.parent
     with tempfile.TemporaryDirectory(dir=cache) as fetching:
         copy = "dependency:copy-dependencies"
         arguments = [_program("mvn"), "-q", "-B", "-f", str(pom), copy, f"-DoutputDirectory={fetching}/jars"]
         _run([*arguments, "-DincludeScope=runtime"], FETCH_SECONDS_MAX, cache)
-        try:
-            Path(fetching, "jars").rename(jars)
-        except OSError:
-            if not jars.is_dir():
-                raise
-    return jars
+        Path(fetching, "jars").rename(jars)
 
 
 def format_folder(place: Place, jars: Path) -> None:

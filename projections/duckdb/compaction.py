@@ -13,7 +13,7 @@ One compaction of one kind:
 To reclaim what the file has free, one settled generation goes through 3 and 4 alone.
 
 A compaction that dies leaves a table that nobody names; it is dropped when the store is opened again. One that fails
-or is interrupted drops it itself.
+or is interrupted drops it itself, unless that fails too.
 """
 
 from __future__ import annotations

@@ -92,12 +92,13 @@ class DuckDBFoldStore:
                 self.changes.days.restart(position)
             self._undone = False
             return
-        self._days_loaded = True
         unsettled = [one for one in self._generations.of("days") if one.state != "settled"]
         deltas = unsettled_days(self._cursor, unsettled)
         self.changes.days.restart(position if deltas is None else self._days_settled_to())
         self.changes.days.add(deltas)
         self.changes.days.publish(position)
+        self._days_loaded = True
+        self._undone = False
 
     def drop_leftovers(self) -> None:
         """Remove tables of a compaction that did not come to its end."""

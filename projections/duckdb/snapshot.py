@@ -89,7 +89,6 @@ class DuckDBReads:
             reason = storage_refusal(error) or str(error).splitlines()[0]
             raise ReadStoreUnavailable(f"the read store cannot be read: {reason}") from error
 
-
     def all_counted(self, spans: Sequence[RowSpan]) -> bool:
         return self._changes is not None and self._changes.refusals.all_counted(spans)
 

@@ -66,6 +66,7 @@ def test_a_taken_port_is_named_with_another_one() -> None:
     assert port_problem("127.0.0.1", port) is None
 
 
+@pytest.mark.slow
 def test_it_takes_less_than_a_second_and_needs_nothing_installed() -> None:
     begun = time.monotonic()
     ended = subprocess.run([sys.executable, "-I", "-S", ROOT / "deploy" / "preflight.py"], check=False)

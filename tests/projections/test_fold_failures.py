@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from domain.scope import DEFAULT_SCOPE
+from projections.current_usage import current_usage
+from projections.duckdb.fold_store import DuckDBFoldStore
+from projections.duckdb.snapshot import DuckDBReads
+from projections.fold_state import FoldState
 from projections.identity.entries import U64
 from projections.identity.index import IdentityIndex
 from projections.projector import Projector
-from tests.projections.folded_log import BY_TEST, LOG_ID, FoldedLog, usage
+from tests.projections.folded_log import BY_TEST, LOG_ID, START, FoldedLog, usage
 
 
 class FailingIndex(IdentityIndex):
@@ -90,3 +96,51 @@ def test_a_listener_that_failed_hears_of_the_same_events_again(folded: FoldedLog
     folded.fold()
     assert heard == [before, before]
     assert folded.projector.position == before + 1
+
+
+class FailingStore(DuckDBFoldStore):
+    """Has no room left: `failures` are the names of what fails next, each once."""
+
+    failures: ClassVar[list[str]] = []
+
+    def commit(self) -> None:
+        self._fail("commit")
+        super().commit()
+
+    def rollback(self) -> None:
+        self._fail("rollback")
+        super().rollback()
+
+    def load_state(self) -> FoldState:
+        self._fail("load_state")
+        return super().load_state()
+
+    def _fail(self, name: str) -> None:
+        if name in self.failures:
+            self.failures.remove(name)
+            raise OSError(f"no room to {name}")
+
+
+@pytest.mark.parametrize("failures", [["rollback"], ["load_state"], ["rollback", "load_state"], ["load_state"] * 3])
+def test_a_step_that_could_not_even_be_undone_at_once_is_folded_all_the_same(
+    folded: FoldedLog, failures: list[str]
+) -> None:
+    folded.deliver([usage("1")])
+    folded.fold()
+    store = FailingStore(folded.cursor)
+    folded.projector = Projector(folded.log, store, folded.index, folded.keys)
+    position = folded.deliver([usage("2"), usage("1")])
+    FailingStore.failures[:] = ["commit", *failures]
+    for _ in failures:
+        with pytest.raises(OSError, match="no room"):
+            folded.fold()
+        assert folded.projector.position < position
+    folded.deliver([usage("3")])
+    folded.fold()
+    assert FailingStore.failures == []
+    assert [row[:2] for row in folded.sums()] == [("acme", 3)]
+    assert folded.outcomes() == [("1", "duplicate", None)]
+    with DuckDBReads(folded.database.cursor, store.changes).snapshot() as snapshot:
+        usage_now = current_usage(snapshot, DEFAULT_SCOPE, "acme", START + timedelta(hours=1))
+    assert usage_now is not None
+    assert usage_now.usage.requests == 3
