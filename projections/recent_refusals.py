@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from domain.usage_columns import LOCATOR_ROW_BITS, position_of
+from domain.usage_columns import position_of, row_of
 from projections.read_store import RowSpan
 from projections.usage_folding import Ints
 
@@ -19,7 +19,6 @@ from projections.usage_folding import Ints
 REFUSED_MAX: Final = 100_000
 #: Of a step that refuses more, nothing is known here: it is no step of single events.
 REFUSED_OF_STEP_MAX: Final = 1_000
-_ROW: Final = (1 << LOCATOR_ROW_BITS) - 1
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -34,7 +33,6 @@ class RecentRefusals:
 
     def __init__(self, refused_max: int = REFUSED_MAX) -> None:
         self._refused_max = refused_max
-        self._count = 0
         self.restart(0)
 
     def restart(self, position: int) -> None:
@@ -49,7 +47,7 @@ class RecentRefusals:
             return
         rows: dict[int, list[int]] = {}
         for locator in locators.tolist():
-            rows.setdefault(position_of(locator), []).append(locator & _ROW)
+            rows.setdefault(position_of(locator), []).append(row_of(locator))
         self._kept.rows.update(rows)
 
     def publish(self, position: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import duckdb
@@ -11,6 +12,7 @@ import pytest
 from projections.errors import ReadStoreUnavailable
 from tests.consumers.running_engine import deliver, state_of
 from tests.engine_fixtures import SettableClock, engine_on
+from tests.waiting import eventually
 
 PATIENCE_SECONDS = 20
 
@@ -24,11 +26,7 @@ def test_what_a_failed_checkpoint_spoilt_is_opened_again_though_nothing_comes_in
         spoilt.database.close()  # as DuckDB leaves a database of which a checkpoint found no space
         with pytest.raises(duckdb.Error):
             engine.fold_write_ahead()
-        reopened = threading.Event()
-        for _ in range(PATIENCE_SECONDS * 20):
-            if engine.read_side is not spoilt:
-                break
-            reopened.wait(0.05)
+        assert eventually(lambda: engine.read_side is not spoilt, PATIENCE_SECONDS)
         assert state_of(engine) == before
         deliver(engine, clock, 5, first=1_000)
         assert state_of(engine).counted == before.counted + 5
@@ -50,5 +48,5 @@ def test_what_could_not_be_mended_is_tried_again(tmp_path: Path) -> None:
         engine.fold.mend_soon()
         assert done.wait(PATIENCE_SECONDS)
         engine.fold.wake()
-        assert not threading.Event().wait(1.5)
+        time.sleep(1.5)
         assert tries == 3

@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -25,6 +24,7 @@ from domain.usage_columns import BLOCK_EVENTS_MAX
 from tests.consumers.test_intake import SECONDS_MAX, receipt, request
 from tests.domain.usage_event_texts import text
 from tests.fakes.gated_intake import gated_intake, no_intake
+from tests.waiting import eventually
 
 
 @contextmanager
@@ -35,13 +35,6 @@ def intake_in(folder: Path, **options: Any) -> Iterator[IntakeProcess]:
     finally:
         (folder / "closed").unlink(missing_ok=True)
         intake.close()
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    until = time.monotonic() + SECONDS_MAX
-    while not condition() and time.monotonic() < until:
-        time.sleep(0.01)
-    return condition()
 
 
 def is_running(pid: int) -> bool:
@@ -107,7 +100,7 @@ def test_a_killed_child_fails_what_was_in_flight_and_is_replaced(tmp_path: Path)
         os.kill(killed, signal.SIGKILL)
         assert [type(future.exception(SECONDS_MAX)) for future in in_flight] == [IntakeUnavailable] * 3
         (tmp_path / "closed").unlink()
-        assert eventually(lambda: intake.health().restarts == 1)
+        assert eventually(lambda: intake.health().restarts == 1, SECONDS_MAX)
         assert receipt(intake.submit(request(text(id="after")))).position == 2
         assert intake.health() == IntakeHealth(intake.pid, 1, 0)
         assert intake.pid not in (None, killed)
@@ -142,7 +135,7 @@ def test_a_child_that_cannot_start_is_tried_again_until_intake_closes(tmp_path: 
     intake = IntakeProcess(partial(no_intake, tmp_path), IntakeOptions())
     waiting = intake.submit(request(text()))
     assert isinstance(waiting.exception(SECONDS_MAX), IntakeUnavailable)
-    assert eventually(lambda: len((tmp_path / "tries").read_text()) >= 2)
+    assert eventually(lambda: len((tmp_path / "tries").read_text()) >= 2, SECONDS_MAX)
     intake.close()
     with pytest.raises(IntakeUnavailable):
         intake.submit(request(text()))
@@ -190,6 +183,6 @@ def test_the_child_ends_when_its_parent_is_killed_even_if_another_process_holds_
         child = int(parent.stdout.readline())
         assert is_running(child)
         parent.kill()
-        ended = eventually(lambda: not is_running(child))
+        ended = eventually(lambda: not is_running(child), SECONDS_MAX)
         os.killpg(parent.pid, signal.SIGKILL)  # the process that held the pipe
     assert ended

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pytest
 from tests.api.cli.served_engine import EVENTS_OF_BATCH, HEADERS, Engine, counted, lines, started
 from tests.api.cli.test_damage import refused, serve_refused
 from tests.meterfold_process import meterfold
+from tests.waiting import eventually
 
 RECOVERED_SECONDS_MAX = 30.0
 BATCHES_MAX = 200
@@ -62,15 +63,6 @@ def send(engine: Engine, batch: int, prefer: str = "") -> httpx.Response:
     return httpx.post(
         f"{engine.url}/v1/events", content=lines(0, batch), headers={**HEADERS, "Prefer": prefer}, timeout=30
     )
-
-
-def until(seen: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + RECOVERED_SECONDS_MAX
-    while time.monotonic() < deadline:
-        if seen():
-            return True
-        time.sleep(0.1)
-    return False
 
 
 def readiness(engine: Engine) -> httpx.Response:
@@ -124,7 +116,10 @@ def test_a_full_disk_under_the_read_store_stops_the_count_and_not_the_log(tmp_pa
         assert stopped.status_code == 503
         assert "free some space" in stopped.json()["failure"]
         ballast.unlink()
-        assert until(lambda: readiness(engine).status_code == 200 and readiness(engine).json()["behind_positions"] == 0)
+        assert eventually(
+            lambda: readiness(engine).status_code == 200 and readiness(engine).json()["behind_positions"] == 0,
+            RECOVERED_SECONDS_MAX,
+        )
         assert counted(engine) == (batch + 1) * EVENTS_OF_BATCH
         assert send(engine, batch + 1).json()["counts"]["counted"] == EVENTS_OF_BATCH
         engine.stop()
@@ -157,7 +152,7 @@ def test_an_engine_on_a_full_disk_stops_cleanly_says_why_it_does_not_start_and_s
         assert "free some space" in message
         ballast.unlink()
         with running(folder, output) as engine:
-            assert until(lambda: readiness(engine).json()["behind_positions"] == 0)
+            assert eventually(lambda: readiness(engine).json()["behind_positions"] == 0, RECOVERED_SECONDS_MAX)
             assert counted(engine) >= (acknowledged + 1) * EVENTS_OF_BATCH
             engine.stop()
         assert "all is well" in meterfold("verify", "--data", str(folder))
