@@ -68,7 +68,7 @@ test: kafka-needs lint types ## Set up, check what is needed, then style, types 
 .PHONY: soak
 soak: kafka-needs $(STAMP) ## Kill the engine 1,000 times under load, then consumers and broker over a million records (two hours)
 	METERFOLD_TEST_KILLS=$(or $(METERFOLD_TEST_KILLS),1000) $(BIN)/python -m pytest tests/laws/test_law_6_kill.py
-	METERFOLD_TEST_KAFKA_EVENTS=$(or $(METERFOLD_TEST_KAFKA_EVENTS),1000000) $(BIN)/python -m pytest tests/kafka/test_exactly_once.py
+	METERFOLD_TEST_KAFKA_EVENTS=$(or $(METERFOLD_TEST_KAFKA_EVENTS),1000000) $(BIN)/python -m pytest tests/consumers/kafka/test_exactly_once.py
 
 .PHONY: docs
 docs: $(STAMP) ## Write docs/reference from the program itself

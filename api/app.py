@@ -8,16 +8,17 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import pages
-from api.access_log import AccessLogMiddleware
 from api.dialects.litellm.dialect import install_litellm
-from api.failures import install_failures, rendered
-from api.head_requests import HeadMiddleware
-from api.http_metrics import HttpMetrics
-from api.openapi import install_openapi
-from api.problems import Problem, ProblemShapes
-from api.raw_paths import RawPathMiddleware
-from api.routes import (
+from api.http import pages
+from api.http.error_mapping import install_failures, rendered
+from api.http.metrics import HttpMetrics
+from api.http.middleware.access_log import AccessLogMiddleware
+from api.http.middleware.head_requests import HeadMiddleware
+from api.http.middleware.raw_paths import RawPathMiddleware
+from api.http.openapi import install_openapi
+from api.http.problems import Problem, ProblemShapes
+from api.http.state import ApiState
+from api.native.routes import (
     budgets,
     customers,
     events,
@@ -31,7 +32,6 @@ from api.routes import (
     sources,
     usage,
 )
-from api.state import ApiState
 from consumers.engine import Engine
 
 ROUTERS: Final = (

@@ -13,11 +13,11 @@ from typing import Any, Final, cast
 import typer
 
 from api.app import create_app
-from api.cli.exits import MEANINGS
 from api.cli.main import app
+from api.cli.output.exit_codes import MEANINGS
 from consumers.engine import Engine
 from consumers.settings import COMMAND_LINE_VARIABLES, Settings, shown_settings
-from domain.usage_events import usage_event_json_schema
+from domain.usage.event_model import usage_event_json_schema
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "reference"
 WIDTH_COLUMNS: Final = 100

@@ -27,8 +27,8 @@ from bench.processes import APPEND_FILE_VARIABLE, largest_child_bytes, peak_byte
 from bench.settings_of_runs import engine_settings
 from bench.stored import Filling, known_lines
 from consumers.bootstrap import open_engine
-from consumers.embedded_engine import EmbeddedEngine
-from consumers.intake import IntakeReceipt, IntakeRequest
+from consumers.embedded.engine import EmbeddedEngine
+from consumers.intake.intake import IntakeReceipt, IntakeRequest
 from domain.scope import DEFAULT_SCOPE
 
 EVENTS_PER_BODY: Final = 10_000
@@ -199,7 +199,7 @@ def _await_folded(engine: EmbeddedEngine, future: Future[IntakeReceipt]) -> None
 
 
 def _compact_until(engine: EmbeddedEngine, stopped: threading.Event, done: list[float]) -> None:
-    """What housekeeping does once in a minute or in five, every few seconds."""
+    """What scheduler does once in a minute or in five, every few seconds."""
     while not stopped.wait(COMPACTING_SECONDS):
         started = time.perf_counter()
         engine.compact()

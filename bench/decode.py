@@ -17,11 +17,11 @@ from typing import Final
 
 import msgspec
 
-from consumers.intake_child import GARBAGE_OBJECTS_MIN
-from domain.log.blocks import BlockFacts, block_state, decode_free, decode_typed, encode_buffers
+from consumers.intake.child import GARBAGE_OBJECTS_MIN
+from domain.log.blocks import BlockContext, block_state, decode_free, decode_typed, encode_buffers
 from domain.scope import DEFAULT_SCOPE
-from domain.usage_bodies import BodyFormat, items_of
-from domain.usage_decoding import DecodingFacts, decode_body
+from domain.usage.decoding.decoder import DecodingContext, decode_body
+from domain.usage.request_bodies import BodyFormat, items_of
 
 EVENTS_DEFAULT: Final = 10_000
 ROUNDS: Final = 7
@@ -69,9 +69,9 @@ def main(events: int) -> None:
     gc.set_threshold(GARBAGE_OBJECTS_MIN, 20, 50)  # as in the intake process
     lines = [usage_event(number) for number in range(events)]
     body = b"\n".join(lines)
-    facts = DecodingFacts(DEFAULT_SCOPE, 7, RECORDED_AT)
+    facts = DecodingContext(DEFAULT_SCOPE, 7, RECORDED_AT)
     decoded = decode_body(NDJSON, body, facts)
-    place = BlockFacts("default", "prod", "usage/http/bench", 1, 0, events - 1, RECORDED_AT)
+    place = BlockContext("default", "prod", "usage/http/bench", 1, 0, events - 1, RECORDED_AT)
     buffers = encode_buffers(decoded.typed, decoded.free)
     state = block_state(place, buffers)
     decode = msgspec.json.Decoder().decode

@@ -1,6 +1,6 @@
 """Many events, then `verify`, then `rebuild`: does memory stay where it was?
 
-One engine takes everything, with its housekeeping, in pieces; after each piece its memory is read. Then it verifies
+One engine takes everything, with its scheduler, in chunks; after each piece its memory is read. Then it verifies
 itself, is closed, and the folder is rebuilt by another process. Memory is the resident set without pages of files that
 are mapped (RssAnon), the most seen during a piece.
 """
@@ -29,11 +29,11 @@ LOOK_SECONDS: Final = 0.05
 
 
 class EnduranceRun(msgspec.Struct, frozen=True):
-    """`events` in `pieces` equal pieces."""
+    """`events` in `chunks` equal chunks."""
 
     folder: str
     events: int
-    pieces: int
+    chunks: int
     customers: int
     seed: int
 
@@ -51,9 +51,9 @@ class Stage(msgspec.Struct, frozen=True):
 def endure(run: EnduranceRun) -> list[Stage]:
     """Take everything, then verify. Called in a process of its own."""
     stages = []
-    each = run.events // run.pieces
+    each = run.events // run.chunks
     with open_engine(engine_settings(Path(run.folder)), serving=True) as engine:
-        for piece in range(run.pieces):
+        for piece in range(run.chunks):
             lines = event_lines(each, run.customers, run.seed + piece, midnight(datetime.now(UTC)))
             body_list = list(bodies(lines, EVENTS_PER_BODY))
             del lines

@@ -1,4 +1,4 @@
-"""Identity: ids looked up, settled and added per second, in blocks with 1 % duplicates. Takes a few seconds.
+"""Identity: ids looked up, resolved and added per second, in blocks with 1 % duplicates. Takes a few seconds.
 
 Run from the top of the repository: python -m bench.identity [ids stored ...]
 """
@@ -13,10 +13,11 @@ from typing import Final
 
 import numpy as np
 
-from domain.usage_columns import BLOCK_EVENTS_MAX, LOCATOR_ROW_BITS
+from domain.usage.block_schema import BLOCK_EVENTS_MAX
+from domain.usage.locators import LOCATOR_ROW_BITS
 from projections.identity.entries import U64
 from projections.identity.index import IdentityIndex
-from projections.identity.settling import NO_GROUP, ReceivedRows, settle
+from projections.identity.resolution import NO_GROUP, ReceivedRows, resolve
 
 STORED: Final = (100_000, 1_000_000, 2_000_000)
 MEASURED_BLOCKS: Final = 60
@@ -27,7 +28,7 @@ SEED: Final = 20260901
 def main(stored_counts: tuple[int, ...]) -> None:
     """Measure at each count; print a line each."""
     print(
-        f"{'stored':>12} {'lookup+settle+add':>18} {'lookup':>12} {'settle':>12} {'add':>12} {'open':>8} runs  filter"
+        f"{'stored':>12} {'lookup+resolve+add':>18} {'lookup':>12} {'resolve':>12} {'add':>12} {'open':>8} runs  filter"
     )
     for stored in stored_counts:
         with tempfile.TemporaryDirectory() as folder:
@@ -83,11 +84,11 @@ def _fold_block(index: IdentityIndex, rows: ReceivedRows) -> tuple[float, float,
     started = time.perf_counter()
     prior = index.lookup(rows.identities)
     looked_up = time.perf_counter()
-    counted = settle(rows, prior, _never_asked, _never_asked).counted
-    settled = time.perf_counter()
+    counted = resolve(rows, prior, _never_asked, _never_asked).counted
+    resolved = time.perf_counter()
     position = index.covered_position + 1
     index.add(rows.identities[counted], rows.contents[counted], rows.locators[counted], position, bytes(32))
-    return looked_up - started, settled - looked_up, time.perf_counter() - settled
+    return looked_up - started, resolved - looked_up, time.perf_counter() - resolved
 
 
 def _never_asked(row: int, other: int) -> bool:

@@ -23,9 +23,9 @@ from bench.kafka_records import Published, PublishRun, make_topic
 from bench.processes import peak_bytes, run_step
 from bench.settings_of_runs import engine_settings
 from consumers.bootstrap import open_engine
-from consumers.embedded_engine import EmbeddedEngine
-from domain.log.lifecycle_codec import decode_lifecycle
-from domain.log.lifecycle_events import PartitionConsumed
+from consumers.embedded.engine import EmbeddedEngine
+from domain.log.event_codec import decode_lifecycle
+from domain.sources.events import PartitionConsumed
 
 WARMING_USAGE: Final = 3_000
 FIFTHS: Final = 5

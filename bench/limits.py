@@ -11,8 +11,8 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
-from projections.duckdb.database import DuckDBDatabase, DuckDBOptions
-from projections.duckdb.schema import ROW_COLUMNS
+from projections.duckdb.storage.database import DuckDBDatabase, DuckDBOptions
+from projections.duckdb.storage.schema import ROW_COLUMNS
 
 
 class _Data(msgspec.Struct, gc=False):
@@ -57,9 +57,9 @@ def arrow_insert_seconds(rows: pa.Table, path: Path, rows_per_commit: int) -> fl
     database = DuckDBDatabase.open(path, DuckDBOptions("1GB", 1))
     cursor = database.cursor()
     cursor.execute(f"CREATE TABLE alone ({ROW_COLUMNS})")
-    pieces = [rows.slice(first, rows_per_commit) for first in range(0, rows.num_rows, rows_per_commit)]
+    chunks = [rows.slice(first, rows_per_commit) for first in range(0, rows.num_rows, rows_per_commit)]
     started = time.perf_counter()
-    for piece in pieces:
+    for piece in chunks:
         cursor.execute("BEGIN")
         cursor.register("piece", piece)
         cursor.execute("INSERT INTO alone BY NAME SELECT * FROM piece")

@@ -20,8 +20,8 @@ from bench.events import DAYS, midnight
 from bench.http_load import Address, percentiles, read_latencies
 from bench.serving import serving
 from bench.stored import Filling, fill
-from consumers.data_folder import DataFolder
-from projections.duckdb.database import DuckDBDatabase, DuckDBOptions
+from consumers.embedded.data_folder import DataFolder
+from projections.duckdb.storage.database import DuckDBDatabase, DuckDBOptions
 
 PAGE_SIZE: Final = 50
 WARMING_SECONDS: Final = 0.2

@@ -20,8 +20,8 @@ from bench.settings_of_runs import engine_settings
 from bench.stored import Filling
 from bench.tracing import Stopwatch
 from consumers.bootstrap import open_engine
-from consumers.intake import IntakeRequest
-from consumers.intake_child import GARBAGE_OBJECTS_MIN
+from consumers.intake.child import GARBAGE_OBJECTS_MIN
+from consumers.intake.intake import IntakeRequest
 from domain.scope import DEFAULT_SCOPE
 
 WARMING_BODIES: Final = 2
@@ -30,40 +30,40 @@ WAIT_SECONDS_MAX: Final = 60.0
 #: Stages in the order of the chain, and the functions that are theirs. What a stage's functions spend in those of
 #: another stage is counted there alone.
 INTAKE_STAGES: Final[dict[str, tuple[str, ...]]] = {
-    "split the body": ("domain.usage_bodies:items_of",),
-    "decode": ("domain.usage_lists:ReadEvents._sent",),
-    "digest": ("domain.usage_lists:ReadEvents._digests",),
-    "instants": ("domain.usage_arrays:instants_of",),
-    "lists": ("domain.usage_lists:ReadEvents.read",),
-    "settle odd rows": ("domain.usage_rows:settled_row",),
-    "validate": ("domain.usage_decoding:_arrays_of",),
-    "identity hash": ("domain.canonical_form:identity_hashes",),
-    "columns": ("domain.usage_decoding:decode_items",),
+    "split the body": ("domain.usage.request_bodies:items_of",),
+    "decode": ("domain.usage.decoding.column_reader:ReadEvents._sent",),
+    "digest": ("domain.usage.decoding.column_reader:ReadEvents._digests",),
+    "instants": ("domain.usage.decoding.vectorized_rules:instants_of",),
+    "lists": ("domain.usage.decoding.column_reader:ReadEvents.read",),
+    "decode odd rows": ("domain.usage.decoding.single_event:decode_event",),
+    "validate": ("domain.usage.decoding.decoder:_arrays_of",),
+    "identity hash": ("domain.usage.canonical_form:identity_hashes",),
+    "columns": ("domain.usage.decoding.decoder:decode_items",),
     "compress": ("domain.log.blocks:encode_buffers",),
-    "list prices": ("consumers.usage_appending:priced_pairs", "consumers.price_listing:PriceListing.missing"),
-    "append": ("domain.log.sqlite:SQLiteEventLog.append",),
+    "list prices": ("consumers.intake.appending:priced_pairs", "consumers.prices.listing:PriceListing.missing"),
+    "append": ("domain.log.sqlite.event_log:SQLiteEventLog.append",),
 }
 FOLD_STAGES: Final[dict[str, tuple[str, ...]]] = {
-    "read the log": ("domain.log.sqlite:SQLiteEventLog.read",),
+    "read the log": ("domain.log.sqlite.event_log:SQLiteEventLog.read",),
     "hash chain": ("domain.log.records:chain",),
     "decompress": ("domain.log.blocks:decode_typed", "domain.log.blocks:decode_free"),
-    "lay out": ("projections.usage_folding:lay", "projections.usage_folding:received_rows"),
+    "lay out": ("projections.folding.usage_blocks:lay", "projections.folding.usage_blocks:received_rows"),
     "identity look-up": ("projections.identity.index:IdentityIndex.lookup",),
-    "settle": ("projections.identity.settling:settle",),
-    "row columns": ("projections.usage_folding:usage_rows",),
-    "cost": ("projections.usage_folding:_costs",),
-    "rows": ("projections.duckdb.fold_store:DuckDBFoldStore.add_rows",),
-    "rollups": ("projections.duckdb.fold_store:DuckDBFoldStore._add_to_days",),
+    "resolve identities": ("projections.identity.resolution:resolve",),
+    "row columns": ("projections.folding.usage_blocks:usage_rows",),
+    "cost": ("projections.folding.usage_blocks:_costs",),
+    "rows": ("projections.duckdb.writing.fold_store:DuckDBFoldStore.add_rows",),
+    "rollups": ("projections.duckdb.writing.fold_store:DuckDBFoldStore._add_to_days",),
     "outcome rows": (
-        "projections.usage_folding:outcome_rows",
-        "projections.duckdb.fold_store:DuckDBFoldStore.add_outcomes",
+        "projections.folding.usage_blocks:outcome_rows",
+        "projections.duckdb.writing.fold_store:DuckDBFoldStore.add_outcomes",
     ),
     "log records, keys, progress": (
-        "projections.duckdb.fold_store:DuckDBFoldStore.add_log_records",
-        "projections.duckdb.fold_store:DuckDBFoldStore.add_keys",
-        "projections.duckdb.fold_store:DuckDBFoldStore.advance",
+        "projections.duckdb.writing.fold_store:DuckDBFoldStore.add_log_records",
+        "projections.duckdb.writing.fold_store:DuckDBFoldStore.add_keys",
+        "projections.duckdb.writing.fold_store:DuckDBFoldStore.advance",
     ),
-    "commit": ("projections.duckdb.fold_store:DuckDBFoldStore.commit",),
+    "commit": ("projections.duckdb.writing.fold_store:DuckDBFoldStore.commit",),
     "identity add": ("projections.identity.index:IdentityIndex.add",),
 }
 THE_REST: Final = "everything else"

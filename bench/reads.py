@@ -18,12 +18,12 @@ from bench.http_load import percentiles
 from bench.settings_of_runs import engine_settings
 from bench.stored import Filling
 from consumers.bootstrap import open_engine
-from consumers.embedded_engine import EmbeddedEngine
+from consumers.embedded.engine import EmbeddedEngine
 from domain.errors import AlreadyExists
-from domain.log.lifecycle_events import Provenance
+from domain.event import Provenance
 from domain.scope import DEFAULT_SCOPE
-from projections.budget_state import budget_state
-from projections.current_usage import current_usage
+from projections.views.budget_state import budget_state
+from projections.views.current_usage import current_usage
 
 ASKED_CUSTOMERS: Final = 2_000
 BUDGETED_CUSTOMERS: Final = 200

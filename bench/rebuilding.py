@@ -14,7 +14,7 @@ from bench.limits import group_by_seconds
 from bench.processes import peak_bytes
 from bench.settings_of_runs import engine_settings
 from consumers.bootstrap import open_engine, rebuild_closed
-from consumers.data_folder import DataFolder
+from consumers.embedded.data_folder import DataFolder
 from consumers.engine import OperationResult
 
 

@@ -19,7 +19,7 @@ import msgspec
 from bench.http_load import Address, LoadResult, LoadRun, percentiles, read_latencies
 from bench.processes import ROOT, clean_environment, largest_child_bytes, peak_bytes, run_step
 from bench.reads import Latencies, ReadRun, budgeted_customers, customers_asked
-from consumers.fold_position import FoldPositionReader
+from consumers.embedded.folded_position import FoldedPositionReader
 
 _COMMAND: Final = "from api.cli.main import main; main()"
 STOP_SECONDS_MAX: Final = 60.0
@@ -110,7 +110,7 @@ def measure_reads(run: ReadRun) -> list[Latencies]:
 
 def _wait_until_folding(folder: Path) -> None:
     """Until what the load sends is folded: making its events takes a while."""
-    position = FoldPositionReader(folder)
+    position = FoldedPositionReader(folder)
     first, until = position.read(), time.monotonic() + STOP_SECONDS_MAX
     while position.read() == first:
         if time.monotonic() > until:

@@ -19,7 +19,7 @@ from bench.processes import APPEND_FILE_VARIABLE, pin
 if APPEND_FILE_VARIABLE in os.environ:
     from bench.tracing import LongestCall
 
-    LongestCall("domain.log.sqlite:SQLiteEventLog.append", Path(os.environ[APPEND_FILE_VARIABLE]))
+    LongestCall("domain.log.sqlite.event_log:SQLiteEventLog.append", Path(os.environ[APPEND_FILE_VARIABLE]))
 
 
 def main(name: str, cores: int) -> None:

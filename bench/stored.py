@@ -22,18 +22,18 @@ import numpy as np
 from bench.events import DAYS, NDJSON, PROVIDERS_AND_MODELS, SOURCES, bodies, event_lines, midnight
 from bench.settings_of_runs import engine_settings
 from consumers.bootstrap import open_engine
-from consumers.data_folder import DataFolder
-from consumers.intake import IntakeRequest
-from domain.log.sqlite import SQLiteEventLog
+from consumers.embedded.data_folder import DataFolder
+from consumers.intake.intake import IntakeRequest
+from domain.log.sqlite.event_log import SQLiteEventLog
 from domain.scope import DEFAULT_SCOPE
-from domain.usage_columns import LOCATOR_ROW_BITS
-from domain.usage_decoding import DecodingFacts, decode_body
-from projections.duckdb.database import DuckDBDatabase, DuckDBOptions
-from projections.duckdb.generations import Generations, Kind, add_generation, refresh_views
+from domain.usage.decoding.decoder import DecodingContext, decode_body
+from domain.usage.locators import LOCATOR_ROW_BITS
+from projections.duckdb.storage.database import DuckDBDatabase, DuckDBOptions
+from projections.duckdb.storage.generations import GenerationKind, Generations, add_generation, refresh_views
+from projections.folding.recovery import log_creation
 from projections.identity.entries import U64
 from projections.identity.index import IdentityIndex
 from projections.identity.manifest import discard_index
-from projections.recovery import log_creation
 
 IDS_PER_POSITION: Final = 1_000_000
 ROWS_PER_INSERT: Final = 2_000_000
@@ -135,7 +135,7 @@ def _known_claims(folder: Path, filling: Filling) -> tuple[U64, U64]:
     log = SQLiteEventLog(DataFolder(folder).log)
     seed = log_creation(log).hash_seed
     log.close()
-    facts = DecodingFacts(DEFAULT_SCOPE, seed, datetime.now(UTC))
+    facts = DecodingContext(DEFAULT_SCOPE, seed, datetime.now(UTC))
     hashes, digests = [np.empty(0, dtype=np.uint64)], [np.empty(0, dtype=np.uint64)]
     for body in bodies(known_lines(filling), _BODY_EVENTS):
         typed = decode_body(NDJSON, body, facts).typed
@@ -145,7 +145,7 @@ def _known_claims(folder: Path, filling: Filling) -> tuple[U64, U64]:
 
 
 def _fill_rows(folder: Path, filling: Filling) -> None:
-    """Rows into one settled generation beside the open one, and their days into another."""
+    """Rows into one compacted generation beside the open one, and their days into another."""
     path = DataFolder(folder).current_read() / "store.duckdb"
     database = DuckDBDatabase.open(path, DuckDBOptions("4GB", 2))
     cursor = database.cursor()
@@ -153,7 +153,7 @@ def _fill_rows(folder: Path, filling: Filling) -> None:
     scope_key = cursor.execute("SELECT scope_key FROM scopes ORDER BY scope_key").fetchall()[0][0]
     _add_customers(cursor, scope_key, filling.customers)
     kinds = _kind_keys(cursor)
-    rows, days = _settled(cursor, "rows"), _settled(cursor, "days")
+    rows, days = _compacted(cursor, "rows"), _compacted(cursor, "days")
     first = midnight(datetime.now(UTC)) - timedelta(days=DAYS)
     for low in range(0, filling.rows, ROWS_PER_INSERT):
         # A range of customers at a time, so that the whole stands sorted though no sort is larger than one piece.
@@ -170,7 +170,7 @@ def _fill_rows(folder: Path, filling: Filling) -> None:
     database.close()
 
 
-def _settled(cursor: duckdb.DuckDBPyConnection, kind: Kind) -> str:
+def _compacted(cursor: duckdb.DuckDBPyConnection, kind: GenerationKind) -> str:
     return add_generation(cursor, kind, Generations(cursor).fresh_number(), "settled")
 
 

@@ -21,42 +21,42 @@ from pathlib import Path
 
 import structlog
 
-from consumers.commands import Commands
-from consumers.data_folder import DataFolder
-from consumers.embedded_engine import EmbeddedEngine
+from consumers.commands.api_keys import KeyResult
+from consumers.commands.commands import Commands
+from consumers.embedded.data_folder import DataFolder
+from consumers.embedded.engine import EmbeddedEngine
+from consumers.embedded.folded_position import FoldedPositionReader
+from consumers.embedded.jobs import scheduler_of
+from consumers.embedded.read_side import ReadSide, open_read_side
 from consumers.engine import OperationResult, OperationStep
-from consumers.fold_position import FoldPositionReader
-from consumers.intake import Intake, IntakeOptions, LocalIntake
-from consumers.intake_process import IntakeProcess
+from consumers.intake.intake import Intake, IntakeOptions, LocalIntake
+from consumers.intake.process import IntakeProcess
+from consumers.kafka.appending.appender import PartitionAppender
 from consumers.kafka.connection import client_options
-from consumers.kafka.consumer_children import ConsumerChildren, end_with_parent
-from consumers.kafka.consumer_process import (
+from consumers.kafka.consumer.backpressure import Backpressure
+from consumers.kafka.consumer.children import ConsumerChildren, end_with_parent
+from consumers.kafka.consumer.options import ReadingOptions, consumer_options
+from consumers.kafka.consumer.process import (
     CONNECTING_SECONDS_MAX,
     ConsumerProcess,
     group_options,
     stopping_on_signals,
     tune_memory,
 )
-from consumers.kafka.consumer_reporting import ConsumerReporting
-from consumers.kafka.consumer_status import ConsumerStatus, StatusFile
-from consumers.kafka.fold_pressure import FoldPressure
-from consumers.kafka.reading_options import ReadingOptions, consumer_options
-from consumers.key_commands import KeyResult
-from consumers.messages import configure_messages
-from consumers.owed_jobs import housekeeping_of
-from consumers.partition_appending import PartitionAppender
-from consumers.price_library import resolve_prices
-from consumers.read_side import ReadSide, open_read_side
+from consumers.kafka.consumer.reporting import ConsumerReporting
+from consumers.kafka.consumer.status import ConsumerStatus, StatusFile
+from consumers.log_output import configure_messages
+from consumers.prices.library import resolve_prices
 from consumers.settings import Settings
+from domain.customers.personal_keys import PersonalKeys
 from domain.errors import CommandRefused
-from domain.key_store import PersonalKeys
-from domain.log.key_store_sqlite import SQLiteKeyStore
-from domain.log.lifecycle_events import Provenance
+from domain.event import Provenance
 from domain.log.records import EventLog
-from domain.log.sqlite import SQLiteEventLog
+from domain.log.sqlite.event_log import SQLiteEventLog
+from domain.log.sqlite.key_store import SQLiteKeyStore
 from domain.scope import DEFAULT_SCOPE
 from projections.errors import ReadStoreOutdated
-from projections.recovery import log_creation
+from projections.folding.recovery import log_creation
 
 Clock = Callable[[], datetime]
 Randomness = Callable[[int], bytes]
@@ -98,8 +98,8 @@ def open_engine(
         engine.start()
         _see_to_first_key(engine, settings)
         if serving:
-            engine.housekeeping = housekeeping_of(engine)
-            engine.housekeeping.start()
+            engine.scheduler = scheduler_of(engine)
+            engine.scheduler.start()
             if settings.kafka_bootstrap is not None:
                 count = 1 if settings.consumers is None else settings.consumers
                 names = [f"serve-{number}" for number in range(1, count + 1)]
@@ -142,8 +142,8 @@ def open_consumer(
         connection = client_options(settings, CONNECTING_SECONDS_MAX)
         appender = opened.enter_context(open_partition_appender(settings, clock=clock, randomness=randomness))
         folder = DataFolder(settings.data_dir)
-        folded = opened.enter_context(closing(FoldPositionReader(folder.root)))
-        pressure = FoldPressure(folded.read, folder.has_living_owner, settings.fold_lag_seconds_max, time.monotonic)
+        folded = opened.enter_context(closing(FoldedPositionReader(folder.root)))
+        pressure = Backpressure(folded.read, folder.has_living_owner, settings.fold_lag_seconds_max, time.monotonic)
         status = opened.enter_context(closing(StatusFile(folder.root, options.name)))
         reporting = ConsumerReporting(status, options.name, clock, on_status)
         yield ConsumerProcess(

@@ -8,10 +8,11 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from consumers.commands import Commands
-from consumers.intake import Intake
+from consumers.commands.commands import Commands
+from consumers.intake.intake import Intake
 from consumers.settings import Settings
-from projections.read_store import ApiKeyRecord, ReadStore
+from projections.queries.api_keys import ApiKeyRecord
+from projections.queries.snapshot import ReadStore
 
 
 class FoldProgress(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from domain.errors import InvalidInput, LogCorrupted
-from domain.log.lifecycle_events import LifecycleEvent, Provenance
+from domain.event import LifecycleEvent, Provenance
 
 
 class Occasion(msgspec.Struct, frozen=True):

@@ -15,9 +15,9 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from consumers.bootstrap import open_engine
-from consumers.embedded_engine import EmbeddedEngine
+from consumers.embedded.engine import EmbeddedEngine
 from consumers.settings import Settings
-from domain.log.lifecycle_events import Provenance
+from domain.event import Provenance
 from domain.scope import DEFAULT_SCOPE, Scope
 
 JsonObject = dict[str, Any]

@@ -9,18 +9,18 @@ from typing import Annotated
 
 import typer
 
-from api.cli import customers, kafka, keys, rejected
-from api.cli.consume import consume
-from api.cli.demo import demo
-from api.cli.exits import CommandFailed
-from api.cli.ingest import ingest
-from api.cli.kafka_accept import accept
-from api.cli.operations import rebuild, status, verify
-from api.cli.produce import produce
-from api.cli.serve import serve
-from api.cli.settings import settings
-from api.cli.tables import print_lines, print_message
-from api.cli.usage import access, budget, current_usage, past_usage, usage
+from api.cli.commands import customers, kafka, keys, rejected
+from api.cli.commands.consume import consume
+from api.cli.commands.demo import demo
+from api.cli.commands.ingest import ingest
+from api.cli.commands.kafka_accept import accept
+from api.cli.commands.operations import rebuild, status, verify
+from api.cli.commands.produce import produce
+from api.cli.commands.serve import serve
+from api.cli.commands.settings import settings
+from api.cli.commands.usage import access, budget, current_usage, past_usage, usage
+from api.cli.output.exit_codes import CommandFailed
+from api.cli.output.tables import print_lines, print_message
 
 app = typer.Typer(
     name="meterfold",

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from api.cli.exits import CommandFailed, ExitCode
+from api.cli.output.exit_codes import CommandFailed, ExitCode
 from consumers.settings import Settings, variable_of
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]

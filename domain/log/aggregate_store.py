@@ -11,8 +11,8 @@ from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import AggregateRecorder, EventStore, JSONTranscoder, Mapper, StoredEvent
 
 from domain.aggregate import Aggregate
-from domain.log.lifecycle_codec import decode_lifecycle, new_record
-from domain.log.lifecycle_events import LifecycleEvent
+from domain.event import LifecycleEvent
+from domain.log.event_codec import decode_lifecycle, new_record
 from domain.log.records import EventLog, NewRecord
 
 A = TypeVar("A", bound=Aggregate)

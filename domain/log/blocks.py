@@ -20,9 +20,8 @@ import msgspec
 import pyarrow as pa
 
 from domain.errors import LogCorrupted
-from domain.log.records import USAGE_BATCH_TOPIC
 from domain.scope import Scope
-from domain.usage_columns import BLOCK_EVENTS_MAX, FREE, TYPED
+from domain.usage.block_schema import BLOCK_EVENTS_MAX, FREE, TYPED
 
 MAGIC: Final = b"MFB1"
 HEADER_BYTES_MAX: Final = 64 * 1024
@@ -55,7 +54,7 @@ class BlockHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Scope(self.tenant, self.environment)
 
 
-class BlockFacts(msgspec.Struct, frozen=True):
+class BlockContext(msgspec.Struct, frozen=True):
     """What a header says beside its buffers: whose block, its place in its stream, the offsets it covers, and when."""
 
     tenant: str
@@ -96,7 +95,7 @@ def encode_buffers(typed: pa.RecordBatch, free: pa.RecordBatch) -> BlockBuffers:
     )
 
 
-def block_state(facts: BlockFacts, buffers: BlockBuffers, extra: dict[str, Any] | None = None) -> bytes:
+def block_state(facts: BlockContext, buffers: BlockBuffers, extra: dict[str, Any] | None = None) -> bytes:
     """The stored bytes of a block. `extra`: what its source says beside, small, as the header is bounded."""
     header = BlockHeader(
         **msgspec.structs.asdict(facts),
@@ -114,7 +113,7 @@ def block_state(facts: BlockFacts, buffers: BlockBuffers, extra: dict[str, Any] 
     return b"".join((MAGIC, len(head).to_bytes(4, "big"), head, buffers.typed, buffers.free))
 
 
-def encode_block(facts: BlockFacts, typed: pa.RecordBatch, free: pa.RecordBatch) -> bytes:
+def encode_block(facts: BlockContext, typed: pa.RecordBatch, free: pa.RecordBatch) -> bytes:
     """The stored bytes of a block with these rows."""
     return block_state(facts, encode_buffers(typed, free))
 
@@ -122,11 +121,6 @@ def encode_block(facts: BlockFacts, typed: pa.RecordBatch, free: pa.RecordBatch)
 def read_header(state: bytes) -> BlockHeader:
     """The header of a stored block. The buffers are not looked at."""
     return _header_and_end(state)[0]
-
-
-def chain_part(topic: str, state: bytes) -> bytes:
-    """What of a record's stored bytes the running hash covers: of a usage batch all before its buffers."""
-    return state[: _header_end(state)] if topic == USAGE_BATCH_TOPIC else state
 
 
 def decode_typed(state: bytes) -> pa.RecordBatch:

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from domain.usage_columns import position_of
+from domain.usage.locators import position_of
 from projections.identity.entries import NO_PRIOR_CLAIMS, U64, Entries, PriorClaims, claims_in, merged, sorted_entries
 from projections.identity.filter import FILTER_BYTES_MAX, IdentityFilter, filter_bytes_for
 from projections.identity.manifest import (

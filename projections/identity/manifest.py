@@ -12,7 +12,7 @@ from typing import BinaryIO, Final
 import msgspec
 import xxhash
 
-from domain.log.records import CHAIN_START
+from domain.log.chain import CHAIN_START
 from projections.errors import IdentityIndexCorrupted, ReadStoreOutdated
 from projections.identity.durable_files import TEMPORARY_SUFFIX, write_durably
 from projections.identity.runs import RUN_SUFFIX, RunHeader

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 import xxhash
 
-from domain.usage_columns import position_of
+from domain.usage.locators import position_of
 from projections.errors import IdentityIndexCorrupted
 from projections.identity.durable_files import write_durably
 from projections.identity.entries import ENTRY_BYTES, Entries, merged

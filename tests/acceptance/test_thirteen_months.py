@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from consumers.embedded_engine import EmbeddedEngine
+from consumers.embedded.engine import EmbeddedEngine
 from consumers.engine import OperationResult
 from tests.acceptance.driving import perform
 from tests.engine_fixtures import Api, SettableClock, customer_path, engine_on, http

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from consumers.embedded_engine import EmbeddedEngine
+from consumers.embedded.engine import EmbeddedEngine
 from tests.engine_fixtures import Api, SettableClock, engine_on, http
 
 MARCH_TENTH = datetime(2026, 3, 10, 12, tzinfo=UTC)

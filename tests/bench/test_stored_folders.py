@@ -13,7 +13,7 @@ from bench.stored import Filling, fill
 from bench.tracing import exists
 from consumers.bootstrap import open_engine
 from domain.scope import DEFAULT_SCOPE
-from projections.current_usage import current_usage
+from projections.views.current_usage import current_usage
 
 TODAY = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -37,8 +37,8 @@ def test_time_in_an_inner_stage_is_not_counted_in_the_outer_one() -> None:
 
 def test_a_function_that_is_not_there_is_named() -> None:
     stopwatch = Stopwatch()
-    stopwatch.hook("gone", "domain.usage_bodies:gone", "domain.gone:gone")
-    assert stopwatch.not_found == ["domain.usage_bodies:gone", "domain.gone:gone"]
+    stopwatch.hook("gone", "domain.usage.request_bodies:gone", "domain.gone:gone")
+    assert stopwatch.not_found == ["domain.usage.request_bodies:gone", "domain.gone:gone"]
 
 
 def test_the_longest_call_is_left_in_a_file(tmp_path: Path) -> None:

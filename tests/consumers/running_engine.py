@@ -8,10 +8,10 @@ from decimal import Decimal
 
 import msgspec
 
-from consumers.embedded_engine import EmbeddedEngine
-from consumers.intake import IntakeReceipt, IntakeRequest
+from consumers.embedded.engine import EmbeddedEngine
+from consumers.intake.intake import IntakeReceipt, IntakeRequest
 from domain.scope import DEFAULT_SCOPE
-from projections.duckdb.comparison import logical_view
+from projections.duckdb.storage.comparison import logical_view
 from tests.engine_fixtures import SettableClock
 
 

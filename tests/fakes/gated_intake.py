@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from consumers.intake import Intake, IntakeOptions, LocalIntake
+from consumers.intake.intake import Intake, IntakeOptions, LocalIntake
 from domain.errors import LogUnavailable
 from domain.log.records import NewRecord
-from domain.log.sqlite import SQLiteEventLog
+from domain.log.sqlite.event_log import SQLiteEventLog
 
 HELD_SECONDS_MAX: Final = 20.0
 

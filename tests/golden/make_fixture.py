@@ -18,6 +18,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from tests.consumers.kafka.broker.running_broker import running_broker
 from tests.golden.asking import answers_of, get_routes
 from tests.golden.documents import documents_of
 from tests.golden.fixtures import FIXTURES, Contents, Fixture, Moment, Question, Recorded
@@ -25,7 +26,6 @@ from tests.golden.history import BEGINS, play
 from tests.golden.openings import head_of, opened, openings_of
 from tests.golden.questions import questions_at
 from tests.golden.stage import Stage, stage
-from tests.kafka.running_broker import running_broker
 
 #: What belongs to the run of an engine, and not to what it knows.
 LEFT_OUT = re.compile(r".*(engine\.lock|engine\.json|fold-position|-wal|-shm|/consumers(/.*)?)")

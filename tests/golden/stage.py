@@ -15,14 +15,14 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from consumers.bootstrap import open_consumer, open_engine
-from consumers.housekeeping import Housekeeping
-from consumers.kafka.reading_options import consumer_options
-from consumers.owed_jobs import housekeeping_of
+from consumers.embedded.jobs import scheduler_of
+from consumers.kafka.consumer.options import consumer_options
+from consumers.maintenance.scheduler import Scheduler
 from consumers.settings import Settings
+from tests.consumers.kafka.broker.consuming import RunningConsumer
+from tests.consumers.kafka.broker.running_broker import RunningBroker
 from tests.engine_fixtures import Api, JsonObject, SettableClock
 from tests.golden.fixtures import Moment, Profile
-from tests.kafka.consuming import RunningConsumer
-from tests.kafka.running_broker import RunningBroker
 
 USAGE, CUSTOMERS, REJECTED = "meterfold.usage", "meterfold.customers", "meterfold.rejected"
 PARTITIONS = 2
@@ -88,7 +88,7 @@ class Stage:
     """Where a history is played. `admin` and the other clients send with a key each."""
 
     def __init__(
-        self, client: TestClient, admin_key: str, clock: SettableClock, kafka: Kafka, owed: Housekeeping
+        self, client: TestClient, admin_key: str, clock: SettableClock, kafka: Kafka, owed: Scheduler
     ) -> None:
         self.clock = clock
         self.random = Random(SEED)
@@ -174,4 +174,4 @@ def stage(folder: Path, broker: RunningBroker, begins: str) -> Iterator[Stage]:
     ):
         secret = engine.folder.first_key()
         assert secret is not None
-        yield Stage(client, secret, clock, kafka, housekeeping_of(engine))
+        yield Stage(client, secret, clock, kafka, scheduler_of(engine))

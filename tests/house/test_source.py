@@ -65,3 +65,10 @@ def test_time_and_chance_are_passed_in(path: Path) -> None:
 def test_every_setting_is_used(name: str) -> None:
     used = re.compile(rf"settings\.{name}\b")
     assert any(used.search(path.read_text()) for path in SOURCES)
+
+
+def test_every_file_of_tests_that_needs_a_broker_is_marked() -> None:
+    needing = re.compile(r"\bbroker: RunningBroker\b|\brunning_broker\(|\bgiven_or_running_broker\(")
+    tests = [path for path in (ROOT / "tests").rglob("test_*.py") if needing.search(path.read_text())]
+    unmarked = [str(path) for path in tests if "\npytestmark = pytest.mark.kafka\n" not in path.read_text()]
+    assert (unmarked, len(tests) > 10) == ([], True)

@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from consumers.embedded_engine import EmbeddedEngine
+from consumers.embedded.engine import EmbeddedEngine
 from domain.scope import Scope
 from tests.engine_fixtures import NOON, Api, SettableClock, key_for
 

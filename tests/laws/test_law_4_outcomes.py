@@ -9,8 +9,8 @@ from hypothesis import given
 from consumers.engine import OperationResult
 from domain.log.blocks import read_header
 from domain.log.records import USAGE_BATCH_TOPIC
-from domain.outcomes import OutcomeCounts
 from domain.scope import Scope
+from domain.usage.outcomes import OutcomeCounts
 from tests.laws.histories import Step, histories, live_through
 from tests.laws.laboratory import JsonObject, Laboratory, examples
 

@@ -5,7 +5,7 @@ gives the plan: whom to kill, when, and what the clients send; which thread is w
 
 Victims: the owner, its children (the intake), or all. Moments: half of the kills after a random time under load; some
 aimed at an append, some at a checkpoint (waited for from outside, and killed whether or not it is still going on when
-the processes stand still); some while the owner is still starting. Housekeeping runs every second, so that seals,
+the processes stand still); some while the owner is still starting. Scheduler runs every second, so that seals,
 compactions and checkpoints happen under the kills. The printed spread counts what `tests.laws.dying_processes` saw:
 
 - ahead: the owner died, and after that, before the restart, the log held records that the read store had not folded.
@@ -30,7 +30,7 @@ from random import Random
 import httpx
 import pytest
 
-from consumers.data_folder import DataFolder
+from consumers.embedded.data_folder import DataFolder
 from tests.laws import dying_processes
 from tests.laws.clients_under_kills import HEADERS, Client, JsonObject, Told
 from tests.laws.dying_processes import Moment

@@ -9,18 +9,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from consumers.commands import Commands
-from domain.log.blocks import BlockFacts, encode_block
-from domain.log.lifecycle_events import Provenance
-from domain.log.records import CHAIN_START, USAGE_BATCH_TOPIC, NewRecord
+from consumers.commands.commands import Commands
+from domain.event import Provenance
+from domain.log.blocks import BlockContext, encode_block
+from domain.log.chain import CHAIN_START
+from domain.log.records import USAGE_BATCH_TOPIC, NewRecord
 from domain.scope import DEFAULT_SCOPE, Scope
-from domain.usage_decoding import DecodingFacts, decode_body
-from projections.duckdb.compaction import Compaction
-from projections.duckdb.database import DuckDBDatabase, DuckDBOptions, create_tables
-from projections.duckdb.fold_store import DuckDBFoldStore
-from projections.duckdb.generations import KINDS
+from domain.usage.decoding.decoder import DecodingContext, decode_body
+from projections.duckdb.storage.compaction import Compaction
+from projections.duckdb.storage.database import DuckDBDatabase, DuckDBOptions, create_tables
+from projections.duckdb.storage.generations import KINDS
+from projections.duckdb.writing.fold_store import DuckDBFoldStore
+from projections.folding.projector import Projector
 from projections.identity.index import IdentityIndex
-from projections.projector import Projector
 from tests.fakes.event_log import InMemoryEventLog
 from tests.fakes.personal_keys import InMemoryPersonalKeys
 from tests.fakes.randomness import CountedRandomness
@@ -73,11 +74,11 @@ class FoldedLog:
     ) -> int:
         """Append one usage batch; answer its position."""
         lines = [event if isinstance(event, bytes) else json.dumps(event).encode() for event in events]
-        facts = DecodingFacts(scope, SEED, self.now)
+        facts = DecodingContext(scope, SEED, self.now)
         decoded = decode_body("application/x-ndjson", b"\n".join(lines), facts, group=group, atomic=atomic)
         stream = "usage/http/test"
         version = self.log.head_version(stream) + 1
-        block = BlockFacts(scope.tenant, scope.environment, stream, version, 0, 0, self.now)
+        block = BlockContext(scope.tenant, scope.environment, stream, version, 0, 0, self.now)
         state = encode_block(block, decoded.typed, decoded.free)
         return self.log.append([NewRecord(stream, version, USAGE_BATCH_TOPIC, state)])[0]
 

@@ -13,10 +13,10 @@ import duckdb
 import pyarrow as pa
 
 from domain.scope import Scope
-from domain.usage_columns import locator_of
-from projections.duckdb.database import create_tables
-from projections.duckdb.instants import naive
-from projections.duckdb.snapshot import DuckDBReads
+from domain.usage.locators import locator_of
+from domain.values.instants import naive
+from projections.duckdb.reading.snapshot import DuckDBReads
+from projections.duckdb.storage.database import create_tables
 
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from api.dialects.litellm.refusals import Refusal, detail, error
-from projections.budget_state import Access
+from api.dialects.litellm.error_shapes import Refusal, detail, error
+from projections.views.budget_state import Access
 
 BLOCKED_STATUS: Final = 400
 _LIMITS: Final = {"period_limit": "period", "total_limit": "total"}

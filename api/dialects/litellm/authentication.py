@@ -8,11 +8,11 @@ from typing import Annotated, Final
 from fastapi import Depends
 from starlette.requests import Request
 
-from api.authentication import KeyScope
-from api.dialects.litellm.refusals import Refusal, error
-from api.state import EngineOf
-from domain.api_key import KEY_MARK
-from projections.read_store import ApiKeyRecord
+from api.dialects.litellm.error_shapes import Refusal, error
+from api.http.authentication import KeyScope
+from api.http.state import EngineOf
+from domain.api_keys.api_key import KEY_MARK
+from projections.queries.api_keys import ApiKeyRecord
 
 AUTHORIZATION: Final = "authorization"
 #: In the order in which they are looked at.

@@ -19,10 +19,10 @@ from api.dialects.litellm.durations import (
     native_text,
     periods_ending_at,
 )
-from domain.budgets import BudgetLimits
-from domain.durations import duration_text, parse_duration
+from domain.budgets.access import BudgetLimits
 from domain.errors import InvalidInput
-from domain.money import money_text, usd
+from domain.values.durations import duration_text, parse_duration
+from domain.values.money import money_text, usd
 
 DIALECT: Final = "litellm"
 DIALECT_FIELDS: Final = "dialect_fields"

@@ -17,10 +17,10 @@ from api.dialects.litellm.budget_fields import (
     own_fields,
     with_own_fields,
 )
-from api.dialects.litellm.given import NewCustomerRequest, UpdateCustomerRequest
-from consumers.budgeted_customer_commands import BudgetedChange, BudgetOf
-from domain.customer_fields import LIMITS_AS_ONE
-from domain.json_numbers import plain_json
+from api.dialects.litellm.models.requests import NewCustomerRequest, UpdateCustomerRequest
+from consumers.commands.budgeted_customers import BudgetedChange, BudgetOf
+from domain.customers.fields import LIMITS_AS_ONE
+from domain.values.json_numbers import plain_json
 
 _REPLACED: Final = frozenset({"metadata", "model_limits"})
 #: The members that stand or fall with the period.

@@ -10,10 +10,12 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from api.dialects.litellm import activity, budgets, customers, health, listing, logs, spend_logs
-from api.dialects.litellm.bodies import BODY_MODELS
-from api.dialects.litellm.refusals import Refusal, answer_refusal, rendered_problem
-from api.problems import ProblemShapes
+from api.dialects.litellm.error_shapes import Refusal, answer_refusal, rendered_problem
+from api.dialects.litellm.request_reading import BODY_MODELS
+from api.dialects.litellm.routes import budgets, customers, health, logs, spend_logs
+from api.dialects.litellm.routes import customer_list as listing
+from api.dialects.litellm.routes import daily_activity as activity
+from api.http.problems import ProblemShapes
 
 #: Paths whose errors have LiteLLM's shapes.
 PREFIXES: Final = ("/customer", "/end_user", "/user", "/budget", "/spend", "/litellm")

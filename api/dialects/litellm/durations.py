@@ -18,9 +18,9 @@ from typing import Any, Final
 
 import msgspec
 
-from domain.durations import Duration, duration_text, parse_duration
 from domain.errors import InvalidInput
-from domain.field_rules import instant_text
+from domain.values.durations import Duration, duration_text, parse_duration
+from domain.values.instants import instant_text
 
 _WORDS: Final = frozenset({"hourly", "daily", "weekly", "monthly"})
 #: The unit may be written out: 1hr, 60min, 2 is no number of anything.

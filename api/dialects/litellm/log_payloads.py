@@ -7,14 +7,15 @@ event's time is when the request started. Messages and responses are not kept.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from domain.usage_rules import REQUEST_TYPE, SPECVERSION, TAGS_MAX
+from domain.usage.block_schema import REQUEST_TYPE
+from domain.usage.rules import SPECVERSION, TAGS_MAX
+from domain.values.instants import EPOCH
 
 SOURCE: Final = "litellm"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 #: Decimal places that a number of a payload may have, on either side of the point, to be looked at here.
 EXPONENT_MAX: Final = 40
 _STATUSES: Final = {"success": "succeeded", "failure": "failed"}
@@ -135,7 +136,7 @@ def _time(seconds: Any) -> str | None:
     if not _can_be_written_out(exact):
         return str(exact)
     try:
-        return (_EPOCH + timedelta(microseconds=int(exact * 1_000_000))).isoformat()
+        return (EPOCH + timedelta(microseconds=int(exact * 1_000_000))).isoformat()
     except OverflowError:
         return str(exact)
 

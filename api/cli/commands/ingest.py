@@ -1,0 +1,148 @@
+"""The command that meters a file: NDJSON of events, or CSV, Parquet and NDJSON of rows with a map."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import httpx
+import msgspec
+import typer
+
+from api.cli.options import AsJson, DataFolderOption, KeyOption, UrlOption, settings_with
+from api.cli.output.exit_codes import CommandFailed, ExitCode
+from api.cli.output.progress import progress_bar
+from api.cli.output.tables import print_json, print_lines, print_table
+from api.cli.server.connection import connected
+from api.cli.server.http_client import Connection, problem_text
+from consumers.errors import FileUnreadable
+from consumers.files.event_batches import Batch, read_batches
+from consumers.files.maps import FileMap, MapInvalid, read_map
+from domain.usage.outcomes import OUTCOMES
+
+SHOWN_OUTCOMES_MAX: Final = 20
+RETRIES_MAX: Final = 120
+RETRY_SECONDS_MAX: Final = 10.0
+LAG_POLLS_MAX: Final = 6_000
+LAG_POLL_SECONDS: Final = 0.1
+
+
+class Ingested(msgspec.Struct):
+    """What has become of a file so far. `not_yet_counted` are stored, but their outcome was not waited for."""
+
+    file: str
+    events: int = 0
+    counts: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
+    not_yet_counted: int = 0
+    position: int = 0
+    outcomes: list[dict[str, Any]] = msgspec.field(default_factory=list)
+
+    def add(self, batch: Batch, receipt: dict[str, Any]) -> None:
+        """Take the engine's answer to a batch."""
+        self.events += batch.events
+        self.position = max(self.position, receipt["position"])
+        if "counts" not in receipt:
+            self.not_yet_counted += batch.events
+            return
+        for outcome in OUTCOMES:
+            self.counts[outcome] += receipt["counts"][outcome]
+        worth_showing = [entry for entry in receipt["outcomes"] if entry["outcome"] in ("rejected", "conflict")]
+        self.outcomes += worth_showing[: SHOWN_OUTCOMES_MAX - len(self.outcomes)]
+
+
+def ingest(
+    file: Annotated[
+        Path, typer.Argument(help="NDJSON, CSV or Parquet file.", exists=True, dir_okay=False, readable=True)
+    ],
+    map_file: Annotated[
+        Path | None, typer.Option("--map", metavar="MAP.yml", help="Which column is what.", exists=True, dir_okay=False)
+    ] = None,
+    source: Annotated[str | None, typer.Option(help="Source of the events, instead of the map's.")] = None,
+    data: DataFolderOption = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Meter the usage in a file. The same file again, or grown, counts nothing twice."""
+    file_map = map_from(map_file, source)
+    ingested = Ingested(str(file))
+    settings = settings_with(data_dir=data)
+    with connected(settings, url, key, new_folder=True) as engine:
+        size_bytes = max(file.stat().st_size, 1)
+        with progress_bar(f"Metering {file.name}", of_bytes=True) as advance:
+            try:
+                for batch in read_batches(file, file_map):
+                    receipt = post_batch(engine, batch)
+                    ingested.add(batch, receipt)
+                    if "counts" not in receipt:
+                        _wait_for_the_fold(engine, settings.fold_lag_seconds_max)
+                    advance(min(batch.end_bytes, size_bytes), size_bytes, "")
+            except (FileUnreadable, OSError) as error:
+                raise CommandFailed(ExitCode.WRONG_USE, f"{file}: {error}") from error
+    _print(ingested, as_json)
+    if ingested.counts["rejected"] or ingested.counts["conflict"]:
+        raise typer.Exit(ExitCode.DIFFERENCES)
+
+
+def map_from(path: Path | None, source: str | None) -> FileMap | None:
+    """The map of a file with the source that was given instead of its own; `CommandFailed` names what is wrong."""
+    if path is None:
+        if source is not None:
+            raise CommandFailed(ExitCode.WRONG_USE, "--source goes with --map: without a map the events name their own")
+        return None
+    try:
+        file_map = read_map(path.read_bytes())
+    except MapInvalid as error:
+        raise CommandFailed(
+            ExitCode.WRONG_USE, "\n".join(f"{path}: {problem}" for problem in error.problems)
+        ) from error
+    return file_map if source is None else file_map.model_copy(update={"source": source})
+
+
+def post_batch(engine: Connection, batch: Batch) -> dict[str, Any]:
+    """The receipt of a batch. An engine that is full is asked again: what it has counted already, it knows."""
+    for _ in range(RETRIES_MAX):
+        answer = engine.raw("POST", "/v1/events", content=batch.body, headers={"Content-Type": "application/x-ndjson"})
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            break
+        time.sleep(_retry_seconds(answer))
+    else:
+        raise CommandFailed(ExitCode.UNREACHABLE, f"{problem_text(answer)}\nThe same file can be ingested again.")
+    if answer.is_error:
+        raise CommandFailed(ExitCode.REFUSED, problem_text(answer))
+    receipt: dict[str, Any] = answer.json()
+    return receipt
+
+
+def _wait_for_the_fold(engine: Connection, lag_seconds_max: float) -> None:
+    """Pause while the fold is further behind, so that a bulk load does not keep everybody else waiting."""
+    for _ in range(LAG_POLLS_MAX):
+        state = engine.raw("GET", "/readyz")
+        if state.is_error:
+            raise CommandFailed(ExitCode.UNREACHABLE, f"the engine stands still: {state.json().get('failure')}")
+        if state.json()["behind_seconds"] <= lag_seconds_max:
+            return
+        time.sleep(LAG_POLL_SECONDS)
+    raise CommandFailed(ExitCode.UNREACHABLE, "the fold does not catch up; the same file can be ingested again")
+
+
+def _retry_seconds(answer: httpx.Response) -> float:
+    try:
+        return min(max(float(answer.headers.get("Retry-After", "1")), 0.0), RETRY_SECONDS_MAX)
+    except ValueError:
+        return RETRY_SECONDS_MAX
+
+
+def _print(ingested: Ingested, as_json: bool) -> None:
+    if as_json:
+        print_json(msgspec.to_builtins(ingested))
+        return
+    counts = [{"outcome": outcome, "events": count} for outcome, count in ingested.counts.items()]
+    if ingested.not_yet_counted:
+        counts.append({"outcome": "not yet counted", "events": ingested.not_yet_counted})
+    print_table(f"{ingested.file}: {ingested.events} events", counts, ("outcome", "events"))
+    if ingested.outcomes:
+        columns = ("source", "id", "outcome", "reason", "detail")
+        print_table("The first that were not counted", ingested.outcomes, columns)
+    print_lines(f"true for log position {ingested.position}")

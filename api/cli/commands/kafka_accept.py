@@ -1,0 +1,54 @@
+"""The command that lets a stopped partition go on; `meterfold kafka accept`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+import typer
+
+from api.cli.commands.kafka import BootstrapOption, kafka_failures
+from api.cli.options import AsJson, DataFolderOption, settings_with
+from api.cli.output.exit_codes import CommandFailed, ExitCode
+from api.cli.output.tables import print_json, print_lines
+from consumers.errors import FolderUnusable
+from domain.errors import DomainError, InvalidInput
+
+
+def accept(
+    topic: Annotated[str, typer.Option(help="Topic of the partition that has stopped.")],
+    partition: Annotated[int, typer.Option(min=0, help="Its number.")],
+    from_offset: Annotated[
+        int | None,
+        typer.Option(min=0, help="Go on from here. [default: the first that the broker has; nothing counts twice]"),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why; kept in the log.")] = "accepted by an operator",
+    data: DataFolderOption = None,
+    bootstrap: BootstrapOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Accept that Kafka has less than was read of a partition, and go on with what it has."""
+    settings = settings_with(data_dir=data, kafka_bootstrap=bootstrap)
+    from kafka import KafkaConsumer, TopicPartition
+
+    from consumers.bootstrap import open_partition_appender
+    from consumers.kafka.connection import broker_failures, client_options
+    from consumers.kafka.consumer.offset_acceptance import accept_offset
+
+    with kafka_failures():
+        options = client_options(settings)
+        try:
+            with open_partition_appender(settings) as appender, broker_failures(settings):
+                client = KafkaConsumer(**options, enable_auto_commit=False, allow_auto_create_topics=False)
+                try:
+                    accepted = accept_offset(client, appender, TopicPartition(topic, partition), from_offset, reason)
+                finally:
+                    client.close()
+        except InvalidInput as error:
+            raise CommandFailed(ExitCode.REFUSED, str(error)) from error
+        except (FolderUnusable, DomainError) as error:
+            raise CommandFailed(ExitCode.UNREACHABLE, str(error)) from error
+    if as_json:
+        print_json(msgspec.to_builtins(accepted))
+    else:
+        print_lines(f"{topic}:{partition} goes on from offset {accepted.next_offset} (position {accepted.position})")

@@ -1,0 +1,25 @@
+"""The command that shows every setting."""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+
+from api.cli.options import AsJson, DataFolderOption, settings_with
+from api.cli.output.tables import print_json, print_message, print_table
+from consumers.settings import shown_settings, unknown_variables
+
+
+def settings(data: DataFolderOption = None, as_json: AsJson = False) -> None:
+    """Show every setting, its value and where it comes from. Secrets are masked."""
+    given = {"data_dir"} if data is not None else set()
+    found = [
+        msgspec.to_builtins(setting) for setting in shown_settings(settings_with(data_dir=data), os.environ, given)
+    ]
+    for name in unknown_variables(os.environ):
+        print_message(f"warning: {name} is no setting")
+    if as_json:
+        print_json({"data": found})
+    else:
+        print_table("Settings", found, ("variable", "value", "origin", "description"))

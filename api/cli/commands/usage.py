@@ -1,0 +1,170 @@
+"""Commands about usage: what was used, in this period, in past ones, what is left, and whether one may go on."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from api.cli.options import (
+    AsJson,
+    AsOf,
+    CustomerArgument,
+    DataFolderOption,
+    KeyOption,
+    MinPosition,
+    UrlOption,
+    settings_with,
+)
+from api.cli.output.tables import print_fields, print_json, print_lines, print_table
+from api.cli.server.connection import connected
+from api.cli.server.http_client import path_to
+
+MEASURES = (
+    "requests",
+    "input_tokens",
+    "cached_input_tokens",
+    "output_tokens",
+    "total_tokens",
+    "cost_usd",
+    "reported_cost_usd",
+)
+
+
+class Window(StrEnum):
+    """How long the windows are that usage is summed over."""
+
+    MINUTE = "minute"
+    HOUR = "hour"
+    DAY = "day"
+    MONTH = "month"
+
+
+def usage(
+    customer: Annotated[str | None, typer.Argument(metavar="CUSTOMER", help="Id; all customers without.")] = None,
+    begin: Annotated[
+        str | None, typer.Option("--from", help="Instant it begins. [default: the current period's]")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Instant it ends before. [default: now]")] = None,
+    window: Annotated[Window | None, typer.Option(help="Sum up by windows of this length.")] = None,
+    timezone: Annotated[str | None, typer.Option(help="IANA time zone of the windows.")] = None,
+    group_by: Annotated[list[str] | None, typer.Option(help="Sum up by this as well; may be repeated.")] = None,
+    meter: Annotated[str | None, typer.Option(help="Show the value of this meter instead.")] = None,
+    as_of: AsOf = None,
+    min_position: MinPosition = None,
+    data: DataFolderOption = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show usage, of one customer or of all, by windows and groups."""
+    params = {
+        "from": begin,
+        "to": end,
+        "window": window,
+        "timezone": timezone,
+        "group_by": ",".join(group_by) if group_by else None,
+        "meter": meter,
+        "as_of": as_of,
+        "min_position": min_position,
+    }
+    path = "/v1/usage" if customer is None else path_to("v1", "customers", customer, "usage")
+    with connected(settings_with(data_dir=data), url, key) as engine:
+        answer = engine.send("GET", path, params=params)
+    if as_json:
+        print_json(answer)
+        return
+    groups = [f"group.{name}" for name in (group_by or ())]
+    columns = ["window_start", *groups, *(("value",) if meter else MEASURES)]
+    print_table(f"Usage of {customer or 'all customers'}, {answer['from']} to {answer['to']}", answer["data"], columns)
+    _print_position(answer)
+
+
+def current_usage(
+    customer: CustomerArgument,
+    as_of: AsOf = None,
+    min_position: MinPosition = None,
+    data: DataFolderOption = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a customer has used in its current period, by model."""
+    answer = _customer(customer, "current-usage", data, url, key, as_of=as_of, min_position=min_position)
+    if as_json:
+        print_json(answer)
+        return
+    period = answer["period"]
+    rows = [*answer["by_model"], {"model": "all", **answer["usage"]}]
+    print_table(
+        f"Current usage of {customer}, {period['start']} to {period['end']}", rows, ("provider", "model", *MEASURES)
+    )
+    _print_position(answer)
+
+
+def past_usage(
+    customer: CustomerArgument,
+    periods: Annotated[int | None, typer.Option(min=1, max=120, help="How many periods. [default: 6]")] = None,
+    as_of: AsOf = None,
+    min_position: MinPosition = None,
+    data: DataFolderOption = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a customer used in past periods: at their closing, now, and the difference."""
+    answer = _customer(customer, "past-usage", data, url, key, periods=periods, as_of=as_of, min_position=min_position)
+    if as_json:
+        print_json(answer)
+        return
+    columns = ("start", "end", "closed", "now.requests", "now.total_tokens")
+    costs = ("at_closing.reported_cost_usd", "now.reported_cost_usd", "difference.reported_cost_usd")
+    print_table(f"Past usage of {customer}", answer["periods"], columns + costs)
+    _print_position(answer)
+
+
+def budget(
+    customer: CustomerArgument,
+    min_position: MinPosition = None,
+    data: DataFolderOption = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a customer's budget: limits, what is spent, what is left, and when it starts anew."""
+    answer = _customer(customer, "budget", data, url, key, min_position=min_position)
+    if as_json:
+        print_json(answer)
+        return
+    print_fields(f"Budget of {customer}", {name: value for name, value in answer.items() if name != "model_limits"})
+    if answer["model_limits"]:
+        columns = ("model", "limit_usd", "spent_usd", "remaining_usd", "resets_at")
+        print_table("Limits of models", answer["model_limits"], columns)
+
+
+def access(
+    customer: CustomerArgument,
+    model: Annotated[str | None, typer.Option(help="The model that is asked for.")] = None,
+    data: DataFolderOption = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether a customer may go on, and why."""
+    answer = _customer(customer, "access", data, url, key, model=model)
+    if as_json:
+        print_json(answer)
+        return
+    print_lines(f"{'allowed' if answer['allowed'] else 'refused'}: {answer['reason']}")
+    if answer["limits"]:
+        print_table("Limits", answer["limits"], ("name", "limit", "spent", "remaining", "resets_at"))
+
+
+def _customer(customer: str, what: str, data: Any, url: str | None, key: str | None, **params: Any) -> Any:
+    with connected(settings_with(data_dir=data), url, key) as engine:
+        return engine.get(path_to("v1", "customers", customer, what), **params)
+
+
+def _print_position(answer: Any) -> None:
+    print_lines(f"true for log position {answer['position']}")

@@ -1,0 +1,213 @@
+"""/budget/new, update, info, delete, list and settings. Errors are {"detail": {"error": ...}} here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from functools import partial
+from tempfile import SpooledTemporaryFile
+from typing import Annotated, Any, Final
+
+import msgspec
+from fastapi import APIRouter, Depends
+from starlette.responses import Response, StreamingResponse
+
+from api.dialects.litellm.authentication import Administrator
+from api.dialects.litellm.budget_fields import BUDGET_MEMBERS, BadDuration, native_changes
+from api.dialects.litellm.error_shapes import breach_of, detail
+from api.dialects.litellm.models.requests import BudgetDeleteRequest, BudgetNewRequest, BudgetQuery, BudgetRequest
+from api.dialects.litellm.models.responses import BudgetRow
+from api.dialects.litellm.request_reading import body_of, described, parameters, query_of
+from api.dialects.litellm.views import budget_row
+from api.dialects.litellm.writing import fresh_id, is_seed, json_answer, provenance_of, written
+from api.http.state import ApiState, StateOf
+from consumers.commands.handler import CommandResult
+from domain.errors import AlreadyExists, InvalidInput, NotFound
+from domain.scope import Scope
+from projections.queries.api_keys import ApiKeyRecord
+from projections.queries.snapshot import Snapshot
+from projections.views.shared_budgets import SharedBudgetView, shared_budget
+
+router = APIRouter(tags=["budget management"], prefix="/budget")
+#: What of the list of all budgets is in memory at most; the rest waits on disk.
+SPOOLED_BYTES_MAX: Final = 1 << 20
+PIECE_BYTES: Final = 1 << 16
+_AMOUNTS: Final = ("max_budget", "soft_budget")
+_REPLACED: Final = frozenset({"model_limits"})
+#: The members that /budget/settings tells, in its order, with the names of their types.
+_SETTINGS: Final = {
+    "max_budget": "Float",
+    "soft_budget": "Float",
+    "max_parallel_requests": "Integer",
+    "tpm_limit": "Integer",
+    "rpm_limit": "Integer",
+    "tpd_limit": "Integer",
+    "budget_duration": "String",
+    "model_max_budget": "Object",
+}
+_OF_A_SETTING: Final[dict[str, Any]] = {
+    "stored_in_db": True,
+    "field_default_value": None,
+    "premium_field": False,
+    "nested_fields": None,
+    "field_options": None,
+    "field_tab": None,
+    "source": "unset",
+    "editable": True,
+}
+
+
+@router.post("/new", response_model=BudgetRow, openapi_extra=described(BudgetNewRequest))
+async def new_budget(
+    state: StateOf, key: Administrator, given: Annotated[BudgetNewRequest, Depends(body_of(BudgetNewRequest))]
+) -> Response:
+    """Make a budget that customers can name."""
+    budget_id = given.budget_id or fresh_id()
+    members = {name: value for name, value in given.given.items() if name in BUDGET_MEMBERS and value is not None}
+    _check_amounts(state, members)
+
+    def create() -> Sequence[CommandResult[Any]]:
+        changes = _native(state, members, {})
+        commands = state.engine.commands
+        try:
+            return [commands.create_budget(key.scope, budget_id, changes, provenance_of(key))]
+        except AlreadyExists:
+            raise detail(400, f"Budget with id '{budget_id}' already exists.") from None
+        except InvalidInput as problem:
+            raise breach_of(problem) from None
+
+    return await written(state, create, _shown(state, key, budget_id))
+
+
+@router.post("/update", response_model=BudgetRow | None, openapi_extra=described(BudgetNewRequest))
+async def update_budget(
+    state: StateOf, key: Administrator, given: Annotated[BudgetNewRequest, Depends(body_of(BudgetNewRequest))]
+) -> Response:
+    """Change a budget for everybody who names it: null clears. Answers null when there is no such budget."""
+    if not given.budget_id:
+        raise detail(400, "budget_id is required")
+    budget_id = given.budget_id
+    members = {name: value for name, value in given.given.items() if name in BUDGET_MEMBERS}
+    _check_amounts(state, members)
+
+    def decide(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        return _native(state, members, fields)
+
+    def update() -> Sequence[CommandResult[Any]]:
+        commands = state.engine.commands
+        try:
+            return [commands.change_budget(key.scope, budget_id, decide, provenance_of(key), _REPLACED)]
+        except NotFound:
+            return []
+        except InvalidInput as problem:
+            raise breach_of(problem) from None
+
+    return await written(state, update, _shown(state, key, budget_id))
+
+
+@router.post("/info", response_model=list[BudgetRow], openapi_extra=described(BudgetRequest))
+def info_budget(
+    state: StateOf, key: Administrator, given: Annotated[BudgetRequest, Depends(body_of(BudgetRequest))]
+) -> Response:
+    """Some budgets; ids that name none are left out."""
+    if not given.budgets:
+        raise detail(400, f"Specify list of budget id's to query. Passed in={given.budgets}")
+    with state.engine.reads.snapshot() as snapshot:
+        found = snapshot.budgets_named(key.scope, given.budgets)
+        now = state.engine.now()
+        named = [shared_budget(name, found.get(name, ()), now) for name in dict.fromkeys(given.budgets)]
+        return json_answer([budget_row(one, now) for one in named if one is not None], snapshot.point().position)
+
+
+@router.get("/list", response_model=list[BudgetRow])
+def list_budget(state: StateOf, key: Administrator) -> Response:
+    """All budgets in the order in which they were made, streamed."""
+    return StreamingResponse(_everything(state, key.scope), media_type="application/json")
+
+
+@router.get("/settings", response_model=list[dict[str, Any]], openapi_extra=parameters(BudgetQuery))
+def budget_settings(
+    state: StateOf, key: Administrator, query: Annotated[BudgetQuery, Depends(query_of(BudgetQuery))]
+) -> Response:
+    """What can be set of a budget, and what it is set to."""
+    with state.engine.reads.snapshot() as snapshot:
+        budget = _budget(snapshot, state, key.scope, query.budget_id)
+    row = {} if budget is None else budget_row(budget, state.engine.now())
+    described_members = BudgetNewRequest.model_fields
+    return json_answer(
+        [
+            {
+                "field_name": name,
+                "field_type": kind,
+                "field_description": described_members[name].description,
+                "field_value": row.get(name),
+                **_OF_A_SETTING,
+            }
+            for name, kind in _SETTINGS.items()
+        ]
+    )
+
+
+@router.post("/delete", response_model=BudgetRow | None, openapi_extra=described(BudgetDeleteRequest))
+async def delete_budget(
+    state: StateOf, key: Administrator, given: Annotated[BudgetDeleteRequest, Depends(body_of(BudgetDeleteRequest))]
+) -> Response:
+    """Take a budget away; who names it is on none then. Answers what it was, null when there is no such budget."""
+    before: list[SharedBudgetView] = []
+
+    def delete() -> Sequence[CommandResult[Any]]:
+        with state.engine.reads.snapshot() as snapshot:
+            budget = _budget(snapshot, state, key.scope, given.id)
+        if budget is None:
+            return []
+        before.append(budget)
+        try:
+            return [state.engine.commands.delete_budget(key.scope, given.id, provenance_of(key))]
+        except NotFound:
+            before.clear()
+            return []
+
+    return await written(state, delete, lambda snapshot: budget_row(before[0], state.engine.now()) if before else None)
+
+
+def _check_amounts(state: ApiState, members: Mapping[str, Any]) -> None:
+    for name in _AMOUNTS:
+        amount: Decimal | None = members.get(name)
+        if amount is not None and amount < 0 and not is_seed(state):
+            raise detail(400, f"{name} must be a non-negative finite number. Received: {float(amount)}")
+
+
+def _native(state: ApiState, members: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return native_changes(members, current, state.engine.now(), is_seed(state))
+    except BadDuration as problem:
+        raise detail(400, str(problem)) from None
+    except InvalidInput as problem:
+        raise breach_of(problem) from None
+
+
+def _budget(snapshot: Snapshot, state: ApiState, scope: Scope, budget_id: str) -> SharedBudgetView | None:
+    return shared_budget(budget_id, snapshot.budget_facts(scope, budget_id), state.engine.now())
+
+
+def _shown(state: ApiState, key: ApiKeyRecord, budget_id: str) -> Callable[[Snapshot], Any]:
+    def show(snapshot: Snapshot) -> Any:
+        budget = _budget(snapshot, state, key.scope, budget_id)
+        return None if budget is None else budget_row(budget, state.engine.now())
+
+    return show
+
+
+def _everything(state: ApiState, scope: Scope) -> Iterator[bytes]:
+    """One JSON array, of one log position. It waits in a file, so that a slow client holds no snapshot open."""
+    now, opening = state.engine.now(), b"["
+    with SpooledTemporaryFile(SPOOLED_BYTES_MAX) as spooled:
+        with state.engine.reads.snapshot() as snapshot:
+            for name, facts in snapshot.budgets(scope):
+                budget = shared_budget(name, facts, now)
+                if budget is not None:
+                    spooled.write(opening + msgspec.json.encode(budget_row(budget, now)))
+                    opening = b","
+        spooled.write(b"[]" if opening == b"[" else b"]")
+        spooled.seek(0)
+        yield from iter(partial(spooled.read, PIECE_BYTES), b"")

@@ -1,0 +1,90 @@
+"""GET /customer/list: all customers, streamed; with page or page_size, a page of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from anyio import to_thread
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from api.dialects.litellm.authentication import Administrator
+from api.dialects.litellm.models.requests import ListQuery
+from api.dialects.litellm.models.responses import CustomerResponse
+from api.dialects.litellm.request_reading import checked_query, parameters
+from api.dialects.litellm.routes.customers import TAG
+from api.dialects.litellm.views import customer_object
+from api.dialects.litellm.writing import is_seed
+from api.http.state import ApiState, StateOf
+from domain.scope import Scope
+from projections.queries.customers import CustomerRecord
+from projections.queries.snapshot import Snapshot
+from projections.views.budget_list import budgeted_customers
+from projections.views.customers import customer_view
+
+#: Customers of one piece of the stream; each piece is read in a snapshot of its own.
+STREAMED_ROWS: Final = 1_000
+_PAGING: Final = ("page", "page_size")
+
+
+async def list_end_user(request: Request, state: StateOf, key: Administrator) -> Response:
+    """Customers by id. Without page and page_size: all of them."""
+    given = {} if is_seed(state) else dict(request.query_params)
+    query = checked_query(ListQuery, given)
+    if any(name in given for name in _PAGING):
+        return await to_thread.run_sync(_page, state, key.scope, query)
+    return StreamingResponse(_everybody(state, key.scope, query.search), media_type="application/json")
+
+
+def _page(state: ApiState, scope: Scope, query: ListQuery) -> Response:
+    with state.engine.reads.snapshot() as snapshot:
+        offset = (query.page - 1) * query.page_size
+        records = snapshot.customer_page(scope, offset, query.page_size, query.search)
+        return Response(b"[" + _objects(snapshot, state, scope, records) + b"]", media_type="application/json")
+
+
+def _everybody(state: ApiState, scope: Scope, search: str | None) -> Iterator[bytes]:
+    """One JSON array in pieces; only one of them is in memory."""
+    after, now = None, state.engine.now()
+    opening = b"["
+    while True:
+        with state.engine.reads.snapshot() as snapshot:
+            records = snapshot.customers(scope, after, STREAMED_ROWS)
+            piece = _objects(snapshot, state, scope, [one for one in records if _matches(one, search, now)])
+        if piece:
+            yield opening + piece
+            opening = b","
+        if len(records) < STREAMED_ROWS:
+            break
+        after = records[-1].customer_id
+    yield b"[]" if opening == b"[" else b"]"
+
+
+def _objects(snapshot: Snapshot, state: ApiState, scope: Scope, records: list[CustomerRecord]) -> bytes:
+    """JSON objects with commas between them."""
+    found = budgeted_customers(snapshot, scope, records, state.engine.now())
+    return b",".join(msgspec.json.encode(customer_object(one)) for one in found)
+
+
+def _matches(record: CustomerRecord, search: str | None, now: datetime) -> bool:
+    if not search:
+        return True
+    name = customer_view(record, now).fields.get("name") if record.facts else None
+    return any(search.lower() in text.lower() for text in (record.customer_id, name or ""))
+
+
+def listing_routes(prefix: str) -> APIRouter:
+    """The route below /customer, or its older name."""
+    router = APIRouter(prefix=prefix, tags=[TAG])
+    router.add_api_route(
+        "/list",
+        list_end_user,
+        methods=["GET"],
+        response_model=list[CustomerResponse],
+        openapi_extra=parameters(ListQuery),
+    )
+    return router

@@ -1,0 +1,245 @@
+"""/customer/new, update, delete, block, unblock and info; the same below /end_user, and two of them below /user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from api.dialects.litellm.authentication import Administrator
+from api.dialects.litellm.budget_fields import BadDuration
+from api.dialects.litellm.customer_changes import creation, update
+from api.dialects.litellm.error_shapes import Refusal, breach, breach_of, detail, detail_in_error, error
+from api.dialects.litellm.models.requests import (
+    BlockUsers,
+    DeleteCustomerRequest,
+    InfoQuery,
+    NewCustomerRequest,
+    UpdateCustomerRequest,
+)
+from api.dialects.litellm.models.responses import (
+    BlockUsersResponse,
+    CustomerResponse,
+    DeleteCustomersResponse,
+    UnblockUsersResponse,
+)
+from api.dialects.litellm.request_reading import body_of, described, parameters, query_of
+from api.dialects.litellm.views import customer_object
+from api.dialects.litellm.writing import customer_now, fresh_id, is_seed, json_answer, provenance_of, written
+from api.http.state import ApiState, StateOf
+from consumers.commands.budgeted_customers import BudgetedChange, BudgetOf, NoSuchCustomer
+from consumers.commands.handler import CommandResult
+from domain.errors import AlreadyExists, InvalidInput, NotFound
+from domain.values.identifiers import checked_id
+from projections.queries.api_keys import ApiKeyRecord
+from projections.queries.snapshot import PAGE_ROWS_MAX, Snapshot
+from projections.views.customers import customer_view
+
+TAG: Final = "Customer Management"
+#: How many ids that remain blocked an unblocking tells at most.
+BLOCKED_SHOWN_MAX: Final = PAGE_ROWS_MAX
+
+
+async def new_end_user(
+    state: StateOf, key: Administrator, given: Annotated[NewCustomerRequest, Depends(body_of(NewCustomerRequest))]
+) -> Response:
+    """Create a customer. One that is known by its usage alone is adopted with that usage."""
+    user_id = _checked(given.user_id)
+
+    def create() -> Sequence[CommandResult[Any]]:
+        with _refusing(given.budget_id):
+            now, own_budget_id = state.engine.now(), fresh_id()
+
+            def decide(_: Any, budget_of: BudgetOf) -> BudgetedChange:
+                return creation(given, budget_of, own_budget_id, now, is_seed(state))
+
+            try:
+                commands = state.engine.commands
+                return [commands.create_budgeted_customer(key.scope, user_id, decide, provenance_of(key))]
+            except AlreadyExists:
+                told = f"Customer already exists, passed user_id={user_id}. Please pass a new user_id."
+                raise error(400, "bad_request", told, "user_id") from None
+
+    return await written(state, create, lambda snapshot: _shown(snapshot, state, key, user_id))
+
+
+async def update_end_user(
+    state: StateOf,
+    key: Administrator,
+    given: Annotated[UpdateCustomerRequest, Depends(body_of(UpdateCustomerRequest))],
+) -> Response:
+    """Change a customer. A limit of a shared budget changes for everybody who names it."""
+    user_id = _checked(given.user_id)
+
+    def change() -> Sequence[CommandResult[Any]]:
+        now, own_budget_id = state.engine.now(), fresh_id()
+
+        def decide(customer: Any, budget_of: BudgetOf) -> BudgetedChange:
+            return update(given, customer, budget_of, own_budget_id, now, is_seed(state))
+
+        with _refusing(given.budget_id):
+            seen_at = _existing(state, key, [user_id]).get(user_id)
+            try:
+                commands = state.engine.commands
+                return [commands.change_budgeted_customer(key.scope, user_id, decide, provenance_of(key), seen_at)]
+            except NoSuchCustomer:
+                raise _unknown(state, user_id, "user_id") from None
+
+    return await written(state, change, lambda snapshot: _shown(snapshot, state, key, user_id))
+
+
+async def delete_end_user(
+    state: StateOf,
+    key: Administrator,
+    given: Annotated[DeleteCustomerRequest, Depends(body_of(DeleteCustomerRequest))],
+) -> Response:
+    """End the lives of customers: of all of them, or of none when one is unknown. What was used stays in reports."""
+    ids = list(dict.fromkeys(given.user_ids))
+    if not ids:
+        raise error(400, "bad_request", "user_id is required, passed user_id = []", "user_ids")
+
+    def delete() -> Sequence[CommandResult[Any]]:
+        seen_at = _existing(state, key, ids)
+        _refuse_missing([user_id for user_id in ids if user_id not in seen_at])
+        deleted = state.engine.commands.delete_customers(key.scope, seen_at, provenance_of(key))
+        _refuse_missing(deleted.state)
+        return [deleted]
+
+    told = {
+        "deleted_customers": len(ids),
+        "message": f"Successfully deleted customers with ids: {ids}",
+    }
+    return await written(state, delete, lambda snapshot: told)
+
+
+async def block_user(
+    state: StateOf, key: Administrator, given: Annotated[BlockUsers, Depends(body_of(BlockUsers))]
+) -> Response:
+    """Refuse customers access, known ones or not yet known ones."""
+    ids = [_checked(user_id, "user_ids") for user_id in dict.fromkeys(given.user_ids)]
+
+    def block() -> Sequence[CommandResult[Any]]:
+        commands, provenance = state.engine.commands, provenance_of(key)
+        return [commands.block_customer_created_if_new(key.scope, user_id, provenance) for user_id in ids]
+
+    def show(snapshot: Snapshot) -> Any:
+        return {"blocked_users": [_shown(snapshot, state, key, user_id, with_budget=False) for user_id in ids]}
+
+    return await written(state, block, show)
+
+
+async def unblock_user(
+    state: StateOf, key: Administrator, given: Annotated[BlockUsers, Depends(body_of(BlockUsers))]
+) -> Response:
+    """Take blocks back. Answers the ids that remain blocked, the first thousand of them."""
+    ids = list(dict.fromkeys(given.user_ids))
+
+    def unblock() -> Sequence[CommandResult[Any]]:
+        commands, provenance = state.engine.commands, provenance_of(key)
+        results: list[CommandResult[Any]] = []
+        for user_id, seen_at in _existing(state, key, ids).items():
+            with suppress(NotFound):  # deleted since by somebody else
+                results.append(commands.unblock_customer(key.scope, user_id, provenance, seen_at=seen_at))
+        return results
+
+    def show(snapshot: Snapshot) -> Any:
+        now = state.engine.now()
+        records = snapshot.customers_blocked(key.scope, BLOCKED_SHOWN_MAX)
+        views = [customer_view(record, now) for record in records]
+        return {"blocked_users": [view.customer_id for view in views if view.exists and view.blocked]}
+
+    return await written(state, unblock, show)
+
+
+def end_user_info(
+    state: StateOf, key: Administrator, query: Annotated[InfoQuery, Depends(query_of(InfoQuery))]
+) -> Response:
+    """One customer."""
+    with state.engine.reads.snapshot() as snapshot:
+        found = customer_now(snapshot, key.scope, query.end_user_id, state.engine.now())
+        if found is None:
+            raise _unknown(state, query.end_user_id, "end_user_id")
+        return json_answer(customer_object(found), snapshot.point().position)
+
+
+def _shown(
+    snapshot: Snapshot, state: ApiState, key: ApiKeyRecord, user_id: str, with_budget: bool = True
+) -> dict[str, Any]:
+    found = customer_now(snapshot, key.scope, user_id, state.engine.now())
+    if found is None:  # deleted since by somebody else
+        raise _unknown(state, user_id, "user_id")
+    return customer_object(found, with_budget)
+
+
+def _existing(state: ApiState, key: ApiKeyRecord, user_ids: Sequence[str]) -> dict[str, datetime | None]:
+    """Those that are customers now, created or known by their usage, and when that was last seen."""
+    now = state.engine.now()
+    with state.engine.reads.snapshot() as snapshot:
+        records = [snapshot.customer(key.scope, user_id) for user_id in user_ids]
+    return {one.customer_id: one.last_event_at for one in records if one is not None and customer_view(one, now).exists}
+
+
+def _refuse_missing(user_ids: Sequence[str]) -> None:
+    if user_ids:
+        raise error(404, "not_found", f"End User Id(s)={', '.join(user_ids)} do not exist in db", "user_ids")
+
+
+def _checked(user_id: str, field: str = "user_id") -> str:
+    try:
+        return checked_id(field, user_id)
+    except InvalidInput as problem:
+        raise breach(field, problem.rule) from None
+
+
+@contextmanager
+def _refusing(budget_id: str | None) -> Iterator[None]:
+    """What may be wrong with a customer and its budget, in LiteLLM's shapes."""
+    try:
+        yield
+    except BadDuration as problem:
+        raise detail_in_error(400, str(problem)) from None
+    except InvalidInput as problem:
+        raise breach_of(problem) from None
+    except NoSuchCustomer:
+        raise
+    except NotFound:
+        raise error(404, "not_found", f"Budget Id={budget_id} does not exist in db", "budget_id") from None
+
+
+def _unknown(state: ApiState, user_id: str, param: str) -> Refusal:
+    told = f"End User Id={user_id} does not exist in db"
+    if not is_seed(state):
+        return error(404, "not_found", told, param)
+    return detail(400, told) if param == "end_user_id" else detail_in_error(400, told)
+
+
+def customer_routes(prefix: str) -> APIRouter:
+    """The routes below /customer, or its older name."""
+    router = APIRouter(prefix=prefix, tags=[TAG])
+    for name, route, model, body in (
+        ("new", new_end_user, CustomerResponse, NewCustomerRequest),
+        ("update", update_end_user, CustomerResponse, UpdateCustomerRequest),
+        ("delete", delete_end_user, DeleteCustomersResponse, DeleteCustomerRequest),
+    ):
+        router.add_api_route(f"/{name}", route, methods=["POST"], response_model=model, openapi_extra=described(body))
+    router.add_api_route(
+        "/info", end_user_info, methods=["GET"], response_model=CustomerResponse, openapi_extra=parameters(InfoQuery)
+    )
+    return router
+
+
+def blocking_routes(prefix: str) -> APIRouter:
+    """The two routes that exist below /user too."""
+    router = APIRouter(prefix=prefix, tags=[TAG])
+    for name, route, model in (
+        ("block", block_user, BlockUsersResponse),
+        ("unblock", unblock_user, UnblockUsersResponse),
+    ):
+        router.add_api_route(
+            f"/{name}", route, methods=["POST"], response_model=model, openapi_extra=described(BlockUsers)
+        )
+    return router

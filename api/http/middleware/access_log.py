@@ -1,0 +1,57 @@
+"""One line and one observation for every request: what was asked, by which key id, how it ended, how long it took."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Final
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.http.metrics import HttpMetrics
+
+NO_ROUTE: Final = "(none)"
+#: Asked for all the time by machines: logged at debug.
+QUIET_ROUTES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+
+_logger = structlog.get_logger("meterfold.http")
+
+
+class AccessLogMiddleware:
+    """Outermost. Headers, query and bodies, which may hold secrets, are never logged."""
+
+    def __init__(self, app: ASGIApp, metrics: HttpMetrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = perf_counter()
+        status = 500
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        finally:
+            self._note(scope, status, perf_counter() - started)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path_format", None) or NO_ROUTE
+        self._metrics.observe(scope["method"], route, status, seconds)
+        note = _logger.debug if route in QUIET_ROUTES else _logger.info
+        note(
+            "request",
+            method=scope["method"],
+            route=route,
+            path=scope["path"],
+            status=status,
+            milliseconds=round(seconds * 1000, 3),
+            key_id=scope.get("state", {}).get("key_id"),
+        )

@@ -1,0 +1,52 @@
+"""Bodies and answers about shared budgets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ConfigDict
+
+from api.native.models.customers import LimitsGiven
+from api.native.models.field_types import (
+    DecimalText,
+    Instant,
+    PositionOnly,
+)
+
+
+class BudgetPatch(LimitsGiven):
+    """A merge patch: absent leaves alone, null clears."""
+
+    name: str | None = None
+
+
+class BudgetGiven(BudgetPatch):
+    """A tier that customers name by id; each has its own spending."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"id": "gold", "name": "Gold", "period_limit_usd": "100", "duration": "1mo"}}
+    )
+
+    id: str
+
+
+class BudgetView(PositionOnly):
+    id: str
+    created_at: Instant
+    updated_at: Instant
+    name: str | None
+    period_limit_usd: DecimalText | None
+    total_limit_usd: DecimalText | None
+    soft_limit_usd: DecimalText | None
+    model_limits: dict[str, Any]
+    duration: str | None
+    alignment: str | None
+    anchor: Instant | None
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    parallel_requests_max: int | None
+
+
+class BudgetPage(PositionOnly):
+    data: list[BudgetView]
+    next_cursor: str | None

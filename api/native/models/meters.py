@@ -1,0 +1,58 @@
+"""Bodies and answers about meters."""
+
+from __future__ import annotations
+
+from pydantic import ConfigDict, Field
+
+from api.native.models.field_types import (
+    Given,
+    Instant,
+    PositionOnly,
+)
+
+
+class MeterPatch(Given):
+    """A merge patch; what a meter counts cannot change."""
+
+    name: str | None = None
+    description: str | None = None
+    group_by: list[str] | dict[str, str] | None = Field(
+        None, description="Dotted paths into data to group by, or those by group name."
+    )
+
+
+class MeterGiven(MeterPatch):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "code": "storage_gb",
+                "event_type": "storage.measured",
+                "aggregation": "max",
+                "value_property": "gigabytes",
+                "group_by": ["region"],
+            }
+        }
+    )
+
+    code: str
+    event_type: str = Field(description="`type` of the events it counts.")
+    aggregation: str = Field(description="count, sum, max, min, latest or unique_count")
+    value_property: str | None = Field(None, description="Dotted path into data; not for count.")
+
+
+class MeterView(PositionOnly):
+    code: str
+    event_type: str
+    aggregation: str
+    value_property: str | None
+    group_by: dict[str, str] = Field(description="Dotted paths into data, by group name.")
+    name: str | None
+    description: str | None
+    built_in: bool
+    created_at: Instant | None
+    updated_at: Instant | None
+
+
+class MeterPage(PositionOnly):
+    data: list[MeterView]
+    next_cursor: str | None

@@ -1,0 +1,111 @@
+"""Shared budgets (tiers)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends
+from fastapi import Query as FromQuery
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.http.authentication import Administrator, Reader
+from api.http.bodies import MERGE_PATCH, body_of, described
+from api.http.paging import cursor_values, page, rows_to_read
+from api.http.problems import found_or_404
+from api.http.reading import FOLDED
+from api.http.state import StateOf
+from api.http.writing import ACCEPTED, ReasonGiven, named_as, provenance_of, written
+from api.native.models.budgets import BudgetGiven, BudgetPage, BudgetPatch, BudgetView
+from api.native.models.field_types import PageQuery, Reading
+from api.native.request_fields import shown_tier_field, tier_changes, without_nulls
+from api.native.views.budgets import budget_view
+from consumers.commands.handler import CommandResult
+from domain.budgets.shared_budget import SharedBudget
+
+router = APIRouter(tags=["budgets"])
+_LIST: Final = "budgets"
+_ONE: Final = "/v1/budgets/{budget_id:segment}"
+
+
+@router.get("/v1/budgets", response_model=BudgetPage, dependencies=[FOLDED])
+def list_budgets(state: StateOf, key: Reader, query: Annotated[PageQuery, FromQuery()]) -> BudgetPage:
+    """Shared budgets by id."""
+    after, now = cursor_values(_LIST, query.cursor, str), state.engine.now()
+    with state.engine.reads.snapshot() as snapshot:
+        ids = snapshot.budget_ids(key.scope, after, rows_to_read(query.limit))
+        shown, next_cursor = page(ids, query.limit, _LIST, lambda budget_id: budget_id)
+        views = [budget_view(snapshot, key.scope, budget_id, now) for budget_id in shown]
+        return BudgetPage(
+            position=snapshot.point().position,
+            data=[view for view in views if view is not None],
+            next_cursor=next_cursor,
+        )
+
+
+@router.post(
+    "/v1/budgets", response_model=BudgetView, status_code=201, responses=ACCEPTED, openapi_extra=described(BudgetGiven)
+)
+async def create_budget(
+    request: Request,
+    state: StateOf,
+    key: Administrator,
+    given: Annotated[BudgetGiven, Depends(body_of(BudgetGiven))],
+    reason: ReasonGiven,
+) -> Response:
+    """Make a tier that customers can name by id."""
+    changes = without_nulls(tier_changes(given, frozenset({"id"})))
+
+    def create() -> CommandResult[SharedBudget]:
+        with named_as(lambda field: "id" if field == "budget_id" else shown_tier_field(field)):
+            return state.engine.commands.create_budget(key.scope, given.id, changes, provenance_of(key, reason))
+
+    return await written(
+        request, state, create, lambda snapshot: budget_view(snapshot, key.scope, given.id, state.engine.now()), 201
+    )
+
+
+@router.get(_ONE, response_model=BudgetView, dependencies=[FOLDED])
+def get_budget(state: StateOf, key: Reader, budget_id: str, query: Annotated[Reading, FromQuery()]) -> BudgetView:
+    """One shared budget."""
+    with state.engine.reads.snapshot() as snapshot:
+        view: BudgetView = found_or_404(
+            budget_view(snapshot, key.scope, budget_id, state.engine.now()), "budget", budget_id
+        )
+        return view
+
+
+@router.patch(_ONE, response_model=BudgetView, responses=ACCEPTED, openapi_extra=described(BudgetPatch, MERGE_PATCH))
+async def change_budget(
+    request: Request,
+    state: StateOf,
+    key: Administrator,
+    budget_id: str,
+    patch: Annotated[BudgetPatch, Depends(body_of(BudgetPatch, MERGE_PATCH))],
+    reason: ReasonGiven,
+) -> Response:
+    """A merge patch: absent leaves alone, null clears. It holds for every customer that names the budget."""
+
+    def update() -> CommandResult[SharedBudget]:
+        with named_as(shown_tier_field):
+            return state.engine.commands.update_budget(
+                key.scope, budget_id, tier_changes(patch), provenance_of(key, reason)
+            )
+
+    return await written(
+        request, state, update, lambda snapshot: budget_view(snapshot, key.scope, budget_id, state.engine.now())
+    )
+
+
+@router.delete(_ONE, status_code=204, responses=ACCEPTED)
+async def delete_budget(
+    request: Request, state: StateOf, key: Administrator, budget_id: str, reason: ReasonGiven
+) -> Response:
+    """Its limits hold no longer for the customers that name it."""
+    return await written(
+        request,
+        state,
+        lambda: state.engine.commands.delete_budget(key.scope, budget_id, provenance_of(key, reason)),
+        lambda snapshot: None,
+        204,
+    )

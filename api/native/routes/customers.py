@@ -1,0 +1,244 @@
+"""Customers: their profile and what happens to them. The same addresses exist below /v1/customer with ?customer=."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any, Final
+
+from anyio import to_thread
+from fastapi import APIRouter, Depends
+from fastapi import Query as FromQuery
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.http.authentication import Administrator, Reader
+from api.http.bodies import MERGE_PATCH, body_of, described
+from api.http.paging import cursor_text, cursor_values
+from api.http.problems import found_or_404
+from api.http.reading import FOLDED
+from api.http.state import ApiState, StateOf
+from api.http.writing import ACCEPTED, ReasonGiven, instant_given, named_as, provenance_of, written
+from api.native.models.customers import (
+    CustomerGiven,
+    CustomerPage,
+    CustomerPatch,
+    CustomerQuery,
+    CustomerView,
+    HistoryPage,
+    WhyGiven,
+)
+from api.native.models.field_types import PageQuery, Reading
+from api.native.request_fields import customer_changes, shown_customer_field, without_nulls
+from api.native.views.customers import fact_document, living_customers, shown_customer
+from consumers.commands.handler import CommandResult
+from domain.customers.customer import Customer
+from domain.values.identifiers import checked_id
+from domain.values.instants import EPOCH
+from projections.queries.api_keys import ApiKeyRecord
+from projections.queries.snapshot import Snapshot
+from projections.views.customers import history
+
+router = APIRouter(tags=["customers"])
+_LIST: Final = "customers"
+_HISTORY: Final = "history"
+_ONE: Final = "/v1/customers/{customer_id:segment}"
+#: What a body may hold beside fields of the customer.
+_BESIDE: Final = frozenset({"id", "effective_at", "active"})
+
+#: A command about a customer that exists: (scope, id, provenance, effective_at, seen_at).
+Command = Callable[..., CommandResult[Customer]]
+
+
+async def _checked(customer_id: str) -> str:
+    """An id from the path, by the rule for all ids."""
+    with named_as(lambda field: "customer"):
+        return checked_id("customer", customer_id)
+
+
+CustomerId = Annotated[str, Depends(_checked)]
+
+
+@router.get("/v1/customers", response_model=CustomerPage, dependencies=[FOLDED])
+def list_customers(state: StateOf, key: Reader, query: Annotated[CustomerQuery, FromQuery()]) -> CustomerPage:
+    """Customers that exist now, created or seen by their usage, by id."""
+    after = cursor_values(_LIST, query.cursor, str)
+    with state.engine.reads.snapshot() as snapshot:
+        shown, behind = living_customers(snapshot, key.scope, after, query.limit, query.prefix, state.engine.now())
+        next_cursor = None if behind is None else cursor_text(_LIST, behind)
+        return CustomerPage(position=snapshot.point().position, data=shown, next_cursor=next_cursor)
+
+
+@router.post(
+    "/v1/customers",
+    response_model=CustomerView,
+    status_code=201,
+    responses=ACCEPTED,
+    openapi_extra=described(CustomerGiven),
+)
+async def create_customer(
+    request: Request,
+    state: StateOf,
+    key: Administrator,
+    given: Annotated[CustomerGiven, Depends(body_of(CustomerGiven))],
+    reason: ReasonGiven,
+) -> Response:
+    """Create a customer. One that is known by its usage is adopted with that usage; one that was created is a 409."""
+    effective_at = instant_given("effective_at", given.effective_at)
+    changes = without_nulls(customer_changes(given, _BESIDE))
+
+    def create() -> CommandResult[Customer]:
+        with named_as(shown_customer_field):
+            return state.engine.commands.create_customer(
+                key.scope, given.id, changes, provenance_of(key, reason), effective_at
+            )
+
+    def show(snapshot: Snapshot) -> CustomerView:
+        # One that is created from later on is shown as it will be then.
+        return shown_customer(snapshot, key.scope, given.id, max(state.engine.now(), effective_at or EPOCH))
+
+    return await written(request, state, create, show, 201)
+
+
+@router.get(_ONE, response_model=CustomerView, dependencies=[FOLDED])
+def get_customer(
+    state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[Reading, FromQuery()]
+) -> CustomerView:
+    """One customer."""
+    with state.engine.reads.snapshot() as snapshot:
+        return shown_customer(snapshot, key.scope, customer_id, state.engine.now())
+
+
+@router.patch(
+    _ONE, response_model=CustomerView, responses=ACCEPTED, openapi_extra=described(CustomerPatch, MERGE_PATCH)
+)
+async def change_customer(
+    request: Request,
+    state: StateOf,
+    key: Administrator,
+    customer_id: CustomerId,
+    patch: Annotated[CustomerPatch, Depends(body_of(CustomerPatch, MERGE_PATCH))],
+    reason: ReasonGiven,
+) -> Response:
+    """A merge patch (RFC 7396): absent leaves alone, null clears. `active` deactivates or reactivates."""
+    commands = state.engine.commands
+    changes = customer_changes(patch, _BESIDE)
+    steps: list[Command] = []
+    if changes or patch.active is None:
+        steps.append(partial(commands.update_customer, changes=changes))
+    if patch.active is not None:
+        steps.append(commands.reactivate_customer if patch.active else commands.deactivate_customer)
+    return await _change(request, state, key, customer_id, steps, reason, patch.effective_at)
+
+
+@router.delete(_ONE, status_code=204, responses=ACCEPTED)
+async def delete_customer(
+    request: Request, state: StateOf, key: Administrator, customer_id: CustomerId, reason: ReasonGiven
+) -> Response:
+    """End this life. The id may live again, with zero usage; what was used stays in past reports."""
+    seen_at = await _seen_at(state, key, customer_id)
+    command = partial(
+        state.engine.commands.delete_customer, key.scope, customer_id, provenance_of(key, reason), seen_at=seen_at
+    )
+    return await written(request, state, command, lambda snapshot: None, 204)
+
+
+@router.post(
+    _ONE + "/block", response_model=CustomerView, responses=ACCEPTED, openapi_extra=described(WhyGiven, required=False)
+)
+async def block_customer(
+    request: Request,
+    state: StateOf,
+    key: Administrator,
+    customer_id: CustomerId,
+    given: Annotated[WhyGiven, Depends(body_of(WhyGiven, required=False))],
+    reason: ReasonGiven,
+) -> Response:
+    """Refuse it access. Its usage is counted all the same."""
+    steps: list[Command] = [state.engine.commands.block_customer]
+    return await _change(request, state, key, customer_id, steps, given.reason or reason, given.effective_at)
+
+
+@router.post(
+    _ONE + "/unblock",
+    response_model=CustomerView,
+    responses=ACCEPTED,
+    openapi_extra=described(WhyGiven, required=False),
+)
+async def unblock_customer(
+    request: Request,
+    state: StateOf,
+    key: Administrator,
+    customer_id: CustomerId,
+    given: Annotated[WhyGiven, Depends(body_of(WhyGiven, required=False))],
+    reason: ReasonGiven,
+) -> Response:
+    """Take a block back."""
+    steps: list[Command] = [state.engine.commands.unblock_customer]
+    return await _change(request, state, key, customer_id, steps, given.reason or reason, given.effective_at)
+
+
+@router.get(_ONE + "/history", response_model=HistoryPage, dependencies=[FOLDED])
+def get_history(
+    state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[PageQuery, FromQuery()]
+) -> HistoryPage:
+    """Everything that happened to it, in the order in which it counts; its first sighting is a derived entry."""
+    start = cursor_values(_HISTORY, query.cursor, int) or 0
+    with state.engine.reads.snapshot() as snapshot:
+        record = found_or_404(snapshot.customer(key.scope, customer_id), "customer", customer_id)
+        position = snapshot.point().position
+    entries = history(record)
+    end = start + query.limit
+    return HistoryPage(
+        position=position,
+        customer=customer_id,
+        data=[fact_document(entry) for entry in entries[start:end]],
+        next_cursor=cursor_text(_HISTORY, end) if end < len(entries) else None,
+    )
+
+
+async def _change(
+    request: Request,
+    state: ApiState,
+    key: ApiKeyRecord,
+    customer_id: str,
+    steps: list[Command],
+    reason: str | None,
+    effective_at: str | None,
+) -> Response:
+    """Carry out commands one after the other, and show the customer after the last."""
+    at = instant_given("effective_at", effective_at)
+    seen_at = await _seen_at(state, key, customer_id)
+
+    def carry_out() -> CommandResult[Any]:
+        results = []
+        with named_as(shown_customer_field):
+            for step in steps:
+                results.append(
+                    step(
+                        scope=key.scope,
+                        customer_id=customer_id,
+                        provenance=provenance_of(key, reason),
+                        effective_at=at,
+                        seen_at=seen_at,
+                    )
+                )
+        positions = [result.position for result in results if result.position is not None]
+        return CommandResult(max(positions, default=None), results[-1].state)
+
+    def show(snapshot: Snapshot) -> CustomerView:
+        return shown_customer(snapshot, key.scope, customer_id, state.engine.now())
+
+    return await written(request, state, carry_out, show)
+
+
+async def _seen_at(state: ApiState, key: ApiKeyRecord, customer_id: str) -> datetime | None:
+    """When usage of the customer was last seen: by it a command adopts one that nobody created."""
+    return await to_thread.run_sync(_last_usage, state, key, customer_id)
+
+
+def _last_usage(state: ApiState, key: ApiKeyRecord, customer_id: str) -> datetime | None:
+    with state.engine.reads.snapshot() as snapshot:
+        record = snapshot.customer(key.scope, customer_id)
+        return None if record is None else record.last_event_at

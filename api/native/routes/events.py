@@ -1,0 +1,209 @@
+"""The request log: events that count, one event explained, what was refused, and voids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Final
+
+import msgspec
+from fastapi import APIRouter, Depends
+from fastapi import Query as FromQuery
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.http.authentication import Administrator, Reader
+from api.http.bodies import body_of, described
+from api.http.paging import cursor_text, cursor_values, page, rows_to_read
+from api.http.problems import found_or_404
+from api.http.reading import FOLDED, repaired
+from api.http.state import ApiState, StateOf
+from api.http.writing import ACCEPTED, ReasonGiven, instant_given, provenance_of, written
+from api.native.models.event_explanation import ExplainedView
+from api.native.models.events import (
+    CorrectionResult,
+    EventPage,
+    EventQuery,
+    IdentityGiven,
+    IdentityQuery,
+    RefusedPage,
+    RejectedQuery,
+)
+from api.native.views.events import (
+    correction_document,
+    event_document,
+    explained_document,
+    is_unmatched,
+    refused_document,
+)
+from consumers.commands.handler import CommandResult
+from domain.corrections.correction import Correction
+from domain.scope import Scope
+from projections.queries.api_keys import ApiKeyRecord
+from projections.queries.events import EventFilter, UsageEventRow
+from projections.queries.snapshot import PAGE_ROWS_MAX, Snapshot
+from projections.views.event_explanation import explain_event
+from projections.views.meters import meter_view
+
+router = APIRouter(tags=["events"])
+_LIST: Final = "events"
+_REFUSED: Final = "rejected"
+Command = Callable[[], CommandResult[Correction]]
+#: How many pages of the store one page of the answer may read past events that are not asked for.
+SCANNED_ROUNDS_MAX: Final = 10
+
+
+class EventCursor(msgspec.Struct, frozen=True, array_like=True):
+    """Behind which event a page begins."""
+
+    time: Annotated[datetime, msgspec.Meta(tz=True)]
+    locator: int
+
+
+def _place(after: EventCursor | None) -> tuple[datetime, int] | None:
+    return None if after is None else (after.time, after.locator)
+
+
+@router.get("/v1/events", response_model=EventPage, dependencies=[FOLDED])
+def list_events(state: StateOf, key: Reader, query: Annotated[EventQuery, FromQuery()]) -> EventPage:
+    """Counted events, newest first by event time. With `unmatched`, a page may be short and still have a next one."""
+    after = cursor_values(_LIST, query.cursor, EventCursor)
+    where = EventFilter(
+        customer_id=query.customer,
+        model=query.model,
+        status=query.status,
+        tag=query.tag,
+        type=query.type,
+        start=_instant("from", query.from_),
+        end=_instant("to", query.to),
+        include_voided=query.voided,
+    )
+    with state.engine.reads.snapshot() as snapshot:
+        types = metered_types(snapshot, key.scope, state.engine.now())
+        if query.unmatched is None:
+            rows = snapshot.events(key.scope, where, _place(after), rows_to_read(query.limit))
+            shown, next_cursor = page(rows, query.limit, _LIST, _behind)
+        else:
+            shown, next_cursor = _scanned(snapshot, key.scope, where, after, query, types)
+        position = snapshot.point().position
+    return EventPage(position=position, data=[event_document(row, types) for row in shown], next_cursor=next_cursor)
+
+
+def _behind(row: UsageEventRow) -> EventCursor:
+    return EventCursor(row.time, row.locator)
+
+
+def _instant(field: str, text: str | None) -> datetime | None:
+    return None if text is None else instant_given(field, repaired(text))
+
+
+def _scanned(
+    snapshot: Snapshot,
+    scope: Scope,
+    where: EventFilter,
+    after: EventCursor | None,
+    query: EventQuery,
+    types: frozenset[str],
+) -> tuple[list[UsageEventRow], str | None]:
+    """Events that are (or are not) unmatched, found among all."""
+    found: list[UsageEventRow] = []
+    for _ in range(SCANNED_ROUNDS_MAX):
+        rows = snapshot.events(scope, where, _place(after), PAGE_ROWS_MAX)
+        for row in rows:
+            if len(found) == query.limit:
+                return found, cursor_text(_LIST, after)
+            after = _behind(row)
+            if is_unmatched(row, types) == query.unmatched:
+                found.append(row)
+        if len(rows) < PAGE_ROWS_MAX:
+            return found, None
+    return found, cursor_text(_LIST, after)
+
+
+def metered_types(snapshot: Snapshot, scope: Scope, now: datetime) -> frozenset[str]:
+    """The event types that a tenant's own meters read."""
+    types: set[str] = set()
+    after: str | None = None
+    while codes := snapshot.meter_codes(scope, after, PAGE_ROWS_MAX):
+        meters = (meter_view(code, snapshot.meter_facts(scope, code), now) for code in codes)
+        types |= {meter.event_type for meter in meters if meter is not None}
+        after = codes[-1]
+    return frozenset(types)
+
+
+@router.get("/v1/events/one", response_model=ExplainedView, dependencies=[FOLDED])
+def get_event(state: StateOf, key: Reader, query: Annotated[IdentityQuery, FromQuery()]) -> ExplainedView:
+    """One event: how it ended, what it cost and which unit prices made it, and which totals it is in."""
+    now = state.engine.now()
+    with state.engine.reads.snapshot() as snapshot:
+        found = found_or_404(explain_event(snapshot, key.scope, query.source, query.id, now), "event", query.id)
+        return explained_document(query.source, query.id, found, metered_types(snapshot, key.scope, now))
+
+
+@router.get("/v1/rejected", response_model=RefusedPage, dependencies=[FOLDED])
+def list_rejected(state: StateOf, key: Reader, query: Annotated[RejectedQuery, FromQuery()]) -> RefusedPage:
+    """What was rejected and why, newest first; with `outcome`, conflicts or duplicates instead."""
+    after = cursor_values(_REFUSED, query.cursor, int)
+    with state.engine.reads.snapshot() as snapshot:
+        rows = snapshot.outcomes(key.scope, (query.outcome,), after, rows_to_read(query.limit), query.reason)
+        position = snapshot.point().position
+    shown, next_cursor = page(rows, query.limit, _REFUSED, lambda row: row.locator)
+    return RefusedPage(position=position, data=[refused_document(row) for row in shown], next_cursor=next_cursor)
+
+
+@router.post(
+    "/v1/events/void", response_model=CorrectionResult, responses=ACCEPTED, openapi_extra=described(IdentityGiven)
+)
+async def void_event(
+    request: Request,
+    state: StateOf,
+    key: Administrator,
+    given: Annotated[IdentityGiven, Depends(body_of(IdentityGiven))],
+    reason: ReasonGiven,
+) -> Response:
+    """Let an event count for nothing, be it there or still to come. Its identity stays taken."""
+    provenance = provenance_of(key, given.reason or reason)
+    return await _corrected(
+        request,
+        state,
+        key,
+        given,
+        lambda: state.engine.commands.void_usage(key.scope, given.source, given.id, provenance),
+    )
+
+
+@router.post(
+    "/v1/events/unvoid", response_model=CorrectionResult, responses=ACCEPTED, openapi_extra=described(IdentityGiven)
+)
+async def restore_event(
+    request: Request,
+    state: StateOf,
+    key: Administrator,
+    given: Annotated[IdentityGiven, Depends(body_of(IdentityGiven))],
+    reason: ReasonGiven,
+) -> Response:
+    """Take a void back: the event counts again."""
+    provenance = provenance_of(key, given.reason or reason)
+    return await _corrected(
+        request,
+        state,
+        key,
+        given,
+        lambda: state.engine.commands.restore_usage(key.scope, given.source, given.id, provenance),
+    )
+
+
+async def _corrected(
+    request: Request, state: ApiState, key: ApiKeyRecord, given: IdentityGiven, command: Command
+) -> Response:
+    def show(snapshot: Snapshot) -> CorrectionResult:
+        corrections = [correction_document(one) for one in snapshot.corrections(key.scope, given.source, given.id)]
+        return CorrectionResult(
+            position=snapshot.point().position,
+            source=given.source,
+            id=given.id,
+            voided=bool(corrections) and corrections[-1].kind == "voided",
+            corrections=corrections,
+        )
+
+    return await written(request, state, command, show)

@@ -1,0 +1,106 @@
+"""API keys: issued with a secret that is shown once, listed by prefix and last use, revoked for ever."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from anyio import to_thread
+from fastapi import APIRouter, Depends
+from fastapi import Query as FromQuery
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.http.authentication import Administrator, is_operator
+from api.http.bodies import body_of, described
+from api.http.paging import cursor_text, cursor_values
+from api.http.problems import Problem
+from api.http.reading import FOLDED
+from api.http.state import StateOf
+from api.http.writing import ACCEPTED, POSITION_HEADER, ReasonGiven, provenance_of, written
+from api.native.models.keys import IssuedKeyView, KeyGiven, KeyPage, KeyQuery, KeyView
+from consumers.engine import Engine
+from domain.scope import Scope, scope_of
+from projections.queries.api_keys import ApiKeyRecord
+
+router = APIRouter(tags=["keys"])
+_LIST: Final = "keys"
+
+
+@router.get("/v1/keys", response_model=KeyPage, dependencies=[FOLDED])
+def list_keys(state: StateOf, key: Administrator, query: Annotated[KeyQuery, FromQuery()]) -> KeyPage:
+    """The keys of this tenant and environment by id: prefix and last use, never the secret."""
+    after = cursor_values(_LIST, query.cursor, str) or ""
+    with state.engine.reads.snapshot() as snapshot:
+        position = snapshot.point().position
+        found = sorted(snapshot.api_keys(key.scope), key=lambda one: one.key_id)
+    rows = [one for one in found if one.key_id > after and (query.revoked or one.revoked_at is None)]
+    shown = rows[: query.limit]
+    return KeyPage(
+        position=position,
+        data=[key_view(state.engine, one) for one in shown],
+        next_cursor=cursor_text(_LIST, shown[-1].key_id) if len(rows) > len(shown) else None,
+    )
+
+
+@router.post("/v1/keys", response_model=IssuedKeyView, status_code=201, openapi_extra=described(KeyGiven))
+async def issue_key(
+    state: StateOf,
+    key: Administrator,
+    given: Annotated[KeyGiven, Depends(body_of(KeyGiven))],
+    reason: ReasonGiven,
+) -> Response:
+    """A new key. Its secret is in this answer and nowhere else: so this is answered 201 even where the fold lags."""
+    scope = _scope_for(key, given)
+    issued = await to_thread.run_sync(
+        lambda: state.engine.commands.issue_key(scope, given.scopes, provenance_of(key, reason), given.name)
+    )
+    if issued.position is not None:
+        await state.fold.folded(issued.position)
+    view = IssuedKeyView(
+        id=issued.state.key_id,
+        secret=issued.state.secret,
+        prefix=issued.state.prefix,
+        name=issued.state.name,
+        tenant=scope.tenant,
+        environment=scope.environment,
+        scopes=list(issued.state.scopes),
+        position=issued.position,
+    )
+    headers = {POSITION_HEADER: str(issued.position or 0), "Cache-Control": "no-store"}
+    return Response(view.model_dump_json(), 201, headers, "application/json")
+
+
+@router.delete("/v1/keys/{key_id:segment}", status_code=204, responses=ACCEPTED)
+async def revoke_key(
+    request: Request, state: StateOf, key: Administrator, key_id: str, reason: ReasonGiven
+) -> Response:
+    """Refuse the key from now on, for ever."""
+    return await written(
+        request,
+        state,
+        lambda: state.engine.commands.revoke_key(key.scope, key_id, provenance_of(key, reason)),
+        lambda snapshot: None,
+        204,
+    )
+
+
+def _scope_for(key: ApiKeyRecord, given: KeyGiven) -> Scope:
+    """Another tenant or environment is for the operator."""
+    scope = scope_of(given.tenant or key.scope.tenant, given.environment or key.scope.environment)
+    if scope != key.scope and not is_operator(key):
+        raise Problem("forbidden", "keys of another tenant or environment need an admin key of default/prod")
+    return scope
+
+
+def key_view(engine: Engine, key: ApiKeyRecord) -> KeyView:
+    return KeyView(
+        id=key.key_id,
+        prefix=key.prefix,
+        name=key.name,
+        tenant=key.scope.tenant,
+        environment=key.scope.environment,
+        scopes=list(key.scopes),
+        created_at=key.issued_at,
+        last_used_at=engine.last_used_at(key.key_id),
+        revoked_at=key.revoked_at,
+    )

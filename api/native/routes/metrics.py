@@ -1,0 +1,18 @@
+"""Prometheus metrics."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.responses import Response
+
+from api.http.authentication import metrics_reader
+from api.http.state import StateOf
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/metrics", response_class=Response, dependencies=[Depends(metrics_reader)])
+def metrics(state: StateOf) -> Response:
+    """In the Prometheus text format. Answers this machine, or any key."""
+    return Response(state.metrics.text(), media_type=CONTENT_TYPE_LATEST)

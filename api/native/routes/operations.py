@@ -1,0 +1,113 @@
+"""What an operator does to a running engine; the command line comes here when it finds the data folder owned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+from fastapi import APIRouter
+from starlette.responses import StreamingResponse
+
+from api.http.authentication import Operator
+from api.http.state import StateOf
+from api.native.models.events import OutcomeCountsView
+from api.native.models.operations import ConsumerView, PartitionStatusView, SourceStatus, StatusView
+from api.native.routes.health import readiness
+from consumers.bootstrap import system_clock
+from consumers.embedded.data_folder import DataFolder
+from consumers.engine import OperationResult, OperationStep
+from consumers.kafka.consumer.status import ConsumerStatus, consumers_of
+from domain.usage.outcomes import OutcomeCounts
+from projections.views.source_losses import losses
+
+router = APIRouter(tags=["operations"])
+LINES = "application/x-ndjson"
+_LINES_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": 'Lines of {"step": {...}}, at last one of {"result": {...}} or {"failure": {...}}.',
+        "content": {LINES: {"schema": {"type": "string"}}},
+    }
+}
+_logger = structlog.get_logger("meterfold.operations")
+
+
+@router.post("/v1/operations/rebuild", response_class=StreamingResponse, responses=_LINES_ANSWER)
+def rebuild(state: StateOf, key: Operator) -> StreamingResponse:
+    """Fold the log again from position 0 into a fresh read store, then swap it in. Reads go on meanwhile."""
+    return StreamingResponse(_lines(state.engine.rebuild()), media_type=LINES)
+
+
+@router.post("/v1/operations/verify", response_class=StreamingResponse, responses=_LINES_ANSWER)
+def verify(state: StateOf, key: Operator) -> StreamingResponse:
+    """Fold again beside the live store and compare; check buffers, chain and seals. Differences are in the result."""
+    return StreamingResponse(_lines(state.engine.verify()), media_type=LINES)
+
+
+def _lines(steps: Iterator[OperationStep | OperationResult]) -> Iterator[bytes]:
+    """The status line is long sent when something fails, so a failure is a last line of its own."""
+    try:
+        for step in steps:
+            name = "step" if isinstance(step, OperationStep) else "result"
+            yield msgspec.json.encode({name: step}) + b"\n"
+    except Exception as error:
+        _logger.exception("operation_failed")
+        yield msgspec.json.encode({"failure": {"detail": f"{type(error).__name__}: {error}"}}) + b"\n"
+
+
+@router.get("/v1/operations/status", response_model=StatusView)
+def status(state: StateOf, key: Operator) -> StatusView:
+    """Positions, lag, counts per outcome and source, of every tenant."""
+    progress = readiness(state.engine.progress())
+    folder, now = DataFolder(state.engine.settings.data_dir), system_clock()
+    with state.engine.reads.snapshot() as snapshot:
+        scopes = snapshot.scopes()
+        sources = [
+            SourceStatus(
+                tenant=scope.tenant,
+                environment=scope.environment,
+                stream=source.stream,
+                counts=counts_view(source.counts),
+            )
+            for scope in scopes
+            for source in snapshot.source_counts(scope)
+        ]
+        totals = counts_view(snapshot.totals())
+        lost = losses(snapshot)
+    return StatusView(
+        **progress.model_dump(),
+        counts=totals,
+        sources=sources,
+        records_lost=lost.records_lost,
+        commands_refused=lost.commands_refused,
+        consumers=[consumer_view(consumer, now) for consumer in consumers_of(folder.root, now)],
+        tenants=[str(scope) for scope in scopes],
+        log_bytes=_bytes_of(folder.root.glob("log.sqlite*")),
+        store_bytes=_bytes_of(folder.current_read().rglob("*")),
+    )
+
+
+def consumer_view(consumer: ConsumerStatus, now: datetime) -> ConsumerView:
+    """What a consumer process told last."""
+    partitions = [PartitionStatusView(**msgspec.structs.asdict(partition)) for partition in consumer.partitions]
+    told = msgspec.structs.asdict(consumer) | {"partitions": partitions, "stale": consumer.is_stale(now)}
+    return ConsumerView(**told)
+
+
+def _bytes_of(paths: Iterable[Path]) -> int:
+    """Files may go while they are looked at: compaction and checkpoints run on."""
+    size = 0
+    for path in paths:
+        with suppress(FileNotFoundError):
+            size += path.stat().st_size if path.is_file() else 0
+    return size
+
+
+def counts_view(counts: OutcomeCounts) -> OutcomeCountsView:
+    return OutcomeCountsView(
+        counted=counts.counted, duplicate=counts.duplicate, conflict=counts.conflict, rejected=counts.rejected
+    )

@@ -1,0 +1,101 @@
+"""What models cost: list prices, and a tenant's own, which go before them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends
+from fastapi import Query as FromQuery
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.http.authentication import Administrator, Reader
+from api.http.bodies import body_of, described
+from api.http.paging import cursor_values, page, rows_to_read
+from api.http.reading import FOLDED
+from api.http.state import StateOf
+from api.http.writing import ACCEPTED, ReasonGiven, instant_given, named_as, provenance_of, written
+from api.native.models.prices import PriceGiven, PricePage, PriceQuery, PriceView, UnitPricesGiven
+from api.native.views.prices import price_view
+from consumers.commands.handler import CommandResult
+from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
+from domain.prices.tenant_price import PriceSetting
+from domain.scope import Scope
+from domain.values.money import unit_price
+from projections.queries.snapshot import PAGE_ROWS_MAX, Snapshot
+
+router = APIRouter(tags=["prices"])
+_LIST: Final = "prices"
+
+
+@router.get("/v1/prices", response_model=PricePage, dependencies=[FOLDED])
+def list_prices(state: StateOf, key: Reader, query: Annotated[PriceQuery, FromQuery()]) -> PricePage:
+    """Own and list prices, in the order in which they became known. Of equal `effective_from` the last one stands."""
+    after = cursor_values(_LIST, query.cursor, int)
+    with state.engine.reads.snapshot() as snapshot:
+        rows = snapshot.prices(key.scope, query.provider, query.model, after, rows_to_read(query.limit))
+        shown, next_cursor = page(rows, query.limit, _LIST, lambda price: price.position)
+        return PricePage(
+            position=snapshot.point().position, data=[price_view(price) for price in shown], next_cursor=next_cursor
+        )
+
+
+@router.post(
+    "/v1/prices", response_model=PriceView, status_code=201, responses=ACCEPTED, openapi_extra=described(PriceGiven)
+)
+async def set_price(
+    request: Request,
+    state: StateOf,
+    key: Administrator,
+    given: Annotated[PriceGiven, Depends(body_of(PriceGiven))],
+    reason: ReasonGiven,
+) -> Response:
+    """Set the price of a model for usage from `effective_from` on. Events of unknown cost are priced by it at once;
+    events that had a price keep theirs."""
+    version = _version_of(given)
+
+    def set_it() -> CommandResult[PriceSetting]:
+        with named_as(lambda field: f"unit_prices.{field}" if field in UnitPricesGiven.model_fields else field):
+            return state.engine.commands.set_price(
+                key.scope, given.provider, given.model, version, provenance_of(key, reason)
+            )
+
+    def show(snapshot: Snapshot) -> PriceView | None:
+        return _standing(snapshot, key.scope, given.provider, given.model, version.effective_from)
+
+    return await written(request, state, set_it, show, 201)
+
+
+def _standing(
+    snapshot: Snapshot, scope: Scope, provider: str, model: str, effective_from: datetime | None
+) -> PriceView | None:
+    """The scope's own price that was set last for this instant."""
+    found, after = None, None
+    while rows := snapshot.prices(scope, provider, model, after, PAGE_ROWS_MAX):
+        for price in rows:
+            if price.scope is not None and price.versions[0].effective_from == effective_from:
+                found = price
+        after = rows[-1].position
+    return None if found is None else price_view(found)
+
+
+def _version_of(given: PriceGiven) -> PriceVersion:
+    tiers = tuple(
+        PriceTier(tier.input_tokens_above, _prices_of(tier.unit_prices, f"tiers.{index}.unit_prices"))
+        for index, tier in enumerate(given.tiers)
+    )
+    prices = _prices_of(given.unit_prices, "unit_prices")
+    return PriceVersion(instant_given("effective_from", given.effective_from), prices, tiers)
+
+
+def _prices_of(given: UnitPricesGiven, place: str) -> UnitPrices:
+    prices = {
+        name: None if value is None else unit_price(value, f"{place}.{name}")
+        for name, value in given.model_dump().items()
+        if value is not None or name not in ("input", "output")
+    }
+    if "input" not in prices or "output" not in prices:
+        missing = "input" if "input" not in prices else "output"
+        unit_price("", f"{place}.{missing}")  # names the rule
+    return UnitPrices(**prices)  # type: ignore[arg-type]

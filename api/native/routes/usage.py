@@ -1,0 +1,206 @@
+"""What was used, what may still be spent, and whether one may go on."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from fastapi import APIRouter
+from fastapi import Query as FromQuery
+
+from api.dialects.litellm.access import refuse_as_litellm
+from api.http.authentication import Reader
+from api.http.problems import Problem, found_or_404
+from api.http.reading import FOLDED, as_of_position, repaired
+from api.http.state import ApiState, StateOf
+from api.http.writing import instant_given
+from api.native.models.field_types import AsOf
+from api.native.models.usage import (
+    AccessQuery,
+    AccessView,
+    AllUsageQuery,
+    BudgetStateView,
+    CurrentUsageView,
+    PastUsageQuery,
+    PastUsageView,
+    PeriodQuery,
+    UsageQuery,
+    UsageView,
+)
+from api.native.routes.customers import CustomerId
+from api.native.views.customers import customer_at
+from api.native.views.meters import meter_of
+from api.native.views.usage import (
+    access_document,
+    budget_document,
+    current_usage_document,
+    past_usage_document,
+    reported_period_document,
+    usage_document,
+)
+from domain.scope import Scope
+from domain.values.durations import Duration
+from domain.values.identifiers import checked_id
+from domain.values.periods import Interval, PeriodPolicy, period_containing, zone_named
+from projections.queries.api_keys import ApiKeyRecord
+from projections.queries.snapshot import Snapshot
+from projections.views.as_of import known_then
+from projections.views.budget_state import access, budget_state
+from projections.views.current_usage import current_usage
+from projections.views.past_usage import past_usage
+from projections.views.usage_report import UsageReportQuestion, usage_report
+
+router = APIRouter(tags=["usage"])
+_ONE: Final = "/v1/customers/{customer_id:segment}"
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+DIALECTS: Final = ("native", "litellm")
+
+
+@router.get("/v1/usage", response_model=UsageView, dependencies=[FOLDED])
+def get_usage(state: StateOf, key: Reader, query: Annotated[AllUsageQuery, FromQuery()]) -> UsageView:
+    """Usage over all customers. Grouped by customer, deactivated ones are left out. Without `from`: this UTC month."""
+    customer_id = None if query.customer is None else checked_id("customer", query.customer)
+    with state.engine.reads.snapshot() as snapshot:
+        return _report(snapshot, state, key, customer_id, query)
+
+
+@router.get(_ONE + "/usage", response_model=UsageView, dependencies=[FOLDED])
+def get_customer_usage(
+    state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[UsageQuery, FromQuery()]
+) -> UsageView:
+    """Usage of one customer between two instants, in windows and groups, of all its lives."""
+    with state.engine.reads.snapshot() as snapshot:
+        return _report(snapshot, state, key, customer_id, query)
+
+
+def _report(
+    snapshot: Snapshot, state: ApiState, key: ApiKeyRecord, customer_id: str | None, query: UsageQuery
+) -> UsageView:
+    now = state.engine.now()
+    zone = zone_named(query.timezone or _zone_of(snapshot, key.scope, customer_id, now), "timezone").key
+    names, columns = _groups(snapshot, key.scope, query, now)
+    report = usage_report(
+        snapshot,
+        key.scope,
+        UsageReportQuestion(
+            customer_id=customer_id,
+            start=_bound("from", query.from_, zone),
+            end=_bound("to", query.to, zone),
+            window=query.window,
+            zone=query.timezone,
+            group_by=tuple(columns),
+            meter=query.meter,
+            as_of=as_of_position(snapshot, query.as_of),
+        ),
+        now,
+    )
+    return usage_document(found_or_404(report, "customer", customer_id or ""), names)
+
+
+def _zone_of(snapshot: Snapshot, scope: Scope, customer_id: str | None, now: datetime) -> str:
+    """In whose time zone a day of `from` and `to` begins."""
+    view = None if customer_id is None else customer_at(snapshot, scope, customer_id, now)
+    return "UTC" if view is None else view.time_zone
+
+
+def _bound(field: str, text: str | None, zone: str) -> datetime | None:
+    """An instant, or a day: its local midnight."""
+    if text is not None and _DAY.fullmatch(text):
+        return local_midnight(field, text, zone)
+    return None if text is None else instant_given(field, repaired(text))
+
+
+def local_midnight(field: str, day: str, zone: str) -> datetime:
+    """When the day begins in the zone; the first instant of it where midnight was skipped."""
+    try:
+        noon = datetime.fromisoformat(f"{day}T12:00").replace(tzinfo=zone_named(zone, "timezone"))
+    except ValueError:
+        raise Problem.invalid(field, "is an RFC 3339 instant or a day that exists") from None
+    return period_containing(PeriodPolicy(Duration(1, "d"), "calendar", zone_named(zone)), noon.astimezone(UTC)).start
+
+
+def _groups(snapshot: Snapshot, scope: Scope, query: UsageQuery, now: datetime) -> tuple[list[str], list[str]]:
+    """The names asked for, and what they group by: a group name of the meter stands for its path into data."""
+    names = [name for part in query.group_by.split(",") if (name := part.strip())] if query.group_by else []
+    meter = None if query.meter is None else meter_of(snapshot, scope, query.meter, now)
+    of_meter = {} if meter is None else meter.group_by
+    return names, [f"property:{of_meter[name]}" if name in of_meter else name for name in names]
+
+
+@router.get(_ONE + "/current-usage", response_model=CurrentUsageView, dependencies=[FOLDED])
+def get_current_usage(
+    state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[PeriodQuery, FromQuery()]
+) -> CurrentUsageView:
+    """What was used in the usage period that is open now (or in the budget's), in the current life."""
+    period, now = _period_named(query.period), state.engine.now()
+    with state.engine.reads.snapshot() as latest:
+        snapshot = known_then(latest, as_of_position(latest, query.as_of))
+        if period == "usage":
+            return current_usage_document(
+                found_or_404(current_usage(snapshot, key.scope, customer_id, now), "customer", customer_id)
+            )
+        open_period, life = _budget_period(snapshot, key.scope, customer_id, now)
+        question = UsageReportQuestion(
+            customer_id=customer_id,
+            start=open_period.start,
+            end=open_period.end,
+            group_by=("provider", "model"),
+            life=life,
+        )
+        report = found_or_404(usage_report(snapshot, key.scope, question, now), "customer", customer_id)
+        return reported_period_document(report, open_period)
+
+
+def _budget_period(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime) -> tuple[Interval, int]:
+    """The open period of the customer's budget, and the number of its life."""
+    found = found_or_404(budget_state(snapshot, scope, customer_id, now), "customer", customer_id)
+    if found.period is None:
+        raise Problem.invalid("period", "is not 'budget': the customer has no budget with periods")
+    return found.period, found.customer.life.number
+
+
+def _period_named(name: str | None) -> str:
+    if name not in (None, "usage", "budget"):
+        raise Problem.invalid("period", "is 'usage' or 'budget'")
+    return name or "usage"
+
+
+@router.get(_ONE + "/past-usage", response_model=PastUsageView, dependencies=[FOLDED])
+def get_past_usage(
+    state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[PastUsageQuery, FromQuery()]
+) -> PastUsageView:
+    """Usage periods (or the budget's) that have ended: as known at their closing, as known now, and the difference.
+    Newest first."""
+    period, now, grace = _period_named(query.period), state.engine.now(), state.engine.settings.closing_grace_seconds
+    with state.engine.reads.snapshot() as latest:
+        snapshot = known_then(latest, as_of_position(latest, query.as_of))
+        if period == "budget":
+            _budget_period(snapshot, key.scope, customer_id, now)
+        usage = past_usage(snapshot, key.scope, customer_id, now, query.periods, grace, period == "budget")
+        return past_usage_document(found_or_404(usage, "customer", customer_id))
+
+
+@router.get(_ONE + "/budget", response_model=BudgetStateView, dependencies=[FOLDED])
+def get_budget_state(
+    state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[AsOf, FromQuery()]
+) -> BudgetStateView:
+    """Limits, its own over those of its tier, and what is spent of them, in reported cost."""
+    with state.engine.reads.snapshot() as latest:
+        snapshot = known_then(latest, as_of_position(latest, query.as_of))
+        found = budget_state(snapshot, key.scope, customer_id, state.engine.now())
+        return budget_document(found_or_404(found, "customer", customer_id))
+
+
+@router.get(_ONE + "/access", response_model=AccessView, dependencies=[FOLDED])
+def get_access(
+    state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[AccessQuery, FromQuery()]
+) -> AccessView:
+    """May it go on? Refused to who is blocked or over budget only; someone unknown may, as a new customer."""
+    if query.as_ is not None and query.as_ not in DIALECTS:
+        raise Problem("dialect_unknown", f"as is one of {', '.join(DIALECTS)}", field="as", rule="names a dialect")
+    with state.engine.reads.snapshot() as snapshot:
+        found = access(snapshot, key.scope, customer_id, state.engine.now(), query.model)
+    if query.as_ == "litellm":
+        refuse_as_litellm(found, query.model, state.engine.settings.litellm_over_budget_status)
+    return access_document(found)

@@ -1,0 +1,130 @@
+"""Usage events as they are shown."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from api.native.models.event_explanation import CostView, ExplainedView, TotalsView
+from api.native.models.events import CorrectionView, EventView, OutcomeView, RefusedView
+from api.native.views.prices import price_view, unit_prices_view
+from api.native.views.usage import period_document
+from domain.corrections.events import USAGE_VOIDED
+from domain.usage.block_schema import REQUEST_TYPE
+from domain.usage.locators import position_of
+from domain.usage.outcomes import EventOutcome
+from projections.queries.events import CorrectionRecord, OutcomeRow, UsageEventRow
+from projections.views.event_explanation import CostExplained, EventExplained, TotalsOfEvent
+
+NO_METER: Final = "no_meter"
+
+
+def is_unmatched(event: UsageEventRow, metered_types: frozenset[str]) -> bool:
+    """Whether an event feeds nothing yet: built-in meters read llm.request, others the types they name."""
+    return event.type != REQUEST_TYPE and event.type not in metered_types
+
+
+def event_document(event: UsageEventRow, metered_types: frozenset[str]) -> EventView:
+    unmatched = is_unmatched(event, metered_types)
+    return EventView(
+        source=event.source,
+        id=event.id,
+        type=event.type,
+        customer=event.customer_id,
+        time=event.time,
+        recorded_at=event.recorded_at,
+        position=position_of(event.locator),
+        provider=event.provider,
+        model=event.model,
+        status=event.status,
+        input_tokens=event.input_tokens,
+        cached_input_tokens=event.cached_input_tokens,
+        cache_write_tokens=event.cache_write_tokens,
+        output_tokens=event.output_tokens,
+        reasoning_tokens=event.reasoning_tokens,
+        total_tokens=event.input_tokens + event.output_tokens,
+        cost_usd=event.cost_usd,
+        cost_origin=event.cost_origin,
+        voided=event.voided,
+        unmatched=unmatched,
+        unmatched_reason=NO_METER if unmatched else None,
+        subscription=event.subscription,
+        parent_request=event.parent_request,
+        hold_id=event.hold_id,
+        latency_ms=_milliseconds(event.latency_us),
+        ttft_ms=_milliseconds(event.ttft_us),
+        tags=list(event.tags),
+        properties=event.properties,
+        extensions=event.extensions,
+    )
+
+
+def _milliseconds(microseconds: int | None) -> Decimal | None:
+    return None if microseconds is None else Decimal(microseconds) / 1000
+
+
+def refused_document(row: OutcomeRow) -> RefusedView:
+    return RefusedView(
+        source=row.source,
+        id=row.id,
+        customer=row.customer_id,
+        type=row.type,
+        outcome=row.outcome,
+        reason=row.reason,
+        detail=row.detail,
+        position=position_of(row.locator),
+        recorded_at=row.recorded_at,
+        stream=row.stream,
+        original=None if row.raw is None else row.raw.decode("utf-8", "replace"),
+    )
+
+
+def outcome_document(outcome: EventOutcome) -> OutcomeView:
+    return OutcomeView(
+        source=outcome.source, id=outcome.id, outcome=outcome.outcome, reason=outcome.reason, detail=outcome.detail
+    )
+
+
+def correction_document(correction: CorrectionRecord) -> CorrectionView:
+    return CorrectionView(
+        kind="voided" if correction.kind == USAGE_VOIDED else "restored",
+        position=correction.position,
+        recorded_at=correction.recorded_at,
+        actor=correction.actor,
+        reason=correction.reason,
+    )
+
+
+def explained_document(
+    source: str, event_id: str, found: EventExplained, metered_types: frozenset[str]
+) -> ExplainedView:
+    return ExplainedView(
+        position=found.position,
+        source=source,
+        id=event_id,
+        outcome=found.outcome,
+        event=None if found.event is None else event_document(found.event, metered_types),
+        cost=None if found.cost is None else _cost(found.cost),
+        totals=None if found.totals is None else _totals(found.totals),
+        corrections=[correction_document(one) for one in found.corrections],
+        refusals=[refused_document(row) for row in found.refusals],
+    )
+
+
+def _cost(cost: CostExplained) -> CostView:
+    return CostView(
+        cost_usd=cost.cost_usd,
+        markup_percentage=cost.markup_percentage,
+        reported_cost_usd=cost.reported_cost_usd,
+        price=None if cost.price is None else price_view(cost.price),
+        unit_prices=None if cost.unit_prices is None else unit_prices_view(cost.unit_prices),
+    )
+
+
+def _totals(totals: TotalsOfEvent) -> TotalsView:
+    return TotalsView(
+        life=totals.life,
+        usage_period=period_document(totals.usage_period),
+        budget_period=None if totals.budget_period is None else period_document(totals.budget_period),
+        day=totals.day,
+    )

@@ -1,0 +1,49 @@
+"""Built-in and custom meters as the native API shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from api.native.models.meters import MeterView
+from domain.scope import Scope
+from projections.queries.snapshot import Snapshot
+from projections.views.meters import BUILT_IN_METERS, meter_view
+
+
+def meter_of(snapshot: Snapshot, scope: Scope, code: str, now: datetime) -> MeterView | None:
+    """A built-in or a custom meter."""
+    position = snapshot.point().position
+    if code in BUILT_IN_METERS:
+        return built_in_meter(code, position)
+    meter = meter_view(code, snapshot.meter_facts(scope, code), now)
+    if meter is None:
+        return None
+    return MeterView(
+        position=position,
+        code=code,
+        event_type=meter.event_type,
+        aggregation=meter.aggregation,
+        value_property=meter.value_property,
+        group_by=dict(meter.group_by),
+        name=meter.name,
+        description=meter.description,
+        built_in=False,
+        created_at=meter.created_at,
+        updated_at=meter.updated_at,
+    )
+
+
+def built_in_meter(code: str, position: int) -> MeterView:
+    return MeterView(
+        position=position,
+        code=code,
+        event_type="llm.request",
+        aggregation="count" if code == "requests" else "sum",
+        value_property=None if code == "requests" else code,
+        group_by={},
+        name=None,
+        description=None,
+        built_in=True,
+        created_at=None,
+        updated_at=None,
+    )

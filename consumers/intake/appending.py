@@ -1,0 +1,96 @@
+"""Blocks into the log: prices first, consecutive versions per stream, everything in one append."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+import pyarrow as pa
+
+from consumers.intake.options import IntakeOptions
+from consumers.intake.requests import StreamKind
+from consumers.prices.listing import PriceListing, priced_pairs
+from domain.errors import Fenced
+from domain.log.blocks import BlockBuffers, BlockContext, block_state, read_header
+from domain.log.records import USAGE_BATCH_TOPIC, EventLog, NewRecord
+from domain.scope import Scope
+from domain.streams import usage_stream
+
+
+class UsageBlock(msgspec.Struct, frozen=True):
+    """A block without its place: whose it is, its encoded rows, and the typed rows once more to look into."""
+
+    kind: StreamKind
+    scope: Scope
+    buffers: BlockBuffers
+    typed: pa.RecordBatch
+
+
+class _Head(msgspec.Struct, frozen=True):
+    """The end of a stream: its last version and the offset that comes next."""
+
+    version: int
+    next_offset: int
+
+
+class UsageAppender:
+    """Appends the blocks of one intake. Not for several threads."""
+
+    def __init__(self, log: EventLog, prices: PriceListing, options: IntakeOptions) -> None:
+        self._log = log
+        self._prices = prices
+        self._options = options
+        self._heads: dict[str, _Head] = {}
+
+    def append(self, blocks: Sequence[UsageBlock], recorded_at: datetime) -> list[int]:
+        """Append all blocks or none; answer the position of each.
+
+        Somebody else may have listed a price or written to a stream of ours in between: then both are read again
+        and the append is tried again, at most `append_attempts_max` times before `Fenced` is raised.
+        """
+        pairs = {pair for block in blocks for pair in priced_pairs(block.typed)}
+        for attempt in range(1, self._options.append_attempts_max + 1):
+            listed = self._prices.missing(pairs, recorded_at)
+            usage, heads = self._usage_records(blocks, recorded_at)
+            try:
+                positions = self._log.append([*listed.values(), *usage])
+            except Fenced:
+                self._heads.clear()
+                if attempt == self._options.append_attempts_max:
+                    raise
+            else:
+                self._heads |= heads
+                self._prices.written(listed)
+                return positions[len(listed) :]
+        raise ValueError("append_attempts_max is at least 1")
+
+    def _usage_records(
+        self, blocks: Iterable[UsageBlock], recorded_at: datetime
+    ) -> tuple[list[NewRecord], dict[str, _Head]]:
+        records: list[NewRecord] = []
+        heads: dict[str, _Head] = {}
+        for block in blocks:
+            stream = usage_stream(block.kind, self._options.name)
+            head = heads.get(stream) or self._head(stream)
+            last = head.next_offset + block.buffers.count - 1
+            facts = BlockContext(
+                tenant=block.scope.tenant,
+                environment=block.scope.environment,
+                stream=stream,
+                version=head.version + 1,
+                first_offset=head.next_offset,
+                last_offset=last,
+                recorded_at=recorded_at,
+            )
+            records.append(NewRecord(stream, facts.version, USAGE_BATCH_TOPIC, block_state(facts, block.buffers)))
+            heads[stream] = _Head(facts.version, last + 1)
+        return records, heads
+
+    def _head(self, stream: str) -> _Head:
+        if stream not in self._heads:
+            last = self._log.last_record(stream)
+            self._heads[stream] = (
+                _Head(0, 0) if last is None else _Head(last.version, read_header(last.state).last_offset + 1)
+            )
+        return self._heads[stream]

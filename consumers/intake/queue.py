@@ -1,0 +1,107 @@
+"""Requests that wait for the committer: bounded in number and bytes, taken in groups."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from concurrent.futures import Future
+
+import msgspec
+
+from consumers.errors import IntakeFull, IntakeUnavailable
+from consumers.intake.options import IntakeOptions
+from consumers.intake.requests import IntakeReceipt, IntakeRequest
+from domain.errors import InvalidInput
+from domain.usage.block_schema import BLOCK_EVENTS_MAX
+from domain.usage.request_bodies import format_of, items_of
+
+
+class Waiting(msgspec.Struct):
+    """A request, whom to tell, and once it is its turn the items in its body."""
+
+    request: IntakeRequest
+    future: Future[IntakeReceipt]
+    items: list[bytes]
+
+
+class IntakeQueue:
+    """First in, first out. Any number of threads may put; one takes."""
+
+    def __init__(self, options: IntakeOptions) -> None:
+        self._options = options
+        self._changed = threading.Condition()
+        self._waiting: deque[Waiting] = deque()
+        self._waiting_bytes = 0
+        self._next: Waiting | None = None  # split already, and too large for the group before
+        self._closed = False
+
+    def put(self, request: IntakeRequest) -> Future[IntakeReceipt]:
+        """Queue a request; `IntakeFull` when the bounds are reached, `IntakeUnavailable` after `close`."""
+        size = len(request.body)
+        if size > self._options.pending_bytes_max:
+            raise InvalidInput("body", f"is at most {self._options.pending_bytes_max} bytes", "body_too_large")
+        future: Future[IntakeReceipt] = Future()
+        with self._changed:
+            if self._closed:
+                raise IntakeUnavailable("the intake is closed")
+            if len(self._waiting) >= self._options.pending_requests_max:
+                raise IntakeFull(f"{len(self._waiting)} requests are waiting")
+            if self._waiting_bytes + size > self._options.pending_bytes_max:
+                raise IntakeFull(f"{self._waiting_bytes} bytes are waiting")
+            self._waiting.append(Waiting(request, future, []))
+            self._waiting_bytes += size
+            self._changed.notify()
+        return future
+
+    def take_group(self) -> list[Waiting] | None:
+        """Wait for requests and take those that share the next append, split into items; None: closed and empty.
+
+        A group holds at most `group_events_max` events and `group_bytes_max` bytes, or one request that is larger.
+        """
+        group: list[Waiting] = []
+        events = size = 0
+        while True:
+            waiting = self._next or self._pop(wait=not group)
+            self._next = None
+            if waiting is None:
+                return group or None
+            if not waiting.items and not _split(waiting):
+                continue
+            events += len(waiting.items)
+            size += len(waiting.request.body)
+            if group and (events > self._options.group_events_max or size > self._options.group_bytes_max):
+                self._next = waiting
+                return group
+            group.append(waiting)
+
+    def close(self) -> None:
+        """Take nothing more; what waits is still handed out."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _pop(self, wait: bool) -> Waiting | None:
+        with self._changed:
+            while wait and not self._waiting and not self._closed:
+                self._changed.wait()
+            if not self._waiting:
+                return None
+            waiting = self._waiting.popleft()
+            self._waiting_bytes -= len(waiting.request.body)
+            return waiting
+
+
+def _split(waiting: Waiting) -> bool:
+    """Split a body whose turn it is; False when nobody waits for it any more, or it is refused as a whole."""
+    if not waiting.future.set_running_or_notify_cancel():
+        return False
+    try:
+        waiting.items = items_of(format_of(waiting.request.content_type), waiting.request.body)
+    except Exception as error:
+        waiting.future.set_exception(error)
+        return False
+    if waiting.request.atomic and len(waiting.items) > BLOCK_EVENTS_MAX:
+        rule = f"is at most {BLOCK_EVENTS_MAX} events when they are taken all or none"
+        waiting.future.set_exception(InvalidInput("body", rule, "batch_too_large"))
+        return False
+    return True

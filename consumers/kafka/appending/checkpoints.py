@@ -1,0 +1,150 @@
+"""Where a partition's stream ends in the log: from which offset to go on, and what its last polls rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import accumulate
+from typing import Final
+
+import msgspec
+import numpy as np
+import pyarrow.compute as pc
+
+from consumers.kafka.appending.batches import RejectedItem
+from domain.errors import LogCorrupted
+from domain.event import LifecycleEvent
+from domain.log.blocks import BlockHeader, decode_free, decode_typed, read_header
+from domain.log.event_codec import decode_lifecycle
+from domain.log.records import USAGE_BATCH_TOPIC, EventLog, LogRecord
+from domain.sources.events import OffsetsAccepted, PartitionConsumed, PartitionTruncated, RecordsLost
+
+#: What was rejected is looked for in so many polls at most, and not in older ones once so much of it was found.
+POLLS_AGAIN_MAX: Final = 500
+BYTES_AGAIN_MAX: Final = 16 * 1024 * 1024
+ITEMS_AGAIN_MAX: Final = 10_000
+
+
+class PartitionCheckpoint(msgspec.Struct, frozen=True):
+    """The last version of a partition's stream, 0 when it has none, and the offset to go on from.
+
+    `leader_epoch` is that of the record before this offset; None when it is not known. `truncated_at` is from where on
+    the broker did not have what was read, and nothing is read until that is accepted; None when all is well.
+    `last_command_us` is carried on by `partition_instants`.
+    """
+
+    version: int
+    next_offset: int | None
+    leader_epoch: int | None = None
+    truncated_at: int | None = None
+    last_command_us: int | None = None
+
+
+def last_end(log: EventLog, stream: str) -> PartitionCheckpoint:
+    """The end of a partition's stream, from its last record. `LogCorrupted` when that does not close an append."""
+    record = log.last_record(stream)
+    if record is None:
+        return PartitionCheckpoint(0, None)
+    if record.topic == USAGE_BATCH_TOPIC:
+        extra = read_header(record.state).extra
+        found = PartitionCheckpoint(
+            record.version,
+            extra.get("next_offset"),
+            extra.get("leader_epoch"),
+            last_command_us=extra.get("last_command_us"),
+        )
+    else:
+        found = end_told(record.version, decode_lifecycle(record.topic, record.state))
+    if found.next_offset is None:
+        raise LogCorrupted(f"version {record.version} of stream {record.stream!r} does not say where to go on")
+    return found
+
+
+def end_told(version: int, event: LifecycleEvent) -> PartitionCheckpoint:
+    """Where a stream ends that has this event last; without an offset where it tells none."""
+    match event:
+        case PartitionConsumed(next_offset=offset, leader_epoch=epoch, last_command_us=command_us):
+            return PartitionCheckpoint(version, offset, epoch, last_command_us=command_us)
+        case OffsetsAccepted(next_offset=offset) | RecordsLost(to_offset=offset):
+            return PartitionCheckpoint(version, offset)
+        case PartitionTruncated(next_offset=offset, end_offset=truncated_at):
+            return PartitionCheckpoint(version, offset, None, truncated_at)
+    return PartitionCheckpoint(version, None)
+
+
+def rejected_since(log: EventLog, stream: str, version: int, offset: int | None) -> list[RejectedItem]:
+    """What the polls of a partition rejected at `offset` and above, in record order; None: the last poll, all of it.
+
+    Looks at versions up to `version`. The bounds of this file leave out what is older; so does an offset that was
+    accepted, before which the offsets were those of other records.
+    """
+    found: list[RejectedItem] = []
+    kept_bytes = 0
+    for number, poll in enumerate(_polls(log, stream, version), 1):
+        rejected = [item for item in _rejected_of(poll) if offset is None or item.offset >= offset]
+        found = rejected + found
+        kept_bytes += sum(len(item.raw) for item in rejected)
+        is_bounded = number >= POLLS_AGAIN_MAX or len(found) >= ITEMS_AGAIN_MAX or kept_bytes >= BYTES_AGAIN_MAX
+        if offset is None or is_bounded or _first_offset(poll) <= offset:
+            break
+    return found
+
+
+def _polls(log: EventLog, stream: str, version: int) -> Iterator[list[LogRecord]]:
+    """The records of each poll in a partition's own stream, the last poll first."""
+    seen = False
+    while version:
+        (record,) = log.stream(stream, version - 1, 1)
+        first = _first_version(record)
+        if first is not None:
+            yield log.stream(stream, first - 1, version - first + 1)
+            seen, version = True, first
+        elif seen and isinstance(decode_lifecycle(record.topic, record.state), OffsetsAccepted):
+            return
+        version -= 1
+
+
+def _first_version(record: LogRecord) -> int | None:
+    """Where the poll begins that this record closes; None when it tells of lost or accepted offsets instead."""
+    if record.topic == USAGE_BATCH_TOPIC:
+        return int(read_header(record.state).extra["first_version"])
+    event = decode_lifecycle(record.topic, record.state)
+    return event.first_version if isinstance(event, PartitionConsumed) else None
+
+
+def _first_offset(poll: list[LogRecord]) -> int:
+    """The first offset that a poll read, or a later one of which it kept something."""
+    closing = poll[-1]
+    if closing.topic != USAGE_BATCH_TOPIC:
+        event = decode_lifecycle(closing.topic, closing.state)
+        if isinstance(event, PartitionConsumed):
+            return event.first_offset
+    return min(read_header(record.state).first_offset for record in poll if record.topic == USAGE_BATCH_TOPIC)
+
+
+def _rejected_of(poll: list[LogRecord]) -> list[RejectedItem]:
+    found: list[RejectedItem] = []
+    for record in poll:
+        if record.topic == USAGE_BATCH_TOPIC:
+            header = read_header(record.state)
+            if header.rejected:
+                found += _rejected(header, record.state)
+    return sorted(found, key=lambda item: (item.offset, item.index))
+
+
+def _rejected(header: BlockHeader, state: bytes) -> list[RejectedItem]:
+    typed, free = decode_typed(state), decode_free(state)
+    rows = np.flatnonzero(np.asarray(pc.is_valid(typed.column("reason")), dtype=bool)).tolist()
+    places = header.extra["rejected"]
+    offsets = accumulate(places[0::2], initial=header.first_offset)
+    next(offsets)
+    return [
+        RejectedItem(
+            offset,
+            index,
+            header.scope,
+            typed.column("reason")[row].as_py(),
+            free.column("detail")[row].as_py(),
+            free.column("raw")[row].as_py() or b"",
+        )
+        for row, offset, index in zip(rows, offsets, places[1::2], strict=True)
+    ]

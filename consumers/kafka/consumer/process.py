@@ -1,0 +1,163 @@
+"""One consumer as a process: connected to the broker for as long as it lives, whether the broker is there or not.
+
+1. Connect; while nobody answers, try again and tell why.
+2. Read in columns where the library allows it, join the group, or take the partitions that were named.
+3. Consume until told to stop (`PartitionConsumer`).
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from types import FrameType
+from typing import Any, Final
+
+import structlog
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.errors import KafkaError
+
+from consumers.kafka.appending.appender import PartitionAppender
+from consumers.kafka.consumer.assignment import Assignment
+from consumers.kafka.consumer.backpressure import Backpressure
+from consumers.kafka.consumer.consumer_loop import RETRY_SECONDS_MAX, RETRY_SECONDS_MIN, PartitionConsumer
+from consumers.kafka.consumer.options import ReadingOptions
+from consumers.kafka.consumer.reporting import ConsumerReporting
+from consumers.kafka.dead_letters.publisher import DeadLetterPublisher
+from consumers.kafka.records.column_fetcher import read_in_columns
+from consumers.kafka.topics import REJECTED_MESSAGE_BYTES_MAX
+
+CONNECTING_SECONDS_MAX: Final = 3.0
+RECONNECT_MILLISECONDS_MAX: Final = 2_000
+#: How soon a topic that was made, grown or made again is noticed at the latest.
+METADATA_MILLISECONDS_MAX: Final = 5_000
+PARTITION_FETCH_BYTES_MAX: Final = 4 * 1024 * 1024
+LETTER_BLOCK_MILLISECONDS_MAX: Final = 5_000
+HEARTBEATS_OF_SESSION: Final = 6
+#: A process that has been told to stop ends within this, whatever it waits for: the log has what is appended.
+STOPPING_SECONDS_MAX: Final = 9.0
+#: Decoding makes many short-lived objects and no cycles; the default of 700 spends a tenth of its time looking.
+GARBAGE_OBJECTS_MIN: Final = 50_000
+
+_logger = structlog.get_logger("meterfold.kafka")
+
+
+class ConsumerProcess:
+    """A consumer before it is connected. `connection`: how the library reaches the broker, secrets included."""
+
+    def __init__(
+        self,
+        connection: Mapping[str, Any],
+        group: Mapping[str, Any],
+        rejected_topic: str,
+        appender: PartitionAppender,
+        pressure: Backpressure,
+        reporting: ConsumerReporting,
+        options: ReadingOptions,
+    ) -> None:
+        """`group`: the library's settings of a group's member; not used where partitions are named."""
+        self._connection = connection
+        self._group = group
+        self._rejected_topic = rejected_topic
+        self._appender = appender
+        self._pressure = pressure
+        self._reporting = reporting
+        self._options = options
+
+    def run(self, stopping: threading.Event) -> None:
+        """Consume until `stopping` is set, or until a replay is done."""
+        client = self._connected(stopping)
+        if client is None:
+            return
+        in_columns = read_in_columns(client, self._options.bounds)
+        if not in_columns:
+            _logger.warning("slow_reading", reason="this release of kafka-python is not built as expected")
+        assignment = Assignment(client)
+        if self._options.partitions:
+            places = [TopicPartition(topic, number) for topic, number in self._options.partitions]
+            client.assign(places)
+            assignment.on_partitions_assigned(places)
+        else:
+            client.subscribe(list(self._options.topics), listener=assignment)
+        letters = DeadLetterPublisher(self._producer, self._rejected_topic)
+        PartitionConsumer(
+            client,
+            assignment,
+            self._appender,
+            letters,
+            self._pressure,
+            self._reporting,
+            self._options,
+            in_columns=in_columns,
+        ).run(stopping)
+
+    def _connected(self, stopping: threading.Event) -> KafkaConsumer | None:
+        """A client that has reached a broker; None when told to stop before."""
+        pause = RETRY_SECONDS_MIN
+        while not stopping.is_set():
+            try:
+                return self._client()
+            except (KafkaError, OSError) as error:
+                self._reporting.trouble(f"no broker: {type(error).__name__}: {error}")
+                self._reporting.write({}, False, 0, 0.0, 0.0)
+            stopping.wait(pause)
+            pause = min(2 * pause, RETRY_SECONDS_MAX)
+        return None
+
+    def _client(self) -> KafkaConsumer:
+        group = {} if self._options.partitions else self._group
+        return KafkaConsumer(
+            **self._connection,
+            **group,
+            partition_assignment_strategy=[CooperativeStickyAssignor],
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            allow_auto_create_topics=False,
+            max_partition_fetch_bytes=PARTITION_FETCH_BYTES_MAX,
+            metadata_max_age_ms=METADATA_MILLISECONDS_MAX,
+            reconnect_backoff_max_ms=RECONNECT_MILLISECONDS_MAX,
+        )
+
+    def _producer(self) -> Any:
+        return KafkaProducer(
+            **self._connection,
+            max_block_ms=LETTER_BLOCK_MILLISECONDS_MAX,
+            max_request_size=REJECTED_MESSAGE_BYTES_MAX,
+            allow_auto_create_topics=False,
+            linger_ms=5,
+        )
+
+
+def group_options(group: str, session_seconds: float) -> dict[str, Any]:
+    """The library's settings of a member of a group, who may be silent for so long."""
+    session_ms = round(session_seconds * 1_000)
+    return {
+        "group_id": group,
+        "session_timeout_ms": session_ms,
+        "heartbeat_interval_ms": session_ms // HEARTBEATS_OF_SESSION,
+    }
+
+
+def stopping_on_signals() -> threading.Event:
+    """An event that SIGTERM and Ctrl+C set. A process that has not ended long after is ended by force."""
+    stopping = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if not stopping.is_set():
+            last_resort = threading.Timer(STOPPING_SECONDS_MAX, os._exit, (0,))
+            last_resort.daemon = True
+            last_resort.start()
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    return stopping
+
+
+def tune_memory() -> None:
+    """For a process that does nothing but decode."""
+    gc.set_threshold(GARBAGE_OBJECTS_MIN, 20, 50)

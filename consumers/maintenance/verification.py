@@ -1,0 +1,128 @@
+"""Proving the read store: the log is checked byte by byte, folded again beside the live store, and every view compared.
+
+1. Open a reading transaction on the live store; it stands still at its position P from here on, whatever is folded.
+2. Read the log up to P: the hashes of every buffer, the chain, and the seals must hold.
+3. Fold the same records into an empty store attached beside the live one.
+4. Compare every logical view both ways, and the live rollups with the live rows.
+5. Detach and remove the second store. Nothing of the live one was touched.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from consumers.engine import Finding, OperationResult, OperationStep
+from domain.customers.personal_keys import PersonalKeys
+from domain.errors import DomainError, LogCorrupted
+from domain.log.blocks import check_block
+from domain.log.chain import CHAIN_START, chain
+from domain.log.records import USAGE_BATCH_TOPIC, EventLog, LogRecord
+from projections.duckdb.storage.comparison import LOGICAL_VIEWS, Difference, differences, inner_differences
+from projections.duckdb.storage.database import DuckDBDatabase, create_tables
+from projections.duckdb.writing.rebuild_store import RebuildStore
+from projections.errors import ProjectionError
+from projections.folding.projector import Projector
+from projections.identity.index import IdentityIndex
+
+SHADOW: Final = "refolded"
+FINDINGS_MAX: Final = 100
+_READ_RECORDS_MAX: Final = 64
+
+
+class Verification:
+    """One run over a live store. `scratch` is an empty folder of its own."""
+
+    def __init__(self, log: EventLog, keys: PersonalKeys, database: DuckDBDatabase, scratch: Path, live: str) -> None:
+        self._log = log
+        self._keys = keys
+        self._database = database
+        self._scratch = scratch
+        self._live = live
+        self._findings: list[Finding] = []
+
+    def run(self) -> Iterator[OperationStep | OperationResult]:
+        """Steps as they come, and at the end the result."""
+        shadow = self._database.attached(self._scratch / "store.duckdb", SHADOW)
+        reader = self._database.cursor()
+        try:
+            reader.execute("BEGIN")
+            log_id, position, running_hash = reader.execute(
+                "SELECT log_id, position, running_hash FROM progress"
+            ).fetchall()[0]
+            events = yield from self._check_log(position, bytes(running_hash))
+            yield from self._fold_again(shadow, log_id, position)
+            yield from self._compare(reader)
+        finally:
+            reader.execute("ROLLBACK")
+            reader.close()
+            self._database.detach(SHADOW)
+            shutil.rmtree(self._scratch, ignore_errors=True)
+        yield OperationResult("verify", position, position, events, tuple(self._findings[:FINDINGS_MAX]))
+
+    def _check_log(self, until: int, expected: bytes) -> Generator[OperationStep, None, int]:
+        position, running_hash, events = 0, CHAIN_START, 0
+        while position < until:
+            records = self._log.read(position, _READ_RECORDS_MAX, until)
+            if not records:
+                self._find("log", f"position {position + 1}", "a record", "nothing")
+                return events
+            for record in records:
+                position += 1
+                events += self._check_record(record, position)
+            try:
+                *_, running_hash = chain(running_hash, records)
+            except LogCorrupted as error:
+                self._find("log", f"positions {records[0].position} to {position}", "a readable chain", str(error))
+                return events
+            yield OperationStep("checking the log", position, until)
+        if running_hash != expected:
+            self._find("log chain", f"position {until}", expected.hex(), running_hash.hex())
+        return events
+
+    def _check_record(self, record: LogRecord, position: int) -> int:
+        if record.position != position:
+            self._find("log", f"position {position}", "a record", f"a record at position {record.position}")
+        if record.topic != USAGE_BATCH_TOPIC:
+            return 0
+        try:
+            return check_block(record.state).count
+        except LogCorrupted as error:
+            self._find("log", f"position {position}", "buffers that match their hashes", str(error))
+            return 0
+
+    def _fold_again(self, shadow: DuckDBDatabase, log_id: str, until: int) -> Iterator[OperationStep]:
+        cursor = shadow.cursor()
+        create_tables(cursor, log_id, CHAIN_START)
+        index = IdentityIndex.open(self._scratch / "identity", log_id)
+        try:
+            store = RebuildStore(cursor)
+            projector = Projector(self._log, store, index, self._keys)
+            while projector.position < until and projector.step(until):
+                yield OperationStep("folding again", projector.position, until)
+            store.finish()
+        except (DomainError, ProjectionError) as error:
+            self._find("fold", f"after position {projector.position}", "a log that folds", str(error))
+        finally:
+            index.close()
+            cursor.close()
+
+    def _compare(self, reader: duckdb.DuckDBPyConnection) -> Iterator[OperationStep]:
+        for number, view in enumerate(LOGICAL_VIEWS):
+            yield OperationStep("comparing", number, len(LOGICAL_VIEWS), "views")
+            for difference in differences(reader, view, self._live, SHADOW):
+                self._differ(difference)
+        for difference in inner_differences(reader, self._live):
+            self._differ(difference)
+        yield OperationStep("comparing", len(LOGICAL_VIEWS), len(LOGICAL_VIEWS), "views")
+
+    def _differ(self, difference: Difference) -> None:
+        here, there = (difference.row, "") if difference.side == "live" else ("", difference.row)
+        self._find(difference.view, f"only in the {difference.side} store", there, here)
+
+    def _find(self, where: str, key: str, expected: str, found: str) -> None:
+        self._findings.append(Finding(where, key, expected, found))

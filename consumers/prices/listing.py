@@ -1,0 +1,126 @@
+"""List prices enter the log before the first usage that they price: one record per provider and model, for ever."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Final, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from domain.event import Provenance
+from domain.log.event_codec import new_record
+from domain.log.records import EventLog, NewRecord
+from domain.prices.events import PriceListed
+from domain.prices.schedule import PriceVersion
+from domain.streams import listed_price_stream
+from domain.usage.block_schema import REQUEST_TYPE
+from projections.arrow_columns import codes
+
+#: Pairs remembered as listed; a forgotten one costs one look into the log.
+LISTED_PAIRS_MAX: Final = 100_000
+#: Pairs remembered as not known to the price library; a forgotten one costs one more question to it.
+UNPRICED_PAIRS_MAX: Final = 10_000
+
+Pair = tuple[str, str]
+
+
+class ResolvedPrice(Protocol):
+    """The prices that a library knows for a model."""
+
+    @property
+    def versions(self) -> tuple[PriceVersion, ...]: ...
+    @property
+    def library(self) -> str: ...
+    @property
+    def matched(self) -> str: ...
+
+
+#: Provider (None when the producer named none) and model to prices; None when the library does not know them.
+PriceResolver = Callable[[str | None, str], ResolvedPrice | None]
+
+
+class _RecentPairs:
+    """A set that forgets what was not asked for the longest time."""
+
+    def __init__(self, size_max: int) -> None:
+        self._pairs: OrderedDict[Pair, None] = OrderedDict()
+        self._size_max = size_max
+
+    def __contains__(self, pair: Pair) -> bool:
+        if pair not in self._pairs:
+            return False
+        self._pairs.move_to_end(pair)
+        return True
+
+    def add(self, pair: Pair) -> None:
+        self._pairs[pair] = None
+        if len(self._pairs) > self._size_max:
+            self._pairs.popitem(last=False)
+
+
+class PriceListing:
+    """Which list prices must be written before some usage. A missing provider is the empty text in the log."""
+
+    def __init__(self, log: EventLog, resolve: PriceResolver) -> None:
+        self._log = log
+        self._resolve = resolve
+        self._listed = _RecentPairs(LISTED_PAIRS_MAX)
+        self._unpriced = _RecentPairs(UNPRICED_PAIRS_MAX)
+
+    def missing(self, pairs: Iterable[Pair], recorded_at: datetime) -> dict[Pair, NewRecord]:
+        """The records that must go before usage of `pairs`, for those that have a price and are not listed yet."""
+        return {
+            pair: record
+            for pair in pairs
+            if pair not in self._listed
+            and pair not in self._unpriced
+            and (record := self._record(pair, recorded_at)) is not None
+        }
+
+    def written(self, pairs: Iterable[Pair]) -> None:
+        """These are in the log now."""
+        for pair in pairs:
+            self._listed.add(pair)
+
+    def _record(self, pair: Pair, recorded_at: datetime) -> NewRecord | None:
+        provider, model = pair
+        prices = self._resolve(provider or None, model)
+        if prices is None:
+            self._unpriced.add(pair)
+            return None
+        stream = listed_price_stream(provider, model)
+        if self._log.head_version(stream) > 0:
+            self._listed.add(pair)
+            return None
+        return new_record(
+            PriceListed(
+                stream=stream,
+                version=1,
+                recorded_at=recorded_at,
+                effective_at=recorded_at,
+                provenance=Provenance("engine"),
+                provider=provider,
+                model=model,
+                versions=prices.versions,
+                library=prices.library,
+                matched=prices.matched,
+            )
+        )
+
+
+def priced_pairs(typed: pa.RecordBatch) -> set[Pair]:
+    """The (provider, model) pairs of the accepted requests that name a model; a missing provider is the empty text."""
+    columns = pa.Table.from_batches([typed])
+    types, type_names = codes(columns, "type")
+    if REQUEST_TYPE not in type_names:
+        return set()
+    (providers, provider_names), (models, model_names) = codes(columns, "provider"), codes(columns, "model")
+    accepted = np.asarray(pc.is_null(typed.column("reason")), dtype=bool)
+    rows = accepted & (types == type_names.index(REQUEST_TYPE)) & (models >= 0)
+    pairs = np.unique((providers[rows] + 1) * len(model_names) + models[rows])
+    named = ["", *provider_names]
+    return {(named[pair // len(model_names)], model_names[pair % len(model_names)]) for pair in pairs.tolist()}

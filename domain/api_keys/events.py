@@ -1,0 +1,25 @@
+"""Events of API keys."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from domain.event import LifecycleEvent
+
+#: Topics of these events in the log, which never change.
+KEY_ISSUED: Final = "key.issued"
+KEY_REVOKED: Final = "key.revoked"
+
+
+class ApiKeyIssued(LifecycleEvent, frozen=True, kw_only=True):
+    key_id: str
+    tenant: str
+    environment: str
+    scopes: tuple[str, ...]  # of admin, ingest, read
+    prefix: str  # the first characters, to recognize it by
+    secret_hash: str  # SHA-256 of the whole key, hex
+    name: str | None = None
+
+
+class ApiKeyRevoked(LifecycleEvent, frozen=True, kw_only=True):
+    key_id: str

@@ -1,0 +1,94 @@
+"""Lifecycle events as the bytes of a record, and back: msgpack, with a version number per class.
+
+The stored bytes are a msgpack array of two: the class version, and a map of the event's fields. When a
+class changes, its number in `CLASS_VERSIONS` goes up and an upcast from the old one joins `UPCASTS`;
+what is in the log is never rewritten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from domain.errors import LogCorrupted, UnknownRecord
+from domain.event import LifecycleEvent
+from domain.log.records import NewRecord
+from domain.log.topics import LIFECYCLE_TOPICS
+
+#: Turns the field map of one class version into that of the next.
+Upcast = Callable[[dict[str, Any]], dict[str, Any]]
+
+#: The version that is written; a topic not named here is at version 1.
+CLASS_VERSIONS: Final[dict[str, int]] = {}
+#: (topic, from version) -> the upcast to the next version.
+UPCASTS: Final[dict[tuple[str, int], Upcast]] = {}
+
+
+class LifecycleCodec:
+    """A set of topics with their classes, versions and upcasts."""
+
+    def __init__(
+        self,
+        topics: Mapping[str, type[LifecycleEvent]],
+        class_versions: Mapping[str, int],
+        upcasts: Mapping[tuple[str, int], Upcast],
+    ) -> None:
+        self._topics = dict(topics)
+        self._topic_of = {event_class: topic for topic, event_class in topics.items()}
+        self._versions = {topic: class_versions.get(topic, 1) for topic in topics}
+        self._upcasts = dict(upcasts)
+        self._encoder = msgspec.msgpack.Encoder()
+        self._envelope = msgspec.msgpack.Decoder(tuple[int, msgspec.Raw])
+        self._decoders = {topic: msgspec.msgpack.Decoder(cls) for topic, cls in topics.items()}
+
+    def new_record(self, event: LifecycleEvent) -> NewRecord:
+        """The record that stores `event`. `UnknownRecord` for a class without a topic."""
+        topic = self._topic_of.get(type(event))
+        if topic is None:
+            raise UnknownRecord(f"{type(event).__name__} has no topic in the log")
+        return NewRecord(event.stream, event.version, topic, self._encoder.encode((self._versions[topic], event)))
+
+    def decode(self, topic: str, state: bytes) -> LifecycleEvent:
+        """The event in a record's stored bytes.
+
+        `UnknownRecord` for a topic or class version that is not known, `LogCorrupted` for bytes that are no event.
+        """
+        decoder = self._decoders.get(topic)
+        if decoder is None:
+            raise UnknownRecord(f"topic {topic!r} is not known: was the log written by a newer version?")
+        try:
+            version, fields = self._envelope.decode(state)
+            if version == self._versions[topic]:
+                return decoder.decode(fields)
+            return msgspec.convert(self._upcast(topic, version, fields), self._topics[topic])
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            raise LogCorrupted(f"a record of topic {topic!r} holds no such event: {error}") from error
+
+    def _upcast(self, topic: str, version: int, stored: msgspec.Raw) -> dict[str, Any]:
+        fields = msgspec.msgpack.decode(stored, type=dict[str, Any])
+        for from_version in range(version, self._versions[topic]):
+            upcast = self._upcasts.get((topic, from_version))
+            if upcast is None:
+                raise UnknownRecord(f"topic {topic!r} has no upcast from class version {from_version}")
+            fields = upcast(fields)
+        if version > self._versions[topic]:
+            raise UnknownRecord(f"topic {topic!r} has class version {version}: a newer version wrote this log")
+        return fields
+
+
+_CODEC: Final = LifecycleCodec(LIFECYCLE_TOPICS, CLASS_VERSIONS, UPCASTS)
+
+
+def new_record(event: LifecycleEvent) -> NewRecord:
+    """The record that stores `event` at its place in its stream."""
+    return _CODEC.new_record(event)
+
+
+def decode_lifecycle(topic: str, state: bytes) -> LifecycleEvent:
+    """The lifecycle event in a record's stored bytes.
+
+    `UnknownRecord` for a topic or class version that is not known, `LogCorrupted` for bytes that are no event.
+    """
+    return _CODEC.decode(topic, state)

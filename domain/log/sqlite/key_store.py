@@ -1,0 +1,108 @@
+"""The key store of the embedded shape: a small SQLite file of its own, readable by its owner only."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from domain.errors import PersonalKeyMissing
+from domain.log.sqlite.errors import log_error_of
+
+KEY_BYTES: Final = 32
+BUSY_TIMEOUT_SECONDS: Final = 30
+_CREATE_TABLE: Final = "CREATE TABLE IF NOT EXISTS personal_keys (key_id TEXT PRIMARY KEY, key BLOB) WITHOUT ROWID"
+
+
+class SQLiteKeyStore:
+    """`PersonalKeys` in the SQLite file at `path`. A row without a key is the tombstone of a destroyed one.
+
+    Rolled back by a journal that is deleted, not by a write-ahead log, and with secure deletion, so that the
+    bytes of a destroyed key are overwritten in the file and linger in no other.
+    """
+
+    def __init__(self, path: Path, randomness: Callable[[int], bytes]) -> None:
+        self._path = path
+        self._randomness = randomness
+        self._lock = threading.RLock()
+        with self._storage_errors_translated():
+            _make_private(path)
+            self._connection = sqlite3.connect(
+                path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            self._connection.execute("PRAGMA journal_mode=DELETE")
+            self._connection.execute("PRAGMA synchronous=EXTRA")  # also syncs the folder when the journal is deleted
+            self._connection.execute("PRAGMA fullfsync=ON")
+            self._connection.execute("PRAGMA secure_delete=ON")
+            self._connection.execute(_CREATE_TABLE)
+
+    def key_for(self, key_id: str) -> bytes | None:
+        """The key, or None when it was destroyed or never made here."""
+        with self._lock, self._storage_errors_translated():
+            found = self._connection.execute("SELECT key FROM personal_keys WHERE key_id = ?", (key_id,)).fetchone()
+        return None if found is None else found[0]
+
+    def create(self, key_id: str) -> bytes:
+        """Make the key, or answer the one that exists; `PersonalKeyMissing` when it was destroyed."""
+        fresh = self._randomness(KEY_BYTES)
+        with self._lock, self._storage_errors_translated():
+            self._connection.execute(
+                "INSERT INTO personal_keys (key_id, key) VALUES (?, ?) ON CONFLICT (key_id) DO NOTHING", (key_id, fresh)
+            )
+        key = self.key_for(key_id)
+        if key is None:
+            raise PersonalKeyMissing(f"the key {key_id} of personal data was destroyed and never comes back")
+        return key
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Keys made in here share one commit."""
+        with self._lock:
+            with self._storage_errors_translated():
+                # For writing at once: of two that hold a lock for reading, SQLite refuses the one that wants more.
+                self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.rollback()
+                raise
+            with self._storage_errors_translated():
+                self._commit()
+
+    def _commit(self) -> None:
+        try:
+            self._connection.execute("COMMIT")
+        except sqlite3.Error:
+            self._connection.rollback()
+            raise
+
+    def destroy(self, key_id: str) -> None:
+        """Forget the key and leave a tombstone."""
+        with self._lock, self._storage_errors_translated():
+            self._connection.execute(
+                "INSERT INTO personal_keys (key_id) VALUES (?) ON CONFLICT (key_id) DO UPDATE SET key = NULL",
+                (key_id,),
+            )
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    @contextmanager
+    def _storage_errors_translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise log_error_of(error, self._path, BUSY_TIMEOUT_SECONDS) from error
+
+
+def _make_private(path: Path) -> None:
+    """Make the file with mode 0600 before anything is in it; SQLite gives its journal the same mode."""
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o600)

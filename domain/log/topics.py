@@ -1,0 +1,80 @@
+"""Topics of lifecycle events: the literal text under which the log stores each class.
+
+A topic never changes, wherever its class moves. Usage batches have a topic of their own, `USAGE_BATCH_TOPIC`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from domain.api_keys.events import KEY_ISSUED, KEY_REVOKED, ApiKeyIssued, ApiKeyRevoked
+from domain.budgets.events import (
+    BUDGET_CREATED,
+    BUDGET_DELETED,
+    BUDGET_UPDATED,
+    BudgetCreated,
+    BudgetDeleted,
+    BudgetUpdated,
+)
+from domain.commands.events import COMMAND_HONOURED, CommandHonoured
+from domain.corrections.events import USAGE_RESTORED, USAGE_VOIDED, UsageRestored, UsageVoided
+from domain.customers.events import (
+    CUSTOMER_BLOCKED,
+    CUSTOMER_CREATED,
+    CUSTOMER_DEACTIVATED,
+    CUSTOMER_DELETED,
+    CUSTOMER_REACTIVATED,
+    CUSTOMER_UNBLOCKED,
+    CUSTOMER_UPDATED,
+    CustomerBlocked,
+    CustomerCreated,
+    CustomerDeactivated,
+    CustomerDeleted,
+    CustomerReactivated,
+    CustomerUnblocked,
+    CustomerUpdated,
+)
+from domain.event import LifecycleEvent
+from domain.log.events import LOG_CLOSINGS_ANNOUNCED, LOG_CREATED, LOG_SEALED, ClosingsAnnounced, LogCreated, LogSealed
+from domain.meters.events import METER_CREATED, METER_DELETED, METER_UPDATED, MeterCreated, MeterDeleted, MeterUpdated
+from domain.prices.events import PRICE_LISTED, PRICE_SET, PriceListed, PriceSet
+from domain.sources.events import (
+    SOURCE_CONSUMED,
+    SOURCE_OFFSETS_ACCEPTED,
+    SOURCE_RECORDS_LOST,
+    SOURCE_TRUNCATED,
+    OffsetsAccepted,
+    PartitionConsumed,
+    PartitionTruncated,
+    RecordsLost,
+)
+
+LIFECYCLE_TOPICS: Final[dict[str, type[LifecycleEvent]]] = {
+    CUSTOMER_CREATED: CustomerCreated,
+    CUSTOMER_UPDATED: CustomerUpdated,
+    CUSTOMER_BLOCKED: CustomerBlocked,
+    CUSTOMER_UNBLOCKED: CustomerUnblocked,
+    CUSTOMER_DEACTIVATED: CustomerDeactivated,
+    CUSTOMER_REACTIVATED: CustomerReactivated,
+    CUSTOMER_DELETED: CustomerDeleted,
+    BUDGET_CREATED: BudgetCreated,
+    BUDGET_UPDATED: BudgetUpdated,
+    BUDGET_DELETED: BudgetDeleted,
+    METER_CREATED: MeterCreated,
+    METER_UPDATED: MeterUpdated,
+    METER_DELETED: MeterDeleted,
+    KEY_ISSUED: ApiKeyIssued,
+    KEY_REVOKED: ApiKeyRevoked,
+    PRICE_LISTED: PriceListed,
+    PRICE_SET: PriceSet,
+    USAGE_VOIDED: UsageVoided,
+    USAGE_RESTORED: UsageRestored,
+    COMMAND_HONOURED: CommandHonoured,
+    SOURCE_CONSUMED: PartitionConsumed,
+    SOURCE_RECORDS_LOST: RecordsLost,
+    SOURCE_TRUNCATED: PartitionTruncated,
+    SOURCE_OFFSETS_ACCEPTED: OffsetsAccepted,
+    LOG_CREATED: LogCreated,
+    LOG_SEALED: LogSealed,
+    LOG_CLOSINGS_ANNOUNCED: ClosingsAnnounced,
+}

@@ -1,0 +1,29 @@
+"""Events of custom meters."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from domain.event import LifecycleEvent
+
+#: Topics of these events in the log, which never change.
+METER_CREATED: Final = "meter.created"
+METER_UPDATED: Final = "meter.updated"
+METER_DELETED: Final = "meter.deleted"
+
+
+class MeterEvent(LifecycleEvent, frozen=True, kw_only=True):
+    tenant: str
+    environment: str
+    code: str
+
+
+class MeterCreated(MeterEvent, frozen=True, kw_only=True):
+    fields: dict[str, Any]  # event_type, aggregation, value_property, group_by, name, description
+
+
+class MeterUpdated(MeterEvent, frozen=True, kw_only=True):
+    fields: dict[str, Any]  # name, description, group_by
+
+
+class MeterDeleted(MeterEvent, frozen=True, kw_only=True): ...

@@ -1,0 +1,83 @@
+"""The fields of a meter and the rule of each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from domain.errors import InvalidInput
+from domain.usage.block_schema import TOKEN_COLUMNS
+from domain.values import field_rules
+from domain.values.field_rules import Rule
+
+AGGREGATIONS: Final = ("count", "sum", "max", "min", "latest", "unique_count")
+BUILT_IN_METERS: Final = frozenset(("requests", *TOKEN_COLUMNS, "total_tokens", "cost_usd"))
+GROUP_BY_MAX: Final = 10
+PROPERTY_MEMBERS_MAX: Final = 16
+_CODE = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
+
+
+def meter_code(code: object) -> str:
+    """A code that a meter may have: 1 to 64 of a-z, A-Z, 0-9, '_', '.', '-', and not that of a built-in meter."""
+    if not isinstance(code, str) or _CODE.fullmatch(code) is None or code in (".", ".."):
+        raise InvalidInput("code", "is 1 to 64 characters of a-z, A-Z, 0-9, '_', '.' and '-'")
+    if code in BUILT_IN_METERS:
+        raise InvalidInput("code", f"{code!r} is a built-in meter")
+    return code
+
+
+def property_path(field: str, value: object) -> str:
+    """Members of `data`, joined by dots: any characters, no empty member."""
+    path = field_rules.text(field, value)
+    members = path.split(".")
+    if "" in members or len(members) > PROPERTY_MEMBERS_MAX:
+        raise InvalidInput(field, f"is 1 to {PROPERTY_MEMBERS_MAX} member names of data, joined by dots")
+    return path
+
+
+def property_members(path: str) -> list[str]:
+    """The member names that a property path goes through, outermost first."""
+    return path.split(".")
+
+
+def group_by(field: str, value: object) -> dict[str, str]:
+    """{group name: property path}, at most 10; a list of paths names each group by its path."""
+    if isinstance(value, Mapping):
+        named = list(value.items())
+    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        named = [(path, path) for path in value]
+    else:
+        raise InvalidInput(field, "is a list of properties, or an object of properties by group name")
+    if len(named) > GROUP_BY_MAX:
+        raise InvalidInput(field, f"has at most {GROUP_BY_MAX} properties")
+    groups = {field_rules.text(field, name): property_path(field, path) for name, path in named}
+    if len(groups) < len(named):
+        raise InvalidInput(field, "names no group twice")
+    return groups
+
+
+#: What can be changed after a meter is there. The rest decides its numbers: another meter is needed for that.
+CHANGEABLE_RULES: Final[dict[str, Rule]] = {
+    "name": field_rules.text,
+    "description": field_rules.text,
+    "group_by": group_by,
+}
+METER_RULES: Final[dict[str, Rule]] = {
+    **CHANGEABLE_RULES,
+    "event_type": field_rules.text,
+    "aggregation": field_rules.one_of(*AGGREGATIONS),
+    "value_property": property_path,
+}
+
+
+def check_definition(fields: Mapping[str, Any]) -> None:
+    """The rules between the fields of a new meter."""
+    for field in ("event_type", "aggregation"):
+        if fields.get(field) is None:
+            raise InvalidInput(field, "is required")
+    has_value = fields.get("value_property") is not None
+    if fields["aggregation"] == "count" and has_value:
+        raise InvalidInput("value_property", "must not be given for the aggregation 'count'")
+    if fields["aggregation"] != "count" and not has_value:
+        raise InvalidInput("value_property", f"is required for the aggregation {fields['aggregation']!r}")

@@ -1,0 +1,91 @@
+"""A tenant's own prices for one model, each valid from an instant on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from domain.aggregate import Aggregate, Occasion
+from domain.errors import InvalidInput
+from domain.event import LifecycleEvent
+from domain.prices.events import PriceSet
+from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
+from domain.scope import Scope
+from domain.streams import price_stream
+from domain.values.field_rules import model_name
+from domain.values.money import unit_price
+from domain.values.periods import ANCHOR_LIMIT, ANCHOR_MIN
+
+PRICE_TIERS_MAX: Final = 10
+TIER_TOKENS_MAX: Final = 2**53 - 1
+
+
+def checked_price(price: PriceVersion) -> PriceVersion:
+    """`price` with tiers in ascending order; `InvalidInput` for a price, threshold or instant that cannot be."""
+    since = price.effective_from
+    if since is not None and (since.tzinfo is None or not ANCHOR_MIN <= since < ANCHOR_LIMIT):
+        raise InvalidInput("effective_from", "is an instant with an offset, between 1970 and 2200")
+    if len(price.tiers) > PRICE_TIERS_MAX:
+        raise InvalidInput("tiers", f"are at most {PRICE_TIERS_MAX}")
+    tiers = tuple(sorted((_checked_tier(tier) for tier in price.tiers), key=lambda tier: tier.input_tokens_above))
+    if len({tier.input_tokens_above for tier in tiers}) < len(tiers):
+        raise InvalidInput("tiers", "begin at different numbers of input tokens")
+    return PriceVersion(since, _checked_prices(price.prices), tiers)
+
+
+def _checked_tier(tier: PriceTier) -> PriceTier:
+    if not 0 <= tier.input_tokens_above <= TIER_TOKENS_MAX:
+        raise InvalidInput("input_tokens_above", f"is a whole number from 0 to {TIER_TOKENS_MAX}")
+    return PriceTier(tier.input_tokens_above, _checked_prices(tier.prices))
+
+
+def _checked_prices(prices: UnitPrices) -> UnitPrices:
+    return UnitPrices(
+        input=unit_price(prices.input, "input"),
+        output=unit_price(prices.output, "output"),
+        cached_input=_optional_price(prices.cached_input, "cached_input"),
+        cache_write=_optional_price(prices.cache_write, "cache_write"),
+        reasoning=_optional_price(prices.reasoning, "reasoning"),
+        request=_optional_price(prices.request, "request"),
+    )
+
+
+def _optional_price(price: Decimal | None, field: str) -> Decimal | None:
+    return None if price is None else unit_price(price, field)
+
+
+class PriceSetting(Aggregate):
+    """The prices that one scope set for one model, by the instant they are valid from.
+
+    `provider` is empty for usage that names none.
+    """
+
+    def __init__(self, scope: Scope, provider: str, model: str) -> None:
+        checked_provider = model_name("provider", provider) if provider else ""
+        super().__init__(price_stream(scope, checked_provider, model_name("model", model)))
+        self.scope = scope
+        self.provider = provider
+        self.model = model
+        self.prices: dict[datetime | None, PriceVersion] = {}
+
+    def set(self, price: PriceVersion, occasion: Occasion) -> None:
+        """Set a price; it replaces one that is valid from the same instant. Nothing happens when it is the same."""
+        checked = checked_price(price)
+        if self.prices.get(checked.effective_from) == checked:
+            return
+        self._give(
+            PriceSet(
+                **self._place(occasion),
+                tenant=self.scope.tenant,
+                environment=self.scope.environment,
+                provider=self.provider,
+                model=self.model,
+                price=checked,
+            )
+        )
+
+    def apply(self, event: LifecycleEvent) -> None:
+        if not isinstance(event, PriceSet):
+            raise self._foreign(event)
+        self.prices[event.price.effective_from] = event.price

@@ -1,0 +1,69 @@
+"""The columns of a usage block: what the log keeps of every received event, in its order of arrival.
+
+A block has one row per received event, counted or not. `TYPED` holds what numbers are made of and is
+never rewritten. `FREE` holds what a producer may have put anything into; erasure may replace it.
+A row that intake rejected has `reason` set; its other typed columns are null, except `source`, `id`,
+`subject` and `type` where they could be read, `content` (digest of the raw bytes) and `group`.
+Instants are UTC, microseconds, without a zone in the Arrow type. Money is USD with twelve decimals.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+
+BLOCK_EVENTS_MAX: Final = 10_000
+COST_SCALE: Final = 12
+COST = pa.decimal128(38, COST_SCALE)
+NAME = pa.dictionary(pa.int32(), pa.utf8())
+INSTANT = pa.timestamp("us")
+
+#: The type of events that are a request to a language model: they have tokens and are priced.
+REQUEST_TYPE: Final = "llm.request"
+TOKEN_COLUMNS: Final = (
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+)
+
+TYPED: Final = pa.schema(
+    [
+        pa.field("source", NAME),
+        pa.field("id", pa.utf8()),
+        pa.field("identity", pa.uint64()),  # keyed hash of (tenant, environment, source, id)
+        pa.field("content", pa.uint64()),  # keyed hash of the canonical form of what the producer sent
+        pa.field("type", NAME),
+        pa.field("subject", NAME),  # the customer
+        pa.field("time", INSTANT),
+        pa.field("provider", NAME),
+        pa.field("model", NAME),
+        pa.field("status", NAME),  # succeeded | failed | pending; null unless type is llm.request
+        pa.field("input_tokens", pa.int64()),  # 0, never null, in an accepted row
+        pa.field("cached_input_tokens", pa.int64()),
+        pa.field("cache_write_tokens", pa.int64()),
+        pa.field("output_tokens", pa.int64()),
+        pa.field("reasoning_tokens", pa.int64()),
+        pa.field("cost_usd", COST),  # given by the producer; null when not given
+        pa.field("subscription", NAME),
+        pa.field("parent_request", pa.utf8()),
+        pa.field("hold_id", pa.utf8()),
+        pa.field("latency_us", pa.int64()),
+        pa.field("ttft_us", pa.int64()),
+        pa.field("group", NAME),  # the request it came with, where that matters
+        pa.field("atomic", pa.bool_()),  # all of `group` or nothing
+        pa.field("reason", NAME),  # why intake rejected it; null for accepted
+    ]
+)
+
+FREE: Final = pa.schema(
+    [
+        pa.field("properties", pa.utf8()),  # JSON object text: members of data that are no column; null if none
+        pa.field("tags", pa.list_(pa.utf8())),
+        pa.field("extensions", pa.utf8()),  # JSON object text: other CloudEvents attributes; null if none
+        pa.field("raw", pa.binary()),  # the first 64 KiB of a rejected original
+        pa.field("detail", pa.utf8()),  # a rejected event: which field broke which rule
+    ]
+)

@@ -1,0 +1,250 @@
+"""One received event at a time: the exact way, for what the quick way of the decoder does not set_row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import cache
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+
+from domain.errors import InvalidInput
+from domain.scope import Scope
+from domain.usage.block_schema import FREE, REQUEST_TYPE, TOKEN_COLUMNS, TYPED
+from domain.usage.canonical_form import CORE_ATTRIBUTES, content_digest, identity_hash, raw_digest
+from domain.usage.rules import (
+    TIME_FIRST,
+    check_nesting,
+    check_token_parts,
+    checked_data,
+    checked_specversion,
+    cost_of,
+    customer_of,
+    duration_microseconds,
+    instant_microseconds,
+    name_of,
+    optional_id,
+    required_id,
+    status_of,
+    tags_of,
+    time_in_range,
+    token_count,
+    too_deep,
+)
+from domain.values.identifiers import id_problem
+from domain.values.instants import epoch_microseconds
+from domain.values.json_numbers import number_keeping_decoder
+
+EVENT_BYTES_MAX: Final = 1024 * 1024
+RAW_KEPT_BYTES_MAX: Final = 64 * 1024
+DETAIL_LENGTH_MAX: Final = 500
+
+DURATION_MEMBERS: Final = ("latency_ms", "ttft_ms")
+REFERENCE_MEMBERS: Final = ("subscription", "parent_request", "hold_id")
+#: Members of data that are columns whatever the type of the event.
+COMMON_MEMBERS: Final = ("provider", "model", "cost_usd", *REFERENCE_MEMBERS, "tags")
+#: Members of data that are columns in an `llm.request` and properties in everything else.
+REQUEST_MEMBERS: Final = ("status", *TOKEN_COLUMNS, *DURATION_MEMBERS)
+
+Row = dict[str, Any]
+_TIME_FIRST_US: Final = epoch_microseconds(TIME_FIRST)
+_decode: Final = number_keeping_decoder().decode
+_encoder: Final = msgspec.json.Encoder(order="deterministic")
+#: JSON text of what has no column: dictionaries have sorted names, at every depth.
+sorted_json: Final = _encoder.encode
+#: The same of many objects, each on a line.
+sorted_json_lines: Final = _encoder.encode_lines
+
+
+class RowContext(msgspec.Struct, frozen=True):
+    """What intake knows about every event of one step: instants in microseconds since 1970."""
+
+    hash_seed: int
+    recorded_us: int
+    until_us: int  # the first instant that is too far ahead
+    event_bytes_max: int = EVENT_BYTES_MAX
+
+    def arrival_in_range(self, arrival_us: int) -> int:
+        """An arrival that a source tells, as the time of an event without one; bounded like any time of an event."""
+        return time_in_range(arrival_us, self.arrivals_until_us)
+
+    def is_arrival_in_range(self, arrival_us: int) -> bool:
+        return _TIME_FIRST_US <= arrival_us < self.arrivals_until_us
+
+    @property
+    def arrivals_until_us(self) -> int:
+        """Where the future is not tolerated at all, an arrival may still be right now."""
+        return max(self.until_us, self.recorded_us + 1)
+
+
+def decode_event(raw: bytes, header: str | None, facts: RowContext, arrival_us: int | None = None) -> Row:
+    """The values of one received event as columns are read from them: an accepted row, or one with its `reason` set.
+
+    `arrival_us`: when its source says that it arrived; None: when it is recorded.
+    """
+    try:
+        if len(raw) > facts.event_bytes_max:
+            raise InvalidInput("event", f"must be at most {facts.event_bytes_max} bytes", "event_too_large")
+        row = accepted_row(read_event(raw), header, facts, arrival_us)
+        return row | {"content": content_digest(facts.hash_seed, raw)}
+    except InvalidInput as problem:
+        return _rejected_row(raw, problem, facts)
+
+
+def read_event(raw: bytes) -> dict[str, Any]:
+    """The JSON object in `raw`, its numbers as text; reasons not_json, not_an_object, data_invalid (too deep)."""
+    try:
+        event = _decode(raw)
+    except RecursionError as error:
+        raise too_deep() from error
+    except ValueError as error:
+        raise InvalidInput("event", f"must be JSON: {error}", "not_json") from error
+    if not isinstance(event, dict):
+        raise InvalidInput("event", "must be a JSON object", "not_an_object")
+    check_nesting(event)
+    return event
+
+
+def accepted_row(event: dict[str, Any], header: str | None, facts: RowContext, arrival_us: int | None = None) -> Row:
+    """The column values of an event that keeps every rule; `InvalidInput` for the first rule that it breaks."""
+    get = event.get
+    checked_specversion(get("specversion"))
+    row: Row = {"reason": None, "raw": None, "detail": None}
+    row["id"] = required_id("id", get("id"))
+    row["source"] = required_id("source", get("source"))
+    row["type"] = required_id("type", get("type"))
+    data = checked_data(get("data"), get("data_base64") is not None)
+    optional_id("subject", get("subject"), "subject_invalid")
+    row["time"] = _time_of(get("time"), facts, arrival_us)
+    is_request = row["type"] == REQUEST_TYPE
+    known = data if is_request else _readable(data)
+    row |= _common_columns(known) | _request_columns(data if is_request else {}, is_request)
+    row["subject"] = customer_of(get("subject"), header, data)
+    columns = COMMON_MEMBERS + REQUEST_MEMBERS if is_request else tuple(known)
+    row["properties"] = _rest(data, columns)
+    row["extensions"] = _rest(event, CORE_ATTRIBUTES)
+    return row
+
+
+def _time_of(time: object, facts: RowContext, arrival_us: int | None) -> int:
+    if time is not None:
+        return time_in_range(instant_microseconds(time), facts.until_us)
+    return facts.recorded_us if arrival_us is None else facts.arrival_in_range(arrival_us)
+
+
+def _readable(data: dict[str, Any]) -> dict[str, Any]:
+    """The common members of another type's data that can be columns; the others are the producer's own, as they are."""
+    readable: dict[str, Any] = {}
+    for name in COMMON_MEMBERS:
+        if name in data:
+            try:
+                _common_columns({name: data[name]})
+            except InvalidInput:
+                continue
+            readable[name] = data[name]
+    return readable
+
+
+def _common_columns(data: dict[str, Any]) -> Row:
+    references = {name: optional_id(f"data.{name}", data.get(name), "data_invalid") for name in REFERENCE_MEMBERS}
+    cost = cost_of(data.get("cost_usd"))
+    return references | {
+        "provider": name_of("provider", data.get("provider")),
+        "model": name_of("model", data.get("model")),
+        "cost_usd": None if cost is None else f"{cost:f}",
+        "tags": tags_of(data.get("tags")),
+    }
+
+
+def _request_columns(data: dict[str, Any], is_request: bool) -> Row:
+    row: Row = {name: token_count(name, data.get(name)) for name in TOKEN_COLUMNS}
+    row |= {name: _milliseconds(duration_microseconds(name, data.get(name))) for name in DURATION_MEMBERS}
+    row["status"] = status_of(data.get("status")) if is_request else None
+    check_token_parts(row["input_tokens"], row["cached_input_tokens"], row["output_tokens"], row["reasoning_tokens"])
+    return row
+
+
+def _milliseconds(microseconds: int | None) -> msgspec.Raw | None:
+    """A duration as a producer would write it, cut off at the microsecond: columns are read from what was written."""
+    if microseconds is None:
+        return None
+    whole, below = divmod(microseconds, 1_000)
+    return msgspec.Raw(f"{whole}.{below:03}")
+
+
+def _rest(members: dict[str, Any], without: tuple[str, ...]) -> bytes | None:
+    rest = {name: value for name, value in members.items() if name not in without}
+    return sorted_json(rest) if rest else None
+
+
+class _Named(msgspec.Struct):
+    """What a rejected event may still be known by."""
+
+    id: Any = None
+    source: Any = None
+    type: Any = None
+    subject: Any = None
+
+
+_read_names: Final = msgspec.json.Decoder(_Named).decode
+
+
+def _rejected_row(raw: bytes, problem: InvalidInput, facts: RowContext) -> Row:
+    row: Row = dict.fromkeys((*COMMON_MEMBERS, *DURATION_MEMBERS, "status", "time", "properties", "extensions"))
+    row |= dict.fromkeys(TOKEN_COLUMNS, 0)
+    try:
+        names = _read_names(raw)
+    except (ValueError, RecursionError):
+        names = _Named()
+    for attribute in ("id", "source", "type", "subject"):
+        value = getattr(names, attribute)
+        row[attribute] = value if isinstance(value, str) and id_problem(value) is None else None
+    row["content"] = raw_digest(facts.hash_seed, raw)
+    row["reason"] = problem.code
+    row["detail"] = str(problem)[:DETAIL_LENGTH_MAX]
+    row["raw"] = raw[:RAW_KEPT_BYTES_MAX]
+    return row
+
+
+#: Up to so many events the exact way is the faster one.
+FEW_EVENTS: Final = 12
+
+
+def decode_few(
+    items: Sequence[bytes],
+    headers: Sequence[str | None],
+    arrivals_us: Sequence[int | None],
+    facts: RowContext,
+    scope: Scope,
+) -> list[Row]:
+    """Each item as a row of `TYPED` and `FREE`, but for `group` and `atomic`, which it does not know."""
+    sent = zip(items, headers, arrivals_us, strict=True)
+    rows = [decode_event(item, header, facts, arrival_us) for item, header, arrival_us in sent]
+    for row in rows:
+        accepted = row["reason"] is None
+        row["identity"] = identity_hash(facts.hash_seed, scope, row["source"], row["id"]) if accepted else None
+        row["cost_usd"] = None if row["cost_usd"] is None else Decimal(row["cost_usd"])
+        for member, column in zip(DURATION_MEMBERS, ("latency_us", "ttft_us"), strict=True):
+            row[column] = duration_microseconds(member, row[member])
+        if not accepted:
+            row |= dict.fromkeys(TOKEN_COLUMNS)
+    return rows
+
+
+def batches_of(rows: Sequence[Row]) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+    """Whole rows as one batch by `TYPED` and one by `FREE`."""
+    return _batch_of(rows, TYPED), _batch_of(rows, FREE)
+
+
+def _batch_of(rows: Sequence[Row], schema: pa.Schema) -> pa.RecordBatch:
+    columns = [_column([row[field.name] for row in rows], field.type) for field in schema]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _column(values: list[Any], kind: pa.DataType) -> pa.Array:
+    return _nulls(len(values), kind) if values.count(None) == len(values) else pa.array(values, kind)
+
+
+_nulls: Final = cache(pa.nulls)  # called with few counts of few kinds

@@ -1,0 +1,265 @@
+"""What a usage event must be: one function a value, each raising `InvalidInput` with a stable reason code.
+
+These rules decide for a single event. The decoder applies the same rules to whole columns at once and
+comes here for what its quick checks do not let through; the published model is made of them too.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Final
+
+from domain.errors import InvalidInput
+from domain.usage.block_schema import COST_SCALE
+from domain.values.identifiers import MODEL_LENGTH_MAX, id_problem
+from domain.values.instants import EVENT_TIME, epoch_microseconds
+from domain.values.json_numbers import WrittenDecimal, number_text, written_decimal
+
+SPECVERSION: Final = "1.0"
+#: Members of data that name the customer where nothing else does, the first one first.
+CUSTOMER_MEMBERS: Final = ("customerId", "user")
+STATUSES: Final = ("succeeded", "failed", "pending")
+#: The status of a request whose producer gave none.
+STATUS_DEFAULT: Final = "succeeded"
+TOKENS_MAX: Final = 10**15
+COST_DIGITS_MAX: Final = 38
+#: A cost is below ten to this power.
+COST_MAGNITUDE_MAX: Final = 15
+#: A duration in milliseconds is below ten to this power.
+DURATION_MAGNITUDE_MAX: Final = 12
+TAGS_MAX: Final = 100
+TAG_LENGTH_MAX: Final = 256
+NESTING_MAX: Final = 64
+TIME_FIRST: Final = datetime(1980, 1, 1, tzinfo=UTC)
+FUTURE_TOLERANCE: Final = timedelta(hours=24)
+
+#: Every reason for which intake rejects an event. Stable: clients and reports depend on them.
+REASONS: Final = (
+    "not_json",
+    "not_an_object",
+    "event_too_large",
+    "specversion_unsupported",
+    "id_missing",
+    "id_invalid",
+    "source_missing",
+    "source_invalid",
+    "type_missing",
+    "type_invalid",
+    "subject_missing",
+    "subject_invalid",
+    "time_invalid",
+    "time_out_of_range",
+    "data_invalid",
+    "provider_invalid",
+    "model_invalid",
+    "status_invalid",
+    "tokens_invalid",
+    "cached_tokens_exceed_input",
+    "reasoning_tokens_exceed_output",
+    "cost_invalid",
+    "cost_out_of_range",
+    "cost_too_precise",
+    "tags_invalid",
+    "latency_invalid",
+)
+
+_PICODOLLAR: Final = Decimal(1).scaleb(-COST_SCALE)
+_EXACT: Final = Context(prec=76)
+
+
+def checked_specversion(value: object) -> str:
+    if value != SPECVERSION:
+        raise InvalidInput("specversion", 'must be "1.0"', "specversion_unsupported")
+    return SPECVERSION
+
+
+def required_id(field: str, value: object) -> str:
+    """An attribute that must be there and be fit for an id; reasons `<field>_missing` and `<field>_invalid`."""
+    if value is None:
+        raise InvalidInput(field, "is required", f"{field}_missing")
+    return _fit_for_id(field, value, f"{field}_invalid")
+
+
+def optional_id(field: str, value: object, reason: str) -> str | None:
+    """An id that may be absent."""
+    return None if value is None else _fit_for_id(field, value, reason)
+
+
+def _fit_for_id(field: str, value: object, reason: str) -> str:
+    if not isinstance(value, str):
+        raise InvalidInput(field, "must be a string", reason)
+    problem = id_problem(value)
+    if problem is not None:
+        raise InvalidInput(field, problem, reason)
+    return value
+
+
+def customer_of(subject: object, header: str | None, data: dict[str, object]) -> str:
+    """Whose usage it is: the first given of subject, the intake's header, data.customerId, data.user."""
+    if subject is not None:
+        return _fit_for_id("subject", subject, "subject_invalid")
+    if header is not None:
+        return _fit_for_id("subject", header, "subject_invalid")
+    for member in CUSTOMER_MEMBERS:
+        value = data.get(member)
+        if value is not None:
+            return _fit_for_id(f"data.{member}", value, "subject_invalid")
+    raise InvalidInput("subject", "is required: it names the customer", "subject_missing")
+
+
+def instant_microseconds(value: object) -> int:
+    """An RFC 3339 instant as microseconds since 1970; digits below the microsecond are cut off."""
+    if not isinstance(value, str):
+        raise InvalidInput("time", "must be a string", "time_invalid")
+    match = EVENT_TIME.fullmatch(value)
+    if match is None:
+        raise InvalidInput("time", "must be an RFC 3339 timestamp with an offset", "time_invalid")
+    date, hour_minute, second, fraction, _, sign, offset_hours, offset_minutes = match.groups()
+    if date.startswith("0000"):
+        raise _out_of_range()
+    leap = second == "60"
+    try:
+        local = datetime.fromisoformat(f"{date}T{hour_minute}:{'59' if leap else second}+00:00")
+    except ValueError as error:
+        raise InvalidInput("time", "must be a day and a time that exist", "time_invalid") from error
+    offset = 0
+    if sign is not None:
+        offset = (int(offset_hours) * 60 + int(offset_minutes)) * (-60_000_000 if sign == "-" else 60_000_000)
+    below_second = int((fraction or "").ljust(6, "0")[:6])
+    return epoch_microseconds(local) + leap * 1_000_000 + below_second - offset
+
+
+def time_in_range(microseconds: int, until: int) -> int:
+    """`microseconds` itself when it is not before 1980 and before `until`."""
+    if not epoch_microseconds(TIME_FIRST) <= microseconds < until:
+        raise _out_of_range()
+    return microseconds
+
+
+def _out_of_range() -> InvalidInput:
+    rule = "must be from 1980-01-01 on and not further ahead than the engine tolerates"
+    return InvalidInput("time", rule, "time_out_of_range")
+
+
+def name_of(member: str, value: object) -> str | None:
+    """A provider or model: 1 to 256 characters without NUL."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or not 1 <= len(value) <= MODEL_LENGTH_MAX or "\x00" in value:
+        rule = f"must be a string of 1 to {MODEL_LENGTH_MAX} characters without NUL"
+        raise InvalidInput(f"data.{member}", rule, f"{member}_invalid")
+    return value
+
+
+def status_of(value: object) -> str:
+    if value is None:
+        return STATUS_DEFAULT
+    if not isinstance(value, str) or value not in STATUSES:
+        raise InvalidInput("data.status", f"must be one of {', '.join(STATUSES)}", "status_invalid")
+    return value
+
+
+def token_count(member: str, value: object) -> int:
+    """A whole number from 0 to 10^15, however written (1, 1.0, 1e0); 0 when absent."""
+    if value is None:
+        return 0
+    if type(value) is int and 0 <= value <= TOKENS_MAX:
+        return value
+    number = _number(value)
+    whole = number is not None and (not number.digits or (number.exponent >= 0 and number.magnitude <= 16))
+    if number is None or not whole or number.negative or int(number.plain()) > TOKENS_MAX:
+        raise InvalidInput(f"data.{member}", "must be a whole number from 0 to 10^15", "tokens_invalid")
+    return int(number.plain())
+
+
+def check_token_parts(input_tokens: int, cached: int, output_tokens: int, reasoning: int) -> None:
+    """A part cannot be more than its whole."""
+    if cached > input_tokens:
+        rule = "must not exceed data.input_tokens, which include them"
+        raise InvalidInput("data.cached_input_tokens", rule, "cached_tokens_exceed_input")
+    if reasoning > output_tokens:
+        rule = "must not exceed data.output_tokens, which include them"
+        raise InvalidInput("data.reasoning_tokens", rule, "reasoning_tokens_exceed_output")
+
+
+def cost_of(value: object) -> Decimal | None:
+    """US dollars from decimal text or a JSON number, to twelve decimals, half-even; None when absent."""
+    if value is None:
+        return None
+    number = written_decimal(value) if isinstance(value, str) else _number(value)
+    if number is None:
+        raise InvalidInput("data.cost_usd", "must be a decimal number, as a string or a JSON number", "cost_invalid")
+    if number.digits_written > COST_DIGITS_MAX:
+        raise InvalidInput("data.cost_usd", f"must have at most {COST_DIGITS_MAX} digits", "cost_too_precise")
+    if number.negative:
+        raise InvalidInput("data.cost_usd", "must not be negative", "cost_out_of_range")
+    if number.digits and number.magnitude > COST_MAGNITUDE_MAX:
+        raise InvalidInput("data.cost_usd", f"must be below 10^{COST_MAGNITUDE_MAX}", "cost_out_of_range")
+    if not number.digits or number.magnitude < -COST_SCALE:
+        return Decimal(0).quantize(_PICODOLLAR, context=_EXACT)
+    return Decimal(number.plain()).quantize(_PICODOLLAR, ROUND_HALF_EVEN, _EXACT)
+
+
+def duration_microseconds(member: str, value: object) -> int | None:
+    """Milliseconds, not negative, as whole microseconds: digits below are cut off. None when absent."""
+    if value is None:
+        return None
+    number = _number(value)
+    if number is None or number.negative or number.magnitude > DURATION_MAGNITUDE_MAX:
+        raise InvalidInput(f"data.{member}", "must be milliseconds, a number from 0 and below 10^12", "latency_invalid")
+    if not number.digits or number.magnitude < -3:
+        return 0
+    whole, _, fraction = number.plain().partition(".")
+    return int(whole) * 1_000 + int(fraction[:3].ljust(3, "0"))
+
+
+def tags_of(value: object) -> list[str] | None:
+    if value is None:
+        return None
+    fit = isinstance(value, list) and len(value) <= TAGS_MAX and all(map(_is_tag, value))
+    if not isinstance(value, list) or not fit:
+        rule = f"must be a list of at most {TAGS_MAX} strings of at most {TAG_LENGTH_MAX} characters without NUL"
+        raise InvalidInput("data.tags", rule, "tags_invalid")
+    return value
+
+
+def _is_tag(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= TAG_LENGTH_MAX and "\x00" not in value
+
+
+def checked_data(value: object, has_base64: bool) -> dict[str, object]:
+    """The data object; empty when there is none."""
+    if has_base64:
+        raise InvalidInput("data_base64", "is not taken: send the JSON object as data", "data_invalid")
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise InvalidInput("data", "must be an object", "data_invalid")
+    return value
+
+
+def check_nesting(event: object) -> None:
+    """Objects and arrays within each other, at most `NESTING_MAX` levels, the event itself being the first."""
+    level = [event]
+    for _ in range(NESTING_MAX):
+        below: list[object] = []
+        for value in level:
+            if isinstance(value, dict):
+                below.extend(value.values())
+            elif isinstance(value, list):
+                below.extend(value)
+        if not below:
+            return
+        level = below
+    if any(isinstance(value, dict | list) for value in level):
+        raise too_deep()
+
+
+def too_deep() -> InvalidInput:
+    return InvalidInput("data", f"must not be nested deeper than {NESTING_MAX} levels", "data_invalid")
+
+
+def _number(value: object) -> WrittenDecimal | None:
+    text = number_text(value)
+    return None if text is None else written_decimal(text)

@@ -1,0 +1,95 @@
+"""Periods of someone whose period policy changed: closed periods keep their bounds, the open one is cut again."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import msgspec
+
+from domain.values.periods import MICROSECOND, USAGE_TIME_MIN, Interval, PeriodPolicy, period_containing
+
+
+class PolicySegment(msgspec.Struct, frozen=True):
+    """`policy` is in force from `effective_from` on, until the next segment."""
+
+    effective_from: datetime
+    policy: PeriodPolicy
+
+
+class _Piece(msgspec.Struct, frozen=True):
+    """From the boundary `start` on (None: since ever) periods are those of `policy`, cut at both ends of the piece."""
+
+    start: datetime | None
+    policy: PeriodPolicy
+
+
+class PeriodTimeline:
+    """A partition of all time into periods, from one or more segments in any order.
+
+    The first segment's policy also rules all time before it. At a later segment's `effective_from` c, the new
+    policy's period that holds c starts at its own start, but not before the end of the last period that closed
+    between the first segment and c; what that leaves of the old open period is a closed period of its own.
+    Of segments with an equal `effective_from` the last one given stands.
+    """
+
+    def __init__(self, segments: Sequence[PolicySegment]) -> None:
+        if not segments:
+            raise ValueError("a timeline has at least one segment")
+        by_start = {segment.effective_from: segment for segment in segments}
+        first, *later = (by_start[instant] for instant in sorted(by_start))
+        self._first_effective = first.effective_from
+        self._pieces = [_Piece(None, first.policy)]
+        self._starts: list[datetime] = []  # of every piece but the first
+        for segment in later:
+            self._change(segment)
+
+    def containing(self, instant: datetime) -> Interval:
+        """The period that holds `instant`."""
+        index = bisect_right(self._starts, instant)
+        piece = self._pieces[index]
+        period = period_containing(piece.policy, instant)
+        start, end = period.start, period.end
+        if piece.start is not None and start < piece.start:
+            start = piece.start
+        if index < len(self._starts) and self._starts[index] < end:
+            end = self._starts[index]
+        return Interval(start, end)
+
+    def before(self, period: Interval) -> Interval:
+        """The period that ends where `period` starts."""
+        return self.containing(period.start - MICROSECOND)
+
+    def after(self, period: Interval) -> Interval:
+        """The period that starts where `period` ends."""
+        return self.containing(period.end)
+
+    def last(self, count: int, until: datetime) -> list[Interval]:
+        """Up to `count` periods that ended at or before `until`, newest first; none that ended before 1980."""
+        return [period for period, _ in zip(self._ended(until), range(count), strict=False)]
+
+    def within(self, span: Interval) -> Iterator[Interval]:
+        """Every period that shares an instant with `span`, oldest first, whole."""
+        period = self.containing(span.start)
+        while period.start < span.end:
+            yield period
+            period = self.after(period)
+
+    def _ended(self, until: datetime) -> Iterator[Interval]:
+        period = self.containing(until)
+        while period.start > USAGE_TIME_MIN:
+            period = self.before(period)
+            yield period
+
+    def _change(self, segment: PolicySegment) -> None:
+        """Re-cut from the open period on. The periods before `start` stay as they are."""
+        open_start = self.containing(segment.effective_from).start
+        start = period_containing(segment.policy, segment.effective_from).start
+        if open_start > self._first_effective:  # a period closed since there are policies
+            start = max(start, open_start)
+        while self._starts and self._starts[-1] >= start:
+            self._starts.pop()
+            self._pieces.pop()
+        self._starts.append(start)
+        self._pieces.append(_Piece(start, segment.policy))

@@ -1,0 +1,165 @@
+"""Everything counted for one customer, by UTC calendar month: one statement that answers most of what is asked of it.
+
+The usual periods are months, so that their sums, the life's total and when the customer was seen come out of it without
+another statement. What it does not answer is asked of the days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Final
+
+import duckdb
+import msgspec
+import numpy as np
+
+from domain.usage.block_schema import REQUEST_TYPE
+from domain.values.instants import EPOCH, naive
+from domain.values.money import COST_DECIMALS, MONEY
+from projections.arrow_columns import Ints
+from projections.duckdb.storage.series import SERIES_DIMENSIONS, Series, SeriesGroups
+from projections.folding.day_deltas import COST, DAY, EVENTS, FIRST, KIND, LAST, NO_FIRST, NO_LAST, UNKNOWN, sums_fit
+from projections.queries.usage import Segment, UsageQuestion, UsageSum, UsageSums
+
+#: Sums of a customer that are read at most; who has more is asked for by days.
+SUMS_MAX: Final = 1_000
+#: Deltas of a customer that are added up here. DuckDB takes longer to plan a sum than to hand over so few.
+DELTAS_ADDED_MAX: Final = 256
+
+_COLUMNS: Final = """events, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
+    cost_usd, cost_unknown_events"""
+_DELTAS: Final = f"""SELECT day, kind_key, {_COLUMNS}, first_time, last_time
+    FROM {{days}} WHERE customer_key = ? LIMIT {DELTAS_ADDED_MAX + 1}"""
+
+_MONTHS: Final = f"""SELECT date_trunc('month', day)::DATE AS month, kind_key, sum(events), sum(input_tokens),
+    sum(cached_input_tokens), sum(cache_write_tokens), sum(output_tokens), sum(reasoning_tokens), sum(cost_usd),
+    sum(cost_unknown_events), min(first_time), max(last_time)
+    FROM {{days}} WHERE customer_key = ? GROUP BY ALL LIMIT {SUMS_MAX + 1}"""
+#: All that was counted, and what lies in order of it.
+ALL_DAYS: Final = "usage_days"
+_EPOCH_NAIVE: Final = naive(EPOCH)
+SETTLED_DAYS: Final = "settled_days"
+
+
+class MonthSum(msgspec.Struct, frozen=True):
+    """Of one kind, in the month that begins at `start` (naive UTC)."""
+
+    start: datetime
+    kind_key: int
+    sums: UsageSums
+
+
+class MonthlyUsage(msgspec.Struct, frozen=True):
+    """A customer's usage as the store at `position` holds it. Times are naive UTC, of all usage ever counted."""
+
+    position: int
+    first_time: datetime | None
+    last_time: datetime | None
+    months: tuple[MonthSum, ...]
+
+    def answers(self, question: UsageQuestion) -> bool:
+        """Whether months tell everything that the question asks for, whatever the markup."""
+        return (
+            question.as_of is None
+            and not question.properties
+            and all(name in SERIES_DIMENSIONS for name in question.group_by)
+            and all(self._never_divides(bound) for one in question.segments for bound in (one.start, one.end))
+        )
+
+    def _never_divides(self, bound: datetime) -> bool:
+        """Whether no month has usage on both sides of `bound`."""
+        if self.first_time is None or self.last_time is None:
+            return True
+        instant = naive(bound)
+        begins_month = instant.day == 1 and instant.time() == time.min
+        return begins_month or instant <= self.first_time or instant > self.last_time
+
+    def answer(self, question: UsageQuestion, kinds: Sequence[Series], percentage: Decimal) -> list[UsageSum]:
+        """The sums that the question asks for, not in order; all usage in it has the markup `percentage`."""
+        types = (REQUEST_TYPE,) if question.event_types is None else question.event_types
+        groups = SeriesGroups(kinds, question.group_by, types, question.models)
+        found: dict[tuple[int, int], UsageSums] = {}
+        for month in self.months:
+            segment, group = self._segment(question.segments, month), groups.numbers[month.kind_key]
+            if segment is not None and group is not None:
+                found[segment, group] = found.get((segment, group), UsageSums()).plus(month.sums)
+        return [
+            UsageSum(segment, groups.of_group[group], sums, percentage)
+            for (segment, group), sums in found.items()
+            if sums.requests > 0
+        ]
+
+    def plus(self, recent: Ints, position: int) -> MonthlyUsage | None:
+        """With deltas (rows of `DayDeltas.values`) that were added after it, up to `position`; None when that is more
+        than `SUMS_MAX` sums."""
+        if not len(recent):
+            return msgspec.structs.replace(self, position=position)
+        sums = {(month.start, month.kind_key): month.sums for month in self.months}
+        for month, kind_key, added in _sums_by_month(recent):
+            known = sums.get((month, kind_key))
+            sums[month, kind_key] = added if known is None else known.plus(added)
+        if len(sums) > SUMS_MAX:
+            return None
+        firsts = [self.first_time, _instant(int(recent[:, FIRST].min()), NO_FIRST)]
+        lasts = [self.last_time, _instant(int(recent[:, LAST].max()), NO_LAST)]
+        return MonthlyUsage(
+            position,
+            min((first for first in firsts if first is not None), default=None),
+            max((last for last in lasts if last is not None), default=None),
+            tuple(MonthSum(month, kind_key, of_month) for (month, kind_key), of_month in sums.items()),
+        )
+
+    def _segment(self, segments: Sequence[Segment], month: MonthSum) -> int | None:
+        """The number of the segment that holds a month's usage: of the first usage in a month that is divided by
+        a bound before all usage, the segment after it."""
+        instant = month.start if self.first_time is None else max(month.start, self.first_time)
+        for number, one in enumerate(segments):
+            if naive(one.start) <= instant < naive(one.end):
+                return number
+        return None
+
+
+def monthly_usage(
+    cursor: duckdb.DuckDBPyConnection, customer_key: int, position: int, days: str = ALL_DAYS
+) -> MonthlyUsage | None:
+    """Everything that `days` hold of a customer, which is what was added up to `position`; None when that is more than
+    `SUMS_MAX` sums."""
+    rows = cursor.execute(_DELTAS.format(days=days), [customer_key]).fetchall()
+    if len(rows) > DELTAS_ADDED_MAX:
+        rows = cursor.execute(_MONTHS.format(days=days), [customer_key]).fetchall()
+    if len(rows) > SUMS_MAX:
+        return None
+    sums: dict[tuple[date, int], UsageSums] = {}
+    for day, kind_key, *of_day, _, _ in rows:
+        month = day.replace(day=1), kind_key
+        known = sums.get(month)
+        sums[month] = UsageSums(*of_day) if known is None else known.plus(UsageSums(*of_day))
+    return MonthlyUsage(
+        position,
+        min((row[-2] for row in rows if row[-2] is not None), default=None),
+        max((row[-1] for row in rows if row[-1] is not None), default=None),
+        tuple(MonthSum(_midnight(month), kind_key, of_month) for (month, kind_key), of_month in sums.items()),
+    )
+
+
+def _sums_by_month(deltas: Ints) -> Iterator[tuple[datetime, int, UsageSums]]:
+    """Of every month and kind what its deltas add up to."""
+    months = deltas[:, DAY].astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    groups, which = np.unique(months << 32 | deltas[:, KIND], return_inverse=True)
+    added = deltas[:, EVENTS : UNKNOWN + 1]
+    sums = np.zeros((len(groups), added.shape[1]), dtype=np.int64 if sums_fit(added) else object)
+    np.add.at(sums, which, added if sums.dtype == np.int64 else added.astype(object))
+    starts = (groups >> 32).astype("datetime64[M]").astype("datetime64[us]").tolist()
+    for start, kind_key, of_month in zip(starts, (groups & 0xFFFFFFFF).tolist(), sums.tolist(), strict=True):
+        of_month[COST - EVENTS] = Decimal(of_month[COST - EVENTS]).scaleb(-COST_DECIMALS, MONEY)
+        yield start, kind_key, UsageSums(*of_month)
+
+
+def _instant(microseconds: int, none: int) -> datetime | None:
+    return None if microseconds == none else _EPOCH_NAIVE + timedelta(microseconds=microseconds)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min)

@@ -1,0 +1,199 @@
+"""Single events of the read store: counted ones, refused ones, and what became of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import duckdb
+import msgspec
+
+from domain.usage.locators import locator_of
+from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
+from domain.values.instants import aware, naive
+from projections.duckdb.reading.bound_query import Query
+from projections.duckdb.reading.json_members import json_members
+from projections.queries.events import CorrectionRecord, EventFilter, OutcomeRow, RowSpan, UsageEventRow
+
+#: In the order of the fields of UsageEventRow.
+_EVENT: Final = """r.locator, r.source, r.id, k.type, c.customer_id, r.time, r.recorded_at, k.provider, k.model,
+    r.status, r.input_tokens, r.cached_input_tokens, r.cache_write_tokens, r.output_tokens, r.reasoning_tokens,
+    r.cost_usd, r.cost_origin, r.price_position, r.closed_at IS NOT NULL, r.subscription, r.parent_request,
+    r.hold_id, r.latency_us, r.ttft_us, r.tags, r.properties, r.extensions, r.content"""
+_NAMED: Final = "JOIN kinds k ON k.kind_key = r.kind_key JOIN customers c ON c.customer_key = r.customer_key"
+#: Of the versions of one event: the one that holds, else the last that held.
+_LAST_VERSION: Final = "counted_at DESC, closed_at DESC NULLS FIRST"
+#: In the order of the fields of OutcomeRow.
+_REFUSAL: Final = """locator, source, id, customer_id, type, outcome, reason, detail, first_locator, content,
+    recorded_at, stream, raw"""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a row of usage is found: it is sorted by customer and time. Naive UTC."""
+
+    customer_key: int
+    time: datetime
+    locator: int
+
+
+def events(
+    cursor: duckdb.DuckDBPyConnection,
+    scope_key: int,
+    customer_key: int | None,
+    kind_keys: Sequence[int] | None,
+    where: EventFilter,
+    after: tuple[datetime, int] | None,
+    limit: int,
+) -> list[UsageEventRow]:
+    """A page of counted events, newest first. `customer_key` and `kind_keys` are what customer, model and type of
+    `where` mean (None: any).
+
+    1. Find the page by time and locator alone: reading wide rows only to leave them out again is slow.
+    2. Read the rows of the page, each in its last version.
+    """
+    query = Query()
+    conditions = conditions_of(query, scope_key, customer_key, kind_keys, where)
+    if after is not None:
+        time, locator = query.bind(naive(after[0])), query.bind(after[1])
+        conditions.append(f"(time < {time} OR (time = {time} AND locator < {locator}))")
+    once = "DISTINCT" if where.include_voided else ""
+    page = query.rows(
+        cursor,
+        f"""SELECT {once} customer_key, time, locator FROM usage_rows WHERE {" AND ".join(conditions)}
+        ORDER BY time DESC, locator DESC LIMIT {query.bind(limit)}""",
+    )
+    return events_in(cursor, [Place(*row) for row in page])
+
+
+def events_in(cursor: duckdb.DuckDBPyConnection, places: Sequence[Place]) -> list[UsageEventRow]:
+    """The events in these places, in their order, each in its last version."""
+    if not places:
+        return []
+    query = Query()
+    keys, times = {place.customer_key for place in places}, [place.time for place in places]
+    whose = f"IN (SELECT unnest({query.bind(sorted(keys))}::BIGINT[]))" if len(keys) > 1 else f"= {query.bind(*keys)}"
+    rows = query.rows(
+        cursor,
+        f"""SELECT {_EVENT} FROM (SELECT * FROM usage_rows WHERE customer_key {whose}
+            AND time >= {query.bind(min(times))} AND time <= {query.bind(max(times))}
+            AND locator IN (SELECT unnest({query.bind([place.locator for place in places])}::BIGINT[]))) r {_NAMED}
+        ORDER BY {_LAST_VERSION}""",
+    )
+    last_versions = {row[0]: row for row in reversed(rows)}
+    return [_event(last_versions[place.locator]) for place in places]
+
+
+def conditions_of(
+    query: Query, scope_key: int, customer_key: int | None, kind_keys: Sequence[int] | None, where: EventFilter
+) -> list[str]:
+    """The conditions of a filter on usage rows; `customer_key` and `kind_keys` as in `events`."""
+    conditions = [f"scope_key = {query.bind(scope_key)}"]
+    if not where.include_voided:
+        conditions.append("closed_at IS NULL")
+    if customer_key is not None:
+        conditions.append(f"customer_key = {query.bind(customer_key)}")
+    if kind_keys is not None:
+        conditions.append(f"list_contains({query.bind(list(kind_keys))}::INTEGER[], kind_key)")
+    if where.status is not None:
+        conditions.append(f"status = {query.bind(where.status)}")
+    if where.tag is not None:
+        conditions.append(f"list_contains(tags, {query.bind(where.tag)})")
+    if where.start is not None:
+        conditions.append(f"time >= {query.bind(naive(where.start))}")
+    if where.end is not None:
+        conditions.append(f"time < {query.bind(naive(where.end))}")
+    return conditions
+
+
+def event_of_identity(
+    cursor: duckdb.DuckDBPyConnection, scope_key: int, source: str, event_id: str
+) -> UsageEventRow | None:
+    """The event that was counted under an identity, in the version that holds, else in its last one."""
+    return _one_event(cursor, "r.scope_key = ? AND r.source = ? AND r.id = ?", [scope_key, source, event_id])
+
+
+def event_at(cursor: duckdb.DuckDBPyConnection, locator: int) -> UsageEventRow | None:
+    """The same for the event at a locator."""
+    return _one_event(cursor, "r.locator = ?", [locator])
+
+
+def _one_event(cursor: duckdb.DuckDBPyConnection, condition: str, values: list[Any]) -> UsageEventRow | None:
+    statement = f"SELECT {_EVENT} FROM usage_rows r {_NAMED} WHERE {condition} ORDER BY {_LAST_VERSION} LIMIT 1"
+    rows = cursor.execute(statement, values).fetchall()
+    return _event(rows[0]) if rows else None
+
+
+def _event(row: tuple[Any, ...]) -> UsageEventRow:
+    named: dict[str, Any] = dict(zip(UsageEventRow.__struct_fields__, row, strict=True))
+    named["time"], named["recorded_at"] = aware(named["time"]), aware(named["recorded_at"])
+    named["tags"] = tuple(named["tags"] or ())
+    named["properties"], named["extensions"] = json_members(named["properties"]), json_members(named["extensions"])
+    return UsageEventRow(**named)
+
+
+def refusals_of(
+    cursor: duckdb.DuckDBPyConnection, scope_key: int, source: str, event_id: str, limit: int
+) -> list[OutcomeRow]:
+    """Deliveries under an identity that were not counted, oldest first."""
+    rows = cursor.execute(
+        f"SELECT {_REFUSAL} FROM outcomes WHERE scope_key = ? AND source = ? AND id = ? ORDER BY locator LIMIT ?",
+        [scope_key, source, event_id, limit],
+    ).fetchall()
+    return [_refusal(row) for row in rows]
+
+
+def outcomes(
+    cursor: duckdb.DuckDBPyConnection,
+    scope_key: int,
+    kinds: Sequence[Outcome],
+    after: int | None,
+    limit: int,
+    reason: str | None,
+) -> list[OutcomeRow]:
+    """A page of refused events, newest first by locator."""
+    query = Query()
+    conditions = [f"scope_key = {query.bind(scope_key)}", f"list_contains({query.bind(list(kinds))}, outcome)"]
+    if after is not None:
+        conditions.append(f"locator < {query.bind(after)}")
+    if reason is not None:
+        conditions.append(f"reason = {query.bind(reason)}")
+    rows = query.rows(
+        cursor,
+        f"""SELECT {_REFUSAL} FROM outcomes WHERE {" AND ".join(conditions)}
+        ORDER BY locator DESC LIMIT {query.bind(limit)}""",
+    )
+    return [_refusal(row) for row in rows]
+
+
+def _refusal(row: tuple[Any, ...]) -> OutcomeRow:
+    named: dict[str, Any] = dict(zip(OutcomeRow.__struct_fields__, row, strict=True))
+    named["recorded_at"] = aware(named["recorded_at"])
+    return OutcomeRow(**named)
+
+
+def receipt(cursor: duckdb.DuckDBPyConnection, spans: Sequence[RowSpan]) -> tuple[OutcomeCounts, list[EventOutcome]]:
+    """How the events in `spans` ended, and those that were not counted, in the order of the spans."""
+    refused: list[EventOutcome] = []
+    for span in spans:
+        rows = cursor.execute(
+            """SELECT source, id, outcome, reason, detail FROM outcomes WHERE locator >= ? AND locator < ?
+            ORDER BY locator""",
+            [locator_of(span.position, span.start), locator_of(span.position, 0) + span.end],
+        ).fetchall()
+        refused.extend(EventOutcome(*row) for row in rows)
+    ended = {name: sum(1 for one in refused if one.outcome == name) for name in ("duplicate", "conflict", "rejected")}
+    received = sum(span.end - span.start for span in spans)
+    return OutcomeCounts(counted=received - len(refused), **ended), refused
+
+
+def corrections(
+    cursor: duckdb.DuckDBPyConnection, scope_key: int, source: str, event_id: str
+) -> list[CorrectionRecord]:
+    """Voids and restores of an identity, oldest first."""
+    rows = cursor.execute(
+        """SELECT kind, position, recorded_at, actor, reason FROM corrections
+        WHERE scope_key = ? AND source = ? AND id = ? ORDER BY position""",
+        [scope_key, source, event_id],
+    ).fetchall()
+    return [CorrectionRecord(kind, position, aware(at), actor, reason) for kind, position, at, actor, reason in rows]

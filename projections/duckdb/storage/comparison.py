@@ -1,0 +1,134 @@
+"""The canonical, ordered query of each logical view, and how two stores in one DuckDB process are compared by them.
+
+A logical view has no surrogate keys and no physical layout in it: deltas are added up, generations are one.
+Two stores folded from the same log must answer every one alike.
+
+Two answers are compared without ever holding them:
+
+1. Every row has a hash of 64 bits, and is in the bucket of its first bits.
+2. Of each bucket both sides tell the number of rows and the sum of their hashes.
+3. Only buckets in which that differs are looked at row by row, to say what differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import duckdb
+import msgspec
+
+from projections.duckdb.storage.generations import union_of
+
+#: How many differing rows are shown of each view.
+DIFFERENCES_SHOWN_MAX: Final = 10
+
+_SCOPED: Final = "JOIN {db}.scopes s ON s.scope_key = t.scope_key"
+
+LOGICAL_VIEWS: Final[dict[str, str]] = {
+    "progress": "SELECT 'progress' AS name, log_id, position, recorded_at, running_hash FROM {db}.progress",
+    "log records": (
+        "SELECT t.* EXCLUDE (scope_key), s.tenant, s.environment"
+        " FROM {db}.log_records t LEFT JOIN {db}.scopes s ON s.scope_key = t.scope_key"
+    ),
+    "customers": f"SELECT s.tenant, s.environment, t.customer_id, t.first_position FROM {{db}}.customers t {_SCOPED}",
+    "customer facts": (
+        "SELECT s.tenant, s.environment, c.customer_id, t.* EXCLUDE (customer_key)"
+        " FROM {db}.customer_facts t JOIN {db}.customers c ON c.customer_key = t.customer_key"
+        " JOIN {db}.scopes s ON s.scope_key = c.scope_key"
+    ),
+    "budget facts": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.budget_facts t {_SCOPED}",
+    "meter facts": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.meter_facts t {_SCOPED}",
+    "api keys": f"SELECT t.* EXCLUDE (scope_key), s.tenant, s.environment FROM {{db}}.api_keys t {_SCOPED}",
+    "prices": (
+        "SELECT t.* EXCLUDE (scope_key), s.tenant, s.environment"
+        " FROM {db}.prices t LEFT JOIN {db}.scopes s ON s.scope_key = t.scope_key"
+    ),
+    "corrections": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.corrections t {_SCOPED}",
+    "sources": "SELECT * FROM {db}.sources",
+    "outcomes": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.outcomes t {_SCOPED}",
+    "usage rows": (
+        "SELECT s.tenant, s.environment, c.customer_id, k.type, k.provider, k.model,"
+        " t.* EXCLUDE (scope_key, customer_key, kind_key) FROM {rows} t"
+        " JOIN {db}.customers c ON c.customer_key = t.customer_key JOIN {db}.kinds k ON k.kind_key = t.kind_key"
+        f" {_SCOPED}"
+    ),
+    "usage days": (
+        "SELECT s.tenant, s.environment, c.customer_id, t.day, k.type, k.provider, k.model,"
+        " t.* EXCLUDE (scope_key, customer_key, kind_key, day) FROM ("
+        "SELECT scope_key, customer_key, day, kind_key, sum(events) AS events, sum(input_tokens) AS input_tokens,"
+        " sum(cached_input_tokens) AS cached_input_tokens, sum(cache_write_tokens) AS cache_write_tokens,"
+        " sum(output_tokens) AS output_tokens, sum(reasoning_tokens) AS reasoning_tokens, sum(cost_usd) AS cost_usd,"
+        " sum(cost_unknown_events) AS cost_unknown_events, min(first_time) AS first_time, max(last_time) AS last_time"
+        " FROM {days} GROUP BY ALL"
+        " HAVING sum(events) <> 0 OR sum(cost_usd) <> 0 OR sum(cost_unknown_events) <> 0) t"
+        " JOIN {db}.customers c ON c.customer_key = t.customer_key JOIN {db}.kinds k ON k.kind_key = t.kind_key"
+        f" {_SCOPED}"
+    ),
+}
+
+#: What the days must be by the rows of the same store. Of the same types, or equal numbers have different hashes.
+_DAYS_BY_ROWS: Final = """
+    SELECT customer_key, time::DATE AS day, kind_key, count(*)::HUGEINT AS events,
+        sum(input_tokens)::HUGEINT AS input_tokens, sum(output_tokens)::HUGEINT AS output_tokens,
+        coalesce(sum(cost_usd), 0)::DECIMAL(38, 12) AS cost_usd,
+        (count(*) FILTER (cost_origin = 'unknown'))::HUGEINT AS cost_unknown_events
+    FROM {rows} WHERE closed_at IS NULL GROUP BY ALL"""
+_DAYS_BY_DELTAS: Final = """
+    SELECT customer_key, day, kind_key, sum(events)::HUGEINT AS events, sum(input_tokens)::HUGEINT AS input_tokens,
+        sum(output_tokens)::HUGEINT AS output_tokens, sum(cost_usd)::DECIMAL(38, 12) AS cost_usd,
+        sum(cost_unknown_events)::HUGEINT AS cost_unknown_events
+    FROM {days} GROUP BY ALL HAVING sum(events) <> 0"""
+_BUCKET: Final = "(hash(d) >> 56)"  # 256 buckets
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A row that one of two stores has and the other has not. `side` is "live" or "refolded"."""
+
+    view: str
+    side: str
+    row: str
+
+
+def logical_view(cursor: duckdb.DuckDBPyConnection, view: str, catalog: str) -> str:
+    """The canonical query of a view in one catalog."""
+    rows, days = union_of(cursor, "rows", catalog), union_of(cursor, "days", catalog)
+    return LOGICAL_VIEWS[view].format(db=catalog, rows=rows, days=days)
+
+
+def differences(cursor: duckdb.DuckDBPyConnection, view: str, live: str, refolded: str) -> Iterator[Difference]:
+    """Rows of one logical view that stand in one of two catalogs only; at most `DIFFERENCES_SHOWN_MAX` a side."""
+    queries = logical_view(cursor, view, live), logical_view(cursor, view, refolded)
+    for side, row in _compared(cursor, *queries):
+        yield Difference(view, ("live", "refolded")[side], row)
+
+
+def inner_differences(cursor: duckdb.DuckDBPyConnection, live: str) -> Iterator[Difference]:
+    """Days whose sums differ from the rows they were made of, within one catalog."""
+    by_deltas = _DAYS_BY_DELTAS.format(days=union_of(cursor, "days", live))
+    by_rows = _DAYS_BY_ROWS.format(rows=union_of(cursor, "rows", live))
+    for side, row in _compared(cursor, by_deltas, by_rows):
+        yield Difference(("usage days against usage rows", "usage rows against usage days")[side], "live", row)
+
+
+def _compared(cursor: duckdb.DuckDBPyConnection, one: str, other: str) -> Iterator[tuple[int, str]]:
+    """Some of (0, row) for what only the first query answers, (1, row) for the second; `DIFFERENCES_SHOWN_MAX` each."""
+    buckets = _buckets(cursor, one) ^ _buckets(cursor, other)
+    shown = [0, 0]
+    for bucket in sorted({bucket for bucket, *_ in buckets}):
+        chunks = [f"SELECT d.* FROM ({query}) d WHERE {_BUCKET} = {bucket}" for query in (one, other)]
+        for side in (0, 1):
+            rows = f"({chunks[side]}) EXCEPT ALL ({chunks[1 - side]}) LIMIT {DIFFERENCES_SHOWN_MAX - shown[side]}"
+            for (row,) in cursor.execute(f"SELECT to_json(d)::VARCHAR FROM ({rows}) d").fetchall():
+                shown[side] += 1
+                yield side, row
+        if max(shown) >= DIFFERENCES_SHOWN_MAX:
+            return
+
+
+def _buckets(cursor: duckdb.DuckDBPyConnection, query: str) -> set[tuple[int, int, int]]:
+    """(number, rows, sum of their hashes) of every bucket that has rows."""
+    found = cursor.execute(
+        f"SELECT {_BUCKET}, count(*), sum(hash(d)::HUGEINT)::HUGEINT FROM ({query}) d GROUP BY ALL"
+    ).fetchall()
+    return {(int(bucket), int(rows), int(hashes)) for bucket, rows, hashes in found}

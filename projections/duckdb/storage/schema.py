@@ -1,0 +1,119 @@
+"""The tables of the DuckDB read store. Instants are UTC in naive TIMESTAMP; cost is USD with twelve decimals.
+
+What is true at log position P of a versioned table (usage rows): `counted_at <= P AND (closed_at IS NULL OR closed_at
+> P)`.
+A void, a restore and a price given later close one version of a row and open another; no number is ever overwritten.
+Keys (`scope_key`, `customer_key`, `kind_key`) are given as the fold meets what they stand for; they never leave the
+store, and no logical view holds one.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: 4: `progress.days_settled_to`. 3: the tables of 2, folded anew, because its compaction could lose rows.
+SCHEMA_VERSION: Final = 4
+
+ROW_COLUMNS: Final = """
+    scope_key INTEGER NOT NULL,
+    customer_key BIGINT NOT NULL,
+    time TIMESTAMP NOT NULL,
+    locator BIGINT NOT NULL,           -- position << 16 | row of the event in the log
+    kind_key INTEGER NOT NULL,         -- type, provider, model
+    status VARCHAR,
+    input_tokens BIGINT NOT NULL,
+    cached_input_tokens BIGINT NOT NULL,
+    cache_write_tokens BIGINT NOT NULL,
+    output_tokens BIGINT NOT NULL,
+    reasoning_tokens BIGINT NOT NULL,
+    cost_usd DECIMAL(38, 12),          -- raw, before markup; NULL: no cost, or unknown
+    cost_origin VARCHAR NOT NULL,      -- producer | price | unknown | none
+    price_position BIGINT,             -- log position of the price that made the cost
+    counted_at BIGINT NOT NULL,        -- log position from which this version of the row holds
+    closed_at BIGINT,                  -- log position from which it holds no more
+    recorded_at TIMESTAMP NOT NULL,
+    content UBIGINT NOT NULL,
+    source VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    subscription VARCHAR,
+    parent_request VARCHAR,
+    hold_id VARCHAR,
+    latency_us BIGINT,
+    ttft_us BIGINT,
+    tags VARCHAR[],
+    properties VARCHAR,                -- JSON object text
+    extensions VARCHAR                 -- JSON object text
+"""
+
+# Signed deltas per UTC day of what adds up. Sum them.
+DAY_COLUMNS: Final = """
+scope_key INTEGER NOT NULL, customer_key BIGINT NOT NULL, day DATE NOT NULL, kind_key INTEGER NOT NULL,
+events BIGINT NOT NULL, input_tokens HUGEINT NOT NULL, cached_input_tokens HUGEINT NOT NULL,
+cache_write_tokens HUGEINT NOT NULL, output_tokens HUGEINT NOT NULL, reasoning_tokens HUGEINT NOT NULL,
+cost_usd DECIMAL(38, 12) NOT NULL, cost_unknown_events BIGINT NOT NULL,
+first_time TIMESTAMP,               -- least and greatest event time that this adds; NULL when it takes away
+last_time TIMESTAMP
+"""
+
+TABLES: Final[tuple[str, ...]] = (
+    # One row: how far the store has folded. recorded_at is the running maximum over all records so far.
+    # days_settled_to: the compacted generations of days hold what was added up to that position, and nothing else.
+    """CREATE TABLE progress (
+        schema_version INTEGER NOT NULL, log_id VARCHAR NOT NULL,
+        position BIGINT NOT NULL, recorded_at TIMESTAMP, running_hash BLOB NOT NULL,
+        days_settled_to BIGINT NOT NULL)""",
+    # Every record of the log: the effective recorded time of its position (running maximum), and what a batch held.
+    """CREATE TABLE log_records (
+        position BIGINT NOT NULL, recorded_at TIMESTAMP NOT NULL, running_hash BLOB NOT NULL, topic VARCHAR NOT NULL,
+        scope_key INTEGER, stream VARCHAR, received INTEGER NOT NULL, counted INTEGER NOT NULL, duplicate INTEGER NOT
+        NULL,
+        conflict INTEGER NOT NULL, rejected INTEGER NOT NULL)""",
+    """CREATE TABLE scopes (scope_key INTEGER NOT NULL, tenant VARCHAR NOT NULL, environment VARCHAR NOT NULL)""",
+    """CREATE TABLE kinds (
+        kind_key INTEGER NOT NULL, type VARCHAR NOT NULL, provider VARCHAR, model VARCHAR)""",
+    # A customer is here from its first sighting (usage) or its first lifecycle event, for ever, deleted or not.
+    """CREATE TABLE customers (
+        customer_key BIGINT PRIMARY KEY, scope_key INTEGER NOT NULL, customer_id VARCHAR NOT NULL,
+        first_position BIGINT NOT NULL)""",
+    # Lifecycle facts of customers; personal fields are in `fields` decrypted (null once their key is destroyed).
+    """CREATE TABLE customer_facts (
+        customer_key BIGINT NOT NULL, position BIGINT NOT NULL, effective_at TIMESTAMP NOT NULL, recorded_at TIMESTAMP
+        NOT NULL,
+        kind VARCHAR NOT NULL, fields VARCHAR NOT NULL, actor VARCHAR NOT NULL, dialect VARCHAR NOT NULL, reason
+        VARCHAR)""",
+    """CREATE TABLE budget_facts (
+        scope_key INTEGER NOT NULL, budget_id VARCHAR NOT NULL, position BIGINT NOT NULL, effective_at TIMESTAMP NOT
+        NULL,
+        recorded_at TIMESTAMP NOT NULL, kind VARCHAR NOT NULL, fields VARCHAR NOT NULL, actor VARCHAR NOT NULL,
+        dialect VARCHAR NOT NULL, reason VARCHAR)""",
+    """CREATE TABLE meter_facts (
+        scope_key INTEGER NOT NULL, code VARCHAR NOT NULL, position BIGINT NOT NULL, effective_at TIMESTAMP NOT NULL,
+        recorded_at TIMESTAMP NOT NULL, kind VARCHAR NOT NULL, fields VARCHAR NOT NULL, actor VARCHAR NOT NULL,
+        dialect VARCHAR NOT NULL, reason VARCHAR)""",
+    """CREATE TABLE api_keys (
+        key_id VARCHAR NOT NULL, scope_key INTEGER NOT NULL, scopes VARCHAR NOT NULL, prefix VARCHAR NOT NULL,
+        secret_hash VARCHAR NOT NULL, name VARCHAR, issued_at TIMESTAMP NOT NULL, issued_position BIGINT NOT NULL,
+        revoked_at TIMESTAMP)""",
+    # scope_key NULL: a list price, for everybody. `versions` is the JSON text of a list of PriceVersion.
+    """CREATE TABLE prices (
+        position BIGINT NOT NULL, scope_key INTEGER, provider VARCHAR NOT NULL, model VARCHAR NOT NULL,
+        versions VARCHAR NOT NULL, library VARCHAR, recorded_at TIMESTAMP NOT NULL, actor VARCHAR NOT NULL)""",
+    """CREATE TABLE corrections (
+        scope_key INTEGER NOT NULL, source VARCHAR NOT NULL, id VARCHAR NOT NULL, kind VARCHAR NOT NULL,
+        position BIGINT NOT NULL, recorded_at TIMESTAMP NOT NULL, actor VARCHAR NOT NULL, reason VARCHAR)""",
+    # Every received event that was not counted. `first_locator`: the event that stands instead of it.
+    """CREATE TABLE outcomes (
+        locator BIGINT NOT NULL, scope_key INTEGER NOT NULL, source VARCHAR, id VARCHAR, customer_id VARCHAR, type
+        VARCHAR,
+        outcome VARCHAR NOT NULL, reason VARCHAR, detail VARCHAR, first_locator BIGINT, content UBIGINT,
+        recorded_at TIMESTAMP NOT NULL, stream VARCHAR NOT NULL, raw BLOB)""",
+    # How far each partition of a Kafka topic was read, and what was lost or refused on the way.
+    """CREATE TABLE sources (
+        stream VARCHAR PRIMARY KEY, topic VARCHAR NOT NULL, partition_number INTEGER NOT NULL,
+        next_offset BIGINT NOT NULL, records_lost BIGINT NOT NULL, commands_refused BIGINT NOT NULL,
+        position BIGINT NOT NULL, recorded_at TIMESTAMP NOT NULL)""",
+    # Tables that hold usage rows and day deltas; see generations.py.
+    """CREATE TABLE generations (
+        name VARCHAR NOT NULL, kind VARCHAR NOT NULL, number INTEGER NOT NULL, state VARCHAR NOT NULL,
+        rows BIGINT NOT NULL)""",
+)

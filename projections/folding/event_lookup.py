@@ -1,0 +1,73 @@
+"""Reading back from the log what a locator points to: settles suspects exactly, and finds what a void means."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from domain.errors import LogCorrupted
+from domain.log.blocks import decode_typed, read_header
+from domain.log.records import USAGE_BATCH_TOPIC, EventLog
+from domain.scope import Scope
+from domain.usage.canonical_form import identity_hash
+from domain.usage.locators import position_of, row_of
+from projections.identity.index import IdentityIndex
+
+BLOCKS_KEPT_MAX: Final = 16
+
+
+class LocatedEvent(msgspec.Struct, frozen=True):
+    """Whose event stands at a locator."""
+
+    locator: int
+    scope: Scope
+    source: str
+    id: str
+    subject: str
+
+
+class EventLookup:
+    """Events of the log by locator. Keeps the last few decoded blocks."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._blocks: OrderedDict[int, tuple[Scope, pa.RecordBatch]] = OrderedDict()
+
+    def at(self, locator: int) -> LocatedEvent:
+        """The event at a locator; `LogCorrupted` when there is no block."""
+        scope, typed = self._block(position_of(locator))
+        row = row_of(locator)
+        source, event_id, subject = (typed.column(name)[row].as_py() for name in ("source", "id", "subject"))
+        return LocatedEvent(locator, scope, source, event_id, subject)
+
+    def find(
+        self, index: IdentityIndex, hash_seed: int, scope: Scope, source: str, event_id: str
+    ) -> LocatedEvent | None:
+        """The event that was counted under an identity, if one was."""
+        hashed = np.array([identity_hash(hash_seed, scope, source, event_id)], dtype=np.uint64)
+        for _, locator in index.lookup(hashed).of_row(0):
+            event = self.at(locator)
+            if (event.scope, event.source, event.id) == (scope, source, event_id):
+                return event
+        return None
+
+    def _block(self, position: int) -> tuple[Scope, pa.RecordBatch]:
+        block = self._blocks.get(position)
+        if block is None:
+            records = self._log.read(position - 1, 1)
+            if not records or records[0].position != position or records[0].topic != USAGE_BATCH_TOPIC:
+                raise LogCorrupted(
+                    f"log position {position} holds no usage batch, though the identity index points there"
+                )
+            header = read_header(records[0].state)
+            block = Scope(header.tenant, header.environment), decode_typed(records[0].state)
+            self._blocks[position] = block
+            while len(self._blocks) > BLOCKS_KEPT_MAX:
+                self._blocks.popitem(last=False)
+        else:
+            self._blocks.move_to_end(position)
+        return block

@@ -1,0 +1,75 @@
+"""What the fold keeps in memory between transactions: surrogate keys, known prices, voids that wait for their event.
+
+All of it is derived from the read store and reloaded from there after a failed transaction.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from domain.log.chain import CHAIN_START
+from domain.scope import Scope
+from projections.folding.price_book import PriceBook
+
+type_key = tuple[str, str | None, str | None]
+
+
+class NewKeys(msgspec.Struct):
+    """Surrogates given in the open transaction, to be stored with it."""
+
+    scopes: list[tuple[int, Scope]] = msgspec.field(default_factory=list)
+    kinds: list[tuple[int, str, str | None, str | None]] = msgspec.field(default_factory=list)
+    customers: list[tuple[int, int, str, int]] = msgspec.field(default_factory=list)
+
+
+class FoldState:
+    """Surrogate keys are given as the fold meets what they stand for; nothing that is shown depends on their order."""
+
+    def __init__(self) -> None:
+        self.log_id = ""
+        self.hash_seed = 0
+        self.position = 0
+        self.running_hash = CHAIN_START
+        self.recorded_at: datetime | None = None
+        self.scope_keys: dict[Scope, int] = {}
+        self.kind_keys: dict[type_key, int] = {}
+        self.customer_keys: dict[tuple[int, str], int] = {}
+        self.prices = PriceBook()
+        # Identities whose last correction is a void and that have no event yet.
+        self.waiting_voids: set[tuple[int, str, str]] = set()
+        self.new = NewKeys()
+
+    def take_new_keys(self) -> NewKeys:
+        """What was given since the last call."""
+        new, self.new = self.new, NewKeys()
+        return new
+
+    def scope_key(self, scope: Scope) -> int:
+        key = self.scope_keys.get(scope)
+        if key is None:
+            key = self.scope_keys[scope] = len(self.scope_keys) + 1
+            self.new.scopes.append((key, scope))
+        return key
+
+    def kind_key(self, event_type: str, provider: str | None, model: str | None) -> int:
+        kind = (event_type, provider, model)
+        key = self.kind_keys.get(kind)
+        if key is None:
+            key = self.kind_keys[kind] = len(self.kind_keys) + 1
+            self.new.kinds.append((key, *kind))
+        return key
+
+    def customer_key(self, scope_key: int, customer_id: str, position: int) -> int:
+        """The key of a customer; a new one is first seen at the least `position` of the transaction that gives it."""
+        name = (scope_key, customer_id)
+        key = self.customer_keys.get(name)
+        if key is None:
+            key = self.customer_keys[name] = len(self.customer_keys) + 1
+            self.new.customers.append((key, scope_key, customer_id, position))
+        elif self.new.customers and key >= self.new.customers[0][0]:
+            place = key - self.new.customers[0][0]
+            if position < self.new.customers[place][3]:
+                self.new.customers[place] = (key, scope_key, customer_id, position)
+        return key

@@ -1,0 +1,90 @@
+"""The prices known at a log position: tenants' own before list prices, each valid from an instant on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from domain.prices.cost import Picodollars, TokenColumn, block_costs
+from domain.prices.schedule import PriceVersion
+from domain.values.instants import epoch_microseconds
+from domain.values.money import COST_DECIMALS, USD_LIMIT
+
+_EVER = datetime(1, 1, 1, tzinfo=UTC)
+#: A cost is below this, whoever it comes from, so that no sum of a read store can overflow.
+_PICODOLLARS_LIMIT: Final = int(USD_LIMIT) * 10**COST_DECIMALS
+
+
+class KnownPrice(msgspec.Struct, frozen=True):
+    """One priced stretch of time: from `effective_from` until the next of its list."""
+
+    effective_from: datetime
+    position: int
+    version: PriceVersion
+
+
+class PriceBook:
+    """Which price applied to an event, as known so far. `scope_key` None holds list prices.
+
+    A scope's own price applies from its `effective_from`; before the first of them the list price does.
+    Of two with the same `effective_from` the one set later (at the higher position) stands.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int | None, str, str], list[KnownPrice]] = {}
+
+    def add(
+        self, scope_key: int | None, provider: str, model: str, position: int, versions: tuple[PriceVersion, ...]
+    ) -> None:
+        known = self._known.setdefault((scope_key, provider, model), [])
+        known.extend(KnownPrice(version.effective_from or _EVER, position, version) for version in versions)
+        known.sort(key=lambda price: (price.effective_from, price.position))
+
+    def has(self, scope_key: int, provider: str, model: str) -> bool:
+        return (scope_key, provider, model) in self._known or (None, provider, model) in self._known
+
+    def choose(
+        self, scope_key: int, provider: str, model: str, times_us: npt.NDArray[np.int64]
+    ) -> list[tuple[KnownPrice, npt.NDArray[np.intp]]]:
+        """Each price that applies to some of these event times, with the indexes of those.
+
+        Times without a price are in none.
+        """
+        chosen: list[tuple[KnownPrice, npt.NDArray[np.intp]]] = []
+        open_indexes: npt.NDArray[np.intp] = np.arange(len(times_us), dtype=np.intp)
+        for owner in (scope_key, None):
+            known = self._known.get((owner, provider, model))
+            if not known or not len(open_indexes):
+                continue
+            starts = np.array([epoch_microseconds(price.effective_from) for price in known], dtype=np.int64)
+            places = np.searchsorted(starts, times_us[open_indexes], side="right") - 1
+            chosen.extend(
+                (known[place], open_indexes[places == place]) for place in np.unique(places).tolist() if place >= 0
+            )
+            open_indexes = open_indexes[places < 0]
+        return chosen
+
+    def costs(
+        self,
+        scope_key: int,
+        provider: str,
+        model: str,
+        times_us: npt.NDArray[np.int64],
+        tokens: Sequence[TokenColumn],
+    ) -> Iterator[tuple[int, npt.NDArray[np.intp], Picodollars]]:
+        """What events cost: (position of the price, indexes of events, their costs), each index at most once.
+
+        `tokens` in the order of `block_costs`. An event without a price, or whose cost would be 10^15 USD or more, is
+        in none: its cost stays unknown.
+        """
+        for price, indexes in self.choose(scope_key, provider, model, times_us):
+            costs = block_costs(price.version, *(column[indexes] for column in tokens))
+            if isinstance(costs, list):
+                possible = [place for place, cost in enumerate(costs) if cost < _PICODOLLARS_LIMIT]
+                indexes, costs = indexes[possible], [costs[place] for place in possible]
+            yield price.position, indexes, costs

@@ -1,0 +1,112 @@
+"""Before the fold goes on: does the read store belong to this log, and has the identity index everything it should?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from domain.errors import UnknownRecord
+from domain.log.chain import CHAIN_START, chain
+from domain.log.event_codec import decode_lifecycle
+from domain.log.events import LOG_FORMAT, LogCreated, LogSealed
+from domain.log.records import USAGE_BATCH_TOPIC, EventLog
+from domain.streams import LOG_STREAM
+from domain.usage.locators import locator_of
+from projections.duckdb.writing.fold_store import DuckDBFoldStore
+from projections.errors import IdentityIndexCorrupted, ReadStoreMismatch
+from projections.folding.projector import claims_of
+from projections.identity.entries import NO_U64
+from projections.identity.index import IdentityIndex
+
+READ_RECORDS_MAX: Final = 64
+#: How many of the last records about the log itself are searched for a seal to start from.
+SEALS_SEARCHED_MAX: Final = 1_000
+
+
+def log_creation(log: EventLog) -> LogCreated:
+    """The first record of a log; `ReadStoreMismatch` when the log does not begin with one, `UnknownRecord` when a newer
+    release wrote it.
+    """
+    first = log.read(0, 1)
+    event = decode_lifecycle(first[0].topic, first[0].state) if first else None
+    if not isinstance(event, LogCreated):
+        raise ReadStoreMismatch("the log does not begin with its creation; this is not a Meterfold log")
+    if event.log_format > LOG_FORMAT:
+        raise UnknownRecord(
+            f"the log has format {event.log_format}, written by a newer release; this one knows {LOG_FORMAT}: "
+            "start the newer release on this data folder"
+        )
+    return event
+
+
+def check_store_against_log(log: EventLog, store: DuckDBFoldStore) -> None:
+    """Raise `ReadStoreMismatch` unless the store's running hash is the log's at the store's position.
+
+    1. The log must reach that position.
+    2. The last seal at or before it must agree with what the store folded there.
+    3. From there the chain is computed over the log's records, and must end in the store's hash.
+    """
+    folded, folded_hash = store.reached()
+    if log.head_position() < folded:
+        raise ReadStoreMismatch(
+            f"the log ends at position {log.head_position()}, but the read store has folded {folded}: "
+            "the log was restored from an older backup. 'meterfold rebuild' folds what the log holds"
+        )
+    sealed = _last_seal(log, folded)
+    position, running_hash = (0, CHAIN_START) if sealed is None else (sealed.position, sealed.running_hash)
+    if sealed is not None and store.running_hash_at(position) != running_hash:
+        raise ReadStoreMismatch(_different(position))
+    while position < folded:
+        records = log.read(position, READ_RECORDS_MAX, folded)
+        *_, running_hash = chain(running_hash, records)
+        position = records[-1].position
+    if running_hash != folded_hash:
+        raise ReadStoreMismatch(_different(folded))
+
+
+def _different(position: int) -> str:
+    return (
+        f"the read store was folded from other records than the log holds up to position {position}; "
+        "'meterfold rebuild' folds what the log holds"
+    )
+
+
+def _last_seal(log: EventLog, until: int) -> LogSealed | None:
+    head = log.head_version(LOG_STREAM)
+    for record in reversed(log.stream(LOG_STREAM, max(0, head - SEALS_SEARCHED_MAX))):
+        event = decode_lifecycle(record.topic, record.state)
+        if isinstance(event, LogSealed) and event.position <= until:
+            return event
+    return None
+
+
+def catch_up_index(
+    index: IdentityIndex,
+    folder: Path,
+    log: EventLog,
+    store: DuckDBFoldStore,
+    on_progress: Callable[[int], None] | None = None,
+) -> None:
+    """Add the claims that the store has committed and the index does not have.
+
+    Raises `IdentityIndexCorrupted` when the index covers records that the store has not folded, or other ones.
+    """
+    folded, _ = store.reached()
+    covered = index.covered_position
+    if covered > folded or (covered and store.running_hash_at(covered) != index.running_hash):
+        raise IdentityIndexCorrupted(folder, f"it covers log position {covered} of another history")
+    while covered < folded:
+        records = log.read(covered, READ_RECORDS_MAX, folded)
+        for record in records:
+            claims = (NO_U64, NO_U64, NO_U64)
+            if record.topic == USAGE_BATCH_TOPIC:
+                refused = store.refused_locators(locator_of(record.position, 0), locator_of(record.position + 1, 0))
+                claims = claims_of(record, refused)
+            running_hash = store.running_hash_at(record.position)
+            if running_hash is None:
+                raise ReadStoreMismatch(f"the read store has no trace of log position {record.position}")
+            index.add(*claims, up_to_position=record.position, running_hash=running_hash)
+        covered = records[-1].position
+        if on_progress is not None:
+            on_progress(covered)

@@ -1,0 +1,56 @@
+"""What a customer has used in its current usage period, in its current life."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from domain.scope import Scope
+from domain.values.periods import Interval
+from projections.queries.snapshot import Snapshot
+from projections.queries.usage import Segment, UsageQuestion
+from projections.views.customers import customer_view
+from projections.views.measures import Measures, measures_of
+from projections.views.periods import usage_timeline
+
+
+class ModelUsage(msgspec.Struct, frozen=True):
+    provider: str | None
+    model: str | None
+    usage: Measures
+
+
+class CurrentUsage(msgspec.Struct, frozen=True):
+    """True for the log up to `position`. `period` is the whole one; usage is what of it lies in the current life."""
+
+    position: int
+    customer_id: str
+    period: Interval
+    usage: Measures
+    by_model: tuple[ModelUsage, ...]
+
+
+def current_usage(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime) -> CurrentUsage | None:
+    """The usage period that holds `now`, by model in order of (provider, model); None: no such customer now."""
+    record = snapshot.customer(scope, customer_id)
+    view = None if record is None else customer_view(record, now)
+    if record is None or view is None or not view.exists:
+        return None
+    period = usage_timeline(record, view.life, now).containing(now)
+    span = period.intersect(view.life.span)
+    segments = () if span is None else (Segment(span.start, span.end),)
+    question = UsageQuestion(segments, customer_id, ("provider", "model"), split_markup=True)
+    by_model: dict[tuple[str | None, ...], Measures] = {}
+    for one in snapshot.usage(scope, question):
+        by_model[one.group] = by_model.get(one.group, Measures()).plus(measures_of(one))
+    usage = Measures()
+    for of_model in by_model.values():
+        usage = usage.plus(of_model)
+    return CurrentUsage(
+        position=snapshot.point().position,
+        customer_id=customer_id,
+        period=period,
+        usage=usage,
+        by_model=tuple(ModelUsage(provider, model, of_model) for (provider, model), of_model in by_model.items()),
+    )

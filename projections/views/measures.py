@@ -1,0 +1,73 @@
+"""What a usage answer shows: counts, tokens, raw and reported cost. Exact, never rounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+import msgspec
+
+from domain.values.money import MONEY, marked_up
+from projections.queries.usage import UsageSum
+
+
+class Measures(msgspec.Struct, frozen=True):
+    """Sums over events. `reported_cost_usd` is cost with the markup valid at each event's time; neither cost holds
+    events of unknown cost, which `cost_unknown_events` counts."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_usd: Decimal = Decimal(0)
+    reported_cost_usd: Decimal = Decimal(0)
+    cost_unknown_events: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+    def plus(self, other: Measures) -> Measures:
+        return self._with(other, 1)
+
+    def minus(self, other: Measures) -> Measures:
+        return self._with(other, -1)
+
+    def _with(self, other: Measures, sign: int) -> Measures:
+        return Measures(
+            self.requests + sign * other.requests,
+            self.input_tokens + sign * other.input_tokens,
+            self.cached_input_tokens + sign * other.cached_input_tokens,
+            self.cache_write_tokens + sign * other.cache_write_tokens,
+            self.output_tokens + sign * other.output_tokens,
+            self.reasoning_tokens + sign * other.reasoning_tokens,
+            MONEY.fma(other.cost_usd, Decimal(sign), self.cost_usd),
+            MONEY.fma(other.reported_cost_usd, Decimal(sign), self.reported_cost_usd),
+            self.cost_unknown_events + sign * other.cost_unknown_events,
+        )
+
+
+def measures_of(sum_: UsageSum) -> Measures:
+    """One sum as measures: its cost with its markup on top."""
+    sums = sum_.sums
+    return Measures(
+        sums.requests,
+        sums.input_tokens,
+        sums.cached_input_tokens,
+        sums.cache_write_tokens,
+        sums.output_tokens,
+        sums.reasoning_tokens,
+        sums.cost_usd,
+        marked_up(sums.cost_usd, sum_.markup_percentage),
+        sums.cost_unknown_events,
+    )
+
+
+def total(sums: Iterable[UsageSum]) -> Measures:
+    """All sums added up."""
+    added = Measures()
+    for one in sums:
+        added = added.plus(measures_of(one))
+    return added

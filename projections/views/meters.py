@@ -1,0 +1,71 @@
+"""Meters: the built-in ones, and custom ones as derived from their facts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from domain.meters.events import METER_CREATED, METER_DELETED
+from projections.queries.customers import Fact
+from projections.queries.usage import Aggregation
+from projections.views.customers import in_effect_order, with_fact
+from projections.views.measures import Measures
+
+#: What each built-in meter reads off the measures of llm.request events.
+BUILT_IN_METERS: Final[dict[str, Callable[[Measures], Decimal]]] = {
+    "requests": lambda measures: Decimal(measures.requests),
+    "input_tokens": lambda measures: Decimal(measures.input_tokens),
+    "output_tokens": lambda measures: Decimal(measures.output_tokens),
+    "cached_input_tokens": lambda measures: Decimal(measures.cached_input_tokens),
+    "cache_write_tokens": lambda measures: Decimal(measures.cache_write_tokens),
+    "reasoning_tokens": lambda measures: Decimal(measures.reasoning_tokens),
+    "total_tokens": lambda measures: Decimal(measures.total_tokens),
+    "cost_usd": lambda measures: measures.cost_usd,
+}
+
+
+class MeterView(msgspec.Struct, frozen=True):
+    """A custom meter: what it makes of the events of one type."""
+
+    code: str
+    event_type: str
+    aggregation: Aggregation
+    value_property: str | None
+    group_by: Mapping[str, str]  # property paths by the names of groups
+    name: str | None
+    description: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+def meter_view(code: str, facts: Sequence[Fact], now: datetime) -> MeterView | None:
+    """The meter at `now`; None when it was never made or is deleted. It reads earlier events too."""
+    fields: Mapping[str, Any] = {}
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    for fact in in_effect_order(facts):
+        if fact.effective_at > now:
+            break
+        if fact.kind == METER_DELETED:
+            fields, created_at = {}, None
+            continue
+        if created_at is None or fact.kind == METER_CREATED:
+            fields, created_at = {}, fact.effective_at
+        fields, updated_at = with_fact(fields, fact), fact.effective_at
+    if created_at is None or updated_at is None:
+        return None
+    return MeterView(
+        code=code,
+        event_type=fields["event_type"],
+        aggregation=fields["aggregation"],
+        value_property=fields.get("value_property"),
+        group_by=fields.get("group_by", {}),
+        name=fields.get("name"),
+        description=fields.get("description"),
+        created_at=created_at,
+        updated_at=updated_at,
+    )

@@ -1,0 +1,113 @@
+"""What a customer used in periods that ended: as known at their closing, as known now, and the difference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from domain.errors import InvalidInput
+from domain.scope import Scope
+from domain.values.period_timeline import PeriodTimeline
+from domain.values.periods import Interval
+from projections.queries.customers import CustomerRecord
+from projections.queries.snapshot import Snapshot
+from projections.queries.usage import Segment, UsageQuestion
+from projections.views.customers import CustomerView, customer_view, life_begin
+from projections.views.measures import Measures, measures_of, total
+from projections.views.periods import budget_timeline, named_budgets, usage_timeline
+
+PAST_PERIODS_MAX: Final = 120
+
+
+class PastPeriod(msgspec.Struct, frozen=True):
+    """`closed`: its closing grace is over. `at_closing` and `difference` (now minus at closing) are None until then."""
+
+    period: Interval
+    closed: bool
+    at_closing: Measures | None
+    now: Measures
+    difference: Measures | None
+
+
+class PastUsage(msgspec.Struct, frozen=True):
+    """True for the log up to `position`. Newest period first."""
+
+    position: int
+    customer_id: str
+    periods: tuple[PastPeriod, ...]
+
+
+def past_usage(
+    snapshot: Snapshot,
+    scope: Scope,
+    customer_id: str,
+    now: datetime,
+    periods: int,
+    closing_grace_seconds: int,
+    of_budget: bool = False,
+) -> PastUsage | None:
+    """Up to `periods` (<= 120) usage periods that ended by `now` and reach into the current life.
+
+    `of_budget`: periods of the budget instead, where it names its own.
+
+    None: there is no such customer now.
+
+    A period closes at the last log position recorded before its end plus the grace: events and facts known by then.
+    """
+    if not 1 <= periods <= PAST_PERIODS_MAX:
+        raise InvalidInput("periods", f"is 1 to {PAST_PERIODS_MAX}")
+    record = snapshot.customer(scope, customer_id)
+    view = None if record is None else customer_view(record, now)
+    if record is None or view is None or not view.exists:
+        return None
+    timeline = _budget_timeline(snapshot, scope, record, view, now) if of_budget else None
+    ended = _ended(record, view, timeline or usage_timeline(record, view.life, now), now, periods)
+    spans = [period.intersect(view.life.span) or period for period in ended]
+    sums = _sums(snapshot, scope, customer_id, spans)
+    position = snapshot.point().position
+    grace = timedelta(seconds=closing_grace_seconds)
+    past = []
+    for period, span, known_now in zip(ended, spans, sums, strict=True):
+        at_closing = None
+        if period.end + grace <= now:
+            closing = snapshot.position_at(period.end + grace)
+            at_closing = known_now
+            if closing < position:
+                question = _question(customer_id, [span], closing)
+                at_closing = total(snapshot.usage(scope, question))
+        difference = None if at_closing is None else known_now.minus(at_closing)
+        past.append(PastPeriod(period, at_closing is not None, at_closing, known_now, difference))
+    return PastUsage(position, customer_id, tuple(past))
+
+
+def _budget_timeline(
+    snapshot: Snapshot, scope: Scope, record: CustomerRecord, view: CustomerView, now: datetime
+) -> PeriodTimeline | None:
+    tiers = {name: snapshot.budget_facts(scope, name) for name in named_budgets(record, view.life, now)}
+    return budget_timeline(record, view.life, tiers, now)
+
+
+def _ended(
+    record: CustomerRecord, view: CustomerView, timeline: PeriodTimeline, now: datetime, periods: int
+) -> list[Interval]:
+    """Newest first; none that ended before the life began."""
+    begin = life_begin(record, view.life)
+    return [period for period in timeline.last(periods, now) if begin is not None and period.end > begin]
+
+
+def _sums(snapshot: Snapshot, scope: Scope, customer_id: str, spans: Sequence[Interval]) -> list[Measures]:
+    """The sums of each span as known now; spans come newest first."""
+    oldest_first = spans[::-1]
+    sums = [Measures() for _ in spans]
+    if spans:
+        for one in snapshot.usage(scope, _question(customer_id, oldest_first, None)):
+            sums[one.segment] = sums[one.segment].plus(measures_of(one))
+    return sums[::-1]
+
+
+def _question(customer_id: str, spans: Sequence[Interval], as_of: int | None) -> UsageQuestion:
+    segments = tuple(Segment(span.start, span.end) for span in spans)
+    return UsageQuestion(segments, customer_id, as_of=as_of, split_markup=True)

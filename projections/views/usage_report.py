@@ -1,0 +1,190 @@
+"""Usage between two instants, in windows and groups: of one customer or of all, in measures or as one meter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from domain.errors import InvalidInput, NotFound
+from domain.scope import Scope
+from domain.values.periods import Interval
+from projections.queries.customers import CustomerRecord
+from projections.queries.snapshot import Snapshot
+from projections.queries.usage import MeterQuestion, Segment, UsageQuestion
+from projections.views.customers import CustomerView, Life, customer_view, known_at, lives
+from projections.views.measures import Measures, measures_of
+from projections.views.meters import BUILT_IN_METERS, meter_view
+from projections.views.periods import usage_timeline
+from projections.views.usage_windows import Window, windows_of
+
+#: Of a report over all customers.
+_ZONE_DEFAULT: Final = "UTC"
+
+
+class UsageReportQuestion(msgspec.Struct, frozen=True):
+    """`start` None: where the current usage period begins (of all customers: this UTC month). `end` None: now.
+
+    `zone` None: the customer's (of all customers: UTC). `life`: only usage of that life of the customer (from 1).
+    `meter`: code of a built-in or custom meter instead of all measures. `as_of`: as known at this log position.
+    """
+
+    customer_id: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    window: Window | None = None
+    zone: str | None = None
+    group_by: tuple[str, ...] = ()
+    meter: str | None = None
+    as_of: int | None = None
+    life: int | None = None
+
+
+class UsageReportRow(msgspec.Struct, frozen=True):
+    """One group in one window (the whole window, even where the report begins or ends inside it).
+
+    Without a meter `measures` is set; with one `value` is (None: no event there has a valid value).
+    """
+
+    window: Interval
+    group: tuple[str | None, ...]
+    measures: Measures | None
+    value: Decimal | None = None
+
+
+class UsageReport(msgspec.Struct, frozen=True):
+    """True for the log up to `position`. Only windows and groups that hold events, by window, then group."""
+
+    position: int
+    customer_id: str | None
+    span: Interval
+    window: Window | None
+    zone: str
+    group_by: tuple[str, ...]
+    meter: str | None
+    rows: tuple[UsageReportRow, ...]
+
+
+def usage_report(snapshot: Snapshot, scope: Scope, question: UsageReportQuestion, now: datetime) -> UsageReport | None:
+    """None when the store has never heard of the customer. `InvalidInput` for an empty interval, too many windows, an
+    unknown zone, group or life; `NotFound` for an unknown meter.
+
+    Grouped by customer over all customers, deactivated ones are left out; they are in every other answer.
+    """
+    record: CustomerRecord | None = None
+    if question.customer_id is not None:
+        record = snapshot.customer(scope, question.customer_id)
+        if record is None:
+            return None
+        record = known_at(record, question.as_of)
+    if question.life is not None and record is None:
+        raise InvalidInput("life", "is asked of one customer")
+    view = None if record is None else customer_view(record, now)
+    zone = question.zone or (_ZONE_DEFAULT if view is None else view.time_zone)
+    span = _span(question, record, view, now)
+    kept = span if record is None or question.life is None else span.intersect(_life(record, question.life).span)
+    windows = [] if kept is None else windows_of(kept, question.window, zone)
+    rows = _rows(snapshot, scope, question, kept or span, windows, now)
+    if record is None and "customer" in question.group_by:
+        hidden, place = _deactivated(snapshot, scope, now, question.as_of), question.group_by.index("customer")
+        rows = (row for row in rows if row.group[place] not in hidden)
+    position = snapshot.point().position
+    shown = position if question.as_of is None else min(position, question.as_of)
+    return UsageReport(
+        shown, question.customer_id, span, question.window, zone, question.group_by, question.meter, tuple(rows)
+    )
+
+
+def _span(
+    question: UsageReportQuestion, record: CustomerRecord | None, view: CustomerView | None, now: datetime
+) -> Interval:
+    end = now if question.end is None else question.end
+    start = question.start
+    if start is None:
+        start = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        if record is not None and view is not None:
+            period = usage_timeline(record, view.life, now).containing(now)
+            start = max(period.start, view.life.span.start)
+    if not start < end:
+        raise InvalidInput("to", "is after from")
+    return Interval(start, end)
+
+
+def _life(record: CustomerRecord, number: int) -> Life:
+    known = lives(record)
+    if not 1 <= number <= len(known):
+        raise InvalidInput("life", f"is 1 to {len(known)} for this customer")
+    return known[number - 1]
+
+
+def _rows(
+    snapshot: Snapshot,
+    scope: Scope,
+    question: UsageReportQuestion,
+    span: Interval,
+    windows: list[Interval],
+    now: datetime,
+) -> Iterator[UsageReportRow]:
+    segments = tuple(Segment(max(window.start, span.start), min(window.end, span.end)) for window in windows)
+    if question.meter is not None and question.meter not in BUILT_IN_METERS:
+        yield from _custom_meter(snapshot, scope, question, question.meter, segments, windows, now)
+        return
+    read = None if question.meter is None else BUILT_IN_METERS[question.meter]
+    for segment, group, measures in _measured(snapshot, scope, question, segments):
+        if read is None:
+            yield UsageReportRow(windows[segment], group, measures)
+        else:
+            yield UsageReportRow(windows[segment], group, None, read(measures))
+
+
+def _measured(
+    snapshot: Snapshot, scope: Scope, question: UsageReportQuestion, segments: tuple[Segment, ...]
+) -> Iterator[tuple[int, tuple[str | None, ...], Measures]]:
+    """Sums of all markups of a group put together; they come one after the other."""
+    asked = UsageQuestion(
+        segments, question.customer_id, question.group_by, as_of=question.as_of, split_markup=question.meter is None
+    )
+    last: tuple[int, tuple[str | None, ...], Measures] | None = None
+    for one in snapshot.usage(scope, asked):
+        measures = measures_of(one)
+        if last is not None and last[:2] == (one.segment, one.group):
+            last = (*last[:2], last[2].plus(measures))
+            continue
+        if last is not None:
+            yield last
+        last = (one.segment, one.group, measures)
+    if last is not None:
+        yield last
+
+
+def _custom_meter(
+    snapshot: Snapshot,
+    scope: Scope,
+    question: UsageReportQuestion,
+    code: str,
+    segments: tuple[Segment, ...],
+    windows: list[Interval],
+    now: datetime,
+) -> Iterator[UsageReportRow]:
+    meter = meter_view(code, snapshot.meter_facts(scope, code), now)
+    if meter is None:
+        raise NotFound(f"there is no meter {code!r}")
+    asked = MeterQuestion(
+        segments,
+        meter.event_type,
+        meter.aggregation,
+        meter.value_property,
+        question.customer_id,
+        question.group_by,
+        question.as_of,
+    )
+    for one in snapshot.meter(scope, asked):
+        yield UsageReportRow(windows[one.segment], one.group, None, one.value)
+
+
+def _deactivated(snapshot: Snapshot, scope: Scope, now: datetime, as_of: int | None) -> frozenset[str]:
+    records = (known_at(record, as_of) for record in snapshot.customers_ever_deactivated(scope))
+    return frozenset(record.customer_id for record in records if not customer_view(record, now).active)

@@ -1,0 +1,173 @@
+"""A full disk and a read-only folder, made of real file systems: nothing acknowledged is lost, and it goes on after."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.api.cli.commands.test_serve_on_damage import refused, serve_refused
+from tests.api.cli.served_engine import EVENTS_OF_BATCH, HEADERS, Engine, counted, lines, started
+from tests.meterfold_process import meterfold
+from tests.waiting import eventually
+
+RECOVERED_SECONDS_MAX = 30.0
+BATCHES_MAX = 200
+#: Scheduler meets the full disk too.
+BUSY = {
+    "METERFOLD_COMPACT_INTERVAL_SECONDS": "1",
+    "METERFOLD_COMPACT_ROWS_MIN": "1",
+    "METERFOLD_COMPACT_ROWS_MAX": "1",
+    "METERFOLD_COMPACT_DELTAS_MIN": "1",
+    "METERFOLD_COMPACT_DELTAS_MAX": "1",
+    "METERFOLD_IDENTITY_CHECKPOINT_INTERVAL_SECONDS": "1",
+}
+
+
+def may_mount() -> bool:
+    """Whether this user may mount file systems."""
+    tried = subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False)
+    return os.geteuid() == 0 and tried.returncode == 0
+
+
+pytestmark = pytest.mark.skipif(not may_mount(), reason="only root may mount the file systems that these tests fill")
+
+
+@contextmanager
+def disk(folder: Path, size: str) -> Iterator[Path]:
+    """A small file system on `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(folder: Path, left_bytes: int) -> Path:
+    """A file that takes the space of a disk but for `left_bytes`."""
+    room = os.statvfs(folder)
+    ballast = folder / "ballast"
+    with ballast.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, room.f_bavail * room.f_bsize - left_bytes)
+    return ballast
+
+
+def send(engine: Engine, batch: int, prefer: str = "") -> httpx.Response:
+    return httpx.post(
+        f"{engine.url}/v1/events", content=lines(0, batch), headers={**HEADERS, "Prefer": prefer}, timeout=30
+    )
+
+
+def readiness(engine: Engine) -> httpx.Response:
+    return httpx.get(f"{engine.url}/readyz", timeout=10)
+
+
+@contextmanager
+def running(folder: Path, output: Path) -> Iterator[Engine]:
+    engine = started(folder, output, **BUSY)
+    try:
+        yield engine
+    finally:
+        if engine.process.poll() is None:
+            engine.stop()
+
+
+def test_a_full_disk_under_the_log_refuses_usage_and_goes_on_once_there_is_space(tmp_path: Path) -> None:
+    folder, output = tmp_path / "data", tmp_path / "output"
+    with disk(folder, "64m"), disk(folder / "read", "512m"), running(folder, output) as engine:
+        assert send(engine, 0).status_code == 200
+        ballast = fill(folder, 500_000)
+        batch, answer = 0, httpx.Response(200)
+        while answer.status_code == 200 and batch < BATCHES_MAX:
+            batch += 1
+            answer = send(engine, batch)
+        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/log_unavailable")
+        assert "Retry-After" in answer.headers
+        assert "free some space" in output.read_text()
+        assert counted(engine) == batch * EVENTS_OF_BATCH  # reads go on, and have all that was acknowledged
+        ballast.unlink()
+        assert send(engine, batch).status_code == 200
+        assert counted(engine) == (batch + 1) * EVENTS_OF_BATCH
+        engine.stop()
+        assert "all is well" in meterfold("verify", "--data", str(folder))
+
+
+def test_a_full_disk_under_the_read_store_stops_the_count_and_not_the_log(tmp_path: Path) -> None:
+    folder, output = tmp_path / "data", tmp_path / "output"
+    with disk(folder / "read", "64m"), running(folder, output) as engine:
+        assert send(engine, 0).status_code == 200
+        ballast = fill(folder / "read", 500_000)
+        batch = 0
+        while readiness(engine).status_code == 200 and batch < BATCHES_MAX:
+            batch += 1
+            assert send(engine, batch, "respond-async").status_code == 202
+        for _ in range(5):
+            batch += 1
+            assert send(engine, batch, "respond-async").status_code == 202
+            time.sleep(0.5)  # compaction and checkpoints meet the full disk as well
+        stopped = readiness(engine)
+        assert stopped.status_code == 503
+        assert "free some space" in stopped.json()["failure"]
+        ballast.unlink()
+        assert eventually(
+            lambda: readiness(engine).status_code == 200 and readiness(engine).json()["behind_positions"] == 0,
+            RECOVERED_SECONDS_MAX,
+        )
+        assert counted(engine) == (batch + 1) * EVENTS_OF_BATCH
+        assert send(engine, batch + 1).json()["counts"]["counted"] == EVENTS_OF_BATCH
+        engine.stop()
+        assert "all is well" in meterfold("verify", "--data", str(folder))
+
+
+def test_an_engine_on_a_full_disk_stops_cleanly_says_why_it_does_not_start_and_starts_once_there_is_space(
+    tmp_path: Path,
+) -> None:
+    folder, output = tmp_path / "data", tmp_path / "output"
+    with disk(folder, "64m"):
+        with running(folder, output) as engine:
+            acknowledged = 0
+            assert send(engine, 0).status_code == 200
+            ballast = fill(folder, 300_000)
+            for batch in range(1, BATCHES_MAX):
+                if send(engine, batch, "respond-async").status_code != 202:
+                    break
+                acknowledged = batch
+            engine.stop()
+        with ballast.open("ab") as more, ExitStack() as full:
+            full.callback(more.close)
+            while room := os.statvfs(folder).f_bavail:
+                os.posix_fallocate(more.fileno(), ballast.stat().st_size, room * os.statvfs(folder).f_bsize)
+        code, message = serve_refused(folder)
+        assert (code, "Traceback" in message) == (4, False), message
+        assert "free some space" in message
+        code, message = refused("rebuild", "--data", str(folder))
+        assert (code, "Traceback" in message) == (4, False), message
+        assert "free some space" in message
+        ballast.unlink()
+        with running(folder, output) as engine:
+            assert eventually(lambda: readiness(engine).json()["behind_positions"] == 0, RECOVERED_SECONDS_MAX)
+            assert counted(engine) >= (acknowledged + 1) * EVENTS_OF_BATCH
+            engine.stop()
+        assert "all is well" in meterfold("verify", "--data", str(folder))
+
+
+def test_a_read_only_folder_is_named_with_what_to_do(tmp_path: Path) -> None:
+    folder, output = tmp_path / "data", tmp_path / "output"
+    with disk(folder, "256m"):
+        with running(folder, output) as engine:
+            assert send(engine, 0).status_code == 200
+        subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+        code, message = serve_refused(folder)
+        assert (code, "Traceback" in message) == (4, False), message
+        assert f"{folder} is read-only" in message
+        assert "remount,rw" in message
+        subprocess.run(["mount", "-o", "remount,rw", str(folder)], check=True)
+        with running(folder, output) as engine:
+            assert counted(engine) == EVENTS_OF_BATCH

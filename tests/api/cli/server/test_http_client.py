@@ -1,0 +1,64 @@
+"""What an engine answers becomes rows, steps, or a sentence and an exit code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from api.cli.output.exit_codes import CommandFailed, ExitCode
+from api.cli.server.http_client import Connection, path_to, problem_text
+
+
+def engine(answer: Callable[[httpx.Request], httpx.Response]) -> Connection:
+    return Connection(httpx.Client(transport=httpx.MockTransport(answer), base_url="http://engine"), "there")
+
+
+def numbers(request: httpx.Request) -> httpx.Response:
+    """A list of the numbers below 7, three to a page at most."""
+    begin = int(request.url.params.get("cursor", "0"))
+    end = min(begin + min(int(request.url.params["limit"]), 3), 7)
+    return httpx.Response(200, json={"data": list(range(begin, end)), "next_cursor": str(end) if end < 7 else None})
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(None, 7), (1, 1), (3, 3), (4, 4), (7, 7), (100, 7)])
+def test_pages_are_followed_up_to_the_limit(limit: int | None, expected: int) -> None:
+    assert list(engine(numbers).pages("/list", limit)) == list(range(expected))
+
+
+def test_steps_come_as_they_are_told() -> None:
+    lines = [{"step": {"done": 1}}, {"result": {}}]
+    body = "\n".join(json.dumps(line) for line in lines)
+    assert list(engine(lambda request: httpx.Response(200, text=body)).steps("/operation")) == lines
+
+
+def test_a_problem_ends_the_command_with_its_words() -> None:
+    problem = {
+        "title": "Invalid",
+        "detail": "a is odd",
+        "field": "a",
+        "errors": [{"field": "a", "rule": "is odd"}, {"field": "b", "rule": "is even"}],
+    }
+    with pytest.raises(CommandFailed) as refused:
+        engine(lambda request: httpx.Response(422, json=problem)).get("/")
+    assert (refused.value.code, refused.value.message) == (ExitCode.REFUSED, "Invalid: a is odd\nb is even")
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"null", b'{"errors": 5}'])
+def test_an_answer_that_is_no_problem_document_is_named_by_its_status(body: bytes) -> None:
+    assert problem_text(httpx.Response(502, content=body)) == "the engine answered 502 Bad Gateway"
+
+
+def test_no_answer_is_unreachable() -> None:
+    def gone(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    with pytest.raises(CommandFailed) as lost:
+        engine(gone).get("/")
+    assert lost.value.code == ExitCode.UNREACHABLE
+
+
+def test_ids_are_encoded_once() -> None:
+    assert path_to("v1", "a/b%2F?#é") == "/v1/a%2Fb%252F%3F%23%C3%A9"

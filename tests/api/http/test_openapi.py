@@ -1,0 +1,134 @@
+"""The OpenAPI document is complete, and its pages need no network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from api.http.openapi import openapi_document
+from tests.engine_fixtures import Api
+
+ENDPOINTS = {
+    "/v1/events": {"get", "post"},
+    "/v1/events/one": {"get"},
+    "/v1/events/void": {"post"},
+    "/v1/events/unvoid": {"post"},
+    "/v1/rejected": {"get"},
+    "/v1/customers": {"get", "post"},
+    "/v1/customers/{customer_id}": {"get", "patch", "delete"},
+    "/v1/customers/{customer_id}/block": {"post"},
+    "/v1/customers/{customer_id}/unblock": {"post"},
+    "/v1/customers/{customer_id}/history": {"get"},
+    "/v1/customers/{customer_id}/usage": {"get"},
+    "/v1/customers/{customer_id}/current-usage": {"get"},
+    "/v1/customers/{customer_id}/past-usage": {"get"},
+    "/v1/customers/{customer_id}/budget": {"get"},
+    "/v1/customers/{customer_id}/access": {"get"},
+    "/v1/usage": {"get"},
+    "/v1/meters": {"get", "post"},
+    "/v1/meters/{code}": {"get", "patch", "delete"},
+    "/v1/budgets": {"get", "post"},
+    "/v1/budgets/{budget_id}": {"get", "patch", "delete"},
+    "/v1/keys": {"get", "post"},
+    "/v1/keys/{key_id}": {"delete"},
+    "/v1/prices": {"get", "post"},
+    "/v1/sources": {"get"},
+    "/v1/operations/rebuild": {"post"},
+    "/v1/operations/verify": {"post"},
+    "/v1/operations/status": {"get"},
+    "/healthz": {"get"},
+    "/readyz": {"get"},
+    "/metrics": {"get"},
+}
+OPEN = {"/healthz", "/readyz"}
+
+
+@pytest.fixture
+def document(api: Api) -> Any:
+    return api.get("/openapi.json")
+
+
+def references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"]
+        for member in value.values():
+            yield from references(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from references(member)
+
+
+def test_every_endpoint_is_published(document: Any) -> None:
+    by_query = {
+        path.replace("/v1/customers/{customer_id}", "/v1/customer"): methods
+        for path, methods in ENDPOINTS.items()
+        if "{customer_id}" in path
+    }
+    assert document["openapi"] == "3.1.0"
+    assert {path: set(operations) for path, operations in document["paths"].items()} == ENDPOINTS | by_query
+
+
+def test_every_reference_leads_somewhere(document: Any) -> None:
+    schemas = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    assert set(references(document)) <= schemas
+
+
+def test_every_operation_says_what_it_needs_and_how_it_fails(document: Any) -> None:
+    identifiers = []
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            identifiers.append(operation["operationId"])
+            assert "summary" in operation
+            assert operation["tags"]
+            assert bool(operation.get("security")) == (path not in OPEN)
+            assert "422" not in operation["responses"]
+            assert list(operation["responses"]["default"]["content"]) == ["application/problem+json"]
+    assert len(identifiers) == len(set(identifiers))
+
+
+def test_an_address_by_query_asks_for_the_customer_there(document: Any) -> None:
+    parameters = {one["name"]: one["in"] for one in document["paths"]["/v1/customer/usage"]["get"]["parameters"]}
+    assert parameters["customer"] == "query"
+    assert "customer_id" not in parameters
+
+
+def test_bodies_of_changes_are_published_with_their_media_types(document: Any) -> None:
+    body = document["paths"]["/v1/customers/{customer_id}"]["patch"]["requestBody"]
+    assert set(body["content"]) == {"application/merge-patch+json", "application/json"}
+    events = document["paths"]["/v1/events"]["post"]["requestBody"]["content"]
+    assert set(events) == {
+        "application/cloudevents+json",
+        "application/cloudevents-batch+json",
+        "application/json",
+        "application/x-ndjson",
+    }
+
+
+def test_the_document_is_the_same_every_time(api: Api, document: Any) -> None:
+    again = TypeAdapter(dict[str, Any]).validate_python(openapi_document(api.client.app))  # type: ignore[arg-type]
+    assert again == document
+
+
+def test_the_reference_page_loads_nothing_from_elsewhere(api: Api) -> None:
+    page = api.send("GET", "/docs", 200).text
+    addresses = re.findall(r"""(?:src|href)="([^"]+)\"""", page) + re.findall(r"url: '([^']+)'", page)
+    assert len(addresses) == 4
+    assert not re.search(r"https?://", page)
+    for address in addresses:
+        assert len(api.send("GET", address, 200).content) > 1_000
+
+
+def test_only_the_files_of_the_reference_page_are_served(api: Api) -> None:
+    for name in ("redoc.standalone.js", "..%2fcore.py", "%2e%2e"):
+        assert api.refused("GET", f"/docs/{name}", 404)["status"] == 404
+
+
+def test_the_schema_of_usage_events_is_published(api: Api) -> None:
+    answer = api.send("GET", "/schemas/usage-event.json", 200)
+    assert answer.headers["content-type"] == "application/schema+json"
+    assert {"RequestEvent", "OtherEvent"} <= set(answer.json()["$defs"])

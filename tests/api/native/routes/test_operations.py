@@ -1,0 +1,144 @@
+"""Health, metrics, the access log, and what operators do."""
+
+from __future__ import annotations
+
+import json
+
+import structlog
+from starlette.testclient import TestClient
+
+from api.app import create_app
+from consumers.embedded.engine import EmbeddedEngine
+from consumers.engine import FoldProgress
+from consumers.settings import Settings
+from projections.queries.api_keys import ApiKeyRecord
+from tests.engine_fixtures import Api, llm_request
+
+QUICK = Settings(write_wait_seconds_max=0.05)
+
+
+def metric(api: Api, line: str) -> float:
+    found = [one for one in api.send("GET", "/metrics", 200).text.splitlines() if one.startswith(line + " ")]
+    return float(found[0].rpartition(" ")[2])
+
+
+def test_readiness_tells_how_far_the_fold_is_behind(api: Api) -> None:
+    position = api.deliver([llm_request("ready")])["position"]
+    assert api.get("/healthz") == {"status": "ok"}
+    assert api.get("/readyz") == {
+        "ready": True,
+        "position": position,
+        "head": position,
+        "behind_positions": 0,
+        "behind_seconds": 0.0,
+        "failure": None,
+    }
+
+
+def test_an_engine_whose_fold_stands_still_is_not_ready(engine: EmbeddedEngine, api: Api) -> None:
+    class Stopped(EmbeddedEngine):
+        def __init__(self) -> None:
+            self.settings, self.reads, self.now = QUICK, engine.reads, engine.now
+
+        def authenticate(self, secret: str) -> ApiKeyRecord | None:
+            return engine.authenticate(secret)
+
+        def wait_folded(self, position: int, timeout_seconds: float) -> bool:
+            return position <= 3
+
+        def folded_position(self) -> int:
+            return 3
+
+        def progress(self) -> FoldProgress:
+            return FoldProgress(3, 5, 2.5, "disk full")
+
+    stopped = Api(TestClient(create_app(Stopped())), api.key)
+    assert stopped.get("/v1/budgets", min_position=3)["data"] == []
+    assert stopped.refused("GET", "/v1/budgets?min_position=4", 503)["type"] == "/problems/fold_stopped"
+    answer = stopped.client.get("/readyz")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert (answer.json()["ready"], answer.json()["behind_positions"], answer.json()["failure"]) == (
+        False,
+        2,
+        "disk full",
+    )
+
+
+def test_metrics_count_requests_and_events(api: Api) -> None:
+    counted = metric(api, 'meterfold_events_total{outcome="counted"}')
+    answered = 'meterfold_http_requests_total{method="POST",route="/v1/events",status="200"}'
+    api.deliver([llm_request("metric 0")])
+    before = metric(api, answered)
+    position = api.deliver([llm_request("metric 1"), llm_request("metric 2")])["position"]
+    assert metric(api, answered) == before + 1
+    assert metric(api, 'meterfold_events_total{outcome="counted"}') == counted + 3
+    assert metric(api, "meterfold_log_head_position") == position
+    assert metric(api, "meterfold_fold_lag_positions") == 0
+    assert metric(api, "meterfold_fold_stopped") == 0
+
+
+def test_metrics_name_routes_never_ids(api: Api) -> None:
+    api.refused("GET", "/v1/customers/very-private", 404)
+    api.refused("GET", "/nowhere/very-private", 404)
+    text = api.send("GET", "/metrics", 200).text
+    assert 'route="/v1/customers/{customer_id}",status="404"' in text
+    assert 'route="(none)",status="404"' in text
+    assert "very-private" not in text
+
+
+def test_the_access_log_tells_who_asked_what_and_no_secret(api: Api) -> None:
+    with structlog.testing.capture_logs() as lines:
+        api.get("/v1/customers", prefix="query-value")
+        api.send("GET", "/v1/customers", 401, {"Authorization": "Bearer sk-wrong-secret"})
+    (first, second) = [line for line in lines if line["event"] == "request"]
+    key_id = first.pop("key_id")
+    assert first.pop("milliseconds") > 0
+    assert key_id.startswith("key_")
+    assert first == {
+        "event": "request",
+        "log_level": "info",
+        "method": "GET",
+        "route": "/v1/customers",
+        "path": "/v1/customers",
+        "status": 200,
+    }
+    assert (second["status"], second["key_id"]) == (401, None)
+    assert all(secret not in repr(lines) for secret in (api.key, "sk-wrong-secret", "query-value"))
+
+
+def test_status_shows_positions_counts_and_sources(api: Api) -> None:
+    api.deliver([llm_request("status"), llm_request("status")])
+    status = api.get("/v1/operations/status")
+    assert status["position"] == status["head"]
+    assert status["tenants"] == ["default/prod"]
+    (source,) = status["sources"]
+    assert (source["tenant"], source["environment"], source["counts"]) == ("default", "prod", status["counts"])
+    assert status["counts"]["duplicate"] >= 1
+    assert min(status["log_bytes"], status["store_bytes"]) > 0
+
+
+def test_rebuild_and_verify_tell_their_steps_and_their_result(api: Api) -> None:
+    api.deliver([llm_request("operated")])
+    before = api.get("/v1/operations/status")["counts"]
+    for operation in ("rebuild", "verify"):
+        answer = api.send("POST", f"/v1/operations/{operation}", 200)
+        assert answer.headers["content-type"] == "application/x-ndjson"
+        *steps, last = [json.loads(line) for line in answer.text.splitlines()]
+        assert steps
+        assert all(set(step["step"]) == {"stage", "done", "total", "unit"} for step in steps)
+        assert (last["result"]["operation"], last["result"]["findings"]) == (operation, [])
+    assert api.get("/v1/operations/status")["counts"] == before
+    assert api.deliver([llm_request("after rebuild"), llm_request("operated")])["counts"]["counted"] == 1
+
+
+def test_an_operation_that_fails_says_so_in_its_last_line(engine: EmbeddedEngine, api: Api) -> None:
+    class Failing(EmbeddedEngine):
+        def __init__(self) -> None:
+            self.settings, self.reads, self.key_cache = engine.settings, engine.reads, engine.key_cache
+
+        def verify(self):  # type: ignore[no-untyped-def]
+            yield from ()
+            raise OSError("no space left")
+
+    answer = Api(TestClient(create_app(Failing())), api.key).send("POST", "/v1/operations/verify", 200)
+    assert json.loads(answer.text) == {"failure": {"detail": "OSError: no space left"}}

@@ -1,0 +1,135 @@
+"""A customer and the budget it names change together or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from consumers.commands.budgeted_customers import BudgetedChange, BudgetOf, Decide, NoSuchCustomer
+from consumers.commands.commands import Commands
+from domain.errors import AlreadyExists, InvalidInput, NotFound
+from domain.event import Provenance
+from domain.scope import DEFAULT_SCOPE
+from tests.fakes.event_log import InMemoryEventLog
+from tests.fakes.personal_keys import InMemoryPersonalKeys
+from tests.fakes.randomness import CountedRandomness
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+WHO = Provenance("key_1", "litellm")
+SEEN_AT = NOW - timedelta(hours=1)
+OWN = BudgetedChange({"budget_id": "own"}, budget_id="own", budget_changes={"total_limit_usd": "5"}, budget_is_new=True)
+
+
+@pytest.fixture
+def log() -> InMemoryEventLog:
+    return InMemoryEventLog()
+
+
+@pytest.fixture
+def commands(log: InMemoryEventLog) -> Commands:
+    return Commands(log, InMemoryPersonalKeys(), lambda: NOW, CountedRandomness())
+
+
+def always(change: BudgetedChange) -> Decide:
+    return lambda customer, budget_of: change
+
+
+def topics(log: InMemoryEventLog) -> list[str]:
+    return [record.topic for record in log.read(0, 1_000)]
+
+
+def test_a_customer_and_its_own_budget_are_made_in_one_append(commands: Commands, log: InMemoryEventLog) -> None:
+    created = commands.create_budgeted_customer(DEFAULT_SCOPE, "acme", always(OWN), WHO)
+    assert topics(log) == ["budget.created", "customer.created"]
+    assert (created.position, created.state.fields) == (2, {"budget_id": "own"})
+
+
+def test_what_is_refused_leaves_nothing_behind(commands: Commands, log: InMemoryEventLog) -> None:
+    commands.create_customer(DEFAULT_SCOPE, "acme", {}, WHO)
+    unknown = BudgetedChange({"budget_id": "none"}, budget_id="none")
+    wrong = BudgetedChange({"budget_id": "own", "time_zone": "Mars"}, None, "own", {}, budget_is_new=True)
+    for customer, change, refusal in (
+        ("acme", OWN, AlreadyExists),
+        ("other", unknown, NotFound),
+        ("other", wrong, InvalidInput),
+    ):
+        with pytest.raises(refusal):
+            commands.create_budgeted_customer(DEFAULT_SCOPE, customer, always(change), WHO)
+    assert topics(log) == ["customer.created"]
+
+
+def test_a_change_is_decided_by_both_as_they_are(commands: Commands, log: InMemoryEventLog) -> None:
+    commands.create_budgeted_customer(DEFAULT_SCOPE, "acme", always(OWN), WHO)
+    seen: list[Any] = []
+
+    def decide(customer: Mapping[str, Any], budget_of: BudgetOf) -> BudgetedChange:
+        seen.append((dict(customer), budget_of(customer["budget_id"]), budget_of(None), budget_of("other")))
+        return BudgetedChange({"currency": "EUR"}, True, "own", {"total_limit_usd": "6"})
+
+    commands.change_budgeted_customer(DEFAULT_SCOPE, "acme", decide, WHO)
+    assert seen[-1] == ({"budget_id": "own"}, {"total_limit_usd": "5"}, None, None)
+    assert topics(log)[2:] == ["budget.updated", "customer.updated", "customer.blocked"]
+
+
+def test_someone_unknown_is_not_changed_and_someone_known_by_usage_is_adopted(
+    commands: Commands, log: InMemoryEventLog
+) -> None:
+    decide = always(BudgetedChange({"currency": "EUR"}))
+    with pytest.raises(NoSuchCustomer):
+        commands.change_budgeted_customer(DEFAULT_SCOPE, "seen", decide, WHO)
+    assert topics(log) == []
+    commands.change_budgeted_customer(DEFAULT_SCOPE, "seen", decide, WHO, SEEN_AT)
+    assert topics(log) == ["customer.created", "customer.updated"]
+
+
+def test_who_was_deleted_after_it_was_last_seen_is_not_changed(commands: Commands, log: InMemoryEventLog) -> None:
+    decide = always(BudgetedChange({"currency": "EUR"}))
+    commands.change_budgeted_customer(DEFAULT_SCOPE, "seen", decide, WHO, SEEN_AT)
+    commands.delete_customer(DEFAULT_SCOPE, "seen", WHO)
+    with pytest.raises(NoSuchCustomer):
+        commands.change_budgeted_customer(DEFAULT_SCOPE, "seen", decide, WHO, SEEN_AT)
+    assert topics(log)[-1] == "customer.deleted"
+
+
+def test_a_budget_that_is_asked_for_is_seen_as_it_is_while_nobody_else_changes_it(commands: Commands) -> None:
+    commands.create_budget(DEFAULT_SCOPE, "tier", {"budget_duration": "1d"}, WHO)
+    seen: list[Any] = []
+
+    def decide(customer: Mapping[str, Any], budget_of: BudgetOf) -> BudgetedChange:
+        seen.append(budget_of("tier"))
+        if len(seen) == 1:  # somebody else comes between the first look and the decision
+            commands.update_budget(DEFAULT_SCOPE, "tier", {"budget_duration": "1w"}, WHO)
+        return BudgetedChange({"budget_id": "tier"}, budget_id="tier")
+
+    commands.create_budgeted_customer(DEFAULT_SCOPE, "acme", decide, WHO)
+    assert seen == [{"budget_duration": "1d"}, {"budget_duration": "1w"}]
+
+
+def test_a_block_makes_a_customer_once(commands: Commands, log: InMemoryEventLog) -> None:
+    for _ in range(2):
+        assert commands.block_customer_created_if_new(DEFAULT_SCOPE, "loud", WHO).state.blocked
+    assert topics(log) == ["customer.created", "customer.blocked"]
+
+
+def test_many_who_change_one_budget_at_once_each_have_their_turn(commands: Commands, log: InMemoryEventLog) -> None:
+    commands.create_budget(DEFAULT_SCOPE, "tier", {"requests_per_minute": 0}, WHO)
+    names = [f"customer-{number}" for number in range(40)]
+    for name in names:
+        on_tier = BudgetedChange({"budget_id": "tier"}, budget_id="tier")
+        commands.create_budgeted_customer(DEFAULT_SCOPE, name, always(on_tier), WHO)
+
+    def add_one(name: str) -> None:
+        def decide(customer: Mapping[str, Any], budget_of: BudgetOf) -> BudgetedChange:
+            limit = (budget_of("tier") or {})["requests_per_minute"]
+            return BudgetedChange(budget_id="tier", budget_changes={"requests_per_minute": limit + 1})
+
+        commands.change_budgeted_customer(DEFAULT_SCOPE, name, decide, WHO)
+
+    with ThreadPoolExecutor(16) as crowd:
+        list(crowd.map(add_one, names))
+    assert topics(log).count("budget.updated") == len(names)
+    assert commands.update_budget(DEFAULT_SCOPE, "tier", {}, WHO).state.fields == {"requests_per_minute": 40}

@@ -1,0 +1,509 @@
+"""Commands: each decides on the log as it stands, appends once, and answers what it did."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumers.commands.commands import Commands
+from domain.api_keys.events import ApiKeyIssued
+from domain.corrections.events import UsageRestored, UsageVoided
+from domain.customers.events import CustomerBlocked, CustomerCreated, CustomerDeleted
+from domain.errors import AlreadyExists, CommandRefused, Fenced, InvalidInput, LogCorrupted, NotFound
+from domain.event import LifecycleEvent, Provenance
+from domain.log.event_codec import decode_lifecycle
+from domain.log.events import LogSealed
+from domain.log.records import EventLog, NewRecord
+from domain.log.sqlite.event_log import SQLiteEventLog
+from domain.log.sqlite.key_store import SQLiteKeyStore
+from domain.meters.events import MeterUpdated
+from domain.prices.events import PriceSet
+from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
+from domain.scope import DEFAULT_SCOPE, Scope
+from tests.fakes.event_log import InMemoryEventLog
+from tests.fakes.personal_keys import InMemoryPersonalKeys
+from tests.fakes.randomness import CountedRandomness
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+WHO = Provenance("key_1", "native", "asked")
+TEST_SCOPE = Scope("default", "test")
+ONE_USD = UnitPrices(Decimal(1), Decimal(1))
+
+
+@pytest.fixture
+def log() -> InMemoryEventLog:
+    return InMemoryEventLog()
+
+
+@pytest.fixture
+def commands(log: InMemoryEventLog) -> Commands:
+    return commands_over(log)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[tuple[SQLiteEventLog, SQLiteKeyStore]]:
+    log = SQLiteEventLog(tmp_path / "log.sqlite")
+    keys = SQLiteKeyStore(tmp_path / "keys.sqlite", CountedRandomness())
+    yield log, keys
+    keys.close()
+    log.close()
+
+
+def commands_over(log: EventLog, attempts_max: int = 16) -> Commands:
+    return Commands(log, InMemoryPersonalKeys(), lambda: NOW, CountedRandomness(), attempts_max)
+
+
+def events(log: EventLog) -> list[LifecycleEvent]:
+    return [decode_lifecycle(one.topic, one.state) for one in log.read(0, 1_000)]
+
+
+def test_a_customer_is_created_changed_and_deleted(commands: Commands, log: InMemoryEventLog) -> None:
+    created = commands.create_customer(DEFAULT_SCOPE, "acme", {"name": "Ada"}, WHO)
+    changed = commands.update_customer(DEFAULT_SCOPE, "acme", {"currency": "eur"}, WHO)
+    unchanged = commands.update_customer(DEFAULT_SCOPE, "acme", {"currency": "EUR", "name": "Ada"}, WHO)
+    deleted = commands.delete_customer(DEFAULT_SCOPE, "acme", WHO, effective_at=NOW)
+
+    assert [one.position for one in (created, changed, unchanged, deleted)] == [1, 2, None, 3]
+    assert (changed.state.fields, changed.state.personal) == ({"currency": "EUR"}, {"name": "Ada"})
+    assert unchanged.state.fields == changed.state.fields
+    assert (deleted.state.alive, deleted.state.life) == (False, 2)
+    assert all(event.provenance == WHO and event.recorded_at == NOW for event in events(log))
+
+
+def test_scopes_do_not_meet(commands: Commands) -> None:
+    commands.create_customer(DEFAULT_SCOPE, "acme", {}, WHO)
+
+    assert commands.create_customer(TEST_SCOPE, "acme", {}, WHO).position == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "last"),
+    [
+        (Commands.block_customer, CustomerBlocked),
+        (Commands.delete_customer, CustomerDeleted),
+    ],
+)
+def test_a_customer_known_by_usage_is_created_in_the_same_append(
+    command: Callable[..., Any], last: type[LifecycleEvent], commands: Commands, log: InMemoryEventLog
+) -> None:
+    with pytest.raises(NotFound):
+        command(commands, DEFAULT_SCOPE, "acme", WHO)
+
+    result = command(commands, DEFAULT_SCOPE, "acme", WHO, seen_at=NOW)
+
+    assert result.position == 2
+    assert [type(event) for event in events(log)] == [CustomerCreated, last]
+
+
+def test_a_known_customer_is_created_even_when_the_update_says_nothing_new(
+    commands: Commands, log: InMemoryEventLog
+) -> None:
+    result = commands.update_customer(DEFAULT_SCOPE, "acme", {}, WHO, seen_at=NOW)
+
+    assert result.position == 1
+    assert [type(event) for event in events(log)] == [CustomerCreated]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        Commands.update_customer,
+        Commands.block_customer,
+        Commands.unblock_customer,
+        Commands.deactivate_customer,
+        Commands.reactivate_customer,
+        Commands.delete_customer,
+    ],
+)
+def test_nothing_revives_a_customer_that_was_deleted_after_it_was_last_seen(
+    command: Callable[..., Any], commands: Commands, log: InMemoryEventLog
+) -> None:
+    commands.create_customer(DEFAULT_SCOPE, "acme", {}, WHO)
+    commands.delete_customer(DEFAULT_SCOPE, "acme", WHO)
+    changes: tuple[Any, ...] = ({},) if command is Commands.update_customer else ()
+
+    for seen_at in (None, NOW - timedelta(microseconds=1)):
+        with pytest.raises(NotFound):
+            command(commands, DEFAULT_SCOPE, "acme", *changes, WHO, seen_at=seen_at)
+    assert log.head_position() == 2
+
+    command(commands, DEFAULT_SCOPE, "acme", *changes, WHO, seen_at=NOW)
+    assert isinstance(events(log)[2], CustomerCreated), "usage after the deletion began a new life"
+
+
+def test_of_many_who_delete_one_customer_at_once_one_does(commands: Commands, log: InMemoryEventLog) -> None:
+    commands.create_customer(DEFAULT_SCOPE, "acme", {}, WHO)
+
+    def delete(number: int) -> str:
+        try:
+            commands.delete_customer(DEFAULT_SCOPE, "acme", WHO, seen_at=NOW - timedelta(hours=1))
+        except NotFound:
+            return "missing"
+        return "deleted"
+
+    with ThreadPoolExecutor(16) as pool:
+        outcomes = sorted(pool.map(delete, range(40)))
+    assert outcomes == ["deleted"] + ["missing"] * 39
+    assert log.head_position() == 2
+
+
+def test_customers_are_deleted_together_or_not_at_all(commands: Commands, log: InMemoryEventLog) -> None:
+    commands.create_customer(DEFAULT_SCOPE, "made", {}, WHO)
+    for unknown in ("never", "never-either"):
+        refused = commands.delete_customers(DEFAULT_SCOPE, {"made": None, "seen": NOW, unknown: None}, WHO)
+        assert (refused.position, refused.state) == (None, (unknown,))
+    assert log.head_position() == 1
+
+    deleted = commands.delete_customers(DEFAULT_SCOPE, {"made": None, "seen": NOW}, WHO)
+    assert (deleted.position, deleted.state) == (4, ())
+    assert [type(event) for event in events(log)[1:]] == [CustomerDeleted, CustomerCreated, CustomerDeleted]
+
+
+def test_a_refused_command_appends_nothing(commands: Commands, log: InMemoryEventLog) -> None:
+    refusals: tuple[Callable[[], object], ...] = (
+        lambda: commands.create_customer(DEFAULT_SCOPE, "..", {}, WHO),
+        lambda: commands.create_customer(DEFAULT_SCOPE, "acme", {"currency": "??"}, WHO),
+        lambda: commands.update_customer(DEFAULT_SCOPE, "acme", {"currency": "??"}, WHO, seen_at=NOW),
+        lambda: commands.create_customer(DEFAULT_SCOPE, "acme", {}, WHO, effective_at=NOW.replace(tzinfo=None)),
+        lambda: commands.create_customer(DEFAULT_SCOPE, "acme", {}, WHO, effective_at=NOW.replace(year=1979)),
+    )
+    for refused in refusals:
+        with pytest.raises(InvalidInput):
+            refused()
+
+    assert log.head_position() == 0
+
+
+def test_two_hundred_threads_that_create_one_customer_make_one(
+    files: tuple[SQLiteEventLog, SQLiteKeyStore],
+) -> None:
+    log, keys = files
+    # Two desks over one log, so that their turns do not meet and the log itself must decide.
+    desks = [Commands(log, keys, lambda: NOW, CountedRandomness(str(seed))) for seed in range(2)]
+
+    together = threading.Barrier(200)
+
+    def create(number: int) -> str:
+        together.wait(30)
+        try:
+            desks[number % 2].create_customer(DEFAULT_SCOPE, "acme", {"name": str(number)}, WHO)
+        except AlreadyExists:
+            return "exists"
+        return "created"
+
+    with ThreadPoolExecutor(200) as pool:
+        outcomes = sorted(pool.map(create, range(200)))
+
+    assert outcomes == ["created"] + ["exists"] * 199
+    assert log.head_position() == 1
+
+
+def _update_many(folder: Path, field: str, count: int) -> None:
+    log = SQLiteEventLog(folder / "log.sqlite")
+    keys = SQLiteKeyStore(folder / "keys.sqlite", CountedRandomness(field))
+    commands = Commands(log, keys, lambda: NOW, CountedRandomness(field), 1_000)
+    for number in range(count):
+        commands.update_customer(DEFAULT_SCOPE, "acme", {"metadata": {field: number}}, WHO, seen_at=NOW)
+    keys.close()
+    log.close()
+
+
+def test_processes_that_patch_one_customer_lose_no_patch(
+    tmp_path: Path, files: tuple[SQLiteEventLog, SQLiteKeyStore]
+) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    processes = [spawn.Process(target=_update_many, args=(tmp_path, field, 15)) for field in "ab"]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+
+    log, keys = files
+    commands = Commands(log, keys, lambda: NOW, CountedRandomness("reader"))
+    last = commands.update_customer(DEFAULT_SCOPE, "acme", {}, WHO)
+    assert last.state.personal == {"metadata": {"a": 14, "b": 14}}
+    assert log.head_position() == 31
+
+
+class FencingLog(InMemoryEventLog):
+    """Lets another writer in before each of the first `fenced` appends."""
+
+    def __init__(self, fenced: int) -> None:
+        super().__init__()
+        self.fenced = fenced
+        self.attempts = 0
+
+    def append(self, records: Sequence[NewRecord]) -> list[int]:
+        self.attempts += 1
+        if self.attempts <= self.fenced:
+            raise Fenced("another writer")
+        return super().append(records)
+
+
+def test_a_fenced_command_is_tried_again_as_often_as_allowed() -> None:
+    allowed, too_many = FencingLog(2), FencingLog(3)
+
+    assert commands_over(allowed, 3).void_usage(DEFAULT_SCOPE, "s", "e", WHO).position == 1
+    with pytest.raises(Fenced, match="each of 3 attempts"):
+        commands_over(too_many, 3).void_usage(DEFAULT_SCOPE, "s", "e", WHO)
+    assert (allowed.attempts, too_many.attempts) == (3, 3)
+
+
+def test_shared_budgets_are_created_changed_and_deleted(commands: Commands) -> None:
+    with pytest.raises(NotFound):
+        commands.update_budget(DEFAULT_SCOPE, "gold", {}, WHO)
+    commands.create_budget(DEFAULT_SCOPE, "gold", {"name": "Gold", "period_limit_usd": 100}, WHO)
+    with pytest.raises(AlreadyExists):
+        commands.create_budget(DEFAULT_SCOPE, "gold", {}, WHO)
+    with pytest.raises(InvalidInput, match="period_start"):
+        commands.update_budget(DEFAULT_SCOPE, "gold", {"period_start": "2026-01-01T00:00:00Z"}, WHO)
+
+    changed = commands.update_budget(DEFAULT_SCOPE, "gold", {"model_limits": {"m": {"limit_usd": 1}}}, WHO)
+    unchanged = commands.update_budget(DEFAULT_SCOPE, "gold", {"period_limit_usd": "100.00"}, WHO)
+    commands.delete_budget(DEFAULT_SCOPE, "gold", WHO)
+    again = commands.create_budget(DEFAULT_SCOPE, "gold", {}, WHO)
+
+    assert changed.state.fields == {
+        "name": "Gold",
+        "period_limit_usd": "100",
+        "model_limits": {"m": {"limit_usd": "1", "duration": None}},
+    }
+    assert (unchanged.position, again.position, again.state.fields) == (None, 4, {})
+
+
+def test_many_who_change_one_budget_by_what_it_is_each_have_their_turn(commands: Commands) -> None:
+    commands.create_budget(DEFAULT_SCOPE, "gold", {"requests_per_minute": 0}, WHO)
+
+    def add_one(number: int) -> None:
+        commands.change_budget(
+            DEFAULT_SCOPE, "gold", lambda fields: {"requests_per_minute": fields["requests_per_minute"] + 1}, WHO
+        )
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(add_one, range(40)))
+    assert commands.update_budget(DEFAULT_SCOPE, "gold", {}, WHO).state.fields == {"requests_per_minute": 40}
+
+
+def test_a_change_of_a_budget_that_is_not_there_is_not_even_decided(commands: Commands) -> None:
+    def decide(fields: object) -> dict[str, Any]:
+        raise AssertionError("nothing to decide by")
+
+    with pytest.raises(NotFound):
+        commands.change_budget(DEFAULT_SCOPE, "gold", decide, WHO)
+
+
+def test_a_change_of_a_budget_is_decided_again_when_another_process_came_between() -> None:
+    log = FencingLog(0)
+    commands_over(log).create_budget(DEFAULT_SCOPE, "gold", {"requests_per_minute": 1}, WHO)
+    asked: list[Any] = []
+
+    def decide(fields: Any) -> dict[str, Any]:
+        asked.append(dict(fields))
+        if len(asked) == 1:
+            commands_over(log).update_budget(DEFAULT_SCOPE, "gold", {"requests_per_minute": 5}, WHO)
+        return {"requests_per_minute": fields["requests_per_minute"] + 1}
+
+    changed = commands_over(log).change_budget(DEFAULT_SCOPE, "gold", decide, WHO)
+    assert asked == [{"requests_per_minute": 1}, {"requests_per_minute": 5}]
+    assert changed.state.fields == {"requests_per_minute": 6}
+
+
+def test_meters_are_created_changed_and_deleted(commands: Commands, log: InMemoryEventLog) -> None:
+    definition = {"event_type": "image.made", "aggregation": "sum", "value_property": "size.mb", "group_by": ["style"]}
+    commands.create_meter(DEFAULT_SCOPE, "images", definition, WHO)
+    with pytest.raises(AlreadyExists):
+        commands.create_meter(DEFAULT_SCOPE, "images", definition, WHO)
+
+    commands.update_meter(DEFAULT_SCOPE, "images", {"group_by": ["region"], "name": "Images"}, WHO)
+    with pytest.raises(InvalidInput, match="cannot be changed"):
+        commands.update_meter(DEFAULT_SCOPE, "images", {"aggregation": "max"}, WHO)
+    commands.delete_meter(DEFAULT_SCOPE, "images", WHO)
+    with pytest.raises(NotFound):
+        commands.delete_meter(DEFAULT_SCOPE, "images", WHO)
+
+    updated = events(log)[1]
+    assert isinstance(updated, MeterUpdated)
+    assert updated.fields == {"group_by": {"region": "region"}, "name": "Images"}
+
+
+@pytest.mark.parametrize(
+    ("code", "definition", "field"),
+    [
+        ("total_tokens", {"event_type": "t", "aggregation": "count"}, "code"),
+        ("cache_write_tokens", {"event_type": "t", "aggregation": "count"}, "code"),
+        ("a b", {"event_type": "t", "aggregation": "count"}, "code"),
+        ("a" * 65, {"event_type": "t", "aggregation": "count"}, "code"),
+        ("m", {"aggregation": "count"}, "event_type"),
+        ("m", {"event_type": "t"}, "aggregation"),
+        ("m", {"event_type": "t", "aggregation": "sum"}, "value_property"),
+        ("m", {"event_type": "t", "aggregation": "count", "value_property": "x"}, "value_property"),
+    ],
+)
+def test_a_meter_that_cannot_be_is_refused(
+    code: str, definition: dict[str, Any], field: str, commands: Commands
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        commands.create_meter(DEFAULT_SCOPE, code, definition, WHO)
+
+    assert refused.value.field == field
+
+
+def test_a_key_is_issued_with_a_secret_that_the_log_does_not_hold(commands: Commands, log: InMemoryEventLog) -> None:
+    issued = commands.issue_key(DEFAULT_SCOPE, ["read"], WHO, name="reader")
+    other = commands.issue_key(DEFAULT_SCOPE, ["read"], WHO)
+
+    assert (issued.position, other.position) == (1, 2)
+    assert issued.secret != other.secret
+    stored = events(log)[0]
+    assert isinstance(stored, ApiKeyIssued)
+    assert (issued.state.key_id, issued.state.prefix, issued.state.name, issued.state.scopes) == (
+        stored.key_id,
+        issued.secret[3:11],
+        "reader",
+        ("read",),
+    )
+    assert all(issued.secret.encode() not in record.state for record in log.read(0, 10))
+
+
+def test_a_given_secret_is_issued_once_and_stays_revoked(commands: Commands) -> None:
+    issued = commands.issue_key(DEFAULT_SCOPE, ["admin"], WHO, secret="sk-1234")
+    again = commands.issue_key(DEFAULT_SCOPE, ["admin"], WHO, secret="sk-1234")
+
+    assert (issued.position, again.position, again.secret) == (1, None, "sk-1234")
+    with pytest.raises(NotFound):
+        commands.revoke_key(TEST_SCOPE, issued.state.key_id, WHO)
+    assert commands.revoke_key(DEFAULT_SCOPE, issued.state.key_id, WHO).position == 2
+    assert commands.revoke_key(DEFAULT_SCOPE, issued.state.key_id, WHO).position is None
+    with pytest.raises(CommandRefused, match="revoked"):
+        commands.issue_key(DEFAULT_SCOPE, ["admin"], WHO, secret="sk-1234")
+
+
+def test_prices_are_set_version_by_version(commands: Commands, log: InMemoryEventLog) -> None:
+    cheap = PriceVersion(None, UnitPrices(Decimal("0.1"), Decimal("0.4")))
+    tiers = (PriceTier(200, UnitPrices(Decimal(3), Decimal(3))), PriceTier(100, UnitPrices(Decimal(2), Decimal(2))))
+    dear = PriceVersion(NOW, UnitPrices(Decimal(1), Decimal(4)), tiers)
+
+    given = (cheap, dear, cheap, dear)
+    results = [commands.set_price(DEFAULT_SCOPE, "openai", "gpt-5", price, WHO).position for price in given]
+    commands.set_price(DEFAULT_SCOPE, "", "gpt-5", cheap, WHO)
+
+    stored = events(log)
+    assert results == [1, 2, None, None]
+    assert [(event.stream, event.version) for event in stored] == [
+        ("price/default/prod/6/openai/gpt-5", 1),
+        ("price/default/prod/6/openai/gpt-5", 2),
+        ("price/default/prod/0//gpt-5", 1),
+    ]
+    assert isinstance(stored[1], PriceSet)
+    assert [tier.input_tokens_above for tier in stored[1].price.tiers] == [100, 200]
+
+
+@pytest.mark.parametrize(
+    ("price", "field"),
+    [
+        (PriceVersion(None, UnitPrices(Decimal(-1), Decimal(1))), "input"),
+        (PriceVersion(None, UnitPrices(Decimal(1), Decimal("NaN"))), "output"),
+        (PriceVersion(None, UnitPrices(Decimal(1), Decimal(1), request=Decimal("1E-19"))), "request"),
+        (PriceVersion(datetime(2026, 1, 1), UnitPrices(Decimal(1), Decimal(1))), "effective_from"),  # noqa: DTZ001
+        (PriceVersion(None, ONE_USD, (PriceTier(-1, ONE_USD),)), "input_tokens_above"),
+        (PriceVersion(None, ONE_USD, (PriceTier(1, ONE_USD),) * 2), "tiers"),
+    ],
+)
+def test_a_price_that_cannot_be_is_refused(price: PriceVersion, field: str, commands: Commands) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        commands.set_price(DEFAULT_SCOPE, "openai", "gpt-5", price, WHO)
+
+    assert refused.value.field == field
+
+
+def test_a_void_may_come_first_and_is_taken_back_once(commands: Commands, log: InMemoryEventLog) -> None:
+    positions = [
+        command(DEFAULT_SCOPE, "source", "id", WHO).position
+        for command in (
+            commands.restore_usage,
+            commands.void_usage,
+            commands.void_usage,
+            commands.restore_usage,
+            commands.restore_usage,
+            commands.void_usage,
+        )
+    ]
+
+    assert positions == [None, 1, None, 2, None, 3]
+    assert [type(event) for event in events(log)] == [UsageVoided, UsageRestored, UsageVoided]
+
+
+def test_the_log_is_created_once_at_position_one(commands: Commands, log: InMemoryEventLog) -> None:
+    created = commands.ensure_log_created("log-1", 2**64 - 1)
+    again = commands.ensure_log_created("log-2", 7)
+
+    assert again == created
+    assert (created.log_id, created.log_format, created.hash_seed) == ("log-1", 1, 2**64 - 1)
+    assert events(log) == [created]
+
+
+def test_openers_that_create_the_log_together_agree(tmp_path: Path) -> None:
+    logs = [SQLiteEventLog(tmp_path / "log.sqlite") for _ in range(8)]
+
+    def create(number: int) -> Any:
+        return commands_over(logs[number]).ensure_log_created(f"log-{number}", number)
+
+    with ThreadPoolExecutor(8) as pool:
+        created = list(pool.map(create, range(8)))
+
+    assert all(one == created[0] for one in created)
+    assert logs[0].head_position() == 1
+    for log in logs:
+        log.close()
+
+
+def test_a_log_that_begins_with_something_else_is_refused(commands: Commands) -> None:
+    commands.create_customer(DEFAULT_SCOPE, "acme", {}, WHO)
+
+    with pytest.raises(LogCorrupted, match="not the creation"):
+        commands.ensure_log_created("log-1", 1)
+
+
+def test_a_seal_is_written_when_there_is_something_new_to_seal(commands: Commands, log: InMemoryEventLog) -> None:
+    commands.ensure_log_created("log-1", 1)
+
+    assert commands.seal(1, b"first").position == 2
+    assert commands.seal(1, b"first").position is None
+    assert commands.seal(2, b"a seal alone").position is None, "seals must not keep an idle log growing"
+    commands.create_customer(DEFAULT_SCOPE, "acme", {}, WHO)
+    result = commands.seal(3, b"second")
+
+    assert result.position == 4
+    assert events(log)[3] == result.state
+    assert (result.state.position, result.state.running_hash) == (3, b"second")
+
+
+def test_closings_are_announced_once_however_many_seals_lie_between(commands: Commands, log: InMemoryEventLog) -> None:
+    commands.ensure_log_created("log-1", 1)
+    first = commands.announce_closings(NOW)
+    for number in range(100):
+        commands.void_usage(DEFAULT_SCOPE, "source", str(number), WHO)
+        commands.seal(log.head_position(), b"hash")
+
+    assert first.position == 2
+    assert commands.announce_closings(NOW).position is None
+    assert commands.announce_closings(NOW - timedelta(days=1)).state == first.state
+    assert commands.announce_closings(NOW + timedelta(days=1)).position == 203
+    assert sum(isinstance(event, LogSealed) for event in events(log)) == 100
+
+
+def test_issued_keys_carry_their_scope(commands: Commands, log: InMemoryEventLog) -> None:
+    commands.issue_key(TEST_SCOPE, ["ingest", "admin"], WHO)
+
+    (issued,) = events(log)
+    assert isinstance(issued, ApiKeyIssued)
+    assert (issued.tenant, issued.environment, issued.scopes) == ("default", "test", ("admin", "ingest"))

@@ -1,0 +1,71 @@
+"""A data folder has one owner, and its small files are there as a whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from consumers.embedded.data_folder import DataFolder
+from consumers.errors import FolderOwned, FolderUnusable
+
+
+def prepared(root: Path) -> DataFolder:
+    folder = DataFolder(root)
+    folder.prepare()
+    return folder
+
+
+def test_only_one_engine_owns_a_folder_and_the_second_learns_where_it_listens(tmp_path: Path) -> None:
+    first, second = prepared(tmp_path), prepared(tmp_path)
+    first.own()
+    first.announce("http://127.0.0.1:9")
+    with pytest.raises(FolderOwned) as refused:
+        second.own()
+    assert refused.value.owner is not None
+    assert refused.value.owner["url"] == "http://127.0.0.1:9"
+    assert second.is_owned()
+    first.release()
+    assert not second.is_owned()
+    second.own()
+    second.release()
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused_by_name(tmp_path: Path) -> None:
+    taken = tmp_path / "data"
+    taken.write_text("something else")
+    with pytest.raises(FolderUnusable, match="data"):
+        DataFolder(taken).prepare()
+
+
+def test_the_first_key_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    folder = prepared(tmp_path)
+    assert folder.first_key() is None
+    folder.keep_first_key("sk-secret")
+    assert folder.first_key() == "sk-secret"
+    assert folder.admin_key.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_read_store_comes_into_use_in_one_move_and_leftovers_are_removed(tmp_path: Path) -> None:
+    folder = prepared(tmp_path)
+    first = folder.current_read()
+    (first / "store.duckdb").write_text("first")
+    second = folder.next_read()
+    (second / "store.duckdb").write_text("second")
+    assert folder.current_read() == first
+    folder.forget_unused_reads()
+    assert first.exists()
+    assert not second.exists()
+    second = folder.next_read()
+    folder.use_read(second)
+    assert folder.current_read() == second
+    assert not first.exists()
+
+
+def test_what_is_known_of_operations_survives_and_a_damaged_file_is_as_none(tmp_path: Path) -> None:
+    folder = prepared(tmp_path)
+    assert folder.operations() == {}
+    folder.keep_operations({"a": 1})
+    assert DataFolder(tmp_path).operations() == {"a": 1}
+    (tmp_path / "operations.json").write_text("{")
+    assert folder.operations() == {}

@@ -1,0 +1,462 @@
+"""Commands that come by a partition: honoured once, in order, refused without harm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumers.commands.commands import Commands
+from consumers.kafka.appending.appender import CommandOutcome, PartitionBatch, SentCommand
+from consumers.kafka.appending.commands import CommandDecider
+from domain.budgets.shared_budget import SharedBudget
+from domain.commands.events import CommandHonoured
+from domain.commands.received import COMMAND_KINDS
+from domain.commands.wire_names import CUSTOMER_NAMES, TIER_NAMES
+from domain.customers.customer import Customer
+from domain.customers.events import CustomerEvent
+from domain.customers.personal_data import CustomerSeal
+from domain.event import LifecycleEvent, Provenance
+from domain.log.aggregate_store import AggregateStore
+from domain.log.blocks import decode_typed
+from domain.log.event_codec import decode_lifecycle
+from domain.log.records import USAGE_BATCH_TOPIC, NewRecord
+from domain.scope import DEFAULT_SCOPE, Scope
+from domain.sources.events import PartitionConsumed
+from tests.consumers.kafka.appending.partition_polls import (
+    FIRST_ARRIVAL,
+    OTHER_PARTITION,
+    RECORDED_AT,
+    SOURCE,
+    appender_on,
+    arrival_us,
+    command,
+    event,
+    poll,
+)
+from tests.fakes.event_log import InMemoryEventLog
+from tests.fakes.personal_keys import InMemoryPersonalKeys
+from tests.fakes.randomness import CountedRandomness
+
+BY_TEST = Provenance("test")
+OTHER = Scope("globex", "test")
+
+
+def topics(log: InMemoryEventLog) -> list[str]:
+    return [record.topic for record in log.read(0, 10_000)]
+
+
+def lifecycle(log: InMemoryEventLog) -> list[LifecycleEvent]:
+    records = [record for record in log.read(0, 10_000) if record.topic != USAGE_BATCH_TOPIC]
+    return [decode_lifecycle(record.topic, record.state) for record in records]
+
+
+def customer(log: InMemoryEventLog, keys: InMemoryPersonalKeys, name: str = "acme") -> Customer:
+    seal = CustomerSeal(keys, CountedRandomness(), DEFAULT_SCOPE, name)
+    return AggregateStore(log).load(Customer(DEFAULT_SCOPE, name, seal))
+
+
+def verdicts(outcomes: Sequence[CommandOutcome]) -> list[str]:
+    return [outcome.outcome for outcome in outcomes]
+
+
+def test_a_customer_is_created_with_everything_that_http_takes() -> None:
+    log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
+    budget = {"period_limit_usd": "25.00", "duration": "1mo", "budget_id": "gold"}
+    sent = command(
+        "customer.create",
+        id="acme",
+        name="Ada",
+        email=None,
+        metadata={"tier": 1},
+        usage_period={"duration": "1w"},
+        budget=budget,
+        opening_spend_usd=3,
+        effective_at="2026-01-01T00:00:00+01:00",
+        reason="signed up",
+    )
+    done = appender_on(log, keys).append(poll([sent]))
+
+    assert done.commands == [
+        CommandOutcome(0, 0, DEFAULT_SCOPE, "customer.create", "crm", "1", "acme", "honoured", None)
+    ]
+    found = customer(log, keys)
+    assert found.personal == {"name": "Ada", "metadata": {"tier": 1}}
+    assert found.fields == {
+        "usage_duration": "1w",
+        "period_limit_usd": "25",
+        "budget_duration": "1mo",
+        "budget_id": "gold",
+        "opening_spend_usd": "3",
+    }
+    created, honoured, _ = lifecycle(log)
+    assert created.effective_at.isoformat() == "2025-12-31T23:00:00+00:00"
+    assert created.recorded_at == RECORDED_AT
+    assert created.provenance == Provenance("kafka:meterfold.usage", "kafka", "signed up")
+    assert isinstance(honoured, CommandHonoured)
+    assert (honoured.stream, honoured.kind) == ("command/default/prod/3/crm/1", "customer.create")
+
+
+def test_several_commands_about_one_customer_apply_in_order() -> None:
+    log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
+    steps = [
+        command("customer.create", command_id="1", name="Ada"),
+        command("customer.update", command_id="2", name="Grace", active=False),
+        command("customer.block", command_id="3"),
+        command("customer.delete", command_id="4"),
+        command("customer.create", command_id="5", name="Ada again"),
+    ]
+    done = appender_on(log, keys).append(poll(steps))
+
+    assert verdicts(done.commands) == ["honoured"] * 5
+    assert [topic for topic in topics(log) if topic.startswith("customer.")] == [
+        "customer.created",
+        "customer.updated",
+        "customer.deactivated",
+        "customer.blocked",
+        "customer.deleted",
+        "customer.created",
+    ]
+    found = customer(log, keys)
+    assert (found.life, found.personal, found.blocked, found.active) == (2, {"name": "Ada again"}, False, True)
+
+
+def test_a_command_counts_from_when_its_record_arrived() -> None:
+    log = InMemoryEventLog()
+    sent = poll([event("a"), command("customer.block"), command("customer.unblock", command_id="2")])
+    sent.parts[-1].arrival_us = arrival_us(1_000_000)  # type: ignore[union-attr]
+
+    appender_on(log, InMemoryPersonalKeys()).append(sent)
+
+    told = [(event.version, event.effective_at) for event in lifecycle(log) if isinstance(event, CustomerEvent)]
+    second = FIRST_ARRIVAL + timedelta(seconds=1, microseconds=1)  # a command counts after what stands before it
+    assert told == [(1, second), (2, second), (3, RECORDED_AT)]
+
+
+def test_a_customer_that_was_never_created_is_adopted_by_any_command() -> None:
+    log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
+    appender_on(log, keys).append(poll([command("customer.update", time_zone="Europe/Berlin")]))
+
+    assert topics(log)[:3] == ["customer.created", "customer.updated", "command.honoured"]
+    assert customer(log, keys).fields == {"time_zone": "Europe/Berlin"}
+
+
+@pytest.mark.parametrize("change", ["update", "unblock", "deactivate", "reactivate"])
+def test_a_customer_that_was_deleted_is_brought_back_by_no_change(change: str) -> None:
+    log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
+    gone = [command("customer.create", command_id="1"), command("customer.delete", command_id="2")]
+    done = appender_on(log, keys).append(poll([*gone, command(f"customer.{change}", command_id="3")]))
+
+    assert verdicts(done.commands) == ["honoured", "honoured", "refused"]
+    assert done.commands[-1].reason == "customer 'acme' was deleted: create it again"
+    assert not customer(log, keys).alive
+
+
+def test_a_customer_that_was_deleted_can_be_blocked_and_a_life_that_usage_may_have_begun_can_be_ended() -> None:
+    log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
+    steps = [command(f"customer.{what}", command_id=what) for what in ("create", "delete")]
+    done = appender_on(log, keys).append(
+        poll([*steps, command("customer.delete", command_id="3"), command("customer.block", command_id="4")])
+    )
+
+    assert verdicts(done.commands) == ["honoured"] * 4
+    assert (customer(log, keys).life, customer(log, keys).blocked) == (3, True)
+
+
+def test_a_tombstone_deletes_and_is_known_by_its_place() -> None:
+    log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
+    appender = appender_on(log, keys)
+    appender.append(poll([command("customer.create")]))
+    done = appender.append(poll([command("customer.delete", command_id=None)], first_offset=1))
+
+    assert [(one.outcome, one.source, one.id) for one in done.commands] == [("honoured", None, None)]
+    assert topics(log)[-3:] == ["customer.deleted", "command.honoured", "source.consumed"]
+    assert customer(log, keys).life == 2
+
+
+def test_a_tombstone_that_is_read_again_deletes_nobody_a_second_time() -> None:
+    """Also not who was created since, and also where the first time there was nobody to delete."""
+    log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
+    appender = appender_on(log, keys)
+    nobody, tombstone = command("customer.delete", "globex", None), command("customer.delete", command_id=None)
+    sent = [nobody, nobody, command("customer.create"), tombstone]
+    assert verdicts(appender.append(poll(sent)).commands) == ["honoured"] * 4
+    appender.append(poll([command("customer.create", "acme", "2"), command("customer.create", "globex", "3")], 4))
+    lives = customer(log, keys).life, customer(log, keys, "globex").life
+
+    appender.accept_offset(SOURCE, 0, "the broker was restored")
+    again = appender.append(poll(sent))
+
+    assert verdicts(again.commands) == ["duplicate"] * 4
+    assert (customer(log, keys).life, customer(log, keys, "globex").life) == lives
+
+
+def test_another_tombstone_at_an_offset_that_was_read_before_deletes() -> None:
+    """After a broker was restored, producers go on at offsets that the lost records had."""
+    log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
+    appender = appender_on(log, keys)
+    appender.append(poll([command("customer.create"), command("customer.delete", "globex", None)]))
+    appender.accept_offset(SOURCE, 1, "the broker was restored")
+
+    of_another = appender.append(poll([command("customer.delete", command_id=None)], 1))
+    appender.accept_offset(SOURCE, 1, "and once more")
+    later = poll([command("customer.delete", command_id=None)], 1)
+    assert isinstance(later.parts[0], SentCommand)
+    later.parts[0].arrival_us += 1_000
+    appender.append(poll([command("customer.create", "acme", "2")], 1))
+    appender.accept_offset(SOURCE, 1, "and again")
+    of_another_time = appender.append(later)
+
+    assert verdicts(of_another.commands) == verdicts(of_another_time.commands) == ["honoured"]
+
+
+def test_a_command_is_honoured_once_whatever_partition_or_process_it_comes_by() -> None:
+    log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
+    first, second = appender_on(log, keys), appender_on(log, keys)
+    sent = [command("customer.create", name="Ada"), command("customer.update", command_id="2", name="Grace")]
+    first.append(poll(sent))
+
+    again = second.append(poll([*sent, command("customer.block", command_id="3")], source=OTHER_PARTITION))
+    once_more = first.append(poll([*sent, *sent], first_offset=2))
+
+    assert verdicts(again.commands) == ["duplicate", "duplicate", "honoured"]
+    assert verdicts(once_more.commands) == ["duplicate"] * 4
+    assert topics(log).count("command.honoured") == 3
+    assert customer(log, keys).version == 3
+
+
+def test_the_same_id_of_another_source_or_scope_is_another_command() -> None:
+    log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
+    other_source = msgspec.structs.replace(command("customer.block"), source="cr", id="m/1")
+    done = appender_on(log, keys).append(
+        poll([command("customer.block"), other_source, command("customer.block", scope=OTHER)])
+    )
+    assert verdicts(done.commands) == ["honoured"] * 3
+
+
+def test_what_breaks_a_rule_is_refused_with_the_name_that_was_sent_and_changes_nothing() -> None:
+    log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
+    refused: list[tuple[Any, str]] = [
+        (command("customer.create", command_id="1", budget={"duration": "often"}), "budget.duration: "),
+        (command("customer.create", command_id="2", nickname="x"), "nickname: is not known here"),
+        (command("customer.create", command_id="3", budget={"limit": 1}), "budget.limit: is not known here"),
+        (command("customer.create", command_id="4", budget="much"), "budget: is an object"),
+        (command("customer.create", command_id="5", id="globex"), "id: is the same as the subject"),
+        (command("customer.create", command_id="6", effective_at="yesterday"), "effective_at: "),
+        (command("customer.block", command_id="7", name="x"), "name: is not known here"),
+        (command("customer.update", command_id="8", active="no"), "active: is true or false"),
+        (command("customer.update", command_id="9", opening_spend_usd=1), "opening_spend_usd: "),
+        (command("customer.block", command_id="10", reason="x" * 1_001), "reason: "),
+        (command("customer.block", subject="..", command_id="11"), "subject: "),
+        (command("customer.block", command_id=""), "id: "),
+        (msgspec.structs.replace(command("customer.block"), source=None), "source: is required"),
+        (msgspec.structs.replace(command("customer.block"), data=[1]), "data: is an object"),
+        (command("customer.explode", command_id="12"), "type: is one of"),
+        (command("budget.update", command_id="13", duration="1d"), "budget 'acme' does not exist"),
+        (command("budget.create", command_id="14", time_zone="UTC"), "time_zone: is not known here"),
+        (command("budget.create", command_id="15", duration="often"), "duration: "),
+        (command("customer.delete", command_id="16", effective_at="2026-03-02T00:00:00Z"), "effective_at: "),
+    ]
+    done = appender_on(log, keys).append(poll([one for one, _ in refused]))
+
+    for outcome, (_, reason) in zip(done.commands, refused, strict=True):
+        assert outcome.outcome == "refused"
+        assert (outcome.reason or "").startswith(reason), (outcome, reason)
+    assert topics(log) == ["source.consumed"]
+
+
+_hostile_text = st.text(max_size=4) | st.sampled_from(["\ud800", "\x00", "x" * 2_000, "."])
+_hostile = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.decimals() | _hostile_text | st.just(2**70),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_hostile_text, inner, max_size=3),
+    max_leaves=5,
+)
+_names = st.sampled_from(
+    [*CUSTOMER_NAMES, *TIER_NAMES, "active", "effective_at", "reason", "id", "opening_spend_usd", "\ud800"]
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    kind=st.sampled_from([*COMMAND_KINDS]) | _hostile_text,
+    named=st.tuples(_hostile, _hostile, _hostile_text),
+    data=_hostile | st.dictionaries(_names, _hostile, max_size=3),
+    at=st.integers(),
+)
+def test_no_command_whatever_it_holds_keeps_its_partition_from_being_read_on(
+    kind: str, named: tuple[Any, Any, str], data: Any, at: int
+) -> None:
+    log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
+    source, command_id, subject = named
+    hostile = SentCommand(0, DEFAULT_SCOPE, kind, source, command_id, subject, data, at)
+    good = command("customer.block", command_id="good")
+    sent = poll([good, event("a")], first_offset=1)
+    done = appender_on(log, keys).append(PartitionBatch(sent.source, 0, sent.next_offset, [hostile, *sent.parts]))
+
+    assert done.commands[1].outcome == "honoured"
+    consumed = lifecycle(log)[-1]
+    assert isinstance(consumed, PartitionConsumed)
+    assert [one.outcome for one in consumed.commands] == verdicts(done.commands)
+
+
+def test_a_refused_command_does_not_use_up_its_id() -> None:
+    log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
+    appender = appender_on(log, keys)
+    done = appender.append(poll([command("budget.update", "gold"), command("budget.create", "gold")]))
+    assert verdicts(done.commands) == ["refused", "honoured"]
+
+
+def test_a_command_that_is_refused_half_way_takes_its_first_step_back() -> None:
+    log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
+    done = appender_on(log, keys).append(
+        poll(
+            [
+                command("customer.update", command_id="1", time_zone="nowhere"),
+                command("customer.create", command_id="2", name="Ada"),
+                command("customer.update", command_id="3", name="Grace"),
+                command("customer.update", command_id="4", currency="many"),
+                command("customer.create", command_id="5"),
+                command("customer.block", command_id="6"),
+            ]
+        )
+    )
+    assert verdicts(done.commands) == ["refused", "honoured", "honoured", "refused", "refused", "honoured"]
+    assert done.commands[4].reason == "customer 'acme' exists"
+    found = customer(log, keys)
+    assert (found.version, found.personal, found.blocked) == (3, {"name": "Grace"}, True)
+
+
+def test_a_change_to_personal_data_whose_key_is_gone_is_refused_and_the_rest_goes_on() -> None:
+    log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
+    appender_on(log, keys).append(poll([command("customer.create", name="Ada")]))
+    keys.destroy(next(iter(keys.keys)))
+
+    done = appender_on(log, keys).append(
+        poll(
+            [command("customer.update", command_id="2", name="Grace"), command("customer.block", command_id="3")],
+            first_offset=1,
+        )
+    )
+    assert verdicts(done.commands) == ["refused", "honoured"]
+
+
+def test_a_customer_changed_by_another_process_is_judged_as_it_is_now() -> None:
+    log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
+    appender = appender_on(log, keys)
+    appender.append(poll([command("customer.block")]))
+    over_http = Commands(log, keys, lambda: RECORDED_AT, CountedRandomness("http"))
+    over_http.unblock_customer(DEFAULT_SCOPE, "acme", BY_TEST)
+
+    appender.append(poll([command("customer.block", command_id="2", effective_at="2026-03-01T00:00:00Z")], 1))
+
+    assert customer(log, keys).blocked
+
+
+class RacedLog(InMemoryEventLog):
+    """Before the next append somebody else appends what it was told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before: list[list[NewRecord]] = []
+        self.attempts = 0
+
+    def append(self, records: Sequence[NewRecord]) -> list[int]:
+        self.attempts += 1
+        if self.before:
+            super().append(self.before.pop(0))
+        return super().append(records)
+
+
+def test_a_command_honoured_elsewhere_in_between_becomes_a_duplicate() -> None:
+    theirs, log, keys = InMemoryEventLog(), RacedLog(), InMemoryPersonalKeys()
+    appender_on(theirs, keys).append(poll([command("customer.create")], source=OTHER_PARTITION))
+    log.before.append([NewRecord(one.stream, one.version, one.topic, one.state) for one in theirs.read(0, 10)])
+
+    done = appender_on(log, keys).append(poll([event("a"), command("customer.create"), event("b")]))
+
+    assert (verdicts(done.commands), log.attempts) == (["duplicate"], 2)
+    assert topics(log)[3:] == [USAGE_BATCH_TOPIC, USAGE_BATCH_TOPIC, "source.consumed"]
+
+
+def test_a_customer_moved_elsewhere_in_between_is_loaded_again() -> None:
+    log, keys = RacedLog(), InMemoryPersonalKeys()
+    appender = appender_on(log, keys)
+    appender.append(poll([command("customer.create")]))
+    theirs = InMemoryEventLog()
+    theirs.append([NewRecord(one.stream, one.version, one.topic, one.state) for one in log.read(0, 10)])
+    appender_on(theirs, keys).append(poll([command("customer.block", command_id="2")], source=OTHER_PARTITION))
+    log.before.append([NewRecord(one.stream, one.version, one.topic, one.state) for one in theirs.read(3, 10)])
+
+    done = appender.append(poll([command("customer.update", command_id="3", name="Ada")], first_offset=1))
+
+    assert verdicts(done.commands) == ["honoured"]
+    found = customer(log, keys)
+    assert (found.version, found.blocked, found.personal) == (3, True, {"name": "Ada"})
+
+
+def test_aggregates_beyond_what_is_kept_in_memory_are_loaded_again() -> None:
+    log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
+    deciding = CommandDecider(log, keys, CountedRandomness(), aggregates_max=2)
+    for turn in range(3):
+        sent = [command("customer.update", f"c-{number}", f"{turn}-{number}", name=f"{turn}") for number in range(5)]
+        decisions = deciding.decide(deciding.read(sent, "usage/kafka/c/t/0"), "kafka:t", RECORDED_AT)
+        log.append([record for decision in decisions for record in decision.records])
+    assert [customer(log, keys, f"c-{number}").version for number in range(5)] == [4] * 5
+    assert customer(log, keys, "c-3").personal == {"name": "2"}
+
+
+def test_shared_budgets_are_commanded_too() -> None:
+    log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
+    appender_on(log, keys).append(
+        poll(
+            [
+                command("budget.create", "gold", command_id="1", name="Gold", period_limit_usd="100", duration="1mo"),
+                command("budget.update", "gold", command_id="2", period_limit_usd=None, reason="unlimited"),
+                command("budget.create", "old", command_id="3"),
+                command("budget.delete", "old", command_id="4"),
+            ]
+        )
+    )
+    gold, old = (AggregateStore(log).load(SharedBudget(DEFAULT_SCOPE, name)) for name in ("gold", "old"))
+    assert gold.fields == {"name": "Gold", "budget_duration": "1mo"}
+    assert not old.exists
+
+
+def test_usage_stays_between_the_commands_about_its_customer_and_gathers_with_that_of_others() -> None:
+    log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
+    done = appender_on(log, keys).append(
+        poll(
+            [
+                event("acme-1", "acme"),
+                command("customer.block", "acme", command_id="1"),
+                event("acme-2", "acme"),
+                event("globex-1", "globex"),
+                command("customer.block", "globex", command_id="2"),
+                event("other", "other"),
+                command("customer.unblock", "acme", command_id="3"),
+                event("acme-3", "acme"),
+                event("globex-2", "globex"),
+                event("acme-1", "other"),
+            ]
+        )
+    )
+    assert done.received == 7
+    told: list[Any] = []
+    for record in log.read(0, 100):
+        if record.topic == USAGE_BATCH_TOPIC:
+            told.append(decode_typed(record.state).column("id").to_pylist())
+        elif record.topic.startswith("customer."):
+            told.append(record.topic)
+    assert told == [
+        ["acme-1", "globex-1", "other", "acme-1"],
+        "customer.created", "customer.blocked",
+        "customer.created", "customer.blocked",
+        ["acme-2", "globex-2"],
+        "customer.unblocked",
+        ["acme-3"],
+    ]  # fmt: skip

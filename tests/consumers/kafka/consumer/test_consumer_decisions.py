@@ -1,0 +1,174 @@
+"""What a consumer decides without a broker: where to start, when to append, when to pause, and what it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from consumers.kafka.appending.batches import PartitionSource
+from consumers.kafka.consumer.assigned_partition import AssignedPartition
+from consumers.kafka.consumer.backpressure import Backpressure
+from consumers.kafka.consumer.resume_offsets import Ahead, Lost, OffsetBounds, Start, starting_place
+from consumers.kafka.consumer.status import (
+    KEPT_SECONDS,
+    ConsumerStatus,
+    PartitionStatus,
+    StatusFile,
+    checked_name,
+    consumers_of,
+)
+from consumers.kafka.records.column_fetcher import PartitionColumns
+from consumers.kafka.records.record_decoder import PackedBatch
+from consumers.kafka.records.record_runs import RecordRun, RunBounds
+from domain.errors import InvalidInput
+
+SOURCE = PartitionSource("cluster", "topic-id", "usage", 0)
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+BOUNDS = RunBounds(records_max=3, value_bytes_max=1_000)
+
+
+def run_of(first: int, *values: bytes) -> RecordRun:
+    count = len(values)
+    offsets = list(range(first, first + count))
+    sizes = sum(map(len, values))
+    return RecordRun(first, first + count, offsets, [1_000] * count, [None] * count, list(values), None, sizes)
+
+
+def reading(offset: int = 0) -> AssignedPartition:
+    state = AssignedPartition("usage", 0)
+    state.start(SOURCE, offset)
+    return state
+
+
+def test_reading_starts_where_the_log_says_and_else_at_the_earliest() -> None:
+    bounds = OffsetBounds(10, 50)
+    assert starting_place(None, bounds) == Start(10)
+    assert starting_place(10, bounds) == Start(10)
+    assert starting_place(50, bounds) == Start(50)
+    assert starting_place(9, bounds) == Lost(9, 10)
+    assert starting_place(51, bounds) == Ahead(51, 50)
+
+
+def test_records_that_a_broker_lost_are_missed_though_it_has_others_at_their_offsets() -> None:
+    bounds = OffsetBounds(10, 50)
+    assert starting_place(40, bounds, epoch_end=40) == Start(40)
+    assert starting_place(40, bounds, epoch_end=50) == Start(40)
+    assert starting_place(40, bounds, epoch_end=39) == Ahead(40, 39)
+    assert starting_place(None, bounds, epoch_end=None) == Start(10)
+    assert starting_place(9, bounds, epoch_end=12) == Lost(9, 10)
+
+
+def test_an_open_run_is_due_when_it_is_old_large_or_long() -> None:
+    state = reading()
+    assert state.due_in(0.0, BOUNDS, 0.5) is None
+    assert state.take(run_of(0, b"a"), 10.0)
+    assert state.due_in(10.2, BOUNDS, 0.5) == pytest.approx(0.3)
+    assert state.due_in(10.5, BOUNDS, 0.5) == pytest.approx(0.0)
+    assert state.take(run_of(1, b"b", b"c"), 10.1)
+    assert state.due_in(10.1, BOUNDS, 0.5) == 0.0
+    large = reading()
+    assert large.take(run_of(0, b"x" * 1_000), 10.0)
+    assert large.due_in(10.0, BOUNDS, 0.5) == 0.0
+
+
+def test_what_does_not_come_next_is_not_taken() -> None:
+    state = reading(5)
+    assert not state.take(run_of(4, b"a"), 0.0)
+    assert not state.take(run_of(6, b"a"), 0.0)
+    assert state.take(run_of(5, b"a"), 0.0)
+    assert not state.take(run_of(5, b"a"), 0.0)
+    assert state.open_run == run_of(5, b"a")
+
+
+def test_lag_is_told_in_positions_and_seconds() -> None:
+    state = reading(5)
+    state.end_offset = 5
+    assert state.status(1_000, False) == PartitionStatus("usage", 0, 5, 5, 0, 0.0, False, None)
+    state.end_offset = 9
+    assert state.status(3_500, False) == PartitionStatus("usage", 0, 5, 9, 4, 2.5, False, None)
+    assert state.take(run_of(5, b"a", b"b"), 0.0)
+    state.appended(run_of(5, b"a", b"b"))
+    assert state.status(4_000, True) == PartitionStatus("usage", 0, 7, 9, 2, 3.0, True, None)
+
+
+class Fold:
+    """An owner's fold, at a time that stands still."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.position: int | None = 0
+        self.owned = True
+        self.pressure = Backpressure(lambda: self.position, lambda: self.owned, 1.0, lambda: self.now)
+
+
+def test_a_consumer_pauses_while_its_oldest_append_is_not_folded_in_time() -> None:
+    fold = Fold()
+    fold.pressure.appended(10)
+    fold.now = 0.9
+    fold.pressure.appended(11)
+    assert not fold.pressure.is_too_high()
+    fold.now = 1.5
+    assert fold.pressure.is_too_high()
+    assert fold.pressure.lag_seconds() == pytest.approx(1.5)
+    fold.position = 10
+    assert not fold.pressure.is_too_high()
+    assert fold.pressure.lag_seconds() == pytest.approx(0.6)
+    fold.position = 11
+    assert fold.pressure.lag_seconds() == 0.0
+
+
+def test_nobody_waits_for_a_fold_without_an_owner() -> None:
+    fold = Fold()
+    fold.owned, fold.position = False, None
+    fold.pressure.appended(10)
+    fold.now = 100.0
+    assert not fold.pressure.is_too_high()
+    fold.owned = True
+    assert not fold.pressure.is_too_high(), "what was appended without an owner holds nobody up later"
+
+
+def test_consumers_are_known_by_their_files_until_these_are_old(tmp_path: Path) -> None:
+    status = ConsumerStatus("c1", 7, NOON, (PartitionStatus("usage", 0, 5, 9, 4, 2.5, False, "why"),), records=3)
+    file = StatusFile(tmp_path, "c1")
+    file.write(status)
+    StatusFile(tmp_path, "c0").write(ConsumerStatus("c0", 8, NOON))
+    (tmp_path / "consumers" / "spoilt.json").write_text("{")
+    assert consumers_of(tmp_path, NOON) == [ConsumerStatus("c0", 8, NOON), status]
+    assert [one.is_stale(NOON + timedelta(seconds=16)) for one in consumers_of(tmp_path, NOON)] == [True, True]
+    assert consumers_of(tmp_path, NOON + timedelta(seconds=KEPT_SECONDS + 1)) == []
+    file.close()
+    file.close()
+    assert [one.name for one in consumers_of(tmp_path, NOON)] == ["c0"]
+
+
+@pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "x" * 65, "a b"])
+def test_a_name_that_is_no_file_name_is_refused(name: str) -> None:
+    with pytest.raises(InvalidInput):
+        checked_name(name)
+
+
+class LeftOut(PartitionColumns):
+    """A fetch that holds nothing but aborted batches: the library goes on behind them, and no record comes of it."""
+
+    bounds = BOUNDS
+
+    def __init__(self, first: int, end: int) -> None:
+        self.next_fetch_offset = first
+        self._next_inline_exception = None
+        self.records_read = self.bytes_read = 0
+        self.record_iterator = self._nothing(end)
+
+    def _nothing(self, end: int) -> Iterator[PackedBatch]:
+        self.next_fetch_offset = end
+        yield from ()
+
+
+def test_what_holds_only_aborted_records_has_been_read() -> None:
+    state = reading(10)
+    (run,) = LeftOut(10, 5_000).take(1)
+    assert state.take(run, 0.0)
+    assert (state.next_offset, run.offsets) == (5_000, [])
+    assert LeftOut(10, 10).take(1) == []

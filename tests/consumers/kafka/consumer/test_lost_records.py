@@ -1,0 +1,94 @@
+"""A broker that lost records which were read: nothing is read on in silence, however far its end has come since."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from consumers.kafka.appending.batches import PartitionBatch
+from domain.sources.events import OffsetsAccepted, PartitionTruncated
+from tests.consumers.kafka.broker.consumer_fleet import eventually, kafka_environment
+from tests.consumers.kafka.broker.consuming import (
+    OpenLog,
+    RunningConsumer,
+    await_received,
+    consuming,
+    open_log,
+    publish,
+    usage,
+)
+from tests.consumers.kafka.broker.running_broker import RunningBroker, running_broker
+from tests.consumers.kafka.consumer.test_resume_offsets import source_of
+from tests.consumers.kafka.dead_letters.test_dead_letters import run
+
+pytestmark = pytest.mark.kafka
+
+
+def await_stopped(consumer: RunningConsumer) -> str:
+    """Why it has stopped."""
+    eventually(lambda: bool((told := consumer.partition()) and told.stopped), lambda: consumer.status)
+    told = consumer.partition()
+    assert told is not None
+    return told.stopped or ""
+
+
+def truncations(opened: OpenLog) -> list[tuple[int, int]]:
+    """(next offset, from where on the broker's records were others) of each that the log tells."""
+    told = opened.told("source.truncated")
+    assert all(isinstance(one, PartitionTruncated) for one in told)
+    return [(one.next_offset, one.end_offset) for one in told]
+
+
+def test_a_stopped_partition_stays_stopped_when_the_broker_has_outgrown_what_was_read(
+    broker: RunningBroker, tmp_path: Path
+) -> None:
+    topic = broker.fresh_topic()
+    publish(broker, topic, [usage(number) for number in range(10)])
+    with open_log(tmp_path / "data") as opened:
+        opened.appender().append(PartitionBatch(source_of(broker, topic), 0, 20, []))  # of a broker that had twenty
+        with consuming(opened, broker, topic) as consumer:
+            await_stopped(consumer)
+        publish(broker, topic, [usage(number) for number in range(10, 30)])
+        with consuming(opened, broker, topic) as consumer:
+            why = await_stopped(consumer)
+            assert (opened.received(), truncations(opened)) == (0, [(20, 10)])
+            command = why.partition(" meterfold ")[2].split()
+            assert run(kafka_environment(broker, topic), *command, "--data", str(opened.folder)).startswith(topic)
+            await_received(opened, 30)
+        assert opened.received() == 30
+        (accepted,) = opened.told("source.offsets_accepted")
+        assert isinstance(accepted, OffsetsAccepted)
+        assert accepted.next_offset == 0
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_records_lost_in_a_crash_are_missed_though_others_have_taken_their_offsets(
+    tmp_path: Path, watched: bool
+) -> None:
+    """Whether a consumer, which had nothing to read so far, was there when it happened, or none was."""
+    with running_broker(tmp_path / "broker") as broker, open_log(tmp_path / "data") as opened:
+        topic = broker.fresh_topic()
+        publish(broker, topic, [usage(number) for number in range(10)])
+        segment = broker.own.place.data / f"{topic}-0" / f"{0:020}.log"
+        kept_bytes = segment.stat().st_size
+        publish(broker, topic, [usage(number) for number in range(10, 20)])
+        with consuming(opened, broker, topic):
+            await_received(opened, 20)
+
+        def lose() -> None:
+            broker.own.kill()
+            os.truncate(segment, kept_bytes)
+            broker.own.start()
+            publish(broker, topic, [usage(number) for number in range(100, 130)])
+
+        if not watched:
+            lose()
+        with consuming(opened, broker, topic) as consumer:
+            if watched:
+                eventually(lambda: bool((told := consumer.partition()) and told.next_offset), lambda: consumer.status)
+                lose()
+            why = await_stopped(consumer)
+            assert "--from-offset 0" in why
+        assert (opened.received(), truncations(opened)) == (20, [(20, 10)])

@@ -1,0 +1,180 @@
+"""A client that loses what it polled, goes back, or cannot commit: the log has every record once all the same.
+
+The client is the library's own on a real broker; only one of its answers is spoilt, once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import KafkaConsumer, TopicPartition
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.errors import KafkaTimeoutError
+
+from consumers.kafka.consumer.assignment import Assignment
+from consumers.kafka.consumer.backpressure import Backpressure
+from consumers.kafka.consumer.consumer_loop import PartitionConsumer
+from consumers.kafka.consumer.options import ReadingOptions
+from consumers.kafka.consumer.process import group_options
+from consumers.kafka.consumer.reporting import ConsumerReporting
+from consumers.kafka.consumer.status import StatusFile
+from consumers.kafka.dead_letters.publisher import DeadLetterPublisher, Producer
+from consumers.kafka.records.column_fetcher import read_in_columns
+from tests.consumers.kafka.broker.consumer_fleet import SESSION_SECONDS, eventually
+from tests.consumers.kafka.broker.consuming import OpenLog, await_received, now_utc, open_log, publish, usage
+from tests.consumers.kafka.broker.running_broker import RunningBroker
+
+pytestmark = pytest.mark.kafka
+
+OPTIONS: dict[str, Any] = {
+    "enable_auto_commit": False,
+    "auto_offset_reset": "none",
+    "isolation_level": "read_committed",
+}
+
+
+def no_letters() -> Producer:
+    raise AssertionError("nothing is rejected here")
+
+
+@contextmanager
+def consuming_by(client: Any, opened: OpenLog, topic: str, *, in_columns: bool, group: bool) -> Iterator[None]:
+    """A consumer with this client, until the block ends."""
+    assignment = Assignment(client)
+    partitions = () if group else ((topic, 0),)
+    if group:
+        client.subscribe([topic], listener=assignment)
+    else:
+        client.assign([TopicPartition(topic, 0)])
+        assignment.on_partitions_assigned([TopicPartition(topic, 0)])
+    consumer = PartitionConsumer(
+        client,
+        assignment,
+        opened.appender(),
+        DeadLetterPublisher(no_letters, "no-letters"),
+        Backpressure(lambda: None, lambda: False, 1.0, time.monotonic),
+        ConsumerReporting(StatusFile(opened.folder, "test"), "test", now_utc),
+        ReadingOptions(name="test", topics=(topic,), partitions=partitions),
+        in_columns=in_columns,
+    )
+    stopping = threading.Event()
+    thread = threading.Thread(target=consumer.run, args=(stopping,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join(20)
+        assert not thread.is_alive(), "the consumer does not end"
+
+
+class Unruly(KafkaConsumer):  # type: ignore[misc]
+    """Spoils one poll that has records."""
+
+    how = ""
+
+    def poll(self, timeout_ms: int = 0, max_records: int | None = None, update_offsets: bool = True) -> Any:
+        records = super().poll(timeout_ms, max_records, update_offsets)
+        if records and self.how:
+            how, self.how = self.how, ""
+            if how == "loses what it polled":
+                raise KafkaTimeoutError(how)
+            for place in records:
+                self.seek(place, 0)
+        return records
+
+
+@pytest.mark.parametrize("in_columns", [False, True])
+@pytest.mark.parametrize("how", ["", "loses what it polled", "goes back to the start"])
+def test_each_record_is_received_once_in_either_way_to_read(
+    broker: RunningBroker, tmp_path: Path, how: str, in_columns: bool
+) -> None:
+    topic = broker.fresh_topic()
+    client = Unruly(bootstrap_servers=broker.bootstrap, **OPTIONS)
+    assert not in_columns or read_in_columns(client, ReadingOptions(name="test").bounds)
+    with open_log(tmp_path / "data") as opened:
+        publish(broker, topic, [usage(number) for number in range(10)])
+        with consuming_by(client, opened, topic, in_columns=in_columns, group=False):
+            await_received(opened, 10)
+            client.how = how
+            publish(broker, topic, [usage(number) for number in range(10, 20)])
+            eventually(lambda: client.how == "", lambda: "nothing was polled")
+            publish(broker, topic, [usage(number) for number in range(20, 30)])
+            await_received(opened, 30)
+        assert opened.received() == 30
+
+
+@pytest.mark.parametrize("in_columns", [False, True])
+def test_transactions_leave_no_gap_in_either_way_to_read(
+    broker: RunningBroker, tmp_path: Path, in_columns: bool
+) -> None:
+    """Their marks take offsets of which no record comes, and so do records of an aborted one."""
+    topic = broker.fresh_topic()
+    client = KafkaConsumer(bootstrap_servers=broker.bootstrap, **OPTIONS)
+    assert not in_columns or read_in_columns(client, ReadingOptions(name="test").bounds)
+    with open_log(tmp_path / "data") as opened:
+        with consuming_by(client, opened, topic, in_columns=in_columns, group=False):
+            with broker.producer(transactional_id=f"{topic}.sender") as producer:
+                producer.init_transactions()
+                for number in range(6):
+                    producer.begin_transaction()
+                    producer.send(topic, value=usage(number), key=b"ada", partition=0)
+                    if number % 2:
+                        producer.abort_transaction()
+                    else:
+                        producer.commit_transaction()
+            await_received(opened, 3)
+            publish(broker, topic, [usage(10)])
+            await_received(opened, 4)
+            (stream,) = opened.streams()
+            appended = len(opened.log.stream(stream))
+            time.sleep(1)
+            assert len(opened.log.stream(stream)) == appended, "nothing is started over and over"
+        assert opened.received() == 4
+
+
+class Refused(KafkaConsumer):  # type: ignore[misc]
+    """The first commit is refused."""
+
+    commits = 0
+
+    def commit_async(self, offsets: Any = None, callback: Any = None) -> Any:
+        self.commits += 1
+        if self.commits == 1:
+            if callback is not None:
+                callback(offsets, KafkaTimeoutError("refused"))
+            return None
+        return super().commit_async(offsets, callback)
+
+
+def test_a_hint_that_could_not_be_committed_is_committed_later(broker: RunningBroker, tmp_path: Path) -> None:
+    topic = broker.fresh_topic()
+    group = f"group.{topic}"
+    client = Refused(
+        bootstrap_servers=broker.bootstrap,
+        partition_assignment_strategy=[CooperativeStickyAssignor],
+        **group_options(group, SESSION_SECONDS),
+        **OPTIONS,
+    )
+    assert read_in_columns(client, ReadingOptions(name="test").bounds)
+    publish(broker, topic, [usage(number) for number in range(10)])
+    with (
+        open_log(tmp_path / "data") as opened,
+        consuming_by(client, opened, topic, in_columns=True, group=True),
+        broker.admin() as admin,
+    ):
+        await_received(opened, 10)
+        place = TopicPartition(topic, 0)
+
+        def committed() -> int | None:
+            found = admin.list_group_offsets([group])[group].get(place)
+            return None if found is None else int(found.offset)
+
+        eventually(lambda: committed() == 10, committed, 20)
+        assert client.commits == 2

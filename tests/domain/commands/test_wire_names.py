@@ -1,0 +1,80 @@
+"""What may be sent of customers and budgets by a log has the names that HTTP takes."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.native.models.budgets import BudgetGiven, BudgetPatch
+from api.native.models.customers import CustomerBudgetGiven, CustomerGiven, CustomerPatch, UsagePeriodGiven
+from domain.commands.received import COMMAND_KINDS, read_command
+from domain.commands.wire_names import (
+    CUSTOMER_NAMES,
+    KEPT_BY_DIALECTS,
+    NESTED,
+    TIER_NAMES,
+    flat_customer_changes,
+    flat_tier_changes,
+    shown_customer_field,
+    shown_tier_field,
+)
+from domain.customers.fields import BUDGET_RULES, CREATION_FIELDS, CUSTOMER_RULES
+from domain.errors import InvalidInput
+
+
+def test_customers_have_the_names_of_the_http_bodies() -> None:
+    assert CUSTOMER_NAMES | {"effective_at", "active"} == CustomerPatch.model_fields.keys()
+    assert CUSTOMER_NAMES | {"effective_at", "id"} | CREATION_FIELDS == CustomerGiven.model_fields.keys()
+    assert NESTED["usage_period"].keys() == UsagePeriodGiven.model_fields.keys()
+    assert NESTED["budget"].keys() == CustomerBudgetGiven.model_fields.keys()
+
+
+def test_shared_budgets_have_the_names_of_the_http_bodies() -> None:
+    assert BudgetPatch.model_fields.keys() == TIER_NAMES
+    assert TIER_NAMES | {"id"} == BudgetGiven.model_fields.keys()
+
+
+def test_every_flat_name_is_that_of_a_rule_and_is_shown_as_it_was_sent() -> None:
+    for outer, members in NESTED.items():
+        changes = flat_customer_changes({outer: dict.fromkeys(members, 1)})
+        assert changes.keys() <= CUSTOMER_RULES.keys()
+        assert {shown_customer_field(flat) for flat in changes} == {f"{outer}.{name}" for name in members}
+    assert flat_tier_changes(dict.fromkeys(TIER_NAMES, 1)).keys() == BUDGET_RULES.keys() - {KEPT_BY_DIALECTS}
+    assert {shown_tier_field(flat) for flat in BUDGET_RULES if flat != KEPT_BY_DIALECTS} == TIER_NAMES
+
+
+def test_what_dialects_keep_outlives_a_native_sender() -> None:
+    assert KEPT_BY_DIALECTS not in flat_customer_changes({"budget": None})
+    with pytest.raises(InvalidInput):
+        read_command("customer.update", "acme", {KEPT_BY_DIALECTS: {}})
+
+
+def test_a_nested_null_clears_all_its_members() -> None:
+    assert flat_customer_changes({"usage_period": None}) == {
+        "usage_duration": None,
+        "usage_alignment": None,
+        "usage_anchor": None,
+    }
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.decimals(allow_nan=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+_names = st.sampled_from([*CUSTOMER_NAMES, *TIER_NAMES, "active", "effective_at", "reason", "id", "other"])
+
+
+@given(st.sampled_from([*COMMAND_KINDS, "customer.nap"]), _json | st.dictionaries(_names, _json, max_size=4))
+def test_hostile_data_is_read_or_refused_by_name(kind: str, data: object) -> None:
+    with suppress(InvalidInput):
+        assert read_command(kind, "acme", data).kind == kind
+
+
+def test_a_command_without_data_is_one_that_says_nothing_more() -> None:
+    assert read_command("customer.delete", "acme", None) == read_command("customer.delete", "acme", {})
+    with pytest.raises(InvalidInput, match="is one of"):
+        read_command("llm.request", "acme", {})

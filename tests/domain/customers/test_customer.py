@@ -1,0 +1,406 @@
+"""What a customer allows, which events it gives for it, and how it lives again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from eventsourcing.domain import CollectEventsProtocol, DomainEventProtocol
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from domain.aggregate import Occasion
+from domain.customers.customer import Customer
+from domain.customers.events import CustomerBlocked, CustomerCreated, CustomerDeleted, CustomerUpdated
+from domain.customers.personal_data import CustomerSeal, open_personal
+from domain.errors import AlreadyExists, InvalidInput, LogCorrupted, NotFound, PersonalKeyMissing
+from domain.event import LifecycleEvent, Provenance
+from domain.scope import DEFAULT_SCOPE
+from tests.fakes.personal_keys import InMemoryPersonalKeys
+from tests.fakes.randomness import CountedRandomness
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+WHO = Provenance("key_1", "native", "asked")
+
+
+def occasion(hours: float = 0, effective_at: datetime | None = None) -> Occasion:
+    return Occasion(NOW + timedelta(hours=hours), WHO, effective_at)
+
+
+def customer(keys: InMemoryPersonalKeys | None = None) -> Customer:
+    seal = CustomerSeal(keys or InMemoryPersonalKeys(), CountedRandomness(), DEFAULT_SCOPE, "acme")
+    return Customer(DEFAULT_SCOPE, "acme", seal)
+
+
+def living(keys: InMemoryPersonalKeys | None = None, **fields: Any) -> Customer:
+    made = customer(keys)
+    made.create(fields, occasion())
+    made.collect_events()
+    return made
+
+
+def test_creating_gives_one_event_with_personal_fields_sealed() -> None:
+    keys = InMemoryPersonalKeys()
+    made = customer(keys)
+
+    made.create({"name": "Ada", "metadata": {"a": 1}, "currency": "eur", "email": None}, occasion())
+
+    (event,) = made.collect_events()
+    assert isinstance(event, CustomerCreated)
+    assert event.personal is not None
+    assert event.personal.key_id == made.personal_key_id
+    assert open_personal(keys, event.personal, DEFAULT_SCOPE, "acme") == {"name": "Ada", "metadata": {"a": 1}}
+    assert event == CustomerCreated(
+        stream="customer/default/prod/acme",
+        version=1,
+        recorded_at=NOW,
+        effective_at=NOW,
+        provenance=WHO,
+        tenant="default",
+        environment="prod",
+        customer_id="acme",
+        fields={"currency": "EUR"},
+        personal=event.personal,
+    )
+    assert made.collect_events() == []
+    assert (made.fields, made.personal) == ({"currency": "EUR"}, {"name": "Ada", "metadata": {"a": 1}})
+
+
+def test_creating_twice_is_refused() -> None:
+    with pytest.raises(AlreadyExists):
+        living().create({}, occasion())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        lambda one: one.update({"name": "x"}, occasion()),
+        lambda one: one.block(occasion()),
+        lambda one: one.unblock(occasion()),
+        lambda one: one.deactivate(occasion()),
+        lambda one: one.reactivate(occasion()),
+        lambda one: one.delete(occasion()),
+    ],
+)
+def test_nothing_can_be_done_to_a_customer_that_does_not_exist(command: Callable[[Customer], None]) -> None:
+    never, gone = customer(), living()
+    gone.delete(occasion())
+    gone.collect_events()
+
+    for one in (never, gone):
+        with pytest.raises(NotFound):
+            command(one)
+        assert one.collect_events() == []
+
+
+def test_adopting_makes_a_customer_explicit_once() -> None:
+    one = customer()
+
+    one.adopt(occasion())
+    one.adopt(occasion())
+    one.block(occasion())
+
+    assert [type(event) for event in one.collect_events()] == [CustomerCreated, CustomerBlocked]
+
+
+def test_an_update_stores_what_changed_and_nothing_else() -> None:
+    one = living(name="Ada", currency="EUR", time_zone="Europe/Berlin")
+
+    one.update({"name": "Ada", "currency": "usd", "time_zone": None, "period_limit_usd": None}, occasion(1))
+
+    (event,) = one.collect_events()
+    assert isinstance(event, CustomerUpdated)
+    assert (event.fields, event.personal) == ({"currency": "USD", "time_zone": None}, None)
+    assert (one.fields, one.personal) == ({"currency": "USD"}, {"name": "Ada"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "after"),
+    [
+        ({"total_limit_usd": "7"}, {"period_limit_usd": "5", "total_limit_usd": "7"}),
+        ({"budget_duration": "1w"}, {"period_limit_usd": "5", "budget_duration": "1w"}),
+        ({"period_limit_usd": None}, {}),
+        ({"currency": "EUR"}, {"period_limit_usd": "5", "limits_as_one": True, "currency": "EUR"}),
+        ({"period_limit_usd": "6", "limits_as_one": True}, {"period_limit_usd": "6", "limits_as_one": True}),
+    ],
+)
+def test_limits_are_one_until_one_of_them_is_set_by_itself(changes: dict[str, Any], after: dict[str, Any]) -> None:
+    one = living(period_limit_usd="5", limits_as_one=True)
+
+    one.update(changes, occasion(1))
+
+    assert one.fields == after
+
+
+def test_an_update_that_changes_nothing_gives_no_event() -> None:
+    one = living(name="Ada", period_limit_usd="5", metadata={"a": 1})
+
+    one.update({"name": "Ada", "period_limit_usd": 5.0, "metadata": {"a": 1, "b": None}, "email": None}, occasion())
+    one.update({}, occasion())
+
+    assert one.collect_events() == []
+
+
+def test_a_metadata_patch_is_stored_as_the_whole_new_map() -> None:
+    keys = InMemoryPersonalKeys()
+    one = living(keys, metadata={"a": 1, "b": 2})
+
+    one.update({"metadata": {"b": None, "c": 3}}, occasion())
+    one.update({"metadata": {"d": 4}}, occasion(), replaced=frozenset({"metadata"}))
+    one.update({"metadata": None}, occasion())
+
+    sealed = [event.personal for event in one.collect_events() if isinstance(event, CustomerUpdated)]
+    opened = [open_personal(keys, each, DEFAULT_SCOPE, "acme") for each in sealed if each is not None]
+    assert opened == [{"metadata": {"a": 1, "c": 3}}, {"metadata": {"d": 4}}, {"metadata": None}]
+    assert one.personal == {}
+
+
+def test_opening_spend_is_given_at_creation_only() -> None:
+    one = living(opening_spend_usd="12.5")
+
+    assert one.fields == {"opening_spend_usd": "12.5"}
+    with pytest.raises(InvalidInput, match="only when the customer is created"):
+        one.update({"opening_spend_usd": "1"}, occasion())
+
+
+def test_a_period_must_end_after_it_starts_whichever_is_changed() -> None:
+    one = living(period_start="2026-01-01T00:00:00Z")
+
+    for end in ("2026-01-01T00:00:00Z", "2025-12-31T23:59:59Z"):
+        with pytest.raises(InvalidInput, match="after period_start"):
+            one.update({"period_end": end}, occasion())
+    one.update({"period_end": "2026-01-01T00:00:00.000001Z"}, occasion())
+    with pytest.raises(InvalidInput, match="after period_start"):
+        one.update({"period_start": "2026-02-01T00:00:00Z"}, occasion())
+
+    assert len(one.collect_events()) == 1
+
+
+def test_blocking_and_hiding_twice_gives_one_event_each() -> None:
+    one = living()
+
+    for command in (one.block, one.block, one.deactivate, one.deactivate):
+        command(occasion())
+    assert (one.blocked, one.active) == (True, False)
+    for command in (one.unblock, one.unblock, one.reactivate, one.reactivate):
+        command(occasion())
+    assert (one.blocked, one.active) == (False, True)
+
+    assert [type(event).__name__ for event in one.collect_events()] == [
+        "CustomerBlocked",
+        "CustomerDeactivated",
+        "CustomerUnblocked",
+        "CustomerReactivated",
+    ]
+
+
+def test_a_new_life_starts_with_nothing_of_the_old_one_and_another_key() -> None:
+    keys = InMemoryPersonalKeys()
+    one = living(keys, name="Ada", currency="EUR")
+    first_key = one.personal_key_id
+    one.block(occasion())
+    one.deactivate(occasion())
+
+    one.delete(occasion(1))
+    one.create({"email": "new@example.com"}, occasion(2))
+
+    assert (one.life, one.alive, one.blocked, one.active) == (2, True, False, True)
+    assert (one.fields, one.personal) == ({}, {"email": "new@example.com"})
+    assert one.personal_key_id != first_key
+    assert set(keys.keys) == {first_key, one.personal_key_id}
+
+
+def test_the_key_id_does_not_name_the_customer() -> None:
+    assert "acme" not in living(name="Ada").personal_key_id
+
+
+def test_no_key_is_made_for_a_customer_without_personal_data() -> None:
+    keys = InMemoryPersonalKeys()
+    one = living(keys, currency="EUR")
+    one.update({"currency": "USD"}, occasion())
+
+    assert keys.keys == {}
+
+
+def test_after_erasure_what_is_not_personal_lives_on() -> None:
+    keys = InMemoryPersonalKeys()
+    one = living(keys, name="Ada", currency="EUR")
+    one.update({"name": "Ada L."}, occasion())
+    history: list[LifecycleEvent] = []
+    whole = customer(keys)
+    whole.create({"name": "Ada", "currency": "EUR"}, occasion())
+    history += whole.collect_events()
+    keys.destroy(whole.personal_key_id)
+
+    again = customer(keys)
+    for event in history:
+        again.replay(event)
+
+    assert (again.fields, again.personal) == ({"currency": "EUR"}, {})
+
+
+def test_a_lost_key_stops_personal_data_until_the_next_life() -> None:
+    keys = InMemoryPersonalKeys()
+    one = living(keys, name="Ada")
+    keys.keys.clear()
+
+    with pytest.raises(PersonalKeyMissing):
+        one.update({"name": "Bob"}, occasion())
+    one.update({"currency": "EUR"}, occasion())
+    one.delete(occasion())
+    one.create({"name": "Bob"}, occasion())
+
+    assert one.personal == {"name": "Bob"}
+
+
+def test_commands_count_from_the_instant_they_name() -> None:
+    one = living()
+    then = NOW - timedelta(days=3)
+
+    one.update({"currency": "EUR"}, occasion(1, then))
+
+    (event,) = one.collect_events()
+    assert (event.recorded_at, event.effective_at) == (NOW + timedelta(hours=1), then)
+
+
+def test_a_life_cannot_reach_back_into_the_one_before() -> None:
+    one = living()
+    one.delete(occasion(5))
+    died_at = NOW + timedelta(hours=5)
+
+    with pytest.raises(InvalidInput, match="must not be before"):
+        one.create({}, occasion(6, died_at - timedelta(microseconds=1)))
+    one.create({}, occasion(6, died_at))
+
+    with pytest.raises(InvalidInput, match="must not be before"):
+        one.delete(occasion(7, NOW))
+
+
+def test_a_clock_that_went_back_does_not_move_a_life_into_the_one_before() -> None:
+    one = living()
+    one.delete(occasion(5))
+    one.create({}, occasion(2))
+
+    created = one.collect_events()[-1]
+    assert (created.recorded_at, created.effective_at) == (NOW + timedelta(hours=2), NOW + timedelta(hours=5))
+
+
+def test_a_deletion_cannot_lie_in_the_future() -> None:
+    one = living()
+
+    with pytest.raises(InvalidInput, match="future"):
+        one.delete(occasion(0, NOW + timedelta(microseconds=1)))
+
+
+def test_an_event_that_is_not_the_next_of_the_stream_is_corruption() -> None:
+    donor = living()
+    donor.block(occasion())
+    (block,) = donor.collect_events()
+
+    with pytest.raises(LogCorrupted, match="version 2"):
+        customer().replay(block)
+
+
+def test_it_meets_the_protocols_of_the_library_that_loads_it() -> None:
+    one = customer()
+    one.create({}, occasion())
+
+    assert isinstance(one, CollectEventsProtocol)
+    assert all(isinstance(event, DomainEventProtocol) for event in one.collect_events())
+
+
+def test_a_change_that_is_scheduled_does_not_swallow_the_same_change_made_now() -> None:
+    one = living(markup_percentage="10")
+    one.update({"markup_percentage": "20"}, occasion(1, NOW + timedelta(days=30)))
+    one.update({"markup_percentage": "20"}, occasion(2))
+    one.update({"markup_percentage": "20"}, occasion(3))
+    assert [event.effective_at for event in one.collect_events()] == [
+        NOW + timedelta(days=30),
+        NOW + timedelta(hours=2),
+    ]
+
+
+def test_what_is_set_today_can_be_dated_back() -> None:
+    one = living(markup_percentage="10", currency="EUR")
+    earlier = NOW - timedelta(days=30)
+    one.update({"markup_percentage": "10"}, occasion(1, earlier))
+    (event,) = one.collect_events()
+    assert isinstance(event, CustomerUpdated)
+    assert (event.effective_at, event.fields) == (earlier, {"markup_percentage": "10"})
+
+
+def test_a_change_dated_back_leaves_what_took_effect_later() -> None:
+    one = living(currency="EUR")
+    one.update({"currency": "USD"}, occasion(10))
+    one.update({"currency": "CHF"}, occasion(11, NOW + timedelta(hours=5)))
+    assert one.fields == {"currency": "USD"}
+    one.collect_events()
+    one.update({"currency": "USD"}, occasion(12))
+    assert one.collect_events() == []
+    one.update({"currency": "CHF"}, occasion(12))
+    assert [type(event) for event in one.collect_events()] == [CustomerUpdated]
+
+
+def test_a_scheduled_block_does_not_keep_one_from_being_blocked_now() -> None:
+    one = living()
+    one.block(occasion(1, NOW + timedelta(days=30)))
+    one.block(occasion(2))
+    one.block(occasion(3))
+    assert [event.effective_at for event in one.collect_events()] == [
+        NOW + timedelta(days=30),
+        NOW + timedelta(hours=2),
+    ]
+
+
+class Lives(RuleBasedStateMachine):
+    """Any sequence of commands: what replaying its events gives equals what the commands left."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.keys = InMemoryPersonalKeys()
+        self.one = customer(self.keys)
+        self.history: list[LifecycleEvent] = []
+        self.hours = 0
+
+    def _now(self) -> Occasion:
+        self.hours += 1
+        return occasion(self.hours)
+
+    @rule(name=st.none() | st.sampled_from(["Ada", "Bob"]), limit=st.none() | st.integers(0, 3))
+    def set_fields(self, name: str | None, limit: int | None) -> None:
+        changes = {"name": name, "period_limit_usd": limit}
+        if self.one.alive:
+            self.one.update(changes, self._now())
+        else:
+            self.one.create(changes, self._now())
+
+    @precondition(lambda self: self.one.alive)
+    @rule(command=st.sampled_from(["block", "unblock", "deactivate", "reactivate", "delete"]))
+    def command(self, command: str) -> None:
+        getattr(self.one, command)(self._now())
+
+    @rule(patch=st.dictionaries(st.sampled_from("ab"), st.none() | st.integers(0, 2)))
+    def patch_metadata(self, patch: dict[str, int | None]) -> None:
+        self.one.adopt(self._now())
+        self.one.update({"metadata": patch}, self._now())
+
+    @invariant()
+    def replaying_gives_the_same_state(self) -> None:
+        self.history += self.one.collect_events()
+        again = customer(self.keys)
+        for event in self.history:
+            again.replay(event)
+        assert _state(again) == _state(self.one)
+        assert self.one.life == 1 + sum(isinstance(event, CustomerDeleted) for event in self.history)
+        assert [event.version for event in self.history] == list(range(1, len(self.history) + 1))
+
+
+def _state(one: Customer) -> tuple[Any, ...]:
+    return (one.version, one.life, one.alive, one.blocked, one.active, one.fields, one.personal, one.life_began_at)
+
+
+TestLives = Lives.TestCase
+TestLives.settings = settings(max_examples=40, stateful_step_count=15)

@@ -1,0 +1,176 @@
+"""Lifecycle events come back from the log as they went in, and old versions of them are upcast."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.customers.events import CustomerCreated, CustomerUpdated, SealedPersonal
+from domain.errors import LogCorrupted, UnknownRecord
+from domain.event import LifecycleEvent, Provenance
+from domain.log.event_codec import LifecycleCodec, decode_lifecycle, new_record
+from domain.log.events import LogSealed
+from domain.log.topics import LIFECYCLE_TOPICS
+from domain.meters.events import MeterDeleted
+from domain.prices.events import PriceSet
+from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
+
+NOW = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
+COMMON: dict[str, Any] = {
+    "stream": "s",
+    "version": 3,
+    "recorded_at": NOW,
+    "effective_at": NOW,
+    "provenance": Provenance("key_1", "lago", "because"),
+}
+
+
+def _values(kind: msgspec.inspect.Type) -> st.SearchStrategy[Any]:
+    """Values of a field's type, as msgspec describes it."""
+    match kind:
+        case msgspec.inspect.StrType():
+            return st.text()
+        case msgspec.inspect.IntType():
+            return st.integers(0, 2**64 - 1)
+        case msgspec.inspect.BytesType():
+            return st.binary(max_size=40)
+        case msgspec.inspect.DecimalType():
+            return st.decimals(allow_nan=False, allow_infinity=False)
+        case msgspec.inspect.DateTimeType():
+            return st.datetimes(timezones=st.just(UTC))
+        case msgspec.inspect.NoneType():
+            return st.none()
+        case msgspec.inspect.LiteralType():
+            return st.sampled_from(kind.values)
+        case msgspec.inspect.UnionType():
+            return st.one_of(*map(_values, kind.types))
+        case msgspec.inspect.VarTupleType():
+            return st.lists(_values(kind.item_type), max_size=3).map(tuple)
+        case msgspec.inspect.DictType():
+            return st.dictionaries(st.text(), st.none() | st.text() | st.integers(-(2**63), 2**63) | st.booleans())
+        case msgspec.inspect.StructType():
+            return st.builds(kind.cls, **{field.name: _values(field.type) for field in kind.fields})
+        case _:
+            raise AssertionError(f"a lifecycle event has a field of a type not tested here: {kind}")
+
+
+@pytest.mark.parametrize("topic", LIFECYCLE_TOPICS)
+@settings(max_examples=30)
+@given(data=st.data())
+def test_every_event_comes_back_as_it_went_in(topic: str, data: st.DataObject) -> None:
+    event = data.draw(_values(msgspec.inspect.type_info(LIFECYCLE_TOPICS[topic])))
+
+    record = new_record(event)
+
+    assert (record.stream, record.version, record.topic) == (event.stream, event.version, topic)
+    assert decode_lifecycle(record.topic, record.state) == event
+
+
+def test_instants_come_back_in_utc_with_their_microseconds() -> None:
+    there = timezone(timedelta(hours=5, minutes=30))
+    event = MeterDeleted(
+        **COMMON | {"effective_at": NOW.astimezone(there)}, tenant="default", environment="prod", code="calls"
+    )
+
+    decoded = decode_lifecycle("meter.deleted", new_record(event).state)
+
+    assert decoded.effective_at == NOW
+    assert decoded.effective_at.utcoffset() == timedelta(0)
+
+
+def test_the_stored_form_of_an_event_is_fixed() -> None:
+    event = CustomerCreated(
+        **COMMON,
+        tenant="default",
+        environment="prod",
+        customer_id="acme",
+        fields={"period_limit_usd": "12.5"},
+        personal=SealedPersonal("k:1", b"n", b"c"),
+    )
+
+    version, fields = msgspec.msgpack.decode(new_record(event).state)
+
+    assert version == 1
+    assert fields == {
+        "stream": "s",
+        "version": 3,
+        "recorded_at": NOW,
+        "effective_at": NOW,
+        "provenance": {"actor": "key_1", "dialect": "lago", "reason": "because"},
+        "tenant": "default",
+        "environment": "prod",
+        "customer_id": "acme",
+        "fields": {"period_limit_usd": "12.5"},
+        "personal": {"key_id": "k:1", "nonce": b"n", "ciphertext": b"c"},
+    }
+
+
+def test_money_is_stored_as_exact_text() -> None:
+    tiers = (PriceTier(5, UnitPrices(Decimal(1), Decimal(2))),)
+    price = PriceVersion(None, UnitPrices(Decimal("0.1000"), Decimal("1E-18")), tiers)
+    event = PriceSet(**COMMON, tenant="default", environment="prod", provider="p", model="m", price=price)
+
+    decoded = decode_lifecycle("price.set", new_record(event).state)
+
+    assert isinstance(decoded, PriceSet)
+    assert str(decoded.price.prices.input) == "0.1000"
+    assert decoded == event
+
+
+def test_a_topic_that_is_not_known_is_named() -> None:
+    with pytest.raises(UnknownRecord, match=r"'customer\.cloned' is not known"):
+        decode_lifecycle("customer.cloned", b"")
+
+
+def test_a_class_without_a_topic_cannot_be_stored() -> None:
+    with pytest.raises(UnknownRecord, match="LifecycleEvent has no topic"):
+        new_record(LifecycleEvent(**COMMON))
+
+
+@pytest.mark.parametrize("state", [b"", b"\x93", b"\xc1", msgspec.msgpack.encode((1, {"stream": "s"}))])
+def test_bytes_that_are_no_event_are_corruption(state: bytes) -> None:
+    with pytest.raises(LogCorrupted, match=r"'log\.sealed' holds no such event"):
+        decode_lifecycle("log.sealed", state)
+
+
+def _named_reason(fields: dict[str, Any]) -> dict[str, Any]:
+    """A made-up change: version 1 had `labels`, version 2 has `fields`."""
+    return {name: value for name, value in fields.items() if name != "labels"} | {"fields": fields["labels"]}
+
+
+def _with_upper_keys(fields: dict[str, Any]) -> dict[str, Any]:
+    return fields | {"fields": {name.upper(): value for name, value in fields["fields"].items()}}
+
+
+TOPICS: dict[str, type[LifecycleEvent]] = {"customer.updated": CustomerUpdated, "log.sealed": LogSealed}
+
+
+def test_an_old_class_version_is_upcast_step_by_step() -> None:
+    codec = LifecycleCodec(
+        TOPICS,
+        {"customer.updated": 3},
+        {("customer.updated", 1): _named_reason, ("customer.updated", 2): _with_upper_keys},
+    )
+    about = COMMON | {"tenant": "default", "environment": "prod", "customer_id": "acme"}
+    expected = CustomerUpdated(**about, fields={"COLOUR": "red"})
+
+    first = msgspec.msgpack.encode((1, about | {"labels": {"colour": "red"}}))
+    second = msgspec.msgpack.encode((2, about | {"fields": {"colour": "red"}}))
+
+    assert codec.decode("customer.updated", first) == expected
+    assert codec.decode("customer.updated", second) == expected
+    assert codec.decode("customer.updated", codec.new_record(expected).state) == expected
+
+
+@pytest.mark.parametrize(("version", "reason"), [(1, "no upcast from class version 1"), (3, "newer version wrote")])
+def test_a_class_version_that_cannot_be_reached_is_refused(version: int, reason: str) -> None:
+    codec = LifecycleCodec(TOPICS, {"customer.updated": 2}, {})
+
+    with pytest.raises(UnknownRecord, match=reason):
+        codec.decode("customer.updated", msgspec.msgpack.encode((version, {})))

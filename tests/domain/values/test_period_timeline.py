@@ -1,0 +1,162 @@
+"""Periods of someone whose policy changes: closed ones stay, the open one is cut again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.values.period_timeline import PeriodTimeline, PolicySegment
+from domain.values.periods import MICROSECOND, Interval, PeriodPolicy, period_containing, period_policy
+from tests.domain.values.period_strategies import instants, policies
+
+
+@st.composite
+def histories(draw: st.DrawFn, most: int = 5) -> list[PolicySegment]:
+    """One to `most` changes of policy, often before a period could close, in order of time."""
+    since = draw(instants(latest=datetime(2190, 1, 1, tzinfo=UTC)))
+    gaps = draw(st.lists(st.timedeltas(MICROSECOND, timedelta(days=90)), max_size=most - 1))
+    found = [PolicySegment(since, draw(policies))]
+    for gap in gaps:
+        found.append(PolicySegment(found[-1].effective_from + gap, draw(policies)))
+    return found
+
+
+MONTHLY = period_policy("1mo")
+WEEKLY = period_policy("1w")
+
+
+def day(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def between(start: str, end: str) -> Interval:
+    return Interval(day(start), day(end))
+
+
+def timeline(*changes: tuple[str, PeriodPolicy]) -> PeriodTimeline:
+    return PeriodTimeline([PolicySegment(day(since), policy) for since, policy in changes])
+
+
+@given(policies, instants(), instants())
+def test_one_segment_is_its_policy_for_all_time(policy: PeriodPolicy, since: datetime, instant: datetime) -> None:
+    alone = PeriodTimeline([PolicySegment(since, policy)])
+    assert alone.containing(instant) == period_containing(policy, instant)
+
+
+@given(histories(), instants())
+def test_a_timeline_partitions_time(history: list[PolicySegment], instant: datetime) -> None:
+    periods = PeriodTimeline(history)
+    for each in [instant, *(segment.effective_from for segment in history)]:
+        period = periods.containing(each)
+        assert period.contains(each)
+        assert periods.containing(period.start) == period
+        assert periods.containing(period.end - MICROSECOND) == period
+        assert (periods.before(period).end, periods.after(period).start) == (period.start, period.end)
+
+
+@given(histories().filter(lambda history: len(history) > 1), st.lists(st.floats(0, 1), max_size=5))
+def test_closed_periods_keep_their_bounds_after_a_change(history: list[PolicySegment], moments: list[float]) -> None:
+    since, until = history[0].effective_from, history[-1].effective_from
+    before, after = PeriodTimeline(history[:-1]), PeriodTimeline(history)
+    last_closed = before.before(before.containing(until))
+    for period in [last_closed, *(before.containing(since + (until - since) * moment) for moment in moments)]:
+        if since < period.end <= until:
+            assert after.containing(period.start) == period
+
+
+@given(histories())
+def test_a_change_rules_from_the_end_of_its_first_period_on(history: list[PolicySegment]) -> None:
+    periods, change = PeriodTimeline(history), history[-1]
+    own = period_containing(change.policy, change.effective_from)
+    assert periods.containing(change.effective_from).end == own.end
+    assert periods.containing(own.end) == period_containing(change.policy, own.end)
+
+
+@given(histories())
+def test_the_order_in_which_segments_are_given_does_not_matter(history: list[PolicySegment]) -> None:
+    moments = [segment.effective_from for segment in history]
+    one, other = PeriodTimeline(history), PeriodTimeline(history[::-1])
+    assert [one.containing(moment) for moment in moments] == [other.containing(moment) for moment in moments]
+
+
+def test_a_shorter_policy_leaves_the_rest_of_the_open_period_as_a_closed_one() -> None:
+    changed = timeline(("2026-01-05", MONTHLY), ("2026-03-18", WEEKLY))
+    assert list(changed.within(between("2026-02-01", "2026-03-24"))) == [
+        between("2026-02-01", "2026-03-01"),
+        between("2026-03-01", "2026-03-16"),
+        between("2026-03-16", "2026-03-23"),
+        between("2026-03-23", "2026-03-30"),
+    ]
+
+
+def test_a_longer_policy_starts_no_earlier_than_the_last_closed_period_ended() -> None:
+    changed = timeline(("2026-01-05", WEEKLY), ("2026-03-18", MONTHLY))
+    assert list(changed.within(between("2026-03-09", "2026-04-02"))) == [
+        between("2026-03-09", "2026-03-16"),
+        between("2026-03-16", "2026-04-01"),
+        between("2026-04-01", "2026-05-01"),
+    ]
+
+
+def test_before_anything_closed_the_open_period_is_replaced_whole() -> None:
+    anchored = period_policy("1mo", "anchored", "UTC", day("2026-01-20"))
+    changed = timeline(("2026-02-02", MONTHLY), ("2026-02-05", anchored))
+    assert changed.containing(day("2026-02-05")) == between("2026-01-20", "2026-02-20")
+    assert changed.containing(day("2026-01-10")) == between("2026-01-01", "2026-01-20")
+
+
+def test_a_period_that_closed_at_the_very_start_was_nobodys() -> None:
+    anchored = period_policy("1mo", "anchored", "UTC", day("2026-01-20"))
+    changed = timeline(("2026-02-01", MONTHLY), ("2026-02-05", anchored))
+    assert changed.containing(day("2026-02-05")) == between("2026-01-20", "2026-02-20")
+
+
+def test_of_two_changes_at_one_instant_the_later_given_stands() -> None:
+    changed = timeline(("2026-01-05", MONTHLY), ("2026-03-18", WEEKLY), ("2026-03-18", period_policy("1y")))
+    assert changed.containing(day("2026-03-18")) == between("2026-03-01", "2027-01-01")
+
+
+def test_naming_the_same_policy_again_changes_nothing() -> None:
+    changes = [("2026-01-05", WEEKLY), ("2026-03-18", MONTHLY), ("2026-04-20", WEEKLY)]
+    again = timeline(*changes, ("2026-04-21", WEEKLY))
+    span = between("2025-12-01", "2026-06-01")
+    assert list(again.within(span)) == list(timeline(*changes).within(span))
+
+
+def test_the_last_periods_are_those_that_ended_newest_first() -> None:
+    changed = timeline(("2026-01-05", MONTHLY), ("2026-03-18", WEEKLY))
+    assert changed.last(3, day("2026-03-23")) == [
+        between("2026-03-16", "2026-03-23"),
+        between("2026-03-01", "2026-03-16"),
+        between("2026-02-01", "2026-03-01"),
+    ]
+    assert changed.last(0, day("2026-03-23")) == []
+
+
+def test_no_period_before_the_first_possible_usage_is_listed() -> None:
+    yearly = timeline(("2026-01-05", period_policy("1y")))
+    assert [period.start.year for period in yearly.last(10, day("1983-06-01"))] == [1982, 1981, 1980]
+
+
+@given(histories(), instants(), st.integers(1, 6))
+def test_the_last_periods_touch_each_other(history: list[PolicySegment], until: datetime, count: int) -> None:
+    periods = PeriodTimeline(history)
+    found = periods.last(count, until)
+    assert [newer.start for newer in found[:-1]] == [older.end for _, older in pairwise(found)]
+    assert all(period.end <= until for period in found)
+    assert not found or periods.containing(until).start == found[0].end
+
+
+def test_a_timeline_without_segments_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="at least one segment"):
+        PeriodTimeline([])
+
+
+def test_a_far_instant_is_found_without_a_walk() -> None:
+    every_second = timeline(("1980-01-01", period_policy("1s", "anchored", "UTC", day("1980-01-01"))))
+    last = day("2199-12-31")
+    assert every_second.containing(last) == Interval(last, last + timedelta(seconds=1))

@@ -1,0 +1,59 @@
+"""Facts of budgets are found by what was read of them before, however many there are and whoever reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import duckdb
+import pytest
+
+from projections.duckdb.memory.budget_positions import ADDED_MAX, BudgetPositions
+
+ASKED: Final = ["budget-0", "budget-7", "often", "nothing"]
+EACH: Final = ADDED_MAX // 2 + 10
+
+
+@pytest.fixture
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE budget_facts (budget_id VARCHAR, position BIGINT)")
+        yield connection
+
+
+def add(connection: duckdb.DuckDBPyConnection, first: int, count: int) -> None:
+    """A fact at each position: of `often`, or of a budget that has one every now and then."""
+    connection.execute(
+        """INSERT INTO budget_facts
+        SELECT CASE WHEN n % 100 = 0 THEN 'often' ELSE 'budget-' || n % 4000 END, n FROM range(?, ?) r(n)""",
+        [first, first + count],
+    )
+
+
+def scanned(cursor: duckdb.DuckDBPyConnection) -> list[Any]:
+    found = cursor.execute(
+        "SELECT position FROM budget_facts WHERE list_contains(?, budget_id) ORDER BY position", [ASKED]
+    ).fetchall()
+    return [position for (position,) in found]
+
+
+def test_places_are_those_of_all_facts_while_more_and_more_come(connection: duckdb.DuckDBPyConnection) -> None:
+    places = BudgetPositions()
+    assert places.positions(connection, ASKED) == []
+    for number in range(5):
+        add(connection, 1 + number * EACH, EACH)
+        for _ in range(2):
+            assert sorted(places.positions(connection, ASKED)) == scanned(connection)
+    assert places.positions(connection, []) == []
+
+
+def test_an_older_snapshot_finds_all_that_it_holds(connection: duckdb.DuckDBPyConnection) -> None:
+    places, older = BudgetPositions(), connection.cursor()
+    add(connection, 1, EACH)
+    older.execute("BEGIN TRANSACTION READ ONLY")
+    before = scanned(older)
+    add(connection, 1 + EACH, EACH)
+    for cursor in (older, connection, older):
+        found = set(places.positions(cursor, ASKED))
+        assert found >= set(scanned(cursor))
+    assert scanned(older) == before

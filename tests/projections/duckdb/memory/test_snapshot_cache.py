@@ -1,0 +1,67 @@
+"""What snapshots remember from one another is what each would read by itself, also while older ones are open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from domain.event import Provenance
+from domain.scope import DEFAULT_SCOPE
+from projections.duckdb.reading.snapshot import DuckDBReads, DuckDBSnapshot
+from projections.queries.usage import Segment, UsageQuestion
+from projections.views.budget_state import budget_state
+from projections.views.current_usage import current_usage
+from tests.projections.folded_log import FoldedLog, usage
+
+AT = datetime(2026, 2, 20, 12, tzinfo=UTC)
+NAMES = ("acme", "globex", "nobody")
+
+
+def answers(snapshot: DuckDBSnapshot) -> list[Any]:
+    """Everything of every customer that may be remembered."""
+    of_months = Segment(datetime(2026, 2, 1, tzinfo=UTC), AT + timedelta(days=40))
+    found: list[Any] = [snapshot.point()]
+    for name in NAMES:
+        found.append(snapshot.customer(DEFAULT_SCOPE, name))
+        found.append(current_usage(snapshot, DEFAULT_SCOPE, name, AT))
+        found.append(budget_state(snapshot, DEFAULT_SCOPE, name, AT))
+        found.append(snapshot.usage(DEFAULT_SCOPE, UsageQuestion((of_months,), name, ("type",))))
+    return found
+
+
+def test_remembered_answers_are_those_of_a_store_that_remembers_nothing_after_every_kind_of_change(
+    tmp_path: Path,
+) -> None:
+    folded = FoldedLog(tmp_path)
+    told = Provenance("tester")
+    commands = folded.commands
+    changes: tuple[Callable[[], Any], ...] = (
+        lambda: folded.deliver([usage("e1", "acme", AT, cost_usd="1.5")]),
+        lambda: folded.deliver([usage("e2", "acme", AT - timedelta(days=40), model="new-model")]),
+        lambda: commands.create_customer(DEFAULT_SCOPE, "acme", {"period_limit_usd": "9"}, told),
+        lambda: folded.deliver([usage("e3", "globex", AT, cost_usd="2")]),
+        lambda: commands.void_usage(DEFAULT_SCOPE, "gateway", "e1", told),
+        lambda: commands.update_customer(DEFAULT_SCOPE, "acme", {"markup_percentage": "10"}, told),
+        lambda: commands.restore_usage(DEFAULT_SCOPE, "gateway", "e1", told),
+        lambda: commands.delete_customer(DEFAULT_SCOPE, "acme", told),
+        lambda: folded.compact(),
+        lambda: folded.deliver([usage("e4", "globex", AT + timedelta(days=1), cost_usd="3")]),
+    )
+    remembering = DuckDBReads(folded.database.cursor, folded.store.changes)
+    with ExitStack() as open_snapshots:
+        held = []
+        for change in changes:
+            change()
+            folded.fold()
+            fresh = open_snapshots.enter_context(DuckDBReads(folded.database.cursor).snapshot())
+            kept = open_snapshots.enter_context(remembering.snapshot())
+            late = open_snapshots.enter_context(remembering.snapshot())
+            expected = answers(fresh)
+            late.point()
+            assert answers(kept) == expected
+            held.append((late, expected))
+        for late, expected in reversed(held):  # the newest has been asked last: older ones must not take its answers
+            assert answers(late) == expected

@@ -1,0 +1,314 @@
+"""Compaction changes how rows and days lie, never what they say, whatever happens beside it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, nullcontext, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import cast
+
+import duckdb
+import pytest
+
+from domain.scope import DEFAULT_SCOPE, Scope
+from projections.duckdb.storage.chunks import CHUNK_ROWS_MAX
+from projections.duckdb.storage.compaction import MERGE_RATIO_IDLE, MERGE_RATIO_LOADED, Compaction
+from projections.duckdb.storage.generations import KINDS, GenerationKind, Generations
+from projections.duckdb.storage.low_priority import NICE
+from tests.projections.folded_log import BY_TEST, START, FoldedLog, usage
+
+
+@pytest.fixture
+def folded(tmp_path: Path) -> Iterator[FoldedLog]:
+    log = FoldedLog(tmp_path / "read")
+    yield log
+    log.close()
+
+
+def deliver(folded: FoldedLog, first: int, count: int = 20) -> None:
+    folded.deliver(
+        [
+            usage(str(n), customer=f"c-{n % 3}", at=START - timedelta(hours=n * 7 % 50), cost_usd=f"0.{n + 1}")
+            for n in range(first, first + count)
+        ]
+    )
+    folded.fold()
+
+
+def states(folded: FoldedLog) -> list[tuple[str, str, int]]:
+    return [(one.kind, one.state, one.rows) for one in Generations(folded.cursor).of("rows")]
+
+
+def run_compaction(folded: FoldedLog, merge_ratio: int) -> None:
+    compaction = Compaction(folded.database.cursor(), nullcontext, folded.store.load_generations)
+    assert [compaction.run(kind, 1, merge_ratio) for kind in KINDS] == [True, True]
+    compaction.close()
+
+
+class SteeredCursor:
+    """A cursor that executes what `steer` makes of each statement, in the thread that asks."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, steer: Callable[[str], str]) -> None:
+        self._cursor = cursor
+        self._steer = steer
+        self.interrupt, self.close = cursor.interrupt, cursor.close
+
+    def execute(self, statement: str, *parameters: object) -> duckdb.DuckDBPyConnection:
+        return self._cursor.execute(self._steer(statement), *parameters)
+
+
+def compaction_that(
+    folded: FoldedLog,
+    steer: Callable[[str], str],
+    before_chunk: Callable[[], bool] = lambda: False,
+    chunk_rows_max: int = CHUNK_ROWS_MAX,
+) -> Compaction:
+    cursor = cast(duckdb.DuckDBPyConnection, SteeredCursor(folded.database.cursor(), steer))
+    return Compaction(cursor, nullcontext, folded.store.load_generations, chunk_rows_max, before_chunk)
+
+
+def niceness() -> int:
+    """Of the calling thread."""
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
+def test_compaction_keeps_every_sum_and_sorts_customers_together(folded: FoldedLog) -> None:
+    deliver(folded, 0)
+    before = folded.sums()
+    folded.compact()
+    assert folded.sums() == before
+    assert sorted(states(folded)) == [("rows", "open", 0), ("rows", "settled", 20)]
+    compacted = next(one.name for one in Generations(folded.cursor).of("rows") if one.state == "settled")
+    keys = folded.ask(f"SELECT customer_key, time FROM {compacted} ORDER BY rowid")
+    assert keys == sorted(keys)
+
+
+@pytest.mark.parametrize("chunk_rows_max", [1, 3, 7, 1000])
+def test_a_generation_that_is_written_in_pieces_is_sorted_as_a_whole(folded: FoldedLog, chunk_rows_max: int) -> None:
+    other = Scope("other", "prod")
+    for n in range(6):
+        deliver(folded, 20 * n, count=10)
+        folded.deliver([usage(str(100 * n + m), customer=f"d-{m}", cost_usd="1") for m in range(5)], scope=other)
+    folded.fold()
+    before, rows = folded.sums(), folded.ask("SELECT * FROM usage_rows ORDER BY ALL")
+    compaction = Compaction(folded.database.cursor(), nullcontext, folded.store.load_generations, chunk_rows_max)
+    assert [compaction.run(kind, open_rows_min=1) for kind in KINDS] == [True, True]
+    compaction.close()
+    assert folded.sums() == before
+    assert folded.ask("SELECT * FROM usage_rows ORDER BY ALL") == rows
+    compacted = [one.name for one in Generations(folded.cursor).of("rows") if one.state == "settled"]
+    keys = folded.ask(f"SELECT scope_key, customer_key, time, locator FROM {compacted[0]} ORDER BY rowid")
+    assert keys == sorted(keys)
+
+
+def test_small_generations_are_merged_and_a_much_larger_one_is_left_alone(folded: FoldedLog) -> None:
+    deliver(folded, 0, count=100)
+    folded.compact()
+    deliver(folded, 100, count=10)
+    folded.compact()
+    assert sorted(rows for _, state, rows in states(folded) if state == "settled") == [10, 100]
+    deliver(folded, 110, count=30)
+    folded.compact()
+    assert sorted(rows for _, state, rows in states(folded) if state == "settled") == [140]
+
+
+def test_a_smaller_ratio_leaves_more_generations_as_they_are(folded: FoldedLog) -> None:
+    for first, count in ((0, 100), (100, 60)):
+        deliver(folded, first, count)
+        run_compaction(folded, merge_ratio=MERGE_RATIO_LOADED)
+    assert sorted(rows for _, state, rows in states(folded) if state == "settled") == [60, 100]
+    deliver(folded, 160, count=40)
+    run_compaction(folded, merge_ratio=MERGE_RATIO_LOADED)
+    assert sorted(rows for _, state, rows in states(folded) if state == "settled") == [40, 60, 100]
+    deliver(folded, 200, count=40)
+    run_compaction(folded, merge_ratio=MERGE_RATIO_IDLE)
+    assert sorted(rows for _, state, rows in states(folded) if state == "settled") == [240]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a niceness of their own on Linux only")
+def test_what_is_settled_is_written_at_low_priority_until_it_was_overtaken_and_nothing_else_is(
+    folded: FoldedLog,
+) -> None:
+    deliver(folded, 0)
+    usual = niceness()
+    noted: list[tuple[bool, int]] = []
+
+    def note(statement: str) -> str:
+        noted.append((statement.startswith("INSERT INTO rows_"), niceness()))
+        return statement
+
+    overtaken = iter([False, True, *[False] * 18])
+    compaction = compaction_that(folded, note, lambda: next(overtaken), chunk_rows_max=3)
+    assert compaction.run("rows", open_rows_min=1)
+    priorities = [priority for settles, priority in noted if settles]
+    assert len(priorities) > 2
+    assert priorities == [max(usual, NICE), *[usual] * (len(priorities) - 1)]
+    assert {priority for settles, priority in noted if not settles} == {usual}
+
+
+def test_an_interruption_ends_a_statement_that_settles(folded: FoldedLog) -> None:
+    deliver(folded, 0)
+    before = folded.sums()
+    writing = threading.Event()
+
+    def endless(statement: str) -> str:
+        if not statement.startswith("INSERT INTO rows_"):
+            return statement
+        writing.set()
+        return "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range * b.range = 7"
+
+    compaction = compaction_that(folded, endless)
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(compaction.run, "rows", 1)
+        assert writing.wait(10)
+        while not running.done():
+            compaction.interrupt()
+            time.sleep(0.01)
+        assert running.result() is False
+    assert compaction.open_rows("rows") == 0
+    assert folded.sums() == before
+    deliver(folded, 20, count=1)
+    before = folded.sums()
+    folded.compact()
+    assert (folded.sums(), sorted(states(folded))) == (before, [("rows", "open", 0), ("rows", "settled", 21)])
+
+
+def test_an_error_of_a_statement_that_settles_is_the_compactions_and_leaves_everything_as_it_was(
+    folded: FoldedLog,
+) -> None:
+    deliver(folded, 0)
+    before = folded.sums()
+    broken = compaction_that(folded, lambda one: "SELECT error('no room')" if one.startswith("INSERT INTO r") else one)
+    with pytest.raises(duckdb.Error, match="no room"):
+        broken.run("rows", open_rows_min=1)
+    broken.close()
+    assert folded.sums() == before
+    deliver(folded, 20, count=1)
+    before = folded.sums()
+    folded.compact()
+    assert (folded.sums(), sorted(states(folded))) == (before, [("rows", "open", 0), ("rows", "settled", 21)])
+
+
+def test_what_is_voided_between_two_pieces_of_a_compaction_is_void_after_it(folded: FoldedLog) -> None:
+    deliver(folded, 0)
+    cursor = folded.database.cursor()
+    voided = iter(range(20))
+
+    def void_another() -> bool:
+        folded.commands.void_usage(DEFAULT_SCOPE, "gateway", str(next(voided)), BY_TEST)
+        folded.fold()
+        assert folded.database.checkpoint()
+        return False
+
+    compaction = Compaction(
+        cursor, nullcontext, folded.store.load_generations, chunk_rows_max=3, before_chunk=void_another
+    )
+    assert compaction.run("rows", open_rows_min=1)
+    compaction.close()
+    chunks = next(voided)
+    assert chunks > 3
+    assert sum(row[1] for row in folded.sums()) == 20 - chunks
+    holding = folded.ask("SELECT id FROM usage_rows WHERE closed_at IS NULL ORDER BY id::INTEGER")
+    assert holding == [(str(n),) for n in range(chunks, 20)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_compaction_that_fails_at_any_statement_leaves_no_table_that_nobody_names(
+    folded: FoldedLog, kind: GenerationKind
+) -> None:
+    done: list[str] = []
+
+    def fail_after(statements: int) -> Callable[[str], str]:
+        done.clear()
+
+        def steer(statement: str) -> str:
+            if statement.startswith(("ROLLBACK", "DROP TABLE IF", "SELECT name")):
+                return statement  # what a failure needs
+            done.append(statement)
+            if len(done) > statements:
+                raise duckdb.Error("no")
+            return statement
+
+        return steer
+
+    for statements in range(100):
+        deliver(folded, 20 * statements, count=10)
+        before = folded.sums()
+        with suppress(duckdb.Error), closing(compaction_that(folded, fail_after(statements))) as compaction:
+            assert compaction.run(kind, open_rows_min=0)
+            break
+        tables = folded.ask("SELECT table_name FROM duckdb_tables() WHERE starts_with(table_name, ?)", f"{kind}_")
+        assert {name for (name,) in tables} == {one.name for one in Generations(folded.cursor).of(kind)}
+        assert folded.sums() == before
+        deliver(folded, 20 * statements + 10, count=10)
+        folded.compact()
+    assert done[-1] == "COMMIT"
+    assert len(done) > 10
+    assert folded.sums() == before
+
+
+def test_a_table_that_a_failed_compaction_left_is_in_nobodys_way(folded: FoldedLog) -> None:
+    deliver(folded, 0)
+    before = folded.sums()
+    broken = compaction_that(
+        folded, lambda one: "SELECT error('no')" if one.startswith(("INSERT INTO rows_", "DROP TABLE IF")) else one
+    )
+    with pytest.raises(duckdb.Error, match="no"):
+        broken.run("rows", open_rows_min=1)
+    broken.close()
+    left = folded.ask("SELECT count(*) FROM duckdb_tables() WHERE starts_with(table_name, 'rows_')")
+    assert left == [(3,)]  # frozen, open, and one that nobody names
+    assert folded.sums() == before
+    deliver(folded, 20, count=1)
+    before = folded.sums()
+    folded.compact()
+    assert (folded.sums(), sorted(states(folded))) == (before, [("rows", "open", 0), ("rows", "settled", 21)])
+
+
+def test_what_is_voided_while_a_compaction_writes_is_void_after_it(folded: FoldedLog) -> None:
+    deliver(folded, 0)
+    pauses = 0
+
+    @contextmanager
+    def paused() -> Iterator[None]:
+        nonlocal pauses
+        pauses += 1
+        if pauses == 2:  # the new table is written, and not yet in its place
+            folded.commands.void_usage(DEFAULT_SCOPE, "gateway", "5", BY_TEST)
+            deliver(folded, 500)
+        yield
+
+    compaction = Compaction(folded.database.cursor(), paused, folded.store.load_generations)
+    assert compaction.run("rows", open_rows_min=1)
+    compaction.close()
+    assert sum(row[1] for row in folded.sums()) == 39
+    assert folded.ask("SELECT count(*) FROM usage_rows WHERE id = '5'") == [(1,)]
+    folded.commands.restore_usage(DEFAULT_SCOPE, "gateway", "5", BY_TEST)
+    folded.fold()
+    assert sum(row[1] for row in folded.sums()) == 40
+
+
+def test_a_compaction_that_died_leaves_nothing_behind(folded: FoldedLog) -> None:
+    deliver(folded, 0)
+    before = folded.sums()
+    folded.cursor.execute("CREATE TABLE rows_77 AS SELECT * FROM usage_rows")
+    folded.store.drop_leftovers()
+    assert folded.ask("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'rows_77'") == [(0,)]
+    assert folded.sums() == before
+
+
+def test_a_generation_that_was_frozen_by_a_compaction_that_died_is_settled_by_the_next(folded: FoldedLog) -> None:
+    deliver(folded, 0)
+    Generations(folded.cursor).open_new("rows")
+    folded.store.load_generations()
+    deliver(folded, 100)
+    before = folded.sums()
+    folded.compact()
+    assert sorted(state for _, state, _ in states(folded)) == ["open", "settled"]
+    assert folded.sums() == before

@@ -1,0 +1,44 @@
+"""What the conformance suite needs of a read store: a log to write to, and reads of what it folds to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Protocol
+
+from consumers.commands.commands import Commands
+from domain.scope import DEFAULT_SCOPE, Scope
+from projections.duckdb.reading.snapshot import DuckDBReads
+from projections.queries.snapshot import ReadStore
+from tests.projections.folded_log import FoldedLog
+
+
+class StoreUnderTest(Protocol):
+    """Everything is written to the log; `fold` brings the read store up to it."""
+
+    now: datetime
+    commands: Commands
+
+    @property
+    def reads(self) -> ReadStore: ...
+
+    def deliver(
+        self,
+        events: Sequence[dict[str, Any] | bytes],
+        scope: Scope = DEFAULT_SCOPE,
+        group: str | None = None,
+        atomic: bool = False,
+    ) -> int: ...
+
+    def fold(self) -> None: ...
+
+    def pass_time(self, **by: float) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class DuckDBUnderTest(FoldedLog):
+    @cached_property
+    def reads(self) -> ReadStore:  # one for the whole test, with all that it remembers
+        return DuckDBReads(self.database.cursor, self.store.changes)

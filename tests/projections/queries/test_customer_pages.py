@@ -1,0 +1,148 @@
+"""Any read store tells of many customers at once what it tells of each by itself."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from domain.scope import DEFAULT_SCOPE, Scope
+from projections.queries.customers import CustomerSpan
+from projections.queries.usage import Segment, UsageQuestion
+from tests.projections.folded_log import BY_TEST, START, usage
+from tests.projections.queries.store_under_test import StoreUnderTest
+
+OTHER = Scope("other", "test")
+HOURS = st.integers(-80, 80)
+
+
+def ids(store: StoreUnderTest, offset: int, limit: int, search: str | None = None) -> list[str]:
+    with store.reads.snapshot() as snapshot:
+        return [record.customer_id for record in snapshot.customer_page(DEFAULT_SCOPE, offset, limit, search)]
+
+
+def test_pages_by_number_leave_out_who_is_deleted(store_under_test: StoreUnderTest) -> None:
+    store = store_under_test
+    for name in ("a", "B", "c", "d", "e"):
+        store.commands.create_customer(DEFAULT_SCOPE, name, {}, BY_TEST)
+    store.deliver([usage("1", "f"), usage("2", "c")])
+    store.deliver([usage("3", "elsewhere")], scope=OTHER)
+    store.pass_time(hours=1)
+    for name in ("a", "c", "d"):
+        store.commands.delete_customer(DEFAULT_SCOPE, name, BY_TEST)
+    store.pass_time(hours=1)
+    store.commands.create_customer(DEFAULT_SCOPE, "d", {}, BY_TEST)
+    store.deliver([usage("4", "c", START + timedelta(hours=2))])
+    store.fold()
+    assert [ids(store, 0, 3), ids(store, 3, 3), ids(store, 6, 3)] == [["B", "c", "d"], ["e", "f"], []]
+
+
+def test_a_search_looks_into_ids_and_present_names(store_under_test: StoreUnderTest) -> None:
+    store = store_under_test
+    store.commands.create_customer(DEFAULT_SCOPE, "one", {"name": "Ähnlich & Söhne"}, BY_TEST)
+    store.commands.create_customer(DEFAULT_SCOPE, "two", {"name": "Söhne"}, BY_TEST)
+    store.commands.update_customer(DEFAULT_SCOPE, "two", {"name": None}, BY_TEST)
+    store.commands.create_customer(DEFAULT_SCOPE, "x%_", {"email": "one@example.com"}, BY_TEST)
+    store.fold()
+    assert [ids(store, 0, 9, text) for text in ("söhne", "ONE", "%_", "nothing")] == [["one"], ["one"], ["x%_"], []]
+
+
+def test_who_is_blocked_is_told_until_unblocked(store_under_test: StoreUnderTest) -> None:
+    store = store_under_test
+    for name in ("b", "a", "never"):
+        store.commands.create_customer(DEFAULT_SCOPE, name, {}, BY_TEST)
+    for name in ("b", "a"):
+        store.commands.block_customer(DEFAULT_SCOPE, name, BY_TEST)
+    store.fold()
+    store.commands.unblock_customer(DEFAULT_SCOPE, "b", BY_TEST)
+    with store.reads.snapshot() as snapshot:
+        assert [one.customer_id for one in snapshot.customers_blocked(DEFAULT_SCOPE, 9)] == ["a", "b"]
+        assert [one.customer_id for one in snapshot.customers_blocked(DEFAULT_SCOPE, 1)] == ["a"]
+    store.fold()
+    with store.reads.snapshot() as snapshot:
+        assert [one.customer_id for one in snapshot.customers_blocked(DEFAULT_SCOPE, 9)] == ["a"]
+
+
+def test_budgets_come_in_the_order_in_which_they_were_made(store_under_test: StoreUnderTest) -> None:
+    store = store_under_test
+    for name in ("z", "m", "a"):
+        store.commands.create_budget(DEFAULT_SCOPE, name, {}, BY_TEST)
+    store.commands.update_budget(DEFAULT_SCOPE, "z", {"name": "Z"}, BY_TEST)
+    store.commands.create_budget(OTHER, "elsewhere", {}, BY_TEST)
+    store.fold()
+    with store.reads.snapshot() as snapshot:
+        found = list(snapshot.budgets(DEFAULT_SCOPE))
+        assert [name for name, _ in found] == ["z", "m", "a"]
+        assert [fact.kind for fact in found[0][1]] == ["budget.created", "budget.updated"]
+        assert snapshot.budgets_named(DEFAULT_SCOPE, ["a", "nothing", "elsewhere"]) == {"a": found[-1][1]}
+        assert snapshot.budgets_named(DEFAULT_SCOPE, []) == {}
+        assert list(snapshot.budgets(Scope("nobody", "prod"))) == []
+
+
+def test_all_budgets_come_with_all_that_was_said_of_each_however_many(store_under_test: StoreUnderTest) -> None:
+    store = store_under_test
+    names = [f"budget-{number * 7919 % 1_000:03}" for number in range(700)]
+    for name in names:
+        store.commands.create_budget(DEFAULT_SCOPE, name, {}, BY_TEST)
+    for name in names:
+        store.commands.update_budget(DEFAULT_SCOPE, name, {"name": name}, BY_TEST)
+    store.fold()
+    with store.reads.snapshot() as snapshot:
+        found = list(snapshot.budgets(DEFAULT_SCOPE))
+        assert [name for name, _ in found] == names
+        assert [facts[1].fields for _, facts in found] == [{"name": name} for name in names]
+        assert snapshot.budget_facts(DEFAULT_SCOPE, names[0]) == found[0][1], (
+            "the snapshot can be asked something else afterwards"
+        )
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    events=st.lists(st.tuples(st.sampled_from("abc"), HOURS, st.integers(0, 999)), min_size=1, max_size=12),
+    spans=st.lists(st.tuples(st.sampled_from("abcd"), HOURS, st.integers(1, 100), st.booleans()), max_size=6),
+    batch=st.uuids(),
+)
+def test_the_costs_of_many_spans_are_those_of_each(
+    store_under_test: StoreUnderTest,
+    events: list[tuple[str, int, int]],
+    spans: list[tuple[str, int, int, bool]],
+    batch: object,
+) -> None:
+    store = store_under_test
+    store.deliver(
+        [
+            usage(
+                f"{batch}-{number}", customer, START - timedelta(hours=hours + 90), cost_usd=str(Decimal(cost) / 1000)
+            )
+            for number, (customer, hours, cost) in enumerate(events)
+        ]
+    )
+    store.fold()
+
+    def begin(hours: int, at_midnight: bool) -> datetime:
+        instant = START - timedelta(hours=hours + 90)
+        return instant.replace(hour=0, minute=0, second=0, microsecond=0) if at_midnight else instant
+
+    asked = [
+        CustomerSpan(
+            customer, begin(hours, whole), begin(hours, whole) + timedelta(hours=24 * length if whole else length)
+        )
+        for customer, hours, length, whole in spans
+    ]
+    with store.reads.snapshot() as snapshot:
+        found = snapshot.costs_of(DEFAULT_SCOPE, asked)
+        assert found == [
+            sum(
+                (
+                    one.sums.cost_usd
+                    for one in snapshot.usage(
+                        DEFAULT_SCOPE, UsageQuestion((Segment(span.start, span.end),), span.customer_id)
+                    )
+                ),
+                Decimal(0),
+            )
+            for span in asked
+        ]
+        assert snapshot.costs_of(OTHER, asked) == [Decimal(0)] * len(asked)

@@ -1,0 +1,152 @@
+"""Any read store tells the same of customers, budgets, meters, keys and prices."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from domain.errors import InvalidInput
+from domain.prices.schedule import PriceVersion, UnitPrices
+from domain.scope import DEFAULT_SCOPE, Scope
+from projections.queries.customers import Fact
+from projections.queries.snapshot import PAGE_ROWS_MAX
+from tests.projections.folded_log import BY_TEST, START, usage
+from tests.projections.queries.store_under_test import StoreUnderTest
+
+OTHER = Scope("other", "test")
+
+
+def test_a_customer_is_known_by_its_facts_and_by_its_usage(store_under_test: StoreUnderTest) -> None:
+    store = store_under_test
+    first = store.deliver([usage("1", at=START - timedelta(hours=2)), usage("2", at=START - timedelta(hours=5))])
+    store.commands.create_customer(DEFAULT_SCOPE, "acme", {"name": "Acme", "markup_percentage": "5"}, BY_TEST)
+    store.fold()
+    with store.reads.snapshot() as snapshot:
+        record = snapshot.customer(DEFAULT_SCOPE, "acme")
+        assert record is not None
+        assert (record.first_position, record.first_event_at, record.last_event_at) == (
+            first,
+            START - timedelta(hours=5),
+            START - timedelta(hours=2),
+        )
+        assert record.facts == (
+            Fact(
+                first + 1, START, START, "customer.created", {"markup_percentage": "5", "name": "Acme"}, "test",
+                "native",
+                None,
+            ),
+        )  # fmt: skip
+        assert snapshot.customer(DEFAULT_SCOPE, "nobody") is None
+        assert snapshot.customer(OTHER, "acme") is None
+
+
+def test_customers_come_in_pages_by_their_bytes(store_under_test: StoreUnderTest) -> None:
+    store = store_under_test
+    names = ["b", "Z", "é", "a/1", "a/2", "𝄞"]
+    store.deliver([usage(str(number), name) for number, name in enumerate(names)])
+    store.deliver([usage("x", "elsewhere")], scope=OTHER)
+    store.fold()
+    with store.reads.snapshot() as snapshot:
+        first = [record.customer_id for record in snapshot.customers(DEFAULT_SCOPE, None, 4)]
+        rest = [record.customer_id for record in snapshot.customers(DEFAULT_SCOPE, first[-1], 4)]
+        prefixed = [record.customer_id for record in snapshot.customers(DEFAULT_SCOPE, None, 9, prefix="a/")]
+    assert (first, rest, prefixed) == (["Z", "a/1", "a/2", "b"], ["é", "𝄞"], ["a/1", "a/2"])
+
+
+def test_a_page_has_a_bound(store_under_test: StoreUnderTest) -> None:
+    with store_under_test.reads.snapshot() as snapshot, pytest.raises(InvalidInput, match="limit"):
+        snapshot.customers(DEFAULT_SCOPE, None, PAGE_ROWS_MAX + 1)
+
+
+def test_those_ever_deactivated_are_told_with_all_their_facts(store_under_test: StoreUnderTest) -> None:
+    store = store_under_test
+    for name in ("on", "off"):
+        store.commands.create_customer(DEFAULT_SCOPE, name, {}, BY_TEST)
+    store.commands.deactivate_customer(DEFAULT_SCOPE, "off", BY_TEST)
+    store.fold()
+    with store.reads.snapshot() as snapshot:
+        told = snapshot.customers_ever_deactivated(DEFAULT_SCOPE)
+    assert [(record.customer_id, [fact.kind for fact in record.facts]) for record in told] == [
+        ("off", ["customer.created", "customer.deactivated"])
+    ]
+
+
+def test_a_snapshot_stays_at_its_position_while_the_fold_goes_on(store_under_test: StoreUnderTest) -> None:
+    store = store_under_test
+    store.deliver([usage("1", "early")])
+    store.fold()
+    with store.reads.snapshot() as before:
+        position = before.point().position
+        store.deliver([usage("2", "late")])
+        store.fold()
+        assert before.customer(DEFAULT_SCOPE, "late") is None
+        assert before.point().position == position
+    with store.reads.snapshot() as after:
+        assert after.customer(DEFAULT_SCOPE, "late") is not None
+
+
+def test_a_position_is_found_by_recorded_time(store_under_test: StoreUnderTest) -> None:
+    store = store_under_test
+    store.pass_time(hours=1)
+    second = store.deliver([usage("1")])
+    store.pass_time(hours=1)
+    third = store.deliver([usage("2")])
+    store.fold()
+    with store.reads.snapshot() as snapshot:
+        assert snapshot.position_at(START) == 0
+        assert snapshot.position_at(START + timedelta(hours=1)) == second - 1
+        assert snapshot.position_at(START + timedelta(hours=2)) == second
+        assert snapshot.position_at(START + timedelta(days=9)) == third
+        assert (snapshot.point().position, snapshot.point().recorded_at) == (third, START + timedelta(hours=2))
+
+
+def test_budgets_and_meters_are_told_by_their_facts(store_under_test: StoreUnderTest) -> None:
+    store = store_under_test
+    for name in ("silver", "gold"):
+        store.commands.create_budget(DEFAULT_SCOPE, name, {"period_limit_usd": "5"}, BY_TEST)
+    meter = {"event_type": "disk.sampled", "aggregation": "max", "value_property": "bytes"}
+    store.commands.create_meter(DEFAULT_SCOPE, "disk", meter, BY_TEST)
+    store.fold()
+    with store.reads.snapshot() as snapshot:
+        assert snapshot.budget_ids(DEFAULT_SCOPE, None, 9) == ["gold", "silver"]
+        assert snapshot.budget_ids(DEFAULT_SCOPE, "gold", 9) == ["silver"]
+        assert [fact.fields["period_limit_usd"] for fact in snapshot.budget_facts(DEFAULT_SCOPE, "gold")] == ["5"]
+        assert snapshot.meter_codes(DEFAULT_SCOPE, None, 9) == ["disk"]
+        assert [fact.kind for fact in snapshot.meter_facts(DEFAULT_SCOPE, "disk")] == ["meter.created"]
+        assert snapshot.meter_codes(OTHER, None, 9) == []
+
+
+def test_keys_belong_to_a_scope_and_stay_when_revoked(store_under_test: StoreUnderTest) -> None:
+    store = store_under_test
+    key = store.commands.issue_key(DEFAULT_SCOPE, ["read", "ingest"], BY_TEST, name="gateway")
+    store.commands.issue_key(OTHER, ["admin"], BY_TEST)
+    store.pass_time(minutes=1)
+    store.commands.revoke_key(DEFAULT_SCOPE, key.state.key_id, BY_TEST)
+    store.fold()
+    with store.reads.snapshot() as snapshot:
+        (mine,) = snapshot.api_keys(DEFAULT_SCOPE)
+        assert (mine.key_id, mine.scope, sorted(mine.scopes), mine.name) == (
+            key.state.key_id,
+            DEFAULT_SCOPE,
+            ["ingest", "read"],
+            "gateway",
+        )
+        assert (mine.issued_at, mine.revoked_at) == (START, START + timedelta(minutes=1))
+        assert [one.scope for one in snapshot.all_api_keys()] == [DEFAULT_SCOPE, OTHER]
+        assert snapshot.scopes() == [DEFAULT_SCOPE, OTHER]
+
+
+def test_prices_are_told_to_the_scope_that_set_them(store_under_test: StoreUnderTest) -> None:
+    store = store_under_test
+    version = PriceVersion(START, UnitPrices(Decimal("2.5"), Decimal("10.000000000001")))
+    store.commands.set_price(DEFAULT_SCOPE, "nowhere", "m-1", version, BY_TEST)
+    store.commands.set_price(OTHER, "nowhere", "m-2", version, BY_TEST)
+    store.fold()
+    with store.reads.snapshot() as snapshot:
+        (mine,) = snapshot.prices(DEFAULT_SCOPE, None, None, None, 9)
+        assert (mine.scope, mine.provider, mine.model, mine.versions) == (DEFAULT_SCOPE, "nowhere", "m-1", (version,))
+        assert snapshot.price_at(mine.position) == mine
+        assert snapshot.prices(DEFAULT_SCOPE, None, "m-2", None, 9) == []
+        assert snapshot.prices(DEFAULT_SCOPE, "nowhere", "m-1", mine.position, 9) == []

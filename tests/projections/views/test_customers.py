@@ -1,0 +1,200 @@
+"""Lives, profiles and periods follow from facts and sightings alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.values.periods import Interval
+from projections.queries.customers import CustomerRecord, Fact
+from projections.views.customers import FIRST_SEEN, Life, customer_view, history, known_at, life_at, lives
+from projections.views.markups import MarkupChange, markup_at, markup_changes
+from projections.views.periods import budget_timeline, named_budgets, usage_timeline
+
+POSITIONS = count(1)
+
+
+def on(day: int, month: int = 3, hour: int = 0) -> datetime:
+    return datetime(2026, month, day, hour, tzinfo=UTC)
+
+
+def fact(kind: str, at: datetime, position: int | None = None, **fields: Any) -> Fact:
+    position = next(POSITIONS) if position is None else position
+    return Fact(position, at, at, kind, fields, "test", "native", None)
+
+
+def record(*facts: Fact, seen: tuple[datetime, datetime] | None = None, first_position: int = 1) -> CustomerRecord:
+    first, last = seen or (None, None)
+    return CustomerRecord("acme", first_position, first, last, facts)
+
+
+def test_a_customer_known_only_by_usage_exists_with_a_default_profile() -> None:
+    view = customer_view(record(seen=(on(2), on(9))), on(10))
+    assert (view.exists, view.origin, view.created_at, view.first_seen_at) == (True, "usage", None, on(2))
+    assert (view.currency, view.time_zone, view.life) == ("USD", "UTC", Life(1, None, None))
+    assert view.markup_percentage == 0
+
+
+def test_what_counts_from_later_is_not_yet_true() -> None:
+    told = record(fact("customer.created", on(1), name="A"), fact("customer.updated", on(20), name="B"))
+    assert customer_view(told, on(19)).fields == {"name": "A"}
+    assert customer_view(told, on(20)).fields == {"name": "B"}
+    assert not customer_view(told, on(1, month=2)).exists
+
+
+def test_of_facts_with_equal_effect_the_later_recorded_stands() -> None:
+    told = record(fact("customer.created", on(1), 1), fact("customer.updated", on(1), 3, name="late"),
+                  fact("customer.updated", on(1), 2, name="early"))  # fmt: skip
+    assert customer_view(told, on(2)).fields == {"name": "late"}
+    assert customer_view(known_at(told, 2), on(2)).fields == {"name": "early"}
+
+
+def test_a_deletion_ends_a_life_and_nothing_of_it_carries_over() -> None:
+    told = record(
+        fact("customer.created", on(1), name="A", markup_percentage="5"), fact("customer.blocked", on(2)),
+        fact("customer.deactivated", on(3)), fact("customer.deleted", on(4)),
+    )  # fmt: skip
+    assert lives(told) == (Life(1, None, on(4)), Life(2, on(4), None))
+    view = customer_view(told, on(5))
+    assert (view.exists, view.blocked, view.active, view.fields, view.life.number) == (False, False, True, {}, 2)
+    before = customer_view(told, on(3, hour=12))
+    assert (before.exists, before.blocked, before.active) == (True, True, False)
+
+
+def test_a_late_event_of_an_earlier_life_revives_nobody_and_a_new_one_does() -> None:
+    deleted = fact("customer.created", on(1)), fact("customer.deleted", on(4))
+    assert not customer_view(record(*deleted, seen=(on(2), on(3, hour=23))), on(9)).exists
+    revived = customer_view(record(*deleted, seen=(on(2), on(4))), on(9))
+    assert (revived.exists, revived.origin, revived.life) == (True, "usage", Life(2, on(4), None))
+
+
+@given(st.lists(st.integers(1, 28), max_size=5, unique=True), st.integers(1, 28))
+def test_every_instant_falls_into_exactly_one_life(deletions: list[int], day: int) -> None:
+    told = record(*(fact("customer.deleted", on(deletion)) for deletion in deletions))
+    holding = [life for life in lives(told) if life.holds(on(day))]
+    assert holding == [life_at(told, on(day))]
+
+
+def test_history_has_the_first_sighting_as_a_derived_entry() -> None:
+    told = record(fact("customer.created", on(5), 7), seen=(on(2), on(9)), first_position=3)
+    assert [(entry.kind, entry.position, entry.derived) for entry in history(told)] == [
+        (FIRST_SEEN, 3, True),
+        ("customer.created", 7, False),
+    ]
+
+
+def test_markup_changes_at_facts_and_falls_to_zero_with_a_life() -> None:
+    told = [
+        fact("customer.created", on(1), markup_percentage="10"), fact("customer.updated", on(3), name="x"),
+        fact("customer.updated", on(5), markup_percentage="12.5"), fact("customer.deleted", on(7)),
+        fact("customer.updated", on(2), markup_percentage="10"),
+    ]  # fmt: skip
+    changes = markup_changes(told)
+    assert changes == (
+        MarkupChange(on(1), Decimal(10)),
+        MarkupChange(on(5), Decimal("12.5")),
+        MarkupChange(on(7), Decimal(0)),
+    )
+    assert [markup_at(changes, on(day)) for day in (1, 4, 5, 8)] == [10, 10, Decimal("12.5"), 0]
+    assert markup_at(changes, on(28, month=2)) == 0
+    assert markup_changes([fact("customer.created", on(1), name="x")]) == ()
+
+
+def test_usage_periods_are_months_of_the_customers_zone_until_its_policy_changes() -> None:
+    told = record(
+        fact("customer.created", on(1, month=1), time_zone="Europe/Berlin"),
+        fact("customer.updated", on(10), usage_duration="1w"),
+    )  # fmt: skip
+    timeline = usage_timeline(told, life_at(told, on(20)), on(20))
+    assert timeline.containing(on(15, month=2)) == Interval(on(31, month=1, hour=23), on(28, month=2, hour=23))
+    assert timeline.containing(on(10)) == Interval(on(8, hour=23), on(15, hour=23))
+    assert timeline.containing(on(5)) == Interval(on(28, month=2, hour=23), on(8, hour=23))
+
+
+def test_what_was_seen_before_a_creation_stays_in_calendar_months() -> None:
+    told = record(
+        fact("customer.created", on(10), usage_duration="30d", usage_alignment="anchored"),
+        seen=(on(5, month=1), on(11)),
+    )  # fmt: skip
+    timeline = usage_timeline(told, life_at(told, on(20)), on(20))
+    assert timeline.containing(on(9)) == Interval(on(1), on(10))
+    assert timeline.containing(on(10)) == Interval(on(10), on(10) + timedelta(days=30))
+
+
+def test_a_budget_without_duration_has_no_periods_of_its_own() -> None:
+    told = record(fact("customer.created", on(1), total_limit_usd="5"))
+    assert budget_timeline(told, life_at(told, on(2)), {}, on(2)) is None
+
+
+def test_a_tier_gives_periods_to_those_that_name_it_and_own_fields_go_before_it() -> None:
+    told = record(
+        fact("customer.created", on(1), budget_id="gold"), fact("customer.updated", on(20), budget_duration="1d")
+    )  # fmt: skip
+    tiers = {"gold": (fact("budget.created", on(1), budget_duration="1w"),)}
+    life = life_at(told, on(25))
+    assert named_budgets(told, life, on(25)) == ("gold",)
+    timeline = budget_timeline(told, life, tiers, on(25))
+    assert timeline is not None
+    assert timeline.containing(on(11)) == Interval(on(9), on(16))
+    assert timeline.containing(on(25)) == Interval(on(25), on(26))
+
+
+class NobodyElses(Mapping[str, tuple[Fact, ...]]):
+    """Facts of budgets by name. Whoever looks through all of them takes as long as there are budgets."""
+
+    def __init__(self, **facts: tuple[Fact, ...]) -> None:
+        self._facts = facts
+
+    def __getitem__(self, name: str) -> tuple[Fact, ...]:
+        return self._facts[name]
+
+    def __len__(self) -> int:
+        return len(self._facts)
+
+    def __iter__(self) -> Iterator[str]:
+        raise AssertionError("looked through the budgets of others")
+
+
+def test_the_budgets_of_others_are_not_looked_at() -> None:
+    told = record(fact("customer.created", on(1), budget_id="gold"))
+    gold, silver = (fact("budget.created", on(day), budget_duration="1w") for day in (1, 3))
+    tiers = NobodyElses(gold=(gold,), silver=(silver,))
+    assert budget_timeline(told, life_at(told, on(25)), tiers, on(25)) is not None
+
+
+def test_what_a_life_had_still_to_come_ends_with_it() -> None:
+    scheduled = fact("customer.updated", on(20), position=2, markup_percentage="50")
+    ended = record(
+        fact("customer.created", on(1), position=1),
+        scheduled,
+        fact("customer.deleted", on(5), position=3),
+    )
+    view = customer_view(ended, on(21))
+    assert (view.exists, view.life.number, view.fields) == (False, 2, {})
+    assert markup_changes(ended.facts) == ()
+    assert [entry.position for entry in history(ended)] == [1, 3, 2]
+
+
+def test_a_life_does_not_take_over_what_the_one_before_had_scheduled() -> None:
+    facts = (
+        fact("customer.created", on(1), position=1),
+        fact("customer.updated", on(20), position=2, markup_percentage="50"),
+        fact("customer.deleted", on(5), position=3),
+        fact("customer.created", on(6), position=4, markup_percentage="5"),
+        fact("customer.updated", on(25), position=5, markup_percentage="7"),
+    )
+    assert markup_changes(facts) == (MarkupChange(on(6), Decimal(5)), MarkupChange(on(25), Decimal(7)))
+    assert customer_view(record(*facts), on(21)).fields == {"markup_percentage": "5"}
+
+
+def test_a_creation_that_was_still_to_come_ends_with_a_deletion() -> None:
+    ended = record(
+        fact("customer.created", on(20), position=1), fact("customer.deleted", on(5), position=2), seen=(on(1), on(2))
+    )
+    assert not customer_view(ended, on(21)).exists
