@@ -1,6 +1,6 @@
-"""The pages of docs/reference that are made from the program itself, so that they cannot be wrong.
+"""Generation of the pages of docs/reference from the program itself.
 
-`python -m api.reference_pages` writes them; a test compares.
+`python -m api.reference_pages` writes them; a test checks that the committed pages are up to date.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MADE: Final = "<!-- Made by `make docs` from the program itself; change it ther
 
 
 def pages() -> dict[str, str]:
-    """Every generated page by its file name."""
+    """Return every generated page by its file name."""
     return {
         "command-line.md": command_line_page(),
         "settings.md": settings_page(),
@@ -35,7 +35,7 @@ def pages() -> dict[str, str]:
 
 
 def commands() -> Iterator[tuple[str, str]]:
-    """Every command with its help, in the order in which `meterfold --help` lists them."""
+    """Yield every command with its help text, in the order of `meterfold --help`."""
     group: Any = typer.main.get_command(app)
     yield "meterfold", _help(group, "meterfold")
     yield from _commands_below(group, "meterfold")
@@ -57,7 +57,7 @@ def _help(command: Any, name: str) -> str:
 
 
 def command_line_page() -> str:
-    """Exit codes, then every command with its help."""
+    """Make the page of the command line: exit codes, then every command with its help."""
     lines = [
         "# The command line",
         "",
@@ -77,7 +77,7 @@ def command_line_page() -> str:
 
 
 def settings_page() -> str:
-    """Every setting with its default and meaning."""
+    """Make the page of settings: each with its default and meaning."""
     lines = [
         "# Settings",
         "",
@@ -97,17 +97,17 @@ def settings_page() -> str:
 
 
 def http_api_page() -> str:
-    """Every address of the native API with the first sentences about it."""
-    # The document is made of the routes alone; no route is called.
+    """Make the page of the native API: every route with its description."""
+    # The document is derived from the routes alone: no route is called, so that no engine is needed.
     document = create_app(cast(Engine, None)).openapi()
     lines = [
         "# The native HTTP API",
         "",
         _MADE,
         "",
-        "A running engine publishes the whole of it as OpenAPI 3.1 at `/openapi.json`, and as pages at `/docs`.",
+        "A running engine publishes the full description as OpenAPI 3.1 at `/openapi.json`, and as a page at `/docs`.",
         "",
-        "| address | meaning |",
+        "| route | meaning |",
         "|---|---|",
     ]
     for path, operations in document["paths"].items():

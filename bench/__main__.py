@@ -1,4 +1,4 @@
-"""`make bench` and `make bench-full`: what this machine does, as ratios measured in one run.
+"""The benchmarks of `make bench` and `make bench-full`, with results as ratios within one run.
 
 python -m bench [--full] [--only QUESTION ...] [--seed N] [--folder DIR] [--json FILE|-]
 """
@@ -15,7 +15,7 @@ import msgspec
 from rich.console import Console
 
 from bench.processes import StepFailed
-from bench.suite import FULL, QUESTIONS, SHORT, DiskTooSmall, Tell, measure
+from bench.suite import FULL, QUESTIONS, SHORT, DiskTooSmall, Report, measure
 from bench.tables import tables_of
 from deploy.kafka.broker import BrokerFailed
 
@@ -24,11 +24,11 @@ TABLE_COLUMNS_MIN: Final = 140
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure and print; answer the exit status."""
+    """Measure and print; return the exit status."""
     given = _parser().parse_args(arguments)
     questions = frozenset(given.only or QUESTIONS)
     try:
-        measured = measure(FULL if given.full else SHORT, questions, given.seed, given.folder, _teller())
+        measured = measure(FULL if given.full else SHORT, questions, given.seed, given.folder, _progress_printer())
     except (StepFailed, DiskTooSmall, BrokerFailed) as error:
         print(error, file=sys.stderr)
         return 1
@@ -48,22 +48,26 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bench", description="What this machine does, as ratios.")
-    parser.add_argument("--full", action="store_true", help="the large sizes; takes half an hour and 24 GB of disk")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Benchmarks of the engine on this machine, with results as ratios."
+    )
+    parser.add_argument("--full", action="store_true", help="use the large sizes; takes half an hour and 24 GB of disk")
     parser.add_argument("--only", nargs="+", choices=QUESTIONS, metavar="QUESTION", help=", ".join(QUESTIONS))
     parser.add_argument("--seed", type=int, default=SEED, help="seed of all events")
-    parser.add_argument("--folder", type=Path, help="where the temporary folders are made (default: the system's)")
-    parser.add_argument("--json", metavar="FILE|-", help="write the figures as JSON; -: instead of the tables")
+    parser.add_argument("--folder", type=Path, help="folder for temporary folders (default: the system's)")
+    parser.add_argument(
+        "--json", metavar="FILE|-", help="write the figures as JSON to FILE, or print them instead of the tables (-)"
+    )
     return parser
 
 
-def _teller() -> Tell:
+def _progress_printer() -> Report:
     started = time.monotonic()
 
-    def tell(what: str) -> None:
+    def report(what: str) -> None:
         print(f"{time.monotonic() - started:5.0f} s  {what}", file=sys.stderr, flush=True)
 
-    return tell
+    return report
 
 
 if __name__ == "__main__":

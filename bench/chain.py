@@ -1,8 +1,8 @@
-"""The whole chain: NDJSON bytes in, counted and committed with a row per event out, beside two limits.
+"""Throughput of the whole chain, from NDJSON bytes to counted and committed rows, compared with two limits.
 
-The real process family takes the bytes: the owner folds, its intake process decodes and appends. A few bodies are
-under way at a time, each until it is folded, and meanwhile single events are sent to see how long one waits.
-The limits are measured afterwards in the same process, on the same core and the same events.
+The engine runs with its real processes: the owner folds, its intake process decodes and appends. A few bodies are in
+flight at a time, each until it is folded, and single events are sent between them to measure how long a write waits.
+The limits are measured afterwards in the same process, on the same core and with the same events.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from typing import Final
 
 import msgspec
 
+from bench.bench_settings import engine_settings
 from bench.events import NDJSON, bodies, event_lines, midnight, mixed
-from bench.limits import arrow_insert_seconds, decode_seconds, some_rows
+from bench.limits import arrow_insert_seconds, decode_seconds, sample_rows
 from bench.processes import APPEND_FILE_VARIABLE, largest_child_bytes, peak_bytes
-from bench.settings_of_runs import engine_settings
 from bench.stored import Filling, known_lines
 from consumers.bootstrap import open_engine
 from consumers.embedded.engine import EmbeddedEngine
@@ -41,18 +41,18 @@ LIMIT_EVENTS_MAX: Final = 200_000
 
 
 class ChainRun(msgspec.Struct, frozen=True):
-    """`number`: which run on this folder; every run sends other events, and other ones again."""
+    """One run. `number` is its number on this folder: every run sends other events, and repeats other ones."""
 
     filling: Filling
     events: int
-    known_each: int  # of `events`, sent before
+    known_each: int  # how many of `events` were sent before
     number: int
-    compacting: bool  # compact rows and rollups, checkpoint store and index, while events come in
+    compacting: bool  # compact rows and rollups, and checkpoint store and index, during the run
     limits: bool
 
 
 class ChainResult(msgspec.Struct, frozen=True):
-    """Rates in events a second; waits in seconds; peak memory in bytes."""
+    """Rates in events per second; waits in seconds; peak memory in bytes."""
 
     cores: int
     ids: int
@@ -72,7 +72,7 @@ class ChainResult(msgspec.Struct, frozen=True):
 
 
 def measure(run: ChainRun) -> ChainResult:
-    """One run on a folder that was filled before. Called in a process of its own, already pinned."""
+    """Measure on a folder that was filled before. Runs in a process of its own, already pinned."""
     lines, sent_before = _lines(run)
     known_sent = len(sent_before)
     body_list = list(bodies(mixed(lines, sent_before, run.filling.seed), EVENTS_PER_BODY))
@@ -96,7 +96,7 @@ def measure(run: ChainRun) -> ChainResult:
                 background.join()
             after = _totals(engine)
             memory = peak_bytes(os.getpid()), largest_child_bytes(os.getpid())
-            rows = some_rows(engine.read_side.database.cursor(), min(run.events, LIMIT_EVENTS_MAX))
+            rows = sample_rows(engine.read_side.database.cursor(), min(run.events, LIMIT_EVENTS_MAX))
         append_longest = float(append_file.read_text()) if append_file.exists() else 0.0
         decode_rate = insert_rate = 0.0
         if run.limits:
@@ -125,7 +125,7 @@ def measure(run: ChainRun) -> ChainResult:
 
 
 def _lines(run: ChainRun) -> tuple[list[bytes], list[bytes]]:
-    """Fresh events, and those that are sent again."""
+    """The new events, and those that are sent again."""
     known = known_lines(run.filling) if run.filling.ids else []
     again = known[run.number * run.known_each : (run.number + 1) * run.known_each]
     return _fresh(run, run.events - len(again), 10), again
@@ -141,9 +141,9 @@ def _request(body: bytes) -> IntakeRequest:
 
 
 def _drive(engine: EmbeddedEngine, body_list: Sequence[bytes], probes: Sequence[bytes]) -> tuple[float, float]:
-    """Send everything and wait until it is folded; answer the seconds, and the longest that one write waited.
+    """Send everything and wait until it is folded; return the seconds, and the longest wait of one write.
 
-    `probes` are sent one at a time meanwhile, beside the bodies, and are not counted in the rate.
+    `probes` are sent one at a time between the bodies, and do not count for the rate.
     """
     waits: list[float] = []
     ended = threading.Event()
@@ -170,7 +170,7 @@ def _drive(engine: EmbeddedEngine, body_list: Sequence[bytes], probes: Sequence[
 
 
 def drive_until(engine: EmbeddedEngine, body_list: Sequence[bytes], ended: threading.Event, sent: list[int]) -> None:
-    """Send the bodies, over and over, a few under way at a time, until `ended`; note in `sent` the events folded."""
+    """Send the bodies over and over, a few at a time, until `ended`; append the numbers of folded events to `sent`."""
     under_way: list[Future[IntakeReceipt]] = []
     for number in itertools.count():
         if ended.is_set():
@@ -199,7 +199,7 @@ def _await_folded(engine: EmbeddedEngine, future: Future[IntakeReceipt]) -> None
 
 
 def _compact_until(engine: EmbeddedEngine, stopped: threading.Event, done: list[float]) -> None:
-    """What scheduler does once in a minute or in five, every few seconds."""
+    """Run the scheduler's compaction and checkpoints every few seconds instead of every few minutes."""
     while not stopped.wait(COMPACTING_SECONDS):
         started = time.perf_counter()
         engine.compact()

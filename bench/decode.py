@@ -1,8 +1,8 @@
-"""Microseconds an event of what happens to received bytes before they reach the log, in one thread.
+"""Microseconds per event of each stage between received bytes and the log, in one thread.
 
     python -m bench.decode [events]
 
-Each stage is also shown as a multiple of `msgspec decode`, measured in the same run: machines differ, ratios less.
+Each stage is also shown as a multiple of `msgspec decode` in the same run: ratios differ less between machines.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NDJSON: Final = "application/x-ndjson"
 
 
 def usage_event(number: int) -> bytes:
-    """About 350 bytes of JSON, as a gateway sends it."""
+    """A usage event as a gateway sends it, about 350 bytes of JSON."""
     data = {
         "provider": "openai",
         "model": ("gpt-4o", "gpt-4o-mini", "o3-mini")[number % 3],
@@ -56,7 +56,7 @@ def usage_event(number: int) -> bytes:
 
 
 def best_of(work: Callable[[], object]) -> float:
-    """Seconds of the fastest of a few rounds."""
+    """The seconds of the fastest of a few rounds."""
     times = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
@@ -66,14 +66,15 @@ def best_of(work: Callable[[], object]) -> float:
 
 
 def main(events: int) -> None:
+    """Measure every stage and print a line for each."""
     gc.set_threshold(GARBAGE_OBJECTS_MIN, 20, 50)  # as in the intake process
     lines = [usage_event(number) for number in range(events)]
     body = b"\n".join(lines)
-    facts = DecodingContext(DEFAULT_SCOPE, 7, RECORDED_AT)
-    decoded = decode_body(NDJSON, body, facts)
-    place = BlockContext("default", "prod", "usage/http/bench", 1, 0, events - 1, RECORDED_AT)
+    context = DecodingContext(DEFAULT_SCOPE, 7, RECORDED_AT)
+    decoded = decode_body(NDJSON, body, context)
+    block = BlockContext("default", "prod", "usage/http/bench", 1, 0, events - 1, RECORDED_AT)
     buffers = encode_buffers(decoded.typed, decoded.free)
-    state = block_state(place, buffers)
+    state = block_state(block, buffers)
     decode = msgspec.json.Decoder().decode
 
     def decode_alone() -> None:
@@ -82,8 +83,8 @@ def main(events: int) -> None:
 
     stages: list[tuple[str, Callable[[], object]]] = [
         ("msgspec decode", decode_alone),
-        ("decode, validate, columns, digests", lambda: decode_body(NDJSON, body, facts)),
-        ("block encode", lambda: block_state(place, encode_buffers(decoded.typed, decoded.free))),
+        ("decode, validate, columns, digests", lambda: decode_body(NDJSON, body, context)),
+        ("block encode", lambda: block_state(block, encode_buffers(decoded.typed, decoded.free))),
         ("block decode, typed", lambda: decode_typed(state)),
         ("block decode, free", lambda: decode_free(state)),
     ]
@@ -91,8 +92,8 @@ def main(events: int) -> None:
     base = best_of(decode_alone)
     for name, work in stages:
         seconds = best_of(work)
-        print(f"{name:36}{seconds / events * 1e6:8.2f} us an event{seconds / base:8.2f} x")
-    one = best_of(lambda: decode_body(NDJSON, lines[0], facts))
+        print(f"{name:36}{seconds / events * 1e6:8.2f} us/event{seconds / base:8.2f} x")
+    one = best_of(lambda: decode_body(NDJSON, lines[0], context))
     print(f"{'one event by itself':36}{one * 1e6:8.0f} us")
 
 

@@ -1,8 +1,10 @@
-"""Many events, then `verify`, then `rebuild`: does memory stay where it was?
+"""Memory over many events, a `verify` and a `rebuild`, to see whether it grows with the folder.
 
-One engine takes everything, with its scheduler, in chunks; after each piece its memory is read. Then it verifies
-itself, is closed, and the folder is rebuilt by another process. Memory is the resident set without pages of files that
-are mapped (RssAnon), the most seen during a piece.
+1. One engine with its scheduler takes everything in chunks, and its memory is recorded for each chunk.
+2. It verifies itself and is closed.
+3. Another process rebuilds the folder.
+
+Memory is the resident set without mapped files (RssAnon), the most that was seen during a stage.
 """
 
 from __future__ import annotations
@@ -18,9 +20,9 @@ from typing import Final
 
 import msgspec
 
+from bench.bench_settings import engine_settings
 from bench.chain import drive_until
 from bench.events import bodies, event_lines, midnight
-from bench.settings_of_runs import engine_settings
 from consumers.bootstrap import open_engine, rebuild_closed
 from consumers.engine import OperationResult, OperationStep
 
@@ -39,7 +41,7 @@ class EnduranceRun(msgspec.Struct, frozen=True):
 
 
 class Stage(msgspec.Struct, frozen=True):
-    """`events` in the folder at its end; `anonymous_bytes`: the most of this process during it."""
+    """One stage: `events` in the folder at its end, and the most memory of this process during it."""
 
     name: str
     events: int
@@ -49,12 +51,12 @@ class Stage(msgspec.Struct, frozen=True):
 
 
 def endure(run: EnduranceRun) -> list[Stage]:
-    """Take everything, then verify. Called in a process of its own."""
+    """Take everything, then verify. Runs in a process of its own."""
     stages = []
     each = run.events // run.chunks
     with open_engine(engine_settings(Path(run.folder)), serving=True) as engine:
-        for piece in range(run.chunks):
-            lines = event_lines(each, run.customers, run.seed + piece, midnight(datetime.now(UTC)))
+        for chunk in range(run.chunks):
+            lines = event_lines(each, run.customers, run.seed + chunk, midnight(datetime.now(UTC)))
             body_list = list(bodies(lines, EVENTS_PER_BODY))
             del lines
             with _watching() as most:
@@ -62,7 +64,7 @@ def endure(run: EnduranceRun) -> list[Stage]:
                 drive_until(engine, body_list, _Once(len(body_list)), [])
                 seconds = time.perf_counter() - started
             del body_list
-            stages.append(Stage(f"intake, part {piece + 1}", each * (piece + 1), each / seconds, most[0]))
+            stages.append(Stage(f"intake, part {chunk + 1}", each * (chunk + 1), each / seconds, most[0]))
         with _watching() as most:
             started = time.perf_counter()
             *_, last = engine.verify()
@@ -72,7 +74,7 @@ def endure(run: EnduranceRun) -> list[Stage]:
 
 
 def rebuild(run: EnduranceRun) -> Stage:
-    """Rebuild the closed folder. Called in a process of its own."""
+    """Rebuild the closed folder. Runs in a process of its own."""
     with _watching() as most:
         started = time.perf_counter()
         *_, last = rebuild_closed(engine_settings(Path(run.folder)))
@@ -81,7 +83,7 @@ def rebuild(run: EnduranceRun) -> Stage:
 
 
 class _Once(threading.Event):
-    """Not set for the first `times` questions, then set: every body is sent once."""
+    """An event that is set after `times` calls of `is_set`, so that every body is sent once."""
 
     def __init__(self, times: int) -> None:
         super().__init__()
@@ -100,7 +102,7 @@ def _operation(name: str, last: OperationStep | OperationResult, seconds: float,
 
 @contextmanager
 def _watching() -> Iterator[list[int]]:
-    """The most anonymous memory of this process while the context lasts, in a list of one."""
+    """Record the most anonymous memory of this process within the context, in a list of one."""
     most, ended = [_anonymous_bytes()], threading.Event()
 
     def look() -> None:

@@ -1,4 +1,4 @@
-"""Believable usage events as NDJSON of about 350 bytes each, the same for the same seed and day."""
+"""Generated usage events as NDJSON of about 350 bytes each, the same for the same seed and day."""
 
 from __future__ import annotations
 
@@ -78,17 +78,17 @@ def event_lines(count: int, customers: int, seed: int, today: datetime) -> list[
 
 
 def bodies(lines: Sequence[bytes], events_per_body: int) -> Iterator[bytes]:
-    """The events as NDJSON bodies."""
+    """The events as NDJSON bodies of `events_per_body` events."""
     for first in range(0, len(lines), events_per_body):
         yield b"\n".join(lines[first : first + events_per_body])
 
 
 def mixed(fresh: Sequence[bytes], known: Sequence[bytes], seed: int) -> list[bytes]:
-    """All events of both, in an order of chance."""
+    """All events of both, shuffled."""
     lines = [*fresh, *known]
     return [lines[at] for at in np.random.default_rng(seed).permutation(len(lines)).tolist()]
 
 
 def midnight(now: datetime) -> datetime:
-    """The beginning of the UTC day."""
+    """The start of the UTC day."""
     return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -1,4 +1,4 @@
-"""A lean HTTP client for one host: keep-alive sockets, prepared requests, one thread, as little Python as possible."""
+"""An HTTP load generator with little overhead: keep-alive sockets, prepared requests, one thread."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ANSWER_SECONDS_MAX: Final = 60.0
 
 
 class Address(msgspec.Struct, frozen=True):
-    """Where a server listens, and a key that opens it."""
+    """The address of a server, and an API key for it."""
 
     host: str
     port: int
@@ -29,7 +29,7 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class LoadRun(msgspec.Struct, frozen=True):
-    """`events_per_request` 1: single events. Ends when the time is over, or earlier when nothing is left to send."""
+    """One load; it ends after `seconds`, or when all events are sent. `events_per_request` 1: single events."""
 
     address: Address
     connections: int
@@ -42,7 +42,7 @@ class LoadRun(msgspec.Struct, frozen=True):
 
 
 class LoadResult(msgspec.Struct, frozen=True):
-    """`events` of answers with 200 within `seconds`; `statuses` of all answers; latencies in seconds."""
+    """The events accepted (200) within `seconds`, the number of responses by status, and latencies in seconds."""
 
     events: int
     seconds: float
@@ -53,14 +53,17 @@ class LoadResult(msgspec.Struct, frozen=True):
 
     @property
     def per_second(self) -> float:
+        """Accepted events per second."""
         return self.events / self.seconds
 
 
 def get_request(address: Address, path: str) -> bytes:
+    """The bytes of a GET request."""
     return f"GET {path} HTTP/1.1\r\nHost: {address.host}\r\nAuthorization: Bearer {address.key}\r\n\r\n".encode()
 
 
 def post_request(address: Address, content_type: str, body: bytes) -> bytes:
+    """The bytes of a request that posts events."""
     head = (
         f"POST /v1/events HTTP/1.1\r\nHost: {address.host}\r\nAuthorization: Bearer {address.key}\r\n"
         f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -69,7 +72,7 @@ def post_request(address: Address, content_type: str, body: bytes) -> bytes:
 
 
 class KeepAlive:
-    """One connection; a request at a time."""
+    """A keep-alive connection with one request at a time."""
 
     def __init__(self, address: Address) -> None:
         self.socket = socket.create_connection((address.host, address.port), _ANSWER_SECONDS_MAX)
@@ -78,11 +81,12 @@ class KeepAlive:
         self._received = b""
 
     def send(self, request: bytes) -> None:
+        """Send a request without waiting for its response."""
         self.sent_at = time.perf_counter()
         self.socket.sendall(request)
 
     def receive(self) -> int | None:
-        """Read what is there; the status once the answer is complete."""
+        """Read the bytes that have arrived; return the status once the response is complete, None before."""
         part = self.socket.recv(_RECEIVE_BYTES)
         if not part:
             raise ConnectionError("the server closed the connection")
@@ -99,18 +103,19 @@ class KeepAlive:
         return int(head[9:12])
 
     def ask(self, request: bytes) -> int:
-        """Send and wait for the status."""
+        """Send a request and wait for the status of its response."""
         self.send(request)
         while (status := self.receive()) is None:
             pass
         return status
 
     def close(self) -> None:
+        """Close the connection."""
         self.socket.close()
 
 
 def load(run: LoadRun) -> LoadResult:
-    """Post events on many connections at once; each sends its next request when the last one is answered."""
+    """Post events on many connections at once; each sends its next request after the response to the last one."""
     requests = iter(_requests(run))
     selector = selectors.DefaultSelector()
     connections = [KeepAlive(run.address) for _ in range(run.connections)]
@@ -159,7 +164,7 @@ def _requests(run: LoadRun) -> list[bytes]:
 
 
 def read_latencies(address: Address, paths: Sequence[str], seconds: float) -> list[float]:
-    """Ask for the paths in turn, over and over, on one connection; seconds of each answer, all of them 200."""
+    """Get the paths in turn, over and over, on one connection; return the seconds of each response (all 200)."""
     requests = [get_request(address, path) for path in paths]
     latencies = []
     with closing(KeepAlive(address)) as connection:
@@ -175,7 +180,7 @@ def read_latencies(address: Address, paths: Sequence[str], seconds: float) -> li
 
 
 def percentiles(seconds: Sequence[float]) -> tuple[float, float, float]:
-    """The median, the 99th percentile and the maximum; zeros of nothing."""
+    """The median, the 99th percentile and the maximum; zeros if there are no values."""
     if not seconds:
         return 0.0, 0.0, 0.0
     ordered = sorted(seconds)

@@ -1,6 +1,8 @@
-"""Identity: ids looked up, resolved and added per second, in blocks with 1 % duplicates. Takes a few seconds.
+"""Speed of the identity index: ids looked up, resolved and added per second, in blocks with 1 % duplicates.
 
-Run from the top of the repository: python -m bench.identity [ids stored ...]
+    python -m bench.identity [ids stored ...]
+
+Takes a few seconds.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ SEED: Final = 20260901
 
 
 def main(stored_counts: tuple[int, ...]) -> None:
-    """Measure at each count; print a line each."""
+    """Measure at each number of stored ids and print a line for each."""
     print(
         f"{'stored':>12} {'lookup+resolve+add':>18} {'lookup':>12} {'resolve':>12} {'add':>12} {'open':>8} runs  filter"
     )
@@ -46,15 +48,15 @@ def _measured(folder: Path, stored: int) -> str:
         rows = _block(index.covered_position + 1, random.choice(known, DUPLICATES_PER_BLOCK), random)
         seconds += _fold_block(index, rows)
     ids = MEASURED_BLOCKS * BLOCK_EVENTS_MAX
-    total, (lookup, settling, adding) = ids / seconds.sum(), ids / seconds
+    total, (lookup, resolving, adding) = ids / seconds.sum(), ids / seconds
     return (
-        f"{stored:>12,} {total:>16,.0f}/s {lookup:>10,.0f}/s {settling:>10,.0f}/s {adding:>10,.0f}/s"
+        f"{stored:>12,} {total:>16,.0f}/s {lookup:>10,.0f}/s {resolving:>10,.0f}/s {adding:>10,.0f}/s"
         f" {opened_seconds:>7.3f}s {index.run_count:>4}  {index.filter_bytes >> 20} MiB"
     )
 
 
 def _filled(folder: Path, stored: int, random: np.random.Generator) -> U64:
-    """Fill an index in `folder` and leave it checkpointed; answer some of its hashes."""
+    """Fill an index in `folder` and make a checkpoint; return some of its hashes."""
     index = IdentityIndex.open(folder, "bench")
     sample = []
     for _ in range(0, stored, BLOCK_EVENTS_MAX):

@@ -1,4 +1,4 @@
-"""What no engine of this make can outrun, measured on the same events and cores: parsing, inserting, adding up."""
+"""The limits that the engine is compared with, on the same events and cores: parsing, inserting and aggregating."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _Event(msgspec.Struct, gc=False):
 
 
 def decode_seconds(bodies: Sequence[bytes]) -> float:
-    """`msgspec` decodes each line into a typed struct; nothing is done with it."""
+    """The seconds that `msgspec` takes to decode each line into a typed struct."""
     decode = msgspec.json.Decoder(_Event).decode
     started = time.perf_counter()
     for body in bodies:
@@ -47,23 +47,23 @@ def decode_seconds(bodies: Sequence[bytes]) -> float:
     return time.perf_counter() - started
 
 
-def some_rows(cursor: duckdb.DuckDBPyConnection, count: int) -> pa.Table:
-    """Usage rows as the fold wrote them; those that were filled in have negative locators."""
+def sample_rows(cursor: duckdb.DuckDBPyConnection, count: int) -> pa.Table:
+    """Usage rows written by the fold; rows made by `bench.stored` have negative locators."""
     return cursor.sql(f"SELECT * FROM usage_rows WHERE locator > 0 LIMIT {count}").to_arrow_table()
 
 
 def arrow_insert_seconds(rows: pa.Table, path: Path, rows_per_commit: int) -> float:
-    """DuckDB takes the same columns as Arrow tables into one table, a commit each."""
+    """The seconds that DuckDB takes to insert the same columns as Arrow tables, with one commit for each."""
     database = DuckDBDatabase.open(path, DuckDBOptions("1GB", 1))
     cursor = database.cursor()
     cursor.execute(f"CREATE TABLE alone ({ROW_COLUMNS})")
     chunks = [rows.slice(first, rows_per_commit) for first in range(0, rows.num_rows, rows_per_commit)]
     started = time.perf_counter()
-    for piece in chunks:
+    for chunk in chunks:
         cursor.execute("BEGIN")
-        cursor.register("piece", piece)
-        cursor.execute("INSERT INTO alone BY NAME SELECT * FROM piece")
-        cursor.unregister("piece")
+        cursor.register("chunk", chunk)
+        cursor.execute("INSERT INTO alone BY NAME SELECT * FROM chunk")
+        cursor.unregister("chunk")
         cursor.execute("COMMIT")
     seconds = time.perf_counter() - started
     cursor.close()
@@ -72,7 +72,7 @@ def arrow_insert_seconds(rows: pa.Table, path: Path, rows_per_commit: int) -> fl
 
 
 def group_by_seconds(path: Path) -> tuple[int, float]:
-    """How many usage rows a store has, and how long DuckDB takes, with one thread, to add them up per day."""
+    """The number of usage rows in a store, and the seconds that DuckDB takes to sum them by day in one thread."""
     connection = duckdb.connect(str(path), read_only=True, config={"threads": 1})
     count = int(connection.execute("SELECT count(*) FROM usage_rows").fetchall()[0][0])
     started = time.perf_counter()

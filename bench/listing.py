@@ -1,8 +1,8 @@
-"""`/customer/list` over HTTP at many customers, each with a name and on a budget of its own.
+"""Latency and memory of `/customer/list` with many customers, each with a name and a budget of its own.
 
-1. Fill a folder with customers, their usage, and what they were created with.
-2. Ask for the first page and for the last one, over and over.
-3. Read everybody in one stream, a piece at a time; the server's peak memory before and after tells what that takes.
+1. Fill a folder with customers, their usage, and their profiles.
+2. Get the first page and the last one, over and over.
+3. Read the whole list as one stream, in chunks, and compare the server's peak memory before and after.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _OF_A_CUSTOMER: Final = b'"user_id":'
 
 
 class ListRun(msgspec.Struct, frozen=True):
-    """`seconds` of asking for each page."""
+    """One measurement, which gets each page for `seconds`."""
 
     filling: Filling
     seconds: float
 
 
 class PageLatencies(msgspec.Struct, frozen=True):
-    """Seconds."""
+    """The latencies of one page, in seconds."""
 
     page: int
     p50: float
@@ -47,8 +47,7 @@ class PageLatencies(msgspec.Struct, frozen=True):
 
 
 class Stream(msgspec.Struct, frozen=True):
-    """Everybody in one answer: how many and how large, seconds to its first piece and to its end, and the owner's
-    peak memory before and after."""
+    """The whole list in one response: its size, the seconds to its first chunk and to its end, and peak memory."""
 
     customers: int
     sent_bytes: int
@@ -59,13 +58,15 @@ class Stream(msgspec.Struct, frozen=True):
 
 
 class ListResult(msgspec.Struct, frozen=True):
+    """The latencies of pages and of the whole list."""
+
     customers: int
     pages: list[PageLatencies]
     stream: Stream
 
 
 def measure(run: ListRun) -> ListResult:
-    """Fill a folder that must not exist yet, and ask. Called in a process of its own, on all cores."""
+    """Fill a new folder and measure. Runs in a process of its own, on all cores."""
     customers = run.filling.customers
     fill(run.filling)
     add_profiles(Path(run.filling.folder))
@@ -76,7 +77,7 @@ def measure(run: ListRun) -> ListResult:
             read_latencies(server.address, [path], WARMING_SECONDS)
             pages.append(PageLatencies(page, *percentiles(read_latencies(server.address, [path], run.seconds))))
         before, _ = server.memory()
-        counted, sent_bytes, first_seconds, seconds = everybody(server.address)
+        counted, sent_bytes, first_seconds, seconds = stream_customers(server.address)
         stream = Stream(counted, sent_bytes, first_seconds, seconds, before, server.memory()[0])
     if counted != customers:
         raise AssertionError(f"{counted:,} of {customers:,} customers were listed")
@@ -84,8 +85,8 @@ def measure(run: ListRun) -> ListResult:
 
 
 def add_profiles(folder: Path) -> None:
-    """Give every customer of a closed folder a name and a budget that nobody else names, from before all usage."""
-    database = DuckDBDatabase.open(DataFolder(folder).current_read() / "store.duckdb", DuckDBOptions("4GB", 2))
+    """Give every customer of a closed folder a name and a budget of its own, from before all usage."""
+    database = DuckDBDatabase.open(DataFolder(folder).current_read_folder() / "store.duckdb", DuckDBOptions("4GB", 2))
     cursor = database.cursor()
     created_at = (midnight(datetime.now(UTC)) - timedelta(days=DAYS + 1)).replace(tzinfo=None)
     cursor.execute("BEGIN")
@@ -96,8 +97,8 @@ def add_profiles(folder: Path) -> None:
     database.close()
 
 
-def everybody(address: Address) -> tuple[int, int, float, float]:
-    """Read `/customer/list` to its end without keeping it: customers, bytes, seconds to its first piece, seconds."""
+def stream_customers(address: Address) -> tuple[int, int, float, float]:
+    """Read `/customer/list` to its end; return customers, bytes, seconds to its first chunk, and seconds."""
     counted, sent_bytes, first_seconds, end = 0, 0, 0.0, b""
     started = time.perf_counter()
     with closing(http.client.HTTPConnection(address.host, address.port, timeout=_STREAM_SECONDS_MAX)) as connection:
@@ -105,17 +106,17 @@ def everybody(address: Address) -> tuple[int, int, float, float]:
         answer = connection.getresponse()
         if answer.status != 200:
             raise AssertionError(f"/customer/list was answered with {answer.status}")
-        while piece := answer.read1(_PIECE_BYTES):
+        while chunk := answer.read1(_PIECE_BYTES):
             first_seconds = first_seconds or time.perf_counter() - started
-            # A name that is cut in two is counted with the next piece.
-            counted += (end + piece).count(_OF_A_CUSTOMER)
-            sent_bytes += len(piece)
-            end = (end + piece)[1 - len(_OF_A_CUSTOMER) :]
+            # A member name that is cut in two is counted with the next chunk.
+            counted += (end + chunk).count(_OF_A_CUSTOMER)
+            sent_bytes += len(chunk)
+            end = (end + chunk)[1 - len(_OF_A_CUSTOMER) :]
     return counted, sent_bytes, first_seconds, time.perf_counter() - started
 
 
-#: What LiteLLM's /customer/new stores of one with an alias and a monthly budget, each at a second of its own. Positions
-#: are of no log record.
+#: The facts that LiteLLM's /customer/new stores for an alias and a monthly budget, one customer per second. Their
+#: positions belong to no log record.
 _CREATED_AT: Final = "$1::TIMESTAMP - to_seconds(customer_key)"
 _BUDGET_ID: Final = "md5(customer_id)::UUID::VARCHAR"
 _BUDGETS: Final = f"""

@@ -1,4 +1,4 @@
-"""Measuring in processes of their own: pinned from their first instruction on, their peak memory told apart."""
+"""Measurements in processes of their own, pinned to cores from their start, each with its own peak memory."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import msgspec
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 STEP_SECONDS_MAX: Final = 1_800
-#: Where a measured process, and what it starts, leave the longest append to the log.
+#: The file to which a measured process, or a child of it, writes the duration of its longest append to the log.
 APPEND_FILE_VARIABLE: Final = "BENCH_LONGEST_APPEND_FILE"
 
 Result = TypeVar("Result")
 
 
 class StepFailed(Exception):
-    """A measuring process ended badly; what it said is in the message."""
+    """A measuring process failed; the message has its last output."""
 
 
 def run_step(name: str, parameters: msgspec.Struct, result: type[Result], cores: int | None = None) -> Result:
-    """Run `bench.step` in a process of its own, on the last `cores` of this machine; answer what it measured."""
+    """Run `bench.step` in a process of its own, on the last `cores` cores (None: all); return its result."""
     ended = subprocess.run(
         [sys.executable, "-m", "bench.step", name, str(cores or 0)],
         cwd=ROOT,
@@ -39,7 +39,7 @@ def run_step(name: str, parameters: msgspec.Struct, result: type[Result], cores:
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """This process's, without settings of the engine, and without what another measurement has left."""
+    """The environment of this process without settings of the engine and of other measurements, with `more` added."""
     plain = {
         name: value
         for name, value in os.environ.items()
@@ -49,7 +49,7 @@ def clean_environment(**more: str) -> dict[str, str]:
 
 
 def pin(cores: int) -> int:
-    """Keep this process, and all that it starts, on the last `cores` cores (0: all); answer how many it has."""
+    """Pin this process and its children to the last `cores` cores (0: all); return the number of cores."""
     allowed = sorted(os.sched_getaffinity(0))
     chosen = allowed[-cores:] if cores else allowed
     os.sched_setaffinity(0, chosen)
@@ -57,17 +57,17 @@ def pin(cores: int) -> int:
 
 
 def peak_bytes(pid: int) -> int:
-    """The most memory that a living process has had resident."""
+    """The peak resident memory of a running process."""
     status = Path(f"/proc/{pid}/status").read_text()
     peak = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(peak.split()[1]) * 1024
 
 
 def children_of(pid: int) -> list[int]:
-    """Process ids of what a process started, helpers of its library included."""
+    """The process ids of all children, including helper processes of libraries."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def largest_child_bytes(pid: int) -> int:
-    """Peak memory of the largest process that a process started; 0 without any."""
+    """The peak memory of the largest child; 0 without children."""
     return max((peak_bytes(child) for child in children_of(pid)), default=0)

@@ -1,7 +1,7 @@
-"""Where the time of one event goes, stage by stage, in microseconds of one core.
+"""A profile of the chain: microseconds of one core per event, stage by stage.
 
-The same bodies go through the same code as always, but in one process and one after the other: a body is appended, then
-folded, with nothing beside it. So stages add up, and waiting for the disk shows as what it is.
+The bodies go through the engine's own code, but in one process and one after the other: each is appended and then
+folded, with nothing beside it. So the stages add up, and include waiting for the disk.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Final
 
 import msgspec
 
+from bench.bench_settings import engine_settings
 from bench.events import NDJSON, bodies, event_lines, midnight
-from bench.settings_of_runs import engine_settings
 from bench.stored import Filling
 from bench.tracing import Stopwatch
 from consumers.bootstrap import open_engine
@@ -27,14 +27,14 @@ from domain.scope import DEFAULT_SCOPE
 WARMING_BODIES: Final = 2
 WAIT_SECONDS_MAX: Final = 60.0
 
-#: Stages in the order of the chain, and the functions that are theirs. What a stage's functions spend in those of
-#: another stage is counted there alone.
+#: Stages in the order of the chain, with their functions. Time that functions of one stage spend in those of another
+#: counts only for the other.
 INTAKE_STAGES: Final[dict[str, tuple[str, ...]]] = {
     "split the body": ("domain.usage.request_bodies:items_of",),
-    "decode": ("domain.usage.decoding.column_reader:ReadEvents._sent",),
-    "digest": ("domain.usage.decoding.column_reader:ReadEvents._digests",),
+    "decode": ("domain.usage.decoding.column_reader:ColumnReader._read_events",),
+    "digest": ("domain.usage.decoding.column_reader:ColumnReader._digests",),
     "instants": ("domain.usage.decoding.vectorized_rules:instants_of",),
-    "lists": ("domain.usage.decoding.column_reader:ReadEvents.read",),
+    "lists": ("domain.usage.decoding.column_reader:ColumnReader.read",),
     "decode odd rows": ("domain.usage.decoding.single_event:decode_event",),
     "validate": ("domain.usage.decoding.decoder:_arrays_of",),
     "identity hash": ("domain.usage.canonical_form:identity_hashes",),
@@ -45,9 +45,12 @@ INTAKE_STAGES: Final[dict[str, tuple[str, ...]]] = {
 }
 FOLD_STAGES: Final[dict[str, tuple[str, ...]]] = {
     "read the log": ("domain.log.sqlite.event_log:SQLiteEventLog.read",),
-    "hash chain": ("domain.log.records:chain",),
+    "hash chain": ("domain.log.chain:chain",),
     "decompress": ("domain.log.blocks:decode_typed", "domain.log.blocks:decode_free"),
-    "lay out": ("projections.folding.usage_blocks:lay", "projections.folding.usage_blocks:received_rows"),
+    "lay out": (
+        "projections.folding.usage_blocks:concatenate_blocks",
+        "projections.folding.usage_blocks:received_rows",
+    ),
     "identity look-up": ("projections.identity.index:IdentityIndex.lookup",),
     "resolve identities": ("projections.identity.resolution:resolve",),
     "row columns": ("projections.folding.usage_blocks:usage_rows",),
@@ -70,7 +73,7 @@ THE_REST: Final = "everything else"
 
 
 class ProfileRun(msgspec.Struct, frozen=True):
-    """Bodies of `events_per_body`, each appended and folded by itself, as a group of requests is that came together."""
+    """One profile, of bodies of `events_per_body` events that are appended and folded one by one."""
 
     filling: Filling
     events: int
@@ -78,7 +81,7 @@ class ProfileRun(msgspec.Struct, frozen=True):
 
 
 class StageShare(msgspec.Struct, frozen=True):
-    """`half` is intake or fold. Microseconds an event; `longest` call in milliseconds."""
+    """The time of one stage. `half` is intake or fold; microseconds are per event, `longest_ms` is one call."""
 
     half: str
     stage: str
@@ -87,6 +90,8 @@ class StageShare(msgspec.Struct, frozen=True):
 
 
 class Profile(msgspec.Struct, frozen=True):
+    """A profile. `not_found` names the functions that the engine does not have (any more)."""
+
     events: int
     events_per_body: int
     microseconds: float
@@ -95,7 +100,7 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 def profile(run: ProfileRun) -> Profile:
-    """Measure on a filled folder. Called in a process of its own, pinned to one core."""
+    """Measure on a filled folder. Runs in a process of its own, pinned to one core."""
     gc.set_threshold(GARBAGE_OBJECTS_MIN, 20, 50)  # as in the intake process
     stopwatch = Stopwatch()
     for stage, targets in (INTAKE_STAGES | FOLD_STAGES).items():

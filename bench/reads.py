@@ -1,4 +1,4 @@
-"""Current usage and budgets of single customers, through the projections' own functions, alone and under load."""
+"""Latency of reading one customer's current usage or budget by function calls, alone and while events come in."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from bench.bench_settings import engine_settings
 from bench.chain import drive_until
 from bench.events import bodies, customer_id, event_lines, midnight
 from bench.http_load import percentiles
-from bench.settings_of_runs import engine_settings
 from bench.stored import Filling
 from consumers.bootstrap import open_engine
 from consumers.embedded.engine import EmbeddedEngine
@@ -29,19 +29,19 @@ ASKED_CUSTOMERS: Final = 2_000
 BUDGETED_CUSTOMERS: Final = 200
 WAIT_SECONDS_MAX: Final = 60.0
 EVENTS_PER_BODY: Final = 10_000
-#: Enough for this many events a second; then the same come again, as duplicates.
+#: Events are made for this rate; a faster run sends the same ones again, as duplicates.
 INGESTED_PER_SECOND: Final = 60_000
 
 
 class ReadRun(msgspec.Struct, frozen=True):
-    """`seconds` of each question in each state."""
+    """One measurement, which asks each question for `seconds`, alone and while events come in."""
 
     filling: Filling
     seconds: float
 
 
 class Latencies(msgspec.Struct, frozen=True):
-    """Seconds. `ingesting`: events a second that came in meanwhile."""
+    """Latencies in seconds. `ingesting` is the rate of events per second during them."""
 
     question: str
     through: str
@@ -52,18 +52,18 @@ class Latencies(msgspec.Struct, frozen=True):
 
 
 def customers_asked(run: ReadRun) -> list[str]:
-    """Customers of chance among all."""
+    """Random customers."""
     chance = np.random.default_rng(run.filling.seed)
     return [customer_id(number) for number in chance.integers(0, run.filling.customers, ASKED_CUSTOMERS).tolist()]
 
 
 def budgeted_customers(run: ReadRun) -> list[str]:
-    """The customers that are given budgets."""
+    """The customers that get budgets."""
     return sorted(set(customers_asked(run)))[:BUDGETED_CUSTOMERS]
 
 
 def measure(run: ReadRun) -> list[Latencies]:
-    """Give some customers budgets, then ask. Called in a process of its own, on two cores."""
+    """Give some customers budgets, then measure. Runs in a process of its own, on two cores."""
     with open_engine(engine_settings(Path(run.filling.folder)), serving=True) as engine:
         _give_budgets(engine, run)
         alone = _asked(engine, run, lambda: 0.0)
@@ -132,5 +132,5 @@ def _timed(names: list[str], ask: Callable[[str], object], seconds: float) -> li
         found = ask(name)
         latencies.append(time.perf_counter() - started)
         if found is None:
-            raise AssertionError(f"{name} is not known, though it was filled in")
+            raise AssertionError(f"{name} is unknown although it was filled in")
     return latencies

@@ -1,4 +1,4 @@
-"""Folding a log from its first record, beside DuckDB adding up the same rows; and what an event takes on disk."""
+"""Speed of a rebuild from the first record of the log, compared with DuckDB summing the rows; and space on disk."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from typing import Any
 import duckdb
 import msgspec
 
+from bench.bench_settings import engine_settings
 from bench.limits import group_by_seconds
 from bench.processes import peak_bytes
-from bench.settings_of_runs import engine_settings
 from consumers.bootstrap import open_engine, rebuild_closed
 from consumers.embedded.data_folder import DataFolder
 from consumers.engine import OperationResult
 
 
 class RebuildRun(msgspec.Struct, frozen=True):
+    """A measurement on a closed folder."""
+
     folder: str
 
 
 class RebuildResult(msgspec.Struct, frozen=True):
-    """Rates in events a second, peak memory in bytes."""
+    """Rates in events per second, peak memory in bytes."""
 
     events: int
     rebuild: float
@@ -32,8 +34,11 @@ class RebuildResult(msgspec.Struct, frozen=True):
 
 
 class Space(msgspec.Struct, frozen=True):
-    """Bytes on disk of everything about `events` received events. `other`: blocks of the read store that belong to
-    no table of usage: log records, customers, free blocks left by compaction."""
+    """Bytes on disk for `events` received events.
+
+    `other` are blocks of the read store outside the tables of usage: log records, customers, blocks that compaction
+    has freed.
+    """
 
     events: int
     log: int
@@ -44,11 +49,12 @@ class Space(msgspec.Struct, frozen=True):
 
     @property
     def total(self) -> int:
+        """The sum of all parts."""
         return self.log + self.rows + self.rollups + self.other + self.index
 
 
 def rebuild(run: RebuildRun) -> RebuildResult:
-    """Rebuild a closed folder. Called in a process of its own, pinned to one core."""
+    """Rebuild a closed folder. Runs in a process of its own, pinned to one core."""
     folder = Path(run.folder)
     started = time.perf_counter()
     *_, last = rebuild_closed(engine_settings(folder))
@@ -56,19 +62,19 @@ def rebuild(run: RebuildRun) -> RebuildResult:
     if not isinstance(last, OperationResult):
         raise TypeError("a rebuild ends with its result")
     peak = peak_bytes(os.getpid())
-    rows, adding_up = group_by_seconds(DataFolder(folder).current_read() / "store.duckdb")
+    rows, adding_up = group_by_seconds(DataFolder(folder).current_read_folder() / "store.duckdb")
     return RebuildResult(last.events, last.events / seconds, rows / adding_up, peak)
 
 
 def space(run: RebuildRun) -> Space:
-    """Compact and checkpoint a closed folder, then look at its files."""
+    """Compact and checkpoint a closed folder, then measure its files."""
     folder = Path(run.folder)
     always = {"compact_deltas_min": 1, "compact_deltas_max": 1, "compact_rows_min": 1, "compact_rows_max": 1}
     with open_engine(engine_settings(folder, **always)) as engine:
         engine.compact()
         engine.checkpoint()
         events = engine.read_side.store.received_events()
-    read = DataFolder(folder).current_read()
+    read = DataFolder(folder).current_read_folder()
     store = read / "store.duckdb"
     rows, rollups = table_bytes(store)
     return Space(
@@ -82,7 +88,7 @@ def space(run: RebuildRun) -> Space:
 
 
 def table_bytes(path: Path) -> tuple[int, int]:
-    """Bytes of the blocks that usage rows and rollups have in a closed read store."""
+    """The bytes of blocks with usage rows, and of blocks with rollups, in a closed read store."""
     connection = duckdb.connect(str(path), read_only=True)
     block_bytes = int(connection.execute("SELECT block_size FROM pragma_database_size()").fetchall()[0][0])
     tables = connection.execute("SELECT kind, name FROM generations").fetchall()
@@ -101,5 +107,5 @@ def table_bytes(path: Path) -> tuple[int, int]:
 
 
 def _file_bytes(path: Path) -> int:
-    """A database file with what stands beside it waiting to be written into it."""
+    """The size of a database file and of the write-ahead log beside it."""
     return sum(file.stat().st_size for file in path.parent.glob(path.name + "*"))

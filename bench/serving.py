@@ -1,4 +1,4 @@
-"""HTTP intake and reads over real sockets against a real `meterfold serve`, its family and the client on two cores."""
+"""HTTP intake and reads against a real `meterfold serve`, whose processes share the cores with the client."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WARMING_SECONDS: Final = 1.0
 
 
 class HttpRun(msgspec.Struct, frozen=True):
-    """`seconds` of each kind of request."""
+    """One measurement, which sends each kind of request for `seconds`."""
 
     folder: str
     seconds: float
@@ -40,13 +40,15 @@ class HttpRun(msgspec.Struct, frozen=True):
 
 
 class HttpResult(msgspec.Struct, frozen=True):
+    """The results of single events and of batches, and the peak memory of both processes."""
+
     single: LoadResult
     batches: LoadResult
     owner_bytes: int
     intake_bytes: int
 
 
-class Serve:
+class RunningServer:
     """A running `meterfold serve`."""
 
     def __init__(self, process: subprocess.Popen[bytes], address: Address) -> None:
@@ -54,13 +56,13 @@ class Serve:
         self.address = address
 
     def memory(self) -> tuple[int, int]:
-        """Peak memory of the owner and of its intake process."""
+        """The peak memory of the owner and of its intake process."""
         return peak_bytes(self._process.pid), largest_child_bytes(self._process.pid)
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Serve]:
-    """The real command on a folder, with its default settings, until the end of the context."""
+def serving(folder: Path) -> Iterator[RunningServer]:
+    """Run the real command on a folder, with its default settings, within the context."""
     arguments = ["serve", "--data", str(folder), "--port", "0", "--json"]
     environment = clean_environment(METERFOLD_ADMIN_KEY=KEY, METERFOLD_LOG_LEVEL="error")
     with subprocess.Popen(
@@ -68,16 +70,16 @@ def serving(folder: Path) -> Iterator[Serve]:
     ) as process:
         try:
             assert process.stdout is not None
-            told = json.loads(process.stdout.readline() or b"{}")
-            where = urlsplit(told["url"])
-            yield Serve(process, Address(str(where.hostname), int(where.port or 0), told["key"]))
+            started = json.loads(process.stdout.readline() or b"{}")
+            url = urlsplit(started["url"])
+            yield RunningServer(process, Address(str(url.hostname), int(url.port or 0), started["key"]))
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(STOP_SECONDS_MAX)
 
 
 def measure(run: HttpRun) -> HttpResult:
-    """Single events, then batches, into a fresh folder."""
+    """Send single events, then batches, into a new folder."""
     with serving(Path(run.folder)) as server:
         single = run_step("load", _load(server, run, 1, SINGLE_CONNECTIONS, 0, 12_000), LoadResult)
         batches = run_step("load", _load(server, run, EVENTS_PER_BATCH, BATCH_CONNECTIONS, 1, 120_000), LoadResult)
@@ -86,7 +88,7 @@ def measure(run: HttpRun) -> HttpResult:
 
 
 def measure_reads(run: ReadRun) -> list[Latencies]:
-    """Current usage and budget over HTTP on a filled folder, alone and while batches come in."""
+    """Read current usage and budgets over HTTP on a filled folder, alone and while batches come in."""
     measured = []
     asked, budgeted = customers_asked(run), budgeted_customers(run)
     paths = {
@@ -109,7 +111,7 @@ def measure_reads(run: ReadRun) -> list[Latencies]:
 
 
 def _wait_until_folding(folder: Path) -> None:
-    """Until what the load sends is folded: making its events takes a while."""
+    """Wait until events of the load are folded: making them takes a while before it sends any."""
     position = FoldedPositionReader(folder)
     first, until = position.read(), time.monotonic() + STOP_SECONDS_MAX
     while position.read() == first:
@@ -120,7 +122,12 @@ def _wait_until_folding(folder: Path) -> None:
 
 
 def _load(
-    server: Serve, run: HttpRun, events_per_request: int, connections: int, number: int, events_per_second_max: int
+    server: RunningServer,
+    run: HttpRun,
+    events_per_request: int,
+    connections: int,
+    number: int,
+    events_per_second_max: int,
 ) -> LoadRun:
     return LoadRun(
         address=server.address,

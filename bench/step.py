@@ -1,7 +1,6 @@
 """One measurement in a process of its own: `python -m bench.step NAME CORES`, parameters on stdin, result on stdout.
 
-Processes that this one starts import this module too, before they do anything: that is how appends are watched in the
-intake process.
+Child processes import this module too, before anything else, so that appends are measured in the intake process.
 """
 
 from __future__ import annotations
@@ -23,23 +22,13 @@ if APPEND_FILE_VARIABLE in os.environ:
 
 
 def main(name: str, cores: int) -> None:
-    """Measure and print."""
+    """Run one measurement and print its result as JSON."""
     pin(cores)
-    # Imported once the process is pinned: libraries look at the cores they have when they are loaded.
-    from bench import (
-        chain,
-        endurance,
-        http_load,
-        kafka_consuming,
-        kafka_polling,
-        kafka_records,
-        listing,
-        profile_of_chain,
-        reads,
-        rebuilding,
-        serving,
-        stored,
-    )
+    # Imported only after the process is pinned, because libraries count their cores when they are loaded.
+    from bench import chain, endurance, http_load, listing, profile_of_chain, reads, rebuilding, serving, stored
+    from bench.kafka import consuming as kafka_consuming
+    from bench.kafka import polling as kafka_polling
+    from bench.kafka import records as kafka_records
 
     steps: dict[str, tuple[Any, Any]] = {
         "fill": (stored.fill, stored.Filling),
@@ -60,12 +49,12 @@ def main(name: str, cores: int) -> None:
     }
     measure, parameters = steps[name]
     given = msgspec.json.decode(sys.stdin.buffer.read(), type=parameters)
-    # What the engine says about itself goes to stderr: only the result goes where it is awaited.
-    answering = os.fdopen(os.dup(1), "wb")
+    # Only the result goes to the original stdout; output of the engine goes to stderr.
+    output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     gc.collect()
-    with answering:
-        answering.write(msgspec.json.encode(measure(given)))
+    with output:
+        output.write(msgspec.json.encode(measure(given)))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
-"""A data folder in which much is stored already, made in seconds through the classes that the engine itself uses.
+"""Data folders with many stored ids and rows, made in seconds by the engine's own classes.
 
-1. A real engine makes the folder and takes one event for each million ids, so that positions and their running
-   hashes exist.
-2. The identity index is filled by `IdentityIndex.add` at those positions: random hashes, and among them, anywhere, the
-   real ones of the events that are sent again later.
-3. Usage rows are made inside DuckDB, sorted by (scope, customer, time) into a generation, with their rollups per day.
-   Their locators are negative: no log record stands behind them.
+1. A real engine creates the folder and takes one event for each million ids, for positions with running hashes.
+2. The identity index is filled by `IdentityIndex.add` at those positions, with random hashes, and with the real ones of
+   events that are sent again later spread among them.
+3. Usage rows are made inside DuckDB, sorted by (scope, customer, time) into a generation, with their rollups by day.
+   Their locators are negative, because they have no log records.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ import duckdb
 import msgspec
 import numpy as np
 
+from bench.bench_settings import engine_settings
 from bench.events import DAYS, NDJSON, PROVIDERS_AND_MODELS, SOURCES, bodies, event_lines, midnight
-from bench.settings_of_runs import engine_settings
 from consumers.bootstrap import open_engine
 from consumers.embedded.data_folder import DataFolder
 from consumers.intake.intake import IntakeRequest
@@ -43,7 +42,7 @@ _BODY_EVENTS: Final = 10_000
 
 
 class Filling(msgspec.Struct, frozen=True):
-    """What a folder is to hold before anything is measured."""
+    """The contents of a folder before anything is measured."""
 
     folder: str
     ids: int
@@ -53,7 +52,9 @@ class Filling(msgspec.Struct, frozen=True):
     seed: int
 
 
-class Filled(msgspec.Struct, frozen=True):
+class FillResult(msgspec.Struct, frozen=True):
+    """The contents of a filled folder, and the time it took."""
+
     ids: int
     rows: int
     runs: int
@@ -62,12 +63,12 @@ class Filled(msgspec.Struct, frozen=True):
 
 
 def known_lines(filling: Filling) -> list[bytes]:
-    """The events among the stored ids whose bytes are known."""
+    """The events behind the known ones of the stored ids."""
     return event_lines(filling.known_events, filling.customers, filling.seed, midnight(datetime.now(UTC)))
 
 
-def fill(filling: Filling) -> Filled:
-    """Make the folder; it must not exist yet."""
+def fill(filling: Filling) -> FillResult:
+    """Make a folder that does not exist yet."""
     folder = Path(filling.folder)
     positions, log_id = _positions(folder, filling)
     started = datetime.now(UTC)
@@ -78,20 +79,20 @@ def fill(filling: Filling) -> Filled:
     if filling.rows:
         _fill_rows(folder, filling)
     ended = datetime.now(UTC)
-    return Filled(
+    return FillResult(
         filling.ids, filling.rows, runs, (between - started).total_seconds(), (ended - between).total_seconds()
     )
 
 
 def _positions(folder: Path, filling: Filling) -> tuple[list[tuple[int, bytes]], str]:
-    """Make the folder with enough log positions; answer them with their running hashes, and the log's id."""
+    """Create the folder with enough log positions; return them with their running hashes, and the log's id."""
     wanted = max(1, -(-filling.ids // IDS_PER_POSITION))
     lines = event_lines(wanted, filling.customers, filling.seed + 1, midnight(datetime.now(UTC)))
     with open_engine(engine_settings(folder)) as engine:
         for line in lines:
             receipt = engine.intake.submit(IntakeRequest(DEFAULT_SCOPE, NDJSON, line)).result(WAIT_SECONDS_MAX)
         if not engine.wait_folded(receipt.position, WAIT_SECONDS_MAX):
-            raise TimeoutError("the first events of a bench folder were not folded")
+            raise TimeoutError("the first events of a bench folder were not folded in time")
         rows = (
             engine.read_side.database.cursor()
             .execute("SELECT position, running_hash FROM log_records ORDER BY position DESC LIMIT ?", [wanted])
@@ -103,7 +104,7 @@ def _positions(folder: Path, filling: Filling) -> tuple[list[tuple[int, bytes]],
 
 def _fill_index(folder: Path, filling: Filling, positions: Sequence[tuple[int, bytes]], log_id: str) -> int:
     settings = engine_settings(folder)
-    index_folder = DataFolder(folder).current_read() / "identity"
+    index_folder = DataFolder(folder).current_read_folder() / "identity"
     discard_index(index_folder)
     index = IdentityIndex.open(
         index_folder,
@@ -135,18 +136,18 @@ def _known_claims(folder: Path, filling: Filling) -> tuple[U64, U64]:
     log = SQLiteEventLog(DataFolder(folder).log)
     seed = log_creation(log).hash_seed
     log.close()
-    facts = DecodingContext(DEFAULT_SCOPE, seed, datetime.now(UTC))
+    context = DecodingContext(DEFAULT_SCOPE, seed, datetime.now(UTC))
     hashes, digests = [np.empty(0, dtype=np.uint64)], [np.empty(0, dtype=np.uint64)]
     for body in bodies(known_lines(filling), _BODY_EVENTS):
-        typed = decode_body(NDJSON, body, facts).typed
+        typed = decode_body(NDJSON, body, context).typed
         hashes.append(np.asarray(typed.column("identity")))
         digests.append(np.asarray(typed.column("content")))
     return np.concatenate(hashes), np.concatenate(digests)
 
 
 def _fill_rows(folder: Path, filling: Filling) -> None:
-    """Rows into one compacted generation beside the open one, and their days into another."""
-    path = DataFolder(folder).current_read() / "store.duckdb"
+    """Insert rows into one compacted generation beside the open one, and their rollups into another."""
+    path = DataFolder(folder).current_read_folder() / "store.duckdb"
     database = DuckDBDatabase.open(path, DuckDBOptions("4GB", 2))
     cursor = database.cursor()
     cursor.execute("BEGIN")
@@ -156,7 +157,7 @@ def _fill_rows(folder: Path, filling: Filling) -> None:
     rows, days = _compacted(cursor, "rows"), _compacted(cursor, "days")
     first = midnight(datetime.now(UTC)) - timedelta(days=DAYS)
     for low in range(0, filling.rows, ROWS_PER_INSERT):
-        # A range of customers at a time, so that the whole stands sorted though no sort is larger than one piece.
+        # One range of customers at a time, so that the whole is sorted although no sort is larger than one range.
         high = min(filling.rows, low + ROWS_PER_INSERT)
         bounds = [low, high, filling.customers, filling.rows, scope_key, first]
         cursor.execute(_ROWS.format(table=rows, kinds=kinds), bounds)
@@ -175,7 +176,7 @@ def _compacted(cursor: duckdb.DuckDBPyConnection, kind: GenerationKind) -> str:
 
 
 def _add_customers(cursor: duckdb.DuckDBPyConnection, scope_key: int, customers: int) -> None:
-    """Those that have no event yet, so that every number from 0 has a customer; keys go on from those given."""
+    """Add the customers without an event, so that every number from 0 has one; keys continue the existing ones."""
     cursor.execute(
         """INSERT INTO customers
         SELECT (SELECT coalesce(max(customer_key), 0) FROM customers) + row_number() OVER (ORDER BY name), ?, name, 1
@@ -186,7 +187,7 @@ def _add_customers(cursor: duckdb.DuckDBPyConnection, scope_key: int, customers:
 
 
 def _kind_keys(cursor: duckdb.DuckDBPyConnection) -> str:
-    """An SQL list of the keys of all kinds that events have, made where they are missing."""
+    """An SQL list of the keys of all series (type, provider, model) of events; missing ones are added."""
     keys = []
     for provider, model in PROVIDERS_AND_MODELS:
         named = [provider.decode(), model.decode()]
@@ -200,7 +201,7 @@ def _kind_keys(cursor: duckdb.DuckDBPyConnection) -> str:
     return f"[{', '.join(keys)}]"
 
 
-#: Values that look like those of events and pack like them; row n belongs to customer n * customers / rows.
+#: Values that resemble those of events and compress alike; row n belongs to customer n * customers / rows.
 _ROWS: Final = f"""
     INSERT INTO {{table}} BY NAME
     WITH numbered AS (

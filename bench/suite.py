@@ -1,4 +1,4 @@
-"""What is measured, in which sizes, one after the other: never two measurements at a time."""
+"""The suite of measurements and their sizes. They run one after the other, never two at a time."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Final
 
 import msgspec
 
-from bench import kafka_running
 from bench.chain import ChainResult, ChainRun
 from bench.endurance import EnduranceRun, Stage
-from bench.kafka_running import KafkaResult
+from bench.kafka import running as kafka_running
+from bench.kafka.running import KafkaResult
 from bench.listing import ListResult, ListRun
 from bench.processes import run_step
 from bench.profile_of_chain import Profile, ProfileRun
 from bench.reads import Latencies, ReadRun
 from bench.rebuilding import RebuildResult, RebuildRun, Space
 from bench.serving import HttpResult, HttpRun
-from bench.stored import Filled, Filling
+from bench.stored import Filling, FillResult
 
 CHAIN: Final = "chain"
 PROFILE: Final = "profile"
@@ -34,15 +34,15 @@ LIST: Final = "list"
 QUESTIONS: Final = (CHAIN, PROFILE, REBUILD, READS, LIST, HTTP, KAFKA, ENDURANCE)
 
 CUSTOMERS: Final = 10_000
-KNOWN_SHARE: Final = 100  # one event in so many was sent before
+KNOWN_SHARE: Final = 100  # one in this many events was sent before
 CHAIN_RUNS: Final = 3
 ENDURED_PIECES: Final = 5
-#: Events, and how many come together: in bulk, and as many as a busy server gets one by one between two commits.
-PROFILED: Final = ((100_000, 10_000), (2_000, 20))
+#: Events, and events per body: bulk, and as many single events as a busy server gets between two commits.
+PROFILE_SIZES: Final = ((100_000, 10_000), (2_000, 20))
 
 
 class Sizes(msgspec.Struct, frozen=True):
-    """`rows_max`: so many rows are filled in at most, however many ids are. `disk_bytes`: what must be free."""
+    """The sizes of one form of the suite. At most `rows_max` rows are filled in; `disk_bytes` must be free."""
 
     name: str
     ids: tuple[int, ...]
@@ -53,7 +53,7 @@ class Sizes(msgspec.Struct, frozen=True):
     customers_listed: int  # with one row each
     seconds_read: float
     seconds_http: float
-    endured: int  # events; 0: not asked unless by name
+    endured: int  # events; 0: no endurance run
     disk_bytes: int
 
 
@@ -75,8 +75,8 @@ FULL: Final = Sizes(
 )
 
 
-class ReadsOf(msgspec.Struct, frozen=True):
-    """How customers were asked about, and how many there were."""
+class ReadResult(msgspec.Struct, frozen=True):
+    """The latencies of reads, and the numbers of customers and rows that were stored."""
 
     customers: int
     rows: int
@@ -84,108 +84,110 @@ class ReadsOf(msgspec.Struct, frozen=True):
 
 
 class Measured(msgspec.Struct):
-    """Everything that was asked for; empty or None where it was not."""
+    """All results; empty or None for questions that were not asked."""
 
     sizes: str
     seed: int
-    filled: list[Filled] = msgspec.field(default_factory=list)
+    filled: list[FillResult] = msgspec.field(default_factory=list)
     chain: list[ChainResult] = msgspec.field(default_factory=list)
     profiles: list[Profile] = msgspec.field(default_factory=list)
     rebuild: RebuildResult | None = None
     space: Space | None = None
-    reads: list[ReadsOf] = msgspec.field(default_factory=list)
+    reads: list[ReadResult] = msgspec.field(default_factory=list)
     listed: ListResult | None = None
     http: HttpResult | None = None
     endurance: list[Stage] = msgspec.field(default_factory=list)
     kafka: KafkaResult | None = None
 
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 class DiskTooSmall(Exception):
-    """There is less free than the folders of a run may take."""
+    """The disk has less free space than the folders of a run may need."""
 
 
-def measure(sizes: Sizes, questions: frozenset[str], seed: int, below: Path | None, tell: Tell) -> Measured:
-    """Measure in temporary folders below `below`; `tell` hears what is going on."""
+def measure(sizes: Sizes, questions: frozenset[str], seed: int, below: Path | None, report: Report) -> Measured:
+    """Measure in temporary folders below `below`; `report` is called with each step."""
     measured = Measured(sizes.name, seed)
     with tempfile.TemporaryDirectory(prefix="meterfold-bench-", dir=below) as name:
         free = shutil.disk_usage(name).free
         if free < sizes.disk_bytes:
             raise DiskTooSmall(
-                f"{name} has {free >> 30} GB free and {sizes.disk_bytes >> 30} GB may be needed; give --folder DIR"
+                f"{name} has {free >> 30} GB free, but {sizes.disk_bytes >> 30} GB may be needed; use --folder DIR"
             )
         if questions & {CHAIN, PROFILE, REBUILD}:
-            _chains(measured, sizes, questions, seed, Path(name), tell)
+            _chains(measured, sizes, questions, seed, Path(name), report)
         if READS in questions:
             for customers in sizes.customers_read:
-                measured.reads.append(_reads(sizes, customers, seed, Path(name), tell))
+                measured.reads.append(_reads(sizes, customers, seed, Path(name), report))
         if LIST in questions:
             with _folder(Path(name), "list") as folder:
-                tell(f"/customer/list at {sizes.customers_listed:,} customers: pages, then everybody")
+                report(f"/customer/list at {sizes.customers_listed:,} customers: single pages, then the whole list")
                 listed = Filling(str(folder), 0, sizes.customers_listed, sizes.customers_listed, 0, seed)
                 measured.listed = run_step("list", ListRun(listed, sizes.seconds_read / 2), ListResult)
         if HTTP in questions:
             with _folder(Path(name), "http") as folder:
-                tell(f"HTTP: single events and batches, {sizes.seconds_http:g} s each")
+                report(f"HTTP: single events and batches, {sizes.seconds_http:g} s each")
                 run = HttpRun(str(folder), sizes.seconds_http, CUSTOMERS, seed)
                 measured.http = run_step("http", run, HttpResult)
         if ENDURANCE in questions and sizes.endured:
             with _folder(Path(name), "endurance") as folder:
-                tell(f"{sizes.endured:,} events in, then verify, then rebuild")
+                report(f"{sizes.endured:,} events in, then verify, then rebuild")
                 enduring = EnduranceRun(str(folder), sizes.endured, ENDURED_PIECES, CUSTOMERS, seed)
                 measured.endurance = run_step("endure", enduring, list[Stage])
                 measured.endurance.append(run_step("endure rebuild", enduring, Stage))
         if KAFKA in questions:
             with _folder(Path(name), "kafka") as folder:
-                measured.kafka = kafka_running.measure(folder, sizes.events, CUSTOMERS, seed, tell)
+                measured.kafka = kafka_running.measure(folder, sizes.events, CUSTOMERS, seed, report)
     return measured
 
 
-def _chains(measured: Measured, sizes: Sizes, questions: frozenset[str], seed: int, below: Path, tell: Tell) -> None:
+def _chains(
+    measured: Measured, sizes: Sizes, questions: frozenset[str], seed: int, below: Path, report: Report
+) -> None:
     for number, ids in enumerate(sizes.ids if CHAIN in questions else sizes.ids[:1]):
         with _folder(below, f"ids-{ids}") as folder:
             known = CHAIN_RUNS * sizes.events // KNOWN_SHARE
             filling = Filling(str(folder), ids, min(ids, sizes.rows_max), CUSTOMERS, known, seed)
-            tell(f"storing {ids:,} ids and {filling.rows:,} rows")
-            measured.filled.append(run_step("fill", filling, Filled))
+            report(f"storing {ids:,} ids and {filling.rows:,} rows")
+            measured.filled.append(run_step("fill", filling, FillResult))
             last = number == len(sizes.ids) - 1
             for run_number, (cores, compacting) in enumerate(((1, False), (2, False), (2, True))):
-                tell(f"{sizes.events:,} events in, {cores} core(s){', compacting' if compacting else ''}")
+                report(f"{sizes.events:,} events in, {cores} core(s){', compacting' if compacting else ''}")
                 known_each = sizes.events // KNOWN_SHARE
                 run = ChainRun(filling, sizes.events, known_each, run_number, compacting, limits=run_number == 0)
                 measured.chain.append(run_step("chain", run, ChainResult, cores))
                 if CHAIN not in questions and REBUILD not in questions:
                     break
             if PROFILE in questions and (last or CHAIN not in questions):
-                tell("where the time goes")
-                for events, events_per_body in PROFILED:
+                report("where the time goes")
+                for events, events_per_body in PROFILE_SIZES:
                     profile_run = ProfileRun(filling, events, events_per_body)
                     measured.profiles.append(run_step("profile", profile_run, Profile, 1))
             if REBUILD in questions and number == 0:
-                tell("rebuilding from the first record, then measuring files")
+                report("rebuilding from the first record, then measuring files")
                 of_folder = RebuildRun(str(folder))
                 measured.rebuild = run_step("rebuild", of_folder, RebuildResult, 1)
                 measured.space = run_step("space", of_folder, Space)
 
 
-def _reads(sizes: Sizes, customers: int, seed: int, below: Path, tell: Tell) -> ReadsOf:
+def _reads(sizes: Sizes, customers: int, seed: int, below: Path, report: Report) -> ReadResult:
     with _folder(below, f"customers-{customers}") as folder:
         rows = customers * sizes.rows_per_customer
         filling = Filling(str(folder), 0, rows, customers, 0, seed)
-        tell(f"storing {rows:,} rows of {customers:,} customers")
-        run_step("fill", filling, Filled)
-        tell("reads: functions, then HTTP, alone and while events come in")
+        report(f"storing {rows:,} rows of {customers:,} customers")
+        run_step("fill", filling, FillResult)
+        report("reads: functions, then HTTP, alone and while events come in")
         run = ReadRun(filling, sizes.seconds_read)
-        return ReadsOf(
+        return ReadResult(
             customers, rows, [*run_step("reads", run, list[Latencies]), *run_step("http reads", run, list[Latencies])]
         )
 
 
 @contextmanager
 def _folder(below: Path, name: str) -> Iterator[Path]:
-    """A folder that is gone at the end, so that the disk holds one at a time."""
+    """A folder that is removed at the end, so that the disk holds one at a time."""
     folder = below / name
     try:
         yield folder

@@ -1,4 +1,4 @@
-"""Measurements as tables for people: one for each question, with the ratios that outlive the machine."""
+"""Tables of the measurements, one for each question, with ratios that depend little on the machine."""
 
 from __future__ import annotations
 
@@ -9,27 +9,26 @@ from rich.table import Table
 
 from bench.chain import ChainResult
 from bench.endurance import Stage
-from bench.kafka_running import KafkaResult
-from bench.kafka_tables import KAFKA_CAPTION, KAFKA_HEADINGS, kafka_memory, kafka_rows, kafka_title
+from bench.kafka.running import KafkaResult
+from bench.kafka.tables import KAFKA_CAPTION, KAFKA_HEADINGS, kafka_memory, kafka_rows, kafka_title
 from bench.listing import ListResult
 from bench.profile_of_chain import Profile
 from bench.reads import Latencies
 from bench.rebuilding import RebuildResult, Space
 from bench.serving import HttpResult
-from bench.suite import Measured, ReadsOf
+from bench.suite import Measured, ReadResult
 
 _MEBIBYTE: Final = 1024 * 1024
-#: Headings over names; numbers are under all others.
+#: Headings of columns with names; all others have numbers.
 _NAMES: Final = frozenset(
     ("", "stage", "part", "process", "question", "through", "requests", "outcomes", "records", "reader")
 )
 _CHAIN_CAPTION: Final = (
     "Stored ids: random hashes in the real index, at positions of the log. Stored rows: made in DuckDB, sorted, with "
-    "their days; no log records stand behind them. One core: owner and intake process on it together. * while rows, "
-    "rollups, index and store are compacted and checkpointed. Alone: msgspec decoding the same lines, and DuckDB "
-    "inserting the same rows as Arrow with a commit every 10,000, both on one core in the run above. Writes: bodies of "
-    "10,000, six under way, and single events between them, from sending to counted. Bounds: append 500 ms, write "
-    "1,500 ms."
+    "their days, without log records. One core: owner and intake process share it. *: during compaction and "
+    "checkpoints of rows, rollups, index and store. Alone: msgspec decoding the same lines, and DuckDB inserting the "
+    "same rows as Arrow with a commit every 10,000, both on one core in the run above. Writes: bodies of 10,000, six "
+    "in flight, and single events between them, from sending to counted. Bounds: append 500 ms, write 1,500 ms."
 )
 
 
@@ -57,8 +56,9 @@ def tables_of(measured: Measured) -> Iterator[Table]:
 
 
 def chain_table(measured: Measured) -> Table:
+    """(a) Throughput of the chain."""
     size = measured.chain[0].bytes_per_event
-    title = f"(a) NDJSON bytes in, counted and committed with a row each; {size:.0f} bytes an event, 1% sent before"
+    title = f"(a) NDJSON bytes in, counted and committed with a row each; {size:.0f} bytes per event, 1% sent before"
     table = _table(
         title,
         (
@@ -81,7 +81,7 @@ def chain_table(measured: Measured) -> Table:
 
 def _chain_row(result: ChainResult, measured: Measured) -> Sequence[str]:
     limits = next(one for one in measured.chain if one.ids == result.ids and one.decode_only)
-    fewest = next(one for one in measured.chain if (one.cores, one.compactions > 0) == _kind(result, measured))
+    fewest = next(one for one in measured.chain if (one.cores, one.compactions > 0) == _configuration(result, measured))
     stored_rows = next((one.rows for one in measured.filled if one.ids == result.ids), 0)
     right = result.duplicates == result.duplicates_sent and result.counted >= result.events - result.duplicates_sent
     return (
@@ -98,13 +98,15 @@ def _chain_row(result: ChainResult, measured: Measured) -> Sequence[str]:
     )
 
 
-def _kind(result: ChainResult, measured: Measured) -> tuple[int, bool]:
-    kinds = {(one.cores, one.compactions > 0) for one in measured.chain}
-    kind = (result.cores, result.compactions > 0)
-    return kind if kind in kinds else (result.cores, False)
+def _configuration(result: ChainResult, measured: Measured) -> tuple[int, bool]:
+    """The cores of a run, and whether it was compacting."""
+    configurations = {(one.cores, one.compactions > 0) for one in measured.chain}
+    configuration = (result.cores, result.compactions > 0)
+    return configuration if configuration in configurations else (result.cores, False)
 
 
 def profile_table(profile: Profile) -> Table:
+    """A profile of the chain, by stages."""
     rows = []
     for half in ("intake", "fold"):
         shares = [share for share in profile.stages if share.half == half]
@@ -112,14 +114,14 @@ def profile_table(profile: Profile) -> Table:
             longest = f"{one.longest_ms:.1f}" if one.longest_ms else ""
             rows.append((half, one.stage, f"{one.microseconds:.2f}", _share(one.microseconds, profile), longest))
         whole = sum(share.microseconds for share in shares)
-        rows.append((half, "[bold]all of it[/bold]", f"{whole:.2f}", _share(whole, profile), ""))
+        rows.append((half, "[bold]total[/bold]", f"{whole:.2f}", _share(whole, profile), ""))
     title = (
-        f"profile of the chain, {profile.events_per_body:,} events at a time: {profile.microseconds:,.2f} us an event "
+        f"profile of the chain, {profile.events_per_body:,} events at a time: {profile.microseconds:,.2f} us per event "
         "on one core, stage after stage"
     )
     table = _table(title, ("", "stage", "us/event", "share", "longest call ms"), rows)
     if profile.not_found:
-        table.caption = f"Not found in the engine any more: {', '.join(profile.not_found)}"
+        table.caption = f"Not found in the engine: {', '.join(profile.not_found)}"
     return table
 
 
@@ -128,6 +130,7 @@ def _share(microseconds: float, profile: Profile) -> str:
 
 
 def rebuild_table(result: RebuildResult) -> Table:
+    """(b) Throughput of a rebuild."""
     return _table(
         "(b) rebuild from the first record, one core",
         ("events", "events/s", "plain GROUP BY rows/s", "rebuild : GROUP BY", "peak MiB"),
@@ -143,7 +146,8 @@ def rebuild_table(result: RebuildResult) -> Table:
     )
 
 
-def reads_table(reads: ReadsOf) -> Table:
+def reads_table(reads: ReadResult) -> Table:
+    """(c) Latency of reads."""
     title = f"(c) reads at {reads.customers:,} customers, {reads.rows:,} rows"
     headings = ("question", "through", "events/s meanwhile", "p50 ms", "p99 ms", "longest ms", "p99 : alone")
     alone = {(one.question, one.through): one.p99 for one in reads.latencies if not one.ingesting}
@@ -161,20 +165,22 @@ def _read_row(one: Latencies, alone: float) -> Sequence[str]:
 
 
 def list_table(result: ListResult) -> Table:
+    """(g) Latency and memory of `/customer/list`."""
     stream = result.stream
     rows = [
         (f"page {one.page:,}", *(f"{seconds * 1e3:,.1f}" for seconds in (one.p50, one.p99, one.longest)), "", "", "")
         for one in result.pages
     ]
     sizes = (stream.sent_bytes, stream.owner_bytes_before, stream.owner_bytes_after)
-    told = (f"{size / _MEBIBYTE:,.0f}" for size in sizes)
-    rows.append(("everybody in one stream", f"{stream.seconds * 1e3:,.0f}", "", "", *told))
+    mebibytes = (f"{size / _MEBIBYTE:,.0f}" for size in sizes)
+    rows.append(("all customers in one stream", f"{stream.seconds * 1e3:,.0f}", "", "", *mebibytes))
     title = f"(g) /customer/list over HTTP at {result.customers:,} customers, each on a budget of its own"
     headings = ("question", "p50 ms", "p99 ms", "longest ms", "MiB sent", "owner's peak MiB before", "and after")
     return _table(title, headings, rows)
 
 
 def http_table(result: HttpResult) -> Table:
+    """(d) Throughput of HTTP intake."""
     rows = []
     for name, load in (("single events", result.single), ("batches of 1,000", result.batches)):
         others = sum(count for status, count in load.statuses.items() if status != "200")
@@ -192,32 +198,35 @@ def http_table(result: HttpResult) -> Table:
 
 
 def kafka_table(result: KafkaResult) -> Table:
+    """(f) Throughput of consuming from Kafka."""
     table = _table(kafka_title(result), KAFKA_HEADINGS, list(kafka_rows(result)))
     table.caption = KAFKA_CAPTION
     return table
 
 
 def space_table(space: Space) -> Table:
+    """(e) Space on disk per event."""
     parts = (
         ("log", space.log),
         ("rows", space.rows),
         ("rollups", space.rollups),
         ("index", space.index),
         ("the rest of the read store", space.other),
-        ("all", space.total),
+        ("total", space.total),
     )
     rows = [(name, f"{size / space.events:.1f}", f"{size / space.total:.1%}") for name, size in parts]
-    title = f"(e) bytes on disk an event, {space.events:,} events, compacted and checkpointed"
+    title = f"(e) bytes on disk per event, {space.events:,} events, compacted and checkpointed"
     return _table(title, ("part", "bytes/event", "share"), rows)
 
 
 def endurance_table(stages: Sequence[Stage]) -> Table:
+    """Memory as events accumulate."""
     rows = [
         (one.name, f"{one.events:,}", f"{one.per_second:,.0f}", f"{one.anonymous_bytes / _MEBIBYTE:,.0f}", one.findings)
         for one in stages
     ]
     headings = ("stage", "events then", "events/s", "most memory MiB", "findings")
-    return _table("endurance: memory beside the events in the folder", headings, [[*map(str, row)] for row in rows])
+    return _table("endurance: memory by events in the folder", headings, [[*map(str, row)] for row in rows])
 
 
 def _memory(measured: Measured) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,7 @@
-"""Clocks around functions of the engine, put there from outside: what is not measured costs nothing.
+"""Timing of the engine's functions by wrappers that are put around them here, so that the engine has none itself.
 
-A hook is named `module:function` or `module:Class.method`. A function is replaced in every module that imported it.
-Time is counted once: what a hooked function spends in another hooked one belongs to that one.
+A target is named `module:function` or `module:Class.method`. A function is replaced in every module that imported it.
+Time is counted once: the time that a hooked function spends in another hooked one counts only for the other.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import msgspec
 _ROOMS: Final = ("domain", "projections", "consumers", "api")
 
 
-class Spent(msgspec.Struct):
-    """Seconds in one stage, without those of stages inside it; `longest` with them."""
+class StageTime(msgspec.Struct):
+    """The seconds in one stage without stages inside it; `longest` is one call with them."""
 
     seconds: float = 0.0
     calls: int = 0
@@ -30,15 +30,16 @@ class Spent(msgspec.Struct):
 
 
 class Stopwatch:
-    """Stages by name. Threads may be measured at the same time."""
+    """The times of stages by name. Several threads may be measured at the same time."""
 
     def __init__(self) -> None:
-        self.stages: dict[str, Spent] = {}
+        self.stages: dict[str, StageTime] = {}
         self.not_found: list[str] = []
         self._local = threading.local()
 
     @contextmanager
     def measuring(self, stage: str) -> Iterator[None]:
+        """Add the time within the context to a stage."""
         inner: list[float] = self._local.__dict__.setdefault("inner", [])
         inner.append(0.0)
         started = time.perf_counter()
@@ -46,7 +47,7 @@ class Stopwatch:
             yield
         finally:
             seconds = time.perf_counter() - started
-            spent = self.stages.setdefault(stage, Spent())
+            spent = self.stages.setdefault(stage, StageTime())
             spent.seconds += seconds - inner.pop()
             spent.calls += 1
             spent.longest = max(spent.longest, seconds)
@@ -54,7 +55,7 @@ class Stopwatch:
                 inner[-1] += seconds
 
     def hook(self, stage: str, *targets: str) -> None:
-        """Measure these functions as `stage`; one that is not there (any more) is noted in `not_found`."""
+        """Measure these functions as `stage`; one that does not exist is added to `not_found`."""
         for target in targets:
             found = _found(target)
             if found is None:
@@ -73,14 +74,14 @@ class Stopwatch:
 
 
 class LongestCall:
-    """Keeps the longest call of a method in a small file, so that another process can ask for it."""
+    """Writes the duration of the longest call of a method to a file, for another process to read."""
 
     def __init__(self, target: str, path: Path) -> None:
         self._path = path
         self._longest = 0.0
         found = _found(target)
         if found is None:
-            raise LookupError(f"{target} is not there to be measured")
+            raise LookupError(f"{target} does not exist and cannot be measured")
         owner, name, original = found
         _replace(owner, name, original, self._watched(original))
 

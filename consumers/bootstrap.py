@@ -1,10 +1,11 @@
-"""The only place that builds an engine from settings.
+"""Composition root: the only place that builds an engine or a Kafka consumer from settings.
 
-1. Make the data folder and own it; nobody else may write its read store.
-2. Open the log and the key store; write the log's first record if it is empty.
-3. Open the read side: it must be a fold of this very log, and is caught up where it lags.
-4. Start intake, the fold, and on request what a running engine owes itself.
-5. See that a first admin key exists, and keep it in the folder.
+1. Create the data folder and acquire it; no other process may write its read store.
+2. Open the log and the key store; write the log's first record if the log is empty.
+3. Open the read side. It must be a fold of this very log; where it is behind, it catches up.
+4. Start intake and the projector thread.
+5. Ensure that a first admin key exists, and keep it in the folder.
+6. When serving, start the scheduled jobs and the Kafka consumers.
 """
 
 from __future__ import annotations
@@ -43,9 +44,9 @@ from consumers.kafka.consumer.process import (
     stopping_on_signals,
     tune_memory,
 )
-from consumers.kafka.consumer.reporting import ConsumerReporting
+from consumers.kafka.consumer.reporting import ConsumerReporter
 from consumers.kafka.consumer.status import ConsumerStatus, StatusFile
-from consumers.log_output import configure_messages
+from consumers.log_output import configure_logging
 from consumers.prices.library import resolve_prices
 from consumers.settings import Settings
 from domain.customers.personal_keys import PersonalKeys
@@ -60,13 +61,13 @@ from projections.folding.recovery import log_creation
 
 Clock = Callable[[], datetime]
 Randomness = Callable[[int], bytes]
-Told = Callable[[OperationStep], None]
+OnStep = Callable[[OperationStep], None]
 
 _logger = structlog.get_logger("meterfold.start")
 
 
 def system_clock() -> datetime:
-    """Now, in UTC."""
+    """Return the current instant, in UTC."""
     return datetime.now(UTC)
 
 
@@ -77,26 +78,26 @@ def open_engine(
     clock: Clock = system_clock,
     randomness: Randomness = os.urandom,
     serving: bool = False,
-    on_step: Told = lambda step: None,
+    on_step: OnStep = lambda step: None,
 ) -> Iterator[EmbeddedEngine]:
-    """The engine of the data folder in `settings`; closed, with everything written, at the end.
+    """Open the engine of the data folder in `settings`; on exit write everything out and close it.
 
-    `serving`: take usage in a process of its own (unless `settings.intake_process` is off) and run what a running
-    engine owes itself. `on_step` is told how far the log is folded again, where the read store is of an older release.
-    Raises `FolderOwned`, `FolderUnusable`, and what opening log and read store raise.
+    `serving`: take usage in a separate process (unless `settings.intake_process` is off), run the scheduled jobs, and
+    start the Kafka consumers. `on_step` is called with the progress when a read store of an older release is rebuilt.
+    Raises `FolderOwned`, `FolderUnusable`, and what opening the log and the read store raise.
     """
     with ExitStack() as opened:
         folder = _owned_folder(settings, opened)
-        folder.forget_unused_reads()
+        folder.remove_unused_read_folders()
         log, keys = _opened_log(folder, randomness, opened)
         commands = _commands(log, keys, clock, randomness)
         read_side = _read_side(folder, log, keys, settings, on_step)
         intake = opened.enter_context(closing(_intake(settings, folder, log, clock, serving)))
         engine = EmbeddedEngine(settings, folder, clock, log, keys, commands, intake, read_side)
-        del read_side  # a rebuild puts another in its place, and this one closes with its last reader
+        del read_side  # a rebuild replaces it, and the old one closes only when nothing refers to it any more
         opened.callback(engine.close)
         engine.start()
-        _see_to_first_key(engine, settings)
+        _ensure_first_key(engine, settings)
         if serving:
             engine.scheduler = scheduler_of(engine)
             engine.scheduler.start()
@@ -111,7 +112,7 @@ def open_engine(
 def open_partition_appender(
     settings: Settings, *, clock: Clock = system_clock, randomness: Randomness = os.urandom
 ) -> Iterator[PartitionAppender]:
-    """What appends polls of Kafka to the log of a data folder, which it need not own; makes the log if there is none.
+    """Open the appender of Kafka records to the log of a data folder, which it need not own; create a missing log.
 
     Raises `FolderUnusable`, and what opening the log raises.
     """
@@ -133,10 +134,10 @@ def open_consumer(
     randomness: Randomness = os.urandom,
     on_status: Callable[[ConsumerStatus], None] = lambda status: None,
 ) -> Iterator[ConsumerProcess]:
-    """A consumer that appends to the log of the data folder in `settings`, which it need not own.
+    """Open a Kafka consumer that appends to the log of the data folder in `settings`, which it need not own.
 
-    `options`: which records it reads; `consumer_options` gives those of the settings. `on_status` is told what the
-    status file tells. Raises `FolderUnusable`, what opening the log raises, and `KafkaMisconfigured`.
+    `options`: which records it reads; `consumer_options` gives those of the settings. `on_status` receives every status
+    that is written to the status file. Raises `FolderUnusable`, what opening the log raises, and `KafkaMisconfigured`.
     """
     with ExitStack() as opened:
         connection = client_options(settings, CONNECTING_SECONDS_MAX)
@@ -145,7 +146,7 @@ def open_consumer(
         folded = opened.enter_context(closing(FoldedPositionReader(folder.root)))
         pressure = Backpressure(folded.read, folder.has_living_owner, settings.fold_lag_seconds_max, time.monotonic)
         status = opened.enter_context(closing(StatusFile(folder.root, options.name)))
-        reporting = ConsumerReporting(status, options.name, clock, on_status)
+        reporting = ConsumerReporter(status, options.name, clock, on_status)
         yield ConsumerProcess(
             connection | {"client_id": f"{connection['client_id']}-{options.name}"},
             group_options(settings.kafka_group, settings.kafka_session_timeout_seconds),
@@ -158,8 +159,8 @@ def open_consumer(
 
 
 def _consume_in_child(name: str, settings: Settings) -> None:
-    """The life of a consumer that the engine has started."""
-    configure_messages(settings.log_level, as_json=settings.log_json)
+    """Run a consumer in a child process of the engine until it is told to stop."""
+    configure_logging(settings.log_level, as_json=settings.log_json)
     stopping = stopping_on_signals()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     end_with_parent()
@@ -171,46 +172,44 @@ def _consume_in_child(name: str, settings: Settings) -> None:
 def rebuild_closed(
     settings: Settings, *, clock: Clock = system_clock, randomness: Randomness = os.urandom
 ) -> Iterator[OperationStep | OperationResult]:
-    """Rebuild the read side of a folder that no engine owns, without opening the one in use: it may be beyond
-    opening.
-    """
+    """Rebuild the read side of a folder that no engine owns, without opening the one in use: it may be damaged."""
     with ExitStack() as opened:
         folder = _owned_folder(settings, opened)
         log, keys = _opened_log(folder, randomness, opened)
-        fresh = yield from _folded_again(folder, log, keys, settings)
+        fresh = yield from _fold_fresh_read_side(folder, log, keys, settings)
         position, events = fresh.projector.position, fresh.store.received_events()
         fresh.close()
-        folder.use_read(fresh.folder)
+        folder.use_read_folder(fresh.folder)
         yield OperationResult("rebuild", position, position, events)
 
 
 def _read_side(
-    folder: DataFolder, log: SQLiteEventLog, keys: SQLiteKeyStore, settings: Settings, on_step: Told
+    folder: DataFolder, log: SQLiteEventLog, keys: SQLiteKeyStore, settings: Settings, on_step: OnStep
 ) -> ReadSide:
-    """The read side in use; one of an older release is replaced by one that is folded from the log."""
+    """Open the read side in use; one of an older release is replaced by one that is rebuilt from the log."""
     try:
-        return open_read_side(folder.current_read(), log, keys, settings)
+        return open_read_side(folder.current_read_folder(), log, keys, settings)
     except ReadStoreOutdated as error:
         _logger.warning("read_store_outdated", reason=str(error))
-    steps = _folded_again(folder, log, keys, settings)
+    steps = _fold_fresh_read_side(folder, log, keys, settings)
     while True:
         try:
             on_step(next(steps))
         except StopIteration as folded:
             fresh: ReadSide = folded.value
             break
-    # Durable before it is named as the one in use: the old one goes.
+    # Make it durable before it is named as the one in use: that removes the old one.
     fresh.index.checkpoint()
     fresh.database.checkpoint()
-    folder.use_read(fresh.folder)
+    folder.use_read_folder(fresh.folder)
     return fresh
 
 
-def _folded_again(
+def _fold_fresh_read_side(
     folder: DataFolder, log: SQLiteEventLog, keys: SQLiteKeyStore, settings: Settings
 ) -> Generator[OperationStep, None, ReadSide]:
-    """A fresh read side with everything that is in the log, not yet in use. One that nobody waits for is closed."""
-    fresh = open_read_side(folder.next_read(), log, keys, settings, refolding=True)
+    """Fold the whole log into a fresh read side, not yet in use; remove it when that fails or is cancelled."""
+    fresh = open_read_side(folder.new_read_folder(), log, keys, settings, refolding=True)
     try:
         head = log.head_position()
         while fresh.projector.step():
@@ -226,7 +225,7 @@ def _folded_again(
 def _owned_folder(settings: Settings, opened: ExitStack) -> DataFolder:
     folder = DataFolder(settings.data_dir)
     folder.prepare()
-    folder.own()
+    folder.acquire()
     opened.callback(folder.release)
     return folder
 
@@ -261,26 +260,26 @@ def _intake_options(settings: Settings) -> IntakeOptions:
 
 
 def _intake_of_child(path: Path, clock: Clock, options: IntakeOptions) -> tuple[Intake, Callable[[], None]]:
-    """Built in the intake process, on a connection of its own to the same log."""
+    """Build the intake inside the intake process, on its own connection to the same log."""
     log = SQLiteEventLog(path)
     return LocalIntake(log, log_creation(log).hash_seed, clock, resolve_prices, options), log.close
 
 
-def _see_to_first_key(engine: EmbeddedEngine, settings: Settings) -> None:
-    """Issue the first admin key, given or made, once; keep it where `serve` and the command line find it."""
+def _ensure_first_key(engine: EmbeddedEngine, settings: Settings) -> None:
+    """Issue the first admin key once, from the settings or generated, and keep it where the command line finds it."""
     given = None if settings.admin_key is None else settings.admin_key.get_secret_value()
     secret = given or engine.folder.first_key()
     if secret is not None and engine.authenticate(secret) is not None:
         if given is not None:
-            engine.folder.keep_first_key(given)
+            engine.folder.save_first_key(given)
         return
     try:
         issued = _first_key(engine, secret)
     except CommandRefused:
         if given is not None:
             raise
-        issued = _first_key(engine, None)  # the kept one was revoked: it never comes back
-    engine.folder.keep_first_key(issued.secret)
+        issued = _first_key(engine, None)  # the kept key was revoked, and a revoked key cannot be issued again
+    engine.folder.save_first_key(issued.secret)
     if issued.position is not None:
         engine.wait_folded(issued.position, engine.settings.write_wait_seconds_max)
 

@@ -1,4 +1,4 @@
-"""The engine as the api room sees it: one write side, one read side, and what it owes itself."""
+"""The engine as the API uses it: commands and intake to write, snapshots to read, and long-running operations."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from projections.queries.snapshot import ReadStore
 
 
 class FoldProgress(msgspec.Struct, frozen=True):
-    """How far the fold is behind the log."""
+    """Lag of the fold behind the log."""
 
-    position: int  # folded
-    head: int  # in the log
-    behind_seconds: float  # age of the oldest record not yet folded; 0 when there is none
-    failure: str | None = None  # why the fold stands still, if it does
+    position: int  # last folded position
+    head: int  # last position in the log
+    behind_seconds: float  # age of the oldest record that is not folded yet; 0 when there is none
+    failure: str | None = None  # why folding fails at present; None when it does not
 
 
 class OperationStep(msgspec.Struct, frozen=True):
-    """Progress of something that lasts: `done` of `total` in `unit`, and at the end a result."""
+    """Progress of a rebuild or verification: in this stage, `done` of `total` in `unit`."""
 
     stage: str
     done: int
@@ -34,7 +34,7 @@ class OperationStep(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One difference that `verify` found: in which view or part of the log, at which key or position, and what."""
+    """One difference found by a verification: the view or part of the log, the key or position, and both values."""
 
     where: str
     key: str
@@ -43,7 +43,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class OperationResult(msgspec.Struct, frozen=True):
-    """How it ended. `findings` is empty when all is well (and always for rebuild)."""
+    """Result of a rebuild or verification. `findings` is empty when nothing is wrong, and always for a rebuild."""
 
     operation: Literal["rebuild", "verify"]
     position: int
@@ -53,7 +53,7 @@ class OperationResult(msgspec.Struct, frozen=True):
 
 
 class Engine(Protocol):
-    """Everything one data folder can do. Safe to call from several threads."""
+    """The engine of one data folder. Safe to call from several threads."""
 
     settings: Settings
     commands: Commands
@@ -62,23 +62,25 @@ class Engine(Protocol):
     now: Callable[[], datetime]
 
     def authenticate(self, secret: str) -> ApiKeyRecord | None:
-        """The living key with this secret; None when there is none. Notes its use."""
+        """Return the active key with this secret, or None; records the time of its use."""
 
     def last_used_at(self, key_id: str) -> datetime | None:
-        """When a key was last used, to the minute; None: never. Not part of the log."""
+        """Return when a key was last used, to the minute; None if never. Not part of the log."""
 
     def wait_folded(self, position: int, timeout_seconds: float) -> bool:
-        """Wait until `position` is folded; False when it was not within the time."""
+        """Wait until `position` is folded; return False when the timeout passes first."""
 
     def folded_position(self) -> int:
-        """The last folded position. Costs nothing."""
+        """Return the last folded position, without any I/O."""
 
-    def progress(self) -> FoldProgress: ...
+    def progress(self) -> FoldProgress:
+        """Return how far the fold is behind the log."""
 
     def rebuild(self) -> Iterator[OperationStep | OperationResult]:
-        """Fold the log again from position 0 into a fresh read store and swap it in. Ends with a result."""
+        """Fold the log again from position 0 into a fresh read store and swap it in; the last item is the result."""
 
     def verify(self) -> Iterator[OperationStep | OperationResult]:
         """Fold the log again beside the live store and compare every logical view; check buffers, chain and seals."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Stop taking writes, fold what is in the log, and write out what is in memory."""

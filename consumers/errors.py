@@ -1,15 +1,15 @@
 """Exceptions of the consumers room.
 
 ConsumerError
-├── BrokerRefused       Kafka answers, and does not do what it was asked: no rights, no such topic
-├── BrokerUnreachable   no broker of Kafka answers, or not in time
-├── EngineClosing       a rebuild or a verification gives up, as the engine is being stopped
+├── BrokerRefused       Kafka answered with a refusal: missing rights, no such topic
+├── BrokerUnreachable   no Kafka broker answered in time
+├── EngineClosing       a rebuild or verification was cancelled because the engine is stopping
 ├── FolderOwned         another engine owns the data folder
-├── FolderUnusable      the data folder cannot be made, read or written
-├── IntakeFull          more is waiting than the bounds allow; try again later
-├── KafkaMisconfigured  settings of Kafka are missing or contradict each other
-├── IntakeUnavailable   the intake process is not there; what was in flight may be sent again
-└── FileUnreadable      a file to ingest, or its map, does not say what it should
+├── FolderUnusable      the data folder cannot be created, read or written
+├── IntakeFull          too many requests or bytes are pending; retry later
+├── KafkaMisconfigured  Kafka settings are missing or contradict each other
+├── IntakeUnavailable   the intake process is not running; requests in flight may be retried
+└── FileUnreadable      a file to ingest, or its map file, cannot be understood
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ class ConsumerError(Exception):
 
 
 class BrokerRefused(ConsumerError):
-    """Kafka answers, and does not do what it was asked. Trying again does not help; the message says why."""
+    """Kafka answered with a refusal. A retry does not help; the message gives the reason."""
 
 
 class BrokerUnreachable(ConsumerError):
-    """No broker of Kafka answers, or not in time. Trying again may help."""
+    """No Kafka broker answered in time. A retry may help."""
 
 
 class EngineClosing(ConsumerError):
-    """A rebuild or a verification gives up, as the engine is being stopped. What was in use stays in use."""
+    """A rebuild or verification was cancelled because the engine is stopping. The read store in use stays in use."""
 
 
 class FolderOwned(ConsumerError):
-    """Another engine owns the data folder; `owner` is what it said of itself ({"pid", "url"}), if anything."""
+    """Another engine owns the data folder; `owner` is what it announced ({"pid", "url"}), or None."""
 
     def __init__(self, message: str, owner: dict[str, Any] | None) -> None:
         super().__init__(message)
@@ -42,20 +42,20 @@ class FolderOwned(ConsumerError):
 
 
 class FolderUnusable(ConsumerError):
-    """The data folder cannot be made, read or written."""
+    """The data folder cannot be created, read or written."""
 
 
 class IntakeFull(ConsumerError):
-    """More requests or bytes are waiting for the log than the bounds allow. Nothing of the request was taken."""
+    """More requests or bytes are pending than the settings allow. Nothing of this request was taken."""
 
 
 class IntakeUnavailable(ConsumerError):
-    """The intake stopped before it answered. The request may be sent again: identities make that safe."""
+    """The intake stopped before it answered. The request may be retried: deduplication makes that safe."""
 
 
 class KafkaMisconfigured(ConsumerError):
-    """Settings of Kafka are missing or contradict each other; the message names their variables, and no secret."""
+    """Kafka settings are missing or contradict each other; the message names the variables and shows no secret."""
 
 
 class FileUnreadable(ConsumerError):
-    """A file to ingest, or its map, does not say what it should."""
+    """A file to ingest, or its map file, cannot be understood."""

@@ -1,4 +1,4 @@
-"""What the engine tells its operator while it runs: one line a message on the error stream, as text or JSON."""
+"""Logging set-up: one line per message on the error stream, as text or JSON."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sys
 import structlog
 
 
-def configure_messages(level: str, *, as_json: bool) -> None:
-    """Write messages of `level` (debug, info, warning, error) and above; those of libraries from warning on."""
+def configure_logging(level: str, *, as_json: bool) -> None:
+    """Write messages of `level` (debug, info, warning, error) and above; those of libraries from warning up."""
     number = logging.getLevelNamesMapping()[level.upper()]
     renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
     if not as_json:

@@ -1,9 +1,9 @@
-"""Check what `make` is about to need and name the line that installs what is missing.
+"""Check the requirements of `make`, and print the command that installs what is missing.
 
     python3 deploy/preflight.py [--port PORT] [--host HOST] [--kafka]
 
-Uses the standard library only, and no syntax newer than Python 3.7, so that an old Python gets a
-sentence instead of a SyntaxError. Ends with 0 when all is there, with 1 after saying what is not.
+Uses the standard library only, and no syntax newer than Python 3.7, so that an old Python prints a message instead of
+a SyntaxError. Exits with 0 if nothing is missing, and with 1 after messages otherwise.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ JAVA_SECONDS_MAX = 20
 
 
 def python_problem(version: tuple[int, ...]) -> str | None:
-    """What is wrong with this Python version, as a sentence; None when it will do."""
+    """The message for a Python version that is too old; None if it is not."""
     if version[:2] >= PYTHON_MIN:
         return None
     return (
@@ -37,14 +37,14 @@ def python_problem(version: tuple[int, ...]) -> str | None:
 
 
 def venv_problem(is_there: Callable[[str], bool]) -> str | None:
-    """What is missing for virtual environments, as a sentence; None when nothing is."""
+    """The message if a module for virtual environments is missing; None if not."""
     if is_there("venv") and is_there("ensurepip"):
         return None
     return f"Python's venv module is missing. On Debian: {DEBIAN}"
 
 
 def port_problem(host: str, port: int) -> str | None:
-    """Why the engine could not listen there, as a sentence; None when it can."""
+    """The message if the engine cannot listen on this port; None if it can."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -58,31 +58,31 @@ def port_problem(host: str, port: int) -> str | None:
     return None
 
 
-def java_problem(said: str | None) -> str | None:
-    """What is wrong with this Java, by what `java -version` said (None: there is none); None when it will do."""
-    if said is None:
+def java_problem(output: str | None) -> str | None:
+    """The message for Java by the output of `java -version` (None: no Java); None if it is new enough."""
+    if output is None:
         return f"Java {JAVA_MIN} or newer is needed for Kafka. On Debian: {DEBIAN_JAVA}"
-    version = re.search(r'version "(?:1\.)?(\d+)', said)
+    version = re.search(r'version "(?:1\.)?(\d+)', output)
     if version is not None and int(version.group(1)) >= JAVA_MIN:
         return None
-    found = "of no known version" if version is None else version.group(1)
+    found = "of an unknown version" if version is None else version.group(1)
     return f"Java {JAVA_MIN} or newer is needed for Kafka; this is {found}. On Debian: {DEBIAN_JAVA}"
 
 
 def maven_problem(found: str | None) -> str | None:
-    """What is missing to fetch Kafka, by where `mvn` was found; None when nothing is."""
+    """The message if `mvn` was not found, which fetches Kafka; None if it was."""
     return None if found else f"Maven is needed to fetch Kafka. On Debian: {DEBIAN_MAVEN}"
 
 
-def _what_java_says() -> str | None:
+def _java_version_output() -> str | None:
     program = shutil.which("java")
     if program is None:
         return None
     try:
-        said = subprocess.check_output([program, "-version"], stderr=subprocess.STDOUT, timeout=JAVA_SECONDS_MAX)
+        output = subprocess.check_output([program, "-version"], stderr=subprocess.STDOUT, timeout=JAVA_SECONDS_MAX)
     except (OSError, subprocess.SubprocessError):
         return ""
-    return said.decode(errors="replace")
+    return output.decode(errors="replace")
 
 
 def _module_is_there(name: str) -> bool:
@@ -90,16 +90,17 @@ def _module_is_there(name: str) -> bool:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Check what Meterfold needs on this machine.")
+    """Check, print a message for every problem, and return the exit status."""
+    parser = argparse.ArgumentParser(description="Check the requirements of Meterfold on this machine.")
     parser.add_argument("--host", default=os.environ.get("METERFOLD_HOST") or "127.0.0.1")
     parser.add_argument("--port", type=int, default=None, help="also check that this port is free")
-    parser.add_argument("--kafka", action="store_true", help="also check what a Kafka broker needs")
+    parser.add_argument("--kafka", action="store_true", help="also check the requirements of a Kafka broker")
     arguments = parser.parse_args()
     problems = [python_problem(sys.version_info[:2]), venv_problem(_module_is_there)]
     if arguments.port is not None:
         problems.append(port_problem(arguments.host, arguments.port))
     if arguments.kafka:
-        problems += [java_problem(_what_java_says()), maven_problem(shutil.which("mvn"))]
+        problems += [java_problem(_java_version_output()), maven_problem(shutil.which("mvn"))]
     for problem in problems:
         if problem is not None:
             sys.stderr.write(f"preflight: {problem}\n")

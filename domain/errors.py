@@ -1,27 +1,30 @@
-"""Exceptions of the domain room.
+"""Exceptions of the domain.
 
 DomainError
 ├── InvalidInput            a value breaks a rule; names the field and the rule
-├── CommandRefused          a command is well formed but the aggregate says no
+├── CommandRefused          a well-formed command that the current state does not allow
 │   ├── AlreadyExists
 │   └── NotFound
-└── LogError                the event log cannot do what was asked
-    ├── Fenced              another writer has moved the head of this stream
-    ├── LogCorrupted        stored bytes do not match their own hashes or the chain
-    ├── LogUnavailable      the storage under the log refused (full, read-only, locked)
+└── LogError                the event log cannot be read or written
+    ├── Fenced              another writer has advanced the head of this stream
+    ├── LogCorrupted        stored bytes do not match their hashes or the hash chain
+    ├── LogUnavailable      the storage of the log refused (full, read-only, locked)
     ├── UnknownRecord       a record of a topic or class version that this program does not know
-    └── PersonalKeyMissing  the key of a customer life is not in the key store
+    └── PersonalKeyMissing  the encryption key of a customer life is not in the key store
 """
 
 from __future__ import annotations
 
 
 class DomainError(Exception):
-    """Root of everything this room raises."""
+    """The root of all exceptions of the domain."""
 
 
 class InvalidInput(DomainError):
-    """A value breaks a rule. `field` names it as the caller wrote it, `rule` says what would be right."""
+    """A value breaks a rule.
+
+    `field` is the name as the caller wrote it; `rule` completes the sentence that begins with it ("must be ...").
+    """
 
     def __init__(self, field: str, rule: str, code: str = "invalid") -> None:
         super().__init__(f"{field}: {rule}")
@@ -35,32 +38,32 @@ class CommandRefused(DomainError):
 
 
 class AlreadyExists(CommandRefused):
-    """Something with this id is there and alive."""
+    """Something with this id exists already."""
 
 
 class NotFound(CommandRefused):
-    """Nothing with this id is there."""
+    """Nothing with this id exists."""
 
 
 class LogError(DomainError):
-    """The event log cannot do what was asked."""
+    """The event log cannot be read or written."""
 
 
 class Fenced(LogError):
-    """The stream's head moved since it was read: another writer owns it, or wrote in between."""
+    """The stream's head moved since it was read: another writer owns the stream, or wrote in between."""
 
 
 class LogCorrupted(LogError):
-    """Stored bytes do not match the hashes that were taken of them."""
+    """Stored bytes do not match their hashes, or a record does not belong where it stands."""
 
 
 class LogUnavailable(LogError):
-    """The storage under the log refused: disk full, folder read-only, file locked."""
+    """The storage of the log refused: disk full, folder read-only, file locked."""
 
 
 class UnknownRecord(LogError):
-    """A record has a topic or a class version that this program does not know: a newer one wrote it."""
+    """A record has a topic or class version that this program does not know, because a newer program wrote it."""
 
 
 class PersonalKeyMissing(LogError):
-    """The key of a customer life is not in the key store (it was destroyed, or the store was not restored)."""
+    """The encryption key of a customer life is not in the key store: destroyed, or the store was not restored."""

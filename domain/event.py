@@ -1,4 +1,4 @@
-"""The lifecycle event: what every event of the log carries beside its own fields."""
+"""The base class of lifecycle events, with the fields that all of them have."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 
 class Provenance(msgspec.Struct, frozen=True):
-    """Who did it, through which dialect, and why."""
+    """Who caused an event, through which API dialect, and why."""
 
     actor: str  # key id, or "engine"
     dialect: str = "native"
@@ -16,7 +16,7 @@ class Provenance(msgspec.Struct, frozen=True):
 
 
 class LifecycleEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """Common to all: its place in its stream, when it was written, and from when it counts."""
+    """An event of an aggregate: its stream and version, when it was recorded, and from when it is effective."""
 
     stream: str
     version: int
@@ -26,10 +26,10 @@ class LifecycleEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def originator_id(self) -> str:
-        """The stream, under the name by which the eventsourcing library asks for it."""
+        """The stream, under the name that the `eventsourcing` library expects."""
         return self.stream
 
     @property
     def originator_version(self) -> int:
-        """The version, under the name by which the eventsourcing library asks for it."""
+        """The version, under the name that the `eventsourcing` library expects."""
         return self.version

@@ -1,4 +1,4 @@
-"""Whose data it is: a tenant and one of its two environments."""
+"""The scope of all data: a tenant and one of its two environments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 class Scope(msgspec.Struct, frozen=True, order=True):
-    """A tenant and an environment. Nothing crosses from one scope into another."""
+    """A tenant and an environment. No data crosses from one scope into another."""
 
     tenant: str
     environment: str
@@ -28,11 +28,11 @@ DEFAULT_SCOPE: Final = Scope("default", "prod")
 
 
 def scope_of(tenant: str, environment: str) -> Scope:
-    """The scope with these names; `InvalidInput` when one of them is not allowed."""
+    """Return the scope with these names; `InvalidInput` when one of them is not allowed."""
     if _TENANT.fullmatch(tenant) is None:
         raise InvalidInput(
-            "tenant", "is 1 to 64 characters of a-z, 0-9, '-' and '_', and starts with a letter or digit"
+            "tenant", "must be 1 to 64 characters of a-z, 0-9, '-' and '_', and start with a letter or digit"
         )
     if environment not in ENVIRONMENTS:
-        raise InvalidInput("environment", "is 'prod' or 'test'")
+        raise InvalidInput("environment", "must be 'prod' or 'test'")
     return Scope(tenant, environment)

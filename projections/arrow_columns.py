@@ -1,4 +1,4 @@
-"""Arrow columns as NumPy arrays and back: integers, dictionary codes, 128-bit decimals."""
+"""Conversion of Arrow columns to NumPy arrays and back: integers, dictionary codes, 128-bit decimals."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ import pyarrow.compute as pc
 from domain.usage.block_schema import COST
 
 Ints = npt.NDArray[np.int64]
-
-
 Bools = npt.NDArray[np.bool_]
 
 
 def column(table: pa.Table, name: str) -> pa.Array:
-    """One column in one piece."""
+    """One column as a single array."""
     chunked = table.column(name)
     if chunked.num_chunks == 1:
         return chunked.chunk(0)
@@ -38,21 +36,21 @@ def unsigned(table: pa.Table, name: str) -> npt.NDArray[np.uint64]:
 
 
 def codes(table: pa.Table, name: str) -> tuple[Ints, list[str]]:
-    """A dictionary column as codes (-1: null) and the texts they stand for."""
+    """A dictionary column as its codes (-1: null) and the texts that they index."""
     encoded = column(table, name)
     indices = pc.fill_null(encoded.indices, -1)
     return np.asarray(indices, dtype=np.int64), encoded.dictionary.to_pylist()
 
 
 def decimal_words(values: pa.Array) -> npt.NDArray[np.uint64]:
-    """The 128-bit integers of a decimal column as (low, high) words; anything where it is null."""
+    """The 128-bit integers of a decimal column as (low, high) words, shape (n, 2); undefined where it is null."""
     buffer = values.buffers()[1]
     words = np.frombuffer(buffer, dtype=np.uint64).reshape(-1, 2)
     return words[values.offset : values.offset + len(values)].copy()
 
 
 def words_of_integers(numbers: Ints | list[int]) -> npt.NDArray[np.uint64]:
-    """Integers as the (low, high) words of 128-bit ones."""
+    """Integers as the (low, high) words of 128-bit integers, shape (n, 2)."""
     words = np.empty((len(numbers), 2), dtype=np.uint64)
     if isinstance(numbers, np.ndarray) and numbers.dtype == np.int64:
         words[:, 0] = numbers.view(np.uint64)

@@ -1,12 +1,12 @@
-"""Exceptions of the projections room.
+"""Exceptions of the projections package.
 
 ProjectionError
 ├── ReadStoreMismatch       the read store was folded from another log, or from another history of this one
-│   └── ReadStoreOutdated   it has the tables of an older release; folding the log again makes those of this one
-├── ReadStoreUnavailable    the storage under the read store refuses: full, read-only, or failing
-├── ReadStoreCorrupted      the read store's files cannot be trusted; `rebuild` makes them again from the log
-├── IdentityIndexCorrupted  the identity index's files cannot be trusted; it is made again from the log
-└── HistoryGone             asked for a past that retention has removed
+│   └── ReadStoreOutdated   the read store has the schema of an older release; a rebuild makes the current one
+├── ReadStoreUnavailable    the storage under the read store is full, read-only or failing
+├── ReadStoreCorrupted      the read store is damaged; a rebuild makes it again from the log
+├── IdentityIndexCorrupted  the identity index is damaged; a rebuild makes it again from the log
+└── HistoryGone             the requested history was removed by retention
 """
 
 from __future__ import annotations
@@ -15,35 +15,35 @@ from pathlib import Path
 
 
 class ProjectionError(Exception):
-    """Root of everything this room raises."""
+    """Base class of all exceptions of this package."""
 
 
 class ReadStoreMismatch(ProjectionError):
-    """The read store's running hash differs from the log's at the same position, or its log id does."""
+    """The running hash of the read store differs from that of the log at the same position, or its log id does."""
 
 
 class ReadStoreOutdated(ReadStoreMismatch):
-    """The read store has the tables of an older release; folding the log again makes those of this one."""
+    """The read store has the schema of an older release; a rebuild from the log makes the current one."""
 
 
 class ReadStoreUnavailable(ProjectionError):
-    """The storage under the read store refuses: full, read-only, or failing. Nothing is damaged by that."""
+    """The storage under the read store is full, read-only or failing. No data is damaged."""
 
 
 class ReadStoreCorrupted(ProjectionError):
-    """The read store contradicts itself or cannot be read. The log is untouched: a rebuild makes it again."""
+    """The read store is inconsistent or unreadable. The log is not affected: a rebuild makes the store again."""
 
 
 class IdentityIndexCorrupted(ProjectionError):
-    """A file of the identity index is damaged, incomplete or of another log: `path` names it, `problem` says how."""
+    """A file of the identity index (`path`) is damaged, incomplete or of another log; `problem` says which."""
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(
-            f"identity index {path}: {problem}; nothing is lost, 'meterfold rebuild' makes it again from the log"
+            f"identity index {path}: {problem}; no data is lost, 'meterfold rebuild' makes it again from the log"
         )
         self.path = path
         self.problem = problem
 
 
 class HistoryGone(ProjectionError):
-    """The question reaches behind the horizon that retention left; what is asked for exists no more."""
+    """The query needs history older than the horizon of retention, which has been removed."""

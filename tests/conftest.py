@@ -1,4 +1,4 @@
-"""What holds for every test: Hypothesis judges what is computed, not how long a busy machine took for it."""
+"""Settings of all tests: Hypothesis has no deadline, since a busy machine may be slow."""
 
 from __future__ import annotations
 

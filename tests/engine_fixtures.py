@@ -31,7 +31,7 @@ _JSON = msgspec.json.Encoder(decimal_format="number")
 
 
 class SettableClock:
-    """Stands still until it is told otherwise."""
+    """A clock that stands still until a test sets or advances it."""
 
     def __init__(self, now: datetime = NOON) -> None:
         self._now = now
@@ -49,7 +49,7 @@ class SettableClock:
 
 @contextmanager
 def engine_on(folder: Path, clock: SettableClock, **settings: Any) -> Iterator[EmbeddedEngine]:
-    """An engine on a data folder, with no process beside this one; nothing runs by itself but the fold."""
+    """An engine on a data folder, in this process alone; nothing but the fold runs in the background."""
     chosen: JsonObject = {"write_wait_seconds_max": 60.0, "duckdb_threads": 1, **settings}
     with open_engine(Settings(data_dir=folder, intake_process=False, **chosen), clock=clock) as engine:
         yield engine

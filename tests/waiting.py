@@ -1,4 +1,4 @@
-"""Waiting for what happens by itself, and soon."""
+"""Waiting for a condition that background work brings about."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _LOOK_SECONDS = 0.05
 
 
 def eventually(condition: Callable[[], bool], seconds_max: float) -> bool:
-    """Whether the condition held at a look within the time; looked at once more at its end."""
+    """Poll a condition; return whether it became true in time. It is checked once more at the end."""
     until = time.monotonic() + seconds_max
     while not condition() and time.monotonic() < until:
         time.sleep(_LOOK_SECONDS)

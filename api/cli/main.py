@@ -1,4 +1,4 @@
-"""The command `meterfold`."""
+"""The command line application `meterfold`: all commands and the entry point."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from api.cli.output.tables import print_lines, print_message
 
 app = typer.Typer(
     name="meterfold",
-    help="Meter usage: what has this customer used, and may it go on?",
+    help="Usage metering: what has a customer used, and is it allowed to use more?",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -70,9 +70,9 @@ def _meterfold(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command, by default of the command line, and exit with its code (`SystemExit`).
+    """Run a command, by default with the arguments of the process, and exit with its code (`SystemExit`).
 
-    Typer ends wrong use with 2 and an interruption with 130 by itself.
+    Typer itself exits with 2 on wrong use and with 130 on an interruption.
     """
     try:
         app(arguments)

@@ -1,4 +1,4 @@
-"""Options that many commands share, and what they mean together."""
+"""Options shared by many commands, and the settings that result from them."""
 
 from __future__ import annotations
 
@@ -16,18 +16,22 @@ DataFolderOption = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Data folder. [default: METERFOLD_DATA_DIR, else ./data]")
 ]
 UrlOption = Annotated[
-    str | None, typer.Option("--url", envvar="METERFOLD_URL", help="Talk to the engine at this address instead.")
+    str | None,
+    typer.Option("--url", envvar="METERFOLD_URL", help="Use the engine at this address instead of a data folder."),
 ]
 KeyOption = Annotated[
-    str | None, typer.Option("--key", envvar="METERFOLD_KEY", help="API key. [default: the data folder's own]")
+    str | None, typer.Option("--key", envvar="METERFOLD_KEY", help="API key. [default: the key of the data folder]")
 ]
-MinPosition = Annotated[int | None, typer.Option(help="Wait until this position of the log is counted.")]
-AsOf = Annotated[str | None, typer.Option(help="As it was known at this instant (RFC 3339) or position.")]
+MinPosition = Annotated[int | None, typer.Option(help="Wait until the log is counted up to this position.")]
+AsOf = Annotated[str | None, typer.Option(help="Answer as known at this instant (RFC 3339) or log position.")]
 CustomerArgument = Annotated[str, typer.Argument(metavar="CUSTOMER", help="Id of the customer.")]
 
 
 def settings_with(**given: Any) -> Settings:
-    """Settings from the environment; what is given on the command line (and is not None) goes before it."""
+    """Return the settings from the environment, overridden by the given values that are not None.
+
+    Raises `CommandFailed` naming every setting with an invalid value.
+    """
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Who asks, and what the key allows: `Authorization: Bearer sk-...` or `X-API-Key: sk-...`."""
+"""API key authentication and scopes: `Authorization: Bearer sk-...` or `X-API-Key: sk-...`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ ApiKeyGiven = Annotated[str | None, Security(api_key)]
 
 
 def authenticated(engine: Engine, secret: str | None) -> ApiKeyRecord:
-    """The living key with this secret, else `Problem` 401. The secret never becomes part of the answer."""
+    """Return the key with this secret; `Problem` 401 when it is missing, unknown or revoked.
+
+    The secret never becomes part of the answer.
+    """
     if not secret:
         raise Problem("unauthenticated", "no API key was given", headers=CHALLENGE)
     key = engine.authenticate(secret)
@@ -37,13 +40,13 @@ def authenticated(engine: Engine, secret: str | None) -> ApiKeyRecord:
 
 
 def check_scope(key: ApiKeyRecord, needed: KeyScope) -> None:
-    """`Problem` 403 unless the key has the scope, or is an admin's."""
+    """Raise `Problem` 403 unless the key has the scope `needed` or admin."""
     if needed not in key.scopes and "admin" not in key.scopes:
-        raise Problem("forbidden", f"this needs a key with the scope {needed} or admin")
+        raise Problem("forbidden", f"the key must have the scope {needed} or admin")
 
 
 def key_with(needed: KeyScope) -> Callable[..., Awaitable[ApiKeyRecord]]:
-    """The dependency of a route that needs this scope."""
+    """Make the dependency of a route that needs a key with this scope."""
 
     async def check(request: Request, engine: EngineOf, token: BearerGiven, header: ApiKeyGiven) -> ApiKeyRecord:
         key = authenticated(engine, token.credentials if token else header)
@@ -60,21 +63,21 @@ Administrator = Annotated[ApiKeyRecord, Depends(key_with("admin"))]
 
 
 def is_operator(key: ApiKeyRecord) -> bool:
-    """Whether the key is for the whole engine: an admin's of the default tenant's prod environment."""
+    """Whether the key may operate the whole engine: an admin key of the default tenant's prod environment."""
     return "admin" in key.scopes and key.scope == DEFAULT_SCOPE
 
 
 async def _operator(key: Administrator) -> ApiKeyRecord:
     if not is_operator(key):
-        raise Problem("forbidden", f"this needs an admin key of {DEFAULT_SCOPE}: it concerns every tenant")
+        raise Problem("forbidden", f"the key must be an admin key of {DEFAULT_SCOPE}: this concerns every tenant")
     return key
 
 
 Operator = Annotated[ApiKeyRecord, Depends(_operator)]
 
 
-def from_this_machine(request: Request) -> bool:
-    """Whether a request came over loopback and was not forwarded by something that did."""
+def came_over_loopback(request: Request) -> bool:
+    """Whether the client is on this machine; False for a request that a proxy forwarded."""
     if request.client is None or any(name in request.headers for name in _FORWARDED):
         return False
     try:
@@ -84,6 +87,6 @@ def from_this_machine(request: Request) -> bool:
 
 
 async def metrics_reader(request: Request, engine: EngineOf, token: BearerGiven, header: ApiKeyGiven) -> None:
-    """Metrics answer loopback, or any living key."""
-    if not from_this_machine(request):
+    """Check access to /metrics: from this machine without a key, from elsewhere with any valid key."""
+    if not came_over_loopback(request):
         authenticated(engine, token.credentials if token else header)

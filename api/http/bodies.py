@@ -1,4 +1,7 @@
-"""Request bodies: bounded, read only after the key was checked, JSON without surprises, and published schemas."""
+"""Request bodies: size limits, exact JSON, validation by a pydantic model, and their schemas for OpenAPI.
+
+A body is read only after the key was checked.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from domain.values.json_numbers import exact_json
 JSON: Final = ("application/json",)
 MERGE_PATCH: Final = ("application/merge-patch+json", "application/json")
 RESOURCE_BYTES_MAX: Final = 256 * 1024
-#: How much of a body that is too large is read and thrown away.
+#: How much of an oversized body is read and discarded, so that the client comes to read the answer.
 DISCARDED_BYTES_MAX: Final = 256 * 1024 * 1024
 
 M = TypeVar("M", bound=BaseModel)
@@ -25,16 +28,18 @@ BODY_MODELS: dict[str, type[BaseModel]] = {}
 
 
 async def bounded_body(request: Request, bytes_max: int) -> bytes:
-    """The whole body; `Problem` 413 when it is longer than `bytes_max`, 415 when it is encoded."""
+    """Read the whole body; `Problem` 413 when it is longer than `bytes_max`, 415 when it is compressed."""
     encoding = request.headers.get("content-encoding", "identity")
     if encoding.lower() != "identity":
         raise Problem(
-            "media_type_unsupported", f"Content-Encoding {encoding[:50]!r} is not read here; send it unencoded"
+            "media_type_unsupported", f"Content-Encoding {encoding[:50]!r} is not supported; send it unencoded"
         )
-    too_large = Problem("body_too_large", f"a body has at most {bytes_max} bytes", headers={"Connection": "close"})
+    too_large = Problem(
+        "body_too_large", f"the body must have at most {bytes_max} bytes", headers={"Connection": "close"}
+    )
     announced = request.headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and int(announced) > bytes_max and "expect" in request.headers:
-        raise too_large  # whoever asks first has not sent it yet
+        raise too_large  # a client with Expect: 100-continue has not sent the body yet
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
@@ -42,7 +47,7 @@ async def bounded_body(request: Request, bytes_max: int) -> bytes:
         if size <= bytes_max:
             parts.append(part)
             continue
-        # Read on without keeping it: many clients see an answer only after they have sent everything.
+        # Read on and discard: many clients read the answer only after they have sent everything.
         parts.clear()
         if size > bytes_max + DISCARDED_BYTES_MAX:
             break
@@ -52,12 +57,12 @@ async def bounded_body(request: Request, bytes_max: int) -> bytes:
 
 
 def media_type_of(request: Request) -> str:
-    """The media type of the body without parameters, in lower case; empty when none was named."""
+    """The media type of the Content-Type header in lower case, without parameters; empty when there is none."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def decoded_json(body: bytes) -> Any:
-    """Any JSON value, numbers with a point exact as Decimal; `Problem` 400 when it is none."""
+    """Decode JSON, with fractional numbers as exact Decimals; `Problem` 400 when the body is not JSON."""
     try:
         return exact_json(body)
     except (ValueError, RecursionError, ArithmeticError) as error:
@@ -65,24 +70,24 @@ def decoded_json(body: bytes) -> Any:
 
 
 def validated(model: type[M], value: Any) -> M:
-    """`value` as the model; `Problem` 422 that names every field and the rule it breaks."""
+    """Validate `value` as the model; `Problem` 422 names every field and the rule it breaks."""
     if not isinstance(value, dict):
-        raise Problem.invalid("body", "is a JSON object")
+        raise Problem.invalid("body", "must be a JSON object")
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise problem_of(error.errors(include_url=False, include_context=False, include_input=False)) from None
+        raise validation_problem(error.errors(include_url=False, include_context=False, include_input=False)) from None
 
 
-def problem_of(errors: Any, skip: int = 0) -> Problem:
-    """One 422 for what pydantic found; `skip` leading parts of each place are not the caller's names."""
-    found = tuple((_place(error["loc"][skip:]), _rule(error)) for error in errors)
+def validation_problem(errors: Any, skip: int = 0) -> Problem:
+    """Make one `Problem` 422 of pydantic's errors. The first `skip` parts of each location are left out."""
+    found = tuple((_field_path(error["loc"][skip:]), _rule(error)) for error in errors)
     field, rule = found[0]
     detail = "; ".join(f"{field} {rule}" for field, rule in found[:20])
     return Problem("invalid", detail, field=field, rule=rule, errors=found[:100])
 
 
-def _place(location: tuple[Any, ...]) -> str:
+def _field_path(location: tuple[Any, ...]) -> str:
     return ".".join(str(part)[:200] for part in location) or "body"
 
 
@@ -98,7 +103,10 @@ def _rule(error: Any) -> str:
 def body_of(
     model: type[M], media_types: tuple[str, ...] = JSON, required: bool = True
 ) -> Callable[[Request], Awaitable[M]]:
-    """The dependency that reads a body as `model`. Declare it after the key's, and `described` in the route."""
+    """Make the dependency that reads a body as `model`.
+
+    Declare it after the dependency of the key, and publish the body by `body_openapi` in the route.
+    """
     BODY_MODELS[model.__name__] = model
 
     async def read(request: Request) -> M:
@@ -106,7 +114,7 @@ def body_of(
             return model()
         media_type = media_type_of(request)
         if media_type not in media_types:
-            raise Problem("media_type_unsupported", f"Content-Type is one of {', '.join(media_types)}")
+            raise Problem("media_type_unsupported", f"Content-Type must be one of {', '.join(media_types)}")
         if required:
             body = await bounded_body(request, RESOURCE_BYTES_MAX)
         return validated(model, decoded_json(body))
@@ -114,12 +122,13 @@ def body_of(
     return read
 
 
-def described(model: type[BaseModel], media_types: tuple[str, ...] = JSON, required: bool = True) -> dict[str, Any]:
-    """The `openapi_extra` of a route that reads a body by `body_of`."""
+def body_openapi(model: type[BaseModel], media_types: tuple[str, ...] = JSON, required: bool = True) -> dict[str, Any]:
+    """Make the `openapi_extra` of a route that reads its body by `body_of`."""
     BODY_MODELS[model.__name__] = model
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {"requestBody": {"required": required, "content": {media: {"schema": schema} for media in media_types}}}
 
 
 def json_bytes(value: Any) -> bytes:
+    """Encode a value as JSON."""
     return msgspec.json.encode(value)

@@ -1,4 +1,4 @@
-"""From every exception that can reach the edge to the problem that callers see. Secrets and internals stay inside."""
+"""Exception handlers: every exception becomes a `Problem` that tells callers no secrets and no internals."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from api.http.bodies import problem_of
+from api.http.bodies import validation_problem
 from api.http.problems import Problem
 from api.http.state import state_of
 from consumers.errors import IntakeFull, IntakeUnavailable
@@ -23,7 +23,7 @@ _logger = structlog.get_logger("meterfold.http")
 
 
 def problem_for(error: Exception) -> Problem:
-    """The problem that an exception of the rooms below means; `internal` for those that nobody expected."""
+    """Map an exception to its problem; `internal` for an exception that is not known."""
     match error:
         case Problem():
             return error
@@ -38,20 +38,20 @@ def problem_for(error: Exception) -> Problem:
         case HistoryGone():
             return Problem("gone", str(error))
         case IntakeFull():
-            return Problem("intake_full", "more requests are waiting for the log than the engine accepts")
+            return Problem("intake_full", "too many requests are waiting to be written to the log")
         case IntakeUnavailable():
-            return Problem("intake_unavailable", "the intake stopped before it answered")
+            return Problem("intake_unavailable", "the intake process stopped before it answered")
         case LogUnavailable() | Fenced():
-            return Problem("log_unavailable", "the event log did not take this; nothing was stored")
+            return Problem("log_unavailable", "the event log cannot be written; nothing was stored")
         case ReadStoreUnavailable():
-            return Problem("read_store_unavailable", "the read store cannot be read at the moment")
+            return Problem("read_store_unavailable", "the read store cannot be read at present")
         case _:
-            return Problem("internal", "something went wrong that should not have")
+            return Problem("internal", "an unexpected error occurred; the log of the engine has the details")
 
 
-def install_failures(app: FastAPI) -> None:
-    """Answer every exception with its problem, in the shape of the prefix it came by."""
-    for kind in (
+def install_error_handlers(app: FastAPI) -> None:
+    """Register the handlers on the application. Each renders in the error shape of the request's path prefix."""
+    for exception in (
         Problem,
         InvalidInput,
         CommandRefused,
@@ -62,49 +62,51 @@ def install_failures(app: FastAPI) -> None:
         Fenced,
         ReadStoreUnavailable,
     ):
-        app.add_exception_handler(kind, _answer)
+        app.add_exception_handler(exception, _answer)
     app.add_exception_handler(Exception, _answer_unexpected)
     app.add_exception_handler(RequestValidationError, _answer_validation)
     app.add_exception_handler(HTTPException, _answer_http)
 
 
-def rendered(request: Request, problem: Problem) -> Response:
-    return state_of(request).shapes.render(problem, request.scope["path"])
+def problem_response(request: Request, problem: Problem) -> Response:
+    """Render a problem in the error shape of the request's path prefix."""
+    return state_of(request).problem_renderers.render(problem, request.scope["path"])
 
 
 async def _answer(request: Request, error: Exception) -> Response:
     if isinstance(error, LogUnavailable | ReadStoreUnavailable):
-        _logger.error("storage_refused", path=request.scope["path"], reason=str(error))  # it says what to do
-    return rendered(request, problem_for(error))
+        # The text of the error tells the operator what to do.
+        _logger.error("storage_refused", path=request.scope["path"], reason=str(error))
+    return problem_response(request, problem_for(error))
 
 
 async def _answer_unexpected(request: Request, error: Exception) -> Response:
     _logger.error("request_failed", path=request.scope["path"], exc_info=error)
-    return rendered(request, problem_for(error))
+    return problem_response(request, problem_for(error))
 
 
 async def _answer_validation(request: Request, error: Exception) -> Response:
-    # Places begin with "query", "path" or "header", which is not part of the caller's name for it.
-    return rendered(request, problem_of(cast(RequestValidationError, error).errors(), skip=1))
+    # Locations begin with "query", "path" or "header", which is not part of the name that the caller used.
+    return problem_response(request, validation_problem(cast(RequestValidationError, error).errors(), skip=1))
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:
-    """What the framework itself refuses."""
+    """Answer an error raised by the framework: no such route, wrong method."""
     refused = cast(HTTPException, error)
     if refused.status_code == 405:
         allowed = ", ".join(sorted(allowed_methods(request)))
-        problem = Problem("method_not_allowed", f"allowed here: {allowed}", headers={"Allow": allowed})
+        problem = Problem("method_not_allowed", f"the allowed methods are {allowed}", headers={"Allow": allowed})
     elif refused.status_code == 404:
-        problem = Problem("not_found", "nothing has this address")
+        problem = Problem("not_found", "no route has this path")
     elif refused.status_code == 413:
         problem = Problem("body_too_large", "the body is too large")
     else:
         problem = Problem("json_invalid" if refused.status_code < 500 else "internal", str(refused.detail))
-    return rendered(request, problem)
+    return problem_response(request, problem)
 
 
 def allowed_methods(request: Request) -> set[str]:
-    """All methods that some route has for this path."""
+    """The methods that routes accept for the path of this request."""
     methods: set[str] = set()
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
         scope = {**request.scope, "method": method, "path_params": {}}

@@ -1,4 +1,4 @@
-"""Waiting for the fold without a thread for every request that waits."""
+"""Waiting until a log position is folded, with one thread for all waiting requests."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from anyio import CapacityLimiter, to_thread
 
 from consumers.engine import Engine
 
-#: How long one look at the fold lasts at most: so long may someone who waits for a position far ahead hold up others.
+#: The longest single wait on the engine. A request that waits for a far position may delay the others by so much.
 LOOK_SECONDS_MAX: Final = 0.02
 
 
-class FoldWaiting:
-    """Any number of requests wait on one thread that watches the lowest position anybody waits for."""
+class FoldWaiter:
+    """Lets any number of requests wait for positions; one thread watches the lowest position waited for."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -26,7 +26,7 @@ class FoldWaiting:
         self._limiter: CapacityLimiter | None = None
 
     async def folded(self, position: int, timeout_seconds: float | None = None) -> bool:
-        """Whether `position` was folded within the time (default: the engine's `write_wait_seconds_max`)."""
+        """Wait for `position`; return whether it was folded in time (default: setting `write_wait_seconds_max`)."""
         if timeout_seconds is None:
             timeout_seconds = self._engine.settings.write_wait_seconds_max
         done = asyncio.get_running_loop().create_future()

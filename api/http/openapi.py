@@ -1,4 +1,9 @@
-"""The OpenAPI 3.1 document: what FastAPI finds in the routes, and what it cannot know."""
+"""The OpenAPI 3.1 document of the native API: what FastAPI derives from the routes, completed.
+
+1. Add the schemas of request bodies, of problems and of usage events, which routes do not declare.
+2. Give every operation the problem document as its error response.
+3. List every customer route a second time, with the customer in the query.
+"""
 
 from __future__ import annotations
 
@@ -19,34 +24,34 @@ from domain.usage.event_model import usage_event_json_schema
 
 VERSION: Final = "1"
 DESCRIPTION: Final = """\
-Meterfold meters usage: report every request as an event, and ask what a customer has used in this period and in past
-ones, and whether it may go on.
+Meterfold meters usage: report every request as an event, then ask what a customer has used in the current period and
+in past ones, and whether the customer may make further requests.
 
 - Keys: `Authorization: Bearer sk-...` or `X-API-Key: sk-...`; scopes admin, ingest, read.
 - Money is decimal text in US dollars, instants are RFC 3339 in UTC, intervals are half-open [from, to).
-- Every answer that shows usage names the log `position` it is true for. `min_position` waits until a position is
-  counted; `as_of` asks for what was known at a position or an instant.
-- Ids may hold anything: percent-encode them once (`%2F` inside an id is data). Every address below
+- Every answer that shows usage names the log `position` that it is true for. `min_position` waits until a position is
+  counted; `as_of` answers as of an earlier position or instant.
+- Ids may contain any character: percent-encode them once (`%2F` inside an id is data). Every path below
   `/v1/customers/{customer_id}` also exists below `/v1/customer` with `?customer=<id>`.
-- Errors are `application/problem+json` with a stable `type`, which is also the address of a page about it.
+- Errors are `application/problem+json` with a stable `type`, which is also the path of a page that explains it.
 """
 TAGS: Final = (
-    ("events", "Usage events: report them, look at them, void them."),
-    ("customers", "Who uses it: profile, budget, lifecycle."),
-    ("usage", "What was used, in this period, in past ones, and whether one may go on."),
-    ("meters", "What is measured beside the built-in meters."),
-    ("budgets", "Shared budgets (tiers) that customers name by id."),
-    ("prices", "What models cost."),
+    ("events", "Usage events: ingest, list, explain, void."),
+    ("customers", "Customers: profile, own budget, lifecycle, history."),
+    ("usage", "Usage in the current period, in past periods and over any time; budget state and access."),
+    ("meters", "Built-in and custom meters."),
+    ("budgets", "Shared budgets (tiers), which customers refer to by id."),
+    ("prices", "List prices and own prices of models."),
     ("keys", "API keys."),
-    ("operations", "Of one engine: for those who run it."),
-    ("health", "Is it alive, and does it keep up?"),
+    ("operations", "Operation of the engine, for an operator."),
+    ("health", "Liveness, readiness and metrics."),
 )
 _COMPONENTS: Final = "#/components/schemas/"
 _PATH_PARAMETER: Final = "/{customer_id}"
 
 
 def install_openapi(app: FastAPI) -> None:
-    """Let `app` publish the document, made once."""
+    """Make `app` publish the document. It is built once."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -57,7 +62,7 @@ def install_openapi(app: FastAPI) -> None:
 
 
 def openapi_document(app: FastAPI) -> dict[str, Any]:
-    """The whole document, of plain JSON values."""
+    """Build the whole document, of plain JSON values."""
     document = get_openapi(
         title="Meterfold API",
         version=VERSION,
@@ -84,7 +89,7 @@ def _schemas() -> dict[str, Any]:
 
 
 def _usage_event_schemas() -> dict[str, Any]:
-    """The published schema of events, its definitions as components."""
+    """The published schema of usage events, with its definitions as components."""
     whole = json.loads(json.dumps(usage_event_json_schema()).replace("#/$defs/", _COMPONENTS))
     definitions: dict[str, Any] = whole.pop("$defs", {})
     whole.pop("$schema", None)
@@ -93,7 +98,7 @@ def _usage_event_schemas() -> dict[str, Any]:
 
 
 def _complete(operation: dict[str, Any]) -> None:
-    """Errors of every operation are problems."""
+    """Give an operation the problem document as its error response, in place of FastAPI's 422."""
     responses = operation.setdefault("responses", {})
     responses.pop("422", None)
     schema = {"$ref": "#/components/schemas/ProblemDocument"}
@@ -101,7 +106,7 @@ def _complete(operation: dict[str, Any]) -> None:
 
 
 def _addresses_by_query(paths: dict[str, Any]) -> dict[str, Any]:
-    """Every customer address once more, with the customer in the query."""
+    """Every customer path once more, with the customer in the query."""
     prefix = BY_PATH + _PATH_PARAMETER
     return {
         BY_QUERY + path.removeprefix(prefix): {method: _by_query(operation) for method, operation in operations.items()}

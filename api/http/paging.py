@@ -1,4 +1,4 @@
-"""Lists come in pages: `limit` rows and a `next_cursor` that is opaque to the caller."""
+"""Cursor pagination of lists: `limit` rows a page and an opaque `next_cursor`."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Values = TypeVar("Values")
 
 
 def cursor_text(kind: str, values: Any) -> str:
-    """The cursor behind a row, for the list `kind`."""
+    """Encode the cursor that continues the list `kind` after the row with these values."""
     return urlsafe_b64encode(msgspec.json.encode([kind, values])).decode().rstrip("=")
 
 
 def cursor_values(kind: str, cursor: str | None, shape: type[Values]) -> Values | None:
-    """What `cursor_text` was given; `Problem` 422 for anything that it did not make for this list."""
+    """Decode a cursor of the list `kind` to the values that `cursor_text` encoded; `Problem` 422 for any other text."""
     if cursor is None:
         return None
     try:
@@ -35,16 +35,19 @@ def cursor_values(kind: str, cursor: str | None, shape: type[Values]) -> Values 
             return msgspec.json.decode(values, type=shape)
     except (ValueError, binascii.Error, msgspec.MsgspecError):
         pass
-    raise Problem.invalid("cursor", "is the next_cursor of an earlier page of this list")
+    raise Problem.invalid("cursor", "must be the next_cursor of an earlier page of this list")
 
 
 def page(rows: Sequence[Row], limit: int, kind: str, values: Callable[[Row], Any]) -> tuple[Sequence[Row], str | None]:
-    """The rows of one page and the cursor of the next; `rows` were read with `rows_to_read(limit)`."""
+    """Return the rows of one page and the cursor of the next page, None on the last one.
+
+    `rows` are up to `rows_to_read(limit)` rows; `values` gives what a cursor needs to continue after a row.
+    """
     more = len(rows) > limit or len(rows) == PAGE_ROWS_MAX
     shown = rows[:limit]
     return shown, cursor_text(kind, values(shown[-1])) if more else None
 
 
 def rows_to_read(limit: int) -> int:
-    """One more than shown tells whether there is a next page."""
+    """The rows to read for a page: one more than shown, which tells whether there is a next page."""
     return min(limit + 1, PAGE_ROWS_MAX)

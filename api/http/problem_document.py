@@ -1,4 +1,4 @@
-"""How errors look."""
+"""The error response of the native API as a model, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class BrokenRule(BaseModel):
-    field: str = Field(description="The value, as the caller named it; members are joined by dots.")
-    rule: str = Field(description="What would be right.")
+    """One invalid value and the rule that it breaks."""
+
+    field: str = Field(description="Name of the value in the request; nested members are joined by dots.")
+    rule: str = Field(description="The rule that the value must follow.")
 
 
 class ProblemDocument(BaseModel):
-    """A problem (RFC 9457). `type` is stable and also the address of a page about it."""
+    """A problem (RFC 9457). `type` is stable, and is the path of a page that explains it."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -31,8 +33,8 @@ class ProblemDocument(BaseModel):
     type: str = Field(description="/problems/{code}", pattern="^/problems/[a-z_]+$")
     title: str
     status: int = Field(description="The HTTP status.")
-    detail: str = Field(description="What went wrong this time.")
-    field: str | None = Field(None, description="Of an invalid value: its name.")
-    rule: str | None = Field(None, description="Of an invalid value: the rule it breaks.")
+    detail: str = Field(description="What went wrong with this request.")
+    field: str | None = Field(None, description="For an invalid value: its name.")
+    rule: str | None = Field(None, description="For an invalid value: the rule that it breaks.")
     errors: list[BrokenRule] = Field(default=[], description="All invalid values.")
-    instance: str | None = Field(None, description="The path that was asked.")
+    instance: str | None = Field(None, description="The path of the request.")

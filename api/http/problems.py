@@ -1,4 +1,7 @@
-"""Errors as application/problem+json (RFC 9457), each with a stable type; a prefix may have another shape."""
+"""Errors as application/problem+json (RFC 9457), each with a stable type, and their rendering by path prefix.
+
+The routes of a dialect may render problems in another shape.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ RETRY_AFTER_SECONDS: Final = 1
 
 
 class ProblemKind(NamedTuple):
-    """One documented kind of problem: what /problems/{code} tells."""
+    """One documented kind of problem, as /problems/{code} explains it."""
 
     code: str
     status: int
@@ -22,7 +25,7 @@ class ProblemKind(NamedTuple):
     remedy: str
 
 
-KINDS: Final[dict[str, ProblemKind]] = {
+PROBLEM_KINDS: Final[dict[str, ProblemKind]] = {
     kind.code: kind
     for kind in (
         ProblemKind(
@@ -43,35 +46,35 @@ KINDS: Final[dict[str, ProblemKind]] = {
             "dialect_unknown",
             400,
             "No such dialect",
-            "The answer was asked for in the shape of a product that is not spoken here.",
+            "The response was requested in the dialect of a product that is not supported.",
             "Use one of the names that the detail lists.",
         ),
         ProblemKind(
             "unauthenticated",
             401,
             "An API key is needed",
-            "No living API key came with the request.",
+            "The request has no API key, or its key is unknown or was revoked.",
             "Send it as `Authorization: Bearer sk-...` or as `X-API-Key: sk-...`.",
         ),
         ProblemKind(
             "forbidden",
             403,
             "The API key may not do this",
-            "The key is known, but lacks the scope that this needs.",
+            "The key is valid, but lacks the scope that this request needs.",
             "Use a key with the scope that the detail names.",
         ),
         ProblemKind(
             "not_found",
             404,
             "Not found",
-            "Nothing has this address or this id.",
+            "No route has this path, or nothing has this id.",
             "Check the path and the id; ids are percent-encoded once.",
         ),
         ProblemKind(
             "prefix_missing",
             404,
-            "This base URL serves nobody",
-            "Clients of other products are served below a prefix of their own.",
+            "No API has this base URL",
+            "Clients of other products use a base URL with a prefix.",
             "Use one of the base URLs that the detail names.",
         ),
         ProblemKind(
@@ -85,51 +88,51 @@ KINDS: Final[dict[str, ProblemKind]] = {
             "method_not_allowed",
             405,
             "Method not allowed",
-            "The address exists, but not for this method.",
+            "The path exists, but not for this method.",
             "Use one of the methods in the header Allow.",
         ),
         ProblemKind(
             "already_exists",
             409,
             "It exists already",
-            "Something alive has this id.",
+            "The id is in use.",
             "Change it with PATCH, or choose another id.",
         ),
         ProblemKind(
             "conflict",
             409,
             "The current state does not allow it",
-            "The request is well formed, but not possible as things are.",
-            "The detail says what stands in the way.",
+            "The request is valid, but not possible in the current state.",
+            "The detail names the reason.",
         ),
         ProblemKind(
             "gone",
             410,
             "No longer kept",
-            "Rows this old were removed by the retention that was set.",
+            "Rows of this age were removed by the retention that is set.",
             "Ask for a later position.",
         ),
         ProblemKind(
-            "body_too_large", 413, "The body is too large", "Nothing of it was received.", "Send it in smaller parts."
+            "body_too_large", 413, "The body is too large", "Nothing of it was stored.", "Send it in smaller parts."
         ),
         ProblemKind(
             "media_type_unsupported",
             415,
             "Media type not supported",
-            "The header Content-Type names something this address does not read.",
+            "The header Content-Type names a media type that this path does not accept.",
             "Use one of the media types that the detail lists.",
         ),
         ProblemKind(
             "invalid",
             422,
             "A value breaks a rule",
-            "`field` names the value, `rule` says what would be right; `errors` lists all of them.",
+            "`field` names the value and `rule` the rule that it breaks; `errors` lists all of them.",
             "Correct the value.",
         ),
         ProblemKind(
             "id_invalid",
             422,
-            "This cannot be an id",
+            "The id is not valid",
             "Ids have 1 to 1,000 characters, no NUL, and are neither '.' nor '..'.",
             "Choose another id.",
         ),
@@ -137,64 +140,64 @@ KINDS: Final[dict[str, ProblemKind]] = {
             "internal",
             500,
             "Internal error",
-            "Something went wrong that should not have; the log of the engine knows what.",
-            "Try again; if it persists, report it with the time.",
+            "An unexpected error occurred; the log of the engine has the details.",
+            "Try again. If it persists, report it with the time of the request.",
         ),
         ProblemKind(
             "not_folded_yet",
             503,
             "Not folded yet",
-            "The position asked for was not folded within the time a request may wait.",
+            "The requested position was not folded within the time that a request may wait.",
             "Try again after the seconds in Retry-After, or ask without min_position.",
         ),
         ProblemKind(
             "stopping",
             503,
-            "The engine is being stopped",
-            "Nothing was received: the engine finishes what it has and takes no more.",
+            "The engine is shutting down",
+            "Nothing was received: the engine finishes running requests and accepts no new ones.",
             "Try again after the seconds in Retry-After; a resend is safe.",
         ),
         ProblemKind(
             "read_store_unavailable",
             503,
             "The read store cannot be read",
-            "The storage under it is full or failing; it is opened again by itself as soon as that is over.",
-            "Nothing received is lost. Try again later; /readyz tells why.",
+            "Its storage is full or failing. The engine reopens the store by itself once that is over.",
+            "Nothing received is lost. Try again later; /readyz names the cause.",
         ),
         ProblemKind(
             "fold_stopped",
             503,
-            "The fold stands still",
-            "The engine receives but does not count at the moment; /readyz tells why.",
+            "The fold has stopped",
+            "The engine stores usage but does not count it at present; /readyz names the cause.",
             "Nothing received is lost. Try again later.",
         ),
         ProblemKind(
             "log_unavailable",
             503,
-            "The event log refuses",
-            "Nothing was stored: the storage under the log is full, read-only or locked.",
+            "The event log cannot be written",
+            "Nothing was stored: the storage of the log is full, read-only or locked.",
             "Try again later; a resend is safe.",
         ),
         ProblemKind(
             "intake_full",
             503,
-            "Too much at once",
-            "Nothing was stored: more is waiting than the engine accepts.",
+            "Too many requests are waiting",
+            "Nothing was stored: the queue of the intake is full.",
             "Try again after the seconds in Retry-After; a resend is safe.",
         ),
         ProblemKind(
             "intake_unavailable",
             503,
             "The intake is not running",
-            "It is being started again. It is not known whether this was stored.",
-            "Try again after the seconds in Retry-After; a resend counts nothing twice.",
+            "The intake process is being restarted. Whether this request was stored is unknown.",
+            "Try again after the seconds in Retry-After; events that are sent again are not counted twice.",
         ),
     )
 }
 
 
 class Problem(Exception):
-    """A request ends here, with this kind of problem. Raised by routes; rendered once, in the shape of the prefix."""
+    """Ends a request with this kind of problem. Routes raise it; it is rendered in the shape of the path prefix."""
 
     def __init__(
         self,
@@ -207,7 +210,7 @@ class Problem(Exception):
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(f"{code}: {detail}")
-        self.kind = KINDS[code]
+        self.kind = PROBLEM_KINDS[code]
         self.detail = detail
         self.field = field
         self.rule = rule
@@ -218,12 +221,12 @@ class Problem(Exception):
 
     @classmethod
     def invalid(cls, field: str, rule: str, code: str = "invalid") -> Problem:
-        """One value breaks one rule. A code without a page of its own becomes `invalid`."""
-        known = code if code in KINDS and KINDS[code].status == 422 else "invalid"
+        """Make the problem of one value that breaks one rule. A code without a page of its own becomes `invalid`."""
+        known = code if code in PROBLEM_KINDS and PROBLEM_KINDS[code].status == 422 else "invalid"
         return cls(known, f"{field} {rule}", field=field, rule=rule, errors=((field, rule),))
 
     def members(self, instance: str | None) -> dict[str, Any]:
-        """The JSON members of the problem document."""
+        """The JSON members of the problem document; `instance` is the path of the request."""
         document: dict[str, Any] = {
             "type": f"/problems/{self.kind.code}",
             "title": self.kind.title,
@@ -242,31 +245,32 @@ class Problem(Exception):
 Renderer = Callable[[Problem, str], Response]
 
 
-def problem_document(problem: Problem, path: str) -> Response:
-    """The native shape."""
+def native_problem_response(problem: Problem, path: str) -> Response:
+    """Render a problem in the native shape, application/problem+json."""
     body = msgspec.json.encode(problem.members(instance=path))
     return Response(body, problem.kind.status, headers=problem.headers, media_type=PROBLEM_MEDIA_TYPE)
 
 
-class ProblemShapes:
-    """Which shape errors take, by the longest prefix of the path; the native one where none is registered."""
+class ProblemRenderers:
+    """Renderers of problems by path prefix. The longest prefix wins; the native renderer is the default."""
 
     def __init__(self) -> None:
         self._renderers: dict[str, Renderer] = {}
 
     def register(self, prefix: str, renderer: Renderer) -> None:
-        """Errors of every path that is `prefix` or lies below it are rendered by `renderer`."""
+        """Render the errors of every path that is `prefix` or lies below it by `renderer`."""
         self._renderers[prefix.rstrip("/")] = renderer
 
     def render(self, problem: Problem, path: str) -> Response:
+        """Render a problem for a request of this path."""
         for prefix in sorted(self._renderers, key=len, reverse=True):
             if path == prefix or path.startswith(prefix + "/"):
                 return self._renderers[prefix](problem, path)
-        return problem_document(problem, path)
+        return native_problem_response(problem, path)
 
 
 def found_or_404(view: Any, what: str, name: str) -> Any:
-    """`view`, or 404."""
+    """Return `view`; `Problem` 404 when it is None. `what` and `name` say what was not found."""
     if view is None:
         raise Problem("not_found", f"{what} {name!r} does not exist")
     return view

@@ -1,4 +1,4 @@
-"""What every route may use of the running application."""
+"""The state of the application that routes use, and the dependencies that hand it to them."""
 
 from __future__ import annotations
 
@@ -7,27 +7,30 @@ from typing import Annotated, cast
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from api.http.fold_waiting import FoldWaiting
+from api.http.dialect import Dialects
+from api.http.fold_waiting import FoldWaiter
 from api.http.metrics import HttpMetrics
-from api.http.problems import ProblemShapes
+from api.http.problems import ProblemRenderers
 from consumers.engine import Engine
 
 
 class ApiState:
-    """One per application: the engine and what the api room keeps beside it."""
+    """The engine, with metrics, error renderers, dialects and the waiting for the fold. One per application."""
 
-    def __init__(self, engine: Engine, metrics: HttpMetrics, shapes: ProblemShapes) -> None:
+    def __init__(self, engine: Engine, metrics: HttpMetrics, problem_renderers: ProblemRenderers) -> None:
         self.engine = engine
         self.metrics = metrics
-        self.shapes = shapes
-        self.fold = FoldWaiting(engine)
+        self.problem_renderers = problem_renderers
+        self.dialects = Dialects()
+        self.fold = FoldWaiter(engine)
 
 
 def state_of(connection: HTTPConnection) -> ApiState:
+    """The state of the application that serves this connection."""
     return cast(ApiState, connection.app.state.meterfold)
 
 
-# FastAPI hands every dependency that is not async to another thread, for each request. None of ours blocks.
+# These are async although they do not wait: FastAPI hands any other dependency to a thread, for each request.
 async def _state(connection: HTTPConnection) -> ApiState:
     return state_of(connection)
 

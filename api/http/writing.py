@@ -1,4 +1,8 @@
-"""How a command is answered: after it is folded, with what it made; or with its position only."""
+"""Carrying out a command for a request: wait for the fold, then answer with what the command made.
+
+Where the client does not want to wait (`Prefer: respond-async`), or the fold takes too long, the answer is 202 with the
+log position.
+"""
 
 from __future__ import annotations
 
@@ -27,20 +31,29 @@ REASON_LENGTH_MAX: Final = 1_000
 
 
 class Accepted(BaseModel):
-    """Stored for good, not counted yet."""
+    """The body of a 202: stored durably, not counted yet."""
 
-    position: int = Field(description="Log position of it; ask with `min_position` to wait until it is counted.")
+    position: int = Field(
+        description="Log position of what was stored; a read with `min_position` waits until it is counted."
+    )
 
 
 ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {
-    202: {"model": Accepted, "description": "Stored for good, but not counted within the time a request may wait."}
+    202: {
+        "model": Accepted,
+        "description": "Stored durably, but not counted yet: the request asked not to wait, or waited too long.",
+    }
 }
 
 
 async def _reason(
     reason: Annotated[
         str | None,
-        Header(alias="X-Meterfold-Reason", max_length=REASON_LENGTH_MAX, description="Why; kept with the change."),
+        Header(
+            alias="X-Meterfold-Reason",
+            max_length=REASON_LENGTH_MAX,
+            description="Reason for the change; stored with it.",
+        ),
     ] = None,
 ) -> str | None:
     return reason
@@ -50,18 +63,18 @@ ReasonGiven = Annotated[str | None, Depends(_reason)]
 
 
 def provenance_of(key: ApiKeyRecord, reason: str | None = None) -> Provenance:
-    """A change by this key, through the native API."""
+    """The provenance of a change by this key through the native API."""
     return Provenance(key.key_id, "native", reason)
 
 
-def instant_given(field: str, text: str | None) -> datetime | None:
-    """An RFC 3339 instant of a request."""
+def optional_instant(field: str, text: str | None) -> datetime | None:
+    """Parse an RFC 3339 instant of a request; None stays None."""
     return None if text is None else datetime.fromisoformat(instant(field, text))
 
 
 @contextmanager
-def named_as(shown: Callable[[str], str]) -> Iterator[None]:
-    """Rules broken in here name fields as the caller wrote them."""
+def renaming_fields(shown: Callable[[str], str]) -> Iterator[None]:
+    """Turn `InvalidInput` of the domain into `Problem` 422, with fields named as in the request (`shown`)."""
     try:
         yield
     except InvalidInput as error:
@@ -69,27 +82,32 @@ def named_as(shown: Callable[[str], str]) -> Iterator[None]:
 
 
 def wants_async(request: Request) -> bool:
-    """Whether the header Prefer asks for an answer before the fold."""
+    """Whether the request has `Prefer: respond-async`, which asks for an answer before the fold."""
     preferences = ",".join(request.headers.getlist("prefer")).split(",")
     return any(preference.partition(";")[0].strip().lower() == "respond-async" for preference in preferences)
 
 
 def accepted(position: int, preferred: bool) -> Response:
-    """202: durable, not yet counted."""
+    """Make the 202 response; `preferred` tells that the client asked for it."""
     headers = {POSITION_HEADER: str(position)}
     if preferred:
         headers["Preference-Applied"] = "respond-async"
     return JSONResponse({"position": position}, 202, headers)
 
 
-async def written(
+async def answer_command(
     request: Request,
     state: ApiState,
     command: Callable[[], CommandResult[Any]],
     show: Callable[[Snapshot], BaseModel | None],
     status: int = 200,
 ) -> Response:
-    """Carry out a command, wait for the fold, show what it made (None: 204). 202 when it was not folded in time."""
+    """Carry out a command and answer with what it made.
+
+    1. Carry out the command, in a thread.
+    2. Wait until its position is folded; 202 when the client prefers that, or when it is not folded in time.
+    3. Show what it made, read from a snapshot: `status` with the view, or 204 when `show` returns None.
+    """
     result = await to_thread.run_sync(command)
     if result.position is not None:
         preferred = wants_async(request)

@@ -1,4 +1,4 @@
-"""From request bodies to the flat fields of commands; the names are the domain's."""
+"""Conversion of request bodies to the flat fields of commands, under the domain's names."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ __all__ = ["customer_changes", "shown_customer_field", "shown_tier_field", "tier
 
 
 def customer_changes(given: BaseModel, left_out: frozenset[str]) -> dict[str, Any]:
-    """What a body sets (None: clears), by flat field; a nested object that is null clears all its members."""
+    """Return the changes that a body asks for, by flat field; None clears one.
+
+    A nested object that is null clears all its members. `left_out` names members that are no fields of a customer.
+    """
     return flat_customer_changes(given.model_dump(exclude_unset=True, exclude=set(left_out)))
 
 
 def tier_changes(given: BaseModel, left_out: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """The same for a shared budget."""
+    """The changes that a body asks for in a shared budget, as in `customer_changes`."""
     return flat_tier_changes(given.model_dump(exclude_unset=True, exclude=set(left_out)))

@@ -1,4 +1,4 @@
-"""Commands about API keys."""
+"""API key commands: issue and revoke."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from domain.scope import Scope
 
 
 class KeyResult(CommandResult[IssuedKey], frozen=True):
-    """What issuing a key did. `position` is None when the same key was there already."""
+    """Result of issuing a key. `position` is None when the same key already existed."""
 
     @property
     def secret(self) -> str:
-        """The whole key, to be shown now and never again."""
+        """The complete key. The log holds only its hash, so it can be shown only now."""
         return self.state.secret
 
 
 class KeyCommands(CommandHandler):
-    """Keys are issued and revoked; a revoked one never comes back."""
+    """Issue and revoke API keys. A revoked key cannot be issued again."""
 
     def issue_key(
         self,
@@ -33,17 +33,17 @@ class KeyCommands(CommandHandler):
     ) -> KeyResult:
         """Issue a key, with a new secret or a given one (`METERFOLD_ADMIN_KEY`).
 
-        Issuing the same secret again changes nothing. `AlreadyExists` when it is a key with another scope or other
-        permissions, `CommandRefused` when it was revoked, `InvalidInput` for a secret or permissions that cannot be.
+        Issuing the same secret again changes nothing. Raises `AlreadyExists` when that key has another scope or other
+        permissions, `CommandRefused` when it was revoked, `InvalidInput` for an invalid secret or invalid permissions.
         """
         whole = new_secret(self._randomness) if secret is None else checked_secret(secret)
         wanted = tuple(scopes)
-        result = self._carry_out(
+        result = self._execute(
             partial(ApiKey, key_id_of(whole)),
-            lambda key: key.issue(scope, wanted, name, whole, self._occasion(provenance)),
+            lambda key: key.issue(scope, wanted, name, whole, self._context(provenance)),
         )
         return KeyResult(result.position, result.state.shown_with(whole))
 
     def revoke_key(self, scope: Scope, key_id: str, provenance: Provenance) -> CommandResult[ApiKey]:
-        """Refuse the key from now on; `NotFound` when the scope has no such key."""
-        return self._carry_out(partial(ApiKey, key_id), lambda key: key.revoke(scope, self._occasion(provenance)))
+        """Revoke a key. Raises `NotFound` when the scope has no such key."""
+        return self._execute(partial(ApiKey, key_id), lambda key: key.revoke(scope, self._context(provenance)))

@@ -1,4 +1,4 @@
-"""Commands about a customer and the shared budget it names, in one append: both happen or neither."""
+"""Commands that change a customer and the shared budget it names in one append: both happen or neither."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from consumers.commands.handler import CommandHandler, CommandResult
-from domain.aggregate import Occasion
+from domain.aggregate import CommandContext
 from domain.budgets.shared_budget import SharedBudget
 from domain.customers.customer import Customer
 from domain.customers.personal_data import CustomerSeal
@@ -21,9 +21,10 @@ from domain.streams import budget_stream, customer_stream
 
 
 class BudgetedChange(msgspec.Struct, frozen=True):
-    """What becomes of a customer and of one budget. Changes: None clears a field; maps in `replaced` are whole ones.
+    """Changes of a customer and of at most one shared budget.
 
-    `budget_id` None: no budget is touched. `budget_changes` None: it is named only, and has to exist.
+    In changes, None clears a field; the maps named in `replaced` are replaced as a whole instead of merged.
+    `budget_id` None: no budget is changed. `budget_changes` None: the budget is only named, and must exist.
     """
 
     customer_changes: Mapping[str, Any] = {}
@@ -34,27 +35,30 @@ class BudgetedChange(msgspec.Struct, frozen=True):
     replaced: frozenset[str] = frozenset()
 
 
-#: The stored fields of a shared budget; None when there is none with that id, or no id.
+#: Look up the stored fields of a shared budget by its id; None when the id is None or unknown.
 BudgetOf = Callable[[str | None], Mapping[str, Any] | None]
-#: Decides by the fields of the customer (none before it is created) and of any shared budgets that it asks for.
+#: Decide on the change from the customer's fields (empty before it is created) and any shared budgets it looks up.
 Decide = Callable[[Mapping[str, Any], BudgetOf], BudgetedChange]
 
 
 class BudgetedCustomerCommands(CommandHandler):
-    """Each raises what the commands of the two parts raise, and what `decide` raises; then nothing happened.
-    `NotFound` from here means the budget; `NoSuchCustomer` the customer. `decide` may be asked several times."""
+    """Create or change a customer together with a shared budget.
+
+    Each command raises what the customer and budget commands raise, and what `decide` raises; nothing is written then.
+    `NotFound` is about the budget, `NoSuchCustomer` about the customer. `decide` may be called several times.
+    """
 
     def create_budgeted_customer(
         self, scope: Scope, customer_id: str, decide: Decide, provenance: Provenance
     ) -> CommandResult[Customer]:
-        """Begin a life that may name a budget; `AlreadyExists` when the customer was created and lives."""
+        """Create a customer that may name a budget. Raises `AlreadyExists` when it was created and is not deleted."""
 
-        def create(customer: Customer, change: BudgetedChange, occasion: Occasion) -> None:
-            customer.create(change.customer_changes, occasion)
+        def create(customer: Customer, change: BudgetedChange, context: CommandContext) -> None:
+            customer.create(change.customer_changes, context)
             if change.blocked:
-                customer.block(occasion)
+                customer.block(context)
 
-        return self._together(scope, customer_id, provenance, lambda customer, occasion: None, decide, create)
+        return self._change_both(scope, customer_id, provenance, lambda customer, context: None, decide, create)
 
     def change_budgeted_customer(
         self,
@@ -64,94 +68,94 @@ class BudgetedCustomerCommands(CommandHandler):
         provenance: Provenance,
         seen_at: datetime | None = None,
     ) -> CommandResult[Customer]:
-        """Change a customer and the budget it names, or is to name from now on. `seen_at` as in `CustomerCommands`."""
+        """Change a customer and the budget that it names or is about to name. `seen_at` as in `CustomerCommands`."""
 
-        def adopt(customer: Customer, occasion: Occasion) -> None:
-            customer.adopt_seen(seen_at, occasion)
+        def adopt(customer: Customer, context: CommandContext) -> None:
+            customer.adopt_if_seen(seen_at, context)
             if not customer.alive:
                 raise NoSuchCustomer(f"customer {customer_id!r} does not exist")
 
-        def update(customer: Customer, change: BudgetedChange, occasion: Occasion) -> None:
-            customer.update(change.customer_changes, occasion, change.replaced)
+        def update(customer: Customer, change: BudgetedChange, context: CommandContext) -> None:
+            customer.update(change.customer_changes, context, change.replaced)
             if change.blocked is not None:
-                (customer.block if change.blocked else customer.unblock)(occasion)
+                (customer.block if change.blocked else customer.unblock)(context)
 
-        return self._together(scope, customer_id, provenance, adopt, decide, update)
+        return self._change_both(scope, customer_id, provenance, adopt, decide, update)
 
     def block_customer_created_if_new(
         self, scope: Scope, customer_id: str, provenance: Provenance
     ) -> CommandResult[Customer]:
-        """Refuse access, whether the customer is known or not yet."""
+        """Block a customer; create it first when it does not exist."""
 
         def decide(customer: Customer) -> None:
-            occasion = self._occasion(provenance)
-            customer.adopt(occasion)
-            customer.block(occasion)
+            context = self._context(provenance)
+            customer.adopt(context)
+            customer.block(context)
 
-        return self._carry_out(lambda: self._blank_customer(scope, customer_id), decide)
+        return self._execute(lambda: self._blank_customer(scope, customer_id), decide)
 
-    def _together(
+    def _change_both(
         self,
         scope: Scope,
         customer_id: str,
         provenance: Provenance,
-        begin: Callable[[Customer, Occasion], None],
+        prepare: Callable[[Customer, CommandContext], None],
         decide: Decide,
-        act: Callable[[Customer, BudgetedChange, Occasion], None],
+        apply: Callable[[Customer, BudgetedChange, CommandContext], None],
     ) -> CommandResult[Customer]:
-        """A customer and budgets, each as it is while all are held.
+        """Change a customer and a budget while the locks of both are held.
 
-        1. Take the turns of the customer and of the budgets that are known to be meant: none at first.
-        2. Load the customer, `begin` with it, and let `decide` say what becomes of it and of a budget.
-        3. When it asked for other budgets, or names another one, begin again with the turns of those too.
-        4. `act`, and append both; begin again when another process came between.
+        1. Take the locks of the customer and of the budgets that are known to be involved: none at first.
+        2. Load the customer, `prepare` it, and let `decide` choose the change of it and of a budget.
+        3. If that involves other budgets (looked up or named), start again with their locks too.
+        4. `apply` the change and append both; start again when another process wrote in between.
         """
-        meant: set[str] = set()
-        for _ in range(self._attempts_max + 1):  # the first may do no more than find out which budgets are meant
-            streams = [customer_stream(scope, customer_id), *(budget_stream(scope, one) for one in meant)]
-            with self._turns_of(*streams):
-                occasion = self._occasion(provenance)
+        involved: set[str] = set()
+        for _ in range(self._attempts_max + 1):  # the first attempt may only find out which budgets are involved
+            streams = [customer_stream(scope, customer_id), *(budget_stream(scope, one) for one in involved)]
+            with self._locks_of(*streams):
+                context = self._context(provenance)
                 customer = self._store.load(self._blank_customer(scope, customer_id))
-                begin(customer, occasion)
-                asked: dict[str, SharedBudget] = {}
-                change = decide(customer.fields, partial(self._budget_fields, scope, asked))
-                named = asked.keys() | (set() if change.budget_id is None else {change.budget_id})
-                if not named <= meant:
-                    meant = named
+                prepare(customer, context)
+                loaded: dict[str, SharedBudget] = {}
+                change = decide(customer.fields, partial(self._budget_fields, scope, loaded))
+                needed = loaded.keys() | (set() if change.budget_id is None else {change.budget_id})
+                if not needed <= involved:
+                    involved = needed
                     continue
-                act(customer, change, occasion)
+                apply(customer, change, context)
                 try:
-                    return self._appended(scope, customer, change, asked, occasion)
+                    return self._append_both(scope, customer, change, loaded, context)
                 except Fenced:
                     continue
-        raise Fenced(f"customer {customer_id!r} moved during each of {self._attempts_max} attempts: try again")
+        raise Fenced(f"customer {customer_id!r} changed during each of {self._attempts_max} attempts: try again")
 
-    def _appended(
+    def _append_both(
         self,
         scope: Scope,
         customer: Customer,
         change: BudgetedChange,
-        asked: Mapping[str, SharedBudget],
-        occasion: Occasion,
+        loaded: Mapping[str, SharedBudget],
+        context: CommandContext,
     ) -> CommandResult[Customer]:
-        """Append both. The budget is the one that was decided by, so that a change since then fences this one."""
+        """Append both. The budget is the one that `decide` saw, so that a change since then fences this append."""
         if change.budget_id is None:
             return CommandResult(self._store.append(customer), customer)
-        budget = asked.get(change.budget_id) or self._store.load(SharedBudget(scope, change.budget_id))
+        budget = loaded.get(change.budget_id) or self._store.load(SharedBudget(scope, change.budget_id))
         if change.budget_is_new:
-            budget.create(change.budget_changes or {}, occasion)
+            budget.create(change.budget_changes or {}, context)
         else:
-            budget.update(change.budget_changes or {}, occasion, change.replaced)
+            budget.update(change.budget_changes or {}, context, change.replaced)
         return CommandResult(self._store.append(budget, customer), customer)
 
     def _budget_fields(
-        self, scope: Scope, asked: dict[str, SharedBudget], budget_id: str | None
+        self, scope: Scope, loaded: dict[str, SharedBudget], budget_id: str | None
     ) -> Mapping[str, Any] | None:
         if budget_id is None:
             return None
-        if budget_id not in asked:
-            asked[budget_id] = self._store.load(SharedBudget(scope, budget_id))
-        budget = asked[budget_id]
+        if budget_id not in loaded:
+            loaded[budget_id] = self._store.load(SharedBudget(scope, budget_id))
+        budget = loaded[budget_id]
         return budget.fields if budget.exists else None
 
     def _blank_customer(self, scope: Scope, customer_id: str) -> Customer:
@@ -159,4 +163,4 @@ class BudgetedCustomerCommands(CommandHandler):
 
 
 class NoSuchCustomer(NotFound):
-    """The customer is neither created nor known by its usage."""
+    """The customer was neither created nor seen in usage."""

@@ -1,4 +1,4 @@
-"""Commands about shared budgets."""
+"""Shared budget commands: create, update and delete."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from domain.scope import Scope
 
 
 class BudgetCommands(CommandHandler):
-    """Each raises `InvalidInput` for values that break a rule; update and delete raise `NotFound`."""
+    """Commands about shared budgets. Each raises `InvalidInput` for invalid values, all but create raise `NotFound`."""
 
     def create_budget(
         self, scope: Scope, budget_id: str, fields: Mapping[str, Any], provenance: Provenance
     ) -> CommandResult[SharedBudget]:
-        """`AlreadyExists` when the id is taken."""
-        return self._carry_out(
-            partial(SharedBudget, scope, budget_id), lambda budget: budget.create(fields, self._occasion(provenance))
+        """Create a shared budget. Raises `AlreadyExists` when the id is taken."""
+        return self._execute(
+            partial(SharedBudget, scope, budget_id), lambda budget: budget.create(fields, self._context(provenance))
         )
 
     def update_budget(
@@ -31,7 +31,7 @@ class BudgetCommands(CommandHandler):
         provenance: Provenance,
         replaced: frozenset[str] = frozenset(),
     ) -> CommandResult[SharedBudget]:
-        """Set the fields named in `changes`, clear those that are None; `model_limits` as for customers."""
+        """Set the fields named in `changes` and clear those that are None; `model_limits` as for customers."""
         return self.change_budget(scope, budget_id, lambda fields: changes, provenance, replaced)
 
     def change_budget(
@@ -42,18 +42,20 @@ class BudgetCommands(CommandHandler):
         provenance: Provenance,
         replaced: frozenset[str] = frozenset(),
     ) -> CommandResult[SharedBudget]:
-        """Update by what `decide` makes of the stored fields as they are when the change is made.
+        """Update with the changes that `decide` computes from the fields as they are at that moment.
 
-        What `decide` raises is raised here, and nothing happened. It is asked again when another process came between.
+        What `decide` raises is raised here, and nothing is written. It is called again when another process wrote in
+        between.
         """
 
         def change(budget: SharedBudget) -> None:
             budget.check_exists()
-            budget.update(decide(budget.fields), self._occasion(provenance), replaced)
+            budget.update(decide(budget.fields), self._context(provenance), replaced)
 
-        return self._carry_out(partial(SharedBudget, scope, budget_id), change)
+        return self._execute(partial(SharedBudget, scope, budget_id), change)
 
     def delete_budget(self, scope: Scope, budget_id: str, provenance: Provenance) -> CommandResult[SharedBudget]:
-        return self._carry_out(
-            partial(SharedBudget, scope, budget_id), lambda budget: budget.delete(self._occasion(provenance))
+        """Delete a shared budget."""
+        return self._execute(
+            partial(SharedBudget, scope, budget_id), lambda budget: budget.delete(self._context(provenance))
         )

@@ -1,4 +1,4 @@
-"""The write side: every command that changes what the engine knows, beside the intake of usage."""
+"""The write side: every command of the engine. Only usage comes in another way, through intake."""
 
 from __future__ import annotations
 
@@ -25,4 +25,4 @@ class Commands(
     KeyCommands,
     LogCommands,
 ):
-    """All commands over one log. Each is answered after its events are durable."""
+    """All commands on one log. Each returns after its events are durable."""

@@ -1,4 +1,4 @@
-"""Commands that correct usage: void an event, and restore a voided one."""
+"""Usage correction commands: void an event, and restore a voided one."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from domain.scope import Scope
 
 
 class CorrectionCommands(CommandHandler):
-    """Each raises `InvalidInput` for values that break a rule."""
+    """Commands that correct usage. Each raises `InvalidInput` for invalid values."""
 
     def void_usage(self, scope: Scope, source: str, event_id: str, provenance: Provenance) -> CommandResult[Correction]:
-        """Make an event count for nothing, be it there or still to come."""
-        return self._carry_out(
-            partial(Correction, scope, source, event_id), lambda one: one.void(self._occasion(provenance))
+        """Void a usage event, whether it has arrived or not."""
+        return self._execute(
+            partial(Correction, scope, source, event_id), lambda one: one.void(self._context(provenance))
         )
 
     def restore_usage(
         self, scope: Scope, source: str, event_id: str, provenance: Provenance
     ) -> CommandResult[Correction]:
-        """Take a void back."""
-        return self._carry_out(
-            partial(Correction, scope, source, event_id), lambda one: one.restore(self._occasion(provenance))
+        """Restore a voided event, so that it counts again."""
+        return self._execute(
+            partial(Correction, scope, source, event_id), lambda one: one.restore(self._context(provenance))
         )

@@ -1,4 +1,4 @@
-"""How every command is carried out: load the aggregate, let it decide, append, and try again when fenced."""
+"""Command handler: load the aggregate, let it decide, append its events, and retry when another writer came first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from domain.aggregate import Aggregate, Occasion
+from domain.aggregate import Aggregate, CommandContext
 from domain.commands.received import checked_effective_at
 from domain.customers.personal_keys import PersonalKeys
 from domain.errors import Fenced
@@ -27,14 +27,14 @@ S = TypeVar("S")
 
 
 class CommandResult(msgspec.Struct, Generic[S], frozen=True):
-    """What a command did: the position of its last event (None: it changed nothing), and the state after it."""
+    """Result of a command: the position of its last event (None: it changed nothing), and the state after it."""
 
     position: int | None
     state: S
 
 
 class CommandHandler:
-    """What all commands share. Safe to call from several threads; several processes may share the log."""
+    """Base of all command classes. Safe to call from several threads; several processes may share the log."""
 
     def __init__(
         self,
@@ -44,20 +44,27 @@ class CommandHandler:
         randomness: Callable[[int], bytes],
         command_attempts_max: int = COMMAND_ATTEMPTS_MAX,
     ) -> None:
-        """`clock` answers aware UTC instants; `randomness(n)` answers n bytes that nobody can guess."""
+        """Use `clock` for aware UTC instants and `randomness(n)` for n unpredictable bytes."""
         self._log = log
         self._keys = keys
         self._clock = clock
         self._randomness = randomness
         self._attempts_max = command_attempts_max
         self._store = AggregateStore(log)
-        # Commands of one stream take turns here, so that only other processes can fence one.
-        self._turns = [threading.Lock() for _ in range(STREAM_LOCKS)]
+        # Commands on one stream wait for each other here, so that only other processes can fence one.
+        self._locks = [threading.Lock() for _ in range(STREAM_LOCKS)]
 
-    def _carry_out(self, blank: Callable[[], A], decide: Callable[[A], None]) -> CommandResult[A]:
-        """Let the aggregate `decide`, append what it gives; `Fenced` after `command_attempts_max` failed attempts."""
+    def _execute(self, blank: Callable[[], A], decide: Callable[[A], None]) -> CommandResult[A]:
+        """Run one command.
+
+        1. Take the lock of the aggregate's stream.
+        2. Load the aggregate and let it `decide`; what that raises is the answer, and nothing is written.
+        3. Append the new events. When another process wrote to the stream in between, go back to 2.
+
+        Raises `Fenced` after `command_attempts_max` attempts.
+        """
         stream = blank().id
-        with self._turn_of(stream):
+        with self._lock_of(stream):
             for _ in range(self._attempts_max):
                 aggregate = self._store.load(blank())
                 decide(aggregate)
@@ -65,20 +72,20 @@ class CommandHandler:
                     return CommandResult(self._store.append(aggregate), aggregate)
                 except Fenced:
                     continue
-        raise Fenced(f"stream {stream!r} moved during each of {self._attempts_max} attempts: try again")
+        raise Fenced(f"stream {stream!r} changed during each of {self._attempts_max} attempts: try again")
 
-    def _turn_of(self, stream: str) -> threading.Lock:
-        return self._turns[zlib.crc32(stream.encode()) % STREAM_LOCKS]
+    def _lock_of(self, stream: str) -> threading.Lock:
+        return self._locks[zlib.crc32(stream.encode()) % STREAM_LOCKS]
 
     @contextmanager
-    def _turns_of(self, *streams: str) -> Iterator[None]:
-        """The turns of several streams, taken in one order everywhere, so that nobody waits for each other."""
-        with ExitStack() as taken:
+    def _locks_of(self, *streams: str) -> Iterator[None]:
+        """Hold the locks of several streams. They are always taken in the same order, which rules out deadlocks."""
+        with ExitStack() as held:
             for number in sorted({zlib.crc32(stream.encode()) % STREAM_LOCKS for stream in streams}):
-                taken.enter_context(self._turns[number])
+                held.enter_context(self._locks[number])
             yield
 
-    def _occasion(self, provenance: Provenance, effective_at: datetime | None = None) -> Occasion:
+    def _context(self, provenance: Provenance, effective_at: datetime | None = None) -> CommandContext:
         if effective_at is None:
-            return Occasion(self._clock(), provenance)
-        return Occasion(self._clock(), provenance, checked_effective_at(effective_at))
+            return CommandContext(self._clock(), provenance)
+        return CommandContext(self._clock(), provenance, checked_effective_at(effective_at))

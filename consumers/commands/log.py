@@ -1,4 +1,4 @@
-"""Commands about the log as a whole: its creation, its seals, and the closings announced in it."""
+"""Commands about the log itself: its creation, its seals, and announcements of closed periods."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from consumers.commands.handler import CommandHandler, CommandResult
-from domain.aggregate import Occasion
+from domain.aggregate import CommandContext
 from domain.errors import Fenced, LogCorrupted
 from domain.event import LifecycleEvent, Provenance
 from domain.log.event_codec import decode_lifecycle, new_record
@@ -16,23 +16,23 @@ from domain.log.events import LOG_FORMAT, LOG_SEALED, ClosingsAnnounced, LogCrea
 from domain.streams import LOG_STREAM
 
 ENGINE: Final = Provenance(actor="engine")
-#: How far back the log's own stream is looked through at first; twice as far each time nothing is found.
-LOOKED_BACK_RECORDS: Final = 64
+#: How many records at the end of the log's own stream are searched first; doubled as long as nothing is found.
+SEARCHED_RECORDS_MIN: Final = 64
 
 E = TypeVar("E", bound=LifecycleEvent)
 
 
 class LogCommands(CommandHandler):
-    """What the engine writes about its own log. `state` of a result is the event that now stands."""
+    """Events that the engine writes about its own log. `state` of a result is the event that now stands."""
 
     def ensure_log_created(self, log_id: str, hash_seed: int) -> LogCreated:
-        """The creation of this log; written now, with these values, when the log is empty.
+        """Return the creation event of this log; write it with these values when the log is empty.
 
-        `LogCorrupted` when position 1 holds something else.
+        Raises `LogCorrupted` when position 1 holds something else.
         """
         if self._log.head_position() == 0:
             event = LogCreated(
-                **_place(1, self._occasion(ENGINE)), log_id=log_id, log_format=LOG_FORMAT, hash_seed=hash_seed
+                **_event_header(1, self._context(ENGINE)), log_id=log_id, log_format=LOG_FORMAT, hash_seed=hash_seed
             )
             with suppress(Fenced):  # another process created it at the same moment: its values stand
                 self._log.append([new_record(event)])
@@ -43,33 +43,35 @@ class LogCommands(CommandHandler):
         return found
 
     def seal(self, position: int, running_hash: bytes) -> CommandResult[LogSealed]:
-        """Write down that the running hash up to `position` is `running_hash`.
+        """Append a seal: the running hash up to `position` is `running_hash`.
 
-        Changes nothing when the last seal reaches that far, or when all there is to seal is that seal itself.
+        Writes nothing when the last seal reaches that far, or when that seal is the only record since.
         """
 
         def decide(version: int) -> LogSealed:
             last = self._last_of(LogSealed)
             if last is not None and (position <= last.position or self._is_only_seal_since(last, position)):
                 return last
-            return LogSealed(**_place(version, self._occasion(ENGINE)), position=position, running_hash=running_hash)
+            return LogSealed(
+                **_event_header(version, self._context(ENGINE)), position=position, running_hash=running_hash
+            )
 
         return self._write(decide)
 
     def announce_closings(self, until: datetime) -> CommandResult[ClosingsAnnounced]:
-        """Say that every period that ended, with its grace, at or before `until` is closed; unchanged if said."""
+        """Announce that every period whose grace ended at or before `until` is closed, unless that was announced."""
 
         def decide(version: int) -> ClosingsAnnounced:
             last = self._last_of(ClosingsAnnounced)
             if last is not None and until <= last.until:
                 return last
-            return ClosingsAnnounced(**_place(version, self._occasion(ENGINE)), until=until)
+            return ClosingsAnnounced(**_event_header(version, self._context(ENGINE)), until=until)
 
         return self._write(decide)
 
     def _write(self, decide: Callable[[int], E]) -> CommandResult[E]:
-        """Append what `decide` answers for the version that comes next, unless that is in the log already."""
-        with self._turn_of(LOG_STREAM):
+        """Append the event that `decide` returns for the next version, unless it returns one that is in the log."""
+        with self._lock_of(LOG_STREAM):
             for _ in range(self._attempts_max):
                 version = self._log.head_version(LOG_STREAM) + 1
                 event = decide(version)
@@ -79,21 +81,21 @@ class LogCommands(CommandHandler):
                     return CommandResult(self._log.append([new_record(event)])[-1], event)
                 except Fenced:
                     continue
-        raise Fenced(f"the log's own stream moved during each of {self._attempts_max} attempts: try again")
+        raise Fenced(f"the log's own stream changed during each of {self._attempts_max} attempts: try again")
 
     def _last_of(self, event_class: type[E]) -> E | None:
-        """The last event of a class in the log's own stream, looked for from its end."""
+        """Return the last event of a class in the log's own stream, searching from its end."""
         head = self._log.head_version(LOG_STREAM)
-        looked_back = LOOKED_BACK_RECORDS
+        searched = SEARCHED_RECORDS_MIN
         while True:
-            after = max(0, head - looked_back)
+            after = max(0, head - searched)
             for record in reversed(self._log.stream(LOG_STREAM, after)):
                 event = decode_lifecycle(record.topic, record.state)
                 if isinstance(event, event_class):
                     return event
             if after == 0:
                 return None
-            looked_back *= 2
+            searched *= 2
 
     def _is_only_seal_since(self, last: LogSealed, position: int) -> bool:
         if position != last.position + 1:
@@ -102,11 +104,11 @@ class LogCommands(CommandHandler):
         return bool(records) and records[0].topic == LOG_SEALED
 
 
-def _place(version: int, occasion: Occasion) -> dict[str, Any]:
+def _event_header(version: int, context: CommandContext) -> dict[str, Any]:
     return {
         "stream": LOG_STREAM,
         "version": version,
-        "recorded_at": occasion.recorded_at,
-        "effective_at": occasion.effective(),
-        "provenance": occasion.provenance,
+        "recorded_at": context.recorded_at,
+        "effective_at": context.effective(),
+        "provenance": context.provenance,
     }

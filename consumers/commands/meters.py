@@ -1,4 +1,4 @@
-"""Commands about meters."""
+"""Meter commands: create, update and delete."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from domain.scope import Scope
 
 
 class MeterCommands(CommandHandler):
-    """Each raises `InvalidInput` for values that break a rule; update and delete raise `NotFound`."""
+    """Commands about meters. Each raises `InvalidInput` for invalid values; update and delete raise `NotFound`."""
 
     def create_meter(
         self, scope: Scope, code: str, fields: Mapping[str, Any], provenance: Provenance
     ) -> CommandResult[Meter]:
-        """`AlreadyExists` when the code is taken."""
-        return self._carry_out(
-            partial(Meter, scope, code), lambda meter: meter.create(fields, self._occasion(provenance))
-        )
+        """Create a meter. Raises `AlreadyExists` when the code is taken."""
+        return self._execute(partial(Meter, scope, code), lambda meter: meter.create(fields, self._context(provenance)))
 
     def update_meter(
         self, scope: Scope, code: str, changes: Mapping[str, Any], provenance: Provenance
     ) -> CommandResult[Meter]:
-        """Change name, description or groups."""
-        return self._carry_out(
-            partial(Meter, scope, code), lambda meter: meter.update(changes, self._occasion(provenance))
+        """Change the name, description or groups of a meter."""
+        return self._execute(
+            partial(Meter, scope, code), lambda meter: meter.update(changes, self._context(provenance))
         )
 
     def delete_meter(self, scope: Scope, code: str, provenance: Provenance) -> CommandResult[Meter]:
-        return self._carry_out(partial(Meter, scope, code), lambda meter: meter.delete(self._occasion(provenance)))
+        """Delete a meter."""
+        return self._execute(partial(Meter, scope, code), lambda meter: meter.delete(self._context(provenance)))

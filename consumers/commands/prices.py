@@ -1,4 +1,4 @@
-"""Commands about prices."""
+"""Price commands: a tenant's own prices."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from functools import partial
 from consumers.commands.handler import CommandHandler, CommandResult
 from domain.event import Provenance
 from domain.prices.schedule import PriceVersion
-from domain.prices.tenant_price import PriceSetting
+from domain.prices.tenant_price import TenantPrice
 from domain.scope import Scope
 
 
 class PriceCommands(CommandHandler):
-    """Each raises `InvalidInput` for values that break a rule."""
+    """Commands about prices. Each raises `InvalidInput` for invalid values."""
 
     def set_price(
         self, scope: Scope, provider: str, model: str, price: PriceVersion, provenance: Provenance
-    ) -> CommandResult[PriceSetting]:
+    ) -> CommandResult[TenantPrice]:
         """Set the scope's own price for a model, valid for usage from `price.effective_from` on."""
-        return self._carry_out(
-            partial(PriceSetting, scope, provider, model),
-            lambda setting: setting.set(price, self._occasion(provenance)),
+        return self._execute(
+            partial(TenantPrice, scope, provider, model),
+            lambda setting: setting.set(price, self._context(provenance)),
         )

@@ -1,4 +1,4 @@
-"""A month of believable traffic: a pure function of the day, so that sending it again counts nothing twice."""
+"""Demo traffic of a month: a pure function of the day, so that sending it again counts nothing twice."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _SECOND: Final = (
 )  # fmt: skip
 _ZONES: Final = ("America/New_York", "Europe/Berlin", "Asia/Tokyo", "UTC")
 _FEATURES: Final = ("chat", "search", "summary", "agent")
-#: How busy each hour is, UTC: nights are quiet, two peaks a day.
+#: Relative load of each hour, UTC: quiet nights, two peaks a day.
 _HOURS: Final = (2, 1, 1, 1, 2, 3, 5, 8, 12, 14, 13, 11, 10, 13, 15, 15, 14, 12, 9, 7, 6, 5, 4, 3)
 
 
 class Model(NamedTuple):
-    """A model, how often it is chosen, and how many tokens it usually takes and gives."""
+    """A model with the weight of its choice and its typical token counts."""
 
     provider: str
     name: str
@@ -53,7 +53,7 @@ _MODELS: Final = (
 
 
 class Tier(NamedTuple):
-    """A shared budget of the demonstration."""
+    """A shared budget of the demo."""
 
     id: str
     name: str
@@ -68,14 +68,14 @@ TIERS: Final = (
 
 
 def customer_ids() -> list[str]:
-    """All customers, the largest first."""
+    """Return the ids of all customers, the one with most usage first."""
     names = [f"{first}-{second}" for first, second in product(_FIRST, _SECOND)]
     Random(_SEED).shuffle(names)  # noqa: S311 -- made-up traffic
     return names[:CUSTOMERS]
 
 
 def named_customers(since: datetime) -> Iterator[dict[str, Any]]:
-    """Bodies for the customers that are created explicitly; the others are created by their first usage."""
+    """Yield the request bodies of the customers to create explicitly; the others are created by their first usage."""
     for rank, customer in enumerate(customer_ids()[:NAMED_CUSTOMERS]):
         tier = TIERS[min(rank // 8, len(TIERS) - 1)]
         yield {
@@ -90,35 +90,35 @@ def named_customers(since: datetime) -> Iterator[dict[str, Any]]:
 
 
 def days_until(now: datetime) -> list[date]:
-    """The days of the month that ends now."""
+    """Return the days of the month that ends now."""
     today = now.astimezone(UTC).date()
     return [today - timedelta(days=back) for back in reversed(range(DAYS))]
 
 
 def events_of(day: date, until: datetime) -> list[bytes]:
-    """The usage of a day before `until`, as CloudEvents, one JSON line each, in order of time."""
-    dice = Random(f"{_SEED}/{day.isoformat()}")  # noqa: S311 -- made-up traffic
+    """Return the usage of a day before `until`, in order of time, each event a CloudEvent as one line of JSON."""
+    rng = Random(f"{_SEED}/{day.isoformat()}")  # noqa: S311 -- made-up traffic
     customers = customer_ids()
     weights = [1 / (rank + 3) for rank in range(len(customers))]
     count = WEEKDAY_EVENTS if day.weekday() < 5 else WEEKEND_EVENTS
-    instants = sorted(_instant(dice, day) for _ in range(count))
-    chosen = dice.choices(customers, weights, k=count)
-    events = [_event(dice, day, number, chosen[number], instants[number]) for number in range(count)]
+    instants = sorted(_instant(rng, day) for _ in range(count))
+    chosen = rng.choices(customers, weights, k=count)
+    events = [_event(rng, day, number, chosen[number], instants[number]) for number in range(count)]
     return [msgspec.json.encode(event) for event, instant in zip(events, instants, strict=True) if instant < until]
 
 
-def _instant(dice: Random, day: date) -> datetime:
-    (hour,) = dice.choices(range(24), _HOURS)
-    seconds = hour * 3600 + dice.random() * 3600
+def _instant(rng: Random, day: date) -> datetime:
+    (hour,) = rng.choices(range(24), _HOURS)
+    seconds = hour * 3600 + rng.random() * 3600
     return datetime.combine(day, time(), UTC) + timedelta(seconds=round(seconds, 3))
 
 
-def _event(dice: Random, day: date, number: int, customer: str, instant: datetime) -> dict[str, Any]:
-    (model,) = dice.choices(_MODELS, [model.weight for model in _MODELS])
-    input_tokens = 1 + int(dice.lognormvariate(0, 0.8) * model.input_tokens)
-    output_tokens = 1 + int(dice.lognormvariate(0, 0.7) * model.output_tokens)
-    failed = dice.random() < _FAILED_SHARE
-    cached = input_tokens // 2 if dice.random() < _CACHED_SHARE else 0
+def _event(rng: Random, day: date, number: int, customer: str, instant: datetime) -> dict[str, Any]:
+    (model,) = rng.choices(_MODELS, [model.weight for model in _MODELS])
+    input_tokens = 1 + int(rng.lognormvariate(0, 0.8) * model.input_tokens)
+    output_tokens = 1 + int(rng.lognormvariate(0, 0.7) * model.output_tokens)
+    failed = rng.random() < _FAILED_SHARE
+    cached = input_tokens // 2 if rng.random() < _CACHED_SHARE else 0
     data = {
         "provider": model.provider,
         "model": model.name,
@@ -127,7 +127,7 @@ def _event(dice: Random, day: date, number: int, customer: str, instant: datetim
         "cached_input_tokens": cached,
         "output_tokens": 0 if failed else output_tokens,
         "latency_ms": 200 + 12 * output_tokens,
-        "tags": [dice.choice(_FEATURES)],
+        "tags": [rng.choice(_FEATURES)],
     }
     return {
         "specversion": "1.0",

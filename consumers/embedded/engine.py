@@ -1,6 +1,6 @@
-"""The engine of the embedded shape: SQLite log, DuckDB read store, one data folder, one owner process.
+"""Embedded engine: SQLite log, DuckDB read store, one data folder, one process that owns it.
 
-`consumers.bootstrap` builds it; nothing else does.
+Only `consumers.bootstrap` builds it.
 """
 
 from __future__ import annotations
@@ -25,39 +25,39 @@ from consumers.errors import EngineClosing
 from consumers.intake.intake import Intake
 from consumers.kafka.consumer.children import ConsumerChildren
 from consumers.maintenance.checkpointing import Checkpointing
-from consumers.maintenance.compaction_policy import LOOK_APART_SECONDS, bounds_of, is_behind
+from consumers.maintenance.compaction_policy import LAG_SAMPLE_INTERVAL_SECONDS, bounds_of, is_behind
 from consumers.maintenance.scheduler import Scheduler
 from consumers.maintenance.verification import Verification
 from consumers.settings import Settings
 from domain.api_keys.events import ApiKeyIssued, ApiKeyRevoked
 from domain.customers.personal_keys import PersonalKeys
 from domain.event import LifecycleEvent
+from domain.log.recorded_at import recorded_at_of
 from domain.log.records import EventLog
 from projections.duckdb.storage.compaction import Compaction
-from projections.duckdb.storage.generations import KINDS, GenerationKind
-from projections.duckdb.storage.storage_errors import storage_refusal
-from projections.folding.projector import recorded_at_of
+from projections.duckdb.storage.generations import GENERATION_KINDS, GenerationKind
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.events import RowSpan
 from projections.queries.snapshot import ReadStore, Snapshot
+from projections.storage_errors import storage_refusal
 
-#: A wait looks this often whether a rebuild has put another projector in place.
+#: A wait checks this often whether a rebuild has replaced the projector.
 _WAIT_SLICE_SECONDS: Final = 0.25
-#: What is not folded by then is folded at the next start.
+#: What is not folded within this time is folded at the next start.
 CLOSING_FOLD_SECONDS_MAX: Final = 4.0
-#: So long a rebuild or a verification may take to see that it should end.
+#: How long closing waits for a rebuild or verification to notice that it is cancelled.
 CLOSING_OPERATION_SECONDS_MAX: Final = 1.0
-#: Of the read store's file; beyond it generations are written anew where the file has room, and the rest is given back.
+#: Share of free space in the read store's file beyond which generations are rewritten and the file is truncated.
 FREE_SHARE_MAX: Final = 0.45
 MERGE_BYTES_MAX: Final = 256 * 1024 * 1024
-#: Days first: reads of whole days add up deltas, and there are fewer of them.
+#: In this order: reads of whole days add up the deltas of days, and there are fewer of those than rows.
 COMPACTED: Final[tuple[GenerationKind, ...]] = ("days", "rows")
 
 _logger = structlog.get_logger("meterfold.engine")
 
 
 class _CurrentReads:
-    """Snapshots of whatever read store is in use when they are opened."""
+    """Read store that opens snapshots of whichever read store is in use at that moment."""
 
     def __init__(self, engine: EmbeddedEngine) -> None:
         self._engine = engine
@@ -98,7 +98,7 @@ class EmbeddedEngine:
         self.scheduler: Scheduler | None = None
         self.consumers: ConsumerChildren | None = None
         self._operation = threading.Lock()  # one rebuild or verification at a time
-        self._swapping = threading.Lock()  # nobody swaps the read side while it is compacted
+        self._swapping = threading.Lock()  # the read side is not replaced while it is compacted
         self._compaction: Compaction | None = None
         self._reclaimed_bytes = 0
         self.checkpointing = Checkpointing(self, self._is_behind, now)
@@ -106,23 +106,26 @@ class EmbeddedEngine:
         self._closing = threading.Event()
         self._closed = threading.Event()
         self.fold.on_failure = self._reopen_read_side
-        self._fold_position = FoldedPositionWriter(folder.root)
-        self.fold.on_folded = self._fold_position.write
+        self._folded_position_writer = FoldedPositionWriter(folder.root)
+        self.fold.on_folded = self._folded_position_writer.write
 
     def start(self) -> None:
-        """Catch up with the log and go on folding."""
+        """Load the API keys and start the projector thread, which catches up with the log and goes on folding."""
         self._reload_keys()
         self.fold.start()
 
     # -- what the api room calls
 
     def authenticate(self, secret: str) -> ApiKeyRecord | None:
+        """Return the active key with this secret, or None; records the time of its use."""
         return self.key_cache.authenticate(secret)
 
     def last_used_at(self, key_id: str) -> datetime | None:
+        """Return when a key was last used, to the minute; None if never."""
         return self.key_cache.last_used_at(key_id)
 
     def wait_folded(self, position: int, timeout_seconds: float) -> bool:
+        """Wait until `position` is folded; return False when the timeout passes first."""
         self.fold.wake()
         deadline = time.monotonic() + timeout_seconds
         while True:
@@ -133,9 +136,11 @@ class EmbeddedEngine:
                 return False
 
     def folded_position(self) -> int:
+        """Return the last folded position."""
         return self.fold.projector.position
 
     def progress(self) -> FoldProgress:
+        """Return how far the fold is behind the log."""
         position, head = self.fold.projector.position, self.log.head_position()
         waiting = self.log.read(position, 1) if position < head else []
         behind = (self.now() - recorded_at_of(waiting[0])).total_seconds() if waiting else 0.0
@@ -147,26 +152,26 @@ class EmbeddedEngine:
         """Fold the log from position 0 into a fresh read side, then swap it in.
 
         1. Open an empty read side in a folder of its own.
-        2. Fold until it has caught up with the log, and make that durable; the live one goes on answering and folding.
-        3. Hold the live fold, fold the last records, swap, and name the new folder as the one in use.
+        2. Fold until it has caught up with the log, and make that durable; the live one keeps answering and folding.
+        3. Pause the live fold, fold the last records, name the new folder as the one in use, and swap.
         4. Close the old read side once no reader has it open, and remove its folder.
         """
         with self._operation:
-            self._refuse_when_closing()
-            fresh = open_read_side(self.folder.next_read(), self.log, self.keys, self.settings, refolding=True)
+            self._raise_if_closing()
+            fresh = open_read_side(self.folder.new_read_folder(), self.log, self.keys, self.settings, refolding=True)
             try:
                 yield from self._catch_up(fresh)
                 fresh.finish_refolding()
                 with self._swapping, self.fold.paused:
                     while fresh.projector.step():
                         pass
-                    self.folder.use_read(fresh.folder)
+                    self.folder.use_read_folder(fresh.folder)
                     old, self.read_side = self.read_side, fresh
                     fresh.projector.on_lifecycle = self._on_lifecycle
                     self.fold.swap(fresh.projector)
                     position, events = fresh.projector.position, fresh.store.received_events()
             except BaseException:
-                # Also when nobody wants to see it through: the next rebuild starts in the same folder.
+                # Also when the caller stops iterating: the next rebuild uses the same folder.
                 if self.read_side is not fresh:
                     fresh.discard()
                 raise
@@ -177,31 +182,33 @@ class EmbeddedEngine:
     def _catch_up(self, fresh: ReadSide) -> Iterator[OperationStep]:
         head = self.log.head_position()
         while fresh.projector.position < head and fresh.projector.step():
-            self._refuse_when_closing()
+            self._raise_if_closing()
             yield OperationStep("folding", fresh.projector.position, head)
 
-    def _refuse_when_closing(self) -> None:
+    def _raise_if_closing(self) -> None:
         if self._closing.is_set():
-            raise EngineClosing("the engine is being stopped; start this again once it runs")
+            raise EngineClosing("the engine is stopping: try again when it runs")
 
     def verify(self) -> Iterator[OperationStep | OperationResult]:
+        """Compare the live read store with one that is folded again from the log; see `Verification`."""
         with self._operation:
-            database, scratch = self.read_side.database, self.folder.next_read()
+            database, scratch = self.read_side.database, self.folder.new_read_folder()
             live = database.cursor().execute("SELECT current_database()").fetchall()[0][0]
             for step in Verification(self.log, self.keys, database, scratch, live).run():
-                self._refuse_when_closing()
+                self._raise_if_closing()
                 yield step
 
     def compact(self) -> None:
-        """Compact day deltas and row generations where that is worth it, while the fold goes on; put off while the
-        fold is behind, until what has gathered reaches its bound.
+        """Compact day deltas and usage rows where there are enough of them, while folding goes on.
+
+        While the fold is behind, that is put off until their number reaches its upper bound; see `compaction_policy`.
         """
         with self._swapping, self._compacting() as compaction:
             if self._closing.is_set():
                 return
             for kind in COMPACTED:
                 self._compact(compaction, kind)
-                self.checkpointing.keep_small()
+                self.checkpointing.checkpoint_if_large()
 
     def _compact(self, compaction: Compaction, kind: GenerationKind) -> None:
         bounds = bounds_of(self.settings, kind, behind=False)
@@ -211,45 +218,50 @@ class EmbeddedEngine:
 
     def _is_behind(self) -> bool:
         return is_behind(
-            self.folded_position, self.log.head_position, lambda: self._closing.wait(timeout=LOOK_APART_SECONDS)
+            self.folded_position,
+            self.log.head_position,
+            lambda: self._closing.wait(timeout=LAG_SAMPLE_INTERVAL_SECONDS),
         )
 
     def checkpoint(self) -> None:
-        """Write out the identity index, merge its runs within a budget, fold the read store's write-ahead file, and
-        give back what the file has free once that is most of it.
+        """Checkpoint everything that is derived from the log.
+
+        1. Write out the identity index and merge its runs, within a budget.
+        2. Checkpoint the read store.
+        3. Shrink the read store's file when much of it is free.
         """
         self.read_side.index.checkpoint()
         self.read_side.index.merge_runs(MERGE_BYTES_MAX)
-        self.fold_write_ahead()
+        self.checkpoint_read_store()
         if not self._closing.is_set() and self.read_side.database.free_share() > FREE_SHARE_MAX:
             self._reclaim()
 
-    def fold_write_ahead(self) -> None:
-        """Fold what the read store has written ahead into its file. The fold waits for it."""
-        with self._mended_after_failure(), self.fold.paused:
+    def checkpoint_read_store(self) -> None:
+        """Move the read store's write-ahead log into its file. Folding waits for that."""
+        with self._requesting_recovery_on_failure(), self.fold.paused:
             self.read_side.database.checkpoint()
 
     @contextmanager
-    def _mended_after_failure(self) -> Iterator[None]:
-        """What fails in here may have invalidated the read store, of which the fold learns only when it has to fold."""
+    def _requesting_recovery_on_failure(self) -> Iterator[None]:
+        """Request recovery when the body fails: it may have invalidated the read store while nothing is folded."""
         try:
             yield
         except Exception:
-            self.fold.mend_soon()
+            self.fold.request_recovery()
             raise
 
     def _reclaim(self) -> None:
         with self._swapping:
             size = self.read_side.database.file_bytes()
-            if size == self._reclaimed_bytes:  # it was tried, and did not help
+            if size == self._reclaimed_bytes:  # the last attempt did not help, and nothing has changed
                 return
             with self._compacting() as compaction:
-                for kind in KINDS:
+                for kind in GENERATION_KINDS:
                     compaction.reclaim(kind)
-                    self.fold_write_ahead()
+                    self.checkpoint_read_store()
                     compaction.move_small_tables()
-                    self.fold_write_ahead()
-            self.fold_write_ahead()  # gives back what the one before has freed
+                    self.checkpoint_read_store()
+            self.checkpoint_read_store()  # truncates the file by what the last one has freed
             self._reclaimed_bytes = self.read_side.database.file_bytes()
 
     @contextmanager
@@ -259,39 +271,37 @@ class EmbeddedEngine:
             cursor,
             lambda: self.fold.paused,
             self.read_side.store.load_generations,
-            before_chunk=self.checkpointing.keep_small,
+            before_chunk=self.checkpointing.checkpoint_if_large,
         )
         self._compaction = compaction
         try:
-            with self._mended_after_failure():
+            with self._requesting_recovery_on_failure():
                 yield compaction
         finally:
             self._compaction = None
             cursor.close()
 
     def write_ahead_bytes(self) -> int:
-        """How much the read store has written since its last checkpoint."""
+        """Return the size of the read store's write-ahead log."""
         return self.read_side.database.write_ahead_bytes()
 
     def is_closing(self) -> bool:
-        """Whether what lasts should give up."""
+        """Return whether long-running work should end."""
         return self._closing.is_set()
 
-    def give_up_operations(self) -> None:
-        """End a rebuild, a verification or a compaction at its next step, and what consumers have in hand; everything
-        else goes on.
-        """
+    def cancel_operations(self) -> None:
+        """Cancel a rebuild, verification or compaction at its next step, and let consumers finish; the rest goes on."""
         self._closing.set()
         if self.consumers is not None:
             self.consumers.begin_stop()
 
     def close(self) -> None:
-        """Stop taking, fold what is in hand, write out what is in memory. Closing it again does nothing.
+        """Stop taking writes, fold what is in the log, write out what is in memory. A second call does nothing.
 
-        A part that fails (the disk is full) keeps none of the others from being closed: the log has everything, and
-        the next start folds what is missing. Log, keys and folder are their opener's to close.
+        When one part fails (the disk is full), the others are closed all the same: the log has everything, and the next
+        start folds what is missing. Whoever opened the log, the key store and the folder closes them.
         """
-        self.give_up_operations()
+        self.cancel_operations()
         if self._closed.is_set():
             return
         self._closed.set()
@@ -300,13 +310,13 @@ class EmbeddedEngine:
                 self._stop_scheduler,
                 self._stop_consumers,
                 self.intake.close,
-                self._fold_the_rest,
+                self._fold_remaining,
                 self.fold.stop,
-                self._fold_position.close,
+                self._folded_position_writer.close,
                 self.read_side.index.checkpoint,
                 self.read_side.database.checkpoint,
                 self.read_side.discard,
-                self.key_cache.keep,
+                self.key_cache.save,
             ):
                 try:
                     part()
@@ -323,31 +333,32 @@ class EmbeddedEngine:
                 self._operation.release()
 
     def _stop_scheduler(self) -> None:
-        def hurry() -> None:
+        def interrupt() -> None:
             compaction = self._compaction
             if compaction is not None:
                 compaction.interrupt()
 
         if self.scheduler is not None:
-            self.scheduler.stop(hurry)
+            self.scheduler.stop(interrupt)
 
     def _stop_consumers(self) -> None:
         if self.consumers is not None:
             self.consumers.stop()
 
-    def _fold_the_rest(self) -> None:
+    def _fold_remaining(self) -> None:
         self.wait_folded(self.log.head_position(), CLOSING_FOLD_SECONDS_MAX)
 
     def _reopen_read_side(self) -> None:
-        """Open the read store again when an error of the storage has invalidated it; readers get
-        `ReadStoreUnavailable` until that succeeds.
+        """Reopen the read store when a storage error has invalidated it.
+
+        Until that succeeds, readers get `ReadStoreUnavailable`.
         """
         if self.read_side.database.is_usable():
             return
         with self._swapping, self.fold.paused:
-            spoilt = self.read_side
-            spoilt.discard()
-            fresh = open_read_side(spoilt.folder, self.log, self.keys, self.settings, self._on_lifecycle)
+            invalid = self.read_side
+            invalid.discard()
+            fresh = open_read_side(invalid.folder, self.log, self.keys, self.settings, self._on_lifecycle)
             self.read_side = fresh
             self.fold.swap(fresh.projector)
         _logger.warning("read_store_reopened", position=fresh.projector.position)
@@ -360,6 +371,6 @@ class EmbeddedEngine:
             self._reload_keys()
 
     def _reload_keys(self) -> None:
-        # One at a time: what was read first must not replace what was read last.
+        # One at a time, so that an older snapshot does not replace the keys of a newer one.
         with self._reloading_keys, self.reads.snapshot() as snapshot:
             self.key_cache.replace(snapshot.all_api_keys())

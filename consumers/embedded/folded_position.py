@@ -1,9 +1,10 @@
-"""The position that the owner of a data folder has folded, for other processes: a file of 16 bytes, mapped into memory.
+"""Last folded position of an engine, published to other processes in a memory-mapped file of 16 bytes.
 
     u64 position | u64 position again      (big-endian)
 
-The writer writes the first before the second, the reader reads the second before the first: equal halves were written
-by one call. Nothing is synced: the read store knows the position for certain, and an owner writes it at its start.
+The writer writes the first half before the second, the reader reads the second before the first: equal halves were
+written by one call. Nothing is synced to disk: the read store holds the position durably, and an engine publishes it
+again when it starts.
 """
 
 from __future__ import annotations
@@ -17,31 +18,31 @@ from typing import Final
 FILE_NAME: Final = "fold-position"
 _HALF_BYTES: Final = 8
 _FILE_BYTES: Final = 2 * _HALF_BYTES
-#: A reader that meets a writer in the middle of a call tries again; so often, it takes the lower half.
+#: A reader that meets a writer in the middle of a call tries again; after this many attempts it takes the lower half.
 _ATTEMPTS_MAX: Final = 100
 
 
 class FoldedPositionWriter:
-    """Publishes positions in a folder, which its caller owns."""
+    """Publishes positions in a data folder that the caller owns."""
 
     def __init__(self, folder: Path) -> None:
-        """Make the file if it is absent; what it says stays until the first `write`.
+        """Create the file if it is missing; an existing one keeps its position until the first `write`.
 
-        On a disk that is full or read-only nothing is published: reading and folding must not depend on it.
+        On a full or read-only disk nothing is published: reading and folding must not depend on this file.
         """
         self._map: mmap.mmap | None = None
         with suppress(OSError):
             self._map = _mapped_for_writing(folder / FILE_NAME)
 
     def write(self, position: int) -> None:
-        """From now on readers are answered `position`. Takes a microsecond."""
+        """Publish `position`. Takes about a microsecond."""
         if self._map is not None:
             half = position.to_bytes(_HALF_BYTES, "big")
             self._map[:_HALF_BYTES] = half
             self._map[_HALF_BYTES:] = half
 
     def close(self) -> None:
-        """The file stays, with the position that was written last."""
+        """Unmap the file; it keeps the position that was written last."""
         if self._map is not None:
             self._map.close()
             self._map = None
@@ -51,7 +52,7 @@ def _mapped_for_writing(path: Path) -> mmap.mmap:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         if os.fstat(descriptor).st_size != _FILE_BYTES:
-            # Really written: a hole in the file would kill the process at the first write to a full disk.
+            # Write real bytes: with a sparse file the first write through the map kills the process on a full disk.
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, bytes(_FILE_BYTES), 0)
         return mmap.mmap(descriptor, _FILE_BYTES)
@@ -60,31 +61,32 @@ def _mapped_for_writing(path: Path) -> mmap.mmap:
 
 
 class FoldedPositionReader:
-    """Reads the position that is published in a folder. Cheap: may be asked after every append."""
+    """Reads the position that is published in a data folder. Cheap enough to be called after every append."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE_NAME
         self._map: mmap.mmap | None = None
 
     def read(self) -> int | None:
-        """The last published position; None when no owner has ever published one."""
-        known = self._map or self._opened()
-        if known is None:
+        """Return the last published position; None when none was ever published."""
+        mapped = self._map or self._open()
+        if mapped is None:
             return None
         first, second = b"", b""
         for _ in range(_ATTEMPTS_MAX):
-            second = known[_HALF_BYTES:]
-            first = known[:_HALF_BYTES]
+            second = mapped[_HALF_BYTES:]
+            first = mapped[:_HALF_BYTES]
             if first == second:
                 break
         return min(int.from_bytes(first, "big"), int.from_bytes(second, "big"))
 
     def close(self) -> None:
+        """Unmap the file."""
         if self._map is not None:
             self._map.close()
             self._map = None
 
-    def _opened(self) -> mmap.mmap | None:
+    def _open(self) -> mmap.mmap | None:
         try:
             descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The jobs of a running embedded engine, bound to it."""
+"""Scheduled maintenance jobs of an embedded engine."""
 
 from __future__ import annotations
 
@@ -8,41 +8,48 @@ from typing import Any, Final
 import structlog
 
 from consumers.embedded.engine import EmbeddedEngine
-from consumers.maintenance.nightly_verification import Verified, verify_recent
+from consumers.maintenance.nightly_verification import NightlyProgress, verify_recent
 from consumers.maintenance.scheduler import Job, Scheduler, every, nightly
 
-#: A full load writes 60 MB a second ahead.
+#: Under full load the write-ahead log grows by 60 MB a second.
 CHECKPOINT_CHECK_SECONDS: Final = 1
 
 _logger = structlog.get_logger("meterfold.scheduler")
 
 
 def scheduler_of(engine: EmbeddedEngine) -> Scheduler:
-    """Everything that this engine owes itself, from now on."""
+    """Return the scheduler with all maintenance jobs of this engine, not started yet."""
     settings, start = engine.settings, engine.now()
-    duties = Jobs(engine)
+    jobs = Jobs(engine)
     return Scheduler(
         engine.now,
         [
-            Job("announce", every(settings.closings_interval_seconds, start), duties.announce, start),
-            Job("seal", every(settings.seal_interval_seconds, start), duties.seal, start),
+            Job("announce", every(settings.closings_interval_seconds, start), jobs.announce, start),
+            Job("seal", every(settings.seal_interval_seconds, start), jobs.seal, start),
             Job("compact", every(settings.compact_interval_seconds, start), engine.compact, start),
-            Job("fold write-ahead", every(CHECKPOINT_CHECK_SECONDS, start), engine.checkpointing.keep_small, start),
+            Job(
+                "fold write-ahead",
+                every(CHECKPOINT_CHECK_SECONDS, start),
+                engine.checkpointing.checkpoint_if_large,
+                start,
+            ),
             Job("checkpoint", every(settings.identity_checkpoint_interval_seconds, start), engine.checkpoint, start),
-            Job("keep key use", every(60, start), engine.key_cache.keep, start),
-            Job("verify", nightly(settings), duties.verify, start),
+            Job("keep key use", every(60, start), engine.key_cache.save, start),
+            Job("verify", nightly(settings), jobs.verify, start),
         ],
     )
 
 
 class Jobs:
+    """Jobs that need more than one call of the engine. Not thread-safe: the scheduler runs one at a time."""
+
     def __init__(self, engine: EmbeddedEngine) -> None:
         self._engine = engine
-        self._quiet_position = 0  # nothing but our own records up to here
+        self._quiet_position = 0  # up to here there is nothing to seal but seals of our own
         self._announced: datetime | None = None
 
     def seal(self) -> None:
-        """Seal what is folded, unless only the last seal came since."""
+        """Append a seal of what is folded, unless the last seal is all that was added since."""
         with self._engine.fold.paused:
             projector = self._engine.read_side.projector
             position, running_hash = projector.position, projector.running_hash
@@ -52,7 +59,7 @@ class Jobs:
         self._quiet_position = result.position or position
 
     def announce(self) -> None:
-        """Announce, once an hour, until when periods have closed."""
+        """Announce once an hour which periods have closed."""
         grace = timedelta(seconds=self._engine.settings.closing_grace_seconds)
         until = (self._engine.now() - grace).replace(minute=0, second=0, microsecond=0)
         if self._announced is not None and until <= self._announced:
@@ -61,12 +68,12 @@ class Jobs:
         self._announced = until
 
     def verify(self) -> None:
-        """The nightly check; what it finds is logged and kept for `meterfold status`."""
-        kept: dict[str, Any] = self._engine.folder.operations().get("verified", {})
-        last = Verified(
-            kept.get("position", 0),
-            bytes.fromhex(kept["running_hash"]) if "running_hash" in kept else Verified().running_hash,
-            datetime.fromisoformat(kept["day"]).date() if kept.get("day") else None,
+        """Run the nightly verification; log its findings and store its progress for `meterfold status`."""
+        stored: dict[str, Any] = self._engine.folder.operations().get("verified", {})
+        last = NightlyProgress(
+            stored.get("position", 0),
+            bytes.fromhex(stored["running_hash"]) if "running_hash" in stored else NightlyProgress().running_hash,
+            datetime.fromisoformat(stored["day"]).date() if stored.get("day") else None,
         )
         cursor = self._engine.read_side.database.cursor()
         try:
@@ -81,7 +88,7 @@ class Jobs:
                 expected=finding.expected,
                 found=finding.found,
             )
-        self._engine.folder.keep_operations(
+        self._engine.folder.save_operations(
             self._engine.folder.operations()
             | {
                 "verified": {

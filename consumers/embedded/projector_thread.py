@@ -1,4 +1,4 @@
-"""The thread that keeps the read store up with the log."""
+"""Background thread that keeps the read store up to date with the log."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Final
 import structlog
 
 from domain.log.records import EventLog
-from projections.duckdb.storage.storage_errors import storage_refusal
 from projections.folding.projector import Projector
+from projections.storage_errors import storage_refusal
 
 RETRY_SECONDS: Final = 1.0
 
@@ -18,12 +18,10 @@ _logger = structlog.get_logger("meterfold.fold")
 
 
 class ProjectorThread:
-    """Steps a projector as long as there is something to fold, and looks for foreign appends in between.
+    """Steps a projector while there is something to fold, and polls the log for appends by other processes.
 
-    After a step that failed, and a pause, or when `mend_soon` was called, `on_failure` may repair what is in the way of
-    the next attempt.
-
-    Whoever holds `paused` is the only writer of the read store: compaction and swaps happen under it.
+    `on_failure` is called after a failed step and a pause, or after `request_recovery`; it may repair whatever makes
+    folding fail. The holder of the lock `paused` is the only writer of the read store: compaction and swaps hold it.
     """
 
     def __init__(self, log: EventLog, projector: Projector, poll_seconds: float) -> None:
@@ -32,36 +30,38 @@ class ProjectorThread:
         self._poll_seconds = poll_seconds
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._to_mend = threading.Event()
+        self._recovery_requested = threading.Event()
         self.paused = threading.Lock()
-        self._told: str | None = None
+        self._logged_reason: str | None = None
         self.on_failure: Callable[[], None] = lambda: None
-        #: Told the position after every step, and at the start.
+        #: Called with the position after every step, and at the start.
         self.on_folded: Callable[[int], None] = lambda position: None
         self._thread = threading.Thread(target=self._run, name="fold", daemon=True)
 
     @property
     def projector(self) -> Projector:
+        """The projector in use."""
         return self._projector
 
     def start(self) -> None:
+        """Start folding."""
         self._thread.start()
 
     def wake(self) -> None:
-        """Something was appended by this process."""
+        """Check the log at once: this process has appended something."""
         self._wake.set()
 
-    def mend_soon(self) -> None:
-        """Something else than the fold has failed: `on_failure` is called though there may be nothing to fold."""
-        self._to_mend.set()
+    def request_recovery(self) -> None:
+        """Call `on_failure` soon, even with nothing to fold: something other than folding has failed."""
+        self._recovery_requested.set()
         self._wake.set()
 
     def swap(self, projector: Projector) -> None:
-        """Go on with another projector. The caller holds `paused`."""
+        """Continue with another projector. The caller holds `paused`."""
         self._projector = projector
 
     def stop(self) -> None:
-        """Finish the step at hand and end."""
+        """Finish the current step and end the thread."""
         self._stopping.set()
         self._wake.set()
         if self._thread.is_alive():
@@ -71,7 +71,7 @@ class ProjectorThread:
         self.on_folded(self._projector.position)
         seen = -1
         while not self._stopping.is_set():
-            if self._to_mend.is_set() and not self._mended():
+            if self._recovery_requested.is_set() and not self._recovered_on_request():
                 continue
             counter = self._log.change_counter()
             if counter == seen and not self._wake.is_set():
@@ -81,49 +81,49 @@ class ProjectorThread:
             if self._fold_all():
                 seen = counter
             else:
-                self._stopping.wait(RETRY_SECONDS)  # whoever waits for a position must not hurry a failing fold
+                self._stopping.wait(RETRY_SECONDS)  # not `_wake`: waiting requests must not speed up the retries
                 self._recover()
 
-    def _tell(self, error: Exception) -> None:
-        """Once for every reason: the attempts go on each second."""
+    def _log_failure(self, error: Exception) -> None:
+        """Log each reason once in a row: the retries go on every second."""
         reason = str(error)
-        if reason == self._told:
+        if reason == self._logged_reason:
             return
-        self._told = reason
-        to_blame = None if storage_refusal(error) else error  # a disk that is full needs no traceback
-        _logger.error("fold_failed", after_position=self._projector.position, reason=reason, exc_info=to_blame)
+        self._logged_reason = reason
+        to_log = None if storage_refusal(error) else error  # a full disk needs no traceback
+        _logger.error("fold_failed", after_position=self._projector.position, reason=reason, exc_info=to_log)
 
-    def _mended(self) -> bool:
-        self._to_mend.clear()
+    def _recovered_on_request(self) -> bool:
+        self._recovery_requested.clear()
         if self._recover():
             return True
-        self._to_mend.set()
+        self._recovery_requested.set()
         self._stopping.wait(RETRY_SECONDS)
         return False
 
     def _recover(self) -> bool:
-        """Whether what may be in the way is out of it now."""
+        """Call `on_failure`; return False when it failed, or when the thread is stopping."""
         if self._stopping.is_set():
             return False
         try:
             self.on_failure()
         except Exception as error:
-            self._tell(error)
+            self._log_failure(error)
             return False
         return True
 
     def _fold_all(self) -> bool:
-        """Fold until nothing is left; False when a step failed."""
+        """Fold until nothing is left; return False when a step failed."""
         while not self._stopping.is_set():
             try:
                 with self.paused:
                     folded = self._projector.step()
                     self.on_folded(self._projector.position)
             except Exception as error:
-                # Never skipped: the fold stands still here, says so in /readyz, and tries again.
-                self._tell(error)
+                # A record is never skipped: folding stops here, /readyz reports it, and it is retried.
+                self._log_failure(error)
                 return False
-            self._told = None
+            self._logged_reason = None
             if not folded:
                 return True
         return True

@@ -1,4 +1,4 @@
-"""The read side of one data folder: store, identity index and projector, opened together and swapped together."""
+"""Read side of a data folder: read store, identity index and projector, which are opened and swapped together."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from projections.duckdb.storage.database import (
     check_schema,
     create_tables,
     is_empty,
-    opening,
+    translated_errors,
 )
 from projections.duckdb.writing.fold_store import DuckDBFoldStore
 from projections.duckdb.writing.rebuild_store import RebuildStore
@@ -26,12 +26,12 @@ from projections.folding.projector import STEP_EVENTS_MAX, Listener, Projector
 from projections.folding.recovery import catch_up_index, check_store_against_log, log_creation
 from projections.identity.index import IdentityIndex
 
-#: Nobody waits for a step of these; larger ones cost a fifth less an event.
+#: Larger than when serving: nobody waits for a single step, and an event costs a fifth less.
 REFOLDING_STEP_EVENTS_MAX: Final = 120_000
 
 
 class ReadSide(msgspec.Struct, frozen=True):
-    """Everything that is derived from the log, in one folder of its own."""
+    """Everything that is derived from the log, in one folder."""
 
     folder: Path
     database: DuckDBDatabase
@@ -41,28 +41,28 @@ class ReadSide(msgspec.Struct, frozen=True):
     reads: DuckDBReads
 
     def finish_refolding(self) -> None:
-        """What was opened with `refolding` has caught up: from here on it is durable step by step."""
+        """End `refolding` once the log is folded: from here on every step is durable."""
         if isinstance(self.store, RebuildStore):
             self.store.finish()
             self.database.compress_from_now_on()
             self.projector.step_events_max = STEP_EVENTS_MAX
 
     def close(self) -> None:
-        """Write the index out and close the files."""
+        """Write everything out and close the files."""
         self.index.checkpoint()
         self.database.checkpoint()
         self.discard()
 
     def retire(self) -> None:
-        """Write no more. Readers keep the snapshots they have; the database closes with the last of them.
+        """Stop writing. Readers keep their snapshots, and the database closes with the last of them.
 
-        Closing its connection here would close theirs too.
+        Closing the database here would close their connections too.
         """
         self.index.close()
         self.store.close()
 
     def discard(self) -> None:
-        """Close the files as they are, whoever reads them."""
+        """Close the files as they are, even while they are read."""
         self.index.close()
         self.store.close()
         self.database.close()
@@ -76,20 +76,25 @@ def open_read_side(
     on_lifecycle: Listener | None = None,
     refolding: bool = False,
 ) -> ReadSide:
-    """The read side in `folder`, made when it is empty.
+    """Open the read side in `folder`; create it when the folder is empty.
 
-    `refolding`: it is to be filled from the first record and read by nobody until `finish_refolding`; what an error
-    or a crash leaves of it is of no use.
+    1. Open the database, create its tables if needed, and check their schema.
+    2. Check that the store is a fold of this very log.
+    3. Open the identity index and let it catch up with the store.
+    4. Build the projector, which continues at the store's position.
 
-    Raises `ReadStoreCorrupted` or `ReadStoreMismatch` when the store is not what this log folds to, and
-    `IdentityIndexCorrupted` when the index is not; a rebuild helps against each. `ReadStoreUnavailable` when the
-    storage refuses.
+    `refolding`: the log is folded from its first record, and nothing reads the store until `finish_refolding`. After an
+    error or a crash before that, the folder is useless.
+
+    Raises `ReadStoreCorrupted` or `ReadStoreMismatch` when the store is not a fold of this log, and
+    `IdentityIndexCorrupted` when the index is not; a rebuild repairs either. Raises `ReadStoreUnavailable` when the
+    storage fails.
     """
     creation = log_creation(log)
     options = DuckDBOptions(settings.duckdb_memory_limit, settings.duckdb_threads, compressed=not refolding)
     database = DuckDBDatabase.open(folder / "store.duckdb", options)
     try:
-        with opening(folder / "store.duckdb"):
+        with translated_errors(folder / "store.duckdb"):
             cursor = database.cursor()
             if is_empty(cursor):
                 create_tables(cursor, creation.log_id, CHAIN_START)

@@ -1,4 +1,4 @@
-"""Blocks into the log: prices first, consecutive versions per stream, everything in one append."""
+"""Append of usage blocks: list prices first, then the blocks with consecutive versions per stream, in one append."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from domain.streams import usage_stream
 
 
 class UsageBlock(msgspec.Struct, frozen=True):
-    """A block without its place: whose it is, its encoded rows, and the typed rows once more to look into."""
+    """A usage block before it has a version and a position. `typed` are the encoded rows once more, for pricing."""
 
     kind: StreamKind
     scope: Scope
@@ -27,27 +27,31 @@ class UsageBlock(msgspec.Struct, frozen=True):
     typed: pa.RecordBatch
 
 
-class _Head(msgspec.Struct, frozen=True):
-    """The end of a stream: its last version and the offset that comes next."""
+class _StreamHead(msgspec.Struct, frozen=True):
+    """End of a stream: its last version and the next offset."""
 
     version: int
     next_offset: int
 
 
 class UsageAppender:
-    """Appends the blocks of one intake. Not for several threads."""
+    """Appends the blocks of one intake. Not thread-safe."""
 
     def __init__(self, log: EventLog, prices: PriceListing, options: IntakeOptions) -> None:
         self._log = log
         self._prices = prices
         self._options = options
-        self._heads: dict[str, _Head] = {}
+        self._heads: dict[str, _StreamHead] = {}
 
     def append(self, blocks: Sequence[UsageBlock], recorded_at: datetime) -> list[int]:
-        """Append all blocks or none; answer the position of each.
+        """Append all blocks or none; return the position of each.
 
-        Somebody else may have listed a price or written to a stream of ours in between: then both are read again
-        and the append is tried again, at most `append_attempts_max` times before `Fenced` is raised.
+        1. Find the list prices that must be in the log before these blocks.
+        2. Give each block the next version and offsets of its stream.
+        3. Append prices and blocks together.
+
+        When another writer listed a price or wrote to one of the streams in between, all of it is done again, at most
+        `append_attempts_max` times before `Fenced` is raised.
         """
         pairs = {pair for block in blocks for pair in priced_pairs(block.typed)}
         for attempt in range(1, self._options.append_attempts_max + 1):
@@ -61,20 +65,20 @@ class UsageAppender:
                     raise
             else:
                 self._heads |= heads
-                self._prices.written(listed)
+                self._prices.mark_listed(listed)
                 return positions[len(listed) :]
-        raise ValueError("append_attempts_max is at least 1")
+        raise ValueError("append_attempts_max must be at least 1")
 
     def _usage_records(
         self, blocks: Iterable[UsageBlock], recorded_at: datetime
-    ) -> tuple[list[NewRecord], dict[str, _Head]]:
+    ) -> tuple[list[NewRecord], dict[str, _StreamHead]]:
         records: list[NewRecord] = []
-        heads: dict[str, _Head] = {}
+        heads: dict[str, _StreamHead] = {}
         for block in blocks:
             stream = usage_stream(block.kind, self._options.name)
             head = heads.get(stream) or self._head(stream)
             last = head.next_offset + block.buffers.count - 1
-            facts = BlockContext(
+            context = BlockContext(
                 tenant=block.scope.tenant,
                 environment=block.scope.environment,
                 stream=stream,
@@ -83,14 +87,16 @@ class UsageAppender:
                 last_offset=last,
                 recorded_at=recorded_at,
             )
-            records.append(NewRecord(stream, facts.version, USAGE_BATCH_TOPIC, block_state(facts, block.buffers)))
-            heads[stream] = _Head(facts.version, last + 1)
+            records.append(NewRecord(stream, context.version, USAGE_BATCH_TOPIC, block_state(context, block.buffers)))
+            heads[stream] = _StreamHead(context.version, last + 1)
         return records, heads
 
-    def _head(self, stream: str) -> _Head:
+    def _head(self, stream: str) -> _StreamHead:
         if stream not in self._heads:
             last = self._log.last_record(stream)
             self._heads[stream] = (
-                _Head(0, 0) if last is None else _Head(last.version, read_header(last.state).last_offset + 1)
+                _StreamHead(0, 0)
+                if last is None
+                else _StreamHead(last.version, read_header(last.state).last_offset + 1)
             )
         return self._heads[stream]

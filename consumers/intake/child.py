@@ -1,7 +1,7 @@
-"""The child's side of intake in a process of its own, and the frames that travel between the two sides.
+"""Child side of the intake process, and the messages between parent and child.
 
-Bodies go down a pipe as bytes, receipts come back by request number. The child ends when it is told to, when
-its pipe closes, and when its parent is gone; being killed at any moment loses nothing that was acknowledged.
+Request bodies go to the child over a pipe, receipts come back by request number. The child ends when it is told to,
+when its pipe closes, or when its parent is gone. Killing it at any moment loses nothing that was acknowledged.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from consumers.intake.intake import Intake
 from consumers.intake.requests import IntakeReceipt, IntakeRequest
 from domain.errors import Fenced, InvalidInput, LogCorrupted, LogUnavailable
 
-#: Builds, in the child, the intake and what closes the log under it. Must be picklable.
+#: Builds in the child the intake and the function that closes its log. Must be picklable.
 IntakeFactory = Callable[[], tuple[Intake, Callable[[], None]]]
 
 PARENT_POLL_SECONDS: Final = 1.0
-#: Decoding makes many short-lived objects and no cycles; the default of 700 spends a tenth of its time looking.
+#: Decoding creates many short-lived objects and no cycles; with the default of 700 a tenth of the time is collection.
 GARBAGE_OBJECTS_MIN: Final = 50_000
 
 _ERRORS: Final[dict[str, type[Exception]]] = {
@@ -37,14 +37,14 @@ _ERRORS: Final[dict[str, type[Exception]]] = {
 
 
 class Call(msgspec.Struct, frozen=True):
-    """A request on its way to the child. Without a request: finish everything and end."""
+    """Message to the child: one request, or without a request the order to finish everything and end."""
 
     number: int
     request: IntakeRequest | None = None
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What the child says of one request: a receipt, or which error with which arguments."""
+    """Message to the parent about one request: a receipt, or the name and the arguments of an error."""
 
     number: int
     receipt: IntakeReceipt | None = None
@@ -53,16 +53,17 @@ class Reply(msgspec.Struct, frozen=True):
 
     @property
     def outcome(self) -> IntakeReceipt | Exception:
+        """The receipt, or the error as an exception."""
         if self.receipt is not None:
             return self.receipt
         if self.error == InvalidInput.__name__:
             return InvalidInput(*self.arguments)
-        kind = _ERRORS.get(self.error or "", IntakeUnavailable)
-        return kind(*self.arguments)
+        error_class = _ERRORS.get(self.error or "", IntakeUnavailable)
+        return error_class(*self.arguments)
 
 
 def error_reply(number: int, error: BaseException) -> Reply:
-    """The reply that carries an error to the other side."""
+    """Return the reply that carries an error to the parent."""
     if isinstance(error, InvalidInput):
         return Reply(number, None, InvalidInput.__name__, (error.field, error.rule, error.code))
     name = type(error).__name__
@@ -70,7 +71,7 @@ def error_reply(number: int, error: BaseException) -> Reply:
 
 
 def run_child(connection: Connection, factory: IntakeFactory) -> None:
-    """The child's life: serve requests until it is told to stop or its parent is gone."""
+    """Run the child: serve requests until it is told to stop or its parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     gc.set_threshold(GARBAGE_OBJECTS_MIN, 20, 50)
@@ -83,7 +84,7 @@ def run_child(connection: Connection, factory: IntakeFactory) -> None:
             try:
                 connection.send_bytes(msgspec.msgpack.encode(reply))
             except OSError:
-                return  # the parent is gone; the receiving side will see it too
+                return  # the parent is gone; receiving will fail too and end the child
 
     def answer(number: int, future: Future[IntakeReceipt]) -> None:
         error = future.exception()
@@ -109,7 +110,7 @@ def run_child(connection: Connection, factory: IntakeFactory) -> None:
 
 
 def _end_with_parent(parent: int) -> None:
-    """The pipe closes with the parent, unless a process that it forked still holds the other end."""
+    """Exit when the parent is gone: its pipe may stay open, held by another process that the parent forked."""
     while os.getppid() == parent:
         time.sleep(PARENT_POLL_SECONDS)
     os._exit(1)

@@ -1,9 +1,8 @@
-"""Intake: request bodies in, durable usage blocks out. Requests that arrive together share one append.
+"""Intake: turn request bodies into durable usage blocks. Requests that arrive together share one append.
 
-    submit ──> waiting (bounded) ──> one committer thread: split, decode, block, list prices, append ──> receipts
+    submit ──> bounded queue ──> one committer thread: split, decode, build blocks, list prices, append ──> receipts
 
-A receipt is given only after the append is durable. What goes wrong with an append is given to the
-requests that were in it, and intake goes on.
+A receipt is given only after the append is durable. An append that fails fails the requests in it, and intake goes on.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import msgspec
 
 from consumers.intake.appending import UsageAppender, UsageBlock
 from consumers.intake.options import IntakeOptions
-from consumers.intake.queue import IntakeQueue, Waiting
+from consumers.intake.queue import IntakeQueue, PendingRequest
 from consumers.intake.requests import IntakeReceipt, IntakeRequest, Piece, StreamKind, check_request
 from consumers.prices.listing import PriceListing, PriceResolver
 from domain.errors import LogError
@@ -35,30 +34,30 @@ CLOSE_SECONDS_MAX: Final = 60.0
 
 
 class Intake(Protocol):
-    """Takes request bodies. Safe to call from several threads."""
+    """Port for request bodies with usage events. Safe to call from several threads."""
 
     def submit(self, request: IntakeRequest) -> Future[IntakeReceipt]:
-        """Take a request; its receipt comes when its events are durable.
+        """Submit a request; the future completes with its receipt once its events are durable.
 
-        Raises, now or through the future: `IntakeFull` and `IntakeUnavailable` (try again), `InvalidInput` (an
-        unsupported media type, a customer header that is no id, an atomic request that is too large: nothing was
-        taken), and `LogError` (the log refused: nothing was stored).
+        Raises, directly or through the future: `IntakeFull` and `IntakeUnavailable` (retry later), `InvalidInput` (an
+        unsupported media type, an invalid customer header, an atomic request that is too large: nothing was taken),
+        and `LogError` (the log refused: nothing was stored).
         """
 
     def close(self) -> None:
-        """Finish what was submitted, take nothing more, and free what is held."""
+        """Take no more requests, finish those that were submitted, and release all resources."""
 
 
 class _Share(msgspec.Struct, frozen=True):
-    """Rows of one block that one request has, `row_to` exclusive."""
+    """Rows of a block that belong to one request of the group, `row_to` exclusive."""
 
-    member: int
+    request: int  # index in the group
     row_from: int
     row_to: int
 
 
 class _Plan(msgspec.Struct):
-    """A block to be: the items of several requests of one scope, laid end to end."""
+    """A planned block: the items of several requests of one scope, one after the other."""
 
     kind: StreamKind
     scope: Scope
@@ -68,10 +67,10 @@ class _Plan(msgspec.Struct):
 
 
 class LocalIntake:
-    """An `Intake` that decodes and appends in a thread of this process.
+    """`Intake` that decodes and appends in a thread of this process.
 
-    `clock` gives an aware instant in UTC. One intake writes one stream per kind, `usage/<kind>/<options.name>`;
-    another writer of the same stream costs a retry, never an event.
+    `clock` returns an aware instant in UTC. An intake writes one stream per kind, `usage/<kind>/<options.name>`;
+    another writer of the same stream causes a retry and loses no event.
     """
 
     def __init__(
@@ -92,10 +91,12 @@ class LocalIntake:
         self._committer.start()
 
     def submit(self, request: IntakeRequest) -> Future[IntakeReceipt]:
+        """Queue a request. See `Intake.submit`."""
         check_request(request)
         return self._queue.put(request)
 
     def close(self) -> None:
+        """Finish what is queued and take nothing more."""
         self._queue.close()
         self._committer.join(CLOSE_SECONDS_MAX)
 
@@ -103,12 +104,12 @@ class LocalIntake:
         while (group := self._queue.take_group()) is not None:
             self._commit(group)
 
-    def _commit(self, group: Sequence[Waiting]) -> None:
+    def _commit(self, group: Sequence[PendingRequest]) -> None:
         try:
             receipts = self._stored(group)
         except LogError as error:
             _fail(group, error)
-        except Exception as error:  # whatever one request did to us must not reach its neighbours
+        except Exception as error:  # a request that makes decoding fail must not fail the others of its group
             if len(group) == 1:
                 _fail(group, error)
             else:
@@ -118,30 +119,30 @@ class LocalIntake:
             for waiting, receipt in zip(group, receipts, strict=True):
                 waiting.future.set_result(receipt)
 
-    def _stored(self, group: Sequence[Waiting]) -> list[IntakeReceipt]:
+    def _stored(self, group: Sequence[PendingRequest]) -> list[IntakeReceipt]:
         recorded_at = self._clock()
         plans = list(_plans(group))
         rejected: list[list[int]] = []
         blocks = []
         for plan in plans:
-            facts = DecodingContext(
+            context = DecodingContext(
                 plan.scope,
                 self._hash_seed,
                 recorded_at,
                 self._options.future_tolerance,
                 self._options.event_bytes_max,
             )
-            decoded = decode_items(plan.runs, facts)
+            decoded = decode_items(plan.runs, context)
             rejected.append(decoded.rejected_rows)
             blocks.append(UsageBlock(plan.kind, plan.scope, encode_buffers(decoded.typed, decoded.free), decoded.typed))
         positions = self._appender.append(blocks, recorded_at) if blocks else []
         pieces: list[list[Piece]] = [[] for _ in group]
-        refused = [0] * len(group)
+        rejections = [0] * len(group)
         for plan, position, rows in zip(plans, positions, rejected, strict=True):
             for share in plan.shares:
-                pieces[share.member].append(Piece(position, share.row_from, share.row_to))
-                refused[share.member] += bisect_left(rows, share.row_to) - bisect_left(rows, share.row_from)
-        return [self._receipt(*of_one) for of_one in zip(pieces, refused, strict=True)]
+                pieces[share.request].append(Piece(position, share.row_from, share.row_to))
+                rejections[share.request] += bisect_left(rows, share.row_to) - bisect_left(rows, share.row_from)
+        return [self._receipt(*of_one) for of_one in zip(pieces, rejections, strict=True)]
 
     def _receipt(self, pieces: list[Piece], rejected: int) -> IntakeReceipt:
         position = pieces[-1].position if pieces else self._log.head_position()
@@ -149,12 +150,12 @@ class LocalIntake:
         return IntakeReceipt(position, tuple(pieces), received, rejected)
 
 
-def _plans(group: Sequence[Waiting]) -> Iterator[_Plan]:
-    """Blocks of at most `BLOCK_EVENTS_MAX` rows, one scope each. The rows of an atomic request stay together."""
-    lanes: dict[tuple[StreamKind, Scope], list[int]] = {}
+def _plans(group: Sequence[PendingRequest]) -> Iterator[_Plan]:
+    """Plan blocks of one scope and at most `BLOCK_EVENTS_MAX` rows each. An atomic request stays in one block."""
+    by_scope: dict[tuple[StreamKind, Scope], list[int]] = {}
     for member, waiting in enumerate(group):
-        lanes.setdefault((waiting.request.kind, waiting.request.scope), []).append(member)
-    for (kind, scope), members in lanes.items():
+        by_scope.setdefault((waiting.request.kind, waiting.request.scope), []).append(member)
+    for (kind, scope), members in by_scope.items():
         plan = _Plan(kind, scope, [], [])
         for member in members:
             for run in _runs(group[member], BLOCK_EVENTS_MAX - plan.rows):
@@ -168,8 +169,8 @@ def _plans(group: Sequence[Waiting]) -> Iterator[_Plan]:
             yield plan
 
 
-def _runs(waiting: Waiting, room: int) -> Iterable[ItemRun]:
-    """The items of a request in runs that fit: the first into what is left of a block, the others into a block each."""
+def _runs(waiting: PendingRequest, room: int) -> Iterable[ItemRun]:
+    """Split the items of a request: the first run fills the `room` left in a block, each other run takes a block."""
     request, items = waiting.request, waiting.items
     start = 0
     while start < len(items):
@@ -178,6 +179,6 @@ def _runs(waiting: Waiting, room: int) -> Iterable[ItemRun]:
         start, room = start + size, BLOCK_EVENTS_MAX
 
 
-def _fail(group: Sequence[Waiting], error: Exception) -> None:
+def _fail(group: Sequence[PendingRequest], error: Exception) -> None:
     for waiting in group:
         waiting.future.set_exception(error)

@@ -1,4 +1,4 @@
-"""Bounds and rules of an intake."""
+"""Options of an intake."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from domain.usage.rules import FUTURE_TOLERANCE
 
 
 class IntakeOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`name` is the last part of the streams that this intake writes.
+    """Options of an intake: its name, the rules for events, and its bounds.
 
-    A group is what shares one append; one request that is larger than a group's bounds makes a group of its own.
-    What is pending waits for its append.
+    `name` is the last part of the streams that the intake writes. A group is the requests that share one append; a
+    request that is larger than the bounds of a group forms its own group. Pending requests wait to be appended.
     """
 
     name: str = "local"

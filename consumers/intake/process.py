@@ -1,6 +1,6 @@
-"""Intake in a child process, so that decoding in bulk never holds up a read.
+"""Intake in a child process, so that decoding large bodies does not slow down reads.
 
-A child that dies is started again; what was in flight fails with `IntakeUnavailable` and may be sent again.
+A child that dies is started again; requests in flight fail with `IntakeUnavailable` and may be retried.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from domain.errors import InvalidInput
 
 __all__ = ["IntakeFactory", "IntakeHealth", "IntakeProcess"]
 
-#: A child that keeps dying is started again after pauses that double between these two.
+#: A child that keeps dying is started again after pauses that double, from the first to the second of these.
 RESTART_PAUSE_SECONDS_MIN: Final = 0.1
 RESTART_PAUSE_SECONDS_MAX: Final = 5.0
 FIRST_START_ATTEMPTS_MAX: Final = 5
-#: A child that lived this long starts from the shortest pause again.
+#: After a child ran this long, the next pause is the shortest again.
 HEALTHY_SECONDS_MIN: Final = 30.0
 
 _DIED: Final = "the intake process died; send the request again"
@@ -39,7 +39,7 @@ _logger = structlog.get_logger("meterfold.intake")
 
 
 class IntakeHealth(msgspec.Struct, frozen=True):
-    """How the child is: its process id (None while there is none), how often it was replaced, what it has to do."""
+    """State of the child: its process id (None while it is not running), restarts so far, requests in flight."""
 
     pid: int | None
     restarts: int
@@ -53,12 +53,12 @@ class _Child(msgspec.Struct, frozen=True):
 
 
 class IntakeProcess:
-    """The parent's side: an `Intake` whose work is done by a child process."""
+    """Parent side of the intake process: an `Intake` whose work is done by a child process."""
 
     def __init__(self, factory: IntakeFactory, options: IntakeOptions) -> None:
-        """`factory` is picklable; it builds, in the child, the intake and what closes its log.
+        """Start the child, which calls `factory` (picklable) for its intake and the function that closes its log.
 
-        Of `options` only the bounds on what is pending matter here; they hold for requests in flight.
+        Of `options` only the bounds on pending requests are used here, for the requests in flight.
         """
         self._factory = factory
         self._options = options
@@ -68,8 +68,8 @@ class IntakeProcess:
         self._number = 0
         self._restarts = 0
         self._closing = threading.Event()
-        self._outgoing: queue.SimpleQueue[Call] = queue.SimpleQueue()  # bounded by what may be in flight
-        self._child = self._first_child()
+        self._outgoing: queue.SimpleQueue[Call] = queue.SimpleQueue()  # bounded, as requests in flight are
+        self._child = self._start_first_child()
         self._writer = threading.Thread(target=self._write, name="intake-writer", daemon=True)
         self._reader = threading.Thread(target=self._read, name="intake-reader", daemon=True)
         self._writer.start()
@@ -82,13 +82,15 @@ class IntakeProcess:
         return process.pid if process.is_alive() else None
 
     def health(self) -> IntakeHealth:
+        """Return the state of the child."""
         return IntakeHealth(self.pid, self._restarts, len(self._in_flight))
 
     def submit(self, request: IntakeRequest) -> Future[IntakeReceipt]:
+        """Send a request to the child. See `Intake.submit`."""
         check_request(request)
         size = len(request.body)
         if size > self._options.pending_bytes_max:
-            raise InvalidInput("body", f"is at most {self._options.pending_bytes_max} bytes", "body_too_large")
+            raise InvalidInput("body", f"must be at most {self._options.pending_bytes_max} bytes", "body_too_large")
         future: Future[IntakeReceipt] = Future()
         future.set_running_or_notify_cancel()
         with self._lock:
@@ -105,6 +107,7 @@ class IntakeProcess:
         return future
 
     def close(self) -> None:
+        """Take no more requests, let the child finish those in flight, and end it."""
         with self._lock:
             if self._closing.is_set():
                 return
@@ -120,25 +123,27 @@ class IntakeProcess:
         self._fail_in_flight()
         self._child.connection.close()
 
-    def _first_child(self) -> _Child:
-        """A child, also when the first of them is killed while it is being started."""
+    def _start_first_child(self) -> _Child:
+        """Start a child; retry when it is killed while it starts."""
         for _ in range(FIRST_START_ATTEMPTS_MAX - 1):
             try:
-                return self._started_child()
+                return self._start_child()
             except OSError as error:
                 _logger.warning("intake_not_started", error=str(error))
-        return self._started_child()
+        return self._start_child()
 
-    def _started_child(self) -> _Child:
+    def _start_child(self) -> _Child:
         context = get_context("spawn")
-        here, there = context.Pipe()
-        process = context.Process(target=run_child, args=(there, self._factory), name="meterfold-intake", daemon=True)
+        parent_end, child_end = context.Pipe()
+        process = context.Process(
+            target=run_child, args=(child_end, self._factory), name="meterfold-intake", daemon=True
+        )
         process.start()
-        there.close()
-        return _Child(process, here, time.monotonic())
+        child_end.close()
+        return _Child(process, parent_end, time.monotonic())
 
     def _write(self) -> None:
-        """Send what is still in flight. To a child that just died the pipe is broken; the reader sees to the rest."""
+        """Send the requests that are still in flight to the child. When it is dead, the reader replaces it."""
         while True:
             call = self._outgoing.get()
             if call.request is not None and call.number not in self._in_flight:
@@ -159,14 +164,14 @@ class IntakeProcess:
             except (EOFError, OSError):
                 if time.monotonic() - child.started > HEALTHY_SECONDS_MIN:
                     pause = RESTART_PAUSE_SECONDS_MIN
-                if not self._replaced(child, pause):
+                if not self._restart_child(child, pause):
                     return
                 pause = min(2 * pause, RESTART_PAUSE_SECONDS_MAX)
             else:
                 self._complete(reply.number, reply.outcome)
 
-    def _replaced(self, child: _Child, pause: float) -> bool:
-        """Start another child in place of a dead one; False when the intake is closing."""
+    def _restart_child(self, child: _Child, pause: float) -> bool:
+        """Replace a dead child; return False when the intake is closing."""
         lost = self._fail_in_flight()
         child.process.join(RESTART_PAUSE_SECONDS_MAX)
         if self._closing.is_set():
@@ -174,14 +179,14 @@ class IntakeProcess:
         _logger.warning("intake_died", pid=child.process.pid, exit_code=child.process.exitcode, requests_lost=lost)
         while not self._closing.wait(pause):
             try:
-                self._child = self._started_child()
+                self._child = self._start_child()
             except OSError as error:
                 _logger.warning("intake_not_started", error=str(error))
             else:
                 self._restarts += 1
                 child.connection.close()
                 if self._closing.is_set():
-                    self._child.connection.close()  # the word to stop went to the dead one; this is another
+                    self._child.connection.close()  # the order to stop went to the dead child: end this one
                 return not self._closing.is_set()
         return False
 

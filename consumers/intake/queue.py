@@ -1,4 +1,4 @@
-"""Requests that wait for the committer: bounded in number and bytes, taken in groups."""
+"""Queue of pending requests: bounded in number and bytes, taken in groups."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from domain.usage.block_schema import BLOCK_EVENTS_MAX
 from domain.usage.request_bodies import format_of, items_of
 
 
-class Waiting(msgspec.Struct):
-    """A request, whom to tell, and once it is its turn the items in its body."""
+class PendingRequest(msgspec.Struct):
+    """A request, the future of its receipt, and, once it was taken from the queue, the items of its body."""
 
     request: IntakeRequest
     future: Future[IntakeReceipt]
@@ -25,21 +25,21 @@ class Waiting(msgspec.Struct):
 
 
 class IntakeQueue:
-    """First in, first out. Any number of threads may put; one takes."""
+    """First in, first out. Any number of threads may call `put`, one thread calls `take_group`."""
 
     def __init__(self, options: IntakeOptions) -> None:
         self._options = options
         self._changed = threading.Condition()
-        self._waiting: deque[Waiting] = deque()
+        self._waiting: deque[PendingRequest] = deque()
         self._waiting_bytes = 0
-        self._next: Waiting | None = None  # split already, and too large for the group before
+        self._next: PendingRequest | None = None  # already split, and too large for the previous group
         self._closed = False
 
     def put(self, request: IntakeRequest) -> Future[IntakeReceipt]:
-        """Queue a request; `IntakeFull` when the bounds are reached, `IntakeUnavailable` after `close`."""
+        """Queue a request. Raises `IntakeFull` when the bounds are reached, `IntakeUnavailable` after `close`."""
         size = len(request.body)
         if size > self._options.pending_bytes_max:
-            raise InvalidInput("body", f"is at most {self._options.pending_bytes_max} bytes", "body_too_large")
+            raise InvalidInput("body", f"must be at most {self._options.pending_bytes_max} bytes", "body_too_large")
         future: Future[IntakeReceipt] = Future()
         with self._changed:
             if self._closed:
@@ -48,17 +48,18 @@ class IntakeQueue:
                 raise IntakeFull(f"{len(self._waiting)} requests are waiting")
             if self._waiting_bytes + size > self._options.pending_bytes_max:
                 raise IntakeFull(f"{self._waiting_bytes} bytes are waiting")
-            self._waiting.append(Waiting(request, future, []))
+            self._waiting.append(PendingRequest(request, future, []))
             self._waiting_bytes += size
             self._changed.notify()
         return future
 
-    def take_group(self) -> list[Waiting] | None:
-        """Wait for requests and take those that share the next append, split into items; None: closed and empty.
+    def take_group(self) -> list[PendingRequest] | None:
+        """Wait for requests and take the group that shares the next append, split into items.
 
-        A group holds at most `group_events_max` events and `group_bytes_max` bytes, or one request that is larger.
+        A group has at most `group_events_max` events and `group_bytes_max` bytes, or it is one larger request.
+        Return None when the queue is closed and empty.
         """
-        group: list[Waiting] = []
+        group: list[PendingRequest] = []
         events = size = 0
         while True:
             waiting = self._next or self._pop(wait=not group)
@@ -75,12 +76,12 @@ class IntakeQueue:
             group.append(waiting)
 
     def close(self) -> None:
-        """Take nothing more; what waits is still handed out."""
+        """Accept no more requests; those in the queue are still handed out."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
-    def _pop(self, wait: bool) -> Waiting | None:
+    def _pop(self, wait: bool) -> PendingRequest | None:
         with self._changed:
             while wait and not self._waiting and not self._closed:
                 self._changed.wait()
@@ -91,8 +92,8 @@ class IntakeQueue:
             return waiting
 
 
-def _split(waiting: Waiting) -> bool:
-    """Split a body whose turn it is; False when nobody waits for it any more, or it is refused as a whole."""
+def _split(waiting: PendingRequest) -> bool:
+    """Split a body into items; return False when the request was cancelled, or is refused as a whole."""
     if not waiting.future.set_running_or_notify_cancel():
         return False
     try:
@@ -101,7 +102,7 @@ def _split(waiting: Waiting) -> bool:
         waiting.future.set_exception(error)
         return False
     if waiting.request.atomic and len(waiting.items) > BLOCK_EVENTS_MAX:
-        rule = f"is at most {BLOCK_EVENTS_MAX} events when they are taken all or none"
+        rule = f"must be at most {BLOCK_EVENTS_MAX} events when the request is atomic"
         waiting.future.set_exception(InvalidInput("body", rule, "batch_too_large"))
         return False
     return True

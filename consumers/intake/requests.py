@@ -1,4 +1,4 @@
-"""What intake is asked and what it answers: values that travel between processes."""
+"""Intake requests and receipts: values that are sent between processes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ StreamKind = Literal["http", "file"]
 
 
 class IntakeRequest(msgspec.Struct, frozen=True):
-    """One body of usage events. `group` names the request where it matters, and must be given when `atomic`."""
+    """A body of usage events. `atomic`: all of its events are taken or none; `group` must then name the request."""
 
     scope: Scope
     content_type: str
@@ -26,7 +26,7 @@ class IntakeRequest(msgspec.Struct, frozen=True):
 
 
 class Piece(NamedTuple):
-    """Rows of one block in the log, `row_to` exclusive."""
+    """A range of rows of one block in the log, `row_to` exclusive."""
 
     position: int
     row_from: int
@@ -34,7 +34,10 @@ class Piece(NamedTuple):
 
 
 class IntakeReceipt(msgspec.Struct, frozen=True):
-    """Where the events of a request are, in order. `position` is the last of them; without any, the log's head."""
+    """Where the events of a request are stored, in order.
+
+    `position` is that of the last block; for a request without events it is the head of the log.
+    """
 
     position: int
     pieces: tuple[Piece, ...]
@@ -43,9 +46,9 @@ class IntakeReceipt(msgspec.Struct, frozen=True):
 
 
 def check_request(request: IntakeRequest) -> None:
-    """Raise what refuses a request as a whole before anybody looks into its body."""
+    """Check everything about a request but its body. Raises `InvalidInput`."""
     format_of(request.content_type)
     if request.customer_header is not None:
         checked_id("customer header", request.customer_header)
     if request.atomic and request.group is None:
-        raise ValueError("an atomic request names its group")
+        raise ValueError("an atomic request must have a group")

@@ -1,4 +1,4 @@
-"""From settings to clients of Kafka: where the brokers are, how to log in, and what their failures mean."""
+"""Client options from the settings (brokers, log-in, certificates), and client errors as errors for the operator."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ from consumers.settings import Settings, variable_of
 
 CLIENT_ID: Final = "meterfold"
 PASSWORD_BYTES_MAX: Final = 64 * 1024
-#: How long a client looks for a first broker before it gives up.
+#: How long a client tries to reach a first broker.
 BOOTSTRAP_SECONDS_MAX: Final = 10.0
 
-#: What a person has to change something about; everything else of the kind may pass by itself.
+#: Errors that need a person to change something; the other broker errors may pass by themselves.
 _REFUSALS: Final = (
     errors.BrokerResponseError,
     errors.KafkaConfigurationError,
     errors.UnsupportedCodecError,
     errors.UnrecognizedBrokerVersion,
 )
-_TOO_LATE: Final = (errors.KafkaTimeoutError, errors.RequestTimedOutError)
+#: Time-outs, which say nothing about why.
+_TIMEOUTS: Final = (errors.KafkaTimeoutError, errors.RequestTimedOutError)
 
 
 def client_options(settings: Settings, bootstrap_seconds_max: float = BOOTSTRAP_SECONDS_MAX) -> dict[str, Any]:
-    """What every client of kafka-python is given: brokers, protocol, log-in, certificates.
+    """Return the options common to every client of kafka-python: brokers, protocol, log-in, certificates.
 
-    It holds the password in clear: it is handed to a client, and shown to nobody. Raises `KafkaMisconfigured`.
+    They hold the password in clear text: pass them to a client, never log them. Raises `KafkaMisconfigured`.
     """
     if settings.kafka_bootstrap is None:
         raise KafkaMisconfigured(f"no broker is configured: set {variable_of('kafka_bootstrap')} to host:port")
@@ -103,7 +104,7 @@ def _password(settings: Settings) -> str:
 
 
 def _first_bytes(path: Path, setting: str) -> bytes:
-    """What the file begins with, to see that it can be read; the error names the setting and the file."""
+    """Return the first bytes of a file; `KafkaMisconfigured` names the setting and the file when it cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(PASSWORD_BYTES_MAX)
@@ -111,11 +112,11 @@ def _first_bytes(path: Path, setting: str) -> bytes:
         raise KafkaMisconfigured(f"{variable_of(setting)}: cannot read {path} ({error.strerror})") from None
 
 
-class _Causes(logging.Handler):
-    """Keeps why connections failed. The client tells nobody but its log, tries again, and ends as too late.
+class _ConnectionErrors(logging.Handler):
+    """Remembers why connections failed.
 
-    A refusal stays, whatever comes after it: brokers close the next connections without a word. That a request was
-    too late says no more than that the whole was.
+    The client only logs the cause, tries again, and at last raises a time-out. A refusal is kept, whatever follows:
+    brokers close the next connections without an error. Time-outs are ignored, since they name no cause.
     """
 
     def __init__(self) -> None:
@@ -126,50 +127,50 @@ class _Causes(logging.Handler):
         given = record.args if isinstance(record.args, tuple) else ()
         for value in given:
             known = self.last is not None and not self.last.retriable
-            if isinstance(value, errors.KafkaError) and not isinstance(value, _TOO_LATE) and not known:
+            if isinstance(value, errors.KafkaError) and not isinstance(value, _TIMEOUTS) and not known:
                 self.last = value
 
 
 @contextmanager
-def _causes() -> Iterator[_Causes]:
-    connections = logging.getLogger("kafka.net.manager")
-    causes = _Causes()
-    connections.addHandler(causes)
+def _connection_errors() -> Iterator[_ConnectionErrors]:
+    logger = logging.getLogger("kafka.net.manager")
+    seen = _ConnectionErrors()
+    logger.addHandler(seen)
     try:
-        yield causes
+        yield seen
     finally:
-        connections.removeHandler(causes)
+        logger.removeHandler(seen)
 
 
 @contextmanager
 def broker_failures(settings: Settings) -> Iterator[None]:
-    """Errors of clients inside become `BrokerUnreachable` or `BrokerRefused`, with a sentence for the operator."""
-    with _causes() as causes:
+    """Turn errors of clients raised inside into `BrokerUnreachable` or `BrokerRefused`, worded for the operator."""
+    with _connection_errors() as seen:
         try:
             yield
         except errors.KafkaTimeoutError as error:
-            raise _failure(settings, causes.last or error) from error
+            raise _failure(settings, seen.last or error) from error
         except (errors.KafkaError, OSError) as error:
             raise _failure(settings, error) from error
 
 
 def _failure(settings: Settings, error: Exception) -> ConsumerError:
-    """What an error of a client means to the operator."""
+    """The error to show the operator for an error of the client."""
     where = f"Kafka at {settings.kafka_bootstrap}"
     if isinstance(error, errors.SaslAuthenticationFailedError):
         named = f"{variable_of('kafka_sasl_username')}, {variable_of('kafka_sasl_mechanism')} or the password is wrong"
-        return BrokerRefused(f"{where} refuses the log-in: {named}")
+        return BrokerRefused(f"{where} refused the log-in: {named}")
     if isinstance(error, errors.KafkaError) and isinstance(error, _REFUSALS) and not error.retriable:
-        return BrokerRefused(f"{where} refuses: {error}")
+        return BrokerRefused(f"{where} refused: {error}")
     hint = ""
     if isinstance(error, errors.KafkaConnectionError) and "socket disconnected" in str(error):
-        hint = f" (it hangs up: {_suspicion(settings)})"
+        hint = f" (it closes the connection: {_likely_cause(settings)})"
     return BrokerUnreachable(f"{where} does not answer: {error}{hint}")
 
 
-def _suspicion(settings: Settings) -> str:
-    """Why a broker may hang up without a word, as some do on a log-in that they refuse."""
-    suspected = f"it may expect another {variable_of('kafka_security_protocol')}, or log-in"
+def _likely_cause(settings: Settings) -> str:
+    """Why a broker may close the connection without an error, as some do when they refuse a log-in."""
+    suspected = f"it may expect another {variable_of('kafka_security_protocol')} or another log-in"
     if "SASL" in settings.kafka_security_protocol:
         suspected += f"; {variable_of('kafka_sasl_username')} or the password may be wrong"
     return suspected

@@ -1,10 +1,10 @@
-"""The topics that Meterfold reads and writes: how they are made, and what the cluster says of them.
+"""Create and describe the topics that Meterfold reads and writes.
 
-Usage and commands stay in Kafka for `READ_RETENTION_HOURS`, which is how long every consumer may be away; once they
-are read they are in the log for ever. Dead letters stay for `REJECTED_RETENTION_HOURS`, which is how long somebody
-may take to repair them. Retention goes by the records' own timestamps, so a record whose timestamp is more than
-`TIMESTAMP_BEFORE_HOURS_MAX` old is refused at its producer: it was given the time of its event, and would vanish
-before it is read. The time of an event belongs into the event.
+Usage and commands stay in Kafka for `READ_RETENTION_HOURS`: all consumers together may be down for that long. Once
+read they are in the log for ever. Dead letters stay for `REJECTED_RETENTION_HOURS`, the time there is to repair them.
+Retention goes by the timestamps of records, so brokers refuse a record whose timestamp is more than
+`TIMESTAMP_BEFORE_HOURS_MAX` old: it was given the time of its event and would expire before it is read. The time of
+an event belongs in the event.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ REPLICATION_MAX: Final = 9
 READ_RETENTION_HOURS: Final = 7 * 24
 REJECTED_RETENTION_HOURS: Final = 90 * 24
 TIMESTAMP_BEFORE_HOURS_MAX: Final = 24
-#: Of a batch of records, as it was compressed; the bound of a dead letter leaves room for what compressed well.
+#: Bounds of a record batch as compressed. Dead letters get room for records of batches that compressed well.
 READ_MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024
 REJECTED_MESSAGE_BYTES_MAX: Final = 2 * READ_MESSAGE_BYTES_MAX
 
@@ -38,7 +38,7 @@ Purpose = Literal["usage", "customers", "rejected"]
 
 
 class TopicPlan(msgspec.Struct, frozen=True):
-    """A topic as it is to be made. `replication` None: as many copies as the cluster makes by default."""
+    """A topic to create. `replication` None: the default of the cluster."""
 
     name: str
     purpose: Purpose
@@ -48,16 +48,17 @@ class TopicPlan(msgspec.Struct, frozen=True):
 
 
 class MadeTopic(msgspec.Struct, frozen=True):
-    """What became of a plan: made now, or there before, in which case it was left as it is."""
+    """The result of creating a topic; `made` is false when it existed, in which case it was left as it is."""
 
     name: str
     made: bool
 
 
 class TopicState(msgspec.Struct, frozen=True):
-    """A topic as the cluster has it; `partitions` None when it has none of this name.
+    """A topic as the cluster has it; all numbers are None when there is no topic of this name.
 
-    `records` counts what stands between the first and the last offset, `end_offset` all that were ever written.
+    Over all partitions, `records` sums last minus first offset, and `end_offset` sums the last offsets: all records
+    ever written. `retention_hours` None: for ever, in time.
     """
 
     name: str
@@ -70,7 +71,7 @@ class TopicState(msgspec.Struct, frozen=True):
 
 
 def purposes(settings: Settings) -> dict[str, Purpose]:
-    """Every topic of the settings, once, in its order, and what it is for."""
+    """Return the purpose of every topic of the settings, in the order of the settings, each topic once."""
     named: dict[str, Purpose] = {}
     for name in settings.kafka_usage_topics:
         named[name] = "usage"
@@ -81,7 +82,7 @@ def purposes(settings: Settings) -> dict[str, Purpose]:
 
 
 def plans(settings: Settings, partitions: int = PARTITIONS, replication: int | None = None) -> list[TopicPlan]:
-    """The topics of the settings as they are to be made. Dead letters are few and get one partition."""
+    """Return the topics of the settings as they are to be created. Dead letters are few and get one partition."""
     return [
         TopicPlan(
             name, purpose, 1 if purpose == "rejected" else partitions, replication, configuration(purpose, replication)
@@ -91,7 +92,7 @@ def plans(settings: Settings, partitions: int = PARTITIONS, replication: int | N
 
 
 def configuration(purpose: Purpose, replication: int | None) -> dict[str, str]:
-    """Kafka's settings of a topic."""
+    """Return Kafka's topic-level configuration."""
     rejected = purpose == "rejected"
     retention_hours = REJECTED_RETENTION_HOURS if rejected else READ_RETENTION_HOURS
     chosen = {
@@ -107,25 +108,25 @@ def configuration(purpose: Purpose, replication: int | None) -> dict[str, str]:
 
 
 def create_topics(settings: Settings, wanted: Sequence[TopicPlan]) -> list[MadeTopic]:
-    """Make those that are not there, and wait until they can be written to.
+    """Create the topics that do not exist, and wait until they can be written to.
 
-    Raises `BrokerUnreachable`, and `BrokerRefused` for the first that the cluster would not make.
+    Raises `BrokerUnreachable`, and `BrokerRefused` for the first that the cluster does not create.
     """
     with broker_failures(settings), closing(KafkaAdminClient(**client_options(settings))) as admin:
-        answer = admin.create_topics({plan.name: _asked(plan) for plan in wanted}, raise_errors=False)
+        answer = admin.create_topics({plan.name: _creation_request(plan) for plan in wanted}, raise_errors=False)
         made = []
         for topic in answer["topics"]:
             error = for_code(topic["error_code"])
             if topic["error_code"] and error is not TopicAlreadyExistsError:
                 reason = topic.get("error_message") or error.description or error.__name__
-                raise BrokerRefused(f"Kafka does not make the topic {topic['name']}: {reason}")
+                raise BrokerRefused(f"Kafka did not create the topic {topic['name']}: {reason}")
             made.append(MadeTopic(topic["name"], topic["error_code"] == 0))
         admin.wait_for_topics([plan.name for plan in wanted])
         order = {plan.name: number for number, plan in enumerate(wanted)}
         return sorted(made, key=lambda topic: order[topic.name])
 
 
-def _asked(plan: TopicPlan) -> dict[str, Any]:
+def _creation_request(plan: TopicPlan) -> dict[str, Any]:
     return {
         "num_partitions": plan.partitions,
         "replication_factor": -1 if plan.replication is None else plan.replication,
@@ -134,7 +135,7 @@ def _asked(plan: TopicPlan) -> dict[str, Any]:
 
 
 def describe_topics(settings: Settings) -> list[TopicState]:
-    """What the cluster has of the topics of the settings. Raises `BrokerUnreachable` or `BrokerRefused`."""
+    """Return the state of every topic of the settings. Raises `BrokerUnreachable` or `BrokerRefused`."""
     with broker_failures(settings), closing(KafkaAdminClient(**client_options(settings))) as admin:
         named = purposes(settings)
         found = {topic["name"]: topic for topic in admin.describe_topics(list(named))}
@@ -142,12 +143,12 @@ def describe_topics(settings: Settings) -> list[TopicState]:
 
 
 def partitions_of(settings: Settings, topic: str) -> int:
-    """How many partitions a topic has; `BrokerRefused` when the cluster has none of this name."""
+    """Return the number of partitions of a topic. Raises `BrokerRefused` when there is no topic of this name."""
     with broker_failures(settings), closing(KafkaAdminClient(**client_options(settings))) as admin:
         (described,) = admin.describe_topics([topic])
         if for_code(described["error_code"]) is UnknownTopicOrPartitionError:
             raise BrokerRefused(
-                f"Kafka has no topic {topic}; make those of the settings: meterfold kafka topics --create"
+                f"Kafka has no topic {topic}; create the topics of the settings with: meterfold kafka topics --create"
             )
         if described["error_code"]:
             raise for_code(described["error_code"])(topic)
@@ -160,21 +161,21 @@ def _state(admin: Any, name: str, purpose: Purpose, described: Mapping[str, Any]
     if described["error_code"]:
         raise for_code(described["error_code"])(name)
     partitions = described["partitions"]
-    places = [TopicPartition(name, partition["partition_index"]) for partition in partitions]
-    first, last = _offsets(admin, places, OffsetSpec.EARLIEST), _offsets(admin, places, OffsetSpec.LATEST)
+    named = [TopicPartition(name, partition["partition_index"]) for partition in partitions]
+    first, last = _offset_sum(admin, named, OffsetSpec.EARLIEST), _offset_sum(admin, named, OffsetSpec.LATEST)
     replication = min((len(partition["replica_nodes"]) for partition in partitions), default=None)
     return TopicState(name, purpose, len(partitions), replication, last - first, last, _retention_hours(admin, name))
 
 
-def _offsets(admin: Any, places: Sequence[TopicPartition], end: OffsetSpec) -> int:
-    """The first or last offsets of these partitions, added up."""
-    found = admin.list_partition_offsets(dict.fromkeys(places, end))
-    return sum(place.offset for place in found.values())
+def _offset_sum(admin: Any, partitions: Sequence[TopicPartition], end: OffsetSpec) -> int:
+    """The sum of the first or last offsets of these partitions."""
+    found = admin.list_partition_offsets(dict.fromkeys(partitions, end))
+    return sum(answer.offset for answer in found.values())
 
 
 def _retention_hours(admin: Any, name: str) -> int | None:
     """None: for ever, in time."""
-    asked = ConfigResource(ConfigResourceType.TOPIC, name, ["retention.ms"])
-    told = admin.describe_configs([asked], config_filter="all")["topic"][name]
-    milliseconds = int(told["retention.ms"]["value"])
+    resource = ConfigResource(ConfigResourceType.TOPIC, name, ["retention.ms"])
+    values = admin.describe_configs([resource], config_filter="all")["topic"][name]
+    milliseconds = int(values["retention.ms"]["value"])
     return None if milliseconds < 0 else milliseconds // _HOUR_MILLISECONDS

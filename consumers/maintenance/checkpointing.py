@@ -1,6 +1,7 @@
-"""When what the read store has written ahead is folded into its file: early where nobody waits, and within a bound.
+"""Checkpoint policy: when the read store's write-ahead log is moved into its file.
 
-The fold waits while that is done, longer the more there is; and in small parts it is no more work than at once.
+Folding waits during a checkpoint, the longer the larger the write-ahead log; many small ones are no more work than one.
+So it is done early while nothing is waiting for the fold, and at a bound in any case.
 """
 
 from __future__ import annotations
@@ -11,40 +12,40 @@ from typing import Final, Protocol
 
 import structlog
 
-from projections.duckdb.storage.storage_errors import storage_refusal
+from projections.storage_errors import storage_refusal
 
-#: From here on it is folded when nobody waits for the fold.
+#: From this size on there is a checkpoint when the fold is not behind.
 WRITE_AHEAD_BYTES_MIN: Final = 64 * 1024 * 1024
-#: From here on it is folded whoever waits, while that takes a third of a second.
+#: From this size on there is a checkpoint in any case; it takes a third of a second.
 WRITE_AHEAD_BYTES_MAX: Final = 160 * 1024 * 1024
-#: A store whose file could not be written has to be opened again: not to be done over and over on a disk that is full.
-AFTER_REFUSAL_SECONDS: Final = 30
+#: After a failed checkpoint the store has to be reopened, so on a full disk the next attempt waits this long.
+REFUSAL_PAUSE_SECONDS: Final = 30
 
 _logger = structlog.get_logger("meterfold.engine")
 
 
-class WrittenAhead(Protocol):
-    """The store's side of it, whichever store is in use."""
+class CheckpointedStore(Protocol):
+    """A store with a write-ahead log."""
 
     def write_ahead_bytes(self) -> int:
-        """How much was written since it was folded."""
+        """Return the size of the write-ahead log."""
 
-    def fold_write_ahead(self) -> None:
-        """Fold it, while the fold waits."""
+    def checkpoint_read_store(self) -> None:
+        """Move the write-ahead log into the file. Folding waits for that."""
 
 
 class Checkpointing:
-    """Looked at each second, and by a compaction before each of its chunks, during which nothing can be folded."""
+    """Decides on checkpoints: each second, and before each chunk of a compaction, which holds up folding too."""
 
     def __init__(
         self,
-        store: WrittenAhead,
+        store: CheckpointedStore,
         is_behind: Callable[[], bool],
         now: Callable[[], datetime],
         bytes_min: int = WRITE_AHEAD_BYTES_MIN,
         bytes_max: int = WRITE_AHEAD_BYTES_MAX,
     ) -> None:
-        """`is_behind`: whether somebody waits for the fold; a look takes up to half a second."""
+        """Ask `is_behind` whether the fold is behind the log; it may take half a second to answer."""
         self._store = store
         self._is_behind = is_behind
         self._now = now
@@ -52,28 +53,28 @@ class Checkpointing:
         self._bytes_max = bytes_max
         self._refused_until: datetime | None = None
 
-    def keep_small(self) -> bool:
-        """Fold it if it is time; answer whether so much had gathered that it was done whoever waits."""
-        written = self._store.write_ahead_bytes()
-        if written < self._bytes_min or self._is_refused():
+    def checkpoint_if_large(self) -> bool:
+        """Checkpoint if it is time; return whether the upper bound was reached."""
+        size = self._store.write_ahead_bytes()
+        if size < self._bytes_min or self._is_refused():
             return False
-        is_much = written >= self._bytes_max
-        if is_much or not self._is_behind():
-            self._fold()
-        return is_much
+        is_at_bound = size >= self._bytes_max
+        if is_at_bound or not self._is_behind():
+            self._checkpoint()
+        return is_at_bound
 
     def _is_refused(self) -> bool:
         return self._refused_until is not None and self._now() < self._refused_until
 
-    def _fold(self) -> None:
+    def _checkpoint(self) -> None:
         try:
-            self._store.fold_write_ahead()
+            self._store.checkpoint_read_store()
         except Exception as error:
             refusal = storage_refusal(error)
             if refusal is None:
                 raise
             if self._refused_until is None:
                 _logger.error("write_ahead_not_folded", reason=refusal)
-            self._refused_until = self._now() + timedelta(seconds=AFTER_REFUSAL_SECONDS)
+            self._refused_until = self._now() + timedelta(seconds=REFUSAL_PAUSE_SECONDS)
         else:
             self._refused_until = None

@@ -1,8 +1,10 @@
-"""The nightly check: what the log gained since the last verified seal, and one older day of usage in rotation.
+"""Nightly verification: the records of the log that were not verified yet, and one older day of usage in rotation.
 
-Unlike `verify` it folds nothing again. It reads every byte of the new records, follows the chain to the read store's
-own
-hash, and adds up one UTC day of rows to compare it with the rollups; the next night takes the next older day.
+1. Read every byte of the records since the last run, check their hashes, and follow the hash chain to the running hash
+   that the read store holds.
+2. Add up the usage rows of one UTC day and compare them with the rollups; the next night takes the day before.
+
+Unlike `verify` it does not fold the log again.
 """
 
 from __future__ import annotations
@@ -38,8 +40,8 @@ _DAY: Final = """
     LIMIT 20"""
 
 
-class Verified(msgspec.Struct, frozen=True):
-    """How far the nightly check has come: a log position with its running hash, and the day it looked at last."""
+class NightlyProgress(msgspec.Struct, frozen=True):
+    """Progress of the nightly verification: a log position with its running hash, and the last day compared."""
 
     position: int = 0
     running_hash: bytes = CHAIN_START
@@ -49,19 +51,19 @@ class Verified(msgspec.Struct, frozen=True):
 def verify_recent(
     log: EventLog,
     cursor: duckdb.DuckDBPyConnection,
-    last: Verified,
-    enough: Callable[[], bool] = lambda: False,
-) -> tuple[Verified, list[Finding]]:
-    """Check what is new since `last`; answer how far that came (not beyond a finding), and what was found.
+    last: NightlyProgress,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> tuple[NightlyProgress, list[Finding]]:
+    """Verify what is new since `last`; return the progress, which does not go beyond a finding, and the findings.
 
-    As soon as it is `enough`, no more is checked; the next night goes on there.
+    Ends early when `should_stop` returns True; the next night continues there.
     """
     findings: list[Finding] = []
     cursor.execute("BEGIN")
     try:
         until = int(cursor.execute("SELECT position FROM progress").fetchall()[0][0])
         position, running_hash = last.position, last.running_hash
-        while position < until and not findings and not enough():
+        while position < until and not findings and not should_stop():
             records = log.read(position, _READ_RECORDS_MAX, until)
             if not records:
                 findings.append(Finding("log", f"position {position + 1}", "a record", "nothing"))
@@ -80,14 +82,14 @@ def verify_recent(
                 findings.append(Finding("log chain", key, "" if stored is None else stored.hex(), reached.hex()))
                 break
             position, running_hash = records[-1].position, reached
-        if enough():
-            return Verified(position, running_hash, last.day), findings
+        if should_stop():
+            return NightlyProgress(position, running_hash, last.day), findings
         day = _next_day(cursor, last.day)
         if day is not None:
             findings += _day_findings(cursor, day)
     finally:
         cursor.execute("ROLLBACK")
-    return Verified(position, running_hash, day), findings
+    return NightlyProgress(position, running_hash, day), findings
 
 
 def _stored_hash(cursor: duckdb.DuckDBPyConnection, position: int) -> bytes | None:
@@ -96,7 +98,7 @@ def _stored_hash(cursor: duckdb.DuckDBPyConnection, position: int) -> bytes | No
 
 
 def _next_day(cursor: duckdb.DuckDBPyConnection, last: date | None) -> date | None:
-    """The day before `last`, or the newest one when the oldest was reached; None when there is no usage."""
+    """Return the day before `last`, or the newest day after the oldest one; None when there is no usage."""
     first, newest = cursor.execute("SELECT min(day), max(day) FROM usage_days").fetchall()[0]
     if newest is None:
         return None

@@ -1,10 +1,10 @@
-"""Proving the read store: the log is checked byte by byte, folded again beside the live store, and every view compared.
+"""Verification of the read store: check every byte of the log, fold it again beside the live store, and compare.
 
-1. Open a reading transaction on the live store; it stands still at its position P from here on, whatever is folded.
-2. Read the log up to P: the hashes of every buffer, the chain, and the seals must hold.
-3. Fold the same records into an empty store attached beside the live one.
+1. Open a read transaction on the live store; it stays at its position P, whatever is folded meanwhile.
+2. Read the log up to P and check the hashes of every buffer and the hash chain.
+3. Fold the same records, checking the seals, into an empty store that is attached beside the live one.
 4. Compare every logical view both ways, and the live rollups with the live rows.
-5. Detach and remove the second store. Nothing of the live one was touched.
+5. Detach and remove the second store. The live one is never changed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _READ_RECORDS_MAX: Final = 64
 
 
 class Verification:
-    """One run over a live store. `scratch` is an empty folder of its own."""
+    """One verification of a live store. `scratch` is an empty folder for the second store."""
 
     def __init__(self, log: EventLog, keys: PersonalKeys, database: DuckDBDatabase, scratch: Path, live: str) -> None:
         self._log = log
@@ -46,8 +46,8 @@ class Verification:
         self._findings: list[Finding] = []
 
     def run(self) -> Iterator[OperationStep | OperationResult]:
-        """Steps as they come, and at the end the result."""
-        shadow = self._database.attached(self._scratch / "store.duckdb", SHADOW)
+        """Yield the steps as they are done, and at the end the result."""
+        shadow = self._database.attach(self._scratch / "store.duckdb", SHADOW)
         reader = self._database.cursor()
         try:
             reader.execute("BEGIN")

@@ -1,13 +1,13 @@
 """List prices from the genai-prices package: bundled data only, no network, no state between calls.
 
-What is taken: input, output, cached input, cache write, reasoning and per-request prices, their start dates and
-tiers. What is not: prices of units that are not metered (audio, images, pages, searches, the one-hour share of
-cache writes), variants such as batch, and prices for hours of the day: of those models the all-day price is
-listed, and `matched` says so.
+Taken over: input, output, cached input, cache write, reasoning and per-request prices, with their start dates and
+tiers. Left out: prices of units that are not metered (audio, images, pages, searches, the one-hour share of cache
+writes), variants such as batch, and prices by the hour of the day. A model with the latter is listed with its all-day
+price, and `matched` says so.
 
-A model with an input price and no output price (an embedding model) has free output, as in the library. A
-model without an input price is unknown here: either it is sold by another unit, or nobody recorded its price,
-and a cost of 0 would hide that.
+A model with an input price and no output price (an embedding model) has free output, as in the library. A model without
+an input price is unknown here: either it is sold by another unit, or nobody recorded its price, and a cost of 0 would
+hide that.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _Price = Decimal | TieredPrices
 
 
 class ResolvedPrices(msgspec.Struct, frozen=True):
-    """The whole schedule of one model, oldest version first; which library it is from, and which entry of it."""
+    """The price schedule of a model, oldest version first, the library it is from, and the matched library entry."""
 
     versions: tuple[PriceVersion, ...]
     library: str
@@ -62,25 +62,26 @@ class ResolvedPrices(msgspec.Struct, frozen=True):
 
 
 def resolve_prices(provider: str | None, model: str) -> ResolvedPrices | None:
-    """The list prices of a model; None when the library does not know them. Never raises on a name.
+    """Return the list prices of a model; None when the library does not know them. Never raises, whatever the name.
 
-    Without a provider the model's own name decides, and where that names one in front ("groq/..."), that one.
+    Without a provider, a model name with a known provider as its prefix ("groq/...") means that provider; otherwise the
+    model name alone decides.
     """
-    found = _found(provider or None, model)
+    found = _find_entry(provider or None, model)
     if found is None:
         return None
-    seller, entry = found
+    provider_entry, entry = found
     versions, all_day_only = schedule_of(entry)
     if not versions:
         return None
-    matched = f"{seller.id}/{entry.id}{ALL_DAY_NOTE if all_day_only else ''}"
+    matched = f"{provider_entry.id}/{entry.id}{ALL_DAY_NOTE if all_day_only else ''}"
     return ResolvedPrices(versions, PRICE_LIBRARY, matched)
 
 
 def schedule_of(entry: ModelInfo) -> tuple[tuple[PriceVersion, ...], bool]:
-    """The versions of a library entry in order of time, and whether prices for hours of the day were left out.
+    """Return the price versions of a library entry in order of time, and whether prices by the hour were left out.
 
-    No version where the entry has no price for input tokens.
+    There is no version where the entry has no price for input tokens.
     """
     if isinstance(entry.prices, ModelPrice):
         version = _version(None, entry.prices)
@@ -92,31 +93,33 @@ def schedule_of(entry: ModelInfo) -> tuple[tuple[PriceVersion, ...], bool]:
     return versions, len(all_day) < len(entry.prices)
 
 
-def _found(provider: str | None, model: str) -> tuple[Provider, ModelInfo] | None:
+def _find_entry(provider: str | None, model: str) -> tuple[Provider, ModelInfo] | None:
     if not model or len(model) > MODEL_LENGTH_MAX or len(provider or "") > MODEL_LENGTH_MAX:
         return None
-    # A snapshot of its own for each call: the shared one keeps every name that was ever asked for.
+    # A new snapshot for each call: the shared one caches every name that was ever looked up.
     snapshot = DataSnapshot(providers=_providers, from_auto_update=False)
-    for seller, name in _readings(provider, model):
+    for provider_id, name in _interpretations(provider, model):
         try:
-            return snapshot.find_provider_model(name, None, seller, None)
+            return snapshot.find_provider_model(name, None, provider_id, None)
         except LookupError:
             continue
     return None
 
 
-def _readings(provider: str | None, model: str) -> list[tuple[str | None, str]]:
-    """How the pair may be meant, most literal first."""
-    readings: list[tuple[str | None, str]] = [(provider, model)]
+def _interpretations(provider: str | None, model: str) -> list[tuple[str | None, str]]:
+    """Return the possible meanings of the pair, the literal one first."""
+    interpretations: list[tuple[str | None, str]] = [(provider, model)]
     prefix, slash, rest = model.partition("/")
     if provider is None and slash and rest and prefix.lower() in _PROVIDER_IDS:
-        readings.append((prefix, rest))
-    return readings
+        interpretations.append((prefix, rest))
+    return interpretations
 
 
 def _in_force(prices: Sequence[ConditionalPrice], starts: Sequence[date]) -> list[tuple[date | None, ModelPrice]]:
-    """Which prices rule from each start date on: the last listed of those that have begun, before all of them the
-    last one without a condition, else the first listed."""
+    """Return the prices in force from each start date on: of those that have begun, the one that is listed last.
+
+    Before the first start date it is the last one without a condition, else the first one listed.
+    """
     if not prices:
         return []
     timeless = [price.prices for price in prices if price.constraint is None]
@@ -165,7 +168,7 @@ def _base(price: _Price) -> Decimal:
 
 
 def _price_above(price: _Price, threshold: int) -> Decimal:
-    """The price of a request with just more than `threshold` input tokens."""
+    """Return the price for a request with just over `threshold` input tokens."""
     reached = [tier.price for tier in _tiers(price) if tier.start <= threshold]
     return reached[-1] if reached else _base(price)
 

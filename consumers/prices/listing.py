@@ -1,4 +1,4 @@
-"""List prices enter the log before the first usage that they price: one record per provider and model, for ever."""
+"""List prices in the log: one record per provider and model, written once before the first usage that it prices."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from domain.streams import listed_price_stream
 from domain.usage.block_schema import REQUEST_TYPE
 from projections.arrow_columns import codes
 
-#: Pairs remembered as listed; a forgotten one costs one look into the log.
+#: Pairs cached as listed; an evicted one costs one look-up in the log.
 LISTED_PAIRS_MAX: Final = 100_000
-#: Pairs remembered as not known to the price library; a forgotten one costs one more question to it.
+#: Pairs cached as unknown to the price library; an evicted one costs one look-up in the library.
 UNPRICED_PAIRS_MAX: Final = 10_000
 
 Pair = tuple[str, str]
@@ -32,19 +32,24 @@ class ResolvedPrice(Protocol):
     """The prices that a library knows for a model."""
 
     @property
-    def versions(self) -> tuple[PriceVersion, ...]: ...
+    def versions(self) -> tuple[PriceVersion, ...]:
+        """The price schedule, oldest version first."""
+
     @property
-    def library(self) -> str: ...
+    def library(self) -> str:
+        """Name and version of the library."""
+
     @property
-    def matched(self) -> str: ...
+    def matched(self) -> str:
+        """The entry of the library that the model matched."""
 
 
-#: Provider (None when the producer named none) and model to prices; None when the library does not know them.
+#: Look up prices by provider (None when the event has none) and model; None when the library does not know them.
 PriceResolver = Callable[[str | None, str], ResolvedPrice | None]
 
 
 class _RecentPairs:
-    """A set that forgets what was not asked for the longest time."""
+    """A bounded set that evicts the least recently used pair."""
 
     def __init__(self, size_max: int) -> None:
         self._pairs: OrderedDict[Pair, None] = OrderedDict()
@@ -63,7 +68,7 @@ class _RecentPairs:
 
 
 class PriceListing:
-    """Which list prices must be written before some usage. A missing provider is the empty text in the log."""
+    """Finds the list prices that must be written before some usage. A missing provider is an empty text in the log."""
 
     def __init__(self, log: EventLog, resolve: PriceResolver) -> None:
         self._log = log
@@ -72,7 +77,7 @@ class PriceListing:
         self._unpriced = _RecentPairs(UNPRICED_PAIRS_MAX)
 
     def missing(self, pairs: Iterable[Pair], recorded_at: datetime) -> dict[Pair, NewRecord]:
-        """The records that must go before usage of `pairs`, for those that have a price and are not listed yet."""
+        """Return the records to write before usage of `pairs`: for those that have a price and are not listed yet."""
         return {
             pair: record
             for pair in pairs
@@ -81,8 +86,8 @@ class PriceListing:
             and (record := self._record(pair, recorded_at)) is not None
         }
 
-    def written(self, pairs: Iterable[Pair]) -> None:
-        """These are in the log now."""
+    def mark_listed(self, pairs: Iterable[Pair]) -> None:
+        """Note that the prices of these pairs are in the log now."""
         for pair in pairs:
             self._listed.add(pair)
 
@@ -113,7 +118,7 @@ class PriceListing:
 
 
 def priced_pairs(typed: pa.RecordBatch) -> set[Pair]:
-    """The (provider, model) pairs of the accepted requests that name a model; a missing provider is the empty text."""
+    """Return the (provider, model) pairs of accepted requests with a model; a missing provider is an empty text."""
     columns = pa.Table.from_batches([typed])
     types, type_names = codes(columns, "type")
     if REQUEST_TYPE not in type_names:

@@ -1,13 +1,13 @@
-"""Apache Kafka on this machine, for development and tests: broker and controller in one process, on loopback only.
+"""Run Apache Kafka for development and tests: broker and controller in one process, on loopback only.
 
     python3 deploy/kafka/broker.py [--port PORT] [--folder FOLDER]
 
-1. Fetch the jars that pom.xml pins, once, into .kafka/.
+1. Fetch the jars pinned in pom.xml into .kafka/, once.
 2. Format a data folder, once.
-3. Start the broker on it, and wait until it says that it has started.
-4. Stop it when told to (Ctrl+C, SIGTERM), so that the next start needs no recovery.
+3. Start the broker on it, and wait until its output says that it has started.
+4. Stop it cleanly on Ctrl+C or SIGTERM, so that the next start needs no recovery.
 
-Uses the standard library only. Java 17 and Maven do the rest; `make kafka` says how to install them.
+Uses the standard library only, and Java 17 and Maven; `make kafka` tells how to install these.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ _STARTED: Final = b"Kafka Server started"
 
 
 class BrokerFailed(Exception):
-    """The broker could not be fetched, formatted, started or stopped; the message holds what it said last."""
+    """The broker could not be fetched, formatted, started or stopped; the message has its last output."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a broker lives: its folder, and its two ports on loopback.
+class BrokerConfig:
+    """The configuration of a broker: its folder, and its two ports on loopback.
 
-    `listeners` are further ones, each as `NAME://HOST:PORT`; `properties` go before those that are written by
-    default; `format_arguments` go to Kafka's own formatting command, for users of SCRAM.
+    `listeners` are additional ones, each as `NAME://HOST:PORT`; `properties` override the default ones;
+    `format_arguments` go to Kafka's own format command, for SCRAM users.
     """
 
     folder: Path
@@ -67,24 +67,27 @@ class Place:
 
     @property
     def bootstrap(self) -> str:
-        """What clients are given."""
+        """The bootstrap address for clients."""
         return f"{HOST}:{self.port}"
 
     @property
     def configuration(self) -> Path:
+        """The broker's properties file."""
         return self.folder / "server.properties"
 
     @property
     def output(self) -> Path:
+        """The file with the broker's output."""
         return self.folder / "broker.log"
 
     @property
     def data(self) -> Path:
+        """The folder with the broker's logs."""
         return self.folder / "data"
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody listens on now."""
+    """Ports of loopback that are free now."""
     probes = [socket.socket() for _ in range(count)]
     try:
         for probe in probes:
@@ -95,10 +98,10 @@ def free_ports(count: int) -> list[int]:
             probe.close()
 
 
-def fetched_jars(cache: Path = CACHE) -> Path:
-    """The folder with the jars of pom.xml, fetched when it is not there. Raises `BrokerFailed`.
+def fetch_jars(cache: Path = CACHE) -> Path:
+    """Fetch the jars of pom.xml if they are missing; return their folder. Raises `BrokerFailed`.
 
-    Several processes may ask at once: one fetches, since Maven's own repository is made for one, and the others wait.
+    If several processes call this at once, one fetches and the others wait: Maven's repository supports only one.
     """
     pom = HERE / "pom.xml"
     jars = cache / f"jars-{hashlib.sha256(pom.read_bytes()).hexdigest()[:16]}"
@@ -119,30 +122,30 @@ def _fetch(pom: Path, jars: Path) -> None:
         Path(fetching, "jars").rename(jars)
 
 
-def format_folder(place: Place, jars: Path) -> None:
-    """Write the configuration, and make the folder that of a new cluster unless it is one already."""
-    place.folder.mkdir(parents=True, exist_ok=True)
-    written = {**_defaults(place), **place.properties}
-    place.configuration.write_text("".join(f"{name}={value}\n" for name, value in written.items()))
-    if (place.data / "meta.properties").exists():
+def format_folder(config: BrokerConfig, jars: Path) -> None:
+    """Write the configuration, and format the folder for a new cluster unless it has one."""
+    config.folder.mkdir(parents=True, exist_ok=True)
+    written = {**_defaults(config), **config.properties}
+    config.configuration.write_text("".join(f"{name}={value}\n" for name, value in written.items()))
+    if (config.data / "meta.properties").exists():
         return
     tool = ["kafka.tools.StorageTool", "format", "--cluster-id", _new_cluster_id(), "--config"]
-    arguments = [*tool, str(place.configuration), *place.format_arguments]
-    _run(_java(jars, "64m", arguments), FORMAT_SECONDS_MAX, place.folder)
+    arguments = [*tool, str(config.configuration), *config.format_arguments]
+    _run(_java(jars, "64m", arguments), FORMAT_SECONDS_MAX, config.folder)
 
 
-def _defaults(place: Place) -> dict[str, str]:
-    """Of a cluster with one member: nothing waits for others, and nothing is made for thousands of clients."""
-    own = f"PLAINTEXT://{place.bootstrap}"
+def _defaults(config: BrokerConfig) -> dict[str, str]:
+    """The properties of a cluster with one member and few clients."""
+    own = f"PLAINTEXT://{config.bootstrap}"
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
-        "controller.quorum.voters": f"1@{HOST}:{place.controller_port}",
+        "controller.quorum.voters": f"1@{HOST}:{config.controller_port}",
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
-        "listeners": ",".join((own, *place.listeners, f"CONTROLLER://{HOST}:{place.controller_port}")),
-        "advertised.listeners": ",".join((own, *place.listeners)),
-        "log.dirs": str(place.data),
+        "listeners": ",".join((own, *config.listeners, f"CONTROLLER://{HOST}:{config.controller_port}")),
+        "advertised.listeners": ",".join((own, *config.listeners)),
+        "log.dirs": str(config.data),
         "auto.create.topics.enable": "false",
         "num.partitions": "6",
         "offsets.topic.replication.factor": "1",
@@ -154,7 +157,7 @@ def _defaults(place: Place) -> dict[str, str]:
         "share.coordinator.state.topic.min.isr": "1",
         "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "1000",
-        # How long one that was killed still counts as running, and its next start waits.
+        # The time for which a killed broker counts as running, and its next start waits.
         "broker.session.timeout.ms": "4000",
         "broker.heartbeat.interval.ms": "1000",
         "log.retention.check.interval.ms": "1000",
@@ -166,30 +169,31 @@ def _defaults(place: Place) -> dict[str, str]:
 
 
 class Broker:
-    """A broker that may be started, stopped, killed and started again in its place."""
+    """A broker process that can be started, stopped, killed and started again in the same folder."""
 
-    def __init__(self, place: Place, jars: Path) -> None:
-        self.place = place
+    def __init__(self, config: BrokerConfig, jars: Path) -> None:
+        self.config = config
         self._jars = jars
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def bootstrap(self) -> str:
-        return self.place.bootstrap
+        """The bootstrap address for clients."""
+        return self.config.bootstrap
 
     @property
     def pid(self) -> int:
-        """Its process id; raises `BrokerFailed` when it does not run."""
+        """The process id; raises `BrokerFailed` if the broker is not running."""
         if self._process is None:
-            raise BrokerFailed("the broker does not run")
+            raise BrokerFailed("the broker is not running")
         return self._process.pid
 
     def start(self) -> None:
-        """Format the folder if it is new, start, and wait until the broker takes requests. Raises `BrokerFailed`."""
-        format_folder(self.place, self._jars)
-        with self.place.output.open("ab") as output:
+        """Format a new folder, start, and wait until the broker accepts requests. Raises `BrokerFailed`."""
+        format_folder(self.config, self._jars)
+        with self.config.output.open("ab") as output:
             begin = output.tell()
-            command = _java(self._jars, HEAP, ["kafka.Kafka", str(self.place.configuration)])
+            command = _java(self._jars, HEAP, ["kafka.Kafka", str(self.config.configuration)])
             self._process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
         try:
             self._await_started(begin)
@@ -199,23 +203,23 @@ class Broker:
 
     def _await_started(self, begin: int) -> None:
         deadline = time.monotonic() + START_SECONDS_MAX
-        while _STARTED not in (said := self._said_since(begin)):
+        while _STARTED not in (output := self._output_since(begin)):
             if self.ended() or time.monotonic() > deadline:
-                last = b"\n".join(said.splitlines()[-SHOWN_LINES_MAX:]).decode(errors="replace")
+                last = b"\n".join(output.splitlines()[-SHOWN_LINES_MAX:]).decode(errors="replace")
                 raise BrokerFailed(f"the broker did not start on {self.bootstrap}:\n{last}")
             time.sleep(POLL_SECONDS)
 
-    def _said_since(self, begin: int) -> bytes:
-        with self.place.output.open("rb") as output:
+    def _output_since(self, begin: int) -> bytes:
+        with self.config.output.open("rb") as output:
             output.seek(begin)
             return output.read()
 
     def ended(self) -> bool:
-        """Whether it runs no more."""
+        """Whether the broker is not running."""
         return self._process is None or self._process.poll() is not None
 
     def stop(self) -> None:
-        """SIGTERM, and wait; does nothing when it runs no more. `BrokerFailed` when it had to be killed instead."""
+        """Send SIGTERM and wait, if it was started; raise `BrokerFailed` if it had to be killed."""
         process = self._process
         if process is None:
             return
@@ -228,14 +232,14 @@ class Broker:
         self._process = None
 
     def kill(self) -> None:
-        """SIGKILL, and wait until it is gone."""
+        """Send SIGKILL and wait until the process has ended."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
     def wait(self) -> int:
-        """Wait until it ends by itself; its exit code."""
+        """Wait until the process ends; return its exit code."""
         return 0 if self._process is None else self._process.wait()
 
 
@@ -248,7 +252,7 @@ def _java(jars: Path, heap: str, arguments: Sequence[str]) -> list[str]:
 def _program(name: str) -> str:
     found = shutil.which(name)
     if found is None:
-        raise BrokerFailed(f"{name} is not on the path; python3 deploy/preflight.py --kafka says how to install it")
+        raise BrokerFailed(f"{name} is not on the path; python3 deploy/preflight.py --kafka tells how to install it")
     return found
 
 
@@ -258,50 +262,50 @@ def _run(command: Sequence[str], seconds_max: int, folder: Path) -> None:
     except subprocess.TimeoutExpired:
         raise BrokerFailed(f"{command[0]} did not end within {seconds_max} s") from None
     if ended.returncode != 0:
-        said = (ended.stdout + ended.stderr).decode(errors="replace").splitlines()[-SHOWN_LINES_MAX:]
-        raise BrokerFailed("\n".join((f"{command[0]} ended with {ended.returncode}:", *said)))
+        last = (ended.stdout + ended.stderr).decode(errors="replace").splitlines()[-SHOWN_LINES_MAX:]
+        raise BrokerFailed("\n".join((f"{command[0]} ended with {ended.returncode}:", *last)))
 
 
 def _new_cluster_id() -> str:
-    """16 random bytes as Kafka writes them. One that begins with '-' would be taken for an option."""
+    """16 random bytes in Kafka's notation, without a leading '-', which would be read as an option."""
     while (made := base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()).startswith("-"):
         pass
     return made
 
 
-def greeting(place: Place) -> str:
-    """What to type next."""
+def next_steps(config: BrokerConfig) -> str:
+    """The message of a started broker, with the next commands."""
     return (
-        f"Kafka listens on {place.bootstrap} with its data in {place.folder} (Ctrl+C stops it)\n\n"
+        f"Kafka listens on {config.bootstrap} with its data in {config.folder} (Ctrl+C stops it)\n\n"
         "In another terminal:\n\n"
-        f"  export METERFOLD_KAFKA_BOOTSTRAP={place.bootstrap}\n"
+        f"  export METERFOLD_KAFKA_BOOTSTRAP={config.bootstrap}\n"
         "  meterfold kafka topics --create\n"
         "  meterfold serve\n"
     )
 
 
 def main() -> int:
-    """Run a broker until it is told to stop; 1 after saying why it could not."""
+    """Run a broker until it is stopped; return 1 after a message if it fails."""
     parser = argparse.ArgumentParser(description="Run Apache Kafka on loopback, for development.")
-    parser.add_argument("--port", type=int, default=USUAL_PORT, help="port of the broker; 0: any free one")
-    parser.add_argument("--folder", type=Path, default=None, help="its data folder, by default .kafka/broker")
+    parser.add_argument("--port", type=int, default=USUAL_PORT, help="port of the broker (0: any free one)")
+    parser.add_argument("--folder", type=Path, default=None, help="data folder (default: .kafka/broker)")
     arguments = parser.parse_args()
     free, controller_port = free_ports(2)
-    place = Place((arguments.folder or CACHE / "broker").resolve(), arguments.port or free, controller_port)
+    config = BrokerConfig((arguments.folder or CACHE / "broker").resolve(), arguments.port or free, controller_port)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return _run_until_stopped(place)
+        return _run_until_stopped(config)
     except BrokerFailed as error:
         sys.stderr.write(f"kafka: {error}\n")
         return 1
 
 
-def _run_until_stopped(place: Place) -> int:
+def _run_until_stopped(config: BrokerConfig) -> int:
     try:
-        broker = Broker(place, fetched_jars())
+        broker = Broker(config, fetch_jars())
         try:
             broker.start()
-            sys.stdout.write(greeting(place))
+            sys.stdout.write(next_steps(config))
             sys.stdout.flush()
             return broker.wait()
         finally:

@@ -1,4 +1,4 @@
-"""API keys: secrets that are shown once, stored hashed, and belong to one scope."""
+"""The API key aggregate, and the secrets of keys: shown once, stored as a hash, valid in one scope."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from domain.aggregate import Aggregate, Occasion
+from domain.aggregate import Aggregate, CommandContext
 from domain.api_keys.events import ApiKeyIssued, ApiKeyRevoked
 from domain.errors import AlreadyExists, CommandRefused, InvalidInput, NotFound
 from domain.event import LifecycleEvent
@@ -19,14 +19,14 @@ from domain.streams import key_stream
 from domain.values import field_rules
 
 KEY_SCOPES: Final = ("admin", "ingest", "read")
-KEY_MARK: Final = "sk-"
+KEY_PREFIX: Final = "sk-"
 SECRET_RANDOM_BYTES: Final = 32  # 43 characters of base64url
 SHOWN_CHARACTERS_MAX: Final = 8
 _SECRET = re.compile(r"sk-[!-~]{1,252}")
 
 
 class IssuedKey(msgspec.Struct, frozen=True):
-    """A key as answered to who asked for it, with the secret that is never shown again."""
+    """A newly issued key as returned to its requester, with the secret that is never shown again."""
 
     key_id: str
     secret: str
@@ -36,43 +36,43 @@ class IssuedKey(msgspec.Struct, frozen=True):
 
 
 def new_secret(randomness: Callable[[int], bytes]) -> str:
-    """`sk-` and 43 url-safe characters made of 256 random bits."""
-    return KEY_MARK + base64.urlsafe_b64encode(randomness(SECRET_RANDOM_BYTES)).rstrip(b"=").decode()
+    """Generate a secret: `sk-` and 43 URL-safe characters from 256 random bits."""
+    return KEY_PREFIX + base64.urlsafe_b64encode(randomness(SECRET_RANDOM_BYTES)).rstrip(b"=").decode()
 
 
 def checked_secret(secret: str) -> str:
-    """A secret that somebody chose: `sk-` and 1 to 252 visible ASCII characters."""
+    """Return a secret chosen by an operator if it is `sk-` and 1 to 252 visible ASCII characters."""
     if _SECRET.fullmatch(secret) is None:
-        raise InvalidInput("key", "starts with 'sk-', followed by 1 to 252 visible ASCII characters")
+        raise InvalidInput("key", "must start with 'sk-', followed by 1 to 252 visible ASCII characters")
     return secret
 
 
 def secret_hash(secret: str) -> str:
-    """What is stored of a secret, and looked for when one is presented: SHA-256, hex."""
+    """Return the SHA-256 of a secret in hex, which is stored and by which a presented key is looked up."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def key_id_of(secret: str) -> str:
-    """The id of the key with this secret. The same secret is the same key, so that issuing it again finds it."""
+    """Return the key id, which is derived from the secret so that issuing the same secret again finds the same key."""
     return f"key_{hashlib.sha256(b'key id of ' + secret.encode()).hexdigest()[:16]}"
 
 
 def shown_prefix(secret: str) -> str:
-    """The first eight characters after `sk-`, to recognize the key by; of a short one at most a third."""
-    body = secret.removeprefix(KEY_MARK)
+    """Return the first eight characters after `sk-`, to recognize a key by; of a short secret at most a third."""
+    body = secret.removeprefix(KEY_PREFIX)
     return body[: min(SHOWN_CHARACTERS_MAX, len(body) // 3)]
 
 
 def checked_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
-    """The scopes, each once, in their usual order; at least one."""
+    """Return the permission scopes, each once and in the order of `KEY_SCOPES`; `InvalidInput` without any."""
     given = set(scopes)
     if not given or given - set(KEY_SCOPES):
-        raise InvalidInput("scopes", "are one or more of 'admin', 'ingest' and 'read'")
+        raise InvalidInput("scopes", "must be one or more of 'admin', 'ingest' and 'read'")
     return tuple(scope for scope in KEY_SCOPES if scope in given)
 
 
 class ApiKey(Aggregate):
-    """The state of one key: not issued, issued, or revoked for ever."""
+    """The state of one key: not issued, issued, or permanently revoked."""
 
     def __init__(self, key_id: str) -> None:
         super().__init__(key_stream(key_id))
@@ -80,18 +80,23 @@ class ApiKey(Aggregate):
         self.issued: ApiKeyIssued | None = None
         self.revoked = False
 
-    def issue(self, scope: Scope, scopes: Iterable[str], name: str | None, secret: str, occasion: Occasion) -> None:
-        """Nothing happens when this secret was issued with the same scopes; with others, `AlreadyExists`."""
+    def issue(
+        self, scope: Scope, scopes: Iterable[str], name: str | None, secret: str, context: CommandContext
+    ) -> None:
+        """Issue the key; no effect when it was issued with the same scopes already.
+
+        Raises `AlreadyExists` when it was issued with others, and `CommandRefused` when it was revoked.
+        """
         wanted = checked_scopes(scopes)
         if self.revoked:
-            raise CommandRefused("this key was revoked: choose another secret")
+            raise CommandRefused("this key was revoked; choose another secret")
         if self.issued is not None:
-            if (self.issued.tenant, self.issued.environment, self.issued.scopes) == (*_parts(scope), wanted):
+            if (self.issued.tenant, self.issued.environment, self.issued.scopes) == (*_scope_parts(scope), wanted):
                 return
-            raise AlreadyExists("this secret is the key of another scope, or has other permissions")
-        self._give(
+            raise AlreadyExists("this secret is in use already, for another tenant or environment or with other scopes")
+        self._emit(
             ApiKeyIssued(
-                **self._place(occasion),
+                **self._common_fields(context),
                 key_id=self.key_id,
                 tenant=scope.tenant,
                 environment=scope.environment,
@@ -102,28 +107,29 @@ class ApiKey(Aggregate):
             )
         )
 
-    def revoke(self, scope: Scope, occasion: Occasion) -> None:
-        """Refuse it from now on; nothing happens when revoked already. `NotFound` when the scope has no such key."""
-        if self.issued is None or (self.issued.tenant, self.issued.environment) != _parts(scope):
+    def revoke(self, scope: Scope, context: CommandContext) -> None:
+        """Revoke the key permanently; no effect when revoked already. `NotFound` when the scope has no such key."""
+        if self.issued is None or (self.issued.tenant, self.issued.environment) != _scope_parts(scope):
             raise NotFound(f"key {self.key_id!r} does not exist")
         if not self.revoked:
-            self._give(ApiKeyRevoked(**self._place(occasion), key_id=self.key_id))
+            self._emit(ApiKeyRevoked(**self._common_fields(context), key_id=self.key_id))
 
     def shown_with(self, secret: str) -> IssuedKey:
-        """The issued key as answered to who asked for it; `NotFound` before it is issued."""
+        """Return the issued key with its secret; `NotFound` before it is issued."""
         if self.issued is None:
             raise NotFound(f"key {self.key_id!r} does not exist")
         return IssuedKey(self.key_id, secret, self.issued.prefix, self.issued.scopes, self.issued.name)
 
     def apply(self, event: LifecycleEvent) -> None:
+        """Apply a key event."""
         match event:
             case ApiKeyIssued():
                 self.issued = event
             case ApiKeyRevoked():
                 self.revoked = True
             case _:
-                raise self._foreign(event)
+                raise self._unexpected_event(event)
 
 
-def _parts(scope: Scope) -> tuple[str, str]:
+def _scope_parts(scope: Scope) -> tuple[str, str]:
     return scope.tenant, scope.environment

@@ -12,14 +12,18 @@ KEY_REVOKED: Final = "key.revoked"
 
 
 class ApiKeyIssued(LifecycleEvent, frozen=True, kw_only=True):
+    """An API key was issued for one scope."""
+
     key_id: str
     tenant: str
     environment: str
     scopes: tuple[str, ...]  # of admin, ingest, read
-    prefix: str  # the first characters, to recognize it by
+    prefix: str  # the first characters of the secret, to recognize the key by
     secret_hash: str  # SHA-256 of the whole key, hex
     name: str | None = None
 
 
 class ApiKeyRevoked(LifecycleEvent, frozen=True, kw_only=True):
+    """An API key was permanently revoked."""
+
     key_id: str

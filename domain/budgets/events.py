@@ -1,6 +1,6 @@
 """Events of shared budgets.
 
-`fields` maps: a key that is present was set, to null when it was cleared; an absent key was left alone.
+In `fields` a present key was set, or cleared if its value is null; an absent key was not changed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ BUDGET_DELETED: Final = "budget.deleted"
 
 
 class BudgetEvent(LifecycleEvent, frozen=True, kw_only=True):
-    """A shared budget (a tier): a template of limits that customers name by id; each has its own spending."""
+    """An event of a shared budget (a tier): limits that customers refer to by id, each with its own spending."""
 
     tenant: str
     environment: str
@@ -24,11 +24,16 @@ class BudgetEvent(LifecycleEvent, frozen=True, kw_only=True):
 
 
 class BudgetCreated(BudgetEvent, frozen=True, kw_only=True):
+    """A shared budget was created."""
+
     fields: dict[str, Any]
 
 
 class BudgetUpdated(BudgetEvent, frozen=True, kw_only=True):
+    """Fields of a shared budget were set or cleared."""
+
     fields: dict[str, Any]
 
 
-class BudgetDeleted(BudgetEvent, frozen=True, kw_only=True): ...
+class BudgetDeleted(BudgetEvent, frozen=True, kw_only=True):
+    """A shared budget was deleted; its limits no longer apply to the customers that refer to it."""

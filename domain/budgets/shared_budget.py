@@ -1,11 +1,11 @@
-"""A shared budget (a tier): limits that customers take on by naming it."""
+"""The shared budget aggregate (a tier): limits that apply to every customer that refers to its id."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from domain.aggregate import Aggregate, Occasion
+from domain.aggregate import Aggregate, CommandContext
 from domain.budgets.events import BudgetCreated, BudgetDeleted, BudgetUpdated
 from domain.customers.fields import BUDGET_RULES, checked_changes, with_changes
 from domain.errors import AlreadyExists, NotFound
@@ -16,7 +16,7 @@ from domain.values.identifiers import checked_id
 
 
 class SharedBudget(Aggregate):
-    """The state of one shared budget id; `fields` as stored."""
+    """The state of one shared budget id; `fields` are in stored form."""
 
     def __init__(self, scope: Scope, budget_id: str) -> None:
         super().__init__(budget_stream(scope, checked_id("budget_id", budget_id)))
@@ -25,30 +25,33 @@ class SharedBudget(Aggregate):
         self.exists = False
         self.fields: dict[str, Any] = {}
 
-    def create(self, changes: Mapping[str, Any], occasion: Occasion) -> None:
-        """`AlreadyExists` when it is there."""
+    def create(self, changes: Mapping[str, Any], context: CommandContext) -> None:
+        """Create the budget; `AlreadyExists` when it exists."""
         if self.exists:
-            raise AlreadyExists(f"budget {self.budget_id!r} exists")
-        self._give(BudgetCreated(**self._about(occasion), fields=checked_changes(BUDGET_RULES, {}, changes)))
+            raise AlreadyExists(f"budget {self.budget_id!r} exists already")
+        self._emit(BudgetCreated(**self._event_fields(context), fields=checked_changes(BUDGET_RULES, {}, changes)))
 
-    def update(self, changes: Mapping[str, Any], occasion: Occasion, replaced: frozenset[str] = frozenset()) -> None:
-        """Change fields: a key that is present sets, None clears. Nothing happens when nothing changes."""
+    def update(
+        self, changes: Mapping[str, Any], context: CommandContext, replaced: frozenset[str] = frozenset()
+    ) -> None:
+        """Change fields: a present key sets the field, None clears it; no effect when nothing changes."""
         self.check_exists()
         changed = checked_changes(BUDGET_RULES, self.fields, changes, replaced)
         if changed:
-            self._give(BudgetUpdated(**self._about(occasion), fields=changed))
+            self._emit(BudgetUpdated(**self._event_fields(context), fields=changed))
 
-    def delete(self, occasion: Occasion) -> None:
-        """Its limits hold no longer for the customers that name it."""
+    def delete(self, context: CommandContext) -> None:
+        """Delete the budget; its limits no longer apply to the customers that refer to it."""
         self.check_exists()
-        self._give(BudgetDeleted(**self._about(occasion)))
+        self._emit(BudgetDeleted(**self._event_fields(context)))
 
     def check_exists(self) -> None:
-        """`NotFound` when it is not there."""
+        """Raise `NotFound` when the budget does not exist."""
         if not self.exists:
             raise NotFound(f"budget {self.budget_id!r} does not exist")
 
     def apply(self, event: LifecycleEvent) -> None:
+        """Apply a budget event."""
         match event:
             case BudgetCreated():
                 self.exists = True
@@ -59,8 +62,8 @@ class SharedBudget(Aggregate):
                 self.exists = False
                 self.fields = {}
             case _:
-                raise self._foreign(event)
+                raise self._unexpected_event(event)
 
-    def _about(self, occasion: Occasion) -> dict[str, Any]:
+    def _event_fields(self, context: CommandContext) -> dict[str, Any]:
         scope = {"tenant": self.scope.tenant, "environment": self.scope.environment}
-        return {**self._place(occasion), **scope, "budget_id": self.budget_id}
+        return {**self._common_fields(context), **scope, "budget_id": self.budget_id}

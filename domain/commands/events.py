@@ -1,4 +1,4 @@
-"""Events that record what became of a received command."""
+"""Events and values that record the outcome of a received command."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ COMMAND_HONOURED: Final = "command.honoured"
 
 
 class CommandHonoured(LifecycleEvent, frozen=True, kw_only=True):
-    """The command with this identity was carried out. Its stream has no other record: nobody carries it out again.
+    """The command with this source and id was executed.
 
-    A tombstone has no identity: `source` and `id` are empty, and its stream names the record.
+    It is the only record of its stream, which prevents a second execution. A Kafka tombstone has no identity: `source`
+    and `id` are empty, and the stream names the record.
     """
 
     tenant: str
@@ -28,11 +29,13 @@ class CommandHonoured(LifecycleEvent, frozen=True, kw_only=True):
 
 
 class CommandRecord(msgspec.Struct, frozen=True, array_like=True):
-    """What became of one command of an append. `source` and `id` are None for a tombstone, which has neither, and where
-    they cannot be ids."""
+    """The outcome of one command of an append.
+
+    `source` and `id` are None for a tombstone, which has neither, and for values that are not allowed as ids.
+    """
 
     offset: int
-    index: int  # its place in a batched record
+    index: int  # its position in a batched record
     kind: str
     source: str | None
     id: str | None

@@ -1,7 +1,8 @@
-"""Commands that are sent as events: what stands in their data, read as the HTTP routes read their bodies.
+"""Commands received as events: parsing their data, by the rules of the HTTP bodies, and executing them.
 
-`read_command` says what is to be done, `carry_out` does it to an aggregate. Both raise `InvalidInput` for what breaks
-a rule, naming fields as the sender wrote them; `carry_out` also `AlreadyExists` and `NotFound`.
+`parse_command` parses a command, `execute_command` applies it to an aggregate. Both raise `InvalidInput` for a value
+that breaks a rule, naming fields as the sender wrote them; `execute_command` also raises `AlreadyExists` and
+`NotFound`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from domain.aggregate import Aggregate, Occasion
+from domain.aggregate import Aggregate, CommandContext
 from domain.budgets.shared_budget import SharedBudget
 from domain.commands.wire_names import (
     CUSTOMER_NAMES,
@@ -36,15 +37,15 @@ EFFECTIVE_MIN: Final = datetime(1980, 1, 1, tzinfo=UTC)
 EFFECTIVE_LIMIT: Final = datetime(2200, 1, 1, tzinfo=UTC)
 CUSTOMER_PREFIX: Final = "customer."
 BUDGET_PREFIX: Final = "budget."
-#: Said by any command beside what it sets.
-_BESIDE: Final = frozenset({"reason"})
-_BESIDE_CUSTOMERS: Final = _BESIDE | {"effective_at"}
+#: Members that any command may have beside the fields that it sets.
+_COMMON_MEMBERS: Final = frozenset({"reason"})
+_COMMON_CUSTOMER_MEMBERS: Final = _COMMON_MEMBERS | {"effective_at"}
 
 Members = Mapping[str, Any]
 
 
-class ReadCommand(msgspec.Struct, frozen=True):
-    """What a command is to do. `effective_at` None: from when it arrived."""
+class ReceivedCommand(msgspec.Struct, frozen=True):
+    """A parsed command. Without `effective_at` it is effective from its arrival."""
 
     kind: str
     fields: Members = {}
@@ -54,77 +55,81 @@ class ReadCommand(msgspec.Struct, frozen=True):
 
     @property
     def is_about_budget(self) -> bool:
+        """Whether the command concerns a shared budget; otherwise it concerns a customer."""
         return self.kind.startswith(BUDGET_PREFIX)
 
 
-def read_command(kind: str, subject: str, data: object) -> ReadCommand:
-    """The command of a kind in `COMMAND_KINDS` with this data (None: nothing was sent)."""
+def parse_command(kind: str, subject: str, data: object) -> ReceivedCommand:
+    """Parse a command of a kind in `COMMAND_KINDS`; `data` None means no data."""
     if kind not in COMMAND_KINDS:
-        raise InvalidInput("type", f"is one of {', '.join(sorted(COMMAND_KINDS))}")
+        raise InvalidInput("type", f"must be one of {', '.join(sorted(COMMAND_KINDS))}")
     checked_id("subject", subject)
     if data is None:
         data = {}
     if not isinstance(data, Mapping):
-        raise InvalidInput("data", "is an object")
+        raise InvalidInput("data", "must be an object")
     if data.get("id", subject) != subject:
-        raise InvalidInput("id", "is the same as the subject, where it is given")
+        raise InvalidInput("id", "must equal the subject if it is given")
     return COMMAND_KINDS[kind](kind, {name: value for name, value in data.items() if name != "id"})
 
 
-def blank_aggregate(command: ReadCommand, scope: Scope, subject: str, customer: Callable[[], Customer]) -> Aggregate:
-    """The aggregate that a command is about, to which nothing has happened. `customer` makes a customer."""
+def new_aggregate(command: ReceivedCommand, scope: Scope, subject: str, customer: Callable[[], Customer]) -> Aggregate:
+    """Return the aggregate that a command concerns, without any events; `customer` creates a `Customer`."""
     return SharedBudget(scope, subject) if command.is_about_budget else customer()
 
 
-def carry_out(command: ReadCommand, aggregate: Aggregate, occasion: Occasion) -> None:
-    """Let an aggregate decide. One that raised must be thrown away: it may have taken a first step."""
+def execute_command(command: ReceivedCommand, aggregate: Aggregate, context: CommandContext) -> None:
+    """Execute a command on an aggregate.
+
+    After an exception the aggregate must be discarded: it may have produced some of its events already.
+    """
     try:
         if isinstance(aggregate, SharedBudget):
-            _do_to_budget(command, aggregate, occasion)
+            _execute_on_budget(command, aggregate, context)
         elif isinstance(aggregate, Customer):
-            _do_to_customer(command, aggregate, occasion)
+            _execute_on_customer(command, aggregate, context)
     except InvalidInput as error:
         shown = shown_tier_field if command.is_about_budget else shown_customer_field
         raise InvalidInput(shown(error.field), error.rule, error.code) from None
 
 
-def _do_to_budget(command: ReadCommand, budget: SharedBudget, occasion: Occasion) -> None:
+def _execute_on_budget(command: ReceivedCommand, budget: SharedBudget, context: CommandContext) -> None:
     match command.kind:
         case "budget.create":
-            budget.create(command.fields, occasion)
+            budget.create(command.fields, context)
         case "budget.update":
-            budget.update(command.fields, occasion)
+            budget.update(command.fields, context)
         case "budget.delete":
-            budget.delete(occasion)
+            budget.delete(context)
 
 
-def _do_to_customer(command: ReadCommand, customer: Customer, occasion: Occasion) -> None:
-    """A customer that was never created is adopted: nobody here can ask whether its usage was seen.
+def _execute_on_customer(command: ReceivedCommand, customer: Customer, context: CommandContext) -> None:
+    """Execute a command on a customer, which is adopted if it is not explicit.
 
-    So is one that was deleted, but only to be blocked or to end the life that usage may have begun: any other change
-    would bring back who is gone.
+    A customer that was never created is always adopted, since usage cannot be looked up here. One that was deleted is
+    adopted only to be blocked, or to end a life that usage may have begun: any other change would revive it.
     """
     if command.kind == "customer.create":
-        customer.create(command.fields, occasion)
+        customer.create(command.fields, context)
         return
-    if not customer.alive and customer.life > 1 and command.kind not in _OF_WHO_WAS_DELETED:
-        raise NotFound(f"customer {customer.customer_id!r} was deleted: create it again")
-    customer.adopt(occasion)
+    if not customer.alive and customer.life > 1 and command.kind not in _ALLOWED_AFTER_DELETION:
+        raise NotFound(f"customer {customer.customer_id!r} was deleted; create it again")
+    customer.adopt(context)
     if command.kind == "customer.update":
-        _update(command, customer, occasion)
+        _update(command, customer, context)
     else:
-        _SIMPLE[command.kind](customer, occasion)
+        _CUSTOMER_METHODS[command.kind](customer, context)
 
 
-def _update(command: ReadCommand, customer: Customer, occasion: Occasion) -> None:
+def _update(command: ReceivedCommand, customer: Customer, context: CommandContext) -> None:
     if command.fields:
-        customer.update(command.fields, occasion)
+        customer.update(command.fields, context)
     if command.active is not None:
-        (Customer.reactivate if command.active else Customer.deactivate)(customer, occasion)
+        (Customer.reactivate if command.active else Customer.deactivate)(customer, context)
 
 
-_OF_WHO_WAS_DELETED: Final = frozenset({"customer.block", "customer.delete"})
-_SIMPLE: Final[dict[str, Callable[[Customer, Occasion], None]]] = {
+_ALLOWED_AFTER_DELETION: Final = frozenset({"customer.block", "customer.delete"})
+_CUSTOMER_METHODS: Final[dict[str, Callable[[Customer, CommandContext], None]]] = {
     "customer.block": Customer.block,
     "customer.unblock": Customer.unblock,
     "customer.deactivate": Customer.deactivate,
@@ -133,46 +138,46 @@ _SIMPLE: Final[dict[str, Callable[[Customer, Occasion], None]]] = {
 }
 
 
-def _customer_created(kind: str, data: Members) -> ReadCommand:
-    check_names(data, CUSTOMER_NAMES | CREATION_FIELDS | _BESIDE_CUSTOMERS)
-    fields = without_nulls(flat_customer_changes(_without(data, _BESIDE_CUSTOMERS)))
-    return ReadCommand(kind, fields, None, _reason(data), _effective_at(data))
+def _customer_created(kind: str, data: Members) -> ReceivedCommand:
+    check_names(data, CUSTOMER_NAMES | CREATION_FIELDS | _COMMON_CUSTOMER_MEMBERS)
+    fields = without_nulls(flat_customer_changes(_without(data, _COMMON_CUSTOMER_MEMBERS)))
+    return ReceivedCommand(kind, fields, None, _reason(data), _effective_at(data))
 
 
-def _customer_updated(kind: str, data: Members) -> ReadCommand:
-    check_names(data, CUSTOMER_NAMES | {"active"} | _BESIDE_CUSTOMERS)
+def _customer_updated(kind: str, data: Members) -> ReceivedCommand:
+    check_names(data, CUSTOMER_NAMES | {"active"} | _COMMON_CUSTOMER_MEMBERS)
     active = data.get("active")
     if active is not None and not isinstance(active, bool):
-        raise InvalidInput("active", "is true or false")
-    fields = flat_customer_changes(_without(data, _BESIDE_CUSTOMERS | {"active"}))
-    return ReadCommand(kind, fields, active, _reason(data), _effective_at(data))
+        raise InvalidInput("active", "must be true or false")
+    fields = flat_customer_changes(_without(data, _COMMON_CUSTOMER_MEMBERS | {"active"}))
+    return ReceivedCommand(kind, fields, active, _reason(data), _effective_at(data))
 
 
-def _customer_changed(kind: str, data: Members) -> ReadCommand:
-    check_names(data, _BESIDE_CUSTOMERS)
-    return ReadCommand(kind, {}, None, _reason(data), _effective_at(data))
+def _customer_changed(kind: str, data: Members) -> ReceivedCommand:
+    check_names(data, _COMMON_CUSTOMER_MEMBERS)
+    return ReceivedCommand(kind, {}, None, _reason(data), _effective_at(data))
 
 
-def _budget_created(kind: str, data: Members) -> ReadCommand:
-    check_names(data, TIER_NAMES | _BESIDE)
-    return ReadCommand(kind, without_nulls(flat_tier_changes(_without(data, _BESIDE))), None, _reason(data))
+def _budget_created(kind: str, data: Members) -> ReceivedCommand:
+    check_names(data, TIER_NAMES | _COMMON_MEMBERS)
+    return ReceivedCommand(kind, without_nulls(flat_tier_changes(_without(data, _COMMON_MEMBERS))), None, _reason(data))
 
 
-def _budget_updated(kind: str, data: Members) -> ReadCommand:
-    check_names(data, TIER_NAMES | _BESIDE)
-    return ReadCommand(kind, flat_tier_changes(_without(data, _BESIDE)), None, _reason(data))
+def _budget_updated(kind: str, data: Members) -> ReceivedCommand:
+    check_names(data, TIER_NAMES | _COMMON_MEMBERS)
+    return ReceivedCommand(kind, flat_tier_changes(_without(data, _COMMON_MEMBERS)), None, _reason(data))
 
 
-def _budget_deleted(kind: str, data: Members) -> ReadCommand:
-    check_names(data, _BESIDE)
-    return ReadCommand(kind, reason=_reason(data))
+def _budget_deleted(kind: str, data: Members) -> ReceivedCommand:
+    check_names(data, _COMMON_MEMBERS)
+    return ReceivedCommand(kind, reason=_reason(data))
 
 
-#: The types of events that are commands, and how the data of each is read.
-COMMAND_KINDS: Final[dict[str, Callable[[str, Members], ReadCommand]]] = {
+#: The event types that are commands, and the parser of the data of each.
+COMMAND_KINDS: Final[dict[str, Callable[[str, Members], ReceivedCommand]]] = {
     "customer.create": _customer_created,
     "customer.update": _customer_updated,
-    **dict.fromkeys(_SIMPLE, _customer_changed),
+    **dict.fromkeys(_CUSTOMER_METHODS, _customer_changed),
     "budget.create": _budget_created,
     "budget.update": _budget_updated,
     "budget.delete": _budget_deleted,
@@ -188,7 +193,7 @@ def _reason(data: Members) -> str | None:
     if reason is None:
         return None
     if not isinstance(reason, str) or len(reason) > REASON_LENGTH_MAX:
-        raise InvalidInput("reason", f"is text of at most {REASON_LENGTH_MAX} characters")
+        raise InvalidInput("reason", f"must be text of at most {REASON_LENGTH_MAX} characters")
     try:
         reason.encode()
     except UnicodeEncodeError:
@@ -205,7 +210,7 @@ def _effective_at(data: Members) -> datetime | None:
 
 
 def checked_effective_at(moment: datetime) -> datetime:
-    """An instant from which a command may count, in UTC."""
+    """Return the effective instant of a command in UTC; `InvalidInput` when it is not between 1980 and 2200."""
     if moment.tzinfo is None or not EFFECTIVE_MIN <= moment < EFFECTIVE_LIMIT:
-        raise InvalidInput("effective_at", "is an instant with an offset, between 1980 and 2200")
+        raise InvalidInput("effective_at", "must be an instant with an offset, between 1980 and 2200")
     return moment.astimezone(UTC)

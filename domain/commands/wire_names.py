@@ -1,6 +1,7 @@
-"""From the nested names in which customers and budgets are sent to the flat fields of commands, and back in errors.
+"""The mapping between the nested names of customers and budgets on the wire and the flat fields of commands.
 
-HTTP bodies and the data of commands that come by a log share these names.
+Requests are mapped to flat fields, and the fields of errors back to wire names. HTTP bodies and the data of commands
+received as events have the same names.
 """
 
 from __future__ import annotations
@@ -12,36 +13,40 @@ from domain.customers.fields import BUDGET_RULES, CREATION_FIELDS, CUSTOMER_RULE
 from domain.errors import InvalidInput
 from domain.values.json_numbers import plain_json
 
-#: Fields of a period whose flat names say of what.
+#: Members of a period; their flat names have the prefix `usage_` or `budget_`.
 _PERIOD: Final = ("duration", "alignment", "anchor")
-_OF_BUDGET: Final = ("budget_id", "period_start", "period_end")
-#: What dialects keep beside the fields of their own; no native sender knows of it.
+_CUSTOMER_BUDGET_FIELDS: Final = ("budget_id", "period_start", "period_end")
+#: Fields that only dialects store; they are not part of the native API.
 KEPT_BY_DIALECTS: Final = "dialect_fields"
-_OF_DIALECTS: Final = frozenset({KEPT_BY_DIALECTS, LIMITS_AS_ONE})
-#: Fields of limits that customers and shared budgets have alike, under their flat names.
+_DIALECT_ONLY_FIELDS: Final = frozenset({KEPT_BY_DIALECTS, LIMITS_AS_ONE})
+#: Flat names of the limits that both customers and shared budgets have.
 _LIMITS: Final = tuple(
     field
     for field in BUDGET_RULES
     if field not in ("name", KEPT_BY_DIALECTS) and field.removeprefix("budget_") not in _PERIOD
 )
 _BUDGET_PERIOD: Final = {name: f"budget_{name}" for name in _PERIOD}
-#: Members of the nested objects by their flat names.
+#: The nested objects: the flat name of each member.
 NESTED: Final[dict[str, dict[str, str]]] = {
     "usage_period": {name: f"usage_{name}" for name in _PERIOD},
-    "budget": {name: name for name in (*_LIMITS, *_OF_BUDGET)} | _BUDGET_PERIOD,
+    "budget": {name: name for name in (*_LIMITS, *_CUSTOMER_BUDGET_FIELDS)} | _BUDGET_PERIOD,
 }
 _FLAT_NAMES: Final = frozenset(flat for members in NESTED.values() for flat in members.values())
-#: What may stand in a customer beside the nested objects; a creation may have `CREATION_FIELDS` too.
-CUSTOMER_NAMES: Final = frozenset(CUSTOMER_RULES) - _FLAT_NAMES - CREATION_FIELDS - _OF_DIALECTS | frozenset(NESTED)
+#: Names that a customer may have on the wire; a creation may have `CREATION_FIELDS` too.
+CUSTOMER_NAMES: Final = frozenset(CUSTOMER_RULES) - _FLAT_NAMES - CREATION_FIELDS - _DIALECT_ONLY_FIELDS | frozenset(
+    NESTED
+)
 TIER_NAMES: Final = frozenset({"name", *_LIMITS, *_BUDGET_PERIOD})
-_SHOWN: Final = {flat: f"{outer}.{name}" for outer, members in NESTED.items() for name, flat in members.items()}
-_TIER_SHOWN: Final = {flat: name for name, flat in _BUDGET_PERIOD.items()}
+_CUSTOMER_WIRE_NAMES: Final = {
+    flat: f"{outer}.{name}" for outer, members in NESTED.items() for name, flat in members.items()
+}
+_TIER_WIRE_NAMES: Final = {flat: name for name, flat in _BUDGET_PERIOD.items()}
 
 
-def flat_customer_changes(sent: Mapping[str, Any]) -> dict[str, Any]:
-    """What is set (None: clears), by flat field; a nested object that is null clears all its members."""
+def flat_customer_changes(members: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the changes of a customer by flat field (None clears); a nested object that is null clears all members."""
     changes: dict[str, Any] = {}
-    for name, value in sent.items():
+    for name, value in members.items():
         if name not in NESTED:
             changes[name] = plain_json(value) if name == "metadata" else value
         elif value is None:
@@ -51,35 +56,36 @@ def flat_customer_changes(sent: Mapping[str, Any]) -> dict[str, Any]:
     return changes
 
 
-def flat_tier_changes(sent: Mapping[str, Any]) -> dict[str, Any]:
-    """The same for a shared budget."""
-    return {_BUDGET_PERIOD.get(name, name): value for name, value in sent.items()}
+def flat_tier_changes(members: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the changes of a shared budget by flat field (None clears)."""
+    return {_BUDGET_PERIOD.get(name, name): value for name, value in members.items()}
 
 
-def check_names(sent: Mapping[str, Any], known: Collection[str]) -> None:
-    """`InvalidInput` for a name that is not among `known`, a nested object that is none, or a name in it."""
-    for name, value in sent.items():
+def check_names(members: Mapping[str, Any], known: Collection[str]) -> None:
+    """Raise `InvalidInput` for an unknown name, also in a nested object, and for a nested value that is no object."""
+    for name, value in members.items():
         if name not in known:
             raise InvalidInput(name, "is not known here", "unknown_field")
         if name in NESTED and value is not None:
             if not isinstance(value, Mapping):
-                raise InvalidInput(name, "is an object")
+                raise InvalidInput(name, "must be an object")
             for member in value:
                 if member not in NESTED[name]:
                     raise InvalidInput(f"{name}.{member}", "is not known here", "unknown_field")
 
 
 def shown_customer_field(field: str) -> str:
-    """The name a sender of customers knows a flat field (or a member of it) by."""
-    return _renamed(field, _SHOWN | {"customer_id": "id"})
+    """Return the wire name of a flat field of a customer, or of a member of it."""
+    return _renamed(field, _CUSTOMER_WIRE_NAMES | {"customer_id": "id"})
 
 
 def shown_tier_field(field: str) -> str:
-    return _renamed(field, _TIER_SHOWN)
+    """Return the wire name of a flat field of a shared budget, or of a member of it."""
+    return _renamed(field, _TIER_WIRE_NAMES)
 
 
 def without_nulls(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """For a creation, where null means not given."""
+    """Return the changes that are not null: in a creation null means not given."""
     return {name: value for name, value in changes.items() if value is not None}
 
 

@@ -1,10 +1,10 @@
-"""The void of one usage event, by its identity: made before or after the event itself, and taken back."""
+"""The correction of one usage event: voiding it, before or after it arrives, and restoring it."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from domain.aggregate import Aggregate, Occasion
+from domain.aggregate import Aggregate, CommandContext
 from domain.corrections.events import UsageRestored, UsageVoided
 from domain.event import LifecycleEvent
 from domain.scope import Scope
@@ -13,7 +13,7 @@ from domain.values.identifiers import checked_id
 
 
 class Correction(Aggregate):
-    """Whether the event with this identity counts for nothing."""
+    """Whether the usage event with this source and id is voided. The event need not have arrived."""
 
     def __init__(self, scope: Scope, source: str, event_id: str) -> None:
         super().__init__(correction_stream(scope, checked_id("source", source), checked_id("id", event_id)))
@@ -22,21 +22,22 @@ class Correction(Aggregate):
         self.event_id = event_id
         self.voided = False
 
-    def void(self, occasion: Occasion) -> None:
-        """Nothing happens when voided already. The event need not have come yet."""
+    def void(self, context: CommandContext) -> None:
+        """Void the event, whether it has arrived or not; no effect when it is voided already."""
         if not self.voided:
-            self._give(UsageVoided(**self._about(occasion)))
+            self._emit(UsageVoided(**self._event_fields(context)))
 
-    def restore(self, occasion: Occasion) -> None:
-        """Take the void back; nothing happens when there is none."""
+    def restore(self, context: CommandContext) -> None:
+        """Undo a void; no effect when the event is not voided."""
         if self.voided:
-            self._give(UsageRestored(**self._about(occasion)))
+            self._emit(UsageRestored(**self._event_fields(context)))
 
     def apply(self, event: LifecycleEvent) -> None:
+        """Apply a void or a restoration."""
         if not isinstance(event, UsageVoided | UsageRestored):
-            raise self._foreign(event)
+            raise self._unexpected_event(event)
         self.voided = isinstance(event, UsageVoided)
 
-    def _about(self, occasion: Occasion) -> dict[str, Any]:
+    def _event_fields(self, context: CommandContext) -> dict[str, Any]:
         scope = {"tenant": self.scope.tenant, "environment": self.scope.environment}
-        return {**self._place(occasion), **scope, "source": self.source, "id": self.event_id}
+        return {**self._common_fields(context), **scope, "source": self.source, "id": self.event_id}

@@ -12,6 +12,8 @@ USAGE_RESTORED: Final = "usage.restored"
 
 
 class CorrectionEvent(LifecycleEvent, frozen=True, kw_only=True):
+    """A correction of the usage event with this source and id."""
+
     tenant: str
     environment: str
     source: str
@@ -19,11 +21,11 @@ class CorrectionEvent(LifecycleEvent, frozen=True, kw_only=True):
 
 
 class UsageVoided(CorrectionEvent, frozen=True, kw_only=True):
-    """The event with this identity counts for nothing from here on; it may still be to come.
+    """The usage event was voided: it no longer counts, whether it has arrived or not.
 
-    Its identity stays taken.
+    Its identity stays in use: an event with the same source and id is still a duplicate.
     """
 
 
 class UsageRestored(CorrectionEvent, frozen=True, kw_only=True):
-    """A void was taken back."""
+    """The void of the usage event was undone."""

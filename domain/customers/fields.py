@@ -1,4 +1,4 @@
-"""The fields of a customer and of a shared budget, and the rule of each."""
+"""The fields of customers and shared budgets, the validation rule of each, and how changes are applied."""
 
 from __future__ import annotations
 
@@ -16,42 +16,44 @@ MODEL_LIMITS_MAX: Final = 100
 DIALECT_MEMBERS_MAX: Final = 10
 DIALECT_BYTES_MAX: Final = 64 * 1024
 
-#: Encrypted in the log.
+#: Fields that are encrypted in the log.
 PERSONAL_FIELDS: Final = frozenset({"name", "email", "metadata"})
 #: Fields whose changes are merge patches, unless the caller gives the whole new map.
 MAP_FIELDS: Final = frozenset({"metadata", "model_limits"})
-#: Given once, when a customer is created.
+#: Fields that can only be given when a customer is created.
 CREATION_FIELDS: Final = frozenset({"opening_spend_usd"})
-#: Says that the period and the total limit, the customer's own and its tier's, are one: see `effective_budget`.
+#: A flag: the period limit and the total limit, the customer's own and its tier's, are one. See `effective_budget`.
 LIMITS_AS_ONE: Final = "limits_as_one"
-#: Whoever sets one of these and does not say so means each limit by itself.
-_OF_THE_LIMITS: Final = frozenset({"period_limit_usd", "total_limit_usd", "budget_duration"})
+#: Setting one of these without the flag clears the flag.
+_LIMIT_FIELDS: Final = frozenset({"period_limit_usd", "total_limit_usd", "budget_duration"})
 
 
 def metadata(field: str, value: object) -> dict[str, Any]:
-    """A JSON object of at most 50 members and 16 KiB."""
+    """Metadata: a JSON object of at most 50 members and 16 KiB."""
     return field_rules.json_object(field, value, METADATA_MEMBERS_MAX, METADATA_BYTES_MAX)
 
 
 def dialect_fields(field: str, value: object) -> dict[str, Any]:
-    """{dialect: what only its clients know of}: a JSON object of at most 10 dialects and 64 KiB. The engine reads
-    nothing in it; a change gives the whole of it."""
+    """Fields that only one dialect knows, by dialect: a JSON object of at most 10 dialects and 64 KiB.
+
+    The engine does not interpret them. A change replaces the whole object.
+    """
     return field_rules.json_object(field, value, DIALECT_MEMBERS_MAX, DIALECT_BYTES_MAX)
 
 
 def limits_as_one(field: str, value: object) -> bool:
-    """True, or not set."""
+    """The flag `limits_as_one`: true, or not set."""
     if value is not True:
-        raise InvalidInput(field, "is true where it is set")
+        raise InvalidInput(field, "must be true if it is given")
     return True
 
 
 def model_limits(field: str, value: object) -> dict[str, Any]:
-    """{model: {"limit_usd": amount, "duration": text or null}}; stored with both members."""
+    """Limits by model: {model: {"limit_usd": amount, "duration": text or null}}; stored with both members."""
     if not isinstance(value, Mapping):
-        raise InvalidInput(field, "is an object of limits by model")
+        raise InvalidInput(field, "must be an object of limits by model")
     if len(value) > MODEL_LIMITS_MAX:
-        raise InvalidInput(field, f"has at most {MODEL_LIMITS_MAX} models")
+        raise InvalidInput(field, f"must have at most {MODEL_LIMITS_MAX} models")
     return {
         field_rules.model_name(field, model): _model_limit(f"{field}.{model}", limit) for model, limit in value.items()
     }
@@ -59,7 +61,7 @@ def model_limits(field: str, value: object) -> dict[str, Any]:
 
 def _model_limit(field: str, value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping) or "limit_usd" not in value or set(value) - {"limit_usd", "duration"}:
-        raise InvalidInput(field, "is an object of limit_usd and, if it has a period of its own, duration")
+        raise InvalidInput(field, "must be an object of limit_usd and, for a period of its own, duration")
     length = value.get("duration")
     return {
         "limit_usd": field_rules.amount_usd(f"{field}.limit_usd", value["limit_usd"]),
@@ -112,44 +114,46 @@ def checked_changes(
     changes: Mapping[str, Any],
     replaced: frozenset[str] = frozenset(),
 ) -> dict[str, Any]:
-    """What `changes` really change in `current`, checked and as it is stored; None stands for cleared.
+    """Return the changes that differ from `current`, checked and in stored form; None means cleared.
 
-    A change of a map field is merged into the current map, unless the field is in `replaced`.
-    Raises `InvalidInput` for a field without a rule and for the first value that breaks its rule.
+    A change of a map field is merged into the current map unless the field is in `replaced`.
+    Raises `InvalidInput` for a field without a rule, and for the first value that breaks its rule.
     """
     changed: dict[str, Any] = {}
     for field, given in changes.items():
         rule = rules.get(field)
         if rule is None:
             raise InvalidInput(field, "is not a field that can be set here", code="unknown_field")
-        stored = None if given is None else rule(field, _whole(field, current.get(field), given, field in replaced))
+        stored = (
+            None if given is None else rule(field, _merged_value(field, current.get(field), given, field in replaced))
+        )
         if current.get(field) != stored:
             changed[field] = stored
     return changed
 
 
-def limits_each_by_itself(changes: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`changes`, with which the limits are no longer one where they set some and do not say that they are."""
-    if LIMITS_AS_ONE in changes or not _OF_THE_LIMITS & changes.keys():
+def with_separate_limits(changes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return `changes`, which also clear `limits_as_one` if they set a limit and do not give the flag."""
+    if LIMITS_AS_ONE in changes or not _LIMIT_FIELDS & changes.keys():
         return changes
     return {**changes, LIMITS_AS_ONE: None}
 
 
 def with_changes(current: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
-    """`current` after `changed`: None takes a field away."""
+    """Return `current` with `changed` applied: None removes a field."""
     after = {**current, **changed}
     return {field: value for field, value in after.items() if value is not None}
 
 
-def check_together(fields: Mapping[str, Any]) -> None:
-    """The rules between fields; `fields` as they would be stored."""
+def check_field_combinations(fields: Mapping[str, Any]) -> None:
+    """Check the rules that concern several fields together; `fields` are in stored form."""
     start, end = fields.get("period_start"), fields.get("period_end")
     if start is not None and end is not None and not start < end:
-        raise InvalidInput("period_end", "is after period_start")
+        raise InvalidInput("period_end", "must be after period_start")
 
 
-def _whole(field: str, current: object, given: object, replaced: bool) -> object:
+def _merged_value(field: str, current: object, given: object, replaced: bool) -> object:
     if field not in MAP_FIELDS or replaced or not isinstance(given, Mapping):
         return given
-    field_rules.check_json(field, given)  # merging goes down level by level too
+    field_rules.check_json(field, given)  # bounds the depth, as merging is recursive
     return merge_patched(current, given)

@@ -1,6 +1,6 @@
-"""Sealing what names a person: AES-256-GCM with the key of one customer life.
+"""Encryption of personal data: AES-256-GCM with one key per customer life.
 
-The sealed bytes are bound to key, scope and customer, so that they cannot be moved to another one.
+Key id, scope and customer id are authenticated with the ciphertext, so that it cannot be moved to another customer.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ NONCE_BYTES: Final = 12
 
 
 class PersonalSeal(Protocol):
-    """Seals and opens the personal data of one customer, whose keys somebody keeps."""
+    """Encrypts and decrypts the personal data of one customer."""
 
     def seal(self, key_id: str, personal: Mapping[str, Any], may_create: bool) -> SealedPersonal:
-        """Seal with the key `key_id`; `PersonalKeyMissing` when it is not there and may not be made."""
+        """Encrypt with the key `key_id`; `PersonalKeyMissing` when it does not exist and must not be created."""
 
     def open(self, sealed: SealedPersonal) -> dict[str, Any] | None:
-        """What was sealed; None when its key is gone."""
+        """Decrypt; None when the key no longer exists."""
 
 
 def seal_personal(
     key: bytes, nonce: bytes, key_id: str, scope: Scope, customer_id: str, personal: Mapping[str, Any]
 ) -> SealedPersonal:
-    """`personal` (a JSON object) sealed with `key`. `nonce` is 12 random bytes, never used before with this key."""
+    """Encrypt a JSON object with `key`. `nonce` is 12 random bytes that were never used before with this key."""
     plain = msgspec.json.encode(dict(personal))
     return SealedPersonal(key_id, nonce, AESGCM(key).encrypt(nonce, plain, _bound_to(key_id, scope, customer_id)))
 
 
 def open_personal(keys: PersonalKeys, sealed: SealedPersonal, scope: Scope, customer_id: str) -> dict[str, Any] | None:
-    """What was sealed; None when its key was destroyed or is not in the store, `LogCorrupted` when it was changed."""
+    """Decrypt personal data; None when its key is not in the store, `LogCorrupted` when the data was changed."""
     key = keys.key_for(sealed.key_id)
     if key is None:
         return None
@@ -51,7 +51,7 @@ def open_personal(keys: PersonalKeys, sealed: SealedPersonal, scope: Scope, cust
 
 
 class CustomerSeal:
-    """The `PersonalSeal` of one customer over a key store."""
+    """The `PersonalSeal` of one customer, with its keys from a key store."""
 
     def __init__(self, keys: PersonalKeys, randomness: Callable[[int], bytes], scope: Scope, customer_id: str) -> None:
         self._keys = keys
@@ -60,18 +60,21 @@ class CustomerSeal:
         self._customer_id = customer_id
 
     def seal(self, key_id: str, personal: Mapping[str, Any], may_create: bool) -> SealedPersonal:
+        """Encrypt with the key `key_id`, which is created when `may_create` is set."""
         key = self._keys.create(key_id) if may_create else self._keys.key_for(key_id)
         if key is None:
-            # A new key under the same id would make what the lost one sealed look tampered with.
+            # With a new key under the same id, data encrypted with the lost key would look tampered with.
             raise PersonalKeyMissing(
-                f"the key {key_id}, which sealed personal data of this customer, is not in the key store: "
-                "restore the store from its backup, or delete the customer and create it again"
+                f"the key {key_id} of this customer's personal data is not in the key store: "
+                "restore the key store from its backup, or delete the customer and create it again"
             )
         return seal_personal(key, self._randomness(NONCE_BYTES), key_id, self._scope, self._customer_id, personal)
 
     def open(self, sealed: SealedPersonal) -> dict[str, Any] | None:
+        """Decrypt; None when the key no longer exists."""
         return open_personal(self._keys, sealed, self._scope, self._customer_id)
 
 
 def _bound_to(key_id: str, scope: Scope, customer_id: str) -> bytes:
+    """Return the associated data that AES-GCM authenticates."""
     return msgspec.msgpack.encode((key_id, scope.tenant, scope.environment, customer_id))

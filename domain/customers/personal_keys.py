@@ -1,4 +1,4 @@
-"""Where the keys of personal data are kept: outside of log and read store, with a backup rule of their own."""
+"""The key store of personal data, a protocol. It is separate from log and read store and has its own backup rule."""
 
 from __future__ import annotations
 
@@ -7,25 +7,28 @@ from typing import Protocol
 
 
 class PersonalKeys(Protocol):
-    """One 256-bit key per customer life. Destroying a key is erasure: what it sealed is gone for ever."""
+    """A store with one 256-bit key per customer life.
+
+    Destroying a key is erasure: the data encrypted with it can never be read again.
+    """
 
     def key_for(self, key_id: str) -> bytes | None:
-        """The key, or None when it was destroyed or never made here."""
+        """Return the key; None when it was destroyed or never created."""
 
     def create(self, key_id: str) -> bytes:
-        """Make the key, durably, before it is answered; the one that exists when it does.
+        """Create the key, durably before it is returned; return the existing key if there is one.
 
-        Raises `PersonalKeyMissing` when it was destroyed: a destroyed key never comes back.
+        Raises `PersonalKeyMissing` when it was destroyed: a destroyed key is never created again.
         """
 
     def together(self) -> AbstractContextManager[None]:
-        """Keys made in this context become durable at its end, all at once; none of them when it ends by an exception.
+        """Make all keys created in this context durable at its end, together; none of them if an exception ends it.
 
-        Nothing that a key sealed may be stored before that.
+        Data encrypted with such a key must not be stored before the end of the context.
         """
 
     def destroy(self, key_id: str) -> None:
-        """Forget the key, durably, and leave a tombstone. Twice, or before it was made, does no harm."""
+        """Delete the key durably and leave a tombstone. Idempotent, also for a key that was never created."""
 
     def close(self) -> None:
         """Release files and connections."""

@@ -1,4 +1,4 @@
-"""What is set in one life of a customer, and from when on: changes take effect at their instants, not as they came."""
+"""The effective-dated timeline of one customer life: changes take effect in order of instant, not of arrival."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from domain.customers.fields import with_changes
 
 
 class CustomerChange(msgspec.Struct, frozen=True):
-    """What one event sets from `effective_at` on; of fields None clears, of the rest None leaves as it is.
+    """The changes that one event makes from `effective_at` on.
 
-    `starts_afresh`: nothing that took effect before is left (a creation).
+    In `fields` and `personal` the value None clears a field; `blocked` or `active` of None means no change.
+    `starts_afresh` discards everything that took effect before (a creation).
     """
 
     effective_at: datetime
@@ -27,7 +28,7 @@ class CustomerChange(msgspec.Struct, frozen=True):
 
 
 class CustomerState(msgspec.Struct, frozen=True):
-    """What is set at an instant, as stored."""
+    """The state of a customer at an instant, in stored form."""
 
     fields: dict[str, Any] = msgspec.field(default_factory=dict)
     personal: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -35,7 +36,7 @@ class CustomerState(msgspec.Struct, frozen=True):
     active: bool = True
 
     def after(self, change: CustomerChange) -> CustomerState:
-        """The state once `change` took effect."""
+        """Return the state with `change` applied."""
         before = CustomerState() if change.starts_afresh else self
         return CustomerState(
             with_changes(before.fields, change.fields),
@@ -46,15 +47,15 @@ class CustomerState(msgspec.Struct, frozen=True):
 
 
 class CustomerTimeline:
-    """The changes of one life in the order in which they take effect; of equal instants the later one given stands."""
+    """The changes of one life in order of effective instant; of equal instants, in order of arrival."""
 
     def __init__(self) -> None:
         self._changes: list[CustomerChange] = []
-        #: The state once every change took effect.
+        #: The state after all changes took effect.
         self.latest = CustomerState()
 
     def add(self, change: CustomerChange) -> None:
-        """Put a change in its place."""
+        """Insert a change at its effective instant."""
         if self._changes and change.effective_at < self._changes[-1].effective_at:
             insort_right(self._changes, change, key=lambda one: one.effective_at)
             self.latest = self._folded(self._changes[-1].effective_at)
@@ -63,7 +64,7 @@ class CustomerTimeline:
             self.latest = self.latest.after(change)
 
     def at(self, instant: datetime) -> CustomerState:
-        """The state at an instant."""
+        """Return the state at an instant."""
         if not self._changes or self._changes[-1].effective_at <= instant:
             return self.latest
         return self._folded(instant)

@@ -1,4 +1,4 @@
-"""Aggregates in the event log, through the repository and event store of the `eventsourcing` library."""
+"""Storage of aggregates in the event log, by the repository and event store of the `eventsourcing` library."""
 
 from __future__ import annotations
 
@@ -19,26 +19,29 @@ A = TypeVar("A", bound=Aggregate)
 
 
 class LifecycleMapper(Mapper[str]):
-    """Maps lifecycle events by the codec of the log; the library's own would want dataclasses."""
+    """The library's mapper for lifecycle events, with the codec of the log; its own mapper needs dataclasses."""
 
     def __init__(self) -> None:
         super().__init__(JSONTranscoder())
 
     def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> StoredEvent:
+        """Encode a lifecycle event."""
         record = new_record(cast(LifecycleEvent, domain_event))
         return StoredEvent(record.stream, record.version, record.topic, record.state)
 
     def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[str]:
+        """Decode a lifecycle event."""
         return cast("DomainEventProtocol[str]", decode_lifecycle(stored_event.topic, stored_event.state))
 
 
 class EventLogRecorder(AggregateRecorder):
-    """Any `EventLog` as the aggregate recorder that the library's event store asks for."""
+    """An adapter from any `EventLog` to the library's aggregate recorder."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int]:
+        """Append events to the log and return their positions."""
         return self._log.append(
             [NewRecord(str(one.originator_id), one.originator_version, one.topic, one.state) for one in stored_events]
         )
@@ -52,6 +55,7 @@ class EventLogRecorder(AggregateRecorder):
         desc: bool = False,
         limit: int | None = None,
     ) -> Sequence[StoredEvent]:
+        """The events of one aggregate with versions above `gt` and up to `lte`."""
         records = self._log.stream(str(originator_id), gt or 0)
         found = [one for one in records if lte is None or one.version <= lte]
         if desc:
@@ -60,14 +64,14 @@ class EventLogRecorder(AggregateRecorder):
 
 
 class AggregateStore:
-    """Loads aggregates from a log and appends what they give."""
+    """Loads aggregates from a log and appends their new events."""
 
     def __init__(self, log: EventLog) -> None:
         self._events: EventStore[str] = EventStore(LifecycleMapper(), EventLogRecorder(log))
         self._repository: Repository[str] = Repository(self._events)
 
     def load(self, blank: A) -> A:
-        """`blank`, an aggregate to which nothing has happened, with everything applied that is in its stream."""
+        """Apply every event of its stream to `blank`, a new aggregate, and return it."""
 
         def replayed(_: A | None, events: Iterable[DomainEventProtocol[str]]) -> A:
             for event in events:
@@ -77,10 +81,9 @@ class AggregateStore:
         return self._repository.get(blank.id, projector_func=replayed)
 
     def append(self, *aggregates: Aggregate) -> int | None:
-        """Append what these aggregates have given, all of it or nothing; answer the last position, None when they
-        gave nothing.
+        """Append the new events of these aggregates, all or none; return the last position, None if there are none.
 
-        `Fenced` when the stream of one has moved since it was loaded.
+        `Fenced` if the stream of one has new events since it was loaded.
         """
         events = [event for aggregate in aggregates for event in aggregate.collect_events()]
         if not events:

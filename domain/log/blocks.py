@@ -1,13 +1,13 @@
-"""The stored form of a usage batch: a header, then two columnar buffers.
+"""The stored format of a usage batch: a header and two columnar buffers.
 
     b"MFB1" | u32 header length | header (MessagePack of `BlockHeader`) | typed buffer | free buffer
 
-A buffer is u64 (bytes of the Arrow IPC stream) and that stream as one zstd frame of level 1. Compression is
-around the stream, not inside it: at 10,000 rows both cost the same, and a block of one row is a fifth of
-the size. Numbers are big-endian. The header names a SHA-256 of each stored buffer, and the log's running
-hash covers magic, length and header, so a free buffer that erasure replaced breaks no chain.
+A buffer is a u64, the length of an Arrow IPC stream in bytes, followed by that stream as one zstd frame of level 1.
+Compression is around the stream, not inside it: at 10,000 rows both cost the same, and a block of one row is a fifth
+of the size. Numbers are big-endian. The header has the SHA-256 of each stored buffer, and the log's running hash covers
+magic, length and header, so that the chain stays intact when erasure replaces a free buffer.
 
-Whatever is wrong with stored bytes is raised as `LogCorrupted`, never as anything else.
+Any damage of stored bytes is raised as `LogCorrupted`.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from domain.usage.block_schema import BLOCK_EVENTS_MAX, FREE, TYPED
 
 MAGIC: Final = b"MFB1"
 HEADER_BYTES_MAX: Final = 64 * 1024
-#: A buffer that says it is larger than this is corrupt: the largest request body is far smaller.
+#: A buffer with a larger size than this is corrupt: the largest request body is far smaller.
 PLAIN_BYTES_MAX: Final = 4 * 1024**3
 _PREFIX_BYTES: Final = 8
 _ZSTD: Final = pa.Codec("zstd", compression_level=1)
 
 
 class BlockHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a block says about itself. Offsets are the source's own, inclusive; `recorded_at` is UTC."""
+    """The stored header of a block. Offsets are the source's own, inclusive; `recorded_at` is UTC."""
 
     tenant: str
     environment: str
@@ -51,11 +51,12 @@ class BlockHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def scope(self) -> Scope:
+        """The tenant and environment of the block."""
         return Scope(self.tenant, self.environment)
 
 
 class BlockContext(msgspec.Struct, frozen=True):
-    """What a header says beside its buffers: whose block, its place in its stream, the offsets it covers, and when."""
+    """The fields of a header that do not depend on the buffers: scope, stream and version, offsets, and time."""
 
     tenant: str
     environment: str
@@ -67,7 +68,7 @@ class BlockContext(msgspec.Struct, frozen=True):
 
 
 class BlockBuffers(msgspec.Struct, frozen=True):
-    """The two buffers of a block, encoded, with what a header says of them. Independent of where the block goes."""
+    """The two encoded buffers of a block with their fields of its header; independent of its stream."""
 
     typed: bytes
     free: bytes
@@ -78,7 +79,7 @@ class BlockBuffers(msgspec.Struct, frozen=True):
 
 
 def encode_buffers(typed: pa.RecordBatch, free: pa.RecordBatch) -> BlockBuffers:
-    """Encode rows by `usage_columns.TYPED` and `FREE`, one each per received event, at most `BLOCK_EVENTS_MAX`."""
+    """Encode rows of the schemas `TYPED` and `FREE`, one of each for every event, at most `BLOCK_EVENTS_MAX`."""
     if not (typed.schema.equals(TYPED) and free.schema.equals(FREE) and typed.num_rows == free.num_rows):
         raise ValueError("a block takes one row by TYPED and one by FREE for each event")
     if not 1 <= typed.num_rows <= BLOCK_EVENTS_MAX:
@@ -95,10 +96,10 @@ def encode_buffers(typed: pa.RecordBatch, free: pa.RecordBatch) -> BlockBuffers:
     )
 
 
-def block_state(facts: BlockContext, buffers: BlockBuffers, extra: dict[str, Any] | None = None) -> bytes:
-    """The stored bytes of a block. `extra`: what its source says beside, small, as the header is bounded."""
+def block_state(context: BlockContext, buffers: BlockBuffers, extra: dict[str, Any] | None = None) -> bytes:
+    """The stored bytes of a block. `extra` is for the source's own use, and small because the header is bounded."""
     header = BlockHeader(
-        **msgspec.structs.asdict(facts),
+        **msgspec.structs.asdict(context),
         count=buffers.count,
         rejected=buffers.rejected,
         typed_bytes=len(buffers.typed),
@@ -113,13 +114,13 @@ def block_state(facts: BlockContext, buffers: BlockBuffers, extra: dict[str, Any
     return b"".join((MAGIC, len(head).to_bytes(4, "big"), head, buffers.typed, buffers.free))
 
 
-def encode_block(facts: BlockContext, typed: pa.RecordBatch, free: pa.RecordBatch) -> bytes:
+def encode_block(context: BlockContext, typed: pa.RecordBatch, free: pa.RecordBatch) -> bytes:
     """The stored bytes of a block with these rows."""
-    return block_state(facts, encode_buffers(typed, free))
+    return block_state(context, encode_buffers(typed, free))
 
 
 def read_header(state: bytes) -> BlockHeader:
-    """The header of a stored block. The buffers are not looked at."""
+    """The header of a stored block, without reading its buffers."""
     return _header_and_end(state)[0]
 
 
@@ -132,7 +133,7 @@ def decode_typed(state: bytes) -> pa.RecordBatch:
 
 
 def decode_free(state: bytes, free_sha256: bytes | None = None) -> pa.RecordBatch:
-    """The free rows, checked against their hash: the header's, or `free_sha256` where erasure replaced the buffer."""
+    """The free rows, checked against the hash in the header, or `free_sha256` if erasure replaced the buffer."""
     header, end = _header_and_end(state)
     buffer = memoryview(state)[end + header.typed_bytes :]
     length = header.free_bytes if free_sha256 is None else len(buffer)
@@ -141,7 +142,7 @@ def decode_free(state: bytes, free_sha256: bytes | None = None) -> pa.RecordBatc
 
 
 def check_block(state: bytes, free_sha256: bytes | None = None) -> BlockHeader:
-    """Decode everything and compare it with the header; `LogCorrupted` names what differs."""
+    """Decode everything and compare it with the header; raise `LogCorrupted` naming the difference."""
     header = read_header(state)
     typed = decode_typed(state)
     decode_free(state, free_sha256)
@@ -164,7 +165,7 @@ def _unpacked(name: str, buffer: memoryview, schema: pa.Schema, count: int) -> p
     try:
         size = int.from_bytes(buffer[:8], "big")
         if size > PLAIN_BYTES_MAX:
-            raise LogCorrupted(f"{name} buffer says that it holds {size} bytes")
+            raise LogCorrupted(f"{name} buffer claims to hold {size} bytes")
         plain = _ZSTD.decompress(buffer[8:], decompressed_size=size)
         with pa.ipc.open_stream(plain) as reader:
             rows = reader.read_next_batch()
@@ -184,9 +185,10 @@ def _check_buffer(name: str, buffer: memoryview, length: int, sha256: bytes) -> 
         raise LogCorrupted(f"{name} buffer does not match the SHA-256 in its header")
 
 
-def _header_end(state: bytes) -> int:
+def header_end(state: bytes) -> int:
+    """The index in the stored bytes at which the header ends and the buffers begin."""
     if state[:4] != MAGIC:
-        raise LogCorrupted("block does not begin with its magic bytes")
+        raise LogCorrupted("block does not start with its magic bytes")
     length = int.from_bytes(state[4:_PREFIX_BYTES], "big")
     if not 0 < length <= HEADER_BYTES_MAX or len(state) < _PREFIX_BYTES + length:
         raise LogCorrupted("block ends within its header")
@@ -194,7 +196,7 @@ def _header_end(state: bytes) -> int:
 
 
 def _header_and_end(state: bytes) -> tuple[BlockHeader, int]:
-    end = _header_end(state)
+    end = header_end(state)
     try:
         header = _read(state[_PREFIX_BYTES:end])
     except (ValueError, RecursionError) as error:

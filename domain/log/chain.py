@@ -1,4 +1,4 @@
-"""The hash chain over the log: a running SHA-256 of every record and of the one before it."""
+"""The hash chain of the log: a running SHA-256 over every record and the hash before it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,14 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from domain.log.blocks import _header_end
+from domain.log.blocks import header_end
 from domain.log.records import USAGE_BATCH_TOPIC, LogRecord
 
 CHAIN_START: Final = bytes(32)
 
 
 def chained(previous: bytes, record: LogRecord, chain_part: bytes) -> bytes:
-    """The running hash after `record`. `chain_part` is what of its stored bytes the chain covers.
-
-    For a usage batch that is its header (which names a hash of each buffer), so that a redacted
-    free buffer breaks no chain; for everything else it is the whole state.
-    """
+    """The running hash after `record`, of whose stored bytes `chain_part` is covered."""
     digest = hashlib.sha256(previous)
     for part in (record.stream.encode(), record.topic.encode(), chain_part):
         digest.update(len(part).to_bytes(8, "big"))
@@ -29,13 +25,15 @@ def chained(previous: bytes, record: LogRecord, chain_part: bytes) -> bytes:
 
 def chain(previous: bytes, records: Sequence[LogRecord]) -> Iterator[bytes]:
     """The running hash after each of `records`."""
-    from domain.log.chain import chain_part
-
     for record in records:
         previous = chained(previous, record, chain_part(record.topic, record.state))
         yield previous
 
 
 def chain_part(topic: str, state: bytes) -> bytes:
-    """What of a record's stored bytes the running hash covers: of a usage batch all before its buffers."""
-    return state[: _header_end(state)] if topic == USAGE_BATCH_TOPIC else state
+    """The part of a record's stored bytes that the running hash covers.
+
+    For a usage batch that is its header, which has a hash of each buffer, so that the chain stays intact when erasure
+    replaces a free buffer; for every other record it is the whole state.
+    """
+    return state[: header_end(state)] if topic == USAGE_BATCH_TOPIC else state

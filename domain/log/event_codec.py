@@ -1,8 +1,7 @@
-"""Lifecycle events as the bytes of a record, and back: msgpack, with a version number per class.
+"""Encoding of lifecycle events as msgpack, with a version number for each class.
 
-The stored bytes are a msgpack array of two: the class version, and a map of the event's fields. When a
-class changes, its number in `CLASS_VERSIONS` goes up and an upcast from the old one joins `UPCASTS`;
-what is in the log is never rewritten.
+The stored bytes are a msgpack array of two: the class version, and a map of the event's fields. When a class changes,
+raise its number in `CLASS_VERSIONS` and add an upcast from the old one to `UPCASTS`; the log is never rewritten.
 """
 
 from __future__ import annotations
@@ -17,17 +16,17 @@ from domain.event import LifecycleEvent
 from domain.log.records import NewRecord
 from domain.log.topics import LIFECYCLE_TOPICS
 
-#: Turns the field map of one class version into that of the next.
+#: Converts the field map of one class version into that of the next.
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 
-#: The version that is written; a topic not named here is at version 1.
+#: The version in which each topic is written; 1 if not named here.
 CLASS_VERSIONS: Final[dict[str, int]] = {}
 #: (topic, from version) -> the upcast to the next version.
 UPCASTS: Final[dict[tuple[str, int], Upcast]] = {}
 
 
 class LifecycleCodec:
-    """A set of topics with their classes, versions and upcasts."""
+    """Encodes and decodes events of a set of topics, with their classes, versions and upcasts."""
 
     def __init__(
         self,
@@ -57,7 +56,7 @@ class LifecycleCodec:
         """
         decoder = self._decoders.get(topic)
         if decoder is None:
-            raise UnknownRecord(f"topic {topic!r} is not known: was the log written by a newer version?")
+            raise UnknownRecord(f"topic {topic!r} is not known to this release: a newer one wrote it")
         try:
             version, fields = self._envelope.decode(state)
             if version == self._versions[topic]:
@@ -65,6 +64,12 @@ class LifecycleCodec:
             return msgspec.convert(self._upcast(topic, version, fields), self._topics[topic])
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             raise LogCorrupted(f"a record of topic {topic!r} holds no such event: {error}") from error
+
+    def _newer(self, topic: str, version: int) -> str:
+        return (
+            f"topic {topic!r} has class version {version}, written by a newer release; "
+            f"this one reads version {self._versions[topic]}"
+        )
 
     def _upcast(self, topic: str, version: int, stored: msgspec.Raw) -> dict[str, Any]:
         fields = msgspec.msgpack.decode(stored, type=dict[str, Any])
@@ -74,7 +79,7 @@ class LifecycleCodec:
                 raise UnknownRecord(f"topic {topic!r} has no upcast from class version {from_version}")
             fields = upcast(fields)
         if version > self._versions[topic]:
-            raise UnknownRecord(f"topic {topic!r} has class version {version}: a newer version wrote this log")
+            raise UnknownRecord(self._newer(topic, version))
         return fields
 
 
@@ -82,7 +87,7 @@ _CODEC: Final = LifecycleCodec(LIFECYCLE_TOPICS, CLASS_VERSIONS, UPCASTS)
 
 
 def new_record(event: LifecycleEvent) -> NewRecord:
-    """The record that stores `event` at its place in its stream."""
+    """The record that stores `event`; `UnknownRecord` for a class without a topic."""
     return _CODEC.new_record(event)
 
 

@@ -1,4 +1,4 @@
-"""Events about the log as a whole: its creation, its seals, the period closings announced in it."""
+"""Events about the log itself: its creation, its seals, and the announcements of closed periods."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Final
 
 from domain.event import LifecycleEvent
 
-#: The format of the log that this program writes, and the newest that it can read.
+#: The format of the log that this version writes, and the newest that it reads.
 LOG_FORMAT: Final = 1
 
-#: Topics of these events in the log, which never change.
+#: The topics of these events in the log; they never change.
 LOG_CREATED: Final = "log.created"
 LOG_SEALED: Final = "log.sealed"
 LOG_CLOSINGS_ANNOUNCED: Final = "log.closings_announced"
 
 
 class LogCreated(LifecycleEvent, frozen=True, kw_only=True):
-    """Always at position 1."""
+    """The first record of every log, at position 1."""
 
     log_id: str
     log_format: int
@@ -25,13 +25,13 @@ class LogCreated(LifecycleEvent, frozen=True, kw_only=True):
 
 
 class LogSealed(LifecycleEvent, frozen=True, kw_only=True):
-    """The running hash over all records up to and including `position` was `running_hash`."""
+    """A seal: the running hash over all records up to and including `position`."""
 
     position: int
     running_hash: bytes
 
 
 class ClosingsAnnounced(LifecycleEvent, frozen=True, kw_only=True):
-    """Every period that ended, with its closing grace, at or before `until` is closed. Changes no number."""
+    """Every period that ended, closing grace included, at or before `until` is closed. Changes no number."""
 
     until: datetime

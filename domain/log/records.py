@@ -1,7 +1,7 @@
-"""The event log as the rest of the engine sees it: records under one sequence of positions.
+"""The event log's interface: records in streams, and in one sequence of positions over all streams.
 
-Positions start at 1, are contiguous and are never re-used. A stream's versions start at 1 and are
-contiguous too; writing a version that exists raises `Fenced`, and nothing of that append is stored.
+Positions start at 1, are contiguous and are never re-used. Versions within a stream start at 1 and are contiguous too.
+Appending a version that exists raises `Fenced`, and nothing of that append is stored.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ USAGE_BATCH_TOPIC: Final = "usage.batch"
 
 
 class NewRecord(msgspec.Struct, frozen=True):
-    """Something to append: its place in its stream, its topic and its stored bytes."""
+    """A record to append: its stream and version, its topic and its stored bytes."""
 
     stream: str
     version: int
@@ -24,7 +24,7 @@ class NewRecord(msgspec.Struct, frozen=True):
 
 
 class LogRecord(msgspec.Struct, frozen=True):
-    """Something appended, at its position."""
+    """A stored record with its position."""
 
     position: int
     stream: str
@@ -34,40 +34,37 @@ class LogRecord(msgspec.Struct, frozen=True):
 
 
 class EventLog(Protocol):
-    """An append-only log with optimistic concurrency per stream. Safe to call from several threads."""
+    """An append-only log with optimistic concurrency per stream. Safe for several threads."""
 
     def append(self, records: Sequence[NewRecord]) -> list[int]:
-        """Store all records or none, durably, in this order; answer their positions.
+        """Store all records or none, durably, in this order; return their positions.
 
-        Raises `Fenced` when a (stream, version) is taken, `LogUnavailable` when storage refuses.
+        `Fenced` if a (stream, version) is taken, `LogUnavailable` if storage fails.
         """
 
     def read(self, after: int, limit: int, until: int | None = None) -> list[LogRecord]:
-        """Up to `limit` records with `after` < position (<= `until`), in position order."""
+        """Up to `limit` records with `after` < position (and <= `until`), in position order."""
 
     def stream(self, stream: str, after_version: int = 0, limit: int | None = None) -> list[LogRecord]:
-        """The records of one stream with a version above `after_version`, in order, the first `limit` of them.
+        """The first `limit` records of one stream with a version above `after_version`, in order.
 
-        `position` is 0 in these.
+        Their `position` is 0.
         """
 
     def head_version(self, stream: str) -> int:
-        """The last version of a stream; 0 when it has none."""
+        """The last version of a stream; 0 if it has no record."""
 
     def head_versions(self, streams: Sequence[str]) -> dict[str, int]:
-        """The last version of each of these streams that has a record. Many cost little more than one."""
+        """The last version of each of these streams that has a record, in about the time of one."""
 
     def last_record(self, stream: str) -> LogRecord | None:
-        """The last record of a stream (`position` is 0 in it)."""
+        """The last record of a stream, with `position` 0."""
 
     def head_position(self) -> int:
-        """The last position; 0 when the log is empty."""
+        """The last position; 0 if the log is empty."""
 
     def change_counter(self) -> int:
-        """A number that differs after another connection or process appended. Cheap: may be asked every 5 ms."""
+        """A number that changes with every append, also by other processes. Cheap enough to poll every 5 ms."""
 
     def close(self) -> None:
         """Release files and connections."""
-
-
-# Stream names. The last part may hold anything; every part before it has a closed alphabet or is quoted.

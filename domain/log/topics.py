@@ -1,6 +1,6 @@
-"""Topics of lifecycle events: the literal text under which the log stores each class.
+"""The topics of lifecycle events: the name under which the log stores each class.
 
-A topic never changes, wherever its class moves. Usage batches have a topic of their own, `USAGE_BATCH_TOPIC`.
+A topic never changes, even if its class is renamed or moved. Usage batches have the topic `USAGE_BATCH_TOPIC`.
 """
 
 from __future__ import annotations

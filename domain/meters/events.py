@@ -13,17 +13,24 @@ METER_DELETED: Final = "meter.deleted"
 
 
 class MeterEvent(LifecycleEvent, frozen=True, kw_only=True):
+    """An event of the custom meter with this code."""
+
     tenant: str
     environment: str
     code: str
 
 
 class MeterCreated(MeterEvent, frozen=True, kw_only=True):
+    """A custom meter was created."""
+
     fields: dict[str, Any]  # event_type, aggregation, value_property, group_by, name, description
 
 
 class MeterUpdated(MeterEvent, frozen=True, kw_only=True):
+    """Fields of a custom meter were set or cleared."""
+
     fields: dict[str, Any]  # name, description, group_by
 
 
-class MeterDeleted(MeterEvent, frozen=True, kw_only=True): ...
+class MeterDeleted(MeterEvent, frozen=True, kw_only=True):
+    """A custom meter was deleted; the events that it counted stay."""

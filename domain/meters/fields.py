@@ -1,4 +1,4 @@
-"""The fields of a meter and the rule of each."""
+"""The fields of custom meters and the validation rule of each."""
 
 from __future__ import annotations
 
@@ -19,45 +19,45 @@ _CODE = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 
 
 def meter_code(code: object) -> str:
-    """A code that a meter may have: 1 to 64 of a-z, A-Z, 0-9, '_', '.', '-', and not that of a built-in meter."""
+    """Return `code` if it is allowed: 1 to 64 of a-z, A-Z, 0-9, '_', '.', '-', and not that of a built-in meter."""
     if not isinstance(code, str) or _CODE.fullmatch(code) is None or code in (".", ".."):
-        raise InvalidInput("code", "is 1 to 64 characters of a-z, A-Z, 0-9, '_', '.' and '-'")
+        raise InvalidInput("code", "must be 1 to 64 characters of a-z, A-Z, 0-9, '_', '.' and '-'")
     if code in BUILT_IN_METERS:
-        raise InvalidInput("code", f"{code!r} is a built-in meter")
+        raise InvalidInput("code", f"must not be that of a built-in meter ({code!r})")
     return code
 
 
 def property_path(field: str, value: object) -> str:
-    """Members of `data`, joined by dots: any characters, no empty member."""
+    """A path into `data`: member names joined by dots, of any characters, none empty."""
     path = field_rules.text(field, value)
     members = path.split(".")
     if "" in members or len(members) > PROPERTY_MEMBERS_MAX:
-        raise InvalidInput(field, f"is 1 to {PROPERTY_MEMBERS_MAX} member names of data, joined by dots")
+        raise InvalidInput(field, f"must be 1 to {PROPERTY_MEMBERS_MAX} member names of data, joined by dots")
     return path
 
 
 def property_members(path: str) -> list[str]:
-    """The member names that a property path goes through, outermost first."""
+    """Return the member names of a property path, outermost first."""
     return path.split(".")
 
 
 def group_by(field: str, value: object) -> dict[str, str]:
-    """{group name: property path}, at most 10; a list of paths names each group by its path."""
+    """Groups of a meter: {group name: property path}, at most 10. In a list of paths each path names its group."""
     if isinstance(value, Mapping):
         named = list(value.items())
     elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
         named = [(path, path) for path in value]
     else:
-        raise InvalidInput(field, "is a list of properties, or an object of properties by group name")
+        raise InvalidInput(field, "must be a list of properties, or an object of properties by group name")
     if len(named) > GROUP_BY_MAX:
-        raise InvalidInput(field, f"has at most {GROUP_BY_MAX} properties")
+        raise InvalidInput(field, f"must have at most {GROUP_BY_MAX} properties")
     groups = {field_rules.text(field, name): property_path(field, path) for name, path in named}
     if len(groups) < len(named):
-        raise InvalidInput(field, "names no group twice")
+        raise InvalidInput(field, "must not name a group twice")
     return groups
 
 
-#: What can be changed after a meter is there. The rest decides its numbers: another meter is needed for that.
+#: The fields that can be changed after creation. The others decide what is counted; changing them needs a new meter.
 CHANGEABLE_RULES: Final[dict[str, Rule]] = {
     "name": field_rules.text,
     "description": field_rules.text,
@@ -72,7 +72,7 @@ METER_RULES: Final[dict[str, Rule]] = {
 
 
 def check_definition(fields: Mapping[str, Any]) -> None:
-    """The rules between the fields of a new meter."""
+    """Check the rules that concern several fields of a new meter together."""
     for field in ("event_type", "aggregation"):
         if fields.get(field) is None:
             raise InvalidInput(field, "is required")

@@ -1,8 +1,8 @@
-"""What a request costs, from its token counts and unit prices: exact, rounded half-even to the picodollar.
+"""The cost of requests from token counts and unit prices: exact, rounded half-even to the picodollar.
 
-`input_tokens` includes cached and cache-written ones, `output_tokens` includes reasoning. A part without a
-price of its own costs what its whole costs. Should a producer report parts larger than their whole, the parts
-are charged and the rest of the whole is zero, never negative.
+`input_tokens` includes cached and cache-written tokens, `output_tokens` includes reasoning tokens. A part without a
+price of its own has the price of its whole. If a producer reports parts larger than their whole, the parts are charged
+and the remainder of the whole is zero, never negative.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from domain.usage.block_schema import COST
 from domain.values.money import COST_DECIMALS, MONEY, decimals_of, rounded_cost
 
 TokenColumn = npt.NDArray[np.int64]
-#: Whole picodollars (10^-12 USD): int64 where every one fits and was proved to, else Python integers.
+#: Whole picodollars (10^-12 USD): int64 if every value was proved to fit, else Python integers.
 Picodollars = npt.NDArray[np.int64] | list[int]
 
 TOKENS_PER_PRICE_EXPONENT: Final = 6  # prices are per million tokens
@@ -31,9 +31,9 @@ _INT64_DIVISOR_EXPONENT_MAX: Final = 18  # twice a remainder still fits
 
 
 def version_at(versions: Sequence[PriceVersion], instant: datetime) -> PriceVersion | None:
-    """The version in force at `instant`: the one that began last; None when none had begun.
+    """Return the price version in force at `instant`, which is the one that started last; None before the first.
 
-    Of two that begin together the later in the schedule stands.
+    Of two with the same start the later one in the schedule wins.
     """
     found: PriceVersion | None = None
     for version in versions:
@@ -45,7 +45,7 @@ def version_at(versions: Sequence[PriceVersion], instant: datetime) -> PriceVers
 
 
 def unit_prices_for(version: PriceVersion, input_tokens: int) -> UnitPrices:
-    """The prices of ALL tokens of a request with so many input tokens: those of the highest tier it exceeds."""
+    """Return the prices of ALL tokens of a request: those of the highest tier that `input_tokens` exceeds."""
     prices = version.prices
     for tier in sorted(version.tiers, key=lambda tier: tier.input_tokens_above):
         if input_tokens > tier.input_tokens_above:
@@ -62,7 +62,7 @@ def event_cost(
     cache_write_tokens: int = 0,
     reasoning_tokens: int = 0,
 ) -> Decimal:
-    """USD of one request, with twelve decimals."""
+    """Return the cost of one request in USD, with twelve decimals."""
     prices = unit_prices_for(version, input_tokens)
     parts = (
         (max(0, input_tokens - cached_input_tokens - cache_write_tokens), prices.input),
@@ -85,7 +85,7 @@ def block_costs(
     output_tokens: TokenColumn,
     reasoning_tokens: TokenColumn,
 ) -> Picodollars:
-    """`event_cost` of every row, in whole picodollars. Columns are int64, equally long, without nulls."""
+    """Return `event_cost` of every row in whole picodollars. Columns are int64, of equal length, without nulls."""
     columns = (input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens)
     tiers = sorted(version.tiers, key=lambda tier: tier.input_tokens_above)
     if not tiers:
@@ -99,7 +99,7 @@ def block_costs(
 
 
 def cost_column(costs: Picodollars) -> Any:
-    """The Arrow DECIMAL(38,12) array of USD for whole picodollars."""
+    """Return whole picodollars as an Arrow DECIMAL(38,12) array of USD."""
     if isinstance(costs, list):
         return pa.array([Decimal(cost).scaleb(-COST_DECIMALS, MONEY) for cost in costs], COST)
     words = np.empty((len(costs), 2), dtype="<i8")  # low and high half of 128 bits, two's complement
@@ -109,7 +109,7 @@ def cost_column(costs: Picodollars) -> Any:
 
 
 class _ScaledPrices(msgspec.Struct, frozen=True):
-    """Prices as integers of 10^-(12 + finer) USD a token: input, cached, written, output, reasoning; and a request."""
+    """Prices as integers of 10^-(12 + finer) USD, per token (input, cached, written, output, reasoning) or request."""
 
     parts: tuple[int, int, int, int, int]
     request: int
@@ -143,7 +143,7 @@ def _level_costs(prices: UnitPrices, columns: tuple[TokenColumn, ...]) -> Picodo
 
 
 def _fits_int64(scaled: _ScaledPrices, columns: tuple[TokenColumn, ...]) -> bool:
-    """A proof that no step of `_int64_costs` leaves int64, from the largest value of every column."""
+    """Whether no step of `_int64_costs` can overflow, judged by the largest value of every column."""
     if any(int(column.min()) < 0 for column in columns):
         return False
     most = [int(column.max()) for column in columns]
@@ -199,7 +199,7 @@ def _half_even(total: int, divisor: int) -> int:
 
 
 def _in_row_order(groups: Sequence[npt.NDArray[np.intp]], costs: Sequence[Picodollars], rows: int) -> Picodollars:
-    """The costs of disjoint groups of row numbers, put together: Python integers as soon as one group needs them."""
+    """Merge the costs of disjoint groups of rows; the result has Python integers if one of the groups has them."""
     if any(isinstance(group_costs, list) for group_costs in costs):
         exact = [0] * rows
         for group, group_costs in zip(groups, costs, strict=True):

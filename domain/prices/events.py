@@ -1,4 +1,4 @@
-"""Events that give a model a price."""
+"""Events that set the price of a model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PRICE_SET: Final = "price.set"
 
 
 class PriceListed(LifecycleEvent, frozen=True, kw_only=True):
-    """The list price of a model, resolved once from the price library, for every tenant."""
+    """The list price of a model was resolved from the price library, once for all tenants."""
 
     provider: str
     model: str
@@ -23,9 +23,9 @@ class PriceListed(LifecycleEvent, frozen=True, kw_only=True):
 
 
 class PriceSet(LifecycleEvent, frozen=True, kw_only=True):
-    """A tenant's own price for a model, valid for usage from `price.effective_from` on.
+    """A tenant set its own price for a model, for usage from `price.effective_from` on.
 
-    It goes before the list price.
+    It takes precedence over the list price.
     """
 
     tenant: str

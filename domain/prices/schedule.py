@@ -1,4 +1,4 @@
-"""Price schedules: unit prices with tiers, each version valid from an instant on."""
+"""Price schedules: effective-dated versions of unit prices with tiers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import msgspec
 
 
 class UnitPrices(msgspec.Struct, frozen=True):
-    """USD per million tokens (`request`: USD per request). A part without a price of its own costs what its whole
-    costs:
-    cached and written input like input, reasoning like output."""
+    """Prices in USD per million tokens; `request` in USD per request.
+
+    A part without a price of its own has the price of its whole: cached and cache-written tokens that of input,
+    reasoning tokens that of output.
+    """
 
     input: Decimal
     output: Decimal
@@ -22,14 +24,14 @@ class UnitPrices(msgspec.Struct, frozen=True):
 
 
 class PriceTier(msgspec.Struct, frozen=True):
-    """From more than `input_tokens_above` input tokens on, ALL tokens of the request cost these prices."""
+    """Prices of ALL tokens of a request that has more than `input_tokens_above` input tokens."""
 
     input_tokens_above: int
     prices: UnitPrices
 
 
 class PriceVersion(msgspec.Struct, frozen=True):
-    """Prices valid from an instant on (None: since ever), until the next version of the same schedule."""
+    """Prices effective from an instant on (None: from the beginning) until the next version of the schedule."""
 
     effective_from: datetime | None
     prices: UnitPrices

@@ -1,4 +1,4 @@
-"""A tenant's own prices for one model, each valid from an instant on."""
+"""The tenant price aggregate: a tenant's own effective-dated prices for one model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from domain.aggregate import Aggregate, Occasion
+from domain.aggregate import Aggregate, CommandContext
 from domain.errors import InvalidInput
 from domain.event import LifecycleEvent
 from domain.prices.events import PriceSet
@@ -22,21 +22,21 @@ TIER_TOKENS_MAX: Final = 2**53 - 1
 
 
 def checked_price(price: PriceVersion) -> PriceVersion:
-    """`price` with tiers in ascending order; `InvalidInput` for a price, threshold or instant that cannot be."""
+    """Return `price` with tiers in ascending order; `InvalidInput` for an invalid price, threshold or instant."""
     since = price.effective_from
     if since is not None and (since.tzinfo is None or not ANCHOR_MIN <= since < ANCHOR_LIMIT):
-        raise InvalidInput("effective_from", "is an instant with an offset, between 1970 and 2200")
+        raise InvalidInput("effective_from", "must be an instant with an offset, between 1970 and 2200")
     if len(price.tiers) > PRICE_TIERS_MAX:
-        raise InvalidInput("tiers", f"are at most {PRICE_TIERS_MAX}")
+        raise InvalidInput("tiers", f"must be at most {PRICE_TIERS_MAX}")
     tiers = tuple(sorted((_checked_tier(tier) for tier in price.tiers), key=lambda tier: tier.input_tokens_above))
     if len({tier.input_tokens_above for tier in tiers}) < len(tiers):
-        raise InvalidInput("tiers", "begin at different numbers of input tokens")
+        raise InvalidInput("tiers", "must have different values of input_tokens_above")
     return PriceVersion(since, _checked_prices(price.prices), tiers)
 
 
 def _checked_tier(tier: PriceTier) -> PriceTier:
     if not 0 <= tier.input_tokens_above <= TIER_TOKENS_MAX:
-        raise InvalidInput("input_tokens_above", f"is a whole number from 0 to {TIER_TOKENS_MAX}")
+        raise InvalidInput("input_tokens_above", f"must be a whole number from 0 to {TIER_TOKENS_MAX}")
     return PriceTier(tier.input_tokens_above, _checked_prices(tier.prices))
 
 
@@ -55,10 +55,10 @@ def _optional_price(price: Decimal | None, field: str) -> Decimal | None:
     return None if price is None else unit_price(price, field)
 
 
-class PriceSetting(Aggregate):
-    """The prices that one scope set for one model, by the instant they are valid from.
+class TenantPrice(Aggregate):
+    """The prices that one scope set for one model, by the instant from which they are effective.
 
-    `provider` is empty for usage that names none.
+    `provider` is empty for usage without a provider.
     """
 
     def __init__(self, scope: Scope, provider: str, model: str) -> None:
@@ -69,14 +69,14 @@ class PriceSetting(Aggregate):
         self.model = model
         self.prices: dict[datetime | None, PriceVersion] = {}
 
-    def set(self, price: PriceVersion, occasion: Occasion) -> None:
-        """Set a price; it replaces one that is valid from the same instant. Nothing happens when it is the same."""
+    def set(self, price: PriceVersion, context: CommandContext) -> None:
+        """Set a price, replacing one effective from the same instant; no effect when both are the same."""
         checked = checked_price(price)
         if self.prices.get(checked.effective_from) == checked:
             return
-        self._give(
+        self._emit(
             PriceSet(
-                **self._place(occasion),
+                **self._common_fields(context),
                 tenant=self.scope.tenant,
                 environment=self.scope.environment,
                 provider=self.provider,
@@ -86,6 +86,7 @@ class PriceSetting(Aggregate):
         )
 
     def apply(self, event: LifecycleEvent) -> None:
+        """Apply a price event."""
         if not isinstance(event, PriceSet):
-            raise self._foreign(event)
+            raise self._unexpected_event(event)
         self.prices[event.price.effective_from] = event.price

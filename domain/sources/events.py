@@ -1,4 +1,4 @@
-"""Events of a Kafka partition: what was consumed, what was lost, from where to resume."""
+"""Events of a consumed Kafka partition: consumed offsets, lost records, and offsets to resume from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SOURCE_OFFSETS_ACCEPTED: Final = "source.offsets_accepted"
 
 
 class PartitionEvent(LifecycleEvent, frozen=True, kw_only=True):
-    """Something about a partition of a Kafka topic, in its own stream. The last one tells from where to go on."""
+    """An event in the stream of a Kafka partition. The last event of the stream determines the resume offset."""
 
     cluster_id: str
     topic_id: str
@@ -24,11 +24,12 @@ class PartitionEvent(LifecycleEvent, frozen=True, kw_only=True):
 
 
 class PartitionConsumed(PartitionEvent, frozen=True, kw_only=True):
-    """One poll was appended: everything from `first_offset` on and below `next_offset`, and this is its last record.
+    """One poll was appended: the offsets from `first_offset` to below `next_offset`. This is its last record.
 
-    `first_version` is the version of the poll's first record in this stream. `leader_epoch` is that of the last record
-    below `next_offset`, None when it is not known: by it a broker can tell whether it still has that record.
-    `last_command_us` is when the last command counted, in microseconds since 1970, None once later records have come.
+    `first_version` is the version of the poll's first record in this stream. `leader_epoch` is that of the last Kafka
+    record below `next_offset` (None: unknown); with it a broker can tell whether it still has that record.
+    `last_command_us` is the effective instant of the last command, in microseconds since 1970; None once later records
+    have arrived.
     """
 
     first_offset: int
@@ -40,21 +41,24 @@ class PartitionConsumed(PartitionEvent, frozen=True, kw_only=True):
 
 
 class RecordsLost(PartitionEvent, frozen=True, kw_only=True):
-    """The broker had dropped the offsets from `from_offset` on and below `to_offset` before they were read."""
+    """The broker had dropped the offsets from `from_offset` to below `to_offset` before they were read."""
 
     from_offset: int
     to_offset: int
 
 
 class PartitionTruncated(PartitionEvent, frozen=True, kw_only=True):
-    """The broker no longer had what was read: `next_offset` was the one to go on from, and from `end_offset` on its
-    records are others, or none. Nothing is read until `OffsetsAccepted`, however far its end has come since."""
+    """The broker no longer had records that were read already.
+
+    `next_offset` was the resume offset; from `end_offset` on the broker has other records or none. Nothing is read
+    until `OffsetsAccepted`, however far the end of the partition has advanced since.
+    """
 
     next_offset: int
     end_offset: int
 
 
 class OffsetsAccepted(PartitionEvent, frozen=True, kw_only=True):
-    """The partition is read from `next_offset` on, because an operator said so: the broker had less than the log."""
+    """An operator accepted that the broker has fewer records than the log; reading resumes at `next_offset`."""
 
     next_offset: int

@@ -1,10 +1,10 @@
-"""The columns of a usage block: what the log keeps of every received event, in its order of arrival.
+"""The Arrow schemas of a usage block, which holds one row for every received event, in order of arrival.
 
-A block has one row per received event, counted or not. `TYPED` holds what numbers are made of and is
-never rewritten. `FREE` holds what a producer may have put anything into; erasure may replace it.
-A row that intake rejected has `reason` set; its other typed columns are null, except `source`, `id`,
-`subject` and `type` where they could be read, `content` (digest of the raw bytes) and `group`.
-Instants are UTC, microseconds, without a zone in the Arrow type. Money is USD with twelve decimals.
+The `TYPED` columns hold everything that is counted or priced and are never rewritten. The `FREE` columns hold
+whatever a producer chose to send; erasure may replace them. A row that intake rejected has `reason` set; its other
+typed columns are null, except `source`, `id`, `subject` and `type` if they could be read, `content` (the digest of the
+raw bytes) and `group`. Instants are UTC microseconds without a zone in the Arrow type. Money is USD with twelve
+decimals.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ COST = pa.decimal128(38, COST_SCALE)
 NAME = pa.dictionary(pa.int32(), pa.utf8())
 INSTANT = pa.timestamp("us")
 
-#: The type of events that are a request to a language model: they have tokens and are priced.
+#: The type of events that are requests to a language model; only these have tokens and prices.
 REQUEST_TYPE: Final = "llm.request"
 TOKEN_COLUMNS: Final = (
     "input_tokens",
@@ -52,18 +52,18 @@ TYPED: Final = pa.schema(
         pa.field("hold_id", pa.utf8()),
         pa.field("latency_us", pa.int64()),
         pa.field("ttft_us", pa.int64()),
-        pa.field("group", NAME),  # the request it came with, where that matters
-        pa.field("atomic", pa.bool_()),  # all of `group` or nothing
+        pa.field("group", NAME),  # the request it came with, if that matters
+        pa.field("atomic", pa.bool_()),  # whether all of `group` is counted or none of it
         pa.field("reason", NAME),  # why intake rejected it; null for accepted
     ]
 )
 
 FREE: Final = pa.schema(
     [
-        pa.field("properties", pa.utf8()),  # JSON object text: members of data that are no column; null if none
+        pa.field("properties", pa.utf8()),  # JSON object text: members of data without a column; null if none
         pa.field("tags", pa.list_(pa.utf8())),
         pa.field("extensions", pa.utf8()),  # JSON object text: other CloudEvents attributes; null if none
         pa.field("raw", pa.binary()),  # the first 64 KiB of a rejected original
-        pa.field("detail", pa.utf8()),  # a rejected event: which field broke which rule
+        pa.field("detail", pa.utf8()),  # of a rejected event: which field broke which rule
     ]
 )

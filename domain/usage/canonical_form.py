@@ -1,12 +1,12 @@
-"""One text for one content, whatever way it was written, and the two hashes that identity rests on.
+"""The canonical form of an event, and the hashes of its content and of its identity.
 
-The canonical form of an event is the JSON array [source, id, type, subject, time, extensions, data] of
-what the producer sent: objects with sorted keys, every number in its one canonical spelling, `time` as
-microseconds since 1970. An absent attribute equals null, and as a header can carry only text, extension
-attributes that are integers or booleans stand as text (structured mode equals binary mode).
-What intake fills in, a missing time or customer, is not part of it, so a retry has the same content.
+Events with the same content have the same canonical form, however they were written. It is the JSON array
+[source, id, type, subject, time, extensions, data] of what the producer sent: objects with sorted keys, every number
+in its canonical spelling, `time` as microseconds since 1970. An absent attribute equals null. Extension attributes that
+are integers or booleans are written as text, because a header can carry only text (so structured mode equals binary
+mode). A missing time or customer that intake fills in is not part of it, so that a retry has the same content.
 
-Both hashes are XXH3-64 under the log's seed. They never leave the log's own files.
+Both hashes are XXH3-64 with the log's seed. They never leave the log's own files.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from domain.scope import Scope
 from domain.usage.rules import instant_microseconds
 from domain.values.json_numbers import canonical_raw, number_keeping_decoder, number_text
 
-#: The attributes that have a place of their own in the canonical form.
+#: The attributes that are not extensions.
 CORE_ATTRIBUTES: Final = ("specversion", "id", "source", "type", "subject", "time", "data")
-#: Said by the media type in binary mode, so that saying it changes nothing.
+#: In binary mode the media type says this, so the attribute with this value is no content.
 DATA_CONTENT_TYPE_DEFAULT: Final = "application/json"
 
 _decode: Final = number_keeping_decoder(canonical_raw).decode
@@ -47,7 +47,7 @@ def canonical_form(event: bytes) -> bytes:
 
 
 def canonical_parts(attributes: dict[str, Any]) -> CanonicalParts:
-    """What the canonical form is made of. Numbers must already be in their canonical spelling."""
+    """Return the parts of the canonical form of an event whose numbers are in canonical spelling."""
     get = attributes.get
     time = get("time")
     extensions = {name: value for name, value in attributes.items() if name not in CORE_ATTRIBUTES}
@@ -63,7 +63,7 @@ def canonical_parts(attributes: dict[str, Any]) -> CanonicalParts:
 
 
 def canonical_extensions(extensions: dict[str, Any]) -> dict[str, Any] | None:
-    """Attributes without a place of their own, nulls dropped, scalars as the text that a header would carry."""
+    """Return extension attributes in canonical form: without nulls, scalars as the text of a header; None if none."""
     kept = {
         name: _header_text(value)
         for name, value in extensions.items()
@@ -85,7 +85,7 @@ def content_digests(seed: int, rows: Iterable[CanonicalParts]) -> list[int]:
 
 
 def raw_digest(seed: int, raw: bytes) -> int:
-    """The content digest of a rejected record: of its bytes, since it has no content."""
+    """The content digest of a rejected event, which is that of its raw bytes."""
     return _hash(raw, seed)
 
 
@@ -95,7 +95,7 @@ def identity_hash(seed: int, scope: Scope, source: str, event_id: str) -> int:
 
 
 def identity_hashes(seed: int, scope: Scope, sources: Sequence[str | None], ids: Sequence[str | None]) -> list[int]:
-    """The identity hash of each (source, id); a number without meaning where one of the two is missing."""
+    """The identity hash of each (source, id); an arbitrary number where one of the two is missing."""
     prefixes = {source: _identity_prefix(scope, source or "") for source in set(sources)}
     each = repeat(*prefixes.values()) if len(prefixes) == 1 else map(prefixes.__getitem__, sources)
     texts = (event_id or "" for event_id in ids)
@@ -103,6 +103,6 @@ def identity_hashes(seed: int, scope: Scope, sources: Sequence[str | None], ids:
 
 
 def _identity_prefix(scope: Scope, source: str) -> bytes:
-    """Every part but the last with its length before it: no two identities have the same bytes."""
+    """Every part but the last, each after its length, so that no two identities have the same bytes."""
     parts = (scope.tenant.encode(), scope.environment.encode(), source.encode())
     return b"".join(len(part).to_bytes(4, "big") + part for part in parts)

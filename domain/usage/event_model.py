@@ -1,8 +1,8 @@
-"""One usage event as people should see it: the model that the published JSON Schema comes from.
+"""The pydantic model of a usage event, from which the published JSON Schema is made.
 
-It takes and refuses exactly what the decoder does, being made of the same rules; it is a quarter as
-fast, so it documents and checks, and the decoder does the work. Read events with `parse_usage_event`:
-numbers must reach the model as they were written, not as floats.
+It accepts and refuses exactly what the decoder does, because it is made of the same rules. It is four times slower, so
+it serves for documentation and tests, and the decoder reads events. Use `parse_usage_event` to read one: numbers must
+reach the model in their written form, not as floats.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ _TAGS: Final[JsonSchema] = {
 
 
 class Arrival(BaseModel):
-    """What intake knows when an event arrives; the context of validation."""
+    """What intake knows about an arriving event; the context of validation."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -104,7 +104,7 @@ class Arrival(BaseModel):
 
 
 def _rule(rule: Callable[[Any], object]) -> PlainValidator:
-    """A rule of `usage_rules` as a validator whose error type is the reason code."""
+    """A function of `domain.usage.rules` as a validator, whose error context holds the reason code."""
 
     def validate(value: Any) -> object:
         try:
@@ -142,15 +142,15 @@ def _instant(value: object, info: ValidationInfo) -> datetime | None:
 
 def _no_base64(value: object) -> None:
     if value is not None:
-        raise InvalidInput("data_base64", "is not taken: send the JSON object as data", "data_invalid")
+        raise InvalidInput("data_base64", "must not be sent: send the JSON object as data", "data_invalid")
 
 
 def _id_of(member: str) -> Callable[[object], str | None]:
     return lambda value: optional_id(f"data.{member}", value, "data_invalid")
 
 
-def _where_it_can_be(rule: Callable[[Any], Any]) -> PlainValidator:
-    """The value as `rule` reads it; None where it refuses it."""
+def _lenient(rule: Callable[[Any], Any]) -> PlainValidator:
+    """The value that `rule` returns, or None if it refuses the value."""
 
     def read(value: Any) -> Any:
         try:
@@ -168,35 +168,35 @@ _Duration = _or_null(_MILLISECONDS)
 
 
 class UsageData(BaseModel):
-    """A JSON object. Of a type that is not the engine's own every member is the producer's, and is kept as it is."""
+    """A JSON object. Members of types other than `llm.request` are the producer's own and are kept unchanged."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
 
 class OtherData(UsageData):
-    """`data` of another type. Members that an `llm.request` has too are read where they can be, and never refused."""
+    """`data` of another type. Members that an `llm.request` has too are read if they are valid, and never refused."""
 
-    provider: Annotated[str | None, _where_it_can_be(partial(name_of, "provider")), _ANYTHING] = None
-    model: Annotated[str | None, _where_it_can_be(partial(name_of, "model")), _ANYTHING] = None
-    cost_usd: Annotated[Decimal | None, _where_it_can_be(cost_of), _ANYTHING] = None
-    subscription: Annotated[str | None, _where_it_can_be(_id_of("subscription")), _ANYTHING] = None
-    parent_request: Annotated[str | None, _where_it_can_be(_id_of("parent_request")), _ANYTHING] = None
-    hold_id: Annotated[str | None, _where_it_can_be(_id_of("hold_id")), _ANYTHING] = None
-    tags: Annotated[list[str] | None, _where_it_can_be(tags_of), _ANYTHING] = None
+    provider: Annotated[str | None, _lenient(partial(name_of, "provider")), _ANYTHING] = None
+    model: Annotated[str | None, _lenient(partial(name_of, "model")), _ANYTHING] = None
+    cost_usd: Annotated[Decimal | None, _lenient(cost_of), _ANYTHING] = None
+    subscription: Annotated[str | None, _lenient(_id_of("subscription")), _ANYTHING] = None
+    parent_request: Annotated[str | None, _lenient(_id_of("parent_request")), _ANYTHING] = None
+    hold_id: Annotated[str | None, _lenient(_id_of("hold_id")), _ANYTHING] = None
+    tags: Annotated[list[str] | None, _lenient(tags_of), _ANYTHING] = None
 
 
 class RequestData(UsageData):
-    """`data` of an `llm.request`: one call of a language model. Members that are not named here are kept."""
+    """`data` of an `llm.request`: one call of a language model. Members not named here are kept."""
 
     provider: Annotated[str | None, _rule(partial(name_of, "provider")), _or_null(_NAME)] = Field(
-        None, description="Who ran the model, such as openai."
+        None, description="The provider that ran the model, such as openai."
     )
     model: Annotated[str | None, _rule(partial(name_of, "model")), _or_null(_NAME)] = Field(
-        None, description="The model as its provider calls it."
+        None, description="The provider's name for the model."
     )
     cost_usd: Annotated[Decimal | None, _rule(cost_of), _or_null(_COST)] = Field(
         None,
-        description="US dollars, as decimal text or a number; kept to 12 decimals. Goes before every price.",
+        description="Cost in US dollars, as decimal text or a number; kept to 12 decimals. Overrides every price.",
     )
     subscription: Annotated[str | None, _rule(_id_of("subscription")), _Reference] = None
     parent_request: Annotated[str | None, _rule(_id_of("parent_request")), _Reference] = None
@@ -204,26 +204,26 @@ class RequestData(UsageData):
     tags: Annotated[list[str] | None, _rule(tags_of), _or_null(_TAGS)] = None
 
     input_tokens: Annotated[int, _rule(partial(token_count, "input_tokens")), _Count] = Field(
-        0, description="Tokens of the prompt, cached ones included."
+        0, description="Tokens of the prompt, including cached ones."
     )
     cached_input_tokens: Annotated[int, _rule(partial(token_count, "cached_input_tokens")), _Count] = Field(
-        0, description="How many of the input tokens were read from a cache."
+        0, description="Number of input tokens that were read from a cache."
     )
     cache_write_tokens: Annotated[int, _rule(partial(token_count, "cache_write_tokens")), _Count] = 0
     output_tokens: Annotated[int, _rule(partial(token_count, "output_tokens")), _Count] = Field(
-        0, description="Tokens of the answer, reasoning included."
+        0, description="Tokens of the answer, including reasoning."
     )
     reasoning_tokens: Annotated[int, _rule(partial(token_count, "reasoning_tokens")), _Count] = Field(
-        0, description="How many of the output tokens were reasoning."
+        0, description="Number of output tokens that were reasoning."
     )
     status: Annotated[str, _rule(status_of), _or_null({"enum": list(STATUSES)})] = Field(
-        STATUS_DEFAULT, description="How the request ended. Failed requests count too."
+        STATUS_DEFAULT, description="Status of the request. Failed requests are counted too."
     )
     latency_ms: Annotated[int | None, _rule(partial(duration_microseconds, "latency_ms")), _Duration] = Field(
-        None, description="Milliseconds until the answer was complete; held as whole microseconds."
+        None, description="Milliseconds until the answer was complete; stored as whole microseconds."
     )
     ttft_ms: Annotated[int | None, _rule(partial(duration_microseconds, "ttft_ms")), _Duration] = Field(
-        None, description="Milliseconds until the first token; held as whole microseconds."
+        None, description="Milliseconds until the first token; stored as whole microseconds."
     )
 
     @model_validator(mode="after")
@@ -242,21 +242,21 @@ class _CloudEvent(BaseModel):
 
     specversion: Annotated[str, _rule(checked_specversion), WithJsonSchema({"const": SPECVERSION})]
     id: Annotated[str, _rule(partial(required_id, "id")), WithJsonSchema(_ID)] = Field(
-        description="Unique within its source, for ever."
+        description="Id of the event, unique within its source for ever."
     )
     source: Annotated[str, _rule(partial(required_id, "source")), WithJsonSchema(_ID)] = Field(
-        description="Who reports: the gateway or service that made the id."
+        description="The gateway or service that reports the event and made its id."
     )
     subject: Annotated[
         str | None, _rule(lambda value: optional_id("subject", value, "subject_invalid")), _Reference
-    ] = Field(None, description="The customer. Else the customer header, data.customerId or data.user is taken.")
+    ] = Field(None, description="The customer. Without it the customer header, data.customerId or data.user is used.")
     time: Annotated[datetime | None, PlainValidator(_instant), _or_null({"type": "string", "format": "date-time"})] = (
-        Field(None, description="When it happened (RFC 3339); the time of arrival when absent. From 1980-01-01 on.")
+        Field(None, description="Time of the usage (RFC 3339), 1980-01-01 or later; by default the time of arrival.")
     )
     datacontenttype: Any = Field(None, description="application/json, if given.")
     dataschema: Any = None
     data_base64: Annotated[None, _rule(_no_base64), WithJsonSchema(_NULL)] = Field(
-        None, description="Not taken: send the JSON object as data."
+        None, description="Must not be sent: send the JSON object as data."
     )
 
     def _check_customer(self, data: UsageData | None, info: ValidationInfo) -> None:
@@ -267,7 +267,7 @@ class _CloudEvent(BaseModel):
             raise _custom(problem) from problem
 
     def customer(self, arrival: Arrival) -> str:
-        """Whose usage it is."""
+        """The customer of the event."""
         data: UsageData | None = getattr(self, "data", None)
         return customer_of(self.subject, arrival.customer_header, {} if data is None else data.model_extra or {})
 
@@ -300,13 +300,13 @@ class OtherEvent(_CloudEvent):
         return self
 
 
-def _kind(value: Any) -> str:
+def _variant_of(value: Any) -> str:
     event_type = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
     return "request" if event_type == REQUEST_TYPE else "other"
 
 
 UsageEvent = Annotated[
-    Annotated[RequestEvent, Tag("request")] | Annotated[OtherEvent, Tag("other")], Discriminator(_kind)
+    Annotated[RequestEvent, Tag("request")] | Annotated[OtherEvent, Tag("other")], Discriminator(_variant_of)
 ]
 USAGE_EVENT: Final[TypeAdapter[RequestEvent | OtherEvent]] = TypeAdapter(UsageEvent)
 
@@ -314,22 +314,22 @@ USAGE_EVENT: Final[TypeAdapter[RequestEvent | OtherEvent]] = TypeAdapter(UsageEv
 def parse_usage_event(
     raw: bytes, arrival: Arrival, event_bytes_max: int = EVENT_BYTES_MAX
 ) -> RequestEvent | OtherEvent:
-    """The event in `raw`. Raises `InvalidInput` for what is no JSON object, `ValidationError` for broken rules."""
+    """Return the event in `raw`; raise `InvalidInput` if it is no JSON object, `ValidationError` if it breaks rules."""
     if len(raw) > event_bytes_max:
         raise InvalidInput("event", f"must be at most {event_bytes_max} bytes", "event_too_large")
     return USAGE_EVENT.validate_python(read_event(raw), context=arrival)
 
 
 def reasons_of(error: ValidationError) -> set[str]:
-    """The reason codes of everything that a `ValidationError` of this model complains about."""
+    """The reason codes of all problems in a `ValidationError` of this model."""
     return {_reason(problem["type"], problem["loc"], problem.get("ctx", {})) for problem in error.errors()}
 
 
-def _reason(kind: str, place: tuple[int | str, ...], context: dict[str, Any]) -> str:
-    if kind == "reason":
+def _reason(error_type: str, location: tuple[int | str, ...], context: dict[str, Any]) -> str:
+    if error_type == "reason":
         return str(context["reason"])
-    if kind == "missing":
-        return "specversion_unsupported" if place[-1] == "specversion" else f"{place[-1]}_missing"
+    if error_type == "missing":
+        return "specversion_unsupported" if location[-1] == "specversion" else f"{location[-1]}_missing"
     return "data_invalid"
 
 

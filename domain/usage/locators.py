@@ -1,4 +1,4 @@
-"""Locators: one integer for one received event, made of its log position and its row in the block."""
+"""Locators: integers that identify a received event by the log position of its block and its row in it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ LOCATOR_ROW_BITS: Final = 16
 
 
 def locator_of(position: int, row: int) -> int:
-    """One number for one received event: the log position of its block and its row in it."""
+    """Return the locator of a row in the block at a log position."""
     return position << LOCATOR_ROW_BITS | row
 
 

@@ -1,4 +1,4 @@
-"""How a received event can end. Decided once; an outcome is a value, never an exception."""
+"""The outcomes of received events. An outcome is decided once, and is a value, never an exception."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BATCH_REFUSED: Final = "batch_refused"
 
 
 class OutcomeCounts(msgspec.Struct, frozen=True):
-    """How many events of something ended how; their sum is what was received."""
+    """The number of received events by outcome."""
 
     counted: int = 0
     duplicate: int = 0
@@ -23,9 +23,11 @@ class OutcomeCounts(msgspec.Struct, frozen=True):
 
     @property
     def received(self) -> int:
+        """The sum over all outcomes."""
         return self.counted + self.duplicate + self.conflict + self.rejected
 
     def plus(self, other: OutcomeCounts) -> OutcomeCounts:
+        """Add the counts of both."""
         return OutcomeCounts(
             self.counted + other.counted,
             self.duplicate + other.duplicate,
@@ -35,7 +37,7 @@ class OutcomeCounts(msgspec.Struct, frozen=True):
 
 
 class EventOutcome(msgspec.Struct, frozen=True):
-    """What became of one event that was not simply counted."""
+    """The outcome of one received event, with the reason for it if it was not counted."""
 
     source: str | None
     id: str | None

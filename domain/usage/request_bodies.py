@@ -1,4 +1,4 @@
-"""From a request body to the items in it, each the bytes of one event, without looking into them."""
+"""Split request bodies into items, each the bytes of one event, without decoding them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from domain.errors import InvalidInput
 
 
 class BodyFormat(Enum):
-    """How the events of a body stand in it."""
+    """The formats of request bodies, by media type."""
 
     ONE = "application/cloudevents+json"
     BATCH = "application/cloudevents-batch+json"
@@ -29,7 +29,7 @@ _items: Final = msgspec.json.Decoder(list[Raw]).decode
 
 
 def format_of(content_type: str) -> BodyFormat:
-    """The format that a Content-Type names; `InvalidInput` with code `unsupported_media_type` for others.
+    """Return the format for a Content-Type; raise `InvalidInput` with code `unsupported_media_type` if there is none.
 
     Parameters are allowed; the only charset is UTF-8.
     """
@@ -40,14 +40,14 @@ def format_of(content_type: str) -> BodyFormat:
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "charset" and value.strip().strip('"').lower() not in _UTF8:
-            raise InvalidInput("Content-Type", "must have no charset other than utf-8", "unsupported_media_type")
+            raise InvalidInput("Content-Type", "must not have a charset other than utf-8", "unsupported_media_type")
     return found
 
 
 def items_of(form: BodyFormat, body: bytes) -> list[bytes]:
-    """The bytes of each received event, in order. An item may be anything: whether it is JSON shows later.
+    """Return the bytes of each received event, in order. Items are not checked: they may be no JSON.
 
-    Empty lines are no items. A batch that is no JSON array at all, like any other text, is one item.
+    Empty lines are no items. A batch that is no JSON array is one item.
     """
     if form is BodyFormat.LINES:
         return [line for line in body.split(b"\n") if line and not line.isspace()]
@@ -61,8 +61,10 @@ def items_of(form: BodyFormat, body: bytes) -> list[bytes]:
 
 
 def _split_array(body: bytes) -> list[bytes] | None:
-    """The elements of an array in which something is not JSON, split by brackets and commas alone, so that
-    a bad element does not take its neighbours with it. None when even the frame of the array is broken."""
+    """Split an array that is not JSON by its brackets and commas alone; return None if the array is not closed.
+
+    A bad element then does not spoil its neighbours.
+    """
     text = body.strip(_WHITESPACE)
     if not (text.startswith(b"[") and text.endswith(b"]")):
         return None

@@ -1,7 +1,7 @@
-"""What a usage event must be: one function a value, each raising `InvalidInput` with a stable reason code.
+"""The rules for usage events: one function per value, each raising `InvalidInput` with a stable reason code.
 
-These rules decide for a single event. The decoder applies the same rules to whole columns at once and
-comes here for what its quick checks do not let through; the published model is made of them too.
+These functions decide. The decoder checks whole columns at once and calls these for the values that its quicker
+checks do not accept; the published model of events is made of them too.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from domain.values.instants import EVENT_TIME, epoch_microseconds
 from domain.values.json_numbers import WrittenDecimal, number_text, written_decimal
 
 SPECVERSION: Final = "1.0"
-#: Members of data that name the customer where nothing else does, the first one first.
+#: Members of data that name the customer if nothing else does, in this order.
 CUSTOMER_MEMBERS: Final = ("customerId", "user")
 STATUSES: Final = ("succeeded", "failed", "pending")
-#: The status of a request whose producer gave none.
+#: The status of a request that was sent without one.
 STATUS_DEFAULT: Final = "succeeded"
 TOKENS_MAX: Final = 10**15
 COST_DIGITS_MAX: Final = 38
@@ -34,59 +34,31 @@ NESTING_MAX: Final = 64
 TIME_FIRST: Final = datetime(1980, 1, 1, tzinfo=UTC)
 FUTURE_TOLERANCE: Final = timedelta(hours=24)
 
-#: Every reason for which intake rejects an event. Stable: clients and reports depend on them.
-REASONS: Final = (
-    "not_json",
-    "not_an_object",
-    "event_too_large",
-    "specversion_unsupported",
-    "id_missing",
-    "id_invalid",
-    "source_missing",
-    "source_invalid",
-    "type_missing",
-    "type_invalid",
-    "subject_missing",
-    "subject_invalid",
-    "time_invalid",
-    "time_out_of_range",
-    "data_invalid",
-    "provider_invalid",
-    "model_invalid",
-    "status_invalid",
-    "tokens_invalid",
-    "cached_tokens_exceed_input",
-    "reasoning_tokens_exceed_output",
-    "cost_invalid",
-    "cost_out_of_range",
-    "cost_too_precise",
-    "tags_invalid",
-    "latency_invalid",
-)
 
 _PICODOLLAR: Final = Decimal(1).scaleb(-COST_SCALE)
 _EXACT: Final = Context(prec=76)
 
 
 def checked_specversion(value: object) -> str:
+    """The version of CloudEvents, which must be 1.0."""
     if value != SPECVERSION:
         raise InvalidInput("specversion", 'must be "1.0"', "specversion_unsupported")
     return SPECVERSION
 
 
 def required_id(field: str, value: object) -> str:
-    """An attribute that must be there and be fit for an id; reasons `<field>_missing` and `<field>_invalid`."""
+    """An attribute that is required and must be a valid id; reasons `<field>_missing` and `<field>_invalid`."""
     if value is None:
         raise InvalidInput(field, "is required", f"{field}_missing")
-    return _fit_for_id(field, value, f"{field}_invalid")
+    return _valid_id(field, value, f"{field}_invalid")
 
 
 def optional_id(field: str, value: object, reason: str) -> str | None:
     """An id that may be absent."""
-    return None if value is None else _fit_for_id(field, value, reason)
+    return None if value is None else _valid_id(field, value, reason)
 
 
-def _fit_for_id(field: str, value: object, reason: str) -> str:
+def _valid_id(field: str, value: object, reason: str) -> str:
     if not isinstance(value, str):
         raise InvalidInput(field, "must be a string", reason)
     problem = id_problem(value)
@@ -96,15 +68,15 @@ def _fit_for_id(field: str, value: object, reason: str) -> str:
 
 
 def customer_of(subject: object, header: str | None, data: dict[str, object]) -> str:
-    """Whose usage it is: the first given of subject, the intake's header, data.customerId, data.user."""
+    """The customer: the first that is given of subject, the customer header, data.customerId and data.user."""
     if subject is not None:
-        return _fit_for_id("subject", subject, "subject_invalid")
+        return _valid_id("subject", subject, "subject_invalid")
     if header is not None:
-        return _fit_for_id("subject", header, "subject_invalid")
+        return _valid_id("subject", header, "subject_invalid")
     for member in CUSTOMER_MEMBERS:
         value = data.get(member)
         if value is not None:
-            return _fit_for_id(f"data.{member}", value, "subject_invalid")
+            return _valid_id(f"data.{member}", value, "subject_invalid")
     raise InvalidInput("subject", "is required: it names the customer", "subject_missing")
 
 
@@ -131,19 +103,19 @@ def instant_microseconds(value: object) -> int:
 
 
 def time_in_range(microseconds: int, until: int) -> int:
-    """`microseconds` itself when it is not before 1980 and before `until`."""
+    """Return `microseconds` if it is in 1980 or later and before `until`."""
     if not epoch_microseconds(TIME_FIRST) <= microseconds < until:
         raise _out_of_range()
     return microseconds
 
 
 def _out_of_range() -> InvalidInput:
-    rule = "must be from 1980-01-01 on and not further ahead than the engine tolerates"
+    rule = "must be 1980-01-01 or later and not further in the future than the engine tolerates"
     return InvalidInput("time", rule, "time_out_of_range")
 
 
 def name_of(member: str, value: object) -> str | None:
-    """A provider or model: 1 to 256 characters without NUL."""
+    """A provider or model of 1 to 256 characters without NUL; None if absent."""
     if value is None:
         return None
     if not isinstance(value, str) or not 1 <= len(value) <= MODEL_LENGTH_MAX or "\x00" in value:
@@ -153,6 +125,7 @@ def name_of(member: str, value: object) -> str | None:
 
 
 def status_of(value: object) -> str:
+    """The status of a request; `STATUS_DEFAULT` if absent."""
     if value is None:
         return STATUS_DEFAULT
     if not isinstance(value, str) or value not in STATUSES:
@@ -161,7 +134,7 @@ def status_of(value: object) -> str:
 
 
 def token_count(member: str, value: object) -> int:
-    """A whole number from 0 to 10^15, however written (1, 1.0, 1e0); 0 when absent."""
+    """A whole number from 0 to 10^15 in any spelling (1, 1.0, 1e0); 0 if absent."""
     if value is None:
         return 0
     if type(value) is int and 0 <= value <= TOKENS_MAX:
@@ -174,7 +147,7 @@ def token_count(member: str, value: object) -> int:
 
 
 def check_token_parts(input_tokens: int, cached: int, output_tokens: int, reasoning: int) -> None:
-    """A part cannot be more than its whole."""
+    """Refuse more cached than input tokens, and more reasoning than output tokens."""
     if cached > input_tokens:
         rule = "must not exceed data.input_tokens, which include them"
         raise InvalidInput("data.cached_input_tokens", rule, "cached_tokens_exceed_input")
@@ -184,7 +157,7 @@ def check_token_parts(input_tokens: int, cached: int, output_tokens: int, reason
 
 
 def cost_of(value: object) -> Decimal | None:
-    """US dollars from decimal text or a JSON number, to twelve decimals, half-even; None when absent."""
+    """US dollars from decimal text or a JSON number, rounded half-even to twelve decimals; None if absent."""
     if value is None:
         return None
     number = written_decimal(value) if isinstance(value, str) else _number(value)
@@ -202,12 +175,14 @@ def cost_of(value: object) -> Decimal | None:
 
 
 def duration_microseconds(member: str, value: object) -> int | None:
-    """Milliseconds, not negative, as whole microseconds: digits below are cut off. None when absent."""
+    """Milliseconds, not negative, as whole microseconds with further digits cut off; None if absent."""
     if value is None:
         return None
     number = _number(value)
     if number is None or number.negative or number.magnitude > DURATION_MAGNITUDE_MAX:
-        raise InvalidInput(f"data.{member}", "must be milliseconds, a number from 0 and below 10^12", "latency_invalid")
+        raise InvalidInput(
+            f"data.{member}", "must be a number of milliseconds from 0 to below 10^12", "latency_invalid"
+        )
     if not number.digits or number.magnitude < -3:
         return 0
     whole, _, fraction = number.plain().partition(".")
@@ -215,10 +190,11 @@ def duration_microseconds(member: str, value: object) -> int | None:
 
 
 def tags_of(value: object) -> list[str] | None:
+    """A list of at most 100 tags of at most 256 characters; None if absent."""
     if value is None:
         return None
-    fit = isinstance(value, list) and len(value) <= TAGS_MAX and all(map(_is_tag, value))
-    if not isinstance(value, list) or not fit:
+    is_valid = isinstance(value, list) and len(value) <= TAGS_MAX and all(map(_is_tag, value))
+    if not isinstance(value, list) or not is_valid:
         rule = f"must be a list of at most {TAGS_MAX} strings of at most {TAG_LENGTH_MAX} characters without NUL"
         raise InvalidInput("data.tags", rule, "tags_invalid")
     return value
@@ -229,9 +205,9 @@ def _is_tag(value: object) -> bool:
 
 
 def checked_data(value: object, has_base64: bool) -> dict[str, object]:
-    """The data object; empty when there is none."""
+    """The data object; empty if absent."""
     if has_base64:
-        raise InvalidInput("data_base64", "is not taken: send the JSON object as data", "data_invalid")
+        raise InvalidInput("data_base64", "must not be sent: send the JSON object as data", "data_invalid")
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -240,7 +216,7 @@ def checked_data(value: object, has_base64: bool) -> dict[str, object]:
 
 
 def check_nesting(event: object) -> None:
-    """Objects and arrays within each other, at most `NESTING_MAX` levels, the event itself being the first."""
+    """Refuse objects and arrays nested deeper than `NESTING_MAX` levels, of which the event is the first."""
     level = [event]
     for _ in range(NESTING_MAX):
         below: list[object] = []
@@ -257,6 +233,7 @@ def check_nesting(event: object) -> None:
 
 
 def too_deep() -> InvalidInput:
+    """The error for an event that is nested too deep."""
     return InvalidInput("data", f"must not be nested deeper than {NESTING_MAX} levels", "data_invalid")
 
 

@@ -1,4 +1,4 @@
-"""Lengths of periods as people write them: 30s, 30m, 30h, 30d, 1w, 1mo, 1y, and the words for the usual ones."""
+"""Durations of periods and their text form: 30s, 30m, 30h, 30d, 1w, 1mo, 1y, and words such as monthly."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from domain.errors import InvalidInput
 DurationUnit = Literal["s", "m", "h", "d", "w", "mo", "y"]
 
 DURATION_YEARS_MAX: Final = 10
-#: No duration is longer than about ten years, in whatever unit it is written.
+#: The largest count of each unit: about ten years in all of them.
 DURATION_COUNT_MAX: Final[dict[DurationUnit, int]] = {
     "s": DURATION_YEARS_MAX * 365 * 86_400,
     "m": DURATION_YEARS_MAX * 365 * 1_440,
@@ -34,19 +34,19 @@ _TEXT = re.compile(r"([0-9]{1,9})(s|m|h|d|w|mo|y)")
 
 
 class Duration(msgspec.Struct, frozen=True):
-    """`count` of `unit`. Seconds, minutes and hours are elapsed time; the others are steps of the local calendar."""
+    """A count of a unit. Seconds, minutes and hours are elapsed time; longer units are steps of the local calendar."""
 
     count: int
     unit: DurationUnit
 
     def __post_init__(self) -> None:
-        most = DURATION_COUNT_MAX[self.unit]
-        if not 1 <= self.count <= most:
-            raise InvalidInput("duration", f"is 1 to {most} when its unit is {self.unit!r}")
+        count_max = DURATION_COUNT_MAX[self.unit]
+        if not 1 <= self.count <= count_max:
+            raise InvalidInput("duration", f"must be 1 to {count_max} for the unit {self.unit!r}")
 
     @property
     def elapsed(self) -> timedelta | None:
-        """Its exact length when it has one; None when the calendar decides."""
+        """The exact length in elapsed time; None for calendar units."""
         unit = _ELAPSED.get(self.unit)
         return None if unit is None else self.count * unit
 
@@ -61,18 +61,20 @@ DURATION_WORDS: Final[dict[str, Duration]] = {
 
 
 def parse_duration(text: str, field: str = "duration") -> Duration:
-    """The duration that `text` means; `InvalidInput` naming `field` for anything else, zero and more than ten years."""
+    """Parse a duration; `InvalidInput` naming `field` for other text, for zero and for more than ten years."""
     if text in DURATION_WORDS:
         return DURATION_WORDS[text]
     match = _TEXT.fullmatch(text)
     if match is None:
-        raise InvalidInput(field, "is a number and one of s, m, h, d, w, mo, y (such as 30d), or daily, monthly ...")
+        raise InvalidInput(
+            field, "must be a number with a unit of s, m, h, d, w, mo or y, such as 30d, or a word such as monthly"
+        )
     try:
         return Duration(int(match[1]), _UNITS[match[2]])
-    except InvalidInput as broken:
-        raise InvalidInput(field, broken.rule) from None
+    except InvalidInput as error:
+        raise InvalidInput(field, error.rule) from None
 
 
 def duration_text(duration: Duration) -> str:
-    """The one text for a duration: `parse_duration` reads it back to an equal value."""
+    """Return the canonical text of a duration, which `parse_duration` parses to an equal value."""
     return f"{duration.count}{duration.unit}"

@@ -1,7 +1,7 @@
-"""Rules for the values of fields: each takes a field's name and what a caller gave, and answers what to store.
+"""Validation rules for field values: each takes a field's name and a given value, and returns the value to store.
 
-Each raises `InvalidInput`, naming the field and the rule, for a value that breaks it. What is stored is
-JSON: decimals as plain text, instants as RFC 3339 UTC text with microseconds.
+Each rule raises `InvalidInput`, naming the field, for a value that breaks it. Stored values are JSON: decimals as
+plain text, instants as RFC 3339 UTC text with microseconds.
 """
 
 from __future__ import annotations
@@ -25,41 +25,41 @@ Rule = Callable[[str, Any], Any]
 
 TEXT_LENGTH_MAX: Final = 255
 EMAIL_LENGTH_MAX: Final = 254
-COUNT_MAX: Final = 2**53 - 1  # what JSON numbers carry exactly everywhere
+COUNT_MAX: Final = 2**53 - 1  # the largest integer that every JSON reader keeps exactly
 OBJECT_DEPTH_MAX: Final = 32
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f.]+(\.[^@\s\x00-\x1f\x7f.]+)*")
 
 
 def text(field: str, value: object) -> str:
-    """1 to 255 characters of valid Unicode, without NUL."""
+    """Text of 1 to 255 characters of valid Unicode, without NUL."""
     return _text(field, value, TEXT_LENGTH_MAX)
 
 
 def model_name(field: str, value: object) -> str:
-    """1 to 256 characters, as model names of usage events."""
+    """A model name of 1 to 256 characters, the same limit as in usage events."""
     return _text(field, value, MODEL_LENGTH_MAX)
 
 
 def identifier(field: str, value: object) -> str:
-    """An id, as `domain.values.identifiers` says."""
+    """An id; see `domain.values.identifiers`."""
     if not isinstance(value, str):
-        raise InvalidInput(field, "is text")
+        raise InvalidInput(field, "must be text")
     return checked_id(field, value)
 
 
 def email(field: str, value: object) -> str:
-    """Something with one @ and no space; only sending a message could tell more."""
+    """An email address: one @ and no spaces. Only sending a message could verify more."""
     address = _text(field, value, EMAIL_LENGTH_MAX)
     if _EMAIL.fullmatch(address) is None:
-        raise InvalidInput(field, "is an email address, such as ada@example.com")
+        raise InvalidInput(field, "must be an email address, such as ada@example.com")
     return address
 
 
 def currency(field: str, value: object) -> str:
-    """Three letters (ISO 4217), upper-cased."""
+    """A currency code of three letters (ISO 4217), in upper case."""
     if not isinstance(value, str) or _CURRENCY.fullmatch(value) is None:
-        raise InvalidInput(field, "is a currency of three letters, such as USD")
+        raise InvalidInput(field, "must be a currency code of three letters, such as USD")
     return value.upper()
 
 
@@ -69,32 +69,32 @@ def time_zone(field: str, value: object) -> str:
 
 
 def amount_usd(field: str, value: object) -> str:
-    """USD, not negative, as plain decimal text with up to twelve decimals."""
+    """A non-negative amount in USD, as plain decimal text with up to twelve decimals."""
     return money_text(usd(_number(field, value), field))
 
 
 def markup(field: str, value: object) -> str:
-    """A percentage of -100 or more, as plain decimal text."""
+    """A markup percentage of -100 to 10,000, as plain decimal text."""
     return money_text(markup_percentage(_number(field, value), field))
 
 
 def count(field: str, value: object) -> int:
     """A whole number from 0 to 2^53 - 1."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= COUNT_MAX:
-        raise InvalidInput(field, f"is a whole number from 0 to {COUNT_MAX}")
+        raise InvalidInput(field, f"must be a whole number from 0 to {COUNT_MAX}")
     return value
 
 
 def duration(field: str, value: object) -> str:
-    """A duration such as 30d or monthly, kept as it was written."""
+    """A duration such as 30d or monthly, stored as it was written."""
     written = text(field, value)
     parse_duration(written, field)
     return written
 
 
 def one_of(*choices: str) -> Rule:
-    """The rule that allows exactly `choices`."""
-    rule = "is " + " or ".join(repr(choice) for choice in choices)
+    """Return the rule that allows exactly `choices`."""
+    rule = "must be " + " or ".join(repr(choice) for choice in choices)
 
     def chosen(field: str, value: object) -> str:
         if not isinstance(value, str) or value not in choices:
@@ -105,33 +105,39 @@ def one_of(*choices: str) -> Rule:
 
 
 def instant(field: str, value: object) -> str:
-    """An instant from 1970 to 2200: RFC 3339 text with an offset, or an aware datetime; kept to the microsecond."""
+    """An instant from 1970 to 2200, given as RFC 3339 text with an offset or as an aware datetime.
+
+    Digits below the microsecond are cut off.
+    """
     moment = parsed_instant(value) if isinstance(value, str) else value
     if not isinstance(moment, datetime) or moment.tzinfo is None:
-        raise InvalidInput(field, "is an instant with an offset, such as 2026-01-31T00:00:00Z")
+        raise InvalidInput(field, "must be an instant with an offset, such as 2026-01-31T00:00:00Z")
     if not ANCHOR_MIN <= moment < ANCHOR_LIMIT:
-        raise InvalidInput(field, f"is between {ANCHOR_MIN.year} and {ANCHOR_LIMIT.year}")
+        raise InvalidInput(field, f"must be between {ANCHOR_MIN.year} and {ANCHOR_LIMIT.year}")
     return instant_text(moment)
 
 
 def json_object(field: str, value: object, members_max: int, bytes_max: int) -> dict[str, Any]:
-    """A JSON object of at most `members_max` members, `bytes_max` bytes as compact UTF-8 and 32 levels."""
+    """A JSON object of at most `members_max` members, `bytes_max` bytes of compact UTF-8 JSON and 32 levels."""
     if not isinstance(value, Mapping):
-        raise InvalidInput(field, "is a JSON object")
+        raise InvalidInput(field, "must be a JSON object")
     if len(value) > members_max:
-        raise InvalidInput(field, f"has at most {members_max} members")
+        raise InvalidInput(field, f"must have at most {members_max} members")
     check_json(field, value)
     try:
         encoded = msgspec.json.encode(dict(value))
     except (TypeError, ValueError, msgspec.EncodeError) as error:
-        raise InvalidInput(field, "holds JSON values only, in valid Unicode") from error
+        raise InvalidInput(field, "must contain only JSON values, in valid Unicode") from error
     if len(encoded) > bytes_max:
-        raise InvalidInput(field, f"is at most {bytes_max} bytes long")
+        raise InvalidInput(field, f"must be at most {bytes_max} bytes of JSON")
     return dict(value)
 
 
 def check_json(field: str, value: object) -> None:
-    """JSON values only, without NaN, at most 32 levels deep. Level by level: no nesting exhausts the stack."""
+    """Check that a value consists of JSON values only, has no NaN or infinity, and is at most 32 levels deep.
+
+    The check goes level by level and does not recurse, so that deep nesting cannot exhaust the stack.
+    """
     level: list[object] = [value]
     for _ in range(OBJECT_DEPTH_MAX + 1):
         deeper: list[object] = []
@@ -147,16 +153,16 @@ def check_json(field: str, value: object) -> None:
                 case None | bool() | int() | float() | str():
                     pass
                 case _:
-                    raise InvalidInput(field, "holds JSON values only")
+                    raise InvalidInput(field, "must contain only JSON values")
         if not deeper:
             return
         level = deeper
-    raise InvalidInput(field, f"is nested at most {OBJECT_DEPTH_MAX} levels deep")
+    raise InvalidInput(field, f"must be nested at most {OBJECT_DEPTH_MAX} levels deep")
 
 
 def _text(field: str, value: object, length_max: int) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= length_max:
-        raise InvalidInput(field, f"is text of 1 to {length_max} characters")
+        raise InvalidInput(field, f"must be text of 1 to {length_max} characters")
     if "\x00" in value:
         raise InvalidInput(field, "must not contain NUL")
     try:
@@ -168,5 +174,5 @@ def _text(field: str, value: object, length_max: int) -> str:
 
 def _number(field: str, value: object) -> Any:
     if value is None:
-        raise InvalidInput(field, "is a decimal number")
+        raise InvalidInput(field, "must be a decimal number")
     return value

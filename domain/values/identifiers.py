@@ -1,4 +1,4 @@
-"""Names given by others: customers, events, sources. Hostile until proven otherwise."""
+"""Ids chosen by callers: of customers, events and sources. They may contain anything, so every id is checked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ MODEL_LENGTH_MAX: Final = 256
 
 
 def checked_id(field: str, value: str) -> str:
-    """`value` itself when it may be an id: 1 to 1,000 characters, no NUL, no lone surrogate, not '.' or '..'."""
+    """Return `value` if it is allowed as an id; `InvalidInput` otherwise.
+
+    An id has 1 to 1,000 characters, no NUL, no lone surrogate, and is not '.' or '..'.
+    """
     problem = id_problem(value)
     if problem is not None:
         raise InvalidInput(field, problem, code="id_invalid")
@@ -19,11 +22,11 @@ def checked_id(field: str, value: str) -> str:
 
 
 def id_problem(value: str) -> str | None:
-    """What is wrong with an id, as a rule to show to its author; None when it may be used."""
+    """Return the rule that an id breaks, in words for its author; None for an allowed id."""
     if not value:
         return "must not be empty"
     if len(value) > ID_LENGTH_MAX:
-        return f"is at most {ID_LENGTH_MAX} characters"
+        return f"must be at most {ID_LENGTH_MAX} characters"
     if "\x00" in value:
         return "must not contain NUL"
     if value in (".", ".."):

@@ -1,7 +1,7 @@
-"""Instants: the epoch, conversions, and the two RFC 3339 grammars of fields and of usage events.
+"""Instants: the epoch, conversions, and the two RFC 3339 grammars, one of fields and one of usage events.
 
-An instant is an aware `datetime`, or an integer of microseconds since 1970-01-01T00:00:00Z. Tables keep the UTC wall
-time without a zone ("naive"); nothing else does.
+An instant is an aware `datetime`, or an integer of microseconds since 1970-01-01T00:00:00Z. Only tables store the UTC
+wall time without a zone ("naive").
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ _FIELD_INSTANT: Final = re.compile(
 
 
 def epoch_microseconds(instant: datetime) -> int:
-    """Microseconds since 1970 of an aware instant, exactly."""
+    """Return the exact number of microseconds from 1970 to an aware instant."""
     return (instant - EPOCH) // timedelta(microseconds=1)
 
 
 def instant_text(instant: datetime) -> str:
-    """RFC 3339 UTC text with microseconds; texts sort like the instants."""
+    """Return RFC 3339 UTC text with microseconds. The texts sort in the order of the instants."""
     return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parsed_instant(text: str) -> datetime | None:
-    """The instant that RFC 3339 text with an offset names, cut to the microsecond; None when it names none."""
+    """Parse RFC 3339 text with an offset, cut off below the microsecond; None for any other text."""
     match = _FIELD_INSTANT.fullmatch(text)
     if match is None:
         return None
@@ -48,15 +48,15 @@ def parsed_instant(text: str) -> datetime | None:
 
 
 def naive(instant: datetime) -> datetime:
-    """The UTC wall time of an aware instant, without a zone."""
+    """Return the UTC wall time of an aware instant, without a zone."""
     return instant.astimezone(UTC).replace(tzinfo=None)
 
 
 def aware(wall_time: datetime) -> datetime:
-    """The instant of a UTC wall time."""
+    """Return the aware instant of a UTC wall time."""
     return wall_time.replace(tzinfo=UTC)
 
 
 def aware_or_none(wall_time: datetime | None) -> datetime | None:
-    """The instant of a UTC wall time, None for None."""
+    """Return the aware instant of a UTC wall time; None for None."""
     return None if wall_time is None else wall_time.replace(tzinfo=UTC)

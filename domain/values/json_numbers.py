@@ -1,7 +1,7 @@
-"""JSON numbers as the text they were written in, because a float would already have bent them.
+"""Exact JSON numbers: decoded as the text in which they were written, because a float would round them.
 
-A decoder made by `number_keeping_decoder` leaves every number with a point or an exponent as
-`msgspec.Raw`; integers become `int`. Two spellings of one value share one canonical text.
+A decoder made by `number_keeping_decoder` decodes every number with a point or an exponent to `msgspec.Raw`, and
+integers to `int`. All spellings of one value have the same canonical text.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-#: A JSON integer of more digits cannot be read at all; see `canonical_number` for why it matters here.
+#: The most digits of a JSON integer that can be decoded; see `canonical_number`.
 INTEGER_DIGITS_MAX: Final = 4_300
-#: A fraction whose plain spelling is longer is spelled with an exponent in canonical text.
+#: Canonical text writes a fraction with an exponent when its plain text would be longer than this.
 PLAIN_FRACTION_LENGTH_MAX: Final = 40
-#: Exponents beyond this are taken as this: nobody can mean them, and nothing may be made to expand them.
+#: Larger exponents are clamped to this, so that a number of a few bytes cannot be expanded into huge text.
 EXPONENT_MAX: Final = 10**18
 
 _NUMBER: Final = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?)([0-9]+))?")
 
 
 class WrittenDecimal(msgspec.Struct, frozen=True):
-    """A number as written: `digits` (no zeros at either end, empty for zero) times ten to the `exponent`."""
+    """A decimal number: `digits` (no zeros at either end, empty for zero) times ten to the power of `exponent`."""
 
     negative: bool
     digits: str
@@ -34,17 +34,17 @@ class WrittenDecimal(msgspec.Struct, frozen=True):
 
     @property
     def magnitude(self) -> int:
-        """How many digits stand before the point; the value is below ten to this power."""
+        """The number of digits before the point; the value is below ten to this power."""
         return len(self.digits) + self.exponent
 
     @property
     def plain_fraction_length(self) -> int:
-        """The length of `plain()` of a number with a negative exponent, without spelling it out."""
+        """The length of `plain()` for a number with a negative exponent, computed without building the text."""
         body = len(self.digits) + 1 if self.magnitude > 0 else len(self.digits) + 2 - self.magnitude
         return body + self.negative
 
     def plain(self) -> str:
-        """Decimal text without an exponent. Only for numbers whose magnitude has been bounded."""
+        """Return decimal text without an exponent. Only for numbers whose magnitude was checked to be bounded."""
         if not self.digits:
             return "0"
         if self.exponent >= 0:
@@ -57,7 +57,7 @@ class WrittenDecimal(msgspec.Struct, frozen=True):
 
 
 def written_decimal(text: str) -> WrittenDecimal | None:
-    """The number that `text` spells by the JSON grammar, or None when it spells none."""
+    """Parse a number of the JSON grammar; None for any other text."""
     match = _NUMBER.fullmatch(text)
     if match is None:
         return None
@@ -74,7 +74,7 @@ def written_decimal(text: str) -> WrittenDecimal | None:
 
 
 def number_text(value: object) -> str | None:
-    """The text of a decoded JSON number (`int` or `Raw`); None when the value is no number."""
+    """Return the text of a decoded JSON number (`int` or `Raw`); None for any other value."""
     if type(value) is int:
         return str(value)
     if isinstance(value, Raw):
@@ -83,14 +83,14 @@ def number_text(value: object) -> str | None:
 
 
 def is_canonical(text: str) -> bool:
-    """Whether the text of a JSON number with a point or an exponent is its own canonical spelling."""
+    """Whether the text of a JSON number with a point or an exponent is canonical already."""
     return text[-1] != "0" and "e" not in text and "E" not in text and len(text) <= PLAIN_FRACTION_LENGTH_MAX
 
 
 def canonical_number(text: str) -> str:
-    """The one spelling that all JSON spellings of this value share.
+    """Return the canonical text of a JSON number, which is the same for all spellings of a value.
 
-    Whole numbers are plain up to the length that a JSON integer may have, since those arrive as `int`.
+    Whole numbers have no exponent up to the length that a JSON integer may have, since those are decoded to `int`.
     """
     number = written_decimal(text)
     if number is None:
@@ -103,12 +103,12 @@ def canonical_number(text: str) -> str:
 
 
 def canonical_raw(text: str) -> Raw:
-    """`canonical_number`, ready to be written into JSON as a number. Fits as a decoder's `float_hook`."""
+    """Return the canonical text as a raw JSON number. Can be used as the `float_hook` of a decoder."""
     return Raw(canonical_number(text).encode())
 
 
 def number_keeping_decoder(float_hook: Callable[[str], Any] = Raw) -> msgspec.json.Decoder[Any]:
-    """A decoder that hands the text of every number with a point or an exponent to `float_hook`."""
+    """Return a decoder that passes the text of every number with a point or an exponent to `float_hook`."""
     return msgspec.json.Decoder(float_hook=float_hook)
 
 
@@ -116,13 +116,13 @@ def _decimal(text: str) -> Decimal:
     return Decimal(text)
 
 
-#: Reads any JSON value, numbers with a point or an exponent as exact `Decimal`. Raises `ValueError`, `RecursionError`
-#: or `ArithmeticError` for what is none.
+#: Decode any JSON value; numbers with a point or an exponent become exact `Decimal`. Raises `ValueError`,
+#: `RecursionError` or `ArithmeticError` for invalid JSON.
 exact_json: Final = number_keeping_decoder(_decimal).decode
 
 
 def plain_json(value: Any) -> Any:
-    """`value` with Decimals as JSON numbers, for what is kept as free JSON."""
+    """Return a copy of a decoded JSON value with each `Decimal` as a float, for free-form JSON such as metadata."""
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, dict):

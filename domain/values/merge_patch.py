@@ -7,9 +7,9 @@ from typing import Any
 
 
 def merge_patched(target: object, patch: Mapping[str, Any]) -> dict[str, Any]:
-    """`target` with `patch` merged in: null takes a member away, objects merge, anything else replaces.
+    """Return `target` with `patch` merged in: null removes a member, objects merge, any other value replaces.
 
-    `target` stays as it is; one that is no object counts as empty.
+    `target` is not changed; one that is not an object counts as empty.
     """
     merged: dict[str, Any] = dict(target) if isinstance(target, Mapping) else {}
     for name, value in patch.items():

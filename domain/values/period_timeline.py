@@ -1,4 +1,4 @@
-"""Periods of someone whose period policy changed: closed periods keep their bounds, the open one is cut again."""
+"""The periods of a customer whose period policy changes: closed periods keep their bounds, the open one is redrawn."""
 
 from __future__ import annotations
 
@@ -12,41 +12,43 @@ from domain.values.periods import MICROSECOND, USAGE_TIME_MIN, Interval, PeriodP
 
 
 class PolicySegment(msgspec.Struct, frozen=True):
-    """`policy` is in force from `effective_from` on, until the next segment."""
+    """A period policy in force from `effective_from` on, until the next segment."""
 
     effective_from: datetime
     policy: PeriodPolicy
 
 
 class _Piece(msgspec.Struct, frozen=True):
-    """From the boundary `start` on (None: since ever) periods are those of `policy`, cut at both ends of the piece."""
+    """A stretch of time with the periods of one policy, cut off at both ends; `start` None: unbounded."""
 
     start: datetime | None
     policy: PeriodPolicy
 
 
 class PeriodTimeline:
-    """A partition of all time into periods, from one or more segments in any order.
+    """A partition of all time into periods, built from one or more segments in any order.
 
-    The first segment's policy also rules all time before it. At a later segment's `effective_from` c, the new
-    policy's period that holds c starts at its own start, but not before the end of the last period that closed
-    between the first segment and c; what that leaves of the old open period is a closed period of its own.
-    Of segments with an equal `effective_from` the last one given stands.
+    1. The policy of the first segment also applies to all time before it.
+    2. A later segment takes effect at its `effective_from` c. The first period of the new policy is the one that
+       contains c. It starts at its own start, but not before the end of the last period that closed between the first
+       segment and c.
+    3. What remains of the old open period before that start becomes a closed period of its own.
+    4. Of segments with an equal `effective_from` the last one given wins.
     """
 
     def __init__(self, segments: Sequence[PolicySegment]) -> None:
         if not segments:
-            raise ValueError("a timeline has at least one segment")
+            raise ValueError("a period timeline needs at least one segment")
         by_start = {segment.effective_from: segment for segment in segments}
         first, *later = (by_start[instant] for instant in sorted(by_start))
         self._first_effective = first.effective_from
         self._pieces = [_Piece(None, first.policy)]
         self._starts: list[datetime] = []  # of every piece but the first
         for segment in later:
-            self._change(segment)
+            self._apply_segment(segment)
 
     def containing(self, instant: datetime) -> Interval:
-        """The period that holds `instant`."""
+        """Return the period that contains `instant`."""
         index = bisect_right(self._starts, instant)
         piece = self._pieces[index]
         period = period_containing(piece.policy, instant)
@@ -58,19 +60,19 @@ class PeriodTimeline:
         return Interval(start, end)
 
     def before(self, period: Interval) -> Interval:
-        """The period that ends where `period` starts."""
+        """Return the period that ends where `period` starts."""
         return self.containing(period.start - MICROSECOND)
 
     def after(self, period: Interval) -> Interval:
-        """The period that starts where `period` ends."""
+        """Return the period that starts where `period` ends."""
         return self.containing(period.end)
 
     def last(self, count: int, until: datetime) -> list[Interval]:
-        """Up to `count` periods that ended at or before `until`, newest first; none that ended before 1980."""
+        """Return up to `count` periods that ended at or before `until`, newest first; none that ended before 1980."""
         return [period for period, _ in zip(self._ended(until), range(count), strict=False)]
 
     def within(self, span: Interval) -> Iterator[Interval]:
-        """Every period that shares an instant with `span`, oldest first, whole."""
+        """Yield every period that overlaps `span`, oldest first, with its full bounds."""
         period = self.containing(span.start)
         while period.start < span.end:
             yield period
@@ -82,11 +84,11 @@ class PeriodTimeline:
             period = self.before(period)
             yield period
 
-    def _change(self, segment: PolicySegment) -> None:
-        """Re-cut from the open period on. The periods before `start` stay as they are."""
+    def _apply_segment(self, segment: PolicySegment) -> None:
+        """Redraw the open period and all later ones by the segment's policy; earlier periods keep their bounds."""
         open_start = self.containing(segment.effective_from).start
         start = period_containing(segment.policy, segment.effective_from).start
-        if open_start > self._first_effective:  # a period closed since there are policies
+        if open_start > self._first_effective:  # a period closed since the first segment took effect
             start = max(start, open_start)
         while self._starts and self._starts[-1] >= start:
             self._starts.pop()

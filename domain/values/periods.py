@@ -1,14 +1,16 @@
-"""Periods as a pure function of (policy, instant): which stretch of time an instant belongs to.
+"""Periods as a pure function of (policy, instant): the bounds of the period that contains the instant.
 
-Every boundary is computed from the anchor (or from 1970), never from the boundary before it: 31 January,
-28 February, 31 March. Wall times become instants by one rule everywhere: a wall time that a clock change
-skipped moves forward by the gap, one that happens twice is the first.
+Every boundary is computed from the anchor (or from 1970), never from the previous boundary: 31 January,
+28 February, 31 March. Wall times are converted to instants by one rule everywhere: a wall time that a clock
+change skipped moves forward by the gap; of a wall time that occurs twice the first is meant.
 
-Calendar periods of a day and longer start at local midnight, on multiples counted from 1970-01-01 (weeks:
-from the Monday before). Shorter ones that divide 24 hours restart at every local midnight; on a day that
-is not 24 hours long, those that divide an hour too are exact elapsed time from midnight, the others stand
-on the marks of the wall clock (12h: midnight and noon, 24h: the day). All that do not divide 24 hours are
-exact elapsed time from 1970-01-01T00:00Z.
+Boundaries of calendar periods:
+
+- A day and longer: local midnight, at multiples counted from 1970-01-01 (weeks: from the Monday before).
+- Shorter, and a divisor of 24 hours: counted anew from every local midnight. On a day that is not 24 hours long,
+  divisors of an hour are exact elapsed time from midnight; the others follow the wall clock (12h: midnight and
+  noon, 24h: the day).
+- Elapsed time that does not divide 24 hours: exact multiples from 1970-01-01T00:00Z.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from domain.values.instants import EPOCH
 Alignment = Literal["calendar", "anchored"]
 
 MICROSECOND: Final = timedelta(microseconds=1)
-#: Usage has times from here on; a period that ended before holds none.
+#: The earliest time of a usage event; a period that ended before contains no usage.
 USAGE_TIME_MIN: Final = datetime(1980, 1, 1, tzinfo=UTC)
 ANCHOR_MIN: Final = EPOCH
 ANCHOR_LIMIT: Final = datetime(2200, 1, 1, tzinfo=UTC)
@@ -44,33 +46,36 @@ _NOTHING: Final = timedelta(0)
 
 
 class Interval(msgspec.Struct, frozen=True):
-    """[start, end), two aware instants in UTC; never empty."""
+    """A half-open interval [start, end) of two aware instants in UTC; never empty."""
 
     start: datetime
     end: datetime
 
     def __post_init__(self) -> None:
         if not self.start < self.end:
-            raise InvalidInput("end", "is after the start")
+            raise InvalidInput("end", "must be after the start")
 
     @property
     def length(self) -> timedelta:
+        """The elapsed time from start to end."""
         return self.end - self.start
 
     def contains(self, instant: datetime) -> bool:
+        """Whether `instant` is in the interval."""
         return self.start <= instant < self.end
 
     def intersect(self, other: Interval) -> Interval | None:
-        """What both have in common; None when that is nothing."""
+        """Return the overlap with another interval; None when there is none."""
         start, end = max(self.start, other.start), min(self.end, other.end)
         return Interval(start, end) if start < end else None
 
 
 class PeriodPolicy(msgspec.Struct, frozen=True):
-    """How time is cut into periods.
+    """A policy that divides time into periods.
 
-    calendar: `anchor` and `first_end` are not used. anchored: one period starts at `anchor`; with `first_end`
-    that one ends there, and later ones run by `duration` from `first_end` (earlier ones backward from `anchor`).
+    calendar: `anchor` and `first_end` are not used. anchored: one period starts at `anchor`. With `first_end` that
+    period ends there and later ones are counted by `duration` from `first_end`; earlier ones are always counted back
+    from `anchor`.
     """
 
     duration: Duration
@@ -83,23 +88,23 @@ class PeriodPolicy(msgspec.Struct, frozen=True):
         if self.alignment == "calendar":
             return
         if self.anchor is None:
-            raise InvalidInput("anchor", "is needed when periods are anchored")
+            raise InvalidInput("anchor", "is required when periods are anchored")
         for field, instant in (("anchor", self.anchor), ("first_end", self.first_end)):
             _check_anchor(field, instant)
         if self.first_end is not None and self.first_end <= self.anchor:
-            raise InvalidInput("first_end", "is after the anchor")
+            raise InvalidInput("first_end", "must be after the anchor")
 
 
 def zone_named(name: str, field: str = "time_zone") -> ZoneInfo:
-    """The IANA time zone with exactly this name; `InvalidInput` for any other text, paths included."""
+    """Return the IANA time zone with exactly this name; `InvalidInput` for any other text, paths included."""
     if name not in zone_names():
-        raise InvalidInput(field, "is the name of an IANA time zone, such as Europe/Berlin")
+        raise InvalidInput(field, "must be the name of an IANA time zone, such as Europe/Berlin")
     return ZoneInfo(name)
 
 
 @cache
 def zone_names() -> frozenset[str]:
-    """The names of all IANA time zones, the same on every machine (as packaged in tzdata)."""
+    """Return the names of all IANA time zones, from the tzdata package so that they are the same on every machine."""
     return frozenset(files("tzdata").joinpath("zones").read_text().split())
 
 
@@ -110,22 +115,22 @@ def period_policy(
     anchor: datetime | None = None,
     first_end: datetime | None = None,
 ) -> PeriodPolicy:
-    """The policy that these stored values mean; `InvalidInput` for the first one that is wrong."""
+    """Return the policy of these stored values; `InvalidInput` for the first one that is wrong."""
     return PeriodPolicy(parse_duration(duration), alignment_named(alignment), zone_named(zone), anchor, first_end)
 
 
 def alignment_named(name: str, field: str = "alignment") -> Alignment:
-    """`InvalidInput` naming `field` for anything but the two alignments."""
+    """Return `name` as an alignment; `InvalidInput` naming `field` for any other text."""
     match name:
         case "calendar" | "anchored":
             return name
         case _:
-            raise InvalidInput(field, "is 'calendar' or 'anchored'")
+            raise InvalidInput(field, "must be 'calendar' or 'anchored'")
 
 
 def period_containing(policy: PeriodPolicy, instant: datetime) -> Interval:
-    """The period of `policy` that holds `instant`, exact to the microsecond, in constant time."""
-    if policy.alignment == "anchored" and policy.anchor is not None:  # never None then: held by PeriodPolicy
+    """Return the period of `policy` that contains `instant`, exact to the microsecond, in constant time."""
+    if policy.alignment == "anchored" and policy.anchor is not None:  # PeriodPolicy guarantees the anchor
         return _anchored_period(policy, policy.anchor.astimezone(UTC), instant)
     elapsed = policy.duration.elapsed
     if elapsed is None:
@@ -136,12 +141,12 @@ def period_containing(policy: PeriodPolicy, instant: datetime) -> Interval:
 
 
 def next_period(policy: PeriodPolicy, period: Interval) -> Interval:
-    """The period that starts where `period` ends."""
+    """Return the period that starts where `period` ends."""
     return period_containing(policy, period.end)
 
 
 def previous_period(policy: PeriodPolicy, period: Interval) -> Interval:
-    """The period that ends where `period` starts."""
+    """Return the period that ends where `period` starts."""
     return period_containing(policy, period.start - MICROSECOND)
 
 
@@ -149,9 +154,9 @@ def _check_anchor(field: str, instant: datetime | None) -> None:
     if instant is None:
         return
     if instant.tzinfo is None:
-        raise InvalidInput(field, "has a time zone")
+        raise InvalidInput(field, "must have a time zone")
     if not ANCHOR_MIN <= instant < ANCHOR_LIMIT:
-        raise InvalidInput(field, f"is between {ANCHOR_MIN.year} and {ANCHOR_LIMIT.year}")
+        raise InvalidInput(field, f"must be between {ANCHOR_MIN.year} and {ANCHOR_LIMIT.year}")
 
 
 def _anchored_period(policy: PeriodPolicy, anchor: datetime, instant: datetime) -> Interval:
@@ -164,7 +169,7 @@ def _anchored_period(policy: PeriodPolicy, anchor: datetime, instant: datetime) 
 
 
 def _period_from(origin: datetime, policy: PeriodPolicy, instant: datetime) -> Interval:
-    """The period holding `instant` when one starts at `origin`."""
+    """Return the period containing `instant` when one period starts at `origin`."""
     elapsed = policy.duration.elapsed
     if elapsed is not None:
         return _elapsed_period(origin, elapsed, instant)
@@ -179,9 +184,9 @@ def _elapsed_period(origin: datetime, length: timedelta, instant: datetime) -> I
 def _wall_period(
     origin: datetime, duration: Duration, zone: ZoneInfo, instant: datetime, origin_instant: datetime | None = None
 ) -> Interval:
-    """The period holding `instant` among those that start at whole steps of the wall clock from `origin`.
+    """Return the period containing `instant` among those that start at whole wall-clock steps from `origin`.
 
-    `origin_instant`: the exact start of period 0, which may be the second of two equal wall times.
+    `origin_instant` is the exact start of period 0, which may be the second occurrence of a repeated wall time.
     """
 
     def boundary(index: int) -> datetime:
@@ -193,7 +198,10 @@ def _wall_period(
 
 
 def _period_near(boundary: Callable[[int], datetime], guess: int, instant: datetime) -> Interval:
-    """The period holding `instant`; `guess` may be a step or two off (month ends, clock changes, skipped days)."""
+    """Return the period containing `instant`; the index `guess` may be a step or two off.
+
+    Month ends, clock changes and skipped days make the estimate inexact.
+    """
     start, end = boundary(guess), boundary(guess + 1)
     while instant < start:
         guess -= 1
@@ -205,7 +213,7 @@ def _period_near(boundary: Callable[[int], datetime], guess: int, instant: datet
 
 
 def _stepped(origin: datetime, duration: Duration, steps: int) -> datetime:
-    """The wall time `steps` durations after `origin`, on the last day of a month that is too short."""
+    """Return the wall time `steps` durations after `origin`; in a month that is too short, on its last day."""
     match duration.unit:
         case "mo" | "y":
             months = _months(duration) * steps + origin.year * 12 + origin.month - 1
@@ -236,7 +244,7 @@ def _calendar_origin(duration: Duration) -> datetime:
 
 
 def _bucket_of_day(zone: ZoneInfo, length: timedelta, instant: datetime) -> Interval:
-    """The bucket holding `instant` among those of `length`, a divisor of 24 hours, from local midnight on."""
+    """Return the period containing `instant` among those of `length` (a divisor of 24 hours) from local midnight."""
     day = _wall_period(_FIRST_DAY, Duration(1, "d"), zone, instant)
     if day.length == _DAY or _HOUR % length == _NOTHING:
         bucket = _elapsed_period(day.start, length, instant)
@@ -253,5 +261,5 @@ def _wall_time(instant: datetime, zone: ZoneInfo) -> datetime:
 
 
 def _instant_of_wall(wall: datetime, zone: ZoneInfo) -> datetime:
-    """fold 0 is the module's rule: forward by the gap, the first of two."""
+    """Convert a wall time by the rule of this module, which is fold=0: forward by the gap, the first of two."""
     return wall.replace(tzinfo=zone, fold=0).astimezone(UTC)

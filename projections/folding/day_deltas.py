@@ -1,10 +1,10 @@
-"""What usage adds to the days, in arrays: the deltas of one fold step, one customer's beside each other. Pure.
+"""Deltas of the daily usage rollup made by one fold step, as arrays grouped by customer. Pure.
 
-1. Rows that are closed already add nothing.
-2. The others are put in order of customer, day and kind.
-3. Each run of equal ones becomes one delta: what adds up is added up, of the instants the least and the greatest.
+1. Leave out rows that are already closed: they add nothing.
+2. Sort the others by customer, day and kind (event type, provider and model).
+3. Make each run of equal keys one delta: sums of all quantities, and the first and last event time.
 
-Everything is a 64-bit integer, cost in picodollars. A step whose sums might not fit into one is not for arrays.
+Every value is a 64-bit integer, cost in picodollars. A step whose sums might not fit into 64 bits gets no arrays.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from projections.arrow_columns import (
     words_of_integers,
 )
 
-#: The columns of `DayDeltas.values`; between `EVENTS` and `UNKNOWN` is what adds up.
+#: The columns of `DayDeltas.values`; those from `EVENTS` to `UNKNOWN` are sums.
 DAY, KIND, EVENTS, FIRST_TOKENS, COST, UNKNOWN, FIRST, LAST = 0, 1, 2, 3, 8, 9, 10, 11
 VALUES: Final = 12
-#: `FIRST` and `LAST` of a delta that takes away.
+#: `FIRST` and `LAST` of a delta that subtracts usage.
 NO_FIRST, NO_LAST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
-#: Sums stay below it by their approximate size, and so within 64 bits.
+#: Limit of sums computed in floating point; below it the exact sums fit into 64 bits.
 SUM_LIMIT: Final = float(2**62)
 
 _DAY_US: Final = 86_400_000_000
@@ -40,9 +40,10 @@ _UNKNOWN_COST: Final = "unknown"
 
 
 class DayDeltas(msgspec.Struct, frozen=True):
-    """`values`: a row of `VALUES` integers per delta, days and instants as days and microseconds since 1970.
+    """Changes of the daily rollup. `values`: a matrix with one row of `VALUES` integers per delta.
 
-    The deltas of `customers[n]` (ascending), in the scope `scopes[n]`, are the rows `starts[n]` to `starts[n + 1]`.
+    Days and instants are days and microseconds since 1970. The deltas of `customers[n]` (ascending), in the scope
+    `scopes[n]`, are the rows `starts[n]` to `starts[n + 1]`.
     """
 
     scopes: Ints
@@ -52,11 +53,11 @@ class DayDeltas(msgspec.Struct, frozen=True):
 
 
 def deltas_of_rows(rows: pa.Table) -> DayDeltas | None:
-    """What usage rows, as `usage_rows` makes them, add to the days; None when sums might not fit."""
+    """The deltas of usage rows (as made by `usage_rows`); None when their sums might not fit into 64 bits."""
     holds = np.asarray(column(rows, "closed_at").is_null(), dtype=bool)
     held = rows if holds.all() else rows.filter(pa.array(holds))
-    added = _added(held)
-    if added is None:
+    sums = _summable_columns(held)
+    if sums is None:
         return None
     customers, kinds = integers(held, "customer_key"), integers(held, "kind_key")
     times = integers(held, "time")
@@ -66,8 +67,8 @@ def deltas_of_rows(rows: pa.Table) -> DayDeltas | None:
     starts = _run_starts(customers, days, kinds)
     values = np.empty((len(starts), VALUES), dtype=np.int64)
     values[:, DAY], values[:, KIND] = days[starts], kinds[starts]
-    for place, numbers in added.items():
-        values[:, place] = np.add.reduceat(numbers[order], starts) if len(starts) else 0
+    for index, numbers in sums.items():
+        values[:, index] = np.add.reduceat(numbers[order], starts) if len(starts) else 0
     values[:, EVENTS] = np.diff(np.append(starts, len(order)))
     if len(starts):
         values[:, FIRST], values[:, LAST] = np.minimum.reduceat(times, starts), np.maximum.reduceat(times, starts)
@@ -75,18 +76,18 @@ def deltas_of_rows(rows: pa.Table) -> DayDeltas | None:
 
 
 def by_customer(scopes: Ints, customers: Ints, values: Ints) -> DayDeltas:
-    """Deltas in order of their customers; scope and customer are told of each delta."""
+    """Group deltas by customer. The arguments have one row per delta, in ascending order of customer."""
     starts = _run_starts(customers)
     return DayDeltas(scopes[starts], customers[starts], np.append(starts, len(customers)), values)
 
 
 def sums_fit(columns: Ints) -> bool:
-    """Whether every column of a matrix adds up within 64 bits, for certain."""
+    """Whether the sum of every column of a matrix is certain to fit into 64 bits."""
     return bool((np.abs(columns.astype(np.float64)).sum(axis=0) < SUM_LIMIT).all())
 
 
 def delta_table(deltas: DayDeltas) -> pa.Table:
-    """The deltas as rows of the store's days."""
+    """The deltas as an Arrow table with the columns of the daily rollup."""
     counts = np.diff(deltas.starts)
     values = deltas.values
     everywhere = np.ones(len(values), dtype=bool)
@@ -101,25 +102,25 @@ def delta_table(deltas: DayDeltas) -> pa.Table:
         "first_time": pa.array(values[:, FIRST]).cast(INSTANT),
         "last_time": pa.array(values[:, LAST]).cast(INSTANT),
     }
-    columns |= {name: pa.array(values[:, FIRST_TOKENS + place]) for place, name in enumerate(TOKEN_COLUMNS)}
+    columns |= {name: pa.array(values[:, FIRST_TOKENS + index]) for index, name in enumerate(TOKEN_COLUMNS)}
     return pa.table(columns)
 
 
-def _added(rows: pa.Table) -> dict[int, Ints] | None:
-    """What adds up, but for the number of events, by the column it goes to."""
+def _summable_columns(rows: pa.Table) -> dict[int, Ints] | None:
+    """The quantities to sum (all but the number of events), by their column in `DayDeltas.values`."""
     origins, names = codes(rows, "cost_origin")
     unknown = origins == (names.index(_UNKNOWN_COST) if _UNKNOWN_COST in names else -2)
     cost = picodollars(column(rows, "cost_usd"))
     if cost is None:
         return None
-    tokens = {FIRST_TOKENS + place: integers(rows, name) for place, name in enumerate(TOKEN_COLUMNS)}
+    tokens = {FIRST_TOKENS + index: integers(rows, name) for index, name in enumerate(TOKEN_COLUMNS)}
     if not sums_fit(np.column_stack([cost, *tokens.values()])):
         return None
     return tokens | {COST: cost, UNKNOWN: unknown.astype(np.int64)}
 
 
 def picodollars(cost: pa.Array) -> Ints | None:
-    """Costs as 64-bit integers, 0 where there is none; None when one is too large for that."""
+    """Costs as 64-bit integers in picodollars, 0 for null; None when one does not fit into 64 bits."""
     words = decimal_words(cost)
     words[np.asarray(cost.is_null(), dtype=bool)] = 0
     low, high = (np.ascontiguousarray(words[:, half]).view(np.int64) for half in (0, 1))
@@ -127,7 +128,7 @@ def picodollars(cost: pa.Array) -> Ints | None:
 
 
 def _order(customers: Ints, days: Ints, kinds: Ints) -> Ints:
-    """The order by customer, day and kind; by one number for all three, where they fit into it."""
+    """The sort order by customer, day and kind; sorts by one combined integer where that fits into 64 bits."""
     if not len(customers):
         return np.zeros(0, dtype=np.int64)
     first = int(days.min())
@@ -138,7 +139,7 @@ def _order(customers: Ints, days: Ints, kinds: Ints) -> Ints:
 
 
 def _run_starts(*keys: Ints) -> Ints:
-    """Where each run of rows with equal keys begins."""
+    """The first row of each run of rows with equal keys."""
     if not len(keys[0]):
         return np.zeros(0, dtype=np.int64)
     changed: Bools = np.zeros(len(keys[0]), dtype=bool)

@@ -1,4 +1,7 @@
-"""Reading back from the log what a locator points to: settles suspects exactly, and finds what a void means."""
+"""Read usage events back from the log by locator.
+
+The identity index knows hashes only: reading the event itself confirms a match, and finds the event that a void names.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ BLOCKS_KEPT_MAX: Final = 16
 
 
 class LocatedEvent(msgspec.Struct, frozen=True):
-    """Whose event stands at a locator."""
+    """The identity and the customer of the event at a locator."""
 
     locator: int
     scope: Scope
@@ -31,14 +34,14 @@ class LocatedEvent(msgspec.Struct, frozen=True):
 
 
 class EventLookup:
-    """Events of the log by locator. Keeps the last few decoded blocks."""
+    """Reads events of the log by locator. Caches the last `BLOCKS_KEPT_MAX` decoded blocks."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
         self._blocks: OrderedDict[int, tuple[Scope, pa.RecordBatch]] = OrderedDict()
 
     def at(self, locator: int) -> LocatedEvent:
-        """The event at a locator; `LogCorrupted` when there is no block."""
+        """The event at a locator. `LogCorrupted` when there is no usage block at its position."""
         scope, typed = self._block(position_of(locator))
         row = row_of(locator)
         source, event_id, subject = (typed.column(name)[row].as_py() for name in ("source", "id", "subject"))
@@ -47,7 +50,7 @@ class EventLookup:
     def find(
         self, index: IdentityIndex, hash_seed: int, scope: Scope, source: str, event_id: str
     ) -> LocatedEvent | None:
-        """The event that was counted under an identity, if one was."""
+        """The event counted under an identity; None when none was."""
         hashed = np.array([identity_hash(hash_seed, scope, source, event_id)], dtype=np.uint64)
         for _, locator in index.lookup(hashed).of_row(0):
             event = self.at(locator)

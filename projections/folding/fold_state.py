@@ -1,6 +1,6 @@
-"""What the fold keeps in memory between transactions: surrogate keys, known prices, voids that wait for their event.
+"""The state that the fold keeps in memory between transactions: surrogate keys, prices, and voids without an event yet.
 
-All of it is derived from the read store and reloaded from there after a failed transaction.
+All of it is derived from the read store and loaded again from there after a failed transaction.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from domain.log.chain import CHAIN_START
 from domain.scope import Scope
 from projections.folding.price_book import PriceBook
 
-type_key = tuple[str, str | None, str | None]
+#: Event type, provider and model.
+SeriesKey = tuple[str, str | None, str | None]
 
 
 class NewKeys(msgspec.Struct):
-    """Surrogates given in the open transaction, to be stored with it."""
+    """Surrogate keys assigned in the open transaction, to be stored with it."""
 
     scopes: list[tuple[int, Scope]] = msgspec.field(default_factory=list)
     kinds: list[tuple[int, str, str | None, str | None]] = msgspec.field(default_factory=list)
@@ -25,7 +26,10 @@ class NewKeys(msgspec.Struct):
 
 
 class FoldState:
-    """Surrogate keys are given as the fold meets what they stand for; nothing that is shown depends on their order."""
+    """The in-memory state of one fold, up to `position`.
+
+    Surrogate keys are assigned in the order in which the fold meets their owners; no answer depends on that order.
+    """
 
     def __init__(self) -> None:
         self.log_id = ""
@@ -34,19 +38,20 @@ class FoldState:
         self.running_hash = CHAIN_START
         self.recorded_at: datetime | None = None
         self.scope_keys: dict[Scope, int] = {}
-        self.kind_keys: dict[type_key, int] = {}
+        self.kind_keys: dict[SeriesKey, int] = {}
         self.customer_keys: dict[tuple[int, str], int] = {}
         self.prices = PriceBook()
-        # Identities whose last correction is a void and that have no event yet.
+        # Identities (scope key, source, id) whose last correction is a void and that have no event yet.
         self.waiting_voids: set[tuple[int, str, str]] = set()
         self.new = NewKeys()
 
     def take_new_keys(self) -> NewKeys:
-        """What was given since the last call."""
+        """The keys assigned since the last call."""
         new, self.new = self.new, NewKeys()
         return new
 
     def scope_key(self, scope: Scope) -> int:
+        """The key of a scope, assigned at first use."""
         key = self.scope_keys.get(scope)
         if key is None:
             key = self.scope_keys[scope] = len(self.scope_keys) + 1
@@ -54,6 +59,7 @@ class FoldState:
         return key
 
     def kind_key(self, event_type: str, provider: str | None, model: str | None) -> int:
+        """The key of a series (event type, provider, model), assigned at first use."""
         kind = (event_type, provider, model)
         key = self.kind_keys.get(kind)
         if key is None:
@@ -62,14 +68,17 @@ class FoldState:
         return key
 
     def customer_key(self, scope_key: int, customer_id: str, position: int) -> int:
-        """The key of a customer; a new one is first seen at the least `position` of the transaction that gives it."""
+        """The key of a customer, assigned at first use.
+
+        The first position of a new customer is the lowest `position` given in the transaction that assigns its key.
+        """
         name = (scope_key, customer_id)
         key = self.customer_keys.get(name)
         if key is None:
             key = self.customer_keys[name] = len(self.customer_keys) + 1
             self.new.customers.append((key, scope_key, customer_id, position))
         elif self.new.customers and key >= self.new.customers[0][0]:
-            place = key - self.new.customers[0][0]
-            if position < self.new.customers[place][3]:
-                self.new.customers[place] = (key, scope_key, customer_id, position)
+            index = key - self.new.customers[0][0]
+            if position < self.new.customers[index][3]:
+                self.new.customers[index] = (key, scope_key, customer_id, position)
         return key

@@ -1,4 +1,4 @@
-"""The prices known at a log position: tenants' own before list prices, each valid from an instant on."""
+"""Effective-dated prices known at a log position: a tenant's own prices, then list prices."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from domain.values.instants import epoch_microseconds
 from domain.values.money import COST_DECIMALS, USD_LIMIT
 
 _EVER = datetime(1, 1, 1, tzinfo=UTC)
-#: A cost is below this, whoever it comes from, so that no sum of a read store can overflow.
+#: Every cost, given or computed, is below this limit, so that no sum of a read store can overflow.
 _PICODOLLARS_LIMIT: Final = int(USD_LIMIT) * 10**COST_DECIMALS
 
 
 class KnownPrice(msgspec.Struct, frozen=True):
-    """One priced stretch of time: from `effective_from` until the next of its list."""
+    """A price valid from `effective_from` until the next price of the same list."""
 
     effective_from: datetime
     position: int
@@ -29,10 +29,10 @@ class KnownPrice(msgspec.Struct, frozen=True):
 
 
 class PriceBook:
-    """Which price applied to an event, as known so far. `scope_key` None holds list prices.
+    """The prices folded so far, by scope, provider and model. `scope_key` None stands for list prices.
 
-    A scope's own price applies from its `effective_from`; before the first of them the list price does.
-    Of two with the same `effective_from` the one set later (at the higher position) stands.
+    A scope's own price applies from its `effective_from` on; before the first of them the list price applies.
+    Of two prices with the same `effective_from` the one at the higher position wins.
     """
 
     def __init__(self) -> None:
@@ -41,19 +41,17 @@ class PriceBook:
     def add(
         self, scope_key: int | None, provider: str, model: str, position: int, versions: tuple[PriceVersion, ...]
     ) -> None:
+        """Add the versions that the log record at `position` set."""
         known = self._known.setdefault((scope_key, provider, model), [])
         known.extend(KnownPrice(version.effective_from or _EVER, position, version) for version in versions)
         known.sort(key=lambda price: (price.effective_from, price.position))
 
-    def has(self, scope_key: int, provider: str, model: str) -> bool:
-        return (scope_key, provider, model) in self._known or (None, provider, model) in self._known
-
     def choose(
         self, scope_key: int, provider: str, model: str, times_us: npt.NDArray[np.int64]
     ) -> list[tuple[KnownPrice, npt.NDArray[np.intp]]]:
-        """Each price that applies to some of these event times, with the indexes of those.
+        """Each price that applies to some of these event times, with the indexes of those times.
 
-        Times without a price are in none.
+        The index of a time without a price appears nowhere.
         """
         chosen: list[tuple[KnownPrice, npt.NDArray[np.intp]]] = []
         open_indexes: npt.NDArray[np.intp] = np.arange(len(times_us), dtype=np.intp)
@@ -62,11 +60,13 @@ class PriceBook:
             if not known or not len(open_indexes):
                 continue
             starts = np.array([epoch_microseconds(price.effective_from) for price in known], dtype=np.int64)
-            places = np.searchsorted(starts, times_us[open_indexes], side="right") - 1
+            current = np.searchsorted(starts, times_us[open_indexes], side="right") - 1
             chosen.extend(
-                (known[place], open_indexes[places == place]) for place in np.unique(places).tolist() if place >= 0
+                (known[number], open_indexes[current == number])
+                for number in np.unique(current).tolist()
+                if number >= 0
             )
-            open_indexes = open_indexes[places < 0]
+            open_indexes = open_indexes[current < 0]
         return chosen
 
     def costs(
@@ -77,14 +77,14 @@ class PriceBook:
         times_us: npt.NDArray[np.int64],
         tokens: Sequence[TokenColumn],
     ) -> Iterator[tuple[int, npt.NDArray[np.intp], Picodollars]]:
-        """What events cost: (position of the price, indexes of events, their costs), each index at most once.
+        """Costs of events as (position of the price, indexes of events, their costs), each index at most once.
 
-        `tokens` in the order of `block_costs`. An event without a price, or whose cost would be 10^15 USD or more, is
-        in none: its cost stays unknown.
+        `tokens`: the token columns in the order of `block_costs`. An event without a price, or with a cost of 10^15 USD
+        or more, is left out: its cost stays unknown.
         """
         for price, indexes in self.choose(scope_key, provider, model, times_us):
             costs = block_costs(price.version, *(column[indexes] for column in tokens))
             if isinstance(costs, list):
-                possible = [place for place, cost in enumerate(costs) if cost < _PICODOLLARS_LIMIT]
-                indexes, costs = indexes[possible], [costs[place] for place in possible]
+                possible = [number for number, cost in enumerate(costs) if cost < _PICODOLLARS_LIMIT]
+                indexes, costs = indexes[possible], [costs[number] for number in possible]
             yield price.position, indexes, costs

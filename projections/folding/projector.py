@@ -1,19 +1,19 @@
-"""The projector: reads the log in position order and folds it into the read store, one transaction a step.
+"""The projector: reads the log in position order and folds it into the read store, one transaction per step.
 
-A step takes what comes next in the log, as far as it can be folded together: usage batches, and lifecycle events that
-change nothing about them (of customers, budgets, sources, honoured commands); or lifecycle events only:
+A step takes the next records of the log that can be folded together: either usage batches and those lifecycle events
+that do not affect them (of customers, budgets, sources and honoured commands), or lifecycle events only:
 
-1. Read the next records, within `step_records_max` and `step_events_max`.
+1. Read the next records, within `STEP_RECORDS_MAX` and `step_events_max`.
 2. Begin a transaction of the read store.
-3. Usage: resolve identities against the index, write rows, days and outcomes.
+3. Usage: resolve identities against the index; write rows, days and outcomes.
    Then lifecycle: apply one event after the other.
-4. Write the records themselves with the running hash, new surrogate keys, and the position reached. Commit.
-5. Only now add the claims to the identity index, so that it is never ahead of the read store.
-6. Tell whoever listens to lifecycle events, then whoever waits for this position.
+4. Write one row per record with its running hash, the new surrogate keys, and the checkpoint. Commit.
+5. Only then add the claims to the identity index, so that it is never ahead of the read store.
+6. Notify the listener of lifecycle events, then the threads that wait for this position.
 
-A crash repeats a step as a whole or not at all. A step that fails is rolled back, its reason is kept in
-`failure`, and the fold stands still at its position until the next attempt: it never skips a record. What fails after
-the commit (5, 6) is done first at the next attempt: no record is folded by an index that lacks claims.
+After a crash a step is repeated as a whole or not at all. A step that fails is rolled back, its reason is kept in
+`failure`, and the fold stays at its position until the next attempt: it never skips a record. When 5 or 6 fails, the
+next attempt completes it first: no record is folded with an index that lacks claims.
 """
 
 from __future__ import annotations
@@ -34,32 +34,37 @@ from domain.log.chain import chain
 from domain.log.event_codec import decode_lifecycle
 from domain.log.records import USAGE_BATCH_TOPIC, EventLog, LogRecord
 from domain.scope import Scope
-from domain.usage.locators import locator_of
 from domain.usage.outcomes import OUTCOMES
 from domain.values.instants import naive
-from projections.arrow_columns import column, unsigned
-from projections.duckdb.storage.storage_errors import storage_refusal
-from projections.duckdb.writing.fold_store import DuckDBFoldStore
+from projections.arrow_columns import column
 from projections.folding.event_lookup import EventLookup
-from projections.folding.fold_store import SourceMoved
+from projections.folding.fold_store import FoldStore, SourceProgress
 from projections.folding.lifecycle_events import LifecycleFolder
-from projections.folding.usage_blocks import FoldBlock, Laid, lay, outcome_rows, received_rows, usage_rows
+from projections.folding.step_planning import count_within, foldable_together
+from projections.folding.usage_blocks import (
+    FoldBlock,
+    StepRows,
+    concatenate_blocks,
+    outcome_rows,
+    received_rows,
+    usage_rows,
+)
 from projections.identity.entries import NO_U64, U64
 from projections.identity.index import IdentityIndex
 from projections.identity.resolution import OUTCOME_OF_CODE, Resolution, resolve
+from projections.storage_errors import storage_refusal
 
 STEP_RECORDS_MAX: Final = 256
 STEP_EVENTS_MAX: Final = 40_000
-#: Of small records so many are read for one step.
+#: Records read for one step when they are small.
 STEP_SMALL_RECORDS_MAX: Final = 4_096
-#: Topics of lifecycle events that fold alike before or after usage: who a customer is says nothing of what it used.
-_BESIDE_USAGE: Final = ("customer.", "budget.", "source.", "command.")
+
 
 Listener = Callable[[Sequence[LifecycleEvent]], None]
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    """What `log_records` keeps of one record."""
+    """The row of one record in `log_records`. `counts`: events by outcome."""
 
     recorded_at: datetime
     scope_key: int | None
@@ -67,7 +72,7 @@ class _Entry(msgspec.Struct, frozen=True):
 
 
 class _Committed(msgspec.Struct, frozen=True):
-    """What a committed step still owes: its claims to the index, its lifecycle events to the listener."""
+    """The work left after the commit of a step: claims for the index, lifecycle events for the listener."""
 
     position: int
     running_hash: bytes
@@ -76,12 +81,12 @@ class _Committed(msgspec.Struct, frozen=True):
 
 
 class Projector:
-    """Folds one log into one read store and one identity index. One thread calls `step`; any may wait."""
+    """Folds one log into one read store and one identity index. One thread calls `step`; any thread may wait."""
 
     def __init__(
         self,
         log: EventLog,
-        store: DuckDBFoldStore,
+        store: FoldStore,
         index: IdentityIndex,
         keys: PersonalKeys,
         on_lifecycle: Listener | None = None,
@@ -89,16 +94,16 @@ class Projector:
         self._log = log
         self._store = store
         self._index = index
-        self._located = EventLookup(log)
-        self._lifecycle = LifecycleFolder(store, index, self._located, keys)
+        self._lookup = EventLookup(log)
+        self._lifecycle = LifecycleFolder(store, index, self._lookup, keys)
         self.on_lifecycle = on_lifecycle
         self.step_events_max = STEP_EVENTS_MAX
-        self._ahead: list[LogRecord] = []  # read, for a step that could not hold them all
+        self._read_ahead: list[LogRecord] = []  # read already, but too many for one step
         self._state = store.load_state()
         self._folded = threading.Condition()
         self._position = self._state.position
-        self._owing: _Committed | None = None
-        self._is_astray = False  # the state in memory may be ahead of the stored one
+        self._unfinished: _Committed | None = None
+        self._state_is_stale = False  # the state in memory may be ahead of the stored one
         self.failure: str | None = None
 
     @property
@@ -112,109 +117,109 @@ class Projector:
         return self._state.running_hash
 
     def wait_for(self, position: int, timeout_seconds: float) -> bool:
-        """Wait until `position` is folded; False when that took longer."""
+        """Wait until `position` is folded; False when the timeout passed first."""
         with self._folded:
             return self._folded.wait_for(lambda: self._position >= position, timeout_seconds)
 
     def step(self, until: int | None = None) -> int:
-        """Fold the next records (none beyond `until`); answer how many. Raises what went wrong, after undoing it."""
+        """Fold the next records (none beyond `until`); return how many. Any error is raised after a rollback."""
         try:
-            self._pay()
-            if self._is_astray:
-                self._return_to_stored()
+            self._finish_committed()
+            if self._state_is_stale:
+                self._roll_back()
             records = self._next_records(until)
             if records:
                 records = self._fold(records)
-                self._pay()
+                self._finish_committed()
         except BaseException as error:
-            self.failure = _told(error)
+            self.failure = _failure_text(error)
             raise
         self.failure = None
         return len(records)
 
     def _next_records(self, until: int | None) -> list[LogRecord]:
-        """What the next step folds: of what was read before and not folded, or else of what is read now.
+        """The records of the next step: from those read before and not folded yet, otherwise read now.
 
-        Commands make many small records: then more are read than of usage.
+        Commands make many small records; of these more are read at once than of usage batches.
         """
         position = self._state.position
-        ahead = [record for record in self._ahead if record.position > position]
+        ahead = [record for record in self._read_ahead if record.position > position]
         if not ahead or ahead[0].position != position + 1:
             ahead = self._log.read(position, STEP_RECORDS_MAX, until)
             if self._are_small(ahead):
                 ahead += self._log.read(ahead[-1].position, STEP_SMALL_RECORDS_MAX - len(ahead), until)
-        self._ahead = ahead
-        return _together([record for record in ahead if until is None or record.position <= until])
+        self._read_ahead = ahead
+        return foldable_together([record for record in ahead if until is None or record.position <= until])
 
     def _are_small(self, records: Sequence[LogRecord]) -> bool:
         """Whether one step has room for more records like these."""
         return (
             len(records) == STEP_RECORDS_MAX
             and any(record.topic != USAGE_BATCH_TOPIC for record in records)
-            and _within(records, self.step_events_max) == len(_together(records)) == len(records)
+            and count_within(records, self.step_events_max) == len(foldable_together(records)) == len(records)
         )
 
     def _fold(self, records: list[LogRecord]) -> list[LogRecord]:
-        """Fold these in one transaction, or the leading ones of them that it may hold; answer which."""
+        """Fold these records, or as many leading ones as a step may hold, in one transaction; return those folded."""
         try:
             self._store.begin()
             hashes = list(chain(self._state.running_hash, records))
-            records = records[: _within(records, self.step_events_max)]
+            records = records[: count_within(records, self.step_events_max)]
             usage = [record for record in records if record.topic == USAGE_BATCH_TOPIC]
             others = [record for record in records if record.topic != USAGE_BATCH_TOPIC]
-            of_usage, claims = self._fold_usage(usage) if usage else ([], (NO_U64, NO_U64, NO_U64))
-            of_others, lifecycle = self._fold_lifecycle(others, records, hashes)
-            self._finish(records, hashes[: len(records)], _in_order(records, of_usage, of_others))
+            usage_entries, claims = self._fold_usage(usage) if usage else ([], (NO_U64, NO_U64, NO_U64))
+            lifecycle_entries, lifecycle = self._fold_lifecycle(others, records, hashes)
+            self._finish(records, hashes[: len(records)], _entries_in_order(records, usage_entries, lifecycle_entries))
             self._store.commit()
         except BaseException:
-            self._is_astray = True
-            self._return_to_stored()
+            self._state_is_stale = True
+            self._roll_back()
             raise
-        self._owing = _Committed(records[-1].position, self._state.running_hash, claims, lifecycle)
+        self._unfinished = _Committed(records[-1].position, self._state.running_hash, claims, lifecycle)
         return records
 
-    def _pay(self) -> None:
-        """Do what a committed step owes, then tell whoever waits for its position. Each part is done once."""
-        owed = self._owing
-        if owed is None:
+    def _finish_committed(self) -> None:
+        """Complete the work left by a committed step, then wake the threads waiting for its position."""
+        committed = self._unfinished
+        if committed is None:
             return
-        if self._index.covered_position < owed.position:
-            self._index.add(*owed.claims, up_to_position=owed.position, running_hash=owed.running_hash)
-        # Before anyone who waits for the position goes on: a key that was answered as issued has to open.
-        if owed.lifecycle and self.on_lifecycle is not None:
-            self.on_lifecycle(owed.lifecycle)
-        self._owing = None
+        if self._index.covered_position < committed.position:
+            self._index.add(*committed.claims, up_to_position=committed.position, running_hash=committed.running_hash)
+        # The listener comes before the waiting threads: an API key must be valid when its issue is answered.
+        if committed.lifecycle and self.on_lifecycle is not None:
+            self.on_lifecycle(committed.lifecycle)
+        self._unfinished = None
         with self._folded:
-            self._position = owed.position
+            self._position = committed.position
             self._folded.notify_all()
 
-    def _return_to_stored(self) -> None:
-        """Undo what is not committed, here and in the store. Until that succeeds nothing is read or folded."""
+    def _roll_back(self) -> None:
+        """Undo uncommitted changes in the store and in memory. Until this succeeds nothing is read or folded."""
         self._store.rollback()
         state = self._store.load_state()
         state.hash_seed = self._state.hash_seed
         self._state = state
-        self._is_astray = False
+        self._state_is_stale = False
 
     def restore_seed(self, hash_seed: int) -> None:
-        """The key of identity hashes, which only the log's first record holds."""
+        """Set the seed of identity hashes, which only the first record of the log contains."""
         self._state.hash_seed = hash_seed
 
     # -- usage
 
     def _fold_usage(self, records: Sequence[LogRecord]) -> tuple[list[_Entry], tuple[U64, U64, U64]]:
         blocks = [self._block(record) for record in records]
-        laid = lay(blocks)
-        rows = received_rows(laid)
-        resolved = resolve(rows, self._index.lookup(rows.identities), *self._comparisons(laid))
+        step_rows = concatenate_blocks(blocks)
+        rows = received_rows(step_rows)
+        resolved = resolve(rows, self._index.lookup(rows.identities), *self._comparisons(step_rows))
         counted = resolved.counted
         for block in blocks:
             if "next_offset" in block.header.extra:
-                self._store.move_source(_moved_by(block))
+                self._store.update_source(_source_progress(block))
         if counted.any():
-            self._store.add_rows(usage_rows(laid, counted, self._state))
+            self._store.add_rows(usage_rows(step_rows, counted, self._state))
         if not counted.all():
-            self._store.add_outcomes(outcome_rows(laid, resolved))
+            self._store.add_outcomes(outcome_rows(step_rows, resolved))
         entries = [
             _Entry(block.header.recorded_at, block.scope_key, counts)
             for block, counts in zip(blocks, _counts(blocks, resolved), strict=True)
@@ -232,16 +237,16 @@ class Projector:
             free=decode_free(record.state),
         )
 
-    def _comparisons(self, laid: Laid) -> tuple[Callable[[int, int], bool], Callable[[int, int], bool]]:
+    def _comparisons(self, step_rows: StepRows) -> tuple[Callable[[int, int], bool], Callable[[int, int], bool]]:
         scopes = {key: scope for scope, key in self._state.scope_keys.items()}
-        sources, ids = column(laid.typed, "source"), column(laid.typed, "id")
+        sources, ids = column(step_rows.typed, "source"), column(step_rows.typed, "id")
 
         def identity(row: int) -> tuple[int, str, str]:
-            return int(laid.scope_keys[row]), sources[row].as_py(), ids[row].as_py()
+            return int(step_rows.scope_keys[row]), sources[row].as_py(), ids[row].as_py()
 
         def same_as_stored(row: int, locator: int) -> bool:
             scope_key, source, event_id = identity(row)
-            stored = self._located.at(locator)
+            stored = self._lookup.at(locator)
             return (stored.scope, stored.source, stored.id) == (scopes[scope_key], source, event_id)
 
         return same_as_stored, lambda row, other: identity(row) == identity(other)
@@ -266,8 +271,8 @@ class Projector:
 
     # -- both
 
-    def _finish(self, records: Sequence[LogRecord], hashes: Sequence[bytes], told: Iterable[_Entry]) -> None:
-        state, entries = self._state, list(told)
+    def _finish(self, records: Sequence[LogRecord], hashes: Sequence[bytes], step_entries: Iterable[_Entry]) -> None:
+        state, entries = self._state, list(step_entries)
         recorded = []
         for entry in entries:
             latest = entry.recorded_at if state.recorded_at is None else max(state.recorded_at, entry.recorded_at)
@@ -290,31 +295,18 @@ class Projector:
         self._store.advance(state.position, state.running_hash, state.recorded_at)
 
 
-def _together(records: Sequence[LogRecord]) -> list[LogRecord]:
-    """The leading records that can be folded in one step: no usage with lifecycle events that it depends on."""
-    usage, lifecycle = False, False
-    for number, record in enumerate(records):
-        if record.topic == USAGE_BATCH_TOPIC:
-            usage = True
-        elif not record.topic.startswith(_BESIDE_USAGE):
-            lifecycle = True
-        if usage and lifecycle:
-            return list(records[:number])
-    return list(records)
-
-
-def _in_order(
-    records: Sequence[LogRecord], of_usage: Sequence[_Entry], of_others: Sequence[_Entry]
+def _entries_in_order(
+    records: Sequence[LogRecord], usage_entries: Sequence[_Entry], lifecycle_entries: Sequence[_Entry]
 ) -> Iterator[_Entry]:
-    """The entry of each record of a step."""
-    usage, others = iter(of_usage), iter(of_others)
+    """The entries of all records of a step, in log order."""
+    usage, others = iter(usage_entries), iter(lifecycle_entries)
     return (next(usage if record.topic == USAGE_BATCH_TOPIC else others) for record in records)
 
 
-def _moved_by(block: FoldBlock) -> SourceMoved:
-    """Where its source goes on, from a block that is the last of a poll."""
+def _source_progress(block: FoldBlock) -> SourceProgress:
+    """The progress of a Kafka partition, from a block that ends a poll of it."""
     extra = block.header.extra
-    return SourceMoved(
+    return SourceProgress(
         block.stream,
         str(extra["topic"]),
         int(extra["partition"]),
@@ -324,19 +316,8 @@ def _moved_by(block: FoldBlock) -> SourceMoved:
     )
 
 
-def _within(records: Sequence[LogRecord], events_max: int) -> int:
-    """How many leading records hold at most `events_max` events of usage; at least one."""
-    events = 0
-    for number, record in enumerate(records):
-        if record.topic == USAGE_BATCH_TOPIC:
-            events += read_header(record.state).count
-        if events > events_max and number:
-            return number
-    return len(records)
-
-
 def _counts(blocks: Sequence[FoldBlock], resolved: Resolution) -> list[tuple[int, int, int, int]]:
-    """Counted, duplicate, conflict and rejected of every block."""
+    """The numbers of counted, duplicate, conflicting and rejected events of every block."""
     ends = np.cumsum([block.typed.num_rows for block in blocks])
     counts = []
     for end, block in zip(ends.tolist(), blocks, strict=True):
@@ -346,23 +327,12 @@ def _counts(blocks: Sequence[FoldBlock], resolved: Resolution) -> list[tuple[int
     return counts
 
 
-def _told(error: BaseException) -> str:
-    """Why the fold stands still; where the storage is to blame, first of all what to do."""
+def _failure_text(error: BaseException) -> str:
+    """The reason why the fold stopped; for a storage problem, the advice comes first."""
     advice = storage_refusal(error)
     what = f"{type(error).__name__}: {error}"
-    return what if advice is None else f"the read store cannot be written, {advice}; the fold then goes on ({what})"
-
-
-def recorded_at_of(record: LogRecord) -> datetime:
-    """When a record was written, by its own word."""
-    if record.topic == USAGE_BATCH_TOPIC:
-        return read_header(record.state).recorded_at
-    return decode_lifecycle(record.topic, record.state).recorded_at
-
-
-def claims_of(record: LogRecord, refused: Sequence[int]) -> tuple[U64, U64, U64]:
-    """The claims of an already folded batch, for an index that does not have them: all but the `refused` locators."""
-    typed = pa.Table.from_batches([decode_typed(record.state)])
-    locators = np.uint64(locator_of(record.position, 0)) + np.arange(typed.num_rows, dtype=np.uint64)
-    stands = ~np.isin(locators, np.array(refused, dtype=np.uint64))
-    return unsigned(typed, "identity")[stands], unsigned(typed, "content")[stands], locators[stands]
+    return (
+        what
+        if advice is None
+        else f"the read store cannot be written, {advice}; the fold then resumes by itself ({what})"
+    )

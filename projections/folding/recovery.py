@@ -1,32 +1,37 @@
-"""Before the fold goes on: does the read store belong to this log, and has the identity index everything it should?"""
+"""Checks before the fold resumes: the read store must belong to the log, and the identity index must be complete."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+import pyarrow as pa
+
 from domain.errors import UnknownRecord
+from domain.log.blocks import decode_typed
 from domain.log.chain import CHAIN_START, chain
 from domain.log.event_codec import decode_lifecycle
 from domain.log.events import LOG_FORMAT, LogCreated, LogSealed
-from domain.log.records import USAGE_BATCH_TOPIC, EventLog
+from domain.log.records import USAGE_BATCH_TOPIC, EventLog, LogRecord
 from domain.streams import LOG_STREAM
 from domain.usage.locators import locator_of
-from projections.duckdb.writing.fold_store import DuckDBFoldStore
+from projections.arrow_columns import unsigned
 from projections.errors import IdentityIndexCorrupted, ReadStoreMismatch
-from projections.folding.projector import claims_of
-from projections.identity.entries import NO_U64
+from projections.folding.fold_store import FoldStore
+from projections.identity.entries import NO_U64, U64
 from projections.identity.index import IdentityIndex
 
 READ_RECORDS_MAX: Final = 64
-#: How many of the last records about the log itself are searched for a seal to start from.
+#: The last records of the log's own stream that are searched for a seal to start from.
 SEALS_SEARCHED_MAX: Final = 1_000
 
 
 def log_creation(log: EventLog) -> LogCreated:
-    """The first record of a log; `ReadStoreMismatch` when the log does not begin with one, `UnknownRecord` when a newer
-    release wrote it.
+    """The first record of a log.
+
+    `ReadStoreMismatch` when the log does not begin with its creation, `UnknownRecord` when a newer release wrote it.
     """
     first = log.read(0, 1)
     event = decode_lifecycle(first[0].topic, first[0].state) if first else None
@@ -40,12 +45,12 @@ def log_creation(log: EventLog) -> LogCreated:
     return event
 
 
-def check_store_against_log(log: EventLog, store: DuckDBFoldStore) -> None:
+def check_store_against_log(log: EventLog, store: FoldStore) -> None:
     """Raise `ReadStoreMismatch` unless the store's running hash is the log's at the store's position.
 
     1. The log must reach that position.
-    2. The last seal at or before it must agree with what the store folded there.
-    3. From there the chain is computed over the log's records, and must end in the store's hash.
+    2. The last seal at or before it must have the running hash that the store has there.
+    3. The hash chain is computed from there over the records of the log, and must end in the store's running hash.
     """
     folded, folded_hash = store.reached()
     if log.head_position() < folded:
@@ -56,16 +61,16 @@ def check_store_against_log(log: EventLog, store: DuckDBFoldStore) -> None:
     sealed = _last_seal(log, folded)
     position, running_hash = (0, CHAIN_START) if sealed is None else (sealed.position, sealed.running_hash)
     if sealed is not None and store.running_hash_at(position) != running_hash:
-        raise ReadStoreMismatch(_different(position))
+        raise ReadStoreMismatch(_hash_mismatch(position))
     while position < folded:
         records = log.read(position, READ_RECORDS_MAX, folded)
         *_, running_hash = chain(running_hash, records)
         position = records[-1].position
     if running_hash != folded_hash:
-        raise ReadStoreMismatch(_different(folded))
+        raise ReadStoreMismatch(_hash_mismatch(folded))
 
 
-def _different(position: int) -> str:
+def _hash_mismatch(position: int) -> str:
     return (
         f"the read store was folded from other records than the log holds up to position {position}; "
         "'meterfold rebuild' folds what the log holds"
@@ -85,12 +90,12 @@ def catch_up_index(
     index: IdentityIndex,
     folder: Path,
     log: EventLog,
-    store: DuckDBFoldStore,
+    store: FoldStore,
     on_progress: Callable[[int], None] | None = None,
 ) -> None:
-    """Add the claims that the store has committed and the index does not have.
+    """Add the claims that are committed in the store and missing from the index.
 
-    Raises `IdentityIndexCorrupted` when the index covers records that the store has not folded, or other ones.
+    Raises `IdentityIndexCorrupted` when the index covers records that the store has not folded, or another history.
     """
     folded, _ = store.reached()
     covered = index.covered_position
@@ -110,3 +115,11 @@ def catch_up_index(
         covered = records[-1].position
         if on_progress is not None:
             on_progress(covered)
+
+
+def claims_of(record: LogRecord, refused: Sequence[int]) -> tuple[U64, U64, U64]:
+    """The identity claims of an already folded usage batch: those of all its events but the `refused` locators."""
+    typed = pa.Table.from_batches([decode_typed(record.state)])
+    locators = np.uint64(locator_of(record.position, 0)) + np.arange(typed.num_rows, dtype=np.uint64)
+    stands = ~np.isin(locators, np.array(refused, dtype=np.uint64))
+    return unsigned(typed, "identity")[stands], unsigned(typed, "content")[stands], locators[stands]

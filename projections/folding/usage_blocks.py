@@ -1,10 +1,10 @@
-"""From resolved blocks to the rows of the read store, column by column. Pure: what it does not know it is given.
+"""Convert the usage blocks of one fold step into rows of the read store, column by column. No I/O.
 
-1. The blocks of one fold step are laid end to end; each received event is one row of arrays.
-2. The index says which identities were claimed before; settling gives each row its outcome.
-3. Counted rows get their surrogate keys, in the order in which their events stand in the log.
-4. Counted rows without a cost of their own are priced with what the price book knows at this step.
-5. Everything else becomes an outcome row, with what intake or settling found wrong.
+1. Concatenate the blocks of the step: one row per received event.
+2. Collect the columns that deduplication needs; `projections.identity.resolution` gives each row its outcome.
+3. Give counted rows their surrogate keys, in log order.
+4. Price counted rows without a cost of their own by the price book of this step.
+5. Make every other row an outcome row, with the reason that intake or deduplication found.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from projections.folding.fold_state import FoldState
 from projections.identity.resolution import BATCH_REFUSED as BATCH_REFUSED_CODE
 from projections.identity.resolution import COUNTED, NO_GROUP, OUTCOME_OF_CODE, ReceivedRows, Resolution
 
-_KEPT_AS_THEY_ARE: Final = (
+_COPIED_COLUMNS: Final = (
     "time",
     "status",
     *TOKEN_COLUMNS,
@@ -51,14 +51,12 @@ _KEPT_AS_THEY_ARE: Final = (
     "latency_us",
     "ttft_us",
 )
-
-
-#: Codes are counted in an array of all possible ones; where those are many more than the rows, they are sorted.
+#: Distinct codes are found with an array of all possible codes, or by sorting where those are this many times the rows.
 _SPAN_PER_ROW_MAX: Final = 8
 
 
 class FoldBlock(msgspec.Struct, frozen=True):
-    """A usage batch as it stands in the log, decoded, with the key of its scope."""
+    """A decoded usage batch of the log, with the key of its scope."""
 
     position: int
     stream: str
@@ -68,8 +66,8 @@ class FoldBlock(msgspec.Struct, frozen=True):
     free: pa.RecordBatch
 
 
-class Laid(msgspec.Struct, frozen=True):
-    """Blocks laid end to end."""
+class StepRows(msgspec.Struct, frozen=True):
+    """All received events of one fold step in log order, one row each."""
 
     typed: pa.Table
     free: pa.Table
@@ -80,14 +78,14 @@ class Laid(msgspec.Struct, frozen=True):
     streams: pa.DictionaryArray
 
 
-def lay(blocks: Sequence[FoldBlock]) -> Laid:
-    """All rows of `blocks`, in log order."""
+def concatenate_blocks(blocks: Sequence[FoldBlock]) -> StepRows:
+    """Concatenate the rows of `blocks`, which are in log order."""
     counts = np.array([block.typed.num_rows for block in blocks])
     positions = np.repeat(np.array([block.position for block in blocks], dtype=np.int64), counts)
     rows = np.concatenate([np.arange(count, dtype=np.int64) for count in counts.tolist()])
     recorded = np.array([epoch_microseconds(block.header.recorded_at) for block in blocks], dtype=np.int64)
     names = pa.array([block.stream for block in blocks])
-    return Laid(
+    return StepRows(
         typed=pa.Table.from_batches([b.typed for b in blocks], TYPED).unify_dictionaries().combine_chunks(),
         free=pa.Table.from_batches([b.free for b in blocks], FREE).combine_chunks(),
         positions=positions,
@@ -100,50 +98,51 @@ def lay(blocks: Sequence[FoldBlock]) -> Laid:
     )
 
 
-def received_rows(laid: Laid) -> ReceivedRows:
-    """What settling must know of every row. A group never reaches beyond its block: equal names in two are two
-    groups.
+def received_rows(step_rows: StepRows) -> ReceivedRows:
+    """The columns that deduplication needs.
+
+    A group never spans blocks: equal names in two blocks are two groups.
     """
-    group_codes, texts = codes(laid.typed, "group")
+    group_codes, texts = codes(step_rows.typed, "group")
     return ReceivedRows(
-        identities=unsigned(laid.typed, "identity"),
-        contents=unsigned(laid.typed, "content"),
-        locators=laid.locators.astype(np.uint64),
-        accepted=np.asarray(pc.is_null(column(laid.typed, "reason")), dtype=bool),
-        groups=np.where(group_codes < 0, NO_GROUP, laid.positions * (len(texts) + 1) + group_codes),
-        atomic=np.asarray(pc.fill_null(column(laid.typed, "atomic"), False), dtype=bool),
+        identities=unsigned(step_rows.typed, "identity"),
+        contents=unsigned(step_rows.typed, "content"),
+        locators=step_rows.locators.astype(np.uint64),
+        accepted=np.asarray(pc.is_null(column(step_rows.typed, "reason")), dtype=bool),
+        groups=np.where(group_codes < 0, NO_GROUP, step_rows.positions * (len(texts) + 1) + group_codes),
+        atomic=np.asarray(pc.fill_null(column(step_rows.typed, "atomic"), False), dtype=bool),
     )
 
 
-def usage_rows(laid: Laid, counted: Bools, state: FoldState) -> pa.Table:
-    """Rows for the read store of the counted events."""
+def usage_rows(step_rows: StepRows, counted: Bools, state: FoldState) -> pa.Table:
+    """Rows of the read store for the counted events."""
     mask = pa.array(counted)
-    typed, free = laid.typed.filter(mask), laid.free.filter(mask)
-    positions, scope_keys = laid.positions[counted], laid.scope_keys[counted]
+    typed, free = step_rows.typed.filter(mask), step_rows.free.filter(mask)
+    positions, scope_keys = step_rows.positions[counted], step_rows.scope_keys[counted]
     kind_keys = _kind_keys(typed, state)
     cost, origin, price_positions = _costs(typed, scope_keys, state)
     columns: dict[str, pa.Array | pa.ChunkedArray] = {
         "scope_key": pa.array(scope_keys),
         "customer_key": pa.array(_customer_keys(typed, scope_keys, positions, state)),
-        "locator": pa.array(laid.locators[counted]),
+        "locator": pa.array(step_rows.locators[counted]),
         "kind_key": pa.array(kind_keys),
         "cost_usd": cost,
         "cost_origin": origin,
         "price_position": price_positions,
         "counted_at": pa.array(positions),
         "closed_at": _closed_by_waiting_voids(typed, scope_keys, positions, state),
-        "recorded_at": pa.array(laid.recorded_us[counted]).cast(INSTANT),
+        "recorded_at": pa.array(step_rows.recorded_us[counted]).cast(INSTANT),
     }
-    columns.update({name: typed.column(name) for name in _KEPT_AS_THEY_ARE})
+    columns.update({name: typed.column(name) for name in _COPIED_COLUMNS})
     columns.update({name: free.column(name) for name in ("tags", "properties", "extensions")})
     return pa.table(columns)
 
 
-def outcome_rows(laid: Laid, resolved: Resolution) -> pa.Table:
-    """Rows for the read store of the events that were not counted."""
+def outcome_rows(step_rows: StepRows, resolved: Resolution) -> pa.Table:
+    """Rows of the read store for the events that were not counted."""
     refused = resolved.codes != COUNTED
     mask = pa.array(refused)
-    typed, free = laid.typed.filter(mask), laid.free.filter(mask)
+    typed, free = step_rows.typed.filter(mask), step_rows.free.filter(mask)
     outcomes = resolved.codes[refused]
     first = resolved.first_locators[refused].astype(np.int64)
     names = pa.array([OUTCOME_OF_CODE[code] for code in outcomes.tolist()], pa.utf8())
@@ -151,8 +150,8 @@ def outcome_rows(laid: Laid, resolved: Resolution) -> pa.Table:
     reason = column(typed, "reason").cast(pa.utf8())
     return pa.table(
         {
-            "locator": pa.array(laid.locators[refused]),
-            "scope_key": pa.array(laid.scope_keys[refused]),
+            "locator": pa.array(step_rows.locators[refused]),
+            "scope_key": pa.array(step_rows.scope_keys[refused]),
             "source": typed.column("source"),
             "id": typed.column("id"),
             "customer_id": typed.column("subject"),
@@ -162,16 +161,17 @@ def outcome_rows(laid: Laid, resolved: Resolution) -> pa.Table:
             "detail": free.column("detail"),
             "first_locator": pa.array(first, mask=first == 0),
             "content": typed.column("content"),
-            "recorded_at": pa.array(laid.recorded_us[refused]).cast(INSTANT),
-            "stream": laid.streams.filter(mask),
+            "recorded_at": pa.array(step_rows.recorded_us[refused]).cast(INSTANT),
+            "stream": step_rows.streams.filter(mask),
             "raw": free.column("raw"),
         }
     )
 
 
-def _first_seen(values: Ints, span: int) -> tuple[Ints, Ints, Ints]:
-    """Distinct values, all in [0, span), in order of first appearance, where each first stands, and for each row
-    which of them it is.
+def _distinct_in_order(values: Ints, span: int) -> tuple[Ints, Ints, Ints]:
+    """Distinct values, all in [0, span), in order of first appearance.
+
+    Returns the values, the first row of each, and for each row the number of its value.
     """
     if span > _SPAN_PER_ROW_MAX * len(values):
         distinct, first, inverse = np.unique(values, return_index=True, return_inverse=True)
@@ -179,20 +179,20 @@ def _first_seen(values: Ints, span: int) -> tuple[Ints, Ints, Ints]:
         rank = np.empty_like(order)
         rank[order] = np.arange(len(order))
         return distinct[order], first[order], rank[inverse]
-    stands = np.full(span, -1, dtype=np.int64)
-    stands[values[::-1]] = np.arange(len(values) - 1, -1, -1)  # of equal values the last one written is the first
-    present = np.flatnonzero(stands >= 0)
-    ordered = present[np.argsort(stands[present])]
+    first_row = np.full(span, -1, dtype=np.int64)
+    first_row[values[::-1]] = np.arange(len(values) - 1, -1, -1)  # of equal values the last one written is the first
+    present = np.flatnonzero(first_row >= 0)
+    ordered = present[np.argsort(first_row[present])]
     rank = np.empty(span, dtype=np.int64)
     rank[ordered] = np.arange(len(ordered))
-    return ordered, stands[ordered], rank[values]
+    return ordered, first_row[ordered], rank[values]
 
 
 def _customer_keys(typed: pa.Table, scope_keys: npt.NDArray[np.int32], positions: Ints, state: FoldState) -> Ints:
     subjects, names = codes(typed, "subject")
     width = len(names) + 1
     span = (int(scope_keys.max(initial=0)) + 1) * width
-    distinct, first, which = _first_seen(scope_keys.astype(np.int64) * width + subjects, span)
+    distinct, first, which = _distinct_in_order(scope_keys.astype(np.int64) * width + subjects, span)
     keys = [
         state.customer_key(value // width, names[value % width], position)
         for value, position in zip(distinct.tolist(), positions[first].tolist(), strict=True)
@@ -206,7 +206,7 @@ def _kind_keys(typed: pa.Table, state: FoldState) -> npt.NDArray[np.int32]:
     )
     wide, wider = len(model_names) + 1, len(provider_names) + 1
     span = len(type_names) * wider * wide
-    distinct, _, which = _first_seen((types * wider + providers + 1) * wide + models + 1, span)
+    distinct, _, which = _distinct_in_order((types * wider + providers + 1) * wide + models + 1, span)
     keys = []
     for value in distinct.tolist():
         rest, model = divmod(value, wide)
@@ -222,28 +222,28 @@ def _kind_keys(typed: pa.Table, state: FoldState) -> npt.NDArray[np.int32]:
 
 
 def _costs(typed: pa.Table, scope_keys: npt.NDArray[np.int32], state: FoldState) -> tuple[pa.Array, pa.Array, pa.Array]:
-    """Cost, its origin, and the position of the price that made it, for every row."""
+    """The cost, its origin, and the position of the price applied, for every row."""
     given = column(typed, "cost_usd")
     has_cost = np.asarray(pc.is_valid(given), dtype=bool)
     types, type_names = codes(typed, "type")
     models, model_names = codes(typed, "model")
     providers, provider_names = codes(typed, "provider")
     is_request = types == (type_names.index(REQUEST_TYPE) if REQUEST_TYPE in type_names else -2)
-    wanting = np.flatnonzero(~has_cost & is_request & (models >= 0))
+    unpriced = np.flatnonzero(~has_cost & is_request & (models >= 0))
     origins = np.where(has_cost, 0, 1).astype(np.int8)
-    origins[wanting] = 3
+    origins[unpriced] = 3
     words = decimal_words(given)
     known = has_cost.copy()
     price_positions = np.zeros(len(has_cost), dtype=np.int64)
-    if len(wanting):
+    if len(unpriced):
         times = integers(typed, "time")
         tokens = [integers(typed, name) for name in TOKEN_COLUMNS]
         wide, wider = len(model_names) + 1, len(provider_names) + 1
-        kinds = (scope_keys[wanting].astype(np.int64) * wider + providers[wanting] + 1) * wide + models[wanting]
+        kinds = (scope_keys[unpriced].astype(np.int64) * wider + providers[unpriced] + 1) * wide + models[unpriced]
         for value in np.unique(kinds).tolist():
             rest, model = divmod(value, wide)
             scope_key, provider = divmod(rest, wider)
-            rows = wanting[kinds == value]
+            rows = unpriced[kinds == value]
             name = provider_names[provider - 1] if provider else ""
             of_rows = [column[rows] for column in tokens]
             for price, chosen, costs in state.prices.costs(scope_key, name, model_names[model], times[rows], of_rows):
@@ -262,7 +262,7 @@ def _costs(typed: pa.Table, scope_keys: npt.NDArray[np.int32], state: FoldState)
 def _closed_by_waiting_voids(
     typed: pa.Table, scope_keys: npt.NDArray[np.int32], positions: Ints, state: FoldState
 ) -> pa.Array:
-    """A void that came first: the row is stored for the record and holds at no position."""
+    """Close rows whose void came before the event: such a row is stored, but is in effect at no position."""
     closed = np.zeros(len(positions), dtype=np.int64)
     if state.waiting_voids:
         sources, ids = typed.column("source").to_pylist(), typed.column("id").to_pylist()

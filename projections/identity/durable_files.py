@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, also after the power failed."""
+"""Atomic, durable writing of files: after a crash or power failure a file is complete or unchanged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TEMPORARY_SUFFIX: Final = ".tmp"
 
 
 def write_durably(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Make `path` hold what `write` writes, atomically and durably. After a failure it holds what it held before."""
+    """Replace the file at `path` by what `write` writes, atomically and durably. A failure leaves it unchanged."""
     temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
     with temporary.open("wb") as file:
         write(file)

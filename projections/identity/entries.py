@@ -1,7 +1,7 @@
-"""Entries of the identity index: who claimed an identity first, as three sorted columns.
+"""Entries of the identity index as three sorted columns: one entry for the first event of every identity.
 
-An entry is 24 bytes: the keyed hash of an identity, the digest of what was claimed under it, and the
-locator of the event that claimed it. One hash can have several entries, because two identities can share it.
+An entry has 24 bytes: the keyed hash of the identity, the digest of the event's content, and the locator of the event
+that claimed the identity. A hash can have several entries, because different identities can share it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Rows = NDArray[np.intp]
 
 
 class Entries(NamedTuple):
-    """Three columns of equal length, ascending by hash. They may be memory-mapped; nobody writes to them."""
+    """Three columns of equal length, ascending by hash. They may be memory-mapped and are never written to."""
 
     hashes: U64
     digests: U64
@@ -27,14 +27,15 @@ class Entries(NamedTuple):
 
     @property
     def length(self) -> int:
+        """The number of entries."""
         return len(self.hashes)
 
 
 class PriorClaims(NamedTuple):
     """The entries found for an array of hashes, ascending by (row, locator).
 
-    `rows[i]` is the index of a looked-up hash, `digests[i]` and `locators[i]` one entry under it. A row
-    without entries does not occur; a row with several occurs several times, its first claim first.
+    `rows[i]` is the index of a looked-up hash, and `digests[i]` and `locators[i]` are one of its entries. A row without
+    entries does not occur; a row with several occurs several times, starting with its first claim.
     """
 
     rows: Rows
@@ -42,13 +43,13 @@ class PriorClaims(NamedTuple):
     locators: U64
 
     def found(self, count: int) -> NDArray[np.bool_]:
-        """For each of the `count` looked-up hashes: is there an entry?"""
+        """Whether each of the `count` looked-up hashes has an entry."""
         mask = np.zeros(count, dtype=np.bool_)
         mask[self.rows] = True
         return mask
 
     def of_row(self, row: int) -> list[tuple[int, int]]:
-        """(digest, locator) of every entry of one row, first claim first."""
+        """The (digest, locator) of every entry of one row, starting with its first claim."""
         first, last = np.searchsorted(self.rows, (row, row + 1))
         return list(zip(self.digests[first:last].tolist(), self.locators[first:last].tolist(), strict=True))
 
@@ -58,17 +59,17 @@ NO_PRIOR_CLAIMS: Final = PriorClaims(np.empty(0, dtype=np.intp), NO_U64, NO_U64)
 
 
 def sorted_entries(hashes: U64, digests: U64, locators: U64) -> Entries:
-    """Entries of unsorted columns. Copies, so that the caller may go on using its arrays."""
+    """Sort columns into entries, which are copies."""
     order = np.argsort(hashes)
     return Entries(hashes[order], digests[order], locators[order])
 
 
 def merged(parts: Sequence[Entries]) -> Entries:
-    """All entries of `parts` (at least one) in one, in memory."""
+    """Merge all entries of `parts` (at least one), in memory."""
     if len(parts) == 1:
         return parts[0]
     hashes = np.concatenate([part.hashes for part in parts])
-    # On a concatenation of ascending pieces the stable sort is a merge: twice as fast as sorting anew.
+    # The stable sort merges the ascending chunks of a concatenation, twice as fast as sorting from scratch.
     order = np.argsort(hashes, kind="stable")
     digests = np.concatenate([part.digests for part in parts])
     locators = np.concatenate([part.locators for part in parts])
@@ -76,7 +77,7 @@ def merged(parts: Sequence[Entries]) -> Entries:
 
 
 def claims_in(parts: Sequence[Entries], hashes: U64, rows: Rows) -> PriorClaims:
-    """What `parts` hold for `hashes`, which are ascending; `rows[i]` is what the answer calls `hashes[i]`."""
+    """The entries in `parts` for `hashes`, which must be ascending; the result names `hashes[i]` as row `rows[i]`."""
     found = [claims for part in parts for claims in [_claims_in_one(part, hashes, rows)] if len(claims.rows)]
     if not found:
         return NO_PRIOR_CLAIMS
@@ -94,7 +95,7 @@ def _claims_in_one(part: Entries, hashes: U64, rows: Rows) -> PriorClaims:
         return NO_PRIOR_CLAIMS
     start = first[hit]
     per_hit = np.searchsorted(part.hashes, hashes[hit], side="right") - start
-    # Positions start, start + 1 ... start + per_hit - 1 of every hit, one after the other.
+    # The indices start, start + 1 ... start + per_hit - 1 of every hit, concatenated.
     ends = np.cumsum(per_hit)
     at = np.arange(ends[-1]) + np.repeat(start - (ends - per_hit), per_hit)
     return PriorClaims(np.repeat(rows[hit], per_hit), part.digests[at], part.locators[at])

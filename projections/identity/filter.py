@@ -1,8 +1,8 @@
-"""A filter in memory that knows most new identities for new, so that the common case touches no run.
+"""A Bloom filter in memory over all identities, so that most lookups of new ones read no run.
 
-A blocked Bloom filter with blocks of one 64-bit word: a hash chooses a word by its upper half and four bits
-in it by its lower half. It never denies what was added. At ten bits an entry it wrongly admits
-about 2 % of what was not; when it may grow no further it admits ever more and costs time, never truth.
+It is a blocked filter with blocks of one 64-bit word: a hash chooses a word by its upper half, and four bits in it by
+its lower half. It has no false negatives. At ten bits an entry about 2 % are false positives; a filter that has reached
+its maximum size has ever more of them, which costs time but never changes an answer.
 """
 
 from __future__ import annotations
@@ -27,43 +27,43 @@ _INSERT_ENTRIES_MAX: Final = 1 << 16
 
 
 class IdentityFilter:
-    """Which hashes may have been added. Readers in other threads are safe; there may be one writer at a time."""
+    """A set of hashes with false positives. Safe for many readers in other threads and one writer at a time."""
 
     def __init__(self, bytes_: int, words: U64 | None = None, stretched: bool = False) -> None:
-        """An empty filter of `bytes_` (a multiple of 8, at least 8)."""
+        """Make an empty filter of `bytes_` bytes (a multiple of 8), or one with these `words`."""
         self._words: U64 = np.zeros(bytes_ // WORD_BYTES, dtype=np.uint64) if words is None else words
         self.stretched: Final = stretched
 
     @property
     def bytes(self) -> int:
-        """Memory used."""
+        """The memory used."""
         return int(self._words.nbytes)
 
     @property
     def entries_max(self) -> int:
-        """How many entries it holds at `BITS_PER_ENTRY`."""
+        """The number of entries for which it has `BITS_PER_ENTRY` each."""
         return self.bytes * 8 // BITS_PER_ENTRY
 
     def may_contain(self, hashes: U64) -> NDArray[np.bool_]:
-        """For each hash: False if it was surely never added."""
+        """Whether each hash may have been added; False is certain."""
         bits = _bits_of(hashes)
         answer: NDArray[np.bool_] = (self._words[self._word_of(hashes)] & bits) == bits
         return answer
 
     def add_ascending(self, hashes: U64) -> None:
-        """Add hashes, which are in ascending order."""
+        """Add hashes in ascending order."""
         for start in range(0, len(hashes), _INSERT_ENTRIES_MAX):
-            piece = hashes[start : start + _INSERT_ENTRIES_MAX]
-            word = self._word_of(piece)
+            chunk = hashes[start : start + _INSERT_ENTRIES_MAX]
+            word = self._word_of(chunk)
             # Ascending hashes fall into ascending words, so equal words are neighbours.
             starts = np.flatnonzero(np.concatenate(([True], word[1:] != word[:-1])))
-            self._words[word[starts]] |= np.bitwise_or.reduceat(_bits_of(piece), starts)
+            self._words[word[starts]] |= np.bitwise_or.reduceat(_bits_of(chunk), starts)
 
     def doubled(self) -> IdentityFilter:
-        """A filter of twice the size that admits at least what this one does.
+        """Return a filter of twice the size that contains at least the same hashes.
 
-        It is made without the entries, at once: a word becomes two equal ones, because the words are
-        chosen by the leading bits. It admits more than a fresh one of its size: `stretched`.
+        It is made without the entries: every word becomes two equal ones, because words are chosen by the leading bits.
+        It has more false positives than a fresh filter of its size, which `stretched` says.
         """
         words = np.repeat(self._words, 2)
         return IdentityFilter(words.nbytes, words, stretched=True)
@@ -75,7 +75,7 @@ class IdentityFilter:
 
 
 def filter_bytes_for(entries: int, bytes_max: int = FILTER_BYTES_MAX) -> int:
-    """A size that gives so many entries `BITS_PER_ENTRY` each, or `bytes_max` (at least 8) where that is less."""
+    """The size in bytes that gives each entry `BITS_PER_ENTRY`, at most `bytes_max` (which is at least 8)."""
     size = min(FILTER_BYTES_MIN, bytes_max)
     while size * 8 < entries * BITS_PER_ENTRY and size < bytes_max:
         size = min(size * 2, bytes_max)

@@ -1,9 +1,10 @@
-"""The identity index: which identities were claimed, by which event, with which content.
+"""The identity index: which event claimed each identity first, and with which content.
 
-New entries go into memory (sorted columns, merged geometrically); a checkpoint writes them as a run;
-background merging keeps the runs few. A filter in front answers for most new identities. Entries enter only
-after the read store committed them, so the index is never ahead of it: after a restart the projector
-adds again what lies between `covered_position` and the read store's position.
+It is a log-structured merge index. New entries go into memory as sorted columns that are merged by size; a checkpoint
+writes them as a run; merging in the background keeps the runs few. A Bloom filter answers for most new identities.
+
+Entries are added only after the read store has committed them, so the index is never ahead of it. After a restart the
+projector adds again the entries between `covered_position` and the position of the read store.
 """
 
 from __future__ import annotations
@@ -22,17 +23,17 @@ from projections.identity.manifest import (
     MANIFEST_FORMAT,
     Manifest,
     read_manifest,
-    remove_unnamed_files,
+    remove_orphaned_files,
     run_path,
     write_manifest,
 )
-from projections.identity.runs import Run, merged_in_pieces, read_run, write_run
+from projections.identity.runs import Run, merged_chunks, read_run, write_run
 
-#: 48 MB; an `add` that reaches it makes a checkpoint by itself.
+#: 48 MB; an `add` that reaches this makes a checkpoint.
 MEMORY_ENTRIES_MAX: Final = 2_000_000
-#: A level that has not this many times the entries of the next one is merged with it.
+#: A level with fewer than this many times the entries of the next one is merged with it.
 _LEVEL_RATIO: Final = 2
-#: A run joins a merge when it has at most this many times the entries of all smaller ones in it together.
+#: A run joins a merge if it has at most this many times the entries of all smaller runs in it together.
 _RUN_RATIO: Final = 2
 
 
@@ -42,11 +43,11 @@ class _Covered(NamedTuple):
 
 
 class _Parts(NamedTuple):
-    """Everything a lookup needs; replaced as a whole, so that a lookup in another thread sees one state."""
+    """Everything that a lookup reads; replaced as a whole, so that a lookup in another thread sees one state."""
 
     filter: IdentityFilter
     runs: tuple[Run, ...]
-    frozen: tuple[Entries, ...]  # a checkpoint is writing these
+    frozen: tuple[Entries, ...]  # being written by a checkpoint
     levels: tuple[Entries, ...]  # in memory, each much smaller than the one before
 
     def searched(self) -> tuple[Entries, ...]:
@@ -54,7 +55,7 @@ class _Parts(NamedTuple):
 
 
 class IdentityIndex:
-    """Opened with `open`. One thread adds; lookups, checkpoints and merges may run in others meanwhile."""
+    """An index made by `open`. One thread adds; lookups, checkpoints and merges may run in other threads."""
 
     def __init__(self, folder: Path, manifest: Manifest, parts: _Parts, bounds: tuple[int, int]) -> None:
         self._folder = folder
@@ -64,7 +65,7 @@ class IdentityIndex:
         self._parts: _Parts | None = parts
         self._filter_bytes_max, self._memory_entries_max = bounds
         self._added_during_rebuild: list[U64] | None = None
-        self._state_lock = threading.Lock()  # held for moments: whoever replaces what is above
+        self._state_lock = threading.Lock()  # held briefly, to replace the attributes above
         self._checkpoint_lock = threading.Lock()  # held while a run is written
         self._merge_lock = threading.Lock()  # held while runs are merged
 
@@ -77,14 +78,14 @@ class IdentityIndex:
         filter_bytes_max: int = FILTER_BYTES_MAX,
         memory_entries_max: int = MEMORY_ENTRIES_MAX,
     ) -> IdentityIndex:
-        """The index in `folder` (made if absent) for the log with this id; every byte of its runs is verified.
+        """Open the index of the log with this id in `folder`, created if absent, and verify every byte of its runs.
 
-        Raises `IdentityIndexCorrupted` when a file is damaged, missing or of another log. Only one process may
-        have an index open.
+        Raises `IdentityIndexCorrupted` if a file is damaged, missing or of another log. Only one process may have an
+        index open.
         """
         folder.mkdir(parents=True, exist_ok=True)
         manifest = read_manifest(folder, log_id)
-        remove_unnamed_files(folder, manifest)
+        remove_orphaned_files(folder, manifest)
         runs = tuple(read_run(run_path(folder, number), header) for number, header in manifest.runs)
         count = sum(run.header.count for run in runs)
         fresh = _filled_filter(filter_bytes_for(2 * count, filter_bytes_max), (run.entries.hashes for run in runs))
@@ -92,7 +93,7 @@ class IdentityIndex:
 
     @property
     def covered_position(self) -> int:
-        """The log position up to which every claim is in the index; after `open`, that of the last checkpoint."""
+        """The log position up to which the index has every claim; after `open`, that of the last checkpoint."""
         return self._covered.position
 
     @property
@@ -102,35 +103,34 @@ class IdentityIndex:
 
     @property
     def count(self) -> int:
-        """Number of entries."""
+        """The number of entries."""
         return sum(part.length for part in self._opened().searched())
 
     @property
     def run_count(self) -> int:
-        """Number of runs on disk."""
+        """The number of runs on disk."""
         return len(self._opened().runs)
 
     @property
     def filter_bytes(self) -> int:
-        """Memory that the filter uses."""
+        """The memory used by the filter."""
         return self._opened().filter.bytes
 
     def lookup(self, hashes: U64) -> PriorClaims:
-        """Every entry under each of `hashes` (any order, repeats allowed); rows of the answer index into `hashes`."""
+        """Find every entry of each of `hashes` (any order, repeats allowed); rows of the result index `hashes`."""
         parts = self._opened()
         rows = np.flatnonzero(parts.filter.may_contain(hashes))
         if not len(rows):
             return NO_PRIOR_CLAIMS
-        # Ascending searches are three times as fast: neighbours touch the same pages.
+        # Searches in ascending order are three times as fast, because neighbours read the same pages.
         rows = rows[np.argsort(hashes[rows])]
         return claims_in(parts.searched(), hashes[rows], rows)
 
     def add(self, hashes: U64, digests: U64, locators: U64, up_to_position: int, running_hash: bytes) -> None:
         """Add the claims that the read store has just committed up to `up_to_position`; the arrays may be empty.
 
-        Call it only after that commit. Raises `ValueError` when the position is covered already or a locator
-        points behind it. When memory is full this makes a checkpoint; an `OSError` from that leaves the
-        entries added, in memory.
+        Call it only after that commit. Raises `ValueError` if the position is already covered or a locator points
+        behind it. If memory is full this makes a checkpoint; after an `OSError` from that the entries are in memory.
         """
         added = sorted_entries(hashes, digests, locators)
         with self._state_lock:
@@ -144,14 +144,14 @@ class IdentityIndex:
             self.checkpoint()
 
     def checkpoint(self) -> None:
-        """Make what was added durable, as a run, with exactly the position of the last `add` before the call.
+        """Write the entries in memory as a run, which makes them durable with the position of the last `add`.
 
-        After an `OSError` the index is as before and goes on from memory.
+        After an `OSError` the index is unchanged and its entries stay in memory.
         """
         with self._checkpoint_lock:
             frozen, covered = self._freeze()
             try:
-                run = self._written_run(frozen, covered) if frozen else None
+                run = self._write_run(frozen, covered) if frozen else None
                 with self._state_lock:
                     parts = self._opened()
                     runs = parts.runs if run is None else (*parts.runs, run)
@@ -162,19 +162,19 @@ class IdentityIndex:
                 raise
 
     def merge_runs(self, budget_bytes: int) -> int:
-        """Merge once the most runs of similar size that have `budget_bytes` together; answer the bytes merged.
+        """Merge as many runs of similar size as fit `budget_bytes` once; return the bytes merged.
 
-        0 means that nothing within the budget is worth merging. A filter that grew on the way is made anew.
+        0 means that no merge within the budget is worthwhile. A filter that was stretched is rebuilt as well.
         """
         with self._merge_lock:
             chosen = runs_worth_merging(self._opened().runs, budget_bytes)
             if chosen:
                 self._replace_runs(chosen)
-            self._rebuild_filter_if_worn()
+            self._rebuild_filter_if_stretched()
         return sum(run.bytes for run in chosen)
 
     def close(self) -> None:
-        """Let go of the files. Makes no checkpoint: what was added since the last one is added again after `open`."""
+        """Close the index without a checkpoint: entries since the last one must be added again after `open`."""
         with self._merge_lock, self._checkpoint_lock, self._state_lock:
             self._parts = None
 
@@ -185,7 +185,7 @@ class IdentityIndex:
 
     def _refuse_bad_positions(self, locators: U64, up_to_position: int) -> None:
         if up_to_position <= self._covered.position:
-            raise ValueError(f"position {up_to_position} is covered already (up to {self._covered.position})")
+            raise ValueError(f"position {up_to_position} is already covered (up to {self._covered.position})")
         if len(locators) and position_of(int(locators.max())) > up_to_position:
             raise ValueError(f"a locator points behind position {up_to_position}")
 
@@ -214,12 +214,12 @@ class IdentityIndex:
             if self._parts is not None:
                 self._parts = self._parts._replace(frozen=(), levels=(*self._parts.frozen, *self._parts.levels))
 
-    def _written_run(self, parts: tuple[Entries, ...], covered: _Covered) -> Run:
+    def _write_run(self, parts: tuple[Entries, ...], covered: _Covered) -> Run:
         with self._state_lock:
             number = self._run_number_next
             self._run_number_next += 1
         count = sum(part.length for part in parts)
-        return write_run(run_path(self._folder, number), self._log_id, covered, count, merged_in_pieces(parts))
+        return write_run(run_path(self._folder, number), self._log_id, covered, count, merged_chunks(parts))
 
     def _publish(self, runs: tuple[Run, ...], durable: _Covered) -> None:
         named = tuple((int(run.path.stem), run.header) for run in runs)
@@ -229,7 +229,7 @@ class IdentityIndex:
     def _replace_runs(self, chosen: tuple[Run, ...]) -> None:
         newest = max(chosen, key=lambda run: run.header.covered_position).header
         covered = _Covered(newest.covered_position, newest.running_hash)
-        run = self._written_run(tuple(old.entries for old in chosen), covered)
+        run = self._write_run(tuple(old.entries for old in chosen), covered)
         with self._state_lock:
             parts = self._opened()
             kept = tuple(other for other in parts.runs if all(other is not old for old in chosen))
@@ -238,7 +238,7 @@ class IdentityIndex:
         for old in chosen:
             old.path.unlink()
 
-    def _rebuild_filter_if_worn(self) -> None:
+    def _rebuild_filter_if_stretched(self) -> None:
         with self._state_lock:
             parts = self._opened()
             count = sum(part.length for part in parts.searched())
@@ -248,7 +248,7 @@ class IdentityIndex:
                 return
             meanwhile = self._added_during_rebuild = []
         try:
-            # Filled without the lock and seen by nobody; adds that go on meanwhile are noted and put in at the end.
+            # Filled without the lock, as nobody sees it yet; entries added meanwhile are noted and put in at the end.
             fresh = _filled_filter(size, (part.hashes for part in parts.searched()))
             with self._state_lock:
                 for hashes in meanwhile:
@@ -259,10 +259,10 @@ class IdentityIndex:
 
 
 def runs_worth_merging(runs: tuple[Run, ...], budget_bytes: int) -> tuple[Run, ...]:
-    """The most runs (at least two, the smallest such) of similar size whose bytes fit the budget; empty if none.
+    """Choose the most runs (at least two, the smallest ones) of similar size whose bytes fit the budget; or none.
 
-    Similar: each has at most twice the entries of all smaller ones chosen. So the number of runs, and how often
-    an entry is rewritten, grow with the logarithm of the count.
+    Similar: each has at most twice the entries of all smaller chosen runs together. So the number of runs, and the
+    number of times that an entry is rewritten, grow with the logarithm of the count.
     """
     by_size = sorted(runs, key=lambda run: run.header.count)
     best: tuple[Run, ...] = ()

@@ -1,7 +1,7 @@
-"""The manifest of an identity index: which runs are live and up to where they cover the log.
+"""The manifest of an identity index: its live runs, and the log position that they cover.
 
-One small file, replaced atomically: a JSON line and its checksum. What it does not name is not part of
-the index: files left by a crash between writing a run and the manifest are removed at the next start.
+It is one small file, replaced atomically: a JSON line and its checksum. A file that it does not name is not part of the
+index: what a crash leaves between writing a run and the manifest is removed at the next start.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 def run_path(folder: Path, number: int) -> Path:
-    """Where the run with this number is."""
+    """The path of the run with this number."""
     return folder / f"{number:010d}{RUN_SUFFIX}"
 
 
@@ -48,9 +48,10 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(folder: Path, log_id: str) -> Manifest:
-    """The manifest in `folder`, an empty one where there is none.
+    """Read the manifest in `folder`; return an empty one if there is none.
 
-    `IdentityIndexCorrupted` if damaged, foreign or of a newer release, `ReadStoreOutdated` if of an older one.
+    Raises `IdentityIndexCorrupted` if it is damaged, of another log or of a newer release, and `ReadStoreOutdated` if
+    it is of an older release.
     """
     path = folder / MANIFEST_NAME
     try:
@@ -74,8 +75,8 @@ def read_manifest(folder: Path, log_id: str) -> Manifest:
     return manifest
 
 
-def remove_unnamed_files(folder: Path, manifest: Manifest) -> None:
-    """Remove what a crash left: temporary files, and runs that the manifest does not name."""
+def remove_orphaned_files(folder: Path, manifest: Manifest) -> None:
+    """Remove files left by a crash: temporary ones, and runs that the manifest does not name."""
     named = {run_path(folder, number) for number, _ in manifest.runs}
     for path in folder.iterdir():
         if path.suffix == TEMPORARY_SUFFIX or (path.suffix == RUN_SUFFIX and path not in named):
@@ -83,10 +84,10 @@ def remove_unnamed_files(folder: Path, manifest: Manifest) -> None:
 
 
 def discard_index(folder: Path) -> None:
-    """Remove every file of the index in `folder`, so that it opens empty and can be rebuilt from the log."""
+    """Remove every file of the index in `folder`, which then opens empty and can be rebuilt from the log."""
     (folder / MANIFEST_NAME).unlink(missing_ok=True)
     if folder.is_dir():
-        remove_unnamed_files(folder, Manifest(MANIFEST_FORMAT, ""))
+        remove_orphaned_files(folder, Manifest(MANIFEST_FORMAT, ""))
 
 
 def _checksum(line: bytes) -> bytes:

@@ -1,9 +1,13 @@
-"""Settling the identities of received events: which are counted, and which were there before.
+"""Deduplication: decide which received events are counted, and which are duplicates or conflicts.
 
-Pure. The rule, in order: the first claim of an identity stands. Equal hash and equal content digest is a duplicate.
-Equal hash and another digest is resolved by comparing the identities themselves: the same one is a
-conflict, another one is a different event and is counted. An atomic group of which any row is not counted is refused
-whole and claims nothing. The rows of a group stand together, at the place of its first row.
+Everything here is pure. The rules:
+
+1. The first claim of an identity is valid for ever.
+2. A row with the hash and the content digest of a claim is a duplicate of it.
+3. For a row with the hash of a claim and another digest the identities themselves are compared: if they are equal it is
+   a conflict, otherwise it is a different event and is counted.
+4. If any row of an atomic group is not counted, the whole group is refused and claims nothing.
+5. Rows are decided in order; the rows of an atomic group are decided together, in the place of its first row.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ DUPLICATE: Final = 1
 CONFLICT: Final = 2
 REJECTED: Final = 3  # by intake, which gave the reason
 BATCH_REFUSED: Final = 4  # rejected, because of another row of its atomic group or because of itself
-#: What each code means to the outside.
+#: The outcome for each code.
 OUTCOME_OF_CODE: Final[tuple[Outcome, ...]] = (*OUTCOMES, "rejected")
 NO_GROUP: Final = -1
 
@@ -32,11 +36,10 @@ Mask = NDArray[np.bool_]
 
 
 class ReceivedRows(msgspec.Struct, frozen=True, eq=False):
-    """Received events in log order: of one block, or of several in a row. Columns of equal length.
+    """Received events in log order, of one block or of several consecutive ones, as columns of equal length.
 
-    `groups` numbers the request of each row, `NO_GROUP` for none; `atomic` says that its group is all or nothing and
-    means nothing without a group. Where `accepted` is False (intake rejected the row), `identities` and `contents`
-    are ignored.
+    `groups` numbers the request of each row (`NO_GROUP`: none); `atomic` says that its group is all or nothing, and is
+    ignored without a group. If `accepted` is False (intake rejected the row), `identities` and `contents` are ignored.
     """
 
     identities: U64
@@ -48,7 +51,7 @@ class ReceivedRows(msgspec.Struct, frozen=True, eq=False):
 
 
 class Resolution(msgspec.Struct, frozen=True, eq=False):
-    """For each row its outcome code, and the locator of the claim that it came second to (0 when none).
+    """The outcome code of each row, and the locator of the earlier claim that it repeats (0: none).
 
     A row that was refused with its group has a locator only if it was itself a cause of the refusal.
     """
@@ -69,11 +72,11 @@ SameIdentity = Callable[[int, int], bool]
 def resolve(
     rows: ReceivedRows, prior: PriorClaims, same_identity: SameIdentity, same_identity_here: SameIdentity
 ) -> Resolution:
-    """Decide every row. `prior` is what the index holds for `rows.identities`.
+    """Decide every row. `prior` has the entries of the index for `rows.identities`.
 
-    `same_identity(row, locator)` reads what a stored locator points to and compares its (scope, source, id) with that
-    of a row; `same_identity_here(row, earlier_row)` compares two of these rows. Both are asked only where
-    hashes are equal and digests differ.
+    `same_identity(row, locator)` compares the (scope, source, id) of a row with that of a stored event, and
+    `same_identity_here(row, earlier_row)` with that of another of these rows. Both are called only for equal hashes
+    with different digests.
     """
     codes = np.where(rows.accepted, COUNTED, REJECTED).astype(np.uint8)
     first = np.zeros(len(codes), dtype=np.uint64)
@@ -85,12 +88,12 @@ def resolve(
     suspects[unequal.rows] = True
     claims = _Claims(rows, unequal, same_identity, same_identity_here)
     for unit, members in units.in_order(suspects):
-        verdicts = [claims.judge(row) for row in members]
+        verdicts = [claims.decide(row) for row in members]
         for row, (code, locator) in zip(members, verdicts, strict=True):
             codes[row], first[row] = code, locator
         if unit is not None and any(code != COUNTED for code, _ in verdicts):
             units.refused[unit] = True
-        claims.close_unit(stands=unit is None or not units.refused[unit])
+        claims.close_unit(is_counted=unit is None or not units.refused[unit])
 
     codes[units.members_of_refused() & rows.accepted] = BATCH_REFUSED
     return Resolution(codes, first)
@@ -99,9 +102,9 @@ def resolve(
 def _mark_stored_duplicates(
     rows: ReceivedRows, prior: PriorClaims, codes: NDArray[np.uint8], first: U64
 ) -> PriorClaims:
-    """Mark what equals a stored claim; answer the claims of the other accepted rows, all unequal to them in content.
+    """Mark the duplicates of stored claims; return the claims for the other accepted rows, all of other contents.
 
-    Stored claims stand whatever happens to these rows, so this needs no order.
+    Stored claims are valid whatever happens to these rows, so the order of rows does not matter here.
     """
     equal = (prior.digests == rows.contents[prior.rows]) & rows.accepted[prior.rows]
     duplicates, at = np.unique(prior.rows[equal], return_index=True)
@@ -112,7 +115,7 @@ def _mark_stored_duplicates(
 
 
 def _repeated(identities: U64, among: Mask) -> Mask:
-    """Which rows of `among` share their hash with another of them."""
+    """The rows of `among` that share their hash with another of them."""
     repeated = np.zeros(len(identities), dtype=np.bool_)
     rows = np.flatnonzero(among)
     order = rows[np.argsort(identities[rows])]
@@ -124,7 +127,7 @@ def _repeated(identities: U64, among: Mask) -> Mask:
 
 
 class _Units:
-    """What stands or falls together: an atomic group, or a row without one."""
+    """The units that are decided together: an atomic group, or a single row without one."""
 
     def __init__(self, rows: ReceivedRows) -> None:
         self._is_member = rows.atomic & (rows.groups != NO_GROUP)
@@ -145,19 +148,19 @@ class _Units:
         return mask
 
     def in_order(self, suspects: Mask) -> Iterator[tuple[int | None, list[int]]]:
-        """The suspects by unit (None: a row for itself), in the order in which the units stand."""
+        """The suspects by unit (None: a single row), in the order of the first rows of units."""
         rows = np.flatnonzero(suspects)
         unit = self._unit_of_row[rows]
-        place = rows.copy()
-        place[unit >= 0] = self._first_row[unit[unit >= 0]]
-        order = np.lexsort((rows, place))
-        ordered = zip(place[order].tolist(), unit[order].tolist(), rows[order].tolist(), strict=True)
+        first_row = rows.copy()
+        first_row[unit >= 0] = self._first_row[unit[unit >= 0]]
+        order = np.lexsort((rows, first_row))
+        ordered = zip(first_row[order].tolist(), unit[order].tolist(), rows[order].tolist(), strict=True)
         for (_, number), members in groupby(ordered, key=lambda member: member[:2]):
             yield (None if number < 0 else number), [row for _, _, row in members]
 
 
 class _Claims:
-    """The claims that suspects meet: stored ones, and those of suspects before them."""
+    """The claims that suspects are compared with: stored ones, and those of earlier suspects."""
 
     def __init__(
         self, rows: ReceivedRows, stored: PriorClaims, same_identity: SameIdentity, same_identity_here: SameIdentity
@@ -166,13 +169,13 @@ class _Claims:
         self._stored = stored
         self._same_identity = same_identity
         self._same_identity_here = same_identity_here
-        self._standing: dict[int, list[int]] = {}  # identity hash -> the rows here that claimed under it
+        self._valid: dict[int, list[int]] = {}  # identity hash -> the rows here that claimed it
         self._of_unit: dict[int, list[int]] = {}
 
-    def judge(self, row: int) -> tuple[int, int]:
-        """(code, locator of the first claim or 0); a row that may be counted claims for its unit."""
+    def decide(self, row: int) -> tuple[int, int]:
+        """Return the code of a row and the locator of the first claim (0: none); a row to be counted claims."""
         identity, content = int(self._rows.identities[row]), int(self._rows.contents[row])
-        here = self._standing.get(identity, []) + self._of_unit.get(identity, [])
+        here = self._valid.get(identity, []) + self._of_unit.get(identity, [])
         for other in here:
             if int(self._rows.contents[other]) == content:
                 return DUPLICATE, int(self._rows.locators[other])
@@ -185,9 +188,9 @@ class _Claims:
         self._of_unit.setdefault(identity, []).append(row)
         return COUNTED, 0
 
-    def close_unit(self, stands: bool) -> None:
-        """Let the claims of the unit stand, or forget them."""
-        if stands:
+    def close_unit(self, is_counted: bool) -> None:
+        """Keep the claims of the unit if it is counted, and drop them otherwise."""
+        if is_counted:
             for identity, claimants in self._of_unit.items():
-                self._standing.setdefault(identity, []).extend(claimants)
+                self._valid.setdefault(identity, []).extend(claimants)
         self._of_unit = {}

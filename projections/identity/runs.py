@@ -3,8 +3,8 @@
     offset 0      magic (8 bytes), length of the header (4 bytes, little-endian), header (JSON), zeros
     offset 4096   hashes, digests, locators: three columns of `count` little-endian 64-bit numbers
 
-Contiguous columns, because a lookup searches the hashes and rarely needs the rest (three times as fast as
-24-byte records at ten million entries).
+The columns are contiguous because a lookup searches the hashes and rarely reads the rest: three times as fast as
+records of 24 bytes at ten million entries.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ RUN_SUFFIX: Final = ".run"
 _MAGIC: Final = b"MFIDRUN\n"
 _HEADER_BYTES: Final = 4096
 _COLUMN: Final = np.dtype("<u8")
-#: How many entries of a merge are in memory at once (48 MB, and as much again while they are sorted).
-MERGE_PIECE_ENTRIES: Final = 1 << 21
+#: The number of entries of a merge in memory at once (48 MB, and as much again while they are sorted).
+MERGE_CHUNK_ENTRIES: Final = 1 << 21
 
 
 class RunHeader(msgspec.Struct, frozen=True):
-    """What a run says about itself; the manifest says the same, so that neither can be exchanged."""
+    """The header of a run; the manifest has a copy, so that neither can be exchanged for another."""
 
     format: int
     log_id: str
@@ -45,7 +45,7 @@ class RunHeader(msgspec.Struct, frozen=True):
 
 
 class Run(NamedTuple):
-    """A run that can be searched. Its file may be unlinked meanwhile."""
+    """A memory-mapped run. Its file may be unlinked while it is in use."""
 
     path: Path
     header: RunHeader
@@ -53,15 +53,19 @@ class Run(NamedTuple):
 
     @property
     def bytes(self) -> int:
+        """The size of its entries."""
         return self.header.count * ENTRY_BYTES
 
 
-def write_run(path: Path, log_id: str, covered: tuple[int, bytes], count: int, pieces: Iterable[Entries]) -> Run:
-    """Write `pieces` (each ascending, each at or above the one before, `count` > 0 entries in all) as a run; map it."""
+def write_run(path: Path, log_id: str, covered: tuple[int, bytes], count: int, chunks: Iterable[Entries]) -> Run:
+    """Write `chunks` as a run and map it.
+
+    Each chunk is ascending and starts at or above the end of the one before; they have `count` > 0 entries together.
+    """
     headers: list[RunHeader] = []
 
     def write(file: BinaryIO) -> None:
-        headers.append(_write_columns(file, log_id, covered, count, pieces))
+        headers.append(_write_columns(file, log_id, covered, count, chunks))
         file.seek(0)
         file.write(_framed(headers[0]))
 
@@ -70,7 +74,7 @@ def write_run(path: Path, log_id: str, covered: tuple[int, bytes], count: int, p
 
 
 def read_run(path: Path, expected: RunHeader) -> Run:
-    """The run at `path`, every byte of it verified; `IdentityIndexCorrupted` unless it is the `expected` one."""
+    """Open the run at `path` and verify every byte; raise `IdentityIndexCorrupted` unless it is the `expected` one."""
     try:
         size = path.stat().st_size
     except FileNotFoundError as error:
@@ -87,11 +91,11 @@ def read_run(path: Path, expected: RunHeader) -> Run:
     return Run(path, expected, entries)
 
 
-def merged_in_pieces(parts: Sequence[Entries], piece_entries: int = MERGE_PIECE_ENTRIES) -> Iterator[Entries]:
-    """All entries of `parts` in ascending pieces of about `piece_entries`, given evenly spread hashes."""
+def merged_chunks(parts: Sequence[Entries], chunk_entries: int = MERGE_CHUNK_ENTRIES) -> Iterator[Entries]:
+    """Merge `parts` into ascending chunks of about `chunk_entries` entries, if hashes are evenly spread."""
     widest = max(parts, key=lambda part: part.length)
     total = sum(part.length for part in parts)
-    step = max(1, widest.length * piece_entries // total)
+    step = max(1, widest.length * chunk_entries // total)
     bounds = np.unique(widest.hashes[step::step])
     cuts = [[0, *np.searchsorted(part.hashes, bounds).tolist(), part.length] for part in parts]
     for number in range(len(bounds) + 1):
@@ -99,25 +103,25 @@ def merged_in_pieces(parts: Sequence[Entries], piece_entries: int = MERGE_PIECE_
             Entries(*(column[cut[number] : cut[number + 1]] for column in part))
             for part, cut in zip(parts, cuts, strict=True)
         ]
-        yield merged([piece for piece in slices if piece.length] or slices[:1])
+        yield merged([chunk for chunk in slices if chunk.length] or slices[:1])
 
 
 def _write_columns(
-    file: BinaryIO, log_id: str, covered: tuple[int, bytes], count: int, pieces: Iterable[Entries]
+    file: BinaryIO, log_id: str, covered: tuple[int, bytes], count: int, chunks: Iterable[Entries]
 ) -> RunHeader:
     checksums = [xxhash.xxh3_128() for _ in Entries._fields]
     locator_min, locator_max, written = (1 << 64) - 1, 0, 0
-    for piece in pieces:
-        if not piece.length:
+    for chunk in chunks:
+        if not chunk.length:
             continue
-        for number, column in enumerate(piece):
+        for number, column in enumerate(chunk):
             stored = np.ascontiguousarray(column, dtype=_COLUMN).view(np.uint8).data
             file.seek(_HEADER_BYTES + (number * count + written) * _COLUMN.itemsize)
             file.write(stored)
             checksums[number].update(stored)
-        written += piece.length
-        locator_min = min(locator_min, int(piece.locators.min()))
-        locator_max = max(locator_max, int(piece.locators.max()))
+        written += chunk.length
+        locator_min = min(locator_min, int(chunk.locators.min()))
+        locator_max = max(locator_max, int(chunk.locators.max()))
     if written != count:
         raise ValueError(f"{written} entries written where {count} were announced")
     hashes, digests, locators = (checksum.hexdigest() for checksum in checksums)

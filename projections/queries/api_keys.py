@@ -1,4 +1,4 @@
-"""API keys as a snapshot answers them."""
+"""The API key record that a snapshot returns."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from domain.scope import Scope
 
 
 class ApiKeyRecord(msgspec.Struct, frozen=True):
+    """An API key without its secret: of that only the hash is stored. `revoked_at` None: still valid."""
+
     key_id: str
     scope: Scope
     scopes: tuple[str, ...]

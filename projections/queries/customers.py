@@ -1,42 +1,26 @@
-"""Customers and their lifecycle facts, as a snapshot answers them."""
+"""Customer records and lifecycle facts that a snapshot returns."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
-
-class Fact(msgspec.Struct, frozen=True):
-    """One lifecycle fact, as the log tells it. `kind` is its topic ("customer.updated");
-    `fields` as in its event, personal ones decrypted.
-    """
-
-    position: int
-    effective_at: datetime
-    recorded_at: datetime
-    kind: str
-    fields: dict[str, Any]
-    actor: str
-    dialect: str
-    reason: str | None
+from projections.queries.facts import Fact
 
 
 class CustomerRecord(msgspec.Struct, frozen=True):
-    """What the store knows of a customer id: when it was first seen by usage (None: never), and its facts in log
-    order.
-    """
+    """What is stored about a customer id: the time range of its usage (None: no usage) and its facts in log order."""
 
     customer_id: str
     first_position: int
-    first_event_at: datetime | None  # least event time of usage ever counted for it
+    first_event_at: datetime | None  # the earliest event time of all its counted usage
     last_event_at: datetime | None
     facts: tuple[Fact, ...]
 
 
 class CustomerSpan(msgspec.Struct, frozen=True):
-    """A stretch of event time [start, end) of one customer."""
+    """A range of event time [start, end) of one customer."""
 
     customer_id: str
     start: datetime

@@ -1,4 +1,4 @@
-"""Usage events one by one: filters and orders to ask with, and the rows of the answers."""
+"""Queries for single usage events, and the rows that a snapshot returns for them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CostOrigin = Literal["producer", "price", "unknown", "none"]
 
 
 class UsageEventRow(msgspec.Struct, frozen=True):
-    """One counted event in the version that holds at the snapshot (or the last version, when voided)."""
+    """A counted event in the version valid at the snapshot's position, or in its last version when it is voided."""
 
     locator: int
     source: str
@@ -47,7 +47,7 @@ class UsageEventRow(msgspec.Struct, frozen=True):
 
 
 class OutcomeRow(msgspec.Struct, frozen=True):
-    """One received event that was not counted."""
+    """A received event that was not counted: a duplicate, a conflict or a rejected one."""
 
     locator: int
     source: str | None
@@ -65,7 +65,7 @@ class OutcomeRow(msgspec.Struct, frozen=True):
 
 
 class EventFilter(msgspec.Struct, frozen=True):
-    """Which counted events; all conditions hold together. Newest first by (time, locator)."""
+    """Conditions on counted events, combined with AND. Results are newest first by (time, locator)."""
 
     customer_id: str | None = None
     model: str | None = None
@@ -81,11 +81,11 @@ EventOrder = Literal["time", "ended_at", "reported_cost_usd", "total_tokens"]
 
 
 class EventQuestion(msgspec.Struct, frozen=True):
-    """Counted events that are not voided, in an order; ties go by locator, in the same direction.
+    """Counted events that are not voided, sorted by `order`; ties are sorted by locator, in the same direction.
 
-    `properties`: (dotted path, text) as in `UsageQuestion`. `known_as`: (dotted path, text); the text at this path, or
-    the event's id where its data have none there. Reported cost is raw cost with the markup valid at the event's
-    time, 0 where there is no cost; bounds are inclusive. An event ends after its latency.
+    `properties`: (dotted path, text) as in `UsageQuestion`. `known_as`: (dotted path, text); events whose text at this
+    path, or whose id where their data have nothing there, equals the text. The bounds of the reported cost (raw cost
+    with the markup valid at the event's time, 0 without a cost) are inclusive. `ended_at` is time plus latency.
     """
 
     where: EventFilter
@@ -97,21 +97,23 @@ class EventQuestion(msgspec.Struct, frozen=True):
     reported_max_usd: Decimal | None = None
 
 
-class MarkedEvent(msgspec.Struct, frozen=True):
-    """An event and the markup that was valid for its customer at its time."""
+class EventWithMarkup(msgspec.Struct, frozen=True):
+    """An event and the markup valid for its customer at the time of the event."""
 
     event: UsageEventRow
     markup_percentage: Decimal
 
 
 class EventPage(msgspec.Struct, frozen=True):
-    """Some of the events that a question asks for, and how many there are in all."""
+    """One page of the events that match a question, and the total number of matches."""
 
     total: int
-    events: tuple[MarkedEvent, ...]
+    events: tuple[EventWithMarkup, ...]
 
 
 class CorrectionRecord(msgspec.Struct, frozen=True):
+    """A void of a usage event, or the restoration of a voided one."""
+
     kind: Literal["usage.voided", "usage.restored"]
     position: int
     recorded_at: datetime
@@ -120,7 +122,7 @@ class CorrectionRecord(msgspec.Struct, frozen=True):
 
 
 class RowSpan(msgspec.Struct, frozen=True):
-    """Rows [start, end) of the block at `position`: where a request's events went."""
+    """Rows [start, end) of the usage block at a log position: where the events of a request are stored."""
 
     position: int
     start: int

@@ -1,4 +1,4 @@
-"""Positions of the log and counts by source, as a snapshot answers them."""
+"""Log positions, outcome counts by stream, and progress of Kafka partitions, as a snapshot returns them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ class LogPoint(msgspec.Struct, frozen=True):
 
 
 class SourceCounts(msgspec.Struct, frozen=True):
-    """Outcome counts of one stream of usage in one scope."""
+    """Outcome counts of one usage stream in one scope."""
 
     stream: str
     counts: OutcomeCounts
 
 
 class SourceRecord(msgspec.Struct, frozen=True):
-    """How far a partition of a Kafka topic was read: `next_offset` is the one to go on from. `records_lost` had gone
-    before they were read, `commands_refused` broke a rule. `position` and `recorded_at` are those of its last record.
+    """Progress of one partition of a Kafka topic, as folded from the log.
+
+    `next_offset` is the next one to read. `records_lost` counts records that the broker dropped before they were read,
+    `commands_refused` those that broke a rule. `position` and `recorded_at` are those of the last log record about it.
     """
 
     stream: str

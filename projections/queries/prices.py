@@ -1,4 +1,4 @@
-"""Prices as a snapshot answers them."""
+"""The price record that a snapshot returns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from domain.scope import Scope
 
 
 class PriceRecord(msgspec.Struct, frozen=True):
-    """`scope` None: a list price."""
+    """The price versions that one log record set for a model. `scope` None: a list price, valid for every scope."""
 
     position: int
     scope: Scope | None

@@ -1,4 +1,4 @@
-"""Usage sums and meters: the questions that a snapshot answers, and the values it answers with."""
+"""Queries for usage sums and custom meters, and the values that a snapshot returns for them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import msgspec
 from domain.values.money import MONEY
 
 WINDOWS_MAX: Final = 100_000
-
-
 GROUPS_MAX: Final = 100_000
 
 
 class UsageSums(msgspec.Struct, frozen=True):
-    """What adds up. Token and cost sums and `requests` are over events of type llm.request or any other type alike;
-    `requests` counts events. `cost_usd` is raw and excludes events of unknown cost, which are counted beside it."""
+    """Sums over usage events of any type. `requests` counts events.
+
+    `cost_usd` is raw cost; events of unknown cost add nothing to it and are counted in `cost_unknown_events`.
+    """
 
     requests: int = 0
     input_tokens: int = 0
@@ -31,9 +31,11 @@ class UsageSums(msgspec.Struct, frozen=True):
 
     @property
     def total_tokens(self) -> int:
+        """Input plus output tokens."""
         return self.input_tokens + self.output_tokens
 
     def plus(self, other: UsageSums) -> UsageSums:
+        """The exact sum of both."""
         return UsageSums(
             self.requests + other.requests,
             self.input_tokens + other.input_tokens,
@@ -47,26 +49,27 @@ class UsageSums(msgspec.Struct, frozen=True):
 
 
 class Segment(msgspec.Struct, frozen=True):
-    """A piece of event time [start, end) that is summed on its own.
+    """A range of event time [start, end) with sums of its own.
 
-    Segments of one query never overlap and come in order.
+    The segments of a question are in ascending order and must not overlap.
     """
 
     start: datetime
     end: datetime
 
 
-#: What usage can be grouped by beside "customer". "property:<path>" is a dotted path into the event's data.
+#: Columns to group by, besides "customer" and "property:<path>" (a dotted path into the event's data).
 GROUP_COLUMNS: Final = ("type", "provider", "model", "status", "source", "subscription", "tag")
 
 
 class UsageQuestion(msgspec.Struct, frozen=True):
-    """Sums over segments. `customer_id` None: all customers of the scope. `event_types` None: llm.request only.
+    """A query for usage sums by segment and group.
 
-    `as_of` None: as known at the snapshot's position, from rollups and edge rows; else as known at that position,
-    from rows.
-    `split_markup`: also split every customer at the instants its own markup changes, and answer `markup_percentage`
-    per sum. `properties`: (dotted path, text); only events whose data hold all of these texts, read from rows.
+    `customer_id` None: all customers of the scope. `event_types` None: llm.request only.
+    `as_of` None: as known at the snapshot's position, read from rollups and, at the edges of segments, from rows;
+    otherwise as known at that log position, read from rows.
+    `split_markup`: also split the sums of every customer where its markup changes, and return `markup_percentage` with
+    each. `properties`: (dotted path, text); only events whose data hold all of these texts, read from rows.
     """
 
     segments: tuple[Segment, ...]
@@ -80,7 +83,7 @@ class UsageQuestion(msgspec.Struct, frozen=True):
 
 
 class UsageSum(msgspec.Struct, frozen=True):
-    """One sum: of which segment (index), of which group (values in the order of `group_by`), at which markup."""
+    """The sums of one group (values in the order of `group_by`) in one segment (an index), at one markup."""
 
     segment: int
     group: tuple[str | None, ...]
@@ -92,9 +95,9 @@ Aggregation = Literal["count", "sum", "max", "min", "latest", "unique_count"]
 
 
 class MeterQuestion(msgspec.Struct, frozen=True):
-    """A custom meter over segments: events of `event_type`, the value at the dotted path `value_property` of their
-    data.
+    """A query for a custom meter by segment and group: an aggregation over the events of `event_type`.
 
+    It aggregates the values at the dotted path `value_property` of their data.
     Values are JSON numbers or numeric strings with at most 38 digits; anything else is not a value and is left out.
     `latest` is the value of the greatest (time, content) with a valid value. `unique_count` counts distinct JSON
     values (text form).
@@ -110,6 +113,8 @@ class MeterQuestion(msgspec.Struct, frozen=True):
 
 
 class MeterValue(msgspec.Struct, frozen=True):
+    """The value of a meter for one group in one segment (an index)."""
+
     segment: int
     group: tuple[str | None, ...]
-    value: Decimal | None  # None: no valid value in there (never for count, sum and unique_count of existing rows)
+    value: Decimal | None  # None: no event has a valid value (never so for count, sum and unique_count)

@@ -1,4 +1,4 @@
-"""A snapshot as it would have answered at an earlier log position, for everything that usage views ask."""
+"""A snapshot at an earlier log position, for the queries that usage views make."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from typing import Any, cast
 import msgspec
 
 from domain.scope import Scope
-from projections.queries.customers import CustomerRecord, Fact
+from projections.queries.customers import CustomerRecord
+from projections.queries.facts import Fact
 from projections.queries.log import LogPoint
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import MeterQuestion, MeterValue, UsageQuestion, UsageSum
-from projections.views.customers import known_at
+from projections.views.customers import record_as_of
 
 
-def known_then(snapshot: Snapshot, position: int | None) -> Snapshot:
-    """`snapshot` as of `position`: rows and facts known by then. None, or a position not before it: `snapshot` itself.
+def snapshot_as_of(snapshot: Snapshot, position: int | None) -> Snapshot:
+    """`snapshot` restricted to what was known at `position`; `snapshot` itself for None or a position not before it.
 
-    Customers, budgets, meters and usage are those of then; what else a snapshot can tell is told as of now.
+    Customers, budgets, meters and usage are those known then. All other queries return what is known now.
     """
     if position is None or position >= snapshot.point().position:
         return snapshot
-    return cast(Snapshot, _KnownThen(snapshot, position))
+    return cast(Snapshot, _SnapshotAsOf(snapshot, position))
 
 
-class _KnownThen:
+class _SnapshotAsOf:
     def __init__(self, snapshot: Snapshot, position: int) -> None:
         self._snapshot = snapshot
         self._position = position
@@ -43,7 +44,7 @@ class _KnownThen:
         record = self._snapshot.customer(scope, customer_id)
         if record is None or record.first_position > self._position:
             return None
-        return known_at(record, self._position)
+        return record_as_of(record, self._position)
 
     def budget_facts(self, scope: Scope, budget_id: str) -> tuple[Fact, ...]:
         return self._known(self._snapshot.budget_facts(scope, budget_id))

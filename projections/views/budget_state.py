@@ -1,4 +1,4 @@
-"""What a customer may still spend, and whether it may go on."""
+"""The budget state of a customer, and the access decision based on it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from domain.budgets.access import AccessDecision, BudgetLimits, BudgetSpending, ModelLimit, budget_policy, decide_access
+from domain.budgets.access_decision import AccessDecision, BudgetSpending, decide_access
+from domain.budgets.limits import BudgetLimits, ModelLimit, budget_policy
 from domain.customers.events import CUSTOMER_CREATED
 from domain.scope import Scope
 from domain.values.money import MONEY, usd
 from domain.values.periods import Interval, PeriodPolicy, period_containing, zone_named
-from projections.queries.customers import CustomerRecord, Fact
+from projections.queries.customers import CustomerRecord
+from projections.queries.facts import Fact
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import Segment, UsageQuestion
 from projections.views.customers import (
@@ -35,9 +37,10 @@ NOTHING: Final = Decimal(0)
 
 
 class BudgetState(msgspec.Struct, frozen=True):
-    """True for the log up to `position`. `period` is the budget's own, else (when a limit needs one) the usage period.
+    """Limits and spending of a customer, as of log position `position`.
 
-    Everything spent is reported cost, markup included, within the current life. `policy` tells duration and alignment.
+    `period` is the budget's own, otherwise (when a limit needs one) the usage period; `policy` has its duration and
+    alignment. Spending is reported cost, markup included, within the current life.
     """
 
     position: int
@@ -49,13 +52,14 @@ class BudgetState(msgspec.Struct, frozen=True):
 
     @property
     def soft_limit_reached(self) -> bool:
+        """Whether a soft limit is set and the spending that it applies to has reached it."""
         limit = self.limits.soft_limit_usd
         spent = self.spending.period_usd if self.limits.soft_limit_per_period else self.spending.total_usd
         return limit is not None and spent >= limit
 
 
 class Access(msgspec.Struct, frozen=True):
-    """May it go on? True for the log up to `position`. Of `limits` the decision looks at those in money only."""
+    """An access decision, as of log position `position`. Of `limits` only those in money take part in it."""
 
     position: int
     customer_id: str
@@ -63,8 +67,8 @@ class Access(msgspec.Struct, frozen=True):
     limits: BudgetLimits
 
 
-class _Periods(msgspec.Struct, frozen=True):
-    """Which stretch of time each limit looks at, now."""
+class _LimitPeriods(msgspec.Struct, frozen=True):
+    """The current period of each limit."""
 
     budget: Interval | None
     policy: PeriodPolicy | None
@@ -72,7 +76,7 @@ class _Periods(msgspec.Struct, frozen=True):
 
 
 def budget_state(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime) -> BudgetState | None:
-    """The budget at `now`; None when there is no such customer now."""
+    """The budget state at `now`; None when there is no such customer now."""
     record = snapshot.customer(scope, customer_id)
     view = None if record is None else customer_view(record, now)
     if record is None or view is None or not view.exists:
@@ -80,13 +84,13 @@ def budget_state(snapshot: Snapshot, scope: Scope, customer_id: str, now: dateti
     tiers = {name: snapshot.budget_facts(scope, name) for name in named_budgets(record, view.life, now)}
     profile = (profiles(record, view.life, now) or [Profile(now, {}, None)])[-1]
     limits = budget_limits(profile, tiers, now)
-    periods = _periods(record, view, profile, limits, tiers, now)
+    periods = _limit_periods(record, view, profile, limits, tiers, now)
     spending = _spending(snapshot, scope, record, view.life, periods)
     return BudgetState(snapshot.point().position, view, limits, spending, periods.budget, periods.policy)
 
 
 def access(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime, model: str | None = None) -> Access:
-    """Whether the customer may go on at `now` (with `model`, when one is named). Someone unknown or deleted may."""
+    """The access decision at `now` (for `model`, when one is named). Unknown and deleted customers are allowed."""
     state = budget_state(snapshot, scope, customer_id, now)
     limits = BudgetLimits() if state is None else state.limits
     if state is None:
@@ -98,14 +102,14 @@ def access(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime, mo
     return Access(snapshot.point().position, customer_id, decision, limits)
 
 
-def _periods(
+def _limit_periods(
     record: CustomerRecord,
     view: CustomerView,
     profile: Profile,
     limits: BudgetLimits,
     tiers: Mapping[str, Sequence[Fact]],
     now: datetime,
-) -> _Periods:
+) -> _LimitPeriods:
     zone = zone_named(view.time_zone)
     begin = life_begin(record, view.life) or now
     policy = budget_policy(limits, zone, profile.created_at or begin)
@@ -115,14 +119,17 @@ def _periods(
     for name, limit in limits.model_limits.items():
         own = _own_policy(limit, limits, zone, profile.created_at or begin)
         models[name] = of_budget if own is None else period_containing(own, now)
-    leans_on_usage_periods = limits.period_limit_usd is not None or of_budget in models.values()
-    if timeline is None and not leans_on_usage_periods:
-        return _Periods(None, None, models)
-    return _Periods(of_budget, policy or usage_policy(profile, begin), models)
+    needs_usage_period = limits.period_limit_usd is not None or of_budget in models.values()
+    if timeline is None and not needs_usage_period:
+        return _LimitPeriods(None, None, models)
+    return _LimitPeriods(of_budget, policy or usage_policy(profile, begin), models)
 
 
 def _own_policy(limit: ModelLimit, limits: BudgetLimits, zone: ZoneInfo, created_at: datetime) -> PeriodPolicy | None:
-    """A model limit with its own duration runs by that, aligned like the budget; a moved period does not move it."""
+    """The period policy of a model limit with its own duration, aligned like the budget; None without a duration.
+
+    Explicit bounds of the budget's current period do not apply to it.
+    """
     if limit.duration is None:
         return None
     own = msgspec.structs.replace(limits, duration=limit.duration, period_start=None, period_end=None)
@@ -130,22 +137,22 @@ def _own_policy(limit: ModelLimit, limits: BudgetLimits, zone: ZoneInfo, created
 
 
 def _spending(
-    snapshot: Snapshot, scope: Scope, record: CustomerRecord, life: Life, periods: _Periods
+    snapshot: Snapshot, scope: Scope, record: CustomerRecord, life: Life, periods: _LimitPeriods
 ) -> BudgetSpending:
-    """Everything spent against each limit, from one question: the life is cut wherever a period begins or ends."""
-    looked_at = [*periods.models.values(), *([] if periods.budget is None else [periods.budget])]
-    pieces = _pieces(life.span, looked_at)
+    """Spending against each limit, from one query: the life is split wherever a period begins or ends."""
+    of_limits = [*periods.models.values(), *([] if periods.budget is None else [periods.budget])]
+    parts = _cut(life.span, of_limits)
     question = UsageQuestion(
-        tuple(Segment(piece.start, piece.end) for piece in pieces), record.customer_id, ("model",), split_markup=True
+        tuple(Segment(part.start, part.end) for part in parts), record.customer_id, ("model",), split_markup=True
     )
     spent = [
-        (pieces[one.segment], one.group[0], measures_of(one).reported_cost_usd)
+        (parts[one.segment], one.group[0], measures_of(one).reported_cost_usd)
         for one in snapshot.usage(scope, question)
     ]
-    opened = [(at, amount) for at, amount in opening_spends(record.facts) if life.holds(at)]
+    opened = [(at, amount) for at, amount in opening_spends(record.facts) if life.contains(at)]
 
     def within(period: Interval, model: str | None = None) -> Decimal:
-        amounts = [cost for piece, of, cost in spent if period.contains(piece.start) and model in (None, of)]
+        amounts = [cost for part, of, cost in spent if period.contains(part.start) and model in (None, of)]
         if model is None:
             amounts += [amount for at, amount in opened if period.contains(at)]
         return _sum(amounts)
@@ -160,7 +167,7 @@ def _spending(
 
 
 def opening_spends(facts: Sequence[Fact]) -> list[tuple[datetime, Decimal]]:
-    """What customers came with: dated at their creation."""
+    """Opening spends as (effective time of the creation, amount)."""
     return [
         (fact.effective_at, usd(fact.fields["opening_spend_usd"], "opening_spend_usd"))
         for fact in in_effect(facts)
@@ -168,8 +175,8 @@ def opening_spends(facts: Sequence[Fact]) -> list[tuple[datetime, Decimal]]:
     ]
 
 
-def _pieces(span: Interval, periods: Sequence[Interval]) -> list[Interval]:
-    """`span` cut at every bound of `periods` that lies in it."""
+def _cut(span: Interval, periods: Sequence[Interval]) -> list[Interval]:
+    """Split `span` at every bound of `periods` that lies in it."""
     bounds = {bound for period in periods for bound in (period.start, period.end) if span.contains(bound)}
     cuts = sorted({span.start, span.end, *bounds})
     return [Interval(start, end) for start, end in pairwise(cuts)]

@@ -1,4 +1,4 @@
-"""What a customer has used in its current usage period, in its current life."""
+"""Usage of a customer in its current usage period and its current life."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from projections.views.periods import usage_timeline
 
 
 class ModelUsage(msgspec.Struct, frozen=True):
+    """The usage of one model; `provider` or `model` None: the events name none."""
+
     provider: str | None
     model: str | None
     usage: Measures
 
 
 class CurrentUsage(msgspec.Struct, frozen=True):
-    """True for the log up to `position`. `period` is the whole one; usage is what of it lies in the current life."""
+    """Usage as of log position `position`. `period` is the whole period; only usage of the current life counts."""
 
     position: int
     customer_id: str
@@ -32,7 +34,7 @@ class CurrentUsage(msgspec.Struct, frozen=True):
 
 
 def current_usage(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime) -> CurrentUsage | None:
-    """The usage period that holds `now`, by model in order of (provider, model); None: no such customer now."""
+    """Usage in the period that contains `now`, by (provider, model) in order; None: no such customer now."""
     record = snapshot.customer(scope, customer_id)
     view = None if record is None else customer_view(record, now)
     if record is None or view is None or not view.exists:

@@ -1,8 +1,8 @@
-"""Customers as derived from their facts and their usage: lives, profile, history. Pure.
+"""Lives, profiles and history of a customer, derived from its facts and its usage. Pure.
 
-A fact counts from its `effective_at`; of equal ones the one at the higher position stands. A creation and a deletion
-start the profile afresh. Life k spans, in event time, from the deletion before it to its own deletion. What was said
-in a life to count from later on ends with it.
+A fact takes effect at its `effective_at`; of two facts with the same instant the one at the higher position wins.
+A creation and a deletion reset the profile. Life k spans, in event time, from the deletion before it to its own
+deletion. Facts of a life that would have taken effect after its deletion are dropped with it.
 """
 
 from __future__ import annotations
@@ -23,19 +23,20 @@ from domain.customers.events import (
     CUSTOMER_UNBLOCKED,
 )
 from domain.values.periods import USAGE_TIME_MIN, Interval
-from projections.queries.customers import CustomerRecord, Fact
+from projections.queries.customers import CustomerRecord
+from projections.queries.facts import Fact
 
 FIRST_SEEN: Final = "customer.first_seen"
 CURRENCY_DEFAULT: Final = "USD"
 TIME_ZONE_DEFAULT: Final = "UTC"
-#: No event is later; where a life is open, its span ends here.
+#: Later than any event; the end of the span of an open life.
 USAGE_TIME_LIMIT: Final = USAGE_TIME_MIN.replace(year=9999)
 
 Origin = Literal["explicit", "usage"]
 
 
 class Life(msgspec.Struct, frozen=True):
-    """[start, end) in event time, counted from 1. None: since ever, or still going on."""
+    """A life of a customer: [start, end) in event time, numbered from 1. None: unbounded, or still open."""
 
     number: int
     start: datetime | None
@@ -43,14 +44,16 @@ class Life(msgspec.Struct, frozen=True):
 
     @property
     def span(self) -> Interval:
+        """The life as an interval with finite bounds."""
         return Interval(self.start or USAGE_TIME_MIN, self.end or USAGE_TIME_LIMIT)
 
-    def holds(self, instant: datetime) -> bool:
+    def contains(self, instant: datetime) -> bool:
+        """Whether `instant` falls in this life."""
         return (self.start is None or self.start <= instant) and (self.end is None or instant < self.end)
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """What was true from an instant on. `fields` are the set ones, as facts hold them (decimals, instants as text)."""
+    """The state of a customer from an instant on. `fields`: those that are set (decimals and instants as text)."""
 
     since: datetime
     fields: Mapping[str, Any]
@@ -60,38 +63,42 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 class CustomerView(msgspec.Struct, frozen=True):
-    """A customer at an instant. `exists`: something was said of it or seen of it in this life."""
+    """A customer at an instant. `exists`: it has a fact or usage in this life."""
 
     customer_id: str
     exists: bool
     origin: Origin
     life: Life
-    created_at: datetime | None  # None: known by its usage only
-    first_seen_at: datetime | None  # None: without usage; also when usage is known to have begun in an earlier life
+    created_at: datetime | None  # None: known by usage alone
+    first_seen_at: datetime | None  # None: no usage, or the first usage was in an earlier life
     active: bool
     blocked: bool
     fields: Mapping[str, Any]
 
     @property
     def currency(self) -> str:
+        """The currency, `CURRENCY_DEFAULT` when none is set."""
         return str(self.fields.get("currency", CURRENCY_DEFAULT))
 
     @property
     def time_zone(self) -> str:
+        """The time zone, `TIME_ZONE_DEFAULT` when none is set."""
         return str(self.fields.get("time_zone", TIME_ZONE_DEFAULT))
 
     @property
     def markup_percentage(self) -> Decimal:
+        """The markup in percent, 0 when none is set."""
         return Decimal(str(self.fields.get("markup_percentage", "0")))
 
     @property
     def budget_id(self) -> str | None:
+        """The id of the shared budget that the customer names, if any."""
         budget_id: str | None = self.fields.get("budget_id")
         return budget_id
 
 
 class HistoryEntry(msgspec.Struct, frozen=True):
-    """Something that happened to a customer; `derived`: it is in no lifecycle event but follows from usage."""
+    """One entry of a customer's history; `derived`: it follows from usage and has no lifecycle event."""
 
     kind: str
     effective_at: datetime
@@ -104,8 +111,8 @@ class HistoryEntry(msgspec.Struct, frozen=True):
     derived: bool = False
 
 
-def known_at(record: CustomerRecord, position: int | None) -> CustomerRecord:
-    """The record with the facts known at a log position (None: all). When usage was seen is not taken back."""
+def record_as_of(record: CustomerRecord, position: int | None) -> CustomerRecord:
+    """The record with only the facts known at a log position (None: all). Its usage times stay those known now."""
     if position is None:
         return record
     facts = tuple(fact for fact in record.facts if fact.position <= position)
@@ -113,13 +120,15 @@ def known_at(record: CustomerRecord, position: int | None) -> CustomerRecord:
 
 
 def in_effect_order(facts: Sequence[Fact]) -> list[Fact]:
-    """Facts in the order in which they count."""
+    """Facts sorted by (effective_at, position): the order in which they take effect."""
     return sorted(facts, key=lambda fact: (fact.effective_at, fact.position))
 
 
 def in_effect(facts: Sequence[Fact]) -> list[Fact]:
-    """Facts that count, in the order in which they do: without those that a deletion cut off, which were said before it
-    and would have counted from its instant or later."""
+    """Facts in the order in which they take effect, without those that a deletion cut off.
+
+    A deletion cuts off the facts at lower positions that are effective at its instant or later.
+    """
     kept: list[Fact] = []
     cut_off_at: datetime | None = None
     for fact in sorted(facts, key=lambda fact: fact.position, reverse=True):
@@ -132,7 +141,7 @@ def in_effect(facts: Sequence[Fact]) -> list[Fact]:
 
 
 def lives(record: CustomerRecord) -> tuple[Life, ...]:
-    """Every life, the last one open. There is always one."""
+    """All lives in order; there is at least one, and the last one is open."""
     ends = [fact.effective_at for fact in in_effect_order(record.facts) if fact.kind == CUSTOMER_DELETED]
     return tuple(
         Life(number, start, end)
@@ -146,9 +155,11 @@ def life_at(record: CustomerRecord, instant: datetime) -> Life:
 
 
 def profiles(record: CustomerRecord, life: Life, until: datetime) -> list[Profile]:
-    """What was true in a life and from when on, up to and including `until`. The first begins where the life's usage
-    or its first fact does, or at the deletion before it."""
-    found = {profile.since: profile for profile in _profiles(record, until) if life.holds(profile.since)}
+    """The profiles of a life in order of time, up to and including `until`.
+
+    The first one begins at the life's first usage or fact, or at the deletion before the life.
+    """
+    found = {profile.since: profile for profile in _profiles(record, until) if life.contains(profile.since)}
     begin = life_begin(record, life)
     if begin is not None and begin <= until and begin not in found:
         found[begin] = Profile(begin, {}, None)
@@ -156,7 +167,7 @@ def profiles(record: CustomerRecord, life: Life, until: datetime) -> list[Profil
 
 
 def _profiles(record: CustomerRecord, until: datetime) -> Iterator[Profile]:
-    """The profile after every fact, in the order in which they count."""
+    """The profile after each fact, in the order in which facts take effect."""
     fields: dict[str, Any] = {}
     created_at: datetime | None = None
     active, blocked = True, False
@@ -173,12 +184,12 @@ def _profiles(record: CustomerRecord, until: datetime) -> Iterator[Profile]:
 
 
 def with_fact(fields: Mapping[str, Any], fact: Fact) -> dict[str, Any]:
-    """Fields after a fact: null takes one away."""
+    """The fields after a fact was applied; a null removes the field."""
     return {name: value for name, value in {**fields, **fact.fields}.items() if value is not None}
 
 
 def life_begin(record: CustomerRecord, life: Life) -> datetime | None:
-    """The deletion before a life; for the first life the first thing said or seen, None when that is nothing."""
+    """Where a life begins: at the deletion before it; the first life at its first fact or usage (None: neither)."""
     if life.start is not None:
         return life.start
     instants = [fact.effective_at for fact in record.facts]
@@ -188,17 +199,17 @@ def life_begin(record: CustomerRecord, life: Life) -> datetime | None:
 
 
 def customer_view(record: CustomerRecord, now: datetime) -> CustomerView:
-    """The customer at `now`, in the life that `now` falls in. Facts that count from later on are not in it."""
+    """The customer at `now`, in the life that `now` falls in, without facts that take effect later."""
     life = life_at(record, now)
     known = profiles(record, life, now)
     profile = known[-1] if known else Profile(now, {}, None)
     seen = record.last_event_at is not None and (life.start is None or record.last_event_at >= life.start)
     first_seen = (
-        record.first_event_at if record.first_event_at is not None and life.holds(record.first_event_at) else None
+        record.first_event_at if record.first_event_at is not None and life.contains(record.first_event_at) else None
     )
     return CustomerView(
         customer_id=record.customer_id,
-        exists=seen or _was_said_of(record, now),
+        exists=seen or _has_facts_in_life(record, now),
         origin="usage" if profile.created_at is None else "explicit",
         life=life,
         created_at=profile.created_at,
@@ -209,17 +220,17 @@ def customer_view(record: CustomerRecord, now: datetime) -> CustomerView:
     )
 
 
-def _was_said_of(record: CustomerRecord, now: datetime) -> bool:
-    """Whether a fact that counts by `now` comes after the last deletion; one of the same instant may come before it."""
-    said = False
+def _has_facts_in_life(record: CustomerRecord, now: datetime) -> bool:
+    """Whether a fact in effect by `now` follows the last deletion."""
+    has_facts = False
     for fact in in_effect(record.facts):
         if fact.effective_at <= now:
-            said = fact.kind != CUSTOMER_DELETED
-    return said
+            has_facts = fact.kind != CUSTOMER_DELETED
+    return has_facts
 
 
 def history(record: CustomerRecord) -> list[HistoryEntry]:
-    """Everything that happened to a customer, in the order in which it counts, with its first sighting."""
+    """All facts of a customer in the order in which they take effect, and its first usage as a derived entry."""
     entries = [
         HistoryEntry(
             fact.kind,
@@ -237,7 +248,7 @@ def history(record: CustomerRecord) -> list[HistoryEntry]:
         return entries
     began_with_usage = all(fact.position != record.first_position for fact in record.facts)
     position = record.first_position if began_with_usage else None
-    sighting = HistoryEntry(
+    first_seen = HistoryEntry(
         FIRST_SEEN, record.first_event_at, None, position, {}, "engine", "native", None, derived=True
     )
-    return sorted([sighting, *entries], key=lambda entry: entry.effective_at)
+    return sorted([first_seen, *entries], key=lambda entry: entry.effective_at)

@@ -1,4 +1,4 @@
-"""One event explained: how it ended, what it cost and why, and which totals it is in."""
+"""The explanation of one event: its outcome, its cost and the price applied, and the totals that include it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from projections.views.periods import budget_timeline, named_budgets, usage_time
 REFUSALS_SHOWN_MAX: Final = 100
 
 
-class CostExplained(msgspec.Struct, frozen=True):
-    """`price` and `unit_prices` (those of the tier that applied) are None unless a price made the cost."""
+class CostExplanation(msgspec.Struct, frozen=True):
+    """The cost of an event. `price`, and `unit_prices` of the tier that applied, are None unless a price made it."""
 
     cost_usd: Decimal | None
     markup_percentage: Decimal
@@ -35,8 +35,8 @@ class CostExplained(msgspec.Struct, frozen=True):
     unit_prices: UnitPrices | None
 
 
-class TotalsOfEvent(msgspec.Struct, frozen=True):
-    """Which totals hold it. A voided event is in none, and one of another type than llm.request only in meters."""
+class EventTotals(msgspec.Struct, frozen=True):
+    """The totals that include an event: those of its life, its periods and its day."""
 
     life: int
     usage_period: Interval
@@ -44,24 +44,28 @@ class TotalsOfEvent(msgspec.Struct, frozen=True):
     day: date  # UTC
 
 
-class EventExplained(msgspec.Struct, frozen=True):
-    """True for the log up to `position`. `outcome` is that of the event under the identity, else of its last delivery.
+class EventExplanation(msgspec.Struct, frozen=True):
+    """Everything known about an event identity, as of log position `position`.
 
-    `event`, `cost` and `totals` are None when no delivery was counted. `refusals`: deliveries under the same identity
-    that were not counted, oldest first, at most 100.
+    `outcome` is "counted" when an event is counted under the identity, otherwise the outcome of its last delivery.
+    `event` and `cost` are None when no delivery was counted. `totals` is None then, and also for a voided event (it is
+    in no total) and for an event of another type than llm.request (only meters include it).
+    `refusals`: deliveries of the identity that were not counted, oldest first, at most `REFUSALS_SHOWN_MAX`.
     """
 
     position: int
     outcome: Outcome
     event: UsageEventRow | None
-    cost: CostExplained | None
-    totals: TotalsOfEvent | None
+    cost: CostExplanation | None
+    totals: EventTotals | None
     corrections: tuple[CorrectionRecord, ...]
     refusals: tuple[OutcomeRow, ...]
 
 
-def explain_event(snapshot: Snapshot, scope: Scope, source: str, event_id: str, now: datetime) -> EventExplained | None:
-    """Everything known about an identity; None when no delivery under it ever came."""
+def explain_event(
+    snapshot: Snapshot, scope: Scope, source: str, event_id: str, now: datetime
+) -> EventExplanation | None:
+    """Explain the event with this identity; None when it was never delivered."""
     event = snapshot.event(scope, source, event_id)
     refusals = tuple(snapshot.refusals_of(scope, source, event_id, REFUSALS_SHOWN_MAX))
     corrections = tuple(snapshot.corrections(scope, source, event_id))
@@ -69,8 +73,8 @@ def explain_event(snapshot: Snapshot, scope: Scope, source: str, event_id: str, 
     if event is None:
         if not refusals:
             return None
-        return EventExplained(position, refusals[-1].outcome, None, None, None, corrections, refusals)
-    return EventExplained(
+        return EventExplanation(position, refusals[-1].outcome, None, None, None, corrections, refusals)
+    return EventExplanation(
         position=position,
         outcome="counted",
         event=event,
@@ -81,17 +85,17 @@ def explain_event(snapshot: Snapshot, scope: Scope, source: str, event_id: str, 
     )
 
 
-def _cost(snapshot: Snapshot, scope: Scope, event: UsageEventRow) -> CostExplained:
+def _cost(snapshot: Snapshot, scope: Scope, event: UsageEventRow) -> CostExplanation:
     record = snapshot.customer(scope, event.customer_id)
     markup = Decimal(0) if record is None else markup_at(markup_changes(record.facts), event.time)
     reported = None if event.cost_usd is None else marked_up(event.cost_usd, markup)
     price = None if event.price_position is None else snapshot.price_at(event.price_position)
     version = None if price is None else version_at(price.versions, event.time)
     unit_prices = None if version is None else unit_prices_for(version, event.input_tokens)
-    return CostExplained(event.cost_usd, markup, reported, price, unit_prices)
+    return CostExplanation(event.cost_usd, markup, reported, price, unit_prices)
 
 
-def _totals(snapshot: Snapshot, scope: Scope, event: UsageEventRow, now: datetime) -> TotalsOfEvent | None:
+def _totals(snapshot: Snapshot, scope: Scope, event: UsageEventRow, now: datetime) -> EventTotals | None:
     record = snapshot.customer(scope, event.customer_id)
     if record is None or event.voided or event.type != REQUEST_TYPE:
         return None
@@ -99,7 +103,7 @@ def _totals(snapshot: Snapshot, scope: Scope, event: UsageEventRow, now: datetim
     until = now if life.end is None else min(now, life.end)
     tiers = {name: snapshot.budget_facts(scope, name) for name in named_budgets(record, life, until)}
     budget = budget_timeline(record, life, tiers, until)
-    return TotalsOfEvent(
+    return EventTotals(
         life=life.number,
         usage_period=usage_timeline(record, life, until).containing(event.time),
         budget_period=None if budget is None else budget.containing(event.time),

@@ -1,4 +1,4 @@
-"""From when on a customer's usage is reported with which markup: a pure reading of its lifecycle facts."""
+"""The effective-dated markup of a customer, derived from its lifecycle facts. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 
 from domain.customers.events import CUSTOMER_CREATED, CUSTOMER_DELETED
 from domain.values.money import markup_percentage
-from projections.queries.customers import Fact
+from projections.queries.facts import Fact
 from projections.views.customers import in_effect
 
 MARKUP_FIELD: Final = "markup_percentage"
@@ -29,10 +29,10 @@ class MarkupChange(msgspec.Struct, frozen=True):
 
 
 def markup_changes(facts: Sequence[Fact]) -> tuple[MarkupChange, ...]:
-    """The changes in order of time; none for a customer whose markup was always 0.
+    """The markup changes in order of time; none for a customer whose markup was always 0.
 
-    A fact counts from its `effective_at`, of equal ones the one at the higher position stands. A creation or a deletion
-    starts afresh with 0; what a life had still to come ends with it.
+    A fact takes effect at its `effective_at`; of two with the same instant the one at the higher position wins. A
+    creation or a deletion resets the markup to 0, and a deletion drops the changes that its life had still to come.
     """
     at: dict[datetime, Decimal] = {}
     percentage = Decimal(0)

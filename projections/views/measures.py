@@ -1,4 +1,4 @@
-"""What a usage answer shows: counts, tokens, raw and reported cost. Exact, never rounded."""
+"""Measures of a usage answer: counts, tokens, raw and reported cost. Exact, never rounded."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from projections.queries.usage import UsageSum
 
 
 class Measures(msgspec.Struct, frozen=True):
-    """Sums over events. `reported_cost_usd` is cost with the markup valid at each event's time; neither cost holds
-    events of unknown cost, which `cost_unknown_events` counts."""
+    """Sums over events.
+
+    `reported_cost_usd` is raw cost with the markup valid at the time of each event. Events of unknown cost add nothing
+    to either cost and are counted in `cost_unknown_events`.
+    """
 
     requests: int = 0
     input_tokens: int = 0
@@ -27,12 +30,15 @@ class Measures(msgspec.Struct, frozen=True):
 
     @property
     def total_tokens(self) -> int:
+        """Input plus output tokens."""
         return self.input_tokens + self.output_tokens
 
     def plus(self, other: Measures) -> Measures:
+        """The exact sum of both."""
         return self._with(other, 1)
 
     def minus(self, other: Measures) -> Measures:
+        """The exact difference, which may be negative."""
         return self._with(other, -1)
 
     def _with(self, other: Measures, sign: int) -> Measures:
@@ -50,7 +56,7 @@ class Measures(msgspec.Struct, frozen=True):
 
 
 def measures_of(sum_: UsageSum) -> Measures:
-    """One sum as measures: its cost with its markup on top."""
+    """The measures of one usage sum; its reported cost is its cost with its markup added."""
     sums = sum_.sums
     return Measures(
         sums.requests,
@@ -66,7 +72,7 @@ def measures_of(sum_: UsageSum) -> Measures:
 
 
 def total(sums: Iterable[UsageSum]) -> Measures:
-    """All sums added up."""
+    """The measures of all these sums together."""
     added = Measures()
     for one in sums:
         added = added.plus(measures_of(one))

@@ -1,4 +1,4 @@
-"""Meters: the built-in ones, and custom ones as derived from their facts. Pure."""
+"""The built-in meters, and custom meters derived from their facts. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, Final
 import msgspec
 
 from domain.meters.events import METER_CREATED, METER_DELETED
-from projections.queries.customers import Fact
+from projections.queries.facts import Fact
 from projections.queries.usage import Aggregation
 from projections.views.customers import in_effect_order, with_fact
 from projections.views.measures import Measures
 
-#: What each built-in meter reads off the measures of llm.request events.
+#: The value of each built-in meter, from the measures of llm.request events.
 BUILT_IN_METERS: Final[dict[str, Callable[[Measures], Decimal]]] = {
     "requests": lambda measures: Decimal(measures.requests),
     "input_tokens": lambda measures: Decimal(measures.input_tokens),
@@ -29,13 +29,13 @@ BUILT_IN_METERS: Final[dict[str, Callable[[Measures], Decimal]]] = {
 
 
 class MeterView(msgspec.Struct, frozen=True):
-    """A custom meter: what it makes of the events of one type."""
+    """A custom meter at an instant: an aggregation over the events of one type."""
 
     code: str
     event_type: str
     aggregation: Aggregation
     value_property: str | None
-    group_by: Mapping[str, str]  # property paths by the names of groups
+    group_by: Mapping[str, str]  # group name to property path
     name: str | None
     description: str | None
     created_at: datetime
@@ -43,7 +43,7 @@ class MeterView(msgspec.Struct, frozen=True):
 
 
 def meter_view(code: str, facts: Sequence[Fact], now: datetime) -> MeterView | None:
-    """The meter at `now`; None when it was never made or is deleted. It reads earlier events too."""
+    """The meter at `now`; None when it does not exist then. It also aggregates events from before its creation."""
     fields: Mapping[str, Any] = {}
     created_at: datetime | None = None
     updated_at: datetime | None = None

@@ -1,4 +1,4 @@
-"""What a customer used in periods that ended: as known at their closing, as known now, and the difference."""
+"""Usage of a customer in ended periods: as known at closing, as known now, and the difference."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ PAST_PERIODS_MAX: Final = 120
 
 
 class PastPeriod(msgspec.Struct, frozen=True):
-    """`closed`: its closing grace is over. `at_closing` and `difference` (now minus at closing) are None until then."""
+    """An ended period. `closed`: its closing grace is over.
+
+    `at_closing` and `difference` (now minus at closing) are None until then.
+    """
 
     period: Interval
     closed: bool
@@ -33,7 +36,7 @@ class PastPeriod(msgspec.Struct, frozen=True):
 
 
 class PastUsage(msgspec.Struct, frozen=True):
-    """True for the log up to `position`. Newest period first."""
+    """Ended periods as of log position `position`, newest first."""
 
     position: int
     customer_id: str
@@ -49,22 +52,20 @@ def past_usage(
     closing_grace_seconds: int,
     of_budget: bool = False,
 ) -> PastUsage | None:
-    """Up to `periods` (<= 120) usage periods that ended by `now` and reach into the current life.
+    """The last `periods` usage periods that ended by `now` and reach into the current life; None: no such customer now.
 
-    `of_budget`: periods of the budget instead, where it names its own.
-
-    None: there is no such customer now.
-
-    A period closes at the last log position recorded before its end plus the grace: events and facts known by then.
+    `of_budget`: the periods of the budget instead, if it has its own.
+    A period closes at the last log position recorded before its end plus the grace; its closing values are made of the
+    events and facts known at that position. `InvalidInput` unless `periods` is 1 to `PAST_PERIODS_MAX`.
     """
     if not 1 <= periods <= PAST_PERIODS_MAX:
-        raise InvalidInput("periods", f"is 1 to {PAST_PERIODS_MAX}")
+        raise InvalidInput("periods", f"must be 1 to {PAST_PERIODS_MAX}")
     record = snapshot.customer(scope, customer_id)
     view = None if record is None else customer_view(record, now)
     if record is None or view is None or not view.exists:
         return None
     timeline = _budget_timeline(snapshot, scope, record, view, now) if of_budget else None
-    ended = _ended(record, view, timeline or usage_timeline(record, view.life, now), now, periods)
+    ended = _ended_periods(record, view, timeline or usage_timeline(record, view.life, now), now, periods)
     spans = [period.intersect(view.life.span) or period for period in ended]
     sums = _sums(snapshot, scope, customer_id, spans)
     position = snapshot.point().position
@@ -90,16 +91,16 @@ def _budget_timeline(
     return budget_timeline(record, view.life, tiers, now)
 
 
-def _ended(
+def _ended_periods(
     record: CustomerRecord, view: CustomerView, timeline: PeriodTimeline, now: datetime, periods: int
 ) -> list[Interval]:
-    """Newest first; none that ended before the life began."""
+    """Ended periods, newest first, without those that ended before the life began."""
     begin = life_begin(record, view.life)
     return [period for period in timeline.last(periods, now) if begin is not None and period.end > begin]
 
 
 def _sums(snapshot: Snapshot, scope: Scope, customer_id: str, spans: Sequence[Interval]) -> list[Measures]:
-    """The sums of each span as known now; spans come newest first."""
+    """The measures of each span as known now; `spans` are newest first."""
     oldest_first = spans[::-1]
     sums = [Measures() for _ in spans]
     if spans:

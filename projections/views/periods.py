@@ -1,15 +1,16 @@
-"""The usage and budget periods of a customer, from the policies that its facts set over time. Pure."""
+"""Usage and budget periods of a customer, from the period policies that its facts set over time. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from domain.budgets.access import BudgetLimits, budget_policy, effective_budget
+from domain.budgets.limits import BudgetLimits, budget_policy, effective_budget
 from domain.values.durations import duration_text
 from domain.values.period_timeline import PeriodTimeline, PolicySegment
 from domain.values.periods import PeriodPolicy, period_policy, zone_named
-from projections.queries.customers import CustomerRecord, Fact
+from projections.queries.customers import CustomerRecord
+from projections.queries.facts import Fact
 from projections.views.customers import TIME_ZONE_DEFAULT, Life, Profile, profiles
 from projections.views.shared_budgets import tier_fields_at
 
@@ -17,8 +18,10 @@ USAGE_DURATION_DEFAULT = "1mo"
 
 
 def usage_policy(profile: Profile, begin: datetime) -> PeriodPolicy:
-    """The usage periods that a profile asks for. Anchored ones without an anchor are anchored where the customer was
-    created, or else at `begin`, where its life began."""
+    """The usage period policy of a profile.
+
+    An anchored policy without an anchor uses the creation of the customer, otherwise `begin`, where its life began.
+    """
     fields = profile.fields
     anchor = fields.get("usage_anchor")
     return period_policy(
@@ -30,13 +33,13 @@ def usage_policy(profile: Profile, begin: datetime) -> PeriodPolicy:
 
 
 def usage_timeline(record: CustomerRecord, life: Life, until: datetime) -> PeriodTimeline:
-    """The usage periods of a life, by the facts that count up to `until`."""
+    """The usage periods of a life, by the facts in effect up to `until`."""
     known = profiles(record, life, until) or [Profile(until, {}, None)]
     return PeriodTimeline(_segments((profile.since, usage_policy(profile, known[0].since)) for profile in known))
 
 
 def budget_limits(profile: Profile, tiers: Mapping[str, Sequence[Fact]], instant: datetime) -> BudgetLimits:
-    """The limits at an instant at which `profile` holds: the customer's own fields over those of the tier it names."""
+    """The limits at an instant within `profile`: the customer's own fields override those of its tier."""
     budget_id = profile.fields.get("budget_id")
     tier = tier_fields_at(tiers.get(budget_id, ()), instant) if budget_id is not None else None
     return effective_budget(tier, profile.fields)
@@ -45,10 +48,10 @@ def budget_limits(profile: Profile, tiers: Mapping[str, Sequence[Fact]], instant
 def budget_timeline(
     record: CustomerRecord, life: Life, tiers: Mapping[str, Sequence[Fact]], until: datetime
 ) -> PeriodTimeline | None:
-    """The periods of a life's budget, by what counts up to `until`; None when it then has no periods of its own.
+    """The budget periods of a life, by the facts in effect up to `until`; None when the budget has none of its own.
 
-    `tiers`: the facts of every shared budget that the customer has named in this life (`named_budgets`), and maybe of
-    others, which do not count.
+    `tiers`: the facts of every shared budget that the customer has named in this life (`named_budgets`); those of other
+    budgets are ignored.
     """
     known = profiles(record, life, until)
     policies = list(_budget_policies(known, tiers, until))
@@ -72,14 +75,14 @@ def _budget_policies(
     named = {profile.fields.get("budget_id") for profile in known}
     changed = (fact.effective_at for name in named if name is not None for fact in tiers.get(name, ()))
     of_tiers = {instant for instant in changed if begin <= instant <= until}
-    profile_at = _stepwise(known)
+    profile_at = _profile_lookup(known)
     for instant in sorted({profile.since for profile in known} | of_tiers):
         profile = profile_at(instant)
         zone = zone_named(profile.fields.get("time_zone", TIME_ZONE_DEFAULT))
         yield instant, budget_policy(budget_limits(profile, tiers, instant), zone, profile.created_at or begin)
 
 
-def _stepwise(known: Sequence[Profile]) -> Callable[[datetime], Profile]:
+def _profile_lookup(known: Sequence[Profile]) -> Callable[[datetime], Profile]:
     def profile_at(instant: datetime) -> Profile:
         return next(profile for profile in reversed(known) if profile.since <= instant)
 
@@ -87,16 +90,16 @@ def _stepwise(known: Sequence[Profile]) -> Callable[[datetime], Profile]:
 
 
 def _segments(policies: Iterable[tuple[datetime, PeriodPolicy]]) -> list[PolicySegment]:
-    """The instants at which the policy became another one."""
+    """The policies with the instants from which they apply; equal neighbours are merged."""
     segments: list[PolicySegment] = []
     for at, policy in policies:
-        if not segments or not _same(segments[-1].policy, policy):
+        if not segments or not _same_periods(segments[-1].policy, policy):
             segments.append(PolicySegment(at, policy))
     return segments
 
 
-def _same(one: PeriodPolicy, other: PeriodPolicy) -> bool:
-    """Whether both cut time alike: calendar periods do not depend on an anchor, nor the zone on who loaded it."""
+def _same_periods(one: PeriodPolicy, other: PeriodPolicy) -> bool:
+    """Whether both policies give the same periods: anchors only matter to anchored ones, zones are equal by key."""
 
     def essence(policy: PeriodPolicy) -> tuple[object, ...]:
         anchored = policy.alignment == "anchored"

@@ -1,4 +1,4 @@
-"""Shared budgets (tiers) as derived from their facts. Pure."""
+"""Shared budgets (tiers), derived from their facts. Pure."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 
 from domain.budgets.events import BUDGET_CREATED, BUDGET_DELETED
-from projections.queries.customers import Fact
+from projections.queries.facts import Fact
 from projections.views.customers import in_effect_order, with_fact
 
 
 class SharedBudgetView(msgspec.Struct, frozen=True):
-    """A shared budget at an instant. `fields` are the set ones, as their facts hold them."""
+    """A shared budget at an instant. `fields`: those that are set (decimals and instants as text)."""
 
     budget_id: str
     created_at: datetime
@@ -23,7 +23,7 @@ class SharedBudgetView(msgspec.Struct, frozen=True):
 
 
 def shared_budget(budget_id: str, facts: Sequence[Fact], now: datetime) -> SharedBudgetView | None:
-    """The budget at `now`; None when it was never made or is deleted."""
+    """The budget at `now`; None when it does not exist then."""
     view: SharedBudgetView | None = None
     for fact in in_effect_order(facts):
         if fact.effective_at > now:
@@ -38,6 +38,6 @@ def shared_budget(budget_id: str, facts: Sequence[Fact], now: datetime) -> Share
 
 
 def tier_fields_at(facts: Sequence[Fact], instant: datetime) -> Mapping[str, Any] | None:
-    """The set fields at an instant; None when there is no such budget then."""
+    """The fields that are set at an instant; None when the budget does not exist then."""
     view = shared_budget("", facts, instant)
     return None if view is None else view.fields

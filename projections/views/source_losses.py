@@ -1,4 +1,4 @@
-"""What did not get through from the partitions of Kafka topics, over all of them. Pure."""
+"""Records lost and commands refused, over all partitions of Kafka topics."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class PartitionLosses(msgspec.Struct, frozen=True):
     commands_refused: int
 
 
-def losses(snapshot: Snapshot) -> PartitionLosses:
-    """Summed over every partition that was ever read."""
+def partition_losses(snapshot: Snapshot) -> PartitionLosses:
+    """The losses of every partition that was ever read, added up."""
     records_lost, commands_refused = 0, 0
     after: str | None = None
     while found := snapshot.sources(after, PAGE_ROWS_MAX):

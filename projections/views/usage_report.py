@@ -1,4 +1,4 @@
-"""Usage between two instants, in windows and groups: of one customer or of all, in measures or as one meter."""
+"""Usage reports: usage between two instants by window and group, of one customer or all, in measures or one meter."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from domain.values.periods import Interval
 from projections.queries.customers import CustomerRecord
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import MeterQuestion, Segment, UsageQuestion
-from projections.views.customers import CustomerView, Life, customer_view, known_at, lives
+from projections.views.customers import CustomerView, Life, customer_view, lives, record_as_of
 from projections.views.measures import Measures, measures_of
 from projections.views.meters import BUILT_IN_METERS, meter_view
 from projections.views.periods import usage_timeline
 from projections.views.usage_windows import Window, windows_of
 
-#: Of a report over all customers.
+#: The zone of a report over all customers.
 _ZONE_DEFAULT: Final = "UTC"
 
 
 class UsageReportQuestion(msgspec.Struct, frozen=True):
-    """`start` None: where the current usage period begins (of all customers: this UTC month). `end` None: now.
+    """The parameters of a usage report.
 
-    `zone` None: the customer's (of all customers: UTC). `life`: only usage of that life of the customer (from 1).
-    `meter`: code of a built-in or custom meter instead of all measures. `as_of`: as known at this log position.
+    `start` None: the start of the current usage period (over all customers: of this UTC month). `end` None: now.
+    `zone` None: the customer's zone (over all customers: UTC). `life`: only usage of that life (numbered from 1).
+    `meter`: the code of a built-in or custom meter, instead of all measures. `as_of`: as known at this log position.
     """
 
     customer_id: str | None = None
@@ -46,7 +47,7 @@ class UsageReportQuestion(msgspec.Struct, frozen=True):
 class UsageReportRow(msgspec.Struct, frozen=True):
     """One group in one window (the whole window, even where the report begins or ends inside it).
 
-    Without a meter `measures` is set; with one `value` is (None: no event there has a valid value).
+    Without a meter `measures` is set, otherwise `value` (None: no event there has a valid value).
     """
 
     window: Interval
@@ -56,7 +57,7 @@ class UsageReportRow(msgspec.Struct, frozen=True):
 
 
 class UsageReport(msgspec.Struct, frozen=True):
-    """True for the log up to `position`. Only windows and groups that hold events, by window, then group."""
+    """A report as of log position `position`: rows of windows and groups with events, by window, then group."""
 
     position: int
     customer_id: str | None
@@ -79,9 +80,9 @@ def usage_report(snapshot: Snapshot, scope: Scope, question: UsageReportQuestion
         record = snapshot.customer(scope, question.customer_id)
         if record is None:
             return None
-        record = known_at(record, question.as_of)
+        record = record_as_of(record, question.as_of)
     if question.life is not None and record is None:
-        raise InvalidInput("life", "is asked of one customer")
+        raise InvalidInput("life", "must only be given together with a customer")
     view = None if record is None else customer_view(record, now)
     zone = question.zone or (_ZONE_DEFAULT if view is None else view.time_zone)
     span = _span(question, record, view, now)
@@ -89,8 +90,8 @@ def usage_report(snapshot: Snapshot, scope: Scope, question: UsageReportQuestion
     windows = [] if kept is None else windows_of(kept, question.window, zone)
     rows = _rows(snapshot, scope, question, kept or span, windows, now)
     if record is None and "customer" in question.group_by:
-        hidden, place = _deactivated(snapshot, scope, now, question.as_of), question.group_by.index("customer")
-        rows = (row for row in rows if row.group[place] not in hidden)
+        hidden, index = _deactivated(snapshot, scope, now, question.as_of), question.group_by.index("customer")
+        rows = (row for row in rows if row.group[index] not in hidden)
     position = snapshot.point().position
     shown = position if question.as_of is None else min(position, question.as_of)
     return UsageReport(
@@ -109,14 +110,14 @@ def _span(
             period = usage_timeline(record, view.life, now).containing(now)
             start = max(period.start, view.life.span.start)
     if not start < end:
-        raise InvalidInput("to", "is after from")
+        raise InvalidInput("to", "must be after from")
     return Interval(start, end)
 
 
 def _life(record: CustomerRecord, number: int) -> Life:
     known = lives(record)
     if not 1 <= number <= len(known):
-        raise InvalidInput("life", f"is 1 to {len(known)} for this customer")
+        raise InvalidInput("life", f"must be 1 to {len(known)} for this customer")
     return known[number - 1]
 
 
@@ -143,7 +144,7 @@ def _rows(
 def _measured(
     snapshot: Snapshot, scope: Scope, question: UsageReportQuestion, segments: tuple[Segment, ...]
 ) -> Iterator[tuple[int, tuple[str | None, ...], Measures]]:
-    """Sums of all markups of a group put together; they come one after the other."""
+    """The measures of each segment and group, with the sums of its markups (adjacent in the result) added up."""
     asked = UsageQuestion(
         segments, question.customer_id, question.group_by, as_of=question.as_of, split_markup=question.meter is None
     )
@@ -186,5 +187,5 @@ def _custom_meter(
 
 
 def _deactivated(snapshot: Snapshot, scope: Scope, now: datetime, as_of: int | None) -> frozenset[str]:
-    records = (known_at(record, as_of) for record in snapshot.customers_ever_deactivated(scope))
+    records = (record_as_of(record, as_of) for record in snapshot.customers_ever_deactivated(scope))
     return frozenset(record.customer_id for record in records if not customer_view(record, now).active)

@@ -20,17 +20,19 @@ _SHORTEST: Final = {**_OF_A_DAY, "day": timedelta(hours=20), "month": timedelta(
 
 
 def windows_of(span: Interval, window: Window | None, zone: str) -> list[Interval]:
-    """Every window that shares an instant with `span`, whole, in order; `span` itself when `window` is None.
+    """All windows that overlap `span`, whole and in order; `span` itself when `window` is None.
 
-    Minutes and hours are exact elapsed time from local midnight; the last one of a day may be cut short by it.
-    `InvalidInput` when they are more than `WINDOWS_MAX`, before they are made.
+    Minutes and hours are exact elapsed time from local midnight; the last one of a local day may be shorter.
+    `InvalidInput` when there would be more than `WINDOWS_MAX`, checked before any is made.
     """
     if window is None:
         return [span]
     if window not in WINDOWS:
-        raise InvalidInput("window", f"is one of {', '.join(WINDOWS)}")
+        raise InvalidInput("window", f"must be one of {', '.join(WINDOWS)}")
     if span.length / _SHORTEST[window] > WINDOWS_MAX:
-        raise InvalidInput("window", f"makes more than {WINDOWS_MAX} windows of this time", "too_many_windows")
+        raise InvalidInput(
+            "window", f"must not make more than {WINDOWS_MAX} windows of the time range", "too_many_windows"
+        )
     policy = PeriodPolicy(_WHOLE_DAYS.get(window, Duration(1, "d")), "calendar", zone_named(zone, "timezone"))
     periods = _periods(policy, span)
     length = _OF_A_DAY.get(window)

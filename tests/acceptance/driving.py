@@ -1,4 +1,4 @@
-"""Makes happen in the real engine, through its HTTP API, what the oracle only reads about."""
+"""Performs the entries of a trace on the real engine, through its HTTP API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.engine_fixtures import Api, SettableClock, customer_path
-from tests.oracle.happenings import (
+from tests.oracle.trace_entries import (
     BudgetWasChanged,
     BudgetWasCreated,
     CustomerWasBlocked,
@@ -18,10 +18,10 @@ from tests.oracle.happenings import (
     CustomerWasDeleted,
     CustomerWasUnblocked,
     Delivered,
-    Happening,
     JsonObject,
     Prices,
     PriceWasGiven,
+    TraceEntry,
     UsageWasRestored,
     UsageWasVoided,
 )
@@ -91,31 +91,31 @@ def instant_body(instant: datetime | None) -> str | None:
     return None if instant is None else instant.isoformat()
 
 
-def perform(api: Api, clock: SettableClock, happening: Happening) -> Any:
-    """Let it happen at its recorded time; the answer of the API."""
-    clock.set(happening.recorded_at)
-    match happening:
+def perform(api: Api, clock: SettableClock, entry: TraceEntry) -> Any:
+    """Perform one entry at its recorded time; return the answer of the API."""
+    clock.set(entry.recorded_at)
+    match entry:
         case Delivered(events=events):
-            return api.deliver(list(events), as_lines=happening.recorded_at.microsecond % 2 == 0)
+            return api.deliver(list(events), as_lines=entry.recorded_at.microsecond % 2 == 0)
         case CustomerWasCreated():
-            return api.post("/v1/customers", {"id": happening.customer, **nested(happening.fields)})
+            return api.post("/v1/customers", {"id": entry.customer, **nested(entry.fields)})
         case CustomerWasChanged():
-            when = {} if happening.effective_at is None else {"effective_at": instant_body(happening.effective_at)}
-            return api.patch(customer_path(happening.customer), {**nested(happening.fields), **when})
+            when = {} if entry.effective_at is None else {"effective_at": instant_body(entry.effective_at)}
+            return api.patch(customer_path(entry.customer), {**nested(entry.fields), **when})
         case CustomerWasDeleted():
-            return api.delete(customer_path(happening.customer))
+            return api.delete(customer_path(entry.customer))
         case CustomerWasBlocked():
-            return api.post(customer_path(happening.customer, "/block"), status=200)
+            return api.post(customer_path(entry.customer, "/block"), status=200)
         case CustomerWasUnblocked():
-            return api.post(customer_path(happening.customer, "/unblock"), status=200)
+            return api.post(customer_path(entry.customer, "/unblock"), status=200)
         case BudgetWasCreated():
-            return api.post("/v1/budgets", {"id": happening.budget, **tier_body(happening.fields)})
+            return api.post("/v1/budgets", {"id": entry.budget, **tier_body(entry.fields)})
         case BudgetWasChanged():
-            return api.patch(f"/v1/budgets/{quote(happening.budget, safe='')}", tier_body(happening.fields))
+            return api.patch(f"/v1/budgets/{quote(entry.budget, safe='')}", tier_body(entry.fields))
         case PriceWasGiven():
-            return api.post("/v1/prices", price_body(happening))
+            return api.post("/v1/prices", price_body(entry))
         case UsageWasVoided(source=source, id=event_id):
             return api.post("/v1/events/void", {"source": source, "id": event_id}, status=200)
         case UsageWasRestored(source=source, id=event_id):
             return api.post("/v1/events/unvoid", {"source": source, "id": event_id}, status=200)
-    raise AssertionError(happening)
+    raise AssertionError(entry)

@@ -1,4 +1,4 @@
-"""LiteLLM's own OpenAPI document (release 1.109.1), as far as the way of a customer goes, made from the facts of it.
+"""LiteLLM's own OpenAPI document (release 1.109.1), limited to what a customer's life needs, made from its facts.
 
 A line of `litellm_document.jsonl` is the scheme of its keys, an operation, or a schema. Types are written so:
 

@@ -1,4 +1,4 @@
-"""A program for an environment in which a generated client is: the way of a customer from its creation to its end.
+"""A program that uses a generated client to take a customer from its creation to its deletion.
 
 Arguments: the folder that holds the client as the package `generated`, the engine's URL, a key, the header that it
 goes in. Prints what each step answered as JSON, by its name.

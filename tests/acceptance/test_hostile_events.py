@@ -1,4 +1,4 @@
-"""Events that nobody should send: each gets a clear reason and is found again; the good ones beside it are counted."""
+"""Invalid events: each is rejected with a clear reason and listed; valid events of the same request are counted."""
 
 from __future__ import annotations
 

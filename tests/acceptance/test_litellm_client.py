@@ -1,4 +1,4 @@
-"""Clients that a generator makes of OpenAPI documents go the whole way of a customer."""
+"""Clients generated from OpenAPI documents take a customer from creation to deletion."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_client_generated_of_the_document_here_goes_the_same_way(tmp_path: Pat
 
 
 def walk(server: Server, document: str, folder: Path) -> None:
-    """Generate a client, let it go, and look at what each of its steps was answered."""
+    """Generate a client, run it, and check the answer of each of its steps."""
     path = folder / "openapi.json"
     path.write_text(document)
     generated = ("--output-path", str(folder / "generated"), "--meta", "none")

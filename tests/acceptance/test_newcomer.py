@@ -1,4 +1,4 @@
-"""A customer from first sight to its next life."""
+"""A customer from its first usage to its next life."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine against the oracle: thirteen months of everything that can happen, compared to the last decimal."""
+"""The engine against the oracle: a trace of thirteen months, all answers compared to the last decimal."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from consumers.engine import OperationResult
 from tests.acceptance.driving import perform
 from tests.engine_fixtures import Api, SettableClock, customer_path, engine_on, http
 from tests.oracle.cast import END, START
-from tests.oracle.happenings import Delivered, JsonObject
 from tests.oracle.plain_budgets import PlainBudget
 from tests.oracle.plain_meter import PlainMeter, instant_text
 from tests.oracle.trace import Trace, make_trace
+from tests.oracle.trace_entries import Delivered, JsonObject
 
 SEED = int(os.environ.get("METERFOLD_TEST_SEED", "20250110"))
 EVENTS = int(os.environ.get("METERFOLD_TEST_TRACE_EVENTS", "20000"))
@@ -43,7 +43,7 @@ class Metered:
     plain: PlainMeter
     engine: EmbeddedEngine
     api: Api
-    receipts: dict[int, JsonObject]  # by number of the happening
+    receipts: dict[int, JsonObject]  # by number of the trace entry
     moments: tuple[Moment, ...]
 
 
@@ -51,7 +51,7 @@ class Metered:
 def metered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Metered]:
     print(f"seed {SEED}, {EVENTS} events")  # noqa: T201 - shown when a test fails
     trace = make_trace(SEED, EVENTS)
-    plain = PlainMeter(trace.happenings)
+    plain = PlainMeter(trace.entries)
     clock = SettableClock(START)
     with engine_on(tmp_path_factory.mktemp("data"), clock) as engine, http(engine) as api:
         receipts, moments = lived_through(trace, api, clock)
@@ -62,13 +62,13 @@ def lived_through(trace: Trace, api: Api, clock: SettableClock) -> tuple[dict[in
     receipts: dict[int, JsonObject] = {}
     moments = []
     waiting = list(trace.checkpoints)
-    for number, happening in enumerate(trace.happenings):
-        while waiting and waiting[0] < happening.recorded_at:
+    for number, entry in enumerate(trace.entries):
+        while waiting and waiting[0] < entry.recorded_at:
             moments.append(asked_at(waiting.pop(0), number, trace, api, clock))
-        answer = perform(api, clock, happening)
-        if isinstance(happening, Delivered):
+        answer = perform(api, clock, entry)
+        if isinstance(entry, Delivered):
             receipts[number] = answer
-    moments += [asked_at(now, len(trace.happenings), trace, api, clock) for now in waiting]
+    moments += [asked_at(now, len(trace.entries), trace, api, clock) for now in waiting]
     return receipts, tuple(moments)
 
 
@@ -202,7 +202,7 @@ def test_sums_per_customer_hour_and_model_are_equal(metered: Metered, first: str
         window="hour", timezone="UTC", group_by="customer,model",
     )  # fmt: skip
     expected = metered.plain.grouped(
-        start, end, len(metered.trace.happenings), lambda it: (hour_of(it.time), it.customer, it.model or "")
+        start, end, len(metered.trace.entries), lambda it: (hour_of(it.time), it.customer, it.model or "")
     )
     assert by_key(answer["data"]) == expected
 
@@ -229,14 +229,14 @@ def test_local_days_and_months_are_equal(metered: Metered, window: str, zone: st
         customer_path(customer, "/usage"), **{"from": instant_text(START), "to": instant_text(END)},
         window=window, timezone=zone,
     )  # fmt: skip
-    expected = metered.plain.per_window(customer, START, END, window, zone, len(metered.trace.happenings))
+    expected = metered.plain.per_window(customer, START, END, window, zone, len(metered.trace.entries))
     assert [(row["window_start"], row["requests"], row["reported_cost_usd"]) for row in answer["data"]] == [
         (instant_text(row["window_start"]), row["usage"]["requests"], row["usage"]["reported_cost_usd"])
         for row in expected
     ]
 
 
-def test_what_was_known_at_an_earlier_moment_is_still_told(metered: Metered) -> None:
+def test_usage_as_of_an_earlier_position_is_equal(metered: Metered) -> None:
     for moment in metered.moments:
         for as_of in (str(moment.position), instant_text(moment.now + timedelta(microseconds=1))):
             answer = metered.api.get(

@@ -1,4 +1,4 @@
-"""A model that nobody has a price for is counted with its cost unknown, never as free, until a price is given."""
+"""Usage of a model without a price is counted with unknown cost, never as free, until a price is set."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_price_that_starts_later_leaves_earlier_usage_unknown(api: Api) -> Non
     assert usage(api) == {"requests": 1, "cost_usd": "0.0003", "reported_cost_usd": "0.0003", "cost_unknown_events": 0}
 
 
-def test_what_was_known_before_the_price_is_still_told(api: Api) -> None:
+def test_as_of_a_position_before_the_price_the_cost_is_unknown(api: Api) -> None:
     position = api.deliver([llm_request("one")])["position"]
     api.post("/v1/prices", PRICE)
     asked = {"from": "2025-06-01", "to": "2025-06-02"}

@@ -1,4 +1,4 @@
-"""One engine for each file of tests; every test uses ids of its own."""
+"""One engine per test file; every test uses ids of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client of the measurements reads answers whole, one after the other."""
+"""The HTTP client of the benchmarks reads complete responses, one after the other."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 from bench.http_load import Address, KeepAlive, percentiles
 
 
-def test_an_answer_in_pieces_is_complete_with_its_last_byte() -> None:
+def test_a_response_in_parts_is_complete_with_its_last_byte() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         connection = KeepAlive(Address("127.0.0.1", server.getsockname()[1], "sk-x"))
         answering, _ = server.accept()

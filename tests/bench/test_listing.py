@@ -1,4 +1,4 @@
-"""A page of customers comes at once and everybody in flat memory, also with a budget for each of them."""
+"""A page of /customer/list is quick and the whole list streams in flat memory, with a budget for each customer."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from bench.serving import serving
 from bench.stored import Filling, fill
 
 FEW, MILLION = 1_000, 1_000_000
-#: A page of a million against one of a few, in the same minute: how fast a machine is is no matter of the page. A
-#: statement more for each customer of the page, or one look at every customer there is, is more than that.
+#: The time for a page of a million against one of a few, measured in the same minute so that the speed of the machine
+#: cancels out. One more statement per customer of the page, or one scan of all customers, takes more than this.
 PAGE_TO_PAGE_MAX: Final = 1.7
-#: Of so many times a second each the best one counts, and neither is other work on the machine.
+#: The best of this many measurements counts, so that other load on the machine does not.
 _TIMES: Final = 3
 STREAMED: Final = 100_000
-#: What the stream may add to the peak of a server that answered pages before; it sends more than that.
+#: The stream may add this much to the peak memory of a server that has answered pages; it sends more than this.
 STREAM_BYTES_MAX: Final = 48 * 1024**2
 
 
 @pytest.mark.slow
-def test_the_first_page_of_a_million_customers_comes_as_quickly_as_that_of_a_few(tmp_path: Path) -> None:
+def test_the_first_page_of_a_million_customers_is_as_quick_as_that_of_a_few(tmp_path: Path) -> None:
     few, million = (_page_seconds(tmp_path / str(customers), customers) for customers in (FEW, MILLION))
     assert million < PAGE_TO_PAGE_MAX * few
 
@@ -39,7 +39,7 @@ def _page_seconds(folder: Path, customers: int) -> float:
 
 
 @pytest.mark.slow
-def test_everybody_comes_piece_by_piece_in_flat_memory(tmp_path: Path) -> None:
+def test_the_whole_list_is_streamed_in_flat_memory(tmp_path: Path) -> None:
     filling = Filling(str(tmp_path / "data"), 0, STREAMED, STREAMED, 0, 7)
     stream = measure(ListRun(filling, 0.2)).stream
     assert (stream.customers, stream.sent_bytes > STREAM_BYTES_MAX) == (STREAMED, True)

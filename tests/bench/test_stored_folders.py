@@ -1,14 +1,14 @@
-"""What a measurement starts from is what it says, and what it measures is counted right."""
+"""Folders are filled as asked for, and outcomes of a measurement are counted correctly."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.bench_settings import engine_settings
 from bench.chain import ChainRun, measure
 from bench.events import customer_id, event_lines
 from bench.profile_of_chain import FOLD_STAGES, INTAKE_STAGES
-from bench.settings_of_runs import engine_settings
 from bench.stored import Filling, fill
 from bench.tracing import exists
 from consumers.bootstrap import open_engine

@@ -1,4 +1,4 @@
-"""Clocks around functions count time once and change nothing else."""
+"""Timing of functions counts time once and changes nothing else."""
 
 from __future__ import annotations
 

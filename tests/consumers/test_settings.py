@@ -43,7 +43,7 @@ def test_a_value_out_of_range_is_refused(monkeypatch: pytest.MonkeyPatch, name: 
 
 
 @pytest.mark.parametrize("gathering", ["rows", "deltas"])
-def test_a_bound_of_compaction_below_its_least_is_refused_with_both_named(gathering: str) -> None:
+def test_a_maximum_below_its_minimum_is_refused_and_both_are_named(gathering: str) -> None:
     least, most = f"compact_{gathering}_min", f"compact_{gathering}_max"
     assert getattr(Settings.model_validate({least: 5, most: 5}), most) == 5
     with pytest.raises(ValidationError) as refused:

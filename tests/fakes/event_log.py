@@ -10,7 +10,7 @@ from domain.log.records import LogRecord, NewRecord
 
 
 class InMemoryEventLog:
-    """An `EventLog` that forgets everything with its process."""
+    """An `EventLog` that keeps its records in memory only."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -41,7 +41,7 @@ class InMemoryEventLog:
     def stream(self, stream: str, after_version: int = 0, limit: int | None = None) -> list[LogRecord]:
         with self._lock:
             found = [one for one in self._records if one.stream == stream and one.version > after_version]
-            return [_unplaced(one) for one in found[:limit]]
+            return [_without_position(one) for one in found[:limit]]
 
     def head_version(self, stream: str) -> int:
         with self._lock:
@@ -66,5 +66,5 @@ class InMemoryEventLog:
         pass
 
 
-def _unplaced(record: LogRecord) -> LogRecord:
+def _without_position(record: LogRecord) -> LogRecord:
     return LogRecord(0, record.stream, record.version, record.topic, record.state)

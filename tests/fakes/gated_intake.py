@@ -1,4 +1,4 @@
-"""Factories of an intake over a real log whose appends a test can hold back or fail. Light, for child processes."""
+"""Factories of an intake on a real log whose appends a test can block or fail. Imports little, for child processes."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def gated_intake(folder: Path) -> tuple[Intake, Callable[[], None]]:
 
 
 def no_intake(folder: Path) -> tuple[Intake, Callable[[], None]]:
-    """Cannot be built, and leaves a mark for each try."""
+    """A factory that always fails, and records each attempt in a file."""
     with (folder / "tries").open("a") as tries:
         tries.write("x")
     raise LogUnavailable("there is no log")

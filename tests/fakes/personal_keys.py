@@ -9,7 +9,7 @@ from domain.errors import PersonalKeyMissing
 
 
 class InMemoryPersonalKeys:
-    """A `PersonalKeys` that forgets everything with its process. `keys` may be looked into, and emptied to lose it."""
+    """A `PersonalKeys` in memory. Tests may inspect `keys`, and empty it to lose all keys."""
 
     def __init__(self) -> None:
         self.keys: dict[str, bytes | None] = {}

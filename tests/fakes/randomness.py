@@ -7,7 +7,7 @@ import itertools
 
 
 class CountedRandomness:
-    """Bytes that differ at each call, and are the same at the same call of every run."""
+    """Bytes that differ from call to call and are the same in every run."""
 
     def __init__(self, seed: str = "") -> None:
         self._seed = seed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ from tests.meterfold_process import ROOT
 ROOMS = ("domain", "projections", "consumers", "api")
 LINES_MAX = 600
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+PACKAGES = sorted({path.parent for path in SOURCES})
+README_LINES_MAX = 20
+MODULES_MAX = 16
 PURE = [path for path in SOURCES if path.relative_to(ROOT).parts[0] in ("domain", "projections")]
 PLACES = re.compile(
     r"(?<![\w.])/(?:work|home|root|Users|opt)/|\b\w+://(?:pypi|files\.pythonhosted)\b|\.parent / \"shared\""
@@ -72,3 +76,26 @@ def test_every_file_of_tests_that_needs_a_broker_is_marked() -> None:
     tests = [path for path in (ROOT / "tests").rglob("test_*.py") if needing.search(path.read_text())]
     unmarked = [str(path) for path in tests if "\npytestmark = pytest.mark.kafka\n" not in path.read_text()]
     assert (unmarked, len(tests) > 10) == ([], True)
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_package_says_what_it_is_for(package: Path) -> None:
+    readme = (package / "README.md").read_text()
+    assert [words for words in ("May import:", "Must never:", "Start reading:") if words not in readme] == []
+    assert len(readme.splitlines()) <= README_LINES_MAX
+
+
+def test_no_folder_holds_more_than_a_reader_can_survey() -> None:
+    counts = Counter(path.parent for path in SOURCES if path.name != "__init__.py")
+    assert {str(folder): count for folder, count in counts.items() if count > MODULES_MAX} == {}
+
+
+def test_every_folder_of_tests_is_a_package_so_that_none_is_imported_for_a_library() -> None:
+    folders = {path.parent for path in (ROOT / "tests").rglob("*.py")}
+    assert [str(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+def test_tests_are_laid_out_as_the_source_is() -> None:
+    tests = [path for room in ROOMS for path in (ROOT / "tests" / room).rglob("*.py")]
+    folders = {path.parent.relative_to(ROOT / "tests") for path in tests}
+    assert {str(folder) for folder in folders if not (ROOT / folder).is_dir()} == {"consumers/kafka/broker"}

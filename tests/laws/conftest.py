@@ -1,4 +1,4 @@
-"""One real engine for all examples of a law; every example gets a tenant of its own, which nothing crosses."""
+"""One real engine for all examples of a law; every example gets an isolated tenant of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What processes were in the middle of when they were killed, seen from outside.
+"""Inspection of processes at the moment they are killed, from outside.
 
 SIGSTOP first: a process that stands still can be looked at, and SIGKILL then takes it without one more step. A thread
 inside a system call stops when the call returns, and would have died there too. So a look at the frozen process is
@@ -33,7 +33,7 @@ _LOCK_LAYOUT = "hhqqi4x"
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """What some processes were doing at one moment.
+    """The activity of some processes at one moment.
 
     `appending`: one held the write lock of the log, which it has from the BEGIN of an append until the commit is
     synced and the lock let go.
@@ -72,7 +72,7 @@ def wait_gone(pids: Iterable[int]) -> None:
 
 
 def moment_of(pids: Iterable[int], log: Path, store: Path) -> Moment:
-    """What these processes, frozen, are in the middle of."""
+    """The activity of these frozen processes."""
     among = set(pids)
     checkpointing = holder_of(log, _CHECKPOINT_LOCK_BYTE) in among or is_half_written(store)
     return Moment(holder_of(log, _APPEND_LOCK_BYTE) in among, checkpointing)

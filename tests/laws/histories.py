@@ -1,4 +1,4 @@
-"""Random short histories of a tenant: usage and everything that is said about it, in any order."""
+"""Random short histories of a tenant: usage and commands in any order."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def histories(at_most: int = 14) -> st.SearchStrategy[list[Step]]:
 
 
 def live_through(laboratory: Laboratory, tenant: Tenant, steps: Sequence[Step]) -> list[JsonObject]:
-    """Make it happen, a second apart; the receipts of the deliveries."""
+    """Perform the steps, one second apart; return the receipts of the deliveries."""
     receipts = []
     for step in steps:
         laboratory.clock.advance(seconds=1)
@@ -74,8 +74,8 @@ def live_through(laboratory: Laboratory, tenant: Tenant, steps: Sequence[Step]) 
     return receipts
 
 
-def everything_told(tenant: Tenant) -> dict[str, Any]:
-    """Every answer about a tenant."""
+def all_answers(tenant: Tenant) -> dict[str, Any]:
+    """The answers to all queries about a tenant."""
     told: dict[str, Any] = {"amounts": tenant.amounts(), "standing": tenant.standing()}
     for outcome in ("rejected", "conflict", "duplicate"):
         told[outcome] = tenant.api.pages("/v1/rejected", outcome=outcome)

@@ -1,4 +1,4 @@
-"""What the laws share: fresh tenants, small usage to meter, and everything that a tenant's usage amounts to."""
+"""Shared means of the laws: fresh tenants, strategies for small usage, and all totals of a tenant."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ def examples(usual: int) -> settings:
 
 @dataclass
 class Laboratory:
+    """A real engine that makes fresh tenants."""
+
     engine: EmbeddedEngine
     api: Api
     clock: SettableClock
@@ -84,7 +86,7 @@ class Tenant:
         return rows
 
     def amounts(self) -> JsonObject:
-        """Everything that this tenant's usage adds up to, without who came when."""
+        """All totals of this tenant's usage, independent of the order of arrival."""
         customers = [customer["id"] for customer in self.api.pages("/v1/customers")]
         return {
             "sums": self.sums(group_by="customer,model,status", window="hour"),
@@ -93,7 +95,7 @@ class Tenant:
         }
 
     def standing(self) -> list[JsonObject]:
-        """Every counted event with its content, ordered by identity, without the facts of its arrival."""
+        """Every counted event with its content, by identity, without position and recorded time."""
         events = self.api.pages("/v1/events", limit=1000)
         arrival = ("position", "recorded_at")
         plain = [{name: value for name, value in event.items() if name not in arrival} for event in events]

@@ -1,11 +1,11 @@
-"""Law 2: folding the log again from position 0 gives what is live, in every answer and every logical view."""
+"""Law 2: a rebuild from log position 0 gives the same answers and logical views as the live store."""
 
 from __future__ import annotations
 
 from hypothesis import given
 
 from consumers.engine import OperationResult
-from tests.laws.histories import Step, everything_told, histories, live_through
+from tests.laws.histories import Step, all_answers, histories, live_through
 from tests.laws.laboratory import Laboratory, examples
 
 
@@ -14,9 +14,9 @@ from tests.laws.laboratory import Laboratory, examples
 def test_a_rebuild_gives_every_answer_again(laboratory: Laboratory, steps: list[Step]) -> None:
     tenant = laboratory.tenant()
     live_through(laboratory, tenant, steps)
-    live = everything_told(tenant)
+    live = all_answers(tenant)
     verified = [step for step in laboratory.engine.verify() if isinstance(step, OperationResult)]
     assert [step.findings for step in verified] == [()]
     rebuilt = [step for step in laboratory.engine.rebuild() if isinstance(step, OperationResult)]
     assert [step.position for step in rebuilt] == [laboratory.engine.log.head_position()]
-    assert everything_told(tenant) == live
+    assert all_answers(tenant) == live

@@ -1,4 +1,4 @@
-"""Law 3: whatever adds up, adds up: any cut of an interval, by time, customer or model, sums to the whole."""
+"""Law 3: sums are additive: the parts of any partition by time, customer or model sum to the whole."""
 
 from __future__ import annotations
 

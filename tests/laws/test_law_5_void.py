@@ -20,7 +20,7 @@ def correct(tenant: Tenant, kind: str, events: list[JsonObject]) -> None:
 
 
 def totals(tenant: Tenant) -> JsonObject:
-    """All amounts; who was ever seen is history, which a void leaves alone."""
+    """All totals but the list of customers: a void does not undo that a customer was seen."""
     return {name: amounts for name, amounts in tenant.amounts().items() if name != "customers"}
 
 

@@ -32,7 +32,7 @@ import pytest
 
 from consumers.embedded.data_folder import DataFolder
 from tests.laws import dying_processes
-from tests.laws.clients_under_kills import HEADERS, Client, JsonObject, Told
+from tests.laws.clients_under_kills import HEADERS, SENDING_SECONDS_MAX, Client, ExpectedEvent, JsonObject
 from tests.laws.dying_processes import Moment
 from tests.meterfold_process import Server, meterfold, serving
 
@@ -97,7 +97,7 @@ class Killing:
         self._scratch = scratch
         self._spread = spread
         self._log = DataFolder(server.folder).log
-        self._store = DataFolder(server.folder).current_read() / "store.duckdb"
+        self._store = DataFolder(server.folder).current_read_folder() / "store.duckdb"
 
     def kill_once(self) -> None:
         whom, when = _chosen(self._random, WHOM), _chosen(self._random, WHEN)
@@ -150,7 +150,7 @@ def load(server: Server, seed: int) -> Iterator[list[Client]]:
         finally:
             enough.set()
         for each in running:
-            each.result(timeout=120)
+            each.result(timeout=2 * SENDING_SECONDS_MAX)
 
 
 def all_events(http: httpx.Client) -> list[JsonObject]:
@@ -164,16 +164,18 @@ def all_events(http: httpx.Client) -> list[JsonObject]:
         asked["cursor"] = page["next_cursor"]
 
 
-def check_counted_once(server: Server, acknowledged: dict[tuple[str, str], Told]) -> None:
-    """Each acknowledged event stands once as it was sent, nothing else does, and the sums are theirs."""
+def check_counted_once(server: Server, acknowledged: dict[tuple[str, str], ExpectedEvent]) -> None:
+    """Each acknowledged event is counted once as it was sent, no other event is, and the sums are theirs."""
     with httpx.Client(base_url=server.url, headers=HEADERS, timeout=60) as http:
         events = all_events(http)
         asked = {"from": "2020-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}
         (whole,) = http.get("/v1/usage", params=asked).raise_for_status().json()["data"]
-    standing = {(event["source"], event["id"]): Told(event["customer"], event["input_tokens"]) for event in events}
+    standing = {
+        (event["source"], event["id"]): ExpectedEvent(event["customer"], event["input_tokens"]) for event in events
+    }
     assert len(standing) == len(events), "an identity is counted twice"
     assert standing == acknowledged
-    tokens = sum(told.input_tokens for told in acknowledged.values())
+    tokens = sum(event.input_tokens for event in acknowledged.values())
     assert (whole["requests"], whole["input_tokens"]) == (len(acknowledged), tokens)
     assert Decimal(whole["cost_usd"]) * 1_000_000 == tokens  # each costs as many millionths as it has tokens
 

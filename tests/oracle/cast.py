@@ -1,4 +1,4 @@
-"""Who is in the thirteen months: customers with a story each, and all that is said about them."""
+"""The customers of the thirteen-month trace, and its scripted entries: prices, shared budgets and commands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from tests.oracle.happenings import (
+from tests.oracle.trace_entries import (
     BudgetWasChanged,
     BudgetWasCreated,
     CustomerWasBlocked,
@@ -16,9 +16,9 @@ from tests.oracle.happenings import (
     CustomerWasCreated,
     CustomerWasDeleted,
     CustomerWasUnblocked,
-    Happening,
     Prices,
     PriceWasGiven,
+    TraceEntry,
 )
 
 ZONES = (
@@ -30,7 +30,7 @@ ZONES = (
     "Pacific/Auckland",
     "UTC",
 )
-SEEN = tuple(f"seen-{number:02}" for number in range(1, 7))  # never created, only seen in usage
+SEEN = tuple(f"seen-{number:02}" for number in range(1, 7))  # never created, known by usage alone
 HOSTILE = ("a/b c%2F..", "Zoë ☃/\"'<>&?#")
 
 
@@ -43,7 +43,7 @@ START, END = utc("2025-01-10"), utc("2026-02-14T12:00")
 
 @dataclass(frozen=True)
 class Silence:
-    """A customer sends nothing with a time in [start, end)."""
+    """A customer has no usage with an event time in [start, end)."""
 
     customer: str
     start: datetime
@@ -57,7 +57,7 @@ SILENCES = (
 )
 
 
-def prices() -> Iterator[Happening]:
+def prices() -> Iterator[TraceEntry]:
     million = Decimal
     swift = Prices(million("0.4"), million("1.6"), cached_input=million("0.1"))
     yield PriceWasGiven(utc("2025-01-10T00:00:01"), "acme", "swift", None, swift)
@@ -83,7 +83,7 @@ def prices() -> Iterator[Happening]:
     yield PriceWasGiven(utc("2025-12-20T08:00"), "volt", "later", None, Prices(million("0.6"), million("1.9")))
 
 
-def tiers() -> Iterator[Happening]:
+def tiers() -> Iterator[TraceEntry]:
     basic = {"name": "Basic", "period_limit_usd": "0.75", "soft_limit_usd": "0.5", "budget_duration": "1mo"}
     yield BudgetWasCreated(utc("2025-01-10T00:00:10"), "basic", {**basic, "requests_per_minute": 60})
     yield BudgetWasChanged(utc("2025-05-14T11:00"), "basic", {"period_limit_usd": "1.25", "soft_limit_usd": None})
@@ -99,7 +99,7 @@ def tiers() -> Iterator[Happening]:
 
 
 def opening_profiles() -> dict[str, dict[str, Any]]:
-    """Every customer that is created in the first days, with the fields it is created with."""
+    """Every customer created in the first days, with the fields of its creation."""
     profiles: dict[str, dict[str, Any]] = {
         f"zone-{zone}": {"time_zone": zone, "budget_duration": "1d", "period_limit_usd": "0.05"} for zone in ZONES
     }
@@ -169,10 +169,10 @@ def opening_profiles() -> dict[str, dict[str, Any]]:
     return profiles
 
 
-def stories() -> Iterator[Happening]:
-    """What is said about customers later on."""
+def stories() -> Iterator[TraceEntry]:
+    """Later commands about customers."""
 
-    def change(at: str, customer: str, effective: str | None = None, **fields: Any) -> Happening:
+    def change(at: str, customer: str, effective: str | None = None, **fields: Any) -> TraceEntry:
         return CustomerWasChanged(utc(at), customer, fields, None if effective is None else utc(effective))
 
     yield change("2025-04-10T08:00", "seen-02", time_zone="Asia/Kolkata", markup_percentage="4")
@@ -216,8 +216,8 @@ def stories() -> Iterator[Happening]:
     yield CustomerWasBlocked(utc("2025-12-01T10:00"), "blocked-now")
 
 
-def said() -> list[Happening]:
-    """All of it, in recorded order."""
+def scripted_entries() -> list[TraceEntry]:
+    """All scripted entries in recorded order."""
     created = [
         CustomerWasCreated(utc(f"2025-01-{11 + number % 3}T0{number % 7}:{10 + number}:07"), customer, fields)
         for number, (customer, fields) in enumerate(opening_profiles().items())

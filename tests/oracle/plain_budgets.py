@@ -1,4 +1,4 @@
-"""What is left of a customer's limits, and whether it may go on, by adding everything up again."""
+"""Budgets and access decisions of the oracle, by adding up all usage again."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from tests.oracle.happenings import JsonObject
 from tests.oracle.plain_customers import instant_in
 from tests.oracle.plain_meter import PlainMeter, instant_text, money_text, period_json
 from tests.oracle.plain_periods import Period, Policy, boundaries, period_around
+from tests.oracle.trace_entries import JsonObject
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Spending:
 
 
 class PlainBudget:
-    """The budget of one customer at one instant, as known after so many happenings."""
+    """The budget of one customer at one instant, as known after `known` trace entries."""
 
     def __init__(self, meter: PlainMeter, customer: str, now: datetime, known: int) -> None:
         self._meter = meter
@@ -79,7 +79,7 @@ class PlainBudget:
         return found
 
     def limits(self, model: str | None) -> list[Spending]:
-        """The hard limits that are set, in the order in which they are looked at."""
+        """The hard limits that are set, in the order in which they are checked."""
         found = []
         period, total = self.limit("period_limit_usd"), self.limit("total_limit_usd")
         if period is not None:
@@ -101,7 +101,7 @@ class PlainBudget:
         return soft is not None and self.spent(self.period if self.has_period else None) >= soft
 
     def state(self) -> JsonObject:
-        """As the native API shows it; without what only a budget with a period has, where there is none."""
+        """The budget as the native API shows it, without the members of a period when the budget has none."""
         period, total = self.limit("period_limit_usd"), self.limit("total_limit_usd")
         soft = self.limit("soft_limit_usd")
         period_spent, total_spent = self.spent(self.period), self.spent(None)

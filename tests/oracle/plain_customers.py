@@ -1,4 +1,4 @@
-"""Customers, their lives and what was true of them at an instant, by reading their history from the start."""
+"""Lives, fields and markups of customers for the oracle, by reading their history from the start."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from tests.oracle.happenings import (
+from tests.oracle.plain_periods import Policy, PolicyChange
+from tests.oracle.trace_entries import (
     BudgetWasChanged,
     BudgetWasCreated,
     CustomerWasBlocked,
@@ -16,9 +17,8 @@ from tests.oracle.happenings import (
     CustomerWasCreated,
     CustomerWasDeleted,
     CustomerWasUnblocked,
-    Happening,
+    TraceEntry,
 )
-from tests.oracle.plain_periods import Policy, PolicyChange
 
 BEGINNING = datetime(1980, 1, 1, tzinfo=UTC)
 END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
@@ -26,7 +26,7 @@ END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class PlainFact:
-    """Something said about a customer or a budget, that counts from `effective_at` on."""
+    """A fact about a customer or a budget, in effect from `effective_at` on."""
 
     effective_at: datetime
     order: int
@@ -40,9 +40,9 @@ class Life:
     end: datetime
 
 
-def facts_of_customer(happenings: Sequence[Happening], customer: str) -> list[PlainFact]:
+def facts_of_customer(entries: Sequence[TraceEntry], customer: str) -> list[PlainFact]:
     found = []
-    for order, it in enumerate(happenings):
+    for order, it in enumerate(entries):
         match it:
             case CustomerWasCreated() if it.customer == customer:
                 found.append(PlainFact(it.recorded_at, order, "created", it.fields))
@@ -57,17 +57,17 @@ def facts_of_customer(happenings: Sequence[Happening], customer: str) -> list[Pl
     return sorted(found, key=lambda fact: (fact.effective_at, fact.order))
 
 
-def facts_of_budget(happenings: Sequence[Happening], budget: str) -> list[PlainFact]:
+def facts_of_budget(entries: Sequence[TraceEntry], budget: str) -> list[PlainFact]:
     found = [
         PlainFact(it.recorded_at, order, "changed", it.fields)
-        for order, it in enumerate(happenings)
+        for order, it in enumerate(entries)
         if isinstance(it, BudgetWasCreated | BudgetWasChanged) and it.budget == budget
     ]
     return sorted(found, key=lambda fact: (fact.effective_at, fact.order))
 
 
-def said_by(facts: Sequence[PlainFact], instant: datetime) -> dict[str, Any]:
-    """The fields as they stand at `instant`: set ones only, a creation or a deletion starts afresh."""
+def fields_at(facts: Sequence[PlainFact], instant: datetime) -> dict[str, Any]:
+    """The fields that are set at `instant`; a creation or a deletion resets them."""
     fields: dict[str, Any] = {}
     for fact in facts:
         if fact.effective_at > instant:
@@ -90,7 +90,7 @@ def life_at(facts: Sequence[PlainFact], instant: datetime) -> Life:
 
 
 def markup_factor(facts: Sequence[PlainFact], instant: datetime) -> Decimal:
-    percentage = Decimal(str(said_by(facts, instant).get("markup_percentage", 0)))
+    percentage = Decimal(str(fields_at(facts, instant).get("markup_percentage", 0)))
     return 1 + percentage / 100
 
 
@@ -108,7 +108,7 @@ def usage_policy(fields: Mapping[str, Any]) -> Policy:
 
 
 def policy_changes(moments: Sequence[tuple[datetime, Policy | None]]) -> tuple[PolicyChange, ...]:
-    """The moments at which the policy became another one; moments without a policy before the first are left out."""
+    """The instants at which the policy changed, without those before the first policy."""
     changes: list[PolicyChange] = []
     for at, policy in moments:
         if policy is not None and (not changes or changes[-1].policy != policy):

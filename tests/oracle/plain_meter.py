@@ -1,7 +1,7 @@
-"""An obviously right meter: keeps everything in lists and answers each question by going through them again.
+"""The oracle: a meter that is simple enough to be obviously right. It answers each question by a pass over lists.
 
 It shares nothing with the engine but the written rules. Answers have the shape of the native API, money as text.
-`known` says how many happenings the answer may know of; `now` is the instant it is asked at.
+`known` is the number of trace entries that an answer may use; `now` is the instant of the question.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from zoneinfo import ZoneInfo
 
 from dateutil.relativedelta import relativedelta
 
-from tests.oracle.happenings import Happening, JsonObject
 from tests.oracle.plain_customers import (
     BEGINNING,
     Life,
     PlainFact,
     facts_of_budget,
     facts_of_customer,
+    fields_at,
     instant_in,
     life_at,
     markup_factor,
     policy_changes,
-    said_by,
     usage_policy,
 )
 from tests.oracle.plain_periods import Period, Policy, PolicyChange, cuts_of, period_around
 from tests.oracle.plain_usage import COUNTS, EXACT, CountedEvent, PlainUsage
+from tests.oracle.trace_entries import JsonObject, TraceEntry
 
 GRACE = timedelta(hours=1)
 
@@ -84,29 +84,29 @@ class Sums:
 
 
 class PlainMeter:
-    def __init__(self, happenings: Sequence[Happening]) -> None:
-        self.happenings = list(happenings)
-        self.usage = PlainUsage(happenings)
+    def __init__(self, entries: Sequence[TraceEntry]) -> None:
+        self.entries = list(entries)
+        self.usage = PlainUsage(entries)
         self._facts: dict[tuple[str, int], list[PlainFact]] = {}
 
     def known_before(self, instant: datetime) -> int:
-        return sum(1 for it in self.happenings if it.recorded_at < instant)
+        return sum(1 for it in self.entries if it.recorded_at < instant)
 
     def facts(self, customer: str, known: int) -> list[PlainFact]:
         if (customer, known) not in self._facts:
-            self._facts[customer, known] = facts_of_customer(self.happenings[:known], customer)
+            self._facts[customer, known] = facts_of_customer(self.entries[:known], customer)
         return self._facts[customer, known]
 
     # What a customer is
 
     def profile(self, customer: str, now: datetime, known: int) -> dict[str, Any]:
-        return said_by(self.facts(customer, known), now)
+        return fields_at(self.facts(customer, known), now)
 
     def life(self, customer: str, now: datetime, known: int) -> Life:
         return life_at(self.facts(customer, known), now)
 
     def exists(self, customer: str, now: datetime, known: int) -> bool:
-        """Whether anything was said or seen of it since it was last deleted."""
+        """Whether the customer has facts or usage since its last deletion."""
         life = self.life(customer, now, known)
         said = any(
             life.start <= fact.effective_at <= now and fact.kind != "deleted" for fact in self.facts(customer, known)
@@ -117,11 +117,11 @@ class PlainMeter:
         return said or seen
 
     def customers(self, now: datetime, known: int) -> list[str]:
-        named = {getattr(it, "customer", None) for it in self.happenings[:known]} | set(self.usage.by_customer)
+        named = {getattr(it, "customer", None) for it in self.entries[:known]} | set(self.usage.by_customer)
         return sorted(name for name in named if name is not None and self.exists(name, now, known))
 
     def life_begin(self, customer: str, now: datetime, known: int) -> datetime:
-        """The deletion before this life, or for the first life the first thing that is known of the customer."""
+        """The deletion before this life; for the first life, the first fact or usage of the customer."""
         life = self.life(customer, now, known)
         if life.start != BEGINNING:
             return life.start
@@ -162,12 +162,12 @@ class PlainMeter:
             fact.effective_at for fact in facts if life.start <= fact.effective_at <= now and fact.kind != "deleted"
         ]
         moments = sorted({self.life_begin(customer, now, known), *said})
-        return cuts_of(policy_changes([(at, usage_policy(said_by(facts, at))) for at in moments]))
+        return cuts_of(policy_changes([(at, usage_policy(fields_at(facts, at))) for at in moments]))
 
     def current_usage(
         self, customer: str, now: datetime, known: int, cuts: Sequence[datetime] | None = None
     ) -> JsonObject:
-        """The open usage period, or the open one of those that meet at `cuts`."""
+        """Usage in the open usage period, or in the open one of the periods with bounds `cuts`."""
         life = self.life(customer, now, known)
         period = period_around(self.usage_cuts(customer, now, known) if cuts is None else cuts, now)
         start, end = max(period.start, life.start), min(period.end, life.end)
@@ -213,9 +213,9 @@ class PlainMeter:
     # Budgets
 
     def limits(self, customer: str, now: datetime, known: int) -> dict[str, Any]:
-        """The customer's own fields before those of the shared budget that it names."""
+        """The customer's own fields, which override those of the shared budget that it names."""
         own = self.profile(customer, now, known)
-        shared = said_by(facts_of_budget(self.happenings[:known], own.get("budget_id", "")), now)
+        shared = fields_at(facts_of_budget(self.entries[:known], own.get("budget_id", "")), now)
         return {**shared, **own}
 
     def budget_policy(self, customer: str, at: datetime, known: int) -> Policy | None:
@@ -234,13 +234,13 @@ class PlainMeter:
         life = self.life(customer, now, known)
         own = [fact for fact in self.facts(customer, known) if life.start <= fact.effective_at <= now]
         named = {fact.fields["budget_id"] for fact in own if fact.fields.get("budget_id")}
-        shared = [fact for name in named for fact in facts_of_budget(self.happenings[:known], name)]
+        shared = [fact for name in named for fact in facts_of_budget(self.entries[:known], name)]
         begin = min((fact.effective_at for fact in own), default=now)
         moments = sorted({fact.effective_at for fact in [*own, *shared] if begin <= fact.effective_at <= now})
         return policy_changes([(at, self.budget_policy(customer, at, known)) for at in moments])
 
     def budget_cuts(self, customer: str, now: datetime, known: int) -> tuple[datetime, ...] | None:
-        """Where the periods of the budget meet; None when it names none."""
+        """The bounds of the budget's periods; None when it has no periods."""
         if self.budget_policy(customer, now, known) is None:
             return None
         return cuts_of(self.budget_changes(customer, now, known))

@@ -1,4 +1,4 @@
-"""Period arithmetic done the slow way: walk from boundary to boundary with dateutil, as one would on paper."""
+"""Period arithmetic of the oracle: steps from boundary to boundary with dateutil, as on paper."""
 
 from __future__ import annotations
 

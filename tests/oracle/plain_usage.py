@@ -1,4 +1,4 @@
-"""What becomes of delivered events, and what each counted one costs, by looking through lists from the start."""
+"""Outcomes and costs of usage events for the oracle, by passes over lists."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
 
-from tests.oracle.happenings import (
+from tests.oracle.trace_entries import (
     Delivered,
-    Happening,
     JsonObject,
     Prices,
     PriceWasGiven,
+    TraceEntry,
     UsageWasRestored,
     UsageWasVoided,
 )
@@ -27,7 +27,7 @@ COUNTS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_t
 
 @dataclass(frozen=True)
 class CountedEvent:
-    """An event that stands, as its producer sent it. `order` is the number of the happening that brought it."""
+    """An event that stands, as its producer sent it. `order` is the number of the entry that brought it."""
 
     order: int
     source: str
@@ -50,7 +50,7 @@ class Refused:
 
 @dataclass
 class Delivery:
-    """How one `Delivered` ended: how many counted, and the rest one by one."""
+    """The outcomes of one `Delivered`: the number of counted events, and all others one by one."""
 
     counted: int = 0
     refused: list[Refused] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class CostHistory:
-    """What an event costs, and from which happening on that is known. `cost` None: never, or it has no cost at all."""
+    """What an event costs, and from which entry on that is known. `cost` None: never, or it has no cost at all."""
 
     cost: Decimal | None
     known_from: int
@@ -106,7 +106,7 @@ def is_acceptable(event: JsonObject, recorded_at: datetime) -> bool:
 
 
 def is_request_data(data: JsonObject) -> bool:
-    """Other types may put anything into their data."""
+    """Whether `data` is valid for llm.request; events of other types may have any data."""
     if not all(is_count(data.get(name, 0)) for name in COUNTS):
         return False
     if data.get("status", "succeeded") not in ("succeeded", "failed", "pending"):
@@ -115,7 +115,7 @@ def is_request_data(data: JsonObject) -> bool:
 
 
 def is_count(value: Any) -> bool:
-    """1.0 is 1."""
+    """Whether a value is a valid count; 1.0 is 1."""
     return isinstance(value, int | Decimal) and value >= 0 and value == int(value)
 
 
@@ -166,7 +166,7 @@ def cost_at(prices: Prices, tokens: Sequence[int]) -> Decimal:
 
 
 def prices_for(given: PriceWasGiven, input_tokens: int) -> Prices:
-    """The prices of the highest tier that the request is above, else the plain ones."""
+    """The prices of the highest tier that the request exceeds, otherwise the base prices."""
     reached = [tier for tier in given.tiers if input_tokens > tier[0]]
     return max(reached, key=lambda tier: tier[0])[1] if reached else given.prices
 
@@ -177,7 +177,7 @@ def covers(given: PriceWasGiven, event: CountedEvent) -> bool:
 
 
 def cost_history(event: CountedEvent, given: Sequence[tuple[int, PriceWasGiven]]) -> CostHistory:
-    """The producer's cost; else the price valid at its time and known when it came; else the first that came later."""
+    """The producer's cost; else by the price valid at its time and known at delivery; else by the first known later."""
     if event.given_cost is not None:
         return CostHistory(event.given_cost, 0, may_be_unknown=False)
     if event.model is None:
@@ -194,18 +194,18 @@ def cost_history(event: CountedEvent, given: Sequence[tuple[int, PriceWasGiven]]
 
 
 class PlainUsage:
-    """The events of a list of happenings: how deliveries ended, and what counts as known after `known` happenings."""
+    """The usage of a trace: the outcomes of its deliveries, and the events counted after `known` entries."""
 
-    def __init__(self, happenings: Sequence[Happening]) -> None:
+    def __init__(self, entries: Sequence[TraceEntry]) -> None:
         self.deliveries: dict[int, Delivery] = {}
         self.counted: list[CountedEvent] = []
         self._corrections: dict[tuple[str, str], list[tuple[int, bool]]] = {}
-        given = [(order, it) for order, it in enumerate(happenings) if isinstance(it, PriceWasGiven)]
+        given = [(order, it) for order, it in enumerate(entries) if isinstance(it, PriceWasGiven)]
         standing: dict[tuple[str, str], object] = {}
-        for order, happening in enumerate(happenings):
-            match happening:
+        for order, entry in enumerate(entries):
+            match entry:
                 case Delivered():
-                    self.deliveries[order] = self._deliver(order, happening, standing)
+                    self.deliveries[order] = self._deliver(order, entry, standing)
                 case UsageWasVoided(source=source, id=event_id):
                     self._corrections.setdefault((source, event_id), []).append((order, True))
                 case UsageWasRestored(source=source, id=event_id):
@@ -215,11 +215,11 @@ class PlainUsage:
         for event in self.counted:
             self.by_customer.setdefault(event.customer, []).append(event)
 
-    def _deliver(self, order: int, happening: Delivered, standing: dict[tuple[str, str], object]) -> Delivery:
+    def _deliver(self, order: int, entry: Delivered, standing: dict[tuple[str, str], object]) -> Delivery:
         ended = Delivery()
-        for event in happening.events:
+        for event in entry.events:
             source, event_id = event.get("source"), event.get("id")
-            if not is_acceptable(event, happening.recorded_at):
+            if not is_acceptable(event, entry.recorded_at):
                 ended.refused.append(Refused(source, event_id, "rejected"))
                 continue
             identity = (event["source"], event["id"])
@@ -230,7 +230,7 @@ class PlainUsage:
                 continue
             standing[identity] = content
             ended.counted += 1
-            self.counted.append(counted_event(order, event, happening.recorded_at))
+            self.counted.append(counted_event(order, event, entry.recorded_at))
         return ended
 
     def is_void(self, event: CountedEvent, known: int) -> bool:
@@ -241,7 +241,7 @@ class PlainUsage:
         return void
 
     def between(self, customer: str, start: datetime, end: datetime, known: int) -> Iterator[CountedEvent]:
-        """Requests of one customer with start <= time < end that count, as known after `known` happenings."""
+        """Requests of one customer with start <= time < end that count, as known after `known` entries."""
         for event in self.by_customer.get(customer, ()):
             inside = start <= event.time < end and event.order < known and event.type == "llm.request"
             if inside and not self.is_void(event, known):

@@ -6,21 +6,21 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from tests.oracle.happenings import (
+from tests.oracle.plain_meter import PlainMeter, Sums
+from tests.oracle.plain_usage import Refused
+from tests.oracle.trace_entries import (
     BudgetWasCreated,
     CustomerWasChanged,
     CustomerWasCreated,
     CustomerWasDeleted,
     Delivered,
-    Happening,
     JsonObject,
     Prices,
     PriceWasGiven,
+    TraceEntry,
     UsageWasRestored,
     UsageWasVoided,
 )
-from tests.oracle.plain_meter import PlainMeter, Sums
-from tests.oracle.plain_usage import Refused
 
 
 def at(text: str) -> datetime:
@@ -45,12 +45,12 @@ def prices(recorded: str, input_usd: str, effective: str | None = None) -> Price
     return PriceWasGiven(at(recorded), "acme", "swift", since, Prices(Decimal(input_usd), Decimal(4)))
 
 
-def meter(*happenings: Happening) -> PlainMeter:
-    return PlainMeter(happenings)
+def meter(*entries: TraceEntry) -> PlainMeter:
+    return PlainMeter(entries)
 
 
 def whole(plain: PlainMeter, known: int | None = None) -> Sums:
-    known = len(plain.happenings) if known is None else known
+    known = len(plain.entries) if known is None else known
     return plain.sums("ann", at("2020-01-01"), at("2030-01-01"), known)
 
 

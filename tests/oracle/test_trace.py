@@ -1,13 +1,13 @@
-"""The trace has in it what the thirteen months are about."""
+"""The trace contains every case that the thirteen-month comparison is meant to cover."""
 
 from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
 
-from tests.oracle.happenings import CustomerWasDeleted, Delivered
 from tests.oracle.plain_meter import PlainMeter
 from tests.oracle.trace import make_trace
+from tests.oracle.trace_entries import CustomerWasDeleted, Delivered
 
 
 def test_a_seed_makes_one_trace() -> None:
@@ -17,12 +17,12 @@ def test_a_seed_makes_one_trace() -> None:
 
 def test_every_outcome_and_every_kind_of_lateness_occurs() -> None:
     trace = make_trace(7, events=8_000, deliveries=300)
-    plain = PlainMeter(trace.happenings)
+    plain = PlainMeter(trace.entries)
     outcomes: Counter[str] = Counter()
     for delivery in plain.usage.deliveries.values():
         outcomes.update(delivery.counts())
     assert min(outcomes.values()) > 20, outcomes
-    recorded = {n: it.recorded_at for n, it in enumerate(trace.happenings) if isinstance(it, Delivered)}
+    recorded = {n: it.recorded_at for n, it in enumerate(trace.entries) if isinstance(it, Delivered)}
     late = [recorded[event.order] - event.time for event in plain.usage.counted]
     assert sum(1 for lateness in late if lateness > timedelta(days=20)) > 50
     assert sum(1 for lateness in late if lateness < timedelta(0)) > 5
@@ -30,9 +30,9 @@ def test_every_outcome_and_every_kind_of_lateness_occurs() -> None:
 
 def test_late_events_fall_into_lives_that_have_ended() -> None:
     trace = make_trace(7, events=20_000)
-    usage = PlainMeter(trace.happenings).usage
+    usage = PlainMeter(trace.entries).usage
     into_old_lives: Counter[str] = Counter()
-    for order, it in enumerate(trace.happenings):
+    for order, it in enumerate(trace.entries):
         if isinstance(it, CustomerWasDeleted):
             events = usage.by_customer.get(it.customer, [])
             into_old_lives[it.customer] += sum(

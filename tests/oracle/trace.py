@@ -1,4 +1,4 @@
-"""Thirteen months of usage for the cast, from a seed: honest, late, doubled, contradictory and broken deliveries."""
+"""Thirteen months of usage from a seed, with regular, late, repeated, contradictory and invalid deliveries."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
 
-from tests.oracle.cast import END, HOSTILE, SILENCES, START, members, said, utc
-from tests.oracle.happenings import (
+from tests.oracle.cast import END, HOSTILE, SILENCES, START, members, scripted_entries, utc
+from tests.oracle.trace_entries import (
     Delivered,
-    Happening,
     JsonObject,
+    TraceEntry,
     UsageWasRestored,
     UsageWasVoided,
 )
@@ -30,7 +30,7 @@ CHECKPOINTS = (
 
 @dataclass(frozen=True)
 class Trace:
-    happenings: tuple[Happening, ...]
+    entries: tuple[TraceEntry, ...]
     checkpoints: tuple[datetime, ...]
     customers: tuple[str, ...]
 
@@ -153,7 +153,7 @@ class Traffic:
 
 
 def respelled(random: Random, event: JsonObject) -> JsonObject:
-    """The same content written otherwise: members in another order, whole numbers with a decimal point."""
+    """The same content in another spelling: members in another order, whole numbers with a decimal point."""
     data = {
         name: Decimal(f"{value}.0") if isinstance(value, int) and random.random() < 0.5 else value
         for name, value in event["data"].items()
@@ -163,9 +163,9 @@ def respelled(random: Random, event: JsonObject) -> JsonObject:
     return dict(members_of_it)
 
 
-def corrections(random: Random, delivered: Sequence[Delivered]) -> list[Happening]:
-    """Voids, also before their event, and some taken back."""
-    found: list[Happening] = []
+def corrections(random: Random, delivered: Sequence[Delivered]) -> list[TraceEntry]:
+    """Voids, some before their event, and some restored."""
+    found: list[TraceEntry] = []
     for delivery in random.sample(delivered, len(delivered) // 12):
         event = random.choice(delivery.events)
         if not event["id"]:
@@ -182,7 +182,7 @@ def corrections(random: Random, delivered: Sequence[Delivered]) -> list[Happenin
 
 
 def make_trace(seed: int, events: int = 24_000, deliveries: int = 700) -> Trace:
-    """About `events` delivered events in about `deliveries` deliveries, and what is said in between."""
+    """A trace of about `events` usage events in about `deliveries` deliveries, and all scripted entries."""
     random = Random(seed)
     traffic = Traffic(random)
     instants = delivery_instants(random, deliveries)
@@ -192,8 +192,8 @@ def make_trace(seed: int, events: int = 24_000, deliveries: int = 700) -> Trace:
     for at in instants:
         delivered.append(traffic.delivery(since, at, random.randrange(1, 2 * each + 1)))
         since = at
-    happenings: list[Happening] = [*delivered, *said(), *corrections(random, delivered)]
-    happenings.sort(key=lambda it: it.recorded_at)
-    assert len({it.recorded_at for it in happenings}) == len(happenings), "every happening has an instant of its own"
+    entries: list[TraceEntry] = [*delivered, *scripted_entries(), *corrections(random, delivered)]
+    entries.sort(key=lambda it: it.recorded_at)
+    assert len({it.recorded_at for it in entries}) == len(entries), "every entry has an instant of its own"
     assert set(HOSTILE) < set(members())
-    return Trace(tuple(happenings), CHECKPOINTS, members())
+    return Trace(tuple(entries), CHECKPOINTS, members())

@@ -1,4 +1,4 @@
-"""A small log in memory and what it folds to: what the tests of the fold write to and read from."""
+"""A log in memory and the read store that it folds to, for tests of the fold."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from domain.scope import DEFAULT_SCOPE, Scope
 from domain.usage.decoding.decoder import DecodingContext, decode_body
 from projections.duckdb.storage.compaction import Compaction
 from projections.duckdb.storage.database import DuckDBDatabase, DuckDBOptions, create_tables
-from projections.duckdb.storage.generations import KINDS
+from projections.duckdb.storage.generations import GENERATION_KINDS
 from projections.duckdb.writing.fold_store import DuckDBFoldStore
 from projections.folding.projector import Projector
 from projections.identity.index import IdentityIndex
@@ -50,7 +50,7 @@ class FoldedLog:
     """A log, the commands that write to it, and a read store that `fold` brings up to it."""
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
-        """`threads`: that one statement of the read store may use."""
+        """`threads` bounds the threads of one statement of the read store."""
         folder.mkdir(parents=True, exist_ok=True)
         self.now = START
         self.log = InMemoryEventLog()
@@ -72,10 +72,10 @@ class FoldedLog:
         group: str | None = None,
         atomic: bool = False,
     ) -> int:
-        """Append one usage batch; answer its position."""
+        """Append one usage batch and return its position."""
         lines = [event if isinstance(event, bytes) else json.dumps(event).encode() for event in events]
-        facts = DecodingContext(scope, SEED, self.now)
-        decoded = decode_body("application/x-ndjson", b"\n".join(lines), facts, group=group, atomic=atomic)
+        context = DecodingContext(scope, SEED, self.now)
+        decoded = decode_body("application/x-ndjson", b"\n".join(lines), context, group=group, atomic=atomic)
         stream = "usage/http/test"
         version = self.log.head_version(stream) + 1
         block = BlockContext(scope.tenant, scope.environment, stream, version, 0, 0, self.now)
@@ -88,10 +88,10 @@ class FoldedLog:
             pass
 
     def compact(self) -> None:
-        """Settle whatever is open."""
+        """Compact everything that is open or frozen."""
         cursor = self.database.cursor()
         compaction = Compaction(cursor, nullcontext, self.store.load_generations)
-        for kind in KINDS:
+        for kind in GENERATION_KINDS:
             compaction.run(kind, open_rows_min=1)
         compaction.close()
 
@@ -104,7 +104,7 @@ class FoldedLog:
         return rows
 
     def sums(self) -> list[tuple[Any, ...]]:
-        """Events, tokens and cost per customer by the days, which must equal those by the rows."""
+        """Events, tokens and cost per customer by the days, after asserting that the rows give the same."""
         columns = "sum(input_tokens)::BIGINT, sum(output_tokens)::BIGINT, coalesce(sum(cost_usd), 0)"
         by_days = self.ask(
             f"""SELECT customer_id, sum(events)::BIGINT, {columns}, sum(cost_unknown_events)::BIGINT

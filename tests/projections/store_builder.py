@@ -1,4 +1,4 @@
-"""A DuckDB read store filled by hand: rows as the fold would write them, without a log."""
+"""A builder for DuckDB read stores: rows as the fold would write them, without a log."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class PlainEvent:
-    """One version of one counted event. It holds at positions [counted_at, closed_at)."""
+    """One version of one counted event, valid at positions [counted_at, closed_at)."""
 
     customer: str = "acme"
     time: datetime = START
@@ -50,7 +50,7 @@ class PlainEvent:
     properties: str | None = None
     content: int = 7
     latency_us: int | None = None
-    batch: int | None = None  # position of its block, when another than counted_at
+    batch: int | None = None  # position of its block, if not counted_at
 
     @property
     def locator(self) -> int:
@@ -59,12 +59,12 @@ class PlainEvent:
 
 @dataclass
 class StoreBuilder:
-    """Writes into one connection; every scope is a world of its own."""
+    """Inserts into one connection. Tests can use a scope each, as scopes never affect one another."""
 
     connection: duckdb.DuckDBPyConnection = field(default_factory=duckdb.connect)
     _scopes: dict[Scope, int] = field(default_factory=dict)
     _customers: dict[tuple[int, str], int] = field(default_factory=dict)
-    _kinds: dict[tuple[str, str | None, str | None], int] = field(default_factory=dict)
+    _series: dict[tuple[str, str | None, str | None], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         create_tables(self.connection, "test-log", bytes(32))
@@ -74,7 +74,7 @@ class StoreBuilder:
         return DuckDBReads(self.connection.cursor)
 
     def at(self, position: int, recorded_at: datetime = LATER) -> None:
-        """The fold has come to this position."""
+        """Set the position of the fold."""
         self.connection.execute("UPDATE progress SET position = ?, recorded_at = ?", [position, naive(recorded_at)])
 
     def scope_key(self, scope: Scope) -> int:
@@ -95,14 +95,14 @@ class StoreBuilder:
         return self._customers[name]
 
     def kind_key(self, event: PlainEvent) -> int:
-        kind = (event.type, event.provider, event.model)
-        if kind not in self._kinds:
-            self._kinds[kind] = len(self._kinds) + 1
-            self.connection.execute("INSERT INTO kinds VALUES (?, ?, ?, ?)", [self._kinds[kind], *kind])
-        return self._kinds[kind]
+        series = (event.type, event.provider, event.model)
+        if series not in self._series:
+            self._series[series] = len(self._series) + 1
+            self.connection.execute("INSERT INTO kinds VALUES (?, ?, ?, ?)", [self._series[series], *series])
+        return self._series[series]
 
     def add_events(self, scope: Scope, events: Sequence[PlainEvent], generation: str = "rows_1") -> None:
-        """Insert versions of events, and into the days what holds now, each event as a delta of its own."""
+        """Insert versions of events, and the day deltas of the current ones, one delta per event."""
         if not events:
             return
         rows = [self._row(scope, event) for event in events]
@@ -121,7 +121,7 @@ class StoreBuilder:
             cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, coalesce(cost_usd, 0),
             (cost_origin = 'unknown')::INT, time, time FROM made WHERE closed_at IS NULL"""
         )
-        self.connection.execute(  # one counted and taken back again: deltas that add up to nothing
+        self.connection.execute(  # events counted and voided again: deltas that add up to nothing
             """INSERT INTO days_2 SELECT scope_key, customer_key, time::DATE, kind_key, s, s * input_tokens,
             0, 0, 0, 0, s * coalesce(cost_usd, 0), 0,
             if(s > 0, time, NULL), if(s > 0, time, NULL)
@@ -172,5 +172,5 @@ class StoreBuilder:
 
     def add_outcome(self, scope: Scope, **columns: Any) -> None:
         row = {"scope_key": self.scope_key(scope), "recorded_at": naive(START), "stream": "usage/http/a", **columns}
-        places = ", ".join("?" * len(row))
-        self.connection.execute(f"INSERT INTO outcomes ({', '.join(row)}) VALUES ({places})", list(row.values()))
+        placeholders = ", ".join("?" * len(row))
+        self.connection.execute(f"INSERT INTO outcomes ({', '.join(row)}) VALUES ({placeholders})", list(row.values()))

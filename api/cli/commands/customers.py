@@ -1,4 +1,4 @@
-"""Commands about customers: make, show, change, block, delete, and what happened to them."""
+"""`meterfold customers`: create, show, change, block and delete customers, and show their history."""
 
 from __future__ import annotations
 
@@ -13,25 +13,27 @@ from api.cli.output.tables import print_fields, print_json, print_lines, print_t
 from api.cli.server.connection import connected
 from api.cli.server.http_client import path_to
 
-app = typer.Typer(no_args_is_help=True, help="Customers: make, show, change, block, delete.", rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True, help="Create, show, change, block and delete customers.", rich_markup_mode=None)
 COLUMNS = ("id", "name", "origin", "active", "blocked", "life", "created_at", "first_seen_at", "budget.budget_id")
 
 FieldsOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="A field of the customer; VALUE is JSON, else text. Repeatable."),
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="Set a field; VALUE is JSON, or text if it is not JSON. May be repeated."
+    ),
 ]
-Reason = Annotated[str | None, typer.Option(help="Why; kept in the history.")]
+Reason = Annotated[str | None, typer.Option(help="The reason, which is kept in the history.")]
 
 
 @app.command("list")
 def list_customers(
-    limit: Annotated[int, typer.Option(min=1, help="Show at most this many.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, help="List at most this many.")] = 100,
     data: DataFolderOption = None,
     url: UrlOption = None,
     key: KeyOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """List customers, created or seen in usage."""
+    """List customers, both created ones and those known by usage alone."""
     with connected(settings_with(data_dir=data), url, key) as engine:
         found = list(engine.pages("/v1/customers", limit))
     if as_json:
@@ -48,7 +50,7 @@ def show(
     key: KeyOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a customer: profile, budget, life."""
+    """Show a customer's profile and budget."""
     _print(_send("GET", (customer,), data, url, key), as_json)
 
 
@@ -61,7 +63,7 @@ def create(
     key: KeyOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Create a customer, or adopt the usage that is there under its id."""
+    """Create a customer; earlier usage of the same id becomes its usage."""
     with connected(settings_with(data_dir=data), url, key, new_folder=True) as engine:
         made = engine.send("POST", "/v1/customers", body={**fields_of(fields), "id": customer})
     _print(made, as_json)
@@ -76,7 +78,7 @@ def update(
     key: KeyOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change fields of a customer; null clears one."""
+    """Change fields of a customer; the value null clears a field."""
     _print(_send("PATCH", (customer,), data, url, key, fields_of(fields)), as_json)
 
 
@@ -89,8 +91,8 @@ def block(
     key: KeyOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Refuse a customer access."""
-    _print(_send("POST", (customer, "block"), data, url, key, _because(reason)), as_json)
+    """Block a customer: access is refused."""
+    _print(_send("POST", (customer, "block"), data, url, key, _reason_body(reason)), as_json)
 
 
 @app.command()
@@ -102,21 +104,21 @@ def unblock(
     key: KeyOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let a blocked customer go on."""
-    _print(_send("POST", (customer, "unblock"), data, url, key, _because(reason)), as_json)
+    """Unblock a customer."""
+    _print(_send("POST", (customer, "unblock"), data, url, key, _reason_body(reason)), as_json)
 
 
 @app.command()
 def delete(
     customer: CustomerArgument,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     data: DataFolderOption = None,
     url: UrlOption = None,
     key: KeyOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """End a customer's life. Its usage stays in the log; the id may live again."""
-    if not yes and not typer.confirm(f"End the life of {shown(customer)}?", err=True):
+    """Delete a customer. Its usage stays in the log, and the id can be used again for a new customer."""
+    if not yes and not typer.confirm(f"Delete the customer {shown(customer)}?", err=True):
         raise typer.Exit(ExitCode.INTERRUPTED)
     answer = _send("DELETE", (customer,), data, url, key)
     if as_json:
@@ -133,7 +135,7 @@ def history(
     key: KeyOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show everything that happened to a customer, and who did it."""
+    """Show all changes of a customer, with who made them and why."""
     with connected(settings_with(data_dir=data), url, key) as engine:
         found = list(engine.pages(path_to("v1", "customers", customer, "history")))
     if as_json:
@@ -145,24 +147,24 @@ def history(
 
 
 def fields_of(given: list[str] | None) -> dict[str, Any]:
-    """NAME=VALUE pairs as an object: budget.period_limit_usd=5 reaches into budget; VALUE is JSON, else text."""
+    """Parse NAME=VALUE pairs into an object; a dotted name such as budget.period_limit_usd sets a nested member."""
     fields: dict[str, Any] = {}
     for pair in given or ():
         name, equals, text = pair.partition("=")
         if not equals or not name:
-            raise CommandFailed(ExitCode.WRONG_USE, f"--set {pair}: is NAME=VALUE")
+            raise CommandFailed(ExitCode.WRONG_USE, f"--set {pair}: must be NAME=VALUE")
         *outer, last = name.split(".")
-        place = fields
+        parent = fields
         for part in outer:
-            place = place.setdefault(part, {})
-            if not isinstance(place, dict):
-                raise CommandFailed(ExitCode.WRONG_USE, f"--set {pair}: {part} has a value already")
-        place[last] = _value_of(text)
+            parent = parent.setdefault(part, {})
+            if not isinstance(parent, dict):
+                raise CommandFailed(ExitCode.WRONG_USE, f"--set {pair}: {part} was set to a value before")
+        parent[last] = _value_of(text)
     return fields
 
 
 def _value_of(text: str) -> Any:
-    """A JSON value where the text is one; numbers stay text, so that no digit of an amount is lost."""
+    """Parse a value as JSON, else keep it as text. Decimals stay text, so that no digit of an amount is lost."""
     try:
         return json.loads(text, parse_float=str, parse_int=_integer)
     except ValueError:
@@ -173,7 +175,7 @@ def _integer(text: str) -> int | str:
     return int(text) if len(text) <= 15 else text
 
 
-def _because(reason: str | None) -> dict[str, str]:
+def _reason_body(reason: str | None) -> dict[str, str]:
     return {} if reason is None else {"reason": reason}
 
 

@@ -1,4 +1,4 @@
-"""The command that fills an engine with a month of traffic and shows what it then knows."""
+"""`meterfold demo`: ingest a month of synthetic traffic, then show usage and budgets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from api.cli.output.tables import print_json, print_lines, print_table
 from api.cli.server.connection import connected
 from api.cli.server.http_client import Connection, path_to, problem_text
 from consumers.demo.traffic import TIERS, customer_ids, days_until, events_of, named_customers
-from consumers.files.event_batches import BATCH_BYTES_MAX, Line, batched
+from consumers.files.event_batches import BATCH_BYTES_MAX, batched
+from consumers.files.row_mapping import Line
 
 SHOWN_CUSTOMERS: Final = 10
 SHOWN_BUDGETS: Final = 20
@@ -22,44 +23,47 @@ _ALREADY_THERE: Final = 409
 
 
 def demo(data: DataFolderOption = None, url: UrlOption = None, key: KeyOption = None, as_json: AsJson = False) -> None:
-    """Send a month of made-up traffic of 300 customers, then show usage and budgets. Twice counts nothing twice."""
+    """Ingest a month of synthetic traffic of 300 customers, then show usage and budgets.
+
+    Running it again counts nothing twice.
+    """
     now = datetime.now(UTC)
     with connected(settings_with(data_dir=data), url, key, new_folder=True) as engine:
-        sent = _fill(engine, now)
-        shown = _look(engine, sent.position)
+        ingested = _fill(engine, now)
+        shown = _read_results(engine, ingested.position)
     if as_json:
-        print_json({"events": sent.events, "counts": sent.counts, "position": sent.position, **shown})
+        print_json({"events": ingested.events, "counts": ingested.counts, "position": ingested.position, **shown})
     else:
-        _print(sent, shown)
+        _print(ingested, shown)
 
 
 def _fill(engine: Connection, now: datetime) -> Ingested:
-    """Tiers, customers, then usage day by day."""
+    """Create tiers and customers, then ingest usage day by day."""
     days = days_until(now)
-    sent = Ingested("demo")
+    ingested = Ingested("demo")
     with progress_bar("Customers and tiers") as advance:
         for tier in TIERS:
-            _make(engine, "/v1/budgets", {**tier._asdict(), "duration": "1mo"})
+            _create(engine, "/v1/budgets", {**tier._asdict(), "duration": "1mo"})
         customers = list(named_customers(datetime.combine(days[0], time(), UTC)))
         for made, customer in enumerate(customers, start=1):
-            _make(engine, "/v1/customers", customer)
+            _create(engine, "/v1/customers", customer)
             advance(made, len(customers), "")
     with progress_bar("A month of traffic, day by day") as advance:
         for done, day in enumerate(days, start=1):
             for batch in batched((Line(line, 0) for line in events_of(day, now)), BATCH_BYTES_MAX):
-                sent.add(batch, post_batch(engine, batch))
+                ingested.add(batch, post_batch(engine, batch))
             advance(done, len(days), "")
-    return sent
+    return ingested
 
 
-def _make(engine: Connection, path: str, body: dict[str, Any]) -> None:
+def _create(engine: Connection, path: str, body: dict[str, Any]) -> None:
     answer = engine.answer("POST", path, body=body)
     if answer.is_error and answer.status_code != _ALREADY_THERE:
         raise CommandFailed(ExitCode.REFUSED, problem_text(answer))
 
 
-def _look(engine: Connection, position: int) -> dict[str, Any]:
-    """Usage, past usage and budgets, all of them at least as new as `position`."""
+def _read_results(engine: Connection, position: int) -> dict[str, Any]:
+    """Return usage, past usage and budgets, counted at least up to `position`."""
     usage = engine.get("/v1/usage", group_by="customer", min_position=position)
     largest = sorted(usage["data"], key=lambda row: (-Decimal(row["reported_cost_usd"]), row["group"]["customer"]))
     named = customer_ids()[:SHOWN_BUDGETS]
@@ -71,9 +75,9 @@ def _look(engine: Connection, position: int) -> dict[str, Any]:
     }
 
 
-def _print(sent: Ingested, shown: dict[str, Any]) -> None:
-    counts = ", ".join(f"{count} {outcome}" for outcome, count in sent.counts.items())
-    print_lines(f"sent {sent.events} events: {counts}", "")
+def _print(ingested: Ingested, shown: dict[str, Any]) -> None:
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in ingested.counts.items())
+    print_lines(f"sent {ingested.events} events: {counts}", "")
     measures = ("requests", "input_tokens", "output_tokens", "cost_usd", "reported_cost_usd")
     usage = shown["usage"]
     print_table(f"Largest customers, {usage['from']} to {usage['to']}", usage["data"], ("group.customer", *measures))
@@ -85,4 +89,4 @@ def _print(sent: Ingested, shown: dict[str, Any]) -> None:
     print_table(f"Past usage of {customer}", shown["past_usage"]["periods"], past)
     budgets = ("customer", "budget_id", "period_limit_usd", "period_spent_usd", "period_remaining_usd", "resets_at")
     print_table("Budgets", shown["budgets"], budgets)
-    print_lines(f"true for log position {usage['position']}")
+    print_lines(f"as of log position {usage['position']}")

@@ -1,4 +1,4 @@
-"""The command that meters a file: NDJSON of events, or CSV, Parquet and NDJSON of rows with a map."""
+"""`meterfold ingest`: ingest a file of events (NDJSON), or of rows with a map (CSV, Parquet, NDJSON)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from api.cli.server.connection import connected
 from api.cli.server.http_client import Connection, problem_text
 from consumers.errors import FileUnreadable
 from consumers.files.event_batches import Batch, read_batches
-from consumers.files.maps import FileMap, MapInvalid, read_map
+from consumers.files.map_file import FileMap, MapInvalid, read_map
 from domain.usage.outcomes import OUTCOMES
 
 SHOWN_OUTCOMES_MAX: Final = 20
@@ -29,7 +29,7 @@ LAG_POLL_SECONDS: Final = 0.1
 
 
 class Ingested(msgspec.Struct):
-    """What has become of a file so far. `not_yet_counted` are stored, but their outcome was not waited for."""
+    """The result of a file so far. Events in `not_yet_counted` are stored, but their outcome is not known yet."""
 
     file: str
     events: int = 0
@@ -39,7 +39,7 @@ class Ingested(msgspec.Struct):
     outcomes: list[dict[str, Any]] = msgspec.field(default_factory=list)
 
     def add(self, batch: Batch, receipt: dict[str, Any]) -> None:
-        """Take the engine's answer to a batch."""
+        """Add the engine's receipt for a batch."""
         self.events += batch.events
         self.position = max(self.position, receipt["position"])
         if "counts" not in receipt:
@@ -56,21 +56,24 @@ def ingest(
         Path, typer.Argument(help="NDJSON, CSV or Parquet file.", exists=True, dir_okay=False, readable=True)
     ],
     map_file: Annotated[
-        Path | None, typer.Option("--map", metavar="MAP.yml", help="Which column is what.", exists=True, dir_okay=False)
+        Path | None,
+        typer.Option(
+            "--map", metavar="MAP.yml", help="Map from columns to members of events.", exists=True, dir_okay=False
+        ),
     ] = None,
-    source: Annotated[str | None, typer.Option(help="Source of the events, instead of the map's.")] = None,
+    source: Annotated[str | None, typer.Option(help="Source of the events, instead of the one in the map.")] = None,
     data: DataFolderOption = None,
     url: UrlOption = None,
     key: KeyOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Meter the usage in a file. The same file again, or grown, counts nothing twice."""
+    """Ingest the usage events of a file. A file ingested again, or grown, counts nothing twice."""
     file_map = map_from(map_file, source)
     ingested = Ingested(str(file))
     settings = settings_with(data_dir=data)
     with connected(settings, url, key, new_folder=True) as engine:
         size_bytes = max(file.stat().st_size, 1)
-        with progress_bar(f"Metering {file.name}", of_bytes=True) as advance:
+        with progress_bar(f"Ingesting {file.name}", of_bytes=True) as advance:
             try:
                 for batch in read_batches(file, file_map):
                     receipt = post_batch(engine, batch)
@@ -86,10 +89,10 @@ def ingest(
 
 
 def map_from(path: Path | None, source: str | None) -> FileMap | None:
-    """The map of a file with the source that was given instead of its own; `CommandFailed` names what is wrong."""
+    """Read a map, with `source` in place of its own source if given; `CommandFailed` names every error."""
     if path is None:
         if source is not None:
-            raise CommandFailed(ExitCode.WRONG_USE, "--source goes with --map: without a map the events name their own")
+            raise CommandFailed(ExitCode.WRONG_USE, "--source needs --map: without a map each event has its own source")
         return None
     try:
         file_map = read_map(path.read_bytes())
@@ -101,7 +104,7 @@ def map_from(path: Path | None, source: str | None) -> FileMap | None:
 
 
 def post_batch(engine: Connection, batch: Batch) -> dict[str, Any]:
-    """The receipt of a batch. An engine that is full is asked again: what it has counted already, it knows."""
+    """Send a batch and return its receipt; retry while the engine is full, which is safe thanks to deduplication."""
     for _ in range(RETRIES_MAX):
         answer = engine.raw("POST", "/v1/events", content=batch.body, headers={"Content-Type": "application/x-ndjson"})
         if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
@@ -116,11 +119,11 @@ def post_batch(engine: Connection, batch: Batch) -> dict[str, Any]:
 
 
 def _wait_for_the_fold(engine: Connection, lag_seconds_max: float) -> None:
-    """Pause while the fold is further behind, so that a bulk load does not keep everybody else waiting."""
+    """Wait while the fold lags too far behind (backpressure), so that a bulk load does not delay other clients."""
     for _ in range(LAG_POLLS_MAX):
         state = engine.raw("GET", "/readyz")
         if state.is_error:
-            raise CommandFailed(ExitCode.UNREACHABLE, f"the engine stands still: {state.json().get('failure')}")
+            raise CommandFailed(ExitCode.UNREACHABLE, f"the engine has stopped counting: {state.json().get('failure')}")
         if state.json()["behind_seconds"] <= lag_seconds_max:
             return
         time.sleep(LAG_POLL_SECONDS)
@@ -145,4 +148,4 @@ def _print(ingested: Ingested, as_json: bool) -> None:
     if ingested.outcomes:
         columns = ("source", "id", "outcome", "reason", "detail")
         print_table("The first that were not counted", ingested.outcomes, columns)
-    print_lines(f"true for log position {ingested.position}")
+    print_lines(f"as of log position {ingested.position}")

@@ -1,4 +1,4 @@
-"""Commands about Kafka: the topics that Meterfold reads and writes."""
+"""`meterfold kafka topics`: show and create topics; and the settings and errors of all commands that use Kafka."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.progress import waiting
 from api.cli.output.tables import print_json, print_message, print_table
 from consumers.errors import BrokerRefused, BrokerUnreachable, KafkaMisconfigured
-from consumers.log_output import configure_messages
+from consumers.log_output import configure_logging
 
 if TYPE_CHECKING:
     from consumers.kafka.topics import TopicState
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 COLUMNS: Final = ("name", "purpose", "partitions", "replication", "records", "end_offset", "retention_hours")
 
-app = typer.Typer(no_args_is_help=True, help="Kafka: topics to read from and to write to.", rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True, help="Show and create Kafka topics, resume partitions.", rich_markup_mode=None)
 
 BootstrapOption = Annotated[
     str | None,
-    typer.Option("--bootstrap", metavar="HOST:PORT", help="Brokers. [default: METERFOLD_KAFKA_BOOTSTRAP]"),
+    typer.Option("--bootstrap", metavar="HOST:PORT", help="Kafka brokers. [default: METERFOLD_KAFKA_BOOTSTRAP]"),
 ]
 
 
@@ -38,20 +38,20 @@ def _kafka() -> None:
 
 @app.command()
 def topics(
-    create: Annotated[bool, typer.Option("--create", help="Make the topics that are not there.")] = False,
+    create: Annotated[bool, typer.Option("--create", help="Create the topics that are missing.")] = False,
     partitions: Annotated[
         int | None, typer.Option(min=1, max=1000, help="With --create: partitions of a new topic. [default: 6]")
     ] = None,
     replication: Annotated[
         int | None,
-        typer.Option(min=1, max=9, help="With --create: copies of a partition. [default: what the cluster says]"),
+        typer.Option(min=1, max=9, help="With --create: replicas of a partition. [default: that of the cluster]"),
     ] = None,
     bootstrap: BootstrapOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the topics of the settings as Kafka has them; with --create, make those that are missing."""
+    """Show the configured topics as they exist in Kafka; with --create, create those that are missing."""
     if not create and (partitions is not None or replication is not None):
-        raise CommandFailed(ExitCode.WRONG_USE, "--partitions and --replication go with --create")
+        raise CommandFailed(ExitCode.WRONG_USE, "--partitions and --replication need --create")
     settings = kafka_settings(bootstrap)
     from consumers.kafka import topics as kafka_topics
 
@@ -65,9 +65,9 @@ def topics(
 
 
 def kafka_settings(bootstrap: str | None) -> Settings:
-    """The settings of a command that talks to Kafka. The client library stays silent unless one wants to debug."""
+    """Return the settings of a command that uses Kafka, and silence the client library unless the level is debug."""
     settings = settings_with(kafka_bootstrap=bootstrap)
-    configure_messages(settings.log_level, as_json=settings.log_json)
+    configure_logging(settings.log_level, as_json=settings.log_json)
     if settings.log_level != "debug":
         library = logging.getLogger("kafka")
         library.addHandler(logging.NullHandler())
@@ -77,7 +77,7 @@ def kafka_settings(bootstrap: str | None) -> Settings:
 
 @contextmanager
 def kafka_failures() -> Iterator[None]:
-    """What goes wrong with Kafka inside ends the command, with a code that says whether trying again may help."""
+    """Convert Kafka errors to `CommandFailed`, with an exit code that tells whether a retry may help."""
     try:
         yield
     except KafkaMisconfigured as error:
@@ -93,8 +93,8 @@ def _print(found: list[TopicState], made: list[str], *, created: bool, as_json: 
         print_json({"data": [{**msgspec.to_builtins(topic), "made": topic.name in made} for topic in found]})
         return
     if created:
-        print_message(f"made: {', '.join(made)}" if made else "all were there, and stay as they are")
+        print_message(f"created: {', '.join(made)}" if made else "all topics exist already and were not changed")
     print_table("Topics", map(msgspec.to_builtins, found), COLUMNS)
     missing = [topic.name for topic in found if topic.partitions is None]
     if missing:
-        print_message(f"missing: {', '.join(missing)}; make them with: meterfold kafka topics --create")
+        print_message(f"missing: {', '.join(missing)}; create them with: meterfold kafka topics --create")

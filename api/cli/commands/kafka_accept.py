@@ -1,4 +1,4 @@
-"""The command that lets a stopped partition go on; `meterfold kafka accept`."""
+"""`meterfold kafka accept`: resume a partition that stopped because the broker lost records."""
 
 from __future__ import annotations
 
@@ -16,18 +16,21 @@ from domain.errors import DomainError, InvalidInput
 
 
 def accept(
-    topic: Annotated[str, typer.Option(help="Topic of the partition that has stopped.")],
-    partition: Annotated[int, typer.Option(min=0, help="Its number.")],
+    topic: Annotated[str, typer.Option(help="Topic of the stopped partition.")],
+    partition: Annotated[int, typer.Option(min=0, help="Number of the partition.")],
     from_offset: Annotated[
         int | None,
-        typer.Option(min=0, help="Go on from here. [default: the first that the broker has; nothing counts twice]"),
+        typer.Option(
+            min=0,
+            help="Resume at this offset. [default: the first one that the broker has; nothing is counted twice]",
+        ),
     ] = None,
-    reason: Annotated[str, typer.Option(help="Why; kept in the log.")] = "accepted by an operator",
+    reason: Annotated[str, typer.Option(help="The reason, which is kept in the log.")] = "accepted by an operator",
     data: DataFolderOption = None,
     bootstrap: BootstrapOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Accept that Kafka has less than was read of a partition, and go on with what it has."""
+    """Accept that Kafka lost records of a partition that were read already, and resume with those it has."""
     settings = settings_with(data_dir=data, kafka_bootstrap=bootstrap)
     from kafka import KafkaConsumer, TopicPartition
 
@@ -51,4 +54,4 @@ def accept(
     if as_json:
         print_json(msgspec.to_builtins(accepted))
     else:
-        print_lines(f"{topic}:{partition} goes on from offset {accepted.next_offset} (position {accepted.position})")
+        print_lines(f"{topic}:{partition} resumes at offset {accepted.next_offset} (log position {accepted.position})")

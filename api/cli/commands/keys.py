@@ -1,4 +1,4 @@
-"""Commands about API keys: make, list, revoke. A key is shown once, when it is made."""
+"""`meterfold keys`: create, list and revoke API keys. A key is shown once, when it is created."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ from api.cli.output.tables import print_json, print_lines, print_message, print_
 from api.cli.server.connection import connected
 from api.cli.server.http_client import path_to
 
-app = typer.Typer(no_args_is_help=True, help="API keys: make, list, revoke.", rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.", rich_markup_mode=None)
 COLUMNS = ("id", "prefix", "name", "tenant", "environment", "scopes", "created_at", "last_used_at", "revoked_at")
 
 
 class Environment(StrEnum):
+    """The environment of a key."""
+
     PROD = "prod"
     TEST = "test"
 
 
 class Scope(StrEnum):
+    """A permission of a key."""
+
     ADMIN = "admin"
     INGEST = "ingest"
     READ = "read"
@@ -29,18 +33,18 @@ class Scope(StrEnum):
 
 @app.command()
 def create(
-    tenant: Annotated[str, typer.Option(help="Whose data it opens; a new name makes a tenant.")] = "default",
-    environment: Annotated[
-        Environment, typer.Option(help="Which of the tenant's two environments.")
-    ] = Environment.PROD,
-    scope: Annotated[list[Scope] | None, typer.Option(help="What it allows; may be repeated. [default: admin]")] = None,
-    name: Annotated[str | None, typer.Option(help="What it is for.")] = None,
+    tenant: Annotated[str, typer.Option(help="Tenant of the key; a new name creates a tenant.")] = "default",
+    environment: Annotated[Environment, typer.Option(help="Environment of the tenant.")] = Environment.PROD,
+    scope: Annotated[
+        list[Scope] | None, typer.Option(help="Permission of the key; may be repeated. [default: admin]")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name that tells what the key is for.")] = None,
     data: DataFolderOption = None,
     url: UrlOption = None,
     key: KeyOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make an API key and show it, once."""
+    """Create an API key and show it once."""
     body = {"tenant": tenant, "environment": environment, "scopes": list(scope or [Scope.ADMIN]), "name": name}
     with connected(settings_with(data_dir=data), url, key, new_folder=True) as engine:
         made = engine.send(
@@ -57,7 +61,7 @@ def create(
 def list_keys(
     data: DataFolderOption = None, url: UrlOption = None, key: KeyOption = None, as_json: AsJson = False
 ) -> None:
-    """List API keys by their first characters, with their last use."""
+    """List API keys with their first characters and last use."""
     with connected(settings_with(data_dir=data), url, key) as engine:
         found = list(engine.pages("/v1/keys"))
     if as_json:
@@ -68,13 +72,13 @@ def list_keys(
 
 @app.command()
 def revoke(
-    key_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the key, as `keys list` shows it.")],
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the key, as shown by `keys list`.")],
     data: DataFolderOption = None,
     url: UrlOption = None,
     key: KeyOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Refuse a key from now on, for ever."""
+    """Revoke an API key permanently."""
     with connected(settings_with(data_dir=data), url, key) as engine:
         answer = engine.send("DELETE", path_to("v1", "keys", key_id))
     if as_json:

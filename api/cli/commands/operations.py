@@ -1,4 +1,4 @@
-"""Commands about the engine itself: how it is doing, folding its log again, and verifying what it knows."""
+"""`meterfold status`, `rebuild` and `verify`: the state of the engine, and operations on its read store."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CONSUMER_COLUMNS: Final = tuple(
 def status(
     data: DataFolderOption = None, url: UrlOption = None, key: KeyOption = None, as_json: AsJson = False
 ) -> None:
-    """Show how far the fold and the consumers are, and how many events ended how, by source."""
+    """Show the progress of the fold and the consumers, and the number of events by source and outcome."""
     with connected(settings_with(data_dir=data), url, key) as engine:
         answer = engine.get("/v1/operations/status")
     if as_json:
@@ -37,34 +37,34 @@ def status(
     print_fields("Engine", {name: value for name, value in answer.items() if not isinstance(value, dict | list)})
     counts = [f"counts.{outcome}" for outcome in OUTCOMES]
     rows = [*answer["sources"], {"stream": "all", "counts": answer["counts"]}]
-    print_table("Received, by source", rows, ("tenant", "environment", "stream", *counts))
+    print_table("Received events by source", rows, ("tenant", "environment", "stream", *counts))
     if answer["consumers"]:
-        print_table("Consumers of Kafka", _by_partition(answer["consumers"]), CONSUMER_COLUMNS)
+        print_table("Kafka consumers", _by_partition(answer["consumers"]), CONSUMER_COLUMNS)
 
 
 def _by_partition(consumers: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """A row for each partition; one for a consumer that has none."""
+    """Yield one row for each partition, and one for a consumer without partitions."""
     for consumer in consumers:
-        said = {"consumer": consumer["name"], "stale": consumer["stale"], "trouble": consumer["trouble"]}
+        common = {"consumer": consumer["name"], "stale": consumer["stale"], "trouble": consumer["trouble"]}
         for partition in consumer["partitions"] or [{}]:
-            yield {**said, **partition}
+            yield {**common, **partition}
 
 
 def rebuild(
     data: DataFolderOption = None, url: UrlOption = None, key: KeyOption = None, as_json: AsJson = False
 ) -> None:
-    """Fold the log again from position 0 into a fresh read store, then swap it in."""
+    """Rebuild the read store: fold the log from position 0 into a new store, then swap it in."""
     settings = settings_with(data_dir=data)
     folder = DataFolder(settings.data_dir)
     result: dict[str, Any] | None = None
     if url is None and folder.log.exists() and not folder.is_owned():
         try:
-            result = _finished("Rebuilding", _rebuilt_here(settings))
+            result = _result_of("Rebuilding", _rebuild_in_process(settings))
         except FolderOwned:
             result = None
     if result is None:
         with connected(settings, url, key) as engine:
-            result = _finished("Rebuilding", engine.steps("/v1/operations/rebuild"))
+            result = _result_of("Rebuilding", engine.steps("/v1/operations/rebuild"))
     if as_json:
         print_json(result)
     else:
@@ -74,9 +74,12 @@ def rebuild(
 def verify(
     data: DataFolderOption = None, url: UrlOption = None, key: KeyOption = None, as_json: AsJson = False
 ) -> None:
-    """Fold the log again beside the live store and compare; check buffers, chain and seals. Exit 1 on a difference."""
+    """Verify the read store against a new fold of the log, and check buffers, hash chain and seals.
+
+    Exits with 1 on a difference.
+    """
     with connected(settings_with(data_dir=data), url, key) as engine:
-        result = _finished("Verifying", engine.steps("/v1/operations/verify"))
+        result = _result_of("Verifying", engine.steps("/v1/operations/verify"))
     findings = result["findings"]
     if as_json:
         print_json(result)
@@ -92,9 +95,9 @@ def _extent(result: dict[str, Any]) -> str:
     return f"{result['records']} records with {result['events']} events, up to position {result['position']}"
 
 
-def _rebuilt_here(settings: Settings) -> Iterator[dict[str, Any]]:
-    """The steps of a rebuild that opens no engine: the read store may be beyond opening, and this is its remedy."""
-    from api.cli.server.in_process_engine import storage_failed
+def _rebuild_in_process(settings: Settings) -> Iterator[dict[str, Any]]:
+    """Yield the steps of a rebuild without an open engine, which also repairs a read store that cannot be opened."""
+    from api.cli.server.in_process_engine import storage_failure
     from consumers.bootstrap import rebuild_closed
     from consumers.engine import OperationStep
 
@@ -108,11 +111,11 @@ def _rebuilt_here(settings: Settings) -> Iterator[dict[str, Any]]:
     except FolderOwned:
         raise
     except Exception as error:
-        raise storage_failed(settings, error) or error from error
+        raise storage_failure(settings, error) or error from error
 
 
-def _finished(description: str, lines: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """The result of an operation, after showing its steps."""
+def _result_of(description: str, lines: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Show the steps of an operation as progress and return its result."""
     with progress_bar(description) as advance:
         for line in lines:
             if "step" in line:
@@ -123,4 +126,4 @@ def _finished(description: str, lines: Iterable[dict[str, Any]]) -> dict[str, An
             else:
                 result: dict[str, Any] = line["result"]
                 return result
-    raise CommandFailed(ExitCode.UNREACHABLE, "the engine stopped before it was done")
+    raise CommandFailed(ExitCode.UNREACHABLE, "the engine stopped before the operation was finished")

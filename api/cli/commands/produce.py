@@ -1,4 +1,4 @@
-"""The command that publishes a file to Kafka: the files, and the maps, that `ingest` takes."""
+"""`meterfold produce`: publish a file to Kafka, with the same file formats and maps as `ingest`."""
 
 from __future__ import annotations
 
@@ -27,23 +27,28 @@ def produce(
         Path, typer.Argument(help="NDJSON, CSV or Parquet file.", exists=True, dir_okay=False, readable=True)
     ],
     map_file: Annotated[
-        Path | None, typer.Option("--map", metavar="MAP.yml", help="Which column is what.", exists=True, dir_okay=False)
+        Path | None,
+        typer.Option(
+            "--map", metavar="MAP.yml", help="Map from columns to members of events.", exists=True, dir_okay=False
+        ),
     ] = None,
-    source: Annotated[str | None, typer.Option(help="Source of the events, instead of the map's.")] = None,
+    source: Annotated[str | None, typer.Option(help="Source of the events, instead of the one in the map.")] = None,
     topic: Annotated[
-        str | None, typer.Option(help="Where to. [default: the first of METERFOLD_KAFKA_USAGE_TOPICS]")
+        str | None, typer.Option(help="Topic to publish to. [default: the first of METERFOLD_KAFKA_USAGE_TOPICS]")
     ] = None,
     batch: Annotated[
-        int, typer.Option(min=1, max=1000, help="Events to a record; 100 cost both sides far less than 1.")
+        int, typer.Option(min=1, max=1000, help="Events per record; 100 is far cheaper for both sides than 1.")
     ] = 1,
-    tenant: Annotated[str | None, typer.Option(help="Whose usage it is. [default: the consumer's setting]")] = None,
+    tenant: Annotated[
+        str | None, typer.Option(help="Tenant of the usage. [default: the setting of the consumer]")
+    ] = None,
     environment: Annotated[
-        str | None, typer.Option(help="Of the tenant's two, prod or test. [default: the consumer's setting]")
+        str | None, typer.Option(help="Environment, prod or test. [default: the setting of the consumer]")
     ] = None,
     bootstrap: BootstrapOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Publish the usage in a file to Kafka. The same file again, or grown, counts nothing twice."""
+    """Publish the usage events of a file to Kafka. A file published again, or grown, counts nothing twice."""
     headers = _headers(tenant, environment)
     file_map = map_from(map_file, source)
     settings = kafka_settings(bootstrap)
@@ -61,7 +66,7 @@ def produce(
     if as_json:
         print_json(msgspec.to_builtins(production.produced))
     else:
-        print_fields(f"{file} is in {production.produced.topic}", msgspec.to_builtins(production.produced))
+        print_fields(f"{file} published to {production.produced.topic}", msgspec.to_builtins(production.produced))
 
 
 def _headers(tenant: str | None, environment: str | None) -> list[tuple[str, bytes]]:
@@ -76,5 +81,7 @@ def _headers(tenant: str | None, environment: str | None) -> list[tuple[str, byt
 def _failed(code: ExitCode, message: str, produced: Produced) -> CommandFailed:
     if not produced.events:
         return CommandFailed(code, message)
-    told = f"{produced.acknowledged} of {produced.events} events were acknowledged. The same file can be sent again."
-    return CommandFailed(code, f"{message}\n{told}")
+    progress = (
+        f"{produced.acknowledged} of {produced.events} events were acknowledged. The same file can be published again."
+    )
+    return CommandFailed(code, f"{message}\n{progress}")

@@ -1,4 +1,4 @@
-"""Commands about dead letters: what Kafka brought that could not be counted, and putting it back once repaired."""
+"""`meterfold rejected`: list the dead letters of Kafka, and publish repaired ones again."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from consumers.errors import FileUnreadable
 if TYPE_CHECKING:
     from consumers.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="Dead letters of Kafka: list, put back.", rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True, help="List dead letters of Kafka, and retry them.", rich_markup_mode=None)
 COLUMNS: Final = ("cursor", "topic", "partition", "offset", "index", "reason", "detail", "key", "value")
 SHOWN_VALUE_LENGTH: Final = 60
 
-TopicOption = Annotated[str | None, typer.Option(help="Only letters of records of this topic.")]
-ReasonOption = Annotated[str | None, typer.Option(help="Only letters with this reason, such as not_json.")]
+TopicOption = Annotated[str | None, typer.Option(help="Only dead letters of records from this topic.")]
+ReasonOption = Annotated[str | None, typer.Option(help="Only dead letters with this reason, such as not_json.")]
 
 
 @app.command("list")
-def list_letters(
+def list_dead_letters(
     topic: TopicOption = None,
     reason: ReasonOption = None,
-    after: Annotated[str | None, typer.Option(help="Go on after this cursor.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="So many at most.")] = 100,
+    after: Annotated[str | None, typer.Option(help="Continue after this cursor.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="List at most this many.")] = 100,
     bootstrap: BootstrapOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line for each, to be repaired.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line each, which can be repaired.")] = False,
 ) -> None:
-    """List what was rejected, with the reason, where it came from, and the original."""
-    from consumers.kafka.dead_letters.repair import Selection, read_letters
+    """List dead letters with their reason, origin and original value."""
+    from consumers.kafka.dead_letters.repair import LetterFilter, read_letters
 
     settings = kafka_settings(bootstrap)
-    with _letters_client(settings) as client:
-        letters = read_letters(client, settings.kafka_rejected_topic, after, Selection(topic, reason))
+    with _dead_letter_client(settings) as client:
+        letters = read_letters(client, settings.kafka_rejected_topic, after, LetterFilter(topic, reason))
         found = list(islice(letters, limit))
     if as_json:
         print_lines(*(msgspec.json.encode(letter).decode() for letter in found))
@@ -57,28 +57,35 @@ def list_letters(
 def retry(
     file: Annotated[
         Path | None,
-        typer.Argument(help="Repaired letters, as `rejected list --json` prints them.", exists=True, dir_okay=False),
+        typer.Argument(
+            help="Repaired dead letters, in the form of `rejected list --json`.", exists=True, dir_okay=False
+        ),
     ] = None,
     topic: TopicOption = None,
     reason: ReasonOption = None,
-    everything: Annotated[bool, typer.Option("--all", help="Put every letter back as it is.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Publish every dead letter again as it is.")] = False,
     bootstrap: BootstrapOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put letters back where they came from: those of a FILE, or selected ones as they are, which must be whole."""
+    """Publish dead letters again to the topics that they came from.
+
+    Either those of a FILE, or selected ones as they are; the value of a selected one must not be truncated.
+    """
     selected = everything or topic is not None or reason is not None
     if (file is not None) == selected:
-        raise CommandFailed(ExitCode.WRONG_USE, "name a FILE of repaired letters, or choose: --topic, --reason, --all")
+        raise CommandFailed(
+            ExitCode.WRONG_USE, "give either a FILE of repaired dead letters, or --topic, --reason or --all"
+        )
     settings = kafka_settings(bootstrap)
-    from consumers.kafka.dead_letters.repair import Selection, put_back, read_letters, repaired_letters
+    from consumers.kafka.dead_letters.repair import LetterFilter, put_back, read_letters, repaired_letters
 
     topics = (*settings.kafka_usage_topics, *settings.kafka_customer_topics)
-    with _letters_client(settings) as client, _letters_producer(settings) as producer:
+    with _dead_letter_client(settings) as client, _dead_letter_producer(settings) as producer:
         if file is not None:
             with file.open("rb") as lines:
                 count = put_back(producer, list(repaired_letters(lines)), topics)
         else:
-            selection = Selection(topic, reason, whole=True)
+            selection = LetterFilter(topic, reason, whole=True)
             letters = read_letters(client, settings.kafka_rejected_topic, None, selection)
             count = put_back(producer, letters, topics)
     if as_json:
@@ -92,7 +99,7 @@ def _shortened(value: str | None) -> str | None:
 
 
 @contextmanager
-def _letters_client(settings: Settings) -> Iterator[Any]:
+def _dead_letter_client(settings: Settings) -> Iterator[Any]:
     from kafka import KafkaConsumer
 
     from consumers.kafka.connection import broker_failures, client_options
@@ -109,7 +116,7 @@ def _letters_client(settings: Settings) -> Iterator[Any]:
 
 
 @contextmanager
-def _letters_producer(settings: Settings) -> Iterator[Any]:
+def _dead_letter_producer(settings: Settings) -> Iterator[Any]:
     from kafka import KafkaProducer
 
     from consumers.kafka.connection import client_options

@@ -1,4 +1,4 @@
-"""The command that shows every setting."""
+"""`meterfold settings`: show every setting."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def settings(data: DataFolderOption = None, as_json: AsJson = False) -> None:
         msgspec.to_builtins(setting) for setting in shown_settings(settings_with(data_dir=data), os.environ, given)
     ]
     for name in unknown_variables(os.environ):
-        print_message(f"warning: {name} is no setting")
+        print_message(f"warning: {name} is not a setting")
     if as_json:
         print_json({"data": found})
     else:

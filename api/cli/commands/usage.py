@@ -1,4 +1,4 @@
-"""Commands about usage: what was used, in this period, in past ones, what is left, and whether one may go on."""
+"""Commands that query usage: `usage`, `current-usage`, `past-usage`, `budget` and `access`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MEASURES = (
 
 
 class Window(StrEnum):
-    """How long the windows are that usage is summed over."""
+    """The length of the windows over which usage is summed."""
 
     MINUTE = "minute"
     HOUR = "hour"
@@ -42,14 +42,18 @@ class Window(StrEnum):
 
 
 def usage(
-    customer: Annotated[str | None, typer.Argument(metavar="CUSTOMER", help="Id; all customers without.")] = None,
-    begin: Annotated[
-        str | None, typer.Option("--from", help="Instant it begins. [default: the current period's]")
+    customer: Annotated[
+        str | None, typer.Argument(metavar="CUSTOMER", help="Id of the customer. [default: all customers]")
     ] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Instant it ends before. [default: now]")] = None,
-    window: Annotated[Window | None, typer.Option(help="Sum up by windows of this length.")] = None,
+    begin: Annotated[
+        str | None, typer.Option("--from", help="Start, inclusive. [default: start of the current period]")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="End, exclusive. [default: now]")] = None,
+    window: Annotated[Window | None, typer.Option(help="Sum usage over windows of this length.")] = None,
     timezone: Annotated[str | None, typer.Option(help="IANA time zone of the windows.")] = None,
-    group_by: Annotated[list[str] | None, typer.Option(help="Sum up by this as well; may be repeated.")] = None,
+    group_by: Annotated[
+        list[str] | None, typer.Option(help="Group by this dimension too, such as model; may be repeated.")
+    ] = None,
     meter: Annotated[str | None, typer.Option(help="Show the value of this meter instead.")] = None,
     as_of: AsOf = None,
     min_position: MinPosition = None,
@@ -58,7 +62,7 @@ def usage(
     key: KeyOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show usage, of one customer or of all, by windows and groups."""
+    """Show the usage of one customer or of all, by windows and groups."""
     params = {
         "from": begin,
         "to": end,
@@ -90,8 +94,8 @@ def current_usage(
     key: KeyOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a customer has used in its current period, by model."""
-    answer = _customer(customer, "current-usage", data, url, key, as_of=as_of, min_position=min_position)
+    """Show the usage of a customer in its current period, by model."""
+    answer = _customer_answer(customer, "current-usage", data, url, key, as_of=as_of, min_position=min_position)
     if as_json:
         print_json(answer)
         return
@@ -105,7 +109,7 @@ def current_usage(
 
 def past_usage(
     customer: CustomerArgument,
-    periods: Annotated[int | None, typer.Option(min=1, max=120, help="How many periods. [default: 6]")] = None,
+    periods: Annotated[int | None, typer.Option(min=1, max=120, help="Number of periods. [default: 6]")] = None,
     as_of: AsOf = None,
     min_position: MinPosition = None,
     data: DataFolderOption = None,
@@ -113,8 +117,10 @@ def past_usage(
     key: KeyOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a customer used in past periods: at their closing, now, and the difference."""
-    answer = _customer(customer, "past-usage", data, url, key, periods=periods, as_of=as_of, min_position=min_position)
+    """Show the usage of a customer in past periods: as known at closing, as known now, and the difference."""
+    answer = _customer_answer(
+        customer, "past-usage", data, url, key, periods=periods, as_of=as_of, min_position=min_position
+    )
     if as_json:
         print_json(answer)
         return
@@ -132,27 +138,27 @@ def budget(
     key: KeyOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a customer's budget: limits, what is spent, what is left, and when it starts anew."""
-    answer = _customer(customer, "budget", data, url, key, min_position=min_position)
+    """Show a customer's budget: limits, spent and remaining amounts, and the next reset."""
+    answer = _customer_answer(customer, "budget", data, url, key, min_position=min_position)
     if as_json:
         print_json(answer)
         return
     print_fields(f"Budget of {customer}", {name: value for name, value in answer.items() if name != "model_limits"})
     if answer["model_limits"]:
         columns = ("model", "limit_usd", "spent_usd", "remaining_usd", "resets_at")
-        print_table("Limits of models", answer["model_limits"], columns)
+        print_table("Model limits", answer["model_limits"], columns)
 
 
 def access(
     customer: CustomerArgument,
-    model: Annotated[str | None, typer.Option(help="The model that is asked for.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model that the customer wants to use.")] = None,
     data: DataFolderOption = None,
     url: UrlOption = None,
     key: KeyOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say whether a customer may go on, and why."""
-    answer = _customer(customer, "access", data, url, key, model=model)
+    """Show whether a customer has access, and why."""
+    answer = _customer_answer(customer, "access", data, url, key, model=model)
     if as_json:
         print_json(answer)
         return
@@ -161,10 +167,10 @@ def access(
         print_table("Limits", answer["limits"], ("name", "limit", "spent", "remaining", "resets_at"))
 
 
-def _customer(customer: str, what: str, data: Any, url: str | None, key: str | None, **params: Any) -> Any:
+def _customer_answer(customer: str, what: str, data: Any, url: str | None, key: str | None, **params: Any) -> Any:
     with connected(settings_with(data_dir=data), url, key) as engine:
         return engine.get(path_to("v1", "customers", customer, what), **params)
 
 
 def _print_position(answer: Any) -> None:
-    print_lines(f"true for log position {answer['position']}")
+    print_lines(f"as of log position {answer['position']}")

@@ -1,4 +1,4 @@
-"""How a command ends. The numbers are documented and stay."""
+"""Exit codes of commands, which are documented and never change, and the error that carries one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the shell sees."""
+    """The exit code of a command."""
 
     DONE = 0
     DIFFERENCES = 1
@@ -18,20 +18,20 @@ class ExitCode(IntEnum):
 
 
 MEANINGS = {
-    ExitCode.DONE: "Done, and all is well.",
-    ExitCode.DIFFERENCES: "Done, and something is not well: `verify` found a difference, "
-    "or `ingest` met events that were rejected or in conflict.",
-    ExitCode.WRONG_USE: "The command line, a setting, a file or its map is not as it should be. Nothing was done.",
-    ExitCode.REFUSED: "The engine, or Kafka, refused; the message says why.",
-    ExitCode.UNREACHABLE: "The engine, or Kafka, could not be reached or opened, or stopped answering. "
-    "What was being ingested or published can be sent again.",
-    ExitCode.TAKEN: "`serve` only: the port is taken, or an engine runs on this data folder already.",
+    ExitCode.DONE: "The command succeeded.",
+    ExitCode.DIFFERENCES: "The command finished with findings: `verify` found a difference, "
+    "or `ingest` had events that were rejected or in conflict.",
+    ExitCode.WRONG_USE: "The command line, a setting, a file or its map is invalid. Nothing was done.",
+    ExitCode.REFUSED: "The engine or Kafka refused the request; the message says why.",
+    ExitCode.UNREACHABLE: "The engine or Kafka could not be reached or opened, or stopped answering. "
+    "The same file can be ingested or published again.",
+    ExitCode.TAKEN: "`serve` only: the port is in use, or an engine already runs on this data folder.",
     ExitCode.INTERRUPTED: "Interrupted from the keyboard.",
 }
 
 
 class CommandFailed(Exception):
-    """The command ends here with a message and a code."""
+    """The command fails with a message and an exit code."""
 
     def __init__(self, code: ExitCode, message: str) -> None:
         super().__init__(message)

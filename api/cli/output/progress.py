@@ -1,4 +1,4 @@
-"""Progress of what lasts: a bar on the error stream, on a terminal only."""
+"""Progress of long-running work, on the error stream: a bar or spinner on a terminal, else lines of text or nothing."""
 
 from __future__ import annotations
 
@@ -25,40 +25,40 @@ from api.cli.output.tables import print_message
 REFRESHES_PER_SECOND_MAX: Final = 10
 LINE_SECONDS_MIN: Final = 2.0
 
-#: Tell how far it is: done, total, and what is being done.
+#: Report progress: done, total, and the name of the stage.
 Advance = Callable[[float, float, str], None]
 
 
 @contextmanager
 def waiting(description: str) -> Iterator[Callable[[str], None]]:
-    """A sign of life while something lasts whose length nobody knows; gone at the end.
+    """Show a spinner during work of unknown length; it is removed at the end.
 
-    What is told meanwhile takes its place; where there is no terminal it is a line, at most every
-    `LINE_SECONDS_MIN`.
+    The yielded function replaces the description. Without a terminal there is no spinner, and the function prints a
+    line, at most one every `LINE_SECONDS_MIN`.
     """
     if not sys.stderr.isatty():
-        yield _told_in_lines()
+        yield _line_reporter()
         return
     with Console(file=sys.stderr).status(escape(description)) as status:
-        yield lambda told: status.update(escape(told))
+        yield lambda message: status.update(escape(message))
 
 
-def _told_in_lines() -> Callable[[str], None]:
-    told_at: float | None = None
+def _line_reporter() -> Callable[[str], None]:
+    printed_at: float | None = None
 
-    def tell(line: str) -> None:
-        nonlocal told_at
+    def report(line: str) -> None:
+        nonlocal printed_at
         now = time.monotonic()
-        if told_at is None or now - told_at >= LINE_SECONDS_MIN:
-            told_at = now
+        if printed_at is None or now - printed_at >= LINE_SECONDS_MIN:
+            printed_at = now
             print_message(line)
 
-    return tell
+    return report
 
 
 @contextmanager
 def progress_bar(description: str, *, of_bytes: bool = False) -> Iterator[Advance]:
-    """A bar that moves when the function it gives is called; gone at the end."""
+    """Show a progress bar, which the yielded function advances; it is removed at the end."""
     count: ProgressColumn = DownloadColumn() if of_bytes else MofNCompleteColumn()
     bar = Progress(
         TextColumn("{task.description}", markup=False),

@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON for programs. Text from outside never steers the terminal."""
+"""Output of commands: tables for people, JSON for programs. Control characters in values never reach the terminal."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from rich.text import Text
 
 from domain.usage.outcomes import OUTCOMES
 
-#: Width of tables where no terminal tells: wide enough that nothing is cut for grep.
+#: Width of tables without a terminal: wide enough that rows are not wrapped, for grep.
 PIPED_WIDTH_COLUMNS: Final = 240
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 _CONTROL: Final = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), _REPLACEMENT)
-#: Direction marks and line separators: they would let an id pass for another one.
+#: Direction marks and line separators, which could make one id look like another.
 _MISLEADING: Final = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029), _REPLACEMENT)
 _NUMBERS: Final = frozenset("usd tokens requests events position count value spent limit remaining".split())
 _RIGHT: Final = _NUMBERS | set(OUTCOMES)
 
 
 def shown(value: Any) -> str:
-    """A value as one line of text without control characters."""
+    """Return a value as one line of text without control characters."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -34,19 +34,19 @@ def shown(value: Any) -> str:
 
 
 def print_json(document: Any) -> None:
-    """One JSON document on the output."""
+    """Print one JSON document to standard output."""
     sys.stdout.write(json.dumps(document, indent=2) + "\n")
 
 
 def print_table(title: str, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """Rows as a table with these columns; a dotted column reaches into a nested object."""
+    """Print rows as a table with these columns; a dotted column is a member of a nested object."""
     table = Table(header_style="bold")
     for column in columns:
         right = column.replace(".", "_").rsplit("_", 1)[-1] in _RIGHT
         table.add_column(column, justify="right" if right else "left", overflow="fold")
     empty = True
     for row in rows:
-        table.add_row(*(Text(shown(_reached(row, column))) for column in columns))
+        table.add_row(*(Text(shown(_value_at(row, column))) for column in columns))
         empty = False
     console = _console()
     console.print(Text(shown(title), style="bold"))
@@ -56,18 +56,18 @@ def print_table(title: str, rows: Iterable[Mapping[str, Any]], columns: Sequence
 
 
 def print_fields(title: str, fields: Mapping[str, Any]) -> None:
-    """One object as a table of names and values; nested ones under dotted names."""
+    """Print one object as a table of names and values; nested members have dotted names."""
     print_table(title, ({"name": name, "is": value} for name, value in _flat(fields)), ("name", "is"))
 
 
 def print_lines(*lines: str) -> None:
-    """Plain lines on the output."""
+    """Print plain lines to standard output."""
     sys.stdout.writelines(line + "\n" for line in lines)
     sys.stdout.flush()
 
 
 def print_message(message: str) -> None:
-    """A message to the person, on the error stream."""
+    """Print a message to the error stream."""
     sys.stderr.write("\n".join(shown(line) for line in message.split("\n")) + "\n")
     sys.stderr.flush()
 
@@ -89,7 +89,7 @@ def _nested(value: Any) -> bool:
     return isinstance(value, dict | list)
 
 
-def _reached(row: Mapping[str, Any], column: str) -> Any:
+def _value_at(row: Mapping[str, Any], column: str) -> Any:
     value: Any = row
     for name in column.split("."):
         if not isinstance(value, Mapping):

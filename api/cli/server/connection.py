@@ -1,8 +1,8 @@
-"""How a command reaches its engine: always by HTTP, whether one is running on the data folder or not.
+"""The connection of a command to its engine, always over HTTP, whether or not an engine runs on the data folder.
 
-1. An address was given: talk to it, with the key that was given.
-2. An engine owns the data folder: talk to where it listens, with the folder's own key.
-3. Nobody owns it: open the engine in this process and talk to it through a socket file that only this user can reach.
+1. With `--url`: connect to that address, with the given key.
+2. Else, if a running engine owns the data folder: connect to its address, with the key of the folder.
+3. Else: open the engine in this process and connect through a Unix socket that only this user can access.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.server.http_client import CONNECT_SECONDS_MAX, Connection
 from consumers.embedded.data_folder import DataFolder
 from consumers.errors import FolderOwned
-from consumers.log_output import configure_messages
+from consumers.log_output import configure_logging
 from consumers.settings import Settings
 
-#: How long to wait for an engine that has the folder to say where it listens, or to let go of it.
+#: How long to wait for the owner of the folder to publish its address or to release the folder.
 OWNER_SECONDS_MAX: Final = 30.0
 _POLL_SECONDS: Final = 0.02
 
@@ -30,10 +30,10 @@ _POLL_SECONDS: Final = 0.02
 def connected(
     settings: Settings, url: str | None = None, key: str | None = None, *, new_folder: bool = False
 ) -> Iterator[Connection]:
-    """A connection to the engine. `new_folder`: a data folder that does not exist yet is made."""
+    """Connect to the engine; see the module for the order. `new_folder`: create the data folder if it is missing."""
     if url is not None:
         if key is None:
-            raise CommandFailed(ExitCode.WRONG_USE, "an engine at --url needs its API key: --key or METERFOLD_KEY")
+            raise CommandFailed(ExitCode.WRONG_USE, "--url needs an API key: give --key or set METERFOLD_KEY")
         with _over_network(url, key) as connection:
             yield connection
         return
@@ -41,37 +41,37 @@ def connected(
     if not new_folder and not folder.log.exists():
         raise CommandFailed(
             ExitCode.UNREACHABLE,
-            f"there is no engine's data in {settings.data_dir}: name the folder with --data DIR, or start an engine "
-            "there with `meterfold serve`",
+            f"no engine's data in {settings.data_dir}: name the data folder with --data DIR, or create it with "
+            "`meterfold serve`",
         )
-    with _of_folder(settings, folder, key) as connection:
+    with _connected_to_folder(settings, folder, key) as connection:
         yield connection
 
 
 @contextmanager
-def _of_folder(settings: Settings, folder: DataFolder, key: str | None) -> Iterator[Connection]:
+def _connected_to_folder(settings: Settings, folder: DataFolder, key: str | None) -> Iterator[Connection]:
     with ExitStack() as stack:
-        yield _first_to_answer(stack, settings, folder, key)
+        yield _owner_or_own_engine(stack, settings, folder, key)
 
 
-def _first_to_answer(stack: ExitStack, settings: Settings, folder: DataFolder, key: str | None) -> Connection:
-    """The owner's address as soon as it says one, or the folder itself as soon as nobody owns it."""
+def _owner_or_own_engine(stack: ExitStack, settings: Settings, folder: DataFolder, key: str | None) -> Connection:
+    """Connect to the owner as soon as it has an address, or open the folder as soon as nobody owns it."""
     deadline = time.monotonic() + OWNER_SECONDS_MAX
     while True:
         owner = folder.owner() if folder.is_owned() else None
-        if owner is not None and _answers(str(owner["url"])):
+        if owner is not None and _is_reachable(str(owner["url"])):
             return stack.enter_context(_over_network(str(owner["url"]), _key_of(folder, key)))
         try:
             return stack.enter_context(_in_process(settings, folder, key))
         except FolderOwned:
             if time.monotonic() > deadline:
-                message = f"another command is busy with the data folder {folder.root}; try again later"
+                message = f"another command is using the data folder {folder.root}; try again later"
                 raise CommandFailed(ExitCode.UNREACHABLE, message) from None
         time.sleep(_POLL_SECONDS)
 
 
-def _answers(url: str) -> bool:
-    """Whether someone listens there. An engine that was killed leaves its address behind."""
+def _is_reachable(url: str) -> bool:
+    """Whether a server listens there. An engine that was killed leaves its address behind."""
     try:
         return httpx.get(f"{url}/healthz", timeout=CONNECT_SECONDS_MAX).is_success
     except httpx.ConnectError:
@@ -88,12 +88,12 @@ def _over_network(url: str, key: str) -> Iterator[Connection]:
 
 @contextmanager
 def _in_process(settings: Settings, folder: DataFolder, key: str | None) -> Iterator[Connection]:
-    # Imported here, as it costs a second that a command with a running engine need not spend.
-    from api.cli.server.in_process_engine import served_here
+    # Imported here because it takes a second, which commands with a running engine do not need.
+    from api.cli.server.in_process_engine import in_process_transport
 
-    configure_messages("error", as_json=settings.log_json)
+    configure_logging("error", as_json=settings.log_json)
     with (
-        served_here(settings) as transport,
+        in_process_transport(settings) as transport,
         httpx.Client(transport=transport, base_url="http://engine", headers=_headers(_key_of(folder, key))) as client,
     ):
         yield Connection(client, str(settings.data_dir))

@@ -1,4 +1,4 @@
-"""Requests of the command line to an engine, and what is made of the answers."""
+"""The HTTP client of the command line: requests to an engine, its paged lists, operations and errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import httpx
 
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 
-#: The engine bounds its own waiting; beyond this nobody is there any more.
+#: Longer than any wait of the engine itself; after this the engine is gone.
 ANSWER_SECONDS_MAX: Final = 330.0
 CONNECT_SECONDS_MAX: Final = 5.0
 PAGE_SIZE: Final = 500
@@ -19,23 +19,23 @@ _TIMEOUT: Final = httpx.Timeout(ANSWER_SECONDS_MAX, connect=CONNECT_SECONDS_MAX)
 
 
 def path_to(*segments: str) -> str:
-    """A path of segments that may hold anything: each is percent-encoded once."""
+    """Return the path of these segments, each percent-encoded once; a segment may contain any character."""
     return "/" + "/".join(quote(segment, safe="") for segment in segments)
 
 
 class Connection:
-    """An engine, by HTTP. `place` names it in messages."""
+    """A connection to an engine over HTTP. `location` names the engine in messages."""
 
-    def __init__(self, client: httpx.Client, place: str) -> None:
+    def __init__(self, client: httpx.Client, location: str) -> None:
         self._client = client
-        self.place = place
+        self.location = location
 
     def get(self, path: str, **params: Any) -> Any:
-        """The JSON answer; raises `CommandFailed` on a problem."""
+        """Return the JSON answer of a GET request; raises `CommandFailed` on an error status."""
         return self.send("GET", path, params=params)
 
     def send(self, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: Any = None) -> Any:
-        """The JSON answer to a JSON body, null when it has none; raises `CommandFailed` on a problem."""
+        """Send a JSON body and return the JSON answer, None for an empty one; `CommandFailed` on an error status."""
         answer = self.answer(method, path, params=params, body=body)
         if answer.is_error:
             raise CommandFailed(ExitCode.REFUSED, problem_text(answer))
@@ -44,7 +44,7 @@ class Connection:
     def answer(
         self, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: Any = None
     ) -> httpx.Response:
-        """The answer to a JSON body, whatever its status."""
+        """Send a JSON body and return the response, whatever its status."""
         if body is None:
             return self.raw(method, path, params=params)
         media_type = "application/merge-patch+json" if method == "PATCH" else "application/json"
@@ -60,15 +60,15 @@ class Connection:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        """The answer, whatever its status; raises `CommandFailed` when there is none."""
+        """Send a request and return the response, whatever its status; `CommandFailed` without a response."""
         named = {name: value for name, value in (params or {}).items() if value is not None}
         try:
             return self._client.request(method, path, params=named, content=content, headers=headers, timeout=_TIMEOUT)
         except httpx.HTTPError as error:
-            raise self._lost(error) from error
+            raise self._no_answer(error) from error
 
     def pages(self, path: str, limit: int | None = None, **params: Any) -> Iterator[Any]:
-        """The entries of a list, page by page; at most `limit` of them."""
+        """Yield the entries of a paged list, at most `limit` of them."""
         cursor: str | None = None
         left = limit
         while left is None or left > 0:
@@ -81,7 +81,7 @@ class Connection:
                 return
 
     def steps(self, path: str) -> Iterator[dict[str, Any]]:
-        """What an operation that lasts tells of itself, a JSON line each, as it comes."""
+        """Start a long-running operation and yield its progress, one JSON line each, as it arrives."""
         timeout = httpx.Timeout(None, connect=CONNECT_SECONDS_MAX)
         try:
             with self._client.stream("POST", path, timeout=timeout) as answer:
@@ -92,14 +92,14 @@ class Connection:
                     if line:
                         yield json.loads(line)
         except httpx.HTTPError as error:
-            raise self._lost(error) from error
+            raise self._no_answer(error) from error
 
-    def _lost(self, error: httpx.HTTPError) -> CommandFailed:
-        return CommandFailed(ExitCode.UNREACHABLE, f"no answer from the engine at {self.place}: {error}")
+    def _no_answer(self, error: httpx.HTTPError) -> CommandFailed:
+        return CommandFailed(ExitCode.UNREACHABLE, f"no answer from the engine at {self.location}: {error}")
 
 
 def problem_text(answer: httpx.Response) -> str:
-    """A problem as a sentence, and what is wrong with each field."""
+    """Return a problem document as text: one sentence, then a line for each further field that is wrong."""
     try:
         problem = answer.json()
         text = f"{problem['title']}: {problem['detail']}" if problem.get("detail") else str(problem["title"])

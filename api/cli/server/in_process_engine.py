@@ -1,4 +1,4 @@
-"""The engine in this process: for `serve`, and for commands on a folder that no engine owns."""
+"""An engine opened in this process: for `serve`, and for commands on a data folder that no engine owns."""
 
 from __future__ import annotations
 
@@ -22,28 +22,31 @@ from consumers.engine import OperationStep
 from consumers.errors import FolderUnusable
 from consumers.settings import Settings
 from domain.errors import LogCorrupted, LogError
-from projections.duckdb.storage.storage_errors import storage_refusal
 from projections.errors import ProjectionError, ReadStoreUnavailable
+from projections.storage_errors import storage_refusal
 
 START_SECONDS_MAX: Final = 30.0
 _POLL_SECONDS: Final = 0.002
 
 
 @contextmanager
-def served_here(settings: Settings) -> Iterator[httpx.HTTPTransport]:
-    """The engine of a folder, as a transport of HTTP. `FolderOwned` when another process has it."""
-    with opened(settings) as engine, _socket_server(engine) as transport:
+def in_process_transport(settings: Settings) -> Iterator[httpx.HTTPTransport]:
+    """Open the engine of a folder and yield an HTTP transport to it; `FolderOwned` if another process owns it."""
+    with opened_engine(settings) as engine, _socket_server(engine) as transport:
         yield transport
 
 
 @contextmanager
-def opened(settings: Settings, *, serving: bool = False) -> Iterator[EmbeddedEngine]:
-    """The engine of a folder, in this process. `FolderOwned` when another process has it; else `CommandFailed`."""
+def opened_engine(settings: Settings, *, serving: bool = False) -> Iterator[EmbeddedEngine]:
+    """Open the engine of a folder in this process.
+
+    Raises `FolderOwned` if another process owns the folder, and `CommandFailed` for any other expected failure.
+    """
     with ExitStack() as stack:
         try:
-            with waiting(f"Opening {settings.data_dir}: the read store catches up with the log") as tell:
+            with waiting(f"Opening {settings.data_dir}: the read store catches up with the log") as report:
                 engine = stack.enter_context(
-                    open_engine(settings, serving=serving, on_step=lambda step: tell(folding_again(step)))
+                    open_engine(settings, serving=serving, on_step=lambda step: report(rebuild_progress_text(step)))
                 )
         except ReadStoreUnavailable as error:
             raise CommandFailed(ExitCode.UNREACHABLE, str(error)) from error
@@ -52,33 +55,33 @@ def opened(settings: Settings, *, serving: bool = False) -> Iterator[EmbeddedEng
         except (FolderUnusable, LogError) as error:
             raise CommandFailed(ExitCode.UNREACHABLE, str(error)) from error
         except Exception as error:
-            raise storage_failed(settings, error) or error from error
+            raise storage_failure(settings, error) or error from error
         yield engine
 
 
-def storage_failed(settings: Settings, error: Exception) -> CommandFailed | None:
-    """How a command ends on an error that the storage is to blame for; None for any other."""
+def storage_failure(settings: Settings, error: Exception) -> CommandFailed | None:
+    """Return the failure of a command for an error that the storage caused; None for any other error."""
     advice = storage_refusal(error)
     if advice is None:
         return None
     return CommandFailed(
         ExitCode.UNREACHABLE,
-        f"the data folder {settings.data_dir} cannot be written, {advice}, then type the same again; "
+        f"the data folder {settings.data_dir} cannot be written, {advice}, then run the same command again; "
         f"nothing acknowledged is lost ({error})",
     )
 
 
-def folding_again(step: OperationStep) -> str:
-    """What is told while the log is folded again at start."""
+def rebuild_progress_text(step: OperationStep) -> str:
+    """Return the progress message of a rebuild at start."""
     return (
-        f"The read store is of an older release; folding the log again: {step.done} of {step.total} {step.unit}. "
-        "Nothing is lost if this is stopped."
+        f"The read store was written by an older release and is rebuilt from the log: {step.done} of {step.total} "
+        f"{step.unit}. Nothing is lost if this is interrupted."
     )
 
 
 @contextmanager
 def _socket_server(engine: EmbeddedEngine) -> Iterator[httpx.HTTPTransport]:
-    """The engine's HTTP application, served to this process alone."""
+    """Serve the engine's HTTP application on a Unix socket, to this process only."""
     with tempfile.TemporaryDirectory(prefix="meterfold-") as folder:
         path = str(Path(folder) / "engine")
         server = uvicorn.Server(uvicorn.Config(create_app(engine), uds=path, log_config=None, access_log=False))

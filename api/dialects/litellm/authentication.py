@@ -1,4 +1,4 @@
-"""Keys as LiteLLM's clients send them: six headers, of which `Authorization` alone needs `Bearer `."""
+"""API keys as LiteLLM's clients send them: in one of six headers. Only `Authorization` requires `Bearer `."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Annotated, Final
 from fastapi import Depends
 from starlette.requests import Request
 
-from api.dialects.litellm.error_shapes import Refusal, error
+from api.dialects.litellm.error_shapes import Refusal, error_refusal
 from api.http.authentication import KeyScope
 from api.http.state import EngineOf
-from domain.api_keys.api_key import KEY_MARK
+from domain.api_keys.api_key import KEY_PREFIX
 from projections.queries.api_keys import ApiKeyRecord
 
 AUTHORIZATION: Final = "authorization"
-#: In the order in which they are looked at.
+#: The headers, in the order in which they are read.
 KEY_HEADERS: Final = (
     "x-litellm-api-key",
     AUTHORIZATION,
@@ -29,7 +29,7 @@ _FAILED: Final = "Authentication Error, "
 
 
 def key_given(request: Request) -> str:
-    """The secret of the first of the headers that is there; `Refusal` 401 without one."""
+    """Return the secret in the first header that is present; `Refusal` 401 without one."""
     for name in KEY_HEADERS:
         value = request.headers.get(name, "").strip()
         if not value:
@@ -43,15 +43,20 @@ def key_given(request: Request) -> str:
 
 
 def key_with(needed: KeyScope) -> Callable[..., Awaitable[ApiKeyRecord]]:
-    """The dependency of a route that needs a key with this scope, or an admin's. The secret is never answered."""
+    """Make the dependency of a route that needs a key with this scope, or an admin key.
+
+    The secret never becomes part of the answer.
+    """
 
     async def check(request: Request, engine: EngineOf) -> ApiKeyRecord:
         secret = key_given(request)
-        if not secret.startswith(KEY_MARK):
-            raise _unauthenticated(f"LiteLLM Virtual Key expected. Received=****, expected to start with '{KEY_MARK}'.")
+        if not secret.startswith(KEY_PREFIX):
+            raise _unauthenticated(
+                f"LiteLLM Virtual Key expected. Received=****, expected to start with '{KEY_PREFIX}'."
+            )
         key = engine.authenticate(secret)
         if key is None:
-            raise error(401, "token_not_found_in_db", f"{_FAILED}Invalid API key provided.", "key")
+            raise error_refusal(401, "token_not_found_in_db", f"{_FAILED}Invalid API key provided.", "key")
         request.state.key_id = key.key_id
         if needed not in key.scopes and "admin" not in key.scopes:
             raise _unauthenticated(_forbidden(request, key))
@@ -68,7 +73,7 @@ def _forbidden(request: Request, key: ApiKeyRecord) -> str:
 
 
 def _unauthenticated(message: str) -> Refusal:
-    return error(401, "auth_error", message)
+    return error_refusal(401, "auth_error", message)
 
 
 Administrator = Annotated[ApiKeyRecord, Depends(key_with("admin"))]

@@ -1,7 +1,8 @@
-"""The fields of a budget: from LiteLLM's to the native ones and back.
+"""Conversion of budget fields between LiteLLM and the engine, in both directions.
 
-`max_budget` with a duration is the native period limit, without one the total limit. What the engine has no field for,
-or keeps in another spelling, is kept beside it in `dialect_fields.litellm` and shown while it still says the same.
+`max_budget` with a duration is the native period limit, without one the total limit. A member without a native field,
+or with another native spelling, is also stored as written in `dialect_fields.litellm`. It is shown from there as long
+as it means the same as the native fields.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from api.dialects.litellm.durations import (
     native_text,
     periods_ending_at,
 )
-from domain.budgets.access import BudgetLimits
+from domain.budgets.limits import BudgetLimits
 from domain.errors import InvalidInput
 from domain.values.durations import duration_text, parse_duration
 from domain.values.money import money_text, usd
 
 DIALECT: Final = "litellm"
 DIALECT_FIELDS: Final = "dialect_fields"
-#: The members that make a budget; with one of them a new customer gets a budget of its own.
+#: The members of a budget. A new customer with any of them gets a budget of its own.
 BUDGET_MEMBERS: Final[tuple[str, ...]] = (
     "max_budget",
     "soft_budget",
@@ -43,10 +44,10 @@ _COUNTS: Final = {
     "rpm_limit": "requests_per_minute",
     "max_parallel_requests": "parallel_requests_max",
 }
-#: The native fields of the period and the limit in it, which change together.
+#: The native fields of the period and of the limit in it, which change together.
 PERIOD_FIELDS: Final = ("period_limit_usd", "total_limit_usd", *NO_PERIODS)
 ZERO: Final = Decimal(0)
-NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+NO_FIELDS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class BadDuration(Exception):
@@ -61,19 +62,20 @@ def native_changes(
     current: Mapping[str, Any],
     now: datetime,
     any_duration: bool,
-    under: Mapping[str, Any] = NOTHING,
+    inherited: Mapping[str, Any] = NO_FIELDS,
 ) -> dict[str, Any]:
-    """The native changes that these members (null clears) make to a budget with the native fields `current`.
+    """Return the native changes that these members (null clears) make to a budget with the native fields `current`.
 
-    `under`: the fields of the budget over which those of a customer are laid: its duration holds where there is no own.
-    `any_duration`: an unknown duration is kept and shown, and means none, as in older releases; else `BadDuration`.
+    `inherited`: for the own limits of a customer, the fields of its tier, whose duration holds when it has none itself.
+    `any_duration`: store and show an unknown duration and treat it as none, as older releases do. Otherwise an unknown
+    duration raises `BadDuration`.
     """
-    kept = dict(own_fields(current))
+    kept = dict(dialect_only_fields(current))
     changes: dict[str, Any] = {}
     if "budget_duration" in given or given.get("budget_reset_at") is not None:
-        changes |= _periods(given, current, under, kept, now, any_duration)
+        changes |= _periods(given, current, inherited, kept, now, any_duration)
     if changes or "max_budget" in given:
-        changes |= _limits(given, current, under, kept, changes)
+        changes |= _limits(given, current, inherited, kept, changes)
     if "soft_budget" in given:
         changes["soft_limit_usd"] = _amount(given["soft_budget"], kept, "soft_budget")
     for name, native in _COUNTS.items():
@@ -84,19 +86,19 @@ def native_changes(
     if "model_max_budget" in given:
         kept["model_max_budget"] = _plain_models(given["model_max_budget"])
         changes["model_limits"] = _model_limits(kept["model_max_budget"], any_duration)
-    return changes | with_own_fields(current, kept)
+    return changes | dialect_only_change(current, kept)
 
 
-def own_fields(current: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What of the stored fields only this dialect knows."""
+def dialect_only_fields(current: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return those of the stored fields that only this dialect knows."""
     found: Mapping[str, Any] = (current.get(DIALECT_FIELDS) or {}).get(DIALECT) or {}
     return found
 
 
-def with_own_fields(current: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
-    """The change that stores these as what only this dialect knows; none when they are stored already."""
+def dialect_only_change(current: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the change that stores `kept` as the fields of this dialect; empty when they are stored already."""
     kept = {name: value for name, value in kept.items() if value is not None}
-    if kept == own_fields(current):
+    if kept == dialect_only_fields(current):
         return {}
     others = {name: value for name, value in (current.get(DIALECT_FIELDS) or {}).items() if name != DIALECT}
     whole = {**others, **({DIALECT: kept} if kept else {})}
@@ -106,18 +108,18 @@ def with_own_fields(current: Mapping[str, Any], kept: Mapping[str, Any]) -> dict
 def _periods(
     given: Mapping[str, Any],
     current: Mapping[str, Any],
-    under: Mapping[str, Any],
+    inherited: Mapping[str, Any],
     kept: dict[str, Any],
     now: datetime,
     any_duration: bool,
 ) -> dict[str, Any]:
-    text = given["budget_duration"] if "budget_duration" in given else _duration(current, under)
+    text = given["budget_duration"] if "budget_duration" in given else _duration(current, inherited)
     if text is None:
         kept["budget_duration"] = None
         return dict(NO_PERIODS)
     duration = duration_of(text)
     if duration is None and "budget_duration" not in given:
-        duration = parse_duration(text)  # a native one that is none of LiteLLM's
+        duration = parse_duration(text)  # set natively, and not a duration of LiteLLM
     if duration is None:
         if not any_duration:
             raise BadDuration(text)
@@ -129,36 +131,36 @@ def _periods(
     found = aligned_periods(duration, now) if reset_at is None else periods_ending_at(duration, reset_at)
     same = (current.get("budget_duration"), current.get("budget_alignment")) == (found.budget_duration, "anchored")
     if reset_at is None and same and found.budget_alignment == "anchored":
-        return {}  # the same again moves no anchor
+        return {}  # setting the same duration again must not move the anchor
     return found.changes()
 
 
-def _duration(current: Mapping[str, Any], under: Mapping[str, Any]) -> str | None:
-    """The native duration that holds."""
+def _duration(current: Mapping[str, Any], inherited: Mapping[str, Any]) -> str | None:
+    """The native duration in effect."""
     own: str | None = current.get("budget_duration")
-    return under.get("budget_duration") if own is None else own
+    return inherited.get("budget_duration") if own is None else own
 
 
 def _limits(
     given: Mapping[str, Any],
     current: Mapping[str, Any],
-    under: Mapping[str, Any],
+    inherited: Mapping[str, Any],
     kept: dict[str, Any],
     changes: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The limit stands where the duration says that holds afterwards: per period, or in total."""
+    """Set the limit per period or in total, depending on whether a duration holds after the change."""
     if "max_budget" in given:
         amount = _amount(given["max_budget"], kept, "max_budget")
     else:
         before = current.get("period_limit_usd"), current.get("total_limit_usd")
         amount = before[1] if before[0] is None else before[0]
-    if _duration({**current, **changes}, under) is None:
+    if _duration({**current, **changes}, inherited) is None:
         return {"total_limit_usd": amount, "period_limit_usd": None}
     return {"period_limit_usd": amount, "total_limit_usd": None}
 
 
 def _amount(amount: Decimal | None, kept: dict[str, Any], name: str) -> str | None:
-    """A limit below zero refuses everything, as one of zero does; it is shown as it was given."""
+    """Convert a limit. A negative one becomes 0, which also refuses everything, and is shown as given."""
     kept[name] = None
     if amount is None:
         return None
@@ -170,9 +172,9 @@ def _amount(amount: Decimal | None, kept: dict[str, Any], name: str) -> str | No
 
 
 def _amount_text(amount: Decimal, name: str) -> str:
-    """USD of either sign; `InvalidInput` where its size breaks the rule of amounts."""
+    """Format USD of either sign; `InvalidInput` when its size breaks the rule for amounts."""
     if not amount.is_finite():
-        raise InvalidInput(name, "is a finite number")
+        raise InvalidInput(name, "must be a finite number")
     return money_text(usd(amount.copy_abs(), name).copy_sign(amount))
 
 
@@ -190,7 +192,7 @@ def _plain_models(given: Mapping[str, Mapping[str, Any]] | None) -> dict[str, An
 
 
 def _model_limits(models: Mapping[str, Any] | None, any_duration: bool) -> dict[str, Any] | None:
-    """The native limits of those that have a maximum."""
+    """The native model limits: of the models that have a `max_budget`."""
     if models is None:
         return None
     found: dict[str, Any] = {}
@@ -206,11 +208,8 @@ def _model_limits(models: Mapping[str, Any] | None, any_duration: bool) -> dict[
     return found or None
 
 
-# -- and back
-
-
 def shown_limits(limits: BudgetLimits, kept: Mapping[str, Any]) -> dict[str, Any]:
-    """The members of a budget row that tell its limits. `kept`: what only this dialect knows of it."""
+    """Convert native limits to the members of a budget row. `kept`: the stored fields of this dialect."""
     maximum = limits.total_limit_usd if limits.period_limit_usd is None else limits.period_limit_usd
     return {
         "soft_budget": _shown_amount(limits.soft_limit_usd, kept.get("soft_budget")),
@@ -231,7 +230,7 @@ def _shown_amount(amount: Decimal | None, as_given: str | None) -> float | None:
 
 
 def _shown_duration(limits: BudgetLimits, as_given: str | None) -> str | None:
-    """As it was written, while it still means what is stored."""
+    """The duration as it was written, as long as it means the stored one; else the stored one."""
     if as_given is not None:
         duration = duration_of(as_given)
         meant = None if duration is None else native_text(duration)

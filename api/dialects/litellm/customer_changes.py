@@ -1,7 +1,10 @@
-"""What a request makes of a customer and of the budget it names, as one change.
+"""Requests of LiteLLM's clients as one change of a customer and of its budget.
 
-Where a budget member goes: a customer that has set such a limit itself (here, or through another API) keeps its own;
-else the budget it names is changed, for everybody who names it; else it gets a budget of its own.
+Where the value of a budget member is stored:
+
+1. In the customer's own limits, when it has such a limit itself (set here or through another API).
+2. Else in the shared budget that it refers to, for every customer that refers to it.
+3. Else in a new budget made for this customer.
 """
 
 from __future__ import annotations
@@ -13,9 +16,9 @@ from typing import Any, Final
 from api.dialects.litellm.budget_fields import (
     BUDGET_MEMBERS,
     PERIOD_FIELDS,
+    dialect_only_change,
+    dialect_only_fields,
     native_changes,
-    own_fields,
-    with_own_fields,
 )
 from api.dialects.litellm.models.requests import NewCustomerRequest, UpdateCustomerRequest
 from consumers.commands.budgeted_customers import BudgetedChange, BudgetOf
@@ -23,7 +26,7 @@ from domain.customers.fields import LIMITS_AS_ONE
 from domain.values.json_numbers import plain_json
 
 _REPLACED: Final = frozenset({"metadata", "model_limits"})
-#: The members that stand or fall with the period.
+#: The members that belong to the period and change together.
 _OF_PERIOD: Final = ("max_budget", "budget_duration", "budget_reset_at")
 _NATIVE_OF: Final = {
     "soft_budget": "soft_limit_usd",
@@ -34,14 +37,16 @@ _NATIVE_OF: Final = {
 }
 
 
-def creation(
+def creation_change(
     given: NewCustomerRequest, budget_of: BudgetOf, own_budget_id: str, now: datetime, any_duration: bool
 ) -> BudgetedChange:
-    """A new customer: on the budget it names, its own limits over those; or on a budget of its own, if it has limits.
+    """Make the change for a new customer.
 
-    `budget_of` tells the native fields of budgets; `own_budget_id`: what one of its own is to be called.
+    A customer that names a budget refers to it, with its own limits taking precedence; one that has limits and names no
+    budget gets a budget of its own. `budget_of` returns the native fields of a budget; `own_budget_id` is the id for a
+    new budget.
     """
-    members = {name: value for name, value in given.given.items() if value is not None}
+    members = {name: value for name, value in given.sent_members.items() if value is not None}
     changes = _profile(members, {})
     if "spend" in members:
         changes["opening_spend_usd"] = members["spend"]
@@ -57,7 +62,7 @@ def creation(
     )
 
 
-def update(
+def update_change(
     given: UpdateCustomerRequest,
     customer: Mapping[str, Any],
     budget_of: BudgetOf,
@@ -65,8 +70,8 @@ def update(
     now: datetime,
     any_duration: bool,
 ) -> BudgetedChange:
-    """A change of a customer with these native fields. `budget_of` and `own_budget_id` as for a creation."""
-    sent = given.given
+    """Make the change of a customer with these native fields; arguments as in `creation_change`."""
+    sent = given.sent_members
     members = {name: value for name, value in sent.items() if value is not None}
     changes = _profile(members, customer)
     budget = {name: members[name] for name in BUDGET_MEMBERS if name in members}
@@ -99,11 +104,11 @@ def _own_limits(
     now: datetime,
     any_duration: bool,
 ) -> dict[str, Any]:
-    """The customer's own limits over those of a budget (None: over none).
+    """The changes of the customer's own limits, which take precedence over those of a budget (None: no budget).
 
-    LiteLLM knows one `max_budget`, so the amount that holds is per period or in total as the duration that holds says,
-    the budget's too, and later changes of either. Who writes a duration sets the policy of the periods: one that was
-    moved by hand is so no more.
+    LiteLLM has one `max_budget`, so the amount is per period or in total depending on the duration in effect, which may
+    be the budget's, and follows later changes of either. A request with a duration sets the period policy: a period
+    that was moved by hand no longer is.
     """
     changes = native_changes(budget, customer, now, any_duration, tier or {})
     if changes.keys() & set(PERIOD_FIELDS):
@@ -118,7 +123,7 @@ def _is_own(member: str, customer: Mapping[str, Any]) -> bool:
         return any(customer.get(name) is not None for name in (*PERIOD_FIELDS, "period_start", "period_end"))
     if member in _NATIVE_OF:
         return customer.get(_NATIVE_OF[member]) is not None
-    return own_fields(customer).get(member) is not None
+    return dialect_only_fields(customer).get(member) is not None
 
 
 def _has_own(customer: Mapping[str, Any]) -> bool:
@@ -126,7 +131,7 @@ def _has_own(customer: Mapping[str, Any]) -> bool:
 
 
 def _profile(members: Mapping[str, Any], customer: Mapping[str, Any]) -> dict[str, Any]:
-    """The native fields of what is said of the customer itself."""
+    """The native fields of the customer itself."""
     changes: dict[str, Any] = {}
     for name, native in (("alias", "name"), ("default_model", "default_model")):
         if name in members:
@@ -136,9 +141,9 @@ def _profile(members: Mapping[str, Any], customer: Mapping[str, Any]) -> dict[st
         changes["allowed_region"] = region
     if "metadata" in members:
         changes["metadata"] = plain_json(members["metadata"])
-    kept = dict(own_fields(customer))
+    kept = dict(dialect_only_fields(customer))
     if "models" in members:
         kept["models"] = members["models"] or None
     if "object_permission" in members:
         kept["object_permission"] = plain_json(members["object_permission"]) or None
-    return changes | with_own_fields(customer, kept)
+    return changes | dialect_only_change(customer, kept)

@@ -1,4 +1,4 @@
-"""The LiteLLM dialect as one thing: its routes below the root, its shape of errors, its own OpenAPI document."""
+"""The LiteLLM dialect: its routes below the root, its error shapes and its own OpenAPI document."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from api.dialects.litellm.access_refusal import refuse_as_litellm
 from api.dialects.litellm.error_shapes import Refusal, answer_refusal, rendered_problem
 from api.dialects.litellm.request_reading import BODY_MODELS
 from api.dialects.litellm.routes import budgets, customers, health, logs, spend_logs
 from api.dialects.litellm.routes import customer_list as listing
 from api.dialects.litellm.routes import daily_activity as activity
-from api.http.problems import ProblemShapes
+from api.http.state import ApiState
+from projections.views.budget_state import Access
 
-#: Paths whose errors have LiteLLM's shapes.
+#: Path prefixes below which errors have LiteLLM's shapes.
 PREFIXES: Final = ("/customer", "/end_user", "/user", "/budget", "/spend", "/litellm")
 OPENAPI_PATH: Final = "/litellm/openapi.json"
 _COMPONENTS: Final = "#/components/schemas/{model}"
@@ -25,8 +27,8 @@ _KEY: Final = {
     "APIKeyHeader": {"type": "apiKey", "in": "header", "name": "x-litellm-api-key", "description": "Bearer sk-..."}
 }
 _DESCRIPTION: Final = """\
-What a client of LiteLLM's customer management finds at the engine's root. Keys also come as `Authorization: Bearer`,
-`x-api-key`, `API-Key`, `x-goog-api-key` and `Ocp-Apim-Subscription-Key`."""
+The customer management of LiteLLM, served at the engine's root. A key may also be sent as `Authorization: Bearer`,
+`x-api-key`, `API-Key`, `x-goog-api-key` or `Ocp-Apim-Subscription-Key`."""
 
 
 _OF_CUSTOMERS: Final = (
@@ -52,10 +54,15 @@ def _router() -> APIRouter:
 ROUTER: Final = _router()
 
 
-def install_litellm(app: FastAPI, shapes: ProblemShapes) -> None:
+def install_litellm(app: FastAPI, state: ApiState) -> None:
     """Add the dialect to the application. Its routes are not part of the native OpenAPI document."""
     for prefix in PREFIXES:
-        shapes.register(prefix, rendered_problem)
+        state.problem_renderers.register(prefix, rendered_problem)
+
+    def refuse_access(access: Access, model: str | None) -> None:
+        refuse_as_litellm(access, model, state.engine.settings.litellm_over_budget_status)
+
+    state.dialects.register("litellm", refuse_access)
     app.add_exception_handler(Refusal, answer_refusal)
     app.include_router(ROUTER, include_in_schema=False)
     app.add_api_route(OPENAPI_PATH, _openapi, methods=["GET"], include_in_schema=False)
@@ -67,7 +74,7 @@ async def _openapi() -> dict[str, Any]:
 
 @cache
 def openapi_document() -> dict[str, Any]:
-    """The dialect's own document, of plain JSON values."""
+    """Build the OpenAPI document of the dialect, of plain JSON values."""
     document = get_openapi(
         title="Meterfold for clients of LiteLLM",
         version="1",

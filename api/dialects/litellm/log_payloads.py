@@ -1,7 +1,7 @@
-"""From LiteLLM's standard logging payload to a usage event.
+"""Conversion of LiteLLM's standard logging payload to a usage event.
 
-The identity is LiteLLM's call id together with its response id, so that a log that is sent again is a duplicate. The
-event's time is when the request started. Messages and responses are not kept.
+The id of the event is LiteLLM's call id with its response id, so that a payload that is sent again is a duplicate. The
+time of the event is the start of the request. Messages and responses are not kept.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from domain.usage.rules import SPECVERSION, TAGS_MAX
 from domain.values.instants import EPOCH
 
 SOURCE: Final = "litellm"
-#: Decimal places that a number of a payload may have, on either side of the point, to be looked at here.
+#: The digits that a number may have on either side of the decimal point; one with more is not converted.
 EXPONENT_MAX: Final = 40
 _STATUSES: Final = {"success": "succeeded", "failure": "failed"}
-#: Members that are kept as properties, under their own names.
+#: Members of the payload that become properties of the event, under their own names.
 _KEPT: Final = ("litellm_call_id", "trace_id", "session_id", "call_type", "model_group", "model_id", "api_base")
-#: The property that tells with which key of LiteLLM's a request was made: the key's hash.
+#: The property with the hash of the LiteLLM key that made the request.
 KEY_PROPERTY: Final = "user_api_key_hash"
 _KEPT_OF_METADATA: Final = (KEY_PROPERTY, "user_api_key_alias", "user_api_key_team_id", "user_api_key_org_id")
 _CUSTOMER_HEADERS: Final = ("x-litellm-customer-id", "x-litellm-end-user-id")
 
 
 def usage_event(payload: Any) -> Any:
-    """The event that a payload means, as intake takes it; what is no object stays what it is, and is rejected there."""
+    """Convert a payload to an event for the intake. A payload that is no object is passed on, for intake to reject."""
     if not isinstance(payload, Mapping):
         return payload
     event = {
@@ -44,8 +44,13 @@ def usage_event(payload: Any) -> Any:
 
 
 def customer_of(payload: Mapping[str, Any]) -> str | None:
-    """The customer, first match wins: what the proxy's authentication settled, the two headers, what the proxy
-    resolved, `user` of the body, `user` of its litellm_metadata, `user_id` of its metadata, its safety identifier."""
+    """Return the customer id of a payload; None without one. The first that is present counts:
+
+    1. the end user found by the proxy's authentication
+    2. the headers x-litellm-customer-id and x-litellm-end-user-id
+    3. the end user of the payload
+    4. of the request's body: `user`, `litellm_metadata.user`, `metadata.user_id`, `safety_identifier`
+    """
     for candidate in _candidates(payload):
         if isinstance(candidate, bool) or not isinstance(candidate, str | int | float | Decimal):
             continue
@@ -101,7 +106,7 @@ def _data(payload: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _token_parts(usage: Mapping[str, Any]) -> tuple[Any, Any, Any]:
-    """Cached input, written to the cache, reasoning: as OpenAI's usage tells them, else as Anthropic's."""
+    """The tokens of cached input, cache writes and reasoning: OpenAI's usage members, else Anthropic's."""
     read, written = _object(usage, "prompt_tokens_details"), _object(usage, "completion_tokens_details")
     return (
         read.get("cached_tokens") or usage.get("cache_read_input_tokens"),
@@ -111,12 +116,12 @@ def _token_parts(usage: Mapping[str, Any]) -> tuple[Any, Any, Any]:
 
 
 def _at_most(part: Any, whole: Any) -> Any:
-    """Some providers tell parts that are more than their whole."""
+    """Cap a part at its whole, as some providers report parts that exceed it."""
     return min(part, whole) if isinstance(part, int) and isinstance(whole, int) else part
 
 
 def _cost(payload: Mapping[str, Any]) -> str | None:
-    """What LiteLLM says it cost; None, so that the engine's prices say it, where LiteLLM could not tell."""
+    """The cost that LiteLLM computed; None when it could not, so that the engine's prices apply."""
     cost = payload.get("response_cost")
     if isinstance(cost, bool) or not isinstance(cost, int | float | Decimal):
         return None
@@ -127,7 +132,7 @@ def _cost(payload: Mapping[str, Any]) -> str | None:
 
 
 def _time(seconds: Any) -> str | None:
-    """An instant from seconds since 1970; what is none is left to the rules of events."""
+    """Convert seconds since 1970 to an instant; any other value is passed on, for intake to check."""
     if isinstance(seconds, str):
         return seconds
     exact = _seconds(seconds)
@@ -156,7 +161,7 @@ def _seconds(value: Any) -> Decimal | None:
 
 
 def _can_be_written_out(exact: Decimal) -> bool:
-    """Whether it has few enough digits without its exponent; a few bytes may name a number of a million."""
+    """Whether the number has few digits when written without an exponent: 1e1000000 has a million."""
     exponent = exact.as_tuple().exponent
     return isinstance(exponent, int) and abs(exponent) <= EXPONENT_MAX and exact.adjusted() <= EXPONENT_MAX
 

@@ -1,4 +1,4 @@
-"""Bodies and queries read as LiteLLM's framework reads them, so that what is wrong is told in its words."""
+"""Reading of bodies and queries as LiteLLM's framework does, with errors in its words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from api.dialects.litellm.error_shapes import Refusal, breaches
+from api.dialects.litellm.error_shapes import Refusal, validation_refusal
 from api.http.bodies import RESOURCE_BYTES_MAX, bounded_body, decoded_json
 from api.http.problems import Problem
 
@@ -17,7 +17,7 @@ M = TypeVar("M", bound=BaseModel)
 
 #: Models of request bodies by name, for the components of the dialect's OpenAPI document.
 BODY_MODELS: dict[str, type[BaseModel]] = {}
-#: Money is read as decimals here and as floats there; who sends something else is told the same.
+#: pydantic's errors for decimals, which money is read as here, to those for floats, which LiteLLM answers.
 _AS_FLOATS: Final = {
     "decimal_parsing": ("float_parsing", "Input should be a valid number, unable to parse string as a number"),
     "decimal_type": ("float_type", "Input should be a valid number"),
@@ -26,13 +26,16 @@ _NO_OBJECT: Final = "Input should be a valid dictionary or object to extract fie
 
 
 def body_of(model: type[M], bytes_max: int = RESOURCE_BYTES_MAX) -> Callable[[Request], Awaitable[M]]:
-    """The dependency that reads a body as `model`, whatever its Content-Type says. Declare it after the key's."""
+    """Make the dependency that reads a body as `model`, whatever its Content-Type.
+
+    Declare it after the dependency of the key.
+    """
     BODY_MODELS[model.__name__] = model
 
     async def read(request: Request) -> M:
-        value = json_of(await bounded_body(request, bytes_max))
+        value = json_body(await bounded_body(request, bytes_max))
         if not isinstance(value, dict):
-            raise breaches([("model_attributes_type", ["body"], _NO_OBJECT)])
+            raise validation_refusal([("model_attributes_type", ["body"], _NO_OBJECT)])
         try:
             return model.model_validate(value)
         except ValidationError as failed:
@@ -41,18 +44,18 @@ def body_of(model: type[M], bytes_max: int = RESOURCE_BYTES_MAX) -> Callable[[Re
     return read
 
 
-def json_of(body: bytes) -> Any:
-    """The JSON value of a body, numbers with a point as Decimals."""
+def json_body(body: bytes) -> Any:
+    """Decode a JSON body, with fractional numbers as Decimals; `Refusal` 422 when it is empty or not JSON."""
     if not body.strip():
-        raise breaches([("missing", ["body"], "Field required")])
+        raise validation_refusal([("missing", ["body"], "Field required")])
     try:
         return decoded_json(body)
     except Problem:
-        raise breaches([("json_invalid", ["body", _broken_at(body)], "JSON decode error")]) from None
+        raise validation_refusal([("json_invalid", ["body", _broken_at(body)], "JSON decode error")]) from None
 
 
 def _broken_at(body: bytes) -> int:
-    """At which character a body ceases to be JSON; the first one when that is a matter of bytes or of depth."""
+    """The index of the first character that is not JSON; 0 for invalid UTF-8 and for too deep nesting."""
     try:
         json.loads(body)
     except json.JSONDecodeError as failed:
@@ -63,7 +66,7 @@ def _broken_at(body: bytes) -> int:
 
 
 def query_of(model: type[M]) -> Callable[[Request], Awaitable[M]]:
-    """The dependency that reads the query as `model`; of a parameter given twice the last one counts."""
+    """Make the dependency that reads the query as `model`; of a repeated parameter the last value counts."""
 
     async def read(request: Request) -> M:
         return checked_query(model, dict(request.query_params))
@@ -72,21 +75,22 @@ def query_of(model: type[M]) -> Callable[[Request], Awaitable[M]]:
 
 
 def checked_query(model: type[M], given: dict[str, str]) -> M:
+    """Validate the parameters of a query; `Refusal` 422 when they break a rule."""
     try:
         return model.model_validate(given)
     except ValidationError as failed:
         raise _refusal(failed, "query") from None
 
 
-def described(model: type[BaseModel]) -> dict[str, Any]:
-    """The `openapi_extra` of a route that reads a body by `body_of`."""
+def body_openapi(model: type[BaseModel]) -> dict[str, Any]:
+    """Make the `openapi_extra` of a route that reads its body by `body_of`."""
     BODY_MODELS[model.__name__] = model
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-def parameters(model: type[BaseModel]) -> dict[str, Any]:
-    """The `openapi_extra` of a route that reads its query by `query_of`."""
+def query_openapi(model: type[BaseModel]) -> dict[str, Any]:
+    """Make the `openapi_extra` of a route that reads its query by `query_of`."""
     schema = model.model_json_schema()
     required = schema.get("required", [])
     return {
@@ -99,7 +103,7 @@ def parameters(model: type[BaseModel]) -> dict[str, Any]:
 
 def _refusal(failed: ValidationError, where: str) -> Refusal:
     errors = failed.errors(include_url=False, include_context=False, include_input=False)
-    return breaches(list(_breaches(errors, where)))
+    return validation_refusal(list(_breaches(errors, where)))
 
 
 def _breaches(errors: Sequence[Any], where: str) -> Iterator[tuple[str, Sequence[str | int], str]]:

@@ -1,4 +1,4 @@
-"""Customers and budgets as LiteLLM shows them: plain JSON objects, money as floats, nothing left out."""
+"""Customers and budgets as LiteLLM shows them: JSON objects with every member present and money as floats."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any, Final
 from uuid import NAMESPACE_OID, uuid5
 from zoneinfo import ZoneInfo
 
-from api.dialects.litellm.budget_fields import own_fields, shown_limits
-from domain.budgets.access import BudgetLimits, budget_policy, effective_budget
+from api.dialects.litellm.budget_fields import dialect_only_fields, shown_limits
+from domain.budgets.limits import BudgetLimits, budget_policy, effective_budget
 from domain.values.periods import period_containing
 from projections.views.budget_list import BudgetedCustomer
 from projections.views.shared_budgets import SharedBudgetView
 
-#: Who LiteLLM says made a budget that was made with its first key.
-MAKER: Final = "default_user_id"
-#: Relations of a budget row; it never tells them.
+#: The user that LiteLLM shows as the creator of a budget made with its master key.
+CREATED_BY: Final = "default_user_id"
+#: Relations of a budget row, which LiteLLM always shows as null.
 _RELATIONS: Final = (
     "organization",
     "projects",
@@ -31,8 +31,8 @@ _UTC_ZONE: Final = ZoneInfo("UTC")
 
 
 def customer_object(customer: BudgetedCustomer, with_budget: bool = True) -> dict[str, Any]:
-    """One customer with the budget that holds for it: its own limits over those of the one it names."""
-    view, kept = customer.view, own_fields(customer.view.fields)
+    """Convert a customer to its JSON object, with the budget in effect: its own limits over those of its tier."""
+    view, kept = customer.view, dialect_only_fields(customer.view.fields)
     permission = kept.get("object_permission")
     permission_id = None if permission is None else str(uuid5(NAMESPACE_OID, view.customer_id))
     shown: dict[str, Any] = {
@@ -57,7 +57,7 @@ def _budget_table(customer: BudgetedCustomer) -> dict[str, Any] | None:
     tier, view = customer.tier, customer.view
     if tier is None and customer.limits == BudgetLimits():
         return None
-    kept = {**({} if tier is None else own_fields(tier.fields)), **own_fields(view.fields)}
+    kept = {**({} if tier is None else dialect_only_fields(tier.fields)), **dialect_only_fields(view.fields)}
     created_at = view.created_at or view.first_seen_at if tier is None else tier.created_at
     return {
         "budget_id": None if tier is None else tier.budget_id,
@@ -69,10 +69,10 @@ def _budget_table(customer: BudgetedCustomer) -> dict[str, Any] | None:
 
 
 def budget_row(budget: SharedBudgetView, now: datetime) -> dict[str, Any]:
-    """One shared budget."""
+    """Convert a shared budget to its JSON object."""
     limits = effective_budget(budget.fields, {})
     policy = budget_policy(limits, _UTC_ZONE, budget.created_at)
-    members = shown_limits(limits, own_fields(budget.fields))
+    members = shown_limits(limits, dialect_only_fields(budget.fields))
     return {
         "budget_id": budget.budget_id,
         "max_budget": members.pop("max_budget"),
@@ -80,13 +80,13 @@ def budget_row(budget: SharedBudgetView, now: datetime) -> dict[str, Any]:
         "budget_reset_at": None if policy is None else shown_instant(period_containing(policy, now).end),
         **_NOT_KEPT,
         "created_at": shown_instant(budget.created_at),
-        "created_by": MAKER,
+        "created_by": CREATED_BY,
         "updated_at": shown_instant(budget.updated_at),
-        "updated_by": MAKER,
+        "updated_by": CREATED_BY,
         **dict.fromkeys(_RELATIONS),
     }
 
 
 def shown_instant(instant: datetime) -> str:
-    """RFC 3339, UTC; microseconds only where there are some."""
+    """Format an instant as RFC 3339 in UTC, with microseconds only where they are not 0."""
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""What all writes of this dialect share: the fold is waited for, then the answer is read from it."""
+"""Carrying out commands for this dialect: wait for the fold, then answer what was made."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from anyio import to_thread
 from starlette.responses import Response
 
 from api.dialects.litellm.budget_fields import DIALECT
-from api.dialects.litellm.error_shapes import error
+from api.dialects.litellm.error_shapes import error_refusal
 from api.http.state import ApiState
 from api.http.writing import POSITION_HEADER
 from consumers.commands.handler import CommandResult
@@ -26,48 +26,49 @@ RETRY_AFTER_SECONDS: Final = "1"
 
 
 def provenance_of(key: ApiKeyRecord) -> Provenance:
-    """A change by this key, through this dialect."""
+    """The provenance of a change by this key through this dialect."""
     return Provenance(key.key_id, DIALECT)
 
 
-def is_seed(state: ApiState) -> bool:
-    """Whether the status codes are those of LiteLLM 1.71."""
+def uses_seed_profile(state: ApiState) -> bool:
+    """Whether the setting asks for the status codes of LiteLLM 1.71 (profile `seed`)."""
     return state.engine.settings.litellm_profile == "seed"
 
 
-def fresh_id() -> str:
-    """The id of a budget that nobody named."""
+def new_budget_id() -> str:
+    """A random id for a budget that was given none."""
     made: UUID = uuid4()
     return str(made)
 
 
-def json_answer(body: Any, position: int | None = None) -> Response:
+def json_response(body: Any, position: int | None = None) -> Response:
+    """Make a 200 response with a JSON body, and the log position in a header."""
     headers = {} if position is None else {POSITION_HEADER: str(position)}
     return Response(msgspec.json.encode(body), 200, headers, "application/json")
 
 
-async def written(
+async def answer_command(
     state: ApiState, command: Callable[[], Sequence[CommandResult[Any]]], show: Callable[[Snapshot], Any]
 ) -> Response:
-    """Carry out commands, wait until all is folded, and answer what `show` reads then.
+    """Carry out commands, wait until they are folded, and answer what `show` reads then.
 
-    503 when it was not folded in time: what was asked for is stored for good, and counts as soon as the fold goes on.
+    503 when they are not folded in time. They are stored durably all the same, and counted once the fold goes on.
     """
     results = await to_thread.run_sync(command)
     position = max((result.position for result in results if result.position is not None), default=None)
     if position is not None and not await state.fold.folded(position):
-        told = f"this is stored at log position {position}, but not folded yet: read it again later"
-        raise error(503, "service_unavailable", told, headers={"Retry-After": RETRY_AFTER_SECONDS})
+        message = f"the change is stored at log position {position}, but not folded yet: read it again later"
+        raise error_refusal(503, "service_unavailable", message, headers={"Retry-After": RETRY_AFTER_SECONDS})
 
     def read() -> Any:
         with state.engine.reads.snapshot() as snapshot:
             return show(snapshot)
 
-    return json_answer(await to_thread.run_sync(read), position)
+    return json_response(await to_thread.run_sync(read), position)
 
 
 def customer_now(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime) -> BudgetedCustomer | None:
-    """The customer, created or known by its usage; None when there is none now."""
+    """The customer, created or known by its usage; None when it does not exist now."""
     record = snapshot.customer(scope, customer_id)
     found = [] if record is None else budgeted_customers(snapshot, scope, [record], now)
     return found[0] if found else None

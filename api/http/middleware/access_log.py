@@ -1,4 +1,4 @@
-"""One line and one observation for every request: what was asked, by which key id, how it ended, how long it took."""
+"""Access log and request metrics: route, key id, status and duration of every request."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.http.metrics import HttpMetrics
 
 NO_ROUTE: Final = "(none)"
-#: Asked for all the time by machines: logged at debug.
+#: Polled by machines all the time: logged at debug level.
 QUIET_ROUTES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
 _logger = structlog.get_logger("meterfold.http")
 
 
 class AccessLogMiddleware:
-    """Outermost. Headers, query and bodies, which may hold secrets, are never logged."""
+    """Logs and counts every request. Headers, query and body are never logged, as they may hold secrets."""
 
     def __init__(self, app: ASGIApp, metrics: HttpMetrics) -> None:
         self._app = app
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI connection."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""HEAD wherever there is GET: the same answer without its body."""
+"""HEAD for every route that has GET: the same response without its body."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HeadMiddleware:
-    """Outermost: what is inside sees a GET."""
+    """Passes HEAD on as GET and empties the body. It is the outermost middleware."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI connection."""
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return
@@ -21,5 +22,5 @@ class HeadMiddleware:
                 message = {**message, "body": b""}
             await send(message)
 
-        # A copy: the server must go on knowing that this is a HEAD.
+        # A copy, as the server must still see the method HEAD.
         await self._app({**scope, "method": "GET"}, receive, sending)

@@ -1,4 +1,4 @@
-"""The door to a server that stops: requests inside are finished, new ones are answered 503 until the very end."""
+"""Graceful shutdown: running requests are finished, new ones are answered 503."""
 
 from __future__ import annotations
 
@@ -8,37 +8,38 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.http.problems import Problem, ProblemShapes
+from api.http.problems import Problem, ProblemRenderers
 
-#: How much of a refused body is read, and for how long, so that its sender comes to read the answer.
+#: How much of a refused body is read, and for how long, so that the client comes to read the answer.
 REFUSED_BODY_BYTES_MAX: Final = 8 * 1024 * 1024
 REFUSED_BODY_SECONDS_MAX: Final = 1.0
-#: A process that takes over needs about this long to be there.
+#: About the time that a replacing process needs to start.
 RETRY_AFTER_SECONDS: Final = 5
 _LOOK_SECONDS: Final = 0.02
 
 
 class ShutdownGate:
-    """Goes around the application. `close` may be called from a signal handler; the rest belongs to the event loop."""
+    """Wraps the application. `close` may be called from a signal handler, everything else from the event loop only."""
 
-    def __init__(self, app: ASGIApp, shapes: ProblemShapes) -> None:
+    def __init__(self, app: ASGIApp, problem_renderers: ProblemRenderers) -> None:
         self._app = app
-        self._shapes = shapes
+        self._problem_renderers = problem_renderers
         self._closed = False
         self._inside = 0
 
     def close(self) -> None:
-        """Let nobody in any more."""
+        """Refuse every request from now on."""
         self._closed = True
 
     async def emptied(self, seconds_max: float) -> bool:
-        """Wait until the last one inside has left; False when that took longer."""
+        """Wait until the running requests have ended; return False when that takes longer than `seconds_max`."""
         deadline = asyncio.get_running_loop().time() + seconds_max
         while self._inside and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(_LOOK_SECONDS)
         return self._inside == 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI connection."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -52,14 +53,14 @@ class ShutdownGate:
             self._inside -= 1
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with suppress(TimeoutError):  # the answer goes out all the same
+        with suppress(TimeoutError):  # answer all the same
             await asyncio.wait_for(_read_through(receive), REFUSED_BODY_SECONDS_MAX)
         problem = Problem(
             "stopping",
-            "the engine is being stopped; nothing of this request was received",
+            "the engine is shutting down; nothing of this request was received",
             headers={"Retry-After": str(RETRY_AFTER_SECONDS), "Connection": "close"},
         )
-        await self._shapes.render(problem, scope["path"])(scope, receive, send)
+        await self._problem_renderers.render(problem, scope["path"])(scope, receive, send)
 
 
 async def _read_through(receive: Receive) -> None:

@@ -1,4 +1,4 @@
-"""Bodies and answers about shared budgets."""
+"""Request bodies and responses of shared budgets (tiers)."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from api.native.models.customers import LimitsGiven
 from api.native.models.field_types import (
     DecimalText,
     Instant,
-    PositionOnly,
+    PositionedView,
 )
 
 
 class BudgetPatch(LimitsGiven):
-    """A merge patch: absent leaves alone, null clears."""
+    """The body of PATCH /v1/budgets/{budget_id}, a merge patch: an absent member stays, null clears."""
 
     name: str | None = None
 
 
 class BudgetGiven(BudgetPatch):
-    """A tier that customers name by id; each has its own spending."""
+    """The body of POST /v1/budgets: a tier that customers refer to by id. Each customer has its own spending."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"id": "gold", "name": "Gold", "period_limit_usd": "100", "duration": "1mo"}}
@@ -30,7 +30,9 @@ class BudgetGiven(BudgetPatch):
     id: str
 
 
-class BudgetView(PositionOnly):
+class BudgetView(PositionedView):
+    """A shared budget."""
+
     id: str
     created_at: Instant
     updated_at: Instant
@@ -47,6 +49,8 @@ class BudgetView(PositionOnly):
     parallel_requests_max: int | None
 
 
-class BudgetPage(PositionOnly):
+class BudgetPage(PositionedView):
+    """One page of shared budgets."""
+
     data: list[BudgetView]
     next_cursor: str | None

@@ -1,4 +1,4 @@
-"""Customers: what may be set, and how they are shown."""
+"""Request bodies and responses of customers."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pydantic.config import JsonDict
 from api.native.models.field_types import (
     CountGiven,
     DecimalText,
-    Given,
     Instant,
     InstantGiven,
     NumberGiven,
     PageQuery,
-    PositionOnly,
+    PositionedView,
+    RequestBody,
 )
 
 _EXAMPLE: JsonDict = {
@@ -28,95 +28,118 @@ _EXAMPLE: JsonDict = {
 }
 
 
-class ModelLimitGiven(Given):
+class ModelLimitGiven(RequestBody):
+    """A spending limit for one model."""
+
     limit_usd: NumberGiven = Field(description="USD")
     duration: str | None = Field(
-        None, description="A period of its own, such as 1d; null: the budget's.", examples=["1d"]
+        None,
+        description="Length of the limit's own period, such as 1d. Null: the period of the budget.",
+        examples=["1d"],
     )
 
 
-class LimitsGiven(Given):
-    """Limits in US dollars of reported cost; null clears."""
+class LimitsGiven(RequestBody):
+    """Limits of a budget, in US dollars of reported cost; null clears."""
 
-    period_limit_usd: NumberGiven = Field(None, description="USD per period; 0 refuses everything.")
-    total_limit_usd: NumberGiven = Field(None, description="USD in the whole life.")
-    soft_limit_usd: NumberGiven = Field(None, description="USD; shown, never refuses.")
+    period_limit_usd: NumberGiven = Field(None, description="USD per period; 0 refuses every request.")
+    total_limit_usd: NumberGiven = Field(None, description="USD over the whole life of the customer.")
+    soft_limit_usd: NumberGiven = Field(None, description="USD; shown only, never refuses a request.")
     model_limits: dict[str, ModelLimitGiven | None] | None = Field(
-        None, description="By model; a null member is removed."
+        None, description="Limits by model; a null member removes one."
     )
     duration: str | None = Field(
         None, description="Length of the period: 30s 30m 30h 30d 1w 1mo 1y, daily, monthly ..."
     )
     alignment: str | None = Field(None, description="calendar or anchored")
-    anchor: InstantGiven = Field(None, description="Where anchored periods start.")
+    anchor: InstantGiven = Field(None, description="An instant at which an anchored period starts.")
     requests_per_minute: CountGiven = None
     tokens_per_minute: CountGiven = None
     parallel_requests_max: CountGiven = None
 
 
 class CustomerBudgetGiven(LimitsGiven):
-    budget_id: str | None = Field(None, description="Shared budget (tier); limits set here go before its own.")
-    period_start: InstantGiven = Field(None, description="Begin of the open period, moved by hand.")
-    period_end: InstantGiven = Field(None, description="End of the open period, moved by hand.")
+    """The budget of a customer: its tier and its own limits."""
+
+    budget_id: str | None = Field(
+        None,
+        description="Id of a shared budget (tier). Limits set on the customer take precedence over those of the tier.",
+    )
+    period_start: InstantGiven = Field(None, description="Start of the open period, set by hand.")
+    period_end: InstantGiven = Field(None, description="End of the open period, set by hand.")
 
 
-class UsagePeriodGiven(Given):
+class UsagePeriodGiven(RequestBody):
+    """The policy of a customer's usage periods."""
+
     duration: str | None = Field(None, examples=["1mo"])
     alignment: str | None = Field(None, description="calendar or anchored")
     anchor: InstantGiven = None
 
 
-class ProfileGiven(Given):
-    name: str | None = Field(None, description="Kept encrypted in the log.")
-    email: str | None = Field(None, description="Kept encrypted in the log.")
-    metadata: dict[str, Any] | None = Field(
-        None, description="At most 50 members and 16 KiB; kept encrypted in the log."
-    )
+class ProfileGiven(RequestBody):
+    """The members that creating and changing a customer share."""
+
+    name: str | None = Field(None, description="Encrypted in the log.")
+    email: str | None = Field(None, description="Encrypted in the log.")
+    metadata: dict[str, Any] | None = Field(None, description="At most 50 members and 16 KiB; encrypted in the log.")
     currency: str | None = Field(None, examples=["USD"])
-    time_zone: str | None = Field(None, description="IANA name.", examples=["Europe/Berlin"])
+    time_zone: str | None = Field(None, description="IANA time zone name.", examples=["Europe/Berlin"])
     allowed_region: str | None = None
     default_model: str | None = None
-    markup_percentage: NumberGiven = Field(None, description="On top of raw cost, -100 to 10,000.")
+    markup_percentage: NumberGiven = Field(None, description="Percentage added to raw cost, from -100 to 10,000.")
     usage_period: UsagePeriodGiven | None = Field(
-        None, description="The period of current and past usage; null: 1mo calendar."
+        None, description="The periods of current and past usage. Null: calendar months."
     )
     budget: CustomerBudgetGiven | None = None
-    effective_at: InstantGiven = Field(None, description="From when this applies to usage. Default: now.")
+    effective_at: InstantGiven = Field(None, description="The instant from which this holds. Default: now.")
 
 
 class CustomerGiven(ProfileGiven):
-    """A new customer. Usage that was seen before under this id is adopted."""
+    """The body of POST /v1/customers: a new customer. Usage already recorded for this id becomes its usage."""
 
     model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
 
-    id: str = Field(description="1 to 1,000 characters, not '.' or '..'.")
-    opening_spend_usd: NumberGiven = Field(None, description="USD spent before, counted at creation.")
+    id: str = Field(description="1 to 1,000 characters, neither '.' nor '..'.")
+    opening_spend_usd: NumberGiven = Field(
+        None, description="USD spent elsewhere before; counted as spent at creation."
+    )
 
 
 class CustomerPatch(ProfileGiven):
-    """A merge patch: absent leaves alone, null clears."""
+    """The body of PATCH /v1/customers/{customer_id}, a merge patch: an absent member stays, null clears."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"email": None, "budget": {"period_limit_usd": "300"}}})
 
-    active: bool | None = Field(None, description="false hides the customer from reports by customer.")
+    active: bool | None = Field(
+        None, description="False deactivates the customer: it is left out of reports by customer."
+    )
 
 
-class WhyGiven(Given):
+class WhyGiven(RequestBody):
+    """The body of blocking and unblocking a customer."""
+
     reason: str | None = Field(None, max_length=1_000)
     effective_at: InstantGiven = None
 
 
 class CustomerQuery(PageQuery):
-    prefix: str | None = Field(None, max_length=1_000, description="Only ids that begin with this.")
+    """Query parameters of GET /v1/customers."""
+
+    prefix: str | None = Field(None, max_length=1_000, description="Only customers whose id begins with this.")
 
 
 class UsagePeriodView(BaseModel):
+    """The policy of a customer's usage periods."""
+
     duration: str
     alignment: str
     anchor: Instant | None
 
 
 class CustomerBudgetView(BaseModel):
+    """The tier and the limits that are set on the customer itself; /budget shows those in effect."""
+
     budget_id: str | None
     period_limit_usd: DecimalText | None
     total_limit_usd: DecimalText | None
@@ -132,14 +155,16 @@ class CustomerBudgetView(BaseModel):
     parallel_requests_max: int | None
 
 
-class CustomerView(PositionOnly):
+class CustomerView(PositionedView):
+    """A customer as it is now."""
+
     id: str
-    created_at: Instant | None = Field(description="Null for one that is known by usage only.")
-    first_seen_at: Instant | None = Field(description="Least event time of its usage.")
+    created_at: Instant | None = Field(description="Null for a customer that is known by its usage only.")
+    first_seen_at: Instant | None = Field(description="Earliest event time of its usage.")
     origin: Literal["explicit", "usage"]
     active: bool
     blocked: bool
-    life: int = Field(description="1 for the first; a deletion ends a life.")
+    life: int = Field(description="Number of the current life, from 1. A deletion ends a life.")
     name: str | None
     email: str | None
     metadata: dict[str, Any]
@@ -153,26 +178,30 @@ class CustomerView(PositionOnly):
     budget: CustomerBudgetView
 
 
-class CustomerPage(PositionOnly):
+class CustomerPage(PositionedView):
+    """One page of customers."""
+
     data: list[CustomerView]
     next_cursor: str | None
 
 
 class FactView(BaseModel):
-    """One fact of a customer's history."""
+    """One entry of a customer's history."""
 
     kind: str = Field(examples=["customer.updated", "customer.first_seen"])
     position: int | None
     effective_at: Instant
     recorded_at: Instant | None
-    fields: dict[str, Any] = Field(description="What was set; null: cleared.")
-    actor: str | None = Field(description="Key id of who did it.")
+    fields: dict[str, Any] = Field(description="The values that were set; null for a field that was cleared.")
+    actor: str | None = Field(description="Id of the API key that made the change.")
     dialect: str | None
     reason: str | None
-    derived: bool = Field(False, description="True for what follows from usage instead of a record of its own.")
+    derived: bool = Field(False, description="True when the entry follows from usage and has no record of its own.")
 
 
-class HistoryPage(PositionOnly):
+class HistoryPage(PositionedView):
+    """One page of a customer's history."""
+
     customer: str
     data: list[FactView] = Field(description="Oldest first.")
     next_cursor: str | None

@@ -1,4 +1,4 @@
-"""Usage events: what became of them, and how they look."""
+"""Queries, request bodies and responses of usage events."""
 
 from __future__ import annotations
 
@@ -6,34 +6,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from api.native.models.field_types import DecimalText, Given, Instant, PageQuery, PositionOnly, Reading
+from api.native.models.field_types import DecimalText, Instant, PageQuery, PositionedView, ReadQuery, RequestBody
 from domain.usage.outcomes import Outcome
 
 
-class OutcomeCountsView(BaseModel):
-    counted: int
-    duplicate: int = Field(description="Same identity and same content as one that stands; applies nothing.")
-    conflict: int = Field(description="Same identity, other content; the first one stands.")
-    rejected: int
-
-
-class OutcomeView(BaseModel):
-    source: str | None
-    id: str | None
-    outcome: Outcome
-    reason: str | None = None
-    detail: str | None = Field(None, description="Of a rejected event: which field breaks which rule.")
-
-
-class ReceiptView(PositionOnly):
-    """What became of the events of one request."""
-
-    counts: OutcomeCountsView
-    outcomes: list[OutcomeView] = Field(description="Everything that was not counted, in order.")
-    outcomes_truncated: bool = Field(False, description="Whether there are more than are listed; see GET /v1/rejected.")
-
-
 class EventQuery(PageQuery):
+    """Query parameters of GET /v1/events."""
+
     customer: str | None = Field(None, max_length=1_000)
     model: str | None = Field(None, max_length=256)
     status: Literal["succeeded", "failed", "pending"] | None = None
@@ -41,20 +20,22 @@ class EventQuery(PageQuery):
     type: str | None = Field(None, max_length=1_000)
     from_: str | None = Field(None, alias="from", description="Event time, inclusive.")
     to: str | None = Field(None, description="Event time, exclusive.")
-    voided: bool = Field(False, description="Show voided events too.")
+    voided: bool = Field(False, description="Include voided events.")
     unmatched: bool | None = Field(
-        None, description="Only events that feed no meter (true), or only those that do (false)."
+        None, description="True: only events that match no meter. False: only events that match one."
     )
 
 
 class EventView(BaseModel):
+    """A counted usage event."""
+
     source: str
     id: str
     type: str
     customer: str
     time: Instant
     recorded_at: Instant
-    position: int = Field(description="Log position it arrived at.")
+    position: int = Field(description="Log position of the event.")
     provider: str | None
     model: str | None
     status: str | None
@@ -67,30 +48,36 @@ class EventView(BaseModel):
     cost_usd: DecimalText | None = Field(description="USD before markup; null when there is none or it is unknown.")
     cost_origin: Literal["producer", "price", "unknown", "none"]
     voided: bool
-    unmatched: bool = Field(description="Whether it feeds no meter yet.")
+    unmatched: bool = Field(description="Whether the event matches no meter yet.")
     unmatched_reason: str | None
     subscription: str | None
     parent_request: str | None
     hold_id: str | None
     latency_ms: DecimalText | None = Field(description="Milliseconds.")
-    ttft_ms: DecimalText | None = Field(description="Milliseconds until the first token.")
+    ttft_ms: DecimalText | None = Field(description="Milliseconds to the first token.")
     tags: list[str]
     properties: dict[str, Any]
-    extensions: dict[str, Any] = Field(description="Other CloudEvents attributes.")
+    extensions: dict[str, Any] = Field(description="CloudEvents extension attributes.")
 
 
-class EventPage(PositionOnly):
+class EventPage(PositionedView):
+    """One page of usage events."""
+
     data: list[EventView]
     next_cursor: str | None
 
 
-class IdentityQuery(Reading):
+class IdentityQuery(ReadQuery):
+    """The identity of an event, in a query."""
+
     source: str = Field(min_length=1, max_length=1_000)
     id: str = Field(min_length=1, max_length=1_000)
 
 
 class RejectedQuery(PageQuery):
-    outcome: Literal["rejected", "conflict", "duplicate"] = Field("rejected", description="Which outcome to list.")
+    """Query parameters of GET /v1/rejected."""
+
+    outcome: Literal["rejected", "conflict", "duplicate"] = Field("rejected", description="The outcome to list.")
     reason: str | None = Field(None, max_length=200)
 
 
@@ -106,30 +93,38 @@ class RefusedView(BaseModel):
     detail: str | None
     position: int
     recorded_at: Instant
-    stream: str = Field(description="The stream of its source in the log.")
-    original: str | None = Field(None, description="The first 64 KiB of a rejected original, as text.")
+    stream: str = Field(description="Source stream of the event in the log.")
+    original: str | None = Field(None, description="The first 64 KiB of a rejected event as it was sent, as text.")
 
 
-class RefusedPage(PositionOnly):
+class RefusedPage(PositionedView):
+    """One page of received events that were not counted."""
+
     data: list[RefusedView]
     next_cursor: str | None
 
 
-class IdentityGiven(Given):
+class IdentityGiven(RequestBody):
+    """The body of voiding and unvoiding an event."""
+
     source: str = Field(description="`source` of the event.", examples=["gateway-1"])
     id: str = Field(description="`id` of the event.", examples=["req-123"])
     reason: str | None = Field(None, max_length=1_000, examples=["billed twice by mistake"])
 
 
 class CorrectionView(BaseModel):
+    """One void of an event, or its removal."""
+
     kind: Literal["voided", "restored"]
     position: int
     recorded_at: Instant
-    actor: str = Field(description="Key id of who did it.")
+    actor: str = Field(description="Id of the API key that made the change.")
     reason: str | None
 
 
-class CorrectionResult(PositionOnly):
+class CorrectionResult(PositionedView):
+    """Whether an event is voided, with all its corrections."""
+
     source: str
     id: str
     voided: bool

@@ -1,4 +1,4 @@
-"""Shapes that many requests and answers share."""
+"""Field types and base classes that many requests and responses share."""
 
 from __future__ import annotations
 
@@ -17,48 +17,60 @@ _MONEY_SCHEMA: Final = {"type": "string", "pattern": r"^-?\d+(\.\d+)?$", "exampl
 _INSTANT_SCHEMA: Final = {"type": "string", "format": "date-time", "examples": ["2026-03-01T00:00:00.000000Z"]}
 _NUMBER_GIVEN: Final = {"type": ["string", "number", "null"], "examples": ["25.00"]}
 
-#: Decimal text, without exponent and without trailing zeros.
+#: A decimal number in a response: text without exponent and trailing zeros.
 DecimalText = Annotated[Decimal, PlainSerializer(money_text, return_type=str), WithJsonSchema(_MONEY_SCHEMA)]
-#: RFC 3339, UTC, microseconds.
+#: An instant in a response: RFC 3339, UTC, microseconds.
 Instant = Annotated[datetime, PlainSerializer(instant_text, return_type=str), WithJsonSchema(_INSTANT_SCHEMA)]
 
-#: A decimal number as a caller may write it: text or JSON number. The rules are the domain's.
+#: A decimal number in a request: text or a JSON number. The domain checks it.
 NumberGiven = Annotated[Any, WithJsonSchema(_NUMBER_GIVEN)]
+#: A count in a request. The domain checks it.
 CountGiven = Annotated[Any, WithJsonSchema({"type": ["integer", "null"], "minimum": 0})]
+#: An instant in a request, RFC 3339. The domain checks it.
 InstantGiven = Annotated[
     str | None, Field(json_schema_extra={"format": "date-time"}, examples=["2026-03-01T00:00:00Z"])
 ]
 
 
-class Given(BaseModel):
-    """A body or a query: nothing that is not known, nothing converted."""
+class RequestBody(BaseModel):
+    """Base of request bodies: unknown members are refused and nothing is converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Query(BaseModel):
-    """Parameters of a query, converted from text; unknown ones are refused, as a misspelt filter filters nothing."""
+    """Base of query parameters: converted from text. Unknown ones are refused, as a misspelt filter filters nothing."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Reading(Query):
-    min_position: int | None = Field(None, ge=0, description="Wait until this log position is folded, else 503.")
+class ReadQuery(Query):
+    """Query parameters of every read."""
+
+    min_position: int | None = Field(
+        None, ge=0, description="Wait until this log position is folded; 503 when that takes too long."
+    )
 
 
-class PageQuery(Reading):
-    limit: int = Field(PAGE_ROWS_DEFAULT, ge=1, le=PAGE_ROWS_MAX, description="Rows of a page at most.")
-    cursor: str | None = Field(None, max_length=CURSOR_LENGTH_MAX, description="`next_cursor` of the page before.")
+class PageQuery(ReadQuery):
+    """Query parameters of a list that comes in pages."""
+
+    limit: int = Field(PAGE_ROWS_DEFAULT, ge=1, le=PAGE_ROWS_MAX, description="Rows of a page, at most.")
+    cursor: str | None = Field(None, max_length=CURSOR_LENGTH_MAX, description="`next_cursor` of the previous page.")
 
 
-class AsOf(Reading):
+class AsOfQuery(ReadQuery):
+    """Query parameters of a read that can answer as of an earlier time."""
+
     as_of: str | None = Field(
         None,
         max_length=40,
-        description="As known then: an RFC 3339 instant, or a log position.",
+        description="Answer as known then: an RFC 3339 instant, or a log position.",
         examples=["2026-03-01T00:00:00Z", "1234"],
     )
 
 
-class PositionOnly(BaseModel):
-    position: int = Field(description="The log position that this is true for.")
+class PositionedView(BaseModel):
+    """Base of responses that name the log position they are true for."""
+
+    position: int = Field(description="The log position that this answer is true for.")

@@ -1,27 +1,29 @@
-"""Bodies and answers about meters."""
+"""Request bodies and responses of meters."""
 
 from __future__ import annotations
 
 from pydantic import ConfigDict, Field
 
 from api.native.models.field_types import (
-    Given,
     Instant,
-    PositionOnly,
+    PositionedView,
+    RequestBody,
 )
 
 
-class MeterPatch(Given):
-    """A merge patch; what a meter counts cannot change."""
+class MeterPatch(RequestBody):
+    """The body of PATCH /v1/meters/{code}, a merge patch. What a meter measures cannot be changed."""
 
     name: str | None = None
     description: str | None = None
     group_by: list[str] | dict[str, str] | None = Field(
-        None, description="Dotted paths into data to group by, or those by group name."
+        None, description="Dotted paths into `data` to group by; or an object of such paths by group name."
     )
 
 
 class MeterGiven(MeterPatch):
+    """The body of POST /v1/meters."""
+
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
@@ -35,17 +37,19 @@ class MeterGiven(MeterPatch):
     )
 
     code: str
-    event_type: str = Field(description="`type` of the events it counts.")
+    event_type: str = Field(description="`type` of the events that the meter measures.")
     aggregation: str = Field(description="count, sum, max, min, latest or unique_count")
-    value_property: str | None = Field(None, description="Dotted path into data; not for count.")
+    value_property: str | None = Field(None, description="Dotted path into `data`; not given for count.")
 
 
-class MeterView(PositionOnly):
+class MeterView(PositionedView):
+    """A built-in or custom meter."""
+
     code: str
     event_type: str
     aggregation: str
     value_property: str | None
-    group_by: dict[str, str] = Field(description="Dotted paths into data, by group name.")
+    group_by: dict[str, str] = Field(description="Dotted paths into `data`, by group name.")
     name: str | None
     description: str | None
     built_in: bool
@@ -53,6 +57,8 @@ class MeterView(PositionOnly):
     updated_at: Instant | None
 
 
-class MeterPage(PositionOnly):
+class MeterPage(PositionedView):
+    """One page of meters."""
+
     data: list[MeterView]
     next_cursor: str | None

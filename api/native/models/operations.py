@@ -1,4 +1,4 @@
-"""How the engine itself is doing."""
+"""Responses about the state of the engine: liveness, readiness, status."""
 
 from __future__ import annotations
 
@@ -6,24 +6,30 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from api.native.models.events import OutcomeCountsView
+from api.http.receipts import OutcomeCountsView
 from api.native.models.field_types import Instant
 
 
 class Alive(BaseModel):
+    """The response of GET /healthz."""
+
     status: Literal["ok"] = "ok"
 
 
 class Readiness(BaseModel):
+    """The response of GET /readyz: how far the fold is behind the log."""
+
     ready: bool
-    position: int = Field(description="Folded up to here.")
+    position: int = Field(description="Log position up to which the log is folded.")
     head: int = Field(description="Last position of the log.")
     behind_positions: int
     behind_seconds: float
-    failure: str | None = Field(description="Why the fold stands still, if it does.")
+    failure: str | None = Field(description="Why the fold has stopped; null while it runs.")
 
 
 class SourceStatus(BaseModel):
+    """Outcomes of the events of one source stream."""
+
     tenant: str
     environment: str
     stream: str
@@ -31,38 +37,48 @@ class SourceStatus(BaseModel):
 
 
 class PartitionStatusView(BaseModel):
+    """Progress of a consumer in one partition of a Kafka topic."""
+
     topic: str
     partition: int
     next_offset: int | None = Field(description="The offset after the last one in the log.")
-    end_offset: int | None = Field(description="The broker's end, as the consumer saw it last.")
+    end_offset: int | None = Field(description="End offset of the partition, as the consumer last saw it.")
     lag_positions: int
     lag_seconds: float = Field(description="How long the oldest unread record has been waiting, at most.")
-    paused: bool = Field(description="Whether it waits for the fold.")
-    stopped: str | None = Field(description="Why it is not read, and what to do, if so.")
+    paused: bool = Field(
+        description="Whether the consumer has paused the partition, because the fold is behind (backpressure)."
+    )
+    stopped: str | None = Field(
+        description="Why the partition is not read, and what to do about it; null while it is read."
+    )
 
 
 class ConsumerView(BaseModel):
+    """Status of one consumer process, as it last reported it."""
+
     name: str
     pid: int
     written_at: Instant
-    stale: bool = Field(description="It has not told of itself for a while: it hangs, or is gone.")
-    records: int = Field(description="Records appended since it was started.")
+    stale: bool = Field(description="The consumer has not reported its status for a while: it hangs, or has ended.")
+    records: int = Field(description="Records appended since the consumer was started.")
     items_rejected: int
     commands: int
     appends: int
-    appends_fenced: int = Field(description="Appends discarded, as another consumer had read on.")
-    letters_unpublished: int = Field(description="Dead letters that the broker did not take; the log has them all.")
-    fold_lag_seconds: float = Field(description="Age of its oldest append that is not folded.")
-    trouble: str | None = Field(description="What it tries to get over, if anything.")
+    appends_fenced: int = Field(description="Appends discarded because another consumer had read on (fenced).")
+    letters_unpublished: int = Field(description="Dead letters that could not be published; the log has them all.")
+    fold_lag_seconds: float = Field(description="Age of the consumer's oldest append that is not folded.")
+    trouble: str | None = Field(description="The problem that the consumer is retrying; null when there is none.")
     partitions: list[PartitionStatusView]
 
 
 class StatusView(Readiness):
+    """The response of GET /v1/operations/status."""
+
     counts: OutcomeCountsView
     sources: list[SourceStatus]
-    records_lost: int = Field(description="Kafka records that the broker dropped before they were read.")
+    records_lost: int = Field(description="Kafka records that the broker deleted before they were read.")
     commands_refused: int = Field(description="Commands from Kafka that broke a rule.")
     consumers: list[ConsumerView] = Field(description="Consumer processes of this data folder, by name.")
-    tenants: list[str] = Field(description="tenant/environment")
+    tenants: list[str] = Field(description="Tenants and their environments, as tenant/environment.")
     log_bytes: int = Field(description="Bytes of the event log on disk.")
-    store_bytes: int = Field(description="Bytes of read store and identity index on disk.")
+    store_bytes: int = Field(description="Bytes of the read store and the identity index on disk.")

@@ -1,4 +1,4 @@
-"""Bodies and answers about prices."""
+"""Request bodies and responses of prices."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.native.models.field_types import (
     DecimalText,
-    Given,
     Instant,
     InstantGiven,
     NumberGiven,
     PageQuery,
-    PositionOnly,
+    PositionedView,
+    RequestBody,
 )
 
 _UNIT = "USD per million tokens"
 
 
-class UnitPricesGiven(Given):
+class UnitPricesGiven(RequestBody):
     """USD per million tokens; `request`: USD per request. A part without a price costs what its whole costs."""
 
     input: NumberGiven = Field(description=_UNIT)
@@ -30,15 +30,17 @@ class UnitPricesGiven(Given):
     request: NumberGiven = Field(None, description="USD per request")
 
 
-class PriceTierGiven(Given):
+class PriceTierGiven(RequestBody):
+    """Prices for requests with many input tokens."""
+
     input_tokens_above: int = Field(
-        ge=0, description="From more input tokens than this on, all tokens cost these prices."
+        ge=0, description="The prices hold for all tokens of a request that has more input tokens than this."
     )
     unit_prices: UnitPricesGiven
 
 
-class PriceGiven(Given):
-    """The tenant's own price of a model; it goes before the list price."""
+class PriceGiven(RequestBody):
+    """The body of POST /v1/prices: the tenant's own price of a model. It takes precedence over the list price."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -51,11 +53,13 @@ class PriceGiven(Given):
         }
     )
 
-    provider: str = Field("", description="As events name it; empty for usage that names none.")
+    provider: str = Field("", description="Provider as events name it; empty for events that name none.")
     model: str
     unit_prices: UnitPricesGiven
     tiers: list[PriceTierGiven] = Field(default_factory=list)
-    effective_from: InstantGiven = Field(None, description="Event time it is valid from; null: since ever.")
+    effective_from: InstantGiven = Field(
+        None, description="Event time from which the price holds. Null: without a start."
+    )
 
 
 class UnitPricesView(BaseModel):
@@ -70,39 +74,49 @@ class UnitPricesView(BaseModel):
 
 
 class PriceTierView(BaseModel):
+    """Prices for requests with many input tokens."""
+
     input_tokens_above: int
     unit_prices: UnitPricesView
 
 
 class PriceVersionView(BaseModel):
+    """Unit prices and tiers from one event time on."""
+
     effective_from: Instant | None
     unit_prices: UnitPricesView
     tiers: list[PriceTierView]
 
 
 class PriceView(BaseModel):
+    """A list price, or a tenant's own price, of one model."""
+
     position: int = Field(description="Log position of this price.")
     origin: Literal["own", "list"]
     provider: str
     model: str
     versions: list[PriceVersionView]
-    library: str | None = Field(description="What resolved a list price.")
+    library: str | None = Field(description="Version of the price library that a list price came from.")
     recorded_at: Instant
     actor: str
 
 
 class PriceQuery(PageQuery):
+    """Query parameters of GET /v1/prices."""
+
     provider: str | None = Field(None, max_length=256)
     model: str | None = Field(None, max_length=256)
 
 
-class PricePage(PositionOnly):
+class PricePage(PositionedView):
+    """One page of prices."""
+
     data: list[PriceView]
     next_cursor: str | None
 
 
 class EventDetail(BaseModel):
-    """Why an event costs what it costs: the unit prices that made it."""
+    """The price of an event: the unit prices that made its cost."""
 
     price: PriceView | None
-    unit_prices: UnitPricesView | None = Field(description="Those of the version and tier that applied.")
+    unit_prices: UnitPricesView | None = Field(description="Unit prices of the version and tier that applied.")

@@ -1,4 +1,4 @@
-"""What was used: sums over windows, periods and limits."""
+"""Queries and responses about usage, budget state and access."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from api.native.models.field_types import AsOf, DecimalText, Instant, PositionOnly, Reading
+from api.native.models.field_types import AsOfQuery, DecimalText, Instant, PositionedView, ReadQuery
 
 Window = Literal["minute", "hour", "day", "month"]
 PERIODS_SHOWN_DEFAULT = 6
@@ -14,55 +14,70 @@ PERIODS_SHOWN_MAX = 120
 
 
 class Measures(BaseModel):
+    """Sums of usage and cost."""
+
     requests: int
-    input_tokens: int = Field(description="Cached ones included.")
+    input_tokens: int = Field(description="Includes cached input tokens.")
     cached_input_tokens: int
     cache_write_tokens: int
-    output_tokens: int = Field(description="Reasoning included.")
+    output_tokens: int = Field(description="Includes reasoning tokens.")
     reasoning_tokens: int
-    total_tokens: int = Field(description="input + output")
+    total_tokens: int = Field(description="Input plus output tokens.")
     cost_usd: DecimalText = Field(description="USD before markup.")
-    reported_cost_usd: DecimalText = Field(description="USD with the markup that was valid at each event's time.")
-    cost_unknown_events: int = Field(description="Events whose model has no price yet; their cost is not in the sums.")
+    reported_cost_usd: DecimalText = Field(description="USD including the markup in effect at each event's time.")
+    cost_unknown_events: int = Field(
+        description="Events without a known cost, as their model has no price yet; they are not in the sums of cost."
+    )
 
 
-class UsageQuery(AsOf):
+class UsageQuery(AsOfQuery):
+    """Query parameters of GET /v1/customers/{customer_id}/usage."""
+
     from_: str | None = Field(
-        None, alias="from", description="Inclusive; RFC 3339 or a day. Default: begin of the current usage period."
+        None, alias="from", description="Inclusive; RFC 3339 or a day. Default: start of the current usage period."
     )
     to: str | None = Field(None, description="Exclusive; RFC 3339 or a day. Default: now.")
-    window: Window | None = Field(None, description="Cut the time into these; default: one for all of it.")
+    window: Window | None = Field(None, description="Length of the windows. Default: one window for the whole time.")
     timezone: str | None = Field(
-        None, max_length=100, description="IANA time zone of windows and days. Default: the customer's."
+        None, max_length=100, description="IANA time zone of windows and days. Default: that of the customer."
     )
     group_by: str | None = Field(
         None,
         max_length=4_000,
-        description="By comma: customer, type, provider, model, status, source, subscription, tag, property:<path>.",
+        description="Comma-separated names: customer, type, provider, model, status, source, subscription, tag, "
+        "property:<path>.",
         examples=["model,status"],
     )
-    meter: str | None = Field(None, max_length=255, description="Code of a meter; default: all built-in measures.")
+    meter: str | None = Field(None, max_length=255, description="Code of a meter. Default: all built-in measures.")
 
 
 class AllUsageQuery(UsageQuery):
+    """Query parameters of GET /v1/usage."""
+
     customer: str | None = Field(None, max_length=1_000, description="Only this customer.")
 
 
 class UsageRow(BaseModel):
+    """One group in one window."""
+
     window_start: Instant
     window_end: Instant
     group: dict[str, str | None]
 
 
 class MeasuredRow(Measures, UsageRow):
-    """One group in one window."""
+    """The built-in measures of one group in one window."""
 
 
 class MeteredRow(UsageRow):
-    value: DecimalText | None = Field(description="Null when no event holds a valid value.")
+    """The value of a meter for one group in one window."""
+
+    value: DecimalText | None = Field(description="Null when no event has a valid value.")
 
 
-class UsageView(PositionOnly):
+class UsageView(PositionedView):
+    """A usage report."""
+
     customer: str | None = None
     meter: str | None = None
     from_: Instant = Field(serialization_alias="from")
@@ -71,29 +86,37 @@ class UsageView(PositionOnly):
     timezone: str
     group_by: list[str]
     data: list[MeasuredRow] | list[MeteredRow] = Field(
-        description="Only windows that hold events, by window, then group."
+        description="Windows that contain events, ordered by window, then group."
     )
 
 
 class PeriodView(BaseModel):
+    """A period: half-open, [start, end)."""
+
     start: Instant
     end: Instant
 
 
 class ModelName(BaseModel):
+    """A model and its provider."""
+
     provider: str | None
     model: str | None
 
 
 class ModelUsage(Measures, ModelName):
-    """What one model was used."""
+    """Usage of one model."""
 
 
-class PeriodQuery(AsOf):
+class PeriodQuery(AsOfQuery):
+    """Query parameters of a read that is about a customer's periods."""
+
     period: str | None = Field(None, max_length=1_100, description="`usage` (default) or `budget`.")
 
 
-class CurrentUsageView(PositionOnly):
+class CurrentUsageView(PositionedView):
+    """Usage of a customer in the open period."""
+
     customer: str
     period: PeriodView
     usage: Measures
@@ -101,39 +124,49 @@ class CurrentUsageView(PositionOnly):
 
 
 class PastUsageQuery(PeriodQuery):
+    """Query parameters of GET /v1/customers/{customer_id}/past-usage."""
+
     periods: int = Field(
-        PERIODS_SHOWN_DEFAULT, ge=1, le=PERIODS_SHOWN_MAX, description="How many closed periods at most."
+        PERIODS_SHOWN_DEFAULT, ge=1, le=PERIODS_SHOWN_MAX, description="Number of past periods, at most."
     )
 
 
 class PastPeriod(PeriodView):
+    """Usage in a period that has ended."""
+
     closed: bool = Field(description="Whether the closing grace is over.")
-    at_closing: Measures | None = Field(description="As known when the period closed; null before that.")
+    at_closing: Measures | None = Field(description="As known when the period closed; null until then.")
     now: Measures
-    difference: Measures | None = Field(description="now - at_closing: what came or changed after closing.")
+    difference: Measures | None = Field(description="`now` minus `at_closing`: what arrived or changed after closing.")
 
 
-class PastUsageView(PositionOnly):
+class PastUsageView(PositionedView):
+    """Usage of a customer in past periods."""
+
     customer: str
     periods: list[PastPeriod] = Field(description="Newest first.")
 
 
 class BudgetPeriod(PeriodView):
+    """The open period of a budget."""
+
     duration: str | None
     alignment: str
 
 
 class ModelLimitView(BaseModel):
+    """A limit for one model and what is spent of it."""
+
     model: str
     limit_usd: DecimalText
     spent_usd: DecimalText
     remaining_usd: DecimalText
-    duration: str | None = Field(description="Null: the budget's period.")
+    duration: str | None = Field(description="Length of the limit's own period; null for the period of the budget.")
     resets_at: Instant | None
 
 
-class BudgetStateView(PositionOnly):
-    """Limits and what is spent of them, in reported cost (markup included)."""
+class BudgetStateView(PositionedView):
+    """The limits in effect and what is spent of them, in reported cost (markup included)."""
 
     customer: str
     budget_id: str | None
@@ -154,29 +187,35 @@ class BudgetStateView(PositionOnly):
     resets_at: Instant | None
 
 
-class AccessQuery(Reading):
-    model: str | None = Field(None, max_length=256, description="The model that is about to be used.")
+class AccessQuery(ReadQuery):
+    """Query parameters of GET /v1/customers/{customer_id}/access."""
+
+    model: str | None = Field(None, max_length=256, description="The model that the customer is about to use.")
     as_: str | None = Field(
         None,
         alias="as",
         max_length=50,
-        description="Who asks: `native` or `litellm`, whose clients get their own shape of a refusal.",
+        description="Dialect of the response: `native` or `litellm`, which answers a refusal as LiteLLM does.",
     )
 
 
 class LimitView(BaseModel):
+    """A limit and what is spent of it."""
+
     name: str = Field(description="period, total, soft or model:<model>")
     limit: DecimalText = Field(description="USD")
     spent: DecimalText = Field(description="USD, markup included.")
-    remaining: DecimalText = Field(description="USD, never below 0.")
+    remaining: DecimalText = Field(description="USD, never negative.")
     resets_at: Instant | None
 
 
-class AccessView(PositionOnly):
+class AccessView(PositionedView):
+    """Whether a customer may make further requests."""
+
     customer: str
     allowed: bool
     reason: str = Field(description="ok, new_customer, blocked, period_limit, total_limit or model_limit")
     limits: list[LimitView]
-    requests_per_minute: int | None = Field(description="Stored; told to whoever enforces it.")
-    tokens_per_minute: int | None = Field(description="The same.")
-    parallel_requests_max: int | None = Field(description="The same.")
+    requests_per_minute: int | None = Field(description="Stored and shown, not enforced: the caller enforces it.")
+    tokens_per_minute: int | None = Field(description="Stored and shown, not enforced.")
+    parallel_requests_max: int | None = Field(description="Stored and shown, not enforced.")

@@ -1,4 +1,4 @@
-"""Shared budgets (tiers)."""
+"""Routes of shared budgets (tiers)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.http.authentication import Administrator, Reader
-from api.http.bodies import MERGE_PATCH, body_of, described
+from api.http.bodies import MERGE_PATCH, body_of, body_openapi
 from api.http.paging import cursor_values, page, rows_to_read
 from api.http.problems import found_or_404
-from api.http.reading import FOLDED
+from api.http.reading import WAIT_FOR_MIN_POSITION
 from api.http.state import StateOf
-from api.http.writing import ACCEPTED, ReasonGiven, named_as, provenance_of, written
+from api.http.writing import ACCEPTED, ReasonGiven, answer_command, provenance_of, renaming_fields
 from api.native.models.budgets import BudgetGiven, BudgetPage, BudgetPatch, BudgetView
-from api.native.models.field_types import PageQuery, Reading
+from api.native.models.field_types import PageQuery, ReadQuery
 from api.native.request_fields import shown_tier_field, tier_changes, without_nulls
 from api.native.views.budgets import budget_view
 from consumers.commands.handler import CommandResult
@@ -28,9 +28,11 @@ _LIST: Final = "budgets"
 _ONE: Final = "/v1/budgets/{budget_id:segment}"
 
 
-@router.get("/v1/budgets", response_model=BudgetPage, dependencies=[FOLDED])
+@router.get(
+    "/v1/budgets", response_model=BudgetPage, dependencies=[WAIT_FOR_MIN_POSITION], summary="List shared budgets"
+)
 def list_budgets(state: StateOf, key: Reader, query: Annotated[PageQuery, FromQuery()]) -> BudgetPage:
-    """Shared budgets by id."""
+    """Shared budgets, ordered by id."""
     after, now = cursor_values(_LIST, query.cursor, str), state.engine.now()
     with state.engine.reads.snapshot() as snapshot:
         ids = snapshot.budget_ids(key.scope, after, rows_to_read(query.limit))
@@ -44,7 +46,12 @@ def list_budgets(state: StateOf, key: Reader, query: Annotated[PageQuery, FromQu
 
 
 @router.post(
-    "/v1/budgets", response_model=BudgetView, status_code=201, responses=ACCEPTED, openapi_extra=described(BudgetGiven)
+    "/v1/budgets",
+    response_model=BudgetView,
+    status_code=201,
+    responses=ACCEPTED,
+    openapi_extra=body_openapi(BudgetGiven),
+    summary="Create a shared budget",
 )
 async def create_budget(
     request: Request,
@@ -53,21 +60,21 @@ async def create_budget(
     given: Annotated[BudgetGiven, Depends(body_of(BudgetGiven))],
     reason: ReasonGiven,
 ) -> Response:
-    """Make a tier that customers can name by id."""
+    """Make a shared budget (tier) that customers can refer to by id. 409 when the id is in use."""
     changes = without_nulls(tier_changes(given, frozenset({"id"})))
 
     def create() -> CommandResult[SharedBudget]:
-        with named_as(lambda field: "id" if field == "budget_id" else shown_tier_field(field)):
+        with renaming_fields(lambda field: "id" if field == "budget_id" else shown_tier_field(field)):
             return state.engine.commands.create_budget(key.scope, given.id, changes, provenance_of(key, reason))
 
-    return await written(
+    return await answer_command(
         request, state, create, lambda snapshot: budget_view(snapshot, key.scope, given.id, state.engine.now()), 201
     )
 
 
-@router.get(_ONE, response_model=BudgetView, dependencies=[FOLDED])
-def get_budget(state: StateOf, key: Reader, budget_id: str, query: Annotated[Reading, FromQuery()]) -> BudgetView:
-    """One shared budget."""
+@router.get(_ONE, response_model=BudgetView, dependencies=[WAIT_FOR_MIN_POSITION], summary="Show a shared budget")
+def get_budget(state: StateOf, key: Reader, budget_id: str, query: Annotated[ReadQuery, FromQuery()]) -> BudgetView:
+    """Show one shared budget. 404 when there is none with this id."""
     with state.engine.reads.snapshot() as snapshot:
         view: BudgetView = found_or_404(
             budget_view(snapshot, key.scope, budget_id, state.engine.now()), "budget", budget_id
@@ -75,7 +82,13 @@ def get_budget(state: StateOf, key: Reader, budget_id: str, query: Annotated[Rea
         return view
 
 
-@router.patch(_ONE, response_model=BudgetView, responses=ACCEPTED, openapi_extra=described(BudgetPatch, MERGE_PATCH))
+@router.patch(
+    _ONE,
+    response_model=BudgetView,
+    responses=ACCEPTED,
+    openapi_extra=body_openapi(BudgetPatch, MERGE_PATCH),
+    summary="Change a shared budget",
+)
 async def change_budget(
     request: Request,
     state: StateOf,
@@ -84,25 +97,26 @@ async def change_budget(
     patch: Annotated[BudgetPatch, Depends(body_of(BudgetPatch, MERGE_PATCH))],
     reason: ReasonGiven,
 ) -> Response:
-    """A merge patch: absent leaves alone, null clears. It holds for every customer that names the budget."""
+    """A merge patch: an absent member stays, null clears. It holds for every customer that refers to the budget. 404
+    when there is no such budget."""
 
     def update() -> CommandResult[SharedBudget]:
-        with named_as(shown_tier_field):
+        with renaming_fields(shown_tier_field):
             return state.engine.commands.update_budget(
                 key.scope, budget_id, tier_changes(patch), provenance_of(key, reason)
             )
 
-    return await written(
+    return await answer_command(
         request, state, update, lambda snapshot: budget_view(snapshot, key.scope, budget_id, state.engine.now())
     )
 
 
-@router.delete(_ONE, status_code=204, responses=ACCEPTED)
+@router.delete(_ONE, status_code=204, responses=ACCEPTED, summary="Delete a shared budget")
 async def delete_budget(
     request: Request, state: StateOf, key: Administrator, budget_id: str, reason: ReasonGiven
 ) -> Response:
-    """Its limits hold no longer for the customers that name it."""
-    return await written(
+    """Delete a shared budget: its limits no longer hold for the customers that refer to it. 404 when there is none."""
+    return await answer_command(
         request,
         state,
         lambda: state.engine.commands.delete_budget(key.scope, budget_id, provenance_of(key, reason)),

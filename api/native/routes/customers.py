@@ -1,4 +1,4 @@
-"""Customers: their profile and what happens to them. The same addresses exist below /v1/customer with ?customer=."""
+"""Routes of customers: profile, lifecycle, history. The same routes exist below /v1/customer with ?customer=."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.http.authentication import Administrator, Reader
-from api.http.bodies import MERGE_PATCH, body_of, described
+from api.http.bodies import MERGE_PATCH, body_of, body_openapi
 from api.http.paging import cursor_text, cursor_values
 from api.http.problems import found_or_404
-from api.http.reading import FOLDED
+from api.http.reading import WAIT_FOR_MIN_POSITION
 from api.http.state import ApiState, StateOf
-from api.http.writing import ACCEPTED, ReasonGiven, instant_given, named_as, provenance_of, written
+from api.http.writing import ACCEPTED, ReasonGiven, answer_command, optional_instant, provenance_of, renaming_fields
 from api.native.models.customers import (
     CustomerGiven,
     CustomerPage,
@@ -29,9 +29,9 @@ from api.native.models.customers import (
     HistoryPage,
     WhyGiven,
 )
-from api.native.models.field_types import PageQuery, Reading
+from api.native.models.field_types import PageQuery, ReadQuery
 from api.native.request_fields import customer_changes, shown_customer_field, without_nulls
-from api.native.views.customers import fact_document, living_customers, shown_customer
+from api.native.views.customers import customer_or_404, fact_document, living_customers
 from consumers.commands.handler import CommandResult
 from domain.customers.customer import Customer
 from domain.values.identifiers import checked_id
@@ -44,7 +44,7 @@ router = APIRouter(tags=["customers"])
 _LIST: Final = "customers"
 _HISTORY: Final = "history"
 _ONE: Final = "/v1/customers/{customer_id:segment}"
-#: What a body may hold beside fields of the customer.
+#: Members of a body that are no fields of the customer.
 _BESIDE: Final = frozenset({"id", "effective_at", "active"})
 
 #: A command about a customer that exists: (scope, id, provenance, effective_at, seen_at).
@@ -52,17 +52,19 @@ Command = Callable[..., CommandResult[Customer]]
 
 
 async def _checked(customer_id: str) -> str:
-    """An id from the path, by the rule for all ids."""
-    with named_as(lambda field: "customer"):
+    """Check an id from the path by the rule for all ids."""
+    with renaming_fields(lambda field: "customer"):
         return checked_id("customer", customer_id)
 
 
 CustomerId = Annotated[str, Depends(_checked)]
 
 
-@router.get("/v1/customers", response_model=CustomerPage, dependencies=[FOLDED])
+@router.get(
+    "/v1/customers", response_model=CustomerPage, dependencies=[WAIT_FOR_MIN_POSITION], summary="List customers"
+)
 def list_customers(state: StateOf, key: Reader, query: Annotated[CustomerQuery, FromQuery()]) -> CustomerPage:
-    """Customers that exist now, created or seen by their usage, by id."""
+    """Customers that exist now, ordered by id: those that were created, and those known by their usage."""
     after = cursor_values(_LIST, query.cursor, str)
     with state.engine.reads.snapshot() as snapshot:
         shown, behind = living_customers(snapshot, key.scope, after, query.limit, query.prefix, state.engine.now())
@@ -75,7 +77,8 @@ def list_customers(state: StateOf, key: Reader, query: Annotated[CustomerQuery, 
     response_model=CustomerView,
     status_code=201,
     responses=ACCEPTED,
-    openapi_extra=described(CustomerGiven),
+    openapi_extra=body_openapi(CustomerGiven),
+    summary="Create a customer",
 )
 async def create_customer(
     request: Request,
@@ -84,34 +87,39 @@ async def create_customer(
     given: Annotated[CustomerGiven, Depends(body_of(CustomerGiven))],
     reason: ReasonGiven,
 ) -> Response:
-    """Create a customer. One that is known by its usage is adopted with that usage; one that was created is a 409."""
-    effective_at = instant_given("effective_at", given.effective_at)
+    """Create a customer. A customer that is known by its usage only is created with that usage. 409 when the customer
+    was created before."""
+    effective_at = optional_instant("effective_at", given.effective_at)
     changes = without_nulls(customer_changes(given, _BESIDE))
 
     def create() -> CommandResult[Customer]:
-        with named_as(shown_customer_field):
+        with renaming_fields(shown_customer_field):
             return state.engine.commands.create_customer(
                 key.scope, given.id, changes, provenance_of(key, reason), effective_at
             )
 
     def show(snapshot: Snapshot) -> CustomerView:
-        # One that is created from later on is shown as it will be then.
-        return shown_customer(snapshot, key.scope, given.id, max(state.engine.now(), effective_at or EPOCH))
+        # A customer created with a future effective_at is shown as it will be then.
+        return customer_or_404(snapshot, key.scope, given.id, max(state.engine.now(), effective_at or EPOCH))
 
-    return await written(request, state, create, show, 201)
+    return await answer_command(request, state, create, show, 201)
 
 
-@router.get(_ONE, response_model=CustomerView, dependencies=[FOLDED])
+@router.get(_ONE, response_model=CustomerView, dependencies=[WAIT_FOR_MIN_POSITION], summary="Show a customer")
 def get_customer(
-    state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[Reading, FromQuery()]
+    state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[ReadQuery, FromQuery()]
 ) -> CustomerView:
-    """One customer."""
+    """Show a customer as it is now. 404 when it does not exist."""
     with state.engine.reads.snapshot() as snapshot:
-        return shown_customer(snapshot, key.scope, customer_id, state.engine.now())
+        return customer_or_404(snapshot, key.scope, customer_id, state.engine.now())
 
 
 @router.patch(
-    _ONE, response_model=CustomerView, responses=ACCEPTED, openapi_extra=described(CustomerPatch, MERGE_PATCH)
+    _ONE,
+    response_model=CustomerView,
+    responses=ACCEPTED,
+    openapi_extra=body_openapi(CustomerPatch, MERGE_PATCH),
+    summary="Change a customer",
 )
 async def change_customer(
     request: Request,
@@ -121,7 +129,8 @@ async def change_customer(
     patch: Annotated[CustomerPatch, Depends(body_of(CustomerPatch, MERGE_PATCH))],
     reason: ReasonGiven,
 ) -> Response:
-    """A merge patch (RFC 7396): absent leaves alone, null clears. `active` deactivates or reactivates."""
+    """A merge patch (RFC 7396): an absent member stays, null clears. `active` deactivates or reactivates the customer.
+    404 when the customer does not exist."""
     commands = state.engine.commands
     changes = customer_changes(patch, _BESIDE)
     steps: list[Command] = []
@@ -132,20 +141,25 @@ async def change_customer(
     return await _change(request, state, key, customer_id, steps, reason, patch.effective_at)
 
 
-@router.delete(_ONE, status_code=204, responses=ACCEPTED)
+@router.delete(_ONE, status_code=204, responses=ACCEPTED, summary="Delete a customer")
 async def delete_customer(
     request: Request, state: StateOf, key: Administrator, customer_id: CustomerId, reason: ReasonGiven
 ) -> Response:
-    """End this life. The id may live again, with zero usage; what was used stays in past reports."""
+    """End the customer's current life; its usage stays in reports. The id can be used again and starts with zero usage.
+    404 when the customer does not exist."""
     seen_at = await _seen_at(state, key, customer_id)
     command = partial(
         state.engine.commands.delete_customer, key.scope, customer_id, provenance_of(key, reason), seen_at=seen_at
     )
-    return await written(request, state, command, lambda snapshot: None, 204)
+    return await answer_command(request, state, command, lambda snapshot: None, 204)
 
 
 @router.post(
-    _ONE + "/block", response_model=CustomerView, responses=ACCEPTED, openapi_extra=described(WhyGiven, required=False)
+    _ONE + "/block",
+    summary="Block a customer",
+    response_model=CustomerView,
+    responses=ACCEPTED,
+    openapi_extra=body_openapi(WhyGiven, required=False),
 )
 async def block_customer(
     request: Request,
@@ -155,16 +169,17 @@ async def block_customer(
     given: Annotated[WhyGiven, Depends(body_of(WhyGiven, required=False))],
     reason: ReasonGiven,
 ) -> Response:
-    """Refuse it access. Its usage is counted all the same."""
+    """Block a customer: access is refused. Its usage is still counted. 404 when the customer does not exist."""
     steps: list[Command] = [state.engine.commands.block_customer]
     return await _change(request, state, key, customer_id, steps, given.reason or reason, given.effective_at)
 
 
 @router.post(
     _ONE + "/unblock",
+    summary="Unblock a customer",
     response_model=CustomerView,
     responses=ACCEPTED,
-    openapi_extra=described(WhyGiven, required=False),
+    openapi_extra=body_openapi(WhyGiven, required=False),
 )
 async def unblock_customer(
     request: Request,
@@ -174,16 +189,22 @@ async def unblock_customer(
     given: Annotated[WhyGiven, Depends(body_of(WhyGiven, required=False))],
     reason: ReasonGiven,
 ) -> Response:
-    """Take a block back."""
+    """Remove the block of a customer. 404 when the customer does not exist."""
     steps: list[Command] = [state.engine.commands.unblock_customer]
     return await _change(request, state, key, customer_id, steps, given.reason or reason, given.effective_at)
 
 
-@router.get(_ONE + "/history", response_model=HistoryPage, dependencies=[FOLDED])
+@router.get(
+    _ONE + "/history",
+    response_model=HistoryPage,
+    dependencies=[WAIT_FOR_MIN_POSITION],
+    summary="Show the history of a customer",
+)
 def get_history(
     state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[PageQuery, FromQuery()]
 ) -> HistoryPage:
-    """Everything that happened to it, in the order in which it counts; its first sighting is a derived entry."""
+    """All changes of a customer, in the order in which they take effect. Its first usage is a derived entry. 404 when
+    the customer was never known."""
     start = cursor_values(_HISTORY, query.cursor, int) or 0
     with state.engine.reads.snapshot() as snapshot:
         record = found_or_404(snapshot.customer(key.scope, customer_id), "customer", customer_id)
@@ -207,13 +228,13 @@ async def _change(
     reason: str | None,
     effective_at: str | None,
 ) -> Response:
-    """Carry out commands one after the other, and show the customer after the last."""
-    at = instant_given("effective_at", effective_at)
+    """Carry out commands in turn, and show the customer after the last one."""
+    at = optional_instant("effective_at", effective_at)
     seen_at = await _seen_at(state, key, customer_id)
 
     def carry_out() -> CommandResult[Any]:
         results = []
-        with named_as(shown_customer_field):
+        with renaming_fields(shown_customer_field):
             for step in steps:
                 results.append(
                     step(
@@ -228,13 +249,13 @@ async def _change(
         return CommandResult(max(positions, default=None), results[-1].state)
 
     def show(snapshot: Snapshot) -> CustomerView:
-        return shown_customer(snapshot, key.scope, customer_id, state.engine.now())
+        return customer_or_404(snapshot, key.scope, customer_id, state.engine.now())
 
-    return await written(request, state, carry_out, show)
+    return await answer_command(request, state, carry_out, show)
 
 
 async def _seen_at(state: ApiState, key: ApiKeyRecord, customer_id: str) -> datetime | None:
-    """When usage of the customer was last seen: by it a command adopts one that nobody created."""
+    """The time of the customer's last usage. With it, a command accepts a customer that was never created."""
     return await to_thread.run_sync(_last_usage, state, key, customer_id)
 
 

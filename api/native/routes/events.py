@@ -1,4 +1,4 @@
-"""The request log: events that count, one event explained, what was refused, and voids."""
+"""Routes of usage events: list, explain one, list what was not counted, void and unvoid."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.http.authentication import Administrator, Reader
-from api.http.bodies import body_of, described
+from api.http.bodies import body_of, body_openapi
 from api.http.paging import cursor_text, cursor_values, page, rows_to_read
 from api.http.problems import found_or_404
-from api.http.reading import FOLDED, repaired
+from api.http.reading import WAIT_FOR_MIN_POSITION, restore_plus
 from api.http.state import ApiState, StateOf
-from api.http.writing import ACCEPTED, ReasonGiven, instant_given, provenance_of, written
+from api.http.writing import ACCEPTED, ReasonGiven, answer_command, optional_instant, provenance_of
 from api.native.models.event_explanation import ExplainedView
 from api.native.models.events import (
     CorrectionResult,
@@ -49,24 +49,24 @@ router = APIRouter(tags=["events"])
 _LIST: Final = "events"
 _REFUSED: Final = "rejected"
 Command = Callable[[], CommandResult[Correction]]
-#: How many pages of the store one page of the answer may read past events that are not asked for.
+#: How many pages of the store may be read to fill one page of the answer, past events that do not match.
 SCANNED_ROUNDS_MAX: Final = 10
 
 
 class EventCursor(msgspec.Struct, frozen=True, array_like=True):
-    """Behind which event a page begins."""
+    """The event after which a page begins."""
 
     time: Annotated[datetime, msgspec.Meta(tz=True)]
     locator: int
 
 
-def _place(after: EventCursor | None) -> tuple[datetime, int] | None:
+def _position_after(after: EventCursor | None) -> tuple[datetime, int] | None:
     return None if after is None else (after.time, after.locator)
 
 
-@router.get("/v1/events", response_model=EventPage, dependencies=[FOLDED])
+@router.get("/v1/events", response_model=EventPage, dependencies=[WAIT_FOR_MIN_POSITION], summary="List usage events")
 def list_events(state: StateOf, key: Reader, query: Annotated[EventQuery, FromQuery()]) -> EventPage:
-    """Counted events, newest first by event time. With `unmatched`, a page may be short and still have a next one."""
+    """Counted events, newest first by event time. With `unmatched`, a page may be short and still have a next page."""
     after = cursor_values(_LIST, query.cursor, EventCursor)
     where = EventFilter(
         customer_id=query.customer,
@@ -81,7 +81,7 @@ def list_events(state: StateOf, key: Reader, query: Annotated[EventQuery, FromQu
     with state.engine.reads.snapshot() as snapshot:
         types = metered_types(snapshot, key.scope, state.engine.now())
         if query.unmatched is None:
-            rows = snapshot.events(key.scope, where, _place(after), rows_to_read(query.limit))
+            rows = snapshot.events(key.scope, where, _position_after(after), rows_to_read(query.limit))
             shown, next_cursor = page(rows, query.limit, _LIST, _behind)
         else:
             shown, next_cursor = _scanned(snapshot, key.scope, where, after, query, types)
@@ -94,7 +94,7 @@ def _behind(row: UsageEventRow) -> EventCursor:
 
 
 def _instant(field: str, text: str | None) -> datetime | None:
-    return None if text is None else instant_given(field, repaired(text))
+    return None if text is None else optional_instant(field, restore_plus(text))
 
 
 def _scanned(
@@ -105,10 +105,10 @@ def _scanned(
     query: EventQuery,
     types: frozenset[str],
 ) -> tuple[list[UsageEventRow], str | None]:
-    """Events that are (or are not) unmatched, found among all."""
+    """One page of the events that are (or are not) unmatched, by scanning all, and the cursor of the next page."""
     found: list[UsageEventRow] = []
     for _ in range(SCANNED_ROUNDS_MAX):
-        rows = snapshot.events(scope, where, _place(after), PAGE_ROWS_MAX)
+        rows = snapshot.events(scope, where, _position_after(after), PAGE_ROWS_MAX)
         for row in rows:
             if len(found) == query.limit:
                 return found, cursor_text(_LIST, after)
@@ -121,7 +121,7 @@ def _scanned(
 
 
 def metered_types(snapshot: Snapshot, scope: Scope, now: datetime) -> frozenset[str]:
-    """The event types that a tenant's own meters read."""
+    """The event types that a tenant's own meters measure."""
     types: set[str] = set()
     after: str | None = None
     while codes := snapshot.meter_codes(scope, after, PAGE_ROWS_MAX):
@@ -131,18 +131,29 @@ def metered_types(snapshot: Snapshot, scope: Scope, now: datetime) -> frozenset[
     return frozenset(types)
 
 
-@router.get("/v1/events/one", response_model=ExplainedView, dependencies=[FOLDED])
+@router.get(
+    "/v1/events/one",
+    response_model=ExplainedView,
+    dependencies=[WAIT_FOR_MIN_POSITION],
+    summary="Explain a usage event",
+)
 def get_event(state: StateOf, key: Reader, query: Annotated[IdentityQuery, FromQuery()]) -> ExplainedView:
-    """One event: how it ended, what it cost and which unit prices made it, and which totals it is in."""
+    """Explain one event: its outcome, its cost with the unit prices that made it, and the totals it is in. 404 when no
+    event with this identity was received."""
     now = state.engine.now()
     with state.engine.reads.snapshot() as snapshot:
         found = found_or_404(explain_event(snapshot, key.scope, query.source, query.id, now), "event", query.id)
         return explained_document(query.source, query.id, found, metered_types(snapshot, key.scope, now))
 
 
-@router.get("/v1/rejected", response_model=RefusedPage, dependencies=[FOLDED])
+@router.get(
+    "/v1/rejected",
+    response_model=RefusedPage,
+    dependencies=[WAIT_FOR_MIN_POSITION],
+    summary="List events that were not counted",
+)
 def list_rejected(state: StateOf, key: Reader, query: Annotated[RejectedQuery, FromQuery()]) -> RefusedPage:
-    """What was rejected and why, newest first; with `outcome`, conflicts or duplicates instead."""
+    """Rejected events with the reason, newest first. With `outcome`: conflicts or duplicates instead."""
     after = cursor_values(_REFUSED, query.cursor, int)
     with state.engine.reads.snapshot() as snapshot:
         rows = snapshot.outcomes(key.scope, (query.outcome,), after, rows_to_read(query.limit), query.reason)
@@ -152,7 +163,11 @@ def list_rejected(state: StateOf, key: Reader, query: Annotated[RejectedQuery, F
 
 
 @router.post(
-    "/v1/events/void", response_model=CorrectionResult, responses=ACCEPTED, openapi_extra=described(IdentityGiven)
+    "/v1/events/void",
+    summary="Void a usage event",
+    response_model=CorrectionResult,
+    responses=ACCEPTED,
+    openapi_extra=body_openapi(IdentityGiven),
 )
 async def void_event(
     request: Request,
@@ -161,7 +176,8 @@ async def void_event(
     given: Annotated[IdentityGiven, Depends(body_of(IdentityGiven))],
     reason: ReasonGiven,
 ) -> Response:
-    """Let an event count for nothing, be it there or still to come. Its identity stays taken."""
+    """Void an event, whether it has arrived or not: it counts in no total. Its identity stays in use: the event
+    cannot be ingested again."""
     provenance = provenance_of(key, given.reason or reason)
     return await _corrected(
         request,
@@ -173,7 +189,11 @@ async def void_event(
 
 
 @router.post(
-    "/v1/events/unvoid", response_model=CorrectionResult, responses=ACCEPTED, openapi_extra=described(IdentityGiven)
+    "/v1/events/unvoid",
+    summary="Unvoid a usage event",
+    response_model=CorrectionResult,
+    responses=ACCEPTED,
+    openapi_extra=body_openapi(IdentityGiven),
 )
 async def restore_event(
     request: Request,
@@ -182,7 +202,7 @@ async def restore_event(
     given: Annotated[IdentityGiven, Depends(body_of(IdentityGiven))],
     reason: ReasonGiven,
 ) -> Response:
-    """Take a void back: the event counts again."""
+    """Remove the void of an event: it counts again."""
     provenance = provenance_of(key, given.reason or reason)
     return await _corrected(
         request,
@@ -206,4 +226,4 @@ async def _corrected(
             corrections=corrections,
         )
 
-    return await written(request, state, command, show)
+    return await answer_command(request, state, command, show)

@@ -1,4 +1,4 @@
-"""Is it alive, and does the fold keep up? For load balancers: no key."""
+"""GET /healthz and /readyz: liveness and readiness for load balancers, without a key."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from consumers.engine import FoldProgress
 router = APIRouter(tags=["health"])
 
 
-@router.api_route("/healthz", methods=["GET"], response_model=Alive)
+@router.api_route("/healthz", methods=["GET"], response_model=Alive, summary="Check liveness")
 async def alive() -> Alive:
-    """The process answers."""
+    """Answer 200 while the process runs. Needs no key."""
     return Alive()
 
 
@@ -23,16 +23,18 @@ async def alive() -> Alive:
     "/readyz",
     methods=["GET"],
     response_model=Readiness,
+    summary="Check readiness",
     responses={503: {"model": Readiness, "description": "Not ready."}},
 )
 def ready(engine: EngineOf) -> Response:
-    """How far the fold is behind the log. 503 while it stands still."""
+    """Show how far the fold is behind the log; 503 while the fold has stopped. Needs no key."""
     view = readiness(engine.progress())
     headers = {} if view.ready else {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return Response(view.model_dump_json(), 200 if view.ready else 503, headers, "application/json")
 
 
 def readiness(progress: FoldProgress) -> Readiness:
+    """Convert the progress of the fold to its response."""
     return Readiness(
         ready=progress.failure is None,
         position=progress.position,

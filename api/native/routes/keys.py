@@ -1,4 +1,4 @@
-"""API keys: issued with a secret that is shown once, listed by prefix and last use, revoked for ever."""
+"""Routes of API keys: issue (the secret is shown once), list by prefix and last use, revoke."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.http.authentication import Administrator, is_operator
-from api.http.bodies import body_of, described
+from api.http.bodies import body_of, body_openapi
 from api.http.paging import cursor_text, cursor_values
 from api.http.problems import Problem
-from api.http.reading import FOLDED
+from api.http.reading import WAIT_FOR_MIN_POSITION
 from api.http.state import StateOf
-from api.http.writing import ACCEPTED, POSITION_HEADER, ReasonGiven, provenance_of, written
+from api.http.writing import ACCEPTED, POSITION_HEADER, ReasonGiven, answer_command, provenance_of
 from api.native.models.keys import IssuedKeyView, KeyGiven, KeyPage, KeyQuery, KeyView
 from consumers.engine import Engine
 from domain.scope import Scope, scope_of
@@ -26,9 +26,10 @@ router = APIRouter(tags=["keys"])
 _LIST: Final = "keys"
 
 
-@router.get("/v1/keys", response_model=KeyPage, dependencies=[FOLDED])
+@router.get("/v1/keys", response_model=KeyPage, dependencies=[WAIT_FOR_MIN_POSITION], summary="List API keys")
 def list_keys(state: StateOf, key: Administrator, query: Annotated[KeyQuery, FromQuery()]) -> KeyPage:
-    """The keys of this tenant and environment by id: prefix and last use, never the secret."""
+    """Keys of the tenant and environment of the key used, ordered by id: prefix and last use, never the secret.
+    Revoked keys are left out unless `revoked` is true."""
     after = cursor_values(_LIST, query.cursor, str) or ""
     with state.engine.reads.snapshot() as snapshot:
         position = snapshot.point().position
@@ -42,14 +43,21 @@ def list_keys(state: StateOf, key: Administrator, query: Annotated[KeyQuery, Fro
     )
 
 
-@router.post("/v1/keys", response_model=IssuedKeyView, status_code=201, openapi_extra=described(KeyGiven))
+@router.post(
+    "/v1/keys",
+    response_model=IssuedKeyView,
+    status_code=201,
+    openapi_extra=body_openapi(KeyGiven),
+    summary="Issue an API key",
+)
 async def issue_key(
     state: StateOf,
     key: Administrator,
     given: Annotated[KeyGiven, Depends(body_of(KeyGiven))],
     reason: ReasonGiven,
 ) -> Response:
-    """A new key. Its secret is in this answer and nowhere else: so this is answered 201 even where the fold lags."""
+    """Make a new key. Its secret is only in this answer, which is 201 even when the key is not folded in time. A key of
+    another tenant or environment needs an admin key of default/prod (else 403)."""
     scope = _scope_for(key, given)
     issued = await to_thread.run_sync(
         lambda: state.engine.commands.issue_key(scope, given.scopes, provenance_of(key, reason), given.name)
@@ -70,12 +78,12 @@ async def issue_key(
     return Response(view.model_dump_json(), 201, headers, "application/json")
 
 
-@router.delete("/v1/keys/{key_id:segment}", status_code=204, responses=ACCEPTED)
+@router.delete("/v1/keys/{key_id:segment}", status_code=204, responses=ACCEPTED, summary="Revoke an API key")
 async def revoke_key(
     request: Request, state: StateOf, key: Administrator, key_id: str, reason: ReasonGiven
 ) -> Response:
-    """Refuse the key from now on, for ever."""
-    return await written(
+    """Revoke the key for good: every later request with it is answered 401."""
+    return await answer_command(
         request,
         state,
         lambda: state.engine.commands.revoke_key(key.scope, key_id, provenance_of(key, reason)),
@@ -85,14 +93,15 @@ async def revoke_key(
 
 
 def _scope_for(key: ApiKeyRecord, given: KeyGiven) -> Scope:
-    """Another tenant or environment is for the operator."""
+    """The scope of the new key. Only an operator may issue keys of another tenant or environment."""
     scope = scope_of(given.tenant or key.scope.tenant, given.environment or key.scope.environment)
     if scope != key.scope and not is_operator(key):
-        raise Problem("forbidden", "keys of another tenant or environment need an admin key of default/prod")
+        raise Problem("forbidden", "issuing a key of another tenant or environment needs an admin key of default/prod")
     return scope
 
 
 def key_view(engine: Engine, key: ApiKeyRecord) -> KeyView:
+    """Convert an API key to its response, without the secret."""
     return KeyView(
         id=key.key_id,
         prefix=key.prefix,

@@ -1,4 +1,4 @@
-"""Meters: the built-in ones and a tenant's own."""
+"""Routes of meters: the built-in ones, and a tenant's own."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.http.authentication import Administrator, Reader
-from api.http.bodies import MERGE_PATCH, body_of, described
+from api.http.bodies import MERGE_PATCH, body_of, body_openapi
 from api.http.paging import cursor_text, cursor_values, rows_to_read
 from api.http.problems import Problem, found_or_404
-from api.http.reading import FOLDED
+from api.http.reading import WAIT_FOR_MIN_POSITION
 from api.http.state import StateOf
-from api.http.writing import ACCEPTED, ReasonGiven, provenance_of, written
-from api.native.models.field_types import PageQuery, Reading
+from api.http.writing import ACCEPTED, ReasonGiven, answer_command, provenance_of
+from api.native.models.field_types import PageQuery, ReadQuery
 from api.native.models.meters import MeterGiven, MeterPage, MeterPatch, MeterView
 from api.native.request_fields import without_nulls
 from api.native.views.meters import meter_of
@@ -27,9 +27,9 @@ _LIST: Final = "meters"
 _ONE: Final = "/v1/meters/{code:segment}"
 
 
-@router.get("/v1/meters", response_model=MeterPage, dependencies=[FOLDED])
+@router.get("/v1/meters", response_model=MeterPage, dependencies=[WAIT_FOR_MIN_POSITION], summary="List meters")
 def list_meters(state: StateOf, key: Reader, query: Annotated[PageQuery, FromQuery()]) -> MeterPage:
-    """The built-in meters and the tenant's own, by code."""
+    """Built-in meters and the tenant's own, ordered by code."""
     after, now = cursor_values(_LIST, query.cursor, str), state.engine.now()
     with state.engine.reads.snapshot() as snapshot:
         own = snapshot.meter_codes(key.scope, after, rows_to_read(query.limit))
@@ -43,7 +43,12 @@ def list_meters(state: StateOf, key: Reader, query: Annotated[PageQuery, FromQue
 
 
 @router.post(
-    "/v1/meters", response_model=MeterView, status_code=201, responses=ACCEPTED, openapi_extra=described(MeterGiven)
+    "/v1/meters",
+    response_model=MeterView,
+    status_code=201,
+    responses=ACCEPTED,
+    openapi_extra=body_openapi(MeterGiven),
+    summary="Create a meter",
 )
 async def create_meter(
     request: Request,
@@ -52,9 +57,9 @@ async def create_meter(
     given: Annotated[MeterGiven, Depends(body_of(MeterGiven))],
     reason: ReasonGiven,
 ) -> Response:
-    """Measure events of one type; events that came before are measured too."""
+    """Make a meter that measures events of one type, those already recorded too. 409 when the code is in use."""
     fields = without_nulls(given.model_dump(exclude_unset=True, exclude={"code"}))
-    return await written(
+    return await answer_command(
         request,
         state,
         lambda: state.engine.commands.create_meter(key.scope, given.code, fields, provenance_of(key, reason)),
@@ -63,15 +68,21 @@ async def create_meter(
     )
 
 
-@router.get(_ONE, response_model=MeterView, dependencies=[FOLDED])
-def get_meter(state: StateOf, key: Reader, code: str, query: Annotated[Reading, FromQuery()]) -> MeterView:
-    """One meter."""
+@router.get(_ONE, response_model=MeterView, dependencies=[WAIT_FOR_MIN_POSITION], summary="Show a meter")
+def get_meter(state: StateOf, key: Reader, code: str, query: Annotated[ReadQuery, FromQuery()]) -> MeterView:
+    """Show one built-in or custom meter. 404 when there is none with this code."""
     with state.engine.reads.snapshot() as snapshot:
         view: MeterView = found_or_404(meter_of(snapshot, key.scope, code, state.engine.now()), "meter", code)
         return view
 
 
-@router.patch(_ONE, response_model=MeterView, responses=ACCEPTED, openapi_extra=described(MeterPatch, MERGE_PATCH))
+@router.patch(
+    _ONE,
+    response_model=MeterView,
+    responses=ACCEPTED,
+    openapi_extra=body_openapi(MeterPatch, MERGE_PATCH),
+    summary="Change a meter",
+)
 async def change_meter(
     request: Request,
     state: StateOf,
@@ -80,10 +91,11 @@ async def change_meter(
     patch: Annotated[MeterPatch, Depends(body_of(MeterPatch, MERGE_PATCH))],
     reason: ReasonGiven,
 ) -> Response:
-    """A merge patch of name, description and groups; what it measures cannot change."""
+    """A merge patch of name, description and groups: an absent member stays, null clears. What the meter measures
+    cannot be changed. 404 when there is no such meter, 409 for a built-in one."""
     _refuse_built_in(code)
     changes = patch.model_dump(exclude_unset=True)
-    return await written(
+    return await answer_command(
         request,
         state,
         lambda: state.engine.commands.update_meter(key.scope, code, changes, provenance_of(key, reason)),
@@ -91,13 +103,13 @@ async def change_meter(
     )
 
 
-@router.delete(_ONE, status_code=204, responses=ACCEPTED)
+@router.delete(_ONE, status_code=204, responses=ACCEPTED, summary="Delete a meter")
 async def delete_meter(
     request: Request, state: StateOf, key: Administrator, code: str, reason: ReasonGiven
 ) -> Response:
-    """It is shown no longer; its events stay."""
+    """Delete a meter; its events stay. 404 when there is no such meter, 409 for a built-in one."""
     _refuse_built_in(code)
-    return await written(
+    return await answer_command(
         request,
         state,
         lambda: state.engine.commands.delete_meter(key.scope, code, provenance_of(key, reason)),
@@ -108,4 +120,4 @@ async def delete_meter(
 
 def _refuse_built_in(code: str) -> None:
     if code in BUILT_IN_METERS:
-        raise Problem("conflict", f"meter {code!r} is built in: it cannot be changed or deleted")
+        raise Problem("conflict", f"meter {code!r} is built in and cannot be changed or deleted")

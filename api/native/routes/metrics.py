@@ -1,4 +1,4 @@
-"""Prometheus metrics."""
+"""GET /metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from api.http.state import StateOf
 router = APIRouter(tags=["health"])
 
 
-@router.get("/metrics", response_class=Response, dependencies=[Depends(metrics_reader)])
+@router.get(
+    "/metrics", response_class=Response, dependencies=[Depends(metrics_reader)], summary="Read Prometheus metrics"
+)
 def metrics(state: StateOf) -> Response:
-    """In the Prometheus text format. Answers this machine, or any key."""
+    """All metrics in the Prometheus text format. From this machine without a key, from elsewhere with any valid key."""
     return Response(state.metrics.text(), media_type=CONTENT_TYPE_LATEST)

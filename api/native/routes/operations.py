@@ -1,4 +1,7 @@
-"""What an operator does to a running engine; the command line comes here when it finds the data folder owned."""
+"""Routes for the operator of a running engine: rebuild, verify, status.
+
+The command line calls them when another process owns the data folder.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +17,15 @@ from fastapi import APIRouter
 from starlette.responses import StreamingResponse
 
 from api.http.authentication import Operator
+from api.http.receipts import counts_view
 from api.http.state import StateOf
-from api.native.models.events import OutcomeCountsView
 from api.native.models.operations import ConsumerView, PartitionStatusView, SourceStatus, StatusView
 from api.native.routes.health import readiness
 from consumers.bootstrap import system_clock
 from consumers.embedded.data_folder import DataFolder
 from consumers.engine import OperationResult, OperationStep
 from consumers.kafka.consumer.status import ConsumerStatus, consumers_of
-from domain.usage.outcomes import OutcomeCounts
-from projections.views.source_losses import losses
+from projections.views.source_losses import partition_losses
 
 router = APIRouter(tags=["operations"])
 LINES = "application/x-ndjson"
@@ -36,20 +38,30 @@ _LINES_ANSWER: dict[int | str, dict[str, Any]] = {
 _logger = structlog.get_logger("meterfold.operations")
 
 
-@router.post("/v1/operations/rebuild", response_class=StreamingResponse, responses=_LINES_ANSWER)
+@router.post(
+    "/v1/operations/rebuild",
+    response_class=StreamingResponse,
+    responses=_LINES_ANSWER,
+    summary="Rebuild the read store",
+)
 def rebuild(state: StateOf, key: Operator) -> StreamingResponse:
-    """Fold the log again from position 0 into a fresh read store, then swap it in. Reads go on meanwhile."""
+    """Fold the log again from position 0 into a new read store, then swap it in; reads go on meanwhile. The answer is
+    a line for each step and a last one with the result or the failure. Needs an admin key of default/prod."""
     return StreamingResponse(_lines(state.engine.rebuild()), media_type=LINES)
 
 
-@router.post("/v1/operations/verify", response_class=StreamingResponse, responses=_LINES_ANSWER)
+@router.post(
+    "/v1/operations/verify", response_class=StreamingResponse, responses=_LINES_ANSWER, summary="Verify the read store"
+)
 def verify(state: StateOf, key: Operator) -> StreamingResponse:
-    """Fold again beside the live store and compare; check buffers, chain and seals. Differences are in the result."""
+    """Fold the log again beside the live read store and compare them; check the stored blocks, the hash chain and the
+    seals. The answer is a line for each step and a last one with the differences or the failure. Needs an admin key of
+    default/prod."""
     return StreamingResponse(_lines(state.engine.verify()), media_type=LINES)
 
 
 def _lines(steps: Iterator[OperationStep | OperationResult]) -> Iterator[bytes]:
-    """The status line is long sent when something fails, so a failure is a last line of its own."""
+    """Stream steps and result as JSON lines. A failure is a last line, as the status code has been sent by then."""
     try:
         for step in steps:
             name = "step" if isinstance(step, OperationStep) else "result"
@@ -59,9 +71,10 @@ def _lines(steps: Iterator[OperationStep | OperationResult]) -> Iterator[bytes]:
         yield msgspec.json.encode({"failure": {"detail": f"{type(error).__name__}: {error}"}}) + b"\n"
 
 
-@router.get("/v1/operations/status", response_model=StatusView)
+@router.get("/v1/operations/status", response_model=StatusView, summary="Show the status of the engine")
 def status(state: StateOf, key: Operator) -> StatusView:
-    """Positions, lag, counts per outcome and source, of every tenant."""
+    """Log position and lag of the fold, outcomes by source, Kafka consumers and disk use, over all tenants. Needs an
+    admin key of default/prod."""
     progress = readiness(state.engine.progress())
     folder, now = DataFolder(state.engine.settings.data_dir), system_clock()
     with state.engine.reads.snapshot() as snapshot:
@@ -77,7 +90,7 @@ def status(state: StateOf, key: Operator) -> StatusView:
             for source in snapshot.source_counts(scope)
         ]
         totals = counts_view(snapshot.totals())
-        lost = losses(snapshot)
+        lost = partition_losses(snapshot)
     return StatusView(
         **progress.model_dump(),
         counts=totals,
@@ -87,27 +100,21 @@ def status(state: StateOf, key: Operator) -> StatusView:
         consumers=[consumer_view(consumer, now) for consumer in consumers_of(folder.root, now)],
         tenants=[str(scope) for scope in scopes],
         log_bytes=_bytes_of(folder.root.glob("log.sqlite*")),
-        store_bytes=_bytes_of(folder.current_read().rglob("*")),
+        store_bytes=_bytes_of(folder.current_read_folder().rglob("*")),
     )
 
 
 def consumer_view(consumer: ConsumerStatus, now: datetime) -> ConsumerView:
-    """What a consumer process told last."""
+    """Convert the last reported status of a consumer process to its response."""
     partitions = [PartitionStatusView(**msgspec.structs.asdict(partition)) for partition in consumer.partitions]
-    told = msgspec.structs.asdict(consumer) | {"partitions": partitions, "stale": consumer.is_stale(now)}
-    return ConsumerView(**told)
+    fields = msgspec.structs.asdict(consumer) | {"partitions": partitions, "stale": consumer.is_stale(now)}
+    return ConsumerView(**fields)
 
 
 def _bytes_of(paths: Iterable[Path]) -> int:
-    """Files may go while they are looked at: compaction and checkpoints run on."""
+    """The total size of files. Compaction and checkpoints may remove some meanwhile."""
     size = 0
     for path in paths:
         with suppress(FileNotFoundError):
             size += path.stat().st_size if path.is_file() else 0
     return size
-
-
-def counts_view(counts: OutcomeCounts) -> OutcomeCountsView:
-    return OutcomeCountsView(
-        counted=counts.counted, duplicate=counts.duplicate, conflict=counts.conflict, rejected=counts.rejected
-    )

@@ -1,4 +1,4 @@
-"""What models cost: list prices, and a tenant's own, which go before them."""
+"""Routes of prices: list prices, and a tenant's own, which take precedence."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.http.authentication import Administrator, Reader
-from api.http.bodies import body_of, described
+from api.http.bodies import body_of, body_openapi
 from api.http.paging import cursor_values, page, rows_to_read
-from api.http.reading import FOLDED
+from api.http.reading import WAIT_FOR_MIN_POSITION
 from api.http.state import StateOf
-from api.http.writing import ACCEPTED, ReasonGiven, instant_given, named_as, provenance_of, written
+from api.http.writing import ACCEPTED, ReasonGiven, answer_command, optional_instant, provenance_of, renaming_fields
 from api.native.models.prices import PriceGiven, PricePage, PriceQuery, PriceView, UnitPricesGiven
 from api.native.views.prices import price_view
 from consumers.commands.handler import CommandResult
 from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
-from domain.prices.tenant_price import PriceSetting
+from domain.prices.tenant_price import TenantPrice
 from domain.scope import Scope
 from domain.values.money import unit_price
 from projections.queries.snapshot import PAGE_ROWS_MAX, Snapshot
@@ -29,9 +29,10 @@ router = APIRouter(tags=["prices"])
 _LIST: Final = "prices"
 
 
-@router.get("/v1/prices", response_model=PricePage, dependencies=[FOLDED])
+@router.get("/v1/prices", response_model=PricePage, dependencies=[WAIT_FOR_MIN_POSITION], summary="List prices")
 def list_prices(state: StateOf, key: Reader, query: Annotated[PriceQuery, FromQuery()]) -> PricePage:
-    """Own and list prices, in the order in which they became known. Of equal `effective_from` the last one stands."""
+    """The tenant's own prices and list prices, in the order in which they were recorded. Of several with the same
+    `effective_from` the last one holds."""
     after = cursor_values(_LIST, query.cursor, int)
     with state.engine.reads.snapshot() as snapshot:
         rows = snapshot.prices(key.scope, query.provider, query.model, after, rows_to_read(query.limit))
@@ -42,7 +43,12 @@ def list_prices(state: StateOf, key: Reader, query: Annotated[PriceQuery, FromQu
 
 
 @router.post(
-    "/v1/prices", response_model=PriceView, status_code=201, responses=ACCEPTED, openapi_extra=described(PriceGiven)
+    "/v1/prices",
+    response_model=PriceView,
+    status_code=201,
+    responses=ACCEPTED,
+    openapi_extra=body_openapi(PriceGiven),
+    summary="Set the price of a model",
 )
 async def set_price(
     request: Request,
@@ -51,12 +57,12 @@ async def set_price(
     given: Annotated[PriceGiven, Depends(body_of(PriceGiven))],
     reason: ReasonGiven,
 ) -> Response:
-    """Set the price of a model for usage from `effective_from` on. Events of unknown cost are priced by it at once;
-    events that had a price keep theirs."""
+    """Set the tenant's own price of a model for events from `effective_from` on. Events of unknown cost get a cost by
+    it at once; events that have a cost keep it."""
     version = _version_of(given)
 
-    def set_it() -> CommandResult[PriceSetting]:
-        with named_as(lambda field: f"unit_prices.{field}" if field in UnitPricesGiven.model_fields else field):
+    def set_it() -> CommandResult[TenantPrice]:
+        with renaming_fields(lambda field: f"unit_prices.{field}" if field in UnitPricesGiven.model_fields else field):
             return state.engine.commands.set_price(
                 key.scope, given.provider, given.model, version, provenance_of(key, reason)
             )
@@ -64,13 +70,13 @@ async def set_price(
     def show(snapshot: Snapshot) -> PriceView | None:
         return _standing(snapshot, key.scope, given.provider, given.model, version.effective_from)
 
-    return await written(request, state, set_it, show, 201)
+    return await answer_command(request, state, set_it, show, 201)
 
 
 def _standing(
     snapshot: Snapshot, scope: Scope, provider: str, model: str, effective_from: datetime | None
 ) -> PriceView | None:
-    """The scope's own price that was set last for this instant."""
+    """The own price that was set last for this effective instant."""
     found, after = None, None
     while rows := snapshot.prices(scope, provider, model, after, PAGE_ROWS_MAX):
         for price in rows:
@@ -86,16 +92,16 @@ def _version_of(given: PriceGiven) -> PriceVersion:
         for index, tier in enumerate(given.tiers)
     )
     prices = _prices_of(given.unit_prices, "unit_prices")
-    return PriceVersion(instant_given("effective_from", given.effective_from), prices, tiers)
+    return PriceVersion(optional_instant("effective_from", given.effective_from), prices, tiers)
 
 
-def _prices_of(given: UnitPricesGiven, place: str) -> UnitPrices:
+def _prices_of(given: UnitPricesGiven, path: str) -> UnitPrices:
     prices = {
-        name: None if value is None else unit_price(value, f"{place}.{name}")
+        name: None if value is None else unit_price(value, f"{path}.{name}")
         for name, value in given.model_dump().items()
         if value is not None or name not in ("input", "output")
     }
     if "input" not in prices or "output" not in prices:
         missing = "input" if "input" not in prices else "output"
-        unit_price("", f"{place}.{missing}")  # names the rule
+        unit_price("", f"{path}.{missing}")  # raises, with the rule for a price
     return UnitPrices(**prices)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Where usage comes from beside HTTP: how far each partition of a Kafka topic was read."""
+"""GET /v1/sources: how far each partition of a Kafka topic was read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi import Query as FromQuery
 
 from api.http.authentication import Operator
 from api.http.paging import cursor_values, page, rows_to_read
-from api.http.reading import FOLDED
+from api.http.reading import WAIT_FOR_MIN_POSITION
 from api.http.state import StateOf
 from api.native.models.field_types import PageQuery
 from api.native.models.sources import SourcePage, SourceView
@@ -19,9 +19,12 @@ router = APIRouter(tags=["operations"])
 _LIST: Final = "sources"
 
 
-@router.get("/v1/sources", response_model=SourcePage, dependencies=[FOLDED])
+@router.get(
+    "/v1/sources", response_model=SourcePage, dependencies=[WAIT_FOR_MIN_POSITION], summary="List Kafka sources"
+)
 def list_sources(state: StateOf, key: Operator, query: Annotated[PageQuery, FromQuery()]) -> SourcePage:
-    """Partitions of Kafka topics, by stream: the offset each goes on from, records lost, commands refused."""
+    """Partitions of Kafka topics, ordered by stream: the next offset to read, records lost, commands refused. Needs an
+    admin key of default/prod."""
     after = cursor_values(_LIST, query.cursor, str)
     with state.engine.reads.snapshot() as snapshot:
         found = snapshot.sources(after, rows_to_read(query.limit))
@@ -34,6 +37,7 @@ def list_sources(state: StateOf, key: Operator, query: Annotated[PageQuery, From
 
 
 def source_view(source: SourceRecord) -> SourceView:
+    """Convert a source to its response."""
     return SourceView(
         stream=source.stream,
         topic=source.topic,

@@ -1,4 +1,4 @@
-"""What was used, what may still be spent, and whether one may go on."""
+"""Routes of usage: reports, current and past periods, budget state, access."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import Annotated, Final
 from fastapi import APIRouter
 from fastapi import Query as FromQuery
 
-from api.dialects.litellm.access import refuse_as_litellm
 from api.http.authentication import Reader
 from api.http.problems import Problem, found_or_404
-from api.http.reading import FOLDED, as_of_position, repaired
+from api.http.reading import WAIT_FOR_MIN_POSITION, as_of_position, restore_plus
 from api.http.state import ApiState, StateOf
-from api.http.writing import instant_given
-from api.native.models.field_types import AsOf
+from api.http.writing import optional_instant
+from api.native.models.field_types import AsOfQuery
 from api.native.models.usage import (
     AccessQuery,
     AccessView,
@@ -45,7 +44,7 @@ from domain.values.identifiers import checked_id
 from domain.values.periods import Interval, PeriodPolicy, period_containing, zone_named
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.snapshot import Snapshot
-from projections.views.as_of import known_then
+from projections.views.as_of import snapshot_as_of
 from projections.views.budget_state import access, budget_state
 from projections.views.current_usage import current_usage
 from projections.views.past_usage import past_usage
@@ -54,22 +53,33 @@ from projections.views.usage_report import UsageReportQuestion, usage_report
 router = APIRouter(tags=["usage"])
 _ONE: Final = "/v1/customers/{customer_id:segment}"
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-DIALECTS: Final = ("native", "litellm")
 
 
-@router.get("/v1/usage", response_model=UsageView, dependencies=[FOLDED])
+@router.get(
+    "/v1/usage",
+    response_model=UsageView,
+    dependencies=[WAIT_FOR_MIN_POSITION],
+    summary="Report usage over all customers",
+)
 def get_usage(state: StateOf, key: Reader, query: Annotated[AllUsageQuery, FromQuery()]) -> UsageView:
-    """Usage over all customers. Grouped by customer, deactivated ones are left out. Without `from`: this UTC month."""
+    """Usage of all customers, in windows and groups. Grouped by customer, deactivated customers are left out. Without
+    `from`, the current UTC month."""
     customer_id = None if query.customer is None else checked_id("customer", query.customer)
     with state.engine.reads.snapshot() as snapshot:
         return _report(snapshot, state, key, customer_id, query)
 
 
-@router.get(_ONE + "/usage", response_model=UsageView, dependencies=[FOLDED])
+@router.get(
+    _ONE + "/usage",
+    response_model=UsageView,
+    dependencies=[WAIT_FOR_MIN_POSITION],
+    summary="Report the usage of a customer",
+)
 def get_customer_usage(
     state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[UsageQuery, FromQuery()]
 ) -> UsageView:
-    """Usage of one customer between two instants, in windows and groups, of all its lives."""
+    """Usage of one customer between two instants, in windows and groups, over all its lives. 404 when the customer was
+    never known."""
     with state.engine.reads.snapshot() as snapshot:
         return _report(snapshot, state, key, customer_id, query)
 
@@ -99,43 +109,52 @@ def _report(
 
 
 def _zone_of(snapshot: Snapshot, scope: Scope, customer_id: str | None, now: datetime) -> str:
-    """In whose time zone a day of `from` and `to` begins."""
+    """The time zone in which a day given as `from` or `to` begins."""
     view = None if customer_id is None else customer_at(snapshot, scope, customer_id, now)
     return "UTC" if view is None else view.time_zone
 
 
 def _bound(field: str, text: str | None, zone: str) -> datetime | None:
-    """An instant, or a day: its local midnight."""
+    """Parse an instant, or a day, which stands for its local midnight."""
     if text is not None and _DAY.fullmatch(text):
         return local_midnight(field, text, zone)
-    return None if text is None else instant_given(field, repaired(text))
+    return None if text is None else optional_instant(field, restore_plus(text))
 
 
 def local_midnight(field: str, day: str, zone: str) -> datetime:
-    """When the day begins in the zone; the first instant of it where midnight was skipped."""
+    """The start of a day in a time zone; its first instant where midnight was skipped."""
     try:
         noon = datetime.fromisoformat(f"{day}T12:00").replace(tzinfo=zone_named(zone, "timezone"))
     except ValueError:
-        raise Problem.invalid(field, "is an RFC 3339 instant or a day that exists") from None
+        raise Problem.invalid(field, "must be an RFC 3339 instant or a day that exists") from None
     return period_containing(PeriodPolicy(Duration(1, "d"), "calendar", zone_named(zone)), noon.astimezone(UTC)).start
 
 
 def _groups(snapshot: Snapshot, scope: Scope, query: UsageQuery, now: datetime) -> tuple[list[str], list[str]]:
-    """The names asked for, and what they group by: a group name of the meter stands for its path into data."""
+    """Return the group names as requested, and the columns they mean.
+
+    A group name of the meter stands for its path into `data`.
+    """
     names = [name for part in query.group_by.split(",") if (name := part.strip())] if query.group_by else []
     meter = None if query.meter is None else meter_of(snapshot, scope, query.meter, now)
     of_meter = {} if meter is None else meter.group_by
     return names, [f"property:{of_meter[name]}" if name in of_meter else name for name in names]
 
 
-@router.get(_ONE + "/current-usage", response_model=CurrentUsageView, dependencies=[FOLDED])
+@router.get(
+    _ONE + "/current-usage",
+    response_model=CurrentUsageView,
+    dependencies=[WAIT_FOR_MIN_POSITION],
+    summary="Show the current usage of a customer",
+)
 def get_current_usage(
     state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[PeriodQuery, FromQuery()]
 ) -> CurrentUsageView:
-    """What was used in the usage period that is open now (or in the budget's), in the current life."""
+    """Usage in the open usage period of the customer, in its current life; with `period=budget`, in the open period of
+    its budget. 404 when the customer does not exist, 422 when its budget has no periods."""
     period, now = _period_named(query.period), state.engine.now()
     with state.engine.reads.snapshot() as latest:
-        snapshot = known_then(latest, as_of_position(latest, query.as_of))
+        snapshot = snapshot_as_of(latest, as_of_position(latest, query.as_of))
         if period == "usage":
             return current_usage_document(
                 found_or_404(current_usage(snapshot, key.scope, customer_id, now), "customer", customer_id)
@@ -156,51 +175,74 @@ def _budget_period(snapshot: Snapshot, scope: Scope, customer_id: str, now: date
     """The open period of the customer's budget, and the number of its life."""
     found = found_or_404(budget_state(snapshot, scope, customer_id, now), "customer", customer_id)
     if found.period is None:
-        raise Problem.invalid("period", "is not 'budget': the customer has no budget with periods")
+        raise Problem.invalid("period", "must not be 'budget' for a customer whose budget has no periods")
     return found.period, found.customer.life.number
 
 
 def _period_named(name: str | None) -> str:
     if name not in (None, "usage", "budget"):
-        raise Problem.invalid("period", "is 'usage' or 'budget'")
+        raise Problem.invalid("period", "must be 'usage' or 'budget'")
     return name or "usage"
 
 
-@router.get(_ONE + "/past-usage", response_model=PastUsageView, dependencies=[FOLDED])
+@router.get(
+    _ONE + "/past-usage",
+    response_model=PastUsageView,
+    dependencies=[WAIT_FOR_MIN_POSITION],
+    summary="Show the past usage of a customer",
+)
 def get_past_usage(
     state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[PastUsageQuery, FromQuery()]
 ) -> PastUsageView:
-    """Usage periods (or the budget's) that have ended: as known at their closing, as known now, and the difference.
-    Newest first."""
+    """Usage periods that have ended, newest first: usage as known at closing, as known now, and the difference. With
+    `period=budget`, the periods of its budget. 404 when the customer does not exist, 422 when its budget has no
+    periods."""
     period, now, grace = _period_named(query.period), state.engine.now(), state.engine.settings.closing_grace_seconds
     with state.engine.reads.snapshot() as latest:
-        snapshot = known_then(latest, as_of_position(latest, query.as_of))
+        snapshot = snapshot_as_of(latest, as_of_position(latest, query.as_of))
         if period == "budget":
             _budget_period(snapshot, key.scope, customer_id, now)
         usage = past_usage(snapshot, key.scope, customer_id, now, query.periods, grace, period == "budget")
         return past_usage_document(found_or_404(usage, "customer", customer_id))
 
 
-@router.get(_ONE + "/budget", response_model=BudgetStateView, dependencies=[FOLDED])
+@router.get(
+    _ONE + "/budget",
+    response_model=BudgetStateView,
+    dependencies=[WAIT_FOR_MIN_POSITION],
+    summary="Show the budget of a customer",
+)
 def get_budget_state(
-    state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[AsOf, FromQuery()]
+    state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[AsOfQuery, FromQuery()]
 ) -> BudgetStateView:
-    """Limits, its own over those of its tier, and what is spent of them, in reported cost."""
+    """The limits in effect and what is spent of them, in reported cost. Limits set on the customer take precedence over
+    those of its tier. 404 when the customer does not exist."""
     with state.engine.reads.snapshot() as latest:
-        snapshot = known_then(latest, as_of_position(latest, query.as_of))
+        snapshot = snapshot_as_of(latest, as_of_position(latest, query.as_of))
         found = budget_state(snapshot, key.scope, customer_id, state.engine.now())
         return budget_document(found_or_404(found, "customer", customer_id))
 
 
-@router.get(_ONE + "/access", response_model=AccessView, dependencies=[FOLDED])
+@router.get(
+    _ONE + "/access",
+    response_model=AccessView,
+    dependencies=[WAIT_FOR_MIN_POSITION],
+    summary="Check the access of a customer",
+)
 def get_access(
     state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[AccessQuery, FromQuery()]
 ) -> AccessView:
-    """May it go on? Refused to who is blocked or over budget only; someone unknown may, as a new customer."""
-    if query.as_ is not None and query.as_ not in DIALECTS:
-        raise Problem("dialect_unknown", f"as is one of {', '.join(DIALECTS)}", field="as", rule="names a dialect")
+    """Whether the customer may make further requests. Refuses only customers who are blocked or over budget; an unknown
+    id is allowed, as a new customer. Also 200 when refused, unless `as` names a dialect that answers otherwise."""
+    if query.as_ is not None and query.as_ not in state.dialects.names:
+        raise Problem(
+            "dialect_unknown",
+            f"as must be one of {', '.join(state.dialects.names)}",
+            field="as",
+            rule="must name a dialect",
+        )
     with state.engine.reads.snapshot() as snapshot:
         found = access(snapshot, key.scope, customer_id, state.engine.now(), query.model)
-    if query.as_ == "litellm":
-        refuse_as_litellm(found, query.model, state.engine.settings.litellm_over_budget_status)
+    if query.as_ is not None:
+        state.dialects.refuse_access(query.as_, found, query.model)
     return access_document(found)

@@ -12,6 +12,7 @@ from projections.views.shared_budgets import shared_budget
 
 
 def budget_view(snapshot: Snapshot, scope: Scope, budget_id: str, now: datetime) -> BudgetView | None:
+    """The shared budget as it is now; None when there is none with this id."""
     budget = shared_budget(budget_id, snapshot.budget_facts(scope, budget_id), now)
     if budget is None:
         return None

@@ -1,4 +1,4 @@
-"""Customers as they are shown."""
+"""Customers and their history as the native API shows them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from projections.views import customers
 from projections.views.customers import HistoryEntry
 from projections.views.periods import USAGE_DURATION_DEFAULT
 
-#: How many pages of the store one page of the answer may read past deleted customers.
+#: How many pages of the store may be read to fill one page of the answer, past deleted customers.
 LISTED_ROUNDS_MAX: Final = 10
 ALIGNMENT_DEFAULT: Final = "calendar"
 
 
 def customer_at(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime) -> customers.CustomerView | None:
-    """The customer as derived from facts and usage; None when there is no such customer now."""
+    """Derive the customer from its facts and usage; None when no such customer exists now."""
     record = snapshot.customer(scope, customer_id)
     view = None if record is None else customers.customer_view(record, now)
     return view if view is not None and view.exists else None
 
 
-def shown_customer(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime) -> CustomerView:
-    """The customer, or 404."""
+def customer_or_404(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime) -> CustomerView:
+    """The customer as it is now; `Problem` 404 when it does not exist."""
     view = found_or_404(customer_at(snapshot, scope, customer_id, now), "customer", customer_id)
     return customer_document(view, snapshot.point().position)
 
@@ -36,7 +36,10 @@ def shown_customer(snapshot: Snapshot, scope: Scope, customer_id: str, now: date
 def living_customers(
     snapshot: Snapshot, scope: Scope, after: str | None, limit: int, prefix: str | None, now: datetime
 ) -> tuple[list[CustomerView], str | None]:
-    """Up to `limit` customers that exist, by id, and the id behind which the next page begins."""
+    """Return up to `limit` customers that exist, ordered by id, and the id after which the next page begins.
+
+    The page may be short and still have a next one, when many deleted customers lie between.
+    """
     position, shown = snapshot.point().position, list[CustomerView]()
     for _ in range(LISTED_ROUNDS_MAX):
         records: list[CustomerRecord] = snapshot.customers(scope, after, PAGE_ROWS_MAX, prefix)
@@ -53,6 +56,7 @@ def living_customers(
 
 
 def customer_document(view: customers.CustomerView, position: int) -> CustomerView:
+    """Convert a derived customer to its response."""
     fields = view.fields
     return CustomerView(
         position=position,
@@ -82,7 +86,7 @@ def customer_document(view: customers.CustomerView, position: int) -> CustomerVi
 
 
 def _budget(view: customers.CustomerView) -> CustomerBudgetView:
-    """What the customer itself has set; what holds with its tier's is in /budget."""
+    """The limits set on the customer itself; /budget shows those in effect, with its tier's."""
     fields = view.fields
     return CustomerBudgetView(
         budget_id=view.budget_id,
@@ -102,6 +106,7 @@ def _budget(view: customers.CustomerView) -> CustomerBudgetView:
 
 
 def fact_document(entry: HistoryEntry) -> FactView:
+    """Convert an entry of a customer's history to its response."""
     return FactView(
         kind=entry.kind,
         position=entry.position,

@@ -1,4 +1,4 @@
-"""Usage events as they are shown."""
+"""Usage events, their outcomes, costs and corrections as the native API shows them."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from decimal import Decimal
 from typing import Final
 
 from api.native.models.event_explanation import CostView, ExplainedView, TotalsView
-from api.native.models.events import CorrectionView, EventView, OutcomeView, RefusedView
+from api.native.models.events import CorrectionView, EventView, RefusedView
 from api.native.views.prices import price_view, unit_prices_view
 from api.native.views.usage import period_document
 from domain.corrections.events import USAGE_VOIDED
 from domain.usage.block_schema import REQUEST_TYPE
 from domain.usage.locators import position_of
-from domain.usage.outcomes import EventOutcome
 from projections.queries.events import CorrectionRecord, OutcomeRow, UsageEventRow
-from projections.views.event_explanation import CostExplained, EventExplained, TotalsOfEvent
+from projections.views.event_explanation import CostExplanation, EventExplanation, EventTotals
 
 NO_METER: Final = "no_meter"
 
 
 def is_unmatched(event: UsageEventRow, metered_types: frozenset[str]) -> bool:
-    """Whether an event feeds nothing yet: built-in meters read llm.request, others the types they name."""
+    """Whether an event matches no meter: built-in meters measure llm.request, custom ones the type they name."""
     return event.type != REQUEST_TYPE and event.type not in metered_types
 
 
 def event_document(event: UsageEventRow, metered_types: frozenset[str]) -> EventView:
+    """Convert a counted event to its response. `metered_types` are the event types that custom meters measure."""
     unmatched = is_unmatched(event, metered_types)
     return EventView(
         source=event.source,
@@ -64,6 +64,7 @@ def _milliseconds(microseconds: int | None) -> Decimal | None:
 
 
 def refused_document(row: OutcomeRow) -> RefusedView:
+    """Convert a received event that was not counted to its response."""
     return RefusedView(
         source=row.source,
         id=row.id,
@@ -79,13 +80,8 @@ def refused_document(row: OutcomeRow) -> RefusedView:
     )
 
 
-def outcome_document(outcome: EventOutcome) -> OutcomeView:
-    return OutcomeView(
-        source=outcome.source, id=outcome.id, outcome=outcome.outcome, reason=outcome.reason, detail=outcome.detail
-    )
-
-
 def correction_document(correction: CorrectionRecord) -> CorrectionView:
+    """Convert a void, or its removal, to its response."""
     return CorrectionView(
         kind="voided" if correction.kind == USAGE_VOIDED else "restored",
         position=correction.position,
@@ -96,8 +92,9 @@ def correction_document(correction: CorrectionRecord) -> CorrectionView:
 
 
 def explained_document(
-    source: str, event_id: str, found: EventExplained, metered_types: frozenset[str]
+    source: str, event_id: str, found: EventExplanation, metered_types: frozenset[str]
 ) -> ExplainedView:
+    """Convert the explanation of one event to its response."""
     return ExplainedView(
         position=found.position,
         source=source,
@@ -111,7 +108,7 @@ def explained_document(
     )
 
 
-def _cost(cost: CostExplained) -> CostView:
+def _cost(cost: CostExplanation) -> CostView:
     return CostView(
         cost_usd=cost.cost_usd,
         markup_percentage=cost.markup_percentage,
@@ -121,7 +118,7 @@ def _cost(cost: CostExplained) -> CostView:
     )
 
 
-def _totals(totals: TotalsOfEvent) -> TotalsView:
+def _totals(totals: EventTotals) -> TotalsView:
     return TotalsView(
         life=totals.life,
         usage_period=period_document(totals.usage_period),

@@ -11,7 +11,7 @@ from projections.views.meters import BUILT_IN_METERS, meter_view
 
 
 def meter_of(snapshot: Snapshot, scope: Scope, code: str, now: datetime) -> MeterView | None:
-    """A built-in or a custom meter."""
+    """The built-in or custom meter as it is now; None when there is none with this code."""
     position = snapshot.point().position
     if code in BUILT_IN_METERS:
         return built_in_meter(code, position)
@@ -34,6 +34,7 @@ def meter_of(snapshot: Snapshot, scope: Scope, code: str, now: datetime) -> Mete
 
 
 def built_in_meter(code: str, position: int) -> MeterView:
+    """Describe a built-in meter: a sum over llm.request, or the count of requests."""
     return MeterView(
         position=position,
         code=code,

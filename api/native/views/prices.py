@@ -8,6 +8,7 @@ from projections.queries.prices import PriceRecord
 
 
 def unit_prices_view(prices: UnitPrices) -> UnitPricesView:
+    """Convert unit prices to their response."""
     return UnitPricesView(
         input=prices.input,
         output=prices.output,
@@ -19,6 +20,7 @@ def unit_prices_view(prices: UnitPrices) -> UnitPricesView:
 
 
 def price_view(price: PriceRecord) -> PriceView:
+    """Convert a list price, or a tenant's own price, to its response."""
     return PriceView(
         position=price.position,
         origin="list" if price.scope is None else "own",

@@ -1,4 +1,4 @@
-"""Typed values out of the stored fields of customers and shared budgets."""
+"""Typed values of the stored fields of customers and shared budgets, which are JSON."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Any
 
 
 def decimal_of(fields: Mapping[str, Any], name: str) -> Decimal | None:
+    """The decimal in a field; None when it is not set."""
     text = fields.get(name)
     return None if text is None else Decimal(text)
 
 
 def instant_in(fields: Mapping[str, Any], name: str) -> datetime | None:
+    """The instant in a field; None when it is not set."""
     text = fields.get(name)
     return None if text is None else datetime.fromisoformat(text)

@@ -1,11 +1,11 @@
-"""Usage, budgets and access as they are shown."""
+"""Usage, budget state and access as the native API shows them."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
-from api.native.models import usage as shapes
-from domain.budgets.access import AccessDecision
+from api.native.models import usage as models
+from domain.budgets.access_decision import AccessDecision
 from domain.values.durations import duration_text
 from domain.values.periods import Interval
 from projections.views import measures
@@ -15,8 +15,9 @@ from projections.views.past_usage import PastPeriod, PastUsage
 from projections.views.usage_report import UsageReport, UsageReportRow
 
 
-def measures_document(found: measures.Measures) -> shapes.Measures:
-    return shapes.Measures(
+def measures_document(found: measures.Measures) -> models.Measures:
+    """Convert sums of usage to their response."""
+    return models.Measures(
         requests=found.requests,
         input_tokens=found.input_tokens,
         cached_input_tokens=found.cached_input_tokens,
@@ -30,13 +31,16 @@ def measures_document(found: measures.Measures) -> shapes.Measures:
     )
 
 
-def usage_document(report: UsageReport, shown_groups: list[str]) -> shapes.UsageView:
-    """`shown_groups` are the names that the caller grouped by, in the order of the report's groups."""
+def usage_document(report: UsageReport, shown_groups: list[str]) -> models.UsageView:
+    """Convert a usage report to its response.
+
+    `shown_groups` are the names that the caller grouped by, in the order of the report's groups.
+    """
     if report.meter is None:
-        data: list[shapes.MeasuredRow] | list[shapes.MeteredRow] = [_measured(row, shown_groups) for row in report.rows]
+        data: list[models.MeasuredRow] | list[models.MeteredRow] = [_measured(row, shown_groups) for row in report.rows]
     else:
         data = [_metered(row, shown_groups) for row in report.rows]
-    return shapes.UsageView(
+    return models.UsageView(
         position=report.position,
         customer=report.customer_id,
         meter=report.meter,
@@ -49,8 +53,8 @@ def usage_document(report: UsageReport, shown_groups: list[str]) -> shapes.Usage
     )
 
 
-def _measured(row: UsageReportRow, groups: list[str]) -> shapes.MeasuredRow:
-    return shapes.MeasuredRow(
+def _measured(row: UsageReportRow, groups: list[str]) -> models.MeasuredRow:
+    return models.MeasuredRow(
         window_start=row.window.start,
         window_end=row.window.end,
         group=dict(zip(groups, row.group, strict=True)),
@@ -58,8 +62,8 @@ def _measured(row: UsageReportRow, groups: list[str]) -> shapes.MeasuredRow:
     )
 
 
-def _metered(row: UsageReportRow, groups: list[str]) -> shapes.MeteredRow:
-    return shapes.MeteredRow(
+def _metered(row: UsageReportRow, groups: list[str]) -> models.MeteredRow:
+    return models.MeteredRow(
         window_start=row.window.start,
         window_end=row.window.end,
         group=dict(zip(groups, row.group, strict=True)),
@@ -67,35 +71,37 @@ def _metered(row: UsageReportRow, groups: list[str]) -> shapes.MeteredRow:
     )
 
 
-def period_document(period: Interval) -> shapes.PeriodView:
-    return shapes.PeriodView(start=period.start, end=period.end)
+def period_document(period: Interval) -> models.PeriodView:
+    """Convert a period to its response."""
+    return models.PeriodView(start=period.start, end=period.end)
 
 
-def current_usage_document(usage: CurrentUsage) -> shapes.CurrentUsageView:
-    return shapes.CurrentUsageView(
+def current_usage_document(usage: CurrentUsage) -> models.CurrentUsageView:
+    """Convert the usage of the open usage period to its response."""
+    return models.CurrentUsageView(
         position=usage.position,
         customer=usage.customer_id,
         period=period_document(usage.period),
         usage=measures_document(usage.usage),
         by_model=[
-            shapes.ModelUsage(provider=one.provider, model=one.model, **measures_document(one.usage).__dict__)
+            models.ModelUsage(provider=one.provider, model=one.model, **measures_document(one.usage).__dict__)
             for one in usage.by_model
         ],
     )
 
 
-def reported_period_document(report: UsageReport, period: Interval) -> shapes.CurrentUsageView:
-    """The same from a report over a period, grouped by provider and model."""
+def reported_period_document(report: UsageReport, period: Interval) -> models.CurrentUsageView:
+    """Make the response of current usage from a report over `period`, grouped by provider and model."""
     total = measures.Measures()
     for row in report.rows:
         total = total.plus(row.measures or measures.Measures())
-    return shapes.CurrentUsageView(
+    return models.CurrentUsageView(
         position=report.position,
         customer=report.customer_id or "",
         period=period_document(period),
         usage=measures_document(total),
         by_model=[
-            shapes.ModelUsage(
+            models.ModelUsage(
                 provider=row.group[0],
                 model=row.group[1],
                 **measures_document(row.measures or measures.Measures()).__dict__,
@@ -105,14 +111,15 @@ def reported_period_document(report: UsageReport, period: Interval) -> shapes.Cu
     )
 
 
-def past_usage_document(usage: PastUsage) -> shapes.PastUsageView:
-    return shapes.PastUsageView(
+def past_usage_document(usage: PastUsage) -> models.PastUsageView:
+    """Convert the usage of past periods to its response."""
+    return models.PastUsageView(
         position=usage.position, customer=usage.customer_id, periods=[_past_period(one) for one in usage.periods]
     )
 
 
-def _past_period(past: PastPeriod) -> shapes.PastPeriod:
-    return shapes.PastPeriod(
+def _past_period(past: PastPeriod) -> models.PastPeriod:
+    return models.PastPeriod(
         start=past.period.start,
         end=past.period.end,
         closed=past.closed,
@@ -122,9 +129,10 @@ def _past_period(past: PastPeriod) -> shapes.PastPeriod:
     )
 
 
-def budget_document(state: BudgetState) -> shapes.BudgetStateView:
+def budget_document(state: BudgetState) -> models.BudgetStateView:
+    """Convert the state of a customer's budget to its response."""
     limits, spending = state.limits, state.spending
-    return shapes.BudgetStateView(
+    return models.BudgetStateView(
         position=state.position,
         customer=state.customer.customer_id,
         budget_id=state.customer.budget_id,
@@ -146,10 +154,10 @@ def budget_document(state: BudgetState) -> shapes.BudgetStateView:
     )
 
 
-def _budget_period(state: BudgetState) -> shapes.BudgetPeriod | None:
+def _budget_period(state: BudgetState) -> models.BudgetPeriod | None:
     if state.period is None:
         return None
-    return shapes.BudgetPeriod(
+    return models.BudgetPeriod(
         start=state.period.start,
         end=state.period.end,
         duration=None if state.policy is None else duration_text(state.policy.duration),
@@ -157,12 +165,12 @@ def _budget_period(state: BudgetState) -> shapes.BudgetPeriod | None:
     )
 
 
-def _model_limits(state: BudgetState) -> list[shapes.ModelLimitView]:
+def _model_limits(state: BudgetState) -> list[models.ModelLimitView]:
     shown = []
     for model, limit in sorted(state.limits.model_limits.items()):
         spent_usd = state.spending.by_model_usd.get(model, Decimal(0))
         shown.append(
-            shapes.ModelLimitView(
+            models.ModelLimitView(
                 model=model,
                 limit_usd=limit.limit_usd,
                 spent_usd=spent_usd,
@@ -175,19 +183,20 @@ def _model_limits(state: BudgetState) -> list[shapes.ModelLimitView]:
 
 
 def _remaining(limit_usd: Decimal | None, spent_usd: Decimal) -> Decimal | None:
-    """Never below zero."""
+    """What is left of a limit, never negative; None without a limit."""
     return None if limit_usd is None else max(Decimal(0), limit_usd - spent_usd)
 
 
-def access_document(access: Access) -> shapes.AccessView:
+def access_document(access: Access) -> models.AccessView:
+    """Convert an access decision to its response."""
     decision: AccessDecision = access.decision
-    return shapes.AccessView(
+    return models.AccessView(
         position=access.position,
         customer=access.customer_id,
         allowed=decision.allowed,
         reason=decision.reason,
         limits=[
-            shapes.LimitView(
+            models.LimitView(
                 name=limit.name,
                 limit=limit.limit_usd,
                 spent=limit.spent_usd,

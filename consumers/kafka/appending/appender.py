@@ -1,14 +1,14 @@
-"""One poll of one partition into the log, as one append that is all there or not at all.
+"""Append one poll of one partition to the log, atomically and exactly once.
 
-1. Give the records their instants (`partition_instants`), decode the usage and read the commands; nothing of this has
-   to be done twice.
+1. Assign times to the records (`record_times`), decode the usage and parse the commands. This is done once, however
+   often the rest is retried.
 2. List the prices that the usage needs and that are not listed yet.
-3. Decide the commands, and lay out usage and commands in an order that keeps what depends on it (`partition_layers`):
-   blocks, the events of commands each followed by the reservation of its id, blocks ...
-4. Close with the offset to go on from: in the header of the last block, or in a record of its own when there are
-   commands. It is always in the partition's own stream and at its next version, hence the fence.
-5. Append. Refused because the partition's stream moved: somebody else owns it, forget and raise. Refused because an
-   aggregate, a command or a price moved: from 2 again, a bounded number of times.
+3. Decide the commands, and lay out usage and commands in layers (`ordering`): blocks, the events of commands, each
+   followed by the reservation of its id, blocks ...
+4. Close with the checkpoint, the offset to continue from: in the header of the last block, or in a record of its own
+   when there are commands. It is in the partition's own stream, at that stream's next version: this is the fence.
+5. Append. When the append is fenced because the partition's stream moved, another consumer owns the partition: forget
+   the checkpoint and raise. When an aggregate, a command or a price moved: again from 2, a bounded number of times.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ import msgspec
 from consumers.intake.options import IntakeOptions
 from consumers.kafka.appending.batches import (
     AppendedBatch,
+    CommandMessage,
     CommandOutcome,
     PartitionBatch,
     PartitionSource,
     RejectedItem,
-    SentCommand,
     UsageRun,
 )
-from consumers.kafka.appending.blocks import DecodedPiece, PartitionBlock, decoded_pieces, layer_blocks, row_layers
-from consumers.kafka.appending.checkpoints import PartitionCheckpoint, end_told, last_end, rejected_since
-from consumers.kafka.appending.commands import CommandDecider, Decision, ReadableCommand
-from consumers.kafka.appending.record_times import in_record_order
+from consumers.kafka.appending.blocks import DecodedChunk, PartitionBlock, decoded_chunks, layer_blocks, row_layers
+from consumers.kafka.appending.checkpoints import PartitionCheckpoint, checkpoint_after, last_checkpoint, rejected_since
+from consumers.kafka.appending.commands import CommandDecider, Decision, ParsedCommand
+from consumers.kafka.appending.record_times import assign_record_times
 from consumers.prices.listing import Pair, PriceListing, PriceResolver, priced_pairs
 from domain.commands.events import CommandRecord
 from domain.customers.personal_keys import PersonalKeys
@@ -46,31 +46,31 @@ from domain.values.identifiers import id_problem
 
 __all__ = [
     "AppendedBatch",
+    "CommandMessage",
     "CommandOutcome",
     "PartitionAppender",
     "PartitionBatch",
     "PartitionSource",
     "RejectedItem",
-    "SentCommand",
     "UsageRun",
 ]
 
 
 class _Prepared(msgspec.Struct, frozen=True):
-    """A poll as far as it does not depend on the log: blocks by layer, commands with theirs, what needs a price."""
+    """A poll as far as it does not depend on the log: blocks by layer, commands with their layers, pairs to price."""
 
     batch: PartitionBatch
     recorded_at: datetime
-    pieces: list[DecodedPiece]
+    chunks: list[DecodedChunk]
     blocks: dict[int, list[PartitionBlock]]
-    commands: list[ReadableCommand]
+    commands: list[ParsedCommand]
     command_layers: list[int]
     pairs: set[Pair]
     last_command_us: int | None
 
 
 class PartitionAppender:
-    """Appends polls of partitions. Not for several threads."""
+    """Appends polls of partitions to the log. For one thread."""
 
     def __init__(
         self,
@@ -82,43 +82,43 @@ class PartitionAppender:
         resolve_price: PriceResolver,
         options: IntakeOptions,
     ) -> None:
-        """`clock` answers aware UTC instants; of `options` the tolerances, the event size and the attempts count."""
+        """`clock` returns aware UTC instants. Of `options` the tolerances, the event size and the attempts are used."""
         self._log = log
         self._hash_seed = hash_seed
         self._clock = clock
         self._options = options
         self._prices = PriceListing(log, resolve_price)
         self._commands = CommandDecider(log, keys, randomness)
-        self._ends: dict[str, PartitionCheckpoint] = {}
+        self._checkpoints: dict[str, PartitionCheckpoint] = {}
 
-    def end(self, source: PartitionSource) -> PartitionCheckpoint:
-        """Where the partition's stream ends in the log.
+    def read_checkpoint(self, source: PartitionSource) -> PartitionCheckpoint:
+        """Read a partition's checkpoint from the log, and remember its version as the fence of the next append.
 
-        Reads the log, and remembers this end as the fence of the next append: whatever is appended next holds for a
-        stream that ends here, or is `Fenced`.
+        The next append succeeds only if the partition's stream still ends at this version; otherwise it is `Fenced`.
         """
-        self._ends[source.stream] = end = last_end(self._log, source.stream)
-        return end
+        self._checkpoints[source.stream] = checkpoint = last_checkpoint(self._log, source.stream)
+        return checkpoint
 
     def forget(self, source: PartitionSource) -> None:
-        """Forget the end of this partition's stream: it is no longer ours, or was moved by another."""
-        self._ends.pop(source.stream, None)
+        """Forget the checkpoint of a partition: it is no longer ours, or another consumer has moved its stream."""
+        self._checkpoints.pop(source.stream, None)
 
     def append(self, batch: PartitionBatch) -> AppendedBatch:
-        """Append a poll, durably. What goes wrong is raised, and then nothing of it is stored.
+        """Append a poll durably, all of it or, when an error is raised, nothing.
 
-        `Fenced` when the partition's stream moved since `end`, or has what the poll begins with, or tells that the
-        broker lacked what was read: the batch is to be discarded, `end` to be asked again (what was remembered is
-        forgotten) and the partition to be read from there. An aggregate, a command's id or a price that moved costs a
-        retry inside, bounded by `options.append_attempts_max`; `Fenced` too when that was not enough.
+        Raises `Fenced` when the partition's stream has moved since `read_checkpoint`, already has the first offset of
+        the poll, or says that the broker lacked records that were read. Then discard the batch (the remembered
+        checkpoint is forgotten), read the checkpoint again and continue reading from there. When an aggregate, a
+        command's id or a price has moved, the append is retried here up to `options.append_attempts_max` times, and
+        then also raises `Fenced`.
         """
-        end = self._end(batch.source)
+        end = self._checkpoint(batch.source)
         if end.next_offset is not None and batch.first_offset < end.next_offset:
             self.forget(batch.source)
-            raise Fenced(f"the log has offsets of {batch.source.stream!r} up to {end.next_offset} already")
+            raise Fenced(f"the log already has the offsets of {batch.source.stream!r} below {end.next_offset}")
         if end.truncated_at is not None:
             self.forget(batch.source)
-            raise Fenced(f"nothing is read of {batch.source.stream!r} until an offset is accepted")
+            raise Fenced(f"{batch.source.stream!r} is stopped until an operator accepts an offset")
         prepared = self._prepared(batch, end)
         for attempt in range(1, self._options.append_attempts_max + 1):
             try:
@@ -132,66 +132,66 @@ class PartitionAppender:
             except BaseException:
                 self._commands.forget()
                 raise
-        raise ValueError("append_attempts_max is at least 1")
+        raise ValueError("append_attempts_max must be at least 1")
 
     def records_lost(self, source: PartitionSource, from_offset: int, to_offset: int) -> int:
-        """Record that the broker no longer has the offsets from `from_offset`, below `to_offset`; go on there.
+        """Record that offsets from `from_offset` below `to_offset` are lost, and that reading continues at `to_offset`.
 
-        Answers the position. `Fenced` as `append` raises it.
+        Returns the position. Raises `Fenced` as `append` does.
         """
 
-        def lost(place: dict[str, Any]) -> PartitionEvent:
-            return RecordsLost(**place, from_offset=from_offset, to_offset=to_offset)
+        def lost(common: dict[str, Any]) -> PartitionEvent:
+            return RecordsLost(**common, from_offset=from_offset, to_offset=to_offset)
 
-        return self._told(source, lost)
+        return self._append_event(source, lost)
 
     def truncated(self, source: PartitionSource, end_offset: int) -> int:
         """Record that the broker lacks what was read from `end_offset` on: nothing is read until that is accepted.
 
-        Answers the position. `Fenced` as `append` raises it.
+        Returns the position. Raises `Fenced` as `append` does.
         """
-        next_offset = self._end(source).next_offset or 0
+        next_offset = self._checkpoint(source).next_offset or 0
 
-        def truncated(place: dict[str, Any]) -> PartitionEvent:
-            return PartitionTruncated(**place, next_offset=next_offset, end_offset=end_offset)
+        def truncated(common: dict[str, Any]) -> PartitionEvent:
+            return PartitionTruncated(**common, next_offset=next_offset, end_offset=end_offset)
 
-        return self._told(source, truncated)
+        return self._append_event(source, truncated)
 
     def accept_offset(self, source: PartitionSource, next_offset: int, reason: str) -> int:
-        """Go on from `next_offset` although the log has more, because an operator says so. Answers the position."""
+        """Record that an operator accepts to continue from `next_offset`, wherever the log is. Returns the position."""
 
-        def accepted(place: dict[str, Any]) -> PartitionEvent:
-            return OffsetsAccepted(**place, next_offset=next_offset)
+        def accepted(common: dict[str, Any]) -> PartitionEvent:
+            return OffsetsAccepted(**common, next_offset=next_offset)
 
-        return self._told(source, accepted, reason)
+        return self._append_event(source, accepted, reason)
 
     def rejected_since(self, source: PartitionSource, offset: int | None) -> list[RejectedItem]:
-        """What this partition's polls rejected at `offset` and above, as the log has kept it; None: its last poll.
+        """Return what this partition's polls rejected at `offset` and above, in record order; None: in its last poll.
 
-        In record order, and bounded as `partition_ends` says. Looks no further than the end that was read last.
+        Bounded as `checkpoints.rejected_since` says. Looks no further than the remembered checkpoint.
         """
-        return rejected_since(self._log, source.stream, self._end(source).version, offset)
+        return rejected_since(self._log, source.stream, self._checkpoint(source).version, offset)
 
-    def _end(self, source: PartitionSource) -> PartitionCheckpoint:
-        if source.stream not in self._ends:
-            self.end(source)
-        return self._ends[source.stream]
+    def _checkpoint(self, source: PartitionSource) -> PartitionCheckpoint:
+        if source.stream not in self._checkpoints:
+            self.read_checkpoint(source)
+        return self._checkpoints[source.stream]
 
     def _prepared(self, batch: PartitionBatch, end: PartitionCheckpoint) -> _Prepared:
         recorded_at = self._clock()
-        parts, last_command_us = in_record_order(batch.parts, end.last_command_us)
+        parts, last_command_us = assign_record_times(batch.parts, end.last_command_us)
         runs = [(number, part) for number, part in enumerate(parts) if isinstance(part, UsageRun)]
-        sent = [(number, part) for number, part in enumerate(parts) if isinstance(part, SentCommand)]
-        pieces = decoded_pieces(runs, self._hash_seed, recorded_at, self._options)
-        rows, command_layers = row_layers(pieces, [(number, _about(command)) for number, command in sent])
+        commands = [(number, part) for number, part in enumerate(parts) if isinstance(part, CommandMessage)]
+        chunks = decoded_chunks(runs, self._hash_seed, recorded_at, self._options)
+        rows, command_layers = row_layers(chunks, [(number, _about(command)) for number, command in commands])
         return _Prepared(
             batch,
             recorded_at,
-            pieces,
-            layer_blocks(pieces, rows),
-            self._commands.read([command for _, command in sent], batch.source.stream),
+            chunks,
+            layer_blocks(chunks, rows),
+            self._commands.parse([command for _, command in commands], batch.source.stream),
             command_layers,
-            {pair for piece in pieces for pair in priced_pairs(piece.decoded.typed)},
+            {pair for chunk in chunks for pair in priced_pairs(chunk.decoded.typed)},
             last_command_us,
         )
 
@@ -199,38 +199,38 @@ class PartitionAppender:
         batch = prepared.batch
         listed = self._prices.missing(prepared.pairs, prepared.recorded_at)
         decisions = self._commands.decide(prepared.commands, f"kafka:{batch.source.topic}", prepared.recorded_at)
-        records = _LaidOut(prepared, decisions, end.version).records()
+        records = _RecordLayout(prepared, decisions, end.version).records()
         positions = self._log.append([*listed.values(), *records])
-        self._prices.written(listed)
-        self._ends[batch.source.stream] = PartitionCheckpoint(
+        self._prices.mark_listed(listed)
+        self._checkpoints[batch.source.stream] = PartitionCheckpoint(
             records[-1].version, batch.next_offset, batch.leader_epoch, last_command_us=prepared.last_command_us
         )
         return AppendedBatch(
             positions[-1],
-            sum(piece.decoded.received for piece in prepared.pieces),
-            [item for piece in prepared.pieces for item in piece.rejected],
+            sum(chunk.decoded.received for chunk in prepared.chunks),
+            [item for chunk in prepared.chunks for item in chunk.rejected],
             [decision.outcome for decision in decisions],
         )
 
-    def _told(
+    def _append_event(
         self,
         source: PartitionSource,
         event: Callable[[dict[str, Any]], PartitionEvent],
         reason: str | None = None,
     ) -> int:
-        version = self._end(source).version + 1
-        told = event(_place(source, version, self._clock(), reason))
+        version = self._checkpoint(source).version + 1
+        appended = event(_common_fields(source, version, self._clock(), reason))
         try:
-            positions = self._log.append([new_record(told)])
+            positions = self._log.append([new_record(appended)])
         except Fenced:
             self.forget(source)
             raise
-        self._ends[source.stream] = end_told(version, told)
+        self._checkpoints[source.stream] = checkpoint_after(version, appended)
         return positions[0]
 
 
-class _LaidOut:
-    """The records of a poll in the order in which they are appended."""
+class _RecordLayout:
+    """Lays out the records of a poll in the order in which they are appended."""
 
     def __init__(self, prepared: _Prepared, decisions: list[Decision], version: int) -> None:
         self._prepared = prepared
@@ -260,7 +260,7 @@ class _LaidOut:
         return self._version
 
     def _add_block(self, block: PartitionBlock, is_closing: bool) -> None:
-        extra: dict[str, Any] = {"rejected": block.rejected_places} if block.rejected_places else {}
+        extra: dict[str, Any] = {"rejected": block.rejected_pairs} if block.rejected_pairs else {}
         if is_closing:
             extra |= {
                 "topic": self._source.topic,
@@ -272,7 +272,7 @@ class _LaidOut:
                 extra["leader_epoch"] = self._prepared.batch.leader_epoch
             if self._prepared.last_command_us is not None:
                 extra["last_command_us"] = self._prepared.last_command_us
-        facts = BlockContext(
+        context = BlockContext(
             tenant=block.scope.tenant,
             environment=block.scope.environment,
             stream=self._stream,
@@ -281,15 +281,15 @@ class _LaidOut:
             last_offset=block.last_offset,
             recorded_at=self._prepared.recorded_at,
         )
-        state = block_state(facts, block.buffers, extra)
-        self._records.append(NewRecord(self._stream, facts.version, USAGE_BATCH_TOPIC, state))
+        state = block_state(context, block.buffers, extra)
+        self._records.append(NewRecord(self._stream, context.version, USAGE_BATCH_TOPIC, state))
 
     def _add_consumed(self) -> None:
         batch = self._prepared.batch
-        place = _place(self._source, self._next_version(), self._prepared.recorded_at)
+        common = _common_fields(self._source, self._next_version(), self._prepared.recorded_at)
         outcomes = tuple(_outcome_record(decision.outcome) for decision in self._decisions)
         consumed = PartitionConsumed(
-            **place,
+            **common,
             first_offset=batch.first_offset,
             next_offset=batch.next_offset,
             first_version=self._first_version,
@@ -300,13 +300,16 @@ class _LaidOut:
         self._records.append(new_record(consumed))
 
 
-def _about(command: SentCommand) -> Hashable:
-    """What a command is about, so that it does not equal a customer unless it is one."""
+def _about(command: CommandMessage) -> Hashable:
+    """The subject of a command, which equals the (scope, id) of a customer only if it is that customer."""
     kind = command.kind.partition(".")[0]
     return (command.scope, command.subject) if kind == "customer" else (kind, command.scope, command.subject)
 
 
-def _place(source: PartitionSource, version: int, recorded_at: datetime, reason: str | None = None) -> dict[str, Any]:
+def _common_fields(
+    source: PartitionSource, version: int, recorded_at: datetime, reason: str | None = None
+) -> dict[str, Any]:
+    """The fields that all events of a partition share."""
     return {
         "stream": source.stream,
         "version": version,
@@ -326,5 +329,5 @@ def _outcome_record(outcome: CommandOutcome) -> CommandRecord:
 
 
 def _kept(named: object) -> str | None:
-    """What the log keeps of a name in a command: all of it where it may be an id, nothing of anything else."""
+    """A name of a command as the log keeps it: only where it can be an id."""
     return named if isinstance(named, str) and id_problem(named) is None else None

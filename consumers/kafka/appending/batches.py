@@ -1,6 +1,6 @@
-"""What a consumer hands to the appender of partitions, and what it gets back: plain data, no client of any broker.
+"""Input and output of `PartitionAppender`: plain data, independent of any Kafka client.
 
-A batch is one poll of one partition: everything from `first_offset` on and below `next_offset`, in record order.
+A batch is one poll of one partition: all records with `first_offset` <= offset < `next_offset`, in record order.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from domain.streams import partition_stream
 
 
 class PartitionSource(msgspec.Struct, frozen=True):
-    """A partition of a topic of a cluster. A topic that was made again has another id, and is another source."""
+    """A partition of a topic of a cluster. A re-created topic has another id and is another source."""
 
     cluster_id: str
     topic_id: str
@@ -24,18 +24,18 @@ class PartitionSource(msgspec.Struct, frozen=True):
 
     @property
     def stream(self) -> str:
-        """The stream that its appends go to. The topic's name is no part of it."""
+        """The log stream of its appends. The topic's name is not part of it."""
         return partition_stream(self.cluster_id, self.topic_id, self.partition)
 
 
 class UsageRun(msgspec.Struct):
-    """Consecutive items of one scope, each the bytes of one event (or garbage, which becomes a rejected row).
+    """Consecutive usage items of one scope, each the bytes of one event (or garbage, which becomes a rejected row).
 
-    `offsets` and `arrivals_us` have one value for each item: the record it stood in, and that record's timestamp in
-    microseconds since 1970; a negative one says that the record has none, and the time of the append is taken.
+    `offsets` and `arrivals_us` have one value for each item: the offset of its record, and that record's timestamp in
+    microseconds since 1970; negative when the record has none, in which case the time of the append is taken.
     `customers` has the record's key for each item; None when no record of the run has one. Customers differ by item
     and not by run, so that runs stay long where every record has another key.
-    `indexes` are the places of items in batched records; None when every item is all of its record.
+    `indexes` are the indexes of items in batched records; None when every item is a whole record.
     """
 
     scope: Scope
@@ -46,15 +46,14 @@ class UsageRun(msgspec.Struct):
     indexes: list[int] | None = None
 
 
-class SentCommand(msgspec.Struct):
-    """A lifecycle command as it was sent. `kind` is the CloudEvents type, such as `customer.create`.
+class CommandMessage(msgspec.Struct):
+    """A lifecycle command as it was sent, unchecked. `kind` is the CloudEvents type, such as `customer.create`.
 
-    `source` and `id` are those of the CloudEvent, unchecked; both None for a tombstone, whose kind is
-    `customer.delete` and which is known by its offset and arrival. `subject` is the id of the customer or of the shared
-    budget. `data` is what stood in the event, read with `exact_json` of `domain.values.json_numbers`, which keeps
-    decimals exact; an absent one is an empty object.
-    `arrival_us` is the record's timestamp as in `UsageRun`: a command without an `effective_at` of its own counts from
-    then. `index` is its place in a batched record.
+    `source` and `id` are those of the CloudEvent; both None for a tombstone, whose kind is `customer.delete` and which
+    is identified by its offset and arrival. `subject` is the id of the customer or of the shared budget. `data` is that
+    of the event, read with `domain.values.json_numbers.exact_json`, which keeps decimals exact; {} when absent.
+    `arrival_us` is the record's timestamp as in `UsageRun`: a command without an `effective_at` of its own is effective
+    from then. `index` is its index in a batched record.
     """
 
     offset: int
@@ -69,8 +68,12 @@ class SentCommand(msgspec.Struct):
     dialect: str = "kafka"
 
 
+#: A stretch of the records of one partition.
+Part = UsageRun | CommandMessage
+
+
 class PartitionBatch(msgspec.Struct):
-    """One poll of one partition, to be appended as one. May hold no part: then only the offset moves on.
+    """One poll of one partition, appended as a unit. Without parts it only advances the offset.
 
     `leader_epoch` is that of the last record below `next_offset`; None when it is not known.
     """
@@ -78,12 +81,12 @@ class PartitionBatch(msgspec.Struct):
     source: PartitionSource
     first_offset: int
     next_offset: int
-    parts: list[UsageRun | SentCommand]
+    parts: list[Part]
     leader_epoch: int | None = None
 
 
 class RejectedItem(msgspec.Struct, frozen=True):
-    """An item that became a rejected row, as its dead letter tells it. `raw` is the item, at most its first 64 KiB."""
+    """A usage item that was rejected, with the content of its dead letter. `raw`: at most its first 64 KiB."""
 
     offset: int
     index: int
@@ -94,7 +97,7 @@ class RejectedItem(msgspec.Struct, frozen=True):
 
 
 class CommandOutcome(msgspec.Struct, frozen=True):
-    """What became of a command. `reason` says why it was refused; None otherwise."""
+    """The outcome of a command. `reason` says why it was refused; None otherwise."""
 
     offset: int
     index: int
@@ -108,7 +111,7 @@ class CommandOutcome(msgspec.Struct, frozen=True):
 
 
 class AppendedBatch(msgspec.Struct, frozen=True):
-    """An append that is durable. `position` is that of its last record, `received` counts usage items."""
+    """A durable append. `position` is that of its last record, `received` counts usage items."""
 
     position: int
     received: int

@@ -1,4 +1,4 @@
-"""Where a partition's stream ends in the log: from which offset to go on, and what its last polls rejected."""
+"""The checkpoint of a partition as the log has it: the next offset to read, and what the last polls rejected."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from domain.log.event_codec import decode_lifecycle
 from domain.log.records import USAGE_BATCH_TOPIC, EventLog, LogRecord
 from domain.sources.events import OffsetsAccepted, PartitionConsumed, PartitionTruncated, RecordsLost
 
-#: What was rejected is looked for in so many polls at most, and not in older ones once so much of it was found.
+#: Bounds of `rejected_since`: polls looked at, and bytes and items after which no older poll is looked at.
 POLLS_AGAIN_MAX: Final = 500
 BYTES_AGAIN_MAX: Final = 16 * 1024 * 1024
 ITEMS_AGAIN_MAX: Final = 10_000
 
 
 class PartitionCheckpoint(msgspec.Struct, frozen=True):
-    """The last version of a partition's stream, 0 when it has none, and the offset to go on from.
+    """The last version of a partition's stream, 0 when it is empty, and the next offset to read.
 
-    `leader_epoch` is that of the record before this offset; None when it is not known. `truncated_at` is from where on
-    the broker did not have what was read, and nothing is read until that is accepted; None when all is well.
-    `last_command_us` is carried on by `partition_instants`.
+    `leader_epoch` is that of the record before this offset; None when it is not known. `truncated_at` is the offset
+    from which on the broker lacked records that were read: nothing is read until an operator accepts that; None
+    otherwise. `last_command_us`: see `record_times.assign_record_times`.
     """
 
     version: int
@@ -39,8 +39,8 @@ class PartitionCheckpoint(msgspec.Struct, frozen=True):
     last_command_us: int | None = None
 
 
-def last_end(log: EventLog, stream: str) -> PartitionCheckpoint:
-    """The end of a partition's stream, from its last record. `LogCorrupted` when that does not close an append."""
+def last_checkpoint(log: EventLog, stream: str) -> PartitionCheckpoint:
+    """Return the checkpoint in the last record of a stream. Raises `LogCorrupted` when that record holds none."""
     record = log.last_record(stream)
     if record is None:
         return PartitionCheckpoint(0, None)
@@ -53,14 +53,14 @@ def last_end(log: EventLog, stream: str) -> PartitionCheckpoint:
             last_command_us=extra.get("last_command_us"),
         )
     else:
-        found = end_told(record.version, decode_lifecycle(record.topic, record.state))
+        found = checkpoint_after(record.version, decode_lifecycle(record.topic, record.state))
     if found.next_offset is None:
-        raise LogCorrupted(f"version {record.version} of stream {record.stream!r} does not say where to go on")
+        raise LogCorrupted(f"version {record.version} of stream {record.stream!r} holds no offset to continue from")
     return found
 
 
-def end_told(version: int, event: LifecycleEvent) -> PartitionCheckpoint:
-    """Where a stream ends that has this event last; without an offset where it tells none."""
+def checkpoint_after(version: int, event: LifecycleEvent) -> PartitionCheckpoint:
+    """Return the checkpoint of a stream whose last event this is; its offset is None where the event holds none."""
     match event:
         case PartitionConsumed(next_offset=offset, leader_epoch=epoch, last_command_us=command_us):
             return PartitionCheckpoint(version, offset, epoch, last_command_us=command_us)
@@ -72,10 +72,10 @@ def end_told(version: int, event: LifecycleEvent) -> PartitionCheckpoint:
 
 
 def rejected_since(log: EventLog, stream: str, version: int, offset: int | None) -> list[RejectedItem]:
-    """What the polls of a partition rejected at `offset` and above, in record order; None: the last poll, all of it.
+    """Return what the polls of a partition rejected at `offset` and above, in record order; None: in the last poll.
 
-    Looks at versions up to `version`. The bounds of this file leave out what is older; so does an offset that was
-    accepted, before which the offsets were those of other records.
+    Looks at versions up to `version`, from the last backwards. Stops at the bounds of this module, and at an accepted
+    offset, before which the same offsets were those of other records.
     """
     found: list[RejectedItem] = []
     kept_bytes = 0
@@ -90,7 +90,7 @@ def rejected_since(log: EventLog, stream: str, version: int, offset: int | None)
 
 
 def _polls(log: EventLog, stream: str, version: int) -> Iterator[list[LogRecord]]:
-    """The records of each poll in a partition's own stream, the last poll first."""
+    """The records of each poll in a partition's stream, the last poll first."""
     seen = False
     while version:
         (record,) = log.stream(stream, version - 1, 1)
@@ -104,7 +104,7 @@ def _polls(log: EventLog, stream: str, version: int) -> Iterator[list[LogRecord]
 
 
 def _first_version(record: LogRecord) -> int | None:
-    """Where the poll begins that this record closes; None when it tells of lost or accepted offsets instead."""
+    """The first version of the poll that this record closes; None for lost, accepted or truncated offsets."""
     if record.topic == USAGE_BATCH_TOPIC:
         return int(read_header(record.state).extra["first_version"])
     event = decode_lifecycle(record.topic, record.state)
@@ -112,7 +112,7 @@ def _first_version(record: LogRecord) -> int | None:
 
 
 def _first_offset(poll: list[LogRecord]) -> int:
-    """The first offset that a poll read, or a later one of which it kept something."""
+    """The first offset of a poll; of a poll of usage only, that of its first stored item."""
     closing = poll[-1]
     if closing.topic != USAGE_BATCH_TOPIC:
         event = decode_lifecycle(closing.topic, closing.state)
@@ -134,8 +134,8 @@ def _rejected_of(poll: list[LogRecord]) -> list[RejectedItem]:
 def _rejected(header: BlockHeader, state: bytes) -> list[RejectedItem]:
     typed, free = decode_typed(state), decode_free(state)
     rows = np.flatnonzero(np.asarray(pc.is_valid(typed.column("reason")), dtype=bool)).tolist()
-    places = header.extra["rejected"]
-    offsets = accumulate(places[0::2], initial=header.first_offset)
+    pairs = header.extra["rejected"]
+    offsets = accumulate(pairs[0::2], initial=header.first_offset)
     next(offsets)
     return [
         RejectedItem(
@@ -146,5 +146,5 @@ def _rejected(header: BlockHeader, state: bytes) -> list[RejectedItem]:
             free.column("detail")[row].as_py(),
             free.column("raw")[row].as_py() or b"",
         )
-        for row, offset, index in zip(rows, offsets, places[1::2], strict=True)
+        for row, offset, index in zip(rows, offsets, pairs[1::2], strict=True)
     ]

@@ -1,14 +1,15 @@
-"""Commands of one poll: each decided once, by aggregates that have seen the commands before it.
+"""Decide the lifecycle commands of one poll, each exactly once and after the commands before it.
 
-1. Read every command; one that breaks a rule is refused before anything is loaded.
-2. Ask the log, in one question, which commands it has honoured, and how far the streams they are about have come.
-3. In order: a command honoured before is a duplicate; any other is carried out on its aggregate, from memory when that
-   is as far as its stream, else loaded. What it gives, and the record that reserves its id, is to be appended.
+1. Parse every command; one that breaks a rule is refused before anything is loaded.
+2. Ask the log, in one query, which commands it has honoured, and the head versions of the streams they are about.
+3. In order: a command honoured before is a duplicate; any other is carried out on its aggregate, which comes from
+   memory when it is at the head of its stream and is loaded otherwise. The events, and a record that reserves the
+   command's id, are to be appended.
 
-A tombstone has no id: it is known by its place. A partition that is read again because its broker had lost something
-would else delete, long after, who was created in between.
+A tombstone has no id; its topic, partition, offset and timestamp identify it. Otherwise a partition that is read again
+after its broker lost data would delete customers that were created since.
 
-Nothing is stored here. When the append fails, `forget` what was decided.
+Nothing is stored here. When the append fails, call `forget`.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from typing import Final
 
 import msgspec
 
-from consumers.kafka.appending.batches import CommandOutcome, SentCommand
+from consumers.kafka.appending.batches import CommandMessage, CommandOutcome
 from consumers.kafka.appending.record_times import millisecond
-from domain.aggregate import Aggregate, Occasion
+from domain.aggregate import Aggregate, CommandContext
 from domain.commands.events import CommandHonoured, CommandVerdict
-from domain.commands.received import EFFECTIVE_MIN, ReadCommand, blank_aggregate, carry_out, read_command
+from domain.commands.received import EFFECTIVE_MIN, ReceivedCommand, execute_command, new_aggregate, parse_command
 from domain.customers.customer import Customer
 from domain.customers.personal_data import CustomerSeal
 from domain.customers.personal_keys import PersonalKeys
@@ -37,34 +38,34 @@ from domain.log.records import EventLog, NewRecord
 from domain.streams import command_stream, tombstone_stream
 from domain.usage.rules import required_id
 
-#: Aggregates kept in memory; one that was forgotten is loaded again.
+#: Aggregates kept in memory; an evicted one is loaded again.
 AGGREGATES_MAX: Final = 10_000
 REASON_KEPT_MAX: Final = 500
-#: What a value that no rule foresaw may raise. It must not keep a partition from being read on.
+#: What a value that no rule foresaw may raise. It refuses its command, and must not stop the partition.
 _UNFORESEEN: Final = (ArithmeticError, TypeError, ValueError, LookupError, RecursionError, msgspec.MsgspecError)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class ReadableCommand(msgspec.Struct, frozen=True):
-    """A command as sent, and what it is to do; or why it is refused unseen."""
+class ParsedCommand(msgspec.Struct, frozen=True):
+    """A command with its message parsed, or with the reason why it is refused without being decided."""
 
-    sent: SentCommand
-    read: ReadCommand | None
+    message: CommandMessage
+    received: ReceivedCommand | None
     blank: Callable[[], Aggregate] | None
-    stream: str | None  # that it reserves; None when it is refused unseen
+    stream: str | None  # reserves its id; None when it is refused
     about: str  # the stream of its aggregate
     refused: str | None = None
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What became of a command, and the records that it gives."""
+    """The outcome of a command, and the records to append for it."""
 
     outcome: CommandOutcome
     records: list[NewRecord]
 
 
 class CommandDecider:
-    """Decides the commands of the polls of one appender. Not for several threads."""
+    """Decides the commands of the polls of one appender. For one thread."""
 
     def __init__(
         self,
@@ -80,12 +81,12 @@ class CommandDecider:
         self._store = AggregateStore(log)
         self._aggregates: OrderedDict[str, Aggregate] = OrderedDict()
 
-    def read(self, commands: Sequence[SentCommand], partition: str) -> list[ReadableCommand]:
-        """What each command is to do; `partition` is the stream that it came by. Does not look into the log."""
-        return [self._read(sent, partition) for sent in commands]
+    def parse(self, messages: Sequence[CommandMessage], partition: str) -> list[ParsedCommand]:
+        """Parse the commands that came by a partition, named by its stream. Does not read the log."""
+        return [self._parsed(message, partition) for message in messages]
 
-    def decide(self, commands: Sequence[ReadableCommand], actor: str, recorded_at: datetime) -> list[Decision]:
-        """What becomes of each command, in order. Keys of personal data that it takes are durable when it returns."""
+    def decide(self, commands: Sequence[ParsedCommand], actor: str, recorded_at: datetime) -> list[Decision]:
+        """Decide commands in order. The personal keys that they need are durable when this returns."""
         if not commands:
             return []
         heads = self._log.head_versions(_streams(commands))
@@ -103,50 +104,52 @@ class CommandDecider:
         return decisions
 
     def forget(self) -> None:
-        """What was decided is not stored: the aggregates in memory are ahead of the log, or behind it."""
+        """Drop the aggregates in memory: what was decided was not appended, so they differ from the log."""
         self._aggregates.clear()
 
-    def _read(self, sent: SentCommand, partition: str) -> ReadableCommand:
+    def _parsed(self, message: CommandMessage, partition: str) -> ParsedCommand:
         try:
-            stream = _stream_of(sent, partition)
-            read = read_command(sent.kind, sent.subject, sent.data)
-            seal = CustomerSeal(self._keys, self._randomness, sent.scope, sent.subject)
-            customer = partial(Customer, sent.scope, sent.subject, seal)
-            blank = partial(blank_aggregate, read, sent.scope, sent.subject, customer)
-            return ReadableCommand(sent, read, blank, stream, blank().id)
+            stream = _stream_of(message, partition)
+            received = parse_command(message.kind, message.subject, message.data)
+            seal = CustomerSeal(self._keys, self._randomness, message.scope, message.subject)
+            customer = partial(Customer, message.scope, message.subject, seal)
+            blank = partial(new_aggregate, received, message.scope, message.subject, customer)
+            return ParsedCommand(message, received, blank, stream, blank().id)
         except (InvalidInput, *_UNFORESEEN) as error:
-            return ReadableCommand(sent, None, None, None, "", _told(error))
+            return ParsedCommand(message, None, None, None, "", _refusal_reason(error))
 
     def _decided(
         self,
-        command: ReadableCommand,
+        command: ParsedCommand,
         heads: dict[str, int],
         honoured: set[str],
         given: dict[str, list[LifecycleEvent]],
         actor: str,
         recorded_at: datetime,
     ) -> Decision:
-        if command.read is None or command.blank is None or command.stream is None:
+        if command.received is None or command.blank is None or command.stream is None:
             return Decision(_outcome(command, "refused", command.refused), [])
         if command.stream in honoured:
             return Decision(_outcome(command, "duplicate"), [])
         before = given.setdefault(command.about, [])
         aggregate = self._aggregate(command.blank, command.about, heads.get(command.about, 0), before)
-        occasion = _occasion(command.sent, command.read, actor, recorded_at)
+        context = _context(command.message, command.received, actor, recorded_at)
         try:
-            carry_out(command.read, aggregate, occasion)
+            execute_command(command.received, aggregate, context)
             events = aggregate.collect_events()
             records = [new_record(event) for event in events]
         except (InvalidInput, CommandRefused, PersonalKeyMissing, *_UNFORESEEN) as error:
-            del self._aggregates[command.about]  # it may have taken a first step
-            return Decision(_outcome(command, "refused", _told(error)), [])
+            del self._aggregates[command.about]  # it may have changed in part
+            return Decision(_outcome(command, "refused", _refusal_reason(error)), [])
         before += events
-        return Decision(_outcome(command, "honoured"), [*records, _reservation(command.sent, command.stream, occasion)])
+        return Decision(
+            _outcome(command, "honoured"), [*records, _reservation(command.message, command.stream, context)]
+        )
 
     def _aggregate(
         self, blank: Callable[[], Aggregate], stream: str, head: int, given: Sequence[LifecycleEvent]
     ) -> Aggregate:
-        """The aggregate after what is in the log up to `head`, and after what was given by this poll."""
+        """The aggregate at version `head` of its stream, with the events `given` by this poll applied."""
         known = self._aggregates.get(stream)
         if known is None or known.version != head + len(given):
             known = self._store.load(blank()) if head else blank()
@@ -157,59 +160,69 @@ class CommandDecider:
         return known
 
 
-def _streams(commands: Sequence[ReadableCommand]) -> list[str]:
-    """The streams that a decision about these asks for, each once."""
-    named = {command.about: None for command in commands if command.read is not None}
+def _streams(commands: Sequence[ParsedCommand]) -> list[str]:
+    """The streams whose heads are needed to decide these commands, each once."""
+    named = {command.about: None for command in commands if command.received is not None}
     named |= {command.stream: None for command in commands if command.stream is not None}
     return list(named)
 
 
-def _stream_of(sent: SentCommand, partition: str) -> str:
-    if sent.source is None and sent.id is None:
-        timestamp_us = millisecond(sent.arrival_us)  # of the record, wherever it was read
-        return tombstone_stream(sent.scope, partition, sent.offset, timestamp_us, sent.subject)
-    return command_stream(sent.scope, required_id("source", sent.source), required_id("id", sent.id))
+def _stream_of(message: CommandMessage, partition: str) -> str:
+    if message.source is None and message.id is None:
+        timestamp_us = millisecond(message.arrival_us)  # the record's own, whose microseconds may have been assigned
+        return tombstone_stream(message.scope, partition, message.offset, timestamp_us, message.subject)
+    return command_stream(message.scope, required_id("source", message.source), required_id("id", message.id))
 
 
-def _occasion(sent: SentCommand, read: ReadCommand, actor: str, recorded_at: datetime) -> Occasion:
-    arrived_at = _arrival(sent.arrival_us, recorded_at)
-    return Occasion(recorded_at, Provenance(actor, sent.dialect, read.reason), read.effective_at, arrived_at)
+def _context(message: CommandMessage, received: ReceivedCommand, actor: str, recorded_at: datetime) -> CommandContext:
+    arrived_at = _arrival(message.arrival_us, recorded_at)
+    return CommandContext(
+        recorded_at, Provenance(actor, message.dialect, received.reason), received.effective_at, arrived_at
+    )
 
 
 def _arrival(arrival_us: int, recorded_at: datetime) -> datetime | None:
-    """When a command arrived, where that can be: not before there was anything to meter, and not in the future."""
+    """When a command arrived; None for a time before the earliest allowed or after `recorded_at`."""
     recorded_us = (recorded_at - _EPOCH) // timedelta(microseconds=1)
     if not (EFFECTIVE_MIN - _EPOCH) // timedelta(microseconds=1) <= arrival_us < recorded_us:
         return None
     return _EPOCH + timedelta(microseconds=arrival_us)
 
 
-def _reservation(sent: SentCommand, stream: str, occasion: Occasion) -> NewRecord:
+def _reservation(message: CommandMessage, stream: str, context: CommandContext) -> NewRecord:
     return new_record(
         CommandHonoured(
             stream=stream,
             version=1,
-            recorded_at=occasion.recorded_at,
-            effective_at=occasion.recorded_at,
-            provenance=occasion.provenance,
-            tenant=sent.scope.tenant,
-            environment=sent.scope.environment,
-            source=sent.source or "",
-            id=sent.id or "",
-            kind=sent.kind,
+            recorded_at=context.recorded_at,
+            effective_at=context.recorded_at,
+            provenance=context.provenance,
+            tenant=message.scope.tenant,
+            environment=message.scope.environment,
+            source=message.source or "",
+            id=message.id or "",
+            kind=message.kind,
         )
     )
 
 
-def _outcome(command: ReadableCommand, outcome: CommandVerdict, reason: str | None = None) -> CommandOutcome:
-    sent = command.sent
+def _outcome(command: ParsedCommand, outcome: CommandVerdict, reason: str | None = None) -> CommandOutcome:
+    message = command.message
     return CommandOutcome(
-        sent.offset, sent.index, sent.scope, sent.kind, sent.source, sent.id, sent.subject, outcome, reason
+        message.offset,
+        message.index,
+        message.scope,
+        message.kind,
+        message.source,
+        message.id,
+        message.subject,
+        outcome,
+        reason,
     )
 
 
-def _told(error: Exception) -> str:
-    """Why a command is refused. What it quotes of the sender's names may be no valid Unicode."""
+def _refusal_reason(error: Exception) -> str:
+    """Why a command is refused, as valid Unicode: the error may quote names of the sender that are not."""
     foreseen = isinstance(error, DomainError)
     text = str(error) if foreseen else f"data: cannot be read ({type(error).__name__})"
     return text[:REASON_KEPT_MAX].encode(errors="replace").decode()

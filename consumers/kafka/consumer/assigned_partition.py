@@ -1,4 +1,4 @@
-"""One partition that is assigned to a consumer: where it is read, and what of it waits for its append."""
+"""The state of one assigned partition: its offsets, and the records read that wait to be appended."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from consumers.kafka.appending.batches import PartitionSource
 from consumers.kafka.consumer.status import PartitionStatus
 from consumers.kafka.records.record_runs import RecordRun, RunBounds
 
-#: How long after an attempt the next one is made to find out where reading starts.
+#: Pause between attempts to find the offset that reading starts from.
 RESOLVE_AGAIN_SECONDS: Final = 0.5
-#: A partition that must not be read is looked at this often: an operator may have accepted its state.
+#: Pause between looks at a stopped partition: an operator may have accepted its state.
 STOPPED_AGAIN_SECONDS: Final = 3.0
 
 
 class AssignedPartition(msgspec.Struct):
-    """The state of an assigned partition. Instants are monotonic seconds.
+    """The state of an assigned partition. `opened_at` and `resolve_at` are monotonic seconds.
 
-    Until `source` is known nothing is read. `next_offset` is what the next run must begin with; `appended_offset` is
-    behind the last append. `open_run` was read and is not appended.
+    Nothing is read until `source` is known, nor while `stopped` gives a reason. `next_offset` is the first offset of
+    the next run, `appended_offset` the offset after the last append. `open_run` was read and is not appended yet.
     """
 
     topic: str
@@ -42,26 +42,26 @@ class AssignedPartition(msgspec.Struct):
         return self.source is not None and self.stopped is None
 
     def start(self, source: PartitionSource, offset: int) -> None:
-        """Read it from here on."""
+        """Start reading at this offset."""
         self.source, self.next_offset, self.appended_offset = source, offset, offset
         self.stopped = self.open_run = None
 
     def stop(self, reason: str, in_log: int | None, now: float) -> None:
-        """Read it no more until something has changed; the log would go on from `in_log`."""
+        """Stop reading until something has changed; `in_log` is the offset that the log continues from."""
         self.stopped, self.appended_offset, self.open_run = reason, in_log, None
         self.resolve_at = now + STOPPED_AGAIN_SECONDS
 
     def is_read_by(self, topic_id: str | None) -> bool:
-        """Whether records of the topic with this id are of its source, as far as that is known."""
+        """Whether records of the topic with this id belong to its source; true while either is unknown."""
         return self.source is None or topic_id is None or self.source.topic_id.partition("@")[0] == topic_id
 
     def unresolve(self, now: float) -> None:
-        """Forget what was read and not appended; where it goes on is to be found out again."""
+        """Drop what was read and not appended, and find out the offset to start from again."""
         self.source = self.open_run = self.stopped = None
         self.resolve_at = now
 
     def take(self, run: RecordRun, now: float) -> bool:
-        """Add what was read next; False when it is not what comes next."""
+        """Add the next run; False when it does not begin at `next_offset`."""
         if run.first_offset != self.next_offset:
             return False
         if self.open_run is None:
@@ -72,7 +72,7 @@ class AssignedPartition(msgspec.Struct):
         return True
 
     def due_in(self, now: float, bounds: RunBounds, age_seconds_max: float) -> float | None:
-        """In how many seconds its open run must be appended: 0 or less is now; None when there is none."""
+        """Return the seconds until its open run must be appended: 0 or less is now; None when there is none."""
         if self.open_run is None:
             return None
         if bounds.are_reached(self.open_run):
@@ -80,14 +80,14 @@ class AssignedPartition(msgspec.Struct):
         return self.opened_at + age_seconds_max - now
 
     def appended(self, run: RecordRun) -> None:
-        """The open run is in the log."""
+        """Note that the open run is in the log."""
         self.open_run = None
         self.appended_offset = run.next_offset
         if run.timestamps_ms:
             self.last_arrival_ms = run.timestamps_ms[-1]
 
     def status(self, now_ms: int, paused: bool) -> PartitionStatus:
-        """As it is shown. Where nothing waits, it is noted as caught up now."""
+        """Return its status, and note that it is caught up now where nothing waits."""
         lag = 0
         if self.end_offset is not None and self.appended_offset is not None:
             lag = max(0, self.end_offset - self.appended_offset)

@@ -1,8 +1,8 @@
-"""Which partitions the group gives to a consumer, and takes from it.
+"""Rebalance listener: records which partitions the group assigns to a consumer and revokes from it.
 
-The library calls the listener in its own thread, in which nothing may be asked of broker or log. So a new partition is
-only held there, paused at a place of no meaning, until the consumer's own thread has found where reading starts: the
-committed offset is never used for that.
+The library calls the listener in its own thread, which must not ask the broker or the log. So a new partition is only
+paused there, at offset 0, until the consumer's own thread has found the offset to start from. The committed offset is
+never used for that.
 """
 
 from __future__ import annotations
@@ -16,22 +16,24 @@ from kafka import ConsumerRebalanceListener, TopicPartition
 
 
 class Seekable(Protocol):
-    """What is needed of a client here."""
+    """The part of a client that is needed here."""
 
-    def seek(self, partition: TopicPartition, offset: int) -> None: ...
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Set the next offset to fetch."""
 
-    def pause(self, *partitions: TopicPartition) -> None: ...
+    def pause(self, *partitions: TopicPartition) -> None:
+        """Fetch nothing of these partitions."""
 
 
 class AssignmentChange(msgspec.Struct, frozen=True):
-    """Partitions that came, or that went, in this order."""
+    """Partitions that were assigned or revoked together, sorted."""
 
     kind: Literal["assigned", "revoked"]
     partitions: tuple[TopicPartition, ...]
 
 
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Changes of an assignment, noted until the consumer takes them. Safe to call from several threads."""
+    """Queues assignment changes until the consumer takes them. Safe to call from several threads."""
 
     def __init__(self, client: Seekable) -> None:
         self._client = client
@@ -39,16 +41,18 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         self._changes: list[AssignmentChange] = []
 
     def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """Pause new partitions, whose offset is not known yet."""
         for partition in assigned:
             self._client.seek(partition, 0)
             self._client.pause(partition)
         self._note("assigned", assigned)
 
     def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Queue the revocation."""
         self._note("revoked", revoked)
 
     def take_changes(self) -> list[AssignmentChange]:
-        """What changed since this was asked last, in order."""
+        """Return the changes since the last call, in order."""
         with self._lock:
             changes, self._changes = self._changes, []
         return changes

@@ -1,6 +1,6 @@
-"""What a consumer asks of its client beside records: about cluster and partitions, and what to fetch.
+"""Queries and commands to the Kafka client other than polling: metadata, offsets, seek, pause and resume.
 
-The group may take a partition at any moment, in the thread of the library.
+The group may revoke a partition at any moment, in the thread of the library, so all calls tolerate that.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ ASKING_MILLISECONDS_MAX: Final = 5_000
 
 
 class BrokerView:
-    """Metadata as the client has it, offsets as the broker answers, and what to fetch. For one thread.
+    """Metadata as the client has it, offsets as the broker answers them, and what to fetch. For one thread.
 
-    The library tells topic ids to nobody: they are read where it keeps them.
+    The library does not publish topic ids: they are read from its private state.
     """
 
     def __init__(self, client: KafkaConsumer) -> None:
@@ -34,7 +34,7 @@ class BrokerView:
         self._fetcher: Any = client._fetcher  # noqa: SLF001
 
     def source(self, partition: TopicPartition) -> PartitionSource | None:
-        """Which stream of records a partition is now; None while the client does not know the topic."""
+        """Return the identity of a partition as it is now; None while the client does not know the topic."""
         topic_id = self.topic_id(partition.topic)
         cluster_id = self._cluster.cluster_id
         if topic_id is None or cluster_id is None:
@@ -43,12 +43,12 @@ class BrokerView:
         return PartitionSource(cluster_id, topic_id, partition.topic, partition.partition)
 
     def topic_id(self, topic: str) -> str | None:
-        """The id of a topic, which another topic of the same name does not have; None while it is not known."""
+        """Return the id of a topic, which differs after a topic was re-created; None while it is not known."""
         found = self._cluster.topic_id(topic)
         return str(found) if found is not None and found.int else None
 
     def refresh(self) -> None:
-        """Ask the broker anew which topics there are. Raises what the library raises."""
+        """Refresh the topic metadata from the broker. Raises what the library raises."""
 
         async def refreshed() -> None:
             asking = self._manager.call_soon(self._cluster.refresh_metadata)
@@ -57,15 +57,16 @@ class BrokerView:
         self._manager.run(refreshed)
 
     def bounds(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, OffsetBounds]:
-        """What the broker has of these. Raises what the library raises, after `ASKING_MILLISECONDS_MAX`."""
+        """Return the offsets that the broker has. Raises what the library raises, after `ASKING_MILLISECONDS_MAX`."""
         firsts = self._client.beginning_offsets(partitions, timeout_ms=ASKING_MILLISECONDS_MAX)
         ends = self._client.end_offsets(partitions, timeout_ms=ASKING_MILLISECONDS_MAX)
         return {partition: OffsetBounds(firsts[partition], ends[partition]) for partition in partitions}
 
     def epoch_ends(self, epochs: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
-        """Where the broker's records of these leader epochs, and of those before them, end in each partition.
+        """Return the end offset of the records of a leader epoch, and of those before it, for each partition.
 
-        0 where it knows nothing of such an epoch. Raises what the library raises, after `ASKING_MILLISECONDS_MAX` each.
+        0 where the broker does not know such an epoch. Raises what the library raises, after
+        `ASKING_MILLISECONDS_MAX` for each partition.
         """
         return {partition: self._epoch_end(partition, epoch) for partition, epoch in epochs.items()}
 
@@ -91,14 +92,14 @@ class BrokerView:
         return max(0, int(found.end_offset))
 
     def committed(self, partition: TopicPartition) -> int | None:
-        """The group's committed offset: a hint, which may be absent, or anything."""
+        """Return the committed offset of the group: a hint that may be absent or wrong."""
         found: int | None = self._client.committed(partition, timeout_ms=ASKING_MILLISECONDS_MAX)
         return found
 
     def seek(self, partition: TopicPartition, offset: int, leader_epoch: int | None = None) -> bool:
-        """Read on from here; False when the group has just taken the partition away.
+        """Continue reading at an offset; False when the group has just revoked the partition.
 
-        With the leader epoch of the record before, the library tells when the broker no longer has that record.
+        With the leader epoch of the record before it, the library detects that the broker no longer has that record.
         """
         try:
             self._client.seek(partition, offset)
@@ -110,21 +111,26 @@ class BrokerView:
         return True
 
     def free_drained(self) -> None:
-        """To be called before a poll: the library gives parked records only while it has none in hand, and takes for
-        some in hand what was given to its end."""
+        """Drop the library's current records when they are used up. Call this before every poll.
+
+        The library returns the records of resumed partitions only while it has no current ones, and takes used-up ones
+        for current.
+        """
         if self._fetcher._next_partition_records is not None and not self._fetcher._next_partition_records:  # noqa: SLF001
             self._fetcher._next_partition_records = None  # noqa: SLF001
 
     def _drop_parked(self, partition: TopicPartition) -> None:
-        """What was fetched before a partition was paused is not what is read from its new place, and the library
-        fetches nothing of it as long as that is parked: while others are read, for ever."""
+        """Drop what was fetched before a partition was paused: after a seek it is of another offset.
+
+        The library fetches nothing more of a partition while it keeps such records, which can be for ever.
+        """
         parked = self._fetcher._paused_partition_records.pop(partition, None)  # noqa: SLF001
         if parked is not None:
             parked.drain()
         self._fetcher._paused_completed_fetches.pop(partition, None)  # noqa: SLF001
 
     def position(self, partition: TopicPartition) -> int | None:
-        """The offset that the library gives next; None when it has none, or the group has taken the partition away.
+        """Return the offset that the library reads next; None when it has none or the partition was revoked.
 
         Raises what the library raises, after `ASKING_MILLISECONDS_MAX`.
         """
@@ -134,28 +140,28 @@ class BrokerView:
         return found
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
-        """Fetch nothing of these, as far as they are still ours."""
+        """Stop fetching these partitions; revoked ones are skipped."""
         for partition in partitions:
             with suppress(KeyError):
                 self._client.pause(partition)
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
-        """Fetch these again, as far as they are still ours."""
+        """Fetch these partitions again; revoked ones are skipped."""
         for partition in partitions:
             with suppress(KeyError):
                 self._client.resume(partition)
 
-    def see_join_through(self) -> None:
-        """Have the next poll wait for a join of the group that the last one left under way.
+    def keep_pending_join(self) -> None:
+        """Keep a group join under way, so that the next poll waits for it.
 
-        The library itself forgets it when the join began because a topic has other partitions than before: once its
-        leader has assigned them it sees no reason to join any more, and never takes what it was assigned.
+        The library drops a join that began because a topic's partitions changed: once the group leader has assigned
+        them, the library sees no reason to join any more and never takes up its assignment.
         """
         coordinator: Any = getattr(self._client, "_coordinator", None)
         if getattr(coordinator, "_join_task", None) is not None and not coordinator.need_rejoin():
             coordinator.request_rejoin()
 
     def silent_seconds(self) -> float:
-        """Since when the broker has not answered a question about topics, which the client repeats by itself."""
+        """Return the seconds since the broker last answered a metadata request, which the client repeats by itself."""
         answered_ms: float = self._cluster._last_successful_refresh_ms  # noqa: SLF001
         return max(0.0, time.monotonic() - answered_ms / 1_000)

@@ -1,4 +1,4 @@
-"""Consumers as children of the engine: started with it, each started again alone when it dies, ended before it ends."""
+"""Supervise consumers as child processes of the engine: start them, restart each that dies, end them before it ends."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-#: What a child runs. Must be picklable.
+#: The function that a child process runs. Must be picklable.
 ChildTarget = Callable[..., None]
 
-#: A child that keeps dying is started again after pauses that double between these two.
+#: A child that keeps dying is restarted after pauses that double between these bounds.
 RESTART_PAUSE_SECONDS_MIN: Final = 0.1
 RESTART_PAUSE_SECONDS_MAX: Final = 5.0
-#: A child that lived this long starts from the shortest pause again.
+#: A child that lived this long is restarted with the shortest pause again.
 HEALTHY_SECONDS_MIN: Final = 30.0
 CHILDREN_MAX: Final = 64
-#: Those that have not ended by then are killed: what they have not appended, the next one reads again.
+#: Children that have not ended by then are killed. What they have not appended is read again by the next consumer.
 STOP_SECONDS_MAX: Final = 3.0
 _LOOK_SECONDS: Final = 0.1
 PARENT_POLL_SECONDS: Final = 1.0
@@ -40,7 +40,7 @@ class _Child(msgspec.Struct):
 
 
 class ConsumerChildren:
-    """Keeps one process alive for each name. Safe to stop from any thread."""
+    """Keeps one process alive for each name. `stop` may be called from any thread."""
 
     def __init__(self, names: Sequence[str], target: ChildTarget, *arguments: Any) -> None:
         """Start `target(name, *arguments)` in a process of its own for each name."""
@@ -64,11 +64,11 @@ class ConsumerChildren:
 
     @property
     def restarts(self) -> int:
-        """How often a child was started again."""
+        """The number of restarts of all children."""
         return sum(child.restarts for child in self._children)
 
     def begin_stop(self) -> None:
-        """Tell every child to end; returns at once."""
+        """Ask every child to end; return at once."""
         if self._stopping.is_set():
             return
         self._stopping.set()
@@ -77,14 +77,14 @@ class ConsumerChildren:
                 child.process.terminate()
 
     def stop(self) -> None:
-        """End every child; returns when none is left."""
+        """End every child; return when none is left."""
         self.begin_stop()
         self._keeper.join()
         deadline = time.monotonic() + STOP_SECONDS_MAX
         for child in self._children:
             if child.process is None:
                 continue
-            child.process.terminate()  # again: it may have been started while the others were told
+            child.process.terminate()  # again: it may have been started after `begin_stop` looked
             child.process.join(max(0.0, deadline - time.monotonic()))
             if child.process.is_alive():
                 _logger.warning("consumer_killed", name=child.name, after_seconds=STOP_SECONDS_MAX)
@@ -94,10 +94,10 @@ class ConsumerChildren:
     def _keep(self) -> None:
         while not self._stopping.is_set():
             for child in self._children:
-                self._see_to(child)
+                self._restart_if_dead(child)
             self._stopping.wait(_LOOK_SECONDS)
 
-    def _see_to(self, child: _Child) -> None:
+    def _restart_if_dead(self, child: _Child) -> None:
         now = time.monotonic()
         if child.process is not None:
             if child.process.is_alive():
@@ -127,7 +127,7 @@ class ConsumerChildren:
 
 
 def end_with_parent() -> None:
-    """Watch, in a child, for the end of its parent, and end then too: nothing is lost by it."""
+    """In a child process, exit at once when the parent has ended. Nothing is lost: the log has what was appended."""
 
     def watch(parent: int) -> None:
         while os.getppid() == parent:

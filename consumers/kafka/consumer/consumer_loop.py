@@ -1,13 +1,14 @@
-"""Records of Kafka into the log: the loop of one consumer.
+"""The loop of one consumer: read records from Kafka and append them to the log.
 
-1. Take on partitions that the group gave, drop those that it took: what of them is not appended is read by the next.
-2. Start what is not read yet: the log says where (`partition_starting`).
-3. Pause everything while the fold does not keep up.
-4. Poll one run of one partition, and add it to what is open of that partition.
-5. Append what is due, being large or old enough: one append each. Fenced: somebody else read on; forget, start again.
-6. About once a second: commit offsets, as a hint for monitors, and tell the status.
+1. Add partitions that the group assigned, drop those that it revoked; what was not appended, their next consumer reads.
+2. Start reading of new partitions, at the offset in the log (`resuming`).
+3. Pause all partitions while the fold does not keep up (`backpressure`).
+4. Poll one run of one partition, and add it to the open run of that partition.
+5. Append the open runs that are large or old enough, each in one append. When an append is fenced, another consumer
+   has read on: drop the run and start the partition again.
+6. About once a second: commit offsets, as a hint for monitoring, and report the status.
 
-At the end what is open is appended, dead letters are waited for, and the last offsets are committed.
+At the end append the open runs, wait for dead dead_letters, and commit the last offsets.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from consumers.kafka.consumer.assignment import Assignment
 from consumers.kafka.consumer.backpressure import Backpressure
 from consumers.kafka.consumer.broker_view import BrokerView
 from consumers.kafka.consumer.options import ReadingOptions
-from consumers.kafka.consumer.reporting import ConsumerReporting
-from consumers.kafka.consumer.resuming import PartitionResumption
-from consumers.kafka.dead_letters.publisher import DeadLetterPublisher, letters_again, letters_of
+from consumers.kafka.consumer.partition_resumption import PartitionResumption
+from consumers.kafka.consumer.reporting import ConsumerReporter
+from consumers.kafka.dead_letters.publisher import DeadLetterPublisher, letters_from_log, letters_of
 from consumers.kafka.records.column_fetcher import polled_run
 from consumers.kafka.records.record_content import parts_of
 from consumers.kafka.records.record_runs import RecordRun
@@ -37,56 +38,56 @@ from domain.errors import Fenced, LogError
 
 POLL_SECONDS_MAX: Final = 0.2
 PAUSED_POLL_SECONDS: Final = 0.02
-#: Records of one plain poll, where the quick way to read is not to be had.
+#: Records of one poll where reading in columns is not possible.
 PLAIN_POLL_RECORDS_MAX: Final = 10_000
-#: After something that may get better by itself: pauses that double between these two.
+#: Pauses after an error that may pass by itself double between these bounds.
 RETRY_SECONDS_MIN: Final = 0.1
 RETRY_SECONDS_MAX: Final = 5.0
 FINISHING_SECONDS_MAX: Final = 2.0
-#: A commit that nothing was heard of for so long is not waited for.
+#: A commit without an answer for so long no longer holds up the next one.
 COMMIT_SECONDS_MAX: Final = 10.0
 
 _logger = structlog.get_logger("meterfold.kafka")
 
 
 class PartitionConsumer:
-    """Reads what a client is assigned, until it is told to stop. For one thread."""
+    """Reads the partitions assigned to a client until it is stopped. For one thread."""
 
     def __init__(
         self,
         client: KafkaConsumer,
         assignment: Assignment,
         appender: PartitionAppender,
-        letters: DeadLetterPublisher,
-        pressure: Backpressure,
-        reporting: ConsumerReporting,
+        dead_letters: DeadLetterPublisher,
+        backpressure: Backpressure,
+        reporting: ConsumerReporter,
         options: ReadingOptions,
         *,
         in_columns: bool,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`in_columns`: whether polls of `client` answer runs, as `read_in_columns` said."""
+        """`in_columns`: whether polls of `client` return runs, as `read_in_columns` answered."""
         self._client = client
         self._assignment = assignment
         self._appender = appender
-        self._letters = letters
-        self._pressure = pressure
+        self._dead_letters = dead_letters
+        self._backpressure = backpressure
         self._reporting = reporting
         self._options = options
         self._in_columns = in_columns
         self._monotonic = monotonic
         self._view = BrokerView(client)
-        self._starting = PartitionResumption(self._view, appender, letters, options, monotonic)
+        self._resumption = PartitionResumption(self._view, appender, dead_letters, options, monotonic)
         self._states: dict[TopicPartition, AssignedPartition] = {}
-        self._ends: dict[TopicPartition, int] = {}
+        self._replay_ends: dict[TopicPartition, int] = {}
         self._paused = False
         self._commit_until = 0.0
         self._retry_seconds = RETRY_SECONDS_MIN
 
     def run(self, stopping: threading.Event) -> None:
-        """Consume until `stopping` is set; a replay also ends at the end that there was when it began.
+        """Consume until `stopping` is set; a replay also ends at the end offsets from when it began.
 
-        Raises what is nobody's fault but ours; what broker or log refuse is told and tried again.
+        Errors of broker and log are reported and retried; any other error is a fault of ours and is raised.
         """
         while not stopping.is_set() and not self._is_replayed():
             try:
@@ -98,62 +99,62 @@ class PartitionConsumer:
                 self._retry_seconds = min(2 * self._retry_seconds, RETRY_SECONDS_MAX)
             else:
                 self._retry_seconds = RETRY_SECONDS_MIN
-                self._reporting.well()
+                self._reporting.recovered()
         self._finish()
 
     def _step(self) -> None:
         self._take_changes()
         self._start_partitions()
-        self._heed_pressure()
+        self._apply_backpressure()
         polled = self._polled(self._poll_seconds())
-        self._view.see_join_through()
+        self._view.keep_pending_join()
         self._take_changes()
         now = self._monotonic()
-        for place, runs in polled.items():
-            self._take(place, runs, now)
+        for partition, runs in polled.items():
+            self._take(partition, runs, now)
         if not self._paused:
             self._append_due(now)
         if self._reporting.is_due(now):
             self._commit_hints()
             self._report()
 
-    # -- partitions that come and go
+    # -- assignment
 
     def _take_changes(self) -> None:
         for change in self._assignment.take_changes():
-            for place in change.partitions:
-                gone = self._states.pop(place, None)
+            for partition in change.partitions:
+                gone = self._states.pop(partition, None)
                 if gone is not None and gone.source is not None:
                     self._appender.forget(gone.source)
-                    self._letters.forget(gone.source)
+                    self._dead_letters.forget(gone.source)
                 if change.kind == "assigned":
-                    self._states[place] = AssignedPartition(place.topic, place.partition)
-        for place, state in self._states.items():
-            if state.source is not None and self._is_another_topic(place, state):
-                _logger.warning("topic_made_again", topic=place.topic, partition=place.partition)
-                self._start_again(place, state)
+                    self._states[partition] = AssignedPartition(partition.topic, partition.partition)
+        for partition, state in self._states.items():
+            if state.source is not None and self._is_another_topic(partition, state):
+                _logger.warning("topic_made_again", topic=partition.topic, partition=partition.partition)
+                self._start_again(partition, state)
 
-    def _is_another_topic(self, place: TopicPartition, state: AssignedPartition) -> bool:
-        return not state.is_read_by(self._view.topic_id(place.topic))
+    def _is_another_topic(self, partition: TopicPartition, state: AssignedPartition) -> bool:
+        return not state.is_read_by(self._view.topic_id(partition.topic))
 
-    def _start_again(self, place: TopicPartition, state: AssignedPartition) -> None:
+    def _start_again(self, partition: TopicPartition, state: AssignedPartition) -> None:
         if state.source is not None:
             self._appender.forget(state.source)
         state.unresolve(self._monotonic())
-        self._view.pause([place])
+        self._view.pause([partition])
 
     def _start_partitions(self) -> None:
-        for place in self._starting.start(self._states):
-            self._ends.setdefault(place, self._states[place].end_offset or 0)
+        for partition in self._resumption.start(self._states):
+            self._replay_ends.setdefault(partition, self._states[partition].end_offset or 0)
             if not self._paused:
-                self._view.resume([place])
+                self._view.resume([partition])
 
-    def _heed_pressure(self) -> None:
-        too_high = self._pressure.is_too_high()
+    def _apply_backpressure(self) -> None:
+        too_high = self._backpressure.is_too_high()
         if too_high == self._paused:
             return
         self._paused = too_high
-        reading = [place for place, state in self._states.items() if state.is_resolved()]
+        reading = [partition for partition, state in self._states.items() if state.is_resolved()]
         if too_high:
             self._view.pause(reading)
         else:
@@ -169,73 +170,79 @@ class PartitionConsumer:
         return max(0.0, min((seconds for seconds in due if seconds is not None), default=POLL_SECONDS_MAX))
 
     def _polled(self, seconds: float) -> Mapping[TopicPartition, Iterable[RecordRun]]:
-        """The runs that came of each partition."""
+        """The polled runs by partition."""
         wait_ms = int(seconds * 1_000)
         self._view.free_drained()
         try:
             return self._client.poll(wait_ms, max_records=1) if self._in_columns else self._plain_runs(wait_ms)
         except (OffsetOutOfRangeError, LogTruncationError) as error:
-            # Where it goes on is found out again, and what the broker lacks of what was read is told then.
-            for place in error.args[0] if isinstance(error, OffsetOutOfRangeError) else error.divergent_offsets:
-                if place in self._states:
-                    self._start_again(place, self._states[place])
+            # Starting again compares the log with the broker, and records what the broker lacks of what was read.
+            for partition in error.args[0] if isinstance(error, OffsetOutOfRangeError) else error.divergent_offsets:
+                if partition in self._states:
+                    self._start_again(partition, self._states[partition])
         except NoOffsetForPartitionError:
-            pass  # just assigned; its place is about to be found out
+            pass  # just assigned; its offset is not known yet
         return {}
 
     def _plain_runs(self, wait_ms: int) -> dict[TopicPartition, list[RecordRun]]:
-        """Runs from where the library was before a poll to where it is after it: between them nothing was left out."""
-        before = {place: self._view.position(place) for place, state in self._states.items() if state.is_resolved()}
+        """Poll records, as runs from the library's position before the poll to that after it, with no gap between."""
+        before = {
+            partition: self._view.position(partition)
+            for partition, state in self._states.items()
+            if state.is_resolved()
+        }
         polled = self._client.poll(wait_ms, max_records=PLAIN_POLL_RECORDS_MAX)
         runs = {}
-        for place, first in before.items():
-            after = self._view.position(place)
+        for partition, first in before.items():
+            after = self._view.position(partition)
             if first is not None and after is not None and after > first:
-                runs[place] = [polled_run(polled.get(place, ()), first, after)]
+                runs[partition] = [polled_run(polled.get(partition, ()), first, after)]
         return runs
 
-    def _take(self, place: TopicPartition, runs: Iterable[RecordRun], now: float) -> None:
-        state = self._states.get(place)
+    def _take(self, partition: TopicPartition, runs: Iterable[RecordRun], now: float) -> None:
+        state = self._states.get(partition)
         if state is None or not state.is_resolved():
             return
         for run in runs:
             if not state.is_read_by(run.topic_id) or not state.take(run, now):
-                self._start_again(place, state)
+                self._start_again(partition, state)
                 return
 
     def _append_due(self, now: float) -> None:
         options = self._options
-        for place, state in self._states.items():
+        for partition, state in self._states.items():
             due_in = state.due_in(now, options.bounds, options.batch_age_seconds_max)
-            if due_in is not None and due_in <= 0 and not self._pressure.is_too_high():
-                self._append(place, state)
+            if due_in is not None and due_in <= 0 and not self._backpressure.is_too_high():
+                self._append(partition, state)
 
-    def _append(self, place: TopicPartition, state: AssignedPartition) -> None:
-        """One append of what is open of a partition, and the dead letters that come of it."""
+    def _append(self, partition: TopicPartition, state: AssignedPartition) -> None:
+        """Append the open run of a partition, and publish the dead dead_letters of what was rejected."""
         run, source = state.open_run, state.source
         if run is None or source is None:
             return
-        self._letters.await_delivery(source)
-        parts = parts_of(run, self._options.facts_of(place.topic))
+        self._dead_letters.await_delivery(source)
+        parts = parts_of(run, self._options.context_of(partition.topic))
         try:
             appended = self._appender.append(
                 PartitionBatch(source, run.first_offset, run.next_offset, parts, run.leader_epoch)
             )
         except Fenced:
             self._reporting.fenced()
-            _logger.warning("append_fenced", topic=place.topic, partition=place.partition, offset=run.first_offset)
-            self._start_again(place, state)
+            _logger.warning(
+                "append_fenced", topic=partition.topic, partition=partition.partition, offset=run.first_offset
+            )
+            self._start_again(partition, state)
             return
         state.appended(run)
-        self._pressure.appended(appended.position)
+        self._backpressure.appended(appended.position)
         self._reporting.appended(len(run), appended)
         if appended.rejected:
-            self._letters.post(source, letters_of(appended.rejected, source, run, parts))
+            self._dead_letters.post(source, letters_of(appended.rejected, source, run, parts))
 
-    # -- what others are told
+    # -- commits and status
 
     def _commit_hints(self) -> None:
-        """Commit what is not committed yet; what fails is tried again with the next report."""
+        """Commit offsets that are not committed yet; a failed commit is retried with the next report."""
         self._publish_again()
         hints = self._hints()
         if hints and self._monotonic() >= self._commit_until:
@@ -244,37 +251,37 @@ class PartitionConsumer:
 
     def _publish_again(self) -> None:
         for state in self._states.values():
-            again_from = None if state.source is None else self._letters.again_from(state.source)
-            if state.source is not None and again_from is not None:
-                rejected = self._appender.rejected_since(state.source, again_from)
-                self._letters.post_again(state.source, letters_again(rejected, state.source))
+            retry_offset = None if state.source is None else self._dead_letters.retry_offset(state.source)
+            if state.source is not None and retry_offset is not None:
+                rejected = self._appender.rejected_since(state.source, retry_offset)
+                self._dead_letters.retry(state.source, letters_from_log(rejected, state.source))
 
     def _hints(self) -> dict[TopicPartition, OffsetAndMetadata]:
-        """Of each partition the offset before which all is in the log, and its letters have arrived."""
+        """The offset of each partition below which all is in the log and all dead dead_letters are delivered."""
         hints: dict[TopicPartition, OffsetAndMetadata] = {}
         if self._options.partitions:
             return hints
-        for place, state in self._states.items():
+        for partition, state in self._states.items():
             if state.source is not None and state.appended_offset is not None:
-                offset = self._letters.arrived_below(state.source, state.appended_offset)
+                offset = self._dead_letters.delivered_below(state.source, state.appended_offset)
                 if offset not in (None, state.committed_offset):
-                    hints[place] = OffsetAndMetadata(offset, "", -1)
+                    hints[partition] = OffsetAndMetadata(offset, "", -1)
         return hints
 
     def _committed(self, hints: Mapping[TopicPartition, OffsetAndMetadata], result: object) -> None:
-        """The library tells how a commit ended, while it is polled."""
+        """Callback of the library at the end of a commit, called during a poll."""
         self._commit_until = 0.0
         if not isinstance(result, BaseException):
-            for place, hint in hints.items():
-                if place in self._states:
-                    self._states[place].committed_offset = hint.offset
+            for partition, hint in hints.items():
+                if partition in self._states:
+                    self._states[partition].committed_offset = hint.offset
 
     def _report(self) -> None:
-        for place, state in self._states.items():
-            end = self._client.highwater(place) if place in self._client.assignment() else None
+        for partition, state in self._states.items():
+            end = self._client.highwater(partition) if partition in self._client.assignment() else None
             if end is not None:
                 state.end_offset = max(end, state.end_offset or 0) if state.is_resolved() else state.end_offset
-        unpublished, fold_lag_seconds = self._letters.unpublished, self._pressure.lag_seconds()
+        unpublished, fold_lag_seconds = self._dead_letters.unpublished, self._backpressure.lag_seconds()
         self._reporting.write(self._states, self._paused, unpublished, fold_lag_seconds, self._view.silent_seconds())
 
     def _note_trouble(self, error: Exception) -> None:
@@ -283,26 +290,27 @@ class PartitionConsumer:
     # -- the end
 
     def _is_replayed(self) -> bool:
-        if self._options.replay is None or len(self._ends) < len(self._options.partitions):
+        if self._options.replay is None or len(self._replay_ends) < len(self._options.partitions):
             return False
         return all(
-            state.next_offset >= self._ends[place] and state.open_run is None for place, state in self._states.items()
+            state.next_offset >= self._replay_ends[partition] and state.open_run is None
+            for partition, state in self._states.items()
         )
 
     def _finish(self) -> None:
-        """As well as it goes in little time: what is not done now, the next consumer does."""
+        """Finish as far as possible in little time; the next consumer does the rest."""
         try:
             self._take_changes()
-            for place, state in self._states.items():
+            for partition, state in self._states.items():
                 if state.is_resolved() and not self._paused:
-                    self._append(place, state)
+                    self._append(partition, state)
             for state in self._states.values():
                 if state.source is not None:
-                    self._letters.await_delivery(state.source, FINISHING_SECONDS_MAX)
+                    self._dead_letters.await_delivery(state.source, FINISHING_SECONDS_MAX)
             hints = self._hints()
             if hints:
                 self._client.commit(hints, timeout_ms=int(FINISHING_SECONDS_MAX * 1_000))
         except (KafkaError, LogError) as error:
             self._note_trouble(error)
-        self._letters.close(FINISHING_SECONDS_MAX)
+        self._dead_letters.close(FINISHING_SECONDS_MAX)
         self._client.close(autocommit=False, timeout_ms=int(FINISHING_SECONDS_MAX * 1_000))

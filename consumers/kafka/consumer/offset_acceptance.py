@@ -1,4 +1,4 @@
-"""An operator accepts that the broker has less than was read, so that a partition that has stopped goes on."""
+"""Let a stopped partition continue: an operator accepts that the broker lacks records that were read."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from consumers.kafka.consumer.broker_view import BrokerView
 from domain.errors import InvalidInput
 
 METADATA_SECONDS_MAX: Final = 10.0
-_LOOK_SECONDS: Final = 0.1
+_POLL_SECONDS: Final = 0.1
 
 
 class AcceptedOffset(msgspec.Struct, frozen=True):
-    """What was accepted: the log went on from `in_log`, and goes on from `next_offset` now."""
+    """An accepted offset: the log continued from `in_log` before, and continues from `next_offset` now."""
 
     topic: str
     partition: int
@@ -32,34 +32,34 @@ class AcceptedOffset(msgspec.Struct, frozen=True):
 def accept_offset(
     client: KafkaConsumer,
     appender: PartitionAppender,
-    place: TopicPartition,
+    partition: TopicPartition,
     from_offset: int | None,
     reason: str,
 ) -> AcceptedOffset:
-    """Go on from `from_offset`; None: the first that the broker has, since reading again counts nothing twice.
+    """Continue from `from_offset`; None: from the first that the broker has, since reading again counts nothing twice.
 
-    Raises `InvalidInput` when the partition has not stopped and the broker has what the log goes on from (then only a
-    given offset is accepted), or not what is asked for; `BrokerRefused` when there is no such partition; `Fenced` when
-    a consumer appended meanwhile.
+    Raises `InvalidInput` when nothing is wrong with the partition and no offset is given, and for an offset that the
+    broker does not have; `BrokerRefused` when there is no such partition; `Fenced` when a consumer appended meanwhile.
     """
     view = BrokerView(client)
-    client.assign([place])
-    source = view.source(place)
+    client.assign([partition])
+    source = view.source(partition)
     deadline = time.monotonic() + METADATA_SECONDS_MAX
     while source is None:
         if time.monotonic() > deadline:
-            raise BrokerRefused(f"there is no partition {place.topic}:{place.partition}")
-        time.sleep(_LOOK_SECONDS)
-        source = view.source(place)
-    bounds = view.bounds([place])[place]
-    end = appender.end(source)
-    in_log = end.next_offset
-    if from_offset is None and end.truncated_at is None and (in_log is None or in_log <= bounds.end):
+            raise BrokerRefused(f"Kafka has no partition {partition.topic}:{partition.partition}")
+        time.sleep(_POLL_SECONDS)
+        source = view.source(partition)
+    bounds = view.bounds([partition])[partition]
+    checkpoint = appender.read_checkpoint(source)
+    in_log = checkpoint.next_offset
+    if from_offset is None and checkpoint.truncated_at is None and (in_log is None or in_log <= bounds.end):
         raise InvalidInput(
-            "partition", f"has nothing to accept: the broker has offsets up to {bounds.end}, and {in_log} comes next"
+            "partition",
+            f"must be stopped: it has nothing to accept (the broker has offsets up to {bounds.end}, {in_log} is next)",
         )
     next_offset = bounds.first if from_offset is None else from_offset
     if not bounds.first <= next_offset <= bounds.end:
-        raise InvalidInput("--from-offset", f"is from {bounds.first} to {bounds.end}, which the broker has")
+        raise InvalidInput("--from-offset", f"must be from {bounds.first} to {bounds.end}: the broker has no others")
     position = appender.accept_offset(source, next_offset, reason)
-    return AcceptedOffset(place.topic, place.partition, in_log, bounds.first, bounds.end, next_offset, position)
+    return AcceptedOffset(partition.topic, partition.partition, in_log, bounds.first, bounds.end, next_offset, position)

@@ -1,4 +1,4 @@
-"""What a consumer is told: whose records are where, how large its appends are, and what it does at which time."""
+"""Options of one consumer: topics or partitions, the default scope, bounds of appends, replay."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ BATCH_AGE_SECONDS_MAX: Final = 0.05
 
 
 class Replay(msgspec.Struct, frozen=True):
-    """Reading again what was read before, from an offset to the end that the broker has at the start.
+    """Reading a partition again, from an offset to the end that the broker has at the start.
 
-    A replay is a source of its own, so it disturbs no consumer of the group; `name` makes its stream. Identities decide
-    what counts, commands are honoured once. Tombstones have no id: they are left out.
+    A replay is a source of its own and disturbs no consumer of the group; `name` identifies its stream. Identities of
+    events decide what counts, and commands are honoured once. Tombstones have no id and are left out.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Replay(msgspec.Struct, frozen=True):
 
 
 class ReadingOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`topics` are subscribed to as a member of the group; with `partitions` those alone are read, without a group."""
+    """Options of a consumer. `topics` are subscribed to as a group member; `partitions` are read without a group."""
 
     name: str
     scope: Scope = DEFAULT_SCOPE
@@ -40,15 +40,15 @@ class ReadingOptions(msgspec.Struct, frozen=True, kw_only=True):
     bounds: RunBounds = RunBounds(BLOCK_EVENTS_MAX, BATCH_BYTES_MAX)
     batch_age_seconds_max: float = BATCH_AGE_SECONDS_MAX
 
-    def facts_of(self, topic: str) -> RecordContext:
-        """How records of a topic are read."""
+    def context_of(self, topic: str) -> RecordContext:
+        """Return the context in which records of a topic are read."""
         if self.replay is not None:
             return RecordContext(self.scope, "left out")
         return RecordContext(self.scope, "delete the customer" if topic in self.customer_topics else "rejected")
 
 
 def consumer_options(settings: Settings, name: str) -> ReadingOptions:
-    """How a consumer of the group reads, by the settings. `InvalidInput` for a name or a scope that cannot be."""
+    """Return the options of a group consumer from the settings. Raises `InvalidInput` for an invalid name or scope."""
     return ReadingOptions(
         name=checked_name(name),
         scope=scope_of(settings.kafka_tenant, settings.kafka_environment),

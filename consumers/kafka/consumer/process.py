@@ -1,8 +1,8 @@
-"""One consumer as a process: connected to the broker for as long as it lives, whether the broker is there or not.
+"""The process of one consumer, which outlives an absent broker.
 
-1. Connect; while nobody answers, try again and tell why.
-2. Read in columns where the library allows it, join the group, or take the partitions that were named.
-3. Consume until told to stop (`PartitionConsumer`).
+1. Connect; while no broker answers, report why and retry.
+2. Read in columns where the library allows it; join the group, or assign the partitions that were named.
+3. Consume until stopped (`PartitionConsumer`).
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ from consumers.kafka.consumer.assignment import Assignment
 from consumers.kafka.consumer.backpressure import Backpressure
 from consumers.kafka.consumer.consumer_loop import RETRY_SECONDS_MAX, RETRY_SECONDS_MIN, PartitionConsumer
 from consumers.kafka.consumer.options import ReadingOptions
-from consumers.kafka.consumer.reporting import ConsumerReporting
+from consumers.kafka.consumer.reporting import ConsumerReporter
 from consumers.kafka.dead_letters.publisher import DeadLetterPublisher
 from consumers.kafka.records.column_fetcher import read_in_columns
 from consumers.kafka.topics import REJECTED_MESSAGE_BYTES_MAX
 
 CONNECTING_SECONDS_MAX: Final = 3.0
 RECONNECT_MILLISECONDS_MAX: Final = 2_000
-#: How soon a topic that was made, grown or made again is noticed at the latest.
+#: Upper bound of the time until a created, grown or re-created topic is noticed.
 METADATA_MILLISECONDS_MAX: Final = 5_000
 PARTITION_FETCH_BYTES_MAX: Final = 4 * 1024 * 1024
 LETTER_BLOCK_MILLISECONDS_MAX: Final = 5_000
 HEARTBEATS_OF_SESSION: Final = 6
-#: A process that has been told to stop ends within this, whatever it waits for: the log has what is appended.
+#: A process that was asked to stop ends within this, whatever it waits for: the log has what was appended.
 STOPPING_SECONDS_MAX: Final = 9.0
-#: Decoding makes many short-lived objects and no cycles; the default of 700 spends a tenth of its time looking.
+#: Decoding makes many short-lived objects and no cycles: with the default of 700, collection takes a tenth of the time.
 GARBAGE_OBJECTS_MIN: Final = 50_000
 
 _logger = structlog.get_logger("meterfold.kafka")
 
 
 class ConsumerProcess:
-    """A consumer before it is connected. `connection`: how the library reaches the broker, secrets included."""
+    """One consumer from connecting to its end."""
 
     def __init__(
         self,
@@ -54,21 +54,21 @@ class ConsumerProcess:
         group: Mapping[str, Any],
         rejected_topic: str,
         appender: PartitionAppender,
-        pressure: Backpressure,
-        reporting: ConsumerReporting,
+        backpressure: Backpressure,
+        reporting: ConsumerReporter,
         options: ReadingOptions,
     ) -> None:
-        """`group`: the library's settings of a group's member; not used where partitions are named."""
+        """`connection`: client options with secrets. `group`: those of a group member, unused for named partitions."""
         self._connection = connection
         self._group = group
         self._rejected_topic = rejected_topic
         self._appender = appender
-        self._pressure = pressure
+        self._backpressure = backpressure
         self._reporting = reporting
         self._options = options
 
     def run(self, stopping: threading.Event) -> None:
-        """Consume until `stopping` is set, or until a replay is done."""
+        """Consume until `stopping` is set or a replay is done."""
         client = self._connected(stopping)
         if client is None:
             return
@@ -77,31 +77,31 @@ class ConsumerProcess:
             _logger.warning("slow_reading", reason="this release of kafka-python is not built as expected")
         assignment = Assignment(client)
         if self._options.partitions:
-            places = [TopicPartition(topic, number) for topic, number in self._options.partitions]
-            client.assign(places)
-            assignment.on_partitions_assigned(places)
+            named = [TopicPartition(topic, number) for topic, number in self._options.partitions]
+            client.assign(named)
+            assignment.on_partitions_assigned(named)
         else:
             client.subscribe(list(self._options.topics), listener=assignment)
-        letters = DeadLetterPublisher(self._producer, self._rejected_topic)
+        dead_letters = DeadLetterPublisher(self._producer, self._rejected_topic)
         PartitionConsumer(
             client,
             assignment,
             self._appender,
-            letters,
-            self._pressure,
+            dead_letters,
+            self._backpressure,
             self._reporting,
             self._options,
             in_columns=in_columns,
         ).run(stopping)
 
     def _connected(self, stopping: threading.Event) -> KafkaConsumer | None:
-        """A client that has reached a broker; None when told to stop before."""
+        """A client that has reached a broker; None when stopped before."""
         pause = RETRY_SECONDS_MIN
         while not stopping.is_set():
             try:
                 return self._client()
             except (KafkaError, OSError) as error:
-                self._reporting.trouble(f"no broker: {type(error).__name__}: {error}")
+                self._reporting.trouble(f"no broker answers: {type(error).__name__}: {error}")
                 self._reporting.write({}, False, 0, 0.0, 0.0)
             stopping.wait(pause)
             pause = min(2 * pause, RETRY_SECONDS_MAX)
@@ -133,7 +133,7 @@ class ConsumerProcess:
 
 
 def group_options(group: str, session_seconds: float) -> dict[str, Any]:
-    """The library's settings of a member of a group, who may be silent for so long."""
+    """Return the client options of a group member with this session time-out."""
     session_ms = round(session_seconds * 1_000)
     return {
         "group_id": group,
@@ -143,7 +143,7 @@ def group_options(group: str, session_seconds: float) -> dict[str, Any]:
 
 
 def stopping_on_signals() -> threading.Event:
-    """An event that SIGTERM and Ctrl+C set. A process that has not ended long after is ended by force."""
+    """Return an event that SIGTERM and Ctrl+C set. A process still running `STOPPING_SECONDS_MAX` later is ended."""
     stopping = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -159,5 +159,5 @@ def stopping_on_signals() -> threading.Event:
 
 
 def tune_memory() -> None:
-    """For a process that does nothing but decode."""
+    """Make garbage collection rare, for a process that only decodes."""
     gc.set_threshold(GARBAGE_OBJECTS_MIN, 20, 50)

@@ -1,4 +1,4 @@
-"""What a consumer counts, and tells once a second."""
+"""Counters of one consumer, written to its status file once a second."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from consumers.kafka.consumer.assigned_partition import AssignedPartition
 from consumers.kafka.consumer.status import ConsumerStatus, StatusFile
 
 REPORT_SECONDS: Final = 1.0
-#: A broker that answers no question for so long is told to be away.
+#: A broker that answers no metadata request for so long is reported as away.
 SILENT_SECONDS_MAX: Final = 20.0
 
 _logger = structlog.get_logger("meterfold.kafka")
 
 
-class ConsumerReporting:
-    """The status file of one consumer."""
+class ConsumerReporter:
+    """Keeps the counters of one consumer and writes its status file."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class ConsumerReporting:
         clock: Callable[[], datetime],
         on_status: Callable[[ConsumerStatus], None] = lambda status: None,
     ) -> None:
-        """`on_status` is told every status, beside the file."""
+        """`on_status` is called with every status, in addition to the file."""
         self._file = file
         self._name = name
         self._clock = clock
@@ -40,27 +40,29 @@ class ConsumerReporting:
         self._trouble: str | None = None
 
     def is_due(self, now: float) -> bool:
-        """Whether it is time to tell again, in monotonic seconds."""
+        """Whether the next report is due at `now` (monotonic seconds). A true answer schedules the one after it."""
         if now < self._due_at:
             return False
         self._due_at = now + REPORT_SECONDS
         return True
 
     def appended(self, records: int, appended: AppendedBatch) -> None:
+        """Count an append of so many records."""
         self._records += records
         self._rejected += len(appended.rejected)
         self._commands += len(appended.commands)
         self._appends += 1
 
-    def well(self) -> None:
-        """What was tried again went well."""
+    def recovered(self) -> None:
+        """Clear the trouble: what was retried succeeded."""
         self._trouble = None
 
     def fenced(self) -> None:
+        """Count a fenced append."""
         self._fenced += 1
 
     def trouble(self, reason: str) -> None:
-        """Something that is tried again, told once as long as it stays the same."""
+        """Report something that is retried; it is logged once as long as the reason stays the same."""
         if reason != self._trouble:
             _logger.warning("consumer_waits", reason=reason)
         self._trouble = reason
@@ -73,6 +75,7 @@ class ConsumerReporting:
         fold_lag_seconds: float,
         silent_seconds: float,
     ) -> None:
+        """Write the status: of every partition in `states`, and the counters."""
         now = self._clock()
         now_ms = int(now.timestamp() * 1_000)
         trouble = self._trouble
@@ -82,7 +85,7 @@ class ConsumerReporting:
             self._name,
             os.getpid(),
             now,
-            tuple(states[place].status(now_ms, paused) for place in sorted(states)),
+            tuple(states[partition].status(now_ms, paused) for partition in sorted(states)),
             self._records,
             self._rejected,
             self._commands,

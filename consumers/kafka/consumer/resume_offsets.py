@@ -1,4 +1,4 @@
-"""Where reading of a partition starts: what the log says, against what the broker still has. Pure."""
+"""Decide where reading of a partition resumes, from the log's checkpoint and the broker's offsets. Pure."""
 
 from __future__ import annotations
 
@@ -6,53 +6,55 @@ import msgspec
 
 
 class OffsetBounds(msgspec.Struct, frozen=True):
-    """What a broker has of a partition: offsets from `first` on and below `end`."""
+    """The records that a broker has of a partition: `first` <= offset < `end`."""
 
     first: int
     end: int
 
 
-class Start(msgspec.Struct, frozen=True):
-    """Read from `offset` on."""
+class ResumeAt(msgspec.Struct, frozen=True):
+    """Resume at `offset`."""
 
     offset: int
 
 
-class Lost(msgspec.Struct, frozen=True):
-    """The broker no longer has `from_offset` up to, and without, `to_offset`: to be told, then read from there."""
+class OffsetGap(msgspec.Struct, frozen=True):
+    """The broker dropped unread records, `from_offset` <= offset < `to_offset`. Record it and resume at `to_offset`."""
 
     from_offset: int
     to_offset: int
 
 
-class Ahead(msgspec.Struct, frozen=True):
-    """The log goes on at `in_log`, but from `end` on the broker has none of what was read: its records are others."""
+class BrokerTruncated(msgspec.Struct, frozen=True):
+    """The log continues from `in_log`, but from `end` on the broker lacks what was read, or has other records."""
 
     in_log: int
     end: int
 
     def advice(self, topic: str, partition: int, first: int) -> str:
-        """Why nothing is read, and the command that accepts it; `first` is the first offset that the broker has."""
+        """Explain why nothing is read, with the command that accepts it. `first`: the broker's first offset."""
         return (
-            f"{topic}:{partition} was read up to {self.in_log}, but from {self.end} on the broker's records are others "
-            "or missing: it has lost some, or was restored. What was read stays counted. To read what the broker has "
-            f"now, which counts nothing twice: meterfold kafka accept --topic {topic} --partition {partition} "
+            f"{topic}:{partition} was read up to {self.in_log}, but from {self.end} on the broker's records are "
+            "missing or different: it lost some, or was restored. What was read stays counted. To read what the broker "
+            f"has now, which counts nothing twice: meterfold kafka accept --topic {topic} --partition {partition} "
             f"--from-offset {first}"
         )
 
 
-def starting_place(in_log: int | None, bounds: OffsetBounds, epoch_end: int | None = None) -> Start | Lost | Ahead:
-    """Where to start, `in_log` being the offset that the log goes on from; None when it has nothing: the earliest.
+def resume_point(
+    in_log: int | None, bounds: OffsetBounds, epoch_end: int | None = None
+) -> ResumeAt | OffsetGap | BrokerTruncated:
+    """Return where to resume. `in_log`: the offset that the log continues from; None for an empty log: the earliest.
 
-    `epoch_end` is where the broker's records end that are as old as the last one that was read, or older (by leader
-    epochs); None when that is not known. It tells what bounds cannot, once a broker that lost records has others.
+    `epoch_end` is the end offset of the broker's records up to the leader epoch of the last record read; None when it
+    is not known. It shows what offsets alone cannot: that a broker lost records and has others at their offsets.
     """
     if in_log is None:
-        return Start(bounds.first)
+        return ResumeAt(bounds.first)
     if epoch_end is not None and epoch_end < in_log:
-        return Ahead(in_log, epoch_end)
+        return BrokerTruncated(in_log, epoch_end)
     if in_log < bounds.first:
-        return Lost(in_log, bounds.first)
+        return OffsetGap(in_log, bounds.first)
     if in_log > bounds.end:
-        return Ahead(in_log, bounds.end)
-    return Start(in_log)
+        return BrokerTruncated(in_log, bounds.end)
+    return ResumeAt(in_log)

@@ -1,7 +1,7 @@
-"""What each consumer process tells of itself, in a small file of the data folder that the owner reads.
+"""Status files of consumer processes: a small file each in the data folder, which the owner of the folder reads.
 
-`consumers/<name>.json` is replaced as a whole, about once a second. A file that is older than `STALE_SECONDS` was left
-by a process that is gone or hangs; one older than `KEPT_SECONDS` is of no more interest.
+`consumers/<name>.json` is replaced as a whole, about once a second. A file older than `STALE_SECONDS` was left by a
+process that has died or hangs; one older than `KEPT_SECONDS` is ignored.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from domain.errors import InvalidInput
 FOLDER_NAME: Final = "consumers"
 STALE_SECONDS: Final = 15.0
 KEPT_SECONDS: Final = 24 * 3600.0
-#: Files that are read at most; the newest first.
+#: Files that are read at most, in the order of their names.
 CONSUMERS_MAX: Final = 256
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class PartitionStatus(msgspec.Struct, frozen=True):
-    """One assigned partition.
+    """The status of one assigned partition.
 
-    `next_offset` is the one after the last in the log, `end_offset` the broker's end; None while unknown.
-    `lag_seconds` is 0 when nothing waits, else at most how long the oldest unread record has been waiting.
-    `stopped` says why nothing is read, if so.
+    `next_offset` is the offset after the last in the log, `end_offset` the broker's end; None while unknown.
+    `lag_seconds` is 0 when nothing waits, else an upper bound of how long the oldest unread record has been waiting.
+    `stopped` is the reason why nothing is read; None while it is read.
     """
 
     topic: str
@@ -43,7 +43,7 @@ class PartitionStatus(msgspec.Struct, frozen=True):
 
 
 class ConsumerStatus(msgspec.Struct, frozen=True):
-    """One consumer process. Counts are since its start; `trouble` is what it tries to get over just now."""
+    """The status of one consumer process. Counts are since its start; `trouble` is the error after which it retries."""
 
     name: str
     pid: int
@@ -59,24 +59,25 @@ class ConsumerStatus(msgspec.Struct, frozen=True):
     trouble: str | None = None
 
     def is_stale(self, now: datetime) -> bool:
+        """Whether it is so old that its process must have died or hang."""
         return (now - self.written_at).total_seconds() > STALE_SECONDS
 
 
 def checked_name(name: str) -> str:
-    """The name of a consumer: it is part of a file's name and of what the broker shows."""
+    """Return the name if it can be part of a file name; raise `InvalidInput` otherwise."""
     if _NAME.fullmatch(name) is None:
-        raise InvalidInput("name", "is 1 to 64 letters, digits, '.', '_' and '-', and starts with a letter or digit")
+        raise InvalidInput("name", "must be 1 to 64 letters, digits, '.', '_' or '-', and start with a letter or digit")
     return name
 
 
 class StatusFile:
-    """Where one consumer tells of itself."""
+    """The status file of one consumer."""
 
     def __init__(self, data_dir: Path, name: str) -> None:
         self._path = data_dir / FOLDER_NAME / f"{checked_name(name)}.json"
 
     def write(self, status: ConsumerStatus) -> None:
-        """Replace what was told before. A disk that is full keeps nobody from consuming."""
+        """Replace the file. Failures are ignored: a full disk must not stop the consumer."""
         fresh = self._path.with_suffix(".new")
         try:
             self._path.parent.mkdir(exist_ok=True)
@@ -86,12 +87,12 @@ class StatusFile:
             return
 
     def close(self) -> None:
-        """The consumer has ended in peace."""
+        """Delete the file when the consumer has ended normally."""
         self._path.unlink(missing_ok=True)
 
 
 def consumers_of(data_dir: Path, now: datetime) -> list[ConsumerStatus]:
-    """What the consumers of a data folder told last, by name; those that are long gone left out."""
+    """Return the last statuses of the consumers of a data folder by name, without those older than `KEPT_SECONDS`."""
     found = []
     for path in sorted((data_dir / FOLDER_NAME).glob("*.json"))[:CONSUMERS_MAX]:
         try:

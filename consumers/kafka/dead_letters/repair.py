@@ -1,7 +1,7 @@
-"""Dead letters read back: to look at them, to repair them, and to put them where they came from.
+"""Read dead letters, and publish them, repaired or not, to the topics that they came from.
 
-Letters stay in their topic after they were put back, until the topic's retention takes them. Putting one back twice
-does no harm: whatever was counted once has its identity for ever.
+Letters stay in their topic after they were put back, until its retention expires them. Putting one back twice does no
+harm: deduplication has no end.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ PAGE_LETTERS_MAX: Final = 10_000
 POLL_MILLISECONDS: Final = 200
 READING_SECONDS_MAX: Final = 60.0
 DELIVERY_SECONDS_MAX: Final = 30.0
-#: Letters that are under way at most.
+#: Letters under way at most.
 DELIVERIES_MAX: Final = 1_000
 
 
 class ShownLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A dead letter as one line of JSON. `value` is what to repair; base64 where it is no text.
+    """A dead letter as one line of JSON. `value` is what to repair; base64 where it is not UTF-8.
 
-    `cursor` is its place among the letters; the rest says where it came from and why it was rejected. `kept_bytes` says
-    that the value is but the first so many bytes of the original; None: all of it.
+    `cursor` is its position in the topic of dead letters; `topic`, `partition`, `offset` and `index` are those of the
+    rejected item. `kept_bytes`: the value is only the first so many bytes of the original; None: all of it.
     """
 
     cursor: str = ""
@@ -57,60 +57,65 @@ class ShownLetter(msgspec.Struct, frozen=True, kw_only=True):
     kept_bytes: int | None = None
 
     @property
-    def place(self) -> tuple[str, int, int, int]:
-        """What it is a letter of; the same letter may be there twice."""
+    def origin(self) -> tuple[str, int, int, int]:
+        """The rejected item. Several letters may have the same origin, since they are published at least once."""
         return self.topic, self.partition, self.offset, self.index
 
 
-class Selection(msgspec.Struct, frozen=True):
-    """Which letters are meant; None: whatever it is. `whole`: only those that have all of the original."""
+class LetterFilter(msgspec.Struct, frozen=True):
+    """A filter of letters; None matches all. `whole`: only those that have all of the original."""
 
     topic: str | None = None
     reason: str | None = None
     whole: bool = False
 
-    def takes(self, letter: ShownLetter) -> bool:
+    def matches(self, letter: ShownLetter) -> bool:
+        """Whether a letter passes the filter."""
         is_meant = self.topic in (None, letter.topic) and self.reason in (None, letter.reason)
         return is_meant and not (self.whole and letter.kept_bytes is not None)
 
 
-def read_letters(client: KafkaConsumer, topic: str, after: str | None, selection: Selection) -> Iterator[ShownLetter]:
-    """The selected letters after a cursor, partition after partition, up to the end that there is now; each once.
+def read_letters(
+    client: KafkaConsumer, topic: str, after: str | None, letter_filter: LetterFilter
+) -> Iterator[ShownLetter]:
+    """Read matching letters after a cursor, partition by partition up to its present end, each letter once.
 
     Raises `BrokerRefused` when there is no such topic, `BrokerUnreachable` when the broker falls silent.
     """
-    first_partition, first_offset = _place_of(after)
+    first_partition, first_offset = _cursor_offset(after)
     numbers = client.partitions_for_topic(topic)
     if not numbers:
-        raise BrokerRefused(f"there is no topic {topic}; make it with: meterfold kafka topics --create")
+        raise BrokerRefused(f"Kafka has no topic {topic}; create it with: meterfold kafka topics --create")
     seen: set[tuple[str, int, int, int]] = set()
     for number in sorted(number for number in numbers if number >= first_partition):
         start = first_offset if number == first_partition else 0
         for record in _records(client, TopicPartition(topic, number), start):
             letter = shown_letter(record)
-            if letter.place not in seen and selection.takes(letter):
-                seen.add(letter.place)
+            if letter.origin not in seen and letter_filter.matches(letter):
+                seen.add(letter.origin)
                 yield letter
 
 
-def _records(client: KafkaConsumer, place: TopicPartition, start: int) -> Iterator[Any]:
-    client.assign([place])
-    end = client.end_offsets([place])[place]
-    offset = max(start, client.beginning_offsets([place])[place])
-    client.seek(place, offset)
+def _records(client: KafkaConsumer, partition: TopicPartition, start: int) -> Iterator[Any]:
+    client.assign([partition])
+    end = client.end_offsets([partition])[partition]
+    offset = max(start, client.beginning_offsets([partition])[partition])
+    client.seek(partition, offset)
     heard = time.monotonic()
-    while (offset := client.position(place)) < end:
+    while (offset := client.position(partition)) < end:
         if time.monotonic() - heard > READING_SECONDS_MAX:
-            raise BrokerUnreachable(f"{place.topic}:{place.partition} cannot be read on from offset {offset}")
-        for record in client.poll(POLL_MILLISECONDS, max_records=PAGE_LETTERS_MAX).get(place, ()):
+            raise BrokerUnreachable(
+                f"no answer for records of {partition.topic}:{partition.partition} from offset {offset} on"
+            )
+        for record in client.poll(POLL_MILLISECONDS, max_records=PAGE_LETTERS_MAX).get(partition, ()):
             heard = time.monotonic()
             if record.offset < end:
                 yield record
 
 
 def shown_letter(record: Any) -> ShownLetter:
-    """A record of the topic of dead letters. One that somebody else put there is shown as it is."""
-    told = {name.lower(): value.decode(errors="replace") for name, value in record.headers if value is not None}
+    """Return a record of the topic of dead letters as it is shown, also one that Meterfold did not publish."""
+    own = {name.lower(): value.decode(errors="replace") for name, value in record.headers if value is not None}
     value, encoding = _as_text(record.value)
     kept = [
         (name, header.decode(errors="replace"))
@@ -119,22 +124,22 @@ def shown_letter(record: Any) -> ShownLetter:
     ]
     return ShownLetter(
         cursor=f"{record.partition}:{record.offset}",
-        topic=told.get(TOPIC_HEADER, ""),
-        partition=_number(told.get(PARTITION_HEADER)),
-        offset=_number(told.get(OFFSET_HEADER)),
-        index=_number(told.get(INDEX_HEADER)),
-        reason=told.get(REASON_HEADER, ""),
-        detail=told.get(DETAIL_HEADER, ""),
+        topic=own.get(TOPIC_HEADER, ""),
+        partition=_number(own.get(PARTITION_HEADER)),
+        offset=_number(own.get(OFFSET_HEADER)),
+        index=_number(own.get(INDEX_HEADER)),
+        reason=own.get(REASON_HEADER, ""),
+        detail=own.get(DETAIL_HEADER, ""),
         key=None if record.key is None else record.key.decode(errors="replace"),
         value=value,
         encoding=encoding,
         headers=kept,
-        kept_bytes=_number(told[KEPT_BYTES_HEADER]) if KEPT_BYTES_HEADER in told else None,
+        kept_bytes=_number(own[KEPT_BYTES_HEADER]) if KEPT_BYTES_HEADER in own else None,
     )
 
 
 def repaired_letters(lines: Iterable[bytes]) -> Iterator[ShownLetter]:
-    """Letters from a file, one a line as `rejected list --json` shows them. `FileUnreadable` names the line."""
+    """Read letters, one a line as `rejected list --json` prints them. Raises `FileUnreadable`, which names the line."""
     for number, line in enumerate(lines, 1):
         if line.isspace():
             continue
@@ -145,25 +150,26 @@ def repaired_letters(lines: Iterable[bytes]) -> Iterator[ShownLetter]:
 
 
 def put_back(producer: Producer, letters: Iterable[ShownLetter], topics: Sequence[str]) -> int:
-    """Publish letters to where they came from; answer how many arrived.
+    """Publish letters to the topics that they came from; return how many were delivered.
 
-    Raises `FileUnreadable` for one that names a topic that is not read, or whose value is not what it says, or but the
-    beginning of the original.
+    Raises `FileUnreadable` for a letter of a topic that is not read, of a value that does not fit its `encoding`, or of
+    a value that is only the beginning of the original.
     """
     under_way: list[Any] = []
-    arrived = 0
+    delivered = 0
     for letter in letters:
         if letter.topic not in topics:
-            raise FileUnreadable(f"letter {letter.cursor!r}: topic {letter.topic!r} is none of {', '.join(topics)}")
+            rule = f"topic must be one of {', '.join(topics)}, not {letter.topic!r}"
+            raise FileUnreadable(f"letter {letter.cursor!r}: {rule}")
         if letter.kept_bytes is not None:
-            told = f"value: is but the first {letter.kept_bytes} bytes; give all of it, and leave out kept_bytes"
-            raise FileUnreadable(f"letter {letter.cursor!r}: {told}")
+            rule = f"value has only the first {letter.kept_bytes} bytes; give all of it, and leave out kept_bytes"
+            raise FileUnreadable(f"letter {letter.cursor!r}: {rule}")
         key = None if letter.key is None else letter.key.encode()
         headers: Headers = tuple((name, value.encode()) for name, value in letter.headers)
         under_way.append(producer.send(letter.topic, value=_as_bytes(letter), key=key, headers=list(headers)))
         if len(under_way) >= DELIVERIES_MAX:
-            arrived += _delivered(under_way)
-    return arrived + _delivered(under_way)
+            delivered += _delivered(under_way)
+    return delivered + _delivered(under_way)
 
 
 def _delivered(under_way: list[Any]) -> int:
@@ -191,16 +197,16 @@ def _as_bytes(letter: ShownLetter) -> bytes | None:
     try:
         return base64.b64decode(letter.value, validate=True)
     except ValueError as error:
-        raise FileUnreadable(f"letter {letter.cursor!r}: value is not base64") from error
+        raise FileUnreadable(f"letter {letter.cursor!r}: value must be base64") from error
 
 
-def _place_of(cursor: str | None) -> tuple[int, int]:
-    """The partition and offset that reading goes on from."""
+def _cursor_offset(cursor: str | None) -> tuple[int, int]:
+    """The partition and offset to continue reading from, after a cursor."""
     if cursor is None:
         return 0, 0
     partition, colon, offset = cursor.partition(":")
     if not (colon and partition.isdigit() and offset.isdigit()):
-        raise FileUnreadable(f"{cursor!r} is no cursor: they are PARTITION:OFFSET, as the list shows them")
+        raise FileUnreadable(f"{cursor!r} is not a cursor; it must be PARTITION:OFFSET, as the list shows it")
     return int(partition), int(offset) + 1
 
 

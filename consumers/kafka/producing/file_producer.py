@@ -1,13 +1,13 @@
-"""Files of usage as records of a topic: keyed by customer, in the order of the file, acknowledged by every replica.
+"""Produce the usage events of a file to a topic: keyed by customer, in file order, acknowledged by all replicas.
 
-1. See that the topic is there, and how many partitions it has.
-2. Read the file line by line; find the customer of each event, whose partition it goes to.
-3. Send each event as a record of its own, or gather events of one partition to batched records.
-4. Bound what was sent and is not acknowledged yet, by waiting for the oldest.
+1. Check that the topic exists, and get its number of partitions.
+2. Read the file line by line; find the customer of each event, which determines the partition.
+3. Send each event as a record of its own, or gather events of one partition in batched records.
+4. Bound the records that are not acknowledged yet, by waiting for the oldest.
 5. At the end wait for the rest.
 
-A line that is no event is sent as it stands, alone, so that it is received, rejected with a reason and found again.
-A file that was sent before, whole or in part, can be sent again: what is known counts nothing twice.
+A line that is not an event is sent as it is, alone, so that it is received, rejected with a reason and can be found. A
+file that was sent before, whole or in part, can be sent again: no event counts twice.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ from kafka import KafkaProducer
 from kafka.partitioner import murmur2
 
 from consumers.errors import FileUnreadable
-from consumers.files.event_batches import Line, read_lines
-from consumers.files.maps import FileMap
+from consumers.files.event_batches import read_lines
+from consumers.files.map_file import FileMap
+from consumers.files.row_mapping import Line
 from consumers.kafka.connection import broker_failures, client_options
 from consumers.kafka.producing.producer_closing import close_producer
 from consumers.kafka.topics import READ_MESSAGE_BYTES_MAX, partitions_of
 from consumers.settings import Settings
 
 RECORD_EVENTS_MAX: Final = 1_000
-#: Of the events that are gathered to one batched record.
+#: Bound of the events gathered in one batched record.
 RECORD_BYTES_MAX: Final = 256 * 1024
-#: Of what is gathered, over all partitions; beyond it the fullest goes as it is.
+#: Bound of the gathered events of all partitions; beyond it the largest batch is sent as it is.
 GATHERED_BYTES_MAX: Final = 32 * 1024 * 1024
-#: How long the client waits to fill a request, and how full it makes one.
+#: How long the client waits to fill a request, and how large it makes one.
 LINGER_MILLISECONDS: Final = 20
 REQUEST_BYTES: Final = 256 * 1024
 COMPRESSION: Final = "lz4"
@@ -45,12 +46,12 @@ PARTITIONS_REMEMBERED_MAX: Final = 100_000
 STRUCTURED: Final = b"application/cloudevents+json"
 BATCHED: Final = b"application/cloudevents-batch+json"
 
-#: Told after every record that was sent: how much of the file went into records so far, in bytes.
-Advance = Callable[[int], None]
+#: Called after every record that was sent, with the bytes of the file that are in records so far.
+ProgressCallback = Callable[[int], None]
 
 
 class Produced(msgspec.Struct):
-    """What became of a file so far. `acknowledged` are the events that Kafka has for certain."""
+    """Progress of a file. `acknowledged` counts the events that all replicas have acknowledged."""
 
     file: str
     topic: str
@@ -60,18 +61,18 @@ class Produced(msgspec.Struct):
 
 
 class Bounds(msgspec.Struct, frozen=True):
-    """What may be sent and not acknowledged yet, and how long a record is tried before it counts as failed."""
+    """Bounds of unacknowledged records, and how long the delivery of a record is tried before it fails."""
 
     unacknowledged_records_max: int = 10_000
     unacknowledged_bytes_max: int = 32 * 1024 * 1024
     delivery_seconds_max: float = 60.0
 
 
-USUAL_BOUNDS: Final = Bounds()
+DEFAULT_BOUNDS: Final = Bounds()
 
 
 class Record(msgspec.Struct, frozen=True):
-    """What is sent: one event under its customer, or a batch of a partition, which names its customers itself."""
+    """A record to send: one event with its customer as key, or a batch for a partition, without a key."""
 
     value: bytes
     content_type: bytes
@@ -82,18 +83,18 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class Production:
-    """The sending of a file. `produced` counts meanwhile, and tells how far it came when it fails."""
+    """Produces one file. `produced` is kept up to date, also when the run fails."""
 
-    def __init__(self, path: Path, file_map: FileMap | None, topic: str, bounds: Bounds = USUAL_BOUNDS) -> None:
+    def __init__(self, path: Path, file_map: FileMap | None, topic: str, bounds: Bounds = DEFAULT_BOUNDS) -> None:
         self.produced = Produced(str(path), topic)
         self._path = path
         self._file_map = file_map
         self._bounds = bounds
 
     def run(
-        self, settings: Settings, record_events: int, headers: Iterable[tuple[str, bytes]], advance: Advance
+        self, settings: Settings, record_events: int, headers: Iterable[tuple[str, bytes]], advance: ProgressCallback
     ) -> None:
-        """Send all of it, `record_events` events to a record (1: each alone, keyed by its customer).
+        """Send the whole file, `record_events` events to a record (1: each alone, keyed by its customer).
 
         Raises `BrokerUnreachable`, `BrokerRefused`, `KafkaMisconfigured` or `FileUnreadable`.
         """
@@ -110,12 +111,12 @@ class Production:
             with self._path.open("rb") as stream:
                 size_bytes = self._path.stat().st_size
                 yield from read_lines(stream, self._path.suffix.lower(), size_bytes, self._file_map)
-        except OSError as error:  # else it would pass for one of the network
+        except OSError as error:  # else it would be taken for a network error
             raise FileUnreadable(error.strerror or str(error)) from error
 
 
 def keyed_records(lines: Iterable[Line], partitions: int) -> Iterator[Record]:
-    """Each line as a record of its own: keyed by its customer, and bound for that customer's partition."""
+    """Yield each line as a record of its own, keyed by its customer and for that customer's partition."""
     for line in lines:
         customer = customer_of(line.body)
         key = customer.encode() if customer else None
@@ -124,10 +125,10 @@ def keyed_records(lines: Iterable[Line], partitions: int) -> Iterator[Record]:
 
 
 def batched_records(records: Iterable[Record], events_max: int) -> Iterator[Record]:
-    """Events that go to one partition, gathered to records of at most `events_max` events or `RECORD_BYTES_MAX` bytes.
+    """Gather events of a partition in records of at most `events_max` events or `RECORD_BYTES_MAX` bytes.
 
-    Order is kept within a partition, so also for each customer. What is no JSON object goes alone: within a batch it
-    would spoil the others.
+    Order is kept within a partition, so also for each customer. An item that is not a JSON object is sent alone: in a
+    batch it would make the others unreadable.
     """
     gathered: dict[int, _Gathered] = {}
     gathered_bytes = 0
@@ -150,7 +151,7 @@ def batched_records(records: Iterable[Record], events_max: int) -> Iterator[Reco
 
 
 class _Gathered:
-    """Events of one partition that wait for more of their kind."""
+    """The batch of one partition that is being filled."""
 
     def __init__(self, partition: int) -> None:
         self._partition = partition
@@ -184,12 +185,12 @@ _CUSTOMER: Final = msgspec.json.Decoder(_Customer)
 
 
 def customer_of(event: bytes) -> str | None:
-    """The customer that an event names: its subject, else `data.customerId`, else `data.user`.
+    """Return the customer that an event names: its subject, else `data.customerId`, else `data.user`.
 
-    None when it names none, and when it is not the JSON text of an object.
+    None when it names none, and when it is not a JSON object.
     """
     try:
-        event.decode()  # what a reader skips it does not check
+        event.decode()  # the decoder does not check what it skips
         envelope = _ENVELOPE.decode(event)
         if envelope.subject is not None:
             return envelope.subject if isinstance(envelope.subject, str) else None
@@ -202,7 +203,7 @@ def customer_of(event: bytes) -> str | None:
 
 @lru_cache(PARTITIONS_REMEMBERED_MAX)
 def _partition_of(key: bytes, partitions: int) -> int:
-    """Where every client of Kafka puts this key by default."""
+    """The partition to which every Kafka client sends this key by default."""
     return int(murmur2(key) & 0x7FFF_FFFF) % partitions
 
 
@@ -213,7 +214,7 @@ class _Unacknowledged(msgspec.Struct, frozen=True):
 
 
 class _Sender:
-    """Gives records to the client, and keeps what is not acknowledged below its bounds."""
+    """Sends records by the client, and bounds those that are not acknowledged."""
 
     def __init__(self, client: Any, bounds: Bounds, produced: Produced, headers: Iterable[tuple[str, bytes]]) -> None:
         self._client = client
@@ -224,7 +225,7 @@ class _Sender:
         self._waiting_bytes = 0
 
     def send(self, record: Record) -> None:
-        """Returns when it is on its way; raises what befell an earlier one."""
+        """Return when the record is under way; raise the error of an earlier one that failed."""
         headers = [("content-type", record.content_type), *self._headers]
         future = self._client.send(
             self._produced.topic, value=record.value, key=record.key, headers=headers, partition=record.partition
@@ -237,14 +238,14 @@ class _Sender:
             self._await_oldest()
 
     def finish(self) -> None:
-        """Wait for everything, record by record: the client's own flush fails when a refused batch is split."""
+        """Wait for all records, one by one: the client's own flush fails when a refused batch is split."""
         while self._waiting:
             self._await_oldest()
 
     def count_what_arrived(self) -> None:
-        """After a failure: what else was acknowledged, without waiting."""
-        for sent in self._waiting:
-            self._produced.acknowledged += sent.events if sent.future.succeeded() else 0
+        """After a failure, count what else was acknowledged, without waiting."""
+        for one in self._waiting:
+            self._produced.acknowledged += one.events if one.future.succeeded() else 0
         self._waiting.clear()
 
     def _is_full(self) -> bool:
@@ -254,17 +255,17 @@ class _Sender:
         )
 
     def _await_oldest(self) -> None:
-        sent = self._waiting.popleft()
-        self._waiting_bytes -= sent.size_bytes
-        sent.future.get(2 * self._bounds.delivery_seconds_max)  # the client gives up first, and knows why
-        self._produced.acknowledged += sent.events
+        oldest = self._waiting.popleft()
+        self._waiting_bytes -= oldest.size_bytes
+        oldest.future.get(2 * self._bounds.delivery_seconds_max)  # the client gives up first, and knows why
+        self._produced.acknowledged += oldest.events
 
 
 @contextmanager
 def _sending(
     settings: Settings, bounds: Bounds, produced: Produced, headers: Iterable[tuple[str, bytes]]
 ) -> Iterator[_Sender]:
-    """A sender; everything is acknowledged when the block ends without an error."""
+    """A sender; all records are acknowledged when the block ends without an error."""
     with broker_failures(settings):
         client = KafkaProducer(
             **client_options(settings),
@@ -284,6 +285,6 @@ def _sending(
             sender.finish()
         except BaseException:
             sender.count_what_arrived()
-            close_producer(client, 0.0)  # what it still held is given up
+            close_producer(client, 0.0)  # the records that it still holds are given up
             raise
         client.close()

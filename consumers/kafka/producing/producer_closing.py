@@ -1,7 +1,7 @@
-"""Closing a producer that may hold what can no longer be delivered.
+"""Close a producer that may hold records that cannot be delivered any more.
 
-The library's own `close` first waits for everything that is under way. When the time is over before that, it raises,
-and leaves the producer open and its thread sending.
+The library's own `close` first waits for all records under way. On a time-out it raises, and leaves the producer open
+and its thread sending.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Any, Final
 
 from kafka.errors import KafkaError
 
-#: How long a thread that was told to give everything up may take to do so.
+#: How long the sending thread may take to end after it was told to give up.
 GIVING_UP_SECONDS_MAX: Final = 1.0
 
 
 def close_producer(producer: Any, seconds_max: float) -> None:
-    """Close it; what was not delivered after `seconds_max` fails. Never raises what the library raises."""
+    """Close a producer; records not delivered after `seconds_max` fail. Errors of the library are not raised."""
     with suppress(KafkaError):
         producer.close(timeout=seconds_max)
         return

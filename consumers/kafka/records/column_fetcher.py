@@ -1,14 +1,14 @@
-"""Records of Kafka partitions as columns: whole lists of keys and values, without an object for each record.
+"""Read Kafka records as columns: lists of keys and values, without an object for each record.
 
-The library stays in charge of group membership, metadata, fetching, positions and which transactions were aborted.
-Only the last step is ours: it makes a tuple of thirteen fields for each record, we read the bytes of a whole batch.
+The library stays in charge of group membership, metadata, fetching, positions and aborted transactions. Only the last
+step is replaced: where it makes a tuple of thirteen fields for each record, a whole batch is decoded at once.
 
-1. `read_in_columns` puts our reader in place of the one that a consumer makes for each fetched partition, and has it
-   told of which topic that is (`fetching_by_id`).
-2. That reader gives `RecordRun`s where the library's gives records; a poll for one "record" is a poll for one run.
+1. `read_in_columns` replaces the reader that a consumer makes for each fetched partition, and has it given the id of
+   the topic (`fetch_by_topic_id`).
+2. That reader returns `RecordRun`s instead of records; a poll for one "record" is a poll for one run.
 3. A run ends at the first end of a broker's batch at which one of its bounds is reached.
 
-Where the library is not built as we know it, `polled_run` makes runs out of the records that it gives.
+Where the library is not built as expected, `polled_run` makes runs out of its records.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _XERIAL_HEADER_BYTES: Final = 16
 
 
 def read_in_columns(consumer: KafkaConsumer, bounds: RunBounds) -> bool:
-    """Make `consumer.poll(max_records=n)` answer lists of at most `n` `RecordRun`s; False when it cannot be made to.
+    """Make `consumer.poll(max_records=n)` return lists of at most `n` `RecordRun`s; False when that is not possible.
 
     Must be called before the first poll.
     """
@@ -42,8 +42,8 @@ def read_in_columns(consumer: KafkaConsumer, bounds: RunBounds) -> bool:
         return False
     subscriptions = fetcher._subscriptions  # noqa: SLF001
 
-    def epoch_at(place: TopicPartition) -> int:
-        state = subscriptions.assignment.get(place)  # the group may have just taken it
+    def epoch_at(partition: TopicPartition) -> int:
+        state = subscriptions.assignment.get(partition)  # the group may have just revoked it
         return -1 if state is None or state.position is None else int(state.position.leader_epoch)
 
     bound = {"bounds": bounds, "epoch_at": staticmethod(epoch_at)}
@@ -53,7 +53,7 @@ def read_in_columns(consumer: KafkaConsumer, bounds: RunBounds) -> bool:
 
 
 def polled_run(records: Sequence[ConsumerRecord], first_offset: int, next_offset: int) -> RecordRun:
-    """What a plain poll gave of one partition: it read from `first_offset` on and below `next_offset`."""
+    """Return the records of a plain poll of one partition, which read `first_offset` <= offset < `next_offset`."""
     values = [record.value for record in records]
     headers = [tuple((name, value) for name, value in record.headers) for record in records]
     return RecordRun(
@@ -70,12 +70,12 @@ def polled_run(records: Sequence[ConsumerRecord], first_offset: int, next_offset
 
 
 def _known_epoch(epoch: int | None) -> int | None:
-    """The library has -1 for one that is not known."""
+    """None for the library's -1, an epoch that is not known."""
     return None if epoch is None or epoch < 0 else epoch
 
 
 def _library_is_known() -> bool:
-    """Whether the parts of the library that are replaced and used are there."""
+    """Whether the library has the private parts that are replaced and used here."""
     replaced = ("_unpack_records", "_maybe_skip_record", "_consume_aborted_transactions_up_to", "drain", "take")
     of_records = getattr(Fetcher, "PartitionRecords", None)
     of_batch = ("_maybe_uncompress", "_buffer", "_pos", "validate_crc", "next_offset", "records_count")
@@ -84,7 +84,7 @@ def _library_is_known() -> bool:
 
 
 class PartitionColumns(Fetcher.PartitionRecords):  # type: ignore[misc]
-    """Unpacks what was fetched of one partition into runs."""
+    """Reads the fetched data of one partition as runs."""
 
     bounds: RunBounds
     leader_epoch = -1
@@ -92,18 +92,18 @@ class PartitionColumns(Fetcher.PartitionRecords):  # type: ignore[misc]
 
     def __init__(self, fetch_offset: int, tp: TopicPartition, *args: Any, **kwargs: Any) -> None:
         super().__init__(fetch_offset, tp, *args, **kwargs)
-        # The library would take the epoch of the record before from its place, when nothing came of this fetch.
+        # The epoch of the record before the fetch offset, for a fetch that brings no records.
         self.leader_epoch = self.epoch_at(tp)
 
     @staticmethod
     def epoch_at(tp: TopicPartition) -> int:
-        """The leader epoch of the record before the place in this partition, -1 when it is not known."""
+        """Return the leader epoch of the record before the position in this partition, -1 when it is not known."""
         return -1
 
     def take(self, n: int | None = None) -> list[RecordRun]:
-        """At most one run: whatever `n` is, a poll that asks for one gets one.
+        """Return at most one run, whatever `n` is.
 
-        What cannot be read is raised again by every fetch of it: nothing is skipped.
+        An unreadable batch raises its error, again with every fetch of it: nothing is skipped.
         """
         error: Exception | None = self._next_inline_exception
         self._next_inline_exception: Exception | None = None
@@ -121,7 +121,7 @@ class PartitionColumns(Fetcher.PartitionRecords):  # type: ignore[misc]
                 records, size = records + batch.count, size + len(batch.data)
         except Exception as problem:
             if not batches:
-                self.drain()  # it has no more to give, and must be fetched again
+                self.drain()  # the rest must be fetched again
                 raise
             self._next_inline_exception = problem
         return self._run(batches, first_offset)
@@ -131,20 +131,20 @@ class PartitionColumns(Fetcher.PartitionRecords):  # type: ignore[misc]
             run = unpacked(batches, first_offset, self.next_fetch_offset)
         except (IndexError, ValueError) as error:
             self.drain()
-            raise CorruptRecordError(f"a record from offset {first_offset} on is not as it should be") from error
+            raise CorruptRecordError(f"a record from offset {first_offset} on is malformed") from error
         self.records_read += len(run)
         self.bytes_read += run.value_bytes
         run.leader_epoch, run.topic_id = _known_epoch(self.leader_epoch), self.topic_id
-        # Without records, too: what holds only aborted batches has been read, or the place would stay before it.
+        # Without records, too: aborted batches have been read, and the position must pass them.
         return [run] if run.next_offset > first_offset else []
 
     def _maybe_skip_record(self, batch: PackedBatch) -> bool:
         return False  # done while unpacking
 
     def _unpack_records(self, tp: TopicPartition, records: MemoryRecords, *_: object) -> Iterator[PackedBatch]:
-        """The broker's batches, checked and decompressed, without controls and aborted ones.
+        """The broker's batches, checked and decompressed, without control and aborted ones.
 
-        Follows the method that it replaces step by step.
+        Follows the replaced method step by step.
         """
         batch = records.next_batch()
         while batch is not None:
@@ -190,7 +190,7 @@ def _record_bytes(batch: DefaultRecordBatch) -> bytes:
 
 
 def _snappy_bytes(packed: bytes) -> bytes:
-    """What Java clients (framed in blocks) and others (one block) compress with snappy. Needs no package of its own."""
+    """Decompress snappy as Java clients (framed in blocks) and others (one block) write it, with pyarrow alone."""
     if not packed.startswith(_XERIAL_MAGIC):
         return _snappy_block(packed)
     blocks, pos = [], _XERIAL_HEADER_BYTES

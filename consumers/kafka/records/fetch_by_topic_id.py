@@ -1,14 +1,14 @@
-"""Fetching by the ids of topics, so that what comes is known to be of the topic that it was asked of.
+"""Fetch by topic id, so that records are known to be of the topic that was asked for.
 
-The library asks by name, and a name says nothing: a topic that was deleted and made again has it too, and until the
-client hears of that, records of the new topic come as those of the old one. The protocol has had ids since Kafka 3.1.
+The library fetches by name, which a re-created topic shares with the old one: until the client has refreshed its
+metadata, records of the new topic would be taken for those of the old one. The protocol has topic ids since Kafka 3.1.
 
-1. Before requests are made: where a topic has another id than before, fetch sessions of the broker are begun anew.
-2. Each request says the id of each topic beside its name, and may go out in the version that has ids.
-3. A response in that version has its names put back, and each partition of it tells the id that it came by.
-4. What unpacks the partition is told, too (`topic_id`). It stays None where a broker is older, and knows names only.
+1. Before requests are made, begin new fetch sessions if a topic has another id than before.
+2. Add the id of each topic to its name in each request, and allow the protocol version that sends ids.
+3. In a response of that version, put the names back, and note on each partition the id it was fetched by.
+4. Hand this id to the reader of the partition (`topic_id`). It stays None with older brokers, which know names only.
 
-A broker that has no topic of this id says so, upon which the client asks for metadata at once.
+A broker that has no topic of this id answers with an error, upon which the client refreshes its metadata at once.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from uuid import UUID
 from kafka.consumer.fetcher import Fetcher
 from kafka.protocol.consumer import FetchRequest
 
-#: The first version of the protocol's fetch with ids; later ones have nothing that is needed here.
+#: The first version of Fetch with topic ids; nothing of later versions is needed here.
 BY_ID_VERSION: Final = 13
 _REPLACED: Final = ("_create_fetch_requests", "_handle_fetch_response", "_parse_fetched_data")
 
 
 def can_fetch_by_id() -> bool:
-    """Whether the library is built as is expected here."""
+    """Whether the library has the private parts that are replaced here."""
     newest: int | None = FetchRequest.max_version
     return all(hasattr(Fetcher, name) for name in _REPLACED) and (newest or 0) >= BY_ID_VERSION
 
 
 def fetch_by_id(fetcher: Fetcher, cluster: Any) -> None:
-    """Have this fetcher ask by id, as the metadata of `cluster` has them at that moment."""
+    """Make this fetcher fetch by the topic ids in the current metadata of `cluster`."""
     _FetchingById(fetcher, cluster).replace()
 
 
 class _FetchedById:
-    """A partition of a response, and the id by which it was asked for."""
+    """A partition of a response, with the topic id that it was fetched by."""
 
     def __init__(self, data: Any, topic_id: UUID) -> None:
         self._data = data
@@ -48,7 +48,7 @@ class _FetchedById:
 
 
 class _FetchingById:
-    """Stands around three steps of the library. Requests and responses are of its own thread."""
+    """Wraps three steps of the library, which it calls in its own thread."""
 
     def __init__(self, fetcher: Any, cluster: Any) -> None:
         self._fetcher = fetcher
@@ -57,7 +57,7 @@ class _FetchingById:
         self._handle = fetcher._handle_fetch_response  # noqa: SLF001
         self._parse = fetcher._parse_fetched_data  # noqa: SLF001
         self._known: dict[str, UUID] = {}
-        self._names: dict[Any, dict[UUID, str]] = {}  # of the topics of the request that each node was sent last
+        self._names: dict[Any, dict[UUID, str]] = {}  # by node: topic names of its last request
 
     def replace(self) -> None:
         self._fetcher._create_fetch_requests = self._created  # noqa: SLF001
@@ -72,13 +72,13 @@ class _FetchingById:
         requests: dict[Any, tuple[Any, Any]] = self._create()
         for node, (request, _) in requests.items():
             self._names[node] = {found: topic for topic, found in self._known.items()}
-            _say_ids(request, self._known)
+            _add_ids(request, self._known)
         return requests
 
     def _ids(self) -> dict[str, UUID]:
-        """Of every topic that is read, as far as they are known."""
+        """The known ids of the topics that are read."""
         assigned = self._fetcher._subscriptions.assigned_partitions()  # noqa: SLF001
-        found = {topic: self._cluster.topic_id(topic) for topic in {place.topic for place in assigned}}
+        found = {topic: self._cluster.topic_id(topic) for topic in {partition.topic for partition in assigned}}
         return {topic: topic_id for topic, topic_id in found.items() if topic_id is not None and topic_id.int}
 
     def _handled(self, node: Any, fetch_offsets: Any, sent_at: float, response: Any) -> None:
@@ -97,8 +97,8 @@ class _FetchingById:
         return records
 
 
-def _say_ids(request: Any, ids: Mapping[str, UUID]) -> None:
-    """A request of which every topic's id is known may go out with ids; any other goes out with names."""
+def _add_ids(request: Any, ids: Mapping[str, UUID]) -> None:
+    """Let a request go out with ids if those of all its topics are known, else with names."""
     named = [*request.topics, *request.forgotten_topics_data]
     if not all(topic.topic in ids for topic in named):
         return

@@ -1,15 +1,16 @@
-"""What records say: runs of usage items and lifecycle commands, in record order. No broker, no log, no clock.
+"""Split records into usage items and lifecycle commands, in record order. No broker, no log, no clock.
 
-1. Which bytes are the events of a record: its headers say, else its first byte (`_items_of`).
+1. Find the events of a record by its headers, else by its first byte (`_items_of`). The modes are those of the
+   CloudEvents Kafka binding:
    - *structured*: the value is an event as JSON;
    - *batched*: the value is a JSON array of events;
    - *binary*: headers `ce_...` are the attributes and the value is the data; it becomes the equal structured event.
-   - No value and no such headers: a tombstone. On a topic of customers it deletes the one that its key names.
-2. Whose they are: headers `meterfold-tenant` and `meterfold-environment`, else what the consumer was told.
-3. Which are commands: the type decides. Whoever cannot be one (no id, no object as data) is left to the decoder
-   of usage, which rejects it and says why, like all garbage.
+   - No value and no such headers: a tombstone. On a topic of customers it deletes the customer that its key names.
+2. Find their scope: headers `meterfold-tenant` and `meterfold-environment`, else the default of the consumer.
+3. Find the commands: the type decides. One that cannot be a command (no id, data that is no object) is left to the
+   decoder of usage, which rejects it with a reason, like all garbage.
 
-Most records are structured usage without headers; a run of only those is settled without looking at each.
+Most records are structured usage without headers; a run of only those is taken as a whole.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from consumers.kafka.appending.batches import SentCommand, UsageRun
+from consumers.kafka.appending.batches import CommandMessage, Part, UsageRun
 from consumers.kafka.records.record_runs import Headers, RecordRun
 from domain.errors import InvalidInput
 from domain.scope import Scope, scope_of
@@ -41,9 +42,9 @@ BUDGET_KINDS: Final = tuple(f"budget.{verb}" for verb in ("create", "update", "d
 TOMBSTONE_KIND: Final = "customer.delete"
 
 _KINDS: Final = frozenset(CUSTOMER_KINDS + BUDGET_KINDS)
-#: A command has one of these in its bytes: its type stands in quotes, or is spelled with escapes.
+#: A command has one of these in its bytes, unless its type is spelled with escapes.
 _MARKS: Final = (b'"customer.', b'"budget.')
-#: The bytes that an escape begins with, and the first of them alone.
+#: The start of a JSON escape, and its first byte.
 _ESCAPE: Final = b"\\u"
 _ESCAPE_START: Final = b"\\"
 _STRUCTURED: Final = "application/cloudevents"
@@ -58,54 +59,51 @@ _read_raw: Final = msgspec.json.Decoder(Raw).decode
 
 
 class RecordContext(msgspec.Struct, frozen=True):
-    """What holds for every record of a topic: whose it is where it does not say, and what a tombstone means."""
+    """What applies to all records of a topic: the default scope, and the meaning of a tombstone."""
 
     scope: Scope
     tombstones: Literal["delete the customer", "rejected", "left out"]
 
 
-class _Told(msgspec.Struct, frozen=True):
-    """What the headers of a record tell; `attributes` are those of an event in binary mode, None in other modes."""
+class _RecordMetadata(msgspec.Struct, frozen=True):
+    """The metadata in the headers of a record. `attributes`: those of an event in binary mode, None in other modes."""
 
     scope: Scope
     content_type: str
     attributes: dict[str, str] | None
 
 
-Part = UsageRun | SentCommand
-
-
-def parts_of(run: RecordRun, facts: RecordContext) -> list[Part]:
-    """What the records of a run say, in their order. Nothing raises: what cannot be read is an item to be rejected."""
-    plain = _plain_usage(run, facts.scope)
+def parts_of(run: RecordRun, context: RecordContext) -> list[Part]:
+    """Split a run into usage items and commands, in record order. Never raises: unreadable records become items."""
+    plain = _plain_usage(run, context.scope)
     if plain is not None:
         return [plain]
     parts = _Parts()
-    told = _Told(facts.scope, "", None)
+    default = _RecordMetadata(context.scope, "", None)
     for row, value in enumerate(run.values):
         headers = () if run.headers is None else run.headers[row]
         arrival_us = _arrival_us(run.timestamps_ms[row])
-        place = _Place(run.offsets[row], run.keys[row], arrival_us)
+        origin = _RecordOrigin(run.offsets[row], run.keys[row], arrival_us)
         try:
-            says = _told(headers, facts.scope) if headers else told
+            metadata = _read_headers(headers, context.scope) if headers else default
         except (InvalidInput, UnicodeDecodeError):
-            parts.add_item(facts.scope, place, _spoilt(headers, value), None)
+            parts.add_item(context.scope, origin, _unusable(headers, value), None)
             continue
-        if value is None and says.attributes is None:
-            _add_tombstone(parts, place, says.scope, facts)
+        if value is None and metadata.attributes is None:
+            _add_tombstone(parts, origin, metadata.scope, context)
             continue
-        items, batched = _items_of(value, says)
+        items, batched = _items_of(value, metadata)
         for index, item in enumerate(items):
-            command = _command_of(item, says.scope, place, index) if _has_mark(item) else None
+            command = _command_of(item, metadata.scope, origin, index) if _may_be_command(item) else None
             if command is not None:
                 parts.add_command(command)
             else:
-                parts.add_item(says.scope, place, item, index if batched else None)
+                parts.add_item(metadata.scope, origin, item, index if batched else None)
     return parts.found
 
 
-class _Place(msgspec.Struct, frozen=True):
-    """Where an item comes from: the offset, the key and the arrival of its record."""
+class _RecordOrigin(msgspec.Struct, frozen=True):
+    """The offset, key and arrival of the record that an item comes from."""
 
     offset: int
     key: bytes | None
@@ -116,24 +114,24 @@ class _Place(msgspec.Struct, frozen=True):
 
 
 class _Parts:
-    """Parts that grow item by item: one run as long as the scope stays and no command comes between."""
+    """Collects parts item by item: one run as long as the scope is the same and no command comes between."""
 
     def __init__(self) -> None:
         self.found: list[Part] = []
 
-    def add_command(self, command: SentCommand) -> None:
+    def add_command(self, command: CommandMessage) -> None:
         self.found.append(command)
 
-    def add_item(self, scope: Scope, place: _Place, item: bytes, index: int | None) -> None:
+    def add_item(self, scope: Scope, origin: _RecordOrigin, item: bytes, index: int | None) -> None:
         last = self.found[-1] if self.found else None
         if not isinstance(last, UsageRun) or last.scope != scope:
             last = UsageRun(scope, [], [], [], [])
             self.found.append(last)
         last.items.append(item)
-        last.offsets.append(place.offset)
-        last.arrivals_us.append(place.arrival_us)
+        last.offsets.append(origin.offset)
+        last.arrivals_us.append(origin.arrival_us)
         if last.customers is not None:
-            last.customers.append(place.key_text())
+            last.customers.append(origin.key_text())
         if index is not None and last.indexes is None:
             last.indexes = [0] * (len(last.items) - 1)
         if last.indexes is not None:
@@ -141,7 +139,7 @@ class _Parts:
 
 
 def _plain_usage(run: RecordRun, scope: Scope) -> UsageRun | None:
-    """The whole run as usage, where every record is one JSON object without headers and none can be a command."""
+    """The whole run as usage, if every record is one JSON object without headers and none can be a command."""
     if run.headers is not None or not run.values:
         return None
     try:
@@ -150,7 +148,7 @@ def _plain_usage(run: RecordRun, scope: Scope) -> UsageRun | None:
     except (TypeError, IndexError):  # no value, or an empty one
         return None
     values: list[bytes] = run.values  # type: ignore[assignment]
-    if _has_mark(b"\n".join(values)):
+    if _may_be_command(b"\n".join(values)):
         return None
     arrivals_us = list(map(_arrival_us, run.timestamps_ms))
     return UsageRun(scope, values, run.offsets, arrivals_us, _customers(run.keys))
@@ -159,12 +157,12 @@ def _plain_usage(run: RecordRun, scope: Scope) -> UsageRun | None:
 def _customers(keys: Sequence[bytes | None]) -> list[str | None] | None:
     try:
         return list(map(bytes.decode, keys))  # type: ignore[arg-type]
-    except (TypeError, UnicodeDecodeError):  # there is one without key, or with one that is no text
+    except (TypeError, UnicodeDecodeError):  # a record has no key, or one that is not UTF-8
         return None if keys.count(None) == len(keys) else list(map(_key_text, keys))
 
 
 def _key_text(key: bytes | None) -> str | None:
-    """The customer that a key names; None where it is no text."""
+    """The customer that a key names; None when it is not UTF-8."""
     if key is None:
         return None
     try:
@@ -174,12 +172,12 @@ def _key_text(key: bytes | None) -> str | None:
 
 
 def _arrival_us(timestamp_ms: int) -> int:
-    """Negative where the record has none, as its part promises."""
+    """The arrival in microseconds, as `UsageRun` has it: negative when the record has no timestamp."""
     return timestamp_ms * 1_000
 
 
-def _told(headers: Headers, scope: Scope) -> _Told:
-    """`InvalidInput` for a tenant or an environment that cannot be, `UnicodeDecodeError` for what is no text."""
+def _read_headers(headers: Headers, scope: Scope) -> _RecordMetadata:
+    """Raises `InvalidInput` for an invalid tenant or environment, `UnicodeDecodeError` for one that is not UTF-8."""
     tenant, environment, content_type = scope.tenant, scope.environment, ""
     attributes: dict[str, str] = {}
     for name, value in headers:
@@ -198,20 +196,20 @@ def _told(headers: Headers, scope: Scope) -> _Told:
         scope = scope_of(tenant, environment)
     media_type = _media_type(content_type)
     is_binary = bool(attributes) and not media_type.startswith(_STRUCTURED)
-    return _Told(scope, content_type, attributes if is_binary else None)
+    return _RecordMetadata(scope, content_type, attributes if is_binary else None)
 
 
 def _media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def _items_of(value: bytes | None, says: _Told) -> tuple[list[bytes], bool]:
-    """The events of a record, and whether they are those of a batch. One that is none is an item too."""
-    if says.attributes is not None:
-        return [_structured(says.attributes, says.content_type, value)], False
+def _items_of(value: bytes | None, metadata: _RecordMetadata) -> tuple[list[bytes], bool]:
+    """The items of a record, which should be events but may be garbage, and whether the record is batched."""
+    if metadata.attributes is not None:
+        return [_structured(metadata.attributes, metadata.content_type, value)], False
     if value is None:
         return [b""], False
-    media_type = _media_type(says.content_type)
+    media_type = _media_type(metadata.content_type)
     if media_type.startswith(_BATCHED):
         return items_of(BodyFormat.BATCH, value), True
     if media_type.startswith(_STRUCTURED) or value[:1] == b"{":
@@ -221,7 +219,7 @@ def _items_of(value: bytes | None, says: _Told) -> tuple[list[bytes], bool]:
 
 
 def _structured(attributes: dict[str, str], content_type: str, value: bytes | None) -> bytes:
-    """The event of a record in binary mode as structured mode spells it: same attributes, the very bytes as data."""
+    """Convert an event in binary mode to structured mode: the same attributes, and the same bytes as data."""
     named = {name: text for name, text in attributes.items() if name not in ("data", "data_base64")}
     if content_type:
         named["datacontenttype"] = content_type
@@ -238,7 +236,7 @@ def _is_json(content_type: str) -> bool:
 
 
 def _is_one_value(value: bytes) -> bool:
-    """Whether this is one JSON value: two, put into an event, could say something else than either."""
+    """Whether this is exactly one JSON value; anything else, put into an event, could change its meaning."""
     try:
         _read_raw(value)
     except (ValueError, RecursionError):
@@ -246,32 +244,34 @@ def _is_one_value(value: bytes) -> bool:
     return True
 
 
-def _spoilt(headers: Headers, value: bytes | None) -> bytes:
-    """A record whose headers cannot be used, as an item that is no JSON and shows what was sent."""
+def _unusable(headers: Headers, value: bytes | None) -> bytes:
+    """A record with unusable headers as an item to be rejected: not JSON, and showing what was sent."""
     lines = [b"%b: %b\n" % (name.encode(errors="replace"), header or b"") for name, header in headers]
     return b"unusable headers\n" + b"".join(lines) + b"\n" + (value or b"")
 
 
-def _add_tombstone(parts: _Parts, place: _Place, scope: Scope, facts: RecordContext) -> None:
-    if facts.tombstones == "left out":
+def _add_tombstone(parts: _Parts, origin: _RecordOrigin, scope: Scope, context: RecordContext) -> None:
+    if context.tombstones == "left out":
         return
-    customer = place.key_text()
-    if facts.tombstones == "delete the customer" and customer:
-        parts.add_command(SentCommand(place.offset, scope, TOMBSTONE_KIND, None, None, customer, {}, place.arrival_us))
+    customer = origin.key_text()
+    if context.tombstones == "delete the customer" and customer:
+        parts.add_command(
+            CommandMessage(origin.offset, scope, TOMBSTONE_KIND, None, None, customer, {}, origin.arrival_us)
+        )
     else:
-        parts.add_item(scope, place, b"", None)
+        parts.add_item(scope, origin, b"", None)
 
 
-def _has_mark(item: bytes) -> bool:
-    """Whether a command may stand in these bytes."""
+def _may_be_command(item: bytes) -> bool:
+    """Whether these bytes may hold a command."""
     if any(mark in item for mark in _MARKS):
         return True
-    # One byte is found thirty times as fast as two, and is mostly not there.
+    # Searching one byte is thirty times as fast as two, and mostly finds none.
     return _ESCAPE_START in item and _ESCAPE in item
 
 
 class _Envelope(msgspec.Struct):
-    """The attributes that make an event a command, whatever they are."""
+    """The members of an event that make it a command, of any type."""
 
     specversion: Any = None
     type: Any = None
@@ -285,8 +285,8 @@ class _Envelope(msgspec.Struct):
 _read_envelope: Final = msgspec.json.Decoder(_Envelope).decode
 
 
-def _command_of(item: bytes, scope: Scope, place: _Place, index: int) -> SentCommand | None:
-    """The command that an item is; None for usage, and for what usage's decoder must reject as it breaks a rule."""
+def _command_of(item: bytes, scope: Scope, origin: _RecordOrigin, index: int) -> CommandMessage | None:
+    """The command in an item; None for usage, and for what the decoder of usage must reject."""
     try:
         event = _read_envelope(item)
         if not isinstance(event.type, str) or event.type not in _KINDS:
@@ -302,5 +302,7 @@ def _command_of(item: bytes, scope: Scope, place: _Place, index: int) -> SentCom
         return None
     subject = event.subject
     if subject is None:
-        subject = (place.key_text() if event.type in CUSTOMER_KINDS else None) or ""
-    return SentCommand(place.offset, scope, event.type, event.source, event.id, subject, data, place.arrival_us, index)
+        subject = (origin.key_text() if event.type in CUSTOMER_KINDS else None) or ""
+    return CommandMessage(
+        origin.offset, scope, event.type, event.source, event.id, subject, data, origin.arrival_us, index
+    )

@@ -1,11 +1,11 @@
-"""The records of batches of Kafka (format 2, decompressed) as columns.
+"""Decode the records of Kafka batches (format 2, decompressed) into columns.
 
     record: length, attributes (a byte), timestamp delta, offset delta, key length, key, value length, value,
             number of headers, headers (name length, name, value length, value)
 
-Numbers are zigzag-encoded, seven bits a byte, the lowest first; a length of -1 stands for null. Where a record begins
-is only known from the one before, so a loop finds that; everything else is read for all records at once. A few records
-are read one by one, which takes less time than to prepare the rest.
+Numbers are zigzag varints: seven bits a byte, the lowest first; a length of -1 stands for null. Where a record begins
+is only known from the one before, so a loop finds that; all other fields are decoded for all records at once. A small
+number of records is decoded one by one, which is faster than preparing the arrays.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ import numpy.typing as npt
 
 from consumers.kafka.records.record_runs import NO_HEADERS, Headers, RecordRun
 
-#: Fewer are read one by one.
+#: Fewer records are decoded one by one.
 TOGETHER_RECORDS_MIN: Final = 120
 NUMBER_BITS_MAX: Final = 63
 
 _Numbers = npt.NDArray[np.uint64]
-_Places = npt.NDArray[np.int64]
+_Positions = npt.NDArray[np.int64]
 _Deltas = npt.NDArray[np.int64]
 _ONE: Final = np.uint64(1)
 
 
 class PackedBatch(msgspec.Struct, frozen=True):
-    """The records of one batch, decompressed. Timestamps are `first_ms` plus a delta, or `first_ms` for all of them."""
+    """The records of one batch, decompressed. Timestamps are `first_ms` plus a delta, without it for `same_time`."""
 
     data: bytes
     count: int
@@ -52,9 +52,9 @@ class _Fields(msgspec.Struct, frozen=True):
 
 
 def unpacked(batches: Sequence[PackedBatch], first_offset: int, next_offset: int) -> RecordRun:
-    """The records of batches that follow each other, those before `first_offset` left out.
+    """Decode consecutive batches, without the records before `first_offset`.
 
-    Raises `ValueError` or `IndexError` where the lengths do not add up.
+    Raises `ValueError` or `IndexError` when the lengths are inconsistent.
     """
     if not batches:
         return RecordRun(first_offset, next_offset, [], [], [], [], None, 0)
@@ -78,7 +78,7 @@ def unpacked(batches: Sequence[PackedBatch], first_offset: int, next_offset: int
 
 
 def _from(run: RecordRun, first_offset: int) -> RecordRun:
-    """Without the records before an offset: a broker gives whole batches."""
+    """The run without the records before an offset: a broker returns whole batches."""
     skipped = bisect_left(run.offsets, first_offset)
     values = run.values[skipped:]
     return RecordRun(
@@ -96,7 +96,7 @@ def _from(run: RecordRun, first_offset: int) -> RecordRun:
 def _together(data: bytes, count: int) -> _Fields:
     raw = np.frombuffer(data, np.uint8)
     bodies, ends = _bodies(data, count)
-    times, at = _numbers(raw, bodies + 1)  # behind the attributes: none are defined
+    times, at = _numbers(raw, bodies + 1)  # after the attributes, of which none are defined
     deltas, at = _numbers(raw, at)
     keys, _, at = _texts(data, raw, at)
     values, value_bytes, at = _texts(data, raw, at)
@@ -115,8 +115,8 @@ def _signed(zigzag: _Numbers) -> _Deltas:
     return ((zigzag >> _ONE) ^ (~(zigzag & _ONE) + _ONE)).view(np.int64)
 
 
-def _bodies(data: bytes, count: int) -> tuple[_Places, _Places]:
-    """Where each record begins, behind its length, and where it ends."""
+def _bodies(data: bytes, count: int) -> tuple[_Positions, _Positions]:
+    """The start of each record after its length, and its end."""
     bodies: list[int] = []
     ends: list[int] = []
     pos = 0
@@ -138,8 +138,8 @@ def _bodies(data: bytes, count: int) -> tuple[_Places, _Places]:
     return np.array(bodies, np.int64), np.array(ends, np.int64)
 
 
-def _numbers(raw: npt.NDArray[np.uint8], at: _Places) -> tuple[_Numbers, _Places]:
-    """The number at each place, zigzag as it stands, and the places behind them."""
+def _numbers(raw: npt.NDArray[np.uint8], at: _Positions) -> tuple[_Numbers, _Positions]:
+    """The number at each position, still zigzag-encoded, and the positions after them."""
     first = raw[at]
     numbers = (first & 0x7F).astype(np.uint64)
     at = at + 1
@@ -155,8 +155,8 @@ def _numbers(raw: npt.NDArray[np.uint8], at: _Places) -> tuple[_Numbers, _Places
     return numbers, at
 
 
-def _texts(data: bytes, raw: npt.NDArray[np.uint8], at: _Places) -> tuple[list[bytes | None], int, _Places]:
-    """The bytes at each place behind their length, how many there are in all, and the places behind them."""
+def _texts(data: bytes, raw: npt.NDArray[np.uint8], at: _Positions) -> tuple[list[bytes | None], int, _Positions]:
+    """The length-prefixed bytes at each position, their total length, and the positions after them."""
     lengths, starts = _numbers(raw, at)
     nulls = (lengths & _ONE).astype(bool)
     sizes = np.where(nulls, 0, lengths >> _ONE).astype(np.int64)
@@ -226,12 +226,12 @@ def _one_by_one(data: bytes, count: int) -> _Fields:  # noqa: C901 -- the inner 
         if pos != end:
             raise ValueError("a record has another length than it says")
     if pos != len(data):
-        raise ValueError("something stands behind the last record")
+        raise ValueError("there are bytes after the last record")
     return _Fields(np.array(times, np.int64), np.array(deltas, np.int64), keys, values, headers, value_bytes)
 
 
 def _long_number(data: bytes, number: int, pos: int) -> tuple[int, int]:
-    """A number of two to ten bytes, the first of which is `number`, as it stands (zigzag); and the place behind it."""
+    """A number of two to ten bytes that begins with `number`, still zigzag-encoded, and the position after it."""
     number &= 0x7F
     shift = 7
     while True:
@@ -246,7 +246,7 @@ def _long_number(data: bytes, number: int, pos: int) -> tuple[int, int]:
 
 
 def _headers(data: bytes, count: int, pos: int) -> tuple[Headers, int]:
-    """`count` (zigzag) headers and the place behind them."""
+    """`count` (zigzag-encoded) headers, and the position after them."""
     if count & 1:
         raise ValueError("a negative number of headers")
     found: list[tuple[str, bytes | None]] = []
@@ -254,7 +254,7 @@ def _headers(data: bytes, count: int, pos: int) -> tuple[Headers, int]:
         size, pos = _long_number(data, data[pos], pos + 1) if data[pos] > 0x7F else (data[pos], pos + 1)
         if size & 1:
             raise ValueError("a header without a name")
-        name = data[pos : pos + (size >> 1)].decode(errors="replace")  # no name may stop a partition
+        name = data[pos : pos + (size >> 1)].decode(errors="replace")  # a malformed name must not stop the partition
         pos += size >> 1
         size, pos = _long_number(data, data[pos], pos + 1) if data[pos] > 0x7F else (data[pos], pos + 1)
         if size & 1:

@@ -1,4 +1,4 @@
-"""Runs of records of one partition: their fields as columns. Knows of no client."""
+"""Runs: consecutive records of one partition as columns, independent of any Kafka client."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ NO_HEADERS: Final[Headers] = ()
 
 
 class RecordRun(msgspec.Struct):
-    """Records of one partition in order of their offsets, as columns of equal length.
+    """Records of one partition in offset order, as columns of equal length.
 
-    Everything that the broker has from `first_offset` on and below `next_offset`. Offsets may have gaps: compaction,
-    transactions. `leader_epoch` is that of the last record below `next_offset`, `topic_id` that of the topic that was
-    read; None where they are not known.
+    All records that the broker has with `first_offset` <= offset < `next_offset`. Offsets may have gaps, due to
+    compaction and transactions. `leader_epoch` is that of the last record below `next_offset`, `topic_id` that of the
+    topic that was read; None where they are not known.
     """
 
     first_offset: int
@@ -31,14 +31,14 @@ class RecordRun(msgspec.Struct):
 
     @classmethod
     def starting_at(cls, offset: int) -> RecordRun:
-        """An empty run."""
+        """Return an empty run."""
         return cls(offset, offset, [], [], [], [], None, 0)
 
     def __len__(self) -> int:
         return len(self.offsets)
 
     def extend(self, other: RecordRun) -> None:
-        """Append the records of the run that follows this one."""
+        """Append the records of the next run."""
         if other.headers is not None and self.headers is None:
             self.headers = [NO_HEADERS] * len(self)
         if self.headers is not None:
@@ -53,13 +53,15 @@ class RecordRun(msgspec.Struct):
 
 
 class RunBounds(msgspec.Struct, frozen=True):
-    """Where a run ends. The broker's batch that reaches a bound still belongs to it as a whole."""
+    """Bounds of a run. The batch of the broker that reaches a bound still belongs to the run as a whole."""
 
     records_max: int
     value_bytes_max: int
 
     def are_reached(self, run: RecordRun) -> bool:
+        """Whether a run has reached a bound."""
         return self.reached_by(len(run), run.value_bytes)
 
     def reached_by(self, records: int, size_bytes: int) -> bool:
+        """Whether a run of so many records and bytes has reached a bound."""
         return records >= self.records_max or size_bytes >= self.value_bytes_max

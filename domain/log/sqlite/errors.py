@@ -1,4 +1,4 @@
-"""What an error of SQLite means for the log, said so that an operator knows what to do."""
+"""Translation of SQLite errors into errors of the log, with messages that tell an operator what to do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from domain.errors import LogCorrupted, LogError, LogUnavailable
 
 
 def sqlite_cause(error: BaseException) -> BaseException:
-    """The `sqlite3.Error` underneath what a library made of it; the error itself when there is none."""
+    """The `sqlite3.Error` that caused an error of a library; the error itself if there is none."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, sqlite3.Error):
@@ -19,11 +19,11 @@ def sqlite_cause(error: BaseException) -> BaseException:
 
 
 def log_error_of(error: BaseException, path: Path, busy_timeout_seconds: float) -> LogError:
-    """The `LogError` for an error of storage under the file at `path`."""
+    """The `LogError` for a storage error of the file at `path`."""
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if isinstance(code, int) else None
     if primary == sqlite3.SQLITE_FULL:
-        return LogUnavailable(f"the disk under {path} is full; nothing was stored: free some space and try again")
+        return LogUnavailable(f"the disk under {path} is full and nothing was stored: free some space and try again")
     if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
         return LogUnavailable(f"{path} or its folder is read-only: make both writable for this user")
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):

@@ -1,8 +1,7 @@
-"""The event log of the embedded shape: the SQLite recorder of the `eventsourcing` library, made strict.
+"""The event log of the embedded engine: the SQLite recorder of the `eventsourcing` library with more guarantees.
 
-What the library leaves open is fixed here: positions survive VACUUM and are never re-used, a stream has
-no gaps, every commit is synced to disk, and a failed commit leaves no transaction behind that would lock
-the other writers out.
+In addition to the library: positions survive VACUUM and are never re-used, a stream has no gaps, every commit is
+synced to disk, and a failed commit leaves no open transaction that would lock other writers out.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ BUSY_TIMEOUT_SECONDS: Final = 30
 POOL_SIZE: Final = 8
 POOL_OVERFLOW_MAX: Final = 24
 READ_BYTES_MAX: Final = 64 * 1024 * 1024
-#: How many streams one statement asks about.
+#: The most streams in one query.
 QUERIED_STREAMS_MAX: Final = 500
 WAL_BYTES_KEPT_MAX: Final = 64 * 1024 * 1024
 
-# A column named rowid makes the recorder's own `SELECT rowid, *` read it; declared, it survives VACUUM.
+# The recorder's own `SELECT rowid, *` reads a column named rowid; values of a declared one survive VACUUM.
 _CREATE_TABLE: Final = """
 CREATE TABLE IF NOT EXISTS stored_events (
     rowid INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -46,7 +45,7 @@ CREATE TABLE IF NOT EXISTS stored_events (
     UNIQUE (originator_id, originator_version)
 )"""
 
-# Without it a writer that believes in a later head (the log was restored from a backup) would leave a gap.
+# Without it a writer that knows a later head than the log, which was restored from a backup, would leave a gap.
 _CREATE_GAP_GUARD: Final = """
 CREATE TRIGGER IF NOT EXISTS stored_events_versions_are_consecutive BEFORE INSERT ON stored_events
 WHEN NEW.originator_version <> 1 AND NOT EXISTS (
@@ -56,15 +55,15 @@ WHEN NEW.originator_version <> 1 AND NOT EXISTS (
 
 
 class _LogConnection(SQLiteConnection):
-    def roll_back_what_is_left(self) -> None:
-        """A commit that failed (disk full) may leave its transaction open, with the write lock held."""
+    def roll_back_open_transaction(self) -> None:
+        """Roll back a transaction whose commit failed (disk full): it still holds the write lock."""
         if self._sqlite_conn.in_transaction:
             self._sqlite_conn.rollback()
 
 
 class _LogConnectionPool(SQLiteConnectionPool):
     def _create_connection(self) -> SQLiteConnection:
-        return _LogConnection(opened_connection(self.db_name), max_age=None)
+        return _LogConnection(open_connection(self.db_name), max_age=None)
 
 
 class _LogDatastore(SQLiteDatastore):
@@ -82,18 +81,18 @@ class _LogDatastore(SQLiteDatastore):
     @contextmanager
     def get_connection(self, *, commit: bool) -> Iterator[SQLiteConnection]:
         # The pool's own writer lock makes readers queue behind waiting writers, and stays locked for ever
-        # when opening a connection fails; so the pool is asked without it and writers queue here.
-        with self._writers_turn() if commit else _anyones_turn():
+        # when opening a connection fails; so the pool is used without it, and writers queue here.
+        with self._write_lock() if commit else _no_lock():
             connection = self.pool.get_connection(is_writer=None)
             try:
                 yield connection
             finally:
                 if isinstance(connection, _LogConnection):
-                    connection.roll_back_what_is_left()
+                    connection.roll_back_open_transaction()
                 self.pool.put_connection(connection)
 
     @contextmanager
-    def _writers_turn(self) -> Iterator[None]:
+    def _write_lock(self) -> Iterator[None]:
         if not self._append_lock.acquire(timeout=BUSY_TIMEOUT_SECONDS):
             raise LogUnavailable(f"earlier appends took more than {BUSY_TIMEOUT_SECONDS} s: the disk is too slow")
         try:
@@ -118,12 +117,12 @@ _HEAD_VERSIONS: Final = """SELECT originator_id, max(originator_version) FROM st
 
 
 @contextmanager
-def _anyones_turn() -> Iterator[None]:
+def _no_lock() -> Iterator[None]:
     yield
 
 
-def opened_connection(path: str) -> sqlite3.Connection:
-    """A connection in write-ahead mode whose commits are synced to disk before they return."""
+def open_connection(path: str) -> sqlite3.Connection:
+    """Open a connection in write-ahead mode whose commits are synced to disk before they return."""
     connection = sqlite3.connect(
         path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64
     )
@@ -144,12 +143,12 @@ def opened_connection(path: str) -> sqlite3.Connection:
 class SQLiteEventLog:
     """An `EventLog` in one SQLite file. Several threads and several processes may append and read.
 
-    One `read` loads at most `read_bytes_max` bytes of state (but always one record where there is one), so
-    it may answer fewer than `limit` records while more are there: read on until nothing comes.
+    One `read` loads at most `read_bytes_max` bytes of state (but at least one record if there is one), so it may
+    return fewer than `limit` records although more exist: read until nothing is returned.
     """
 
     def __init__(self, path: Path, read_bytes_max: int = READ_BYTES_MAX) -> None:
-        """Open the log at `path`, making it if absent. `LogUnavailable` when it cannot be opened or made."""
+        """Open the log at `path` and create it if absent; raise `LogUnavailable` if that fails."""
         self._path = path
         self._read_bytes_max = read_bytes_max
         self._datastore = _LogDatastore(path)
@@ -157,13 +156,13 @@ class SQLiteEventLog:
         self._watch_lock = threading.Lock()
         with self._storage_errors_translated():
             self._recorder.create_table()
-            self._watch = opened_connection(str(path))
+            self._watch = open_connection(str(path))
 
     def append(self, records: Sequence[NewRecord]) -> list[int]:
-        """Store all records or none, synced to disk before it returns; answer their positions.
+        """Store all records or none, synced to disk, in this order; return their positions.
 
-        `Fenced` when a (stream, version) is taken or the version before it is missing; `LogUnavailable`
-        when storage refuses. After either, nothing of `records` is stored.
+        `Fenced` if a (stream, version) is taken or the version before it is missing; `LogUnavailable` if storage
+        fails. After either, nothing of `records` is stored.
         """
         if not records:
             return []
@@ -176,7 +175,7 @@ class SQLiteEventLog:
         return list(positions or ())
 
     def read(self, after: int, limit: int, until: int | None = None) -> list[LogRecord]:
-        """Up to `limit` records with `after` < position (<= `until`), in position order."""
+        """Up to `limit` records with `after` < position (and <= `until`), in position order."""
         with self._storage_errors_translated():
             stop = self._last_within_bytes(after, limit, until)
             if stop is None:
@@ -189,10 +188,12 @@ class SQLiteEventLog:
     def stream(self, stream: str, after_version: int = 0, limit: int | None = None) -> list[LogRecord]:
         """The first `limit` records of one stream with a version above `after_version`, in order, with position 0."""
         with self._storage_errors_translated():
-            return [_unplaced(one) for one in self._recorder.select_events(stream, gt=after_version, limit=limit)]
+            return [
+                _without_position(one) for one in self._recorder.select_events(stream, gt=after_version, limit=limit)
+            ]
 
     def head_version(self, stream: str) -> int:
-        """The last version of a stream; 0 when it has none."""
+        """The last version of a stream; 0 if it has no record."""
         return self._number("SELECT max(originator_version) FROM stored_events WHERE originator_id = ?", (stream,))
 
     def head_versions(self, streams: Sequence[str]) -> dict[str, int]:
@@ -206,28 +207,28 @@ class SQLiteEventLog:
         return found
 
     def last_record(self, stream: str) -> LogRecord | None:
-        """The last record of a stream, with position 0; None when it has none."""
+        """The last record of a stream, with position 0; None if it has no record."""
         with self._storage_errors_translated():
             found = self._recorder.select_events(stream, desc=True, limit=1)
-        return _unplaced(found[0]) if found else None
+        return _without_position(found[0]) if found else None
 
     def head_position(self) -> int:
-        """The last position; 0 when the log is empty."""
+        """The last position; 0 if the log is empty."""
         return self._number("SELECT max(rowid) FROM stored_events", ())
 
     def change_counter(self) -> int:
-        """A number that differs after anyone, in this process or another, appended. Takes a few microseconds."""
+        """A number that changes with every append, also by other processes. Takes a few microseconds."""
         with self._watch_lock, self._storage_errors_translated():
             return int(self._watch.execute("PRAGMA data_version").fetchone()[0])
 
     def close(self) -> None:
-        """Close every connection. Calling it twice does no harm."""
+        """Close every connection; may be called twice."""
         self._datastore.close()
         with self._watch_lock:
             self._watch.close()
 
     def _last_within_bytes(self, after: int, limit: int, until: int | None) -> int | None:
-        """The last position to load; None when there is nothing. Lengths are read without loading the states."""
+        """The last position to load, or None. Lengths are read without loading the states."""
         lengths = "SELECT rowid, length(state) FROM stored_events WHERE rowid > ? AND rowid <= ? ORDER BY 1 LIMIT ?"
         last: int | None = None
         loaded_bytes = 0
@@ -255,7 +256,7 @@ class SQLiteEventLog:
             raise log_error_of(sqlite_cause(error), self._path, BUSY_TIMEOUT_SECONDS) from error
 
 
-def _unplaced(stored: StoredEvent) -> LogRecord:
+def _without_position(stored: StoredEvent) -> LogRecord:
     return LogRecord(0, str(stored.originator_id), stored.originator_version, stored.topic, stored.state)
 
 

@@ -1,4 +1,4 @@
-"""The key store of the embedded shape: a small SQLite file of its own, readable by its owner only."""
+"""The store of personal-data keys of the embedded engine: a SQLite file that only its owner can read."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _CREATE_TABLE: Final = "CREATE TABLE IF NOT EXISTS personal_keys (key_id TEXT PR
 
 
 class SQLiteKeyStore:
-    """`PersonalKeys` in the SQLite file at `path`. A row without a key is the tombstone of a destroyed one.
+    """`PersonalKeys` in the SQLite file at `path`. A row without a key is the tombstone of a destroyed key.
 
-    Rolled back by a journal that is deleted, not by a write-ahead log, and with secure deletion, so that the
-    bytes of a destroyed key are overwritten in the file and linger in no other.
+    It uses a rollback journal that is deleted, not a write-ahead log, and secure deletion, so that the bytes of a
+    destroyed key are overwritten in the file and remain in no other one.
     """
 
     def __init__(self, path: Path, randomness: Callable[[int], bytes]) -> None:
@@ -41,13 +41,13 @@ class SQLiteKeyStore:
             self._connection.execute(_CREATE_TABLE)
 
     def key_for(self, key_id: str) -> bytes | None:
-        """The key, or None when it was destroyed or never made here."""
+        """The key; None if it was destroyed or never made here."""
         with self._lock, self._storage_errors_translated():
             found = self._connection.execute("SELECT key FROM personal_keys WHERE key_id = ?", (key_id,)).fetchone()
         return None if found is None else found[0]
 
     def create(self, key_id: str) -> bytes:
-        """Make the key, or answer the one that exists; `PersonalKeyMissing` when it was destroyed."""
+        """Make the key, or return the one that exists; raise `PersonalKeyMissing` if it was destroyed."""
         fresh = self._randomness(KEY_BYTES)
         with self._lock, self._storage_errors_translated():
             self._connection.execute(
@@ -55,15 +55,15 @@ class SQLiteKeyStore:
             )
         key = self.key_for(key_id)
         if key is None:
-            raise PersonalKeyMissing(f"the key {key_id} of personal data was destroyed and never comes back")
+            raise PersonalKeyMissing(f"the key {key_id} of personal data was destroyed and cannot be made again")
         return key
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Keys made in here share one commit."""
+        """A transaction for several keys, with one commit at its end."""
         with self._lock:
             with self._storage_errors_translated():
-                # For writing at once: of two that hold a lock for reading, SQLite refuses the one that wants more.
+                # Take the write lock at once: if two transactions hold read locks, SQLite lets neither start writing.
                 self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -81,7 +81,7 @@ class SQLiteKeyStore:
             raise
 
     def destroy(self, key_id: str) -> None:
-        """Forget the key and leave a tombstone."""
+        """Delete the key and leave a tombstone."""
         with self._lock, self._storage_errors_translated():
             self._connection.execute(
                 "INSERT INTO personal_keys (key_id) VALUES (?) ON CONFLICT (key_id) DO UPDATE SET key = NULL",
@@ -102,7 +102,7 @@ class SQLiteKeyStore:
 
 
 def _make_private(path: Path) -> None:
-    """Make the file with mode 0600 before anything is in it; SQLite gives its journal the same mode."""
+    """Create the file with mode 0600 while it is empty; SQLite gives its journal the same mode."""
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     if path.stat().st_mode & 0o077:
         path.chmod(0o600)

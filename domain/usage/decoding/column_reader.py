@@ -1,8 +1,8 @@
-"""The first half of the quick way: items become one Python list a column, without judging most values.
+"""Read received events into one Python list per column; the first half of vectorized decoding.
 
-Items are read in chunks small enough that their objects are gone from the processor's caches and from
-the garbage collector's lists before the next chunk comes. A row that is not plainly readable is named
-a suspect and holds placeholders, until the exact way settles it.
+Most values are not checked here. Items are read in chunks, small enough that their objects have left the processor's
+caches and the garbage collector's lists before the next chunk comes. A row that cannot be read plainly is marked as a
+suspect and holds placeholders until `single_event` has decoded it by itself.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from domain.usage.block_schema import REQUEST_TYPE, TOKEN_COLUMNS
 from domain.usage.canonical_form import CanonicalParts, canonical_extensions, content_digest, content_digests
-from domain.usage.decoding.dict_reader import DictionaryReader, SentEvents
+from domain.usage.decoding.dict_reader import DictReader, EventColumns
 from domain.usage.decoding.schema_inference import SchemaInference
 from domain.usage.decoding.single_event import COMMON_MEMBERS, DURATION_MEMBERS, Row, RowContext, sorted_json
-from domain.usage.decoding.struct_reader import fitted_events
+from domain.usage.decoding.struct_reader import read_structs
 from domain.usage.decoding.vectorized_rules import instants_of
 from domain.usage.rules import CUSTOMER_MEMBERS, NESTING_MAX, SPECVERSION, STATUS_DEFAULT
 
@@ -25,37 +25,37 @@ LIST_COLUMNS: Final = (
     *(*COMMON_MEMBERS, "properties", "extensions"),
 )
 
-#: Too deep is one level more than this with the event and, around properties, its data.
+#: A text with fewer brackets cannot be nested too deep: the event itself is one more level, and so is its data.
 _BRACKETS_MIN: Final = NESTING_MAX - 1
-#: Fewer events than this are not worth looking for a shape.
-SHAPED_EVENTS_MIN: Final = 200
-#: What was learned, for speed alone: what is read does not depend on it.
-_SHAPES: Final = SchemaInference()
+#: A schema is looked for in chunks of at least this many events.
+SCHEMA_EVENTS_MIN: Final = 200
+#: Shared by the process, for speed only: results do not depend on it.
+_INFERENCE: Final = SchemaInference()
 
 
-class ReadEvents:
-    """Columns of received events as lists in order of arrival, and the rows that the exact way must set_row."""
+class ColumnReader:
+    """The columns of received events as lists in order of arrival, and the rows to be decoded one by one."""
 
     def __init__(
-        self, headers: Sequence[str | None], facts: RowContext, arrivals_us: Sequence[int | None] | None = None
+        self, headers: Sequence[str | None], context: RowContext, arrivals_us: Sequence[int | None] | None = None
     ) -> None:
-        """One header and one arrival for each item; None: no source tells when its items arrived."""
+        """`headers` and `arrivals_us` have one value per item; `arrivals_us` is None if no source knows arrivals."""
         self.columns: dict[str, list[Any]] = {name: [] for name in LIST_COLUMNS}
         self.suspects: set[int] = set()
         self._headers = headers
-        self._facts = facts
+        self._context = context
         self._arrivals_us = arrivals_us
-        self._dictionaries = DictionaryReader()
+        self._dict_reader = DictReader()
         self._first = 0
 
     def read(self, items: Sequence[bytes]) -> None:
-        """Read all items; one header is known for each."""
+        """Read all items, in chunks."""
         for first in range(0, len(items), CHUNK_EVENTS):
             self._first = first
             self._read_chunk(items[first : first + CHUNK_EVENTS])
 
     def set_row(self, row: int, values: Row) -> None:
-        """Put the exact values of one row in place of what was read."""
+        """Replace the values of one row by those decoded one by one."""
         for name, column in self.columns.items():
             column[row] = values[name]
 
@@ -63,48 +63,49 @@ class ReadEvents:
         self.suspects.update(self._first + row for row in rows)
 
     def _read_chunk(self, items: Sequence[bytes]) -> None:
-        if max(map(len, items)) > self._facts.event_bytes_max:
-            items = [item if len(item) <= self._facts.event_bytes_max else b"" for item in items]
+        if max(map(len, items)) > self._context.event_bytes_max:
+            items = [item if len(item) <= self._context.event_bytes_max else b"" for item in items]
         try:
-            read = self._columns_of(items)
+            columns = self._columns_of(items)
         except RecursionError:
             deep = {row for row, item in enumerate(items) if _brackets(item) >= _BRACKETS_MIN}
             self._suspect(deep)
-            read = self._columns_of([b"" if row in deep else item for row, item in enumerate(items)])
+            columns = self._columns_of([b"" if row in deep else item for row, item in enumerate(items)])
         for name, column in self.columns.items():
-            column.extend(read[name])
+            column.extend(columns[name])
 
-    def _sent(self, items: Sequence[bytes]) -> SentEvents:
-        """By the shape that most items share, if there is one; the others by dictionaries."""
-        shape = _SHAPES.shape_for(items) if len(items) >= SHAPED_EVENTS_MIN else None
-        fitted = None if shape is None else fitted_events(shape, items)
-        if fitted is None:
-            return self._dictionaries.read(items)
-        if fitted.misfits:
-            fitted.sent.put(fitted.misfits, self._dictionaries.read([items[row] for row in fitted.misfits]))
-        return fitted.sent
+    def _read_events(self, items: Sequence[bytes]) -> EventColumns:
+        """Read by the schema that most items share, if there is one, and everything else by dictionaries."""
+        schema = _INFERENCE.schema_for(items) if len(items) >= SCHEMA_EVENTS_MIN else None
+        structs = None if schema is None else read_structs(schema, items)
+        if structs is None:
+            return self._dict_reader.read(items)
+        if structs.mismatches:
+            mismatching = self._dict_reader.read([items[row] for row in structs.mismatches])
+            structs.columns.replace_rows(structs.mismatches, mismatching)
+        return structs.columns
 
     def _columns_of(self, items: Sequence[bytes]) -> dict[str, Sequence[Any]]:
-        """The columns of a chunk; `RecursionError` when an item in it is nested deeper than can be written."""
-        sent = self._sent(items)
-        attributes = sent.attributes
-        self._suspect(sent.unreadable)
+        """Return the columns of a chunk; raise `RecursionError` if an item is nested too deep to be encoded."""
+        events = self._read_events(items)
+        attributes = events.attributes
+        self._suspect(events.unreadable)
         if attributes["specversion"].count(SPECVERSION) != len(items):
             self._suspect(row for row, version in enumerate(attributes["specversion"]) if version != SPECVERSION)
         times = self._times(attributes["time"])
-        read: dict[str, Sequence[Any]] = {name: attributes[name] for name in ("id", "source", "type")}
-        read |= _data_columns(sent)
-        read["time"] = times
-        read["subject"] = self._customers(sent)
-        read["properties"] = sent.properties
-        read["extensions"] = [sorted_json(rest) if rest else None for rest in sent.extensions]
+        columns: dict[str, Sequence[Any]] = {name: attributes[name] for name in ("id", "source", "type")}
+        columns |= _data_columns(events)
+        columns["time"] = times
+        columns["subject"] = self._customers(events)
+        columns["properties"] = events.properties
+        columns["extensions"] = [sorted_json(rest) if rest else None for rest in events.extensions]
         for name in ("properties", "extensions"):
-            self._suspect(_maybe_deep(read[name]))
-        read["content"] = self._digests(sent, times, items)
-        return read
+            self._suspect(_maybe_deep(columns[name]))
+        columns["content"] = self._digests(events, times, items)
+        return columns
 
     def _times(self, texts: Sequence[Any]) -> list[int]:
-        times, bad_times = instants_of(texts, self._facts.recorded_us, self._facts.until_us)
+        times, bad_times = instants_of(texts, self._context.recorded_us, self._context.until_us)
         self._suspect(bad_times)
         if self._arrivals_us is None or None not in texts:
             return times
@@ -112,19 +113,19 @@ class ReadEvents:
         untimed = [row for row, text in enumerate(texts) if text is None and arrivals_us[row] is not None]
         for row in untimed:
             times[row] = arrivals_us[row] or 0
-        self._suspect(row for row in untimed if not self._facts.is_arrival_in_range(times[row]))
+        self._suspect(row for row in untimed if not self._context.is_arrival_in_range(times[row]))
         return times
 
-    def _digests(self, sent: SentEvents, times: Sequence[int | None], items: Sequence[bytes]) -> list[int]:
-        seed = self._facts.hash_seed
-        digests = content_digests(seed, _canonical_parts(sent, times))
-        for row in sent.respelled:
+    def _digests(self, events: EventColumns, times: Sequence[int | None], items: Sequence[bytes]) -> list[int]:
+        seed = self._context.hash_seed
+        digests = content_digests(seed, _canonical_parts(events, times))
+        for row in events.noncanonical:
             if self._first + row not in self.suspects:
                 digests[row] = content_digest(seed, items[row])
         return digests
 
-    def _customers(self, sent: SentEvents) -> Sequence[Any]:
-        subjects = sent.attributes["subject"]
+    def _customers(self, events: EventColumns) -> Sequence[Any]:
+        subjects = events.attributes["subject"]
         if None not in subjects:
             return subjects
         headers = self._headers[self._first : self._first + len(subjects)]
@@ -134,22 +135,22 @@ class ReadEvents:
                 found[row] = headers[row]
                 for member in CUSTOMER_MEMBERS:
                     if found[row] is None:
-                        found[row] = sent.members[member][row]
+                        found[row] = events.members[member][row]
         return found
 
 
-def _canonical_parts(sent: SentEvents, times: Sequence[int | None]) -> Iterable[CanonicalParts]:
-    attributes = sent.attributes
+def _canonical_parts(events: EventColumns, times: Sequence[int | None]) -> Iterable[CanonicalParts]:
+    attributes = events.attributes
     if None in attributes["time"]:
         times = [None if text is None else time for text, time in zip(attributes["time"], times, strict=True)]
-    extensions = [canonical_extensions(rest) if rest else None for rest in sent.extensions]
+    extensions = [canonical_extensions(rest) if rest else None for rest in events.extensions]
     named = (attributes["source"], attributes["id"], attributes["type"], attributes["subject"])
-    return zip(*named, times, extensions, sent.contents, strict=True)
+    return zip(*named, times, extensions, events.contents, strict=True)
 
 
-def _data_columns(sent: SentEvents) -> dict[str, Sequence[Any]]:
-    """The members of data that have columns. Events of other types have none of those that only requests have."""
-    types, columns = sent.attributes["type"], dict(sent.members)
+def _data_columns(events: EventColumns) -> dict[str, Sequence[Any]]:
+    """The members of data that have columns; those of requests are empty for events of other types."""
+    types, columns = events.attributes["type"], dict(events.members)
     if types.count(REQUEST_TYPE) != len(types) or None in columns["status"]:
         columns["status"] = [
             None if kind != REQUEST_TYPE else STATUS_DEFAULT if status is None else status
@@ -159,8 +160,9 @@ def _data_columns(sent: SentEvents) -> dict[str, Sequence[Any]]:
 
 
 def _maybe_deep(texts: Sequence[bytes | None]) -> list[int]:
-    """Rows whose JSON text has brackets enough to be nested too deep. Mostly one look at all texts finds none."""
+    """Rows whose JSON text has enough brackets to be nested too deep."""
     present = [text for text in texts if text is not None]
+    # One count over all texts together usually shows that none of them can be.
     if _brackets(b"".join(present)) - len(present) < _BRACKETS_MIN - 1:
         return []
     return [row for row, text in enumerate(texts) if text is not None and _brackets(text) >= _BRACKETS_MIN]

@@ -1,7 +1,14 @@
-"""From received bytes to the columns of a usage block: every item becomes an accepted row or a rejected one.
+"""Decode received bytes into the columns of a usage block: every item becomes an accepted or a rejected row.
 
-`decode_body` takes one request, `decode_items` a run of items from several. Rows are in order of arrival.
-Where a JSON object names a member twice the last one counts, as in every common JSON reader.
+`decode_body` takes one request, `decode_items` the items of several. Rows are in order of arrival. If a JSON object
+has a member twice the last one counts, as in every common JSON reader.
+
+Few items are decoded row by row. Many are decoded by columns:
+
+1. Read all items into columns, and mark every row that cannot be read plainly as a suspect.
+2. Decode each suspect by itself and put its values into the columns.
+3. Check whole columns. Rows that break a rule are suspects too: repeat 2 and 3 for them once.
+4. Build the two record batches, in which a suspect that broke a rule by itself as well is a rejected row.
 """
 
 from __future__ import annotations
@@ -18,15 +25,15 @@ import pyarrow.compute as pc
 from domain.scope import Scope
 from domain.usage.block_schema import FREE, INSTANT, NAME, TOKEN_COLUMNS, TYPED
 from domain.usage.canonical_form import identity_hashes
-from domain.usage.decoding.column_reader import ReadEvents
+from domain.usage.decoding.column_reader import ColumnReader
 from domain.usage.decoding.single_event import (
     EVENT_BYTES_MAX,
-    FEW_EVENTS,
+    ROW_BY_ROW_EVENTS_MAX,
     Row,
     RowContext,
     batches_of,
     decode_event,
-    decode_few,
+    decode_rows,
 )
 from domain.usage.decoding.vectorized_rules import (
     Checked,
@@ -45,10 +52,10 @@ from domain.values.instants import epoch_microseconds
 
 
 class ItemRun(msgspec.Struct, frozen=True):
-    """Items of one request. `customer` is the intake's header; `group` names the request where that matters.
+    """The items of one request. `customer` is the customer header of intake; `group` names the request if that matters.
 
-    A source that tells more of each item gives lists with a value for each: `customers` instead of `customer`, and
-    `arrivals_us`, microseconds since 1970, the time of events without one (None: when they are recorded).
+    A source that knows more about each item gives lists with a value for each: `customers` instead of `customer`, and
+    `arrivals_us`, the time of events that have none, in microseconds since 1970 (None: the time of recording).
     """
 
     items: Sequence[bytes]
@@ -59,12 +66,12 @@ class ItemRun(msgspec.Struct, frozen=True):
     arrivals_us: Sequence[int | None] | None = None
 
     def headers(self) -> Sequence[str | None]:
-        """The customer that each item has beside its own bytes."""
+        """The customer header of each item."""
         return [self.customer] * len(self.items) if self.customers is None else self.customers
 
 
 class DecodingContext(msgspec.Struct, frozen=True):
-    """What holds for every item of one step."""
+    """The settings and the clock that apply to every item of one call."""
 
     scope: Scope
     hash_seed: int
@@ -72,14 +79,15 @@ class DecodingContext(msgspec.Struct, frozen=True):
     future_tolerance: timedelta = FUTURE_TOLERANCE
     event_bytes_max: int = EVENT_BYTES_MAX
 
-    def row_facts(self) -> RowContext:
+    def row_context(self) -> RowContext:
+        """The same for decoding rows, with instants as microseconds."""
         recorded_us = epoch_microseconds(self.recorded_at)
         until_us = recorded_us + self.future_tolerance // timedelta(microseconds=1)
         return RowContext(self.hash_seed, recorded_us, until_us, self.event_bytes_max)
 
 
 class DecodedEvents(msgspec.Struct, frozen=True):
-    """One row per received item in both batches: `typed` by `usage_columns.TYPED`, `free` by `usage_columns.FREE`."""
+    """One row per received item in both batches: `typed` by the schema `TYPED`, `free` by `FREE`."""
 
     typed: pa.RecordBatch
     free: pa.RecordBatch
@@ -87,73 +95,75 @@ class DecodedEvents(msgspec.Struct, frozen=True):
 
     @property
     def received(self) -> int:
+        """The number of items."""
         rows: int = self.typed.num_rows
         return rows
 
     @property
     def rejected(self) -> int:
+        """The number of rejected rows."""
         return len(self.rejected_rows)
 
 
 def decode_body(
     content_type: str,
     body: bytes,
-    facts: DecodingContext,
+    context: DecodingContext,
     customer: str | None = None,
     group: str | None = None,
     atomic: bool = False,
 ) -> DecodedEvents:
-    """Decode one request. Bad items become rows; only an unsupported media type raises `InvalidInput`."""
-    return decode_items([ItemRun(items_of(format_of(content_type), body), customer, group, atomic)], facts)
+    """Decode one request. Bad items become rejected rows; only an unsupported media type raises `InvalidInput`."""
+    return decode_items([ItemRun(items_of(format_of(content_type), body), customer, group, atomic)], context)
 
 
-def decode_items(runs: Sequence[ItemRun], facts: DecodingContext) -> DecodedEvents:
+def decode_items(runs: Sequence[ItemRun], context: DecodingContext) -> DecodedEvents:
     """Decode the items of several requests into one pair of batches, in order."""
     items = [item for run in runs for item in run.items]
     headers = [header for run in runs for header in run.headers()]
     arrivals_us = _arrivals(runs)
-    row_facts = facts.row_facts()
-    if len(items) <= FEW_EVENTS:
-        return _few_decoded(runs, decode_few(items, headers, arrivals_us, row_facts, facts.scope))
-    told = any(run.arrivals_us is not None for run in runs)
-    events = ReadEvents(headers, row_facts, arrivals_us if told else None)
-    events.read(items)
-    exact: dict[int, dict[str, Any]] = {}
+    row_context = context.row_context()
+    if len(items) <= ROW_BY_ROW_EVENTS_MAX:
+        return _decoded_from_rows(runs, decode_rows(items, headers, arrivals_us, row_context, context.scope))
+    has_arrivals = any(run.arrivals_us is not None for run in runs)
+    reader = ColumnReader(headers, row_context, arrivals_us if has_arrivals else None)
+    reader.read(items)
+    decoded: dict[int, dict[str, Any]] = {}
     for _ in range(_PASSES):
-        for row in sorted(events.suspects.difference(exact)):
-            exact[row] = decode_event(items[row], headers[row], row_facts, arrivals_us[row])
-            events.set_row(row, exact[row])
-        arrays, found = _arrays_of(events.columns)
-        events.suspects.update(found)
-        if exact.keys() >= events.suspects:
+        for row in sorted(reader.suspects.difference(decoded)):
+            decoded[row] = decode_event(items[row], headers[row], row_context, arrivals_us[row])
+            reader.set_row(row, decoded[row])
+        arrays, found = _arrays_of(reader.columns)
+        reader.suspects.update(found)
+        if decoded.keys() >= reader.suspects:
             break
-    rejected = {row: values for row, values in sorted(exact.items()) if values["reason"] is not None}
-    return _batches(runs, arrays, events.columns, rejected, facts)
+    rejected = {row: values for row, values in sorted(decoded.items()) if values["reason"] is not None}
+    return _batches(runs, arrays, reader.columns, rejected, context)
 
 
 def _arrivals(runs: Sequence[ItemRun]) -> list[int | None]:
-    """When each item arrived, where its source tells."""
+    """The arrival of each item; None if its source does not know it."""
     arrivals_us: list[int | None] = []
     for run in runs:
         arrivals_us += [None] * len(run.items) if run.arrivals_us is None else run.arrivals_us
     return arrivals_us
 
 
-def _few_decoded(runs: Sequence[ItemRun], rows: list[Row]) -> DecodedEvents:
+def _decoded_from_rows(runs: Sequence[ItemRun], rows: list[Row]) -> DecodedEvents:
     run_of_row = [run for run in runs for _ in run.items]
     for row, run in zip(rows, run_of_row, strict=True):
         row |= {"group": run.group, "atomic": run.atomic}
-    rejected_rows = [place for place, row in enumerate(rows) if row["reason"] is not None]
+    rejected_rows = [index for index, row in enumerate(rows) if row["reason"] is not None]
     return DecodedEvents(*batches_of(rows), rejected_rows)
 
 
-#: Suspects of reading are exact before the first pass over the columns, suspects of that before the second.
+#: The first check of columns follows the suspects of reading, the second one the suspects of the first.
 _PASSES: Final = 2
 _FREE_TEXTS: Final = ("properties", "extensions")
 
 
 def _arrays_of(columns: dict[str, list[Any]]) -> tuple[dict[str, pa.Array], set[int]]:
-    """Each column as an array, and the rows in which a value breaks a rule."""
+    """Each column as an array, and the rows with a value that breaks a rule."""
     checked: dict[str, Checked] = {
         "id": ids_of(columns["id"], required=True),
         "provider": coded_names_of(columns["provider"], "provider"),
@@ -187,10 +197,10 @@ def _batches(
     arrays: dict[str, pa.Array],
     columns: dict[str, list[Any]],
     rejected: dict[int, dict[str, Any]],
-    facts: DecodingContext,
+    context: DecodingContext,
 ) -> DecodedEvents:
     count = len(columns["id"])
-    identities = identity_hashes(facts.hash_seed, facts.scope, columns["source"], columns["id"])
+    identities = identity_hashes(context.hash_seed, context.scope, columns["source"], columns["id"])
     arrays["identity"] = pa.array(np.array(identities, dtype=np.uint64))
     arrays["content"] = pa.array(np.array(columns["content"], dtype=np.uint64))
     arrays["time"] = pa.array(np.array([time or 0 for time in columns["time"]], dtype=np.int64)).cast(INSTANT)
@@ -215,15 +225,16 @@ def _batches(
 
 def _repeated(values: list[Any], runs: Sequence[ItemRun]) -> pa.Array:
     """The value of each run on each of its rows."""
-    kind = pa.bool_() if values and isinstance(values[0], bool) else pa.utf8()
+    arrow_type = pa.bool_() if values and isinstance(values[0], bool) else pa.utf8()
     rows = np.repeat(np.arange(len(runs)), [len(run.items) for run in runs])
-    return pa.array(values, kind).take(pa.array(rows))
+    return pa.array(values, arrow_type).take(pa.array(rows))
 
 
-def _sparse(count: int, rejected: dict[int, dict[str, Any]], name: str, kind: pa.DataType) -> pa.Array:
+def _sparse(count: int, rejected: dict[int, dict[str, Any]], name: str, arrow_type: pa.DataType) -> pa.Array:
+    """A column that only rejected rows have values in."""
     if not rejected:
-        return pa.nulls(count, kind)
+        return pa.nulls(count, arrow_type)
     values: list[Any] = [None] * count
     for row, columns in rejected.items():
         values[row] = columns[name]
-    return pa.array(values, kind)
+    return pa.array(values, arrow_type)

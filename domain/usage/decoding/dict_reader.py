@@ -1,6 +1,6 @@
-"""What a run of events sent, as columns, without judging any value; and the dictionary way to read them.
+"""Decode events into dictionaries, whatever members they have, and turn those into columns.
 
-The dictionary way reads every event. Texts of JSON objects have sorted names, as in canonical form.
+No value is checked here. JSON objects that are kept as text have sorted names, as in canonical form.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from domain.usage.rules import CUSTOMER_MEMBERS
 from domain.values.json_numbers import is_canonical, number_keeping_decoder
 
 ATTRIBUTES: Final = tuple(name for name in CORE_ATTRIBUTES if name != "data")
-#: What members of data are taken as where they were not sent; for any other it is None.
+#: The value of a member of data that was not sent; None for members not named here.
 ABSENT_MEMBERS: Final = dict.fromkeys(TOKEN_COLUMNS, 0)
 
 Column = Sequence[Any]
@@ -27,30 +27,30 @@ _get: Final = dict.get
 _pop: Final = dict.pop
 
 
-class SentEvents(msgspec.Struct):
-    """Columns of what was sent. All have one value for each item."""
+class EventColumns(msgspec.Struct):
+    """The values that events were sent with, as columns with one value for each item."""
 
     attributes: dict[str, Column]  # `ATTRIBUTES`; None where absent
     members: dict[str, Column]  # those of data that have columns; `CUSTOMER_MEMBERS` too if a subject is absent
-    contents: Column  # data, in a form whose canonical text is right
+    contents: Column  # data, in a form that encodes to its canonical text
     properties: Sequence[bytes | None]
     extensions: Sequence[dict[str, Any] | None]
-    respelled: list[int]  # rows that spell a number in a way that is not the canonical one
-    unreadable: list[int]  # rows that are no event, or one that only the exact way can read
+    noncanonical: list[int]  # rows with a number that is not in canonical spelling
+    unreadable: list[int]  # rows that are no event, or one that must be decoded by itself
 
-    def put(self, rows: Sequence[int], others: SentEvents) -> None:
-        """Put other events, one for each of these rows, in their places."""
+    def replace_rows(self, rows: Sequence[int], others: EventColumns) -> None:
+        """Replace these rows by other events, one for each of them."""
         for name, column in self.attributes.items():
             self.attributes[name] = _replaced(column, rows, others.attributes[name])
-        nothing, of_others_nothing = [None] * len(self.contents), [None] * len(rows)
+        absent, absent_in_others = [None] * len(self.contents), [None] * len(rows)
         for name in self.members | others.members:
-            mine = self.members.get(name, nothing)
-            self.members[name] = _replaced(mine, rows, others.members.get(name, of_others_nothing))
+            mine = self.members.get(name, absent)
+            self.members[name] = _replaced(mine, rows, others.members.get(name, absent_in_others))
         self.contents = _replaced(self.contents, rows, others.contents)
         self.properties = _replaced(self.properties, rows, others.properties)
         self.extensions = _replaced(self.extensions, rows, others.extensions)
-        self.respelled += [rows[place] for place in others.respelled]
-        self.unreadable += [rows[place] for place in others.unreadable]
+        self.noncanonical += [rows[index] for index in others.noncanonical]
+        self.unreadable += [rows[index] for index in others.unreadable]
 
 
 def _replaced(column: Column, rows: Sequence[int], values: Column) -> list[Any]:
@@ -60,18 +60,18 @@ def _replaced(column: Column, rows: Sequence[int], values: Column) -> list[Any]:
     return replaced
 
 
-class DictionaryReader:
-    """Reads each item into dictionaries, whatever its names."""
+class DictReader:
+    """Decodes each item into dictionaries, whatever members it has."""
 
     def __init__(self) -> None:
-        self._respelled_texts: list[str] = []
+        self._noncanonical_texts: list[str] = []
         self._decode = number_keeping_decoder(self._number).decode
 
-    def read(self, items: Sequence[bytes]) -> SentEvents:
-        """Read items; `RecursionError` when one is nested deeper than can be written."""
-        respelled: list[int] = []
+    def read(self, items: Sequence[bytes]) -> EventColumns:
+        """Read items into columns; raise `RecursionError` if one is nested too deep to be encoded."""
+        noncanonical: list[int] = []
         unreadable: list[int] = []
-        events = self._events(items, respelled, unreadable)
+        events = self._events(items, noncanonical, unreadable)
         attributes = {name: list(map(_pop, events, repeat(name), repeat(None))) for name in ATTRIBUTES}
         contents = list(map(_pop, events, repeat("data"), repeat(None)))
         if set(map(type, contents)) == {dict}:
@@ -86,15 +86,15 @@ class DictionaryReader:
             members |= {name: list(map(_get, rests, repeat(name))) for name in CUSTOMER_MEMBERS}
         properties = [sorted_json(rest) if rest else None for rest in rests]
         extensions = [rest or None for rest in events]
-        return SentEvents({**attributes}, {**members}, contents, properties, extensions, respelled, unreadable)
+        return EventColumns({**attributes}, {**members}, contents, properties, extensions, noncanonical, unreadable)
 
     def _number(self, text: str) -> Raw:
         if not is_canonical(text):
-            self._respelled_texts.append(text)
+            self._noncanonical_texts.append(text)
         return Raw(text)
 
-    def _events(self, items: Sequence[bytes], respelled: list[int], unreadable: list[int]) -> list[dict[str, Any]]:
-        decode, respelled_texts = self._decode, self._respelled_texts
+    def _events(self, items: Sequence[bytes], noncanonical: list[int], unreadable: list[int]) -> list[dict[str, Any]]:
+        decode, noncanonical_texts = self._decode, self._noncanonical_texts
         events: list[dict[str, Any]] = []
         append = events.append
         for item in items:
@@ -103,9 +103,9 @@ class DictionaryReader:
             except (ValueError, RecursionError):
                 append({})
                 unreadable.append(len(events) - 1)
-            if respelled_texts:
-                respelled_texts.clear()
-                respelled.append(len(events) - 1)
+            if noncanonical_texts:
+                noncanonical_texts.clear()
+                noncanonical.append(len(events) - 1)
         if set(map(type, events)) != {dict}:
             unreadable += [row for row, event in enumerate(events) if type(event) is not dict]
             events = [event if type(event) is dict else {} for event in events]
@@ -113,7 +113,7 @@ class DictionaryReader:
 
 
 def _taken_members(datas: list[dict[str, Any]], types: list[Any]) -> dict[str, list[Any]]:
-    """Take the members that are columns out of every data object; what is left in them are properties."""
+    """Remove the members that have columns from every data object; what is left in it are properties."""
     members = {name: list(map(_pop, datas, repeat(name), repeat(None))) for name in COMMON_MEMBERS}
     requests = datas
     if types.count(REQUEST_TYPE) != len(types):

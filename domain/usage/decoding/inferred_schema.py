@@ -1,8 +1,8 @@
-"""Shapes of events that producers repeat, learned as classes, so that a decoder fills slots instead of dictionaries.
+"""Inferred schemas: classes made for the names that a producer repeats, so that events decode into structs.
 
-A shape knows names of attributes of events, and of members of their data. An event that names nothing else, and all
-that is always there, fits it. An object of the shape is written as JSON with the members that were sent, nulls
-included, in sorted order, as canonical form writes a dictionary of them.
+A schema has known and required names, both of the attributes of an event and of the members of its data. An event
+matches it if it has every required name and no unknown one. An object of the schema is encoded as JSON with the
+members that were sent, nulls included, in sorted order: the same text as the canonical form of a dictionary of them.
 """
 
 from __future__ import annotations
@@ -17,38 +17,41 @@ from domain.usage.canonical_form import CORE_ATTRIBUTES
 from domain.usage.decoding.single_event import COMMON_MEMBERS, REQUEST_MEMBERS
 from domain.values.json_numbers import is_canonical
 
-#: So many names of attributes, and of members of data, a shape can know.
+#: The most names that a schema knows, of attributes and of members of data alike.
 NAMES_MAX: Final = 64
-#: In an event it is an error, unless it is null, which takes a closer look.
+#: An error in an event unless it is null; such events are decoded one by one.
 _NEVER_LEARNED: Final = "data_base64"
 DATA_MEMBERS: Final = COMMON_MEMBERS + REQUEST_MEMBERS
 Names = frozenset[str]
 
 
 class ObjectNames(msgspec.Struct, frozen=True):
-    """Names in objects of one kind: those of all of them, and those that each of them has."""
+    """The names that objects of one kind may have, and those that all of them have."""
 
     known: Names = frozenset()
-    always: Names = frozenset()
+    required: Names = frozenset()
 
-    def fit(self, sent: Names) -> bool:
-        """Whether an object with these names has nothing unknown, and all that is always there."""
-        return self.always <= sent <= self.known
+    def matches(self, names: Names) -> bool:
+        """Whether these are only known names, and all required ones."""
+        return self.required <= names <= self.known
 
 
 class SchemaNames(msgspec.Struct, frozen=True):
-    """What a shape is made from; equal ones make equal shapes."""
+    """The names of a schema: equal names make equal schemas."""
 
     attributes: ObjectNames
     members: ObjectNames
 
-    def fit(self, attributes: Names, members: Names | None) -> bool:
-        """Whether an event with these attributes and members of data, None without data, fits the shape."""
-        return self.attributes.fit(attributes) and (members is None or self.members.fit(members))
+    def matches(self, attributes: Names, members: Names | None) -> bool:
+        """Whether an event with these attributes and members of data (None: it has no data) matches the schema."""
+        return self.attributes.matches(attributes) and (members is None or self.members.matches(members))
 
 
 class InferredSchema:
-    """Classes for events with these names, which are `learnable`, and the columns of their objects."""
+    """The classes for events with these names, and the names of the columns of their objects.
+
+    Every name must be `is_learnable`.
+    """
 
     def __init__(self, names: SchemaNames) -> None:
         self.names = names
@@ -56,36 +59,36 @@ class InferredSchema:
         self.data_names = sorted(names.members.known)
         self.extensions = [name for name in self.event_names if name not in CORE_ATTRIBUTES]
         self.properties = [name for name in self.data_names if name not in DATA_MEMBERS]
-        self.properties_of_others = [name for name in self.data_names if name not in COMMON_MEMBERS]
-        data_class = _class_of(self.data_names, names.members.always, {})
-        event_class = _class_of(self.event_names, names.attributes.always, {"data": data_class | None})
+        self.other_properties = [name for name in self.data_names if name not in COMMON_MEMBERS]
+        data_class = _class_of(self.data_names, names.members.required, {})
+        event_class = _class_of(self.event_names, names.attributes.required, {"data": data_class | None})
         self.property_class = _class_of(self.properties, frozenset(), {}, kw_only=False)
-        self.class_of_others = _class_of(self.properties_of_others, frozenset(), {}, kw_only=False)
+        self.other_property_class = _class_of(self.other_properties, frozenset(), {}, kw_only=False)
         self.no_data: msgspec.Struct = data_class(**dict.fromkeys(data_class.__struct_fields__, UNSET))
         self.decode = msgspec.json.Decoder(event_class, float_hook=_canonical_number).decode
 
 
-def learnable(name: str) -> bool:
-    """Whether a shape can know this name: it must stand in JSON as it is."""
+def is_learnable(name: str) -> bool:
+    """Whether a schema can have this name: JSON must write it without an escape."""
     return name != _NEVER_LEARNED and name.isprintable() and '"' not in name and "\\" not in name
 
 
 def _canonical_number(text: str) -> msgspec.Raw:
-    """Events that spell a number in another way do not fit: their canonical form takes a closer look."""
+    """Events with a number in any other spelling do not match; their canonical form needs decoding one by one."""
     if not is_canonical(text):
         raise ValueError("not the canonical spelling")
     return msgspec.Raw(text)
 
 
 def _class_of(
-    names: Iterable[str], always: Names, types: Mapping[str, Any], kw_only: bool = True
+    names: Iterable[str], required: Names, types: Mapping[str, Any], kw_only: bool = True
 ) -> type[msgspec.Struct]:
-    fields = [(f"sent_{place}", name, types.get(name, Any)) for place, name in enumerate(names)]
+    fields = [(f"field_{index}", name, types.get(name, Any)) for index, name in enumerate(names)]
     return msgspec.defstruct(
-        "Sent",
-        [(field, kind) if name in always else (field, kind, UNSET) for field, name, kind in fields],
+        "InferredStruct",
+        [(field, kind) if name in required else (field, kind, UNSET) for field, name, kind in fields],
         rename={field: name for field, name, _ in fields},
         forbid_unknown_fields=True,
         kw_only=kw_only,
-        gc=False,  # what is read from JSON has no cycles
+        gc=False,  # values read from JSON have no cycles
     )

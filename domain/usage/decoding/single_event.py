@@ -1,4 +1,7 @@
-"""One received event at a time: the exact way, for what the quick way of the decoder does not set_row."""
+"""Decode one received event at a time, with every rule applied to it in order.
+
+The decoder uses this for few events, and for those that it cannot decode by columns.
+"""
 
 from __future__ import annotations
 
@@ -52,49 +55,53 @@ Row = dict[str, Any]
 _TIME_FIRST_US: Final = epoch_microseconds(TIME_FIRST)
 _decode: Final = number_keeping_decoder().decode
 _encoder: Final = msgspec.json.Encoder(order="deterministic")
-#: JSON text of what has no column: dictionaries have sorted names, at every depth.
+#: The JSON text of values without a column; objects have sorted names, at every depth.
 sorted_json: Final = _encoder.encode
-#: The same of many objects, each on a line.
+#: The same for many objects, one on each line.
 sorted_json_lines: Final = _encoder.encode_lines
 
 
 class RowContext(msgspec.Struct, frozen=True):
-    """What intake knows about every event of one step: instants in microseconds since 1970."""
+    """What intake knows about every event of one call; instants are microseconds since 1970."""
 
     hash_seed: int
     recorded_us: int
-    until_us: int  # the first instant that is too far ahead
+    until_us: int  # the first instant too far in the future
     event_bytes_max: int = EVENT_BYTES_MAX
 
     def arrival_in_range(self, arrival_us: int) -> int:
-        """An arrival that a source tells, as the time of an event without one; bounded like any time of an event."""
+        """The arrival itself, as the time of an event without one; `InvalidInput` if it is out of range."""
         return time_in_range(arrival_us, self.arrivals_until_us)
 
     def is_arrival_in_range(self, arrival_us: int) -> bool:
+        """Whether `arrival_in_range` accepts this arrival."""
         return _TIME_FIRST_US <= arrival_us < self.arrivals_until_us
 
     @property
     def arrivals_until_us(self) -> int:
-        """Where the future is not tolerated at all, an arrival may still be right now."""
+        """The first instant too late for an arrival, which may be now even if no future time is tolerated."""
         return max(self.until_us, self.recorded_us + 1)
 
 
-def decode_event(raw: bytes, header: str | None, facts: RowContext, arrival_us: int | None = None) -> Row:
-    """The values of one received event as columns are read from them: an accepted row, or one with its `reason` set.
+def decode_event(raw: bytes, header: str | None, context: RowContext, arrival_us: int | None = None) -> Row:
+    """Return the values of one received event by column: an accepted row, or a rejected one with `reason` set.
 
-    `arrival_us`: when its source says that it arrived; None: when it is recorded.
+    `arrival_us` is its arrival by its source; None: the time of recording.
     """
     try:
-        if len(raw) > facts.event_bytes_max:
-            raise InvalidInput("event", f"must be at most {facts.event_bytes_max} bytes", "event_too_large")
-        row = accepted_row(read_event(raw), header, facts, arrival_us)
-        return row | {"content": content_digest(facts.hash_seed, raw)}
+        if len(raw) > context.event_bytes_max:
+            raise InvalidInput("event", f"must be at most {context.event_bytes_max} bytes", "event_too_large")
+        row = accepted_row(read_event(raw), header, context, arrival_us)
+        return row | {"content": content_digest(context.hash_seed, raw)}
     except InvalidInput as problem:
-        return _rejected_row(raw, problem, facts)
+        return _rejected_row(raw, problem, context)
 
 
 def read_event(raw: bytes) -> dict[str, Any]:
-    """The JSON object in `raw`, its numbers as text; reasons not_json, not_an_object, data_invalid (too deep)."""
+    """Return the JSON object in `raw`, its numbers as text.
+
+    `InvalidInput` with reason not_json, not_an_object, or data_invalid for one nested too deep.
+    """
     try:
         event = _decode(raw)
     except RecursionError as error:
@@ -107,8 +114,8 @@ def read_event(raw: bytes) -> dict[str, Any]:
     return event
 
 
-def accepted_row(event: dict[str, Any], header: str | None, facts: RowContext, arrival_us: int | None = None) -> Row:
-    """The column values of an event that keeps every rule; `InvalidInput` for the first rule that it breaks."""
+def accepted_row(event: dict[str, Any], header: str | None, context: RowContext, arrival_us: int | None = None) -> Row:
+    """Return the column values of a valid event; raise `InvalidInput` for the first rule that it breaks."""
     get = event.get
     checked_specversion(get("specversion"))
     row: Row = {"reason": None, "raw": None, "detail": None}
@@ -117,7 +124,7 @@ def accepted_row(event: dict[str, Any], header: str | None, facts: RowContext, a
     row["type"] = required_id("type", get("type"))
     data = checked_data(get("data"), get("data_base64") is not None)
     optional_id("subject", get("subject"), "subject_invalid")
-    row["time"] = _time_of(get("time"), facts, arrival_us)
+    row["time"] = _time_of(get("time"), context, arrival_us)
     is_request = row["type"] == REQUEST_TYPE
     known = data if is_request else _readable(data)
     row |= _common_columns(known) | _request_columns(data if is_request else {}, is_request)
@@ -128,14 +135,14 @@ def accepted_row(event: dict[str, Any], header: str | None, facts: RowContext, a
     return row
 
 
-def _time_of(time: object, facts: RowContext, arrival_us: int | None) -> int:
+def _time_of(time: object, context: RowContext, arrival_us: int | None) -> int:
     if time is not None:
-        return time_in_range(instant_microseconds(time), facts.until_us)
-    return facts.recorded_us if arrival_us is None else facts.arrival_in_range(arrival_us)
+        return time_in_range(instant_microseconds(time), context.until_us)
+    return context.recorded_us if arrival_us is None else context.arrival_in_range(arrival_us)
 
 
 def _readable(data: dict[str, Any]) -> dict[str, Any]:
-    """The common members of another type's data that can be columns; the others are the producer's own, as they are."""
+    """The common members of another type's data that are valid as columns; the rest stay properties, unchecked."""
     readable: dict[str, Any] = {}
     for name in COMMON_MEMBERS:
         if name in data:
@@ -167,7 +174,7 @@ def _request_columns(data: dict[str, Any], is_request: bool) -> Row:
 
 
 def _milliseconds(microseconds: int | None) -> msgspec.Raw | None:
-    """A duration as a producer would write it, cut off at the microsecond: columns are read from what was written."""
+    """A duration in the form that columns are read from: JSON text in milliseconds, cut off at the microsecond."""
     if microseconds is None:
         return None
     whole, below = divmod(microseconds, 1_000)
@@ -179,8 +186,8 @@ def _rest(members: dict[str, Any], without: tuple[str, ...]) -> bytes | None:
     return sorted_json(rest) if rest else None
 
 
-class _Named(msgspec.Struct):
-    """What a rejected event may still be known by."""
+class _ReadableAttributes(msgspec.Struct):
+    """The attributes by which a rejected event can still be found."""
 
     id: Any = None
     source: Any = None
@@ -188,43 +195,43 @@ class _Named(msgspec.Struct):
     subject: Any = None
 
 
-_read_names: Final = msgspec.json.Decoder(_Named).decode
+_read_attributes: Final = msgspec.json.Decoder(_ReadableAttributes).decode
 
 
-def _rejected_row(raw: bytes, problem: InvalidInput, facts: RowContext) -> Row:
+def _rejected_row(raw: bytes, problem: InvalidInput, context: RowContext) -> Row:
     row: Row = dict.fromkeys((*COMMON_MEMBERS, *DURATION_MEMBERS, "status", "time", "properties", "extensions"))
     row |= dict.fromkeys(TOKEN_COLUMNS, 0)
     try:
-        names = _read_names(raw)
+        attributes = _read_attributes(raw)
     except (ValueError, RecursionError):
-        names = _Named()
-    for attribute in ("id", "source", "type", "subject"):
-        value = getattr(names, attribute)
-        row[attribute] = value if isinstance(value, str) and id_problem(value) is None else None
-    row["content"] = raw_digest(facts.hash_seed, raw)
+        attributes = _ReadableAttributes()
+    for name in ("id", "source", "type", "subject"):
+        value = getattr(attributes, name)
+        row[name] = value if isinstance(value, str) and id_problem(value) is None else None
+    row["content"] = raw_digest(context.hash_seed, raw)
     row["reason"] = problem.code
     row["detail"] = str(problem)[:DETAIL_LENGTH_MAX]
     row["raw"] = raw[:RAW_KEPT_BYTES_MAX]
     return row
 
 
-#: Up to so many events the exact way is the faster one.
-FEW_EVENTS: Final = 12
+#: Up to this many events, decoding row by row is faster than by columns.
+ROW_BY_ROW_EVENTS_MAX: Final = 12
 
 
-def decode_few(
+def decode_rows(
     items: Sequence[bytes],
     headers: Sequence[str | None],
     arrivals_us: Sequence[int | None],
-    facts: RowContext,
+    context: RowContext,
     scope: Scope,
 ) -> list[Row]:
-    """Each item as a row of `TYPED` and `FREE`, but for `group` and `atomic`, which it does not know."""
-    sent = zip(items, headers, arrivals_us, strict=True)
-    rows = [decode_event(item, header, facts, arrival_us) for item, header, arrival_us in sent]
+    """Decode each item into a row of `TYPED` and `FREE`, without `group` and `atomic`."""
+    received = zip(items, headers, arrivals_us, strict=True)
+    rows = [decode_event(item, header, context, arrival_us) for item, header, arrival_us in received]
     for row in rows:
         accepted = row["reason"] is None
-        row["identity"] = identity_hash(facts.hash_seed, scope, row["source"], row["id"]) if accepted else None
+        row["identity"] = identity_hash(context.hash_seed, scope, row["source"], row["id"]) if accepted else None
         row["cost_usd"] = None if row["cost_usd"] is None else Decimal(row["cost_usd"])
         for member, column in zip(DURATION_MEMBERS, ("latency_us", "ttft_us"), strict=True):
             row[column] = duration_microseconds(member, row[member])
@@ -234,7 +241,7 @@ def decode_few(
 
 
 def batches_of(rows: Sequence[Row]) -> tuple[pa.RecordBatch, pa.RecordBatch]:
-    """Whole rows as one batch by `TYPED` and one by `FREE`."""
+    """Build one batch by `TYPED` and one by `FREE` from complete rows."""
     return _batch_of(rows, TYPED), _batch_of(rows, FREE)
 
 
@@ -243,8 +250,8 @@ def _batch_of(rows: Sequence[Row], schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _column(values: list[Any], kind: pa.DataType) -> pa.Array:
-    return _nulls(len(values), kind) if values.count(None) == len(values) else pa.array(values, kind)
+def _column(values: list[Any], arrow_type: pa.DataType) -> pa.Array:
+    return _nulls(len(values), arrow_type) if values.count(None) == len(values) else pa.array(values, arrow_type)
 
 
-_nulls: Final = cache(pa.nulls)  # called with few counts of few kinds
+_nulls: Final = cache(pa.nulls)  # called with few counts and few types

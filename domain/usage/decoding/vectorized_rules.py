@@ -1,7 +1,7 @@
-"""The second half of the quick way: lists become Arrow arrays, whole columns checked at once.
+"""The rules for usage events, applied to whole columns; the second half of vectorized decoding.
 
-Every function answers the array and the rows that break a rule, or may break one; such rows hold
-placeholders. They never raise for a bad value.
+Every function turns a list into an Arrow array and returns it with the rows that break a rule, or may break one; such
+rows hold placeholders. None of them raises for a bad value.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ _PLAIN_INSTANT: Final = re.compile(
     rb"(?P<local>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?)"
     rb"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
-#: The length of an instant to the microsecond with Z; a longer text may have more digits.
+#: The length of an instant with microseconds and Z; a longer text may have more digits.
 _MICROSECONDS_LENGTH: Final = 27
-#: Below this many values judging each is cheaper than preparing to judge a column.
-FEW_VALUES: Final = 40
-#: From so many values on it is cheaper to judge a column of one value as one value.
-MANY_VALUES: Final = 200
+#: From this many values on, checking a whole column is cheaper than checking each value.
+VECTORIZED_VALUES_MIN: Final = 40
+#: From this many values on, it pays to look for a column that repeats one value, and to check only that.
+CONSTANT_VALUES_MIN: Final = 200
 _BELOW_MICROSECOND: Final = r"(\.[0-9]{6})[0-9]+"
 _PLAIN_COST: Final = r"^(0|[1-9][0-9]{0,14})(\.[0-9]{1,12})?$"
 _PLAIN_MILLISECONDS: Final = r"^(0|[1-9][0-9]{0,11})(\.[0-9]{1,3})?$"
@@ -59,8 +59,8 @@ _TAGS: Final = pa.list_(pa.utf8())
 
 
 def instants_of(texts: Sequence[Any], absent_us: int, until_us: int) -> tuple[list[int], list[int]]:
-    """RFC 3339 texts as microseconds since 1970, `absent_us` for None."""
-    if len(texts) < FEW_VALUES:
+    """RFC 3339 texts as microseconds since 1970, with `absent_us` for None."""
+    if len(texts) < VECTORIZED_VALUES_MIN:
         return _instants_one_by_one(texts, absent_us, until_us)
     try:
         array = pa.array(texts, pa.utf8())
@@ -78,10 +78,10 @@ def instants_of(texts: Sequence[Any], absent_us: int, until_us: int) -> tuple[li
 
 
 def _plain_instants(texts: pa.Array) -> bool:
-    """Whether Arrow reads all these texts as RFC 3339 does. It reads more than that, so their shape is compared.
+    """Whether Arrow reads all these texts as RFC 3339 does. It accepts more than that, so their pattern is compared.
 
     Texts of one length must have digits where the first of them has digits, and equal it everywhere else
-    and in the offset. Producers that mix offsets in texts of one length take the slower way.
+    and in the offset. Texts of one length with different offsets are read one by one, which is slower.
     """
     offsets = np.frombuffer(texts.buffers()[1], dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
     letters = np.frombuffer(texts.buffers()[2] or b"", dtype=np.uint8)
@@ -89,8 +89,8 @@ def _plain_instants(texts: pa.Array) -> bool:
     for length in np.unique(lengths).tolist():
         starts = offsets[:-1][lengths == length]
         first = letters[starts[0] : starts[0] + length].tobytes()
-        shape = _PLAIN_INSTANT.fullmatch(first)
-        if shape is None:
+        pattern = _PLAIN_INSTANT.fullmatch(first)
+        if pattern is None:
             return False
         if len(starts) == len(texts):
             grid = letters[offsets[0] : offsets[-1]].reshape(len(texts), length)
@@ -99,7 +99,7 @@ def _plain_instants(texts: pa.Array) -> bool:
         is_digit = grid - ord("0") <= 9  # wraps around below "0"
         like_first = np.frombuffer(first, dtype=np.uint8)
         varies = np.zeros(length, dtype=bool)
-        varies[: shape.end("local")] = is_digit[0, : shape.end("local")]
+        varies[: pattern.end("local")] = is_digit[0, : pattern.end("local")]
         if not (is_digit[:, varies].all() and (grid[:, ~varies] == like_first[~varies]).all()):
             return False
     return True
@@ -114,7 +114,7 @@ def _instants_one_by_one(texts: Sequence[Any], absent_us: int, until_us: int) ->
 
 
 def _one_by_one(values: Sequence[Any], rule: Callable[[Any], Any], placeholder: Any) -> tuple[list[Any], list[int]]:
-    """`rule` on each value, and the rows for which it raised `InvalidInput`."""
+    """The result of `rule` for each value, and the rows for which it raised `InvalidInput`."""
     found: list[Any] = []
     bad: list[int] = []
     for row, value in enumerate(values):
@@ -140,7 +140,7 @@ def _texts(values: list[Any]) -> Checked:
 
 
 def ids_of(values: list[Any], required: bool) -> Checked:
-    """Texts that are mostly different, fit for ids."""
+    """Ids, for a column of mostly different ones."""
     if values.count(None) == len(values):
         return pa.nulls(len(values), pa.utf8()), list(range(len(values))) if required else []
     array, bad = _texts(values)
@@ -152,10 +152,10 @@ def ids_of(values: list[Any], required: bool) -> Checked:
 
 
 def coded_ids_of(values: list[Any], required: bool) -> Checked:
-    """Texts that mostly repeat, fit for ids, as a dictionary."""
+    """Ids, as a dictionary, for a column of few different ones."""
 
     def broken(texts: pa.Array) -> list[int]:
-        if len(texts) >= FEW_VALUES and _plain_ids(texts):
+        if len(texts) >= VECTORIZED_VALUES_MIN and _plain_ids(texts):
             return []
         return [code for code, value in enumerate(texts.to_pylist()) if id_problem(value) is not None]
 
@@ -172,6 +172,8 @@ def coded_names_of(values: list[Any], member: str) -> Checked:
 
 
 def coded_statuses_of(values: list[Any]) -> Checked:
+    """Statuses, as a dictionary."""
+
     def broken(texts: pa.Array) -> list[int]:
         return [code for code, value in enumerate(texts.to_pylist()) if value not in STATUSES]
 
@@ -179,9 +181,9 @@ def coded_statuses_of(values: list[Any]) -> Checked:
 
 
 def _coded(values: list[Any], broken_codes: Callable[[pa.Array], list[int]], required: bool) -> Checked:
-    """Each distinct text is judged once, and a column of one value as one value."""
+    """Texts as a dictionary, of which each distinct one is checked once."""
     repeats = 1
-    if len(values) >= MANY_VALUES and values.count(values[0]) == len(values):
+    if len(values) >= CONSTANT_VALUES_MIN and values.count(values[0]) == len(values):
         values, repeats = values[:1], len(values)
     array, bad = _texts(values)
     coded = array.dictionary_encode()
@@ -196,7 +198,7 @@ def _coded(values: list[Any], broken_codes: Callable[[pa.Array], list[int]], req
 
 
 def _plain_ids(texts: pa.Array) -> bool:
-    """Whether a look at all texts together shows that each is fit for an id; there is at least one."""
+    """Whether checks of all texts (at least one) together show that each is a valid id."""
     if texts.null_count == len(texts):
         return True
     lengths = pc.min_max(pc.binary_length(texts))
@@ -209,6 +211,7 @@ def _missing(array: pa.Array) -> list[int]:
 
 
 def tokens_of(values: list[Any], member: str) -> tuple[np.ndarray[Any, np.dtype[np.int64]], list[int]]:
+    """Token counts, as a NumPy array."""
     bad: list[int] = []
     if set(map(type, values)) != {int}:
         values, bad = _one_by_one(values, lambda value: token_count(member, value), 0)
@@ -224,7 +227,7 @@ def tokens_of(values: list[Any], member: str) -> tuple[np.ndarray[Any, np.dtype[
 
 
 def costs_of(values: list[Any]) -> Checked:
-    """Decimal texts or JSON numbers as money."""
+    """Costs in US dollars from decimal texts or JSON numbers."""
     if values.count(None) == len(values):
         return pa.nulls(len(values), COST), []
     texts = values
@@ -233,18 +236,18 @@ def costs_of(values: list[Any]) -> Checked:
     array, bad = _texts(texts)
     if not _all_match(array, _PLAIN_COST):
         plain = pc.match_substring_regex(array, _PLAIN_COST).to_pylist()
-        chosen = [row for row, fits in enumerate(plain) if fits is False]
-        costs, broken = _one_by_one([values[row] for row in chosen], cost_of, None)
+        others = [row for row, is_plain in enumerate(plain) if is_plain is False]
+        costs, broken = _one_by_one([values[row] for row in others], cost_of, None)
         texts = list(texts)
-        for row, cost in zip(chosen, costs, strict=True):
+        for row, cost in zip(others, costs, strict=True):
             texts[row] = None if cost is None else f"{cost:f}"
-        bad = [chosen[place] for place in broken]
+        bad = [others[index] for index in broken]
         array = pa.array(texts, pa.utf8())
     return array.cast(COST), bad
 
 
 def durations_of(values: list[Any], member: str) -> Checked:
-    """Milliseconds as whole microseconds."""
+    """Durations in milliseconds as whole microseconds."""
     if values.count(None) == len(values):
         return pa.nulls(len(values), pa.int64()), []
     if set(map(type, values)) <= {int, NoneType}:
@@ -265,7 +268,7 @@ def durations_of(values: list[Any], member: str) -> Checked:
 
 
 def tags_of(values: list[Any]) -> Checked:
-    """Lists of texts."""
+    """Lists of tags."""
     if values.count(None) == len(values):
         return pa.nulls(len(values), _TAGS), []
     if set(map(type, values)) <= {list, NoneType}:

@@ -1,13 +1,12 @@
-"""Where the facts of shared budgets are: for each fact the hash of its budget's id, and its log position.
+"""Index of the facts of shared budgets: hash of the budget id -> log positions of its facts.
 
-Ids of budgets are texts in no order, and there may be one for every customer: looking through a million of them takes
-longer than all else that a page of customers asks for. Positions are in order; what is at some of them is found at
-once. Facts are only ever added, at higher positions, so what one snapshot has read stays true, and the next one reads
-on from there:
+Budget ids are unordered texts and there may be one per customer: scanning a million of them takes longer than
+everything else that a page of customers needs. The facts are stored in order of position, so rows at given positions
+are found at once. Facts are only ever added, at higher positions, so each snapshot extends what an earlier one read:
 
-1. Read what was added, together with the hashes of the ids that are asked for.
-2. Keep it in a short list beside the sorted one, into which it goes when it becomes too long.
-3. Look the hashes up in both.
+1. Read the facts added since, together with the hashes of the ids in question.
+2. Append them to a short unsorted list, which is merged into the sorted one when it grows too long.
+3. Look the hashes up in both lists.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-#: So many places are kept unsorted at most.
+#: Length of the unsorted list, at most.
 ADDED_MAX: Final = 10_000
 
 Hashes = npt.NDArray[np.uint64]
@@ -30,8 +29,8 @@ _READ: Final = """SELECT hash(budget_id) AS hash, position FROM budget_facts WHE
     UNION ALL SELECT hash(budget_id), 0 FROM (SELECT unnest(?::VARCHAR[]) AS budget_id)"""
 
 
-class _Places(msgspec.Struct, frozen=True):
-    """Those up to `position`, by hash; the last ones in the order in which they came."""
+class _PositionIndex(msgspec.Struct, frozen=True):
+    """The facts up to `position`, sorted by hash; the newest ones apart, in log order."""
 
     hashes: Hashes
     positions: Positions
@@ -39,16 +38,16 @@ class _Places(msgspec.Struct, frozen=True):
     added_positions: Positions
     position: int
 
-    def with_added(self, hashes: Hashes, positions: Positions) -> _Places:
+    def with_added(self, hashes: Hashes, positions: Positions) -> _PositionIndex:
         if not hashes.size:
             return self
         last = int(positions.max())
         added = np.concatenate((self.added_hashes, hashes)), np.concatenate((self.added_positions, positions))
         if added[0].size <= ADDED_MAX:
-            return _Places(self.hashes, self.positions, *added, last)
+            return _PositionIndex(self.hashes, self.positions, *added, last)
         every = np.concatenate((self.hashes, added[0])), np.concatenate((self.positions, added[1]))
         order = np.argsort(every[0])
-        return _Places(every[0][order], every[1][order], *_NOTHING, last)
+        return _PositionIndex(every[0][order], every[1][order], *_NOTHING, last)
 
     def of(self, hashes: Hashes) -> list[int]:
         first, past = (np.searchsorted(self.hashes, hashes, side) for side in ("left", "right"))
@@ -62,19 +61,23 @@ _NOTHING: Final = np.empty(0, np.uint64), np.empty(0, np.int64)
 
 
 class BudgetPositions:
-    """Shared by all snapshots of a store: 16 bytes a fact. What is known is replaced as a whole; of two snapshots that
-    read on at once the last one is remembered, and both are right."""
+    """The index, shared by all snapshots of a store; 16 bytes per fact.
+
+    It is replaced as a whole. If two snapshots extend it at once, the later result is kept; both are correct.
+    """
 
     def __init__(self) -> None:
-        self._known = _Places(*_NOTHING, *_NOTHING, 0)
+        self._index = _PositionIndex(*_NOTHING, *_NOTHING, 0)
 
     def positions(self, cursor: duckdb.DuckDBPyConnection, budget_ids: Sequence[str]) -> list[int]:
-        """The positions of all facts of these budgets that the cursor's snapshot holds; and maybe of others, of other
-        scopes or with the same hash."""
-        known = self._known
-        found = cursor.execute(_READ, [known.position, list(budget_ids)]).fetchnumpy()
+        """Return the positions of all facts of these budgets that the cursor's snapshot holds.
+
+        There may be others among them: of budgets in other scopes, or with the same hash.
+        """
+        index = self._index
+        found = cursor.execute(_READ, [index.position, list(budget_ids)]).fetchnumpy()
         hashes, positions = np.asarray(found["hash"], np.uint64), np.asarray(found["position"], np.int64)
         is_fact = positions > 0
-        known = known.with_added(hashes[is_fact], positions[is_fact])
-        self._known = known
-        return known.of(hashes[~is_fact])
+        index = index.with_added(hashes[is_fact], positions[is_fact])
+        self._index = index
+        return index.of(hashes[~is_fact])

@@ -1,7 +1,7 @@
-"""Everything counted for one customer, by UTC calendar month: one statement that answers most of what is asked of it.
+"""Usage of one customer by UTC calendar month, read in one statement and kept for later questions.
 
-The usual periods are months, so that their sums, the life's total and when the customer was seen come out of it without
-another statement. What it does not answer is asked of the days.
+Most periods are calendar months. Their sums, the total of the customer's life and the time range of its usage all
+follow from the months without another statement. Questions that months cannot answer are answered from the days.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from projections.duckdb.storage.series import SERIES_DIMENSIONS, Series, SeriesG
 from projections.folding.day_deltas import COST, DAY, EVENTS, FIRST, KIND, LAST, NO_FIRST, NO_LAST, UNKNOWN, sums_fit
 from projections.queries.usage import Segment, UsageQuestion, UsageSum, UsageSums
 
-#: Sums of a customer that are read at most; who has more is asked for by days.
+#: Monthly sums read per customer, at most. A customer with more is answered from the days.
 SUMS_MAX: Final = 1_000
-#: Deltas of a customer that are added up here. DuckDB takes longer to plan a sum than to hand over so few.
+#: Up to this many deltas are summed in Python: DuckDB takes longer to plan an aggregation than to return so few rows.
 DELTAS_ADDED_MAX: Final = 256
 
 _COLUMNS: Final = """events, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
@@ -37,14 +37,14 @@ _MONTHS: Final = f"""SELECT date_trunc('month', day)::DATE AS month, kind_key, s
     sum(cached_input_tokens), sum(cache_write_tokens), sum(output_tokens), sum(reasoning_tokens), sum(cost_usd),
     sum(cost_unknown_events), min(first_time), max(last_time)
     FROM {{days}} WHERE customer_key = ? GROUP BY ALL LIMIT {SUMS_MAX + 1}"""
-#: All that was counted, and what lies in order of it.
+#: The views of all days, and of the compacted ones, which lie sorted by customer.
 ALL_DAYS: Final = "usage_days"
 _EPOCH_NAIVE: Final = naive(EPOCH)
-SETTLED_DAYS: Final = "settled_days"
+COMPACTED_DAYS: Final = "settled_days"
 
 
 class MonthSum(msgspec.Struct, frozen=True):
-    """Of one kind, in the month that begins at `start` (naive UTC)."""
+    """The usage of one series in the month that begins at `start` (naive UTC)."""
 
     start: datetime
     kind_key: int
@@ -52,15 +52,15 @@ class MonthSum(msgspec.Struct, frozen=True):
 
 
 class MonthlyUsage(msgspec.Struct, frozen=True):
-    """A customer's usage as the store at `position` holds it. Times are naive UTC, of all usage ever counted."""
+    """A customer's usage as the store holds it at `position`. Times are naive UTC, over all usage ever counted."""
 
     position: int
     first_time: datetime | None
     last_time: datetime | None
     months: tuple[MonthSum, ...]
 
-    def answers(self, question: UsageQuestion) -> bool:
-        """Whether months tell everything that the question asks for, whatever the markup."""
+    def can_answer(self, question: UsageQuestion) -> bool:
+        """Return whether months suffice to answer the question, markup aside."""
         return (
             question.as_of is None
             and not question.properties
@@ -69,17 +69,17 @@ class MonthlyUsage(msgspec.Struct, frozen=True):
         )
 
     def _never_divides(self, bound: datetime) -> bool:
-        """Whether no month has usage on both sides of `bound`."""
+        """Return whether no month has usage on both sides of `bound`."""
         if self.first_time is None or self.last_time is None:
             return True
         instant = naive(bound)
         begins_month = instant.day == 1 and instant.time() == time.min
         return begins_month or instant <= self.first_time or instant > self.last_time
 
-    def answer(self, question: UsageQuestion, kinds: Sequence[Series], percentage: Decimal) -> list[UsageSum]:
-        """The sums that the question asks for, not in order; all usage in it has the markup `percentage`."""
+    def answer(self, question: UsageQuestion, series: Sequence[Series], percentage: Decimal) -> list[UsageSum]:
+        """Return the sums of a question that `can_answer` accepts, unordered; all usage has the markup `percentage`."""
         types = (REQUEST_TYPE,) if question.event_types is None else question.event_types
-        groups = SeriesGroups(kinds, question.group_by, types, question.models)
+        groups = SeriesGroups(series, question.group_by, types, question.models)
         found: dict[tuple[int, int], UsageSums] = {}
         for month in self.months:
             segment, group = self._segment(question.segments, month), groups.numbers[month.kind_key]
@@ -92,8 +92,10 @@ class MonthlyUsage(msgspec.Struct, frozen=True):
         ]
 
     def plus(self, recent: Ints, position: int) -> MonthlyUsage | None:
-        """With deltas (rows of `DayDeltas.values`) that were added after it, up to `position`; None when that is more
-        than `SUMS_MAX` sums."""
+        """Return this usage with later deltas (rows of `DayDeltas.values`) added, as of `position`.
+
+        None when the result has more than `SUMS_MAX` sums.
+        """
         if not len(recent):
             return msgspec.structs.replace(self, position=position)
         sums = {(month.start, month.kind_key): month.sums for month in self.months}
@@ -112,8 +114,10 @@ class MonthlyUsage(msgspec.Struct, frozen=True):
         )
 
     def _segment(self, segments: Sequence[Segment], month: MonthSum) -> int | None:
-        """The number of the segment that holds a month's usage: of the first usage in a month that is divided by
-        a bound before all usage, the segment after it."""
+        """The number of the segment that holds a month's usage.
+
+        A bound inside a month has all usage on one side (`_never_divides`); the first usage decides for its month.
+        """
         instant = month.start if self.first_time is None else max(month.start, self.first_time)
         for number, one in enumerate(segments):
             if naive(one.start) <= instant < naive(one.end):
@@ -124,8 +128,10 @@ class MonthlyUsage(msgspec.Struct, frozen=True):
 def monthly_usage(
     cursor: duckdb.DuckDBPyConnection, customer_key: int, position: int, days: str = ALL_DAYS
 ) -> MonthlyUsage | None:
-    """Everything that `days` hold of a customer, which is what was added up to `position`; None when that is more than
-    `SUMS_MAX` sums."""
+    """Read the usage of a customer from the view `days`, which holds the deltas up to `position`.
+
+    None when the customer has more than `SUMS_MAX` sums.
+    """
     rows = cursor.execute(_DELTAS.format(days=days), [customer_key]).fetchall()
     if len(rows) > DELTAS_ADDED_MAX:
         rows = cursor.execute(_MONTHS.format(days=days), [customer_key]).fetchall()
@@ -145,7 +151,7 @@ def monthly_usage(
 
 
 def _sums_by_month(deltas: Ints) -> Iterator[tuple[datetime, int, UsageSums]]:
-    """Of every month and kind what its deltas add up to."""
+    """Yield (month, series key, sums) of the deltas."""
     months = deltas[:, DAY].astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
     groups, which = np.unique(months << 32 | deltas[:, KIND], return_inverse=True)
     added = deltas[:, EVENTS : UNKNOWN + 1]

@@ -1,18 +1,18 @@
-"""The deltas that the fold has added to the days lately, kept in memory and found by customer.
+"""Recent day deltas of the fold, kept in memory and indexed by customer.
 
-A customer's usage is what the compacted days hold, which is quickly read because it lies in order, and what came after
-them. That lies in no order in the store, and is found here instead of being looked for there.
+A customer's usage is what the compacted days hold plus the deltas added since. The compacted days lie sorted by
+customer, so they are read quickly. The later deltas are unsorted in the store, so they are looked up here instead.
 
 The fold, for each of its steps:
 
-1. `add` what the step adds to the days; `skip` the customers of whom it changes something in another way.
-2. `publish` the position of the step, before it is committed: whoever sees it in its snapshot finds the step.
-3. `compacted` tells up to which position the days are in order. What is as old as that is forgotten.
+1. `add` the deltas of the step; `skip` the customers whose days it changes in another way.
+2. `publish` the position of the step before it is committed: a snapshot that sees the position finds the step.
 
-A step that was published and then undone is here for nothing: the fold calls `restart` before it goes on.
+After a compaction of the days, `mark_compacted` forgets the deltas up to its position. A step that was published and
+then rolled back left deltas that must not be read: the fold calls `restart` before it goes on.
 
-Deltas lie in runs, each in order of customer. Small neighbouring runs become one, so that there are few to look into
-and a delta takes the same memory in small steps as in large ones.
+Deltas lie in runs sorted by customer. Small neighbouring runs are merged, so that there are few to search, and a delta
+takes the same memory in small steps as in large ones.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ import numpy as np
 from projections.arrow_columns import Ints
 from projections.folding.day_deltas import VALUES, DayDeltas
 
-#: Beyond so many deltas everything is forgotten; each takes 112 bytes.
+#: Beyond this many deltas everything is forgotten. A delta takes 112 bytes.
 DELTAS_MAX: Final = 3_000_000
-#: Runs that have more deltas together than this stay two: at most fifty of `DELTAS_MAX`.
+#: Runs are not merged into one larger than this; `DELTAS_MAX` deltas lie in at most fifty runs.
 RUN_DELTAS_MAX: Final = 131_072
-#: A run joins the one before it, unless that has more than so many times its deltas.
+#: A run is merged with the one before it, unless that is more than this many times as long.
 _JOINED_RATIO: Final = 2
 _KEYS_AT_FIRST: Final = 1_024
-NOTHING: Final[Ints] = np.zeros((0, VALUES), dtype=np.int64)
+NO_DELTAS: Final[Ints] = np.zeros((0, VALUES), dtype=np.int64)
 
 
 class _Run(msgspec.Struct, frozen=True):
-    """What the steps at `positions`, one for each delta, have added; `customers`: ascending."""
+    """Deltas, each with its position and customer, sorted by customer. `first` and `last` bound the positions."""
 
     first: int
     last: int
@@ -55,7 +55,7 @@ class _Run(msgspec.Struct, frozen=True):
         return self.values[start:end][(after < positions) & (positions <= until)]
 
     def after(self, position: int) -> _Run:
-        """The deltas of later steps, of which there are some."""
+        """The deltas of the steps after `position`; there is at least one."""
         if position < self.first:
             return self
         late = self.positions > position
@@ -63,10 +63,12 @@ class _Run(msgspec.Struct, frozen=True):
         return _Run(int(positions.min()), self.last, positions, self.customers[late], self.values[late])
 
 
-class _Kept(msgspec.Struct, frozen=True):
-    """All that was added after position `since`, oldest first, and where a customer (a key is a place) was last
-    skipped. An asker takes it as a whole: what the fold changes later is another one. Only values of `skipped_at` grow
-    in their place, so that an asker of an older one knows less at worst."""
+class _KeptDeltas(msgspec.Struct, frozen=True):
+    """All deltas after position `since`, oldest run first, and the position at which each customer was last skipped.
+
+    A reader takes one such value as a whole; the fold replaces it. Only `skipped_at`, indexed by customer key, is
+    changed in place: its positions grow, so a reader of an older value at worst learns that it must ask the store.
+    """
 
     since: int
     runs: tuple[_Run, ...]
@@ -77,7 +79,7 @@ class _Kept(msgspec.Struct, frozen=True):
 
 
 class RecentDays:
-    """One thread calls what the fold calls, any may ask. An asker has to know the position of its snapshot before."""
+    """Recent deltas of one store. One thread at a time writes; any may read, once it knows its snapshot's position."""
 
     def __init__(self, deltas_max: int = DELTAS_MAX, run_deltas_max: int = RUN_DELTAS_MAX) -> None:
         self._deltas_max = deltas_max
@@ -87,29 +89,29 @@ class RecentDays:
     # -- the fold
 
     def restart(self, position: int) -> None:
-        """Forget everything; steps after `position` are kept from here on."""
-        self._kept = _Kept(position, (), np.zeros(_KEYS_AT_FIRST, dtype=np.int64))
+        """Forget everything; keep the steps after `position` from now on."""
+        self._kept = _KeptDeltas(position, (), np.zeros(_KEYS_AT_FIRST, dtype=np.int64))
         self.begin()
 
     def begin(self) -> None:
-        """A step begins, that has added nothing yet."""
+        """Begin a step: discard what was added and not published."""
         self._added: list[DayDeltas] = []
         self._skipped: list[Ints] = []
-        self._wide = False
+        self._too_large = False
 
     def add(self, deltas: DayDeltas | None) -> None:
-        """What the step at hand adds; None: something that has no place here, and nothing older is of use then."""
+        """Add deltas of the current step; None: it adds some that do not fit in here, and everything is forgotten."""
         if deltas is None:
-            self._wide = True
+            self._too_large = True
         else:
             self._added.append(deltas)
 
     def skip(self, customer_keys: Ints) -> None:
-        """The step at hand changes days of these customers by more than what is added here."""
+        """Mark customers whose days the current step changes by other means than added deltas."""
         self._skipped.append(customer_keys)
 
     def publish(self, position: int) -> None:
-        """The step at hand is about to be committed; the store will be at `position`."""
+        """Publish the current step, which is about to be committed and takes the store to `position`."""
         kept = self._kept
         runs = kept.runs
         for deltas in self._added:
@@ -119,13 +121,13 @@ class RecentDays:
         for keys in self._skipped:
             skipped_at = _grown(skipped_at, keys)
             skipped_at[keys] = position
-        self._kept = _Kept(kept.since, runs, skipped_at)
-        if self._wide or self._kept.deltas() > self._deltas_max:
+        self._kept = _KeptDeltas(kept.since, runs, skipped_at)
+        if self._too_large or self._kept.deltas() > self._deltas_max:
             self.restart(position)
         self.begin()
 
     def _with(self, runs: tuple[_Run, ...], newest: _Run) -> tuple[_Run, ...]:
-        """The runs and the newest one, joined with those before it as far as these are not much larger."""
+        """The runs with the newest one, which is merged with those before it as long as they are not much larger."""
         left = len(runs)
         while (
             left
@@ -136,25 +138,27 @@ class RecentDays:
             newest = _joined(runs[left], newest)
         return (*runs[:left], newest)
 
-    def compacted(self, position: int) -> None:
-        """The days up to `position` are in order in the store."""
+    def mark_compacted(self, position: int) -> None:
+        """Forget the deltas up to `position`: they are compacted in the store."""
         kept = self._kept
         if position > kept.since:
             left = tuple(run.after(position) for run in kept.runs if run.last > position)
-            self._kept = _Kept(position, left, kept.skipped_at)
+            self._kept = _KeptDeltas(position, left, kept.skipped_at)
 
     # -- snapshots
 
     def since(self, customer_key: int, after: int, until: int) -> Ints | None:
-        """What was added to the days of a customer in the steps from `after`, exclusive, to `until`, inclusive: rows
-        like those of `DayDeltas.values`. None when that is not known here."""
+        """Return the deltas of a customer in the steps from `after` (exclusive) to `until` (inclusive).
+
+        Rows are those of `DayDeltas.values`. None when not all of them are kept here.
+        """
         kept = self._kept
         skipped_at = int(kept.skipped_at[customer_key]) if customer_key < kept.skipped_at.size else 0
         if after < kept.since or skipped_at > after:
             return None
         asked = (run for run in kept.runs if after < run.last and run.first <= until)
         found = [rows for run in asked if len(rows := run.of_customer(customer_key, after, until))]
-        return np.concatenate(found) if found else NOTHING
+        return np.concatenate(found) if found else NO_DELTAS
 
 
 def _run_of(position: int, deltas: DayDeltas) -> _Run:
@@ -165,14 +169,14 @@ def _run_of(position: int, deltas: DayDeltas) -> _Run:
 
 def _joined(one: _Run, other: _Run) -> _Run:
     customers = np.concatenate((one.customers, other.customers))
-    order = np.argsort(customers, kind="stable")  # which takes two runs in order for what they are
+    order = np.argsort(customers, kind="stable")  # merges two sorted runs in linear time
     positions = np.concatenate((one.positions, other.positions))
     values = np.concatenate((one.values, other.values))
     return _Run(one.first, other.last, positions[order], customers[order], values[order])
 
 
 def _grown(of_keys: Ints, keys: Ints) -> Ints:
-    """An array that has a place for each of `keys`; the one given, when it has."""
+    """Return an array long enough to be indexed by each of `keys`: the given one, or a longer copy."""
     greatest = int(keys.max())
     if greatest < of_keys.size:
         return of_keys

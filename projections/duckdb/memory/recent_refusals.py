@@ -1,6 +1,7 @@
-"""Which events the fold has not counted lately, kept in memory, so that the receipt of those that were needs no query.
+"""Recently folded events that were not counted, kept in memory, so that most receipts need no query.
 
-The fold tells the refused ones of a step before it commits it. So whoever knows that a position is folded finds them.
+A refused event here is any that is not counted: a duplicate, a conflict or a rejected one. The fold adds those of a
+step before it commits the step, so that whoever knows a position to be folded finds its refused events.
 """
 
 from __future__ import annotations
@@ -15,33 +16,33 @@ from domain.usage.locators import position_of, row_of
 from projections.arrow_columns import Ints
 from projections.queries.events import RowSpan
 
-#: Beyond so many everything is forgotten; of records before that nothing is known then.
+#: Beyond this many everything is forgotten; nothing is known of the records before.
 REFUSED_MAX: Final = 100_000
-#: Of a step that refuses more, nothing is known here: it is no step of single events.
+#: A step that refuses more is not kept: it is no step of single events.
 REFUSED_OF_STEP_MAX: Final = 1_000
 
 
-class _Kept(msgspec.Struct, frozen=True):
-    """The refused rows, ascending, of records after position `since`; `rows` grows."""
+class _KeptRefusals(msgspec.Struct, frozen=True):
+    """The refused rows, ascending, of the records after position `since`, by position. `rows` is changed in place."""
 
     since: int
     rows: dict[int, list[int]]
 
 
 class RecentRefusals:
-    """One thread calls what the fold calls, any may ask."""
+    """Recent refusals of one store. One thread at a time writes; any may read."""
 
     def __init__(self, refused_max: int = REFUSED_MAX) -> None:
         self._refused_max = refused_max
         self.restart(0)
 
     def restart(self, position: int) -> None:
-        """Know nothing of what is folded up to here."""
-        self._kept = _Kept(position, {})
+        """Forget everything; keep the refusals after `position` from now on."""
+        self._kept = _KeptRefusals(position, {})
         self._count = 0
 
     def add(self, locators: Ints) -> None:
-        """These, ascending, are refused by the step at hand; a step that is undone refuses them again."""
+        """Add refused events of the current step, ascending. A step that is rolled back adds the same ones again."""
         self._count += len(locators) if len(locators) <= REFUSED_OF_STEP_MAX else self._refused_max + 1
         if self._count > self._refused_max:
             return
@@ -51,12 +52,12 @@ class RecentRefusals:
         self._kept.rows.update(rows)
 
     def publish(self, position: int) -> None:
-        """The step at hand is about to be committed; the store will be at `position`."""
+        """Publish the current step, which is about to be committed and takes the store to `position`."""
         if self._count > self._refused_max:
             self.restart(position)
 
     def all_counted(self, spans: Sequence[RowSpan]) -> bool:
-        """Whether every event in these rows of folded records was counted; False also when that is not known."""
+        """Return true only if every event in these rows of folded records is known to be counted."""
         kept = self._kept
         return all(span.position > kept.since and not _any_in(span, kept.rows.get(span.position, [])) for span in spans)
 

@@ -1,4 +1,4 @@
-"""The day deltas that lie in no order yet, read into memory when a store is opened."""
+"""Reading of the day deltas that are not compacted yet into memory, when a store is opened."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from projections.folding.day_deltas import (
     picodollars,
 )
 
-#: Who has more of them asks the store until they are compacted.
+#: A store with more of them is queried for them until they are compacted.
 UNCOMPACTED_MAX: Final = 1_000_000
 
 _TOKENS: Final = ", ".join(f"TRY_CAST({name} AS BIGINT) AS {name}" for name in TOKEN_COLUMNS)
@@ -37,18 +37,19 @@ _DELTAS: Final = f"""SELECT scope_key, customer_key, (day - DATE '1970-01-01')::
     coalesce(epoch_us(last_time), {NO_LAST}) AS last_time
     FROM ({{tables}}) ORDER BY customer_key LIMIT {UNCOMPACTED_MAX + 1}"""
 
-_PLACES: Final = {
+#: The columns of `DayDeltas.values` by the name of the stored column; cost apart.
+_VALUE_COLUMNS: Final = {
     DAY: "day",
     KIND: "kind_key",
     EVENTS: "events",
     UNKNOWN: "cost_unknown_events",
     FIRST: "first_time",
     LAST: "last_time",
-} | {FIRST_TOKENS + place: name for place, name in enumerate(TOKEN_COLUMNS)}
+} | {FIRST_TOKENS + number: name for number, name in enumerate(TOKEN_COLUMNS)}
 
 
 def uncompacted_days(cursor: duckdb.DuckDBPyConnection, generations: Sequence[Generation]) -> DayDeltas | None:
-    """Everything in these generations of days; None when that is too much, or too large for 64 bits."""
+    """Read all deltas of these generations of days; None when they are too many, or too large for 64 bits."""
     tables = " UNION ALL ".join(f"SELECT * FROM {one.name}" for one in generations)
     found = cursor.sql(_DELTAS.format(tables=tables)).to_arrow_table()
     cost = picodollars(column(found, "cost_usd"))
@@ -56,6 +57,6 @@ def uncompacted_days(cursor: duckdb.DuckDBPyConnection, generations: Sequence[Ge
         return None
     values = np.empty((found.num_rows, VALUES), dtype=np.int64)
     values[:, COST] = cost
-    for place, name in _PLACES.items():
-        values[:, place] = integers(found, name)
+    for index, name in _VALUE_COLUMNS.items():
+        values[:, index] = integers(found, name)
     return by_customer(integers(found, "scope_key"), integers(found, "customer_key"), values)

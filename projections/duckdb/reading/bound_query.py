@@ -1,4 +1,4 @@
-"""A SELECT that is being put together: its text holds only names from this package, every value is bound."""
+"""Bound values of a statement whose SQL text is put together from names of this package alone."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import duckdb
 _PLACEHOLDER: Final = re.compile(r"\$(v[0-9]+)")
 
 
-class Query:
-    """Values of one statement, bound by name. Texts that come from outside never become part of SQL."""
+class BoundQuery:
+    """The bound values of one statement. Text from outside is always bound, never made part of SQL."""
 
     def __init__(self) -> None:
         self._values: dict[str, Any] = {}
 
     def bind(self, value: Any) -> str:
-        """Keep `value` for execution; answers the placeholder that stands for it."""
+        """Bind `value` and return its placeholder."""
         name = f"v{len(self._values)}"
         self._values[name] = value
         return f"${name}"
 
     def rows(self, cursor: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
-        """All rows of `sql`. Its placeholders came from `bind`; of what was bound it may leave some out."""
+        """Execute `sql` and return all rows. Its placeholders come from `bind`; not all of them need to occur."""
         used = {name: self._values[name] for name in _PLACEHOLDER.findall(sql)}
         return cursor.execute(sql, used).fetchall()

@@ -1,7 +1,7 @@
-"""What usage can be grouped by, and how a member of an event's data is read, as SQL expressions.
+"""SQL expressions of the dimensions that usage can be grouped by, and of members of an event's data.
 
-A row is `r` (a usage row), a day is `d` (a rollup), both beside `k` (their kind: type, provider, model).
-Paths into data come from outside: they are bound as JSON pointers, in which no character is special but `~` and `/`.
+In these expressions `r` is a usage row, `d` a day of the rollups, and `k` its series (a row of `kinds`). Paths into
+data come from outside: they are bound as JSON pointers, in which only `~` and `/` are special.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import msgspec
 
 from domain.errors import InvalidInput
 from domain.usage.block_schema import REQUEST_TYPE, TOKEN_COLUMNS
-from projections.duckdb.reading.bound_query import Query
+from projections.duckdb.reading.bound_query import BoundQuery
 from projections.duckdb.storage.series import SERIES_DIMENSIONS
 from projections.queries.usage import GROUP_COLUMNS
 
 PROPERTY_PREFIX: Final = "property:"
 GROUPS_BY_MAX: Final = 10
 
-#: Members of the data of an llm.request that are columns, not properties. They feed meters like any other member.
+#: Members of an llm.request's data that are stored as columns. Meters can use them like any other member.
 _REQUEST_COLUMNS: Final = {
     "status": "r.status",
     **{name: f"r.{name}" for name in TOKEN_COLUMNS},
@@ -38,18 +38,18 @@ _COLUMNS: Final = {
 }
 
 _TAGS: Final = "unnest(CASE WHEN len(tags) > 0 THEN list_distinct(tags) ELSE [NULL::VARCHAR] END)"
-#: A number with so many digits, so many decimals or an exponent may come out of DuckDB's JSON reader spelled otherwise.
-_BENT_NUMBER: Final = r"[0-9](\.?[0-9]){15}|\.[0-9]{13}|[0-9][eE]"
-_JSON_PIECE: Final = r'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|[^"0-9-]+'
+#: DuckDB's JSON reader may change numbers with this many digits or decimals, or with an exponent.
+_LONG_NUMBER: Final = r"[0-9](\.?[0-9]){15}|\.[0-9]{13}|[0-9][eE]"
+_JSON_LEXEME: Final = r'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|[^"0-9-]+'
 _NUMBER: Final = r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?"
 _TIE_BELOW_EVEN: Final = r"-?[0-9]+\.[0-9]{11}[02468]50*"
 VALUE_DIGITS_MAX: Final = 38
-#: Values are below this, so that no sum of them can overflow.
+#: Values must be below this, so that no sum of them can overflow.
 VALUE_LIMIT: Final = 10**15
 
 
 class Dimension(msgspec.Struct, frozen=True):
-    """One thing to group by. `of_day` None: rollups do not know it, rows must be read."""
+    """A dimension as SQL on rows and on rollup days; `of_day` None: rollups do not keep it, rows must be read."""
 
     of_row: str
     of_day: str | None
@@ -57,19 +57,19 @@ class Dimension(msgspec.Struct, frozen=True):
     needs_kind: bool = False
 
 
-def dimensions(query: Query, group_by: Sequence[str]) -> tuple[Dimension, ...]:
-    """How to group by each of `group_by`; `InvalidInput` for a name that is none of the known ones.
+def dimensions(query: BoundQuery, group_by: Sequence[str]) -> tuple[Dimension, ...]:
+    """Return the dimension of each name in `group_by`. Raises `InvalidInput` for unknown, repeated or too many names.
 
-    An event with two tags counts in the groups of both; one without tags in the group of none (null).
+    An event with two tags counts in both groups, one without tags in the group null.
     """
     if len(group_by) > GROUPS_BY_MAX:
-        raise InvalidInput("group_by", f"is at most {GROUPS_BY_MAX} names")
+        raise InvalidInput("group_by", f"must not have more than {GROUPS_BY_MAX} names")
     if len(set(group_by)) < len(group_by):
-        raise InvalidInput("group_by", "names everything once")
+        raise InvalidInput("group_by", "must not repeat a name")
     return tuple(_dimension(query, name) for name in group_by)
 
 
-def _dimension(query: Query, name: str) -> Dimension:
+def _dimension(query: BoundQuery, name: str) -> Dimension:
     if name == "customer":
         return Dimension("r.customer_key", "d.customer_key")
     if name in SERIES_DIMENSIONS:
@@ -80,33 +80,33 @@ def _dimension(query: Query, name: str) -> Dimension:
         return Dimension(f"r.{name}", None)
     if name.startswith(PROPERTY_PREFIX) and len(name) > len(PROPERTY_PREFIX):
         return Dimension(member_text(query, name.removeprefix(PROPERTY_PREFIX)), None, needs_kind=True)
-    raise InvalidInput("group_by", f"is one of customer, {', '.join(GROUP_COLUMNS)}, or property:<path>")
+    raise InvalidInput("group_by", f"must be one of customer, {', '.join(GROUP_COLUMNS)}, or property:<path>")
 
 
-def member_text(query: Query, path: str) -> str:
-    """The member of data at a dotted path as text: strings without quotes, null for JSON null and for no member."""
+def member_text(query: BoundQuery, path: str) -> str:
+    """Return the text of the data member at a dotted path: strings unquoted, null for JSON null or no member."""
     return _or_column(f"TRY(json_extract_string(r.properties, {query.bind(_pointer(path))}))", path, "::VARCHAR")
 
 
-def members_are(query: Query, properties: Sequence[tuple[str, str]]) -> list[str]:
-    """The conditions that members of data, each at its dotted path, are these texts."""
+def members_equal(query: BoundQuery, properties: Sequence[tuple[str, str]]) -> list[str]:
+    """Return the conditions that data members, given as (dotted path, text), have these texts."""
     return [f"{member_text(query, path)} = {query.bind(text)}" for path, text in properties]
 
 
-def member_json(query: Query, path: str) -> str:
-    """The same as JSON text, so that the string "1" and the number 1 differ."""
+def member_json(query: BoundQuery, path: str) -> str:
+    """Return the data member at a dotted path as JSON text, so that the string "1" and the number 1 differ."""
     extracted = f"nullif(TRY(json_extract(r.properties, {query.bind(_pointer(path))}))::VARCHAR, 'null')"
     return _or_column(extracted, path, None)
 
 
-def member_value(query: Query, path: str) -> str:
-    """The same as DECIMAL(38, 12), rounded half to even; null where it is no number, or one that does not fit.
+def member_value(query: BoundQuery, path: str) -> str:
+    """Return the data member at a dotted path as DECIMAL(38, 12), rounded half to even.
 
-    DuckDB reads JSON numbers as floats. So in documents with a long number every number is put in quotes first: then
-    its digits come out as they were sent.
+    Null where it is no number, or one that does not fit. DuckDB reads JSON numbers as floats, so in documents with a
+    long number every number is put in quotes first, which preserves its digits.
     """
-    exact = f"""CASE WHEN regexp_matches(r.properties, {query.bind(_BENT_NUMBER)}) THEN array_to_string(list_transform(
-        regexp_extract_all(r.properties, {query.bind(_JSON_PIECE)}),
+    exact = f"""CASE WHEN regexp_matches(r.properties, {query.bind(_LONG_NUMBER)}) THEN array_to_string(list_transform(
+        regexp_extract_all(r.properties, {query.bind(_JSON_LEXEME)}),
         lambda t: CASE WHEN t[1] BETWEEN '0' AND '9' OR t[1] = '-' THEN '"' || t || '"' ELSE t END), '')
         ELSE r.properties END"""
     text = _or_column(f"TRY(json_extract_string({exact}, {query.bind(_pointer(path))}))", path, "::VARCHAR")
@@ -121,7 +121,7 @@ def member_value(query: Query, path: str) -> str:
 
 
 def _or_column(extracted: str, path: str, cast: str | None) -> str:
-    """`extracted`, else the column that the member went into when the event was decoded."""
+    """`extracted`, or else the column in which the decoder stored the member."""
     column = _COLUMNS.get(path)
     if column is None and path in _REQUEST_COLUMNS:
         column = f"CASE WHEN k.type = '{REQUEST_TYPE}' THEN {_REQUEST_COLUMNS[path]} END"
@@ -135,13 +135,13 @@ def _pointer(path: str) -> str:
 
 
 def row_source(where: str, dims: Sequence[Dimension]) -> str:
-    """Usage rows that meet a condition, one for each tag when tags are asked for."""
+    """Return a subquery of the usage rows that meet a condition, one per tag if a dimension unnests tags."""
     tags = f", {_TAGS} AS tag" if any(dim.unnests_tags for dim in dims) else ""
     return f"(SELECT *{tags} FROM usage_rows WHERE {where})"
 
 
-def version_holds(query: Query, as_of: int | None) -> str:
-    """The condition that a version of a row is the one that holds now, or held at position `as_of`."""
+def version_holds(query: BoundQuery, as_of: int | None) -> str:
+    """Return the condition that a version of a row is valid now, or was valid at position `as_of`."""
     if as_of is None:
         return "closed_at IS NULL"
     position = query.bind(as_of)

@@ -1,4 +1,4 @@
-"""Single events of the read store: counted ones, refused ones, and what became of a request."""
+"""Queries for single events: counted ones, those not counted, corrections, and receipts of requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 from domain.usage.locators import locator_of
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 from domain.values.instants import aware, naive
-from projections.duckdb.reading.bound_query import Query
+from projections.duckdb.reading.bound_query import BoundQuery
 from projections.duckdb.reading.json_members import json_members
 from projections.queries.events import CorrectionRecord, EventFilter, OutcomeRow, RowSpan, UsageEventRow
 
@@ -22,15 +22,15 @@ _EVENT: Final = """r.locator, r.source, r.id, k.type, c.customer_id, r.time, r.r
     r.cost_usd, r.cost_origin, r.price_position, r.closed_at IS NOT NULL, r.subscription, r.parent_request,
     r.hold_id, r.latency_us, r.ttft_us, r.tags, r.properties, r.extensions, r.content"""
 _NAMED: Final = "JOIN kinds k ON k.kind_key = r.kind_key JOIN customers c ON c.customer_key = r.customer_key"
-#: Of the versions of one event: the one that holds, else the last that held.
+#: Orders the versions of one event: the current one first, else the last that was valid.
 _LAST_VERSION: Final = "counted_at DESC, closed_at DESC NULLS FIRST"
 #: In the order of the fields of OutcomeRow.
 _REFUSAL: Final = """locator, source, id, customer_id, type, outcome, reason, detail, first_locator, content,
     recorded_at, stream, raw"""
 
 
-class Place(msgspec.Struct, frozen=True):
-    """Where a row of usage is found: it is sorted by customer and time. Naive UTC."""
+class RowLocation(msgspec.Struct, frozen=True):
+    """The sort key by which a usage row is found. `time` is naive UTC."""
 
     customer_key: int
     time: datetime
@@ -46,13 +46,14 @@ def events(
     after: tuple[datetime, int] | None,
     limit: int,
 ) -> list[UsageEventRow]:
-    """A page of counted events, newest first. `customer_key` and `kind_keys` are what customer, model and type of
-    `where` mean (None: any).
+    """Return a page of counted events, newest first.
 
-    1. Find the page by time and locator alone: reading wide rows only to leave them out again is slow.
+    `customer_key` and `kind_keys` stand for the customer, model and type of `where` (None: any).
+
+    1. Find the page by time and locator alone, because reading wide rows only to drop them is slow.
     2. Read the rows of the page, each in its last version.
     """
-    query = Query()
+    query = BoundQuery()
     conditions = conditions_of(query, scope_key, customer_key, kind_keys, where)
     if after is not None:
         time, locator = query.bind(naive(after[0])), query.bind(after[1])
@@ -63,31 +64,31 @@ def events(
         f"""SELECT {once} customer_key, time, locator FROM usage_rows WHERE {" AND ".join(conditions)}
         ORDER BY time DESC, locator DESC LIMIT {query.bind(limit)}""",
     )
-    return events_in(cursor, [Place(*row) for row in page])
+    return events_by_location(cursor, [RowLocation(*row) for row in page])
 
 
-def events_in(cursor: duckdb.DuckDBPyConnection, places: Sequence[Place]) -> list[UsageEventRow]:
-    """The events in these places, in their order, each in its last version."""
-    if not places:
+def events_by_location(cursor: duckdb.DuckDBPyConnection, locations: Sequence[RowLocation]) -> list[UsageEventRow]:
+    """Return the events at these locations, in their order, each in its last version."""
+    if not locations:
         return []
-    query = Query()
-    keys, times = {place.customer_key for place in places}, [place.time for place in places]
+    query = BoundQuery()
+    keys, times = {one.customer_key for one in locations}, [one.time for one in locations]
     whose = f"IN (SELECT unnest({query.bind(sorted(keys))}::BIGINT[]))" if len(keys) > 1 else f"= {query.bind(*keys)}"
     rows = query.rows(
         cursor,
         f"""SELECT {_EVENT} FROM (SELECT * FROM usage_rows WHERE customer_key {whose}
             AND time >= {query.bind(min(times))} AND time <= {query.bind(max(times))}
-            AND locator IN (SELECT unnest({query.bind([place.locator for place in places])}::BIGINT[]))) r {_NAMED}
+            AND locator IN (SELECT unnest({query.bind([one.locator for one in locations])}::BIGINT[]))) r {_NAMED}
         ORDER BY {_LAST_VERSION}""",
     )
     last_versions = {row[0]: row for row in reversed(rows)}
-    return [_event(last_versions[place.locator]) for place in places]
+    return [_event(last_versions[one.locator]) for one in locations]
 
 
 def conditions_of(
-    query: Query, scope_key: int, customer_key: int | None, kind_keys: Sequence[int] | None, where: EventFilter
+    query: BoundQuery, scope_key: int, customer_key: int | None, kind_keys: Sequence[int] | None, where: EventFilter
 ) -> list[str]:
-    """The conditions of a filter on usage rows; `customer_key` and `kind_keys` as in `events`."""
+    """Return the conditions of a filter on usage rows; `customer_key` and `kind_keys` as in `events`."""
     conditions = [f"scope_key = {query.bind(scope_key)}"]
     if not where.include_voided:
         conditions.append("closed_at IS NULL")
@@ -109,12 +110,12 @@ def conditions_of(
 def event_of_identity(
     cursor: duckdb.DuckDBPyConnection, scope_key: int, source: str, event_id: str
 ) -> UsageEventRow | None:
-    """The event that was counted under an identity, in the version that holds, else in its last one."""
+    """Return the event counted under an identity, in its current version, else in its last one."""
     return _one_event(cursor, "r.scope_key = ? AND r.source = ? AND r.id = ?", [scope_key, source, event_id])
 
 
 def event_at(cursor: duckdb.DuckDBPyConnection, locator: int) -> UsageEventRow | None:
-    """The same for the event at a locator."""
+    """Return the event at a locator, in its current version, else in its last one."""
     return _one_event(cursor, "r.locator = ?", [locator])
 
 
@@ -135,7 +136,7 @@ def _event(row: tuple[Any, ...]) -> UsageEventRow:
 def refusals_of(
     cursor: duckdb.DuckDBPyConnection, scope_key: int, source: str, event_id: str, limit: int
 ) -> list[OutcomeRow]:
-    """Deliveries under an identity that were not counted, oldest first."""
+    """Return deliveries of an identity that were not counted, oldest first."""
     rows = cursor.execute(
         f"SELECT {_REFUSAL} FROM outcomes WHERE scope_key = ? AND source = ? AND id = ? ORDER BY locator LIMIT ?",
         [scope_key, source, event_id, limit],
@@ -146,14 +147,14 @@ def refusals_of(
 def outcomes(
     cursor: duckdb.DuckDBPyConnection,
     scope_key: int,
-    kinds: Sequence[Outcome],
+    wanted: Sequence[Outcome],
     after: int | None,
     limit: int,
     reason: str | None,
 ) -> list[OutcomeRow]:
-    """A page of refused events, newest first by locator."""
-    query = Query()
-    conditions = [f"scope_key = {query.bind(scope_key)}", f"list_contains({query.bind(list(kinds))}, outcome)"]
+    """Return a page of events that were not counted, with one of the `wanted` outcomes, newest first by locator."""
+    query = BoundQuery()
+    conditions = [f"scope_key = {query.bind(scope_key)}", f"list_contains({query.bind(list(wanted))}, outcome)"]
     if after is not None:
         conditions.append(f"locator < {query.bind(after)}")
     if reason is not None:
@@ -173,7 +174,7 @@ def _refusal(row: tuple[Any, ...]) -> OutcomeRow:
 
 
 def receipt(cursor: duckdb.DuckDBPyConnection, spans: Sequence[RowSpan]) -> tuple[OutcomeCounts, list[EventOutcome]]:
-    """How the events in `spans` ended, and those that were not counted, in the order of the spans."""
+    """Return the outcome counts of the events in `spans`, and the events not counted, in the order of the spans."""
     refused: list[EventOutcome] = []
     for span in spans:
         rows = cursor.execute(
@@ -190,7 +191,7 @@ def receipt(cursor: duckdb.DuckDBPyConnection, spans: Sequence[RowSpan]) -> tupl
 def corrections(
     cursor: duckdb.DuckDBPyConnection, scope_key: int, source: str, event_id: str
 ) -> list[CorrectionRecord]:
-    """Voids and restores of an identity, oldest first."""
+    """Return voids and restores of an identity, oldest first."""
     rows = cursor.execute(
         """SELECT kind, position, recorded_at, actor, reason FROM corrections
         WHERE scope_key = ? AND source = ? AND id = ? ORDER BY position""",

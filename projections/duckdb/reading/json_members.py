@@ -1,4 +1,4 @@
-"""Stored JSON objects as Python values that any JSON writer can write again without loss."""
+"""Decoding of stored JSON objects into Python values that any JSON writer can encode without loss."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def json_members(text: str | None) -> dict[str, Any]:
-    """The members of a JSON object; none for no text. A number that no double holds exactly is its text."""
+    """Return the members of a JSON object, none for None. A number that no double holds exactly becomes its text."""
     if text is None:
         return {}
     members: dict[str, Any] = json.loads(text, parse_float=_number, parse_constant=str)

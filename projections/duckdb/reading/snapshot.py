@@ -1,7 +1,7 @@
-"""The query interface over a DuckDB read store: every method of `projections.queries.snapshot.Snapshot`.
+"""The query interface (`projections.queries.snapshot`) over a DuckDB read store.
 
-A snapshot is a read transaction on a cursor of its own, used by one thread at a time; results are fetched whole, but
-for all budgets, which come in batches.
+A snapshot is a read transaction on a cursor of its own, used by one thread at a time. Results are fetched whole, except
+for the list of all budgets, which is fetched in batches.
 """
 
 from __future__ import annotations
@@ -20,34 +20,41 @@ from domain.scope import Scope
 from domain.usage.block_schema import REQUEST_TYPE
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 from domain.values.instants import aware_or_none, naive
-from projections.duckdb.memory.change_tracking import Changes, CustomerRow
-from projections.duckdb.memory.monthly_usage import SETTLED_DAYS, MonthlyUsage, monthly_usage
+from projections.duckdb.memory.change_tracking import ChangeTracker, CustomerRow
+from projections.duckdb.memory.monthly_usage import COMPACTED_DAYS, MonthlyUsage, monthly_usage
 from projections.duckdb.memory.snapshot_cache import SnapshotCache
-from projections.duckdb.reading import customer_pages
-from projections.duckdb.reading import customers as fact_rows
+from projections.duckdb.reading import api_keys, budgets, customer_pages, customers, prices, sources
 from projections.duckdb.reading import events as event_rows
-from projections.duckdb.reading.event_pages import EventPaging, Markups, needs_markups
+from projections.duckdb.reading.event_pages import EventPageQuery, Markups, needs_markups
+from projections.duckdb.reading.facts import (
+    distinct_ids,
+    facts_of_customer,
+    facts_of_customers,
+    facts_of_customers_with_markup,
+    meter_facts,
+)
 from projections.duckdb.reading.meters import meter_values
-from projections.duckdb.reading.usage_sums import UsageSumming, in_order
+from projections.duckdb.reading.usage_sums import UsageSumQuery, sum_sort_key
 from projections.duckdb.storage.series import Series, all_series
-from projections.duckdb.storage.storage_errors import storage_refusal
 from projections.errors import ReadStoreUnavailable
 from projections.queries.api_keys import ApiKeyRecord
-from projections.queries.customers import CustomerRecord, CustomerSpan, Fact
+from projections.queries.customers import CustomerRecord, CustomerSpan
 from projections.queries.events import (
     CorrectionRecord,
     EventFilter,
     EventPage,
     EventQuestion,
-    MarkedEvent,
+    EventWithMarkup,
     OutcomeRow,
     RowSpan,
     UsageEventRow,
 )
+from projections.queries.facts import Fact
 from projections.queries.log import LogPoint, SourceCounts, SourceRecord
 from projections.queries.prices import PriceRecord
 from projections.queries.snapshot import PAGE_ROWS_MAX
 from projections.queries.usage import WINDOWS_MAX, MeterQuestion, MeterValue, Segment, UsageQuestion, UsageSum
+from projections.storage_errors import storage_refusal
 from projections.views.markups import markup_at, markup_changes
 
 _COUNTS = (
@@ -56,45 +63,46 @@ _COUNTS = (
 
 
 class DuckDBReads:
-    """A read store whose cursors come from `connect`: one for every snapshot, closed with it."""
+    """A read store whose snapshots each use a cursor of their own from `connect`, closed with the snapshot."""
 
-    def __init__(self, connect: Callable[[], duckdb.DuckDBPyConnection], changes: Changes | None = None) -> None:
-        """`changes`: of the fold into this store; without it nothing that may change is remembered."""
+    def __init__(self, connect: Callable[[], duckdb.DuckDBPyConnection], changes: ChangeTracker | None = None) -> None:
+        """`changes` are those of the fold into this store; without them only what never changes is cached."""
         self._connect = connect
         self._changes = changes
-        self._keys = SnapshotCache()
+        self._cache = SnapshotCache()
 
     @contextmanager
     def snapshot(self) -> Iterator[DuckDBSnapshot]:
-        """A consistent view that lasts as long as the context. Used by one thread at a time.
+        """Open a snapshot for as long as the context lasts. It is used by one thread at a time.
 
-        Raises `ReadStoreUnavailable` while the storage underneath has failed.
+        Raises `ReadStoreUnavailable` while the storage under the read store has failed.
         """
         try:
             cursor = self._connect()
             try:
                 cursor.execute("BEGIN TRANSACTION READ ONLY")
-                yield DuckDBSnapshot(cursor, self._keys, self._changes)
+                yield DuckDBSnapshot(cursor, self._cache, self._changes)
             finally:
                 cursor.close()
         except (duckdb.FatalException, duckdb.ConnectionException) as error:
-            # The database was invalidated, or is closed because it is about to be opened again.
+            # A storage error has invalidated the database, or it is closed to be opened again.
             reason = storage_refusal(error) or str(error).splitlines()[0]
             raise ReadStoreUnavailable(f"the read store cannot be read: {reason}") from error
 
     def all_counted(self, spans: Sequence[RowSpan]) -> bool:
+        """Whether every event of these folded spans is known, without a query, to be counted."""
         return self._changes is not None and self._changes.refusals.all_counted(spans)
 
 
 class DuckDBSnapshot:
-    """Reads at one position, on a cursor that is in a transaction."""
+    """A `Snapshot` on a cursor in a read transaction."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, keys: SnapshotCache, changes: Changes | None) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, cache: SnapshotCache, changes: ChangeTracker | None) -> None:
         self._cursor = cursor
-        self._keys = keys
+        self._cache = cache
         self._changes = changes
         self._point: LogPoint | None = None
-        self._days_settled_to = 0
+        self._days_compacted_to = 0
         self._facts: dict[int, list[Fact]] = {}
         self._months: dict[int, MonthlyUsage | None] = {}
 
@@ -102,28 +110,31 @@ class DuckDBSnapshot:
         return self._cursor.execute(sql, list(values)).fetchall()
 
     def _scope_key(self, scope: Scope) -> int | None:
-        key = self._keys.scopes.get(scope)
+        key = self._cache.scopes.get(scope)
         if key is None:
             named = [scope.tenant, scope.environment]
             found = self._rows("SELECT scope_key FROM scopes WHERE tenant = ? AND environment = ?", named)
             if found:
-                key = self._keys.scopes[scope] = int(found[0][0])
+                key = self._cache.scopes[scope] = int(found[0][0])
         return key
 
     # -- the log
 
     def point(self) -> LogPoint:
+        """The log position of this snapshot."""
         if self._point is None:
             asked = "SELECT position, recorded_at, days_settled_to FROM progress"
-            position, recorded_at, self._days_settled_to = self._rows(asked)[0]
+            position, recorded_at, self._days_compacted_to = self._rows(asked)[0]
             self._point = LogPoint(position, aware_or_none(recorded_at))
         return self._point
 
     def position_at(self, instant: datetime) -> int:
+        """The last position whose effective recorded time is before `instant`; 0 when there is none."""
         found = self._rows("SELECT max(position) FROM log_records WHERE recorded_at < ?", [naive(instant)])
         return found[0][0] or 0
 
     def source_counts(self, scope: Scope) -> list[SourceCounts]:
+        """Outcome counts of every usage stream of the scope."""
         rows = self._rows(
             f"""SELECT stream, {_COUNTS} FROM log_records WHERE scope_key = ? AND received > 0
             GROUP BY stream ORDER BY stream""",
@@ -132,12 +143,15 @@ class DuckDBSnapshot:
         return [SourceCounts(stream, OutcomeCounts(*counts)) for stream, *counts in rows]
 
     def sources(self, after: str | None, limit: int) -> list[SourceRecord]:
-        return fact_rows.sources(self._cursor, after, _page(limit))
+        """A page of Kafka partitions of every scope, by stream; the cursor is the stream."""
+        return sources.sources(self._cursor, after, _page(limit))
 
     def totals(self) -> OutcomeCounts:
+        """Outcome counts over every scope."""
         return OutcomeCounts(*self._rows(f"SELECT {_COUNTS} FROM log_records")[0])
 
     def scopes(self) -> list[Scope]:
+        """Every scope that the log names."""
         return [
             Scope(*row) for row in self._rows("SELECT tenant, environment FROM scopes ORDER BY tenant, environment")
         ]
@@ -145,24 +159,27 @@ class DuckDBSnapshot:
     # -- customers
 
     def customer(self, scope: Scope, customer_id: str) -> CustomerRecord | None:
+        """The customer with this id; None when neither a fact nor usage of it is known."""
         scope_key = self._scope_key(scope)
         row = None if scope_key is None else self._customer_row(scope_key, customer_id)
         if scope_key is None or row is None:
             return None
         facts = self._facts_of(row.key, None)
-        return CustomerRecord(customer_id, row.first_position, *self._seen(scope_key, row.key), tuple(facts))
+        return CustomerRecord(
+            customer_id, row.first_position, *self._first_and_last_seen(scope_key, row.key), tuple(facts)
+        )
 
-    def _seen(self, scope_key: int, customer_key: int) -> tuple[datetime | None, datetime | None]:
-        """When a customer was seen. Who asks that mostly asks for its usage next: both come in one statement."""
+    def _first_and_last_seen(self, scope_key: int, customer_key: int) -> tuple[datetime | None, datetime | None]:
+        """The time range of a customer's usage, read with its monthly usage, which is mostly asked for next."""
         if customer_key not in self._months:
             self._months[customer_key] = self._monthly_usage(customer_key)
         months = self._months[customer_key]
         if months is None:
-            return fact_rows.seen(self._cursor, scope_key, customer_key)
+            return customers.first_and_last_seen(self._cursor, scope_key, customer_key)
         return aware_or_none(months.first_time), aware_or_none(months.last_time)
 
     def _monthly_usage(self, customer_key: int) -> MonthlyUsage | None:
-        position, known = self.point().position, self._keys.usage.get(customer_key)
+        position, known = self.point().position, self._cache.usage.get(customer_key)
         if (
             self._changes is not None
             and known is not None
@@ -171,45 +188,50 @@ class DuckDBSnapshot:
             return known
         usage = self._monthly_usage_read(customer_key, known)
         if usage is not None and self._changes is not None:
-            self._keys.remember_usage(customer_key, usage)
+            self._cache.remember_usage(customer_key, usage)
         return usage
 
     def _monthly_usage_read(self, customer_key: int, known: MonthlyUsage | None) -> MonthlyUsage | None:
-        """What is known, or else what is compacted, and what memory has since; or else all of it from the store."""
-        position, settled_to = self.point().position, self._days_settled_to
+        """Usage from the cache, else from the compacted days, plus recent deltas in memory; else all from the store."""
+        position, compacted_to = self.point().position, self._days_compacted_to
         if self._changes is not None:
             since = self._changes.days.since
             if known is not None and known.position <= position:
                 recent = since(customer_key, known.position, position)
                 if recent is not None:
                     return known.plus(recent, position)
-            recent = since(customer_key, settled_to, position)
+            recent = since(customer_key, compacted_to, position)
             if recent is not None:
-                compacted = monthly_usage(self._cursor, customer_key, settled_to, SETTLED_DAYS)
+                compacted = monthly_usage(self._cursor, customer_key, compacted_to, COMPACTED_DAYS)
                 return None if compacted is None else compacted.plus(recent, position)
         return monthly_usage(self._cursor, customer_key, position)
 
     def customers(self, scope: Scope, after: str | None, limit: int, prefix: str | None = None) -> list[CustomerRecord]:
+        """A page of customers in ascending order of customer_id (binary collation)."""
         limit, scope_key = _page(limit), self._scope_key(scope)
-        return [] if scope_key is None else fact_rows.customers(self._cursor, scope_key, after, limit, prefix)
+        return [] if scope_key is None else customers.customers(self._cursor, scope_key, after, limit, prefix)
 
     def customers_ever_deactivated(self, scope: Scope) -> list[CustomerRecord]:
+        """Every customer that was ever deactivated, reactivated since or not; without the time range of its usage."""
         scope_key = self._scope_key(scope)
-        return [] if scope_key is None else fact_rows.customers_ever_deactivated(self._cursor, scope_key)
+        return [] if scope_key is None else customers.customers_ever_deactivated(self._cursor, scope_key)
 
     def customer_page(self, scope: Scope, offset: int, limit: int, search: str | None = None) -> list[CustomerRecord]:
+        """A page of customers that are not deleted, in ascending order of customer_id, from row `offset` on."""
         limit, scope_key = _page(limit), self._scope_key(scope)
         if scope_key is None:
             return []
         return customer_pages.customer_page(self._cursor, scope_key, offset, limit, search)
 
     def customers_blocked(self, scope: Scope, limit: int) -> list[CustomerRecord]:
+        """Customers whose last block or unblock in log order is a block, deleted ones left out, by id."""
         limit, scope_key = _page(limit), self._scope_key(scope)
         return [] if scope_key is None else customer_pages.customers_blocked(self._cursor, scope_key, limit)
 
     # -- usage
 
     def costs_of(self, scope: Scope, spans: Sequence[CustomerSpan]) -> list[Decimal]:
+        """The raw cost of each span, in the given order; at most `PAGE_ROWS_MAX` customers."""
         scope_key = self._scope_key(scope)
         if scope_key is None:
             return [Decimal(0)] * len(spans)
@@ -218,41 +240,43 @@ class DuckDBSnapshot:
             (0 if row is None else row.key, naive(span.start), naive(span.end))
             for row, span in zip(keys, spans, strict=True)
         ]
-        kinds = [kind.key for kind in self._kinds() if kind.type == REQUEST_TYPE]
-        return customer_pages.costs_of(self._cursor, kinds, asked)
+        kind_keys = [series.key for series in self._all_series() if series.type == REQUEST_TYPE]
+        return customer_pages.costs_of(self._cursor, kind_keys, asked)
 
     def usage(self, scope: Scope, question: UsageQuestion) -> list[UsageSum]:
-        whose = self._whose(scope, question.customer_id)
+        """Usage sums of the groups that hold at least one event, by segment, then group (nulls first), then markup."""
+        owner = self._owner_keys(scope, question.customer_id)
         _check_segments(question.segments)
-        if whose is None or not question.segments:
+        if owner is None or not question.segments:
             return []
-        known, kinds = self._known(question), self._kinds()
+        known, series = self._normalized(question), self._all_series()
         if not question.split_markup:
-            return UsageSumming(*whose, known, kinds, {}).answer(self._cursor)
-        if whose[1] is None:
-            markups = self._all_markups(whose[0], known.as_of)
-            return UsageSumming(*whose, known, kinds, markups).answer(self._cursor)
-        changes = markup_changes(self._facts_of(whose[1], known.as_of))
+            return UsageSumQuery(*owner, known, series, {}).answer(self._cursor)
+        if owner[1] is None:
+            markups = self._all_markups(owner[0], known.as_of)
+            return UsageSumQuery(*owner, known, series, markups).answer(self._cursor)
+        changes = markup_changes(self._facts_of(owner[1], known.as_of))
         start, end = question.segments[0].start, question.segments[-1].end
         inside = [change for change in changes if start < change.start < end]
         percentage = markup_at(changes, start)
-        months = self._months.get(whose[1])
-        if months is not None and not inside and months.answers(known):
-            return sorted(months.answer(known, kinds, percentage), key=in_order)
-        of_customer = {whose[1]: inside} if inside else {}
-        return UsageSumming(*whose, known, kinds, of_customer, percentage).answer(self._cursor)
+        months = self._months.get(owner[1])
+        if months is not None and not inside and months.can_answer(known):
+            return sorted(months.answer(known, series, percentage), key=sum_sort_key)
+        of_customer = {owner[1]: inside} if inside else {}
+        return UsageSumQuery(*owner, known, series, of_customer, percentage).answer(self._cursor)
 
     def _all_markups(self, scope_key: int, as_of: int | None) -> Markups:
-        facts = fact_rows.facts_of_marked_customers(self._cursor, scope_key, as_of)
+        facts = facts_of_customers_with_markup(self._cursor, scope_key, as_of)
         return {key: changes for key, found in facts.items() if (changes := markup_changes(found))}
 
     def meter(self, scope: Scope, question: MeterQuestion) -> list[MeterValue]:
-        whose = self._whose(scope, question.customer_id)
+        """Values of a custom meter for the groups that hold at least one event, by segment, then group."""
+        owner = self._owner_keys(scope, question.customer_id)
         _check_segments(question.segments)
-        return [] if whose is None else meter_values(self._cursor, *whose, question)
+        return [] if owner is None else meter_values(self._cursor, *owner, question)
 
-    def _whose(self, scope: Scope, customer_id: str | None) -> tuple[int, int | None] | None:
-        """Scope and customer as keys; None when there is no such scope or customer."""
+    def _owner_keys(self, scope: Scope, customer_id: str | None) -> tuple[int, int | None] | None:
+        """The keys of a scope and a customer (None: all customers); None when either does not exist."""
         scope_key = self._scope_key(scope)
         if scope_key is None or customer_id is None:
             return None if scope_key is None else (scope_key, None)
@@ -260,25 +284,25 @@ class DuckDBSnapshot:
         return None if row is None else (scope_key, row.key)
 
     def _customer_row(self, scope_key: int, customer_id: str) -> CustomerRow | None:
-        known = self._keys.customers.get((scope_key, customer_id))
+        known = self._cache.customers.get((scope_key, customer_id))
         if known is None and self._changes is not None:
             known = self._changes.customer(scope_key, customer_id, self.point().position)
         if known is None:
-            known = fact_rows.customer_row(self._cursor, scope_key, customer_id)
+            known = customers.customer_row(self._cursor, scope_key, customer_id)
             if known is not None:
-                self._keys.remember(scope_key, customer_id, known)
+                self._cache.remember(scope_key, customer_id, known)
         return known
 
-    def _kinds(self) -> tuple[Series, ...]:
+    def _all_series(self) -> tuple[Series, ...]:
         position = self.point().position
-        loaded_at, kinds = self._keys.kinds
+        loaded_at, series = self._cache.series
         same = loaded_at == position or (
-            loaded_at >= 0 and self._changes is not None and self._changes.same_kinds(loaded_at, position)
+            loaded_at >= 0 and self._changes is not None and self._changes.same_series(loaded_at, position)
         )
         if not same:
-            kinds = all_series(self._cursor)
-            self._keys.kinds = position, kinds
-        return kinds
+            series = all_series(self._cursor)
+            self._cache.series = position, series
+        return series
 
     def _facts_of(self, customer_key: int, as_of: int | None) -> list[Fact]:
         if customer_key not in self._facts:
@@ -287,24 +311,24 @@ class DuckDBSnapshot:
 
     def _all_facts_of(self, customer_key: int) -> list[Fact]:
         if self._changes is None:
-            return fact_rows.facts_of_customer(self._cursor, customer_key)
+            return facts_of_customer(self._cursor, customer_key)
         position = self.point().position
         if not self._changes.has_facts(customer_key):
             return []
-        known = self._keys.facts.get(customer_key)
+        known = self._cache.facts.get(customer_key)
         if known is not None and self._changes.same_facts(customer_key, known[0], position):
             return known[1]
-        facts = fact_rows.facts_of_customer(self._cursor, customer_key)
-        self._keys.remember_facts(customer_key, position, facts)
+        facts = facts_of_customer(self._cursor, customer_key)
+        self._cache.remember_facts(customer_key, position, facts)
         return facts
 
-    def _known(self, question: UsageQuestion) -> UsageQuestion:
+    def _normalized(self, question: UsageQuestion) -> UsageQuestion:
         if question.as_of is None or self._earlier(question.as_of) is not None:
             return question
         return msgspec.structs.replace(question, as_of=None)
 
     def _earlier(self, as_of: int | None) -> int | None:
-        """`as_of` when it lies before this snapshot; None when it asks for what is known now."""
+        """`as_of` if it lies before this snapshot; None when it means what is known now."""
         return as_of if as_of is not None and as_of < self.point().position else None
 
     # -- events
@@ -312,24 +336,26 @@ class DuckDBSnapshot:
     def events(
         self, scope: Scope, where: EventFilter, after: tuple[datetime, int] | None, limit: int
     ) -> list[UsageEventRow]:
-        limit, whose = _page(limit), self._whose(scope, where.customer_id)
-        if whose is None:
+        """A page of counted events, newest first; the cursor is (time, locator)."""
+        limit, owner = _page(limit), self._owner_keys(scope, where.customer_id)
+        if owner is None:
             return []
-        return event_rows.events(self._cursor, *whose, self._kind_keys(where), where, after, limit)
+        return event_rows.events(self._cursor, *owner, self._kind_keys(where), where, after, limit)
 
     def event_page(self, scope: Scope, question: EventQuestion, offset: int, limit: int) -> EventPage:
-        limit, whose = _page(limit), self._whose(scope, question.where.customer_id)
-        if whose is None:
+        """A page of events in the order of the question, from row `offset` on, with the total number of matches."""
+        limit, owner = _page(limit), self._owner_keys(scope, question.where.customer_id)
+        if owner is None:
             return EventPage(0, ())
-        markups = self._markups_of(*whose) if needs_markups(question) else {}
-        paging = EventPaging(*whose, self._kind_keys(question.where), question, markups)
-        total, places = paging.page(self._cursor, offset, limit)
-        facts = fact_rows.facts_of_customers(self._cursor, sorted({place.customer_key for place in places}))
+        markups = self._markups_of(*owner) if needs_markups(question) else {}
+        page_query = EventPageQuery(*owner, self._kind_keys(question.where), question, markups)
+        total, locations = page_query.page(self._cursor, offset, limit)
+        facts = facts_of_customers(self._cursor, sorted({one.customer_key for one in locations}))
         of_page = {key: markup_changes(found) for key, found in facts.items()}
-        found = event_rows.events_in(self._cursor, places)
+        found = event_rows.events_by_location(self._cursor, locations)
         events = [
-            MarkedEvent(event, markup_at(of_page.get(place.customer_key, ()), event.time))
-            for place, event in zip(places, found, strict=True)
+            EventWithMarkup(event, markup_at(of_page.get(location.customer_key, ()), event.time))
+            for location, event in zip(locations, found, strict=True)
         ]
         return EventPage(total, tuple(events))
 
@@ -340,21 +366,26 @@ class DuckDBSnapshot:
         return {customer_key: changes} if changes else {}
 
     def _kind_keys(self, where: EventFilter) -> list[int] | None:
-        """The kinds that model and type of a filter mean; None: any."""
+        """The keys of the series that match model and type of a filter; None: any."""
         if where.model is None and where.type is None:
             return None
         return [
-            kind.key for kind in self._kinds() if where.model in (None, kind.model) and where.type in (None, kind.type)
+            series.key
+            for series in self._all_series()
+            if where.model in (None, series.model) and where.type in (None, series.type)
         ]
 
     def event(self, scope: Scope, source: str, event_id: str) -> UsageEventRow | None:
+        """The event counted under this identity, voided or not; None when none was counted."""
         scope_key = self._scope_key(scope)
         return None if scope_key is None else event_rows.event_of_identity(self._cursor, scope_key, source, event_id)
 
     def event_at(self, locator: int) -> UsageEventRow | None:
+        """The counted event at a locator; None when there is none."""
         return event_rows.event_at(self._cursor, locator)
 
     def refusals_of(self, scope: Scope, source: str, event_id: str, limit: int) -> list[OutcomeRow]:
+        """Deliveries of this identity that were not counted, oldest first."""
         limit, scope_key = _page(limit), self._scope_key(scope)
         if scope_key is None:
             return []
@@ -363,69 +394,82 @@ class DuckDBSnapshot:
     def outcomes(
         self, scope: Scope, outcomes: tuple[Outcome, ...], after: int | None, limit: int, reason: str | None = None
     ) -> list[OutcomeRow]:
+        """A page of events that were not counted, newest first; the cursor is the locator."""
         limit, scope_key = _page(limit), self._scope_key(scope)
         if scope_key is None:
             return []
         return event_rows.outcomes(self._cursor, scope_key, outcomes, after, limit, reason)
 
     def receipt(self, spans: Sequence[RowSpan]) -> tuple[OutcomeCounts, list[EventOutcome]]:
+        """The outcomes of the events of one request: counts, and every event that was not counted, in order."""
         return event_rows.receipt(self._cursor, spans)
 
     def corrections(self, scope: Scope, source: str, event_id: str) -> list[CorrectionRecord]:
+        """Voids and restorations of this identity, in log order."""
         scope_key = self._scope_key(scope)
         return [] if scope_key is None else event_rows.corrections(self._cursor, scope_key, source, event_id)
 
     # -- budgets, meters, keys, prices
 
     def budget_facts(self, scope: Scope, budget_id: str) -> tuple[Fact, ...]:
+        """The facts of a shared budget in log order; empty when there never was one with this id."""
         return self.budgets_named(scope, [budget_id]).get(budget_id, ())
 
     def budget_ids(self, scope: Scope, after: str | None, limit: int) -> list[str]:
-        return self._names("budget_facts", "budget_id", scope, after, limit)
+        """A page of the ids of all shared budgets, deleted ones included, in ascending order."""
+        return self._distinct_ids("budget_facts", "budget_id", scope, after, limit)
 
     def budgets(self, scope: Scope) -> Iterator[tuple[str, tuple[Fact, ...]]]:
+        """All shared budgets, deleted ones included, with their facts, in the order of the first use of their ids."""
         scope_key = self._scope_key(scope)
-        return iter(()) if scope_key is None else customer_pages.budgets(self._cursor, scope_key)
+        return iter(()) if scope_key is None else budgets.budgets(self._cursor, scope_key)
 
     def budgets_named(self, scope: Scope, budget_ids: Sequence[str]) -> dict[str, tuple[Fact, ...]]:
+        """The facts of at most `PAGE_ROWS_MAX` shared budgets by id, deleted ones included, unknown ids left out."""
         scope_key = self._scope_key(scope)
         if scope_key is None or not budget_ids:
             return {}
-        return customer_pages.budgets_named(self._cursor, self._keys.budgets, scope_key, budget_ids)
+        return budgets.budgets_named(self._cursor, self._cache.budgets, scope_key, budget_ids)
 
     def meter_facts(self, scope: Scope, code: str) -> tuple[Fact, ...]:
+        """The facts of a custom meter in log order; empty when there never was one with this code."""
         scope_key = self._scope_key(scope)
-        return () if scope_key is None else fact_rows.meter_facts(self._cursor, scope_key, code)
+        return () if scope_key is None else meter_facts(self._cursor, scope_key, code)
 
     def meter_codes(self, scope: Scope, after: str | None, limit: int) -> list[str]:
-        return self._names("meter_facts", "code", scope, after, limit)
+        """A page of the codes of all custom meters, deleted ones included, in ascending order."""
+        return self._distinct_ids("meter_facts", "code", scope, after, limit)
 
-    def _names(self, table: str, column: str, scope: Scope, after: str | None, limit: int) -> list[str]:
+    def _distinct_ids(self, table: str, column: str, scope: Scope, after: str | None, limit: int) -> list[str]:
         limit, scope_key = _page(limit), self._scope_key(scope)
-        return [] if scope_key is None else fact_rows.names(self._cursor, table, column, scope_key, after, limit)
+        return [] if scope_key is None else distinct_ids(self._cursor, table, column, scope_key, after, limit)
 
     def api_keys(self, scope: Scope) -> list[ApiKeyRecord]:
+        """All API keys of the scope, revoked ones included, in the order of their issue."""
         scope_key = self._scope_key(scope)
-        return [] if scope_key is None else fact_rows.api_keys(self._cursor, scope_key)
+        return [] if scope_key is None else api_keys.api_keys(self._cursor, scope_key)
 
     def all_api_keys(self) -> list[ApiKeyRecord]:
-        return fact_rows.api_keys(self._cursor, None)
+        """All API keys of every scope, revoked ones included."""
+        return api_keys.api_keys(self._cursor, None)
 
     def prices(
         self, scope: Scope, provider: str | None, model: str | None, after: int | None, limit: int
     ) -> list[PriceRecord]:
-        return fact_rows.prices(self._cursor, self._scope_key(scope), provider, model, after, _page(limit))
+        """A page of the scope's own prices and the list prices, in log order; the cursor is the position."""
+        return prices.prices(self._cursor, self._scope_key(scope), provider, model, after, _page(limit))
 
     def price_at(self, position: int) -> PriceRecord | None:
-        return fact_rows.price_at(self._cursor, position)
+        """The price that the log record at this position set."""
+        return prices.price_at(self._cursor, position)
 
 
 def _page(limit: int) -> int:
     if not 1 <= limit <= PAGE_ROWS_MAX:
-        raise InvalidInput("limit", f"is 1 to {PAGE_ROWS_MAX}")
+        raise InvalidInput("limit", f"must be 1 to {PAGE_ROWS_MAX}")
     return limit
 
 
 def _check_segments(segments: Sequence[Segment]) -> None:
     if len(segments) > WINDOWS_MAX:
-        raise InvalidInput("window", f"makes more than {WINDOWS_MAX} windows", "too_many_windows")
+        raise InvalidInput("window", f"must not make more than {WINDOWS_MAX} windows", "too_many_windows")

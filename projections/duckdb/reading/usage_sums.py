@@ -1,8 +1,8 @@
-"""Sums of usage over segments of event time: whole UTC days from the rollups, what is left of a segment from rows.
+"""Sums of usage over segments of event time: whole UTC days from the rollups, the rest of a segment from rows.
 
 A day is read from rows when a segment boundary lies inside it or, for one customer, when its markup changes inside it.
-Everything is read from rows when the question needs what rollups do not keep: a past position, or a group by
-status, source, subscription, tag or property, or only what has certain properties.
+Everything is read from rows when the question needs what rollups do not keep: a past position, a group by status,
+source, subscription, tag or property, or a filter by properties.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import duckdb
 from domain.errors import InvalidInput
 from domain.usage.block_schema import REQUEST_TYPE, TOKEN_COLUMNS
 from domain.values.instants import naive
-from projections.duckdb.reading.bound_query import Query
-from projections.duckdb.reading.dimensions import dimensions, members_are, row_source, version_holds
-from projections.duckdb.reading.segments import Match, cut_segments, match_days, match_rows
+from projections.duckdb.reading.bound_query import BoundQuery
+from projections.duckdb.reading.dimensions import dimensions, members_equal, row_source, version_holds
+from projections.duckdb.reading.segments import SegmentMatch, cut_segments, match_days, match_rows
 from projections.duckdb.storage.series import SERIES_DIMENSIONS, Series, SeriesGroups
 from projections.queries.usage import GROUPS_MAX, UsageQuestion, UsageSum, UsageSums
 from projections.views.markups import MarkupChange
@@ -39,23 +39,26 @@ _OF_DAYS: Final = ", ".join(f"sum(d.{name}) AS {name}" for name in _SUMS)
 _OF_PARTS: Final = ", ".join(f"sum(u.{name}) AS {name}" for name in _SUMS)
 
 
-class UsageSumming:
-    """One question put together as one statement. `markups`: the changes of every customer that ever had a markup;
-    usage of others, and usage before the first change, has the markup `percentage`."""
+class UsageSumQuery:
+    """The statement of one question.
+
+    `markups` are the changes of every customer that ever had a markup. Usage of other customers, and usage before a
+    customer's first change, has the markup `percentage`.
+    """
 
     def __init__(
         self,
         scope_key: int,
         customer_key: int | None,
         question: UsageQuestion,
-        kinds: Sequence[Series],
+        series: Sequence[Series],
         markups: Mapping[int, Sequence[MarkupChange]],
         percentage: Decimal = UNMARKED,
     ) -> None:
-        self._query = Query()
+        self._query = BoundQuery()
         self._question = question
         types = (REQUEST_TYPE,) if question.event_types is None else question.event_types
-        self._kinds = SeriesGroups(kinds, question.group_by, types, question.models)
+        self._groups = SeriesGroups(series, question.group_by, types, question.models)
         self._names = tuple(name for name in question.group_by if name not in SERIES_DIMENSIONS)
         self._dims = dimensions(self._query, self._names)
         by_days = (
@@ -68,26 +71,26 @@ class UsageSumming:
         self._markups = markups
         self._cut_days = _days_cut_by_markup(markups) if by_days else []
         self._relations: dict[str, str] = {}
-        scope, numbers = self._query.bind(scope_key), self._query.bind(self._kinds.numbers)
+        scope, numbers = self._query.bind(scope_key), self._query.bind(self._groups.numbers)
         self._kind_group = f"({numbers}::INTEGER[])[kind_key + 1]"
-        self._whose = f"scope_key = {scope} AND {self._kind_group} IS NOT NULL"
+        self._condition = f"scope_key = {scope} AND {self._kind_group} IS NOT NULL"
         if customer_key is not None:
-            self._whose += f" AND customer_key = {self._query.bind(customer_key)}"
+            self._condition += f" AND customer_key = {self._query.bind(customer_key)}"
 
     def answer(self, cursor: duckdb.DuckDBPyConnection) -> list[UsageSum]:
-        """Run it. `InvalidInput` when the answer has more than `GROUPS_MAX` sums."""
-        if not self._segments or not self._kinds.of_group:
+        """Run the statement. Raises `InvalidInput` when the answer has more than `GROUPS_MAX` sums."""
+        if not self._segments or not self._groups.of_group:
             return []
         rows = self._query.rows(cursor, self._statement())
         if len(rows) > GROUPS_MAX:
-            rule = f"makes more than {GROUPS_MAX} groups; ask for less at once"
+            rule = f"must not make more than {GROUPS_MAX} groups; use fewer names or a shorter range"
             raise InvalidInput("group_by", rule, "too_many_groups")
-        return sorted(map(self._sum, rows), key=in_order)
+        return sorted(map(self._sum, rows), key=sum_sort_key)
 
     def _sum(self, row: tuple[Any, ...]) -> UsageSum:
         segment, markup, kind_group, *rest = row
         values = iter(rest)
-        of_kind = iter(self._kinds.of_group[kind_group])
+        of_kind = iter(self._groups.of_group[kind_group])
         group = tuple(next(of_kind if name in SERIES_DIMENSIONS else values) for name in self._question.group_by)
         return UsageSum(segment, group, UsageSums(*values), self._percentages[markup])
 
@@ -99,9 +102,9 @@ class UsageSumming:
             parts.append(self._rows())
         groups, customers = [f"u.g{n}" for n in range(len(self._dims))], ""
         if "customer" in self._names:
-            place = self._names.index("customer")
-            customers = f"JOIN customers c ON c.customer_key = u.g{place}"
-            groups[place] = "c.customer_id"
+            number = self._names.index("customer")
+            customers = f"JOIN customers c ON c.customer_key = u.g{number}"
+            groups[number] = "c.customer_id"
         keys = ", ".join(["u.segment", "u.markup", "u.kind_group", *groups])
         named = ", ".join(f"{name} AS MATERIALIZED ({relation})" for name, relation in self._relations.items())
         together = f"FROM ({' UNION ALL '.join(parts)}) u {customers}"
@@ -112,9 +115,9 @@ class UsageSumming:
     def _days(self) -> str:
         with_days = [segment for segment in self._segments if segment.has_days]
         first, last = self._query.bind(with_days[0].days_start), self._query.bind(with_days[-1].days_end)
-        source = f"(SELECT * FROM usage_days WHERE {self._whose} AND day >= {first} AND day < {last}) d"
+        source = f"(SELECT * FROM usage_days WHERE {self._condition} AND day >= {first} AND day < {last}) d"
         match = match_days(self._query, self._segments, "d.day")
-        where = [match.falls]
+        where = [match.in_segment]
         joins = [match.join]
         if self._cut_days:
             joins.append(self._join_cut_days("d", "d.day"))
@@ -125,12 +128,12 @@ class UsageSumming:
     def _rows(self) -> str:
         first, last = self._query.bind(self._segments[0].start), self._query.bind(self._segments[-1].end)
         holds = version_holds(self._query, self._question.as_of)
-        source = row_source(f"{self._whose} AND time >= {first} AND time < {last} AND {holds}", self._dims)
+        source = row_source(f"{self._condition} AND time >= {first} AND time < {last} AND {holds}", self._dims)
         match = match_rows(self._query, self._segments, "r.time")
         joins = [match.join]
         if self._question.properties or any(dim.needs_kind for dim in self._dims):
             joins.append("JOIN kinds k ON k.kind_key = r.kind_key")
-        where = [match.falls, *members_are(self._query, self._question.properties)]
+        where = [match.in_segment, *members_equal(self._query, self._question.properties)]
         if any(segment.has_days for segment in self._segments):
             edge = match.at_edge
             if self._cut_days:
@@ -141,7 +144,7 @@ class UsageSumming:
         return self._part(f"{source} r", "r", "r.time", match, joins, where, groups, _OF_ROWS)
 
     def _part(
-        self, source: str, name: str, instant: str, match: Match, joins: list[str], where: list[str],
+        self, source: str, name: str, instant: str, match: SegmentMatch, joins: list[str], where: list[str],
         groups: list[str], sums: str,
     ) -> str:  # fmt: skip
         self._relations.update(match.relations)
@@ -172,12 +175,12 @@ class UsageSumming:
         return f"LEFT JOIN cut_days x ON x.customer_key = {name}.customer_key AND x.day = {day}"
 
 
-def in_order(one: UsageSum) -> tuple[Any, ...]:
-    """By segment, then group (nulls first), then markup."""
+def sum_sort_key(one: UsageSum) -> tuple[Any, ...]:
+    """Return the sort key of a sum: by segment, then group (nulls first), then markup."""
     return one.segment, tuple((value is not None, value or "") for value in one.group), one.markup_percentage
 
 
 def _days_cut_by_markup(markups: Mapping[int, Sequence[MarkupChange]]) -> list[tuple[int, date]]:
-    """(customer, day) wherever a markup changes after the day's first instant."""
+    """(customer key, day) of every markup change after the first instant of a day."""
     instants = {(key, naive(change.start)) for key, changes in markups.items() for change in changes}
     return sorted({(key, instant.date()) for key, instant in instants if instant.time() != time.min})

@@ -1,8 +1,8 @@
-"""Rows of generations divided into chunks in the order of scope and customer, each small enough to be sorted in memory.
+"""Division of generations into chunks by scope and customer, each small enough to be sorted in memory.
 
 1. Count the rows of every customer.
-2. Go through the customers in order, and begin a new piece where the one at hand would become too large.
-3. A customer who has too many rows for any piece is divided by days. One day of one customer is never divided.
+2. Go through the customers in order, and begin a new chunk whenever the current one would become too large.
+3. Divide a customer with too many rows for one chunk by days. One day of one customer is never divided.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Final
 import duckdb
 import numpy as np
 
-#: Sorted in memory that the fold is not short of, and written in half a second where nobody else wants the core.
+#: Few enough to be sorted without taking memory from the fold; an otherwise idle core writes them in half a second.
 CHUNK_ROWS_MAX: Final = 200_000
 
 
 def chunks(
     cursor: duckdb.DuckDBPyConnection, rows: str, day: str, chunk_rows_max: int = CHUNK_ROWS_MAX
 ) -> Iterator[str]:
-    """Conditions on `rows` (a subquery), each true for the rows of one piece; every row is in exactly one.
+    """Yield SQL conditions on `rows` (a subquery), one per chunk; every row meets exactly one of them.
 
-    `day` is the expression that gives the UTC day of a row.
+    `day` is the SQL expression of a row's UTC day.
     """
     found = cursor.execute(
         f"SELECT scope_key, customer_key, count(*) AS rows FROM ({rows}) GROUP BY ALL ORDER BY ALL"
@@ -35,7 +35,7 @@ def chunks(
             yield _customers(scopes, customers, first, number - 1)
             first, size = number, 0
         size += count
-        if size > chunk_rows_max:  # then this customer is alone in it
+        if size > chunk_rows_max:  # the chunk holds this customer alone
             yield from _days(cursor, rows, day, _customers(scopes, customers, first, number), chunk_rows_max)
             first, size = number + 1, 0
     if size:
@@ -43,7 +43,7 @@ def chunks(
 
 
 def _customers(scopes: np.ndarray, customers: np.ndarray, first: int, last: int) -> str:
-    """From one customer to another, both inclusive, by their places."""
+    """The condition for the customers at the indexes `first` to `last`, both inclusive."""
     low, high = int(scopes[first]), int(scopes[last])
     least, greatest = int(customers[first]), int(customers[last])
     if low == high:

@@ -1,19 +1,19 @@
-"""Settling generations in the background, while the fold goes on.
+"""Compaction of generations in the background, while the fold goes on.
 
 One compaction of one kind:
 
-1. Holding the fold for a moment: freeze the open generation and open another one.
-2. Choose what to merge: everything frozen, and the smallest compacted generations as long as the merge is worth it.
-3. Without holding anything, and at low priority: write the chosen ones, sorted or added up, into a new table that
-   nobody reads yet. Each piece is a transaction, so that the write-ahead file can be folded before it; P is the
-   position before the first.
-4. Holding the fold for a moment, in one transaction: close in the new table what was closed after P, put it in the
-   place of those it was made of, drop these, and tell up to where the days are compacted.
+1. Pause the fold for a moment: freeze the open generation and open a new one.
+2. Choose what to merge: all frozen generations, and the smallest compacted ones as long as the merge is worth it.
+3. With the fold running, and at low priority: write the chosen generations, sorted (rows) or summed (days), into a new
+   table that nobody reads yet. Each chunk is a transaction of its own, so that a checkpoint can run before it; P is
+   the position before the first chunk.
+4. Pause the fold for a moment, and in one transaction: repeat in the new table the row closings made after P, replace
+   the merged generations by it, drop them, and record the position up to which the days are compacted.
 
-To reclaim what the file has free, one compacted generation goes through 3 and 4 alone.
+To reclaim free space in the file, one compacted generation goes through steps 3 and 4 alone.
 
-A compaction that dies leaves a table that nobody names; it is dropped when the store is opened again. One that fails
-or is interrupted drops it itself, unless that fails too.
+A compaction that dies leaves a table that `generations` does not list; it is dropped when the store is opened again.
+A compaction that fails or is interrupted drops that table itself, unless the drop fails too.
 """
 
 from __future__ import annotations
@@ -30,36 +30,40 @@ from projections.duckdb.storage.generations import COLUMNS_OF, Generation, Gener
 from projections.duckdb.storage.low_priority import at_low_priority
 from projections.duckdb.storage.small_tables import move_small_tables
 
-#: A compacted generation joins a merge when it has at most so many times the rows of all smaller ones in it together.
-#: The more, the fewer generations a read looks into; the less, the fewer times a row is written again.
+#: A compacted generation joins a merge if it has at most this many times the rows of everything smaller in the merge.
+#: A higher ratio leaves fewer generations to read; a lower one rewrites each row less often.
 MERGE_RATIO_IDLE: Final = 3
 MERGE_RATIO_LOADED: Final = 1
 
-_COMPACTED: Final[dict[GenerationKind, str]] = {
-    "rows": "SELECT * FROM ({merged}) WHERE {piece} ORDER BY scope_key, customer_key, time, locator",
+_COMPACTION_SELECTS: Final[dict[GenerationKind, str]] = {
+    "rows": "SELECT * FROM ({merged}) WHERE {chunk} ORDER BY scope_key, customer_key, time, locator",
     "days": """SELECT scope_key, customer_key, day, kind_key, sum(events)::BIGINT AS events,
             sum(input_tokens)::HUGEINT AS input_tokens, sum(cached_input_tokens)::HUGEINT AS cached_input_tokens,
             sum(cache_write_tokens)::HUGEINT AS cache_write_tokens, sum(output_tokens)::HUGEINT AS output_tokens,
             sum(reasoning_tokens)::HUGEINT AS reasoning_tokens, sum(cost_usd)::DECIMAL(38, 12) AS cost_usd,
             sum(cost_unknown_events)::BIGINT AS cost_unknown_events, min(first_time) AS first_time,
             max(last_time) AS last_time
-        FROM ({merged}) WHERE {piece} GROUP BY scope_key, customer_key, day, kind_key
+        FROM ({merged}) WHERE {chunk} GROUP BY scope_key, customer_key, day, kind_key
         ORDER BY scope_key, customer_key, day, kind_key""",
 }
-_DAY: Final[dict[GenerationKind, str]] = {"rows": "time::DATE", "days": "day"}
+_DAY_EXPRESSIONS: Final[dict[GenerationKind, str]] = {"rows": "time::DATE", "days": "day"}
 
 Answer = TypeVar("Answer")
-Paused = Callable[[], AbstractContextManager[object]]
+FoldPause = Callable[[], AbstractContextManager[object]]
 
 
 class _Merge(msgspec.Struct, frozen=True):
-    """What becomes generation `number`, as of `position`; `settled_to`: up to where all is compacted then, if told."""
+    """A merge of generations into generation `number`.
+
+    `position` is the log position before its first chunk. `compacted_to` is the position up to which all days are
+    compacted afterwards; None: unchanged.
+    """
 
     kind: GenerationKind
     merged: Sequence[Generation]
     number: int
     position: int
-    settled_to: int | None
+    compacted_to: int | None
 
     @property
     def name(self) -> str:
@@ -67,35 +71,36 @@ class _Merge(msgspec.Struct, frozen=True):
 
 
 class Compaction:
-    """Compacts one store. `cursor` is its own; `paused()` holds the fold; `swapped` is called while it is held.
+    """Compaction of one store, on a cursor of its own.
 
-    `before_chunk()` is called before each piece, while nothing is held; it answers whether too much has gathered
-    meanwhile. Pieces are written at low priority until it does.
+    `paused()` pauses the fold for as long as its context lasts. `generations_changed` is called within such a pause.
+    `before_chunk()` is called before each chunk, while the fold runs; it returns whether the backlog has grown too
+    large. Chunks are written at low priority until it has.
     """
 
     def __init__(
         self,
         cursor: duckdb.DuckDBPyConnection,
-        paused: Paused,
-        swapped: Callable[[], None],
+        paused: FoldPause,
+        generations_changed: Callable[[], None],
         chunk_rows_max: int = CHUNK_ROWS_MAX,
         before_chunk: Callable[[], bool] = lambda: False,
     ) -> None:
         self._cursor = cursor
-        self._before_piece = before_chunk
-        self._piece_rows_max = chunk_rows_max
+        self._before_chunk = before_chunk
+        self._chunk_rows_max = chunk_rows_max
         self._paused = paused
-        self._swapped = swapped
+        self._generations_changed = generations_changed
         self._interrupted = False
 
     def open_rows(self, kind: GenerationKind) -> int:
-        """How many rows, or deltas, of a kind have gathered since its last compaction; 0 when interrupted."""
+        """Return the number of rows (or deltas) of a kind since its last compaction; 0 when interrupted."""
         return self._unless_interrupted(lambda: self._open_rows(kind), 0)
 
     def run(self, kind: GenerationKind, open_rows_min: int, merge_ratio: int = MERGE_RATIO_IDLE) -> bool:
-        """Compact a kind if its open generation has `open_rows_min` rows; answer whether it did.
+        """Compact a kind if its open generation has at least `open_rows_min` rows; return whether it did.
 
-        `merge_ratio`: how many times larger than all smaller ones a compacted generation may be that joins.
+        `merge_ratio` bounds the size of compacted generations that join the merge, see `MERGE_RATIO_IDLE`.
         """
         return self._unless_interrupted(lambda: self._run(kind, open_rows_min, merge_ratio), False)
 
@@ -120,20 +125,20 @@ class Compaction:
                 frozen = generations.open_new(kind)
                 frozen_at = self._position()
             finally:
-                self._swapped()  # also when it was interrupted just after it was done
+                self._generations_changed()  # even if an interruption came right after the commit
         fresh_rows = sum(self._count(one.name) for one in frozen)
         self._merge(kind, [*frozen, *_worth_merging(generations.of(kind), fresh_rows, merge_ratio)], frozen_at)
         return True
 
     def reclaim(self, kind: GenerationKind) -> bool:
-        """Write the largest compacted generation of a kind again, into blocks that are free; answer whether it did.
+        """Rewrite the largest compacted generation of a kind into free blocks; return whether there was one.
 
-        What a merge has left free lies before what it wrote, where the file cannot give it back.
+        The blocks that a merge frees lie before those it has written, and a file shrinks only from its end.
         """
         return self._unless_interrupted(lambda: self._reclaim(kind), False)
 
     def move_small_tables(self) -> None:
-        """Make way at the end of the file. The fold is held for it."""
+        """Move the small tables away from the end of the file, so that it can shrink. Pauses the fold."""
         with self._paused():
             move_small_tables(self._cursor)
 
@@ -143,71 +148,72 @@ class Compaction:
             self._merge(kind, [max(compacted, key=lambda one: one.rows)], None)
         return bool(compacted)
 
-    def _merge(self, kind: GenerationKind, merged: Sequence[Generation], settled_to: int | None) -> None:
-        """`settled_to`: the position up to which everything is compacted then, if that changes."""
-        merge = _Merge(kind, merged, Generations(self._cursor).fresh_number(), self._position(), settled_to)
+    def _merge(self, kind: GenerationKind, merged: Sequence[Generation], compacted_to: int | None) -> None:
+        merge = _Merge(kind, merged, Generations(self._cursor).fresh_number(), self._position(), compacted_to)
         try:
             self._write_merged(merge)
             with self._paused():
-                self._put_in_place(merge)
+                self._swap_in(merge)
         except BaseException:
-            self._drop_unless_named(merge)
+            self._drop_unreferenced(merge)
             raise
 
-    def _put_in_place(self, merge: _Merge) -> None:
+    def _swap_in(self, merge: _Merge) -> None:
         try:
             with transaction(self._cursor):
                 if merge.kind == "rows":
-                    self._close_what_was_closed_since(merge)
-                elif merge.settled_to is not None:
-                    self._cursor.execute("UPDATE progress SET days_settled_to = ?", [merge.settled_to])
+                    self._copy_later_closings(merge)
+                elif merge.compacted_to is not None:
+                    self._cursor.execute("UPDATE progress SET days_settled_to = ?", [merge.compacted_to])
                 rows = self._count(merge.name)
                 Generations(self._cursor).replace(merge.merged, merge.name, merge.kind, merge.number, rows)
         finally:
-            self._swapped()
+            self._generations_changed()
 
-    def _drop_unless_named(self, merge: _Merge) -> None:
-        with suppress(duckdb.Error):  # whatever keeps it here: it is dropped when the store is opened
+    def _drop_unreferenced(self, merge: _Merge) -> None:
+        with suppress(duckdb.Error):  # if it cannot be dropped now, it is when the store is opened again
             if merge.name not in {one.name for one in Generations(self._cursor).of(merge.kind)}:
                 self._cursor.execute(f"DROP TABLE IF EXISTS {merge.name}")
 
     def interrupt(self) -> None:
-        """Make a running compaction give up and drop what it has written.
+        """Make a running compaction stop and drop what it has written.
 
-        An interruption between two statements goes unnoticed by the second: call it until the compaction is over.
+        DuckDB interrupts only a statement that is running: call this repeatedly until the compaction has ended.
         """
         self._interrupted = True
         self._cursor.interrupt()
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the cursor."""
         self._cursor.close()
 
     def _write_merged(self, merge: _Merge) -> None:
         name, kind = merge.name, merge.kind
         union = " UNION ALL ".join(f"SELECT * FROM {one.name}" for one in merge.merged)
-        # Made by its columns, and every piece has rows: of a table into which a transaction puts nothing first and much
-        # then, DuckDB 2.0.0 shows nothing beside other tables until a checkpoint, and merges of it lose it.
+        # The table is created from its columns, and every chunk has rows: when a transaction inserts nothing first and
+        # many rows then, DuckDB 2.0.0 does not show them in a union until a checkpoint, and merges lose them.
         self._cursor.execute(f"CREATE OR REPLACE TABLE {name} ({COLUMNS_OF[kind]})")
-        # All at once would have to fit into memory, and the fold would be the one that finds none left.
+        # Sorting everything at once would take the memory that the fold needs.
         urgent = False
-        for piece in list(chunks(self._cursor, union, _DAY[kind], self._piece_rows_max)):
-            # What was overtaken once would be overtaken again: it hurries to its end.
-            urgent = self._before_piece() or urgent
+        for chunk in list(chunks(self._cursor, union, _DAY_EXPRESSIONS[kind], self._chunk_rows_max)):
+            # Once the backlog grows faster than this compaction writes, the rest runs at normal priority.
+            urgent = self._before_chunk() or urgent
             if self._interrupted:
                 raise duckdb.InterruptException("between two chunks")
-            self._write_piece(f"INSERT INTO {name} {_COMPACTED[kind].format(merged=union, piece=piece)}", urgent)
+            self._write_chunk(
+                f"INSERT INTO {name} {_COMPACTION_SELECTS[kind].format(merged=union, chunk=chunk)}", urgent
+            )
 
-    def _write_piece(self, statement: str, urgent: bool) -> None:
+    def _write_chunk(self, statement: str, urgent: bool) -> None:
         with transaction(self._cursor):
             if urgent:
                 self._cursor.execute(statement)
             else:
-                # Nothing but the statement: Python that waits for a core there would keep the interpreter from the
-                # fold, and so would a commit, in which the store lets nobody else commit.
+                # Only the statement: Python code at low priority could hold the interpreter lock, and a commit the
+                # database's commit lock, while it waits for a core; either would stop the fold.
                 at_low_priority(lambda: self._cursor.execute(statement))
 
-    def _close_what_was_closed_since(self, merge: _Merge) -> None:
+    def _copy_later_closings(self, merge: _Merge) -> None:
         for one in merge.merged:
             self._cursor.execute(
                 f"""UPDATE {merge.name} AS n SET closed_at = m.closed_at FROM {one.name} m
@@ -223,7 +229,7 @@ class Compaction:
 
 
 def _worth_merging(generations: Sequence[Generation], fresh_rows: int, merge_ratio: int) -> list[Generation]:
-    """The smallest compacted generations, as long as each is not much larger than everything smaller in the merge."""
+    """The smallest compacted generations, up to the first with more than `merge_ratio` times the rows before it."""
     chosen: list[Generation] = []
     rows = fresh_rows
     for one in sorted((one for one in generations if one.state == "settled"), key=lambda one: one.rows):

@@ -1,13 +1,13 @@
-"""The canonical, ordered query of each logical view, and how two stores in one DuckDB process are compared by them.
+"""Logical views of a store, and the comparison of two stores in one DuckDB process by them.
 
-A logical view has no surrogate keys and no physical layout in it: deltas are added up, generations are one.
-Two stores folded from the same log must answer every one alike.
+A logical view is a query without surrogate keys and without physical layout: deltas are summed, generations united.
+Two stores folded from the same log must answer every view alike.
 
-Two answers are compared without ever holding them:
+Two answers are compared without holding either in memory:
 
-1. Every row has a hash of 64 bits, and is in the bucket of its first bits.
-2. Of each bucket both sides tell the number of rows and the sum of their hashes.
-3. Only buckets in which that differs are looked at row by row, to say what differs.
+1. Hash every row to 64 bits; its bucket is the first 8 of them.
+2. Compare of each bucket the number of rows and the sum of their hashes.
+3. Compare row by row only the buckets that differ.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import msgspec
 
 from projections.duckdb.storage.generations import union_of
 
-#: How many differing rows are shown of each view.
+#: Differing rows shown per view and side, at most.
 DIFFERENCES_SHOWN_MAX: Final = 10
 
 _SCOPED: Final = "JOIN {db}.scopes s ON s.scope_key = t.scope_key"
@@ -67,7 +67,7 @@ LOGICAL_VIEWS: Final[dict[str, str]] = {
     ),
 }
 
-#: What the days must be by the rows of the same store. Of the same types, or equal numbers have different hashes.
+#: Day sums computed from the rows of the same store. The column types match, else equal sums would hash differently.
 _DAYS_BY_ROWS: Final = """
     SELECT customer_key, time::DATE AS day, kind_key, count(*)::HUGEINT AS events,
         sum(input_tokens)::HUGEINT AS input_tokens, sum(output_tokens)::HUGEINT AS output_tokens,
@@ -83,7 +83,7 @@ _BUCKET: Final = "(hash(d) >> 56)"  # 256 buckets
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """A row that one of two stores has and the other has not. `side` is "live" or "refolded"."""
+    """A row that only one of two stores has. `side` names that store: "live" or "refolded"."""
 
     view: str
     side: str
@@ -91,20 +91,20 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 def logical_view(cursor: duckdb.DuckDBPyConnection, view: str, catalog: str) -> str:
-    """The canonical query of a view in one catalog."""
+    """Return the query of a logical view in one catalog."""
     rows, days = union_of(cursor, "rows", catalog), union_of(cursor, "days", catalog)
     return LOGICAL_VIEWS[view].format(db=catalog, rows=rows, days=days)
 
 
 def differences(cursor: duckdb.DuckDBPyConnection, view: str, live: str, refolded: str) -> Iterator[Difference]:
-    """Rows of one logical view that stand in one of two catalogs only; at most `DIFFERENCES_SHOWN_MAX` a side."""
+    """Yield rows of one logical view that only one of two catalogs has; at most `DIFFERENCES_SHOWN_MAX` per side."""
     queries = logical_view(cursor, view, live), logical_view(cursor, view, refolded)
     for side, row in _compared(cursor, *queries):
         yield Difference(view, ("live", "refolded")[side], row)
 
 
 def inner_differences(cursor: duckdb.DuckDBPyConnection, live: str) -> Iterator[Difference]:
-    """Days whose sums differ from the rows they were made of, within one catalog."""
+    """Yield day sums that differ from the sums of the rows of the same catalog."""
     by_deltas = _DAYS_BY_DELTAS.format(days=union_of(cursor, "days", live))
     by_rows = _DAYS_BY_ROWS.format(rows=union_of(cursor, "rows", live))
     for side, row in _compared(cursor, by_deltas, by_rows):
@@ -112,13 +112,13 @@ def inner_differences(cursor: duckdb.DuckDBPyConnection, live: str) -> Iterator[
 
 
 def _compared(cursor: duckdb.DuckDBPyConnection, one: str, other: str) -> Iterator[tuple[int, str]]:
-    """Some of (0, row) for what only the first query answers, (1, row) for the second; `DIFFERENCES_SHOWN_MAX` each."""
+    """Yield (0, row) for rows of the first query alone, (1, row) for the second; `DIFFERENCES_SHOWN_MAX` of each."""
     buckets = _buckets(cursor, one) ^ _buckets(cursor, other)
     shown = [0, 0]
     for bucket in sorted({bucket for bucket, *_ in buckets}):
-        chunks = [f"SELECT d.* FROM ({query}) d WHERE {_BUCKET} = {bucket}" for query in (one, other)]
+        in_bucket = [f"SELECT d.* FROM ({query}) d WHERE {_BUCKET} = {bucket}" for query in (one, other)]
         for side in (0, 1):
-            rows = f"({chunks[side]}) EXCEPT ALL ({chunks[1 - side]}) LIMIT {DIFFERENCES_SHOWN_MAX - shown[side]}"
+            rows = f"({in_bucket[side]}) EXCEPT ALL ({in_bucket[1 - side]}) LIMIT {DIFFERENCES_SHOWN_MAX - shown[side]}"
             for (row,) in cursor.execute(f"SELECT to_json(d)::VARCHAR FROM ({rows}) d").fetchall():
                 shown[side] += 1
                 yield side, row
@@ -127,7 +127,7 @@ def _compared(cursor: duckdb.DuckDBPyConnection, one: str, other: str) -> Iterat
 
 
 def _buckets(cursor: duckdb.DuckDBPyConnection, query: str) -> set[tuple[int, int, int]]:
-    """(number, rows, sum of their hashes) of every bucket that has rows."""
+    """(bucket number, row count, sum of row hashes) of every bucket that is not empty."""
     found = cursor.execute(
         f"SELECT {_BUCKET}, count(*), sum(hash(d)::HUGEINT)::HUGEINT FROM ({query}) d GROUP BY ALL"
     ).fetchall()

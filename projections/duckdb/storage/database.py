@@ -1,4 +1,4 @@
-"""Opening a DuckDB file as a read store, and giving out cursors on it."""
+"""The DuckDB file of a read store: opening, cursors, checkpoints, and the checks of its schema."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Final
 import duckdb
 import msgspec
 
-from projections.duckdb.storage.generations import KINDS, add_generation, refresh_views
+from projections.duckdb.storage.generations import GENERATION_KINDS, add_generation, refresh_views
 from projections.duckdb.storage.schema import SCHEMA_VERSION, TABLES
-from projections.duckdb.storage.storage_errors import storage_refusal
 from projections.errors import (
     ProjectionError,
     ReadStoreCorrupted,
@@ -20,15 +19,18 @@ from projections.errors import (
     ReadStoreOutdated,
     ReadStoreUnavailable,
 )
+from projections.storage_errors import storage_refusal
 
-#: Checkpoints stop writers for as long as they take; they are asked for at quiet moments instead of at 16 MB.
+#: A checkpoint blocks writers while it runs. DuckDB would start one at 16 MB; here they run at quiet moments instead.
 CHECKPOINT_THRESHOLD: Final = "1GB"
 
 
 class DuckDBOptions(msgspec.Struct, frozen=True):
-    """`memory_limit` in DuckDB's words ("2GB"); `threads` at most. `compressed`: pack what is written, until asked
-    to (`compress_from_now_on`): packing takes twice as long as writing, and a generation is packed
-    when it is compacted.
+    """Options of a read store's database.
+
+    `memory_limit` is in DuckDB's notation ("2GB"), `threads` a maximum. With `compressed` false, data is written
+    uncompressed until `compress_from_now_on`: compression takes twice as long as writing, and compaction compresses
+    every generation anyway.
     """
 
     memory_limit: str = "4GB"
@@ -37,7 +39,7 @@ class DuckDBOptions(msgspec.Struct, frozen=True):
 
 
 class DuckDBDatabase:
-    """One read store: a file of its own, or a catalog attached to another one. Every thread takes its own cursor."""
+    """The database of one read store: a file, or a catalog attached to another. Each thread takes its own cursor."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path, catalog: str | None = None) -> None:
         self._connection = connection
@@ -46,9 +48,9 @@ class DuckDBDatabase:
 
     @classmethod
     def open(cls, path: Path, options: DuckDBOptions) -> DuckDBDatabase:
-        """The database in the file `path`, made when it is not there.
+        """Open the database file at `path`, creating it if absent.
 
-        Raises `ReadStoreCorrupted` when it cannot be read, `ReadStoreUnavailable` when the storage refuses.
+        Raises `ReadStoreCorrupted` when it cannot be read, `ReadStoreUnavailable` when the storage under it fails.
         """
         try:
             connection = duckdb.connect(
@@ -65,7 +67,7 @@ class DuckDBDatabase:
         return cls(connection, path)
 
     def is_usable(self) -> bool:
-        """False once an error of the storage has invalidated the database: it must be opened again."""
+        """Return false once a storage error has invalidated the database; it must be opened again then."""
         try:
             self._connection.cursor().execute("SELECT 1")
         except duckdb.Error:
@@ -73,28 +75,28 @@ class DuckDBDatabase:
         return True
 
     def compress_from_now_on(self) -> None:
-        """Pack what is written from here on."""
+        """Compress everything that is written from now on."""
         self._connection.cursor().execute("SET force_compression = 'auto'")
 
-    def attached(self, path: Path, catalog: str) -> DuckDBDatabase:
-        """A second database file inside this one's process, so that both can be asked in one statement."""
+    def attach(self, path: Path, catalog: str) -> DuckDBDatabase:
+        """Attach another database file as `catalog`, so that one statement can query both."""
         quoted = str(path).replace("'", "''")
         self._connection.cursor().execute(f"ATTACH '{quoted}' AS {catalog}")
         return DuckDBDatabase(self._connection, path, catalog)
 
     def detach(self, catalog: str) -> None:
-        """Forget an attached database."""
+        """Detach an attached database."""
         self._connection.cursor().execute(f"DETACH {catalog}")
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """A connection of its own for the calling thread."""
+        """Return a new cursor, for one thread."""
         cursor = self._connection.cursor()
         if self._catalog is not None:
             cursor.execute(f"USE {self._catalog}")
         return cursor
 
     def write_ahead_bytes(self) -> int:
-        """How much was written since the last checkpoint."""
+        """Return the size of the write-ahead log: what was written since the last checkpoint."""
         written_ahead = self._path.with_name(self._path.name + ".wal")
         try:
             return written_ahead.stat().st_size
@@ -102,11 +104,11 @@ class DuckDBDatabase:
             return 0
 
     def file_bytes(self) -> int:
-        """How large the database file is, without what was written since the last checkpoint."""
+        """Return the size of the database file, without its write-ahead log."""
         return self._path.stat().st_size
 
     def free_share(self) -> float:
-        """Which part of the file holds nothing, and is there to be written again: 0 to 1."""
+        """Return the share of the file's blocks that are free for reuse: 0 to 1."""
         found = self.cursor().execute(
             "SELECT free_blocks, total_blocks FROM pragma_database_size() WHERE database_name = current_database()"
         )
@@ -114,7 +116,7 @@ class DuckDBDatabase:
         return float(free) / total if total else 0.0
 
     def checkpoint(self) -> bool:
-        """Fold the write-ahead file into the database; False when a transaction was in the way."""
+        """Write the write-ahead log into the database file; return false when an open transaction prevented it."""
         try:
             self.cursor().execute("CHECKPOINT")
         except duckdb.TransactionException:
@@ -122,14 +124,14 @@ class DuckDBDatabase:
         return True
 
     def close(self) -> None:
-        """Close the file; cursors on it are of no use after this."""
+        """Close the file; cursors on it cannot be used any more."""
         if self._catalog is None:
             self._connection.close()
 
 
 @contextmanager
-def opening(path: Path) -> Iterator[None]:
-    """What DuckDB says of the database at `path` while it is looked through, as an error of this room."""
+def translated_errors(path: Path) -> Iterator[None]:
+    """Raise DuckDB's errors within the context as `ReadStoreUnavailable` or `ReadStoreCorrupted` of `path`."""
     try:
         yield
     except duckdb.Error as error:
@@ -144,24 +146,24 @@ def _refused(path: Path, error: Exception) -> ProjectionError:
             f"nothing acknowledged is lost ({error})"
         )
     return ReadStoreCorrupted(
-        f"the read store {path} cannot be opened ({error}); 'meterfold rebuild' makes a new one from the log"
+        f"the read store {path} cannot be opened ({error}); run 'meterfold rebuild' to make a new one from the log"
     )
 
 
 def create_tables(cursor: duckdb.DuckDBPyConnection, log_id: str, chain_start: bytes) -> None:
-    """Make every table of an empty read store, in one transaction."""
+    """Create every table of an empty read store, in one transaction."""
     cursor.execute("BEGIN")
     for statement in TABLES:
         cursor.execute(statement)
     cursor.execute("INSERT INTO progress VALUES (?, ?, 0, NULL, ?, 0)", [SCHEMA_VERSION, log_id, chain_start])
-    for number, kind in enumerate(KINDS, 1):
+    for number, kind in enumerate(GENERATION_KINDS, 1):
         add_generation(cursor, kind, number, "open")
     refresh_views(cursor)
     cursor.execute("COMMIT")
 
 
 def is_empty(cursor: duckdb.DuckDBPyConnection) -> bool:
-    """Whether nothing was ever made in this database."""
+    """Return whether the database has no tables yet."""
     found = cursor.execute(
         "SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database() AND table_name = 'progress'"
     ).fetchall()
@@ -169,19 +171,19 @@ def is_empty(cursor: duckdb.DuckDBPyConnection) -> bool:
 
 
 def check_schema(cursor: duckdb.DuckDBPyConnection, log_id: str) -> None:
-    """Raise `ReadStoreMismatch` when the store belongs to another log or has tables of a newer version,
-    `ReadStoreOutdated` when they are of an older one.
+    """Raise `ReadStoreMismatch` when the store belongs to another log or has a newer schema, `ReadStoreOutdated` when
+    its schema is older.
     """
     version, stored_log_id = cursor.execute("SELECT schema_version, log_id FROM progress").fetchall()[0]
     if stored_log_id != log_id:
-        raise ReadStoreMismatch("the read store was folded from another log; 'meterfold rebuild' folds this one")
+        raise ReadStoreMismatch("the read store was folded from another log; run 'meterfold rebuild' to fold this one")
     if version > SCHEMA_VERSION:
         raise ReadStoreMismatch(
             f"the read store has schema {version}, written by a newer release; this one knows {SCHEMA_VERSION}: "
-            "start the newer release, or let 'meterfold rebuild' fold the log for this one"
+            "start the newer release, or run 'meterfold rebuild' to fold the log for this one"
         )
     if version < SCHEMA_VERSION:
         raise ReadStoreOutdated(
             f"the read store has schema {version} of an older release; this one has {SCHEMA_VERSION}: "
-            "'meterfold rebuild' folds the log for it"
+            "run 'meterfold rebuild' to fold the log for it"
         )

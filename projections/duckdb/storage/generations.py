@@ -1,13 +1,13 @@
-"""Usage rows and day deltas lie in generations: one table of each kind is written, the others are compacted.
+"""Generations: the tables that hold usage rows and day deltas, as in a log-structured merge tree.
 
-| state | what it is |
+| state | meaning |
 |---|---|
 | open | the fold appends to it; one of each kind |
-| frozen | nothing is appended any more; a compaction is to settle it |
-| settled | rows: sorted by (scope, customer, time, locator), one customer together; days: deltas added up |
+| frozen | nothing is appended any more; the next compaction merges it |
+| settled | compacted: rows are sorted by (scope, customer, time, locator); day deltas are summed |
 
-The views `usage_rows` and `usage_days` are the unions of all generations of their kind, `settled_days` that of the
-compacted ones. Which generations there are is changed together with the views, in one transaction.
+The views `usage_rows` and `usage_days` are the unions of all generations of a kind, `settled_days` that of the
+compacted generations of days. The list of generations and the views change together, in one transaction.
 """
 
 from __future__ import annotations
@@ -23,29 +23,31 @@ import msgspec
 from projections.duckdb.storage.schema import DAY_COLUMNS, ROW_COLUMNS
 
 GenerationKind = Literal["rows", "days"]
-#: As the tables hold it; `settled` is the stored word for compacted, and changes with the next schema only.
+#: As stored. `settled` is the stored word for compacted; it can change only with the schema version.
 State = Literal["open", "frozen", "settled"]
 
-KINDS: Final[tuple[GenerationKind, ...]] = ("rows", "days")
+GENERATION_KINDS: Final[tuple[GenerationKind, ...]] = ("rows", "days")
 COLUMNS_OF: Final[dict[GenerationKind, str]] = {"rows": ROW_COLUMNS, "days": DAY_COLUMNS}
 
-_AS_IT_IS: Final = " USING COMPRESSION uncompressed"
+_UNCOMPRESSED: Final = " USING COMPRESSION uncompressed"
 _OUTSIDE_BRACKETS: Final = r",(?![^(]*\))"
 
 
-def _unpacked(columns: str) -> str:
+def _uncompressed(columns: str) -> str:
     without_comments = re.sub(r"--.*", "", columns).strip()
-    return re.sub(_OUTSIDE_BRACKETS, f"{_AS_IT_IS},", without_comments) + _AS_IT_IS
+    return re.sub(_OUTSIDE_BRACKETS, f"{_UNCOMPRESSED},", without_comments) + _UNCOMPRESSED
 
 
-#: A checkpoint writes these as they are. The fold waits for it, packing takes more than half of its time, and what is
-#: open is written again, and packed, when it is compacted.
-OPEN_COLUMNS_OF: Final[dict[GenerationKind, str]] = {kind: _unpacked(columns) for kind, columns in COLUMNS_OF.items()}
+#: Columns of an open generation, uncompressed: the fold waits for checkpoints, compression would more than double their
+#: time, and compaction writes the rows again, compressed.
+OPEN_COLUMNS_OF: Final[dict[GenerationKind, str]] = {
+    kind: _uncompressed(columns) for kind, columns in COLUMNS_OF.items()
+}
 
 
 @contextmanager
 def transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """One transaction: everything in it, or nothing when it is left by an error."""
+    """Run the context in one transaction: committed at its end, rolled back when it raises."""
     cursor.execute("BEGIN")
     try:
         yield
@@ -58,7 +60,7 @@ def transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 class Generation(msgspec.Struct, frozen=True):
-    """One table, and how many rows it had when it was compacted."""
+    """A table of one kind. `rows` is its row count when it was compacted, 0 before."""
 
     name: str
     kind: GenerationKind
@@ -68,33 +70,33 @@ class Generation(msgspec.Struct, frozen=True):
 
 
 class Generations:
-    """The generations of one store, as the cursor's transaction sees them."""
+    """The generations of one store, as the cursor's transaction saw them when they were loaded."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
         self.load()
 
     def load(self) -> None:
-        """See them anew: after a compaction, or after a transaction was undone."""
+        """Load the list again: after a compaction, or after a rollback."""
         found = self._cursor.execute(
             "SELECT name, kind, number, state, rows FROM generations ORDER BY number"
         ).fetchall()
         self._all = [Generation(*row) for row in found]
 
     def of(self, kind: GenerationKind) -> list[Generation]:
-        """All of a kind, oldest first."""
+        """Return all generations of a kind, oldest first."""
         return [one for one in self._all if one.kind == kind]
 
     def open_name(self, kind: GenerationKind) -> str:
-        """The table that is written."""
+        """Return the table that the fold appends to."""
         return next(one.name for one in self._all if one.kind == kind and one.state == "open")
 
     def row_tables(self) -> list[str]:
-        """The tables of all usage rows."""
+        """Return the tables of usage rows, oldest first."""
         return [one.name for one in self.of("rows")]
 
     def open_new(self, kind: GenerationKind) -> list[Generation]:
-        """Freeze the open generation of a kind and open another, in a transaction; answer all that are frozen now."""
+        """Freeze the open generation of a kind and open a new one, in a transaction; return all frozen ones."""
         with transaction(self._cursor):
             self._cursor.execute("UPDATE generations SET state = 'frozen' WHERE kind = ? AND state = 'open'", [kind])
             add_generation(self._cursor, kind, self.fresh_number(), "open")
@@ -105,7 +107,7 @@ class Generations:
     def replace(
         self, merged: Sequence[Generation], compacted: str, kind: GenerationKind, number: int, rows: int
     ) -> None:
-        """Put a compacted table in the place of those it was made of. The caller holds a transaction and commits it."""
+        """Replace the merged generations by the compacted table. The caller has begun a transaction and commits it."""
         for one in merged:
             self._cursor.execute("DELETE FROM generations WHERE name = ?", [one.name])
         self._cursor.execute("INSERT INTO generations VALUES (?, ?, ?, 'settled', ?)", [compacted, kind, number, rows])
@@ -114,7 +116,7 @@ class Generations:
             self._cursor.execute(f"DROP TABLE {one.name}")
 
     def drop_leftovers(self) -> None:
-        """Remove tables of a compaction that did not come to its end."""
+        """Drop tables left by a compaction that did not finish."""
         known = {one.name for one in self._all}
         tables = self._cursor.execute(
             "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()"
@@ -125,22 +127,22 @@ class Generations:
                 self._cursor.execute(f"DROP TABLE {name}")
 
     def fresh_number(self) -> int:
-        """A number that no generation has."""
+        """Return a number that no generation has."""
         return 1 + max(one.number for one in self._all)
 
 
 def add_generation(cursor: duckdb.DuckDBPyConnection, kind: GenerationKind, number: int, state: State) -> str:
-    """A new, empty generation; answers its name. The caller refreshes the views."""
+    """Create an empty generation and return its name. The caller refreshes the views."""
     name = f"{kind}_{number}"
     columns = OPEN_COLUMNS_OF if state == "open" else COLUMNS_OF
-    cursor.execute(f"CREATE OR REPLACE TABLE {name} ({columns[kind]})")  # a compaction that failed may have left one
+    cursor.execute(f"CREATE OR REPLACE TABLE {name} ({columns[kind]})")  # a failed compaction may have left one
     cursor.execute("INSERT INTO generations VALUES (?, ?, ?, ?, 0)", [name, kind, number, state])
     return name
 
 
 def refresh_views(cursor: duckdb.DuckDBPyConnection) -> None:
-    """Make the views the unions of the generations there are."""
-    for kind in KINDS:
+    """Redefine the views as the unions of the present generations."""
+    for kind in GENERATION_KINDS:
         cursor.execute(f"CREATE OR REPLACE VIEW usage_{kind} AS SELECT * FROM {union_of(cursor, kind)}")
     found = cursor.execute("SELECT name FROM generations WHERE kind = 'days' AND state = 'settled' ORDER BY number")
     compacted = _union([name for (name,) in found.fetchall()]) or "(SELECT * FROM usage_days LIMIT 0)"
@@ -148,7 +150,7 @@ def refresh_views(cursor: duckdb.DuckDBPyConnection) -> None:
 
 
 def union_of(cursor: duckdb.DuckDBPyConnection, kind: GenerationKind, catalog: str | None = None) -> str:
-    """A subquery over all generations of a kind, of another attached catalog if one is named."""
+    """Return a subquery over all generations of a kind, in an attached catalog if one is named."""
     prefix = "" if catalog is None else f"{catalog}."
     found = cursor.execute(f"SELECT name FROM {prefix}generations WHERE kind = ? ORDER BY number", [kind]).fetchall()
     return _union([f"{prefix}{name}" for (name,) in found])

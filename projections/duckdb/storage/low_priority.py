@@ -1,4 +1,4 @@
-"""Work that others go before when cores are scarce."""
+"""Running work in a thread of low scheduling priority."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final, TypeVar
 
-#: Of 19 at most. Linux gives a thread of it about a tenth of what it gives one of 0 on a core that both want.
+#: Of at most 19. On a contended core Linux gives such a thread about a tenth of the time of one with niceness 0.
 NICE: Final = 10
 
 Answer = TypeVar("Answer")
 
 
 def at_low_priority(work: Callable[[], Answer]) -> Answer:
-    """What `work` answers or raises, after it ran in a thread that gives way to others; the caller waits for it.
+    """Run `work` in a thread of low priority, wait for it, and return its result or raise its error.
 
-    A thread of its own each time: who is not privileged may lower the priority of a thread, never raise it again.
-    Elsewhere than on Linux, where niceness belongs to a whole process, the thread is one like any other.
+    Each call uses a new thread, because an unprivileged process may lower a thread's priority but never raise it again.
+    Outside Linux niceness belongs to the whole process, so the thread keeps normal priority there.
     """
-    with ThreadPoolExecutor(1, thread_name_prefix="low-priority", initializer=_give_way) as thread:
+    with ThreadPoolExecutor(1, thread_name_prefix="low-priority", initializer=_lower_priority) as thread:
         return thread.submit(work).result()
 
 
-def _give_way() -> None:
+def _lower_priority() -> None:
     if sys.platform == "linux":
         thread = threading.get_native_id()
-        with suppress(OSError):  # a sandbox may forbid it: then the work is done all the same
+        with suppress(OSError):  # a sandbox may forbid it; the work then runs at normal priority
             os.setpriority(os.PRIO_PROCESS, thread, max(NICE, os.getpriority(os.PRIO_PROCESS, thread)))

@@ -1,17 +1,19 @@
-"""The tables of the DuckDB read store. Instants are UTC in naive TIMESTAMP; cost is USD with twelve decimals.
+"""Schema of the DuckDB read store. Instants are UTC in naive TIMESTAMP; cost is USD with twelve decimals.
 
-What is true at log position P of a versioned table (usage rows): `counted_at <= P AND (closed_at IS NULL OR closed_at
-> P)`.
-A void, a restore and a price given later close one version of a row and open another; no number is ever overwritten.
-Keys (`scope_key`, `customer_key`, `kind_key`) are given as the fold meets what they stand for; they never leave the
-store, and no logical view holds one.
+Usage rows are versioned. The versions valid at log position P are those with
+`counted_at <= P AND (closed_at IS NULL OR closed_at > P)`. A void, a restore, or a price that becomes known later
+closes one version of a row or opens another; no number is ever overwritten.
+
+Surrogate keys (`scope_key`, `customer_key`, `kind_key`) are assigned in the order in which the fold first meets their
+scope, customer or series. They never leave the store, and no logical view holds one. A series (type, provider, model)
+is stored as a row of `kinds`; a compacted generation has the state `settled`.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-#: 4: `progress.days_settled_to`. 3: the tables of 2, folded anew, because its compaction could lose rows.
+#: 4 added `progress.days_settled_to`. 3 has the tables of 2, folded anew because the compaction of 2 could lose rows.
 SCHEMA_VERSION: Final = 4
 
 ROW_COLUMNS: Final = """
@@ -45,7 +47,7 @@ ROW_COLUMNS: Final = """
     extensions VARCHAR                 -- JSON object text
 """
 
-# Signed deltas per UTC day of what adds up. Sum them.
+# Signed deltas per customer, UTC day and series; the usage of a day is their sum.
 DAY_COLUMNS: Final = """
 scope_key INTEGER NOT NULL, customer_key BIGINT NOT NULL, day DATE NOT NULL, kind_key INTEGER NOT NULL,
 events BIGINT NOT NULL, input_tokens HUGEINT NOT NULL, cached_input_tokens HUGEINT NOT NULL,
@@ -56,13 +58,13 @@ last_time TIMESTAMP
 """
 
 TABLES: Final[tuple[str, ...]] = (
-    # One row: how far the store has folded. recorded_at is the running maximum over all records so far.
-    # days_settled_to: the compacted generations of days hold what was added up to that position, and nothing else.
+    # One row: the position of the fold. recorded_at is the running maximum over all records so far.
+    # days_settled_to: the compacted generations of days hold exactly the deltas up to that position.
     """CREATE TABLE progress (
         schema_version INTEGER NOT NULL, log_id VARCHAR NOT NULL,
         position BIGINT NOT NULL, recorded_at TIMESTAMP, running_hash BLOB NOT NULL,
         days_settled_to BIGINT NOT NULL)""",
-    # Every record of the log: the effective recorded time of its position (running maximum), and what a batch held.
+    # Every record of the log: its effective recorded time (running maximum), and the outcome counts of a usage batch.
     """CREATE TABLE log_records (
         position BIGINT NOT NULL, recorded_at TIMESTAMP NOT NULL, running_hash BLOB NOT NULL, topic VARCHAR NOT NULL,
         scope_key INTEGER, stream VARCHAR, received INTEGER NOT NULL, counted INTEGER NOT NULL, duplicate INTEGER NOT
@@ -71,11 +73,11 @@ TABLES: Final[tuple[str, ...]] = (
     """CREATE TABLE scopes (scope_key INTEGER NOT NULL, tenant VARCHAR NOT NULL, environment VARCHAR NOT NULL)""",
     """CREATE TABLE kinds (
         kind_key INTEGER NOT NULL, type VARCHAR NOT NULL, provider VARCHAR, model VARCHAR)""",
-    # A customer is here from its first sighting (usage) or its first lifecycle event, for ever, deleted or not.
+    # Every customer since its first usage or lifecycle event; deleted ones stay.
     """CREATE TABLE customers (
         customer_key BIGINT PRIMARY KEY, scope_key INTEGER NOT NULL, customer_id VARCHAR NOT NULL,
         first_position BIGINT NOT NULL)""",
-    # Lifecycle facts of customers; personal fields are in `fields` decrypted (null once their key is destroyed).
+    # Lifecycle facts of customers. Personal fields are stored decrypted (null once their key is destroyed).
     """CREATE TABLE customer_facts (
         customer_key BIGINT NOT NULL, position BIGINT NOT NULL, effective_at TIMESTAMP NOT NULL, recorded_at TIMESTAMP
         NOT NULL,
@@ -94,25 +96,25 @@ TABLES: Final[tuple[str, ...]] = (
         key_id VARCHAR NOT NULL, scope_key INTEGER NOT NULL, scopes VARCHAR NOT NULL, prefix VARCHAR NOT NULL,
         secret_hash VARCHAR NOT NULL, name VARCHAR, issued_at TIMESTAMP NOT NULL, issued_position BIGINT NOT NULL,
         revoked_at TIMESTAMP)""",
-    # scope_key NULL: a list price, for everybody. `versions` is the JSON text of a list of PriceVersion.
+    # scope_key NULL: a list price, for every scope. `versions` is the JSON text of a list of PriceVersion.
     """CREATE TABLE prices (
         position BIGINT NOT NULL, scope_key INTEGER, provider VARCHAR NOT NULL, model VARCHAR NOT NULL,
         versions VARCHAR NOT NULL, library VARCHAR, recorded_at TIMESTAMP NOT NULL, actor VARCHAR NOT NULL)""",
     """CREATE TABLE corrections (
         scope_key INTEGER NOT NULL, source VARCHAR NOT NULL, id VARCHAR NOT NULL, kind VARCHAR NOT NULL,
         position BIGINT NOT NULL, recorded_at TIMESTAMP NOT NULL, actor VARCHAR NOT NULL, reason VARCHAR)""",
-    # Every received event that was not counted. `first_locator`: the event that stands instead of it.
+    # Every received event that was not counted. `first_locator`: the counted event with the same identity.
     """CREATE TABLE outcomes (
         locator BIGINT NOT NULL, scope_key INTEGER NOT NULL, source VARCHAR, id VARCHAR, customer_id VARCHAR, type
         VARCHAR,
         outcome VARCHAR NOT NULL, reason VARCHAR, detail VARCHAR, first_locator BIGINT, content UBIGINT,
         recorded_at TIMESTAMP NOT NULL, stream VARCHAR NOT NULL, raw BLOB)""",
-    # How far each partition of a Kafka topic was read, and what was lost or refused on the way.
+    # Progress of each partition of a Kafka topic, with the records lost and the commands refused so far.
     """CREATE TABLE sources (
         stream VARCHAR PRIMARY KEY, topic VARCHAR NOT NULL, partition_number INTEGER NOT NULL,
         next_offset BIGINT NOT NULL, records_lost BIGINT NOT NULL, commands_refused BIGINT NOT NULL,
         position BIGINT NOT NULL, recorded_at TIMESTAMP NOT NULL)""",
-    # Tables that hold usage rows and day deltas; see generations.py.
+    # The tables of usage rows and day deltas; see generations.py.
     """CREATE TABLE generations (
         name VARCHAR NOT NULL, kind VARCHAR NOT NULL, number INTEGER NOT NULL, state VARCHAR NOT NULL,
         rows BIGINT NOT NULL)""",

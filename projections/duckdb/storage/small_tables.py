@@ -1,7 +1,7 @@
-"""Tables that are small, moved to the front of the file so that the room behind them can be given back.
+"""Moving small tables to the front of the database file, so that the file can shrink.
 
-A file ends where its last used block ends, and a table that seldom changes stays where it was once written; so does
-what the file says of it, even of an empty one. The open generations are therefore moved with the rest.
+A file ends after its last used block, and a table that seldom changes keeps its blocks; so does the metadata of even an
+empty table. The open generations are therefore moved as well.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Final
 
 import duckdb
 
-from projections.duckdb.storage.generations import KINDS, OPEN_COLUMNS_OF, Generations, transaction
+from projections.duckdb.storage.generations import GENERATION_KINDS, OPEN_COLUMNS_OF, Generations, transaction
 from projections.duckdb.storage.schema import TABLES
 
-#: What is larger takes too long for a moment in which the fold is held.
+#: Larger tables would pause the fold for too long.
 MOVED_ROWS_MAX: Final = 1_000_000
 OPEN_ROWS_MAX: Final = 100_000
 
@@ -22,9 +22,9 @@ _CREATE: Final = re.compile(r"CREATE TABLE (\w+) ")
 
 
 def move_small_tables(cursor: duckdb.DuckDBPyConnection) -> None:
-    """Write every table of the schema and the open generations anew, where the file has room.
+    """Rewrite every table of the schema and the open generations into free blocks.
 
-    The caller holds the fold.
+    The caller has paused the fold.
     """
     generations = Generations(cursor)
     with transaction(cursor):
@@ -32,7 +32,7 @@ def move_small_tables(cursor: duckdb.DuckDBPyConnection) -> None:
             found = _CREATE.match(definition)
             if found is not None:
                 _move(cursor, found.group(1), definition, MOVED_ROWS_MAX)
-        for kind in KINDS:
+        for kind in GENERATION_KINDS:
             name = generations.open_name(kind)
             _move(cursor, name, f"CREATE TABLE {name} ({OPEN_COLUMNS_OF[kind]})", OPEN_ROWS_MAX)
 

@@ -1,6 +1,6 @@
-"""The writing side of the DuckDB read store: what one fold transaction may do to it.
+"""The fold store of DuckDB: everything that a fold transaction reads and writes in the read store.
 
-One thread writes at a time. `begin` .. `commit` enclose everything a fold step changes, progress included.
+One thread writes at a time. `begin` and `commit` enclose everything that a fold step changes, its progress included.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from domain.event import LifecycleEvent
 from domain.prices.schedule import PriceVersion
 from domain.scope import Scope
 from domain.values.instants import aware_or_none, naive
-from projections.duckdb.memory.change_tracking import Changes, Positions
+from projections.duckdb.memory.change_tracking import ChangeTracker, Positions
 from projections.duckdb.memory.uncompacted_days import uncompacted_days
 from projections.duckdb.storage.generations import Generations
 from projections.duckdb.writing.write_buffer import WriteBuffer
 from projections.folding.day_deltas import delta_table, deltas_of_rows
 from projections.folding.fold_state import FoldState, NewKeys
-from projections.folding.fold_store import SourceMoved
+from projections.folding.fold_store import SourceProgress
 
 _DELTA_SUMS: Final = """
     {sign}count(*), {sign}sum(input_tokens), {sign}sum(cached_input_tokens), {sign}sum(cache_write_tokens),
@@ -36,15 +36,15 @@ _UPSERT_SOURCES: Final = """INSERT INTO sources BY NAME SELECT * FROM staged
     next_offset = excluded.next_offset, records_lost = records_lost + excluded.records_lost,
     commands_refused = commands_refused + excluded.commands_refused, position = excluded.position,
     recorded_at = excluded.recorded_at"""
-_ADDED: Final = "min(time), max(time)"
-_TAKEN_AWAY: Final = "NULL, NULL"
+_FIRST_AND_LAST_TIME: Final = "min(time), max(time)"
+_NO_TIMES: Final = "NULL, NULL"
 
 
-def deltas_of(days: str, source: str, sign: str = "") -> str:
-    """The statement that adds (`sign` "-": takes away) to `days` what the rows of `source` hold."""
+def insert_deltas(days: str, source: str, sign: str = "") -> str:
+    """Return the INSERT of the day deltas of the rows of `source` into `days`; with `sign` "-" of their negation."""
     return (
         f"INSERT INTO {days} SELECT scope_key, customer_key, time::DATE, kind_key,"
-        f"{_DELTA_SUMS.format(sign=sign)}, {_TAKEN_AWAY if sign else _ADDED}"
+        f"{_DELTA_SUMS.format(sign=sign)}, {_NO_TIMES if sign else _FIRST_AND_LAST_TIME}"
         f" FROM {source} GROUP BY scope_key, customer_key, time::DATE, kind_key"
     )
 
@@ -55,65 +55,67 @@ def _customer_keys(rows: pa.Table) -> Positions:
 
 
 class DuckDBFoldStore:
-    """Statements of the fold. Nothing in here decides anything: it stores what it is told."""
+    """Fold store in one DuckDB database. It makes no decisions of its own: the projector decides, this stores."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
-        #: What snapshots of this store may know from memory; complete once the state is loaded.
-        self.changes: Final = Changes()
-        self._waiting = WriteBuffer()
+        #: The writes that snapshots of this store may rely on; complete once the state is loaded.
+        self.changes: Final = ChangeTracker()
+        self._buffer = WriteBuffer()
         self._generations = Generations(cursor)
         self.load_generations()
-        self._days_loaded = False
-        self._undone = False
+        self._recent_days_loaded = False
+        self._rolled_back = False
 
     def load_generations(self) -> None:
-        """See which tables there are: after a compaction, or after a transaction was undone."""
+        """Load the list of generations again: after a compaction, or after a rollback."""
         self._generations.load()
         self._row_tables = self._generations.row_tables()
         self._open_rows = self._generations.open_name("rows")
         self._open_days = self._generations.open_name("days")
-        self.changes.days.compacted(self._days_settled_to())
+        self.changes.days.mark_compacted(self._days_compacted_to())
 
-    def _days_settled_to(self) -> int:
+    def _days_compacted_to(self) -> int:
         return int(self._cursor.execute("SELECT days_settled_to FROM progress").fetchall()[0][0])
 
-    def _load_days(self, position: int) -> None:
-        """Know what an earlier process has added since the days were compacted, and no step that was undone."""
-        if self._days_loaded:
-            if self._undone:
+    def _load_recent_days(self, position: int) -> None:
+        """Load the uncompacted deltas of an earlier process once, and forget deltas of a step that was rolled back."""
+        if self._recent_days_loaded:
+            if self._rolled_back:
                 self.changes.days.restart(position)
-            self._undone = False
+            self._rolled_back = False
             return
         uncompacted = [one for one in self._generations.of("days") if one.state != "settled"]
         deltas = uncompacted_days(self._cursor, uncompacted)
-        self.changes.days.restart(position if deltas is None else self._days_settled_to())
+        self.changes.days.restart(position if deltas is None else self._days_compacted_to())
         self.changes.days.add(deltas)
         self.changes.days.publish(position)
-        self._days_loaded = True
-        self._undone = False
+        self._recent_days_loaded = True
+        self._rolled_back = False
 
     def drop_leftovers(self) -> None:
-        """Remove tables of a compaction that did not come to its end."""
+        """Drop tables left by a compaction that did not finish."""
         self._generations.drop_leftovers()
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the cursor."""
         self._cursor.close()
 
     # -- transactions
 
     def begin(self) -> None:
+        """Begin a transaction."""
         self.changes.begin()
-        self._waiting = WriteBuffer()
+        self._buffer = WriteBuffer()
         self._cursor.execute("BEGIN")
 
     def commit(self) -> None:
+        """Commit the transaction."""
         self._cursor.execute("COMMIT")
 
     def rollback(self) -> None:
-        """Undo the open transaction, if there is one. The state has to be loaded again then."""
-        self._undone = True
+        """Roll the open transaction back, if there is one. The state must be loaded again afterwards."""
+        self._rolled_back = True
         try:
             self._cursor.execute("ROLLBACK")
         except duckdb.TransactionException:
@@ -123,12 +125,12 @@ class DuckDBFoldStore:
     # -- state
 
     def reached(self) -> tuple[int, bytes]:
-        """The position up to which this store has folded, and the running hash there."""
+        """Return the position up to which this store has folded, and the running hash there."""
         position, running_hash = self._cursor.execute("SELECT position, running_hash FROM progress").fetchall()[0]
         return position, bytes(running_hash)
 
     def load_state(self) -> FoldState:
-        """What the fold must know to go on from the stored position."""
+        """Load the state from which the fold continues at the stored position."""
         state = FoldState()
         query = self._cursor.execute
         row = query("SELECT log_id, recorded_at FROM progress").fetchall()[0]
@@ -145,7 +147,7 @@ class DuckDBFoldStore:
             first_positions.append(first_position)
         facts = query("SELECT customer_key AS key, max(position) AS at FROM customer_facts GROUP BY ALL").fetchnumpy()
         self.changes.load(state.customer_keys, first_positions, (np.array(facts["key"]), np.array(facts["at"])))
-        self._load_days(state.position)
+        self._load_recent_days(state.position)
         self.changes.refusals.restart(state.position)
         prices = query("SELECT scope_key, provider, model, position, versions FROM prices ORDER BY position").fetchall()
         for scope_key, provider, model, position, versions in prices:
@@ -155,13 +157,13 @@ class DuckDBFoldStore:
         return state
 
     def add_keys(self, new: NewKeys) -> None:
-        """Store surrogates that were given in this transaction."""
+        """Store the surrogate keys assigned in this transaction."""
         if new.scopes:
             self._cursor.executemany(
                 "INSERT INTO scopes VALUES (?, ?, ?)", [(key, s.tenant, s.environment) for key, s in new.scopes]
             )
         if new.kinds:
-            self.changes.wrote_kinds()
+            self.changes.wrote_series()
             self._insert_columns("kinds", ["kind_key", "type", "provider", "model"], new.kinds)
         if new.customers:
             self.changes.wrote_customers([first_position for *_, first_position in new.customers])
@@ -173,18 +175,18 @@ class DuckDBFoldStore:
         self._insert(table, pa.table(arrays, names=columns))
 
     def _insert(self, table: str, staged: pa.Table) -> None:
-        if not staged.num_rows:  # see Compaction._write_merged: nothing must never come before much
+        if not staged.num_rows:  # see Compaction._write_merged: an empty insert must not precede a large one
             return
         # DuckDB finds `staged` among this function's variables; registering it would cost a millisecond more.
         self._cursor.execute(f"INSERT INTO {table} BY NAME SELECT * FROM staged")
 
     def advance(self, position: int, running_hash: bytes, recorded_at: datetime | None) -> None:
-        """Write what waited, and record how far the fold has come."""
-        for table, rows in self._waiting.facts():
+        """Write the buffered rows, and record the position of the fold."""
+        for table, rows in self._buffer.facts():
             self._insert(table, rows)
-        if (moved := self._waiting.sources()) is not None:
+        if (moved := self._buffer.sources()) is not None:
             self._upsert_sources(moved)
-        self._waiting = WriteBuffer()
+        self._buffer = WriteBuffer()
         self._cursor.execute(
             "UPDATE progress SET position = ?, running_hash = ?, recorded_at = ?",
             [position, running_hash, None if recorded_at is None else naive(recorded_at)],
@@ -195,12 +197,13 @@ class DuckDBFoldStore:
         self._cursor.execute(_UPSERT_SOURCES)
 
     def add_log_records(self, records: pa.Table) -> None:
+        """Insert log records."""
         self._insert("log_records", records)
 
     # -- usage
 
     def add_rows(self, staged_rows: pa.Table) -> None:
-        """Insert usage rows and what they add to the days; rows already closed add nothing."""
+        """Insert usage rows and their day deltas; rows that are closed already add nothing to the days."""
         self._insert(self._open_rows, staged_rows)
         self._add_to_days(staged_rows)
         self.changes.wrote_usage(_customer_keys(staged_rows))
@@ -209,27 +212,30 @@ class DuckDBFoldStore:
         deltas = deltas_of_rows(staged)
         self.changes.days.add(deltas)
         if deltas is None:
-            self._cursor.execute(deltas_of(self._open_days, "staged WHERE closed_at IS NULL"))
+            self._cursor.execute(insert_deltas(self._open_days, "staged WHERE closed_at IS NULL"))
         else:
             self._insert(self._open_days, delta_table(deltas))
 
     def add_outcomes(self, outcomes: pa.Table) -> None:
+        """Insert the outcomes of events that were not counted."""
         self._insert("outcomes", outcomes)
         self.changes.refusals.add(outcomes.column("locator").to_numpy())
 
     def close_row(self, customer_key: int, locator: int, position: int) -> bool:
-        """End the version of a row that holds now; False when none does."""
+        """Close the current version of a row, valid until `position`; return false when the row has none."""
         where = "customer_key = ? AND locator = ? AND closed_at IS NULL"
         if not self.row_holds(customer_key, locator):
             return False
         self.changes.corrected_usage(np.array([customer_key]))
-        self._cursor.execute(deltas_of(self._open_days, f"usage_rows WHERE {where}", sign="-"), [customer_key, locator])
+        self._cursor.execute(
+            insert_deltas(self._open_days, f"usage_rows WHERE {where}", sign="-"), [customer_key, locator]
+        )
         for table in self._row_tables:
             self._cursor.execute(f"UPDATE {table} SET closed_at = ? WHERE {where}", [position, customer_key, locator])
         return True
 
     def row_holds(self, customer_key: int, locator: int) -> bool:
-        """Whether a version of this row holds now."""
+        """Return whether a row has a current version."""
         held = self._cursor.execute(
             "SELECT count(*) FROM usage_rows WHERE customer_key = ? AND locator = ? AND closed_at IS NULL",
             [customer_key, locator],
@@ -237,8 +243,9 @@ class DuckDBFoldStore:
         return bool(held[0][0] > 0)
 
     def reopen_row(self, customer_key: int, locator: int, position: int) -> tuple[str | None, str | None]:
-        """Begin a new version of a row that no version holds of, equal to its last one;
-        answer its provider and model.
+        """Open a new version, equal to the last one, of a row that has no current version.
+
+        Returns the provider and model of the event.
         """
         self._cursor.execute(
             f"""INSERT INTO {self._open_rows}
@@ -249,14 +256,14 @@ class DuckDBFoldStore:
         )
         self.changes.corrected_usage(np.array([customer_key]))
         where = "customer_key = ? AND locator = ? AND closed_at IS NULL"
-        self._cursor.execute(deltas_of(self._open_days, f"usage_rows WHERE {where}"), [customer_key, locator])
-        kind = self._cursor.execute(
+        self._cursor.execute(insert_deltas(self._open_days, f"usage_rows WHERE {where}"), [customer_key, locator])
+        series = self._cursor.execute(
             f"SELECT provider, model FROM kinds JOIN usage_rows USING (kind_key) WHERE {where}", [customer_key, locator]
         ).fetchall()
-        return kind[0][0], kind[0][1]
+        return series[0][0], series[0][1]
 
     def unknown_cost_rows(self, kind_key: int, scope_key: int, above_locator: int, rows_max: int) -> pa.Table:
-        """Rows of one kind whose cost is unknown now, ascending by locator, after `above_locator`."""
+        """Return current rows of one series whose cost is unknown, ascending by locator, after `above_locator`."""
         return self._cursor.sql(
             """SELECT locator, customer_key, time, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens,
                 reasoning_tokens FROM usage_rows
@@ -266,8 +273,9 @@ class DuckDBFoldStore:
         ).to_arrow_table()
 
     def price_rows(self, priced: pa.Table, position: int) -> None:
-        """Give rows of unknown cost the cost in `priced` (locator, customer_key, cost_usd, price_position), from
-        `position` on.
+        """Set the cost of rows of unknown cost, valid from `position` on.
+
+        The columns of `priced` are locator, customer_key, cost_usd and price_position.
         """
         self.changes.corrected_usage(_customer_keys(priced))
         same = "r.customer_key = p.customer_key AND r.locator = p.locator"
@@ -285,7 +293,7 @@ class DuckDBFoldStore:
         )
         self._cursor.execute(
             f"""INSERT INTO {self._open_days} SELECT r.scope_key, r.customer_key, r.time::DATE, r.kind_key,
-            0, 0, 0, 0, 0, 0, sum(p.cost_usd), -count(*), {_TAKEN_AWAY} FROM {closed} GROUP BY ALL"""
+            0, 0, 0, 0, 0, 0, sum(p.cost_usd), -count(*), {_NO_TIMES} FROM {closed} GROUP BY ALL"""
         )
         self._cursor.execute(
             f"""INSERT INTO {self._open_rows} SELECT r.* REPLACE (p.cost_usd AS cost_usd, 'price' AS cost_origin,
@@ -304,18 +312,19 @@ class DuckDBFoldStore:
         event: LifecycleEvent,
         fields: dict[str, Any],
     ) -> None:
-        """One fact of a customer, budget or meter; `owner` is its key in `table`. Written with the step's progress."""
+        """Add a fact of a customer, budget or meter, whose key in `table` is `owner`. Buffered until `advance`."""
         if table == "customer_facts":
             self.changes.wrote_fact(owner[0])
-        self._waiting.add_fact(table, owner, position, kind, event, fields)
+        self._buffer.add_fact(table, owner, position, kind, event, fields)
 
-    def move_source(self, moved: SourceMoved) -> None:
-        """A partition was read on, or something about it was told."""
-        self._waiting.move_source(moved)
+    def update_source(self, progress: SourceProgress) -> None:
+        """Add the progress of a partition of a Kafka topic. Buffered until `advance`."""
+        self._buffer.update_source(progress)
 
     def add_correction(
         self, scope_key: int, source: str, event_id: str, kind: str, position: int, event: LifecycleEvent
     ) -> None:
+        """Insert a void or restore of an identity."""
         self._cursor.execute(
             "INSERT INTO corrections VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -340,6 +349,7 @@ class DuckDBFoldStore:
         library: str | None,
         event: LifecycleEvent,
     ) -> None:
+        """Insert a price; `scope_key` None: a list price."""
         self._cursor.execute(
             "INSERT INTO prices VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -365,29 +375,31 @@ class DuckDBFoldStore:
         position: int,
         issued_at: datetime,
     ) -> None:
+        """Insert an API key."""
         self._cursor.execute(
             "INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
             [key_id, scope_key, ",".join(scopes), prefix, secret_hash, name, naive(issued_at), position],
         )
 
     def revoke_api_key(self, key_id: str, revoked_at: datetime) -> None:
+        """Mark an API key as revoked; an earlier revocation stands."""
         self._cursor.execute(
             "UPDATE api_keys SET revoked_at = ? WHERE key_id = ? AND revoked_at IS NULL", [naive(revoked_at), key_id]
         )
 
-    # -- questions that the fold asks its own store
+    # -- reads of the fold
 
     def running_hash_at(self, position: int) -> bytes | None:
-        """The running hash after a folded position; None when the store has not folded it."""
+        """Return the running hash after a folded position; None when the store has not folded it."""
         found = self._cursor.execute("SELECT running_hash FROM log_records WHERE position = ?", [position]).fetchall()
         return bytes(found[0][0]) if found else None
 
     def received_events(self) -> int:
-        """How many events were received, whatever became of them."""
+        """Return the number of events received, whatever their outcome."""
         return int(self._cursor.execute("SELECT coalesce(sum(received), 0) FROM log_records").fetchall()[0][0])
 
     def refused_locators(self, first: int, last: int) -> list[int]:
-        """Locators in [first, last) whose events were not counted."""
+        """Return the locators in [first, last) of events that were not counted."""
         found = self._cursor.execute(
             "SELECT locator FROM outcomes WHERE locator >= ? AND locator < ?", [first, last]
         ).fetchall()

@@ -1,13 +1,13 @@
-"""A fold store that is filled from the first record of the log, and that nobody reads before it is full.
+"""A fold store for rebuilds: filled from the first record of the log, and read by nobody before it is complete.
 
 What a crash leaves of it is thrown away, so it need not be durable step by step:
 
-1. The rows of a step are inserted; what they add to the days is owed.
-2. Before a version of a row is closed or opened, what is owed to the days is added, in one statement over all rows
-   since the last time: a third of the work of doing so step by step.
-3. A transaction ends once it holds `commit_rows_min` rows. Whole row groups then go into the file at once, and not
-   first into the write-ahead file and from there, at a checkpoint, a second time.
-4. `finish` adds what is owed and commits the rest. From then on it is a fold store like any other.
+1. The rows of a step are inserted; their day deltas are left pending.
+2. Before a version of a row is closed or opened, the pending day deltas are added, in one statement over all rows
+   since the last time. That takes a third of the work of adding them step by step.
+3. A transaction is committed once it holds `commit_rows_min` rows. Whole row groups then go directly into the file,
+   instead of into the write-ahead log first and, at a checkpoint, into the file a second time.
+4. `finish` adds the pending deltas and commits the rest. From then on this is a fold store like any other.
 """
 
 from __future__ import annotations
@@ -18,74 +18,81 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from projections.duckdb.writing.fold_store import DuckDBFoldStore, deltas_of
+from projections.duckdb.writing.fold_store import DuckDBFoldStore, insert_deltas
 
-#: Eight row groups of DuckDB.
+#: Eight row groups of DuckDB (122,880 rows each).
 COMMIT_ROWS_MIN: Final = 8 * 122_880
 
 
 class RebuildStore(DuckDBFoldStore):
-    """See above. After an error nothing but `close` may be called."""
+    """A fold store that commits rarely until `finish`. After an error nothing but `close` may be called."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection, commit_rows_min: int = COMMIT_ROWS_MIN) -> None:
         super().__init__(cursor)
         self._commit_rows_min = commit_rows_min
-        self._refolding = True
+        self._rebuilding = True
         self._in_transaction = False
         self._rows = 0
         self._position = 0
-        self._owed_from: int | None = None  # the locator of the first row that the days lack
+        self._pending_from: int | None = None  # locator of the first row whose day deltas are pending
 
     def finish(self) -> None:
-        """Commit what is in hand; every step is a transaction from here on."""
+        """Commit everything; from now on every step is a transaction of its own."""
         self.begin()
-        self._add_what_is_owed()
+        self._add_pending_days()
         self._commit()
         self.changes.days.restart(self._position)
-        self._refolding = False
+        self._rebuilding = False
 
     def begin(self) -> None:
+        """Begin a transaction, or continue the open one while rebuilding."""
         if not self._in_transaction:
             super().begin()
-            self._in_transaction = self._refolding
+            self._in_transaction = self._rebuilding
 
     def commit(self) -> None:
-        if not self._refolding or self._rows >= self._commit_rows_min:
+        """Commit the transaction; while rebuilding only if it holds `commit_rows_min` rows."""
+        if not self._rebuilding or self._rows >= self._commit_rows_min:
             self._commit()
 
     def add_log_records(self, records: pa.Table) -> None:
+        """Insert log records; they count towards `commit_rows_min`."""
         super().add_log_records(records)
         self._rows += records.num_rows  # a log of commands alone has no other rows
 
     def advance(self, position: int, running_hash: bytes, recorded_at: datetime | None) -> None:
+        """Write the buffered rows, and record the position of the fold."""
         super().advance(position, running_hash, recorded_at)
         self._position = position
 
     def close_row(self, customer_key: int, locator: int, position: int) -> bool:
-        self._add_what_is_owed()
+        """Close the current version of a row, after the pending day deltas."""
+        self._add_pending_days()
         return super().close_row(customer_key, locator, position)
 
     def reopen_row(self, customer_key: int, locator: int, position: int) -> tuple[str | None, str | None]:
-        self._add_what_is_owed()
+        """Open a new version of a row, after the pending day deltas."""
+        self._add_pending_days()
         return super().reopen_row(customer_key, locator, position)
 
     def price_rows(self, priced: pa.Table, position: int) -> None:
-        self._add_what_is_owed()
+        """Set the cost of rows, after the pending day deltas."""
+        self._add_pending_days()
         super().price_rows(priced, position)
 
     def _add_to_days(self, staged: pa.Table) -> None:
-        if not self._refolding:
+        if not self._rebuilding:
             super()._add_to_days(staged)
             return
         self._rows += staged.num_rows
-        if self._owed_from is None:
-            self._owed_from = staged.column("locator")[0].as_py()
+        if self._pending_from is None:
+            self._pending_from = staged.column("locator")[0].as_py()
 
-    def _add_what_is_owed(self) -> None:
-        if self._owed_from is not None:
-            since = f"{self._open_rows} WHERE locator >= {int(self._owed_from)} AND closed_at IS NULL"
-            self._cursor.execute(deltas_of(self._open_days, since))
-            self._owed_from = None
+    def _add_pending_days(self) -> None:
+        if self._pending_from is not None:
+            since = f"{self._open_rows} WHERE locator >= {int(self._pending_from)} AND closed_at IS NULL"
+            self._cursor.execute(insert_deltas(self._open_days, since))
+            self._pending_from = None
 
     def _commit(self) -> None:
         super().commit()

@@ -1,6 +1,6 @@
-"""What a fold transaction writes at its end, a table at a time: facts, and how far partitions were read.
+"""Buffer of the lifecycle facts and partition progress of one fold transaction, written at its end table by table.
 
-A row by itself takes DuckDB a millisecond, a table of thousands little more.
+A single-row insert takes DuckDB a millisecond; inserting a table of thousands takes little more.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from domain.event import LifecycleEvent
 from domain.values.instants import naive
-from projections.folding.fold_store import SourceMoved
+from projections.folding.fold_store import SourceProgress
 
 _INSTANT: Final = pa.timestamp("us")
 _FACT: Final = [
@@ -48,11 +48,11 @@ _SOURCES: Final = pa.schema(
 
 
 class WriteBuffer:
-    """Rows of one transaction."""
+    """The buffered rows of one transaction."""
 
     def __init__(self) -> None:
         self._facts: dict[str, list[tuple[Any, ...]]] = {}
-        self._sources: dict[str, SourceMoved] = {}
+        self._sources: dict[str, SourceProgress] = {}
 
     def add_fact(
         self,
@@ -63,30 +63,31 @@ class WriteBuffer:
         event: LifecycleEvent,
         fields: dict[str, Any],
     ) -> None:
-        said_by = event.provenance
+        """Add a fact of a customer, budget or meter, whose key in `table` is `owner`."""
+        source = event.provenance
         instants = naive(event.effective_at), naive(event.recorded_at)
-        told = (kind, json.dumps(fields), said_by.actor, said_by.dialect, said_by.reason)
-        self._facts.setdefault(table, []).append((*owner, position, *instants, *told))
+        content = (kind, json.dumps(fields), source.actor, source.dialect, source.reason)
+        self._facts.setdefault(table, []).append((*owner, position, *instants, *content))
 
-    def move_source(self, moved: SourceMoved) -> None:
-        """Add it up with what was said before of the same partition; the higher position says where it is."""
-        known = self._sources.get(moved.stream)
+    def update_source(self, progress: SourceProgress) -> None:
+        """Add progress of a partition: counts are summed, everything else is that of the highest position."""
+        known = self._sources.get(progress.stream)
         if known is None:
-            self._sources[moved.stream] = moved
+            self._sources[progress.stream] = progress
             return
-        self._sources[moved.stream] = msgspec.structs.replace(
-            moved if moved.position > known.position else known,
-            records_lost=known.records_lost + moved.records_lost,
-            commands_refused=known.commands_refused + moved.commands_refused,
+        self._sources[progress.stream] = msgspec.structs.replace(
+            progress if progress.position > known.position else known,
+            records_lost=known.records_lost + progress.records_lost,
+            commands_refused=known.commands_refused + progress.commands_refused,
         )
 
     def facts(self) -> Iterator[tuple[str, pa.Table]]:
-        """The rows of each table of facts that has any."""
+        """Yield (table, rows) for each table of facts that has rows."""
         for table, rows in self._facts.items():
             yield table, _table(_FACT_SCHEMAS[table], rows)
 
     def sources(self) -> pa.Table | None:
-        """A row for each partition that moved; None when none did. Sums are of this transaction alone."""
+        """Return a row per partition with progress, with the counts of this transaction alone; None without any."""
         if not self._sources:
             return None
         return _table(

@@ -1,4 +1,4 @@
-"""One running engine for all tests of the command line; each test has customers and sources of its own."""
+"""One running engine for all tests of the command line; each test has its own customers and sources."""
 
 from __future__ import annotations
 

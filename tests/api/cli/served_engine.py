@@ -1,4 +1,4 @@
-"""The real `meterfold serve` in a process of its own, what is sent to it, and what it has counted."""
+"""A real `meterfold serve` process, events for it, and the number of events it counted."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Engine:
     url: str
 
     def stop(self) -> float:
-        """SIGTERM; the seconds until it has ended, with 0."""
+        """Send SIGTERM, require exit code 0, and return the seconds until the exit."""
         asked = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(60)

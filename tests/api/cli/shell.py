@@ -1,4 +1,4 @@
-"""Commands run in this process, as a shell would see them."""
+"""Commands run in this process, with the exit code and output that a shell would see."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def run(*arguments: str) -> Ended:
 class Shell:
     """Runs commands against one engine, or one data folder."""
 
-    def __init__(self, *place: str) -> None:
-        self.place = place
+    def __init__(self, *target: str) -> None:
+        self.target = target
 
     def run(self, *arguments: str) -> Ended:
-        return run(*arguments, *self.place)
+        return run(*arguments, *self.target)
 
     def json(self, *arguments: str) -> Any:
         return self.run(*arguments, "--json").json()

@@ -1,4 +1,4 @@
-"""Who may do what: keys, scopes, tenants, and what answers without a key."""
+"""API keys, scopes and tenants, and the routes that need no key."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def status_with(client: TestClient, key: str | None, method: str, path: str, **r
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/docs", "/openapi.json", "/problems", "/problems/forbidden"])
-def test_what_everybody_may_see_needs_no_key(client: TestClient, path: str) -> None:
+def test_public_routes_need_no_key(client: TestClient, path: str) -> None:
     assert client.get(path).status_code == 200
 
 
@@ -63,7 +63,7 @@ def test_a_key_may_come_in_a_header_of_its_own(client: TestClient, engine: Embed
     assert client.get("/v1/customers", headers={"X-API-Key": key_for(engine)}).status_code == 200
 
 
-def test_a_revoked_key_opens_nothing(api: Api, client: TestClient) -> None:
+def test_a_revoked_key_is_answered_401(api: Api, client: TestClient) -> None:
     issued = api.post("/v1/keys", {"scopes": ["read"]})
     assert status_with(client, issued["secret"], "GET", "/v1/customers") == 200
     api.delete(f"/v1/keys/{issued['id']}")
@@ -78,7 +78,7 @@ def test_reading_needs_the_scope_read(client: TestClient, engine: EmbeddedEngine
     assert found == [200, 403, 200]
 
 
-def test_reporting_usage_needs_the_scope_ingest(client: TestClient, engine: EmbeddedEngine) -> None:
+def test_ingesting_usage_needs_the_scope_ingest(client: TestClient, engine: EmbeddedEngine) -> None:
     keys = [key_for(engine, DEFAULT_SCOPE, scope) for scope in ("ingest", "read", "admin")]
     assert [status_with(client, key, "POST", "/v1/events", json=[]) for key in keys] == [200, 403, 200]
 
@@ -92,11 +92,11 @@ def test_changing_anything_needs_the_scope_admin(
     assert status_with(client, key, method, path) == 403
 
 
-def test_the_key_is_looked_at_before_the_body(client: TestClient) -> None:
+def test_the_key_is_checked_before_the_body(client: TestClient) -> None:
     assert status_with(client, None, "POST", "/v1/customers", content=b"{") == 401
 
 
-def test_nothing_crosses_from_one_tenant_into_another(api: Api, client: TestClient, engine: EmbeddedEngine) -> None:
+def test_a_tenant_sees_nothing_of_another(api: Api, client: TestClient, engine: EmbeddedEngine) -> None:
     api.deliver([llm_request("of default", customer="shared id")])
     other = Api(client, key_for(engine, Scope("other", "prod")))
     staging = Api(client, key_for(engine, Scope("default", "test")))
@@ -106,7 +106,7 @@ def test_nothing_crosses_from_one_tenant_into_another(api: Api, client: TestClie
         assert stranger.deliver([llm_request("of default", customer="shared id")])["counts"]["counted"] == 1
 
 
-def test_only_the_operator_makes_tenants_and_runs_operations(
+def test_only_an_operator_creates_tenants_and_runs_operations(
     api: Api, client: TestClient, engine: EmbeddedEngine
 ) -> None:
     made = api.post("/v1/keys", {"scopes": ["admin"], "tenant": "acme", "environment": "test"})

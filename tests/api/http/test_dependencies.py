@@ -1,4 +1,4 @@
-"""No request is handed to another thread before its route is reached."""
+"""Every dependency of a route is async, so that no request is handed to a thread before its route is reached."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def dependencies_of(dependant: Dependant) -> Iterator[Dependant]:
 
 
 def is_async(call: object) -> bool:
-    """A function that is, or an object that is called like one."""
+    """Whether a function, or the `__call__` of an object, is async."""
     return iscoroutinefunction(call) or iscoroutinefunction(type(call).__dict__.get("__call__"))
 
 

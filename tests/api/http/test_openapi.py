@@ -78,7 +78,7 @@ def test_every_reference_leads_somewhere(document: Any) -> None:
     assert set(references(document)) <= schemas
 
 
-def test_every_operation_says_what_it_needs_and_how_it_fails(document: Any) -> None:
+def test_every_operation_has_summary_security_and_error_response(document: Any) -> None:
     identifiers = []
     for path, operations in document["paths"].items():
         for operation in operations.values():
@@ -91,13 +91,13 @@ def test_every_operation_says_what_it_needs_and_how_it_fails(document: Any) -> N
     assert len(identifiers) == len(set(identifiers))
 
 
-def test_an_address_by_query_asks_for_the_customer_there(document: Any) -> None:
+def test_a_route_by_query_has_the_customer_as_a_parameter(document: Any) -> None:
     parameters = {one["name"]: one["in"] for one in document["paths"]["/v1/customer/usage"]["get"]["parameters"]}
     assert parameters["customer"] == "query"
     assert "customer_id" not in parameters
 
 
-def test_bodies_of_changes_are_published_with_their_media_types(document: Any) -> None:
+def test_bodies_are_published_with_their_media_types(document: Any) -> None:
     body = document["paths"]["/v1/customers/{customer_id}"]["patch"]["requestBody"]
     assert set(body["content"]) == {"application/merge-patch+json", "application/json"}
     events = document["paths"]["/v1/events"]["post"]["requestBody"]["content"]

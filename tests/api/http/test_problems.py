@@ -1,4 +1,4 @@
-"""Errors of every kind are problems with a stable type, which is the address of a page about it."""
+"""Every error is a problem with a stable type, which is the path of a page that explains it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.http.error_mapping import problem_for
-from api.http.problems import KINDS, Problem, ProblemShapes, problem_document
+from api.http.problems import PROBLEM_KINDS, Problem, ProblemRenderers, native_problem_response
 from consumers.embedded.engine import EmbeddedEngine
 from consumers.errors import IntakeFull, IntakeUnavailable
 from domain.errors import AlreadyExists, CommandRefused, Fenced, InvalidInput, LogUnavailable, NotFound
@@ -25,23 +25,23 @@ def test_a_problem_names_type_title_status_detail_and_the_path(api: Api) -> None
         "type": "/problems/not_found",
         "title": "Not found",
         "status": 404,
-        "detail": "nothing has this address",
+        "detail": "no route has this path",
         "instance": "/v1/nothing",
     }
 
 
-@pytest.mark.parametrize("code", sorted(KINDS))
-def test_every_type_is_the_address_of_a_page_about_it(api: Api, code: str) -> None:
+@pytest.mark.parametrize("code", sorted(PROBLEM_KINDS))
+def test_every_type_is_the_path_of_a_page_that_explains_it(api: Api, code: str) -> None:
     page = api.send("GET", f"/problems/{code}", 200)
     assert page.headers["content-type"].startswith("text/html")
-    assert KINDS[code].title in page.text
+    assert PROBLEM_KINDS[code].title in page.text
 
 
-def test_there_is_no_page_for_what_is_no_problem(api: Api) -> None:
+def test_an_unknown_problem_has_no_page(api: Api) -> None:
     assert api.refused("GET", "/problems/nonsense", 404)["type"] == "/problems/not_found"
 
 
-def test_a_wrong_method_is_told_the_right_ones(api: Api) -> None:
+def test_a_wrong_method_is_answered_with_the_allowed_ones(api: Api) -> None:
     answer = api.send("PUT", "/v1/customers", 405)
     assert (answer.json()["type"], answer.headers["Allow"]) == ("/problems/method_not_allowed", "GET, HEAD, POST")
 
@@ -53,14 +53,14 @@ def test_head_is_get_without_a_body(api: Api) -> None:
 
 
 @pytest.mark.parametrize("path", ["/chat/completions", "/v1/chat/completions"])
-def test_completions_are_told_that_this_is_no_gateway(api: Api, path: str) -> None:
+def test_completions_are_answered_that_this_is_no_gateway(api: Api, path: str) -> None:
     problem = api.refused("POST", path, 404)
     assert problem["type"] == "/problems/no_gateway"
     assert "no gateway" in problem["detail"]
 
 
 @pytest.mark.parametrize("path", ["/api/v1", "/api/v1/customers", "/api/v1/customers/a%2Fb"])
-def test_the_address_that_serves_nobody_names_the_prefixes(api: Api, path: str) -> None:
+def test_a_base_url_without_an_api_names_the_prefixes(api: Api, path: str) -> None:
     problem = api.refused("POST", path, 404)
     assert problem["type"] == "/problems/prefix_missing"
     assert all(prefix in problem["detail"] for prefix in ("/lago/", "/respan", "/promptshuttle/api/v1", "/v1"))
@@ -148,7 +148,7 @@ def test_a_misspelt_parameter_is_refused_instead_of_filtering_nothing(api: Api) 
         (ValueError("a secret"), "internal"),
     ],
 )
-def test_every_error_of_the_rooms_below_is_a_kind_of_problem(error: Exception, code: str) -> None:
+def test_every_error_of_the_inner_layers_is_a_kind_of_problem(error: Exception, code: str) -> None:
     problem = problem_for(error)
     assert problem.kind.code == code
     assert "secret" not in problem.detail
@@ -167,27 +167,27 @@ def broken(engine: EmbeddedEngine) -> Iterator[TestClient]:
         yield client
 
 
-def test_what_nobody_expected_is_a_problem_too_and_tells_nothing(broken: TestClient) -> None:
+def test_an_unexpected_error_is_a_problem_without_details(broken: TestClient) -> None:
     answer = broken.get("/fails")
     assert (answer.status_code, answer.json()["type"]) == (500, "/problems/internal")
     assert "sk-secret" not in answer.text
 
 
-def test_errors_take_the_shape_of_the_longest_prefix() -> None:
-    shapes, problem = ProblemShapes(), Problem("not_found", "no such thing")
-    shapes.register("/lago/", lambda problem, path: JSONResponse({"lago": problem.kind.code}, 404))
-    shapes.register("/lago/api/v2", lambda problem, path: JSONResponse({"second": path}, 404))
-    found = [shapes.render(problem, path).body for path in ("/lago", "/lago/api/v1", "/lago/api/v2/x", "/lagoon")]
+def test_the_longest_prefix_selects_the_renderer() -> None:
+    renderers, problem = ProblemRenderers(), Problem("not_found", "no such thing")
+    renderers.register("/lago/", lambda problem, path: JSONResponse({"lago": problem.kind.code}, 404))
+    renderers.register("/lago/api/v2", lambda problem, path: JSONResponse({"second": path}, 404))
+    found = [renderers.render(problem, path).body for path in ("/lago", "/lago/api/v1", "/lago/api/v2/x", "/lagoon")]
     assert found == [
         b'{"lago":"not_found"}',
         b'{"lago":"not_found"}',
         b'{"second":"/lago/api/v2/x"}',
-        problem_document(problem, "/lagoon").body,
+        native_problem_response(problem, "/lagoon").body,
     ]
 
 
-def test_an_application_renders_by_the_prefix_it_was_asked_by(engine: EmbeddedEngine) -> None:
+def test_an_application_renders_by_the_prefix_of_the_request(engine: EmbeddedEngine) -> None:
     app = create_app(engine)
-    app.state.meterfold.shapes.register("/other", lambda problem, path: JSONResponse({"error": path}, 418))
+    app.state.meterfold.problem_renderers.register("/other", lambda problem, path: JSONResponse({"error": path}, 418))
     answer = TestClient(app).get("/other/thing")
     assert (answer.status_code, answer.json()) == (418, {"error": "/other/thing"})

@@ -48,7 +48,7 @@ def test_a_customer_and_its_own_budget_are_made_in_one_append(commands: Commands
     assert (created.position, created.state.fields) == (2, {"budget_id": "own"})
 
 
-def test_what_is_refused_leaves_nothing_behind(commands: Commands, log: InMemoryEventLog) -> None:
+def test_a_refused_change_writes_nothing(commands: Commands, log: InMemoryEventLog) -> None:
     commands.create_customer(DEFAULT_SCOPE, "acme", {}, WHO)
     unknown = BudgetedChange({"budget_id": "none"}, budget_id="none")
     wrong = BudgetedChange({"budget_id": "own", "time_zone": "Mars"}, None, "own", {}, budget_is_new=True)
@@ -62,7 +62,7 @@ def test_what_is_refused_leaves_nothing_behind(commands: Commands, log: InMemory
     assert topics(log) == ["customer.created"]
 
 
-def test_a_change_is_decided_by_both_as_they_are(commands: Commands, log: InMemoryEventLog) -> None:
+def test_a_change_is_decided_by_the_current_state_of_both(commands: Commands, log: InMemoryEventLog) -> None:
     commands.create_budgeted_customer(DEFAULT_SCOPE, "acme", always(OWN), WHO)
     seen: list[Any] = []
 
@@ -75,7 +75,7 @@ def test_a_change_is_decided_by_both_as_they_are(commands: Commands, log: InMemo
     assert topics(log)[2:] == ["budget.updated", "customer.updated", "customer.blocked"]
 
 
-def test_someone_unknown_is_not_changed_and_someone_known_by_usage_is_adopted(
+def test_an_unknown_customer_is_not_changed_and_one_known_by_usage_is_adopted(
     commands: Commands, log: InMemoryEventLog
 ) -> None:
     decide = always(BudgetedChange({"currency": "EUR"}))
@@ -86,7 +86,7 @@ def test_someone_unknown_is_not_changed_and_someone_known_by_usage_is_adopted(
     assert topics(log) == ["customer.created", "customer.updated"]
 
 
-def test_who_was_deleted_after_it_was_last_seen_is_not_changed(commands: Commands, log: InMemoryEventLog) -> None:
+def test_a_customer_deleted_after_its_last_usage_is_not_changed(commands: Commands, log: InMemoryEventLog) -> None:
     decide = always(BudgetedChange({"currency": "EUR"}))
     commands.change_budgeted_customer(DEFAULT_SCOPE, "seen", decide, WHO, SEEN_AT)
     commands.delete_customer(DEFAULT_SCOPE, "seen", WHO)
@@ -95,7 +95,7 @@ def test_who_was_deleted_after_it_was_last_seen_is_not_changed(commands: Command
     assert topics(log)[-1] == "customer.deleted"
 
 
-def test_a_budget_that_is_asked_for_is_seen_as_it_is_while_nobody_else_changes_it(commands: Commands) -> None:
+def test_a_change_is_decided_again_when_a_budget_that_it_looked_up_has_changed(commands: Commands) -> None:
     commands.create_budget(DEFAULT_SCOPE, "tier", {"budget_duration": "1d"}, WHO)
     seen: list[Any] = []
 
@@ -109,13 +109,13 @@ def test_a_budget_that_is_asked_for_is_seen_as_it_is_while_nobody_else_changes_i
     assert seen == [{"budget_duration": "1d"}, {"budget_duration": "1w"}]
 
 
-def test_a_block_makes_a_customer_once(commands: Commands, log: InMemoryEventLog) -> None:
+def test_a_block_creates_a_customer_once(commands: Commands, log: InMemoryEventLog) -> None:
     for _ in range(2):
         assert commands.block_customer_created_if_new(DEFAULT_SCOPE, "loud", WHO).state.blocked
     assert topics(log) == ["customer.created", "customer.blocked"]
 
 
-def test_many_who_change_one_budget_at_once_each_have_their_turn(commands: Commands, log: InMemoryEventLog) -> None:
+def test_many_concurrent_changes_of_one_budget_are_all_made(commands: Commands, log: InMemoryEventLog) -> None:
     commands.create_budget(DEFAULT_SCOPE, "tier", {"requests_per_minute": 0}, WHO)
     names = [f"customer-{number}" for number in range(40)]
     for name in names:

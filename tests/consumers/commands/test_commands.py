@@ -139,7 +139,7 @@ def test_nothing_revives_a_customer_that_was_deleted_after_it_was_last_seen(
     assert isinstance(events(log)[2], CustomerCreated), "usage after the deletion began a new life"
 
 
-def test_of_many_who_delete_one_customer_at_once_one_does(commands: Commands, log: InMemoryEventLog) -> None:
+def test_of_many_concurrent_deletions_of_a_customer_one_succeeds(commands: Commands, log: InMemoryEventLog) -> None:
     commands.create_customer(DEFAULT_SCOPE, "acme", {}, WHO)
 
     def delete(number: int) -> str:
@@ -186,15 +186,15 @@ def test_two_hundred_threads_that_create_one_customer_make_one(
     files: tuple[SQLiteEventLog, SQLiteKeyStore],
 ) -> None:
     log, keys = files
-    # Two desks over one log, so that their turns do not meet and the log itself must decide.
-    desks = [Commands(log, keys, lambda: NOW, CountedRandomness(str(seed))) for seed in range(2)]
+    # Two handlers on one log: they do not share locks, so that the log itself must decide.
+    handlers = [Commands(log, keys, lambda: NOW, CountedRandomness(str(seed))) for seed in range(2)]
 
     together = threading.Barrier(200)
 
     def create(number: int) -> str:
         together.wait(30)
         try:
-            desks[number % 2].create_customer(DEFAULT_SCOPE, "acme", {"name": str(number)}, WHO)
+            handlers[number % 2].create_customer(DEFAULT_SCOPE, "acme", {"name": str(number)}, WHO)
         except AlreadyExists:
             return "exists"
         return "created"
@@ -280,7 +280,7 @@ def test_shared_budgets_are_created_changed_and_deleted(commands: Commands) -> N
     assert (unchanged.position, again.position, again.state.fields) == (None, 4, {})
 
 
-def test_many_who_change_one_budget_by_what_it_is_each_have_their_turn(commands: Commands) -> None:
+def test_many_concurrent_changes_of_one_budget_by_its_value_are_all_made(commands: Commands) -> None:
     commands.create_budget(DEFAULT_SCOPE, "gold", {"requests_per_minute": 0}, WHO)
 
     def add_one(number: int) -> None:
@@ -293,7 +293,7 @@ def test_many_who_change_one_budget_by_what_it_is_each_have_their_turn(commands:
     assert commands.update_budget(DEFAULT_SCOPE, "gold", {}, WHO).state.fields == {"requests_per_minute": 40}
 
 
-def test_a_change_of_a_budget_that_is_not_there_is_not_even_decided(commands: Commands) -> None:
+def test_a_change_of_an_unknown_budget_is_not_decided(commands: Commands) -> None:
     def decide(fields: object) -> dict[str, Any]:
         raise AssertionError("nothing to decide by")
 
@@ -301,7 +301,7 @@ def test_a_change_of_a_budget_that_is_not_there_is_not_even_decided(commands: Co
         commands.change_budget(DEFAULT_SCOPE, "gold", decide, WHO)
 
 
-def test_a_change_of_a_budget_is_decided_again_when_another_process_came_between() -> None:
+def test_a_change_of_a_budget_is_decided_again_when_another_process_wrote_in_between() -> None:
     log = FencingLog(0)
     commands_over(log).create_budget(DEFAULT_SCOPE, "gold", {"requests_per_minute": 1}, WHO)
     asked: list[Any] = []
@@ -324,7 +324,7 @@ def test_meters_are_created_changed_and_deleted(commands: Commands, log: InMemor
         commands.create_meter(DEFAULT_SCOPE, "images", definition, WHO)
 
     commands.update_meter(DEFAULT_SCOPE, "images", {"group_by": ["region"], "name": "Images"}, WHO)
-    with pytest.raises(InvalidInput, match="cannot be changed"):
+    with pytest.raises(InvalidInput, match="must not be changed"):
         commands.update_meter(DEFAULT_SCOPE, "images", {"aggregation": "max"}, WHO)
     commands.delete_meter(DEFAULT_SCOPE, "images", WHO)
     with pytest.raises(NotFound):
@@ -348,9 +348,7 @@ def test_meters_are_created_changed_and_deleted(commands: Commands, log: InMemor
         ("m", {"event_type": "t", "aggregation": "count", "value_property": "x"}, "value_property"),
     ],
 )
-def test_a_meter_that_cannot_be_is_refused(
-    code: str, definition: dict[str, Any], field: str, commands: Commands
-) -> None:
+def test_an_invalid_meter_is_refused(code: str, definition: dict[str, Any], field: str, commands: Commands) -> None:
     with pytest.raises(InvalidInput) as refused:
         commands.create_meter(DEFAULT_SCOPE, code, definition, WHO)
 
@@ -418,14 +416,16 @@ def test_prices_are_set_version_by_version(commands: Commands, log: InMemoryEven
         (PriceVersion(None, ONE_USD, (PriceTier(1, ONE_USD),) * 2), "tiers"),
     ],
 )
-def test_a_price_that_cannot_be_is_refused(price: PriceVersion, field: str, commands: Commands) -> None:
+def test_an_invalid_price_is_refused(price: PriceVersion, field: str, commands: Commands) -> None:
     with pytest.raises(InvalidInput) as refused:
         commands.set_price(DEFAULT_SCOPE, "openai", "gpt-5", price, WHO)
 
     assert refused.value.field == field
 
 
-def test_a_void_may_come_first_and_is_taken_back_once(commands: Commands, log: InMemoryEventLog) -> None:
+def test_an_event_may_be_voided_before_it_arrives_and_is_restored_once(
+    commands: Commands, log: InMemoryEventLog
+) -> None:
     positions = [
         command(DEFAULT_SCOPE, "source", "id", WHO).position
         for command in (

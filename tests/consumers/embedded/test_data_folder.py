@@ -18,16 +18,16 @@ def prepared(root: Path) -> DataFolder:
 
 def test_only_one_engine_owns_a_folder_and_the_second_learns_where_it_listens(tmp_path: Path) -> None:
     first, second = prepared(tmp_path), prepared(tmp_path)
-    first.own()
+    first.acquire()
     first.announce("http://127.0.0.1:9")
     with pytest.raises(FolderOwned) as refused:
-        second.own()
+        second.acquire()
     assert refused.value.owner is not None
     assert refused.value.owner["url"] == "http://127.0.0.1:9"
     assert second.is_owned()
     first.release()
     assert not second.is_owned()
-    second.own()
+    second.acquire()
     second.release()
 
 
@@ -41,31 +41,31 @@ def test_a_file_in_the_place_of_the_folder_is_refused_by_name(tmp_path: Path) ->
 def test_the_first_key_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     folder = prepared(tmp_path)
     assert folder.first_key() is None
-    folder.keep_first_key("sk-secret")
+    folder.save_first_key("sk-secret")
     assert folder.first_key() == "sk-secret"
     assert folder.admin_key.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_read_store_comes_into_use_in_one_move_and_leftovers_are_removed(tmp_path: Path) -> None:
     folder = prepared(tmp_path)
-    first = folder.current_read()
+    first = folder.current_read_folder()
     (first / "store.duckdb").write_text("first")
-    second = folder.next_read()
+    second = folder.new_read_folder()
     (second / "store.duckdb").write_text("second")
-    assert folder.current_read() == first
-    folder.forget_unused_reads()
+    assert folder.current_read_folder() == first
+    folder.remove_unused_read_folders()
     assert first.exists()
     assert not second.exists()
-    second = folder.next_read()
-    folder.use_read(second)
-    assert folder.current_read() == second
+    second = folder.new_read_folder()
+    folder.use_read_folder(second)
+    assert folder.current_read_folder() == second
     assert not first.exists()
 
 
 def test_what_is_known_of_operations_survives_and_a_damaged_file_is_as_none(tmp_path: Path) -> None:
     folder = prepared(tmp_path)
     assert folder.operations() == {}
-    folder.keep_operations({"a": 1})
+    folder.save_operations({"a": 1})
     assert DataFolder(tmp_path).operations() == {"a": 1}
     (tmp_path / "operations.json").write_text("{")
     assert folder.operations() == {}

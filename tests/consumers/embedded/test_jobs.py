@@ -1,4 +1,4 @@
-"""The jobs of a real engine: seals, compaction, checkpoints, closings, nightly verification. None changes a number."""
+"""Scheduled jobs of a real engine: they seal, compact, checkpoint, announce and verify, and change no number."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def engine(tmp_path: Path, clock: SettableClock) -> Iterator[EmbeddedEngine]:
 
 
 def test_a_day_of_jobs_changes_no_number(engine: EmbeddedEngine, clock: SettableClock) -> None:
-    keeping = scheduler_of(engine)
+    scheduler = scheduler_of(engine)
     deliver(engine, clock, 500)
     before = state_of(engine)
     ran = set[str]()
     for _ in range(25):
         clock.advance(hours=1)
-        ran.update(keeping.run_due())
+        ran.update(scheduler.run_due())
     assert ran == {"announce", "seal", "compact", "fold write-ahead", "checkpoint", "keep key use", "verify"}
     assert state_of(engine) == before
     assert engine.folder.operations()["verified"]["findings"] == 0
@@ -43,24 +43,24 @@ def test_a_day_of_jobs_changes_no_number(engine: EmbeddedEngine, clock: Settable
 def test_seals_hold_the_running_hash_and_an_idle_log_is_not_sealed_again(
     engine: EmbeddedEngine, clock: SettableClock
 ) -> None:
-    keeping = scheduler_of(engine)
+    scheduler = scheduler_of(engine)
     deliver(engine, clock, 10)
     clock.advance(minutes=6)
-    keeping.run_due()
+    scheduler.run_due()
     sealed = [event for event in _about_the_log(engine) if isinstance(event, LogSealed)]
     assert len(sealed) == 1
     engine.wait_folded(engine.log.head_position(), 10)
     assert engine.read_side.store.running_hash_at(sealed[0].position) == sealed[0].running_hash
     clock.advance(minutes=6)
-    keeping.run_due()
+    scheduler.run_due()
     assert len([event for event in _about_the_log(engine) if isinstance(event, LogSealed)]) == 1
 
 
 def test_closings_are_announced_once_an_hour_behind_the_grace(engine: EmbeddedEngine, clock: SettableClock) -> None:
-    keeping = scheduler_of(engine)
+    scheduler = scheduler_of(engine)
     for _ in range(13):
         clock.advance(minutes=10)
-        keeping.run_due()
+        scheduler.run_due()
     announced = [event.until.hour for event in _about_the_log(engine) if isinstance(event, ClosingsAnnounced)]
     assert announced == [11, 12, 13]
 

@@ -103,7 +103,7 @@ def test_the_terminal_shows_that_the_log_is_folded_again(tmp_path: Path) -> None
     written_by(folder, SCHEMA_VERSION - 1)
     engine = started(folder, output)
     engine.stop()
-    assert "The read store is of an older release; folding the log again: " in output.read_text()
+    assert "The read store was written by an older release and is rebuilt from the log: " in output.read_text()
     assert schema_of(folder) == SCHEMA_VERSION
 
 

@@ -1,4 +1,4 @@
-"""An engine that starts knows at once what an earlier one had not compacted."""
+"""An engine that starts loads into memory the days that an earlier one had not compacted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.consumers.running_engine import deliver
 from tests.engine_fixtures import SettableClock, engine_on
 
 
-def test_what_an_engine_had_not_settled_is_in_the_memory_of_the_next_one(tmp_path: Path) -> None:
+def test_days_that_an_engine_had_not_compacted_are_in_the_memory_of_the_next_one(tmp_path: Path) -> None:
     clock = SettableClock()
     with engine_on(tmp_path / "data", clock, compact_rows_min=1, compact_deltas_min=1) as engine:
         deliver(engine, clock, 70)

@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.errors import FileUnreadable
-from consumers.files.event_batches import Line, batched, read_batches, read_lines
-from consumers.files.maps import FileMap, read_map
+from consumers.files.event_batches import batched, read_batches, read_lines
+from consumers.files.map_file import FileMap, read_map
+from consumers.files.row_mapping import Line
 
 MAP = read_map(
     """
@@ -74,13 +75,13 @@ def test_numbers_keep_every_digit() -> None:
     assert event["data"]["cost_usd"] == Decimal("0.123456789012345678901234567890")
 
 
-def test_what_is_no_number_and_no_time_is_passed_on_for_intake_to_reject() -> None:
+def test_invalid_numbers_and_times_are_passed_on_for_intake_to_reject() -> None:
     (event,) = events(HEADER + "ada,yesterday,,many,NaN,\n")
     assert (event["time"], event["data"]["input_tokens"], event["data"]["cost_usd"]) == ("yesterday", "many", "NaN")
 
 
 @pytest.mark.parametrize("bad", [b"ada,,,1", b"ada,,,1,,,,", b"\xff\xfe,,,1,,"])
-def test_a_row_of_another_shape_is_passed_on_as_it_stands(bad: bytes) -> None:
+def test_a_malformed_row_is_passed_on_unchanged(bad: bytes) -> None:
     bodies = [line.body for line in lines(HEADER.encode() + bad + b"\nada,,,1,,\n")]
     assert bodies[0] == bad
     assert json.loads(bodies[1])["subject"] == "ada"
@@ -196,7 +197,7 @@ def test_parquet_values_keep_their_types(tmp_path: Path) -> None:
     assert (batch.events, batch.end_bytes) == (2, path.stat().st_size)
 
 
-def test_what_is_no_number_in_parquet_is_not_taken_for_nothing(tmp_path: Path) -> None:
+def test_nan_and_infinity_in_parquet_are_not_taken_for_missing(tmp_path: Path) -> None:
     path = tmp_path / "usage.parquet"
     pq.write_table(pa.table({"cost": [float("nan")], "at": [datetime(2026, 3, 1, tzinfo=UTC)]}), path)
     file_map = read_map("{source: s, subject: x, time: {column: at}, data: {cost_usd: {column: cost}}}")

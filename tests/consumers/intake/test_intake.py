@@ -1,4 +1,4 @@
-"""Intake stores what it is given, shares appends, keeps requests apart, and lives through every error."""
+"""Intake stores what it is given, shares appends, keeps requests apart, and survives every error."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def test_a_request_that_cannot_be_taken_is_refused_at_once(changes: dict[str, An
     assert caught.value.field == field
 
 
-def test_the_customer_header_names_who_has_no_subject() -> None:
+def test_the_customer_header_names_the_customer_of_events_without_a_subject() -> None:
     log = InMemoryEventLog()
     with intake_on(log) as intake:
         receipt(intake.submit(request(text(subject=None), customer_header="from-header")))
@@ -218,7 +218,7 @@ def test_files_have_a_stream_of_their_own() -> None:
     assert log.read(0, 1)[0].stream == "usage/file/here"
 
 
-def test_more_than_the_bounds_is_refused_and_what_waits_is_still_taken() -> None:
+def test_requests_beyond_the_bounds_are_refused_and_pending_ones_are_still_taken() -> None:
     log = HeldLog()
     log.free.clear()
     size = len(text())
@@ -237,7 +237,7 @@ def test_more_than_the_bounds_is_refused_and_what_waits_is_still_taken() -> None
         assert [receipt(future).received for future in taken] == [1, 2, 1]
 
 
-def test_a_request_that_nobody_waits_for_any_more_is_dropped() -> None:
+def test_a_cancelled_request_is_dropped() -> None:
     log = HeldLog()
     log.free.clear()
     with intake_on(log) as intake:
@@ -260,7 +260,7 @@ def test_a_failed_append_fails_its_requests_and_intake_goes_on() -> None:
         assert receipt(intake.submit(request(text()))).position == 1
 
 
-def test_what_one_request_does_to_intake_does_not_reach_its_neighbours() -> None:
+def test_a_request_that_makes_intake_fail_does_not_fail_others() -> None:
     log = HeldLog()
     log.free.clear()
 
@@ -350,7 +350,7 @@ def test_a_price_that_is_listed_already_is_not_listed_again() -> None:
     assert [record.topic for record in log.read(0, 9)] == ["price.listed", USAGE_BATCH_TOPIC, USAGE_BATCH_TOPIC]
 
 
-def test_a_price_that_another_lists_in_between_is_left_to_it() -> None:
+def test_a_price_that_another_intake_lists_in_between_is_not_listed_again() -> None:
     class RacedLog(InMemoryEventLog):
         """Another intake lists the price just before the first append."""
 

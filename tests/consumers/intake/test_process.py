@@ -157,8 +157,9 @@ PARENT = """
 import os, sys, time
 from functools import partial
 from pathlib import Path
-from consumers.intake import IntakeOptions, IntakeRequest
-from consumers.intake_process import IntakeProcess
+from consumers.intake.options import IntakeOptions
+from consumers.intake.process import IntakeProcess
+from consumers.intake.requests import IntakeRequest
 from domain.scope import DEFAULT_SCOPE
 from tests.fakes.gated_intake import gated_intake
 

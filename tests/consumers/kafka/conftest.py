@@ -11,6 +11,6 @@ from tests.consumers.kafka.broker.running_broker import RunningBroker, given_or_
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
-    """A real broker that other tests use too: make topics of your own, and leave it running."""
+    """A real broker shared by tests: create topics of your own, and leave it running."""
     with given_or_running_broker(tmp_path_factory.mktemp("broker")) as running:
         yield running

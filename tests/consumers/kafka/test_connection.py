@@ -1,4 +1,4 @@
-"""Settings of Kafka become options of its clients; what is missing is named, and a password is shown nowhere."""
+"""Settings become options of Kafka clients; errors name missing settings, and a password is never shown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def settings(**given: Any) -> Settings:
     return Settings(kafka_bootstrap=BROKERS, **given)
 
 
-def test_brokers_are_told_apart() -> None:
+def test_brokers_are_split_at_commas() -> None:
     options = client_options(settings())
     assert (options["bootstrap_servers"], options["security_protocol"]) == (["one:9092", "two:9093"], "PLAINTEXT")
     assert not [name for name in options if name.startswith(("sasl", "ssl"))]

@@ -1,13 +1,13 @@
-"""Exactly once, with a real broker: consumers killed and frozen, the broker restarted, duplicates by every way.
+"""Exactly once, with a real broker: consumers killed and frozen, the broker restarted, duplicates sent in every way.
 
-METERFOLD_TEST_KAFKA_EVENTS (20,000) chooses how much, METERFOLD_TEST_SEED what; `make soak` sends a million. The seed
-gives the traffic and the plan of what happens when; which process is where at that moment it cannot give.
+METERFOLD_TEST_KAFKA_EVENTS (20,000) sets the amount, METERFOLD_TEST_SEED the content; `make soak` sends a million. The
+seed determines the traffic and the plan of disruptions, but not the state of each process at that moment.
 
 - every record that was committed is received in exactly one outcome, by partition, and no other;
-- every command is honoured, a duplicate or refused as the generator's own account says, each delivery told once;
-- totals by outcome, tokens by customer, and all customers and budgets as they are at last are those of the account;
-- what a frozen consumer had in hand was fenced;
-- `meterfold verify` finds nothing, and no process held more and more memory.
+- every command is honoured, a duplicate or refused as the generator's own account says, each delivery recorded once;
+- totals by outcome, tokens by customer, and the final customers and budgets are those of the account;
+- the open runs of a frozen consumer were fenced;
+- `meterfold verify` finds nothing, and the memory of no process keeps growing.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ import pytest
 from tests.consumers.kafka.broker.consumer_fleet import SESSION_SECONDS, Fleet, eventually, fleet, kafka_environment
 from tests.consumers.kafka.broker.generated_lives import shown
 from tests.consumers.kafka.broker.generated_traffic import account_of
-from tests.consumers.kafka.broker.honoured_commands import told_commands
+from tests.consumers.kafka.broker.honoured_commands import recorded_commands
 from tests.consumers.kafka.broker.process_memory import MemoryWatch, watching
 from tests.consumers.kafka.broker.publishing import publishing
 from tests.consumers.kafka.broker.running_broker import RunningBroker, running_broker
-from tests.consumers.kafka.broker.sent_records import CUSTOMER_PARTITIONS, PARTITIONS, Account, CommandId, Place
+from tests.consumers.kafka.broker.sent_records import CUSTOMER_PARTITIONS, PARTITIONS, Account, CommandId, Destination
 from tests.meterfold_process import ADMIN_KEY, Server, meterfold, serving
 
 pytestmark = pytest.mark.kafka
@@ -38,22 +38,22 @@ pytestmark = pytest.mark.kafka
 SEED = int(os.environ.get("METERFOLD_TEST_SEED") or time.time_ns() % 1_000_000)
 EVENTS = int(os.environ.get("METERFOLD_TEST_KAFKA_EVENTS") or 20_000)
 CONSUMERS = 3
-#: So long the log may stand still before the test gives up.
+#: How long the log may make no progress before the test fails.
 STANDSTILL_SECONDS_MAX = 90.0
-#: All of `HAPPENINGS` for so many events, at least once; the traffic is spread over what happens.
+#: All of `DISRUPTIONS` for so many events, at least once; the traffic is spread over them.
 ROUND_EVENTS = 250_000
 ROUNDS = max(1, EVENTS // ROUND_EVENTS)
 ROUND_SECONDS = 25.0
-#: Long enough for whoever is frozen to have records in hand.
+#: Long enough for a frozen consumer to have open runs.
 BATCH_SECONDS = 0.5
-#: How long to wait for a consumer to have something in hand: a broker may just have been started.
+#: How long to wait for a consumer to have open runs: a broker may just have been started.
 FLOWING_SECONDS_MAX = 10.0
-#: So long others may need to take over from who is frozen, once its session has ended.
+#: How long others may need to take over from a frozen consumer, once its session has ended.
 TAKING_SECONDS_MAX = 6.0
 HEADERS = {"Authorization": f"Bearer {ADMIN_KEY}"}
-#: What happens, while traffic is sent, in an order that the seed gives.
-HAPPENINGS = ("kill", "freeze", "restart broker", "kill", "freeze", "kill broker", "kill")
-#: What the traffic has to hold, by way and by kind, or it would prove less than it claims.
+#: The disruptions while traffic is sent, in an order determined by the seed.
+DISRUPTIONS = ("kill", "freeze", "restart broker", "kill", "freeze", "kill broker", "kill")
+#: Ways and kinds that the traffic must contain for the test to prove what it claims.
 SENT = {
     *((way, kind) for way in ("plain", "lz4", "zstd", "committed") for kind in ("usage", "binary", "batched")),
     *((way, kind) for way in ("plain", "lz4", "zstd", "committed") for kind in ("command", "tombstone")),
@@ -62,9 +62,9 @@ SENT = {
     ("plain", "garbage"),
 }
 PAGE_ROWS = 1_000
-#: What an owner may hold: DuckDB up to its limit of 1 GB, and all the rest beside it.
+#: Memory of an owner: DuckDB up to its limit of 1 GB, and the rest.
 OWNER_BYTES_MAX = 1_000_000_000 + (512 << 20)
-#: By how much the most of the last fifth may be above the most of the first two.
+#: By how much the peak of the last fifth may exceed that of the first two.
 CONSUMER_GROWTH_BYTES_MAX = 96 << 20
 
 
@@ -86,8 +86,8 @@ def test_every_record_counts_exactly_once_whoever_dies(tmp_path: Path) -> None:
                 traffic = (SEED, EVENTS, broker.bootstrap, topic, server.url, ROUNDS * ROUND_SECONDS)
                 with publishing(*traffic, tmp_path / "publishing.log"):
                     random = Random(SEED)
-                    for happening in random.sample(HAPPENINGS * ROUNDS, len(HAPPENINGS) * ROUNDS):
-                        _happen(happening, random, broker, run)
+                    for disruption in random.sample(DISRUPTIONS * ROUNDS, len(DISRUPTIONS) * ROUNDS):
+                        _disrupt(disruption, random, broker, run)
                 _await_all(server, broker, topic, run)
             _compare_sent(broker, topic, account)
             _compare_usage(server, topic, account)
@@ -103,10 +103,10 @@ def test_every_record_counts_exactly_once_whoever_dies(tmp_path: Path) -> None:
             assert _letters(broker, topic) == account.letters
 
 
-# -- what happens
+# -- disruptions
 
 
-def _happen(what: str, random: Random, broker: RunningBroker, consumers: Fleet) -> None:
+def _disrupt(what: str, random: Random, broker: RunningBroker, consumers: Fleet) -> None:
     victim = random.randrange(CONSUMERS)
     time.sleep(random.random())
     if what == "kill":
@@ -120,15 +120,15 @@ def _happen(what: str, random: Random, broker: RunningBroker, consumers: Fleet) 
 
 
 def _freeze(victim: int, consumers: Fleet) -> None:
-    """Freeze one that reads something until others read all of that.
+    """Freeze a consumer with partitions until others have taken all of them.
 
-    One that is frozen in the midst of an append holds the log's lock: then nobody can read on before it is thawed.
+    One that is frozen during an append holds the log's lock: then no other can continue before it is thawed.
     """
     others = [number for number in range(CONSUMERS) if number != victim]
     eventually(lambda: bool(consumers.reading(victim)), consumers.statuses)
-    told, deadline = consumers.appends(victim), time.monotonic() + FLOWING_SECONDS_MAX
-    while consumers.appends(victim) == told and time.monotonic() < deadline:
-        time.sleep(0.02)  # records come: it has some in hand
+    before, deadline = consumers.appends(victim), time.monotonic() + FLOWING_SECONDS_MAX
+    while consumers.appends(victim) == before and time.monotonic() < deadline:
+        time.sleep(0.02)  # records come: it has open runs
     consumers.freeze(victim)
     taken = consumers.reading(victim)
     time.sleep(SESSION_SECONDS + 1.5)  # they take its partitions, and read on
@@ -139,13 +139,13 @@ def _freeze(victim: int, consumers: Fleet) -> None:
 
 
 def _await_all(server: Server, broker: RunningBroker, topic: str, consumers: Fleet) -> None:
-    """Wait until every partition is read and folded to its end, or nothing has come for too long."""
+    """Wait until every partition is read and folded to its end; fail when there is no progress for too long."""
     wanted = {(name, number): end for name in _read(topic) for number, end in broker.ends(name).items()}
     seen, since = -1, time.monotonic()
     while (reached := _offsets(server)) != wanted:
         if sum(reached.values()) != seen:
             seen, since = sum(reached.values()), time.monotonic()
-        behind = {place: (reached.get(place), end) for place, end in wanted.items() if reached.get(place) != end}
+        behind = {one: (reached.get(one), end) for one, end in wanted.items() if reached.get(one) != end}
         assert time.monotonic() - since < STANDSTILL_SECONDS_MAX, (behind, consumers.statuses())
         time.sleep(0.2)
 
@@ -160,39 +160,41 @@ def _offsets(server: Server) -> dict[tuple[str, int], int]:
     return {(source["topic"], source["partition"]): source["next_offset"] for source in sources}
 
 
-# -- what became of it
+# -- comparisons
 
 
 def _compare_sent(broker: RunningBroker, topic: str, account: Account) -> None:
-    """The publisher did what the account says: each record is there once, and none that was taken back."""
-    places: dict[Place, int] = {("usage", number): count for number, count in broker.committed_records(topic).items()}
+    """Each record of the account is in the topics once, and no aborted one is."""
+    records: dict[Destination, int] = {
+        ("usage", number): count for number, count in broker.committed_records(topic).items()
+    }
     of_customers = broker.committed_records(f"{topic}.customers")
-    places |= {("customers", number): count for number, count in of_customers.items()}
-    assert places == {place: count for place, count in account.records.items() if place is not None}
+    records |= {("customers", number): count for number, count in of_customers.items()}
+    assert records == {one: count for one, count in account.records.items() if one is not None}
 
 
 def _compare_usage(server: Server, topic: str, account: Account) -> None:
     status = _get(server, "/v1/operations/status")
     assert Counter(status["counts"]) == account.outcomes
-    names: dict[str, Place] = {
+    names: dict[str, Destination] = {
         source["stream"]: ("usage" if source["topic"] == topic else "customers", source["partition"])
         for source in _get(server, "/v1/sources")["data"]
     }
-    by_place: Counter[tuple[Place, str]] = Counter()
+    by_destination: Counter[tuple[Destination, str]] = Counter()
     for source in status["sources"]:
         for outcome, count in source["counts"].items():
             decided_here = outcome not in ("counted", "duplicate")
-            by_place[names.get(source["stream"]), outcome if decided_here else "counted or duplicate"] += count
-    assert +by_place == account.outcomes_by_place
+            by_destination[names.get(source["stream"]), outcome if decided_here else "counted or duplicate"] += count
+    assert +by_destination == account.outcomes_by_destination
     assert {customer: _tokens(server, customer) for customer in account.tokens} == dict(account.tokens)
 
 
 def _compare_commands(server: Server, account: Account) -> None:
-    told = list(told_commands(server.folder))
-    assert len({one.place for one in told}) == len(told), "a delivery was told twice"
+    recorded = list(recorded_commands(server.folder))
+    assert len({one.origin for one in recorded}) == len(recorded), "a delivery was recorded twice"
     outcomes: dict[CommandId, Counter[str]] = {}
     tombstones: Counter[str] = Counter()
-    for one in told:
+    for one in recorded:
         source, command = one.command.source, one.command.id
         named = tombstones if source is None or command is None else outcomes.setdefault((source, command), Counter())
         named[one.command.outcome] += 1
@@ -225,7 +227,7 @@ def _get(server: Server, path: str) -> Any:
 
 
 def _letters(broker: RunningBroker, topic: str) -> int:
-    """Different dead letters: those of an append before a crash may be there twice."""
+    """The number of distinct dead letters: those of an append before a crash may be there twice."""
     names = ("meterfold-topic", "meterfold-partition", "meterfold-offset", "meterfold-index")
     found = [dict(record.headers) for record in broker.records(f"{topic}.rejected")]
     return len({tuple(headers[name] for name in names) for headers in found})

@@ -1,4 +1,4 @@
-"""What `make bench` measures from a broker is everything that was sent to it."""
+"""`make bench` counts everything that was sent to the broker."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.kafka_consuming import FIFTHS, ConsumingResult, ConsumingRun
-from bench.kafka_polling import CONFLUENT, KAFKA_PYTHON, confluent_is_there
-from bench.kafka_running import KafkaResult
-from bench.kafka_tables import kafka_memory, kafka_rows
+from bench.kafka.consuming import FIFTHS, ConsumingResult, ConsumingRun
+from bench.kafka.polling import CONFLUENT, KAFKA_PYTHON, confluent_is_there
+from bench.kafka.running import KafkaResult
+from bench.kafka.tables import kafka_memory, kafka_rows
 from bench.processes import run_step
 from tests.consumers.kafka.broker.running_broker import RunningBroker
 

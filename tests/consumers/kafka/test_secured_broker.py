@@ -1,4 +1,4 @@
-"""TLS and log-ins pass through to a real broker that demands them, and a wrong password is said without showing it."""
+"""TLS and log-ins work with a real broker that demands them; a wrong password is reported without showing it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PASSWORD = "of-ada-only"
 
 @dataclass(frozen=True)
 class Secured:
-    """Where a broker listens with TLS, with a log-in, and with both; and the certificate that it shows."""
+    """Addresses of a broker with TLS, with a log-in, and with both; and its certificate."""
 
     encrypted: str
     logged_in: str
@@ -68,7 +68,7 @@ def _properties(key_and_certificate: Path, certificate: Path) -> dict[str, str]:
         "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,"
         "SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL",
-        # The client overlooks a refusal when the connection is closed close behind it.
+        # The client misses a refusal when the connection is closed right after it.
         "connection.failed.authentication.delay.ms": "2000",
         "ssl.keystore.type": "PEM",
         "ssl.keystore.location": str(key_and_certificate),
@@ -85,7 +85,7 @@ def _properties(key_and_certificate: Path, certificate: Path) -> dict[str, str]:
 
 
 def _write_certificate(certificate: Path, key_and_certificate: Path) -> None:
-    """One that signs itself, for the address of the broker; the tests show it as clients, too."""
+    """Write a self-signed certificate for the address of the broker; the tests use it as client certificate, too."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker of a test")])
     now = datetime.now(UTC)
@@ -115,7 +115,7 @@ def test_each_mechanism_logs_in(secured: Secured, mechanism: str) -> None:
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-512"])
 def test_a_wrong_password_is_refused_and_not_shown(secured: Secured, mechanism: str) -> None:
-    # A busy broker may hang up before the client has read the refusal: then that is what the client knows.
+    # A busy broker may close the connection before the client has read the refusal: then that is what it reports.
     wrong = log_in(secured.logged_in, kafka_sasl_mechanism=mechanism, kafka_sasl_password=SecretStr("guessed-badly"))
     either = (BrokerRefused, BrokerUnreachable)
     with pytest.raises(either, match=r"METERFOLD_KAFKA_SASL_USERNAME.*password") as refused, broker_failures(wrong):
@@ -124,7 +124,7 @@ def test_a_wrong_password_is_refused_and_not_shown(secured: Secured, mechanism: 
 
 
 def encrypted(bootstrap: str, protocol: str, **files: Path) -> dict[str, str]:
-    """Variables for the command, which runs by itself: the client leaves TLS sockets to the garbage collector."""
+    """Environment for the command in a process of its own: the client leaves TLS sockets to the garbage collector."""
     named = {f"METERFOLD_KAFKA_{name.upper()}": str(path) for name, path in files.items()}
     return {"METERFOLD_KAFKA_BOOTSTRAP": bootstrap, "METERFOLD_KAFKA_SECURITY_PROTOCOL": protocol, **named}
 
@@ -144,6 +144,6 @@ def test_a_client_shows_its_certificate(secured: Secured) -> None:
     assert len(json.loads(shown)["data"]) == 3
 
 
-def test_a_broker_that_nobody_vouches_for_is_not_talked_to(secured: Secured) -> None:
+def test_a_broker_with_an_untrusted_certificate_is_refused(secured: Secured) -> None:
     more = encrypted(secured.encrypted, "SSL")
     assert meterfold("kafka", "topics", status=ExitCode.UNREACHABLE, more=more) == ""

@@ -1,4 +1,4 @@
-"""`meterfold kafka topics` makes the topics of the settings once, and shows what is there."""
+"""`meterfold kafka topics` creates the topics of the settings once, and shows what exists."""
 
 from __future__ import annotations
 

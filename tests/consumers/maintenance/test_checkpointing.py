@@ -1,33 +1,35 @@
-"""What is written ahead is folded early where nobody waits, within a bound where somebody does, not over and over."""
+"""The write-ahead log is checkpointed early while the fold is idle, at its bound in any case, and not over and over."""
 
 from __future__ import annotations
 
 import pytest
 
-from consumers.maintenance.checkpointing import AFTER_REFUSAL_SECONDS, Checkpointing
+from consumers.maintenance.checkpointing import REFUSAL_PAUSE_SECONDS, Checkpointing
 from tests.engine_fixtures import SettableClock
 
 MIN, MAX = 10, 20
 
 
 class Store:
+    """A store with `written` bytes in its write-ahead log, which counts its checkpoints."""
+
     def __init__(self, written: int) -> None:
         self.written = written
-        self.folded = 0
+        self.checkpoints = 0
         self.error: Exception | None = None
 
     def write_ahead_bytes(self) -> int:
         return self.written
 
-    def fold_write_ahead(self) -> None:
-        self.folded += 1
+    def checkpoint_read_store(self) -> None:
+        self.checkpoints += 1
         if self.error is not None:
             raise self.error
         self.written = 0
 
 
 @pytest.mark.parametrize(
-    ("written", "behind", "folded", "much"),
+    ("written", "behind", "checkpoints", "at_bound"),
     [
         (MIN - 1, False, 0, False),
         (MIN, False, 1, False),
@@ -37,33 +39,33 @@ class Store:
         (MAX, False, 1, True),
     ],
 )
-def test_it_is_folded_when_nobody_waits_and_beyond_the_bound_whoever_waits(
-    written: int, behind: bool, folded: int, much: bool
+def test_a_checkpoint_is_early_while_the_fold_is_idle_and_certain_at_the_bound(
+    written: int, behind: bool, checkpoints: int, at_bound: bool
 ) -> None:
     store = Store(written)
-    ahead = Checkpointing(store, lambda: behind, SettableClock(), MIN, MAX)
-    assert (ahead.keep_small(), store.folded) == (much, folded)
-    assert (ahead.keep_small(), store.folded) == (False, folded)
+    policy = Checkpointing(store, lambda: behind, SettableClock(), MIN, MAX)
+    assert (policy.checkpoint_if_large(), store.checkpoints) == (at_bound, checkpoints)
+    assert (policy.checkpoint_if_large(), store.checkpoints) == (False, checkpoints)
 
 
-def test_after_the_storage_refused_it_waits_before_it_tries_again() -> None:
+def test_a_checkpoint_that_the_storage_refused_is_retried_after_a_pause() -> None:
     store, clock = Store(MAX), SettableClock()
-    ahead = Checkpointing(store, lambda: False, clock, MIN, MAX)
+    policy = Checkpointing(store, lambda: False, clock, MIN, MAX)
     store.error = OSError("No space left on device")
     tried = []
-    for _ in range(2 * AFTER_REFUSAL_SECONDS):
-        ahead.keep_small()
-        tried.append(store.folded)
+    for _ in range(2 * REFUSAL_PAUSE_SECONDS):
+        policy.checkpoint_if_large()
+        tried.append(store.checkpoints)
         clock.advance(seconds=1)
-    assert tried == [1] * AFTER_REFUSAL_SECONDS + [2] * AFTER_REFUSAL_SECONDS
+    assert tried == [1] * REFUSAL_PAUSE_SECONDS + [2] * REFUSAL_PAUSE_SECONDS
     store.error = None
-    assert (ahead.keep_small(), store.folded, store.written) == (True, 3, 0)
+    assert (policy.checkpoint_if_large(), store.checkpoints, store.written) == (True, 3, 0)
     store.written = MAX
-    assert (ahead.keep_small(), store.folded) == (True, 4)
+    assert (policy.checkpoint_if_large(), store.checkpoints) == (True, 4)
 
 
-def test_another_failure_is_the_callers() -> None:
+def test_any_other_failure_is_raised() -> None:
     store = Store(MAX)
     store.error = ValueError("a fault of ours")
     with pytest.raises(ValueError, match="a fault of ours"):
-        Checkpointing(store, lambda: False, SettableClock(), MIN, MAX).keep_small()
+        Checkpointing(store, lambda: False, SettableClock(), MIN, MAX).checkpoint_if_large()

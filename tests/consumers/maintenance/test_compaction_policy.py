@@ -1,4 +1,4 @@
-"""Compaction is soon where the engine has time for it, and put off within a bound while the fold is behind."""
+"""Compaction is early while the engine is idle, and put off up to a bound while the fold is behind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from consumers.embedded.engine import EmbeddedEngine
 from consumers.intake.intake import IntakeRequest
-from consumers.maintenance.compaction_policy import LOOKS, CompactionBounds, bounds_of, is_behind
+from consumers.maintenance.compaction_policy import LAG_SAMPLES, CompactionBounds, bounds_of, is_behind
 from consumers.settings import Settings
 from domain.scope import DEFAULT_SCOPE
 from projections.duckdb.storage.generations import Generations
@@ -63,7 +63,7 @@ def row_generations(engine: EmbeddedEngine) -> list[tuple[str, int]]:
     return sorted(found)
 
 
-def test_what_has_gathered_is_compacted_from_the_least_on_when_the_fold_has_caught_up(
+def test_open_rows_are_compacted_from_the_minimum_on_when_the_fold_has_caught_up(
     engine: EmbeddedEngine, clock: SettableClock
 ) -> None:
     deliver(engine, clock, ROWS_MIN - 1)
@@ -122,9 +122,13 @@ def test_the_bounds_of_each_kind_are_those_of_the_settings() -> None:
 
 @pytest.mark.parametrize(
     ("heads", "behind", "waits"),
-    [([7] * LOOKS, False, LOOKS - 1), ([8], True, 0), ([7] * (LOOKS - 1) + [8], True, LOOKS - 1)],
+    [
+        ([7] * LAG_SAMPLES, False, LAG_SAMPLES - 1),
+        ([8], True, 0),
+        ([7] * (LAG_SAMPLES - 1) + [8], True, LAG_SAMPLES - 1),
+    ],
 )
-def test_a_fold_is_behind_when_any_of_a_few_looks_finds_it_so(heads: list[int], behind: bool, waits: int) -> None:
+def test_the_fold_is_behind_when_any_sample_finds_it_behind(heads: list[int], behind: bool, waits: int) -> None:
     left, waited = iter(heads), list[int]()
     assert is_behind(lambda: 7, lambda: next(left), lambda: waited.append(1)) is behind
     assert (len(waited), list(left)) == (waits, [])

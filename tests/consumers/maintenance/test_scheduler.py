@@ -1,4 +1,4 @@
-"""What a running engine owes itself runs when the engine's own clock says so, and changes no number."""
+"""The scheduler runs each job when it is due on the engine's clock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ START = datetime(2026, 3, 1, 22, tzinfo=UTC)
 
 
 class Clock:
-    """A clock that stands still until it is told to go on."""
+    """A clock that is advanced by hand."""
 
     def __init__(self) -> None:
         self.now = START
@@ -24,30 +24,30 @@ class Clock:
         self.now += timedelta(**by)
 
 
-def test_a_job_runs_at_its_interval_on_the_clock_that_is_passed_in() -> None:
+def test_a_job_runs_at_its_interval_on_the_clock_passed_in() -> None:
     clock, ran = Clock(), list[datetime]()
-    keeping = Scheduler(clock, [Job("count", every(60, START), lambda: ran.append(clock.now), START)])
+    scheduler = Scheduler(clock, [Job("count", every(60, START), lambda: ran.append(clock.now), START)])
     for _ in range(4):
-        keeping.run_due()
+        scheduler.run_due()
         clock.pass_time(seconds=30)
     assert ran == [START + timedelta(seconds=60)]
 
 
-def test_a_job_that_was_due_many_times_runs_once_and_goes_on() -> None:
+def test_a_job_that_was_missed_many_times_runs_once_and_goes_on() -> None:
     clock, ran = Clock(), list[datetime]()
-    keeping = Scheduler(clock, [Job("count", every(60, START), lambda: ran.append(clock.now), START)])
+    scheduler = Scheduler(clock, [Job("count", every(60, START), lambda: ran.append(clock.now), START)])
     clock.pass_time(days=3)
-    assert [keeping.run_due(), keeping.run_due()] == [["count"], []]
+    assert [scheduler.run_due(), scheduler.run_due()] == [["count"], []]
     clock.pass_time(seconds=60)
-    assert keeping.run_due() == ["count"]
+    assert scheduler.run_due() == ["count"]
 
 
 def test_the_nightly_job_waits_for_its_hour() -> None:
     clock, ran = Clock(), list[datetime]()
     settings = Settings(verify_hour_utc=3)
-    keeping = Scheduler(clock, [Job("verify", nightly(settings), lambda: ran.append(clock.now), START)])
+    scheduler = Scheduler(clock, [Job("verify", nightly(settings), lambda: ran.append(clock.now), START)])
     for _ in range(30):
-        keeping.run_due()
+        scheduler.run_due()
         clock.pass_time(hours=1)
     assert ran == [datetime(2026, 3, 2, 3, tzinfo=UTC), datetime(2026, 3, 3, 3, tzinfo=UTC)]
 
@@ -59,7 +59,7 @@ def test_a_job_that_fails_stops_neither_the_others_nor_itself() -> None:
         ran.append("failing")
         raise RuntimeError("on purpose")
 
-    keeping = Scheduler(
+    scheduler = Scheduler(
         clock,
         [
             Job("failing", every(60, START), fail, START),
@@ -68,11 +68,11 @@ def test_a_job_that_fails_stops_neither_the_others_nor_itself() -> None:
     )
     for _ in range(2):
         clock.pass_time(seconds=60)
-        keeping.run_due()
+        scheduler.run_due()
     assert ran == ["failing", "good", "failing", "good"]
 
 
-def test_stopping_hurries_the_job_at_hand_and_begins_no_other() -> None:
+def test_stopping_interrupts_the_current_job_and_starts_no_other() -> None:
     clock, ran, gave_up, begun = Clock(), list[str](), threading.Event(), threading.Event()
 
     def long() -> None:
@@ -82,11 +82,11 @@ def test_stopping_hurries_the_job_at_hand_and_begins_no_other() -> None:
 
     long_job = Job("long", every(60, START), long, START)
     next_job = Job("next", every(60, START), lambda: ran.append("next"), START)
-    keeping = Scheduler(clock, [long_job, next_job])
+    scheduler = Scheduler(clock, [long_job, next_job])
     clock.pass_time(seconds=60)
-    running = threading.Thread(target=keeping.run_due)
+    running = threading.Thread(target=scheduler.run_due)
     running.start()
     assert begun.wait(30)
-    keeping.stop(gave_up.set)
+    scheduler.stop(gave_up.set)
     running.join()
     assert ran == ["long"]

@@ -40,7 +40,7 @@ def tamper(engine: EmbeddedEngine, statement: str) -> None:
         engine.read_side.database.cursor().execute(statement)
 
 
-def test_a_store_that_nobody_touched_is_proven(engine: EmbeddedEngine) -> None:
+def test_an_untouched_store_has_no_findings(engine: EmbeddedEngine) -> None:
     result = result_of(engine.verify())
     assert (result.findings, result.events, result.position) == ((), 200, engine.log.head_position())
 
@@ -101,13 +101,13 @@ def test_a_reader_keeps_its_snapshot_through_a_rebuild(engine: EmbeddedEngine, c
     assert state_of(engine).counted == before.counted + 10
 
 
-def test_whoever_came_to_the_store_just_before_a_rebuild_can_still_read_it(engine: EmbeddedEngine) -> None:
+def test_a_reader_from_just_before_a_rebuild_can_still_read(engine: EmbeddedEngine) -> None:
     before = engine.read_side.database
     result_of(engine.rebuild())
     assert before.cursor().execute("SELECT sum(counted)::BIGINT FROM log_records").fetchall() == [(200,)]
 
 
-def test_a_rebuild_that_nobody_sees_through_leaves_the_store_as_it_is(engine: EmbeddedEngine) -> None:
+def test_an_abandoned_rebuild_leaves_the_store_as_it_is(engine: EmbeddedEngine) -> None:
     before = state_of(engine)
     abandoned = engine.rebuild()
     assert isinstance(next(abandoned), OperationStep)

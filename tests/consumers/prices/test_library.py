@@ -214,7 +214,7 @@ def test_without_a_provider_the_model_decides(provider: str | None) -> None:
         ("openai" * 1_000, "gpt-4o"),
     ],
 )
-def test_what_has_no_known_token_price_is_unknown(provider: str | None, model: str) -> None:
+def test_a_model_without_a_known_token_price_is_unknown(provider: str | None, model: str) -> None:
     assert resolve_prices(provider, model) is None
 
 
@@ -222,7 +222,7 @@ def test_what_has_no_known_token_price_is_unknown(provider: str | None, model: s
     st.none() | st.text(max_size=30) | st.sampled_from(["openai", "litellm", "google", "LITELLM"]),
     st.text(max_size=300) | st.builds("{}/{}".format, st.sampled_from(["openai", "litellm", ""]), st.text()),
 )
-def test_no_name_makes_it_fail(provider: str | None, model: str) -> None:
+def test_no_name_raises(provider: str | None, model: str) -> None:
     resolved = resolve_prices(provider, model)
     assert resolved is None or resolved.versions
 

@@ -1,4 +1,4 @@
-"""API keys: made, recognized, revoked; their secret is nowhere in the log."""
+"""API keys are issued, recognized and revoked; no secret is in an event."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.aggregate import Occasion
+from domain.aggregate import CommandContext
 from domain.api_keys.api_key import (
     ApiKey,
     checked_scopes,
@@ -28,7 +28,7 @@ from domain.log.event_codec import new_record
 from domain.scope import DEFAULT_SCOPE, Scope
 
 WHO = Provenance("engine")
-NOW = Occasion(datetime(2026, 11, 20, tzinfo=UTC), WHO)
+NOW = CommandContext(datetime(2026, 11, 20, tzinfo=UTC), WHO)
 SECRET = new_secret(lambda count: bytes(range(count)))
 OTHER_SCOPE = Scope("default", "test")
 
@@ -40,7 +40,7 @@ def issued(secret: str = SECRET) -> ApiKey:
 
 
 @given(st.binary(min_size=32, max_size=32))
-def test_a_new_secret_is_43_url_safe_characters_after_its_mark(random_bytes: bytes) -> None:
+def test_a_new_secret_has_43_url_safe_characters_after_its_prefix(random_bytes: bytes) -> None:
     secret = new_secret(lambda count: random_bytes[:count])
 
     assert re.fullmatch(r"sk-[A-Za-z0-9_-]{43}", secret)
@@ -69,20 +69,20 @@ def test_issuing_stores_hash_and_prefix_but_never_the_secret() -> None:
     assert msgspec.json.encode(event.secret_hash).strip(b'"') in stored
 
 
-def test_a_short_secret_is_not_given_away_by_its_prefix() -> None:
+def test_the_prefix_of_a_short_secret_does_not_reveal_it() -> None:
     assert shown_prefix("sk-1234") == "1"
     assert shown_prefix("sk-x") == ""
     assert shown_prefix(SECRET) == SECRET[3:11]
 
 
 @pytest.mark.parametrize("secret", ["", "sk-", "1234", "SK-1234", "sk-a b", "sk-ä", "sk-\n", "sk-" + "a" * 253])
-def test_a_secret_that_cannot_travel_in_a_header_is_refused(secret: str) -> None:
+def test_a_secret_that_cannot_be_sent_in_a_header_is_refused(secret: str) -> None:
     with pytest.raises(InvalidInput, match="sk-"):
         checked_secret(secret)
 
 
 @pytest.mark.parametrize("scopes", [(), ("write",), ("read", "write")])
-def test_scopes_are_of_the_three(scopes: tuple[str, ...]) -> None:
+def test_unknown_scopes_are_refused(scopes: tuple[str, ...]) -> None:
     with pytest.raises(InvalidInput, match="'admin', 'ingest' and 'read'"):
         checked_scopes(scopes)
 

@@ -1,4 +1,4 @@
-"""What may be sent of customers and budgets by a log has the names that HTTP takes."""
+"""Commands received as events have the names of the HTTP bodies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from api.native.models.budgets import BudgetGiven, BudgetPatch
 from api.native.models.customers import CustomerBudgetGiven, CustomerGiven, CustomerPatch, UsagePeriodGiven
-from domain.commands.received import COMMAND_KINDS, read_command
+from domain.commands.received import COMMAND_KINDS, parse_command
 from domain.commands.wire_names import (
     CUSTOMER_NAMES,
     KEPT_BY_DIALECTS,
@@ -37,7 +37,7 @@ def test_shared_budgets_have_the_names_of_the_http_bodies() -> None:
     assert TIER_NAMES | {"id"} == BudgetGiven.model_fields.keys()
 
 
-def test_every_flat_name_is_that_of_a_rule_and_is_shown_as_it_was_sent() -> None:
+def test_every_flat_name_has_a_rule_and_maps_back_to_its_wire_name() -> None:
     for outer, members in NESTED.items():
         changes = flat_customer_changes({outer: dict.fromkeys(members, 1)})
         assert changes.keys() <= CUSTOMER_RULES.keys()
@@ -46,10 +46,10 @@ def test_every_flat_name_is_that_of_a_rule_and_is_shown_as_it_was_sent() -> None
     assert {shown_tier_field(flat) for flat in BUDGET_RULES if flat != KEPT_BY_DIALECTS} == TIER_NAMES
 
 
-def test_what_dialects_keep_outlives_a_native_sender() -> None:
+def test_fields_of_dialects_are_kept_by_native_changes() -> None:
     assert KEPT_BY_DIALECTS not in flat_customer_changes({"budget": None})
     with pytest.raises(InvalidInput):
-        read_command("customer.update", "acme", {KEPT_BY_DIALECTS: {}})
+        parse_command("customer.update", "acme", {KEPT_BY_DIALECTS: {}})
 
 
 def test_a_nested_null_clears_all_its_members() -> None:
@@ -69,12 +69,12 @@ _names = st.sampled_from([*CUSTOMER_NAMES, *TIER_NAMES, "active", "effective_at"
 
 
 @given(st.sampled_from([*COMMAND_KINDS, "customer.nap"]), _json | st.dictionaries(_names, _json, max_size=4))
-def test_hostile_data_is_read_or_refused_by_name(kind: str, data: object) -> None:
+def test_hostile_data_is_parsed_or_refused_naming_the_field(kind: str, data: object) -> None:
     with suppress(InvalidInput):
-        assert read_command(kind, "acme", data).kind == kind
+        assert parse_command(kind, "acme", data).kind == kind
 
 
-def test_a_command_without_data_is_one_that_says_nothing_more() -> None:
-    assert read_command("customer.delete", "acme", None) == read_command("customer.delete", "acme", {})
-    with pytest.raises(InvalidInput, match="is one of"):
-        read_command("llm.request", "acme", {})
+def test_a_command_needs_no_data() -> None:
+    assert parse_command("customer.delete", "acme", None) == parse_command("customer.delete", "acme", {})
+    with pytest.raises(InvalidInput, match="must be one of"):
+        parse_command("llm.request", "acme", {})

@@ -1,4 +1,4 @@
-"""What a customer allows, which events it gives for it, and how it lives again."""
+"""The customer aggregate: allowed commands, the events they produce, and lives."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from domain.aggregate import Occasion
+from domain.aggregate import CommandContext
 from domain.customers.customer import Customer
 from domain.customers.events import CustomerBlocked, CustomerCreated, CustomerDeleted, CustomerUpdated
 from domain.customers.personal_data import CustomerSeal, open_personal
@@ -26,8 +26,8 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 WHO = Provenance("key_1", "native", "asked")
 
 
-def occasion(hours: float = 0, effective_at: datetime | None = None) -> Occasion:
-    return Occasion(NOW + timedelta(hours=hours), WHO, effective_at)
+def context(hours: float = 0, effective_at: datetime | None = None) -> CommandContext:
+    return CommandContext(NOW + timedelta(hours=hours), WHO, effective_at)
 
 
 def customer(keys: InMemoryPersonalKeys | None = None) -> Customer:
@@ -37,16 +37,16 @@ def customer(keys: InMemoryPersonalKeys | None = None) -> Customer:
 
 def living(keys: InMemoryPersonalKeys | None = None, **fields: Any) -> Customer:
     made = customer(keys)
-    made.create(fields, occasion())
+    made.create(fields, context())
     made.collect_events()
     return made
 
 
-def test_creating_gives_one_event_with_personal_fields_sealed() -> None:
+def test_a_creation_produces_one_event_with_encrypted_personal_fields() -> None:
     keys = InMemoryPersonalKeys()
     made = customer(keys)
 
-    made.create({"name": "Ada", "metadata": {"a": 1}, "currency": "eur", "email": None}, occasion())
+    made.create({"name": "Ada", "metadata": {"a": 1}, "currency": "eur", "email": None}, context())
 
     (event,) = made.collect_events()
     assert isinstance(event, CustomerCreated)
@@ -71,23 +71,23 @@ def test_creating_gives_one_event_with_personal_fields_sealed() -> None:
 
 def test_creating_twice_is_refused() -> None:
     with pytest.raises(AlreadyExists):
-        living().create({}, occasion())
+        living().create({}, context())
 
 
 @pytest.mark.parametrize(
     "command",
     [
-        lambda one: one.update({"name": "x"}, occasion()),
-        lambda one: one.block(occasion()),
-        lambda one: one.unblock(occasion()),
-        lambda one: one.deactivate(occasion()),
-        lambda one: one.reactivate(occasion()),
-        lambda one: one.delete(occasion()),
+        lambda one: one.update({"name": "x"}, context()),
+        lambda one: one.block(context()),
+        lambda one: one.unblock(context()),
+        lambda one: one.deactivate(context()),
+        lambda one: one.reactivate(context()),
+        lambda one: one.delete(context()),
     ],
 )
-def test_nothing_can_be_done_to_a_customer_that_does_not_exist(command: Callable[[Customer], None]) -> None:
+def test_commands_on_a_missing_customer_are_refused(command: Callable[[Customer], None]) -> None:
     never, gone = customer(), living()
-    gone.delete(occasion())
+    gone.delete(context())
     gone.collect_events()
 
     for one in (never, gone):
@@ -99,9 +99,9 @@ def test_nothing_can_be_done_to_a_customer_that_does_not_exist(command: Callable
 def test_adopting_makes_a_customer_explicit_once() -> None:
     one = customer()
 
-    one.adopt(occasion())
-    one.adopt(occasion())
-    one.block(occasion())
+    one.adopt(context())
+    one.adopt(context())
+    one.block(context())
 
     assert [type(event) for event in one.collect_events()] == [CustomerCreated, CustomerBlocked]
 
@@ -109,7 +109,7 @@ def test_adopting_makes_a_customer_explicit_once() -> None:
 def test_an_update_stores_what_changed_and_nothing_else() -> None:
     one = living(name="Ada", currency="EUR", time_zone="Europe/Berlin")
 
-    one.update({"name": "Ada", "currency": "usd", "time_zone": None, "period_limit_usd": None}, occasion(1))
+    one.update({"name": "Ada", "currency": "usd", "time_zone": None, "period_limit_usd": None}, context(1))
 
     (event,) = one.collect_events()
     assert isinstance(event, CustomerUpdated)
@@ -127,19 +127,19 @@ def test_an_update_stores_what_changed_and_nothing_else() -> None:
         ({"period_limit_usd": "6", "limits_as_one": True}, {"period_limit_usd": "6", "limits_as_one": True}),
     ],
 )
-def test_limits_are_one_until_one_of_them_is_set_by_itself(changes: dict[str, Any], after: dict[str, Any]) -> None:
+def test_setting_one_limit_clears_limits_as_one(changes: dict[str, Any], after: dict[str, Any]) -> None:
     one = living(period_limit_usd="5", limits_as_one=True)
 
-    one.update(changes, occasion(1))
+    one.update(changes, context(1))
 
     assert one.fields == after
 
 
-def test_an_update_that_changes_nothing_gives_no_event() -> None:
+def test_an_update_without_changes_produces_no_event() -> None:
     one = living(name="Ada", period_limit_usd="5", metadata={"a": 1})
 
-    one.update({"name": "Ada", "period_limit_usd": 5.0, "metadata": {"a": 1, "b": None}, "email": None}, occasion())
-    one.update({}, occasion())
+    one.update({"name": "Ada", "period_limit_usd": 5.0, "metadata": {"a": 1, "b": None}, "email": None}, context())
+    one.update({}, context())
 
     assert one.collect_events() == []
 
@@ -148,9 +148,9 @@ def test_a_metadata_patch_is_stored_as_the_whole_new_map() -> None:
     keys = InMemoryPersonalKeys()
     one = living(keys, metadata={"a": 1, "b": 2})
 
-    one.update({"metadata": {"b": None, "c": 3}}, occasion())
-    one.update({"metadata": {"d": 4}}, occasion(), replaced=frozenset({"metadata"}))
-    one.update({"metadata": None}, occasion())
+    one.update({"metadata": {"b": None, "c": 3}}, context())
+    one.update({"metadata": {"d": 4}}, context(), replaced=frozenset({"metadata"}))
+    one.update({"metadata": None}, context())
 
     sealed = [event.personal for event in one.collect_events() if isinstance(event, CustomerUpdated)]
     opened = [open_personal(keys, each, DEFAULT_SCOPE, "acme") for each in sealed if each is not None]
@@ -163,7 +163,7 @@ def test_opening_spend_is_given_at_creation_only() -> None:
 
     assert one.fields == {"opening_spend_usd": "12.5"}
     with pytest.raises(InvalidInput, match="only when the customer is created"):
-        one.update({"opening_spend_usd": "1"}, occasion())
+        one.update({"opening_spend_usd": "1"}, context())
 
 
 def test_a_period_must_end_after_it_starts_whichever_is_changed() -> None:
@@ -171,22 +171,22 @@ def test_a_period_must_end_after_it_starts_whichever_is_changed() -> None:
 
     for end in ("2026-01-01T00:00:00Z", "2025-12-31T23:59:59Z"):
         with pytest.raises(InvalidInput, match="after period_start"):
-            one.update({"period_end": end}, occasion())
-    one.update({"period_end": "2026-01-01T00:00:00.000001Z"}, occasion())
+            one.update({"period_end": end}, context())
+    one.update({"period_end": "2026-01-01T00:00:00.000001Z"}, context())
     with pytest.raises(InvalidInput, match="after period_start"):
-        one.update({"period_start": "2026-02-01T00:00:00Z"}, occasion())
+        one.update({"period_start": "2026-02-01T00:00:00Z"}, context())
 
     assert len(one.collect_events()) == 1
 
 
-def test_blocking_and_hiding_twice_gives_one_event_each() -> None:
+def test_blocking_or_deactivating_twice_produces_one_event() -> None:
     one = living()
 
     for command in (one.block, one.block, one.deactivate, one.deactivate):
-        command(occasion())
+        command(context())
     assert (one.blocked, one.active) == (True, False)
     for command in (one.unblock, one.unblock, one.reactivate, one.reactivate):
-        command(occasion())
+        command(context())
     assert (one.blocked, one.active) == (False, True)
 
     assert [type(event).__name__ for event in one.collect_events()] == [
@@ -201,11 +201,11 @@ def test_a_new_life_starts_with_nothing_of_the_old_one_and_another_key() -> None
     keys = InMemoryPersonalKeys()
     one = living(keys, name="Ada", currency="EUR")
     first_key = one.personal_key_id
-    one.block(occasion())
-    one.deactivate(occasion())
+    one.block(context())
+    one.deactivate(context())
 
-    one.delete(occasion(1))
-    one.create({"email": "new@example.com"}, occasion(2))
+    one.delete(context(1))
+    one.create({"email": "new@example.com"}, context(2))
 
     assert (one.life, one.alive, one.blocked, one.active) == (2, True, False, True)
     assert (one.fields, one.personal) == ({}, {"email": "new@example.com"})
@@ -220,18 +220,18 @@ def test_the_key_id_does_not_name_the_customer() -> None:
 def test_no_key_is_made_for_a_customer_without_personal_data() -> None:
     keys = InMemoryPersonalKeys()
     one = living(keys, currency="EUR")
-    one.update({"currency": "USD"}, occasion())
+    one.update({"currency": "USD"}, context())
 
     assert keys.keys == {}
 
 
-def test_after_erasure_what_is_not_personal_lives_on() -> None:
+def test_erasure_keeps_fields_that_are_not_personal() -> None:
     keys = InMemoryPersonalKeys()
     one = living(keys, name="Ada", currency="EUR")
-    one.update({"name": "Ada L."}, occasion())
+    one.update({"name": "Ada L."}, context())
     history: list[LifecycleEvent] = []
     whole = customer(keys)
-    whole.create({"name": "Ada", "currency": "EUR"}, occasion())
+    whole.create({"name": "Ada", "currency": "EUR"}, context())
     history += whole.collect_events()
     keys.destroy(whole.personal_key_id)
 
@@ -242,47 +242,47 @@ def test_after_erasure_what_is_not_personal_lives_on() -> None:
     assert (again.fields, again.personal) == ({"currency": "EUR"}, {})
 
 
-def test_a_lost_key_stops_personal_data_until_the_next_life() -> None:
+def test_a_lost_key_refuses_personal_data_until_the_next_life() -> None:
     keys = InMemoryPersonalKeys()
     one = living(keys, name="Ada")
     keys.keys.clear()
 
     with pytest.raises(PersonalKeyMissing):
-        one.update({"name": "Bob"}, occasion())
-    one.update({"currency": "EUR"}, occasion())
-    one.delete(occasion())
-    one.create({"name": "Bob"}, occasion())
+        one.update({"name": "Bob"}, context())
+    one.update({"currency": "EUR"}, context())
+    one.delete(context())
+    one.create({"name": "Bob"}, context())
 
     assert one.personal == {"name": "Bob"}
 
 
-def test_commands_count_from_the_instant_they_name() -> None:
+def test_commands_are_effective_from_their_effective_at() -> None:
     one = living()
     then = NOW - timedelta(days=3)
 
-    one.update({"currency": "EUR"}, occasion(1, then))
+    one.update({"currency": "EUR"}, context(1, then))
 
     (event,) = one.collect_events()
     assert (event.recorded_at, event.effective_at) == (NOW + timedelta(hours=1), then)
 
 
-def test_a_life_cannot_reach_back_into_the_one_before() -> None:
+def test_a_life_cannot_begin_before_the_previous_one_ended() -> None:
     one = living()
-    one.delete(occasion(5))
+    one.delete(context(5))
     died_at = NOW + timedelta(hours=5)
 
     with pytest.raises(InvalidInput, match="must not be before"):
-        one.create({}, occasion(6, died_at - timedelta(microseconds=1)))
-    one.create({}, occasion(6, died_at))
+        one.create({}, context(6, died_at - timedelta(microseconds=1)))
+    one.create({}, context(6, died_at))
 
     with pytest.raises(InvalidInput, match="must not be before"):
-        one.delete(occasion(7, NOW))
+        one.delete(context(7, NOW))
 
 
-def test_a_clock_that_went_back_does_not_move_a_life_into_the_one_before() -> None:
+def test_a_clock_set_back_does_not_move_a_life_into_the_previous_one() -> None:
     one = living()
-    one.delete(occasion(5))
-    one.create({}, occasion(2))
+    one.delete(context(5))
+    one.create({}, context(2))
 
     created = one.collect_events()[-1]
     assert (created.recorded_at, created.effective_at) == (NOW + timedelta(hours=2), NOW + timedelta(hours=5))
@@ -292,63 +292,63 @@ def test_a_deletion_cannot_lie_in_the_future() -> None:
     one = living()
 
     with pytest.raises(InvalidInput, match="future"):
-        one.delete(occasion(0, NOW + timedelta(microseconds=1)))
+        one.delete(context(0, NOW + timedelta(microseconds=1)))
 
 
 def test_an_event_that_is_not_the_next_of_the_stream_is_corruption() -> None:
     donor = living()
-    donor.block(occasion())
+    donor.block(context())
     (block,) = donor.collect_events()
 
     with pytest.raises(LogCorrupted, match="version 2"):
         customer().replay(block)
 
 
-def test_it_meets_the_protocols_of_the_library_that_loads_it() -> None:
+def test_a_customer_satisfies_the_protocols_of_the_eventsourcing_library() -> None:
     one = customer()
-    one.create({}, occasion())
+    one.create({}, context())
 
     assert isinstance(one, CollectEventsProtocol)
     assert all(isinstance(event, DomainEventProtocol) for event in one.collect_events())
 
 
-def test_a_change_that_is_scheduled_does_not_swallow_the_same_change_made_now() -> None:
+def test_a_future_dated_change_does_not_suppress_the_same_change_made_now() -> None:
     one = living(markup_percentage="10")
-    one.update({"markup_percentage": "20"}, occasion(1, NOW + timedelta(days=30)))
-    one.update({"markup_percentage": "20"}, occasion(2))
-    one.update({"markup_percentage": "20"}, occasion(3))
+    one.update({"markup_percentage": "20"}, context(1, NOW + timedelta(days=30)))
+    one.update({"markup_percentage": "20"}, context(2))
+    one.update({"markup_percentage": "20"}, context(3))
     assert [event.effective_at for event in one.collect_events()] == [
         NOW + timedelta(days=30),
         NOW + timedelta(hours=2),
     ]
 
 
-def test_what_is_set_today_can_be_dated_back() -> None:
+def test_a_value_set_today_can_be_back_dated() -> None:
     one = living(markup_percentage="10", currency="EUR")
     earlier = NOW - timedelta(days=30)
-    one.update({"markup_percentage": "10"}, occasion(1, earlier))
+    one.update({"markup_percentage": "10"}, context(1, earlier))
     (event,) = one.collect_events()
     assert isinstance(event, CustomerUpdated)
     assert (event.effective_at, event.fields) == (earlier, {"markup_percentage": "10"})
 
 
-def test_a_change_dated_back_leaves_what_took_effect_later() -> None:
+def test_a_back_dated_change_keeps_later_changes() -> None:
     one = living(currency="EUR")
-    one.update({"currency": "USD"}, occasion(10))
-    one.update({"currency": "CHF"}, occasion(11, NOW + timedelta(hours=5)))
+    one.update({"currency": "USD"}, context(10))
+    one.update({"currency": "CHF"}, context(11, NOW + timedelta(hours=5)))
     assert one.fields == {"currency": "USD"}
     one.collect_events()
-    one.update({"currency": "USD"}, occasion(12))
+    one.update({"currency": "USD"}, context(12))
     assert one.collect_events() == []
-    one.update({"currency": "CHF"}, occasion(12))
+    one.update({"currency": "CHF"}, context(12))
     assert [type(event) for event in one.collect_events()] == [CustomerUpdated]
 
 
-def test_a_scheduled_block_does_not_keep_one_from_being_blocked_now() -> None:
+def test_a_future_dated_block_does_not_suppress_a_block_now() -> None:
     one = living()
-    one.block(occasion(1, NOW + timedelta(days=30)))
-    one.block(occasion(2))
-    one.block(occasion(3))
+    one.block(context(1, NOW + timedelta(days=30)))
+    one.block(context(2))
+    one.block(context(3))
     assert [event.effective_at for event in one.collect_events()] == [
         NOW + timedelta(days=30),
         NOW + timedelta(hours=2),
@@ -356,7 +356,7 @@ def test_a_scheduled_block_does_not_keep_one_from_being_blocked_now() -> None:
 
 
 class Lives(RuleBasedStateMachine):
-    """Any sequence of commands: what replaying its events gives equals what the commands left."""
+    """Any sequence of commands: replaying its events results in the same state."""
 
     @initialize()
     def begin(self) -> None:
@@ -365,9 +365,9 @@ class Lives(RuleBasedStateMachine):
         self.history: list[LifecycleEvent] = []
         self.hours = 0
 
-    def _now(self) -> Occasion:
+    def _now(self) -> CommandContext:
         self.hours += 1
-        return occasion(self.hours)
+        return context(self.hours)
 
     @rule(name=st.none() | st.sampled_from(["Ada", "Bob"]), limit=st.none() | st.integers(0, 3))
     def set_fields(self, name: str | None, limit: int | None) -> None:

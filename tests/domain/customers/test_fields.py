@@ -1,4 +1,4 @@
-"""Which values the fields of customers, shared budgets and meters take, and how they are stored."""
+"""Validation and stored form of the fields of customers, shared budgets and meters."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("period_limit_usd", float("inf"), "decimal number"),
     ("period_limit_usd", True, "decimal number"),
     ("total_limit_usd", "1" * 39, "38 digits"),
-    ("budget_duration", "0d", "duration|is 1 to"),
-    ("budget_duration", "a while", "is a number and one of"),
+    ("budget_duration", "0d", "duration|must be 1 to"),
+    ("budget_duration", "a while", "must be a number with a unit"),
     ("budget_alignment", "rolling", "'calendar' or 'anchored'"),
     ("budget_id", "..", "must not be"),
     ("requests_per_minute", -1, "whole number"),
@@ -170,7 +170,7 @@ METER_REFUSED: list[tuple[str, Any, str]] = [
     ("value_property", "a..b", "member names"),
     ("value_property", ".".join("a" * 17), "1 to 16"),
     ("group_by", [f"p{number}" for number in range(11)], "at most 10"),
-    ("group_by", ["a", "a"], "no group twice"),
+    ("group_by", ["a", "a"], "a group twice"),
     ("group_by", "model", "list of properties"),
     ("group_by", {"g": ""}, "1 to 255"),
 ]

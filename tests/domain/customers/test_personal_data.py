@@ -1,4 +1,4 @@
-"""Personal data opens with its own key for its own customer, and in no other way."""
+"""Personal data is decrypted only with its own key, for its own customer."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ def _sealed(keys: InMemoryPersonalKeys) -> SealedPersonal:
 
 
 @given(st.dictionaries(st.text(), json_values, max_size=4))
-def test_what_was_sealed_is_opened(personal: dict[str, Any]) -> None:
+def test_encrypted_data_is_decrypted(personal: dict[str, Any]) -> None:
     keys = InMemoryPersonalKeys()
     sealed = seal_personal(keys.create("k:1"), NONCE, "k:1", DEFAULT_SCOPE, "acme", personal)
 
     assert open_personal(keys, sealed, DEFAULT_SCOPE, "acme") == personal
 
 
-def test_nothing_of_it_can_be_read_in_the_sealed_bytes() -> None:
+def test_the_ciphertext_does_not_contain_the_plain_text() -> None:
     sealed = _sealed(InMemoryPersonalKeys())
 
     assert b"Ada" not in msgspec.msgpack.encode(sealed)
     assert sealed.nonce == NONCE
 
 
-def test_without_its_key_it_opens_as_none() -> None:
+def test_data_without_its_key_is_none() -> None:
     keys = InMemoryPersonalKeys()
     sealed = _sealed(keys)
 
@@ -59,7 +59,7 @@ def test_without_its_key_it_opens_as_none() -> None:
     ("scope", "customer_id"),
     [(DEFAULT_SCOPE, "other"), (Scope("default", "test"), "acme"), (Scope("other", "prod"), "acme")],
 )
-def test_it_cannot_be_moved_to_another_customer(scope: Scope, customer_id: str) -> None:
+def test_encrypted_data_cannot_be_moved_to_another_customer(scope: Scope, customer_id: str) -> None:
     keys = InMemoryPersonalKeys()
 
     with pytest.raises(LogCorrupted):
@@ -94,6 +94,6 @@ def test_a_lost_key_is_not_replaced_under_the_same_id() -> None:
     seal.seal("k:1", PERSONAL, may_create=True)
     keys.keys.clear()
 
-    with pytest.raises(PersonalKeyMissing, match="restore the store from its backup"):
+    with pytest.raises(PersonalKeyMissing, match="restore the key store from its backup"):
         seal.seal("k:1", PERSONAL, may_create=False)
     assert keys.keys == {}

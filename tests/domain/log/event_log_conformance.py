@@ -1,4 +1,4 @@
-"""What every event log must do. Each function takes an empty log and is a test of any implementation."""
+"""The conformance suite of event logs: each function takes an empty log and is a test for any implementation."""
 
 from __future__ import annotations
 

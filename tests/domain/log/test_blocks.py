@@ -1,4 +1,4 @@
-"""Blocks come back as they were written, and whatever is wrong with their bytes is `LogCorrupted`."""
+"""Blocks are read back as they were written, and any damage of their bytes is `LogCorrupted`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from domain.errors import LogCorrupted
 from domain.log.blocks import (
+    MAGIC,
     BlockContext,
     BlockHeader,
     block_state,
@@ -98,7 +99,7 @@ def test_a_block_cut_short_is_corrupt(length: int) -> None:
 
 @given(st.binary(max_size=200), st.booleans())
 def test_any_bytes_are_a_block_or_corrupt(noise: bytes, framed: bool) -> None:
-    state = b"MFB1" + len(noise).to_bytes(4, "big") + noise if framed else noise
+    state = MAGIC + len(noise).to_bytes(4, "big") + noise if framed else noise
     with pytest.raises(LogCorrupted):
         check_block(state)
 
@@ -122,7 +123,7 @@ def test_a_wrong_count_of_rejected_rows_is_corrupt() -> None:
         check_block(block_state(PLACE, msgspec.structs.replace(buffers, rejected=2)))
 
 
-def test_a_block_has_rows_and_not_too_many_and_the_same_of_both() -> None:
+def test_a_block_has_a_bounded_number_of_rows_and_as_many_typed_as_free_ones() -> None:
     with pytest.raises(ValueError, match="rows"):
         encode_block(PLACE, DECODED.typed.slice(0, 0), DECODED.free.slice(0, 0))
     with pytest.raises(ValueError, match="one row"):

@@ -1,4 +1,4 @@
-"""Lifecycle events come back from the log as they went in, and old versions of them are upcast."""
+"""Lifecycle events are read from the log as they were written, and old versions of them are upcast."""
 
 from __future__ import annotations
 
@@ -168,7 +168,9 @@ def test_an_old_class_version_is_upcast_step_by_step() -> None:
     assert codec.decode("customer.updated", codec.new_record(expected).state) == expected
 
 
-@pytest.mark.parametrize(("version", "reason"), [(1, "no upcast from class version 1"), (3, "newer version wrote")])
+@pytest.mark.parametrize(
+    ("version", "reason"), [(1, "no upcast from class version 1"), (3, "written by a newer release")]
+)
 def test_a_class_version_that_cannot_be_reached_is_refused(version: int, reason: str) -> None:
     codec = LifecycleCodec(TOPICS, {"customer.updated": 2}, {})
 

@@ -1,4 +1,4 @@
-"""What a request costs; and a block of requests costs the same, row by row."""
+"""The cost of a request, and the same cost for each row of a block."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_block_costs_what_its_requests_cost_one_by_one(version: PriceVersion, 
     assert cost_column(costs).to_pylist() == [cost_of(version, row) for row in rows]
 
 
-def test_ordinary_prices_stay_in_int64_and_enormous_counts_do_not_overflow() -> None:
+def test_ordinary_prices_use_int64_and_enormous_counts_do_not_overflow() -> None:
     version = PriceVersion(None, CHEAP)
     ordinary = block_costs(version, *columns_of([(1_000, 10, 5, 50, 20)]))
     enormous = block_costs(version, *columns_of([(INT64_MAX, 0, 0, INT64_MAX, 0), (1, INT64_MAX, INT64_MAX, 0, 0)]))
@@ -107,7 +107,7 @@ def test_a_cost_column_keeps_signs() -> None:
     assert cost_column(np.array([-1, 0, 1])).to_pylist() == [Decimal("-1e-12"), Decimal(0), Decimal("1e-12")]
 
 
-def test_one_enormous_request_in_a_dear_tier_leaves_every_row_in_its_place() -> None:
+def test_one_enormous_request_in_an_expensive_tier_keeps_the_order_of_rows() -> None:
     version = PriceVersion(None, CHEAP, (PriceTier(10**9, DEAR),))
     costs = block_costs(version, *columns_of([(1, 0, 0, 0, 0), (10**18, 0, 0, 0, 0), (2, 0, 0, 0, 0)]))
     assert costs == [10**6, 2 * 10**24, 2 * 10**6]
@@ -132,12 +132,12 @@ def test_parts_with_prices_of_their_own_and_the_request_are_added_up() -> None:
     assert cost == Decimal("1.0") + Decimal("0.15") + Decimal("0.5") + Decimal("1.0") + Decimal("18") + Decimal("0.01")
 
 
-def test_parts_larger_than_their_whole_never_make_a_negative_rest() -> None:
+def test_parts_larger_than_their_whole_leave_no_negative_remainder() -> None:
     version = PriceVersion(None, UnitPrices(Decimal(2), Decimal(10), cached_input=Decimal(1)))
     assert cost_of(version, (100, 1_000_000, 0, 0, 0)) == Decimal(1)
 
 
-def test_the_version_in_force_is_the_one_that_began_last() -> None:
+def test_the_version_in_force_is_the_one_that_started_last() -> None:
     may, june = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
     ever, from_may, from_june = PriceVersion(None, CHEAP), PriceVersion(may, DEAR), PriceVersion(june, DEAREST)
     corrected = PriceVersion(june, CHEAP)

@@ -1,4 +1,4 @@
-"""Laws of the two hashes: equal content is equal however it is written, and different content differs."""
+"""Laws of the two hashes: equal content has equal hashes however it is written, and different content does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The published model and the decoder are one: they take and refuse the same events, and read the same values."""
+"""The published model and the decoder accept and refuse the same events, and read the same values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ARRIVAL = Arrival(recorded_at=RECORDED_AT)
 
 
 def read_by_model(raw: bytes) -> set[str] | dict[str, Any]:
-    """The reasons for which the model refuses an event, or what it reads in it, by column."""
+    """The reasons for which the model refuses an event, or the values that it reads, by column."""
     try:
         found = parse_usage_event(raw, ARRIVAL)
     except InvalidInput as problem:
@@ -44,7 +44,7 @@ def read_by_model(raw: bytes) -> set[str] | dict[str, Any]:
 
 @settings(deadline=None, max_examples=80)
 @given(st.lists(events(), min_size=1, max_size=70))
-def test_the_model_and_the_decoder_take_and_read_the_same(raws: list[bytes]) -> None:
+def test_the_model_and_the_decoder_accept_and_read_the_same(raws: list[bytes]) -> None:
     decoded = decode(*raws)
     for raw, typed, free in zip(raws, decoded.typed.to_pylist(), decoded.free.to_pylist(), strict=True):
         expected = read_by_model(raw)
@@ -59,10 +59,10 @@ def test_the_model_and_the_decoder_take_and_read_the_same(raws: list[bytes]) -> 
 
 @settings(deadline=None, max_examples=30)
 @given(st.lists(events(), min_size=41, max_size=60), st.integers(0, 40))
-def test_an_event_is_read_the_same_alone_as_among_others(raws: list[bytes], place: int) -> None:
-    among, alone = decode(*raws), decode(raws[place])
-    assert among.typed.slice(place, 1).to_pylist() == alone.typed.to_pylist()
-    assert among.free.slice(place, 1).to_pylist() == alone.free.to_pylist()
+def test_an_event_is_read_the_same_alone_as_among_others(raws: list[bytes], index: int) -> None:
+    among, alone = decode(*raws), decode(raws[index])
+    assert among.typed.slice(index, 1).to_pylist() == alone.typed.to_pylist()
+    assert among.free.slice(index, 1).to_pylist() == alone.free.to_pylist()
 
 
 def test_a_time_is_read_as_an_aware_instant() -> None:

@@ -1,4 +1,4 @@
-"""Every bad event is rejected with a stable reason, a detail that names the field, and its original bytes."""
+"""Every invalid event is rejected with a stable reason, a detail that names the field, and its original bytes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from domain.usage.canonical_form import raw_digest
 from domain.usage.decoding.decoder import DecodedEvents
 from domain.usage.decoding.single_event import EVENT_BYTES_MAX, RAW_KEPT_BYTES_MAX
-from domain.usage.rules import REASONS
-from tests.domain.usage.usage_event_texts import FACTS, decode, event, only_row, text
+from domain.usage.rejection_reasons import REASONS
+from tests.domain.usage.usage_event_texts import CONTEXT, decode, event, only_row, text
 
 
 def with_data(**members: Any) -> bytes:
@@ -119,13 +119,13 @@ def test_a_bad_event_is_rejected_with_its_reason_and_nothing_else_is(
     before = [text(id=f"before-{number}") for number in range(surrounding // 2)]
     after = [text(id=f"after-{number}", time=None) for number in range(surrounding // 2)]
     decoded = decode(*before, raw, *after)
-    place = len(before)
-    assert decoded.rejected_rows == [place]
-    row = only_row(DecodedEvents(decoded.typed.slice(place, 1), decoded.free.slice(place, 1), []))
+    index = len(before)
+    assert decoded.rejected_rows == [index]
+    row = only_row(DecodedEvents(decoded.typed.slice(index, 1), decoded.free.slice(index, 1), []))
     assert row["reason"] == reason
     assert row["detail"].startswith(f"{field}: ")
     assert row["raw"] == raw[:RAW_KEPT_BYTES_MAX]
-    assert row["content"] == raw_digest(FACTS.hash_seed, raw)
+    assert row["content"] == raw_digest(CONTEXT.hash_seed, raw)
     unread = ("identity", "time", "provider", "model", "status", "cost_usd", "input_tokens", "properties", "tags")
     assert {row[name] for name in unread} == {None}
 
@@ -134,7 +134,7 @@ def test_every_reason_is_one_of_the_published_ones_and_each_has_a_case() -> None
     assert {reason for reason, _, _ in BROKEN} == set(REASONS)
 
 
-def test_a_rejected_event_keeps_the_names_that_could_be_read() -> None:
+def test_a_rejected_event_keeps_the_attributes_that_could_be_read() -> None:
     row = only_row(decode(text(time="never", source=5)))
     assert {name: row[name] for name in ("id", "source", "type", "subject")} == {
         "id": "e-1",
@@ -144,7 +144,7 @@ def test_a_rejected_event_keeps_the_names_that_could_be_read() -> None:
     }
 
 
-def test_an_event_that_is_too_large_keeps_the_names_that_could_be_read() -> None:
+def test_an_event_that_is_too_large_keeps_the_attributes_that_could_be_read() -> None:
     row = only_row(decode(text(data={"metadata": "x" * EVENT_BYTES_MAX})))
     assert (row["reason"], row["id"], row["subject"]) == ("event_too_large", "e-1", "acme")
 

@@ -1,4 +1,4 @@
-"""Bodies in each media type fall into items, and a bad item takes no other with it."""
+"""Bodies of each media type are split into items, and an invalid item does not affect the others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from domain.errors import InvalidInput
 from domain.usage.decoding.decoder import DecodedEvents, decode_body
-from tests.domain.usage.usage_event_texts import FACTS, text
+from tests.domain.usage.usage_event_texts import CONTEXT, text
 
 ONE = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
@@ -17,7 +17,7 @@ A, B = text(id="a"), text(id="b")
 
 
 def outcome(content_type: str, body: bytes) -> list[tuple[str | None, str | None]]:
-    decoded = decode_body(content_type, body, FACTS)
+    decoded = decode_body(content_type, body, CONTEXT)
     return list(zip(decoded.typed.column("id").to_pylist(), decoded.typed.column("reason").to_pylist(), strict=True))
 
 
@@ -45,7 +45,7 @@ def outcome(content_type: str, body: bytes) -> list[tuple[str | None, str | None
         (LINES, A + B, [(None, "not_json")]),
     ],
 )
-def test_a_body_falls_into_its_events(
+def test_a_body_is_split_into_its_events(
     content_type: str, body: bytes, expected: list[tuple[str | None, str | None]]
 ) -> None:
     if (content_type, body) == (BATCH, A):
@@ -65,13 +65,13 @@ def test_a_body_falls_into_its_events(
         (b"[" * 5_000 + b"]" * 5_000, "data_invalid"),
     ],
 )
-def test_a_bad_element_of_a_batch_takes_no_other_with_it(bad: bytes, reason: str) -> None:
+def test_an_invalid_element_of_a_batch_does_not_affect_the_others(bad: bytes, reason: str) -> None:
     found = outcome(BATCH, b"[" + A + b" ,\n" + bad + b", " + B + b"]")
     assert found == [("a", None), (None, reason), ("b", None)]
 
 
 def test_a_rejected_element_of_a_batch_keeps_its_own_bytes() -> None:
-    decoded: DecodedEvents = decode_body(BATCH, b"[" + A + b', {"cost" : NaN} ]', FACTS)
+    decoded: DecodedEvents = decode_body(BATCH, b"[" + A + b', {"cost" : NaN} ]', CONTEXT)
     assert decoded.free.column("raw").to_pylist() == [None, b'{"cost" : NaN}']
 
 
@@ -92,5 +92,5 @@ def test_media_types_may_have_parameters(content_type: str) -> None:
 )
 def test_other_media_types_are_refused_as_a_whole(content_type: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        decode_body(content_type, A, FACTS)
+        decode_body(content_type, A, CONTEXT)
     assert (caught.value.field, caught.value.code) == ("Content-Type", "unsupported_media_type")

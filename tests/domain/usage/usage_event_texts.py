@@ -1,4 +1,4 @@
-"""Usage events as JSON text: a plain good one, and Hypothesis strategies for good and for spoiled ones."""
+"""Usage events as JSON text: a plain valid one, and Hypothesis strategies for valid and for invalid ones."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from domain.scope import DEFAULT_SCOPE
 from domain.usage.decoding.decoder import DecodedEvents, DecodingContext, decode_body
 
 RECORDED_AT = datetime(2026, 9, 2, tzinfo=UTC)
-FACTS = DecodingContext(DEFAULT_SCOPE, 7, RECORDED_AT)
+CONTEXT = DecodingContext(DEFAULT_SCOPE, 7, RECORDED_AT)
 NDJSON = "application/x-ndjson"
 
 Members = dict[str, str]  # name to JSON text
 
 
 def event(**changes: Any) -> dict[str, Any]:
-    """A good event; `data` in `changes` replaces its data, a None removes an attribute."""
+    """A valid event; `data` in `changes` replaces its data, and None removes an attribute."""
     whole = {
         "specversion": "1.0",
         "id": "e-1",
@@ -37,7 +37,7 @@ def text(**changes: Any) -> bytes:
 
 
 def decode(*lines: bytes, **options: Any) -> DecodedEvents:
-    return decode_body(NDJSON, b"\n".join(lines), FACTS, **options)
+    return decode_body(NDJSON, b"\n".join(lines), CONTEXT, **options)
 
 
 def only_row(decoded: DecodedEvents) -> dict[str, Any]:
@@ -142,7 +142,7 @@ good_events = _some(
     },
 )
 
-#: JSON texts that break many a rule, and some that break none.
+#: JSON texts that break some rule wherever they are put, and a few that do not.
 SPOILERS = [
     "null",
     "true",
@@ -219,7 +219,7 @@ _MEMBERS = [
 
 @st.composite
 def events(draw: st.DrawFn) -> bytes:
-    """The text of one event: good, or with up to two attributes or members of data spoiled or removed."""
+    """The text of one event: valid, or with up to two attributes or members of data replaced or removed."""
     attributes = dict(draw(good_events))
     data = dict(attributes["data"])
     for _ in range(draw(st.sampled_from([0, 0, 1, 1, 2]))):

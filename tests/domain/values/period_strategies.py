@@ -1,4 +1,4 @@
-"""Any period policy, any instant that usage may have, in zones with every kind of clock change."""
+"""Hypothesis strategies of period policies and instants, in zones with every kind of clock change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Durations as people write them."""
+"""Parsing of durations."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ UNITS: list[DurationUnit] = list(DURATION_COUNT_MAX)
         ("yearly", Duration(1, "y")),
     ],
 )
-def test_a_duration_is_read_from_its_text_or_its_word(text: str, duration: Duration) -> None:
+def test_a_duration_is_parsed_from_text_or_word(text: str, duration: Duration) -> None:
     assert parse_duration(text) == duration
 
 
@@ -41,7 +41,7 @@ def test_a_duration_is_read_from_its_text_or_its_word(text: str, duration: Durat
         lambda unit: st.builds(Duration, st.integers(1, DURATION_COUNT_MAX[unit]), st.just(unit))
     )
 )
-def test_the_text_of_a_duration_is_read_back_to_the_same_duration(duration: Duration) -> None:
+def test_the_text_of_a_duration_is_parsed_to_an_equal_duration(duration: Duration) -> None:
     assert parse_duration(duration_text(duration)) == duration
 
 
@@ -68,7 +68,7 @@ def test_the_text_of_a_duration_is_read_back_to_the_same_duration(duration: Dura
     + [f"{most + 1}{unit}" for unit, most in DURATION_COUNT_MAX.items()]
     + [pytest.param("9" * 10_000 + "s", id="thousands of digits")],
 )
-def test_anything_else_is_refused_and_the_field_named(text: str) -> None:
+def test_other_text_is_refused_naming_the_field(text: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         parse_duration(text, "budget_duration")
     assert refused.value.field == "budget_duration"

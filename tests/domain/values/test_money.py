@@ -1,4 +1,4 @@
-"""Amounts are read exactly, bounded, kept to the picodollar, and shown plainly."""
+"""Amounts are parsed exactly, bounded, rounded to the picodollar, and formatted plainly."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ percentages = st.decimals(-100, 10_000, places=6)
         (Decimal("1.50"), "1.5"),
     ],
 )
-def test_a_written_amount_is_read_exactly_to_twelve_decimals(written: Number, read: str) -> None:
+def test_an_amount_is_parsed_exactly_to_twelve_decimals(written: Number, read: str) -> None:
     assert usd(written) == Decimal(read)
     assert usd(written).as_tuple().exponent == -12
     assert not usd(written).is_signed()
@@ -56,29 +56,29 @@ def test_a_written_amount_is_read_exactly_to_twelve_decimals(written: Number, re
     [
         ("-0.01", "must not be negative"),
         (-1, "must not be negative"),
-        ("1000000000000000", "is less than 10^15"),
-        (10**15, "is less than 10^15"),
-        pytest.param(10**5_000, f"has at most {DIGITS_MAX} digits", id="an enormous integer"),
-        ("1" * 39, f"has at most {DIGITS_MAX} digits"),
-        ("0." + "0" * 38, f"has at most {DIGITS_MAX} digits"),
-        pytest.param("9" * 5_000_000, f"has at most {DIGITS_MAX} digits", id="megabytes of digits"),
-        ("1e9999", "is less than 10^15"),
-        ("1e99999", "is a decimal number, such as 0.0125"),
-        ("NaN", "is a decimal number, such as 0.0125"),
-        ("sNaN", "is a decimal number, such as 0.0125"),
-        ("Infinity", "is a decimal number, such as 0.0125"),
-        (float("nan"), "is a decimal number, such as 0.0125"),
-        (float("-inf"), "is a decimal number, such as 0.0125"),
-        (Decimal("NaN"), "is a decimal number, such as 0.0125"),
-        ("", "is a decimal number, such as 0.0125"),
-        (" 1", "is a decimal number, such as 0.0125"),
-        ("1_000", "is a decimal number, such as 0.0125"),
-        ("\u0661", "is a decimal number, such as 0.0125"),
-        ("1\n", "is a decimal number, such as 0.0125"),
-        (True, "is a decimal number"),
+        ("1000000000000000", "must be less than 10^15"),
+        (10**15, "must be less than 10^15"),
+        pytest.param(10**5_000, f"must have at most {DIGITS_MAX} digits", id="an enormous integer"),
+        ("1" * 39, f"must have at most {DIGITS_MAX} digits"),
+        ("0." + "0" * 38, f"must have at most {DIGITS_MAX} digits"),
+        pytest.param("9" * 5_000_000, f"must have at most {DIGITS_MAX} digits", id="megabytes of digits"),
+        ("1e9999", "must be less than 10^15"),
+        ("1e99999", "must be a decimal number, such as 0.0125"),
+        ("NaN", "must be a decimal number, such as 0.0125"),
+        ("sNaN", "must be a decimal number, such as 0.0125"),
+        ("Infinity", "must be a decimal number, such as 0.0125"),
+        (float("nan"), "must be a decimal number, such as 0.0125"),
+        (float("-inf"), "must be a decimal number, such as 0.0125"),
+        (Decimal("NaN"), "must be a decimal number, such as 0.0125"),
+        ("", "must be a decimal number, such as 0.0125"),
+        (" 1", "must be a decimal number, such as 0.0125"),
+        ("1_000", "must be a decimal number, such as 0.0125"),
+        ("\u0661", "must be a decimal number, such as 0.0125"),
+        ("1\n", "must be a decimal number, such as 0.0125"),
+        (True, "must be a decimal number"),
     ],
 )
-def test_what_is_no_amount_is_refused_with_the_rule_it_breaks(written: Number, rule: str) -> None:
+def test_an_invalid_amount_is_refused_with_its_rule(written: Number, rule: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         usd(written, "max_budget")
     assert (refused.value.field, refused.value.rule) == ("max_budget", rule)
@@ -87,11 +87,13 @@ def test_what_is_no_amount_is_refused_with_the_rule_it_breaks(written: Number, r
 def test_a_unit_price_is_never_rounded() -> None:
     for text in ("0.083333333333333333", "123456789012345.123456789012345678"):
         assert str(unit_price(text, "input")) == text
-    with pytest.raises(InvalidInput, match="has at most 18 decimals"):
+    with pytest.raises(InvalidInput, match="must have at most 18 decimals"):
         unit_price("0.0833333333333333333", "input")
 
 
-@pytest.mark.parametrize(("written", "rule"), [("-100.1", "is between"), ("10001", "is between"), ("0.0000001", "has")])
+@pytest.mark.parametrize(
+    ("written", "rule"), [("-100.1", "must be between"), ("10001", "must be between"), ("0.0000001", "must have")]
+)
 def test_a_markup_out_of_bounds_is_refused(written: str, rule: str) -> None:
     with pytest.raises(InvalidInput, match=rule):
         markup_percentage(written)
@@ -123,5 +125,5 @@ def test_money_is_shown_without_exponent_and_trailing_zeros(amount: str, text: s
 
 
 @given(amounts)
-def test_shown_money_is_read_back_to_the_same_amount(amount: Decimal) -> None:
+def test_money_text_is_parsed_to_an_equal_amount(amount: Decimal) -> None:
     assert usd(money_text(amount)) == amount

@@ -1,4 +1,4 @@
-"""Periods of someone whose policy changes: closed ones stay, the open one is cut again."""
+"""Changing period policies: closed periods keep their bounds, the open one is redrawn."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.domain.values.period_strategies import instants, policies
 
 @st.composite
 def histories(draw: st.DrawFn, most: int = 5) -> list[PolicySegment]:
-    """One to `most` changes of policy, often before a period could close, in order of time."""
+    """One to `most` changes of policy in order of time, often before a period could close."""
     since = draw(instants(latest=datetime(2190, 1, 1, tzinfo=UTC)))
     gaps = draw(st.lists(st.timedeltas(MICROSECOND, timedelta(days=90)), max_size=most - 1))
     found = [PolicySegment(since, draw(policies))]
@@ -42,7 +42,7 @@ def timeline(*changes: tuple[str, PeriodPolicy]) -> PeriodTimeline:
 
 
 @given(policies, instants(), instants())
-def test_one_segment_is_its_policy_for_all_time(policy: PeriodPolicy, since: datetime, instant: datetime) -> None:
+def test_a_single_segment_applies_to_all_time(policy: PeriodPolicy, since: datetime, instant: datetime) -> None:
     alone = PeriodTimeline([PolicySegment(since, policy)])
     assert alone.containing(instant) == period_containing(policy, instant)
 
@@ -69,7 +69,7 @@ def test_closed_periods_keep_their_bounds_after_a_change(history: list[PolicySeg
 
 
 @given(histories())
-def test_a_change_rules_from_the_end_of_its_first_period_on(history: list[PolicySegment]) -> None:
+def test_a_new_policy_applies_from_the_end_of_its_first_period(history: list[PolicySegment]) -> None:
     periods, change = PeriodTimeline(history), history[-1]
     own = period_containing(change.policy, change.effective_from)
     assert periods.containing(change.effective_from).end == own.end
@@ -102,25 +102,25 @@ def test_a_longer_policy_starts_no_earlier_than_the_last_closed_period_ended() -
     ]
 
 
-def test_before_anything_closed_the_open_period_is_replaced_whole() -> None:
+def test_the_open_period_is_replaced_if_no_period_has_closed() -> None:
     anchored = period_policy("1mo", "anchored", "UTC", day("2026-01-20"))
     changed = timeline(("2026-02-02", MONTHLY), ("2026-02-05", anchored))
     assert changed.containing(day("2026-02-05")) == between("2026-01-20", "2026-02-20")
     assert changed.containing(day("2026-01-10")) == between("2026-01-01", "2026-01-20")
 
 
-def test_a_period_that_closed_at_the_very_start_was_nobodys() -> None:
+def test_a_period_that_closed_at_the_first_segment_does_not_count() -> None:
     anchored = period_policy("1mo", "anchored", "UTC", day("2026-01-20"))
     changed = timeline(("2026-02-01", MONTHLY), ("2026-02-05", anchored))
     assert changed.containing(day("2026-02-05")) == between("2026-01-20", "2026-02-20")
 
 
-def test_of_two_changes_at_one_instant_the_later_given_stands() -> None:
+def test_the_last_of_two_changes_at_one_instant_wins() -> None:
     changed = timeline(("2026-01-05", MONTHLY), ("2026-03-18", WEEKLY), ("2026-03-18", period_policy("1y")))
     assert changed.containing(day("2026-03-18")) == between("2026-03-01", "2027-01-01")
 
 
-def test_naming_the_same_policy_again_changes_nothing() -> None:
+def test_setting_the_same_policy_again_changes_nothing() -> None:
     changes = [("2026-01-05", WEEKLY), ("2026-03-18", MONTHLY), ("2026-04-20", WEEKLY)]
     again = timeline(*changes, ("2026-04-21", WEEKLY))
     span = between("2025-12-01", "2026-06-01")
@@ -151,12 +151,12 @@ def test_the_last_periods_touch_each_other(history: list[PolicySegment], until: 
     assert not found or periods.containing(until).start == found[0].end
 
 
-def test_a_timeline_without_segments_is_a_mistake() -> None:
+def test_a_timeline_without_segments_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one segment"):
         PeriodTimeline([])
 
 
-def test_a_far_instant_is_found_without_a_walk() -> None:
+def test_a_distant_instant_is_found_in_constant_time() -> None:
     every_second = timeline(("1980-01-01", period_policy("1s", "anchored", "UTC", day("1980-01-01"))))
     last = day("2199-12-31")
     assert every_second.containing(last) == Interval(last, last + timedelta(seconds=1))

@@ -1,4 +1,4 @@
-"""Periods on dates that go wrong elsewhere: month ends, clock changes, custom ends."""
+"""Period bounds on difficult dates: month ends, clock changes, custom ends."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def starts(policy: PeriodPolicy, first: datetime, count: int) -> list[datetime]:
         ("48h", "Europe/Berlin", "1970-01-02T23:59Z", between("1970-01-01T00:00Z", "1970-01-03T00:00Z")),
     ],
 )
-def test_calendar_periods_stand_on_the_local_calendar(duration: str, zone: str, instant: str, period: Interval) -> None:
+def test_calendar_periods_follow_the_local_calendar(duration: str, zone: str, instant: str, period: Interval) -> None:
     assert period_containing(period_policy(duration, "calendar", zone), at(instant)) == period
 
 
@@ -166,7 +166,7 @@ def test_an_anchor_in_the_second_of_two_equal_hours_starts_its_period_there() ->
     assert period_containing(daily, anchor - timedelta(minutes=1)).end == anchor
 
 
-def test_a_custom_end_shapes_the_first_period_and_later_ones_run_from_it() -> None:
+def test_a_custom_end_ends_the_first_period_and_starts_the_later_ones() -> None:
     policy = period_policy("1mo", "anchored", "UTC", at("2026-01-10T00:00Z"), at("2026-01-31T00:00Z"))
     first = period_containing(policy, at("2026-01-20T00:00Z"))
     second = next_period(policy, first)
@@ -190,7 +190,7 @@ def test_a_custom_end_shapes_the_first_period_and_later_ones_run_from_it() -> No
         ("anchored", datetime(2026, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC), "first_end"),
     ],
 )
-def test_a_policy_that_means_nothing_is_refused(
+def test_an_invalid_policy_is_refused(
     alignment: str, anchor: datetime | None, first_end: datetime | None, field: str
 ) -> None:
     with pytest.raises(InvalidInput) as refused:
@@ -199,7 +199,7 @@ def test_a_policy_that_means_nothing_is_refused(
 
 
 def test_an_interval_is_never_empty() -> None:
-    with pytest.raises(InvalidInput, match="is after the start"):
+    with pytest.raises(InvalidInput, match="must be after the start"):
         between("2026-01-01T00:00Z", "2026-01-01T00:00Z")
 
 
@@ -210,13 +210,13 @@ def test_an_interval_is_never_empty() -> None:
         *("../../etc/passwd", "/etc/localtime", "localtime", "posix/UTC", "right/UTC", "tzdata.zi"),
     ],
 )
-def test_a_name_that_is_no_time_zone_is_refused(name: str) -> None:
+def test_an_unknown_time_zone_is_refused(name: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         zone_named(name)
     assert refused.value.field == "time_zone"
 
 
-def test_a_very_long_name_is_no_time_zone() -> None:
+def test_a_very_long_time_zone_name_is_refused() -> None:
     with pytest.raises(InvalidInput):
         zone_named("a" * 100_000)
 

@@ -70,7 +70,7 @@ def test_a_local_day_is_cut_at_midnight_by_every_bucket_that_divides_it(instant:
 
 
 @given(instants(), st.sampled_from(ZONES))
-def test_24_hours_on_the_calendar_are_the_local_day(instant: datetime, zone: str) -> None:
+def test_a_calendar_period_of_24_hours_is_the_local_day(instant: datetime, zone: str) -> None:
     days = [
         period_containing(PeriodPolicy(duration, "calendar", zone_named(zone)), instant)
         for duration in (Duration(1, "d"), Duration(24, "h"), Duration(1_440, "m"), Duration(86_400, "s"))
@@ -79,7 +79,9 @@ def test_24_hours_on_the_calendar_are_the_local_day(instant: datetime, zone: str
 
 
 @given(instants(), instants(), instants(), instants())
-def test_what_two_intervals_share_is_what_is_in_both(a: datetime, b: datetime, c: datetime, instant: datetime) -> None:
+def test_an_intersection_contains_exactly_the_instants_of_both(
+    a: datetime, b: datetime, c: datetime, instant: datetime
+) -> None:
     first = Interval(min(a, b), max(a, b) + MICROSECOND)
     second = Interval(min(b, c), max(b, c) + MICROSECOND)
     shared = first.intersect(second)

@@ -1,4 +1,4 @@
-"""What usage rows add to the days, in arrays: the same as adding them up one after the other."""
+"""Deltas of the daily rollup equal the sums of their rows, added up one by one."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def table_of(rows: list[Row]) -> pa.Table:
 
 
 def added_up(rows: list[Row]) -> dict[tuple[int, int, date, int], list[Any]]:
-    """The same, one row after the other."""
+    """The reference: the deltas computed row by row."""
     days: dict[tuple[int, int, date, int], list[Any]] = {}
     for row in rows:
         if row.closed_at is not None:
@@ -120,7 +120,7 @@ def test_the_deltas_of_a_customer_stand_together(rows: list[Row]) -> None:
         assert np.diff(deltas.starts).tolist() == [keys.count(key) for key in sorted(set(keys))]
 
 
-def test_a_sum_beyond_64_bits_is_not_for_arrays() -> None:
+def test_a_sum_beyond_64_bits_gives_no_deltas() -> None:
     row = Row(1, START.replace(tzinfo=None), 1, LARGEST, None, "none", None)
     assert deltas_of_rows(table_of([row, row])) is None
     assert deltas_of_rows(table_of([msgspec.structs.replace(row, tokens=2**61)])) is not None

@@ -1,4 +1,4 @@
-"""A step of the fold that fails, before or after its commit, loses nothing and counts nothing twice."""
+"""A fold step that fails before or after its commit loses nothing and counts nothing twice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.projections.folded_log import BY_TEST, LOG_ID, START, FoldedLog, usag
 
 
 class FailingIndex(IdentityIndex):
-    """Has no memory left for as long as it is told so."""
+    """An index that raises `MemoryError` while `out_of_memory` is set."""
 
     out_of_memory = False
 
@@ -40,7 +40,7 @@ def folded(tmp_path: Path) -> Iterator[FoldedLog]:
 
 @pytest.fixture
 def failing(folded: FoldedLog, tmp_path: Path) -> FailingIndex:
-    """The index of `folded` from now on."""
+    """A failing index that `folded` uses from now on."""
     index = FailingIndex.open(tmp_path / "failing", LOG_ID)
     assert isinstance(index, FailingIndex)
     folded.projector = Projector(folded.log, folded.store, index, folded.keys)
@@ -67,9 +67,7 @@ def test_claims_that_the_index_refused_are_in_it_before_anything_else_is_folded(
     assert folded.projector.failure is None
 
 
-def test_a_step_whose_claims_came_late_is_told_to_those_who_wait_for_it(
-    folded: FoldedLog, failing: FailingIndex
-) -> None:
+def test_threads_waiting_for_a_step_wake_after_its_late_claims(folded: FoldedLog, failing: FailingIndex) -> None:
     failing.out_of_memory = True
     position = folded.deliver([usage("1")])
     with pytest.raises(MemoryError):
@@ -79,7 +77,7 @@ def test_a_step_whose_claims_came_late_is_told_to_those_who_wait_for_it(
     assert folded.projector.wait_for(position, 0)
 
 
-def test_a_listener_that_failed_hears_of_the_same_events_again(folded: FoldedLog) -> None:
+def test_a_listener_that_failed_gets_the_same_events_again(folded: FoldedLog) -> None:
     heard: list[int] = []
 
     def listen(events: object) -> None:
@@ -99,7 +97,7 @@ def test_a_listener_that_failed_hears_of_the_same_events_again(folded: FoldedLog
 
 
 class FailingStore(DuckDBFoldStore):
-    """Has no room left: `failures` are the names of what fails next, each once."""
+    """A store whose methods named in `failures` raise `OSError`, once per name."""
 
     failures: ClassVar[list[str]] = []
 
@@ -122,9 +120,7 @@ class FailingStore(DuckDBFoldStore):
 
 
 @pytest.mark.parametrize("failures", [["rollback"], ["load_state"], ["rollback", "load_state"], ["load_state"] * 3])
-def test_a_step_that_could_not_even_be_undone_at_once_is_folded_all_the_same(
-    folded: FoldedLog, failures: list[str]
-) -> None:
+def test_a_step_whose_rollback_failed_is_folded_at_the_next_attempt(folded: FoldedLog, failures: list[str]) -> None:
     folded.deliver([usage("1")])
     folded.fold()
     store = FailingStore(folded.cursor)

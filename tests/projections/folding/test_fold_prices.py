@@ -1,4 +1,4 @@
-"""What an event costs is decided by the prices known when it was folded; unknown is a state of its own."""
+"""The cost of an event is computed from the prices known when it is folded; unknown is a state of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The filter in front of the identity index: it may be wrong in one direction only, and within its memory."""
+"""The filter of the identity index has no false negatives, and few false positives while it may grow."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_at_ten_bits_an_entry_few_new_identities_pass() -> None:
     assert 0.01 < passed < 0.03
 
 
-def test_beyond_its_bound_a_filter_admits_more_but_does_not_give_up() -> None:
+def test_a_filter_at_its_maximum_size_has_more_false_positives() -> None:
     random = np.random.default_rng(2)
     known = IdentityFilter(FILTER_BYTES_MIN // 8)
     known.add_ascending(np.sort(random.integers(0, 1 << 64, 2 * known.entries_max, dtype=np.uint64)))

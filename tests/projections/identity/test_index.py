@@ -1,4 +1,4 @@
-"""The identity index: it answers like a dictionary of lists, forgets only what is added again, and trusts no file."""
+"""The identity index answers like a dictionary of lists, also after restarts, and detects damaged files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from projections.errors import IdentityIndexCorrupted
 from projections.identity.entries import ENTRY_BYTES, U64, sorted_entries
 from projections.identity.index import IdentityIndex
 from projections.identity.manifest import MANIFEST_NAME, discard_index
-from projections.identity.runs import merged_in_pieces
+from projections.identity.runs import merged_chunks
 
 LOG = "log-1"
 HASHES = 12
@@ -60,7 +60,7 @@ def run_files(folder: Path) -> list[Path]:
 
 
 class IndexAgainstAModel(RuleBasedStateMachine):
-    """The model is the list of everything added, by position; a restart loses what lies behind the last checkpoint."""
+    """The model is a list of all entries by position; a restart drops those after the last checkpoint."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -167,12 +167,12 @@ def test_a_claim_behind_the_committed_position_is_refused(tmp_path: Path) -> Non
 def test_a_position_that_is_covered_is_not_added_twice(tmp_path: Path) -> None:
     index = IdentityIndex.open(tmp_path, LOG)
     add(index, 4, [(1, 1)])
-    with pytest.raises(ValueError, match="covered already"):
+    with pytest.raises(ValueError, match="already covered"):
         add(index, 4, [(1, 1)])
     assert index.count == 1
 
 
-def test_a_full_memory_makes_a_checkpoint_by_itself(tmp_path: Path) -> None:
+def test_a_full_memory_makes_a_checkpoint(tmp_path: Path) -> None:
     index = IdentityIndex.open(tmp_path, LOG, memory_entries_max=10)
     for position in range(1, 8):
         add(index, position, [(position, 0), (position, 1), (position, 2)])
@@ -297,14 +297,14 @@ def test_a_discarded_index_opens_empty(tmp_path: Path) -> None:
     assert (index.covered_position, index.running_hash, index.count) == (0, CHAIN_START, 0)
 
 
-def test_a_closed_index_answers_nothing_instead_of_not_found(tmp_path: Path) -> None:
+def test_a_closed_index_raises_instead_of_finding_nothing(tmp_path: Path) -> None:
     index = index_with_runs(tmp_path, 1)
     index.close()
     with pytest.raises(ValueError, match="closed"):
         index.lookup(u64([1]))
 
 
-def test_merging_whenever_it_is_worth_it_keeps_the_runs_few(tmp_path: Path) -> None:
+def test_merging_whenever_it_is_worthwhile_keeps_the_runs_few(tmp_path: Path) -> None:
     index = IdentityIndex.open(tmp_path, LOG)
     for position in range(1, 65):
         add(index, position, [(position, 0)])
@@ -317,16 +317,16 @@ def test_merging_whenever_it_is_worth_it_keeps_the_runs_few(tmp_path: Path) -> N
 
 
 @given(st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=30), min_size=1, max_size=4), st.integers(1, 40))
-def test_merging_in_pieces_equals_sorting_everything(parts: list[list[int]], piece_entries: int) -> None:
+def test_merging_in_chunks_equals_sorting_everything(parts: list[list[int]], chunk_entries: int) -> None:
     numbered = [[(hash_, part * 100 + row) for row, hash_ in enumerate(hashes)] for part, hashes in enumerate(parts)]
     entries = [sorted_entries(*(u64([p[i] for p in part]) for i in (0, 1, 1))) for part in numbered]
-    chunks = list(merged_in_pieces(entries, piece_entries))
-    merged = [pair for piece in chunks for pair in zip(piece.hashes.tolist(), piece.digests.tolist(), strict=True)]
+    chunks = list(merged_chunks(entries, chunk_entries))
+    merged = [pair for chunk in chunks for pair in zip(chunk.hashes.tolist(), chunk.digests.tolist(), strict=True)]
     assert [hash_ for hash_, _ in merged] == sorted(hash_ for part in parts for hash_ in part)
     assert sorted(merged) == sorted(pair for part in numbered for pair in part)
 
 
-def test_a_filter_that_grew_is_made_anew_with_room_to_spare(tmp_path: Path) -> None:
+def test_a_stretched_filter_is_rebuilt_with_room_to_spare(tmp_path: Path) -> None:
     index = IdentityIndex.open(tmp_path, LOG)
     hashes = np.random.default_rng(3).integers(0, 1 << 64, 1_000_000, dtype=np.uint64)
     index.add(hashes, hashes, np.arange(len(hashes), dtype=np.uint64), 100, chain_at(100))
@@ -342,7 +342,7 @@ def test_lookups_find_everything_while_checkpoints_and_merges_go_on_in_another_t
     finished = threading.Event()
     failures: list[BaseException] = []
 
-    def keep_house() -> None:
+    def checkpoint_and_merge() -> None:
         try:
             while not finished.is_set():
                 index.checkpoint()
@@ -350,7 +350,7 @@ def test_lookups_find_everything_while_checkpoints_and_merges_go_on_in_another_t
         except BaseException as failure:
             failures.append(failure)
 
-    thread = threading.Thread(target=keep_house)
+    thread = threading.Thread(target=checkpoint_and_merge)
     thread.start()
     added: list[U64] = []
     missed = 0

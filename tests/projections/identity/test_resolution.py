@@ -1,4 +1,4 @@
-"""Settling identities, held to a plain sequential specification that looks at one row after the other."""
+"""Deduplication equals a plain sequential specification that decides one row after the other."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ events = st.builds(
 blocks = st.lists(events, max_size=14)
 
 
-def settled_plainly(block: Sequence[Event], position: int, claims: list[Claim]) -> list[Verdict]:
+def decided_plainly(block: Sequence[Event], position: int, claims: list[Claim]) -> list[Verdict]:
     """The specification. Adds the claims of what is counted to `claims`."""
     verdicts: list[Verdict] = [(COUNTED, 0)] * len(block)
     for unit in units_of(block):
         tried = list(claims)
         for row in unit:
-            verdicts[row] = judged_plainly(block[row], tried)
+            verdicts[row] = decided_row(block[row], tried)
             if verdicts[row][0] == COUNTED:
                 tried.append(Claim(block[row], locator_of(position, row)))
         is_group = block[unit[0]].atomic and block[unit[0]].group != NO_GROUP
@@ -88,7 +88,7 @@ def units_of(block: Sequence[Event]) -> list[list[int]]:
     return list(units.values())
 
 
-def judged_plainly(event: Event, claims: list[Claim]) -> Verdict:
+def decided_row(event: Event, claims: list[Claim]) -> Verdict:
     if not event.accepted:
         return REJECTED, 0
     same_hash = [claim for claim in claims if claim.event.hash == event.hash]
@@ -102,10 +102,10 @@ def judged_plainly(event: Event, claims: list[Claim]) -> Verdict:
 
 
 def resolved(block: Sequence[Event], position: int, claims: list[Claim]) -> list[Verdict]:
-    """What `resolve` says, asserting that it asks only what it may."""
+    """The result of `resolve`, asserting that it compares only rows with equal hashes and different contents."""
     by_locator = {claim.locator: claim.event for claim in claims}
 
-    def compared(row: int, other: Event) -> bool:
+    def same_name(row: int, other: Event) -> bool:
         assert block[row].hash == other.hash
         assert block[row].content != other.content
         return block[row].name == other.name
@@ -113,8 +113,8 @@ def resolved(block: Sequence[Event], position: int, claims: list[Claim]) -> list
     answer = resolve(
         received(block, position),
         found(block, claims),
-        lambda row, locator: compared(row, by_locator[locator]),
-        lambda row, earlier: compared(row, block[earlier]),
+        lambda row, locator: same_name(row, by_locator[locator]),
+        lambda row, earlier: same_name(row, block[earlier]),
     )
     assert answer.counted.tolist() == [code == COUNTED for code in answer.codes.tolist()]
     return list(zip(answer.codes.tolist(), answer.first_locators.tolist(), strict=True))
@@ -158,11 +158,11 @@ A_GROUP_FALLS_AND_A_LATER_GROUP_TAKES_ITS_PLACE = [
 
 @given(st.lists(blocks, max_size=4))
 @example([A_GROUP_FALLS_AND_A_LATER_GROUP_TAKES_ITS_PLACE])
-def test_every_row_is_settled_as_the_plain_specification_says(history: list[list[Event]]) -> None:
+def test_every_row_is_decided_as_by_the_plain_specification(history: list[list[Event]]) -> None:
     claims: list[Claim] = []
     for position, block in enumerate(history, start=1):
         before = list(claims)
-        expected = settled_plainly(block, position, claims)
+        expected = decided_plainly(block, position, claims)
         assert resolved(block, position, before) == expected
 
 
@@ -175,7 +175,7 @@ def test_cutting_a_block_where_no_group_is_cut_changes_no_outcome(block: list[Ev
     assert first + [code for code, _ in resolved(loose[cut:], 2, claims)] == whole
 
 
-def test_new_identities_are_counted_without_a_question() -> None:
+def test_new_identities_are_counted_without_a_comparison() -> None:
     block = [Event(name) for name in range(HASHES)]
     assert resolved(block, 1, []) == [(COUNTED, 0)] * HASHES
 

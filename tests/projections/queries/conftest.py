@@ -1,4 +1,4 @@
-"""Every implementation of the read store goes through the whole suite: add it to `IMPLEMENTATIONS`."""
+"""The conformance suite of read stores runs on every implementation in `IMPLEMENTATIONS`."""
 
 from __future__ import annotations
 

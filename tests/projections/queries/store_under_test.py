@@ -1,4 +1,4 @@
-"""What the conformance suite needs of a read store: a log to write to, and reads of what it folds to."""
+"""The interface of a read store for the conformance suite: a log to write to, and reads after the fold."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.projections.folded_log import FoldedLog
 
 
 class StoreUnderTest(Protocol):
-    """Everything is written to the log; `fold` brings the read store up to it."""
+    """Tests write to the log; `fold` brings the read store up to date with it."""
 
     now: datetime
     commands: Commands

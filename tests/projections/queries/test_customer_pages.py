@@ -1,4 +1,4 @@
-"""Any read store tells of many customers at once what it tells of each by itself."""
+"""Any read store returns the same for many customers at once as for each one alone."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_search_looks_into_ids_and_present_names(store_under_test: StoreUnderT
     assert [ids(store, 0, 9, text) for text in ("söhne", "ONE", "%_", "nothing")] == [["one"], ["one"], ["x%_"], []]
 
 
-def test_who_is_blocked_is_told_until_unblocked(store_under_test: StoreUnderTest) -> None:
+def test_blocked_customers_are_listed_until_unblocked(store_under_test: StoreUnderTest) -> None:
     store = store_under_test
     for name in ("b", "a", "never"):
         store.commands.create_customer(DEFAULT_SCOPE, name, {}, BY_TEST)
@@ -81,7 +81,7 @@ def test_budgets_come_in_the_order_in_which_they_were_made(store_under_test: Sto
         assert list(snapshot.budgets(Scope("nobody", "prod"))) == []
 
 
-def test_all_budgets_come_with_all_that_was_said_of_each_however_many(store_under_test: StoreUnderTest) -> None:
+def test_all_budgets_come_with_all_their_facts(store_under_test: StoreUnderTest) -> None:
     store = store_under_test
     names = [f"budget-{number * 7919 % 1_000:03}" for number in range(700)]
     for name in names:

@@ -1,4 +1,4 @@
-"""Any read store tells the same of customers, budgets, meters, keys and prices."""
+"""Any read store returns the same customers, budgets, meters, API keys and prices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from domain.errors import InvalidInput
 from domain.prices.schedule import PriceVersion, UnitPrices
 from domain.scope import DEFAULT_SCOPE, Scope
-from projections.queries.customers import Fact
+from projections.queries.facts import Fact
 from projections.queries.snapshot import PAGE_ROWS_MAX
 from tests.projections.folded_log import BY_TEST, START, usage
 from tests.projections.queries.store_under_test import StoreUnderTest
@@ -60,7 +60,7 @@ def test_a_page_has_a_bound(store_under_test: StoreUnderTest) -> None:
         snapshot.customers(DEFAULT_SCOPE, None, PAGE_ROWS_MAX + 1)
 
 
-def test_those_ever_deactivated_are_told_with_all_their_facts(store_under_test: StoreUnderTest) -> None:
+def test_customers_ever_deactivated_come_with_all_their_facts(store_under_test: StoreUnderTest) -> None:
     store = store_under_test
     for name in ("on", "off"):
         store.commands.create_customer(DEFAULT_SCOPE, name, {}, BY_TEST)
@@ -102,7 +102,7 @@ def test_a_position_is_found_by_recorded_time(store_under_test: StoreUnderTest) 
         assert (snapshot.point().position, snapshot.point().recorded_at) == (third, START + timedelta(hours=2))
 
 
-def test_budgets_and_meters_are_told_by_their_facts(store_under_test: StoreUnderTest) -> None:
+def test_budgets_and_meters_return_their_facts(store_under_test: StoreUnderTest) -> None:
     store = store_under_test
     for name in ("silver", "gold"):
         store.commands.create_budget(DEFAULT_SCOPE, name, {"period_limit_usd": "5"}, BY_TEST)
@@ -138,7 +138,7 @@ def test_keys_belong_to_a_scope_and_stay_when_revoked(store_under_test: StoreUnd
         assert snapshot.scopes() == [DEFAULT_SCOPE, OTHER]
 
 
-def test_prices_are_told_to_the_scope_that_set_them(store_under_test: StoreUnderTest) -> None:
+def test_prices_of_a_scope_are_visible_to_it_alone(store_under_test: StoreUnderTest) -> None:
     store = store_under_test
     version = PriceVersion(START, UnitPrices(Decimal("2.5"), Decimal("10.000000000001")))
     store.commands.set_price(DEFAULT_SCOPE, "nowhere", "m-1", version, BY_TEST)

@@ -1,4 +1,4 @@
-"""Any read store tells counted events page by page in every order, and how many there are."""
+"""Any read store returns pages of counted events in every order, with their total number."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from domain.errors import InvalidInput
 from domain.scope import DEFAULT_SCOPE, Scope
 from domain.values.money import marked_up
-from projections.queries.events import EventFilter, EventOrder, EventQuestion, MarkedEvent
+from projections.queries.events import EventFilter, EventOrder, EventQuestion, EventWithMarkup
 from projections.queries.snapshot import PAGE_ROWS_MAX
 from tests.projections.folded_log import BY_TEST, START, usage
 from tests.projections.queries.store_under_test import StoreUnderTest
@@ -26,7 +26,7 @@ MARKED_FROM: Final = START - timedelta(hours=50)
 _TENANTS: Final = count()
 ALL: Final = EventQuestion(EventFilter())
 
-_KEYS: Final[dict[EventOrder, Callable[[MarkedEvent], Any]]] = {
+_KEYS: Final[dict[EventOrder, Callable[[EventWithMarkup], Any]]] = {
     "time": lambda one: one.event.time,
     "ended_at": lambda one: one.event.time + timedelta(microseconds=one.event.latency_us or 0),
     "total_tokens": lambda one: one.event.input_tokens + one.event.output_tokens,
@@ -48,7 +48,7 @@ _EVENTS = st.lists(
 _BOUNDS = st.sampled_from([None, *map(Decimal, ("-1", "0.11", "0.1100000000000000000000001", "3.3", "1e30"))])
 
 
-def reported(one: MarkedEvent) -> Decimal:
+def reported(one: EventWithMarkup) -> Decimal:
     return marked_up(one.event.cost_usd or Decimal(0), one.markup_percentage)
 
 
@@ -93,7 +93,7 @@ def test_pages_are_pieces_of_all_that_fits_in_its_order(
     question = EventQuestion(where, order, descending, reported_min_usd=low, reported_max_usd=high)
     with store.reads.snapshot() as snapshot:
         everything = [
-            MarkedEvent(one, Decimal(10 if one.customer_id == "a" and one.time >= MARKED_FROM else 0))
+            EventWithMarkup(one, Decimal(10 if one.customer_id == "a" and one.time >= MARKED_FROM else 0))
             for one in snapshot.events(scope, where, None, PAGE_ROWS_MAX)
         ]
         fitting = [one for one in everything if low is None or reported(one) >= low]
@@ -107,7 +107,7 @@ def test_pages_are_pieces_of_all_that_fits_in_its_order(
     assert [one for page in pages for one in page.events] == expected
 
 
-def test_an_event_is_found_by_properties_and_by_what_it_is_known_as(store_under_test: StoreUnderTest) -> None:
+def test_an_event_is_found_by_properties_and_by_its_known_as_text(store_under_test: StoreUnderTest) -> None:
     store = store_under_test
     store.deliver(
         [

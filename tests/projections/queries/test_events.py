@@ -1,4 +1,4 @@
-"""Any read store tells the same of single events: counted, refused, voided and restored."""
+"""Any read store returns the same single events: counted, not counted, voided and restored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.projections.queries.store_under_test import StoreUnderTest
 OTHER = Scope("other", "prod")
 
 
-def test_an_event_is_told_as_it_was_sent(store_under_test: StoreUnderTest) -> None:
+def test_an_event_is_returned_as_it_was_sent(store_under_test: StoreUnderTest) -> None:
     store = store_under_test
     sent = usage("1", cost_usd="0.1", tags=["x"], latency_ms=1.5, region="eu", weights=[0.1, 12345678901234567890.5])
     position = store.deliver([sent])
@@ -80,7 +80,7 @@ def test_all_conditions_of_a_filter_hold_together(store_under_test: StoreUnderTe
     }  # fmt: skip
 
 
-def test_a_voided_event_is_told_only_when_asked_for_and_once(store_under_test: StoreUnderTest) -> None:
+def test_a_voided_event_is_returned_only_on_request_and_once(store_under_test: StoreUnderTest) -> None:
     store = store_under_test
     store.deliver([usage("1"), usage("2")])
     for _ in range(2):
@@ -135,7 +135,7 @@ def test_a_receipt_tells_what_became_of_a_request(store_under_test: StoreUnderTe
     assert totals == counts
 
 
-def test_what_is_said_to_be_counted_without_a_query_is_what_receipts_tell(store_under_test: StoreUnderTest) -> None:
+def test_all_counted_agrees_with_receipts(store_under_test: StoreUnderTest) -> None:
     store = store_under_test
     first = store.deliver([usage("1"), usage("2")])
     second = store.deliver([usage("3"), usage("1"), usage("4"), b"{nonsense"])

@@ -1,4 +1,4 @@
-"""Any read store knows how far each partition of a topic was read, and what was lost or refused on the way."""
+"""Any read store returns the progress of each Kafka partition, with its lost and refused records."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.consumers.kafka.appending.partition_polls import (
 from tests.projections.queries.store_under_test import DuckDBUnderTest
 
 
-def test_a_partition_is_told_with_all_that_was_lost_and_refused(store_under_test: DuckDBUnderTest) -> None:
+def test_a_partition_has_its_lost_and_refused_records(store_under_test: DuckDBUnderTest) -> None:
     store = store_under_test
     appender = appender_on(store.log, store.keys)
     appender.append(poll([event("a"), command("customer.nap"), command("customer.block")]))
@@ -75,7 +75,7 @@ def test_a_topic_that_was_made_again_is_another_source(store_under_test: DuckDBU
     appender = appender_on(store.log, store.keys)
     appender.append(poll([event("a")]))
     again = PartitionSource(SOURCE.cluster_id, "topic/2", SOURCE.topic, SOURCE.partition)
-    assert appender.end(again).next_offset is None
+    assert appender.read_checkpoint(again).next_offset is None
     appender.append(poll([event("b")], source=again))
     store.fold()
     with store.reads.snapshot() as snapshot:

@@ -1,4 +1,4 @@
-"""Lives, profiles and periods follow from facts and sightings alone."""
+"""Lives, profiles and periods follow from facts and usage times alone."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.values.periods import Interval
-from projections.queries.customers import CustomerRecord, Fact
-from projections.views.customers import FIRST_SEEN, Life, customer_view, history, known_at, life_at, lives
+from projections.queries.customers import CustomerRecord
+from projections.queries.facts import Fact
+from projections.views.customers import FIRST_SEEN, Life, customer_view, history, life_at, lives, record_as_of
 from projections.views.markups import MarkupChange, markup_at, markup_changes
 from projections.views.periods import budget_timeline, named_budgets, usage_timeline
 
@@ -41,18 +42,18 @@ def test_a_customer_known_only_by_usage_exists_with_a_default_profile() -> None:
     assert view.markup_percentage == 0
 
 
-def test_what_counts_from_later_is_not_yet_true() -> None:
+def test_a_fact_effective_later_is_not_yet_in_the_profile() -> None:
     told = record(fact("customer.created", on(1), name="A"), fact("customer.updated", on(20), name="B"))
     assert customer_view(told, on(19)).fields == {"name": "A"}
     assert customer_view(told, on(20)).fields == {"name": "B"}
     assert not customer_view(told, on(1, month=2)).exists
 
 
-def test_of_facts_with_equal_effect_the_later_recorded_stands() -> None:
+def test_of_facts_at_one_instant_the_higher_position_wins() -> None:
     told = record(fact("customer.created", on(1), 1), fact("customer.updated", on(1), 3, name="late"),
                   fact("customer.updated", on(1), 2, name="early"))  # fmt: skip
     assert customer_view(told, on(2)).fields == {"name": "late"}
-    assert customer_view(known_at(told, 2), on(2)).fields == {"name": "early"}
+    assert customer_view(record_as_of(told, 2), on(2)).fields == {"name": "early"}
 
 
 def test_a_deletion_ends_a_life_and_nothing_of_it_carries_over() -> None:
@@ -77,7 +78,7 @@ def test_a_late_event_of_an_earlier_life_revives_nobody_and_a_new_one_does() -> 
 @given(st.lists(st.integers(1, 28), max_size=5, unique=True), st.integers(1, 28))
 def test_every_instant_falls_into_exactly_one_life(deletions: list[int], day: int) -> None:
     told = record(*(fact("customer.deleted", on(deletion)) for deletion in deletions))
-    holding = [life for life in lives(told) if life.holds(on(day))]
+    holding = [life for life in lives(told) if life.contains(on(day))]
     assert holding == [life_at(told, on(day))]
 
 
@@ -117,7 +118,7 @@ def test_usage_periods_are_months_of_the_customers_zone_until_its_policy_changes
     assert timeline.containing(on(5)) == Interval(on(28, month=2, hour=23), on(8, hour=23))
 
 
-def test_what_was_seen_before_a_creation_stays_in_calendar_months() -> None:
+def test_usage_before_a_creation_stays_in_calendar_months() -> None:
     told = record(
         fact("customer.created", on(10), usage_duration="30d", usage_alignment="anchored"),
         seen=(on(5, month=1), on(11)),
@@ -145,8 +146,8 @@ def test_a_tier_gives_periods_to_those_that_name_it_and_own_fields_go_before_it(
     assert timeline.containing(on(25)) == Interval(on(25), on(26))
 
 
-class NobodyElses(Mapping[str, tuple[Fact, ...]]):
-    """Facts of budgets by name. Whoever looks through all of them takes as long as there are budgets."""
+class OnlyNamedBudgets(Mapping[str, tuple[Fact, ...]]):
+    """Facts of budgets by name, which must not be iterated: that would take time for every budget there is."""
 
     def __init__(self, **facts: tuple[Fact, ...]) -> None:
         self._facts = facts
@@ -164,11 +165,11 @@ class NobodyElses(Mapping[str, tuple[Fact, ...]]):
 def test_the_budgets_of_others_are_not_looked_at() -> None:
     told = record(fact("customer.created", on(1), budget_id="gold"))
     gold, silver = (fact("budget.created", on(day), budget_duration="1w") for day in (1, 3))
-    tiers = NobodyElses(gold=(gold,), silver=(silver,))
+    tiers = OnlyNamedBudgets(gold=(gold,), silver=(silver,))
     assert budget_timeline(told, life_at(told, on(25)), tiers, on(25)) is not None
 
 
-def test_what_a_life_had_still_to_come_ends_with_it() -> None:
+def test_scheduled_facts_of_a_life_end_with_it() -> None:
     scheduled = fact("customer.updated", on(20), position=2, markup_percentage="50")
     ended = record(
         fact("customer.created", on(1), position=1),
@@ -193,7 +194,7 @@ def test_a_life_does_not_take_over_what_the_one_before_had_scheduled() -> None:
     assert customer_view(record(*facts), on(21)).fields == {"markup_percentage": "5"}
 
 
-def test_a_creation_that_was_still_to_come_ends_with_a_deletion() -> None:
+def test_a_scheduled_creation_is_dropped_by_a_deletion() -> None:
     ended = record(
         fact("customer.created", on(20), position=1), fact("customer.deleted", on(5), position=2), seen=(on(1), on(2))
     )

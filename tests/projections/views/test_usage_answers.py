@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.budgets.access import Limit
+from domain.budgets.access_decision import Limit
 from domain.errors import InvalidInput, NotFound
 from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
 from domain.scope import DEFAULT_SCOPE
@@ -17,7 +17,7 @@ from domain.values.periods import Interval
 from projections.queries.usage import WINDOWS_MAX
 from projections.views.budget_state import access, budget_state
 from projections.views.current_usage import ModelUsage, current_usage
-from projections.views.event_explanation import CostExplained, TotalsOfEvent, explain_event
+from projections.views.event_explanation import CostExplanation, EventTotals, explain_event
 from projections.views.measures import Measures
 from projections.views.past_usage import PAST_PERIODS_MAX, PastPeriod, past_usage
 from projections.views.usage_report import UsageReportQuestion, UsageReportRow, usage_report
@@ -37,7 +37,7 @@ def store(tmp_path: Path) -> Iterator[DuckDBUnderTest]:
 
 
 def measured(requests: int, cost: str = "0", reported: str | None = None, unknown: int = 0) -> Measures:
-    """Of events as `usage` makes them: 1000 input and 100 output tokens each."""
+    """The measures of events as `usage` makes them: 1000 input and 100 output tokens each."""
     raw, shown = Decimal(cost), Decimal(cost if reported is None else reported)
     return Measures(requests, 1000 * requests, 0, 0, 100 * requests, 0, raw, shown, unknown)
 
@@ -247,8 +247,8 @@ def test_an_event_is_explained_by_its_price_and_its_totals(store: DuckDBUnderTes
         assert priced_at is not None
         price = snapshot.price_at(priced_at)
     assert explained is not None
-    assert explained.cost == CostExplained(Decimal("0.0048"), Decimal(50), Decimal("0.0072"), price, dear)
-    assert explained.totals == TotalsOfEvent(1, MARCH, Interval(START, START + timedelta(days=1)), START.date())
+    assert explained.cost == CostExplanation(Decimal("0.0048"), Decimal(50), Decimal("0.0072"), price, dear)
+    assert explained.totals == EventTotals(1, MARCH, Interval(START, START + timedelta(days=1)), START.date())
     assert (explained.outcome, [refusal.outcome for refusal in explained.refusals]) == ("counted", ["duplicate"])
 
 

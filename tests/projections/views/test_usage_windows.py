@@ -1,4 +1,4 @@
-"""Windows of a report cut its time without gap or overlap, and never into too many chunks."""
+"""Windows of a report partition its time range without gap or overlap; too many are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What LiteLLM's clients send. Members that are not known are ignored, as they are there."""
+"""Request bodies and queries of LiteLLM's clients. Unknown members are ignored, as LiteLLM ignores them."""
 
 from __future__ import annotations
 
@@ -21,16 +21,20 @@ Region = Literal["eu", "us"]
 Ids = Annotated[list[str], Field(max_length=IDS_MAX)]
 
 
-class Given(BaseModel):
+class RequestFields(BaseModel):
+    """Base of request bodies and queries."""
+
     model_config = ConfigDict(extra="ignore", protected_namespaces=())
 
     @property
-    def given(self) -> dict[str, Any]:
-        """The members that were sent, null or not."""
+    def sent_members(self) -> dict[str, Any]:
+        """The members that were sent, null ones too."""
         return self.model_dump(exclude_unset=True)
 
 
-class ModelBudget(Given):
+class ModelBudget(RequestFields):
+    """A budget for one model."""
+
     max_budget: Usd | None = None
     budget_duration: str | None = None
     tpm_limit: int | None = None
@@ -45,7 +49,9 @@ class ModelBudget(Given):
         return {names.get(name, name): member for name, member in value.items()}
 
 
-class BudgetFields(Given):
+class BudgetFields(RequestFields):
+    """The members of a budget."""
+
     budget_id: str | None = Field(None, description="The unique budget id.")
     max_budget: Usd | None = Field(None, description="Requests will fail if this budget (in USD) is exceeded.")
     soft_budget: Usd | None = Field(
@@ -65,24 +71,28 @@ class BudgetFields(Given):
 
 
 class BudgetNewRequest(BudgetFields):
-    """A budget that customers can name."""
+    """The body of /budget/new and /budget/update: a budget that customers can refer to."""
 
 
-class BudgetRequest(Given):
+class BudgetRequest(RequestFields):
+    """The body of /budget/info."""
+
     budgets: Ids
 
 
-class BudgetDeleteRequest(Given):
+class BudgetDeleteRequest(RequestFields):
+    """The body of /budget/delete."""
+
     id: str
 
 
 class CustomerFields(BudgetFields):
-    """An empty `budget_id` is one that was not sent."""
+    """The members of a customer. An empty `budget_id` is treated as not sent."""
 
     user_id: str
     alias: str | None = None
     allowed_model_region: Region | None = None
-    allowed_region: Region | None = Field(None, description="Another name of allowed_model_region.")
+    allowed_region: Region | None = Field(None, description="Another name of `allowed_model_region`.")
     default_model: str | None = None
     models: list[str] | None = None
     metadata: dict[str, Any] | None = None
@@ -97,10 +107,10 @@ class CustomerFields(BudgetFields):
 
 
 class NewCustomerRequest(CustomerFields):
-    """A customer, and a budget of its own or the id of one that exists."""
+    """The body of /customer/new: a customer, with a budget of its own or the id of an existing one."""
 
     blocked: bool = False
-    spend: Usd | None = Field(None, description="Spent before, counted at creation.")
+    spend: Usd | None = Field(None, description="USD spent elsewhere before; counted as spent at creation.")
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
@@ -110,28 +120,40 @@ class NewCustomerRequest(CustomerFields):
 
 
 class UpdateCustomerRequest(CustomerFields):
-    """What is left out, or null, stays as it is; `budget_id: null` takes the customer off its budget."""
+    """The body of /customer/update. A member that is absent or null stays; `budget_id: null` removes the budget."""
 
     blocked: bool | None = None
 
 
-class BlockUsers(Given):
+class BlockUsers(RequestFields):
+    """The body of blocking and unblocking."""
+
     user_ids: Ids
 
 
-class DeleteCustomerRequest(Given):
+class DeleteCustomerRequest(RequestFields):
+    """The body of /customer/delete."""
+
     user_ids: Ids
 
 
-class InfoQuery(Given):
+class InfoQuery(RequestFields):
+    """Query parameters of /customer/info."""
+
     end_user_id: str
 
 
-class ListQuery(Given):
+class ListQuery(RequestFields):
+    """Query parameters of /customer/list."""
+
     page: int = Field(1, ge=1, le=PAGE_MAX)
     page_size: int = Field(PAGE_SIZE_DEFAULT, ge=1, le=PAGE_SIZE_MAX)
-    search: str | None = Field(None, max_length=1_000, description="Contained in the id or the alias, in any case.")
+    search: str | None = Field(
+        None, max_length=1_000, description="Text that the id or the alias contains, ignoring case."
+    )
 
 
-class BudgetQuery(Given):
+class BudgetQuery(RequestFields):
+    """Query parameters of /budget/settings."""
+
     budget_id: str

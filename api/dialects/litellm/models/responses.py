@@ -1,4 +1,7 @@
-"""What is answered, for the dialect's OpenAPI document. Answers are made as plain objects; tests hold them to these."""
+"""Models of responses for the dialect's OpenAPI document.
+
+Routes make responses as plain objects; tests check those against these models.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,14 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Answer(BaseModel):
+    """Base of responses."""
+
     model_config = ConfigDict(protected_namespaces=())
 
 
 class BudgetTable(Answer):
+    """The budget in effect for a customer."""
+
     budget_id: str | None = None
     soft_budget: float | None = None
     max_budget: float | None = None
@@ -31,12 +38,16 @@ class BudgetTable(Answer):
 
 
 class BudgetRow(BudgetTable):
+    """A shared budget."""
+
     created_by: str
     updated_at: datetime
     updated_by: str
 
 
 class CustomerResponse(Answer):
+    """A customer with its budget."""
+
     user_id: str
     blocked: bool
     alias: str | None = None
@@ -52,19 +63,27 @@ class CustomerResponse(Answer):
 
 
 class BlockUsersResponse(Answer):
+    """The customers that were blocked."""
+
     blocked_users: list[CustomerResponse]
 
 
 class UnblockUsersResponse(Answer):
+    """The ids that are still blocked."""
+
     blocked_users: list[str]
 
 
 class DeleteCustomersResponse(Answer):
+    """How many customers were deleted."""
+
     deleted_customers: int
     message: str
 
 
 class SpendMetrics(Answer):
+    """Sums of spend, tokens and requests."""
+
     spend: float = 0.0
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -77,12 +96,16 @@ class SpendMetrics(Answer):
 
 
 class MetricWithMetadata(Answer):
+    """The sums of one name in a breakdown."""
+
     metrics: SpendMetrics
     metadata: dict[str, Any] = {}
     api_key_breakdown: dict[str, Any] = {}
 
 
 class BreakdownMetrics(Answer):
+    """Sums by model, provider, customer and so on."""
+
     mcp_servers: dict[str, MetricWithMetadata] = {}
     models: dict[str, MetricWithMetadata] = {}
     model_groups: dict[str, MetricWithMetadata] = {}
@@ -94,12 +117,16 @@ class BreakdownMetrics(Answer):
 
 
 class DailySpendData(Answer):
+    """Usage of one UTC day."""
+
     date: day
     metrics: SpendMetrics
     breakdown: BreakdownMetrics = BreakdownMetrics()
 
 
 class DailySpendMetadata(Answer):
+    """Totals over all pages, and the paging."""
+
     total_spend: float = 0.0
     total_prompt_tokens: int = 0
     total_completion_tokens: int = 0
@@ -115,11 +142,15 @@ class DailySpendMetadata(Answer):
 
 
 class SpendAnalyticsPaginatedResponse(Answer):
+    """One page of daily usage."""
+
     results: list[DailySpendData]
     metadata: DailySpendMetadata = DailySpendMetadata()
 
 
 class SpendLogs(Answer):
+    """One page of requests."""
+
     data: list[dict[str, Any]]
     total: int
     page: int

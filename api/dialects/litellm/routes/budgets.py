@@ -1,4 +1,4 @@
-"""/budget/new, update, info, delete, list and settings. Errors are {"detail": {"error": ...}} here."""
+"""Routes /budget/new, update, info, delete, list and settings. Their errors are {"detail": {"error": ...}}."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from starlette.responses import Response, StreamingResponse
 
 from api.dialects.litellm.authentication import Administrator
 from api.dialects.litellm.budget_fields import BUDGET_MEMBERS, BadDuration, native_changes
-from api.dialects.litellm.error_shapes import breach_of, detail
+from api.dialects.litellm.error_shapes import detail_refusal, invalid_input_refusal
 from api.dialects.litellm.models.requests import BudgetDeleteRequest, BudgetNewRequest, BudgetQuery, BudgetRequest
 from api.dialects.litellm.models.responses import BudgetRow
-from api.dialects.litellm.request_reading import body_of, described, parameters, query_of
+from api.dialects.litellm.request_reading import body_of, body_openapi, query_of, query_openapi
 from api.dialects.litellm.views import budget_row
-from api.dialects.litellm.writing import fresh_id, is_seed, json_answer, provenance_of, written
+from api.dialects.litellm.writing import answer_command, json_response, new_budget_id, provenance_of, uses_seed_profile
 from api.http.state import ApiState, StateOf
 from consumers.commands.handler import CommandResult
 from domain.errors import AlreadyExists, InvalidInput, NotFound
@@ -29,12 +29,12 @@ from projections.queries.snapshot import Snapshot
 from projections.views.shared_budgets import SharedBudgetView, shared_budget
 
 router = APIRouter(tags=["budget management"], prefix="/budget")
-#: What of the list of all budgets is in memory at most; the rest waits on disk.
+#: How much of the list of all budgets is held in memory, at most; the rest is spooled to disk.
 SPOOLED_BYTES_MAX: Final = 1 << 20
-PIECE_BYTES: Final = 1 << 16
+CHUNK_BYTES: Final = 1 << 16
 _AMOUNTS: Final = ("max_budget", "soft_budget")
 _REPLACED: Final = frozenset({"model_limits"})
-#: The members that /budget/settings tells, in its order, with the names of their types.
+#: The members that /budget/settings lists, in its order, with the names of their types.
 _SETTINGS: Final = {
     "max_budget": "Float",
     "soft_budget": "Float",
@@ -57,13 +57,15 @@ _OF_A_SETTING: Final[dict[str, Any]] = {
 }
 
 
-@router.post("/new", response_model=BudgetRow, openapi_extra=described(BudgetNewRequest))
+@router.post("/new", summary="Create a budget", response_model=BudgetRow, openapi_extra=body_openapi(BudgetNewRequest))
 async def new_budget(
     state: StateOf, key: Administrator, given: Annotated[BudgetNewRequest, Depends(body_of(BudgetNewRequest))]
 ) -> Response:
-    """Make a budget that customers can name."""
-    budget_id = given.budget_id or fresh_id()
-    members = {name: value for name, value in given.given.items() if name in BUDGET_MEMBERS and value is not None}
+    """Create a shared budget that customers can refer to. 400 when the id is in use."""
+    budget_id = given.budget_id or new_budget_id()
+    members = {
+        name: value for name, value in given.sent_members.items() if name in BUDGET_MEMBERS and value is not None
+    }
     _check_amounts(state, members)
 
     def create() -> Sequence[CommandResult[Any]]:
@@ -72,22 +74,25 @@ async def new_budget(
         try:
             return [commands.create_budget(key.scope, budget_id, changes, provenance_of(key))]
         except AlreadyExists:
-            raise detail(400, f"Budget with id '{budget_id}' already exists.") from None
+            raise detail_refusal(400, f"Budget with id '{budget_id}' already exists.") from None
         except InvalidInput as problem:
-            raise breach_of(problem) from None
+            raise invalid_input_refusal(problem) from None
 
-    return await written(state, create, _shown(state, key, budget_id))
+    return await answer_command(state, create, _shown(state, key, budget_id))
 
 
-@router.post("/update", response_model=BudgetRow | None, openapi_extra=described(BudgetNewRequest))
+@router.post(
+    "/update", summary="Change a budget", response_model=BudgetRow | None, openapi_extra=body_openapi(BudgetNewRequest)
+)
 async def update_budget(
     state: StateOf, key: Administrator, given: Annotated[BudgetNewRequest, Depends(body_of(BudgetNewRequest))]
 ) -> Response:
-    """Change a budget for everybody who names it: null clears. Answers null when there is no such budget."""
+    """Change a budget for every customer that refers to it; null clears. The answer is null when there is no such
+    budget."""
     if not given.budget_id:
-        raise detail(400, "budget_id is required")
+        raise detail_refusal(400, "budget_id is required")
     budget_id = given.budget_id
-    members = {name: value for name, value in given.given.items() if name in BUDGET_MEMBERS}
+    members = {name: value for name, value in given.sent_members.items() if name in BUDGET_MEMBERS}
     _check_amounts(state, members)
 
     def decide(fields: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -100,41 +105,46 @@ async def update_budget(
         except NotFound:
             return []
         except InvalidInput as problem:
-            raise breach_of(problem) from None
+            raise invalid_input_refusal(problem) from None
 
-    return await written(state, update, _shown(state, key, budget_id))
+    return await answer_command(state, update, _shown(state, key, budget_id))
 
 
-@router.post("/info", response_model=list[BudgetRow], openapi_extra=described(BudgetRequest))
+@router.post("/info", summary="Show budgets", response_model=list[BudgetRow], openapi_extra=body_openapi(BudgetRequest))
 def info_budget(
     state: StateOf, key: Administrator, given: Annotated[BudgetRequest, Depends(body_of(BudgetRequest))]
 ) -> Response:
-    """Some budgets; ids that name none are left out."""
+    """Show budgets by id; ids without a budget are left out."""
     if not given.budgets:
-        raise detail(400, f"Specify list of budget id's to query. Passed in={given.budgets}")
+        raise detail_refusal(400, f"Specify list of budget id's to query. Passed in={given.budgets}")
     with state.engine.reads.snapshot() as snapshot:
         found = snapshot.budgets_named(key.scope, given.budgets)
         now = state.engine.now()
         named = [shared_budget(name, found.get(name, ()), now) for name in dict.fromkeys(given.budgets)]
-        return json_answer([budget_row(one, now) for one in named if one is not None], snapshot.point().position)
+        return json_response([budget_row(one, now) for one in named if one is not None], snapshot.point().position)
 
 
-@router.get("/list", response_model=list[BudgetRow])
+@router.get("/list", summary="List budgets", response_model=list[BudgetRow])
 def list_budget(state: StateOf, key: Administrator) -> Response:
-    """All budgets in the order in which they were made, streamed."""
-    return StreamingResponse(_everything(state, key.scope), media_type="application/json")
+    """All budgets in order of creation, streamed."""
+    return StreamingResponse(_stream_all(state, key.scope), media_type="application/json")
 
 
-@router.get("/settings", response_model=list[dict[str, Any]], openapi_extra=parameters(BudgetQuery))
+@router.get(
+    "/settings",
+    summary="Show the settings of a budget",
+    response_model=list[dict[str, Any]],
+    openapi_extra=query_openapi(BudgetQuery),
+)
 def budget_settings(
     state: StateOf, key: Administrator, query: Annotated[BudgetQuery, Depends(query_of(BudgetQuery))]
 ) -> Response:
-    """What can be set of a budget, and what it is set to."""
+    """The settings of a budget, with their types and values."""
     with state.engine.reads.snapshot() as snapshot:
         budget = _budget(snapshot, state, key.scope, query.budget_id)
     row = {} if budget is None else budget_row(budget, state.engine.now())
     described_members = BudgetNewRequest.model_fields
-    return json_answer(
+    return json_response(
         [
             {
                 "field_name": name,
@@ -148,11 +158,17 @@ def budget_settings(
     )
 
 
-@router.post("/delete", response_model=BudgetRow | None, openapi_extra=described(BudgetDeleteRequest))
+@router.post(
+    "/delete",
+    summary="Delete a budget",
+    response_model=BudgetRow | None,
+    openapi_extra=body_openapi(BudgetDeleteRequest),
+)
 async def delete_budget(
     state: StateOf, key: Administrator, given: Annotated[BudgetDeleteRequest, Depends(body_of(BudgetDeleteRequest))]
 ) -> Response:
-    """Take a budget away; who names it is on none then. Answers what it was, null when there is no such budget."""
+    """Delete a budget; customers that refer to it have none then. The answer is the deleted budget, or null when there
+    was none."""
     before: list[SharedBudgetView] = []
 
     def delete() -> Sequence[CommandResult[Any]]:
@@ -167,23 +183,25 @@ async def delete_budget(
             before.clear()
             return []
 
-    return await written(state, delete, lambda snapshot: budget_row(before[0], state.engine.now()) if before else None)
+    return await answer_command(
+        state, delete, lambda snapshot: budget_row(before[0], state.engine.now()) if before else None
+    )
 
 
 def _check_amounts(state: ApiState, members: Mapping[str, Any]) -> None:
     for name in _AMOUNTS:
         amount: Decimal | None = members.get(name)
-        if amount is not None and amount < 0 and not is_seed(state):
-            raise detail(400, f"{name} must be a non-negative finite number. Received: {float(amount)}")
+        if amount is not None and amount < 0 and not uses_seed_profile(state):
+            raise detail_refusal(400, f"{name} must be a non-negative finite number. Received: {float(amount)}")
 
 
 def _native(state: ApiState, members: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return native_changes(members, current, state.engine.now(), is_seed(state))
+        return native_changes(members, current, state.engine.now(), uses_seed_profile(state))
     except BadDuration as problem:
-        raise detail(400, str(problem)) from None
+        raise detail_refusal(400, str(problem)) from None
     except InvalidInput as problem:
-        raise breach_of(problem) from None
+        raise invalid_input_refusal(problem) from None
 
 
 def _budget(snapshot: Snapshot, state: ApiState, scope: Scope, budget_id: str) -> SharedBudgetView | None:
@@ -198,8 +216,8 @@ def _shown(state: ApiState, key: ApiKeyRecord, budget_id: str) -> Callable[[Snap
     return show
 
 
-def _everything(state: ApiState, scope: Scope) -> Iterator[bytes]:
-    """One JSON array, of one log position. It waits in a file, so that a slow client holds no snapshot open."""
+def _stream_all(state: ApiState, scope: Scope) -> Iterator[bytes]:
+    """Yield one JSON array, read at one log position. It is spooled, so that a slow client holds no snapshot open."""
     now, opening = state.engine.now(), b"["
     with SpooledTemporaryFile(SPOOLED_BYTES_MAX) as spooled:
         with state.engine.reads.snapshot() as snapshot:
@@ -210,4 +228,4 @@ def _everything(state: ApiState, scope: Scope) -> Iterator[bytes]:
                     opening = b","
         spooled.write(b"[]" if opening == b"[" else b"]")
         spooled.seek(0)
-        yield from iter(partial(spooled.read, PIECE_BYTES), b"")
+        yield from iter(partial(spooled.read, CHUNK_BYTES), b"")

@@ -1,4 +1,4 @@
-"""GET /customer/list: all customers, streamed; with page or page_size, a page of them."""
+"""GET /customer/list: all customers, streamed; one page with `page` or `page_size`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from starlette.responses import Response, StreamingResponse
 from api.dialects.litellm.authentication import Administrator
 from api.dialects.litellm.models.requests import ListQuery
 from api.dialects.litellm.models.responses import CustomerResponse
-from api.dialects.litellm.request_reading import checked_query, parameters
+from api.dialects.litellm.request_reading import checked_query, query_openapi
 from api.dialects.litellm.routes.customers import TAG
 from api.dialects.litellm.views import customer_object
-from api.dialects.litellm.writing import is_seed
+from api.dialects.litellm.writing import uses_seed_profile
 from api.http.state import ApiState, StateOf
 from domain.scope import Scope
 from projections.queries.customers import CustomerRecord
@@ -26,18 +26,18 @@ from projections.queries.snapshot import Snapshot
 from projections.views.budget_list import budgeted_customers
 from projections.views.customers import customer_view
 
-#: Customers of one piece of the stream; each piece is read in a snapshot of its own.
+#: Customers in one chunk of the stream. Each chunk is read in a snapshot of its own.
 STREAMED_ROWS: Final = 1_000
 _PAGING: Final = ("page", "page_size")
 
 
 async def list_end_user(request: Request, state: StateOf, key: Administrator) -> Response:
-    """Customers by id. Without page and page_size: all of them."""
-    given = {} if is_seed(state) else dict(request.query_params)
+    """Customers, ordered by id. Without `page` and `page_size`: all of them, streamed."""
+    given = {} if uses_seed_profile(state) else dict(request.query_params)
     query = checked_query(ListQuery, given)
     if any(name in given for name in _PAGING):
         return await to_thread.run_sync(_page, state, key.scope, query)
-    return StreamingResponse(_everybody(state, key.scope, query.search), media_type="application/json")
+    return StreamingResponse(_stream_all(state, key.scope, query.search), media_type="application/json")
 
 
 def _page(state: ApiState, scope: Scope, query: ListQuery) -> Response:
@@ -47,16 +47,16 @@ def _page(state: ApiState, scope: Scope, query: ListQuery) -> Response:
         return Response(b"[" + _objects(snapshot, state, scope, records) + b"]", media_type="application/json")
 
 
-def _everybody(state: ApiState, scope: Scope, search: str | None) -> Iterator[bytes]:
-    """One JSON array in pieces; only one of them is in memory."""
+def _stream_all(state: ApiState, scope: Scope, search: str | None) -> Iterator[bytes]:
+    """Yield one JSON array in chunks, with only one chunk in memory."""
     after, now = None, state.engine.now()
     opening = b"["
     while True:
         with state.engine.reads.snapshot() as snapshot:
             records = snapshot.customers(scope, after, STREAMED_ROWS)
-            piece = _objects(snapshot, state, scope, [one for one in records if _matches(one, search, now)])
-        if piece:
-            yield opening + piece
+            chunk = _objects(snapshot, state, scope, [one for one in records if _matches(one, search, now)])
+        if chunk:
+            yield opening + chunk
             opening = b","
         if len(records) < STREAMED_ROWS:
             break
@@ -65,7 +65,7 @@ def _everybody(state: ApiState, scope: Scope, search: str | None) -> Iterator[by
 
 
 def _objects(snapshot: Snapshot, state: ApiState, scope: Scope, records: list[CustomerRecord]) -> bytes:
-    """JSON objects with commas between them."""
+    """Encode customers as JSON objects, comma-separated."""
     found = budgeted_customers(snapshot, scope, records, state.engine.now())
     return b",".join(msgspec.json.encode(customer_object(one)) for one in found)
 
@@ -78,13 +78,14 @@ def _matches(record: CustomerRecord, search: str | None, now: datetime) -> bool:
 
 
 def listing_routes(prefix: str) -> APIRouter:
-    """The route below /customer, or its older name."""
+    """Make the route below /customer, or below its older name."""
     router = APIRouter(prefix=prefix, tags=[TAG])
     router.add_api_route(
         "/list",
         list_end_user,
         methods=["GET"],
+        summary="List customers",
         response_model=list[CustomerResponse],
-        openapi_extra=parameters(ListQuery),
+        openapi_extra=query_openapi(ListQuery),
     )
     return router

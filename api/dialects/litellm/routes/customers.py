@@ -1,4 +1,7 @@
-"""/customer/new, update, delete, block, unblock and info; the same below /end_user, and two of them below /user."""
+"""Routes /customer/new, update, delete, block, unblock and info.
+
+The same routes exist below /end_user, and block and unblock below /user.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,15 @@ from starlette.responses import Response
 
 from api.dialects.litellm.authentication import Administrator
 from api.dialects.litellm.budget_fields import BadDuration
-from api.dialects.litellm.customer_changes import creation, update
-from api.dialects.litellm.error_shapes import Refusal, breach, breach_of, detail, detail_in_error, error
+from api.dialects.litellm.customer_changes import creation_change, update_change
+from api.dialects.litellm.error_shapes import (
+    Refusal,
+    detail_in_error_refusal,
+    detail_refusal,
+    error_refusal,
+    field_refusal,
+    invalid_input_refusal,
+)
 from api.dialects.litellm.models.requests import (
     BlockUsers,
     DeleteCustomerRequest,
@@ -27,9 +37,16 @@ from api.dialects.litellm.models.responses import (
     DeleteCustomersResponse,
     UnblockUsersResponse,
 )
-from api.dialects.litellm.request_reading import body_of, described, parameters, query_of
+from api.dialects.litellm.request_reading import body_of, body_openapi, query_of, query_openapi
 from api.dialects.litellm.views import customer_object
-from api.dialects.litellm.writing import customer_now, fresh_id, is_seed, json_answer, provenance_of, written
+from api.dialects.litellm.writing import (
+    answer_command,
+    customer_now,
+    json_response,
+    new_budget_id,
+    provenance_of,
+    uses_seed_profile,
+)
 from api.http.state import ApiState, StateOf
 from consumers.commands.budgeted_customers import BudgetedChange, BudgetOf, NoSuchCustomer
 from consumers.commands.handler import CommandResult
@@ -40,31 +57,32 @@ from projections.queries.snapshot import PAGE_ROWS_MAX, Snapshot
 from projections.views.customers import customer_view
 
 TAG: Final = "Customer Management"
-#: How many ids that remain blocked an unblocking tells at most.
+#: How many of the ids that are still blocked an unblocking answers, at most.
 BLOCKED_SHOWN_MAX: Final = PAGE_ROWS_MAX
 
 
 async def new_end_user(
     state: StateOf, key: Administrator, given: Annotated[NewCustomerRequest, Depends(body_of(NewCustomerRequest))]
 ) -> Response:
-    """Create a customer. One that is known by its usage alone is adopted with that usage."""
+    """Create a customer. A customer that is known by its usage only is created with that usage. 400 when the customer
+    was created before, 404 when the budget does not exist."""
     user_id = _checked(given.user_id)
 
     def create() -> Sequence[CommandResult[Any]]:
         with _refusing(given.budget_id):
-            now, own_budget_id = state.engine.now(), fresh_id()
+            now, own_budget_id = state.engine.now(), new_budget_id()
 
             def decide(_: Any, budget_of: BudgetOf) -> BudgetedChange:
-                return creation(given, budget_of, own_budget_id, now, is_seed(state))
+                return creation_change(given, budget_of, own_budget_id, now, uses_seed_profile(state))
 
             try:
                 commands = state.engine.commands
                 return [commands.create_budgeted_customer(key.scope, user_id, decide, provenance_of(key))]
             except AlreadyExists:
-                told = f"Customer already exists, passed user_id={user_id}. Please pass a new user_id."
-                raise error(400, "bad_request", told, "user_id") from None
+                message = f"Customer already exists, passed user_id={user_id}. Please pass a new user_id."
+                raise error_refusal(400, "bad_request", message, "user_id") from None
 
-    return await written(state, create, lambda snapshot: _shown(snapshot, state, key, user_id))
+    return await answer_command(state, create, lambda snapshot: _shown(snapshot, state, key, user_id))
 
 
 async def update_end_user(
@@ -72,14 +90,15 @@ async def update_end_user(
     key: Administrator,
     given: Annotated[UpdateCustomerRequest, Depends(body_of(UpdateCustomerRequest))],
 ) -> Response:
-    """Change a customer. A limit of a shared budget changes for everybody who names it."""
+    """Change a customer. A limit of its shared budget changes for every customer that refers to that budget. 404 when
+    the customer or the budget does not exist."""
     user_id = _checked(given.user_id)
 
     def change() -> Sequence[CommandResult[Any]]:
-        now, own_budget_id = state.engine.now(), fresh_id()
+        now, own_budget_id = state.engine.now(), new_budget_id()
 
         def decide(customer: Any, budget_of: BudgetOf) -> BudgetedChange:
-            return update(given, customer, budget_of, own_budget_id, now, is_seed(state))
+            return update_change(given, customer, budget_of, own_budget_id, now, uses_seed_profile(state))
 
         with _refusing(given.budget_id):
             seen_at = _existing(state, key, [user_id]).get(user_id)
@@ -89,7 +108,7 @@ async def update_end_user(
             except NoSuchCustomer:
                 raise _unknown(state, user_id, "user_id") from None
 
-    return await written(state, change, lambda snapshot: _shown(snapshot, state, key, user_id))
+    return await answer_command(state, change, lambda snapshot: _shown(snapshot, state, key, user_id))
 
 
 async def delete_end_user(
@@ -97,10 +116,10 @@ async def delete_end_user(
     key: Administrator,
     given: Annotated[DeleteCustomerRequest, Depends(body_of(DeleteCustomerRequest))],
 ) -> Response:
-    """End the lives of customers: of all of them, or of none when one is unknown. What was used stays in reports."""
+    """Delete customers: all of them, or none when one does not exist (404). Their usage stays in reports."""
     ids = list(dict.fromkeys(given.user_ids))
     if not ids:
-        raise error(400, "bad_request", "user_id is required, passed user_id = []", "user_ids")
+        raise error_refusal(400, "bad_request", "user_id is required, passed user_id = []", "user_ids")
 
     def delete() -> Sequence[CommandResult[Any]]:
         seen_at = _existing(state, key, ids)
@@ -109,17 +128,17 @@ async def delete_end_user(
         _refuse_missing(deleted.state)
         return [deleted]
 
-    told = {
+    summary = {
         "deleted_customers": len(ids),
         "message": f"Successfully deleted customers with ids: {ids}",
     }
-    return await written(state, delete, lambda snapshot: told)
+    return await answer_command(state, delete, lambda snapshot: summary)
 
 
 async def block_user(
     state: StateOf, key: Administrator, given: Annotated[BlockUsers, Depends(body_of(BlockUsers))]
 ) -> Response:
-    """Refuse customers access, known ones or not yet known ones."""
+    """Block customers. An unknown id is created, blocked."""
     ids = [_checked(user_id, "user_ids") for user_id in dict.fromkeys(given.user_ids)]
 
     def block() -> Sequence[CommandResult[Any]]:
@@ -129,20 +148,20 @@ async def block_user(
     def show(snapshot: Snapshot) -> Any:
         return {"blocked_users": [_shown(snapshot, state, key, user_id, with_budget=False) for user_id in ids]}
 
-    return await written(state, block, show)
+    return await answer_command(state, block, show)
 
 
 async def unblock_user(
     state: StateOf, key: Administrator, given: Annotated[BlockUsers, Depends(body_of(BlockUsers))]
 ) -> Response:
-    """Take blocks back. Answers the ids that remain blocked, the first thousand of them."""
+    """Unblock customers. The answer lists the ids that are still blocked, at most a thousand."""
     ids = list(dict.fromkeys(given.user_ids))
 
     def unblock() -> Sequence[CommandResult[Any]]:
         commands, provenance = state.engine.commands, provenance_of(key)
         results: list[CommandResult[Any]] = []
         for user_id, seen_at in _existing(state, key, ids).items():
-            with suppress(NotFound):  # deleted since by somebody else
+            with suppress(NotFound):  # deleted meanwhile
                 results.append(commands.unblock_customer(key.scope, user_id, provenance, seen_at=seen_at))
         return results
 
@@ -152,31 +171,31 @@ async def unblock_user(
         views = [customer_view(record, now) for record in records]
         return {"blocked_users": [view.customer_id for view in views if view.exists and view.blocked]}
 
-    return await written(state, unblock, show)
+    return await answer_command(state, unblock, show)
 
 
 def end_user_info(
     state: StateOf, key: Administrator, query: Annotated[InfoQuery, Depends(query_of(InfoQuery))]
 ) -> Response:
-    """One customer."""
+    """Show a customer with the budget in effect. 404 when it does not exist."""
     with state.engine.reads.snapshot() as snapshot:
         found = customer_now(snapshot, key.scope, query.end_user_id, state.engine.now())
         if found is None:
             raise _unknown(state, query.end_user_id, "end_user_id")
-        return json_answer(customer_object(found), snapshot.point().position)
+        return json_response(customer_object(found), snapshot.point().position)
 
 
 def _shown(
     snapshot: Snapshot, state: ApiState, key: ApiKeyRecord, user_id: str, with_budget: bool = True
 ) -> dict[str, Any]:
     found = customer_now(snapshot, key.scope, user_id, state.engine.now())
-    if found is None:  # deleted since by somebody else
+    if found is None:  # deleted meanwhile
         raise _unknown(state, user_id, "user_id")
     return customer_object(found, with_budget)
 
 
 def _existing(state: ApiState, key: ApiKeyRecord, user_ids: Sequence[str]) -> dict[str, datetime | None]:
-    """Those that are customers now, created or known by their usage, and when that was last seen."""
+    """Those of the ids that are customers now, created or known by their usage, with the time of their last usage."""
     now = state.engine.now()
     with state.engine.reads.snapshot() as snapshot:
         records = [snapshot.customer(key.scope, user_id) for user_id in user_ids]
@@ -185,61 +204,73 @@ def _existing(state: ApiState, key: ApiKeyRecord, user_ids: Sequence[str]) -> di
 
 def _refuse_missing(user_ids: Sequence[str]) -> None:
     if user_ids:
-        raise error(404, "not_found", f"End User Id(s)={', '.join(user_ids)} do not exist in db", "user_ids")
+        raise error_refusal(404, "not_found", f"End User Id(s)={', '.join(user_ids)} do not exist in db", "user_ids")
 
 
 def _checked(user_id: str, field: str = "user_id") -> str:
     try:
         return checked_id(field, user_id)
     except InvalidInput as problem:
-        raise breach(field, problem.rule) from None
+        raise field_refusal(field, problem.rule) from None
 
 
 @contextmanager
 def _refusing(budget_id: str | None) -> Iterator[None]:
-    """What may be wrong with a customer and its budget, in LiteLLM's shapes."""
+    """Turn the errors of a customer or its budget into refusals of LiteLLM's shapes."""
     try:
         yield
     except BadDuration as problem:
-        raise detail_in_error(400, str(problem)) from None
+        raise detail_in_error_refusal(400, str(problem)) from None
     except InvalidInput as problem:
-        raise breach_of(problem) from None
+        raise invalid_input_refusal(problem) from None
     except NoSuchCustomer:
         raise
     except NotFound:
-        raise error(404, "not_found", f"Budget Id={budget_id} does not exist in db", "budget_id") from None
+        raise error_refusal(404, "not_found", f"Budget Id={budget_id} does not exist in db", "budget_id") from None
 
 
 def _unknown(state: ApiState, user_id: str, param: str) -> Refusal:
-    told = f"End User Id={user_id} does not exist in db"
-    if not is_seed(state):
-        return error(404, "not_found", told, param)
-    return detail(400, told) if param == "end_user_id" else detail_in_error(400, told)
+    message = f"End User Id={user_id} does not exist in db"
+    if not uses_seed_profile(state):
+        return error_refusal(404, "not_found", message, param)
+    return detail_refusal(400, message) if param == "end_user_id" else detail_in_error_refusal(400, message)
 
 
 def customer_routes(prefix: str) -> APIRouter:
-    """The routes below /customer, or its older name."""
+    """Make the routes below /customer, or below its older name."""
     router = APIRouter(prefix=prefix, tags=[TAG])
-    for name, route, model, body in (
-        ("new", new_end_user, CustomerResponse, NewCustomerRequest),
-        ("update", update_end_user, CustomerResponse, UpdateCustomerRequest),
-        ("delete", delete_end_user, DeleteCustomersResponse, DeleteCustomerRequest),
+    for name, summary, route, model, body in (
+        ("new", "Create a customer", new_end_user, CustomerResponse, NewCustomerRequest),
+        ("update", "Change a customer", update_end_user, CustomerResponse, UpdateCustomerRequest),
+        ("delete", "Delete customers", delete_end_user, DeleteCustomersResponse, DeleteCustomerRequest),
     ):
-        router.add_api_route(f"/{name}", route, methods=["POST"], response_model=model, openapi_extra=described(body))
+        router.add_api_route(
+            f"/{name}", route, methods=["POST"], response_model=model, openapi_extra=body_openapi(body), summary=summary
+        )
     router.add_api_route(
-        "/info", end_user_info, methods=["GET"], response_model=CustomerResponse, openapi_extra=parameters(InfoQuery)
+        "/info",
+        end_user_info,
+        methods=["GET"],
+        response_model=CustomerResponse,
+        openapi_extra=query_openapi(InfoQuery),
+        summary="Show a customer",
     )
     return router
 
 
 def blocking_routes(prefix: str) -> APIRouter:
-    """The two routes that exist below /user too."""
+    """Make the two routes that exist below /user too."""
     router = APIRouter(prefix=prefix, tags=[TAG])
-    for name, route, model in (
-        ("block", block_user, BlockUsersResponse),
-        ("unblock", unblock_user, UnblockUsersResponse),
+    for name, summary, route, model in (
+        ("block", "Block customers", block_user, BlockUsersResponse),
+        ("unblock", "Unblock customers", unblock_user, UnblockUsersResponse),
     ):
         router.add_api_route(
-            f"/{name}", route, methods=["POST"], response_model=model, openapi_extra=described(BlockUsers)
+            f"/{name}",
+            route,
+            methods=["POST"],
+            response_model=model,
+            openapi_extra=body_openapi(BlockUsers),
+            summary=summary,
         )
     return router

@@ -1,4 +1,4 @@
-"""GET /customer/daily/activity: what customers used per UTC day, with breakdowns."""
+"""GET /customer/daily/activity: usage of customers per UTC day, with breakdowns."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pydantic import Field
 from starlette.responses import Response
 
 from api.dialects.litellm.authentication import Administrator
-from api.dialects.litellm.error_shapes import detail
+from api.dialects.litellm.error_shapes import detail_refusal
 from api.dialects.litellm.log_payloads import KEY_PROPERTY
-from api.dialects.litellm.models.requests import PAGE_MAX, Given
+from api.dialects.litellm.models.requests import PAGE_MAX, RequestFields
 from api.dialects.litellm.models.responses import SpendAnalyticsPaginatedResponse
-from api.dialects.litellm.request_reading import parameters, query_of
+from api.dialects.litellm.request_reading import query_of, query_openapi
 from api.dialects.litellm.routes.customers import TAG
-from api.dialects.litellm.writing import json_answer
+from api.dialects.litellm.writing import json_response
 from api.http.state import StateOf
 from domain.errors import InvalidInput
 from domain.scope import Scope
@@ -38,23 +38,26 @@ _COUNTED: Final = ("prompt_tokens", "completion_tokens", "total_tokens", "api_re
     "failed_requests", "cache_read_input_tokens", "cache_creation_input_tokens")  # fmt: skip
 
 
-class ActivityQuery(Given):
-    end_user_ids: str | None = Field(None, description="Customers, with commas between them.")
-    exclude_end_user_ids: str | None = Field(None, description="Customers to leave out, with commas between them.")
+class ActivityQuery(RequestFields):
+    """Query parameters of /customer/daily/activity."""
+
+    end_user_ids: str | None = Field(None, description="Customer ids, comma-separated.")
+    exclude_end_user_ids: str | None = Field(None, description="Customer ids to leave out, comma-separated.")
     start_date: str | None = Field(None, description="YYYY-MM-DD")
     end_date: str | None = Field(None, description="YYYY-MM-DD, inclusive.")
     model: str | None = None
-    api_key: str | None = Field(None, description="As logged: the hash of LiteLLM's key.")
+    api_key: str | None = Field(None, description="The hash of the LiteLLM key, as it was logged.")
     page: int = Field(1, ge=1, le=PAGE_MAX)
-    page_size: int = Field(DAYS_PER_PAGE_DEFAULT, ge=1, le=DAYS_PER_PAGE_MAX, description="Days of a page.")
+    page_size: int = Field(DAYS_PER_PAGE_DEFAULT, ge=1, le=DAYS_PER_PAGE_MAX, description="Days on a page.")
 
 
 def get_customer_daily_activity(
     state: StateOf, key: Administrator, query: Annotated[ActivityQuery, Depends(query_of(ActivityQuery))]
 ) -> Response:
-    """Usage per UTC day, newest first; days without usage are left out. Totals are over all pages."""
+    """Usage per UTC day, newest first; days without usage are left out. Totals are over all pages. 400 without
+    `start_date` and `end_date`."""
     if query.start_date is None or query.end_date is None:
-        raise detail(400, "Please provide start_date and end_date")
+        raise detail_refusal(400, "Please provide start_date and end_date")
     days = _days(_day("start_date", query.start_date), _day("end_date", query.end_date))
     with state.engine.reads.snapshot() as snapshot:
         found = _by_day(snapshot, key.scope, days, query)
@@ -73,10 +76,10 @@ def get_customer_daily_activity(
             "has_more": query.page < pages,
         },
     }
-    return json_answer(body, position)
+    return json_response(body, position)
 
 
-#: One sum: its group (customer, provider, model, status), and what it holds.
+#: One sum: its group (customer, provider, model, status) and its measures.
 _Row = tuple[tuple[str | None, ...], Measures]
 
 
@@ -87,14 +90,14 @@ def _by_day(snapshot: Snapshot, scope: Scope, days: list[date], query: ActivityQ
     left_out = set(_names(query.exclude_end_user_ids))
     customers: list[str | None] = [*_names(query.end_user_ids)]
     if len(customers) > CUSTOMERS_MAX:
-        raise detail(400, f"end_user_ids names at most {CUSTOMERS_MAX} customers")
+        raise detail_refusal(400, f"end_user_ids must name at most {CUSTOMERS_MAX} customers")
     found: dict[date, list[_Row]] = {}
     for customer in customers or [None]:
         question = UsageQuestion(segments, customer, _GROUPS, models=models, split_markup=True, properties=keys)
         try:
             sums = snapshot.usage(scope, question)
         except InvalidInput as problem:
-            raise detail(400, f"{problem.field} {problem.rule}") from None
+            raise detail_refusal(400, f"{problem.field} {problem.rule}") from None
         for one in sums:
             if one.group[0] not in left_out:
                 found.setdefault(days[one.segment], []).append((one.group, measures_of(one)))
@@ -118,10 +121,10 @@ def _result(day: date, rows: list[_Row]) -> dict[str, Any]:
     }
 
 
-def _broken_down(rows: list[_Row], place: int) -> dict[str, Any]:
+def _broken_down(rows: list[_Row], index: int) -> dict[str, Any]:
     by_name: dict[str, list[_Row]] = {}
     for row in rows:
-        by_name.setdefault(row[0][place] or "", []).append(row)
+        by_name.setdefault(row[0][index] or "", []).append(row)
     return {
         name: {"metrics": _metrics(of_name), "metadata": {}, "api_key_breakdown": {}}
         for name, of_name in sorted(by_name.items())
@@ -149,7 +152,7 @@ def _metrics(rows: Iterable[_Row]) -> Mapping[str, Any]:
 def _days(first: date, last: date) -> list[date]:
     count = (last - first).days + 1
     if count > DAYS_MAX:
-        raise detail(400, f"start_date and end_date are at most {DAYS_MAX} days apart")
+        raise detail_refusal(400, f"start_date and end_date must be at most {DAYS_MAX} days apart")
     return [first + number * _ONE_DAY for number in range(max(0, count))]
 
 
@@ -160,7 +163,7 @@ def _day(name: str, text: str) -> date:
             return day
     except ValueError:
         pass
-    raise detail(400, f"{name} is a day, YYYY-MM-DD")
+    raise detail_refusal(400, f"{name} must be a day, YYYY-MM-DD")
 
 
 def _midnight(day: date) -> datetime:
@@ -172,13 +175,14 @@ def _names(text: str | None) -> list[str]:
 
 
 def activity_routes(prefix: str) -> APIRouter:
-    """The route below /customer, or its older name."""
+    """Make the route below /customer, or below its older name."""
     router = APIRouter(prefix=prefix, tags=[TAG])
     router.add_api_route(
         "/daily/activity",
         get_customer_daily_activity,
         methods=["GET"],
+        summary="Report daily usage of customers",
         response_model=SpendAnalyticsPaginatedResponse,
-        openapi_extra=parameters(ActivityQuery),
+        openapi_extra=query_openapi(ActivityQuery),
     )
     return router

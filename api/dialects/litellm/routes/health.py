@@ -1,4 +1,4 @@
-"""What LiteLLM's deployments ask to see whether it lives. No key."""
+"""GET /health/liveliness, the liveness check of LiteLLM deployments, without a key."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fastapi import APIRouter
 router = APIRouter(tags=["health"])
 
 
-@router.get("/health/liveliness")
+@router.get("/health/liveliness", summary="Check liveness")
 async def liveliness() -> str:
-    """The process answers."""
+    """Answer while the process runs."""
     return "I'm alive!"

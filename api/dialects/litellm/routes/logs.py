@@ -1,4 +1,4 @@
-"""POST /litellm/logs: what LiteLLM's generic API logger posts, so that a running proxy reports its usage."""
+"""POST /litellm/logs: usage from a running LiteLLM proxy, sent by its generic API logger."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dialects.litellm.authentication import Ingester
-from api.dialects.litellm.error_shapes import Refusal, breaches
+from api.dialects.litellm.error_shapes import Refusal, validation_refusal
 from api.dialects.litellm.log_payloads import usage_event
-from api.dialects.litellm.request_reading import json_of
+from api.dialects.litellm.request_reading import json_body
 from api.http.bodies import bounded_body
+from api.http.receipts import ReceiptView, receipt_response
 from api.http.state import StateOf
 from api.http.writing import ACCEPTED
-from api.native.models.events import ReceiptView
-from api.native.routes.intake import receipt_answer
 from consumers.intake.intake import IntakeRequest
 from domain.usage.request_bodies import BodyFormat
 
@@ -31,7 +30,7 @@ _BODY: Final[dict[str, Any]] = {
             "application/json": {
                 "schema": {
                     "oneOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}}],
-                    "description": "Standard logging payloads: one, a list, or one a line.",
+                    "description": "Standard logging payloads: one, a list, or one per line.",
                 }
             }
         },
@@ -40,15 +39,18 @@ _BODY: Final[dict[str, Any]] = {
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
-@router.post("/litellm/logs", response_model=ReceiptView, responses=ACCEPTED, openapi_extra=_BODY)
+@router.post(
+    "/litellm/logs", response_model=ReceiptView, responses=ACCEPTED, openapi_extra=_BODY, summary="Ingest LiteLLM logs"
+)
 async def take_logs(request: Request, state: StateOf, key: Ingester) -> Response:
-    """Count what LiteLLM logged. Answered once it is counted; what is sent again counts nothing twice."""
+    """Ingest the requests that LiteLLM logged. The answer comes once they are counted; a payload that is sent again is
+    not counted twice."""
     body = await bounded_body(request, state.engine.settings.body_bytes_max)
     events = await asyncio.to_thread(_events, body)
     asked = IntakeRequest(key.scope, BodyFormat.BATCH.value, events)
-    # Shielded: someone who hangs up does not take back what may be in the log already.
-    taken = await asyncio.shield(asyncio.wrap_future(state.engine.intake.submit(asked)))
-    return await receipt_answer(request, state, taken)
+    # Shielded, as a client that disconnects must not cancel what may be in the log already.
+    receipt = await asyncio.shield(asyncio.wrap_future(state.engine.intake.submit(asked)))
+    return await receipt_response(request, state, receipt)
 
 
 def _events(body: bytes) -> bytes:
@@ -56,14 +58,16 @@ def _events(body: bytes) -> bytes:
 
 
 def _payloads(body: bytes) -> list[Any]:
-    """The payloads of a body: one JSON object, an array of them, or one a line."""
+    """The payloads of a body: one JSON object, an array of objects, or one object per line."""
     try:
-        value = json_of(body)
+        value = json_body(body)
     except Refusal:
         lines = [line for line in body.splitlines() if line.strip()]
         if len(lines) < 2:
             raise
         if len(lines) > LINES_MAX:
-            raise breaches([("too_long", ["body"], f"Value error, has at most {LINES_MAX} lines")]) from None
-        return [json_of(line) for line in lines]
+            raise validation_refusal(
+                [("too_long", ["body"], f"Value error, must have at most {LINES_MAX} lines")]
+            ) from None
+        return [json_body(line) for line in lines]
     return value if isinstance(value, list) else [value]

@@ -1,4 +1,4 @@
-"""GET /spend/logs/v2: the requests of customers, one row each, with what they cost."""
+"""GET /spend/logs/v2: the requests of customers, one row each, with their cost."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pydantic import Field
 from starlette.responses import Response
 
 from api.dialects.litellm.authentication import Reader
-from api.dialects.litellm.error_shapes import error
+from api.dialects.litellm.error_shapes import error_refusal
 from api.dialects.litellm.log_payloads import KEY_PROPERTY
-from api.dialects.litellm.models.requests import PAGE_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, Given, Usd
+from api.dialects.litellm.models.requests import PAGE_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, RequestFields, Usd
 from api.dialects.litellm.models.responses import SpendLogs
-from api.dialects.litellm.request_reading import parameters, query_of
+from api.dialects.litellm.request_reading import query_of, query_openapi
 from api.dialects.litellm.views import shown_instant
-from api.dialects.litellm.writing import json_answer
+from api.dialects.litellm.writing import json_response
 from api.http.state import StateOf
 from domain.usage.block_schema import REQUEST_TYPE
 from domain.values.money import marked_up
-from projections.queries.events import EventFilter, EventOrder, EventQuestion, MarkedEvent, UsageEventRow
+from projections.queries.events import EventFilter, EventOrder, EventQuestion, EventWithMarkup, UsageEventRow
 
 router = APIRouter(tags=["Budget & Spend Tracking"])
 _ONE_DAY: Final = timedelta(days=1)
@@ -36,27 +36,34 @@ _ORDERS: Final[dict[str, EventOrder]] = {
 }
 
 
-class SpendLogsQuery(Given):
-    end_user: str | None = Field(None, description="The customer.")
+class SpendLogsQuery(RequestFields):
+    """Query parameters of /spend/logs/v2."""
+
+    end_user: str | None = Field(None, description="Id of the customer.")
     model: str | None = None
     status_filter: Literal["success", "failure"] | None = None
     start_date: str | None = Field(None, description="YYYY-MM-DD, with or without HH:MM:SS; UTC.")
-    end_date: str | None = Field(None, description="The same; a day is meant to its end.")
+    end_date: str | None = Field(None, description="In the same format; a day is included to its end.")
     min_spend: Usd | None = None
     max_spend: Usd | None = None
     page: int = Field(1, ge=1, le=PAGE_MAX)
     page_size: int = Field(PAGE_SIZE_DEFAULT, ge=1, le=PAGE_SIZE_MAX)
     sort_by: Literal["startTime", "endTime", "spend", "total_tokens"] = "startTime"
     sort_order: Literal["asc", "desc"] = "desc"
-    api_key: str | None = Field(None, description="As logged: the hash of LiteLLM's key.")
+    api_key: str | None = Field(None, description="The hash of the LiteLLM key, as it was logged.")
     request_id: str | None = None
 
 
-@router.get("/spend/logs/v2", response_model=SpendLogs, openapi_extra=parameters(SpendLogsQuery))
+@router.get(
+    "/spend/logs/v2",
+    response_model=SpendLogs,
+    openapi_extra=query_openapi(SpendLogsQuery),
+    summary="List requests with their cost",
+)
 def ui_view_spend_logs(
     state: StateOf, key: Reader, query: Annotated[SpendLogsQuery, Depends(query_of(SpendLogsQuery))]
 ) -> Response:
-    """Requests, newest first unless asked otherwise, in pages."""
+    """Requests in pages, newest first by default. 400 for a date that cannot be read."""
     where = EventFilter(
         customer_id=query.end_user,
         model=query.model,
@@ -84,16 +91,16 @@ def ui_view_spend_logs(
         "page_size": query.page_size,
         "total_pages": -(-found.total // query.page_size),
     }
-    return json_answer(body, position)
+    return json_response(body, position)
 
 
 def _request_id(event: UsageEventRow) -> str:
-    """The response's id, as in LiteLLM's own rows; else the event's."""
+    """The id of the response, as in LiteLLM's own rows; else the id of the event."""
     given = event.properties.get(_RESPONSE_ID)
     return given if isinstance(given, str) and given else event.id
 
 
-def _row(one: MarkedEvent) -> dict[str, Any]:
+def _row(one: EventWithMarkup) -> dict[str, Any]:
     event, kept = one.event, one.event.properties
     ended_at = event.time + timedelta(microseconds=event.latency_us or 0)
     return {
@@ -125,7 +132,7 @@ def _row(one: MarkedEvent) -> dict[str, Any]:
 
 
 def _instant(name: str, text: str | None, day_is: timedelta) -> datetime | None:
-    """A day or a moment in UTC; a day stands for `day_is` after its midnight."""
+    """Parse a day or an instant in UTC; a day stands for the instant `day_is` after its midnight."""
     if text is None:
         return None
     try:
@@ -134,4 +141,4 @@ def _instant(name: str, text: str | None, day_is: timedelta) -> datetime | None:
         aware = instant.replace(tzinfo=instant.tzinfo or UTC) + (day_is if whole_day else timedelta())
         return aware.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise error(400, "bad_request", f"{name} is YYYY-MM-DD or YYYY-MM-DD HH:MM:SS", name) from None
+        raise error_refusal(400, "bad_request", f"{name} must be YYYY-MM-DD or YYYY-MM-DD HH:MM:SS", name) from None

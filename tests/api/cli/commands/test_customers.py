@@ -1,4 +1,4 @@
-"""Customers can be made, changed and ended from the command line, whatever their ids hold."""
+"""Customers are created, changed and deleted from the command line, with any id."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.api.cli.shell import Shell
 HOSTILE = "a/b?c=#%2F [red]x[/red] \x1b[31m..\u202e"
 
 
-def test_a_customer_lives_blocks_and_ends(shell: Shell) -> None:
+def test_a_customer_is_created_changed_blocked_and_deleted(shell: Shell) -> None:
     made = shell.json("customers", "create", "cli-ada", "--set", "name=Ada", "--set", "budget.period_limit_usd=5.50")
     assert (made["id"], made["name"], made["budget"]["period_limit_usd"]) == ("cli-ada", "Ada", "5.5")
     changed = shell.json("customers", "update", "cli-ada", "--set", "name=null", "--set", "markup_percentage=10")
@@ -26,13 +26,13 @@ def test_a_customer_lives_blocks_and_ends(shell: Shell) -> None:
     assert (ended.code, ended.out) == (3, "")
 
 
-def test_a_refusal_is_told_with_its_reason(shell: Shell) -> None:
+def test_a_refusal_is_printed_with_its_reason(shell: Shell) -> None:
     shell.json("customers", "create", "cli-twice")
     ended = shell.run("customers", "create", "cli-twice")
     assert (ended.code, "exists" in ended.err) == (3, True)
 
 
-def test_what_happened_is_shown_with_who_and_why(shell: Shell) -> None:
+def test_the_history_shows_kind_and_reason(shell: Shell) -> None:
     shell.json("customers", "create", "cli-history")
     shell.json("customers", "block", "cli-history", "--reason", "unpaid")
     facts = shell.json("customers", "history", "cli-history")["data"]
@@ -42,7 +42,7 @@ def test_what_happened_is_shown_with_who_and_why(shell: Shell) -> None:
     ]
 
 
-def test_a_hostile_id_is_an_id_like_any_other_and_never_steers_the_terminal(shell: Shell) -> None:
+def test_a_hostile_id_works_and_sends_no_control_characters_to_the_terminal(shell: Shell) -> None:
     assert shell.json("customers", "create", HOSTILE)["id"] == HOSTILE
     assert shell.json("customers", "show", HOSTILE)["id"] == HOSTILE
     shown = shell.run("customers", "show", HOSTILE).out + shell.run("customers", "list", "--limit", "1000").out
@@ -50,7 +50,7 @@ def test_a_hostile_id_is_an_id_like_any_other_and_never_steers_the_terminal(shel
     assert not {"\x1b", "\u202e"} & set(shown)
 
 
-def test_a_list_goes_on_over_pages_up_to_its_limit(shell: Shell) -> None:
+def test_a_list_follows_pages_up_to_its_limit(shell: Shell) -> None:
     for number in range(3):
         shell.json("customers", "create", f"cli-list-{number}")
     found = shell.json("customers", "list", "--limit", "2")["data"]
@@ -74,7 +74,7 @@ def test_fields_are_json_else_text_and_keep_every_digit() -> None:
 
 
 @pytest.mark.parametrize("pairs", [["a"], ["=1"], ["a=1", "a.b=2"]])
-def test_what_is_no_field_is_wrong_use(pairs: list[str]) -> None:
+def test_an_invalid_field_is_wrong_use(pairs: list[str]) -> None:
     with pytest.raises(CommandFailed, match="--set"):
         fields_of(pairs)
 

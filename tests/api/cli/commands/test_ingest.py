@@ -1,4 +1,4 @@
-"""Files are metered once, whatever is in them, and the exit code tells how it went."""
+"""Files are counted once, and the exit code tells whether events were rejected."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def test_bad_rows_are_rejected_and_shown_and_the_rest_is_counted(shell: Shell, t
     good = ROW.format(who="bad-rows-ada", tokens=1)
     file.write_text(HEADER + good + ROW.format(who="bad-rows-ada", tokens="x") + "only,two\n" + good)
     ended = shell.run("ingest", str(file), "--map", str(map_file), "--json")
-    told = json.loads(ended.out)
+    printed = json.loads(ended.out)
     assert ended.code == 1
-    assert told["counts"] == {"counted": 2, "duplicate": 0, "conflict": 0, "rejected": 2}
-    assert [entry["outcome"] for entry in told["outcomes"]] == ["rejected", "rejected"]
+    assert printed["counts"] == {"counted": 2, "duplicate": 0, "conflict": 0, "rejected": 2}
+    assert [entry["outcome"] for entry in printed["outcomes"]] == ["rejected", "rejected"]
 
 
-def test_a_changed_map_makes_conflicts_and_the_first_reading_stands(shell: Shell, tmp_path: Path) -> None:
+def test_a_changed_map_causes_conflicts_and_the_first_version_stands(shell: Shell, tmp_path: Path) -> None:
     file, map_file = tmp_path / "log.csv", write_map(tmp_path, "changed-map")
     file.write_text(HEADER + ROW.format(who="changed-ada", tokens=1))
     shell.json("ingest", str(file), "--map", str(map_file))
@@ -59,20 +59,20 @@ def test_a_changed_map_makes_conflicts_and_the_first_reading_stands(shell: Shell
     assert (ended.code, "conflict" in ended.out) == (1, True)
 
 
-def test_two_files_of_equal_rows_are_kept_apart_by_their_source(shell: Shell, tmp_path: Path) -> None:
+def test_equal_rows_of_two_sources_are_counted_separately(shell: Shell, tmp_path: Path) -> None:
     file, map_file = tmp_path / "log.csv", write_map(tmp_path, "apart")
     file.write_text(HEADER + ROW.format(who="apart-ada", tokens=1))
     for source in ("apart/1", "apart/2"):
-        told = shell.json("ingest", str(file), "--map", str(map_file), "--source", source)
-        assert told["counts"]["counted"] == 1
+        printed = shell.json("ingest", str(file), "--map", str(map_file), "--source", source)
+        assert printed["counts"]["counted"] == 1
 
 
-def test_events_are_taken_from_lines_without_a_map(shell: Shell, tmp_path: Path) -> None:
+def test_events_are_ingested_without_a_map(shell: Shell, tmp_path: Path) -> None:
     file = tmp_path / "events.ndjson"
     event = {"specversion": "1.0", "source": "lines", "id": "1", "type": "job.done", "subject": "lines-ada"}
     file.write_text("\n\n".join([json.dumps(event), json.dumps({**event, "id": "2"})]))
-    told = shell.json("ingest", str(file))
-    assert (told["events"], told["counts"]["counted"], told["outcomes"]) == (2, 2, [])
+    printed = shell.json("ingest", str(file))
+    assert (printed["events"], printed["counts"]["counted"], printed["outcomes"]) == (2, 2, [])
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_events_are_taken_from_lines_without_a_map(shell: Shell, tmp_path: Path)
         ("]", "not YAML"),
     ],
 )
-def test_what_is_wrong_with_a_map_is_said_before_anything_is_sent(
+def test_errors_of_a_map_are_reported_before_anything_is_sent(
     shell: Shell, tmp_path: Path, map_text: str, message: str
 ) -> None:
     (tmp_path / "log.csv").write_text(HEADER)
@@ -99,13 +99,13 @@ def test_rows_without_a_map_are_wrong_use(shell: Shell, tmp_path: Path) -> None:
     assert (ended.code, "--map" in ended.err) == (2, True)
 
 
-def test_an_engine_that_is_not_there_is_said(tmp_path: Path) -> None:
+def test_an_unreachable_engine_is_reported(tmp_path: Path) -> None:
     file = tmp_path / "events.ndjson"
     file.write_text("{}\n")
     ended = run("ingest", str(file), "--url", f"http://127.0.0.1:{free_port()}", "--key", "sk-x")
     assert (ended.code, "no answer from the engine" in ended.err) == (4, True)
 
 
-def test_an_empty_file_is_nothing(shell: Shell, tmp_path: Path) -> None:
+def test_an_empty_file_has_no_events(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "events.ndjson").write_text("")
     assert shell.json("ingest", str(tmp_path / "events.ndjson"))["events"] == 0

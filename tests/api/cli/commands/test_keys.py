@@ -1,4 +1,4 @@
-"""API keys are shown once and refuse for ever after they were revoked."""
+"""API keys are shown once and are invalid after they were revoked."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tests.api.cli.shell import Shell, run
 from tests.meterfold_process import Server
 
 
-def test_a_key_opens_what_its_scopes_say_until_it_is_revoked(shell: Shell, server: Server) -> None:
+def test_a_key_is_limited_to_its_scopes_and_invalid_once_revoked(shell: Shell, server: Server) -> None:
     made = shell.json("keys", "create", "--scope", "read", "--name", "reader")
     reader = Shell("--url", server.url, "--key", made["secret"])
     assert reader.run("customers", "list").code == 0

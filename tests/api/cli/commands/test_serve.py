@@ -1,4 +1,4 @@
-"""Serving says where and how, keeps its key, and refuses a place that is taken."""
+"""`meterfold serve` prints its address and key, keeps the key, and refuses a port or folder in use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def environment_without_key() -> dict[str, str]:
 
 
 def serve_once(folder: Path) -> dict[str, str]:
-    """Start an engine, ask it something with the key it shows, stop it; what it showed."""
+    """Start an engine, send a request with the key that it prints, stop it; return what it printed."""
     engine = subprocess.Popen(
         command_line("serve", "--data", str(folder), "--port", "0", "--json"),
         env=environment_without_key(),
@@ -31,15 +31,15 @@ def serve_once(folder: Path) -> dict[str, str]:
         text=True,
     )
     assert engine.stdout is not None
-    told: dict[str, str] = json.loads(engine.stdout.readline())
-    answer = httpx.get(f"{told['url']}/v1/customers", headers={"Authorization": f"Bearer {told['key']}"})
+    printed: dict[str, str] = json.loads(engine.stdout.readline())
+    answer = httpx.get(f"{printed['url']}/v1/customers", headers={"Authorization": f"Bearer {printed['key']}"})
     engine.send_signal(signal.SIGTERM)
     engine.communicate(timeout=60)
     assert (answer.status_code, engine.returncode) == (200, 0)
-    return told
+    return printed
 
 
-def test_an_engine_makes_a_key_once_and_keeps_it_to_itself(tmp_path: Path) -> None:
+def test_an_engine_creates_its_key_once_and_stores_it_privately(tmp_path: Path) -> None:
     first, second = serve_once(tmp_path), serve_once(tmp_path)
     assert first["key"].startswith("sk-")
     assert second["key"] == first["key"]
@@ -54,7 +54,7 @@ def test_a_folder_that_is_owned_is_refused_with_its_owner(server: Server) -> Non
     assert server.url in ended.err
 
 
-def test_a_port_that_is_taken_is_refused(server: Server, tmp_path: Path) -> None:
+def test_a_port_in_use_is_refused(server: Server, tmp_path: Path) -> None:
     ended = run("serve", "--data", str(tmp_path / "data"), "--port", str(server.port))
     assert (ended.code, "--port" in ended.err) == (5, True)
     assert not (tmp_path / "data").exists()
@@ -82,5 +82,5 @@ def test_the_address_is_one_that_can_be_reached(host: str, url: str) -> None:
 
 
 @pytest.mark.parametrize("port", ["70000", "x"])
-def test_a_port_that_is_none_is_wrong_use(port: str) -> None:
+def test_an_invalid_port_is_wrong_use(port: str) -> None:
     assert run("serve", "--port", port).code == 2

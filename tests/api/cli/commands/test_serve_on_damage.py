@@ -1,4 +1,4 @@
-"""What is derived is damaged, or the log is an old one: `meterfold serve` says what to type, and that helps."""
+"""`meterfold serve` on a damaged read store or an older log names a command that repairs it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Damage = Callable[[Path], None]
 
 
 def serve_refused(folder: Path) -> tuple[int, str]:
-    """How `meterfold serve` ends on this folder, and what it says."""
+    """The exit code and message of `meterfold serve` on this folder."""
     return refused("serve", "--data", str(folder), "--port", "0")
 
 
 def refused(*arguments: str) -> tuple[int, str]:
-    """How a command ends that prints no result, and what it says."""
+    """The exit code and message of a command that fails."""
     ended = subprocess.run(
         command_line(*arguments),
         env=environment(),
@@ -91,7 +91,7 @@ def index_manifest_of_nonsense(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "printed"),
     [
         (store_full_of_nonsense, "the read store"),
         (store_with_a_damaged_header, "the read store"),
@@ -102,9 +102,7 @@ def index_manifest_of_nonsense(folder: Path) -> None:
         (index_manifest_of_nonsense, "identity index"),
     ],
 )
-def test_what_is_damaged_is_named_with_its_remedy_and_the_remedy_helps(
-    tmp_path: Path, damage: Damage, told: str
-) -> None:
+def test_damage_is_reported_with_a_remedy_that_helps(tmp_path: Path, damage: Damage, printed: str) -> None:
     folder, clock = tmp_path / "data", SettableClock()
     with engine_on(folder, clock) as engine:
         deliver(engine, clock, 3000)
@@ -113,7 +111,7 @@ def test_what_is_damaged_is_named_with_its_remedy_and_the_remedy_helps(
     damage(folder)
     code, message = serve_refused(folder)
     assert (code, "Traceback" in message) == (1, False), message
-    assert told in message
+    assert printed in message
     assert "'meterfold rebuild'" in message
     assert log_content(folder) == log
     assert "3000 events" in meterfold("rebuild", "--data", str(folder))
@@ -123,7 +121,7 @@ def test_what_is_damaged_is_named_with_its_remedy_and_the_remedy_helps(
         assert state_of(engine).counted == before.counted
 
 
-def test_a_log_from_an_older_backup_is_named_and_folded_again(tmp_path: Path) -> None:
+def test_a_log_from_an_older_backup_is_reported_and_rebuilt(tmp_path: Path) -> None:
     folder, clock = tmp_path / "data", SettableClock()
     with engine_on(folder, clock) as engine:
         deliver(engine, clock, 50)

@@ -1,4 +1,4 @@
-"""A full disk and a read-only folder, made of real file systems: nothing acknowledged is lost, and it goes on after."""
+"""Full disks and read-only folders, on real file systems: nothing acknowledged is lost."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def disk(folder: Path, size: str) -> Iterator[Path]:
 
 
 def fill(folder: Path, left_bytes: int) -> Path:
-    """A file that takes the space of a disk but for `left_bytes`."""
+    """A file that fills the disk except for `left_bytes`."""
     room = os.statvfs(folder)
     ballast = folder / "ballast"
     with ballast.open("wb") as file:
@@ -79,7 +79,7 @@ def running(folder: Path, output: Path) -> Iterator[Engine]:
             engine.stop()
 
 
-def test_a_full_disk_under_the_log_refuses_usage_and_goes_on_once_there_is_space(tmp_path: Path) -> None:
+def test_a_full_disk_under_the_log_refuses_usage_until_there_is_space(tmp_path: Path) -> None:
     folder, output = tmp_path / "data", tmp_path / "output"
     with disk(folder, "64m"), disk(folder / "read", "512m"), running(folder, output) as engine:
         assert send(engine, 0).status_code == 200
@@ -99,7 +99,7 @@ def test_a_full_disk_under_the_log_refuses_usage_and_goes_on_once_there_is_space
         assert "all is well" in meterfold("verify", "--data", str(folder))
 
 
-def test_a_full_disk_under_the_read_store_stops_the_count_and_not_the_log(tmp_path: Path) -> None:
+def test_a_full_disk_under_the_read_store_stops_the_fold_but_not_the_log(tmp_path: Path) -> None:
     folder, output = tmp_path / "data", tmp_path / "output"
     with disk(folder / "read", "64m"), running(folder, output) as engine:
         assert send(engine, 0).status_code == 200
@@ -126,7 +126,7 @@ def test_a_full_disk_under_the_read_store_stops_the_count_and_not_the_log(tmp_pa
         assert "all is well" in meterfold("verify", "--data", str(folder))
 
 
-def test_an_engine_on_a_full_disk_stops_cleanly_says_why_it_does_not_start_and_starts_once_there_is_space(
+def test_an_engine_on_a_full_disk_stops_cleanly_and_starts_once_there_is_space(
     tmp_path: Path,
 ) -> None:
     folder, output = tmp_path / "data", tmp_path / "output"
@@ -158,7 +158,7 @@ def test_an_engine_on_a_full_disk_stops_cleanly_says_why_it_does_not_start_and_s
         assert "all is well" in meterfold("verify", "--data", str(folder))
 
 
-def test_a_read_only_folder_is_named_with_what_to_do(tmp_path: Path) -> None:
+def test_a_read_only_folder_is_reported_with_a_remedy(tmp_path: Path) -> None:
     folder, output = tmp_path / "data", tmp_path / "output"
     with disk(folder, "256m"):
         with running(folder, output) as engine:

@@ -1,4 +1,4 @@
-"""Every setting is shown with where it comes from."""
+"""Every setting is shown with its origin."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def test_settings_are_shown_with_their_origin_and_secrets_masked(monkeypatch: py
     shown = {setting["name"]: setting for setting in ended.json()["data"]}
     assert (shown["data_dir"]["value"], shown["data_dir"]["origin"]) == ("here", "command line")
     assert (shown["admin_key"]["value"], shown["admin_key"]["origin"]) == ("********", "environment")
-    assert ended.err == "warning: METERFOLD_PROT is no setting\n"
+    assert ended.err == "warning: METERFOLD_PROT is not a setting\n"
 
 
-def test_a_setting_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("METERFOLD_PORT", "no")
     ended = run("settings")
     assert (ended.code, ended.err.startswith("meterfold: METERFOLD_PORT: ")) == (2, True)

@@ -1,4 +1,4 @@
-"""What was used is shown as the engine says it, to people and to programs."""
+"""Usage is shown with the numbers of the API, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DAY = ("--from", "2026-03-01T00:00:00Z", "--to", "2026-03-02T00:00:00Z")
 
 @pytest.fixture(scope="module")
 def used(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A customer that has used two models."""
+    """A customer with usage of two models."""
     event = {"specversion": "1.0", "source": "used", "type": "llm.request", "subject": "used-ada"}
     lines = [
         json.dumps({**event, "id": f"{model}-{hour}", "time": f"2026-03-01T{hour:02d}:30:00Z", "data": data})
@@ -39,18 +39,18 @@ def test_usage_is_shown_by_windows_and_groups(shell: Shell, used: str) -> None:
     ]
 
 
-def test_programs_get_the_answer_of_the_api_itself(shell: Shell, server: Server, used: str) -> None:
+def test_json_output_is_the_answer_of_the_api(shell: Shell, server: Server, used: str) -> None:
     answer = httpx.get(
         f"{server.url}/v1/customers/{used}/usage",
         params={"from": DAY[1], "to": DAY[3]},
         headers={"Authorization": f"Bearer {ADMIN_KEY}"},
     ).json()
-    told = shell.json("usage", used, *DAY)
-    del answer["position"], told["position"]
-    assert told == answer
+    printed = shell.json("usage", used, *DAY)
+    del answer["position"], printed["position"]
+    assert printed == answer
 
 
-def test_people_get_the_same_numbers_in_a_table(shell: Shell, used: str) -> None:
+def test_a_table_shows_the_same_numbers(shell: Shell, used: str) -> None:
     out = shell.run("usage", used, *DAY, "--group-by", "model").out
     rows = [line.split("│")[1:-1] for line in out.splitlines() if "large" in line or "small" in line]
     assert [[cell.strip() for cell in row] for row in rows] == [
@@ -63,12 +63,12 @@ def test_a_meter_shows_its_value(shell: Shell, used: str) -> None:
     assert [row["value"] for row in rows] == ["44"]
 
 
-def test_the_past_is_asked_for_by_position(shell: Shell, used: str) -> None:
+def test_as_of_takes_a_position(shell: Shell, used: str) -> None:
     assert shell.json("usage", used, *DAY, "--as-of", "1")["data"] == []
 
 
 @pytest.mark.parametrize("command", ["current-usage", "past-usage", "budget", "access"])
-def test_every_view_of_a_customer_is_shown_to_people_and_programs(shell: Shell, used: str, command: str) -> None:
+def test_every_view_of_a_customer_has_text_and_json_output(shell: Shell, used: str, command: str) -> None:
     assert shell.json(command, used)["customer"] == used
     ended = shell.run(command, used)
     assert (ended.code, ended.err, bool(ended.out)) == (0, "", True)

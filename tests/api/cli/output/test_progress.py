@@ -1,4 +1,4 @@
-"""Progress is for people who watch: nothing of it reaches a pipe."""
+"""Progress is shown on terminals only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def written_to(stream: io.StringIO) -> str:
     return stream.getvalue()
 
 
-def test_a_terminal_shows_it_and_a_pipe_does_not() -> None:
+def test_progress_is_shown_on_a_terminal_and_not_in_a_pipe() -> None:
     assert written_to(io.StringIO()) == ""
     shown = written_to(Terminal())
     assert "Counting [red]" in shown

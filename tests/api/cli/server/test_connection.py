@@ -41,12 +41,12 @@ def metered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("places")
     file = folder / "events.ndjson"
     file.write_text("\n".join(json.dumps({**EVENT, "id": name}) for name in ("1", "2", "1")))
-    told = json.loads(meterfold("ingest", str(file), "--data", str(folder / "data"), "--json"))
-    assert told["counts"] == {"counted": 2, "duplicate": 1, "conflict": 0, "rejected": 0}
+    printed = json.loads(meterfold("ingest", str(file), "--data", str(folder / "data"), "--json"))
+    assert printed["counts"] == {"counted": 2, "duplicate": 1, "conflict": 0, "rejected": 0}
     return folder / "data"
 
 
-def test_a_running_engine_changes_no_answer(metered: Path, tmp_path: Path) -> None:
+def test_answers_are_the_same_with_and_without_a_running_engine(metered: Path, tmp_path: Path) -> None:
     folder = Shell("--data", str(metered))
     alone = [_timeless(folder.json(*asked)) for asked in ASKED]
     with serving(metered, tmp_path / "messages") as server:
@@ -75,10 +75,10 @@ def test_two_commands_on_one_folder_take_turns(metered: Path) -> None:
     assert [[customer["id"] for customer in json.loads(text)["data"]] for text in answers] == [["ada"], ["ada"]]
 
 
-def test_the_address_of_a_killed_engine_misleads_nobody(metered: Path) -> None:
+def test_the_address_of_a_killed_engine_is_ignored(metered: Path) -> None:
     (metered / "engine.json").write_text(json.dumps({"pid": 1, "url": f"http://127.0.0.1:{free_port()}"}))
     holding = DataFolder(metered)
-    holding.own()
+    holding.acquire()
     asking = subprocess.Popen(
         command_line("customers", "list", "--data", str(metered), "--json"), env=environment(), stdout=subprocess.PIPE
     )
@@ -88,13 +88,13 @@ def test_the_address_of_a_killed_engine_misleads_nobody(metered: Path) -> None:
     assert json.loads(asking.communicate(timeout=60)[0])["data"][0]["id"] == "ada"
 
 
-def test_asking_makes_no_data_folder(tmp_path: Path) -> None:
+def test_a_query_creates_no_data_folder(tmp_path: Path) -> None:
     ended = run("status", "--data", str(tmp_path / "nothing"))
     assert (ended.code, "no engine's data" in ended.err) == (4, True)
     assert not (tmp_path / "nothing").exists()
 
 
-def test_a_number_that_was_tampered_with_is_found_and_a_rebuild_mends_it(metered: Path, tmp_path: Path) -> None:
+def test_verify_finds_a_changed_number_and_rebuild_repairs_it(metered: Path, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(metered, folder)
     _tamper(folder)
@@ -106,7 +106,7 @@ def test_a_number_that_was_tampered_with_is_found_and_a_rebuild_mends_it(metered
     assert (mended.code, mended.out.startswith("all is well: ")) == (0, True)
 
 
-def test_a_read_store_beyond_opening_is_rebuilt(metered: Path, tmp_path: Path) -> None:
+def test_a_read_store_that_cannot_be_opened_is_rebuilt(metered: Path, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(metered, folder)
     (store,) = folder.glob("read/*/store.duckdb")

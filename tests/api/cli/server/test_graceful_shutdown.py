@@ -1,4 +1,4 @@
-"""SIGTERM to the real process: 503 for whoever comes now, everything taken is written out, exit 0 within 10 s."""
+"""SIGTERM to a real process: new requests get 503, accepted events are written, exit 0 within 10 s."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CLIENTS = 4
 
 @dataclass
 class Load:
-    """Clients that send until they meet a 503 that says "stopping", or nobody."""
+    """Clients that send until they get a 503 of type "stopping", or no answer."""
 
     url: str
     prefer: str = ""
@@ -62,7 +62,7 @@ def head_of(folder: Path) -> int:
 
 
 def assert_nothing_is_left_to_replay(folder: Path) -> None:
-    """Store, its write-ahead file, and index: all are at the head of the log."""
+    """Read store, its write-ahead log and the identity index are all at the head of the log."""
     (read,) = [path for path in (folder / "read").iterdir() if path.is_dir()]
     head = head_of(folder)
     assert [path.name for path in read.glob("*.wal")] == []
@@ -73,7 +73,7 @@ def assert_nothing_is_left_to_replay(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("prefer", ["", "respond-async"])
-def test_under_load_everything_taken_is_written_and_newcomers_are_answered_503(tmp_path: Path, prefer: str) -> None:
+def test_under_load_accepted_events_are_written_and_new_requests_answered_503(tmp_path: Path, prefer: str) -> None:
     # Compaction is always under way.
     engine = started(
         tmp_path / "data",
@@ -94,7 +94,7 @@ def test_under_load_everything_taken_is_written_and_newcomers_are_answered_503(t
     assert seconds < STOPPED_SECONDS_MAX
     assert load.unexpected == []
     assert load.acknowledged > 0
-    assert load.refused, "nobody came while it stopped: this showed nothing"
+    assert load.refused, "no request arrived during the shutdown, so that the test proves nothing"
     assert {answer.headers["Retry-After"] for answer in load.refused} == {"5"}
     assert "Traceback" not in engine.output.read_text()
     assert_nothing_is_left_to_replay(engine.folder)
@@ -107,15 +107,15 @@ def test_under_load_everything_taken_is_written_and_newcomers_are_answered_503(t
         again.stop()
 
 
-def test_a_quiet_engine_ends_at_once(tmp_path: Path) -> None:
+def test_an_idle_engine_stops_at_once(tmp_path: Path) -> None:
     engine = started(tmp_path / "data", tmp_path / "output")
     httpx.post(f"{engine.url}/v1/events", content=lines(0, 0, 10), headers=HEADERS).raise_for_status()
     assert engine.stop() < STOPPED_SECONDS_MAX / 2
     assert_nothing_is_left_to_replay(engine.folder)
 
 
-def test_a_request_that_never_ends_keeps_nobody_waiting(tmp_path: Path) -> None:
-    """A body of which only the beginning comes; and a second SIGTERM, from someone impatient."""
+def test_an_unfinished_request_does_not_delay_the_stop(tmp_path: Path) -> None:
+    """A request body of which only the beginning arrives, and a second SIGTERM."""
     engine = started(tmp_path / "data", tmp_path / "output")
     httpx.post(f"{engine.url}/v1/events", content=lines(0, 0, 10), headers=HEADERS).raise_for_status()
     host, port = engine.url.removeprefix("http://").split(":")
@@ -128,13 +128,13 @@ def test_a_request_that_never_ends_keeps_nobody_waiting(tmp_path: Path) -> None:
     assert_nothing_is_left_to_replay(engine.folder)
 
 
-def test_a_rebuild_under_way_gives_up(tmp_path: Path) -> None:
+def test_a_running_rebuild_is_cancelled(tmp_path: Path) -> None:
     engine = started(tmp_path / "data", tmp_path / "output")
     for batch in range(10):
         httpx.post(f"{engine.url}/v1/events", content=lines(0, batch), headers=HEADERS).raise_for_status()
     with httpx.stream("POST", f"{engine.url}/v1/operations/rebuild", headers=HEADERS, timeout=30) as steps:
-        told = steps.iter_lines()
-        first = next(told)
+        printed = steps.iter_lines()
+        first = next(printed)
         seconds = engine.stop()
     assert "step" in msgspec.json.decode(first)
     assert seconds < STOPPED_SECONDS_MAX

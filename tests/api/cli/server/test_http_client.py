@@ -1,4 +1,4 @@
-"""What an engine answers becomes rows, steps, or a sentence and an exit code."""
+"""Answers of an engine become rows, progress, or a message and an exit code."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def test_pages_are_followed_up_to_the_limit(limit: int | None, expected: int) ->
     assert list(engine(numbers).pages("/list", limit)) == list(range(expected))
 
 
-def test_steps_come_as_they_are_told() -> None:
+def test_progress_of_an_operation_is_yielded_line_by_line() -> None:
     lines = [{"step": {"done": 1}}, {"result": {}}]
     body = "\n".join(json.dumps(line) for line in lines)
     assert list(engine(lambda request: httpx.Response(200, text=body)).steps("/operation")) == lines
 
 
-def test_a_problem_ends_the_command_with_its_words() -> None:
+def test_a_problem_becomes_the_message_of_the_command() -> None:
     problem = {
         "title": "Invalid",
         "detail": "a is odd",
@@ -47,7 +47,7 @@ def test_a_problem_ends_the_command_with_its_words() -> None:
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"null", b'{"errors": 5}'])
-def test_an_answer_that_is_no_problem_document_is_named_by_its_status(body: bytes) -> None:
+def test_an_answer_without_a_problem_document_is_reported_by_its_status(body: bytes) -> None:
     assert problem_text(httpx.Response(502, content=body)) == "the engine answered 502 Bad Gateway"
 
 

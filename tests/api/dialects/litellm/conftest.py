@@ -1,4 +1,4 @@
-"""One engine for each file of tests, with helpers that speak as a client of LiteLLM does."""
+"""One engine per test file, with helpers that send requests as LiteLLM's clients do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may go on, asked in LiteLLM's shape: at once after a block, an unblock, or the event that spent the budget."""
+"""Access in LiteLLM's shape, right after a block, an unblock, or the event that spends the budget."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def asked(api: Api, customer: str, **params: str) -> tuple[int, Any]:
 
 
 def over_budget(message: str, status: int = 422) -> tuple[int, Any]:
-    told = {"message": message, "type": "budget_exceeded", "param": None, "code": str(status)}
-    return status, {"error": told}
+    error = {"message": message, "type": "budget_exceeded", "param": None, "code": str(status)}
+    return status, {"error": error}
 
 
 def test_a_customer_over_its_budget_is_refused_at_once(api: Api, spend: Spend) -> None:
@@ -35,12 +35,12 @@ def test_a_budget_of_nothing_refuses_everything(api: Api, customer: str, budget:
     assert asked(api, customer)[0] == 422
 
 
-def test_a_block_refuses_at_once_and_an_unblock_lets_go_on(api: Api) -> None:
+def test_a_block_refuses_at_once_and_an_unblock_allows_again(api: Api) -> None:
     made(api, "loud")
     api.post("/user/block", {"user_ids": ["loud", "never-seen"]}, 200)
-    told = "User blocked from making LLM API Calls. User={}"
-    assert asked(api, "loud") == (400, {"detail": {"error": told.format("loud")}})
-    assert asked(api, "never-seen") == (400, {"detail": {"error": told.format("never-seen")}})
+    message = "User blocked from making LLM API Calls. User={}"
+    assert asked(api, "loud") == (400, {"detail": {"error": message.format("loud")}})
+    assert asked(api, "never-seen") == (400, {"detail": {"error": message.format("never-seen")}})
     assert "loud" not in api.post("/user/unblock", {"user_ids": ["loud"]}, 200)["blocked_users"]
     assert asked(api, "loud")[0] == 200
     api.post("/customer/update", {"user_id": "never-seen", "blocked": False}, 200)
@@ -56,12 +56,12 @@ def test_a_model_has_a_budget_of_its_own(api: Api, spend: Spend) -> None:
     )
 
 
-def test_someone_unknown_may_go_on(api: Api) -> None:
+def test_an_unknown_customer_is_allowed(api: Api) -> None:
     status, body = asked(api, "nobody-yet")
     assert (status, body["allowed"], body["reason"]) == (200, True, "new_customer")
 
 
-def test_the_answer_tells_the_limits_that_somebody_else_enforces(api: Api) -> None:
+def test_the_answer_shows_the_limits_that_the_caller_enforces(api: Api) -> None:
     limits = {"tpm_limit": 0, "rpm_limit": 10, "max_parallel_requests": 3, "soft_budget": 0.5, "max_budget": 2}
     made(api, "limited", **limits, model_max_budget={"gpt-4o": {"max_budget": 1}})
     status, body = asked(api, "limited")

@@ -1,4 +1,4 @@
-"""Budgets that customers share, as LiteLLM's clients make, change, list and delete them."""
+"""Shared budgets through LiteLLM's routes: create, change, list, delete."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def test_a_budget_is_shown_as_the_row_that_it_is(api: Api) -> None:
 def test_null_clears_and_what_is_left_out_stays(api: Api) -> None:
     budget(api, "clearing", max_budget=1, rpm_limit=5, budget_duration="1d", soft_budget=0.5)
     row = change(api, "clearing", rpm_limit=None, budget_duration=None)
-    told = ("max_budget", "rpm_limit", "budget_duration", "budget_reset_at", "soft_budget")
-    assert [row[name] for name in told] == [1.0, None, None, None, 0.5]
+    names = ("max_budget", "rpm_limit", "budget_duration", "budget_reset_at", "soft_budget")
+    assert [row[name] for name in names] == [1.0, None, None, None, 0.5]
     assert change(api, "clearing", max_budget=None)["max_budget"] is None
 
 
-def test_a_change_counts_for_everybody_on_the_budget(api: Api) -> None:
+def test_a_change_holds_for_every_customer_of_the_budget(api: Api) -> None:
     budget(api, "shared", max_budget=1)
     for customer in ("shared-1", "shared-2"):
         made(api, customer, budget_id="shared")
@@ -51,7 +51,7 @@ def test_a_change_counts_for_everybody_on_the_budget(api: Api) -> None:
     assert api.get("/v1/budgets/shared")["total_limit_usd"] == "9"
 
 
-def test_who_names_a_deleted_budget_is_on_none(api: Api) -> None:
+def test_a_customer_of_a_deleted_budget_has_none(api: Api) -> None:
     row = budget(api, "leaving", max_budget=1)
     made(api, "left-behind", budget_id="leaving")
     assert api.post("/budget/delete", {"id": "leaving"}, 200) == row
@@ -113,14 +113,14 @@ def test_a_reset_can_be_moved(api: Api) -> None:
     assert change(api, "moved", budget_duration="7d")["budget_reset_at"] == "2026-11-23T00:00:00Z"
 
 
-def test_saying_a_duration_again_moves_no_reset(api: Api) -> None:
+def test_setting_the_same_duration_moves_no_reset(api: Api) -> None:
     row = budget(api, "again", budget_duration="28d")
     before = datetime.fromisoformat(row["budget_reset_at"])
     assert datetime.fromisoformat(change(api, "again", budget_duration="28d")["budget_reset_at"]) == before
 
 
 @pytest.mark.parametrize(
-    ("members", "status", "told"),
+    ("members", "status", "detail"),
     [
         ({"budget_duration": "0d"}, 400, {"error": "Invalid budget_duration '0d'. Use a format like '1h', '24h', '7d',"
             " or '30d'."}),
@@ -130,23 +130,23 @@ def test_saying_a_duration_again_moves_no_reset(api: Api) -> None:
         ({"tpm_limit": -1}, 422, [{"type": "greater_than_equal", "loc": ["body", "tpm_limit"],
             "msg": "Input should be greater than or equal to 0"}]),
         ({"max_budget": 1e15}, 422, [{"type": "value_error", "loc": ["body", "max_budget"],
-            "msg": "Value error, is less than 10^15"}]),
+            "msg": "Value error, must be less than 10^15"}]),
     ],
 )  # fmt: skip
-def test_what_cannot_be_a_budget_is_told(api: Api, members: JsonObject, status: int, told: Any) -> None:
+def test_an_invalid_budget_is_refused(api: Api, members: JsonObject, status: int, detail: Any) -> None:
     for path in ("/budget/new", "/budget/update"):
         budget_id = {"budget_id": "row"} if path == "/budget/update" else {}
-        assert api.send("POST", path, status, json={**budget_id, **members}).json() == {"detail": told}
+        assert api.send("POST", path, status, json={**budget_id, **members}).json() == {"detail": detail}
 
 
-def test_a_reset_beyond_all_calendars_is_told_and_not_a_fault(api: Api) -> None:
+def test_a_reset_out_of_range_is_refused(api: Api) -> None:
     members = {"budget_duration": "1mo", "budget_reset_at": "0001-01-01T00:00:00+14:00"}
     answer = api.send("POST", "/budget/new", 422, json=members).json()
     assert [breach["loc"] for breach in answer["detail"]] == [["body", "budget_reset_at"]]
 
 
 @pytest.mark.parametrize("member", ["max_budget", "soft_budget"])
-def test_an_amount_of_no_possible_size_is_refused(api: Api, member: str) -> None:
+def test_an_amount_too_large_is_refused(api: Api, member: str) -> None:
     kept, customer = f"sized-{member}", f"sized-by-{member}"
     budget(api, kept, max_budget=1)
     made(api, customer)

@@ -1,4 +1,4 @@
-"""What LiteLLM's clients do with customers, beyond what its own handlers were seen to answer."""
+"""Customers through LiteLLM's routes, beyond the recorded answers."""
 
 from __future__ import annotations
 
@@ -204,9 +204,7 @@ def test_deletion_takes_all_or_nothing_and_the_id_lives_again_with_nothing_spent
     assert made(api, "gone")["spend"] == 0.0
 
 
-def test_of_those_who_delete_a_customer_at_once_one_does_and_the_others_are_told(
-    api: Api, clock: SettableClock
-) -> None:
+def test_of_concurrent_deletions_one_succeeds_and_the_others_are_refused(api: Api, clock: SettableClock) -> None:
     with ThreadPoolExecutor(4) as crowd:
         for number in range(ROUNDS):
             body = {"user_ids": [f"deleted-{number}", f"with-{number}"]}
@@ -260,7 +258,7 @@ def test_an_id_may_hold_anything(api: Api, customer: str) -> None:
         ({"user_id": "bad", "model_max_budget": {"": {"max_budget": 1}}}, ["body", "model_max_budget"]),
     ],
 )
-def test_what_breaks_a_rule_is_named_as_it_was_sent(api: Api, members: JsonObject, place: list[str]) -> None:
+def test_an_invalid_member_is_named_as_it_was_sent(api: Api, members: JsonObject, place: list[str]) -> None:
     answer = api.send("POST", "/customer/new", 422, json=members).json()
     assert [one["loc"] for one in answer["detail"]] == [place]
 
@@ -283,8 +281,8 @@ def test_two_hundred_at_once_make_one_customer(api: Api) -> None:
         answers = list(crowd.map(create, range(200)))
     assert sorted(status for status, _ in answers) == [200] + [400] * 199
     errors = [body["error"] for status, body in answers if status == 400]
-    told = "Customer already exists, passed user_id=crowd. Please pass a new user_id."
-    assert errors == [{"message": told, "type": "bad_request", "param": "user_id", "code": "400"}] * 199
+    message = "Customer already exists, passed user_id=crowd. Please pass a new user_id."
+    assert errors == [{"message": message, "type": "bad_request", "param": "user_id", "code": "400"}] * 199
 
 
 def test_only_an_admin_may(api: Api, engine: EmbeddedEngine) -> None:
@@ -301,12 +299,12 @@ def test_a_key_may_come_in_other_headers(api: Api, header: str) -> None:
         assert api.client.get("/customer/list?page=1", headers={header: value}).status_code == 200
 
 
-def test_it_says_that_it_lives_without_a_key(api: Api) -> None:
+def test_liveness_needs_no_key(api: Api) -> None:
     answer = api.client.get("/health/liveliness")
     assert (answer.status_code, answer.json()) == (200, "I'm alive!")
 
 
-def test_what_another_tenant_has_is_not_seen(api: Api, engine: EmbeddedEngine) -> None:
+def test_customers_of_another_tenant_are_not_visible(api: Api, engine: EmbeddedEngine) -> None:
     made(api, "ours")
     other = Api(api.client, key_for(engine, type(DEFAULT_SCOPE)("other", "prod")))
     assert other.get("/customer/list") == []

@@ -1,4 +1,4 @@
-"""GET /customer/list: everybody at once, or page by page."""
+"""GET /customer/list: all customers at once, or page by page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ids(found: Any) -> list[str]:
     return [one["user_id"] for one in found]
 
 
-def test_without_pages_everybody_comes_in_order(api: Api) -> None:
+def test_without_pages_all_customers_come_in_order(api: Api) -> None:
     found = api.get("/customer/list")
     everybody = ids(found)
     assert len(everybody) == len(set(everybody)) >= MANY
@@ -54,7 +54,7 @@ def test_a_search_finds_ids_and_aliases_in_any_case(api: Api) -> None:
         assert api.get("/customer/list", search="%", **params) == []
 
 
-def test_who_is_deleted_is_in_no_list_until_seen_again(api: Api, spend: Spend, clock: SettableClock) -> None:
+def test_a_deleted_customer_is_not_listed_until_seen_again(api: Api, spend: Spend, clock: SettableClock) -> None:
     for customer in ("del-1", "del-2", "del-3"):
         made(api, customer)
     clock.advance(seconds=1)
@@ -66,7 +66,7 @@ def test_who_is_deleted_is_in_no_list_until_seen_again(api: Api, spend: Spend, c
         assert ids(api.get("/customer/list", search="del-", **params)) == ["del-2", "del-3"]
 
 
-def test_list_and_info_tell_the_same(api: Api, spend: Spend, clock: SettableClock) -> None:
+def test_list_and_info_agree(api: Api, spend: Spend, clock: SettableClock) -> None:
     api.post("/budget/new", {"budget_id": "same", "max_budget": 3, "budget_duration": "5h"}, 200)
     made(api, "same-1", budget_id="same", spend=0.5)
     made(api, "same-2", max_budget=1, budget_duration="30d", metadata={"a": 1})

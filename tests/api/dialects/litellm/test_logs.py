@@ -49,22 +49,22 @@ def test_a_payload_becomes_an_event(api: Api) -> None:
     assert logged(api, payload("one", "cus-1"))["counts"]["counted"] == 1
     assert spend_of(api, "cus-1") == 0.000225
     event = api.get("/v1/events/one", source="litellm", id="one/chatcmpl-one")["event"]
-    told = ("customer", "time", "provider", "model", "status", "input_tokens", "cached_input_tokens", "output_tokens")
-    assert [event[name] for name in told] == [
+    names = ("customer", "time", "provider", "model", "status", "input_tokens", "cached_input_tokens", "output_tokens")
+    assert [event[name] for name in names] == [
         "cus-1", "2026-11-20T10:20:00.125000Z", "openai", "gpt-4o", "succeeded", 10, 4, 20,
     ]  # fmt: skip
     assert "secret" not in json.dumps(event)
     assert api.get("/spend/logs/v2", end_user="cus-1", api_key="hash")["data"][0]["request_id"] == "chatcmpl-one"
 
 
-def test_what_is_sent_again_counts_once(api: Api) -> None:
+def test_a_payload_sent_again_counts_once(api: Api) -> None:
     twice = payload("two", "cus-2")
     assert logged(api, twice, twice)["counts"] == {"counted": 1, "duplicate": 1, "conflict": 0, "rejected": 0}
     assert api.post("/litellm/logs", twice, 200)["counts"]["duplicate"] == 1
     assert logged(api, payload("two", "cus-2", id="chatcmpl-other"))["counts"]["counted"] == 1
 
 
-def test_a_list_one_object_and_lines_are_the_same_to_it(api: Api) -> None:
+def test_a_list_one_object_and_lines_are_accepted(api: Api) -> None:
     lines = b"\n".join(json.dumps(payload(f"line-{n}")).encode() for n in range(3))
     headers = {"Content-Type": "application/json"}
     assert api.send("POST", "/litellm/logs", 200, headers, content=lines).json()["counts"]["counted"] == 3
@@ -91,7 +91,7 @@ def test_a_failed_request_counts_as_failed(api: Api) -> None:
     assert api.get("/spend/logs/v2", end_user="cus-3")["data"][0]["status"] == "failure"
 
 
-def test_a_cost_that_litellm_could_not_tell_is_told_by_the_engines_prices(api: Api) -> None:
+def test_a_cost_unknown_to_litellm_comes_from_the_engines_prices(api: Api) -> None:
     unknown = payload("unpriced", "cus-4", response_cost=0.0, response_cost_failure_debug_info={"error_str": "?"})
     logged(api, unknown)
     event = api.get("/v1/events/one", source="litellm", id="unpriced/chatcmpl-unpriced")
@@ -148,7 +148,7 @@ def test_only_text_and_numbers_are_customers(given: Any, customer: str) -> None:
 @pytest.mark.parametrize(
     "member", ['"response_cost": 1e999999', '"startTime": 1e999999', '"endTime": 1e999999', '"startTime": 1e-999999']
 )
-def test_a_number_of_no_possible_size_spoils_its_own_payload_at_most(api: Api, member: str) -> None:
+def test_a_number_too_large_affects_only_its_own_payload(api: Api, member: str) -> None:
     call = f"beside {member}"
     good, odd = json.dumps(payload(call)), json.dumps(payload(f"odd {member}"))[:-1] + f", {member}}}"
     answer = api.send("POST", "/litellm/logs", 200, {"Content-Type": "application/json"}, content=f"[{odd},{good}]")

@@ -1,4 +1,4 @@
-"""What LiteLLM's own handlers answered, request by request: the engine answers the same, or says why it does not.
+"""Recorded answers of LiteLLM's own handlers: the engine answers the same, or the difference has a stated reason.
 
 In `observed_current.jsonl` (release 1.109.1) `status` and `body` are theirs, with markers for random ids and for
 times of creation; `begins` stands where only the beginning of a list is known. `here`, with the reason in `because`,
@@ -55,7 +55,7 @@ SEED = lines_of("observed_seed.jsonl")
 
 
 def answered(api: Api, request: JsonObject) -> tuple[int, Any]:
-    """Status and body of one of the requests, as text where it is no JSON."""
+    """Status and body of the answer to one request, with markers."""
     keys = request.get("key", {"Authorization": "Bearer $KEY"}) or {}
     headers = {name: value.replace("$KEY", api.key) for name, value in keys.items()}
     sent = {name: request[name] for name in ("json", "content") if name in request}
@@ -64,7 +64,7 @@ def answered(api: Api, request: JsonObject) -> tuple[int, Any]:
 
 
 def unmarked(value: Any, name: str | None = None) -> Any:
-    """With markers where ids are random and where something was created."""
+    """Replace random ids and times of creation by markers."""
     if isinstance(value, dict):
         return {member: unmarked(one, member) for member, one in value.items()}
     if isinstance(value, list):
@@ -75,7 +75,7 @@ def unmarked(value: Any, name: str | None = None) -> Any:
 
 
 def begins_with(found: Any, expected: list[Any]) -> bool:
-    """Whether a list begins so; of the last one expected only some members are known."""
+    """Whether a list begins as expected; of the last element only some members are known."""
     *whole, last = expected
     return bool(found[: len(whole)] == whole) and holds(found[len(whole)], last)
 
@@ -97,7 +97,7 @@ def answers_then(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
 
 
 def _answers(folder: Path, profile: str) -> Iterator[dict[str, tuple[int, Any]]]:
-    """Every request in their order, on an engine on which nothing happened before."""
+    """The answers to all requests in order, on a new engine."""
     with engine_on(folder, SettableClock(RECORDED_AT), litellm_profile=profile) as engine, http(engine) as api:
         yield {one["name"]: answered(api, one["request"]) for one in CURRENT}
 
@@ -121,7 +121,7 @@ def test_a_status_is_that_of_the_older_release(observed: JsonObject, answers_the
     assert status == observed.get("here", observed["status"]), body
 
 
-def test_every_difference_is_told_with_its_reason() -> None:
+def test_every_difference_is_documented_with_its_reason() -> None:
     page = " ".join(DIFFERENCES.read_text().split())
     differences = [one for one in [*CURRENT, *SEED] if "here" in one]
     assert [one["name"] for one in differences if one["because"] not in page] == []
@@ -129,7 +129,7 @@ def test_every_difference_is_told_with_its_reason() -> None:
 
 
 def is_allowed(difference: JsonObject) -> bool:
-    """Whether its reason is one of those that there may be, and is true of it."""
+    """Whether the reason of a difference is an accepted one, and holds for it."""
     reason = difference["because"]
     if reason in ANSWERED_5XX:
         return bool(difference["status"] >= 500)
@@ -172,12 +172,12 @@ def is_random_or_time(value: Any) -> bool:
         ("it is nicer so", None, None, False),
     ],
 )
-def test_a_reason_that_is_not_true_of_a_difference_is_found(reason: str, theirs: Any, here: Any, allowed: bool) -> None:
+def test_a_reason_that_does_not_hold_is_found(reason: str, theirs: Any, here: Any, allowed: bool) -> None:
     difference = {"status": 200, "body": theirs, "here": {"status": 200, "body": here}, "because": reason}
     assert is_allowed(difference) == allowed
 
 
-def test_nobody_is_answered_with_a_server_error(
+def test_no_request_is_answered_with_a_server_error(
     answers_now: dict[str, tuple[int, Any]], answers_then: dict[str, tuple[int, Any]]
 ) -> None:
     statuses = {status for answers in (answers_now, answers_then) for status, _ in answers.values()}

@@ -1,4 +1,4 @@
-"""Ten thousand customers on one budget begin a new period at the same instant, each with its own exact history."""
+"""Ten thousand customers of one shared budget begin a new period at the same instant, each with an exact history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dialect's own OpenAPI document holds what LiteLLM publishes of the same operations (release 1.109.1)."""
+"""The dialect's OpenAPI document agrees with what LiteLLM 1.109.1 publishes for the same operations."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def resolved(document: Any, schema: JsonObject) -> JsonObject:
 
 
 @pytest.mark.parametrize("published", PUBLISHED, ids=lambda one: one["path"])
-def test_an_operation_is_published_as_there(document: Any, published: JsonObject) -> None:
+def test_an_operation_is_published_as_by_litellm(document: Any, published: JsonObject) -> None:
     operation = document["paths"][published["path"]][published["method"]]
     assert operation["operationId"] == published["operation"]
     query = {one["name"] for one in operation.get("parameters", [])}

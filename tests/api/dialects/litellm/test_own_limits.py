@@ -1,4 +1,4 @@
-"""A limit of a customer's own beside a shared budget: per period or in total as the duration that holds says."""
+"""A customer's own limit over a shared budget is per period or in total, depending on the duration in effect."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def shown(api: Api, customer: str) -> tuple[Any, Any]:
 
 
 def held(api: Api, customer: str) -> tuple[Any, Any]:
-    """The limits (per period, in total) that access is decided by."""
+    """The limits (per period, in total) that decide access."""
     budget = api.get(f"/v1/customers/{customer}/budget")
     return budget["period_limit_usd"], budget["total_limit_usd"]
 
 
-def may_go_on(api: Api, customer: str) -> bool:
+def is_allowed(api: Api, customer: str) -> bool:
     allowed: bool = api.get(f"/v1/customers/{customer}/access")["allowed"]
     return allowed
 
@@ -52,11 +52,11 @@ def test_a_limit_given_with_another_budget_is_per_period_of_that_budget(
     assert (moved["budget_id"], shown(api, "mover"), held(api, "mover")) == ("two-a-day", (7.0, "1d"), ("7", None))
     assert api.get("/v1/customers/mover")["budget"]["period_limit_usd"] == "7"
     spend("mover", "6.5")
-    assert may_go_on(api, "mover")
+    assert is_allowed(api, "mover")
     spend("mover", "0.5")
-    assert not may_go_on(api, "mover")
+    assert not is_allowed(api, "mover")
     next_day(clock)
-    assert may_go_on(api, "mover")
+    assert is_allowed(api, "mover")
     rows = api.post("/budget/info", {"budgets": ["one-a-day", "two-a-day"]}, 200)
     assert [row["max_budget"] for row in rows] == [1.0, 2.0]
 
@@ -69,7 +69,7 @@ def test_a_limit_given_with_a_budget_without_a_duration_is_in_total(
     assert (shown(api, "mover-in-all"), held(api, "mover-in-all")) == ((7.0, None), (None, "7"))
     spend("mover-in-all", "7")
     next_day(clock)
-    assert not may_go_on(api, "mover-in-all")
+    assert not is_allowed(api, "mover-in-all")
 
 
 def test_a_limit_and_a_duration_given_with_another_budget_are_the_customers_own(api: Api) -> None:
@@ -87,9 +87,9 @@ def test_a_duration_of_its_own_makes_a_limit_in_total_one_per_period(
     made(api, "new-daily", budget_id="limit-only", budget_duration="1d")
     assert (shown(api, "new-daily"), held(api, "new-daily")) == ((2.0, "1d"), ("2", None))
     spend("new-daily", "2")
-    assert not may_go_on(api, "new-daily")
+    assert not is_allowed(api, "new-daily")
     next_day(clock)
-    assert may_go_on(api, "new-daily")
+    assert is_allowed(api, "new-daily")
 
     made(api, "moved-daily")
     updated(api, "moved-daily", budget_id="limit-only", budget_duration="1d")
@@ -107,15 +107,15 @@ def test_a_limit_of_its_own_follows_the_duration_that_its_budget_loses_and_gains
     spend("follower", "5")
     next_day(clock)
     spend("follower", "2")
-    assert may_go_on(api, "follower")
+    assert is_allowed(api, "follower")
 
     api.post("/budget/update", {"budget_id": "changing", "budget_duration": None}, 200)
     assert (shown(api, "follower"), held(api, "follower")) == ((7.0, None), (None, "7"))
-    assert not may_go_on(api, "follower")
+    assert not is_allowed(api, "follower")
 
     api.post("/budget/update", {"budget_id": "changing", "budget_duration": "1d"}, 200)
     assert (shown(api, "follower"), held(api, "follower")) == ((7.0, "1d"), ("7", None))
-    assert may_go_on(api, "follower")
+    assert is_allowed(api, "follower")
     assert updated(api, "follower", max_budget=8)["litellm_budget_table"]["max_budget"] == 8.0
     assert held(api, "follower") == ("8", None)
 

@@ -1,4 +1,4 @@
-"""GET /spend/logs/v2 over more requests than anybody would read one by one."""
+"""Pages of GET /spend/logs/v2 over many requests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NEWEST: Final = datetime(2026, 11, 19, 12, tzinfo=UTC)
 
 
 def time_of(number: int) -> datetime:
-    """Two at each instant, all over a week, in no order."""
+    """Times spread over a week in no order, two requests at each instant."""
     return NEWEST - timedelta(minutes=(number // 2 * 7_919) % (_DAYS * 1_440))
 
 
@@ -65,7 +65,7 @@ def test_all_pages_together_are_all_requests_in_order(engine: EmbeddedEngine) ->
     question, found = EventQuestion(EventFilter()), list[tuple[datetime, int]]()
     with engine.reads.snapshot() as snapshot:
         for offset in range(0, MANY, PAGE_ROWS_MAX):
-            told = snapshot.event_page(DEFAULT_SCOPE, question, offset, PAGE_ROWS_MAX)
-            found += [(one.event.time, one.event.locator) for one in told.events]
+            found_page = snapshot.event_page(DEFAULT_SCOPE, question, offset, PAGE_ROWS_MAX)
+            found += [(one.event.time, one.event.locator) for one in found_page.events]
     assert len(set(found)) == MANY
     assert found == sorted(found, reverse=True)

@@ -1,4 +1,4 @@
-"""What was spent, read as LiteLLM tells it: per day and per request."""
+"""Spend per day and per request, in LiteLLM's shapes."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def test_a_day_is_broken_down(api: Api) -> None:
 def test_days_come_in_pages_and_customers_can_be_left_out(api: Api) -> None:
     second = activity(api, page=2, page_size=2, exclude_end_user_ids="act-2")
     assert [one["date"] for one in second["results"]] == ["2026-11-16"]
-    told = {name: second["metadata"][name] for name in ("page", "total_pages", "has_more", "total_spend")}
-    assert told == {"page": 2, "total_pages": 2, "has_more": False, "total_spend": 1.5}
+    shown = {name: second["metadata"][name] for name in ("page", "total_pages", "has_more", "total_spend")}
+    assert shown == {"page": 2, "total_pages": 2, "has_more": False, "total_spend": 1.5}
 
 
 def test_days_can_be_those_of_one_key(api: Api) -> None:
@@ -148,6 +148,6 @@ def test_a_list_of_requests_needs_only_a_key_that_reads(api: Api) -> None:
     assert refused["param"] == "start_date"
 
 
-def test_a_moment_beyond_all_calendars_is_told_and_not_a_fault(api: Api) -> None:
+def test_an_instant_out_of_range_is_refused(api: Api) -> None:
     query = "?start_date=0001-01-01T00:00:00%2B14:00&end_date=2026-01-01"
     assert "start_date" in api.send("GET", f"/spend/logs/v2{query}", 400).text

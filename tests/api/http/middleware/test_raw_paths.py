@@ -1,4 +1,4 @@
-"""Ids may hold anything; a segment of a path is decoded exactly once."""
+"""Ids in a path may hold any character; a segment is decoded exactly once."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_customer_is_found_under_the_very_id_it_was_created_with(api: Api, cus
 
 
 @pytest.mark.parametrize("customer", HOSTILE)
-def test_every_customer_address_also_exists_by_query(api: Api, customer: str) -> None:
+def test_every_customer_route_also_exists_by_query(api: Api, customer: str) -> None:
     api.send("POST", "/v1/customers", None, json={"id": customer})
     for rest in ("", "/history", "/usage", "/current-usage", "/past-usage", "/budget", "/access"):
         assert api.get(f"/v1/customer{rest}", customer=customer) == api.get(customer_path(customer, rest))
@@ -79,7 +79,7 @@ def test_a_path_that_is_not_utf8_is_refused(api: Api) -> None:
 
 
 @pytest.mark.parametrize("query", ["", "?customer=", "?customer=a&customer=b", "?custmer=a"])
-def test_an_address_by_query_names_exactly_one_customer(api: Api, query: str) -> None:
+def test_a_route_by_query_names_exactly_one_customer(api: Api, query: str) -> None:
     problem = api.refused("GET", f"/v1/customer/usage{query}", 422)
     assert problem["field"] == "customer"
 
@@ -96,7 +96,7 @@ def test_any_text_survives_the_path(text: str) -> None:
 
 
 @given(TEXT, st.lists(st.sampled_from([b"limit=3", b"from=a%2Fb", b"x"]), max_size=3))
-def test_an_address_by_query_is_the_address_by_path(text: str, rest: list[bytes]) -> None:
+def test_a_route_by_query_is_the_route_by_path(text: str, rest: list[bytes]) -> None:
     query = b"&".join([*rest, b"customer=" + quote(text, safe="").encode()])
     assert by_path("/v1/customer/usage", query) == (f"/v1/customers/{quote(text, safe='')}/usage", b"&".join(rest))
 

@@ -1,4 +1,4 @@
-"""Customers through the API: created, adopted, changed, blocked, hidden, deleted, living again."""
+"""Customers in the native API: create, change, block, deactivate, delete, history."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_customer_known_by_usage_is_adopted(api: Api) -> None:
     assert api.refused("POST", "/v1/customers", 409, {"id": "adopted"})["status"] == 409
 
 
-def test_what_happens_to_a_customer_known_by_usage_adopts_it(api: Api) -> None:
+def test_a_command_adopts_a_customer_known_by_usage(api: Api) -> None:
     api.deliver([llm_request("patched 1", "patched"), llm_request("blocked 1", "stopped")])
     assert api.patch("/v1/customers/patched", {"name": "P"})["origin"] == "explicit"
     assert api.post("/v1/customers/stopped/block", status=200)["blocked"] is True
@@ -201,7 +201,7 @@ def test_a_deleted_customer_is_gone_until_it_lives_again(api: Api, clock: Settab
     assert (again["life"], again["name"]) == (2, None)
 
 
-def test_history_tells_who_did_what_and_why_in_pages(api: Api) -> None:
+def test_history_shows_actor_change_and_reason_in_pages(api: Api) -> None:
     api.post("/v1/customers", {"id": "told", "effective_at": "2025-05-01T00:00:00Z"})
     api.send("PATCH", "/v1/customers/told", 200, {"X-Meterfold-Reason": "renamed"}, json={"name": "T"})
     api.deliver([llm_request("told 1", "told")])

@@ -24,7 +24,7 @@ JSON = "application/json"
 
 
 class RefusingIntake:
-    """Takes nothing, and says why."""
+    """Refuses every request with an error, at once or later."""
 
     def __init__(self, error: Exception, at_once: bool) -> None:
         self._error = error
@@ -40,8 +40,8 @@ class RefusingIntake:
     def close(self) -> None: ...
 
 
-class Unasked:
-    """A read store that knows what was counted, and may not be queried."""
+class UnqueriedReadStore:
+    """A read store that knows what was counted, and fails when queried."""
 
     def __init__(self, reads: ReadStore) -> None:
         self.all_counted = reads.all_counted
@@ -52,12 +52,12 @@ class Unasked:
 
 @pytest.fixture
 def slow(tmp_path: Path) -> Iterator[tuple[EmbeddedEngine, Api]]:
-    """An engine that waits for the fold for a moment only."""
+    """An engine whose requests wait only 50 ms for the fold."""
     with engine_on(tmp_path, SettableClock(), write_wait_seconds_max=0.05) as engine, http(engine) as api:
         yield engine, api
 
 
-def test_a_batch_is_answered_with_what_became_of_each_event(api: Api) -> None:
+def test_a_batch_is_answered_with_the_outcome_of_each_event(api: Api) -> None:
     bad: dict[str, Any] = {**llm_request("bad"), "type": 7}
     receipt = api.deliver(
         [llm_request("r1", "rita"), llm_request("r1", "rita"), llm_request("r1", "rita", status="failed"), bad]
@@ -94,7 +94,7 @@ def test_a_batch_is_answered_with_what_became_of_each_event(api: Api) -> None:
         (NDJSON, b"", 0),
     ],
 )
-def test_one_a_batch_or_lines_are_taken(api: Api, content_type: str, body: bytes, counted: int) -> None:
+def test_one_event_a_batch_or_lines_are_accepted(api: Api, content_type: str, body: bytes, counted: int) -> None:
     answer = api.send("POST", "/v1/events", 200, {"Content-Type": content_type}, content=body)
     receipt = answer.json()
     assert receipt["counts"] == {"counted": counted, "duplicate": 0, "conflict": 0, "rejected": 0}
@@ -102,7 +102,7 @@ def test_one_a_batch_or_lines_are_taken(api: Api, content_type: str, body: bytes
 
 
 @pytest.mark.parametrize("content_type", ["", "text/csv", JSON + "; charset=latin-1"])
-def test_what_is_no_event_format_is_refused_as_a_whole(api: Api, content_type: str) -> None:
+def test_an_unknown_format_is_refused_as_a_whole(api: Api, content_type: str) -> None:
     before = api.get("/v1/operations/status")["head"]
     problem = api.deliver_bytes(b"[]", content_type, status=415)
     assert (problem["type"], api.get("/v1/operations/status")["head"]) == ("/problems/media_type_unsupported", before)
@@ -132,7 +132,7 @@ def test_a_customer_header_that_is_no_id_refuses_the_request(api: Api) -> None:
 def test_the_receipt_of_what_was_counted_needs_no_query(tmp_path: Path) -> None:
     with engine_on(tmp_path, SettableClock()) as engine, http(engine) as api:
         api.deliver([llm_request("before")])
-        reads, engine.reads = engine.reads, Unasked(engine.reads)
+        reads, engine.reads = engine.reads, UnqueriedReadStore(engine.reads)
         try:
             receipt = api.deliver([llm_request("r1"), llm_request("r2")])
             with pytest.raises(AssertionError, match="was queried"):
@@ -147,7 +147,7 @@ def test_the_receipt_of_what_was_counted_needs_no_query(tmp_path: Path) -> None:
     assert again["counts"] == {"counted": 0, "duplicate": 1, "conflict": 0, "rejected": 0}
 
 
-def test_who_prefers_not_to_wait_is_answered_after_the_append(api: Api) -> None:
+def test_respond_async_is_answered_after_the_append(api: Api) -> None:
     headers = {"Prefer": "wait=5, respond-async", "Content-Type": JSON}
     answer = api.send("POST", "/v1/events", 202, headers, content=msgspec.json.encode(llm_request("async")))
     position = answer.json()["position"]
@@ -170,7 +170,7 @@ def test_what_is_not_counted_in_time_is_answered_202_and_counted_later(slow: tup
     assert api.get("/v1/customers/later")["origin"] == "explicit"
 
 
-def test_a_position_that_is_never_reached_holds_up_nobody_else(slow: tuple[EmbeddedEngine, Api]) -> None:
+def test_waiting_for_a_position_never_reached_delays_no_other_request(slow: tuple[EmbeddedEngine, Api]) -> None:
     _, api = slow
     assert api.send("GET", "/v1/usage?min_position=1000000", 503).headers["Retry-After"] == "1"
     assert api.deliver([llm_request("next")])["counts"]["counted"] == 1
@@ -185,9 +185,7 @@ def test_a_position_that_is_never_reached_holds_up_nobody_else(slow: tuple[Embed
         (LogUnavailable("disk full"), "log_unavailable"),
     ],
 )
-def test_an_intake_that_cannot_take_it_is_answered_503(
-    tmp_path: Path, error: Exception, code: str, at_once: bool
-) -> None:
+def test_an_intake_that_refuses_is_answered_503(tmp_path: Path, error: Exception, code: str, at_once: bool) -> None:
     with engine_on(tmp_path, SettableClock()) as engine, http(engine) as working:
         taking, engine.intake = engine.intake, RefusingIntake(error, at_once)
         try:

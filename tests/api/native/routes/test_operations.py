@@ -1,4 +1,4 @@
-"""Health, metrics, the access log, and what operators do."""
+"""Health, metrics, the access log and the operations of an operator."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def metric(api: Api, line: str) -> float:
     return float(found[0].rpartition(" ")[2])
 
 
-def test_readiness_tells_how_far_the_fold_is_behind(api: Api) -> None:
+def test_readiness_shows_how_far_the_fold_is_behind(api: Api) -> None:
     position = api.deliver([llm_request("ready")])["position"]
     assert api.get("/healthz") == {"status": "ok"}
     assert api.get("/readyz") == {
@@ -35,7 +35,7 @@ def test_readiness_tells_how_far_the_fold_is_behind(api: Api) -> None:
     }
 
 
-def test_an_engine_whose_fold_stands_still_is_not_ready(engine: EmbeddedEngine, api: Api) -> None:
+def test_an_engine_whose_fold_has_stopped_is_not_ready(engine: EmbeddedEngine, api: Api) -> None:
     class Stopped(EmbeddedEngine):
         def __init__(self) -> None:
             self.settings, self.reads, self.now = QUICK, engine.reads, engine.now
@@ -86,7 +86,7 @@ def test_metrics_name_routes_never_ids(api: Api) -> None:
     assert "very-private" not in text
 
 
-def test_the_access_log_tells_who_asked_what_and_no_secret(api: Api) -> None:
+def test_the_access_log_names_key_and_route_and_no_secret(api: Api) -> None:
     with structlog.testing.capture_logs() as lines:
         api.get("/v1/customers", prefix="query-value")
         api.send("GET", "/v1/customers", 401, {"Authorization": "Bearer sk-wrong-secret"})
@@ -117,7 +117,7 @@ def test_status_shows_positions_counts_and_sources(api: Api) -> None:
     assert min(status["log_bytes"], status["store_bytes"]) > 0
 
 
-def test_rebuild_and_verify_tell_their_steps_and_their_result(api: Api) -> None:
+def test_rebuild_and_verify_answer_with_steps_and_result(api: Api) -> None:
     api.deliver([llm_request("operated")])
     before = api.get("/v1/operations/status")["counts"]
     for operation in ("rebuild", "verify"):
@@ -131,7 +131,7 @@ def test_rebuild_and_verify_tell_their_steps_and_their_result(api: Api) -> None:
     assert api.deliver([llm_request("after rebuild"), llm_request("operated")])["counts"]["counted"] == 1
 
 
-def test_an_operation_that_fails_says_so_in_its_last_line(engine: EmbeddedEngine, api: Api) -> None:
+def test_a_failed_operation_says_so_in_its_last_line(engine: EmbeddedEngine, api: Api) -> None:
     class Failing(EmbeddedEngine):
         def __init__(self) -> None:
             self.settings, self.reads, self.key_cache = engine.settings, engine.reads, engine.key_cache

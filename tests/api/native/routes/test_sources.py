@@ -1,4 +1,4 @@
-"""Operators see how far each partition was read; what came by one folds, proves and rebuilds like everything else."""
+"""GET /v1/sources, and records from Kafka in status, rebuild and verification."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_partitions_are_listed_page_by_page_and_counted_in_the_status(engine: Em
     assert api.get("/v1/customers/kafka-customer")["name"] == "Ada"
 
 
-def test_a_rebuild_and_a_verification_agree_with_what_came_by_partitions(api: Api) -> None:
+def test_rebuild_and_verification_agree_on_records_from_kafka(api: Api) -> None:
     before = api.get("/v1/sources")["data"]
     for operation in ("verify", "rebuild", "verify"):
         answer = api.send("POST", f"/v1/operations/{operation}", 200)

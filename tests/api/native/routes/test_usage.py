@@ -1,4 +1,4 @@
-"""Usage, budgets and access: the JSON that callers see."""
+"""Usage, budget state and access as the JSON of the native API."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_usage_over_all_customers_may_be_of_one(api: Api) -> None:
         ("from=1990-01-01&window=minute", "window"),
     ],
 )
-def test_a_question_that_cannot_be_answered_names_what_is_wrong(api: Api, query: str, field: str) -> None:
+def test_an_invalid_query_names_the_field(api: Api, query: str, field: str) -> None:
     assert api.refused("GET", f"/v1/usage?{query}", 422)["field"] == field
 
 
@@ -158,7 +158,7 @@ def test_current_usage_may_be_that_of_the_budgets_period(api: Api) -> None:
     assert api.refused("GET", "/v1/customers/buck/current-usage?period=lunar", 422)["field"] == "period"
 
 
-def test_past_usage_tells_what_changed_after_closing(api: Api, clock: SettableClock) -> None:
+def test_past_usage_shows_what_changed_after_closing(api: Api, clock: SettableClock) -> None:
     api.deliver([event("p1", "pat", "2026-03-07T00:00:00Z")])
     clock.advance(days=25)  # 4 April: March is closed
     api.deliver([event("p2", "pat", "2026-03-08T00:00:00Z", cost_usd="0.25")])
@@ -223,7 +223,7 @@ def test_budget_and_access_show_limits_and_what_is_left(api: Api) -> None:
     assert (of_model["allowed"], of_model["reason"]) == (False, "model_limit")
 
 
-def test_access_is_answered_in_shapes_that_exist(api: Api) -> None:
+def test_access_refuses_an_unknown_dialect(api: Api) -> None:
     assert api.get("/v1/customers/anybody/access", **{"as": "native"})["allowed"] is True
     problem = api.refused("GET", "/v1/customers/anybody/access?as=lago", 400)
     assert (problem["type"], "native" in problem["detail"]) == ("/problems/dialect_unknown", True)

@@ -1,4 +1,4 @@
-"""Polls of partitions as a consumer would hand them over, and an appender over a log that can be folded."""
+"""Polls of a partition as a consumer hands them over, and an appender on a log that can be folded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from consumers.intake.options import IntakeOptions
-from consumers.kafka.appending.appender import PartitionAppender, PartitionBatch, PartitionSource, SentCommand, UsageRun
+from consumers.kafka.appending.appender import (
+    CommandMessage,
+    PartitionAppender,
+    PartitionBatch,
+    PartitionSource,
+    UsageRun,
+)
 from domain.customers.personal_keys import PersonalKeys
 from domain.log.records import EventLog
 from domain.scope import DEFAULT_SCOPE, Scope
@@ -19,10 +25,10 @@ SEED = 7
 RECORDED_AT = datetime(2026, 3, 1, tzinfo=UTC)
 SOURCE = PartitionSource("cluster-1", "topic-1", "meterfold.usage", 0)
 OTHER_PARTITION = PartitionSource("cluster-1", "topic-1", "meterfold.usage", 1)
-#: Records arrive a second after each other, the one at offset 0 at this instant.
+#: Arrival of the record at offset 0; the next ones follow at intervals of a second.
 FIRST_ARRIVAL = RECORDED_AT - timedelta(hours=1)
 
-Sent = bytes | dict[str, Any] | SentCommand
+Sent = bytes | dict[str, Any] | CommandMessage
 
 
 def arrival_us(offset: int) -> int:
@@ -39,19 +45,21 @@ def event(event_id: str, customer: str | None = "acme", **data: Any) -> dict[str
 
 def command(
     kind: str, subject: str = "acme", command_id: str | None = "1", scope: Scope = DEFAULT_SCOPE, **data: Any
-) -> SentCommand:
+) -> CommandMessage:
     """A command; without an id it is a tombstone. Its offset is given by `poll`."""
     source = None if command_id is None else "crm"
-    return SentCommand(0, scope, kind, source, command_id, subject, data, 0)
+    return CommandMessage(0, scope, kind, source, command_id, subject, data, 0)
 
 
 def poll(sent: Sequence[Sent], first_offset: int = 0, source: PartitionSource = SOURCE) -> PartitionBatch:
     """A poll of records, one a value, each of them an event, garbage or a command."""
-    parts: list[UsageRun | SentCommand] = []
+    parts: list[UsageRun | CommandMessage] = []
     for offset, one in enumerate(sent, first_offset):
-        if isinstance(one, SentCommand):
+        if isinstance(one, CommandMessage):
             parts.append(
-                SentCommand(offset, one.scope, one.kind, one.source, one.id, one.subject, one.data, arrival_us(offset))
+                CommandMessage(
+                    offset, one.scope, one.kind, one.source, one.id, one.subject, one.data, arrival_us(offset)
+                )
             )
             continue
         item = one if isinstance(one, bytes) else json.dumps(one).encode()

@@ -1,4 +1,4 @@
-"""A poll of a partition is appended as one, fenced by its stream; its last record says where to go on."""
+"""A poll of a partition is one append, fenced by the partition's stream; its last record holds the checkpoint."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def ids_of(log: InMemoryEventLog, position: int) -> list[str | None]:
 def test_a_poll_of_usage_is_one_block_that_says_where_to_go_on() -> None:
     log = InMemoryEventLog()
     appender = appender_on(log, InMemoryPersonalKeys())
-    assert appender.end(SOURCE).next_offset is None
+    assert appender.read_checkpoint(SOURCE).next_offset is None
 
     done = appender.append(poll([event("a"), event("b")], first_offset=5))
 
@@ -68,8 +68,8 @@ def test_a_poll_of_usage_is_one_block_that_says_where_to_go_on() -> None:
     header = header_of(log, 1)
     assert (header.stream, header.version, header.first_offset, header.last_offset) == (STREAM, 1, 5, 6)
     assert header.extra == {"topic": "meterfold.usage", "partition": 0, "next_offset": 7, "first_version": 1}
-    assert appender_on(log, InMemoryPersonalKeys()).end(SOURCE).next_offset == 7
-    assert appender.end(OTHER_PARTITION).next_offset is None
+    assert appender_on(log, InMemoryPersonalKeys()).read_checkpoint(SOURCE).next_offset == 7
+    assert appender.read_checkpoint(OTHER_PARTITION).next_offset is None
 
 
 def test_a_poll_goes_on_behind_the_last_record_whatever_offsets_are_missing() -> None:
@@ -79,7 +79,7 @@ def test_a_poll_goes_on_behind_the_last_record_whatever_offsets_are_missing() ->
     appender.append(PartitionBatch(SOURCE, 41, 50, []))
 
     assert topics(log) == [USAGE_BATCH_TOPIC, "source.consumed"]
-    assert appender.end(SOURCE).next_offset == 50
+    assert appender.read_checkpoint(SOURCE).next_offset == 50
 
 
 def test_an_event_without_time_happened_when_its_record_arrived() -> None:
@@ -117,8 +117,8 @@ def test_usage_of_several_scopes_makes_a_block_of_each() -> None:
     [run] = sent.parts
     assert isinstance(run, UsageRun)
     sent.parts = [
-        UsageRun([DEFAULT_SCOPE, OTHER][place % 2], run.items[place : place + 1], [place], [arrival_us(place)])
-        for place in range(4)
+        UsageRun([DEFAULT_SCOPE, OTHER][index % 2], run.items[index : index + 1], [index], [arrival_us(index)])
+        for index in range(4)
     ]
 
     done = appender_on(log, InMemoryPersonalKeys()).append(sent)
@@ -138,7 +138,7 @@ def test_a_large_poll_is_cut_into_full_blocks() -> None:
     assert (done.received, len(done.rejected)) == (count + 100, 100)
 
 
-def test_rejected_items_are_told_with_their_offsets_now_and_from_the_log() -> None:
+def test_rejected_items_have_their_offsets_at_the_append_and_from_the_log() -> None:
     log = InMemoryEventLog()
     appender = appender_on(log, InMemoryPersonalKeys())
     items = [b"oops", poll([event("b")]).parts[0].items[0], b"{}", b""]  # type: ignore[union-attr]
@@ -156,7 +156,7 @@ def test_rejected_items_are_told_with_their_offsets_now_and_from_the_log() -> No
     assert appender.rejected_since(OTHER_PARTITION, None) == []
 
 
-def test_only_the_last_poll_is_told_again_also_behind_what_was_said_of_offsets() -> None:
+def test_without_an_offset_the_rejections_of_the_last_poll_are_found_past_records_about_offsets() -> None:
     log = InMemoryEventLog()
     appender = appender_on(log, InMemoryPersonalKeys())
     appender.append(poll([b"first"]))
@@ -200,22 +200,22 @@ def test_prices_are_listed_before_the_usage_that_they_price() -> None:
     assert (done.position, prices.asked) == (3, [("p", "m")])
 
 
-def test_of_two_that_append_one_partition_one_wins_and_the_other_reads_it_again() -> None:
+def test_of_two_consumers_that_append_a_partition_one_wins_and_the_other_is_fenced() -> None:
     log = InMemoryEventLog()
     zombie, owner = appender_on(log, InMemoryPersonalKeys()), appender_on(log, InMemoryPersonalKeys())
     for appender in (zombie, owner):
-        appender.end(SOURCE)
+        appender.read_checkpoint(SOURCE)
     owner.append(poll([event("a"), command("customer.block"), event("b")]))
 
     with pytest.raises(Fenced):
         zombie.append(poll([event("a"), command("customer.block")]))
 
     assert topics(log).count("source.consumed") == 1
-    assert zombie.end(SOURCE).next_offset == 3
+    assert zombie.read_checkpoint(SOURCE).next_offset == 3
     zombie.append(poll([event("c")], first_offset=3))
     with pytest.raises(Fenced):
         owner.append(poll([event("c")], first_offset=3))
-    assert owner.end(SOURCE).next_offset == 4
+    assert owner.read_checkpoint(SOURCE).next_offset == 4
 
 
 def test_offsets_that_the_log_has_are_never_appended_again() -> None:
@@ -223,14 +223,14 @@ def test_offsets_that_the_log_has_are_never_appended_again() -> None:
     appender = appender_on(log, InMemoryPersonalKeys())
     appender.append(poll([event("a"), event("b")]))
 
-    with pytest.raises(Fenced, match="up to 2 already"):
+    with pytest.raises(Fenced, match="below 2"):
         appender.append(poll([event("b"), event("c")], first_offset=1))
 
     assert log.head_position() == 1
 
 
 class RacedLog(InMemoryEventLog):
-    """Before the next append somebody else appends what it was told to."""
+    """Before the next append another process appends what the test asks for."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -274,7 +274,7 @@ def test_an_append_that_is_fenced_again_and_again_gives_up_and_stores_nothing() 
     assert (log.attempts, log.head_position()) == (3, 0)
 
 
-def test_after_a_log_that_refused_the_same_poll_is_appended_whole() -> None:
+def test_a_poll_that_the_log_refused_can_be_appended_again_whole() -> None:
     class FullOnce(InMemoryEventLog):
         full = True
 
@@ -301,14 +301,14 @@ def test_lost_and_accepted_offsets_move_the_end_and_are_fenced_like_a_poll() -> 
     log = InMemoryEventLog()
     first, second = appender_on(log, InMemoryPersonalKeys()), appender_on(log, InMemoryPersonalKeys())
     first.append(poll([event("a")]))
-    second.end(SOURCE)
+    second.read_checkpoint(SOURCE)
 
     assert first.records_lost(SOURCE, 1, 100) == 2
     with pytest.raises(Fenced):
         second.records_lost(SOURCE, 1, 100)
-    assert second.end(SOURCE).next_offset == 100
+    assert second.read_checkpoint(SOURCE).next_offset == 100
     assert second.accept_offset(SOURCE, 30, "restored from a mirror") == 3
-    assert first.end(SOURCE).next_offset == 30
+    assert first.read_checkpoint(SOURCE).next_offset == 30
 
     lost, accepted = (decode_lifecycle(one.topic, one.state) for one in log.read(1, 2))
     assert isinstance(lost, RecordsLost)
@@ -323,21 +323,25 @@ def test_once_the_broker_lacked_what_was_read_nothing_is_appended_until_an_offse
     log = InMemoryEventLog()
     first, second = appender_on(log, InMemoryPersonalKeys()), appender_on(log, InMemoryPersonalKeys())
     first.append(poll([event(str(number)) for number in range(5)]))
-    second.end(SOURCE)
+    second.read_checkpoint(SOURCE)
 
     assert first.truncated(SOURCE, 3) == 2
     with pytest.raises(Fenced):
         second.append(poll([event("x")], first_offset=5))
-    assert second.end(SOURCE) == first.end(SOURCE) == PartitionCheckpoint(2, 5, None, truncated_at=3)
+    assert (
+        second.read_checkpoint(SOURCE)
+        == first.read_checkpoint(SOURCE)
+        == PartitionCheckpoint(2, 5, None, truncated_at=3)
+    )
     for appender in (first, second):
-        with pytest.raises(Fenced, match="until an offset is accepted"):
+        with pytest.raises(Fenced, match="until an operator accepts"):
             appender.append(poll([event("x")], first_offset=5))
 
     second.accept_offset(SOURCE, 0, "restored from a backup")
-    assert first.end(SOURCE) == PartitionCheckpoint(3, 0)
+    assert first.read_checkpoint(SOURCE) == PartitionCheckpoint(3, 0)
     first.append(poll([event("x")]))
-    (told,) = log.read(1, 1)
-    truncated = decode_lifecycle(told.topic, told.state)
+    (record,) = log.read(1, 1)
+    truncated = decode_lifecycle(record.topic, record.state)
     assert isinstance(truncated, PartitionTruncated)
     assert (truncated.next_offset, truncated.end_offset, truncated.topic) == (5, 3, SOURCE.topic)
 
@@ -350,7 +354,7 @@ def test_the_log_keeps_the_leader_epoch_of_the_last_record_read(sent: list[Any])
     appender = appender_on(log, InMemoryPersonalKeys())
     appender.append(batch)
 
-    end = appender_on(log, InMemoryPersonalKeys()).end(SOURCE)
+    end = appender_on(log, InMemoryPersonalKeys()).read_checkpoint(SOURCE)
     assert (end.version, end.next_offset, end.leader_epoch) == (1, 3, 7)
 
 
@@ -358,27 +362,27 @@ def test_the_log_keeps_the_instant_of_a_command_for_usage_of_its_millisecond() -
     log = InMemoryEventLog()
     appender_on(log, InMemoryPersonalKeys()).append(poll([event("a"), command("customer.block")]))
 
-    told = appender_on(log, InMemoryPersonalKeys()).end(SOURCE).last_command_us
-    assert told is not None
-    assert told % 1_000 == 1
+    command_us = appender_on(log, InMemoryPersonalKeys()).read_checkpoint(SOURCE).last_command_us
+    assert command_us is not None
+    assert command_us % 1_000 == 1
     following = poll([event("b")], first_offset=2)
-    following.parts[0].arrivals_us = [told - 1]  # type: ignore[union-attr]
+    following.parts[0].arrivals_us = [command_us - 1]  # type: ignore[union-attr]
     second = appender_on(log, InMemoryPersonalKeys())
     second.append(following)
-    assert second.end(SOURCE).last_command_us == told
+    assert second.read_checkpoint(SOURCE).last_command_us == command_us
 
 
-def test_what_several_polls_rejected_is_told_from_an_offset_on() -> None:
+def test_rejections_of_several_polls_are_found_from_an_offset_on() -> None:
     log = InMemoryEventLog()
     appender = appender_on(log, InMemoryPersonalKeys())
     appender.append(poll([b"0", b"1"]))
     appender.append(poll([event("a"), b"3"], first_offset=2))
     appender.append(poll([b"4", command("customer.block"), b"6"], first_offset=4))
 
-    def told(offset: int | None) -> list[bytes]:
+    def rejected(offset: int | None) -> list[bytes]:
         return [item.raw for item in appender.rejected_since(SOURCE, offset)]
 
-    assert [told(offset) for offset in (None, 0, 1, 2, 4, 5, 7)] == [
+    assert [rejected(offset) for offset in (None, 0, 1, 2, 4, 5, 7)] == [
         [b"4", b"6"],
         [b"0", b"1", b"3", b"4", b"6"],
         [b"1", b"3", b"4", b"6"],
@@ -389,14 +393,14 @@ def test_what_several_polls_rejected_is_told_from_an_offset_on() -> None:
     ]
 
 
-def test_what_is_rejected_by_very_many_polls_is_told_of_the_last_ones() -> None:
+def test_rejections_are_looked_for_in_a_bounded_number_of_polls() -> None:
     log = InMemoryEventLog()
     appender = appender_on(log, InMemoryPersonalKeys())
     for number in range(POLLS_AGAIN_MAX + 2):
         appender.append(poll([b"%d" % number], first_offset=number))
 
-    told = [item.offset for item in appender.rejected_since(SOURCE, 0)]
-    assert told == list(range(2, POLLS_AGAIN_MAX + 2))
+    offsets = [item.offset for item in appender.rejected_since(SOURCE, 0)]
+    assert offsets == list(range(2, POLLS_AGAIN_MAX + 2))
 
 
 def test_a_forgotten_partition_is_read_from_the_log_again() -> None:
@@ -407,10 +411,10 @@ def test_a_forgotten_partition_is_read_from_the_log_again() -> None:
     first.forget(SOURCE)
     first.append(poll([event("c")], first_offset=2))
 
-    assert second.end(SOURCE).next_offset == 3
+    assert second.read_checkpoint(SOURCE).next_offset == 3
 
 
-def test_the_last_record_tells_the_outcome_of_every_command() -> None:
+def test_the_last_record_has_the_outcome_of_every_command() -> None:
     log = InMemoryEventLog()
     sent = [command("customer.block"), command("customer.nap", command_id="2"), command("customer.block")]
     appender_on(log, InMemoryPersonalKeys()).append(poll(sent, first_offset=7))
@@ -435,7 +439,7 @@ def test_the_real_log_keeps_a_poll_whole(tmp_path: Path) -> None:
     with pytest.raises(Fenced):
         log.append([NewRecord("x", 1, "t", b""), NewRecord(STREAM, 1, "t", b"")])
     assert log.head_position() == 5
-    assert appender.end(SOURCE).next_offset == 4
+    assert appender.read_checkpoint(SOURCE).next_offset == 4
     assert appender.rejected_since(SOURCE, None) == [
         RejectedItem(3, 0, DEFAULT_SCOPE, "not_json", done.rejected[0].detail, b"oops")
     ]

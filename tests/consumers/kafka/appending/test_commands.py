@@ -1,4 +1,4 @@
-"""Commands that come by a partition: honoured once, in order, refused without harm."""
+"""Commands of a partition are honoured once and in order; a refused one changes nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.commands.commands import Commands
-from consumers.kafka.appending.appender import CommandOutcome, PartitionBatch, SentCommand
+from consumers.kafka.appending.appender import CommandMessage, CommandOutcome, PartitionBatch
 from consumers.kafka.appending.commands import CommandDecider
 from domain.budgets.shared_budget import SharedBudget
 from domain.commands.events import CommandHonoured
@@ -133,9 +133,9 @@ def test_a_command_counts_from_when_its_record_arrived() -> None:
 
     appender_on(log, InMemoryPersonalKeys()).append(sent)
 
-    told = [(event.version, event.effective_at) for event in lifecycle(log) if isinstance(event, CustomerEvent)]
+    effective = [(event.version, event.effective_at) for event in lifecycle(log) if isinstance(event, CustomerEvent)]
     second = FIRST_ARRIVAL + timedelta(seconds=1, microseconds=1)  # a command counts after what stands before it
-    assert told == [(1, second), (2, second), (3, RECORDED_AT)]
+    assert effective == [(1, second), (2, second), (3, RECORDED_AT)]
 
 
 def test_a_customer_that_was_never_created_is_adopted_by_any_command() -> None:
@@ -153,7 +153,7 @@ def test_a_customer_that_was_deleted_is_brought_back_by_no_change(change: str) -
     done = appender_on(log, keys).append(poll([*gone, command(f"customer.{change}", command_id="3")]))
 
     assert verdicts(done.commands) == ["honoured", "honoured", "refused"]
-    assert done.commands[-1].reason == "customer 'acme' was deleted: create it again"
+    assert done.commands[-1].reason == "customer 'acme' was deleted; create it again"
     assert not customer(log, keys).alive
 
 
@@ -168,7 +168,7 @@ def test_a_customer_that_was_deleted_can_be_blocked_and_a_life_that_usage_may_ha
     assert (customer(log, keys).life, customer(log, keys).blocked) == (3, True)
 
 
-def test_a_tombstone_deletes_and_is_known_by_its_place() -> None:
+def test_a_tombstone_deletes_and_is_identified_by_its_offset() -> None:
     log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
     appender = appender_on(log, keys)
     appender.append(poll([command("customer.create")]))
@@ -180,7 +180,7 @@ def test_a_tombstone_deletes_and_is_known_by_its_place() -> None:
 
 
 def test_a_tombstone_that_is_read_again_deletes_nobody_a_second_time() -> None:
-    """Also not who was created since, and also where the first time there was nobody to delete."""
+    """Not a customer that was created since, and not where the first time there was nothing to delete."""
     log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
     appender = appender_on(log, keys)
     nobody, tombstone = command("customer.delete", "globex", None), command("customer.delete", command_id=None)
@@ -197,7 +197,7 @@ def test_a_tombstone_that_is_read_again_deletes_nobody_a_second_time() -> None:
 
 
 def test_another_tombstone_at_an_offset_that_was_read_before_deletes() -> None:
-    """After a broker was restored, producers go on at offsets that the lost records had."""
+    """After a broker was restored, new records take the offsets of the lost ones."""
     log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
     appender = appender_on(log, keys)
     appender.append(poll([command("customer.create"), command("customer.delete", "globex", None)]))
@@ -206,7 +206,7 @@ def test_another_tombstone_at_an_offset_that_was_read_before_deletes() -> None:
     of_another = appender.append(poll([command("customer.delete", command_id=None)], 1))
     appender.accept_offset(SOURCE, 1, "and once more")
     later = poll([command("customer.delete", command_id=None)], 1)
-    assert isinstance(later.parts[0], SentCommand)
+    assert isinstance(later.parts[0], CommandMessage)
     later.parts[0].arrival_us += 1_000
     appender.append(poll([command("customer.create", "acme", "2")], 1))
     appender.accept_offset(SOURCE, 1, "and again")
@@ -245,18 +245,18 @@ def test_what_breaks_a_rule_is_refused_with_the_name_that_was_sent_and_changes_n
         (command("customer.create", command_id="1", budget={"duration": "often"}), "budget.duration: "),
         (command("customer.create", command_id="2", nickname="x"), "nickname: is not known here"),
         (command("customer.create", command_id="3", budget={"limit": 1}), "budget.limit: is not known here"),
-        (command("customer.create", command_id="4", budget="much"), "budget: is an object"),
-        (command("customer.create", command_id="5", id="globex"), "id: is the same as the subject"),
+        (command("customer.create", command_id="4", budget="much"), "budget: must be an object"),
+        (command("customer.create", command_id="5", id="globex"), "id: must equal the subject"),
         (command("customer.create", command_id="6", effective_at="yesterday"), "effective_at: "),
         (command("customer.block", command_id="7", name="x"), "name: is not known here"),
-        (command("customer.update", command_id="8", active="no"), "active: is true or false"),
+        (command("customer.update", command_id="8", active="no"), "active: must be true or false"),
         (command("customer.update", command_id="9", opening_spend_usd=1), "opening_spend_usd: "),
         (command("customer.block", command_id="10", reason="x" * 1_001), "reason: "),
         (command("customer.block", subject="..", command_id="11"), "subject: "),
         (command("customer.block", command_id=""), "id: "),
         (msgspec.structs.replace(command("customer.block"), source=None), "source: is required"),
-        (msgspec.structs.replace(command("customer.block"), data=[1]), "data: is an object"),
-        (command("customer.explode", command_id="12"), "type: is one of"),
+        (msgspec.structs.replace(command("customer.block"), data=[1]), "data: must be an object"),
+        (command("customer.explode", command_id="12"), "type: must be one of"),
         (command("budget.update", command_id="13", duration="1d"), "budget 'acme' does not exist"),
         (command("budget.create", command_id="14", time_zone="UTC"), "time_zone: is not known here"),
         (command("budget.create", command_id="15", duration="often"), "duration: "),
@@ -293,7 +293,7 @@ def test_no_command_whatever_it_holds_keeps_its_partition_from_being_read_on(
 ) -> None:
     log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
     source, command_id, subject = named
-    hostile = SentCommand(0, DEFAULT_SCOPE, kind, source, command_id, subject, data, at)
+    hostile = CommandMessage(0, DEFAULT_SCOPE, kind, source, command_id, subject, data, at)
     good = command("customer.block", command_id="good")
     sent = poll([good, event("a")], first_offset=1)
     done = appender_on(log, keys).append(PartitionBatch(sent.source, 0, sent.next_offset, [hostile, *sent.parts]))
@@ -311,7 +311,7 @@ def test_a_refused_command_does_not_use_up_its_id() -> None:
     assert verdicts(done.commands) == ["refused", "honoured"]
 
 
-def test_a_command_that_is_refused_half_way_takes_its_first_step_back() -> None:
+def test_a_command_that_is_refused_half_way_changes_nothing() -> None:
     log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
     done = appender_on(log, keys).append(
         poll(
@@ -326,7 +326,7 @@ def test_a_command_that_is_refused_half_way_takes_its_first_step_back() -> None:
         )
     )
     assert verdicts(done.commands) == ["refused", "honoured", "honoured", "refused", "refused", "honoured"]
-    assert done.commands[4].reason == "customer 'acme' exists"
+    assert done.commands[4].reason == "customer 'acme' exists already"
     found = customer(log, keys)
     assert (found.version, found.personal, found.blocked) == (3, {"name": "Grace"}, True)
 
@@ -358,7 +358,7 @@ def test_a_customer_changed_by_another_process_is_judged_as_it_is_now() -> None:
 
 
 class RacedLog(InMemoryEventLog):
-    """Before the next append somebody else appends what it was told to."""
+    """Before the next append another process appends what the test asks for."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -404,7 +404,7 @@ def test_aggregates_beyond_what_is_kept_in_memory_are_loaded_again() -> None:
     deciding = CommandDecider(log, keys, CountedRandomness(), aggregates_max=2)
     for turn in range(3):
         sent = [command("customer.update", f"c-{number}", f"{turn}-{number}", name=f"{turn}") for number in range(5)]
-        decisions = deciding.decide(deciding.read(sent, "usage/kafka/c/t/0"), "kafka:t", RECORDED_AT)
+        decisions = deciding.decide(deciding.parse(sent, "usage/kafka/c/t/0"), "kafka:t", RECORDED_AT)
         log.append([record for decision in decisions for record in decision.records])
     assert [customer(log, keys, f"c-{number}").version for number in range(5)] == [4] * 5
     assert customer(log, keys, "c-3").personal == {"name": "2"}
@@ -446,13 +446,13 @@ def test_usage_stays_between_the_commands_about_its_customer_and_gathers_with_th
         )
     )
     assert done.received == 7
-    told: list[Any] = []
+    appended: list[Any] = []
     for record in log.read(0, 100):
         if record.topic == USAGE_BATCH_TOPIC:
-            told.append(decode_typed(record.state).column("id").to_pylist())
+            appended.append(decode_typed(record.state).column("id").to_pylist())
         elif record.topic.startswith("customer."):
-            told.append(record.topic)
-    assert told == [
+            appended.append(record.topic)
+    assert appended == [
         ["acme-1", "globex-1", "other", "acme-1"],
         "customer.created", "customer.blocked",
         "customer.created", "customer.blocked",

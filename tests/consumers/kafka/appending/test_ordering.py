@@ -1,4 +1,4 @@
-"""What of a poll may be gathered: never past a command about its customer, never past an equal identity."""
+"""Layers of a poll: usage never passes a command about its customer, nor usage with the same identity."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _steps: st.SearchStrategy[list[Step]] = st.lists(
 
 
 def placed(steps: list[Step]) -> list[tuple[int, int]]:
-    """Where each step stands: its layer, and within it usage (0) before commands (1)."""
+    """The position of each step: its layer, and within it usage (0) before commands (1)."""
     layers = Layers()
     found = []
     for customer, identity in steps:
@@ -32,7 +32,7 @@ def placed(steps: list[Step]) -> list[tuple[int, int]]:
 @settings(max_examples=1_000)
 @given(_steps)
 @example([("a", None), ("a", "2"), ("b", "2"), ("b", "1")])
-def test_what_has_to_stay_in_order_does(steps: list[Step]) -> None:
+def test_dependent_steps_keep_their_order(steps: list[Step]) -> None:
     found = placed(steps)
     for later, (customer, identity) in enumerate(steps):
         for earlier, (other_customer, other_identity) in enumerate(steps[:later]):
@@ -50,7 +50,7 @@ def test_commands_that_alternate_with_usage_of_others_need_one_layer() -> None:
     assert {layer for layer, _ in placed(steps)} == {0}
 
 
-def test_usage_rejected_at_once_stands_first_whoever_it_names() -> None:
+def test_rejected_usage_goes_into_the_first_layer_whatever_customer_it_names() -> None:
     layers = Layers()
     layers.command("a")
     rows: list[tuple[Hashable, Hashable | None]] = [("a", None), ("a", "1"), (None, None)]

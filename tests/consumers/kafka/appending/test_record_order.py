@@ -1,4 +1,4 @@
-"""Commands and usage of a partition count in record order, commands of one instant too; across topics, by instants.
+"""Within a partition, commands and usage take effect in record order, also at one instant; across topics, by instant.
 
 Within the millisecond of a deletion a record's timestamp cannot say which usage came before it.
 """
@@ -51,7 +51,7 @@ class Engine:
         self.usage_topic, self.customer_topic = topic, f"{topic}.customers"
 
     def publish(self, topic: str, records: Sequence[bytes], instants_ms: Sequence[int]) -> None:
-        """One after the other, each in a batch of its own, and wait until all of them are folded."""
+        """Send records one by one, each in a batch of its own, and wait until all of them are folded."""
         before = self._offsets().get(topic, 0)
         with self._broker.producer(batch_size=0) as producer:
             for record, instant_ms in zip(records, instants_ms, strict=True):
@@ -63,7 +63,7 @@ class Engine:
         return answer.json() if answer.status_code == 200 else None
 
     def life(self) -> tuple[int, int, int]:
-        """The number of the life that goes on, the requests in it, and those of all lives."""
+        """The number of the current life, its requests, and those of all lives."""
         now = self.get("/v1/customers/ada/current-usage")
         every = self.get("/v1/customers/ada/usage?from=2025-01-01")["data"]
         requests = 0 if now is None else now["usage"]["requests"]
@@ -71,9 +71,9 @@ class Engine:
         return (0 if shown is None else shown["life"]), requests, sum(row["requests"] for row in every)
 
     def history(self) -> list[str]:
-        """What happened, in the order in which it counts, without what follows from usage."""
-        told = self.get("/v1/customers/ada/history")["data"]
-        return [entry["kind"].removeprefix("customer.") for entry in told if not entry["derived"]]
+        """The kinds of the history in effective order, without entries derived from usage."""
+        entries = self.get("/v1/customers/ada/history")["data"]
+        return [entry["kind"].removeprefix("customer.") for entry in entries if not entry["derived"]]
 
     def refused(self) -> int:
         return int(self.get("/v1/operations/status")["commands_refused"])
@@ -100,11 +100,11 @@ def now_ms() -> int:
 def test_commands_of_one_instant_take_effect_in_record_order(
     broker: RunningBroker, tmp_path: Path, polls: dict[str, str]
 ) -> None:
-    """Whichever comes last holds, with usage between them or not."""
+    """The last one wins, with usage between them or not."""
     verbs = "create block unblock block deactivate unblock reactivate block".split()
     records = [command(number, verb) for number, verb in enumerate(verbs)]
-    for place in (5, 3, 1):
-        records.insert(place, usage(place))
+    for index in (5, 3, 1):
+        records.insert(index, usage(index))
     with engine(broker, tmp_path, polls) as running:
         running.publish(running.usage_topic, records, [now_ms()] * len(records))
         shown = running.get("/v1/customers/ada")
@@ -120,7 +120,7 @@ def test_commands_of_one_instant_take_effect_in_record_order(
 def test_usage_counts_in_the_life_that_its_record_stands_in(
     broker: RunningBroker, tmp_path: Path, polls: dict[str, str]
 ) -> None:
-    """Before a deletion in the life that ends, behind it in the next, though all have one timestamp."""
+    """Before a deletion in the life that ends, after it in the next, though all have one timestamp."""
     at = now_ms() - 1_000
     records = [command(1, "create"), usage(1), usage(2), command(2, "delete"), usage(3), command(3, "block")]
     instants = [at] * len(records)
@@ -137,7 +137,7 @@ def test_usage_counts_in_the_life_that_its_record_stands_in(
 def test_across_topics_instants_decide_whichever_is_read_first(
     broker: RunningBroker, tmp_path: Path, first: str
 ) -> None:
-    """A command counts a microsecond into its millisecond: usage of the same timestamp from elsewhere is before it."""
+    """A command takes effect a microsecond into its millisecond, after usage of another topic with its timestamp."""
     at = now_ms() - 60_000
     used = [usage(number) for number in range(4)], [at - 1, at, at + 1, at + 2]
     said = [command(number, verb) for number, verb in enumerate(("create", "delete", "block"))], [at - 9, at, at + 1]

@@ -1,4 +1,4 @@
-"""However the records of a partition are split into polls, and into steps of the fold, they come to the same."""
+"""The result does not depend on how records are split into polls, nor the log into steps of the fold."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ def consume(one: FoldedLog, sent: Sequence[Sent], cuts: Sequence[int]) -> None:
         appender.append(poll(sent[start:end], start))
 
 
-def told(one: FoldedLog) -> dict[str, Any]:
-    """What must not depend on polls: no position, and which of equal deliveries came first is settled by order."""
+def outcome_of(one: FoldedLog) -> dict[str, Any]:
+    """What must not depend on polls, so without positions."""
     with DuckDBReads(one.database.cursor).snapshot() as snapshot:
         customers = snapshot.customers(DEFAULT_SCOPE, None, 100)
-        facts = {
+        states = {
             record.customer_id: [
                 (fact.kind, fact.effective_at, fact.fields, fact.reason) for fact in history(record) if fact.position
             ]
@@ -83,7 +83,7 @@ def told(one: FoldedLog) -> dict[str, Any]:
             for found in snapshot.sources(None, 10)
         ]
     standing = one.ask("SELECT id, customer_id, time, input_tokens FROM usage_rows JOIN customers USING (customer_key)")
-    return {"sums": one.sums(), "facts": facts, "counts": counts, "sources": sources, "standing": sorted(standing)}
+    return {"sums": one.sums(), "states": states, "counts": counts, "sources": sources, "standing": sorted(standing)}
 
 
 def views(one: FoldedLog) -> dict[str, list[Any]]:
@@ -101,7 +101,7 @@ def test_any_split_into_polls_gives_the_same_totals_and_customers(sent: list[Sen
         consume(split, sent, cuts)
         whole.fold()
         split.fold()
-        assert told(split) == told(whole)
+        assert outcome_of(split) == outcome_of(whole)
 
 
 @settings(deadline=None, max_examples=25)

@@ -1,4 +1,4 @@
-"""Several `meterfold consume` processes on one data folder, to be killed, stopped and started again."""
+"""A fleet of `meterfold consume` processes on one data folder, which tests kill, freeze and start again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SESSION_SECONDS = 3
 
 
 class Fleet:
-    """Consumers by number. `output` gets what they say."""
+    """Consumers by number. `output` gets what they print."""
 
     def __init__(self, folder: Path, output: Path, more: Mapping[str, str]) -> None:
         self.folder = folder
@@ -48,20 +48,20 @@ class Fleet:
         os.kill(self._running[number].pid, signal.SIGCONT)
 
     def end(self, number: int) -> int:
-        """SIGTERM; how it ended."""
+        """Send SIGTERM and return the exit code."""
         process = self._running.pop(number)
         process.terminate()
         return process.wait(ENDING_SECONDS_MAX)
 
     def wait(self, number: int) -> int:
-        """How one ended that ends by itself."""
+        """Return the exit code of one that ends by itself."""
         return self._running.pop(number).wait(AWAITING_SECONDS_MAX)
 
     def statuses(self) -> list[ConsumerStatus]:
         return consumers_of(self.folder, datetime.now(UTC))
 
     def reading(self, number: int) -> set[tuple[str, int]]:
-        """The topics and partitions that a running consumer told last to be reading; those of a former process not."""
+        """The topics and partitions in the last status of a running consumer; not those of a former process."""
         process = self._running.get(number)
         return {
             (one.topic, one.partition)
@@ -71,12 +71,12 @@ class Fleet:
         }
 
     def appends(self, number: int) -> int:
-        """How many polls a running consumer told last to have appended."""
+        """The appends in the last status of a running consumer."""
         process = self._running.get(number)
         return sum(one.appends for one in self.statuses() if process is not None and one.pid == process.pid)
 
     def pids(self) -> list[int]:
-        """Of the processes that run, frozen ones included."""
+        """The ids of the running processes, frozen ones included."""
         return [process.pid for process in list(self._running.values())]
 
     def end_all(self) -> None:

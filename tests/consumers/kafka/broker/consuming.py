@@ -1,4 +1,4 @@
-"""A consumer in a thread of the test, on the log of a data folder."""
+"""A consumer in a thread of the test process, on the log of a data folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from consumers.kafka.appending.appender import PartitionAppender
 from consumers.kafka.consumer.backpressure import Backpressure
 from consumers.kafka.consumer.options import ReadingOptions
 from consumers.kafka.consumer.process import ConsumerProcess, group_options
-from consumers.kafka.consumer.reporting import ConsumerReporting
+from consumers.kafka.consumer.reporting import ConsumerReporter
 from consumers.kafka.consumer.status import ConsumerStatus, PartitionStatus, StatusFile
 from domain.log.blocks import read_header
 from domain.log.event_codec import decode_lifecycle
@@ -38,7 +38,7 @@ def now_utc() -> datetime:
 
 
 class OpenLog:
-    """A log that no engine owns, and what appends to it."""
+    """A log without an owner, and appenders to it."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
@@ -49,7 +49,7 @@ class OpenLog:
         self._seed = created.hash_seed
 
     def appender(self) -> PartitionAppender:
-        """Of one consumer: none shares what it remembers with another."""
+        """An appender for one consumer; appenders share no memory."""
         return PartitionAppender(
             self.log, self._keys, self._seed, now_utc, os.urandom, lambda provider, model: None, IntakeOptions()
         )
@@ -59,14 +59,14 @@ class OpenLog:
         return self.log.read(0, 100_000)
 
     def received(self) -> int:
-        """Items of usage in blocks."""
+        """The number of usage items in blocks."""
         return sum(read_header(one.state).count for one in self.records() if one.topic == USAGE_BATCH_TOPIC)
 
     def streams(self) -> set[str]:
         """The streams of usage."""
         return {one.stream for one in self.records() if one.topic == USAGE_BATCH_TOPIC}
 
-    def told(self, topic: str) -> list[Any]:
+    def events(self, topic: str) -> list[Any]:
         """The lifecycle events of one topic."""
         return [decode_lifecycle(one.topic, one.state) for one in self.records() if one.topic == topic]
 
@@ -85,7 +85,7 @@ def open_log(folder: Path) -> Iterator[OpenLog]:
 
 
 class RunningConsumer:
-    """A consumer in a thread. What it dies of is raised by `stop`."""
+    """A consumer in a thread. `stop` raises the error that it died of."""
 
     def __init__(self, process: ConsumerProcess) -> None:
         self.statuses: list[ConsumerStatus] = []
@@ -108,7 +108,7 @@ class RunningConsumer:
         return self.statuses[-1] if self.statuses else None
 
     def partition(self, number: int = 0) -> PartitionStatus | None:
-        """What was told last of a partition, whatever its topic."""
+        """The last status of a partition, whatever its topic."""
         found = [] if self.status is None else [one for one in self.status.partitions if one.partition == number]
         return found[0] if found else None
 
@@ -117,7 +117,7 @@ class RunningConsumer:
         self.join(20)
 
     def join(self, seconds: float) -> None:
-        """Wait for one that ends by itself."""
+        """Wait for a consumer that ends by itself."""
         self._thread.join(seconds)
         assert not self._thread.is_alive(), "the consumer does not end"
         if self._died_of is not None:
@@ -132,7 +132,7 @@ def consuming(
     *,
     group: str | None = None,
     rejected_topic: str = REJECTED_TOPIC,
-    pressure: Any = None,
+    backpressure: Any = None,
     **options: Any,
 ) -> Iterator[RunningConsumer]:
     """A consumer of one topic, until the block ends."""
@@ -140,13 +140,13 @@ def consuming(
         ReadingOptions(name="test", scope=DEFAULT_SCOPE, topics=(topic,), customer_topics=(topic,)), **options
     )
     statuses: list[ConsumerStatus] = []
-    reporting = ConsumerReporting(StatusFile(opened.folder, "test"), "test", now_utc, statuses.append)
+    reporting = ConsumerReporter(StatusFile(opened.folder, "test"), "test", now_utc, statuses.append)
     process = ConsumerProcess(
         {"bootstrap_servers": broker.bootstrap},
         group_options(group or f"group.{topic}", SESSION_SECONDS),
         rejected_topic,
         opened.appender(),
-        pressure or Backpressure(lambda: None, lambda: False, 1.0, time.monotonic),
+        backpressure or Backpressure(lambda: None, lambda: False, 1.0, time.monotonic),
         reporting,
         reading,
     )

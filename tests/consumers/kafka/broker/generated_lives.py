@@ -1,4 +1,4 @@
-"""Commands whose account is known: customers and shared budgets that live, die and live again.
+"""Generated commands with an account of their results: customers and budgets are created, deleted and created again.
 
 - *Living* customers and *tiers* get every kind of command, the living also usage between them, all of one by one way to
   one partition. Each step has an instant of its own, a minute after the one before, so that nothing depends on clocks.
@@ -21,7 +21,7 @@ from tests.consumers.kafka.broker.sent_records import (
     PARTITIONS,
     Account,
     CommandId,
-    Place,
+    Destination,
     Sent,
     Way,
     binary,
@@ -32,12 +32,12 @@ from tests.consumers.kafka.broker.sent_records import (
 
 LIVING = 30
 TIERS = 5
-#: Of the steps; the rest is taken by the living.
+#: Shares of the steps; the rest goes to living customers.
 LONE_SHARE = 0.1
 GRAVE_SHARE = 0.08
 PHANTOM_SHARE = 0.04
 TIER_SHARE = 0.08
-#: Of the steps of the living.
+#: Shares of the steps of living customers.
 USAGE_SHARE = 0.4
 REFUSED_SHARE = 0.05
 AGAIN_SHARE = 0.1
@@ -46,18 +46,18 @@ SOURCE = "crm"
 WAYS: tuple[Way, ...] = ("plain", "lz4", "zstd", "committed")
 CUSTOMER_VERBS = ("create", "update", "block", "unblock", "deactivate", "reactivate", "delete")
 TIER_VERBS = ("create", "update", "delete")
-#: What nobody who was deleted is brought back by; usage of the new life does not help, as no consumer can ask for it.
+#: Verbs that revive no deleted customer; usage of the new life does not help, as no consumer can ask for it.
 REFUSED_AFTER_DELETION = ("update", "unblock", "deactivate", "reactivate")
-#: Verb, field and value that no customer takes.
+#: Verb, field and value of commands that are refused for any customer.
 REFUSED = (("update", "no_such_field", 1), ("delete", "effective_at", "2199-01-01T00:00:00Z"))
 
 
 @dataclass
 class _Living:
-    """A customer as it is to be shown. `said`: a command made it explicit in this life; `seen`: it has usage in it."""
+    """The expected state of a customer. `said`: a command made it explicit in this life; `seen`: it has usage in it."""
 
     id: str
-    place: Place
+    destination: Destination
     way: Way
     steps: int = 0
     said: bool = False
@@ -83,19 +83,19 @@ class _Living:
 @dataclass
 class _Tier:
     id: str
-    place: Place
+    destination: Destination
     way: Way
     steps: int = 0
     limit: str | None = None
 
 
 def shown(life: int = 1, active: bool = True, blocked: bool = False, name: str | None = None) -> dict[str, Any]:
-    """What is compared of a customer."""
+    """The compared members of a customer."""
     return {"life": life, "active": active, "blocked": blocked, "name": name}
 
 
 class Lives:
-    """Steps of them, noted in an account that is complete after `finish`."""
+    """Generates steps, counted in an account that is complete after `finish`."""
 
     def __init__(self, random: Random, account: Account, send_later: Callable[[Sent], None]) -> None:
         self._random = random
@@ -120,11 +120,11 @@ class Lives:
         return self._living_step()
 
     def finish(self) -> None:
-        """Note how everybody is at last."""
+        """Put the final states in the account."""
         self._account.customers |= {living.id: living.shown() for living in self._living}
         self._account.budgets |= {tier.id: tier.limit for tier in self._tiers if tier.limit is not None}
 
-    # -- those who live
+    # -- living customers
 
     def _living_step(self) -> list[Sent]:
         living = self._random.choice(self._living)
@@ -137,11 +137,11 @@ class Lives:
 
     def _used(self, living: _Living) -> Sent:
         tokens = self._random.randrange(1, 1_000)
-        self._account.usage(living.place, "counted")
+        self._account.usage(living.destination, "counted")
         self._account.tokens[living.id] += tokens
         living.seen = True
         value = structured(event_members(f"{living.id}-{living.steps}", living.id, tokens, living.now()))
-        return Sent(living.place, living.id.encode(), value, (), living.way)
+        return Sent(living.destination, living.id.encode(), value, (), living.way)
 
     def _refused(self, living: _Living) -> Sent:
         """A command that breaks a rule, before or after the customer would have been adopted."""
@@ -184,8 +184,8 @@ class Lives:
         members = command_members(command, kind, about.id, data)
         if self._random.random() < AGAIN_SHARE:
             headers, value = binary(members)
-            return Sent(about.place, about.id.encode(), value, headers, about.way, "command", 0)
-        return Sent(about.place, about.id.encode(), structured(members), (), about.way, "command", 0)
+            return Sent(about.destination, about.id.encode(), value, headers, about.way, "command", 0)
+        return Sent(about.destination, about.id.encode(), structured(members), (), about.way, "command", 0)
 
     def _perhaps_again(self, sent: Sent, about: _Living | _Tier) -> list[Sent]:
         """A command that was honoured, and perhaps the same once more: at once, or later by the same way."""
@@ -198,10 +198,10 @@ class Lives:
         self._send_later(sent)
         return [sent]
 
-    # -- those with one command
+    # -- lone customers
 
     def _lone(self) -> list[Sent]:
-        """One command, by two of all the ways: whichever comes first is honoured."""
+        """One command, delivered in two ways: whichever comes first is honoured."""
         self._made += 1
         command = (SOURCE, f"lone-{self._made}")
         if self._made % 4:
@@ -217,47 +217,47 @@ class Lives:
         return [self._anyhow(members, 0)]
 
     def _anyhow(self, members: dict[str, Any], delivery: int) -> Sent:
-        """A command in one of the modes for it, by a topic and a partition that its other delivery does not take."""
-        place: Place = ("usage", self._random.randrange(0, PARTITIONS, 2) + delivery)
+        """A command in any mode, on a topic and partition that its other delivery does not take."""
+        destination: Destination = ("usage", self._random.randrange(0, PARTITIONS, 2) + delivery)
         if self._random.random() < 0.5:
-            place = ("customers", delivery % CUSTOMER_PARTITIONS)
+            destination = ("customers", delivery % CUSTOMER_PARTITIONS)
         way, key = self._random.choice(WAYS), members["subject"].encode()
         mode = self._random.choice(("structured", "binary", "batched"))
         if mode == "batched":
-            return self._beside_usage(place, members, way, delivery)
+            return self._beside_usage(destination, members, way, delivery)
         if mode == "binary":
             headers, value = binary(members)
-            return Sent(place, key, value, headers, way, "command", 0)
-        return Sent(place, key, structured(members), (), way, "command", 0)
+            return Sent(destination, key, value, headers, way, "command", 0)
+        return Sent(destination, key, structured(members), (), way, "command", 0)
 
-    def _beside_usage(self, place: Place, members: dict[str, Any], way: Way, delivery: int) -> Sent:
-        """A batch of usage and the command between."""
+    def _beside_usage(self, destination: Destination, members: dict[str, Any], way: Way, delivery: int) -> Sent:
+        """A batch of usage with the command in the middle."""
         customer, tokens = "customer-0", self._random.randrange(1, 1_000)
         names = [f"{members['id']}-{delivery}-{place_of_item}" for place_of_item in range(2)]
         first, last = (structured(event_members(name, customer, tokens)) for name in names)
-        self._account.usage(place, "counted", 2)
+        self._account.usage(destination, "counted", 2)
         self._account.tokens[customer] += 2 * tokens
-        return Sent(place, None, b"[%b,%b,%b]" % (first, structured(members), last), BATCHED, way, "batched", 2)
+        return Sent(destination, None, b"[%b,%b,%b]" % (first, structured(members), last), BATCHED, way, "batched", 2)
 
     def _grave(self) -> list[Sent]:
         self._made += 1
         about, way = f"grave-{self._made}", self._random.choice(WAYS)
-        place: Place = ("customers", hash_of(about) % CUSTOMER_PARTITIONS)
+        destination: Destination = ("customers", hash_of(about) % CUSTOMER_PARTITIONS)
         command = (SOURCE, about)
         self._account.command(command, "honoured")
         self._account.tombstones += 1
         self._account.customers[about] = None
-        self._send_later(Sent(place, about.encode(), None, (), way, "tombstone", 0))
+        self._send_later(Sent(destination, about.encode(), None, (), way, "tombstone", 0))
         made = structured(command_members(command, "customer.create", about, {}))
-        return [Sent(place, about.encode(), made, (), way, "command", 0)]
+        return [Sent(destination, about.encode(), made, (), way, "command", 0)]
 
     def _phantom(self) -> list[Sent]:
         self._made += 1
         about = f"phantom-{self._made}"
         self._account.customers[about] = None
         made = structured(command_members((SOURCE, about), "customer.create", about, {}))
-        place: Place = ("usage", hash_of(about) % PARTITIONS)
-        return [Sent(place, about.encode(), made, (), "aborted", "command", 0)]
+        destination: Destination = ("usage", hash_of(about) % PARTITIONS)
+        return [Sent(destination, about.encode(), made, (), "aborted", "command", 0)]
 
 
 def command_members(command: CommandId, kind: str, about: str, data: dict[str, Any]) -> dict[str, Any]:
@@ -267,11 +267,13 @@ def command_members(command: CommandId, kind: str, about: str, data: dict[str, A
 
 
 def _living(number: int) -> _Living:
-    """Two of three live on the topic of usage."""
+    """A living customer; two of three are on the topic of usage."""
     name = f"living-{number}"
     hashed = hash_of(name)
-    place: Place = ("usage", hashed % PARTITIONS) if number % 3 else ("customers", hashed % CUSTOMER_PARTITIONS)
-    return _Living(name, place, WAYS[number % len(WAYS)])
+    destination: Destination = (
+        ("usage", hashed % PARTITIONS) if number % 3 else ("customers", hashed % CUSTOMER_PARTITIONS)
+    )
+    return _Living(name, destination, WAYS[number % len(WAYS)])
 
 
 def _tier(number: int) -> _Tier:

@@ -1,7 +1,7 @@
-"""Traffic whose account is known: what a seed sends, by which way, and what has to become of it.
+"""Generated traffic with an account of its results: the records of a seed, the way each is sent, and its outcome.
 
 Usage in all three modes, plain, compressed and in transactions, with duplicates, conflicts and garbage; and between it
-the commands of `generated_lives`. What comes by one way to one partition stays in order; everything else may overtake.
+the commands of `generated_lives`. Records sent in one way to one partition stay in order; no others do.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from tests.consumers.kafka.broker.sent_records import (
     PARTITIONS,
     STRUCTURED,
     Account,
+    Destination,
     Headers,
-    Place,
     Sent,
     Way,
     binary,
@@ -28,7 +28,7 @@ from tests.consumers.kafka.broker.sent_records import (
 
 CUSTOMERS = 40
 DUPLICATE_SHARE = 0.02
-#: Of the duplicates, so many come by another partition, and so many over HTTP.
+#: Shares of duplicates that come by another partition, and over HTTP.
 ELSEWHERE_SHARE = 0.05
 OVER_HTTP_SHARE = 0.05
 CONFLICT_SHARE = 0.01
@@ -36,10 +36,10 @@ GARBAGE_SHARE = 0.005
 BINARY_SHARE = 0.05
 BATCH_SHARE = 0.005
 BATCH_EVENTS_MAX = 30
-#: Of the batches, so many hold something that is no event, and so many an event twice.
+#: Shares of batches that hold garbage, and that hold an event twice.
 SPOILT_BATCH_SHARE = 0.2
 REPEATING_BATCH_SHARE = 0.2
-#: Of what goes by transactions, so much was tried before with another content, and taken back.
+#: Share of transactional records that are preceded by an aborted one with other content.
 ABORTED_SHARE = 0.1
 COMMAND_SHARE = 0.03
 #: A duplicate or a conflict comes at most so many records after its event.
@@ -47,12 +47,12 @@ LATER_RECORDS_MAX = 2_000
 
 GARBAGE = (b"", b"nonsense", b"{", b"[]extra", b'{"specversion":"1.0"}', b"\xff\x00", b"7", b'{"id":"x","data":', None)
 NO_EVENT = b'{"specversion":"1.0","id":"no source"}'
-#: By the number of the customer; everything of one customer goes by one way.
+#: Ways by the number of the customer; all records of a customer go in one way.
 WAYS: tuple[Way, ...] = ("plain", "plain", "lz4", "plain", "zstd", "plain", "committed", "plain")
 
 
 class Traffic:
-    """`events` events with what comes beside them, in the order in which they are to be sent."""
+    """`events` events, and commands between them, in the order in which they are to be sent."""
 
     def __init__(self, seed: int, events: int) -> None:
         self.account = Account()
@@ -85,70 +85,70 @@ class Traffic:
             yield from self._later[number]
 
     def _event(self, number: int) -> Iterator[Sent]:
-        """An event, before it perhaps what was taken back of it, and noted for later perhaps it again, or another."""
+        """An event; perhaps an aborted variant before it, and perhaps a duplicate or conflict noted for later."""
         customer, tokens, way = self._drawn()
-        place: Place = ("usage", hash_of(customer) % PARTITIONS)
+        destination: Destination = ("usage", hash_of(customer) % PARTITIONS)
         members = event_members(number, customer, tokens)
-        self._count(place, customer, tokens)
+        self._count(destination, customer, tokens)
         if way == "committed" and self._random.random() < ABORTED_SHARE:
-            yield self._sent(place, event_members(number, customer, tokens + 7), "aborted")
-        yield self._sent(place, members, way)
+            yield self._sent(destination, event_members(number, customer, tokens + 7), "aborted")
+        yield self._sent(destination, members, way)
         chance = self._random.random()
         if chance < DUPLICATE_SHARE:
-            self._send_later(self._again(place, members, way))
+            self._send_later(self._again(destination, members, way))
         elif chance < DUPLICATE_SHARE + CONFLICT_SHARE:
-            # By the same way to the same partition, so that the first one stands.
-            self.account.usage(place, "conflict")
-            self._send_later(self._sent(place, event_members(number, customer, tokens + 1), way))
+            # In the same way to the same partition, so that the first one counts.
+            self.account.usage(destination, "conflict")
+            self._send_later(self._sent(destination, event_members(number, customer, tokens + 1), way))
 
     def _drawn(self) -> tuple[str, int, Way]:
         number = self._random.randrange(CUSTOMERS)
         return f"customer-{number}", self._random.randrange(1, 1_000), WAYS[number % len(WAYS)]
 
-    def _count(self, place: Place, customer: str, tokens: int) -> None:
-        self.account.usage(place, "counted")
+    def _count(self, destination: Destination, customer: str, tokens: int) -> None:
+        self.account.usage(destination, "counted")
         self.account.tokens[customer] += tokens
 
-    def _sent(self, place: Place, members: dict[str, Any], way: Way) -> Sent:
-        """In one of the modes for one event, which all mean the same."""
+    def _sent(self, destination: Destination, members: dict[str, Any], way: Way) -> Sent:
+        """The event in one of the equivalent modes for one event."""
         key, chance = members["subject"].encode(), self._random.random()
         if chance < BINARY_SHARE:
             headers, value = binary(members)
-            return Sent(place, key, value, headers, way, "binary")
-        return Sent(place, key, structured(members), STRUCTURED if chance > 1 - BINARY_SHARE else (), way)
+            return Sent(destination, key, value, headers, way, "binary")
+        return Sent(destination, key, structured(members), STRUCTURED if chance > 1 - BINARY_SHARE else (), way)
 
-    def _again(self, place: Place, members: dict[str, Any], way: Way) -> Sent:
+    def _again(self, destination: Destination, members: dict[str, Any], way: Way) -> Sent:
         chance = self._random.random()
-        if chance < ELSEWHERE_SHARE and place is not None:
-            place = (place[0], (place[1] + 1) % PARTITIONS)
+        if chance < ELSEWHERE_SHARE and destination is not None:
+            destination = (destination[0], (destination[1] + 1) % PARTITIONS)
         elif chance < ELSEWHERE_SHARE + OVER_HTTP_SHARE:
             self.account.usage(None, "duplicate")
             return Sent(None, None, structured(members))
-        self.account.usage(place, "duplicate")
-        return self._sent(place, members, way)
+        self.account.usage(destination, "duplicate")
+        return self._sent(destination, members, way)
 
     def _garbage(self) -> Sent:
-        place: Place = ("usage", self._random.randrange(PARTITIONS))
-        self.account.usage(place, "rejected")
-        return Sent(place, b"nobody", self._random.choice(GARBAGE), (), self._random.choice(WAYS), "garbage")
+        destination: Destination = ("usage", self._random.randrange(PARTITIONS))
+        self.account.usage(destination, "rejected")
+        return Sent(destination, b"nobody", self._random.choice(GARBAGE), (), self._random.choice(WAYS), "garbage")
 
     def _batch(self, number: int) -> Sent:
-        """Events of several customers in one record, whose neighbours count whatever one of them is."""
-        place: Place = ("usage", self._random.randrange(PARTITIONS))
+        """Events of several customers in one record; garbage among them does not affect the others."""
+        destination: Destination = ("usage", self._random.randrange(PARTITIONS))
         items = []
         for index in range(self._random.randrange(1, BATCH_EVENTS_MAX)):
             customer, tokens, _ = self._drawn()
             items.append(structured(event_members(f"{number}-{index}", customer, tokens)))
-            self._count(place, customer, tokens)
+            self._count(destination, customer, tokens)
         if self._random.random() < REPEATING_BATCH_SHARE:
             items.append(self._random.choice(items))
-            self.account.usage(place, "duplicate")
+            self.account.usage(destination, "duplicate")
         if self._random.random() < SPOILT_BATCH_SHARE:
             items.insert(self._random.randrange(len(items)), NO_EVENT)
-            self.account.usage(place, "rejected")
+            self.account.usage(destination, "rejected")
         headers: Headers = self._random.choice((BATCHED, ()))
         way = self._random.choice(WAYS)
-        return Sent(place, None, b"[%b]" % b",".join(items), headers, way, "batched", len(items))
+        return Sent(destination, None, b"[%b]" % b",".join(items), headers, way, "batched", len(items))
 
     def _send_later(self, record: Sent) -> None:
         when = self._number + self._random.randrange(1, LATER_RECORDS_MAX)
@@ -156,7 +156,7 @@ class Traffic:
 
 
 def account_of(seed: int, events: int) -> Account:
-    """What must be known once the traffic of this seed was sent as a whole."""
+    """The account of the whole traffic of a seed."""
     traffic = Traffic(seed, events)
     for _ in traffic.records():
         pass

@@ -1,4 +1,4 @@
-"""What the log says became of every command."""
+"""The outcomes of all commands, read from the log."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from domain.sources.events import PartitionConsumed
 PAGE_RECORDS = 500
 
 
-class ToldCommand(msgspec.Struct, frozen=True):
-    """A command as the record of its poll tells of it."""
+class RecordedCommand(msgspec.Struct, frozen=True):
+    """A command as recorded with its poll."""
 
     stream: str
     command: CommandRecord
 
     @property
-    def place(self) -> tuple[str, int, int]:
-        """Where it stood, which no other command did."""
+    def origin(self) -> tuple[str, int, int]:
+        """Its stream, offset and index, which identify the delivery."""
         return self.stream, self.command.offset, self.command.index
 
 
-def told_commands(folder: Path) -> Iterator[ToldCommand]:
-    """Every delivery of a command that the log of a data folder tells of, in its order."""
+def recorded_commands(folder: Path) -> Iterator[RecordedCommand]:
+    """Every delivery of a command in the log of a data folder, in log order."""
     log = SQLiteEventLog(folder / "log.sqlite")
     try:
         position = 0
@@ -37,7 +37,7 @@ def told_commands(folder: Path) -> Iterator[ToldCommand]:
                 if record.topic == "source.consumed":
                     consumed = decode_lifecycle(record.topic, record.state)
                     assert isinstance(consumed, PartitionConsumed)
-                    yield from (ToldCommand(record.stream, command) for command in consumed.commands)
+                    yield from (RecordedCommand(record.stream, command) for command in consumed.commands)
             position = page[-1].position
     finally:
         log.close()

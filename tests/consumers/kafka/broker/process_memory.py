@@ -1,6 +1,6 @@
-"""How much memory processes hold while something is done, fifth by fifth.
+"""Measures the anonymous memory of processes during a run, in fifths of its progress.
 
-Only anonymous memory counts (RssAnon): pages of mapped files belong to the system, which takes them when it needs them.
+Only RssAnon counts: pages of mapped files can be reclaimed by the system at any time.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ LOOK_SECONDS = 0.5
 
 
 class MemoryWatch:
-    """The most that one process of a kind held, in each fifth of the way; 0 where nobody looked.
+    """The most that one process of a kind held in each fifth of the progress; 0 where nothing was measured.
 
-    A way that goes on by leaps may leave out a fifth; the last one is always looked at.
+    Progress in leaps may skip a fifth; the last one is always measured.
     """
 
     def __init__(self) -> None:
         self.peaks: dict[str, list[int]] = defaultdict(lambda: [0] * FIFTHS)
 
     def note(self, kind: str, done: float, size: int) -> None:
-        """`done` is the part of the way, from 0 to 1."""
+        """Note a measurement; `done` is the progress, from 0 to 1."""
         peaks, fifth = self.peaks[kind], min(FIFTHS - 1, int(done * FIFTHS))
         peaks[fifth] = max(peaks[fifth], size)
 
     def growth(self, kind: str) -> int:
-        """From the first two fifths, within which everything is used once, to the last."""
+        """The growth from the first two fifths, in which everything is used once, to the last."""
         return self.peaks[kind][-1] - max(self.peaks[kind][:2])
 
     def shown(self) -> str:
@@ -40,7 +40,7 @@ class MemoryWatch:
 
 @contextmanager
 def watching(processes: Callable[[], Mapping[str, Iterable[int]]], done: Callable[[], float]) -> Iterator[MemoryWatch]:
-    """Look at processes by kind every `LOOK_SECONDS` while the block runs, and at its end."""
+    """Measure processes by kind every `LOOK_SECONDS` while the block runs, and at its end."""
     watch, stopping = MemoryWatch(), threading.Event()
     died_of: list[BaseException] = []
 
@@ -70,7 +70,7 @@ def watching(processes: Callable[[], Mapping[str, Iterable[int]]], done: Callabl
 
 
 def anonymous_bytes(pid: int) -> int:
-    """What a process holds now; 0 for one that is gone."""
+    """The anonymous memory of a process; 0 for one that has ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):

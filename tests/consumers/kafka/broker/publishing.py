@@ -1,4 +1,4 @@
-"""Sends generated traffic to a broker and an engine, in a process of its own: what its client leaves open dies with it.
+"""Sends generated traffic to a broker and an engine, in a process of its own that takes its client with it.
 
 python -m tests.consumers.kafka.broker.publishing SEED EVENTS BOOTSTRAP TOPIC URL SECONDS
 """
@@ -25,14 +25,14 @@ HTTP_EVENTS_OF_REQUEST = 50
 POSTS_MAX = 5
 PACE_RECORDS = 100
 CONNECTED = b"connected\n"
-#: From the end of what happens to the last record.
+#: From the end of the disruptions to the last record.
 ENDING_SECONDS_MAX = 900.0
 #: An idempotent producer writes each record once, and may wait for a broker for as long as this.
 DELIVERY_MILLISECONDS_MAX = 300_000
 RECONNECT_MILLISECONDS_MAX = 500
 #: A transaction that waits longer for its broker is begun again; the library may lose sight of one for good.
 TRANSACTION_MILLISECONDS_MAX = 15_000
-#: Records of one transaction; those that are taken back come in smaller ones.
+#: Records of one transaction; aborted ones are smaller.
 COMMITTED_RECORDS = 200
 ABORTED_RECORDS = 20
 TRANSACTION_ATTEMPTS_MAX = 10
@@ -43,12 +43,12 @@ CLOSING_SECONDS_MAX = 60.0
 def publishing(
     seed: int, events: int, bootstrap: str, topic: str, url: str, seconds_min: float, said: Path
 ) -> Iterator[None]:
-    """Sends the traffic of a seed while the block runs, over at least so many seconds; at the end all is sent.
+    """Send the traffic of a seed while the block runs, over at least `seconds_min`; at its end all is sent.
 
-    `said` gets what it complains of.
+    `said` is the file of its error output.
     """
-    told = (seed, events, bootstrap, topic, url, seconds_min)
-    command = [sys.executable, "-W", "ignore", "-m", "tests.consumers.kafka.broker.publishing", *map(str, told)]
+    arguments = (seed, events, bootstrap, topic, url, seconds_min)
+    command = [sys.executable, "-W", "ignore", "-m", "tests.consumers.kafka.broker.publishing", *map(str, arguments)]
     with said.open("wb") as output:
         process = subprocess.Popen(command, env=environment(), cwd=ROOT, stdout=subprocess.PIPE, stderr=output)
     try:
@@ -64,7 +64,7 @@ def publishing(
 
 
 class Publisher:
-    """One producer for every way that records may go. Raises what any of them could not deliver."""
+    """One producer for each way of sending. Raises the error of any record that was not delivered."""
 
     def __init__(self, bootstrap: str, topic: str, url: str) -> None:
         self._topics = {"usage": topic, "customers": f"{topic}.customers"}
@@ -80,8 +80,8 @@ class Publisher:
         self._transactional = self._fresh_transactional()
 
     def send(self, record: Sent) -> None:
-        """Now, or with others later."""
-        if record.place is None:
+        """Send a record now, or later in a batch or transaction."""
+        if record.destination is None:
             self._over_http.append(record)
             if len(self._over_http) >= HTTP_EVENTS_OF_REQUEST:
                 self._post()
@@ -94,7 +94,7 @@ class Publisher:
                 self._transact(record.way)
 
     def finish(self) -> None:
-        """Everything is sent, and where it is to be."""
+        """Send the rest, and wait until all is delivered."""
         self._post()
         for way in self._together:
             self._transact(way)
@@ -106,7 +106,7 @@ class Publisher:
             raise self._failures[0]
 
     def _fresh_transactional(self) -> Any:
-        """The broker takes back what an earlier one of the same name has left open."""
+        """A transactional producer; the broker aborts what an earlier one of its name left open."""
         producer = _producer(
             self._bootstrap,
             transactional_id=self._transactional_id,
@@ -117,23 +117,23 @@ class Publisher:
         return producer
 
     def _sent(self, producer: Any, record: Sent) -> Any:
-        assert record.place is not None
-        topic, partition = record.place
+        assert record.destination is not None
+        topic, partition = record.destination
         headers = list(record.headers)
         return producer.send(
             self._topics[topic], key=record.key, value=record.value, partition=partition, headers=headers
         )
 
     def _transact(self, way: Way) -> None:
-        """What waits, in one transaction: all of it is acknowledged before it is committed, or taken back.
+        """Send the waiting records in one transaction: all are acknowledged before it is committed or aborted.
 
-        One that fails before that is taken back by the broker, and tried again as a whole.
+        One that fails before that is aborted by the broker, and retried as a whole.
         """
         waiting = self._together[way]
         for _ in range(TRANSACTION_ATTEMPTS_MAX if waiting else 0):
             self._transactional.begin_transaction()
             under_way = [self._sent(self._transactional, record) for record in waiting]
-            self._transactional.flush()  # so that what is taken back has been in the topic
+            self._transactional.flush()  # so that aborted records have been in the topic
             failures = [sent.exception for sent in under_way if not sent.succeeded()]
             if failures:
                 # After records that expired, the library neither fails the transaction nor always lets it be aborted.
@@ -167,12 +167,12 @@ class Publisher:
 
 
 def _producer(bootstrap: str, **options: Any) -> Any:
-    told = {"linger_ms": 5, "max_block_ms": 60_000, "delivery_timeout_ms": DELIVERY_MILLISECONDS_MAX, **options}
-    return KafkaProducer(bootstrap_servers=bootstrap, reconnect_backoff_max_ms=RECONNECT_MILLISECONDS_MAX, **told)
+    chosen = {"linger_ms": 5, "max_block_ms": 60_000, "delivery_timeout_ms": DELIVERY_MILLISECONDS_MAX, **options}
+    return KafkaProducer(bootstrap_servers=bootstrap, reconnect_backoff_max_ms=RECONNECT_MILLISECONDS_MAX, **chosen)
 
 
 def publish(traffic: Traffic, publisher: Publisher, seconds_per_record: float) -> None:
-    """Every record once, in order, not faster than told."""
+    """Send every record once, in order, not faster than the pace."""
     sys.stdout.write(CONNECTED.decode())
     sys.stdout.flush()
     begun = time.monotonic()

@@ -13,7 +13,7 @@ from typing import Any, Final
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 
-from deploy.kafka.broker import Broker, Place, fetched_jars, free_ports
+from deploy.kafka.broker import Broker, BrokerConfig, fetch_jars, free_ports
 
 GIVEN: Final = os.environ.get("METERFOLD_KAFKA_BOOTSTRAP")
 READ_SECONDS_MAX: Final = 60.0
@@ -21,7 +21,7 @@ _NUMBERS: Final = itertools.count(1)
 
 
 class RunningBroker:
-    """A broker that takes requests. Only one that was started here can be stopped, killed and started again."""
+    """A running broker. Only one that was started here can be stopped, killed and started again."""
 
     def __init__(self, bootstrap: str, own: Broker | None = None) -> None:
         self.bootstrap = bootstrap
@@ -35,19 +35,19 @@ class RunningBroker:
     def fresh_topic(
         self, partitions: int = 1, prefix: str = "usage", configuration: Mapping[str, str] | None = None
     ) -> str:
-        """A new, empty topic with a name that nobody had before."""
+        """Create an empty topic with an unused name."""
         name = f"{prefix}.{os.getpid()}.{time.time_ns()}.{next(_NUMBERS)}"
         self.make_topic(name, partitions, configuration)
         return name
 
     def make_topic(self, name: str, partitions: int = 1, configuration: Mapping[str, str] | None = None) -> None:
-        """A topic of this name, ready to be written to."""
+        """Create a topic of this name; return when it can be written to."""
         with self.admin() as admin:
             admin.create_topics([NewTopic(name, partitions, 1, topic_configs=dict(configuration or {}))])
             self._await_topics(admin, name, there=True)
 
     def delete_topic(self, name: str) -> None:
-        """Returns when it is gone, so that it can be made again."""
+        """Delete a topic; return when it is gone and can be created again."""
         with self.admin() as admin:
             admin.delete_topics([name])
             self._await_topics(admin, name, there=False)
@@ -84,7 +84,7 @@ class RunningBroker:
         return {partition.partition: end for partition, end in ends.items()}
 
     def records(self, topic: str) -> list[Any]:
-        """Every record that a topic holds now, partition after partition, as the client gives them."""
+        """Every record of a topic, by partition and offset, as the client returns them."""
         found: list[Any] = []
         with self._consumer() as client:
             partitions = [TopicPartition(topic, number) for number in sorted(client.partitions_for_topic(topic))]
@@ -99,7 +99,7 @@ class RunningBroker:
         return sorted(found, key=lambda record: (record.partition, record.offset))
 
     def committed_records(self, topic: str) -> dict[int, int]:
-        """How many records each partition of a topic holds for whoever reads nothing that was aborted."""
+        """The number of committed records in each partition of a topic."""
         with self._consumer(isolation_level="read_committed") as client:
             partitions = [TopicPartition(topic, number) for number in sorted(client.partitions_for_topic(topic))]
             client.assign(partitions)
@@ -130,10 +130,10 @@ def running_broker(
     listeners: tuple[str, ...] = (),
     format_arguments: tuple[str, ...] = (),
 ) -> Iterator[RunningBroker]:
-    """A broker of one's own in this folder, to be killed and configured as one likes; stopped at the end."""
+    """A broker of the test's own in this folder, which it may configure, stop and kill; stopped at the end."""
     port, controller_port = free_ports(2)
-    place = Place(folder, port, controller_port, listeners, properties or {}, format_arguments)
-    broker = Broker(place, fetched_jars())
+    config = BrokerConfig(folder, port, controller_port, listeners, properties or {}, format_arguments)
+    broker = Broker(config, fetch_jars())
     broker.start()
     try:
         yield RunningBroker(broker.bootstrap, broker)
@@ -143,7 +143,7 @@ def running_broker(
 
 @contextmanager
 def given_or_running_broker(folder: Path) -> Iterator[RunningBroker]:
-    """The broker that was given from outside, else one of our own in this folder."""
+    """The broker of METERFOLD_KAFKA_BOOTSTRAP, else one started in this folder."""
     if GIVEN:
         yield RunningBroker(GIVEN)
         return

@@ -1,4 +1,4 @@
-"""What generated traffic is made of, and what has to be known once it was read."""
+"""The records of generated traffic, and the account of what must be known once they were read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Topic = Literal["usage", "customers"]
 #: How a record gets to the broker: by a plain producer, compressed, or within a transaction.
 Way = Literal["plain", "lz4", "zstd", "committed", "aborted"]
 #: A topic and a partition; None: over HTTP.
-Place = tuple[Topic, int] | None
+Destination = tuple[Topic, int] | None
 #: The source and the id of a command.
 CommandId = tuple[str, str]
 Headers = tuple[tuple[str, bytes], ...]
@@ -26,12 +26,12 @@ BATCHED: Headers = (("content-type", b"application/cloudevents-batch+json"),)
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """A record to publish. Records of one place and one way arrive in the order in which they are sent.
+    """A record to publish. Records of one destination and one way arrive in the order in which they are sent.
 
-    `kind` says what it is, for whoever counts. `items` are the events of usage in it, garbage included.
+    `kind` is for counting. `items` is the number of usage events in it, garbage included.
     """
 
-    place: Place
+    destination: Destination
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
@@ -42,18 +42,18 @@ class Sent(msgspec.Struct, frozen=True):
 
 @dataclass
 class Account:
-    """What must be known of everything that was sent.
+    """The expected results of everything that was sent.
 
-    `outcomes` of items of usage, in all and by place; of two deliveries of one identity that come by different places
-    either may be the duplicate, so by place both are called `counted or duplicate`. `records` are the committed ones.
-    `commands` by id: how often each is honoured, a duplicate or refused. `tombstones` have no id. `customers` as they
-    are at last, None for one that must not be there; so `budgets`, by their limit.
+    `outcomes` counts usage items, `outcomes_by_destination` those of each destination: of two deliveries of an identity
+    to different destinations either may be the duplicate, so there both are called `counted or duplicate`. `records`
+    counts the committed ones. `commands` counts outcomes by command id; `tombstones` have none. `customers` has the
+    final states, None for one that must not exist; `budgets` the final limits.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
-    outcomes_by_place: Counter[tuple[Place, str]] = field(default_factory=Counter)
+    outcomes_by_destination: Counter[tuple[Destination, str]] = field(default_factory=Counter)
     tokens: Counter[str] = field(default_factory=Counter)
-    records: Counter[Place] = field(default_factory=Counter)
+    records: Counter[Destination] = field(default_factory=Counter)
     sent: Counter[tuple[Way, str]] = field(default_factory=Counter)
     letters: int = 0
     commands: dict[CommandId, Counter[str]] = field(default_factory=dict)
@@ -61,35 +61,35 @@ class Account:
     customers: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)
     budgets: dict[str, str] = field(default_factory=dict)
 
-    def usage(self, place: Place, outcome: str, count: int = 1) -> None:
-        """So many items of usage come by a place, and this becomes of them."""
+    def usage(self, destination: Destination, outcome: str, count: int = 1) -> None:
+        """Count usage items of a destination with their outcome."""
         self.outcomes[outcome] += count
         shown = "counted or duplicate" if outcome in ("counted", "duplicate") else outcome
-        self.outcomes_by_place[place, shown] += count
-        if outcome == "rejected" and place is not None:
+        self.outcomes_by_destination[destination, shown] += count
+        if outcome == "rejected" and destination is not None:
             self.letters += count
 
     def command(self, command: CommandId, outcome: str) -> None:
-        """A delivery of a command, and what becomes of it."""
+        """Count a delivery of a command with its outcome."""
         self.commands.setdefault(command, Counter())[outcome] += 1
 
     def record(self, sent: Sent) -> None:
-        """It was sent."""
+        """Count a sent record."""
         self.sent[sent.way, sent.kind] += 1
         if sent.way != "aborted":
-            self.records[sent.place] += 1
+            self.records[sent.destination] += 1
 
     @property
     def received(self) -> int:
-        """Items of usage."""
+        """The number of usage items."""
         return self.outcomes.total()
 
     def customers_there(self) -> dict[str, Mapping[str, Any]]:
-        """Of those in `customers`."""
+        """The customers that must exist."""
         return {name: customer for name, customer in self.customers.items() if customer is not None}
 
     def command_outcomes(self) -> Counter[str]:
-        """Of all commands, tombstones included."""
+        """The outcomes of all commands, tombstones included."""
         total = Counter(honoured=self.tombstones)
         for outcomes in self.commands.values():
             total.update(outcomes)
@@ -99,7 +99,7 @@ class Account:
 def event_members(
     number: object, customer: str, tokens: int, time: str = "2026-11-01T12:00:00Z", sources: int = 4
 ) -> dict[str, Any]:
-    """An event of usage, in the order in which it is written."""
+    """A usage event; its members in the order in which they are written."""
     return {
         "specversion": "1.0",
         "id": f"event-{number}",
@@ -123,5 +123,5 @@ def binary(members: Mapping[str, Any]) -> tuple[Headers, bytes]:
 
 
 def hash_of(name: str) -> int:
-    """The same in every process, as `hash` is not."""
+    """A hash that is the same in every process, as `hash` is not."""
     return sum(name.encode())

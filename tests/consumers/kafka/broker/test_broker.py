@@ -1,4 +1,4 @@
-"""The broker of the tests is a real one: it takes records, keeps them over its end, and gives them back."""
+"""The broker of the tests is a real one: it keeps records over a stop and a kill."""
 
 from __future__ import annotations
 

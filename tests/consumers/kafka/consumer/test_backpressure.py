@@ -1,6 +1,6 @@
-"""A consumer pauses while what it appends is not folded, says so, and goes on with the fold; an HTTP write stays quick.
+"""A consumer pauses while the fold does not keep up, and reports it; an HTTP write stays quick.
 
-The fold is slow because its process is: it is stopped, first for long, then again and again.
+The fold is slow because its process is stopped, first for long, then again and again.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ PARTITIONS = 3
 BACKLOG_EVENTS = 100_000
 FIRST_WRITTEN = 1_000_000
 FOLD_LAG_SECONDS_MAX = 0.3
-#: The bound is looked at before an append, which then takes its time.
+#: The bound is checked before an append, which then takes its time.
 APPEND_SECONDS_MAX = 0.5
 STANDSTILL_SECONDS = 2.0
 #: What a write that waits for the fold may take.
 HTTP_WRITE_SECONDS_MAX = 1.5
 PAUSE_BETWEEN_WRITES_SECONDS = 0.02
 LOG_PAGE_RECORDS = 1_000
-#: A fold that stands still again and again for longer than a consumer waits for it.
+#: A fold that is stopped again and again, for longer than the bound of a consumer.
 RUNNING_SECONDS, STOPPED_SECONDS = 0.2, 0.6
 
 
@@ -73,7 +73,7 @@ def serving_slowly(tmp_path: Path, broker: RunningBroker, topic: str) -> Iterato
 
 @contextmanager
 def stopped(pid: int) -> Iterator[None]:
-    """A process that does nothing within this block, and keeps all that it holds."""
+    """Stop a process (SIGSTOP) within this block."""
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -83,7 +83,7 @@ def stopped(pid: int) -> Iterator[None]:
 
 @contextmanager
 def slowed(pid: int) -> Iterator[None]:
-    """A process that gets only a part of the time within this block, which may ask it all the while."""
+    """Run a process only a part of the time within this block; it still answers requests."""
     ended = threading.Event()
 
     def slow() -> None:
@@ -123,7 +123,7 @@ def test_a_consumer_waits_for_the_fold_and_a_write_stays_quick_beside_a_full_top
 
 
 def appended_while_stopped(folder: Path, consumers: Fleet) -> tuple[int, float]:
-    """What the one consumer appends until it pauses for good: how many records, and over how many seconds."""
+    """The records that the consumer appends until it pauses for good, and over how many seconds."""
     folded = FoldedPositionReader(folder).read()
     assert folded is not None
     log = SQLiteEventLog(folder / "log.sqlite")
@@ -141,7 +141,7 @@ def appended_while_stopped(folder: Path, consumers: Fleet) -> tuple[int, float]:
 
 
 def slowest_write_until_counted(server: Server, others: int) -> float:
-    """Write single events until so many others are counted beside them, each once; how long the slowest took."""
+    """Write single events until so many others are counted, too; return how long the slowest took."""
     slowest, writes = 0.0, 1  # one was written at the start
     while (status := status_of(server))["counts"]["counted"] < others + writes:
         slowest = max(slowest, write(server, FIRST_WRITTEN + writes))
@@ -152,7 +152,7 @@ def slowest_write_until_counted(server: Server, others: int) -> float:
 
 
 def write(server: Server, number: int) -> float:
-    """How long one write takes, until it is counted."""
+    """The seconds until one write is counted."""
     begun = time.monotonic()
     content = {"Content-Type": "application/cloudevents+json", **HEADERS}
     answer = httpx.post(f"{server.url}/v1/events", content=usage(number), headers=content, timeout=60)
@@ -173,13 +173,13 @@ def any_paused(status: Any) -> bool:
 
 
 def all_paused(consumers: Fleet) -> bool:
-    """Whether the one consumer tells that it reads nothing of what it is assigned."""
-    (told,) = consumers.statuses()
-    return len(told.partitions) > PARTITIONS and all(one.paused for one in told.partitions)
+    """Whether the consumer reports all its partitions as paused."""
+    (status,) = consumers.statuses()
+    return len(status.partitions) > PARTITIONS and all(one.paused for one in status.partitions)
 
 
 def unfolded(log: SQLiteEventLog, folded: int) -> list[tuple[datetime, int]]:
-    """When each block behind a position was recorded, and what it holds."""
+    """Recorded time and size of each block after a position."""
     found = []
     position = folded
     while page := log.read(position, LOG_PAGE_RECORDS):

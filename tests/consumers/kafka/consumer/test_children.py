@@ -1,4 +1,4 @@
-"""The engine with consumers beside it: started with it, started again, ended with it; what they read is soon known."""
+"""Consumers as children of the engine: started, restarted and ended with it; what they read is soon counted."""
 
 from __future__ import annotations
 
@@ -58,17 +58,17 @@ def test_consumers_live_and_end_with_the_engine_and_are_started_again_alone(
     with serving(tmp_path / "data", tmp_path / "serve.log", settings) as server:
         publish(broker, topic, [usage(1)])
         eventually(lambda: counted(server) == 1, lambda: get(server, "/v1/operations/status"))
-        # What one consumer brings is counted before the other has told of itself, if that one joined later.
+        # What one consumer brings is counted before the other has written its status, if that one joined later.
         eventually(
             lambda: sorted(consumers(server)) == ["serve-1", "serve-2"], lambda: get(server, "/v1/operations/status")
         )
-        told = consumers(server)
-        os.kill(told["serve-1"]["pid"], signal.SIGKILL)
+        before = consumers(server)
+        os.kill(before["serve-1"]["pid"], signal.SIGKILL)
         publish(broker, topic, [usage(2)], partition=0)
         publish(broker, topic, [usage(3)], partition=1)
         eventually(lambda: counted(server) == 3, lambda: get(server, "/v1/operations/status"))
         eventually(
-            lambda: consumers(server).get("serve-1", told["serve-1"])["pid"] != told["serve-1"]["pid"],
+            lambda: consumers(server).get("serve-1", before["serve-1"])["pid"] != before["serve-1"]["pid"],
             lambda: get(server, "/v1/operations/status"),
         )
         pids = [one["pid"] for one in consumers(server).values()]
@@ -86,7 +86,7 @@ def _is_running(pid: int) -> bool:
 
 
 @pytest.mark.slow
-def test_what_is_published_is_soon_readable_and_lag_is_told(broker: RunningBroker, tmp_path: Path) -> None:
+def test_what_is_published_is_soon_readable_and_lag_is_reported(broker: RunningBroker, tmp_path: Path) -> None:
     topic = topics_of(broker)
     with serving(tmp_path / "data", tmp_path / "serve.log", kafka_environment(broker, topic)) as server:
         publish(broker, topic, [usage(0)])
@@ -105,9 +105,9 @@ def test_what_is_published_is_soon_readable_and_lag_is_told(broker: RunningBroke
         print(f"readable after {sorted(lasted)[len(lasted) // 2]:.3f} s (p50), {slowest:.3f} s (p99)")  # noqa: T201
         assert slowest < READABLE_SECONDS_P99
         metrics = httpx.get(f"{server.url}/metrics", timeout=30).text
-        place = f'{{consumer="serve-1",partition="0",topic="{topic}"}}'
-        assert f"meterfold_consumer_lag_positions{place}" in metrics
-        assert f"meterfold_consumer_lag_seconds{place}" in metrics
+        labels = f'{{consumer="serve-1",partition="0",topic="{topic}"}}'
+        assert f"meterfold_consumer_lag_positions{labels}" in metrics
+        assert f"meterfold_consumer_lag_seconds{labels}" in metrics
 
 
 @pytest.mark.slow
@@ -136,7 +136,7 @@ def _fill(broker: RunningBroker, topic: str) -> None:
 
 
 def _write(server: Server, number: int) -> float:
-    """How long one write over HTTP takes, until it is counted."""
+    """The seconds until one write over HTTP is counted."""
     begun = time.monotonic()
     content = {"Content-Type": "application/cloudevents+json", **HEADERS}
     answer = httpx.post(f"{server.url}/v1/events", content=usage(number), headers=content, timeout=30)
@@ -148,7 +148,7 @@ def _write(server: Server, number: int) -> float:
 def test_commands_and_usage_of_one_customer_fold_in_the_order_of_their_partition(
     broker: RunningBroker, tmp_path: Path
 ) -> None:
-    """Each life is ended by a command between two events of usage, without any times but those of the records."""
+    """A command between two usage events ends each life; the only times are those of the records."""
     topic = topics_of(broker)
     lives = 5
     records = []

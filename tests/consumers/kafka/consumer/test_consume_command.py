@@ -85,7 +85,7 @@ def test_a_consumer_waits_for_its_broker_and_ends_in_time_whether_it_is_there_or
         (("--name", "../x"), {"METERFOLD_KAFKA_BOOTSTRAP": "127.0.0.1:1"}, "name"),
     ],
 )
-def test_wrong_use_is_said_at_once(
+def test_wrong_use_is_refused_at_once(
     tmp_path: Path, arguments: tuple[str, ...], settings: dict[str, str], said: str
 ) -> None:
     ended = meterfold(settings, "consume", "--data", str(tmp_path / "data"), *arguments)

@@ -1,4 +1,4 @@
-"""What a consumer decides without a broker: where to start, when to append, when to pause, and what it tells."""
+"""Decisions of a consumer, tested without a broker: where to resume, when to append, when to pause, what to report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from consumers.kafka.appending.batches import PartitionSource
 from consumers.kafka.consumer.assigned_partition import AssignedPartition
 from consumers.kafka.consumer.backpressure import Backpressure
-from consumers.kafka.consumer.resume_offsets import Ahead, Lost, OffsetBounds, Start, starting_place
+from consumers.kafka.consumer.resume_offsets import BrokerTruncated, OffsetBounds, OffsetGap, ResumeAt, resume_point
 from consumers.kafka.consumer.status import (
     KEPT_SECONDS,
     ConsumerStatus,
@@ -45,20 +45,20 @@ def reading(offset: int = 0) -> AssignedPartition:
 
 def test_reading_starts_where_the_log_says_and_else_at_the_earliest() -> None:
     bounds = OffsetBounds(10, 50)
-    assert starting_place(None, bounds) == Start(10)
-    assert starting_place(10, bounds) == Start(10)
-    assert starting_place(50, bounds) == Start(50)
-    assert starting_place(9, bounds) == Lost(9, 10)
-    assert starting_place(51, bounds) == Ahead(51, 50)
+    assert resume_point(None, bounds) == ResumeAt(10)
+    assert resume_point(10, bounds) == ResumeAt(10)
+    assert resume_point(50, bounds) == ResumeAt(50)
+    assert resume_point(9, bounds) == OffsetGap(9, 10)
+    assert resume_point(51, bounds) == BrokerTruncated(51, 50)
 
 
-def test_records_that_a_broker_lost_are_missed_though_it_has_others_at_their_offsets() -> None:
+def test_records_that_a_broker_lost_are_detected_though_it_has_others_at_their_offsets() -> None:
     bounds = OffsetBounds(10, 50)
-    assert starting_place(40, bounds, epoch_end=40) == Start(40)
-    assert starting_place(40, bounds, epoch_end=50) == Start(40)
-    assert starting_place(40, bounds, epoch_end=39) == Ahead(40, 39)
-    assert starting_place(None, bounds, epoch_end=None) == Start(10)
-    assert starting_place(9, bounds, epoch_end=12) == Lost(9, 10)
+    assert resume_point(40, bounds, epoch_end=40) == ResumeAt(40)
+    assert resume_point(40, bounds, epoch_end=50) == ResumeAt(40)
+    assert resume_point(40, bounds, epoch_end=39) == BrokerTruncated(40, 39)
+    assert resume_point(None, bounds, epoch_end=None) == ResumeAt(10)
+    assert resume_point(9, bounds, epoch_end=12) == OffsetGap(9, 10)
 
 
 def test_an_open_run_is_due_when_it_is_old_large_or_long() -> None:
@@ -74,7 +74,7 @@ def test_an_open_run_is_due_when_it_is_old_large_or_long() -> None:
     assert large.due_in(10.0, BOUNDS, 0.5) == 0.0
 
 
-def test_what_does_not_come_next_is_not_taken() -> None:
+def test_a_run_that_does_not_follow_is_not_taken() -> None:
     state = reading(5)
     assert not state.take(run_of(4, b"a"), 0.0)
     assert not state.take(run_of(6, b"a"), 0.0)
@@ -83,7 +83,7 @@ def test_what_does_not_come_next_is_not_taken() -> None:
     assert state.open_run == run_of(5, b"a")
 
 
-def test_lag_is_told_in_positions_and_seconds() -> None:
+def test_lag_is_reported_in_positions_and_seconds() -> None:
     state = reading(5)
     state.end_offset = 5
     assert state.status(1_000, False) == PartitionStatus("usage", 0, 5, 5, 0, 0.0, False, None)
@@ -95,39 +95,39 @@ def test_lag_is_told_in_positions_and_seconds() -> None:
 
 
 class Fold:
-    """An owner's fold, at a time that stands still."""
+    """An owner's fold, with a clock that stands still."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.position: int | None = 0
         self.owned = True
-        self.pressure = Backpressure(lambda: self.position, lambda: self.owned, 1.0, lambda: self.now)
+        self.backpressure = Backpressure(lambda: self.position, lambda: self.owned, 1.0, lambda: self.now)
 
 
 def test_a_consumer_pauses_while_its_oldest_append_is_not_folded_in_time() -> None:
     fold = Fold()
-    fold.pressure.appended(10)
+    fold.backpressure.appended(10)
     fold.now = 0.9
-    fold.pressure.appended(11)
-    assert not fold.pressure.is_too_high()
+    fold.backpressure.appended(11)
+    assert not fold.backpressure.is_too_high()
     fold.now = 1.5
-    assert fold.pressure.is_too_high()
-    assert fold.pressure.lag_seconds() == pytest.approx(1.5)
+    assert fold.backpressure.is_too_high()
+    assert fold.backpressure.lag_seconds() == pytest.approx(1.5)
     fold.position = 10
-    assert not fold.pressure.is_too_high()
-    assert fold.pressure.lag_seconds() == pytest.approx(0.6)
+    assert not fold.backpressure.is_too_high()
+    assert fold.backpressure.lag_seconds() == pytest.approx(0.6)
     fold.position = 11
-    assert fold.pressure.lag_seconds() == 0.0
+    assert fold.backpressure.lag_seconds() == 0.0
 
 
 def test_nobody_waits_for_a_fold_without_an_owner() -> None:
     fold = Fold()
     fold.owned, fold.position = False, None
-    fold.pressure.appended(10)
+    fold.backpressure.appended(10)
     fold.now = 100.0
-    assert not fold.pressure.is_too_high()
+    assert not fold.backpressure.is_too_high()
     fold.owned = True
-    assert not fold.pressure.is_too_high(), "what was appended without an owner holds nobody up later"
+    assert not fold.backpressure.is_too_high(), "what was appended without an owner holds nobody up later"
 
 
 def test_consumers_are_known_by_their_files_until_these_are_old(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_a_name_that_is_no_file_name_is_refused(name: str) -> None:
 
 
 class LeftOut(PartitionColumns):
-    """A fetch that holds nothing but aborted batches: the library goes on behind them, and no record comes of it."""
+    """A fetch of aborted batches only: the library's position passes them, and it returns no record."""
 
     bounds = BOUNDS
 
@@ -166,7 +166,7 @@ class LeftOut(PartitionColumns):
         yield from ()
 
 
-def test_what_holds_only_aborted_records_has_been_read() -> None:
+def test_aborted_batches_advance_the_offset() -> None:
     state = reading(10)
     (run,) = LeftOut(10, 5_000).take(1)
     assert state.take(run, 0.0)

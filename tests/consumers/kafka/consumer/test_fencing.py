@@ -1,4 +1,4 @@
-"""A consumer that was frozen past its session and comes back appends nothing that another has read meanwhile."""
+"""A consumer that was frozen past its session appends nothing that another consumer has read meanwhile."""
 
 from __future__ import annotations
 

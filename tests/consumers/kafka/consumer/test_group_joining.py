@@ -1,4 +1,4 @@
-"""A member of the group gets what it is assigned, whatever happens to topics while it joins."""
+"""A group member takes up its assignment, whatever happens to topics while it joins."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.kafka
 JOINING_SECONDS_MAX = 20.0
 
 
-def test_a_join_that_outlasts_a_poll_is_seen_through(broker: RunningBroker) -> None:
+def test_a_join_that_outlasts_a_poll_is_completed(broker: RunningBroker) -> None:
     """The topic appears after the first join, and no poll waits for the second one."""
     topic = f"{broker.fresh_topic()}.later"
     client = KafkaConsumer(
@@ -41,7 +41,7 @@ def test_a_join_that_outlasts_a_poll_is_seen_through(broker: RunningBroker) -> N
         deadline = time.monotonic() + JOINING_SECONDS_MAX
         while len(client.assignment()) < 3:
             client.poll(1)
-            view.see_join_through()
+            view.keep_pending_join()
             assert time.monotonic() < deadline, "the member never takes what it was assigned"
             time.sleep(0.001)
     finally:

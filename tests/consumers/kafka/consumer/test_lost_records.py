@@ -1,4 +1,4 @@
-"""A broker that lost records which were read: nothing is read on in silence, however far its end has come since."""
+"""When a broker lost records that were read, the partition stops, however far the broker's end has come since."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ pytestmark = pytest.mark.kafka
 
 
 def await_stopped(consumer: RunningConsumer) -> str:
-    """Why it has stopped."""
-    eventually(lambda: bool((told := consumer.partition()) and told.stopped), lambda: consumer.status)
-    told = consumer.partition()
-    assert told is not None
-    return told.stopped or ""
+    """Wait until the partition has stopped; return the reason."""
+    eventually(lambda: bool((status := consumer.partition()) and status.stopped), lambda: consumer.status)
+    status = consumer.partition()
+    assert status is not None
+    return status.stopped or ""
 
 
 def truncations(opened: OpenLog) -> list[tuple[int, int]]:
-    """(next offset, from where on the broker's records were others) of each that the log tells."""
-    told = opened.told("source.truncated")
-    assert all(isinstance(one, PartitionTruncated) for one in told)
-    return [(one.next_offset, one.end_offset) for one in told]
+    """(next_offset, end_offset) of each truncation in the log."""
+    events = opened.events("source.truncated")
+    assert all(isinstance(one, PartitionTruncated) for one in events)
+    return [(one.next_offset, one.end_offset) for one in events]
 
 
 def test_a_stopped_partition_stays_stopped_when_the_broker_has_outgrown_what_was_read(
@@ -58,20 +58,20 @@ def test_a_stopped_partition_stays_stopped_when_the_broker_has_outgrown_what_was
             assert run(kafka_environment(broker, topic), *command, "--data", str(opened.folder)).startswith(topic)
             await_received(opened, 30)
         assert opened.received() == 30
-        (accepted,) = opened.told("source.offsets_accepted")
+        (accepted,) = opened.events("source.offsets_accepted")
         assert isinstance(accepted, OffsetsAccepted)
         assert accepted.next_offset == 0
 
 
 @pytest.mark.parametrize("watched", [False, True])
-def test_records_lost_in_a_crash_are_missed_though_others_have_taken_their_offsets(
+def test_records_lost_in_a_crash_are_detected_though_others_have_taken_their_offsets(
     tmp_path: Path, watched: bool
 ) -> None:
-    """Whether a consumer, which had nothing to read so far, was there when it happened, or none was."""
+    """With an idle consumer running during the crash, and without one."""
     with running_broker(tmp_path / "broker") as broker, open_log(tmp_path / "data") as opened:
         topic = broker.fresh_topic()
         publish(broker, topic, [usage(number) for number in range(10)])
-        segment = broker.own.place.data / f"{topic}-0" / f"{0:020}.log"
+        segment = broker.own.config.data / f"{topic}-0" / f"{0:020}.log"
         kept_bytes = segment.stat().st_size
         publish(broker, topic, [usage(number) for number in range(10, 20)])
         with consuming(opened, broker, topic):
@@ -87,7 +87,9 @@ def test_records_lost_in_a_crash_are_missed_though_others_have_taken_their_offse
             lose()
         with consuming(opened, broker, topic) as consumer:
             if watched:
-                eventually(lambda: bool((told := consumer.partition()) and told.next_offset), lambda: consumer.status)
+                eventually(
+                    lambda: bool((status := consumer.partition()) and status.next_offset), lambda: consumer.status
+                )
                 lose()
             why = await_stopped(consumer)
             assert "--from-offset 0" in why

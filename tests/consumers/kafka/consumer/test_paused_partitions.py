@@ -1,4 +1,4 @@
-"""A partition that was paused alone is read again, whatever was fetched of it before and however busy others are."""
+"""A partition paused alone is read after it is resumed, however busy the others are."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ RECORDS = 3
 
 def test_a_partition_that_is_sought_after_a_pause_is_read_from_there(broker: RunningBroker) -> None:
     topic = broker.fresh_topic(partitions=2)
-    places = [TopicPartition(topic, number) for number in range(2)]
+    partitions = [TopicPartition(topic, number) for number in range(2)]
     for _ in range(RECORDS):  # each in a batch of its own
         with broker.producer() as producer:
-            for place in places:
-                producer.send(topic, value=b"{}", partition=place.partition)
+            for partition in partitions:
+                producer.send(topic, value=b"{}", partition=partition.partition)
     client = KafkaConsumer(bootstrap_servers=broker.bootstrap, enable_auto_commit=False, auto_offset_reset="none")
     try:
         assert read_in_columns(client, ONE_RECORD)
         view = BrokerView(client)
-        client.assign(places)
-        for place in places:
-            client.seek(place, 0)
-        came: dict[TopicPartition, int] = dict.fromkeys(places, 0)
+        client.assign(partitions)
+        for partition in partitions:
+            client.seek(partition, 0)
+        came: dict[TopicPartition, int] = dict.fromkeys(partitions, 0)
 
         def polled() -> dict[TopicPartition, int]:
             view.free_drained()
-            for place, runs in client.poll(100, max_records=1).items():
-                came[place] += sum(map(len, runs))
+            for partition, runs in client.poll(100, max_records=1).items():
+                came[partition] += sum(map(len, runs))
             return came
 
         eventually(lambda: any(polled().values()), lambda: came, 20)
-        (paused,) = (place for place, count in came.items() if count)
-        other = next(place for place in places if place != paused)
+        (paused,) = (partition for partition, count in came.items() if count)
+        other = next(partition for partition in partitions if partition != paused)
         view.pause([paused])
         eventually(lambda: polled()[other] == RECORDS, lambda: came, 20)
         assert came[paused] < RECORDS
@@ -49,6 +49,6 @@ def test_a_partition_that_is_sought_after_a_pause_is_read_from_there(broker: Run
         assert view.seek(paused, 0)
         view.resume([paused])
         eventually(lambda: polled()[paused] == RECORDS, lambda: came, 20)
-        assert came == dict.fromkeys(places, RECORDS)
+        assert came == dict.fromkeys(partitions, RECORDS)
     finally:
         client.close()

@@ -1,4 +1,4 @@
-"""Where partitions are read from: the log knows, whatever the broker says or has lost."""
+"""Partitions resume at the offset in the log, whatever the broker says or has lost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.structs import TopicPartition as Place
 
 from consumers.kafka.appending.batches import PartitionBatch, PartitionSource
 from consumers.kafka.consumer.broker_view import BrokerView
@@ -50,7 +49,7 @@ def test_a_new_partition_is_read_from_its_earliest_record_and_then_from_where_th
 def test_offsets_deleted_or_reset_change_nothing(broker: RunningBroker, tmp_path: Path) -> None:
     topic = broker.fresh_topic(2)
     group = f"group.{topic}"
-    places = [Place(topic, 0), Place(topic, 1)]
+    partitions = [TopicPartition(topic, 0), TopicPartition(topic, 1)]
     with open_log(tmp_path / "data") as opened:
         for partition in (0, 1):
             publish(broker, topic, [usage(number) for number in range(10 * partition, 10 * partition + 10)], partition)
@@ -59,19 +58,19 @@ def test_offsets_deleted_or_reset_change_nothing(broker: RunningBroker, tmp_path
         with broker.admin() as admin:
             committed = admin.list_group_offsets([group])
             assert "10" in repr(committed), "the hints of the first consumer"
-            admin.alter_group_offsets(group, {place: OffsetAndMetadata(0, "", -1) for place in places})
+            admin.alter_group_offsets(group, {partition: OffsetAndMetadata(0, "", -1) for partition in partitions})
         publish(broker, topic, [usage(100)])
         with consuming(opened, broker, topic):
             await_received(opened, 21)
         with broker.admin() as admin:
-            admin.delete_group_offsets(group, places)
+            admin.delete_group_offsets(group, partitions)
         publish(broker, topic, [usage(101)])
         with consuming(opened, broker, topic):
             await_received(opened, 22)
         assert opened.received() == 22
 
 
-def test_of_two_that_both_believe_to_own_a_partition_each_record_is_appended_once(
+def test_two_consumers_that_both_claim_a_partition_append_each_record_once(
     broker: RunningBroker, tmp_path: Path
 ) -> None:
     topic = broker.fresh_topic()
@@ -82,7 +81,7 @@ def test_of_two_that_both_believe_to_own_a_partition_each_record_is_appended_onc
         ):
             eventually(lambda: one.partition() is not None and other.partition() is not None, lambda: "not started")
             for number in range(30):
-                publish(broker, topic, [usage(10 * number + place) for place in range(10)])
+                publish(broker, topic, [usage(10 * number + index) for index in range(10)])
             await_received(opened, 300)
             eventually(
                 lambda: sum(consumer.statuses[-1].appends_fenced for consumer in (one, other)) > 0,
@@ -105,7 +104,10 @@ def test_a_topic_made_again_is_another_stream_and_is_read_from_its_start(broker:
             publish(broker, topic, [usage(number) for number in range(100, 125)])
             eventually(lambda: len(opened.streams()) == 2, opened.streams)
             await_received(opened, 35)
-        by_stream = {stream: opened.appender().end(source_of(broker, topic)).next_offset for stream in opened.streams()}
+        by_stream = {
+            stream: opened.appender().read_checkpoint(source_of(broker, topic)).next_offset
+            for stream in opened.streams()
+        }
         assert set(by_stream.values()) == {25}
 
 
@@ -123,7 +125,7 @@ def test_a_topic_made_again_while_nobody_reads_is_another_stream_too(broker: Run
         assert len(opened.streams()) == 2
 
 
-def test_records_that_expired_unread_are_told_in_the_log(broker: RunningBroker, tmp_path: Path) -> None:
+def test_records_that_expired_unread_are_recorded_in_the_log(broker: RunningBroker, tmp_path: Path) -> None:
     topic = broker.fresh_topic()
     with open_log(tmp_path / "data") as opened:
         publish(broker, topic, [usage(number) for number in range(10)])
@@ -133,32 +135,32 @@ def test_records_that_expired_unread_are_told_in_the_log(broker: RunningBroker, 
         _expire(broker, topic, 25)
         with consuming(opened, broker, topic):
             await_received(opened, 15)
-        (lost,) = opened.told("source.records_lost")
+        (lost,) = opened.events("source.records_lost")
         assert isinstance(lost, RecordsLost)
         assert (lost.topic, lost.partition, lost.from_offset, lost.to_offset) == (topic, 0, 10, 25)
         assert opened.received() == 15
 
 
-def test_records_that_expire_under_a_paused_consumer_are_told_too(broker: RunningBroker, tmp_path: Path) -> None:
+def test_records_that_expire_under_a_paused_consumer_are_recorded_too(broker: RunningBroker, tmp_path: Path) -> None:
     """Here the broker answers that the offset is out of range."""
     topic = broker.fresh_topic()
     held = threading.Event()
     with open_log(tmp_path / "data") as opened:
         publish(broker, topic, [usage(number) for number in range(10)])
-        with consuming(opened, broker, topic, pressure=_Pressure(held)) as consumer:
+        with consuming(opened, broker, topic, backpressure=_HeldBackpressure(held)) as consumer:
             await_received(opened, 10)
             held.set()
-            eventually(lambda: bool((told := consumer.partition()) and told.paused), lambda: consumer.status)
+            eventually(lambda: bool((status := consumer.partition()) and status.paused), lambda: consumer.status)
             publish(broker, topic, [usage(number) for number in range(10, 30)])
             _expire(broker, topic, 28)
             held.clear()
             await_received(opened, 12)
         # What the client had fetched before it was paused may have been appended, too.
-        told = opened.told("source.records_lost")
-        assert opened.received() + sum(lost.to_offset - lost.from_offset for lost in told) == 30
+        gaps = opened.events("source.records_lost")
+        assert opened.received() + sum(lost.to_offset - lost.from_offset for lost in gaps) == 30
 
 
-class _Pressure:
+class _HeldBackpressure:
     """A fold that stands still while `held` is set."""
 
     def __init__(self, held: threading.Event) -> None:
@@ -184,14 +186,14 @@ def test_a_partition_stops_when_the_broker_has_less_than_the_log_and_goes_on_onc
         restored = opened.appender()
         restored.append(PartitionBatch(source, 0, 1_000, []))  # read when the broker had a thousand records
         with consuming(opened, broker, topic) as consumer:
-            eventually(lambda: bool((told := consumer.partition()) and told.stopped), lambda: consumer.status)
-            told = consumer.partition()
-            assert told is not None
-            assert f"meterfold kafka accept --topic {topic} --partition 0" in (told.stopped or "")
+            eventually(lambda: bool((status := consumer.partition()) and status.stopped), lambda: consumer.status)
+            status = consumer.partition()
+            assert status is not None
+            assert f"meterfold kafka accept --topic {topic} --partition 0" in (status.stopped or "")
             assert opened.received() == 0
             opened.appender().accept_offset(source, 4, "restored from a backup")
             await_received(opened, 6)
-            eventually(lambda: bool((told := consumer.partition()) and not told.stopped), lambda: consumer.status)
+            eventually(lambda: bool((status := consumer.partition()) and not status.stopped), lambda: consumer.status)
         assert opened.received() == 6
 
 
@@ -203,16 +205,16 @@ def test_a_replay_reads_again_to_the_end_in_a_stream_of_its_own_and_ends(broker:
     with open_log(tmp_path / "data") as opened:
         with consuming(opened, broker, topic):
             await_received(opened, 10)
-            eventually(lambda: len(opened.told("source.consumed")) == 1, opened.records)
+            eventually(lambda: len(opened.events("source.consumed")) == 1, opened.records)
         replay: dict[str, Any] = {"partitions": ((topic, 0),), "replay": Replay("again", 4)}
         with consuming(opened, broker, topic, **replay) as consumer:
             consumer.join(40)
         assert opened.received() == 16
         assert len(opened.streams()) == 2
-        commands = [command for consumed in opened.told("source.consumed") for command in consumed.commands]
+        commands = [command for consumed in opened.events("source.consumed") for command in consumed.commands]
         assert [command.kind for command in commands] == ["customer.delete"], "the replay repeats no tombstone"
 
 
 def _expire(broker: RunningBroker, topic: str, before: int) -> None:
     with broker.admin() as admin:
-        admin.delete_records({Place(topic, 0): before})
+        admin.delete_records({TopicPartition(topic, 0): before})

@@ -1,4 +1,4 @@
-"""A client that loses what it polled, goes back, or cannot commit: the log has every record once all the same.
+"""The log has every record once, though the client loses polled records, seeks back, or cannot commit.
 
 The client is the library's own on a real broker; only one of its answers is spoilt, once.
 """
@@ -22,7 +22,7 @@ from consumers.kafka.consumer.backpressure import Backpressure
 from consumers.kafka.consumer.consumer_loop import PartitionConsumer
 from consumers.kafka.consumer.options import ReadingOptions
 from consumers.kafka.consumer.process import group_options
-from consumers.kafka.consumer.reporting import ConsumerReporting
+from consumers.kafka.consumer.reporting import ConsumerReporter
 from consumers.kafka.consumer.status import StatusFile
 from consumers.kafka.dead_letters.publisher import DeadLetterPublisher, Producer
 from consumers.kafka.records.column_fetcher import read_in_columns
@@ -59,7 +59,7 @@ def consuming_by(client: Any, opened: OpenLog, topic: str, *, in_columns: bool, 
         opened.appender(),
         DeadLetterPublisher(no_letters, "no-letters"),
         Backpressure(lambda: None, lambda: False, 1.0, time.monotonic),
-        ConsumerReporting(StatusFile(opened.folder, "test"), "test", now_utc),
+        ConsumerReporter(StatusFile(opened.folder, "test"), "test", now_utc),
         ReadingOptions(name="test", topics=(topic,), partitions=partitions),
         in_columns=in_columns,
     )
@@ -85,8 +85,8 @@ class Unruly(KafkaConsumer):  # type: ignore[misc]
             how, self.how = self.how, ""
             if how == "loses what it polled":
                 raise KafkaTimeoutError(how)
-            for place in records:
-                self.seek(place, 0)
+            for partition in records:
+                self.seek(partition, 0)
         return records
 
 
@@ -114,7 +114,7 @@ def test_each_record_is_received_once_in_either_way_to_read(
 def test_transactions_leave_no_gap_in_either_way_to_read(
     broker: RunningBroker, tmp_path: Path, in_columns: bool
 ) -> None:
-    """Their marks take offsets of which no record comes, and so do records of an aborted one."""
+    """Control records and records of aborted transactions take offsets of which no record is returned."""
     topic = broker.fresh_topic()
     client = KafkaConsumer(bootstrap_servers=broker.bootstrap, **OPTIONS)
     assert not in_columns or read_in_columns(client, ReadingOptions(name="test").bounds)
@@ -170,10 +170,10 @@ def test_a_hint_that_could_not_be_committed_is_committed_later(broker: RunningBr
         broker.admin() as admin,
     ):
         await_received(opened, 10)
-        place = TopicPartition(topic, 0)
+        partition = TopicPartition(topic, 0)
 
         def committed() -> int | None:
-            found = admin.list_group_offsets([group])[group].get(place)
+            found = admin.list_group_offsets([group])[group].get(partition)
             return None if found is None else int(found.offset)
 
         eventually(lambda: committed() == 10, committed, 20)

@@ -1,4 +1,4 @@
-"""What cannot be counted is published as dead letters, listed, repaired and put back."""
+"""Rejected records are published as dead letters, listed, repaired and put back."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ pytestmark = pytest.mark.kafka
 
 
 def letters_of(broker: RunningBroker, topic: str) -> list[Any]:
-    """(key, value, headers without place) of each letter, and its (partition, offset, index)."""
+    """(key, value, headers without origin) of each letter, and its (partition, offset, index)."""
     found = []
     for record in broker.records(topic):
         headers = {name: value.decode() for name, value in record.headers}
-        place = tuple(int(headers.pop(f"meterfold-{name}")) for name in ("partition", "offset", "index"))
+        origin = tuple(int(headers.pop(f"meterfold-{name}")) for name in ("partition", "offset", "index"))
         headers.pop("meterfold-detail")
-        found.append((record.key, record.value, headers, place))
+        found.append((record.key, record.value, headers, origin))
     return found
 
 
-def test_letters_have_the_original_the_reason_and_the_place(broker: RunningBroker, tmp_path: Path) -> None:
+def test_letters_have_the_original_the_reason_and_the_origin(broker: RunningBroker, tmp_path: Path) -> None:
     topic, rejected = broker.fresh_topic(), broker.fresh_topic(prefix="rejected")
     binary = [("ce_id", b"9"), ("ce_source", b"gw"), ("ce_type", b"llm.request"), ("ce_subject", b"ada")]
     batch = b"[" + usage(1) + b',{"no": "event"},' + usage(2) + b"]"
@@ -76,8 +76,8 @@ def test_letters_of_an_append_whose_offset_was_not_committed_are_published_again
             await_received(opened, 1)  # its letters go to a topic that is not there, as if it had died
         with consuming(opened, broker, topic, group="second", rejected_topic=rejected):
             eventually(lambda: len(broker.records(rejected)) == 1, lambda: letters_of(broker, rejected))
-        ((key, value, headers, place),) = letters_of(broker, rejected)
-        assert (key, value, headers["meterfold-reason"], place) == (None, b"not json", "not_json", (0, 0, 0))
+        ((key, value, headers, origin),) = letters_of(broker, rejected)
+        assert (key, value, headers["meterfold-reason"], origin) == (None, b"not json", "not_json", (0, 0, 0))
 
 
 @pytest.mark.parametrize("takes_large_ones", [True, False])

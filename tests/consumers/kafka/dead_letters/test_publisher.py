@@ -1,4 +1,4 @@
-"""Dead letters that do not arrive are known to be missing, and are published again; without a broker."""
+"""Undelivered dead letters are tracked and published again; tested without a broker."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 
 from consumers.kafka.appending.batches import PartitionSource, RejectedItem, UsageRun
 from consumers.kafka.dead_letters.publisher import (
-    AGAIN_SECONDS_MAX,
-    AGAIN_SECONDS_MIN,
     KEPT_BYTES_HEADER,
+    RETRY_SECONDS_MAX,
+    RETRY_SECONDS_MIN,
     WHOLE_LETTER_BYTES_MAX,
     DeadLetter,
     DeadLetterPublisher,
-    letters_again,
+    letters_from_log,
     letters_of,
 )
 from consumers.kafka.records.record_runs import RecordRun
@@ -26,7 +26,7 @@ OTHER = PartitionSource("cluster", "topic-id", "usage", 1)
 
 
 class Sent:
-    """A letter on its way, until the test says how it ended."""
+    """A letter under way, until the test ends its delivery."""
 
     def __init__(self, value: bytes | None) -> None:
         self.value = value
@@ -44,7 +44,7 @@ class Sent:
 
 
 class Broker:
-    """A producer that takes everything while it is reachable; and a clock that stands still."""
+    """A producer that accepts everything while it is reachable, and a clock that stands still."""
 
     def __init__(self) -> None:
         self.sent: list[Sent] = []
@@ -52,7 +52,7 @@ class Broker:
         self.is_reachable = True
         self.seconds = 0.0
         self.connections = 0
-        self.box = DeadLetterPublisher(self.connect, "rejected", lambda: self.seconds)
+        self.publisher = DeadLetterPublisher(self.connect, "rejected", lambda: self.seconds)
 
     def connect(self) -> Broker:
         self.connections += 1
@@ -74,86 +74,94 @@ def letters(first: int, count: int) -> list[DeadLetter]:
 
 def test_an_offset_may_be_committed_when_all_letters_before_it_have_arrived() -> None:
     broker = Broker()
-    box = broker.box
-    assert box.arrived_below(SOURCE, 10) == 10
-    box.post(SOURCE, letters(3, 2))
-    assert box.arrived_below(SOURCE, 10) is None
+    publisher = broker.publisher
+    assert publisher.delivered_below(SOURCE, 10) == 10
+    publisher.post(SOURCE, letters(3, 2))
+    assert publisher.delivered_below(SOURCE, 10) is None
     broker.sent[0].end()
-    assert box.arrived_below(SOURCE, 10) is None
+    assert publisher.delivered_below(SOURCE, 10) is None
     broker.sent[1].end()
-    assert (box.arrived_below(SOURCE, 10), box.unpublished, box.again_from(SOURCE)) == (10, 0, None)
+    assert (publisher.delivered_below(SOURCE, 10), publisher.unpublished, publisher.retry_offset(SOURCE)) == (
+        10,
+        0,
+        None,
+    )
 
 
 def test_a_letter_that_failed_has_not_arrived() -> None:
     broker = Broker()
-    box = broker.box
-    box.post(SOURCE, letters(3, 3))
+    publisher = broker.publisher
+    publisher.post(SOURCE, letters(3, 3))
     for sent, error in zip(broker.sent, [None, KafkaTimeoutError(), None], strict=True):
         sent.end(error)
-    assert (box.arrived_below(SOURCE, 10), box.unpublished) == (4, 1)
-    assert box.arrived_below(OTHER, 10) == 10
+    assert (publisher.delivered_below(SOURCE, 10), publisher.unpublished) == (4, 1)
+    assert publisher.delivered_below(OTHER, 10) == 10
 
 
 def test_a_producer_that_was_refused_a_letter_is_given_no_other() -> None:
-    """The library's own takes none any more."""
+    """The library's producer accepts none after that."""
     broker = Broker()
-    box = broker.box
+    publisher = broker.publisher
     for error, connections in ((None, 1), (KafkaTimeoutError(), 1), (MessageSizeTooLargeError(), 1), (None, 2)):
-        broker.seconds += AGAIN_SECONDS_MAX
-        box.post_again(SOURCE, letters(3, 1))
+        broker.seconds += RETRY_SECONDS_MAX
+        publisher.retry(SOURCE, letters(3, 1))
         broker.sent[-1].end(error)
-        box.arrived_below(SOURCE, 10)
+        publisher.delivered_below(SOURCE, 10)
         assert broker.connections == connections
 
 
 def test_an_append_waits_for_the_letters_of_the_one_before_and_knows_which_are_missing() -> None:
     broker = Broker()
-    box = broker.box
-    box.post(SOURCE, letters(3, 3))
+    publisher = broker.publisher
+    publisher.post(SOURCE, letters(3, 3))
     broker.sent[0].end()
-    assert not box.await_delivery(SOURCE, 5.0)
-    assert (box.arrived_below(SOURCE, 10), box.unpublished) == (4, 2)
-    assert box.await_delivery(OTHER, 5.0)
+    assert not publisher.await_delivery(SOURCE, 5.0)
+    assert (publisher.delivered_below(SOURCE, 10), publisher.unpublished) == (4, 2)
+    assert publisher.await_delivery(OTHER, 5.0)
 
 
 def test_missing_letters_are_published_again_after_a_pause_that_grows() -> None:
     broker = Broker()
-    box = broker.box
+    publisher = broker.publisher
     broker.is_reachable = False
-    box.post(SOURCE, letters(3, 100))
-    assert (broker.tried, box.unpublished, box.arrived_below(SOURCE, 200)) == (1, 100, 3)
-    box.post(SOURCE, letters(150, 2))
-    box.post(OTHER, letters(7, 1))
-    assert (broker.tried, box.unpublished) == (1, 103), "nobody waits in vain once more"
-    assert box.again_from(SOURCE) is None
+    publisher.post(SOURCE, letters(3, 100))
+    assert (broker.tried, publisher.unpublished, publisher.delivered_below(SOURCE, 200)) == (1, 100, 3)
+    publisher.post(SOURCE, letters(150, 2))
+    publisher.post(OTHER, letters(7, 1))
+    assert (broker.tried, publisher.unpublished) == (1, 103), "nobody waits in vain once more"
+    assert publisher.retry_offset(SOURCE) is None
 
-    broker.seconds += AGAIN_SECONDS_MIN
-    assert box.again_from(SOURCE) == 3
-    box.post_again(SOURCE, letters(3, 102))
-    assert (broker.tried, box.unpublished, box.arrived_below(SOURCE, 200)) == (2, 103, 3)
-    broker.seconds += AGAIN_SECONDS_MIN
-    assert (box.again_from(SOURCE), box.again_from(OTHER)) == (None, None)
+    broker.seconds += RETRY_SECONDS_MIN
+    assert publisher.retry_offset(SOURCE) == 3
+    publisher.retry(SOURCE, letters(3, 102))
+    assert (broker.tried, publisher.unpublished, publisher.delivered_below(SOURCE, 200)) == (2, 103, 3)
+    broker.seconds += RETRY_SECONDS_MIN
+    assert (publisher.retry_offset(SOURCE), publisher.retry_offset(OTHER)) == (None, None)
 
     broker.is_reachable = True
-    broker.seconds += AGAIN_SECONDS_MIN
-    box.post_again(SOURCE, letters(3, 102))
-    box.post_again(OTHER, letters(7, 1))
+    broker.seconds += RETRY_SECONDS_MIN
+    publisher.retry(SOURCE, letters(3, 102))
+    publisher.retry(OTHER, letters(7, 1))
     assert len(broker.sent) == 103
-    assert box.arrived_below(SOURCE, 200) is None
+    assert publisher.delivered_below(SOURCE, 200) is None
     for sent in broker.sent:
         sent.end()
-    assert [box.arrived_below(source, 200) for source in (SOURCE, OTHER)] == [200, 200]
-    assert (box.unpublished, box.again_from(SOURCE), box.again_from(OTHER)) == (0, None, None)
+    assert [publisher.delivered_below(source, 200) for source in (SOURCE, OTHER)] == [200, 200]
+    assert (publisher.unpublished, publisher.retry_offset(SOURCE), publisher.retry_offset(OTHER)) == (0, None, None)
 
 
-def test_letters_of_a_partition_that_is_another_s_are_its_matter() -> None:
+def test_letters_of_a_revoked_partition_are_forgotten() -> None:
     broker = Broker()
-    box = broker.box
+    publisher = broker.publisher
     broker.is_reachable = False
     for source in (SOURCE, OTHER):
-        box.post(source, letters(3, 2))
-    box.forget(SOURCE)
-    assert (box.unpublished, box.arrived_below(SOURCE, 10), box.arrived_below(OTHER, 10)) == (2, 10, 3)
+        publisher.post(source, letters(3, 2))
+    publisher.forget(SOURCE)
+    assert (publisher.unpublished, publisher.delivered_below(SOURCE, 10), publisher.delivered_below(OTHER, 10)) == (
+        2,
+        10,
+        3,
+    )
 
 
 def run_and_rejected(value: bytes) -> tuple[RecordRun, UsageRun, RejectedItem]:
@@ -177,5 +185,5 @@ def test_a_letter_that_no_topic_takes_whole_has_the_beginning_and_says_so() -> N
 def test_a_letter_from_the_log_says_when_it_may_be_cut() -> None:
     _, _, small = run_and_rejected(b"oops")
     _, _, large = run_and_rejected(b"x" * (RAW_KEPT_BYTES_MAX + 1))
-    told = [dict(letter.headers).get(KEPT_BYTES_HEADER) for letter in letters_again([small, large], SOURCE)]
-    assert told == [None, b"%d" % RAW_KEPT_BYTES_MAX]
+    kept = [dict(letter.headers).get(KEPT_BYTES_HEADER) for letter in letters_from_log([small, large], SOURCE)]
+    assert kept == [None, b"%d" % RAW_KEPT_BYTES_MAX]

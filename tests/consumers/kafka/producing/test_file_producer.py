@@ -1,4 +1,4 @@
-"""`meterfold produce` publishes a file: every event under its customer, acknowledged, or said how many were not."""
+"""`meterfold produce` publishes the events of a file keyed by customer, and reports how many were acknowledged."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ def test_lines_arrive_as_they_stand_under_their_customers(broker: RunningBroker,
 def test_a_mapped_file_is_published_in_batches(broker: RunningBroker) -> None:
     single, batched = broker.fresh_topic(partitions=3), broker.fresh_topic(partitions=3)
     arguments = ("produce", str(TRACE), "--map", str(MAP), "--bootstrap", broker.bootstrap, "--json")
-    told = json.loads(meterfold(*arguments, "--topic", single))
-    assert (told["events"], told["records"], told["acknowledged"]) == (8819, 8819, 8819)
-    told = json.loads(meterfold(*arguments, "--topic", batched, "--batch", "100"))
-    assert (told["events"], told["acknowledged"]) == (8819, 8819)
-    assert told["records"] == sum(broker.ends(batched).values()) <= 8819 // 100 + 3
+    printed = json.loads(meterfold(*arguments, "--topic", single))
+    assert (printed["events"], printed["records"], printed["acknowledged"]) == (8819, 8819, 8819)
+    printed = json.loads(meterfold(*arguments, "--topic", batched, "--batch", "100"))
+    assert (printed["events"], printed["acknowledged"]) == (8819, 8819)
+    assert printed["records"] == sum(broker.ends(batched).values()) <= 8819 // 100 + 3
     alone: dict[int, list[object]] = {0: [], 1: [], 2: []}
     for record in broker.records(single):
         alone[record.partition].append(json.loads(record.value))
@@ -92,7 +92,7 @@ def test_a_topic_that_is_not_there_is_named_and_not_made(broker: RunningBroker, 
         assert "no.such.topic" not in admin.list_topics()
 
 
-def test_a_record_that_kafka_refuses_ends_it_and_says_how_many_are_in(broker: RunningBroker, tmp_path: Path) -> None:
+def test_a_refused_record_ends_the_run_with_the_acknowledged_count(broker: RunningBroker, tmp_path: Path) -> None:
     topic = broker.fresh_topic(configuration={"max.message.bytes": "10000"})
     file = tmp_path / "events.ndjson"
     incompressible = "".join(chr(0x100 + (number * 7919) % 40_000) for number in range(40_000))
@@ -104,7 +104,7 @@ def test_a_record_that_kafka_refuses_ends_it_and_says_how_many_are_in(broker: Ru
 
 
 @pytest.mark.slow
-def test_a_broker_that_goes_away_is_said_with_what_is_in(tmp_path: Path) -> None:
+def test_a_lost_broker_is_reported_with_the_acknowledged_count(tmp_path: Path) -> None:
     bounds = Bounds(unacknowledged_records_max=10, delivery_seconds_max=3.0)
     file = tmp_path / "events.ndjson"
     file.write_bytes(b"\n".join(event(number, "ada") for number in range(1_000)))

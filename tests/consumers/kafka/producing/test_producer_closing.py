@@ -1,4 +1,4 @@
-"""A producer that holds what it cannot deliver in time is closed all the same, and its thread ends."""
+"""A producer with undeliverable records is closed in time, and its thread ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events of a file become records: each under its customer, alone or gathered by partition, none lost, order kept."""
+"""Events of a file become records, alone or gathered by partition: none is lost, and each customer's stay in order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka.partitioner import DefaultPartitioner
 
-from consumers.files.event_batches import Line
+from consumers.files.row_mapping import Line
 from consumers.kafka.producing.file_producer import (
     BATCHED,
     RECORD_BYTES_MAX,
@@ -46,7 +46,7 @@ def test_the_key_is_the_customer_by_the_rules_of_intake(event: bytes, customer: 
 
 
 class Cluster:
-    """What the client's own partitioner asks of a cluster."""
+    """The part of a cluster that the client's own partitioner needs."""
 
     def __init__(self, partitions: int) -> None:
         self._partitions = set(range(partitions))

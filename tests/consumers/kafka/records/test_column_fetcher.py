@@ -1,4 +1,4 @@
-"""Records read in columns are those that the library's own poll gives, whatever way a real broker stores them."""
+"""Records read in columns equal those of the library's own poll, however a real broker stores them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.consumers.kafka.broker.running_broker import RunningBroker
 pytestmark = pytest.mark.kafka
 
 BOUNDS = RunBounds(records_max=500, value_bytes_max=1 << 20)
-#: Key, value and headers of records that differ in everything that may differ.
+#: Key, value and headers of records with every kind of variation.
 VARIETY: list[tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]] = [
     (b"ada", b"one", []),
     (None, b"no key", []),
@@ -43,7 +43,7 @@ def consuming(broker: RunningBroker, topic: str, offset: int = 0, **options: Any
 
 
 def in_columns(broker: RunningBroker, topic: str, end: int, offset: int = 0, **options: Any) -> list[RecordRun]:
-    """The runs that polls give up to the end."""
+    """The polled runs up to the end."""
     runs: list[RecordRun] = []
     with consuming(broker, topic, offset, **options) as client:
         assert read_in_columns(client, BOUNDS)
@@ -54,7 +54,7 @@ def in_columns(broker: RunningBroker, topic: str, end: int, offset: int = 0, **o
 
 
 def plainly(broker: RunningBroker, topic: str, end: int, offset: int = 0, **options: Any) -> RecordRun:
-    """The same by the library's own way, as one run."""
+    """The records of the library's own poll, as one run."""
     records: list[Any] = []
     with consuming(broker, topic, offset, **options) as client:
         while client.position(TopicPartition(topic, 0)) < end:
@@ -123,8 +123,8 @@ def test_aborted_transactions_and_their_markers_are_left_out(broker: RunningBrok
         producer.init_transactions()
         for number in range(6):
             producer.begin_transaction()
-            for place in range(20):
-                producer.send(topic, value=b"%d/%d" % (number, place))
+            for index in range(20):
+                producer.send(topic, value=b"%d/%d" % (number, index))
             producer.flush()
             if number % 3 == 1:
                 producer.abort_transaction()
@@ -135,7 +135,7 @@ def test_aborted_transactions_and_their_markers_are_left_out(broker: RunningBrok
     runs = in_columns(broker, topic, end, **committed)
     assert columns(joined(runs)) == columns(plainly(broker, topic, end, **committed))
     assert [value for run in runs for value in run.values] == [
-        b"%d/%d" % (number, place) for number in (0, 2, 3, 5) for place in range(20)
+        b"%d/%d" % (number, index) for number in (0, 2, 3, 5) for index in range(20)
     ]
     assert runs[-1].next_offset == end, "the last marker is behind us, too"
     everything = in_columns(broker, topic, end, isolation_level="read_uncommitted")
@@ -156,7 +156,7 @@ def test_runs_follow_each_other_without_a_gap(broker: RunningBroker) -> None:
 
 def test_a_paused_partition_goes_on_where_it_was(broker: RunningBroker) -> None:
     topic = broker.fresh_topic()
-    place = TopicPartition(topic, 0)
+    partition = TopicPartition(topic, 0)
     with broker.producer(batch_size=1_000) as producer:
         for number in range(2_000):
             producer.send(topic, value=b"%d" % number)
@@ -166,9 +166,9 @@ def test_a_paused_partition_goes_on_where_it_was(broker: RunningBroker) -> None:
         while len(read) < 2_000:
             for (run,) in client.poll(1_000, max_records=1).values():
                 read += run.offsets
-            client.pause(place)
+            client.pause(partition)
             assert client.poll(20, max_records=1) == {}
-            client.resume(place)
+            client.resume(partition)
     assert read == list(range(2_000))
 
 
@@ -188,7 +188,7 @@ def test_a_batch_that_fails_its_checksum_is_refused_and_not_skipped(broker: Runn
 
 
 def _damaging(self: Any, tp: TopicPartition, records: Any, *rest: object) -> Iterator[Any]:
-    """What reading does when the broker's bytes were damaged on their way."""
+    """Unpack records whose bytes were damaged on their way."""
     damaged = bytearray(records._buffer)
     damaged[-1] ^= 1
     return super(type(self), self)._unpack_records(tp, type(records)(bytes(damaged)), *rest)  # type: ignore[no-any-return]

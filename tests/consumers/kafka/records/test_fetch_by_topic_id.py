@@ -1,4 +1,4 @@
-"""Records are of the topic that they were fetched of, which a topic made again under its name is not."""
+"""Fetched records are of the topic that was asked for, never of a re-created topic of the same name."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from tests.consumers.kafka.broker.running_broker import RunningBroker
 pytestmark = pytest.mark.kafka
 
 BOUNDS = RunBounds(records_max=500, value_bytes_max=1 << 20)
-#: So that nothing is heard of a new topic but by way of a fetch.
+#: Long, so that only a fetch can reveal the new topic.
 METADATA_MILLISECONDS_MAX = 3_600_000
 
 
 @contextmanager
-def reading(broker: RunningBroker, place: TopicPartition) -> Iterator[Any]:
+def reading(broker: RunningBroker, partition: TopicPartition) -> Iterator[Any]:
     """A client that is about to read a partition from its start."""
     client = KafkaConsumer(
         bootstrap_servers=broker.bootstrap,
@@ -40,15 +40,15 @@ def reading(broker: RunningBroker, place: TopicPartition) -> Iterator[Any]:
     )
     try:
         assert read_in_columns(client, BOUNDS)
-        client.assign([place])
-        client.seek(place, 0)
+        client.assign([partition])
+        client.seek(partition, 0)
         yield client
     finally:
         client.close()
 
 
 def polled(client: Any, values: int) -> list[RecordRun]:
-    """Runs of polls until so many records came."""
+    """The polled runs, until so many records came."""
     runs: list[RecordRun] = []
 
     def came() -> bool:
@@ -66,39 +66,39 @@ def made_again(broker: RunningBroker, topic: str) -> None:
 
 
 def test_records_of_a_topic_made_again_are_not_given_as_those_of_the_old_one(broker: RunningBroker) -> None:
-    place = TopicPartition(broker.fresh_topic(), 0)
-    publish(broker, place.topic, [b"old"] * 10)
-    with reading(broker, place) as client:
+    partition = TopicPartition(broker.fresh_topic(), 0)
+    publish(broker, partition.topic, [b"old"] * 10)
+    with reading(broker, partition) as client:
         old = polled(client, 10)
-        old_id = BrokerView(client).topic_id(place.topic)
-        made_again(broker, place.topic)
-        publish(broker, place.topic, [b"new"] * 25)
+        old_id = BrokerView(client).topic_id(partition.topic)
+        made_again(broker, partition.topic)
+        publish(broker, partition.topic, [b"new"] * 25)
         new = polled(client, 15)
-        new_id = BrokerView(client).topic_id(place.topic)
+        new_id = BrokerView(client).topic_id(partition.topic)
     assert old_id != new_id
     assert {(run.topic_id, value) for run in old for value in run.values} == {(old_id, b"old")}
     assert {(run.topic_id, value) for run in new for value in run.values} == {(new_id, b"new")}
 
 
 def test_what_was_fetched_of_the_old_topic_and_is_taken_later_is_known_as_such(broker: RunningBroker) -> None:
-    """Else a consumer would take it for the beginning of the new one, and go on behind it."""
-    place = TopicPartition(broker.fresh_topic(), 0)
-    publish(broker, place.topic, [b"old"] * 5)
-    with reading(broker, place) as client:
+    """Otherwise a consumer would take it for the start of the new topic and continue after it."""
+    partition = TopicPartition(broker.fresh_topic(), 0)
+    publish(broker, partition.topic, [b"old"] * 5)
+    with reading(broker, partition) as client:
         view = BrokerView(client)
-        eventually(lambda: view.topic_id(place.topic) is not None, lambda: "the topic is not known")
-        old_id = view.topic_id(place.topic)
+        eventually(lambda: view.topic_id(partition.topic) is not None, lambda: "the topic is not known")
+        old_id = view.topic_id(partition.topic)
         client.poll(0, max_records=1)
-        time.sleep(1)  # so that what was asked for is there
-        client.pause(place)
-        made_again(broker, place.topic)
-        publish(broker, place.topic, [b"new"] * 7)
+        time.sleep(1)  # until the fetched records are there
+        client.pause(partition)
+        made_again(broker, partition.topic)
+        publish(broker, partition.topic, [b"new"] * 7)
         view.refresh()
-        new_id = view.topic_id(place.topic)
-        client.seek(place, 0)
-        client.resume(place)
+        new_id = view.topic_id(partition.topic)
+        client.seek(partition, 0)
+        client.resume(partition)
         first = polled(client, 5)
-        client.seek(place, 0)
+        client.seek(partition, 0)
         then = polled(client, 7)
     names = {old_id: b"old", new_id: b"new"}
     for run in first + then:
@@ -107,24 +107,26 @@ def test_what_was_fetched_of_the_old_topic_and_is_taken_later_is_known_as_such(b
 
 
 def test_clients_that_read_several_topics_go_on_with_the_others(broker: RunningBroker) -> None:
-    places = [TopicPartition(broker.fresh_topic(), 0) for _ in range(3)]
-    with reading(broker, places[0]) as client:
-        client.assign(places)
-        for place in places:
-            client.seek(place, 0)
-            publish(broker, place.topic, [place.topic.encode()] * 4)
+    partitions = [TopicPartition(broker.fresh_topic(), 0) for _ in range(3)]
+    with reading(broker, partitions[0]) as client:
+        client.assign(partitions)
+        for partition in partitions:
+            client.seek(partition, 0)
+            publish(broker, partition.topic, [partition.topic.encode()] * 4)
         before = polled(client, 12)
-        made_again(broker, places[1].topic)
-        for place in (places[0], places[2]):
-            publish(broker, place.topic, [place.topic.encode()] * 4)
+        made_again(broker, partitions[1].topic)
+        for partition in (partitions[0], partitions[2]):
+            publish(broker, partition.topic, [partition.topic.encode()] * 4)
         after = polled(client, 8)
         view = BrokerView(client)
-        ids = {view.topic_id(place.topic): place.topic.encode() for place in (places[0], places[2])}
-    assert Counter(value for run in before for value in run.values) == {place.topic.encode(): 4 for place in places}
+        ids = {view.topic_id(partition.topic): partition.topic.encode() for partition in (partitions[0], partitions[2])}
+    assert Counter(value for run in before for value in run.values) == {
+        partition.topic.encode(): 4 for partition in partitions
+    }
     assert {(run.topic_id, value) for run in after for value in run.values} == set(ids.items())
 
 
-class Pressure:
+class HeldBackpressure:
     """A fold that stands still while `held` is set."""
 
     def __init__(self) -> None:
@@ -143,16 +145,16 @@ def test_a_topic_made_again_under_a_paused_consumer_is_received_once_and_as_a_st
     broker: RunningBroker, tmp_path: Path
 ) -> None:
     topic = broker.fresh_topic()
-    pressure = Pressure()
+    backpressure = HeldBackpressure()
     with open_log(tmp_path / "data") as opened:
         publish(broker, topic, [usage(number) for number in range(10)])
-        with consuming(opened, broker, topic, pressure=pressure) as consumer:
+        with consuming(opened, broker, topic, backpressure=backpressure) as consumer:
             await_received(opened, 10)
-            pressure.held.set()
-            eventually(lambda: bool((told := consumer.partition()) and told.paused), lambda: consumer.status)
+            backpressure.held.set()
+            eventually(lambda: bool((status := consumer.partition()) and status.paused), lambda: consumer.status)
             made_again(broker, topic)
             publish(broker, topic, [usage(number) for number in range(100, 125)])
-            pressure.held.clear()
+            backpressure.held.clear()
             await_received(opened, 35)
             time.sleep(1)  # whatever else would come
         ids: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""What records of Kafka say, before anything is asked of a broker or a log."""
+"""Records are split into usage items and commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.kafka.appending.batches import SentCommand, UsageRun
+from consumers.kafka.appending.batches import CommandMessage, UsageRun
 from consumers.kafka.records.record_content import RecordContext, parts_of
 from consumers.kafka.records.record_runs import Headers, RecordRun
 from domain.scope import Scope
@@ -40,9 +40,9 @@ def run_of(*records: tuple[bytes | None, bytes | None, Headers]) -> RecordRun:
     )
 
 
-def one_item(value: bytes | None, headers: Headers = (), facts: RecordContext = USAGE) -> bytes:
+def one_item(value: bytes | None, headers: Headers = (), context: RecordContext = USAGE) -> bytes:
     """The only item of a record."""
-    (part,) = parts_of(run_of((None, value, headers)), facts)
+    (part,) = parts_of(run_of((None, value, headers)), context)
     assert isinstance(part, UsageRun)
     (item,) = part.items
     return item
@@ -70,7 +70,7 @@ def test_a_run_without_keys_names_no_customers() -> None:
     assert part.customers is None
 
 
-def test_an_empty_run_says_nothing() -> None:
+def test_an_empty_run_has_no_parts() -> None:
     assert parts_of(RecordRun.starting_at(3), USAGE) == []
 
 
@@ -82,7 +82,7 @@ def test_a_record_without_timestamp_has_a_negative_arrival() -> None:
     assert part.arrivals_us[0] < 0
 
 
-def test_a_batch_gives_its_events_with_their_places_whether_a_header_says_so_or_not() -> None:
+def test_events_of_a_batch_have_their_indexes_whether_a_header_says_batch_or_not() -> None:
     batch = b"[" + EVENT + b", 7 ," + EVENT + b"]"
     said: Headers = (("content-type", b"application/cloudevents-batch+json"),)
     for headers in ((), said):
@@ -94,7 +94,7 @@ def test_a_batch_gives_its_events_with_their_places_whether_a_header_says_so_or_
         assert part.customers == ["k"] * 5
 
 
-def test_an_empty_batch_says_nothing() -> None:
+def test_an_empty_batch_has_no_parts() -> None:
     assert parts_of(run_of((None, b"[]", ())), USAGE) == []
 
 
@@ -166,20 +166,22 @@ def test_a_tenant_that_cannot_be_makes_its_record_garbage_and_never_somebody_els
 def test_a_type_makes_a_command_and_the_order_stays() -> None:
     assert parts_of(run_of((b"k", EVENT, ()), (b"k", CREATE, ()), (b"k", EVENT, ())), USAGE) == [
         UsageRun(SCOPE, [EVENT], [40], [1_790_000_000_000_000], ["k"]),
-        SentCommand(41, SCOPE, "customer.create", "crm", "c1", "ada", {"max": Decimal("1.50")}, 1_790_000_001_000_000),
+        CommandMessage(
+            41, SCOPE, "customer.create", "crm", "c1", "ada", {"max": Decimal("1.50")}, 1_790_000_001_000_000
+        ),
         UsageRun(SCOPE, [EVENT], [42], [1_790_000_002_000_000], ["k"]),
     ]
 
 
 def test_a_type_spelled_with_escapes_is_a_command_too() -> None:
     (part,) = parts_of(run_of((b"k", CREATE.replace(b"customer", b"\\u0063ustomer"), ())), USAGE)
-    assert isinstance(part, SentCommand)
+    assert isinstance(part, CommandMessage)
     assert part.kind == "customer.create"
 
 
-def test_a_command_in_a_batch_knows_its_place() -> None:
+def test_a_command_in_a_batch_has_its_index() -> None:
     parts = parts_of(run_of((b"k", b"[" + EVENT + b"," + CREATE + b"]", ())), USAGE)
-    assert [(type(part), getattr(part, "index", None)) for part in parts] == [(UsageRun, None), (SentCommand, 1)]
+    assert [(type(part), getattr(part, "index", None)) for part in parts] == [(UsageRun, None), (CommandMessage, 1)]
 
 
 def test_a_binary_command_is_a_command() -> None:
@@ -191,14 +193,14 @@ def test_a_binary_command_is_a_command() -> None:
         ("ce_subject", b"gold"),
     )
     assert parts_of(run_of((b"k", b'{"limit_usd": 5}', headers)), USAGE) == [
-        SentCommand(40, SCOPE, "budget.create", "crm", "c2", "gold", {"limit_usd": 5}, 1_790_000_000_000_000)
+        CommandMessage(40, SCOPE, "budget.create", "crm", "c2", "gold", {"limit_usd": 5}, 1_790_000_000_000_000)
     ]
 
 
 def test_a_customer_command_without_subject_is_about_the_customer_that_the_key_names() -> None:
     block = b'{"specversion":"1.0","id":"c1","source":"crm","type":"customer.block"}'
     (part,) = parts_of(run_of((b"ada", block, ())), USAGE)
-    assert isinstance(part, SentCommand)
+    assert isinstance(part, CommandMessage)
     assert (part.subject, part.data) == ("ada", {})
 
 
@@ -228,10 +230,10 @@ def test_what_cannot_be_a_command_is_rejected_by_the_decoder_and_never_counted()
 
 def test_a_tombstone_deletes_the_customer_of_its_key_on_a_topic_of_customers_only() -> None:
     assert parts_of(run_of((b"ada", None, ())), CUSTOMERS) == [
-        SentCommand(40, SCOPE, "customer.delete", None, None, "ada", {}, 1_790_000_000_000_000)
+        CommandMessage(40, SCOPE, "customer.delete", None, None, "ada", {}, 1_790_000_000_000_000)
     ]
-    for key, facts in ((b"ada", USAGE), (None, CUSTOMERS), (b"", CUSTOMERS), (b"\xff", CUSTOMERS)):
-        (part,) = parts_of(run_of((key, None, ())), facts)
+    for key, context in ((b"ada", USAGE), (None, CUSTOMERS), (b"", CUSTOMERS), (b"\xff", CUSTOMERS)):
+        (part,) = parts_of(run_of((key, None, ())), context)
         assert isinstance(part, UsageRun)
         assert reason_of(part.items[0]) == "not_json"
 

@@ -1,4 +1,4 @@
-"""Bytes of batches become the columns that the library's own reader gives, however many records there are."""
+"""Decoded columns equal what the library's own reader returns, for any number of records."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def rows(run: RecordRun) -> list[Any]:
 
 @given(st.lists(RECORDS.filter(bool), min_size=1, max_size=3), st.sampled_from([1, TOGETHER_RECORDS_MIN]))
 def test_columns_equal_what_the_library_reads(sent: list[Records], repeated: int) -> None:
-    """Repeated so often that all of them are read together, and else one by one."""
+    """Repeated often enough to be decoded together, and one by one otherwise."""
     batches, expected, offset = [], [], 5
     for records in sent:
         batch = written(records * repeated, offset)

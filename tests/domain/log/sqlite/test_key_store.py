@@ -1,4 +1,4 @@
-"""Keys of personal data: durable, private, and gone for ever once destroyed."""
+"""Keys of personal data are durable and private, and a destroyed one is gone for ever."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_destroyed_key_never_comes_back(path: Path) -> None:
 
     for key_id in ("a:1", "never made"):
         assert store.key_for(key_id) is None
-        with pytest.raises(PersonalKeyMissing, match="never comes back"):
+        with pytest.raises(PersonalKeyMissing, match="cannot be made again"):
             store.create(key_id)
     store.close()
 
@@ -129,8 +129,8 @@ def test_a_store_that_cannot_be_opened_says_why(tmp_path: Path) -> None:
         SQLiteKeyStore(tmp_path / "text", CountedRandomness())
 
 
-def test_two_that_read_and_make_keys_together_at_the_same_time_wait_for_each_other(path: Path) -> None:
-    """A lock that both held for reading could be had for writing by neither of them."""
+def test_transactions_that_read_and_make_keys_at_the_same_time_wait_for_each_other(path: Path) -> None:
+    """If both held a read lock, neither could get the write lock."""
     SQLiteKeyStore(path, os.urandom).close()
     begun, refused = threading.Barrier(2), list[Exception]()
 

@@ -1,4 +1,4 @@
-"""What of an accepted event stands in which column."""
+"""The columns of accepted events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from domain.scope import DEFAULT_SCOPE
 from domain.usage.block_schema import FREE, TYPED
 from domain.usage.canonical_form import content_digest, identity_hash
 from domain.usage.decoding.decoder import DecodingContext, ItemRun, decode_items
-from tests.domain.usage.usage_event_texts import FACTS, RECORDED_AT, decode, only_row, text
+from tests.domain.usage.usage_event_texts import CONTEXT, RECORDED_AT, decode, only_row, text
 
 FULL = b"""{"specversion":"1.0","id":"e-1","source":"gateway","type":"llm.request","subject":"acme",
 "time":"2026-09-01T14:00:00.1234569+02:00","traceparent":"00-ab","dataschema":"https://example.com/s","datacontenttype":
@@ -81,7 +81,7 @@ def test_a_bare_event_has_zero_tokens_succeeded_and_no_cost() -> None:
     }
 
 
-def test_another_type_keeps_what_only_requests_have_as_properties() -> None:
+def test_another_type_keeps_members_of_requests_as_properties() -> None:
     members = {"provider": "p", "model": "m", "cost_usd": "2", "tags": ["t"], "subscription": "s", "hold_id": "h"}
     only_requests = {"input_tokens": "many", "status": 5, "latency_ms": -1}
     row = only_row(decode(text(type="gpu.second", data=members | only_requests)))
@@ -164,7 +164,7 @@ def test_rows_of_several_requests_keep_their_order_customer_and_group() -> None:
         ItemRun([]),
         ItemRun([text(id="b", subject=None)], customer="header-2"),
     ]
-    typed = decode_items(runs, FACTS).typed.select(["id", "subject", "group", "atomic", "reason"]).to_pylist()
+    typed = decode_items(runs, CONTEXT).typed.select(["id", "subject", "group", "atomic", "reason"]).to_pylist()
     assert typed == [
         {"id": "a", "subject": "header-1", "group": "g-1", "atomic": True, "reason": None},
         {"id": None, "subject": None, "group": "g-1", "atomic": True, "reason": "not_json"},
@@ -172,7 +172,7 @@ def test_rows_of_several_requests_keep_their_order_customer_and_group() -> None:
     ]
 
 
-def test_of_two_members_with_one_name_the_last_counts() -> None:
+def test_of_two_members_with_the_same_name_the_last_counts() -> None:
     doubled = text(id="X").replace(b'"X"', b'"first","id":"last"')
     assert only_row(decode(doubled))["id"] == "last"
 

@@ -1,4 +1,4 @@
-"""Facts of budgets are found by what was read of them before, however many there are and whoever reads."""
+"""The index of budget facts finds them all, however many are added and whichever snapshot asks."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ def scanned(cursor: duckdb.DuckDBPyConnection) -> list[Any]:
     return [position for (position,) in found]
 
 
-def test_places_are_those_of_all_facts_while_more_and_more_come(connection: duckdb.DuckDBPyConnection) -> None:
-    places = BudgetPositions()
-    assert places.positions(connection, ASKED) == []
+def test_positions_are_those_of_all_facts_while_facts_are_added(connection: duckdb.DuckDBPyConnection) -> None:
+    index = BudgetPositions()
+    assert index.positions(connection, ASKED) == []
     for number in range(5):
         add(connection, 1 + number * EACH, EACH)
         for _ in range(2):
-            assert sorted(places.positions(connection, ASKED)) == scanned(connection)
-    assert places.positions(connection, []) == []
+            assert sorted(index.positions(connection, ASKED)) == scanned(connection)
+    assert index.positions(connection, []) == []
 
 
 def test_an_older_snapshot_finds_all_that_it_holds(connection: duckdb.DuckDBPyConnection) -> None:
-    places, older = BudgetPositions(), connection.cursor()
+    index, older = BudgetPositions(), connection.cursor()
     add(connection, 1, EACH)
     older.execute("BEGIN TRANSACTION READ ONLY")
     before = scanned(older)
     add(connection, 1 + EACH, EACH)
     for cursor in (older, connection, older):
-        found = set(places.positions(cursor, ASKED))
+        found = set(index.positions(cursor, ASKED))
         assert found >= set(scanned(cursor))
     assert scanned(older) == before

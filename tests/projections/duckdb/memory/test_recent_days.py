@@ -1,4 +1,4 @@
-"""Deltas kept in memory: everything that was added between two positions, or nothing is said."""
+"""The recent deltas between two positions are either complete or reported as unknown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FAR = 5_000  # a key beyond the arrays that there are at first
 
 
 def deltas_of(keys: list[int], mark: int) -> DayDeltas:
-    """One delta for each of `keys`, with a number in it that says which step it was."""
+    """One delta for each of `keys`, marked with the number of its step."""
     customers = np.array(sorted(keys), dtype=np.int64)
     values = np.zeros((len(keys), VALUES), dtype=np.int64)
     values[:, EVENTS], values[:, COST] = 1, mark
@@ -44,7 +44,7 @@ actions = st.lists(
 
 @given(actions, st.integers(2, 30), st.integers(0, 20))
 @settings(max_examples=300)
-def test_what_is_told_of_a_customer_is_all_that_was_added_and_nothing_else(
+def test_deltas_of_a_customer_are_complete_or_unknown(
     done: list[tuple[str, Any]], deltas_max: int, run_deltas_max: int
 ) -> None:
     days = RecentDays(deltas_max, run_deltas_max)
@@ -54,7 +54,7 @@ def test_what_is_told_of_a_customer_is_all_that_was_added_and_nothing_else(
     for action, about in done:
         days.begin()
         if action == "compacted":
-            days.compacted(max(0, position - about))
+            days.mark_compacted(max(0, position - about))
         elif action == "undone":
             days.add(deltas_of(about, position + 1))
             days.publish(position + 1)
@@ -81,7 +81,7 @@ def test_what_is_told_of_a_customer_is_all_that_was_added_and_nothing_else(
                     assert not [at for at, whose in skipped if whose == key and after < at <= until]
 
 
-def test_what_was_added_since_is_known_until_it_is_too_much() -> None:
+def test_deltas_are_known_until_there_are_too_many() -> None:
     days = RecentDays(deltas_max=3)
     for position in (1, 2, 3):
         days.begin()
@@ -90,7 +90,7 @@ def test_what_was_added_since_is_known_until_it_is_too_much() -> None:
     since = days.since(1, 0, 3)
     assert since is not None
     assert marks(since) == [1, 2, 3]
-    days.compacted(2)
+    days.mark_compacted(2)
     assert days.since(1, 1, 3) is None
     since = days.since(1, 2, 3)
     assert since is not None
@@ -105,7 +105,7 @@ def test_what_was_added_since_is_known_until_it_is_too_much() -> None:
     assert marks(since) == []
 
 
-def test_a_correction_is_known_to_be_missing_for_its_customer_alone() -> None:
+def test_a_correction_makes_the_deltas_of_its_customer_alone_unknown() -> None:
     days = RecentDays()
     days.begin()
     days.add(deltas_of([1, 2], 1))
@@ -120,7 +120,7 @@ def test_a_correction_is_known_to_be_missing_for_its_customer_alone() -> None:
     assert marks(since) == []
 
 
-def test_a_delta_takes_as_much_memory_in_steps_of_its_own_as_among_others_and_is_found_as_quickly() -> None:
+def test_a_delta_takes_no_more_memory_in_a_step_of_its_own_and_is_found_as_quickly() -> None:
     steps = 20_000
     days = RecentDays()
     tracemalloc.start()
@@ -138,5 +138,5 @@ def test_a_delta_takes_as_much_memory_in_steps_of_its_own_as_among_others_and_is
     assert taken < steps * 130
     assert since is not None
     assert marks(since) == list(range(CUSTOMERS, steps + 1, CUSTOMERS))
-    assert since.flags.owndata  # and keeps nothing of what is forgotten
+    assert since.flags.owndata  # a copy: it keeps no forgotten run in memory
     assert most < taken + 5 * since.nbytes

@@ -1,4 +1,4 @@
-"""What was counted as a whole is known without a query; what was not, or is not known, is never said to be."""
+"""A span is reported as counted, without a query, only if every event in it was counted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def fold(refusals: RecentRefusals, position: int, rows: set[int]) -> None:
 
 
 @given(steps, st.integers(0, 12))
-def test_a_span_is_said_to_be_counted_only_when_nothing_in_it_was_refused(
+def test_a_span_is_reported_as_counted_only_if_nothing_in_it_was_refused(
     done: list[tuple[str, set[int]]], refused_max: int
 ) -> None:
     refusals = RecentRefusals(refused_max)
@@ -41,11 +41,11 @@ def test_a_span_is_said_to_be_counted_only_when_nothing_in_it_was_refused(
     for position, rows in refused.items():
         for start in range(ROWS):
             for end in range(start + 1, ROWS + 1):
-                said = refusals.all_counted([RowSpan(position, start, end)])
-                assert not (said and rows & set(range(start, end)))
+                counted = refusals.all_counted([RowSpan(position, start, end)])
+                assert not (counted and rows & set(range(start, end)))
 
 
-def test_singles_beside_one_that_was_refused_are_known_to_be_counted() -> None:
+def test_rows_beside_a_refused_one_are_known_to_be_counted() -> None:
     refusals = RecentRefusals()
     fold(refusals, 1, {2})
     fold(refusals, 2, set())
@@ -56,15 +56,15 @@ def test_singles_beside_one_that_was_refused_are_known_to_be_counted() -> None:
     assert refusals.all_counted([])
 
 
-def test_nothing_is_known_of_what_was_folded_before_and_of_a_step_that_refused_too_much() -> None:
+def test_records_before_a_restart_and_steps_with_too_many_refusals_are_unknown() -> None:
     refusals = RecentRefusals()
     refusals.restart(3)
     fold(refusals, 4, set())
-    assert said(refusals, 3, 4) == [False, True]
+    assert all_counted(refusals, 3, 4) == [False, True]
     fold(refusals, 5, set(range(REFUSED_OF_STEP_MAX + 1)))
     fold(refusals, 6, set())
-    assert said(refusals, 4, 5, 6) == [False, False, True]
+    assert all_counted(refusals, 4, 5, 6) == [False, False, True]
 
 
-def said(refusals: RecentRefusals, *positions: int) -> list[Any]:
+def all_counted(refusals: RecentRefusals, *positions: int) -> list[Any]:
     return [refusals.all_counted([RowSpan(position, 5_000, 5_001)]) for position in positions]

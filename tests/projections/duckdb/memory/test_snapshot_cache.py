@@ -1,4 +1,4 @@
-"""What snapshots remember from one another is what each would read by itself, also while older ones are open."""
+"""Snapshots that share a cache answer as each would alone, even while older ones are open."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAMES = ("acme", "globex", "nobody")
 
 
 def answers(snapshot: DuckDBSnapshot) -> list[Any]:
-    """Everything of every customer that may be remembered."""
+    """Every answer about every customer that may come from the cache."""
     of_months = Segment(datetime(2026, 2, 1, tzinfo=UTC), AT + timedelta(days=40))
     found: list[Any] = [snapshot.point()]
     for name in NAMES:
@@ -32,33 +32,33 @@ def answers(snapshot: DuckDBSnapshot) -> list[Any]:
     return found
 
 
-def test_remembered_answers_are_those_of_a_store_that_remembers_nothing_after_every_kind_of_change(
+def test_cached_answers_equal_uncached_ones_after_every_kind_of_change(
     tmp_path: Path,
 ) -> None:
     folded = FoldedLog(tmp_path)
-    told = Provenance("tester")
+    provenance = Provenance("tester")
     commands = folded.commands
     changes: tuple[Callable[[], Any], ...] = (
         lambda: folded.deliver([usage("e1", "acme", AT, cost_usd="1.5")]),
         lambda: folded.deliver([usage("e2", "acme", AT - timedelta(days=40), model="new-model")]),
-        lambda: commands.create_customer(DEFAULT_SCOPE, "acme", {"period_limit_usd": "9"}, told),
+        lambda: commands.create_customer(DEFAULT_SCOPE, "acme", {"period_limit_usd": "9"}, provenance),
         lambda: folded.deliver([usage("e3", "globex", AT, cost_usd="2")]),
-        lambda: commands.void_usage(DEFAULT_SCOPE, "gateway", "e1", told),
-        lambda: commands.update_customer(DEFAULT_SCOPE, "acme", {"markup_percentage": "10"}, told),
-        lambda: commands.restore_usage(DEFAULT_SCOPE, "gateway", "e1", told),
-        lambda: commands.delete_customer(DEFAULT_SCOPE, "acme", told),
+        lambda: commands.void_usage(DEFAULT_SCOPE, "gateway", "e1", provenance),
+        lambda: commands.update_customer(DEFAULT_SCOPE, "acme", {"markup_percentage": "10"}, provenance),
+        lambda: commands.restore_usage(DEFAULT_SCOPE, "gateway", "e1", provenance),
+        lambda: commands.delete_customer(DEFAULT_SCOPE, "acme", provenance),
         lambda: folded.compact(),
         lambda: folded.deliver([usage("e4", "globex", AT + timedelta(days=1), cost_usd="3")]),
     )
-    remembering = DuckDBReads(folded.database.cursor, folded.store.changes)
+    cached = DuckDBReads(folded.database.cursor, folded.store.changes)
     with ExitStack() as open_snapshots:
         held = []
         for change in changes:
             change()
             folded.fold()
             fresh = open_snapshots.enter_context(DuckDBReads(folded.database.cursor).snapshot())
-            kept = open_snapshots.enter_context(remembering.snapshot())
-            late = open_snapshots.enter_context(remembering.snapshot())
+            kept = open_snapshots.enter_context(cached.snapshot())
+            late = open_snapshots.enter_context(cached.snapshot())
             expected = answers(fresh)
             late.point()
             assert answers(kept) == expected

@@ -1,4 +1,4 @@
-"""Usage that is answered from compacted days and from memory is what the whole store adds up to, whatever happened."""
+"""Usage answered from compacted days and recent deltas equals the sum over the whole store, whatever happens."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from tests.projections.folded_log import BY_TEST, START, FoldedLog, usage
 CUSTOMERS = ("acme", "globex", "initech")
 
 
-class UndoneStore(DuckDBFoldStore):
-    """Its next commit fails, after everybody was told of the step."""
+class FailingCommitStore(DuckDBFoldStore):
+    """A fold store whose next commit can be made to fail, after its step was published."""
 
     failing = False
 
@@ -41,17 +41,17 @@ class UndoneStore(DuckDBFoldStore):
         super().commit()
 
 
-class Driven(FoldedLog):
-    """A log, its fold, a reader that remembers, and everything that may happen to them."""
+class DrivenLog(FoldedLog):
+    """A log, its fold, a reader with a cache, and everything that may happen to them."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.open_store()
 
     def open_store(self) -> None:
-        self.store = self.undone = UndoneStore(self.database.cursor())
+        self.store = self.failing_store = FailingCommitStore(self.database.cursor())
         self.projector = Projector(self.log, self.store, self.index, self.keys)
-        self.remembering = DuckDBReads(self.database.cursor, self.store.changes)
+        self.cached = DuckDBReads(self.database.cursor, self.store.changes)
 
     def used(self, number: int, customer: int, days: int, cost_usd: str | None) -> None:
         at = START - timedelta(days=days)
@@ -68,13 +68,13 @@ class Driven(FoldedLog):
             return
 
     def froze(self) -> None:
-        """A compaction that died in its middle."""
+        """Freeze the open generation, as a compaction does that then dies."""
         Generations(self.cursor).open_new("days")
         self.store.load_generations()
 
     def undid(self, number: int) -> None:
         self.deliver([usage(f"u{number}", CUSTOMERS[0], cost_usd="7")])
-        self.undone.failing = True
+        self.failing_store.failing = True
         with pytest.raises(OSError, match="the disk said no"):
             self.fold()
 
@@ -84,7 +84,7 @@ class Driven(FoldedLog):
         compaction.close()
 
 
-happened = st.lists(
+histories = st.lists(
     st.one_of(
         st.tuples(
             st.just("used"), st.integers(0, 2), st.sampled_from([0, 1, 40, 400]), st.sampled_from(["0.5", "9e14", None])
@@ -110,18 +110,18 @@ def answers(snapshot: Snapshot) -> list[Any]:
     return found
 
 
-@given(happened)
+@given(histories)
 @settings(max_examples=30, deadline=None)
-def test_answers_from_memory_are_those_of_a_store_that_remembers_nothing(done: list[tuple[Any, ...]]) -> None:
+def test_answers_from_memory_equal_those_of_the_store(done: list[tuple[Any, ...]]) -> None:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as open_snapshots:
-        driven = Driven(Path(folder) / "read")
+        driven = DrivenLog(Path(folder) / "read")
         open_snapshots.callback(driven.close)
         held = []
         for number, (name, *about) in enumerate(done):
             getattr(driven, name)(*([number, *about] if name == "used" else about))
             fresh = open_snapshots.enter_context(DuckDBReads(driven.database.cursor).snapshot())
-            kept = open_snapshots.enter_context(driven.remembering.snapshot())
-            late = open_snapshots.enter_context(driven.remembering.snapshot())
+            kept = open_snapshots.enter_context(driven.cached.snapshot())
+            late = open_snapshots.enter_context(driven.cached.snapshot())
             expected = answers(fresh)
             late.point()
             assert answers(kept) == expected
@@ -130,8 +130,8 @@ def test_answers_from_memory_are_those_of_a_store_that_remembers_nothing(done: l
             assert answers(late) == expected
 
 
-def test_a_store_that_is_opened_again_knows_what_was_not_settled_before(tmp_path: Path) -> None:
-    driven = Driven(tmp_path / "read")
+def test_a_store_that_is_opened_again_loads_the_uncompacted_deltas(tmp_path: Path) -> None:
+    driven = DrivenLog(tmp_path / "read")
     driven.used(1, 0, 0, "0.5")
     driven.compact()
     compacted = driven.projector.position
@@ -143,42 +143,42 @@ def test_a_store_that_is_opened_again_knows_what_was_not_settled_before(tmp_path
         name: driven.store.changes.days.since(key, compacted, driven.projector.position) for name, key in keys.items()
     }
     assert {name: None if one is None else len(one) for name, one in added.items()} == {"acme": 1, "globex": 1}
-    with driven.remembering.snapshot() as kept, DuckDBReads(driven.database.cursor).snapshot() as fresh:
+    with driven.cached.snapshot() as kept, DuckDBReads(driven.database.cursor).snapshot() as fresh:
         assert answers(kept) == answers(fresh)
     driven.close()
 
 
-def test_usage_of_a_customer_is_not_looked_for_among_unsettled_days(tmp_path: Path) -> None:
-    driven = Driven(tmp_path / "read")
+def test_usage_of_a_customer_is_not_read_from_the_open_days(tmp_path: Path) -> None:
+    driven = DrivenLog(tmp_path / "read")
     driven.used(1, 0, 0, "0.5")
     driven.compact()
     driven.used(2, 0, 0, "0.25")
-    with driven.remembering.snapshot() as before:
+    with driven.cached.snapshot() as before:
         expected = answers(before)
-    driven.open_store()  # nothing is remembered of any customer
+    driven.open_store()  # nothing is cached of any customer
     open_days = next(one.name for one in Generations(driven.cursor).of("days") if one.state == "open")
     driven.cursor.execute(f"DELETE FROM {open_days}")
-    with driven.remembering.snapshot() as kept:
+    with driven.cached.snapshot() as kept:
         assert answers(kept) == expected
     driven.close()
 
 
-def test_more_sums_of_a_customer_than_may_be_kept_are_asked_of_the_days(tmp_path: Path) -> None:
-    driven = Driven(tmp_path / "read")
+def test_more_sums_of_a_customer_than_may_be_kept_are_read_from_the_days(tmp_path: Path) -> None:
+    driven = DrivenLog(tmp_path / "read")
     driven.used(1, 0, 0, "0.5")
     driven.compact()
     for first in range(0, 2 * SUMS_MAX, SUMS_MAX):
         models = [f"model-{number}" for number in range(first, first + SUMS_MAX)]
         driven.deliver([usage(f"of-{model}", CUSTOMERS[0], model=model, cost_usd="1") for model in models])
         driven.fold()
-        with driven.remembering.snapshot() as kept, DuckDBReads(driven.database.cursor).snapshot() as fresh:
+        with driven.cached.snapshot() as kept, DuckDBReads(driven.database.cursor).snapshot() as fresh:
             assert answers(kept) == answers(fresh)
     driven.close()
 
 
-@pytest.mark.parametrize(("kinds", "kept"), [(SUMS_MAX, True), (SUMS_MAX + 1, False)])
-def test_no_more_sums_of_a_customer_are_kept_than_may_be(kinds: int, kept: bool) -> None:
-    recent = np.zeros((kinds, VALUES), dtype=np.int64)
-    recent[:, KIND] = range(kinds)
+@pytest.mark.parametrize(("series", "kept"), [(SUMS_MAX, True), (SUMS_MAX + 1, False)])
+def test_no_more_sums_of_a_customer_are_kept_than_may_be(series: int, kept: bool) -> None:
+    recent = np.zeros((series, VALUES), dtype=np.int64)
+    recent[:, KIND] = range(series)
     usage_so_far = MonthlyUsage(1, None, None, ()).plus(recent, 2)
     assert (usage_so_far is not None) == kept

@@ -1,4 +1,4 @@
-"""Meter values keep every digit that was sent, and take nothing for a number that is none."""
+"""Meter values keep every digit that was sent, and ignore what is not a number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Usage sums over segments equal those that plain Python gives over the same events."""
+"""Usage sums over segments equal those computed in plain Python over the same events."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def held(event: PlainEvent, position: int) -> bool:
 
 
 def cut_off(fact: Markup, known: Sequence[Markup]) -> bool:
-    """Whether a deletion that was said later, and counts no later, took back what this fact had still to bring."""
+    """Whether a deletion that was recorded later, and is effective no later, cancels this fact."""
     return fact.kind != "customer.deleted" and any(
         other.kind == "customer.deleted" and other.position > fact.position and other.effective_at <= fact.effective_at
         for other in known

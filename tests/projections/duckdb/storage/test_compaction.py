@@ -1,4 +1,4 @@
-"""Compaction changes how rows and days lie, never what they say, whatever happens beside it."""
+"""Compaction changes how rows and days are stored, never what they add up to, whatever happens meanwhile."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import pytest
 from domain.scope import DEFAULT_SCOPE, Scope
 from projections.duckdb.storage.chunks import CHUNK_ROWS_MAX
 from projections.duckdb.storage.compaction import MERGE_RATIO_IDLE, MERGE_RATIO_LOADED, Compaction
-from projections.duckdb.storage.generations import KINDS, GenerationKind, Generations
+from projections.duckdb.storage.generations import GENERATION_KINDS, GenerationKind, Generations
 from projections.duckdb.storage.low_priority import NICE
 from tests.projections.folded_log import BY_TEST, START, FoldedLog, usage
 
@@ -47,12 +47,12 @@ def states(folded: FoldedLog) -> list[tuple[str, str, int]]:
 
 def run_compaction(folded: FoldedLog, merge_ratio: int) -> None:
     compaction = Compaction(folded.database.cursor(), nullcontext, folded.store.load_generations)
-    assert [compaction.run(kind, 1, merge_ratio) for kind in KINDS] == [True, True]
+    assert [compaction.run(kind, 1, merge_ratio) for kind in GENERATION_KINDS] == [True, True]
     compaction.close()
 
 
 class SteeredCursor:
-    """A cursor that executes what `steer` makes of each statement, in the thread that asks."""
+    """A cursor that executes each statement as rewritten by `steer`, which is called in the executing thread."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection, steer: Callable[[str], str]) -> None:
         self._cursor = cursor
@@ -74,7 +74,7 @@ def compaction_that(
 
 
 def niceness() -> int:
-    """Of the calling thread."""
+    """The niceness of the calling thread."""
     return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
 
@@ -90,7 +90,7 @@ def test_compaction_keeps_every_sum_and_sorts_customers_together(folded: FoldedL
 
 
 @pytest.mark.parametrize("chunk_rows_max", [1, 3, 7, 1000])
-def test_a_generation_that_is_written_in_pieces_is_sorted_as_a_whole(folded: FoldedLog, chunk_rows_max: int) -> None:
+def test_a_generation_that_is_written_in_chunks_is_sorted_as_a_whole(folded: FoldedLog, chunk_rows_max: int) -> None:
     other = Scope("other", "prod")
     for n in range(6):
         deliver(folded, 20 * n, count=10)
@@ -98,7 +98,7 @@ def test_a_generation_that_is_written_in_pieces_is_sorted_as_a_whole(folded: Fol
     folded.fold()
     before, rows = folded.sums(), folded.ask("SELECT * FROM usage_rows ORDER BY ALL")
     compaction = Compaction(folded.database.cursor(), nullcontext, folded.store.load_generations, chunk_rows_max)
-    assert [compaction.run(kind, open_rows_min=1) for kind in KINDS] == [True, True]
+    assert [compaction.run(kind, open_rows_min=1) for kind in GENERATION_KINDS] == [True, True]
     compaction.close()
     assert folded.sums() == before
     assert folded.ask("SELECT * FROM usage_rows ORDER BY ALL") == rows
@@ -132,7 +132,7 @@ def test_a_smaller_ratio_leaves_more_generations_as_they_are(folded: FoldedLog) 
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have a niceness of their own on Linux only")
-def test_what_is_settled_is_written_at_low_priority_until_it_was_overtaken_and_nothing_else_is(
+def test_only_chunks_are_written_at_low_priority_and_only_until_the_backlog_grows(
     folded: FoldedLog,
 ) -> None:
     deliver(folded, 0)
@@ -143,16 +143,16 @@ def test_what_is_settled_is_written_at_low_priority_until_it_was_overtaken_and_n
         noted.append((statement.startswith("INSERT INTO rows_"), niceness()))
         return statement
 
-    overtaken = iter([False, True, *[False] * 18])
-    compaction = compaction_that(folded, note, lambda: next(overtaken), chunk_rows_max=3)
+    backlog_grew = iter([False, True, *[False] * 18])
+    compaction = compaction_that(folded, note, lambda: next(backlog_grew), chunk_rows_max=3)
     assert compaction.run("rows", open_rows_min=1)
-    priorities = [priority for settles, priority in noted if settles]
+    priorities = [priority for writes_chunk, priority in noted if writes_chunk]
     assert len(priorities) > 2
     assert priorities == [max(usual, NICE), *[usual] * (len(priorities) - 1)]
-    assert {priority for settles, priority in noted if not settles} == {usual}
+    assert {priority for writes_chunk, priority in noted if not writes_chunk} == {usual}
 
 
-def test_an_interruption_ends_a_statement_that_settles(folded: FoldedLog) -> None:
+def test_an_interruption_ends_a_statement_that_writes_a_chunk(folded: FoldedLog) -> None:
     deliver(folded, 0)
     before = folded.sums()
     writing = threading.Event()
@@ -179,7 +179,7 @@ def test_an_interruption_ends_a_statement_that_settles(folded: FoldedLog) -> Non
     assert (folded.sums(), sorted(states(folded))) == (before, [("rows", "open", 0), ("rows", "settled", 21)])
 
 
-def test_an_error_of_a_statement_that_settles_is_the_compactions_and_leaves_everything_as_it_was(
+def test_an_error_while_a_chunk_is_written_is_raised_and_leaves_everything_as_it_was(
     folded: FoldedLog,
 ) -> None:
     deliver(folded, 0)
@@ -195,7 +195,7 @@ def test_an_error_of_a_statement_that_settles_is_the_compactions_and_leaves_ever
     assert (folded.sums(), sorted(states(folded))) == (before, [("rows", "open", 0), ("rows", "settled", 21)])
 
 
-def test_what_is_voided_between_two_pieces_of_a_compaction_is_void_after_it(folded: FoldedLog) -> None:
+def test_what_is_voided_between_two_chunks_of_a_compaction_is_void_after_it(folded: FoldedLog) -> None:
     deliver(folded, 0)
     cursor = folded.database.cursor()
     voided = iter(range(20))
@@ -218,8 +218,8 @@ def test_what_is_voided_between_two_pieces_of_a_compaction_is_void_after_it(fold
     assert holding == [(str(n),) for n in range(chunks, 20)]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_compaction_that_fails_at_any_statement_leaves_no_table_that_nobody_names(
+@pytest.mark.parametrize("kind", GENERATION_KINDS)
+def test_a_compaction_that_fails_at_any_statement_leaves_no_unlisted_table(
     folded: FoldedLog, kind: GenerationKind
 ) -> None:
     done: list[str] = []
@@ -253,7 +253,7 @@ def test_a_compaction_that_fails_at_any_statement_leaves_no_table_that_nobody_na
     assert folded.sums() == before
 
 
-def test_a_table_that_a_failed_compaction_left_is_in_nobodys_way(folded: FoldedLog) -> None:
+def test_a_table_left_by_a_failed_compaction_does_not_obstruct_the_next(folded: FoldedLog) -> None:
     deliver(folded, 0)
     before = folded.sums()
     broken = compaction_that(
@@ -263,7 +263,7 @@ def test_a_table_that_a_failed_compaction_left_is_in_nobodys_way(folded: FoldedL
         broken.run("rows", open_rows_min=1)
     broken.close()
     left = folded.ask("SELECT count(*) FROM duckdb_tables() WHERE starts_with(table_name, 'rows_')")
-    assert left == [(3,)]  # frozen, open, and one that nobody names
+    assert left == [(3,)]  # frozen, open, and an unlisted one
     assert folded.sums() == before
     deliver(folded, 20, count=1)
     before = folded.sums()
@@ -279,7 +279,7 @@ def test_what_is_voided_while_a_compaction_writes_is_void_after_it(folded: Folde
     def paused() -> Iterator[None]:
         nonlocal pauses
         pauses += 1
-        if pauses == 2:  # the new table is written, and not yet in its place
+        if pauses == 2:  # the new table is written and not yet listed
             folded.commands.void_usage(DEFAULT_SCOPE, "gateway", "5", BY_TEST)
             deliver(folded, 500)
         yield
@@ -294,7 +294,7 @@ def test_what_is_voided_while_a_compaction_writes_is_void_after_it(folded: Folde
     assert sum(row[1] for row in folded.sums()) == 40
 
 
-def test_a_compaction_that_died_leaves_nothing_behind(folded: FoldedLog) -> None:
+def test_tables_of_a_compaction_that_died_are_dropped(folded: FoldedLog) -> None:
     deliver(folded, 0)
     before = folded.sums()
     folded.cursor.execute("CREATE TABLE rows_77 AS SELECT * FROM usage_rows")
@@ -303,7 +303,7 @@ def test_a_compaction_that_died_leaves_nothing_behind(folded: FoldedLog) -> None
     assert folded.sums() == before
 
 
-def test_a_generation_that_was_frozen_by_a_compaction_that_died_is_settled_by_the_next(folded: FoldedLog) -> None:
+def test_a_generation_frozen_by_a_compaction_that_died_is_compacted_by_the_next(folded: FoldedLog) -> None:
     deliver(folded, 0)
     Generations(folded.cursor).open_new("rows")
     folded.store.load_generations()

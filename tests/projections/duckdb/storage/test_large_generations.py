@@ -1,4 +1,4 @@
-"""Generations of more than one row group, compacted by several threads, tell the same before any checkpoint."""
+"""Generations of several row groups, compacted by several threads, lose nothing before the next checkpoint."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from projections.duckdb.storage.generations import Generations
-from projections.duckdb.writing.fold_store import deltas_of
+from projections.duckdb.writing.fold_store import insert_deltas
 from tests.projections.folded_log import FoldedLog, usage
 
 #: A row group of DuckDB has 122,880.
@@ -33,11 +33,11 @@ def deliver_many(folded: FoldedLog, number: int) -> None:
         f" FROM {rows} r, range(1, {COPIES}) t(n)"
     )
     folded.cursor.execute(f"DELETE FROM {days}")
-    folded.cursor.execute(deltas_of(days, rows))
+    folded.cursor.execute(insert_deltas(days, rows))
 
 
 def every_customer(folded: FoldedLog) -> list[tuple[Any, ...]]:
-    """Events of each customer by rows and by days, each asked for alone as a reader would."""
+    """Events of each customer by rows and by days, in one query per customer, as a reader would ask."""
     return [
         folded.ask(
             f"SELECT (SELECT count(*) FROM usage_rows WHERE customer_key = {key}),"
@@ -47,14 +47,14 @@ def every_customer(folded: FoldedLog) -> list[tuple[Any, ...]]:
     ]
 
 
-def test_what_two_threads_have_merged_is_there_beside_the_open_generation(folded: FoldedLog) -> None:
+def test_what_two_threads_have_merged_is_visible_beside_the_open_generation(folded: FoldedLog) -> None:
     deliver_many(folded, 1)
     folded.compact()
     assert every_customer(folded) == [(COPIES, COPIES)] * 3
     assert folded.ask("SELECT count(*) FROM usage_rows WHERE locator IS NOT NULL") == [(3 * COPIES,)]
 
 
-def test_a_merge_of_what_was_merged_loses_nothing(folded: FoldedLog) -> None:
+def test_a_merge_of_merged_generations_loses_nothing(folded: FoldedLog) -> None:
     for number in (1, 2, 3):
         deliver_many(folded, number)
         folded.compact()

@@ -1,4 +1,4 @@
-"""Work at low priority has a thread of its own, and tells its outcome as if it had none."""
+"""Work at low priority runs in a thread of its own and reports its result or error to the caller."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_work_gives_way_and_its_caller_does_not() -> None:
     assert (at_low_priority(niceness), niceness()) == (max(usual, NICE), usual)
 
 
-def test_each_work_has_a_thread_of_its_own_that_has_ended_when_it_is_answered() -> None:
+def test_each_call_has_a_thread_of_its_own_that_has_ended_when_it_returns() -> None:
     threads = [at_low_priority(threading.current_thread) for _ in range(2)]
     assert threads[0] is not threads[1]
     assert [thread.is_alive() for thread in threads] == [False, False]

@@ -1,4 +1,4 @@
-"""A file in which most is free gives that back, and holds the same numbers afterwards."""
+"""A file that is mostly free shrinks, and holds the same numbers afterwards."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from projections.duckdb.storage.compaction import Compaction
-from projections.duckdb.storage.generations import KINDS, Generations
-from projections.duckdb.writing.fold_store import deltas_of
+from projections.duckdb.storage.generations import GENERATION_KINDS, Generations
+from projections.duckdb.writing.fold_store import insert_deltas
 from tests.projections.folded_log import FoldedLog, usage
 
 ROWS = 150_000
@@ -25,7 +25,7 @@ def test_a_file_that_compaction_left_mostly_free_becomes_smaller(tmp_path: Path)
         f" FROM {rows} r, range(1, {ROWS}) t(n)"
     )
     folded.cursor.execute(f"DELETE FROM {days}")
-    folded.cursor.execute(deltas_of(days, rows))
+    folded.cursor.execute(insert_deltas(days, rows))
     before = folded.sums()
     assert sum(row[1] for row in before) == 3 * ROWS
     folded.database.checkpoint()
@@ -36,7 +36,7 @@ def test_a_file_that_compaction_left_mostly_free_becomes_smaller(tmp_path: Path)
     assert free > 0.5
 
     compaction = Compaction(folded.database.cursor(), nullcontext, folded.store.load_generations)
-    for kind in KINDS:
+    for kind in GENERATION_KINDS:
         assert compaction.reclaim(kind)
         folded.database.checkpoint()
         compaction.move_small_tables()

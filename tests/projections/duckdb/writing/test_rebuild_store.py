@@ -1,4 +1,4 @@
-"""Folding anew, many steps to a transaction, ends in the same store as folding one step after the other."""
+"""A rebuild, with many steps per transaction, ends in the same store as folding step by step."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from projections.folding.projector import Projector
 from projections.identity.index import IdentityIndex
 from tests.projections.folded_log import BY_TEST, LOG_ID, SEED, START, FoldedLog, usage
 
-#: What is done to a log: events come, one is voided or restored, a price becomes known, a customer is changed.
+#: Changes to a log: events arrive, one is voided or restored, a price is set, a customer is changed.
 IDS = st.integers(0, 30)
 ACTIONS = st.one_of(
     st.tuples(st.just("deliver"), st.lists(IDS, min_size=1, max_size=6)),
@@ -57,8 +57,8 @@ def views(cursor: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[Any, ...]]]
     }
 
 
-def refolded(folded: FoldedLog, folder: Path, commit_rows_min: int, more: list[tuple[str, Any]]) -> Any:
-    """The views of a store that folded everything again, then `more` step by step."""
+def rebuilt(folded: FoldedLog, folder: Path, commit_rows_min: int, more: list[tuple[str, Any]]) -> Any:
+    """The views of a store that was rebuilt from the log, then folded `more` step by step."""
     database = DuckDBDatabase.open(folder / "again.duckdb", DuckDBOptions("512MB", 1, compressed=False))
     cursor = database.cursor()
     create_tables(cursor, LOG_ID, CHAIN_START)
@@ -79,7 +79,7 @@ def refolded(folded: FoldedLog, folder: Path, commit_rows_min: int, more: list[t
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(ACTIONS, max_size=25), st.lists(ACTIONS, max_size=3), st.sampled_from([1, 4, 1_000_000]))
-def test_a_store_filled_anew_is_equal_to_the_one_that_followed_the_log(
+def test_a_rebuilt_store_equals_the_one_that_followed_the_log(
     actions: list[tuple[str, Any]], more: list[tuple[str, Any]], commit_rows_min: int
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -87,7 +87,7 @@ def test_a_store_filled_anew_is_equal_to_the_one_that_followed_the_log(
         for action, what in actions:
             act(live, action, what)
             live.fold()
-        again = refolded(live, Path(folder), commit_rows_min, more)
+        again = rebuilt(live, Path(folder), commit_rows_min, more)
         live.fold()
         assert again == views(live.cursor)
         live.close()

@@ -1,0 +1,100 @@
+"""Receipts of usage: the outcome of every event of one request, answered once they are counted."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from anyio import to_thread
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.http.state import ApiState
+from api.http.writing import POSITION_HEADER, accepted, wants_async
+from consumers.intake.intake import IntakeReceipt
+from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
+from projections.queries.events import RowSpan
+
+
+class OutcomeCountsView(BaseModel):
+    """Numbers of events by outcome."""
+
+    counted: int
+    duplicate: int = Field(description="Same identity and content as an event counted before; has no effect.")
+    conflict: int = Field(
+        description="Same identity as an event counted before, but other content; the earlier event holds."
+    )
+    rejected: int
+
+
+class OutcomeView(BaseModel):
+    """The outcome of one event that was not counted."""
+
+    source: str | None
+    id: str | None
+    outcome: Outcome
+    reason: str | None = None
+    detail: str | None = Field(None, description="For a rejected event: the field and the rule that it breaks.")
+
+
+class ReceiptView(BaseModel):
+    """The outcomes of the events of one request."""
+
+    position: int = Field(description="The log position that this answer is true for.")
+    counts: OutcomeCountsView
+    outcomes: list[OutcomeView] = Field(description="The events that were not counted, in order.")
+    outcomes_truncated: bool = Field(
+        False, description="Whether more events were not counted than are listed; see GET /v1/rejected."
+    )
+
+
+def counts_view(counts: OutcomeCounts) -> OutcomeCountsView:
+    """Convert counts by outcome to their response."""
+    return OutcomeCountsView(
+        counted=counts.counted, duplicate=counts.duplicate, conflict=counts.conflict, rejected=counts.rejected
+    )
+
+
+def outcome_document(outcome: EventOutcome) -> OutcomeView:
+    """Convert the outcome of one event to its response."""
+    return OutcomeView(
+        source=outcome.source, id=outcome.id, outcome=outcome.outcome, reason=outcome.reason, detail=outcome.detail
+    )
+
+
+OUTCOMES_SHOWN_MAX: Final = 10_000
+
+
+async def receipt_response(request: Request, state: ApiState, taken: IntakeReceipt) -> Response:
+    """Answer with the outcomes of the events once they are counted; 202 as in `answer_command`."""
+    preferred = wants_async(request)
+    if preferred or not await state.fold.folded(taken.position):
+        return accepted(taken.position, preferred)
+    view = _receipt_of_counted(state, taken)
+    if view is None:
+        view = await to_thread.run_sync(_receipt, state, taken)
+    headers = {POSITION_HEADER: str(taken.position)}
+    return Response(view.model_dump_json(), 200, headers, "application/json")
+
+
+def _receipt_of_counted(state: ApiState, taken: IntakeReceipt) -> ReceiptView | None:
+    """The receipt when every event is known to be counted, else None. Asks no snapshot."""
+    if not state.engine.reads.all_counted(_spans(taken)):
+        return None
+    counts = OutcomeCountsView(counted=taken.received, duplicate=0, conflict=0, rejected=0)
+    return ReceiptView(position=taken.position, counts=counts, outcomes=[])
+
+
+def _spans(taken: IntakeReceipt) -> list[RowSpan]:
+    return [RowSpan(piece.position, piece.row_from, piece.row_to) for piece in taken.pieces]
+
+
+def _receipt(state: ApiState, taken: IntakeReceipt) -> ReceiptView:
+    with state.engine.reads.snapshot() as snapshot:
+        counts, outcomes = snapshot.receipt(_spans(taken))
+    return ReceiptView(
+        position=taken.position,
+        counts=counts_view(counts),
+        outcomes=[outcome_document(outcome) for outcome in outcomes[:OUTCOMES_SHOWN_MAX]],
+        outcomes_truncated=len(outcomes) > OUTCOMES_SHOWN_MAX,
+    )

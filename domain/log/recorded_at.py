@@ -1,0 +1,16 @@
+"""The instant at which a record of the log was written."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from domain.log.blocks import read_header
+from domain.log.event_codec import decode_lifecycle
+from domain.log.records import USAGE_BATCH_TOPIC, LogRecord
+
+
+def recorded_at_of(record: LogRecord) -> datetime:
+    """The recorded time in a record."""
+    if record.topic == USAGE_BATCH_TOPIC:
+        return read_header(record.state).recorded_at
+    return decode_lifecycle(record.topic, record.state).recorded_at

@@ -1,0 +1,85 @@
+"""Lifecycle facts of customers and meters, read from their tables."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Final
+
+import duckdb
+
+from domain.values.instants import aware
+from projections.duckdb.reading.bound_query import BoundQuery
+from projections.queries.facts import Fact
+
+FACT_COLUMNS: Final = "position, effective_at, recorded_at, kind, fields, actor, dialect, reason"
+
+Row = tuple[Any, ...]
+
+
+def facts_of_customer(cursor: duckdb.DuckDBPyConnection, customer_key: int) -> list[Fact]:
+    """Return the facts of a customer, in log order."""
+    rows = cursor.execute(
+        f"SELECT {FACT_COLUMNS} FROM customer_facts WHERE customer_key = ? ORDER BY position", [customer_key]
+    ).fetchall()
+    return [fact_of(row) for row in rows]
+
+
+def facts_of_customers(cursor: duckdb.DuckDBPyConnection, keys: Sequence[int]) -> defaultdict[int, list[Fact]]:
+    """Return the facts of each of these customers, in log order."""
+    rows = cursor.execute(
+        f"""SELECT customer_key, {FACT_COLUMNS} FROM customer_facts
+        WHERE customer_key IN (SELECT unnest(?::BIGINT[])) ORDER BY position""",
+        [list(keys)],
+    ).fetchall()
+    return facts_by_owner(rows)
+
+
+def facts_of_customers_with_markup(
+    cursor: duckdb.DuckDBPyConnection, scope_key: int, as_of: int | None
+) -> defaultdict[int, list[Fact]]:
+    """Return the facts known at `as_of` (None: now) of every customer of a scope with a fact about its markup."""
+    query = BoundQuery()
+    known = "true" if as_of is None else f"position <= {query.bind(as_of)}"
+    rows = query.rows(
+        cursor,
+        f"""SELECT customer_key, {FACT_COLUMNS} FROM customer_facts WHERE {known} AND customer_key IN (
+            SELECT customer_key FROM customer_facts WHERE {known} AND contains(fields, '"markup_percentage"'))
+        AND customer_key IN (SELECT customer_key FROM customers WHERE scope_key = {query.bind(scope_key)})
+        ORDER BY position""",
+    )
+    return facts_by_owner(rows)
+
+
+def facts_by_owner(rows: Sequence[Row]) -> defaultdict[int, list[Fact]]:
+    """Group rows, each an owner's key followed by `FACT_COLUMNS`, into facts by owner."""
+    found: defaultdict[int, list[Fact]] = defaultdict(list)
+    for owner, *fact in rows:
+        found[owner].append(fact_of(tuple(fact)))
+    return found
+
+
+def fact_of(row: Row) -> Fact:
+    """Build a fact from a row with the columns `FACT_COLUMNS`."""
+    position, effective_at, recorded_at, kind, fields, actor, dialect, reason = row
+    return Fact(position, aware(effective_at), aware(recorded_at), kind, json.loads(fields), actor, dialect, reason)
+
+
+def meter_facts(cursor: duckdb.DuckDBPyConnection, scope_key: int, code: str) -> tuple[Fact, ...]:
+    """Return the facts of a meter, in log order."""
+    rows = cursor.execute(
+        f"SELECT {FACT_COLUMNS} FROM meter_facts WHERE scope_key = ? AND code = ? ORDER BY position", [scope_key, code]
+    ).fetchall()
+    return tuple(fact_of(row) for row in rows)
+
+
+def distinct_ids(
+    cursor: duckdb.DuckDBPyConnection, table: str, column: str, scope_key: int, after: str | None, limit: int
+) -> list[str]:
+    """Return a page of budget ids or meter codes, ascending. `table` and `column` must never come from outside."""
+    rows = cursor.execute(
+        f"SELECT DISTINCT {column} FROM {table} WHERE scope_key = ? AND {column} > ? ORDER BY {column} LIMIT ?",
+        [scope_key, after or "", limit],
+    ).fetchall()
+    return [row[0] for row in rows]

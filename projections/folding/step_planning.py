@@ -1,0 +1,36 @@
+"""The records that fit into one step of the fold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from domain.log.blocks import read_header
+from domain.log.records import USAGE_BATCH_TOPIC, LogRecord
+
+#: Topics of lifecycle events that may be folded before or after usage of the same step with the same result.
+_INDEPENDENT_OF_USAGE: Final = ("customer.", "budget.", "source.", "command.")
+
+
+def foldable_together(records: Sequence[LogRecord]) -> list[LogRecord]:
+    """The leading records that can be folded in one step: no usage together with lifecycle events that affect it."""
+    usage, lifecycle = False, False
+    for number, record in enumerate(records):
+        if record.topic == USAGE_BATCH_TOPIC:
+            usage = True
+        elif not record.topic.startswith(_INDEPENDENT_OF_USAGE):
+            lifecycle = True
+        if usage and lifecycle:
+            return list(records[:number])
+    return list(records)
+
+
+def count_within(records: Sequence[LogRecord], events_max: int) -> int:
+    """The number of leading records that have at most `events_max` usage events; at least one."""
+    events = 0
+    for number, record in enumerate(records):
+        if record.topic == USAGE_BATCH_TOPIC:
+            events += read_header(record.state).count
+        if events > events_max and number:
+            return number
+    return len(records)

@@ -1,0 +1,48 @@
+"""Meters through the API."""
+
+from __future__ import annotations
+
+from tests.engine_fixtures import Api, JsonObject
+
+
+def without_position(view: JsonObject) -> JsonObject:
+    return {name: value for name, value in view.items() if name != "position"}
+
+
+def test_a_meter_is_created_changed_and_deleted(api: Api) -> None:
+    body = {
+        "code": "gb",
+        "event_type": "disk",
+        "aggregation": "sum",
+        "value_property": "gb",
+        "group_by": ["zone"],
+        "name": "GB",
+    }
+    created = api.post("/v1/meters", body)
+    assert without_position(created) == {
+        **body,
+        "group_by": {"zone": "zone"},
+        "description": None,
+        "built_in": False,
+        "created_at": "2026-03-10T12:00:00.000000Z",
+        "updated_at": "2026-03-10T12:00:00.000000Z",
+    }
+    assert api.patch("/v1/meters/gb", {"name": None, "description": "Gigabytes"})["description"] == "Gigabytes"
+    assert api.refused("PATCH", "/v1/meters/gb", 422, {"aggregation": "max"})["field"] == "aggregation"
+    api.delete("/v1/meters/gb")
+    assert api.refused("GET", "/v1/meters/gb", 404)["status"] == 404
+
+
+def test_built_in_meters_are_listed_and_cannot_be_changed(api: Api) -> None:
+    api.post("/v1/meters", {"code": "mine", "event_type": "x", "aggregation": "count"})
+    built_in = ["cache_write_tokens", "cached_input_tokens", "cost_usd", "input_tokens"]
+    rest = ["mine", "output_tokens", "reasoning_tokens", "requests", "total_tokens"]
+    for limit in (1, 4, 100):
+        assert [one["code"] for one in api.pages("/v1/meters", limit=limit)] == [*built_in, *rest]
+    assert api.get("/v1/meters/requests")["built_in"] is True
+    assert api.refused("DELETE", "/v1/meters/requests", 409)["type"] == "/problems/conflict"
+    assert api.refused("PATCH", "/v1/meters/requests", 409, {"name": "x"})["type"] == "/problems/conflict"
+    assert (
+        api.refused("POST", "/v1/meters", 422, {"code": "requests", "event_type": "x", "aggregation": "count"})["field"]
+        == "code"
+    )
