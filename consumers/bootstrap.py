@@ -1,11 +1,13 @@
 """Composition root: the only place that builds an engine or a Kafka consumer from settings.
 
-1. Create the data folder and acquire it; no other process may write its read store.
-2. Open the log and the key store; write the log's first record if the log is empty.
-3. Open the read side. It must be a fold of this very log; where it is behind, it catches up.
-4. Start intake and the projector thread.
-5. Ensure that a first admin key exists, and keep it in the folder.
-6. When serving, start the scheduled jobs and the Kafka consumers.
+1. Check the recorded formats of the data folder, before anything in it is opened: a newer release may have written it.
+2. Create the data folder and acquire it; no other process may write its read store.
+3. Open the log and the key store; write the log's first record if the log is empty.
+4. Open the read side. It must be a fold of this very log; where it is behind, it catches up.
+5. Record the formats that this release writes, now that log and read side are open.
+6. Start intake and the projector thread.
+7. Ensure that a first admin key exists, and keep it in the folder.
+8. When serving, start the scheduled jobs and the Kafka consumers.
 """
 
 from __future__ import annotations
@@ -27,9 +29,11 @@ from consumers.commands.commands import Commands
 from consumers.embedded.data_folder import DataFolder
 from consumers.embedded.engine import EmbeddedEngine
 from consumers.embedded.folded_position import FoldedPositionReader
+from consumers.embedded.folder_formats import check_formats, record_formats
 from consumers.embedded.jobs import scheduler_of
 from consumers.embedded.read_side import ReadSide, open_read_side
 from consumers.engine import OperationResult, OperationStep
+from consumers.errors import FolderUnusable
 from consumers.intake.intake import Intake, IntakeOptions, LocalIntake
 from consumers.intake.process import IntakeProcess
 from consumers.kafka.appending.appender import PartitionAppender
@@ -57,7 +61,7 @@ from domain.log.sqlite.event_log import SQLiteEventLog
 from domain.log.sqlite.key_store import SQLiteKeyStore
 from domain.scope import DEFAULT_SCOPE
 from projections.errors import ReadStoreOutdated
-from projections.folding.recovery import log_creation
+from projections.folding.recovery import check_last_records, log_creation
 
 Clock = Callable[[], datetime]
 Randomness = Callable[[int], bytes]
@@ -88,10 +92,11 @@ def open_engine(
     """
     with ExitStack() as opened:
         folder = _owned_folder(settings, opened)
-        folder.remove_unused_read_folders()
         log, keys = _opened_log(folder, randomness, opened)
         commands = _commands(log, keys, clock, randomness)
         read_side = _read_side(folder, log, keys, settings, on_step)
+        record_formats(folder.root)
+        folder.remove_unused_read_folders()
         intake = opened.enter_context(closing(_intake(settings, folder, log, clock, serving)))
         engine = EmbeddedEngine(settings, folder, clock, log, keys, commands, intake, read_side)
         del read_side  # a rebuild replaces it, and the old one closes only when nothing refers to it any more
@@ -117,11 +122,13 @@ def open_partition_appender(
     Raises `FolderUnusable`, and what opening the log raises.
     """
     with ExitStack() as opened:
+        check_formats(settings.data_dir)
         folder = DataFolder(settings.data_dir)
         folder.prepare()
         log, keys = _opened_log(folder, randomness, opened)
         _commands(log, keys, clock, randomness)
         seed, options = log_creation(log).hash_seed, _intake_options(settings)
+        record_formats(folder.root, engine_runs=folder.has_living_owner())
         yield PartitionAppender(log, keys, seed, clock, randomness, resolve_prices, options)
 
 
@@ -165,8 +172,12 @@ def _consume_in_child(name: str, settings: Settings) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     end_with_parent()
     tune_memory()
-    with open_consumer(settings, consumer_options(settings, name)) as consumer:
-        consumer.run(stopping)
+    try:
+        with open_consumer(settings, consumer_options(settings, name)) as consumer:
+            consumer.run(stopping)
+    except FolderUnusable as error:
+        _logger.error("consumer_cannot_start", consumer=name, reason=str(error))
+        raise SystemExit(1) from None
 
 
 def rebuild_closed(
@@ -174,12 +185,13 @@ def rebuild_closed(
 ) -> Iterator[OperationStep | OperationResult]:
     """Rebuild the read side of a folder that no engine owns, without opening the one in use: it may be damaged."""
     with ExitStack() as opened:
-        folder = _owned_folder(settings, opened)
+        folder = _owned_folder(settings, opened, rebuilding=True)
         log, keys = _opened_log(folder, randomness, opened)
         fresh = yield from _fold_fresh_read_side(folder, log, keys, settings)
         position, events = fresh.projector.position, fresh.store.received_events()
         fresh.close()
         folder.use_read_folder(fresh.folder)
+        record_formats(folder.root, rebuilt=True)
         yield OperationResult("rebuild", position, position, events)
 
 
@@ -222,7 +234,8 @@ def _fold_fresh_read_side(
     return fresh
 
 
-def _owned_folder(settings: Settings, opened: ExitStack) -> DataFolder:
+def _owned_folder(settings: Settings, opened: ExitStack, *, rebuilding: bool = False) -> DataFolder:
+    check_formats(settings.data_dir, rebuilding=rebuilding)
     folder = DataFolder(settings.data_dir)
     folder.prepare()
     folder.acquire()
@@ -232,6 +245,9 @@ def _owned_folder(settings: Settings, opened: ExitStack) -> DataFolder:
 
 def _opened_log(folder: DataFolder, randomness: Randomness, opened: ExitStack) -> tuple[SQLiteEventLog, SQLiteKeyStore]:
     log = opened.enter_context(closing(SQLiteEventLog(folder.log)))
+    if log.head_position():
+        log_creation(log)  # refuses a newer log before anything is made beside it
+        check_last_records(log)
     return log, opened.enter_context(closing(SQLiteKeyStore(folder.keys, randomness)))
 
 

@@ -1,4 +1,4 @@
-"""Exceptions of the consumers room.
+"""Exceptions of the consumers package.
 
 ConsumerError
 ├── BrokerRefused       Kafka answered with a refusal: missing rights, no such topic
@@ -6,6 +6,7 @@ ConsumerError
 ├── EngineClosing       a rebuild or verification was cancelled because the engine is stopping
 ├── FolderOwned         another engine owns the data folder
 ├── FolderUnusable      the data folder cannot be created, read or written
+│   └── FolderTooNew    a newer release has written the data folder
 ├── IntakeFull          too many requests or bytes are pending; retry later
 ├── KafkaMisconfigured  Kafka settings are missing or contradict each other
 ├── IntakeUnavailable   the intake process is not running; requests in flight may be retried
@@ -18,7 +19,7 @@ from typing import Any
 
 
 class ConsumerError(Exception):
-    """Root of everything this room raises."""
+    """Base of the exceptions defined in consumers."""
 
 
 class BrokerRefused(ConsumerError):
@@ -43,6 +44,10 @@ class FolderOwned(ConsumerError):
 
 class FolderUnusable(ConsumerError):
     """The data folder cannot be created, read or written."""
+
+
+class FolderTooNew(FolderUnusable):
+    """A newer release has written the data folder; the message names it. Nothing in the folder was changed."""
 
 
 class IntakeFull(ConsumerError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
@@ -21,6 +20,7 @@ from api.cli.commands.settings import settings
 from api.cli.commands.usage import access, budget, current_usage, past_usage, usage
 from api.cli.output.exit_codes import CommandFailed
 from api.cli.output.tables import print_lines, print_message
+from consumers.release import running_release
 
 app = typer.Typer(
     name="meterfold",
@@ -53,10 +53,7 @@ app.command()(demo)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        try:
-            print_lines(f"meterfold {version('meterfold')}")
-        except PackageNotFoundError:
-            print_lines("meterfold, not installed")
+        print_lines(f"meterfold {running_release()}")
         raise typer.Exit
 
 

@@ -9,6 +9,8 @@ fold-position        last folded position of the engine, for consumers in other 
 engine.lock          locked by the engine that owns the folder
 engine.json          process id and URL of that engine
 operations.json      operational data that is not in the log: last use of keys, progress of the nightly verification
+formats.json         newest format versions that were written here, and the release that wrote them
+formats.lock         held while formats.json is written
 """
 
 from __future__ import annotations

@@ -201,7 +201,7 @@ class EmbeddedEngine:
     def compact(self) -> None:
         """Compact day deltas and usage rows where there are enough of them, while folding goes on.
 
-        While the fold is behind, that is put off until their number reaches its upper bound; see `compaction_policy`.
+        While the fold is behind, that is postponed until their number reaches its upper bound; see `compaction_policy`.
         """
         with self._swapping, self._compacting() as compaction:
             if self._closing.is_set():

@@ -100,7 +100,6 @@ def open_read_side(
                 create_tables(cursor, creation.log_id, CHAIN_START)
             check_schema(cursor, creation.log_id)
             store = RebuildStore(cursor) if refolding else DuckDBFoldStore(cursor)
-            store.drop_leftovers()
             check_store_against_log(log, store)
         index = IdentityIndex.open(
             folder / "identity",
@@ -108,6 +107,7 @@ def open_read_side(
             filter_bytes_max=settings.identity_filter_bytes_max,
             memory_entries_max=settings.identity_pending_entries_max,
         )
+        store.drop_leftovers()
         catch_up_index(index, folder / "identity", log, store)
         projector = Projector(log, store, index, keys, on_lifecycle)
         if refolding:

@@ -17,7 +17,7 @@ import duckdb
 import msgspec
 
 from consumers.engine import Finding
-from domain.errors import LogCorrupted
+from domain.errors import LogCorrupted, UnknownRecord
 from domain.log.blocks import check_block
 from domain.log.chain import CHAIN_START, chain
 from domain.log.records import USAGE_BATCH_TOPIC, EventLog
@@ -73,7 +73,7 @@ def verify_recent(
                     if record.topic == USAGE_BATCH_TOPIC:
                         check_block(record.state)
                 *_, reached = chain(running_hash, records)
-            except LogCorrupted as error:
+            except (LogCorrupted, UnknownRecord) as error:
                 findings.append(Finding("log", f"from position {records[0].position}", "intact records", str(error)))
                 break
             stored = _stored_hash(cursor, records[-1].position)

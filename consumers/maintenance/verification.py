@@ -18,7 +18,7 @@ import duckdb
 
 from consumers.engine import Finding, OperationResult, OperationStep
 from domain.customers.personal_keys import PersonalKeys
-from domain.errors import DomainError, LogCorrupted
+from domain.errors import DomainError, LogCorrupted, UnknownRecord
 from domain.log.blocks import check_block
 from domain.log.chain import CHAIN_START, chain
 from domain.log.records import USAGE_BATCH_TOPIC, EventLog, LogRecord
@@ -76,7 +76,7 @@ class Verification:
                 events += self._check_record(record, position)
             try:
                 *_, running_hash = chain(running_hash, records)
-            except LogCorrupted as error:
+            except (LogCorrupted, UnknownRecord) as error:
                 self._find("log", f"positions {records[0].position} to {position}", "a readable chain", str(error))
                 return events
             yield OperationStep("checking the log", position, until)
@@ -91,7 +91,7 @@ class Verification:
             return 0
         try:
             return check_block(record.state).count
-        except LogCorrupted as error:
+        except (LogCorrupted, UnknownRecord) as error:
             self._find("log", f"position {position}", "buffers that match their hashes", str(error))
             return 0
 

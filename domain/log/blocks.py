@@ -7,7 +7,8 @@ Compression is around the stream, not inside it: at 10,000 rows both cost the sa
 of the size. Numbers are big-endian. The header has the SHA-256 of each stored buffer, and the log's running hash covers
 magic, length and header, so that the chain stays intact when erasure replaces a free buffer.
 
-Any damage of stored bytes is raised as `LogCorrupted`.
+Any damage of stored bytes is raised as `LogCorrupted`, and a block of a newer version (the digit in its magic bytes)
+as `UnknownRecord`.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
-from domain.errors import LogCorrupted
+from domain.errors import LogCorrupted, UnknownRecord
 from domain.scope import Scope
 from domain.usage.block_schema import BLOCK_EVENTS_MAX, FREE, TYPED
 
-MAGIC: Final = b"MFB1"
+#: The version of blocks that is written, and the newest that can be read.
+BLOCK_VERSION: Final = 1
+_MAGIC_NAME: Final = b"MFB"
+MAGIC: Final = _MAGIC_NAME + str(BLOCK_VERSION).encode()
 HEADER_BYTES_MAX: Final = 64 * 1024
 #: A buffer with a larger size than this is corrupt: the largest request body is far smaller.
 PLAIN_BYTES_MAX: Final = 4 * 1024**3
@@ -188,11 +192,22 @@ def _check_buffer(name: str, buffer: memoryview, length: int, sha256: bytes) -> 
 def header_end(state: bytes) -> int:
     """The index in the stored bytes at which the header ends and the buffers begin."""
     if state[:4] != MAGIC:
+        _check_version(state)
         raise LogCorrupted("block does not start with its magic bytes")
     length = int.from_bytes(state[4:_PREFIX_BYTES], "big")
     if not 0 < length <= HEADER_BYTES_MAX or len(state) < _PREFIX_BYTES + length:
         raise LogCorrupted("block ends within its header")
     return _PREFIX_BYTES + length
+
+
+def _check_version(state: bytes) -> None:
+    """Raise `UnknownRecord` for a block of a newer version."""
+    name, version = state[:3], state[3:4]
+    if name == _MAGIC_NAME and version.isdigit() and int(version) > BLOCK_VERSION:
+        raise UnknownRecord(
+            f"a usage block has version {int(version)}, written by a newer release; "
+            f"this one reads version {BLOCK_VERSION}"
+        )
 
 
 def _header_and_end(state: bytes) -> tuple[BlockHeader, int]:

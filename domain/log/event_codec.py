@@ -65,6 +65,17 @@ class LifecycleCodec:
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             raise LogCorrupted(f"a record of topic {topic!r} holds no such event: {error}") from error
 
+    def check_known(self, topic: str, state: bytes) -> None:
+        """Raise `UnknownRecord` when `decode` would, without decoding the event."""
+        if topic not in self._topics:
+            raise UnknownRecord(f"topic {topic!r} is not known to this release: a newer one wrote it")
+        try:
+            version, _ = self._envelope.decode(state)
+        except (msgspec.DecodeError, msgspec.ValidationError):
+            return  # corrupt bytes are reported when the event is decoded
+        if version > self._versions[topic]:
+            raise UnknownRecord(self._newer(topic, version))
+
     def _newer(self, topic: str, version: int) -> str:
         return (
             f"topic {topic!r} has class version {version}, written by a newer release; "
@@ -97,3 +108,13 @@ def decode_lifecycle(topic: str, state: bytes) -> LifecycleEvent:
     `UnknownRecord` for a topic or class version that is not known, `LogCorrupted` for bytes that are no event.
     """
     return _CODEC.decode(topic, state)
+
+
+def check_known(topic: str, state: bytes) -> None:
+    """Raise `UnknownRecord` for a lifecycle record of a topic or class version that is not known."""
+    _CODEC.check_known(topic, state)
+
+
+def class_version(topic: str) -> int:
+    """The class version in which events of this topic are written."""
+    return CLASS_VERSIONS.get(topic, 1)

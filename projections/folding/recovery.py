@@ -9,10 +9,10 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from domain.errors import UnknownRecord
-from domain.log.blocks import decode_typed
+from domain.errors import LogCorrupted, UnknownRecord
+from domain.log.blocks import decode_typed, header_end
 from domain.log.chain import CHAIN_START, chain
-from domain.log.event_codec import decode_lifecycle
+from domain.log.event_codec import check_known, decode_lifecycle
 from domain.log.events import LOG_FORMAT, LogCreated, LogSealed
 from domain.log.records import USAGE_BATCH_TOPIC, EventLog, LogRecord
 from domain.streams import LOG_STREAM
@@ -43,6 +43,20 @@ def log_creation(log: EventLog) -> LogCreated:
             "start the newer release on this data folder"
         )
     return event
+
+
+def check_last_records(log: EventLog) -> None:
+    """Raise `UnknownRecord` when one of the last `READ_RECORDS_MAX` records of the log is of a newer release."""
+    for record in log.read(max(0, log.head_position() - READ_RECORDS_MAX), READ_RECORDS_MAX):
+        try:
+            if record.topic == USAGE_BATCH_TOPIC:
+                header_end(record.state)
+            else:
+                check_known(record.topic, record.state)
+        except LogCorrupted:
+            continue  # the fold tells what is wrong with it
+        except UnknownRecord as error:
+            raise UnknownRecord(f"log position {record.position}: {error}") from error
 
 
 def check_store_against_log(log: EventLog, store: FoldStore) -> None:

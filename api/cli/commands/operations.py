@@ -16,7 +16,7 @@ from api.cli.server.connection import connected
 from consumers.embedded.data_folder import DataFolder
 from consumers.errors import FolderOwned, FolderUnusable
 from consumers.settings import Settings
-from domain.errors import DomainError, LogUnavailable
+from domain.errors import DomainError, LogUnavailable, UnknownRecord
 from domain.usage.outcomes import OUTCOMES
 from projections.errors import ProjectionError, ReadStoreUnavailable
 
@@ -104,7 +104,7 @@ def _rebuild_in_process(settings: Settings) -> Iterator[dict[str, Any]]:
     try:
         for step in rebuild_closed(settings):
             yield {"step" if isinstance(step, OperationStep) else "result": msgspec.to_builtins(step)}
-    except (FolderUnusable, ReadStoreUnavailable, LogUnavailable) as error:
+    except (FolderUnusable, ReadStoreUnavailable, LogUnavailable, UnknownRecord) as error:
         raise CommandFailed(ExitCode.UNREACHABLE, str(error)) from error
     except (DomainError, ProjectionError) as error:
         raise CommandFailed(ExitCode.DIFFERENCES, str(error)) from error

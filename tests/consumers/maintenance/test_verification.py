@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -70,12 +70,17 @@ def test_a_number_that_was_changed_is_found_and_named(engine: EmbeddedEngine, st
     assert where in found
 
 
-def test_a_changed_byte_in_the_log_is_found(engine: EmbeddedEngine) -> None:
+@pytest.mark.parametrize(
+    "changed",
+    [lambda state: state[:-40] + b"\x00" + state[-39:], lambda state: state[:3] + b"9" + state[4:]],
+    ids=["in a buffer", "in the version"],
+)
+def test_a_changed_byte_in_the_log_is_found(engine: EmbeddedEngine, changed: Callable[[bytes], bytes]) -> None:
     with sqlite3.connect(engine.folder.log) as raw:
         rowid, state = raw.execute(
             "SELECT rowid, state FROM stored_events WHERE topic = 'usage.batch' ORDER BY rowid DESC LIMIT 1"
         ).fetchone()
-        raw.execute("UPDATE stored_events SET state = ? WHERE rowid = ?", (state[:-40] + b"\x00" + state[-39:], rowid))
+        raw.execute("UPDATE stored_events SET state = ? WHERE rowid = ?", (changed(state), rowid))
     raw.close()
     findings = result_of(engine.verify()).findings
     assert any(finding.where == "log" and str(rowid) in finding.key for finding in findings)
