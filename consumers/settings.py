@@ -125,7 +125,10 @@ class Settings(BaseSettings):
         description="Number of usage rows that are sorted into a generation even while the fold is behind the log.",
     )
     identity_checkpoint_interval_seconds: int = Field(
-        300, ge=1, description="How often the identity index is written to disk in full."
+        300,
+        ge=1,
+        description="How often the identity index is written to disk in full, "
+        "and the read store is checkpointed and, if much of its file is free, shrunk.",
     )
     closings_interval_seconds: int = Field(
         60, ge=1, description="How often the engine looks for closed periods to announce."

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 
 class DomainError(Exception):
-    """The root of all exceptions of the domain."""
+    """Base of the exceptions defined in the domain."""
 
 
 class InvalidInput(DomainError):

@@ -6,7 +6,7 @@ ProjectionError
 ├── ReadStoreUnavailable    the storage under the read store is full, read-only or failing
 ├── ReadStoreCorrupted      the read store is damaged; a rebuild makes it again from the log
 ├── IdentityIndexCorrupted  the identity index is damaged; a rebuild makes it again from the log
-└── HistoryGone             the requested history was removed by retention
+└── HistoryGone             reserved: row retention is not available yet, so nothing raises it
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 
 class ProjectionError(Exception):
-    """Base class of all exceptions of this package."""
+    """Base of the exceptions defined in projections."""
 
 
 class ReadStoreMismatch(ProjectionError):
@@ -46,4 +46,4 @@ class IdentityIndexCorrupted(ProjectionError):
 
 
 class HistoryGone(ProjectionError):
-    """The query needs history older than the horizon of retention, which has been removed."""
+    """The query needs history that retention has removed. Reserved: row retention is not available yet."""

@@ -109,7 +109,7 @@ PROBLEM_KINDS: Final[dict[str, ProblemKind]] = {
             "gone",
             410,
             "No longer kept",
-            "Rows of this age were removed by the retention that is set.",
+            "Reserved: row retention is not available yet, so no request is answered with this problem.",
             "Ask for a later position.",
         ),
         ProblemKind(

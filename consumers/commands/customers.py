@@ -78,7 +78,7 @@ class CustomerCommands(CommandHandler):
         effective_at: datetime | None = None,
         seen_at: datetime | None = None,
     ) -> CommandResult[Customer]:
-        """Take a block back."""
+        """Remove a block."""
         return self._change(scope, customer_id, provenance, effective_at, seen_at, Customer.unblock)
 
     def deactivate_customer(

@@ -14,7 +14,10 @@ StreamKind = Literal["http", "file"]
 
 
 class IntakeRequest(msgspec.Struct, frozen=True):
-    """A body of usage events. `atomic`: all of its events are taken or none; `group` must then name the request."""
+    """A body of usage events. `atomic`: all of its events are taken or none; `group` must then name the request.
+
+    No API exposes atomic requests or the stream kind "file" yet.
+    """
 
     scope: Scope
     content_type: str

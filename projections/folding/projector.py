@@ -3,7 +3,8 @@
 A step takes the next records of the log that can be folded together: either usage batches and those lifecycle events
 that do not affect them (of customers, budgets, sources and honoured commands), or lifecycle events only:
 
-1. Read the next records, within `STEP_RECORDS_MAX` and `step_events_max`.
+1. Read the next records, within `STEP_RECORDS_MAX` (`STEP_SMALL_RECORDS_MAX` where commands make them small) and
+   `step_events_max`.
 2. Begin a transaction of the read store.
 3. Usage: resolve identities against the index; write rows, days and outcomes.
    Then lifecycle: apply one event after the other.

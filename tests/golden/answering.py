@@ -1,4 +1,4 @@
-"""What today's code answers otherwise than a fixture recorded, of an opening and of the documents."""
+"""Differences between recorded answers and documents and those of the present code."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.golden.openings import Opening, opened
 
 FOUND_SHOWN_MAX = 40
 ADVICE = """\
-Whatever differs from the answers of an earlier commit is a mistake, unless it is meant. A deliberate difference needs
-an entry in tests/golden/changes.toml, and its reason in CHANGELOG.md: see "Golden answers" in CONTRIBUTING.md."""
+A difference from the answers of an earlier commit is a mistake unless it is deliberate. A deliberate one needs an
+entry in tests/golden/changes.toml, and its reason in CHANGELOG.md: see "Golden answers" in CONTRIBUTING.md."""
 
 
-def answered_otherwise(fixture: Fixture, folder: Path, opening: Opening, scratch: Path) -> list[Found]:
-    """Every difference between what was recorded of this opening and what is answered now.
+def differing_answers(fixture: Fixture, folder: Path, opening: Opening, scratch: Path) -> list[Found]:
+    """Every difference between the recorded answers of this opening and those of the present code.
 
     `folder`: the fixture's data folder; it is copied to `scratch`.
     """
@@ -37,8 +37,8 @@ def answered_otherwise(fixture: Fixture, folder: Path, opening: Opening, scratch
     return found
 
 
-def documents_otherwise(fixture: Fixture, app: FastAPI) -> list[Found]:
-    """Every difference between a document as it was recorded and as it is served, texts apart."""
+def differing_documents(fixture: Fixture, app: FastAPI) -> list[Found]:
+    """Every difference between the recorded and the served documents, except in descriptions and summaries."""
     found: list[Found] = []
     served = documents_of(app)
     for path, document in fixture.documents.items():
@@ -47,8 +47,8 @@ def documents_otherwise(fixture: Fixture, app: FastAPI) -> list[Found]:
     return found
 
 
-def told(found: list[Found]) -> str:
-    """The message of a failure."""
+def report(found: list[Found]) -> str:
+    """The message of a failed comparison: undeclared differences, at most `FOUND_SHOWN_MAX`, and what to do."""
     shown = "\n".join(map(str, found[:FOUND_SHOWN_MAX]))
     more = f"\n... and {len(found) - FOUND_SHOWN_MAX} more" if len(found) > FOUND_SHOWN_MAX else ""
-    return f"{len(found)} differences that nothing declares\n{shown}{more}\n\n{ADVICE}"
+    return f"{len(found)} undeclared differences\n{shown}{more}\n\n{ADVICE}"

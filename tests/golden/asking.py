@@ -1,4 +1,4 @@
-"""GET requests to the application without a network, and what of their answers is compared."""
+"""GET requests to the application, without a network, and the parts of the answers that are compared."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from fastapi.routing import iter_route_contexts
 
 from tests.golden.fixtures import Answer, Question
 
-#: Headers that are part of the meaning of an answer.
+#: The significant headers of an answer: those with this prefix, and the content type.
 HEADER_PREFIX = "meterfold-"
 CONTENT_TYPE = "content-type"
 
 
 def answers_of(app: FastAPI, questions: Sequence[Question], keys: Mapping[str, str]) -> list[Answer]:
-    """The answers to all questions, which are asked one after the other."""
+    """The answers to all questions, asked one after the other."""
     return asyncio.run(_asked(app, questions, keys))
 
 

@@ -1,4 +1,4 @@
-"""Differences between two answers: of JSON, which members differ, with the digits of numbers as they are written."""
+"""Differences between two answers. JSON is compared member by member, numbers by their digits as written."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from tests.golden.fixtures import Answer
 
 #: The media types that are compared member by member.
 JSON_ENDINGS = ("json", "+json")
-#: What is told of a member that one side does not have.
+#: Stands for a member that one side does not have.
 ABSENT = "absent"
 ERROR_STATUS_MIN = 400
 
 
 class Written(str):
-    """A number, as its digits are written: 1 and 1.0 are two."""
+    """A number as its digits are written: 1 and 1.0 differ."""
 
     __slots__ = ()
 
 
 class Difference(NamedTuple):
-    """A place in an answer that is not as it was. `old` and `new` are JSON texts, or `ABSENT`."""
+    """A part of an answer that has changed. `old` and `new` are JSON texts, or `ABSENT`."""
 
     pointer: str
     old: str
@@ -33,7 +33,7 @@ class Difference(NamedTuple):
 
 
 class ErrorMeaning(NamedTuple):
-    """What clients may depend on in an error; its texts may change."""
+    """The parts of an error that clients may depend on; its texts may change."""
 
     status: int
     code: str
@@ -41,20 +41,20 @@ class ErrorMeaning(NamedTuple):
 
 
 def differences(old: Answer, new: Answer) -> list[Difference]:
-    """What differs in status, headers and body; of errors in status, code and field."""
+    """Differences in status, headers and body; between errors only in status, code and field."""
     if old.status >= ERROR_STATUS_MIN and new.status >= ERROR_STATUS_MIN:
         return _of_errors(error_meaning(old), error_meaning(new))
     if old.status != new.status:
         return [Difference("status", f"{old.status} {old.body[:300]}", f"{new.status} {new.body[:300]}")]
     names = sorted(old.headers.keys() | new.headers.keys())
-    told = [(name, old.headers.get(name, ABSENT), new.headers.get(name, ABSENT)) for name in names]
-    found = [Difference(f"header {name}", before, after) for name, before, after in told if before != after]
+    headers = [(name, old.headers.get(name, ABSENT), new.headers.get(name, ABSENT)) for name in names]
+    found = [Difference(f"header {name}", before, after) for name, before, after in headers if before != after]
     return found + (_of_bodies(old, new) if old.body != new.body else [])
 
 
 def _of_errors(old: ErrorMeaning, new: ErrorMeaning) -> list[Difference]:
-    told = zip(ErrorMeaning._fields, old, new, strict=True)
-    return [Difference(name, str(before), str(after)) for name, before, after in told if before != after]
+    parts = zip(ErrorMeaning._fields, old, new, strict=True)
+    return [Difference(name, str(before), str(after)) for name, before, after in parts if before != after]
 
 
 def _of_bodies(old: Answer, new: Answer) -> list[Difference]:
@@ -65,7 +65,7 @@ def _of_bodies(old: Answer, new: Answer) -> list[Difference]:
 
 
 def read(text: str) -> Any:
-    """The values of a JSON text, numbers as they are written."""
+    """Parse JSON, with every number kept as `Written`."""
     return json.loads(text, parse_float=Written, parse_int=Written)
 
 
@@ -81,7 +81,7 @@ def shown(value: Any) -> str:
 
 
 def json_differences(old: Any, new: Any, pointer: str = "") -> Iterator[Difference]:
-    """The least places (JSON pointers) at which two values differ; members and items are told one by one."""
+    """The differences of two values, each at the deepest JSON pointer where they differ."""
     if isinstance(old, dict) and isinstance(new, dict):
         yield from _of_objects(old, new, pointer)
     elif isinstance(old, list) and isinstance(new, list):
@@ -103,7 +103,7 @@ def _of_objects(old: dict[str, Any], new: dict[str, Any], pointer: str) -> Itera
 
 
 def _of_places(old: list[Any], new: list[Any], pointer: str) -> Iterator[Difference]:
-    """Of one place, which either side may lack."""
+    """The differences of one member or item, given as lists that are empty where a side lacks it."""
     if old and new:
         yield from json_differences(old[0], new[0], pointer)
     else:
@@ -115,7 +115,7 @@ def _escaped(name: str) -> str:
 
 
 def error_meaning(answer: Answer) -> ErrorMeaning:
-    """Status, code and field of an error in any of the shapes that errors have; an unknown shape is its own code."""
+    """Status, code and field of an error in any known shape; the body of an unknown shape is its code."""
     try:
         body = json.loads(answer.body)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Each fixture is unpacked once for all tests of this folder."""
+"""Fixtures, unpacked once for all tests of this folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Unpacked = Callable[[Fixture], Path]
 
 @pytest.fixture(scope="session")
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Unpacked:
-    """The data folder of a fixture, to be copied and never opened."""
+    """The data folder of a fixture. Tests copy it and never open it itself."""
 
     @cache
     def unpack(fixture: Fixture) -> Path:

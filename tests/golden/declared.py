@@ -1,4 +1,4 @@
-"""Differences that are meant, as changes.toml declares them. Everything else that differs is a mistake."""
+"""Deliberate differences, declared in changes.toml. Every other difference is a mistake."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ANY = "any"
 
 
 class Found(NamedTuple):
-    """A difference, and the question (or document) whose answer it is in."""
+    """A difference, with the question (or document) in whose answer it was found."""
 
     moment: str
     route: str
@@ -30,7 +30,7 @@ class Found(NamedTuple):
 
 
 class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A value that is another one now. `old` and `new`: JSON text, or `absent`, or `any`."""
+    """A declared change of a value. `old` and `new`: JSON text, or `absent`, or `any`."""
 
     route: str
     pointer: str
@@ -41,7 +41,7 @@ class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     moments: tuple[str, ...] = ()
 
     def covers(self, found: Found) -> bool:
-        """Whether it declares this difference; `*` in the pointer stands for one member or item."""
+        """Whether this entry declares the difference; `*` in the pointer stands for one member or item."""
         return (
             found.route == self.route
             and (not self.moments or found.moment in self.moments)
@@ -53,14 +53,14 @@ class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Addition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Members of a route's answers (or of a document) that there were not; they are left out of the comparison."""
+    """Members that a route's answers (or a document) gained; they are left out of the comparison."""
 
     route: str
     members: tuple[str, ...]
     reason: str
 
     def covers(self, found: Found) -> bool:
-        """Whether the difference is one of these members. One that was recorded before is none."""
+        """Whether the difference is one of these members, absent from what was recorded."""
         added = found.difference.old == ABSENT and found.route == self.route
         return added and any(_matches(one, found.difference.pointer) for one in self.members)
 
@@ -69,7 +69,7 @@ Declared = Change | Addition
 
 
 class Declarations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All that is declared."""
+    """All entries of changes.toml."""
 
     change: tuple[Change, ...] = ()
     added: tuple[Addition, ...] = ()
@@ -79,7 +79,7 @@ class Declarations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return (*self.change, *self.added)
 
     def judge(self, found: Iterable[Found]) -> Outcome:
-        """Which differences are meant."""
+        """Separate the undeclared differences from the declared, and return which entries were used."""
         undeclared, used = [], set()
         for one in found:
             entry = next((entry for entry in self.entries if entry.covers(one)), None)
@@ -91,14 +91,14 @@ class Declarations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Outcome(NamedTuple):
-    """Differences that nothing declares, and the entries that declare one."""
+    """Undeclared differences, and the entries that declare at least one difference."""
 
     undeclared: list[Found]
     used: set[Declared]
 
 
 def declarations_in(text: str) -> Declarations:
-    """What a file in the form of changes.toml declares."""
+    """Parse a text in the form of changes.toml."""
     return msgspec.convert(tomllib.loads(text), Declarations)
 
 
@@ -113,10 +113,10 @@ def _matches(pattern: str, pointer: str) -> bool:
 
 
 def missing_in_changelog(declarations: Declarations, changelog: str) -> list[str]:
-    """Reasons of changes that stand below no heading "Changes to numbers" of the changelog."""
+    """Reasons of changes that the changelog does not have below a heading "Changes to numbers"."""
     sections = re.findall(r"^#+ Changes to numbers$(.*?)(?=^#|\Z)", changelog, re.MULTILINE | re.DOTALL)
-    told = _one_line("\n".join(sections))
-    return [one.reason for one in declarations.change if _one_line(one.reason) not in told]
+    published = _one_line("\n".join(sections))
+    return [one.reason for one in declarations.change if _one_line(one.reason) not in published]
 
 
 def _one_line(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The contract of the API: its OpenAPI documents and the schema of events, without the texts that explain them."""
+"""The contract of the API: OpenAPI documents and the schema of events, without descriptions and summaries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.golden.asking import answers_of
 from tests.golden.fixtures import Question
 
 DOCUMENTS = ("/openapi.json", "/litellm/openapi.json", "/schemas/usage-event.json")
-#: Members that explain to people, and promise nothing.
+#: Members that are explanations for people and no part of the contract.
 TEXTS = ("description", "summary")
 
 
@@ -21,12 +21,12 @@ def documents_of(app: FastAPI) -> dict[str, str]:
 
 
 def contract(value: Any) -> Any:
-    """A document without its texts. A property or parameter that is named like a text stays."""
+    """A document without its texts. A property or parameter named "description" or "summary" stays."""
     if isinstance(value, list):
         return [contract(one) for one in value]
     if not isinstance(value, dict):
         return value
-    told = {name: member for name, member in value.items() if not (name in TEXTS and isinstance(member, str))}
-    if "openapi" in told:
-        told.pop("info", None)
-    return {name: contract(member) for name, member in told.items()}
+    kept = {name: member for name, member in value.items() if not (name in TEXTS and isinstance(member, str))}
+    if "openapi" in kept:
+        kept.pop("info", None)
+    return {name: contract(member) for name, member in kept.items()}

@@ -1,7 +1,7 @@
-"""Golden fixtures: what a commit left behind, and what it answered. They are read, never written again.
+"""Golden fixtures: the data folder that a commit left, and its answers. They are never written again.
 
 fixtures/<commit>/folder.tar.xz      the data folder, as that commit closed it
-fixtures/<commit>/fixture.json       keys by name, moments, and the GET routes that there were
+fixtures/<commit>/fixture.json       keys by name, moments, and the GET routes of that commit
 fixtures/<commit>/answers.jsonl.xz   a line for each question at each moment, in the order in which they were asked
 fixtures/<commit>/documents.json.xz  OpenAPI documents and the schema of events, by the path that they are served at
 """
@@ -26,9 +26,9 @@ Profile = Literal["current", "seed"]
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """When questions are asked: what is known (the log up to `position`), and what the clock shows.
+    """When questions are asked: the log position that is known, and the time on the clock.
 
-    `position` None is the data folder as it was left: its read store is opened, not folded again.
+    `position` None: the data folder as it was left, with its read store opened instead of folded again.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What came back. `headers` are those that are part of the meaning."""
+    """The answer to a question. `headers` are the significant ones."""
 
     status: int
     headers: dict[str, str]
@@ -54,7 +54,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """A question at a moment, and the answer that it got."""
+    """A question at a moment, with its recorded answer."""
 
     moment: str
     question: Question
@@ -62,7 +62,7 @@ class Recorded(msgspec.Struct, frozen=True):
 
 
 class Contents(msgspec.Struct, frozen=True):
-    """What stands in fixture.json."""
+    """The content of fixture.json."""
 
     head: int
     keys: dict[str, str]
@@ -100,7 +100,7 @@ class Fixture:
             archive.extractall(folder, filter="data")
 
     def write(self, contents: Contents, answers: Iterable[Recorded], documents: dict[str, str]) -> None:
-        """Keep what was recorded; only for who makes a new fixture."""
+        """Write what was recorded. Only `make_fixture` calls this."""
         written = msgspec.json.format(msgspec.json.encode(contents), indent=1)
         (self.root / "fixture.json").write_bytes(written + b"\n")
         self._write_packed("answers.jsonl.xz", msgspec.json.Encoder().encode_lines(answers))
@@ -118,7 +118,7 @@ def fixtures() -> list[Fixture]:
 
 @cache
 def answers_by_moment(fixture: Fixture) -> dict[str, list[Recorded]]:
-    """The answers of a fixture by moment, in the order in which they were asked for."""
+    """The answers of a fixture by moment, in the order in which they were asked."""
     found: dict[str, list[Recorded]] = {}
     for one in fixture.answers():
         found.setdefault(one.moment, []).append(one)

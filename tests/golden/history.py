@@ -1,7 +1,7 @@
-"""The history that the fixture of 8d1779e was made of: four months of customers with a story each, in two tenants.
+"""The history behind the fixture of 8d1779e: four months of customers in two tenants, each with its own cases.
 
-It is short, and meets every rule at least once: facts dated back and ahead, lives that end and begin again, zones whose
-clocks change, periods moved by hand, prices given late, events that are late, repeated, voided and refused.
+It meets every rule at least once: facts dated back and ahead, lives that end and begin again, zones with clock changes,
+periods moved by hand, prices given late, and events that are late, repeated, voided or rejected.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ BEGINS = "2025-01-10T08:00:00"
 
 
 def play(stage: Stage) -> None:
-    """All of it, in order."""
+    """Play the whole history, in order."""
     _january(stage)
     _february(stage)
     _march(stage)
@@ -55,7 +55,7 @@ def _january(stage: Stage) -> None:
     stage.mark("refused usage")
     stage.at("2025-01-25T07:07:07")
     begin_kafka(stage)
-    stage.do_what_is_owed()
+    stage.run_due_jobs()
     stage.mark("kafka")
     stage.at("2025-01-28T22:00:00")
     send_usage(stage, "second", 60, "2025-01-15T12:00:00")
@@ -88,7 +88,7 @@ def _february(stage: Stage) -> None:
     stage.at("2025-02-18T09:00:00")
     command_over_kafka(stage)
     stage.mark("commands over kafka", "2025-03-01T05:00:00")
-    stage.do_what_is_owed()
+    stage.run_due_jobs()
     stage.at("2025-02-27T12:34:56")
     live_again(stage)
     send_where_lives_end(stage)
@@ -112,7 +112,7 @@ def _march(stage: Stage) -> None:
     meet_over_kafka(stage)
     lose_records(stage)
     stage.mark("kafka meets http")
-    stage.do_what_is_owed()
+    stage.run_due_jobs()
     stage.at("2025-03-29T23:00:00")
     reach_limits(stage)
     send_usage(stage, "march", 60, "2025-03-10T03:00:00")

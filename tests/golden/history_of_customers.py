@@ -1,4 +1,4 @@
-"""Customers, shared budgets, meters and prices: how they are made, changed and ended over HTTP."""
+"""Customers, shared budgets, meters and prices: created, changed and deleted over HTTP."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _prices(given: str, output: str, **more: str) -> dict[str, str]:
 
 
 def open_catalogue(stage: Stage) -> None:
-    """Keys, prices, tiers and meters, before there is any customer."""
+    """Create keys, prices, tiers and meters, before any customer exists."""
     for name, scopes in (("reader", ["read"]), ("ingester", ["ingest"]), ("gone", ["admin"])):
         stage.issue_key(name, *scopes)
     stage.issue_key(ACME, tenant="acme")
@@ -75,7 +75,7 @@ def _price(
 
 
 def open_customers(stage: Stage) -> None:
-    """Everybody who is created before there is usage of them."""
+    """Create the customers that exist before their usage."""
     for customer, fields in _PROFILES.items():
         stage.admin.post("/v1/customers", {"id": customer, **fields})
     for customer in HOSTILE:
@@ -146,7 +146,7 @@ _PROFILES: dict[str, JsonObject] = {
 
 
 def change_facts(stage: Stage) -> None:
-    """Facts of now, dated back and dated ahead; adoption; merges and whole maps."""
+    """Change facts as of now, dated back and dated ahead; adopt customers; merge maps and replace them."""
     admin = stage.admin
     admin.patch(customer_path("seen-1"), {"time_zone": "Asia/Kolkata", "markup_percentage": "4"})
     adopted = {"id": "seen-2", "time_zone": "Europe/Berlin", "markup_percentage": 6}
@@ -174,7 +174,7 @@ def _patch(api: Api, customer: str, effective_at: str | None, **fields: Any) -> 
 
 
 def end_lives(stage: Stage) -> None:
-    """Deletions of customers, created or only seen, and of what they name; facts of the very instant, cut off by it."""
+    """Delete customers (created, or only seen) and what they refer to; give facts at the instant of a deletion."""
     for customer in ("dora", "seen-4"):
         _patch(stage.admin, customer, stage.clock().isoformat(), markup_percentage=77, name="Cut off")
     for customer in ("dora", "gone", "seen-4", HOSTILE[1], "never-heard-of"):
@@ -187,7 +187,7 @@ def end_lives(stage: Stage) -> None:
 
 
 def live_again(stage: Stage) -> None:
-    """Second lives: created, or begun by usage; and a tier and a meter that come back."""
+    """Begin second lives, by a command or by usage; create a deleted tier and meter again."""
     again = {"id": "dora", "time_zone": "Europe/Berlin", "opening_spend_usd": "0.01", "budget": {"total_limit_usd": 5}}
     stage.admin.post("/v1/customers", again)
     stage.admin.post("/v1/budgets", {"id": "doomed", "total_limit_usd": "0.02", "duration": "1d"})
@@ -198,7 +198,7 @@ def live_again(stage: Stage) -> None:
 
 
 def move_periods(stage: Stage) -> None:
-    """Zones, policies and bounds of periods that change, now and dated back."""
+    """Change zones, policies and bounds of periods, as of now and dated back."""
     admin = stage.admin
     _patch(admin, "eli", None, time_zone="Europe/Berlin")
     _patch(admin, "kolkata", "2025-02-12T00:00:00Z", usage_period={"duration": "1mo", "alignment": "calendar"})
@@ -212,7 +212,7 @@ def move_periods(stage: Stage) -> None:
 
 
 def reach_limits(stage: Stage) -> None:
-    """Limits below what is spent, deletions of a second life, and what is deactivated for good."""
+    """Set limits below what is spent, delete a second life, and deactivate for good."""
     _patch(stage.admin, "ada", None, budget={"total_limit_usd": "0.000000000001"})
     _patch(stage.admin, "back", None, budget={"period_limit_usd": "0.01", "duration": "1mo"})
     stage.admin.delete(customer_path("dora"))

@@ -1,4 +1,4 @@
-"""What falls exactly on a bound: instants at which something begins or ends, sizes of tiers, limits, halves."""
+"""Values exactly on a bound: instants at which something begins or ends, sizes of tiers, limits, halves."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _deep(input_tokens: int, output_tokens: int = 1) -> JsonObject:
 
 
 def open_edges(stage: Stage) -> None:
-    """A price whose costs end in a half of the last decimal, and limits that are met exactly."""
+    """Set a price whose costs end in half of the last decimal, and limits that are met exactly."""
     tie = {"provider": "acme", "model": "tie", "unit_prices": {"input": "0.0000005", "output": "0.0000015"}}
     stage.admin.post("/v1/prices", tie)
     stage.admin.post("/v1/customers", {"id": "exact total", "budget": {"total_limit_usd": "0.5"}})
@@ -39,7 +39,7 @@ def open_edges(stage: Stage) -> None:
 
 
 def send_edges(stage: Stage) -> None:
-    """Events at exact instants, of exact sizes, for exact amounts."""
+    """Send events at exact instants, of exact sizes, for exact amounts."""
     times = [
         event(f"edge {customer} {time}", customer, time, source="edges", data=_deep(999))
         for customer in _CUSTOMERS
@@ -61,14 +61,14 @@ def send_edges(stage: Stage) -> None:
 
 
 def send_at_closing(stage: Stage) -> None:
-    """One event of January that comes at the very instant at which January closes, and a fact of then."""
+    """Send an event of January at the instant at which January closes, and a fact of that instant."""
     late = event("edge closing", "jon", "2025-01-31T12:00:00Z", source="edges", data=_deep(5_000))
     stage.admin.deliver([late])
     stage.admin.patch(customer_path("lou"), {"markup_percentage": "3", "effective_at": "2025-01-20T00:00:00Z"})
 
 
 def send_where_lives_end(stage: Stage) -> None:
-    """Events at the instant of a deletion, and just before it; and at instants from which prices hold."""
+    """Send events at the instant of a deletion, just before it, and at instants from which prices apply."""
     before = "2025-02-14T18:19:59.999999Z"
     events: list[Any] = [
         event(f"edge {customer} {time}", customer, time, source="edges", data=_deep(7))

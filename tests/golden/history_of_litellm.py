@@ -1,4 +1,4 @@
-"""What a client of LiteLLM says and logs: customers, budgets, blocks, deletions, standard logging payloads."""
+"""Requests of a LiteLLM client: customers, budgets, blocks, deletions, standard logging payloads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _post(stage: Stage, path: str, body: Any, status: int = 200) -> Any:
 
 
 def begin_litellm(stage: Stage) -> None:
-    """Budgets and customers, with limits of their own, of a budget, of both; and what is refused."""
+    """Create budgets and customers with their own limits, those of a budget, or both; and requests that are refused."""
     _post(stage, "/budget/new", {"budget_id": "free", "max_budget": 0.05, "budget_duration": "1d", "rpm_limit": 7})
     models = {"gpt-4o": {"max_budget": 0.01, "budget_duration": "1d"}, "swift": {"budget_limit": 1}}
     paid = {"budget_id": "paid", "max_budget": 10, "soft_budget": 8.5, "model_max_budget": models, "tpm_limit": 1000}
@@ -61,7 +61,7 @@ def _payload(call: str, customer: str | None, started: float, **members: Any) ->
 
 
 def log_litellm(stage: Stage) -> None:
-    """Updates, an unblocking, deletions; and logs: counted, repeated, failed, without a cost, refused."""
+    """Update, unblock and delete customers; send logs: counted, repeated, failed, without a cost, refused."""
     _post(stage, "/customer/update", {"user_id": "lite own", "max_budget": 0.2, "metadata": {"other": True}})
     _post(stage, "/customer/update", {"user_id": "lite free", "max_budget": 0.07, "budget_id": "paid"})
     _post(stage, "/customer/update", {"user_id": "lite both", "budget_id": None, "alias": "Both"})
@@ -87,7 +87,7 @@ _LOGGED = ("lite free", "lite own", "lite total", "lite both", "lite blocked", "
 
 
 def go_on_with_litellm(stage: Stage) -> None:
-    """Late changes: durations of budgets, deletions of a budget and of customers, a customer of another dialect."""
+    """Change durations of budgets, delete a budget and customers, and use a customer of another dialect."""
     _post(stage, "/budget/update", {"budget_id": "free", "budget_duration": "2mo", "max_budget": 1.5})
     _post(stage, "/customer/update", {"user_id": "lite own", "budget_duration": "48h", "model_max_budget": {}})
     _post(stage, "/customer/update", {"user_id": "lite total", "max_budget": 0, "blocked": True})

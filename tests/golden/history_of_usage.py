@@ -1,4 +1,4 @@
-"""Usage over HTTP: of models with and without prices, of other types; late, repeated, voided and refused."""
+"""Usage over HTTP: models with and without prices, other types; late, repeated, voided and rejected events."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ MODELS = (
 
 def event(event_id: str, customer: str | None, time: str | datetime | None, **more: Any) -> JsonObject:
     """A CloudEvent; `data` and everything else as given."""
-    told = time.isoformat() if isinstance(time, datetime) else time
-    attributes = {"id": event_id, "source": "gateway", "type": "llm.request", "subject": customer, "time": told}
+    sent_time = time.isoformat() if isinstance(time, datetime) else time
+    attributes = {"id": event_id, "source": "gateway", "type": "llm.request", "subject": customer, "time": sent_time}
     given = {name: value for name, value in attributes.items() if value is not None}
     return {"specversion": "1.0", **given, **more}
 
 
 def send_usage(stage: Stage, name: str, count: int, since: str) -> None:
-    """Requests of everybody between an instant and now, in three forms of body."""
+    """Send requests of all customers between an instant and now, in three forms of body."""
     events = [_request(stage, f"{name} {number}", since) for number in range(count)]
     third = count // 3
     stage.admin.deliver(events[:third])
@@ -69,7 +69,7 @@ def _request(stage: Stage, event_id: str, since: str) -> JsonObject:
 
 
 def send_catalogue_usage(stage: Stage, name: str) -> None:
-    """What custom meters read, request trees, and the rarer members of data."""
+    """Send events for custom meters, request trees, and the rarer members of `data`."""
     now = stage.clock()
     for number in range(12):
         customer = ("ada", "eli", "seen-6")[number % 3]
@@ -106,7 +106,7 @@ _CHILD: JsonObject = {"model": "swift", "provider": "acme", "input_tokens": 1_00
 
 
 def send_bad_usage(stage: Stage) -> None:
-    """Events that are refused, each for another reason; repeated ones, and ones with the id of another."""
+    """Send events rejected each for another reason, duplicates, and conflicts (the id of another event)."""
     now = stage.clock()
     good = event("twice", "ada", now, data=_CHILD)
     bad: list[Any] = [
@@ -137,14 +137,14 @@ def send_bad_usage(stage: Stage) -> None:
 
 
 def send_late_usage(stage: Stage, name: str, time: str) -> None:
-    """An event of that time from each of some, in periods that have ended by now, and in lives that have."""
+    """Send one event of that time for some customers each, in periods and lives that have ended by now."""
     customers = ("ada", "eli", "lord", "dora", "gone", "seen-4", "jon", "lou", "month-end-31", "ivy", *HOSTILE)
     data = {**_TOKENS, "provider": "acme", "model": "deep"}
     stage.admin.deliver([event(f"{name} {one}", one, utc(time), source="late", data=data) for one in customers])
 
 
 def correct_usage(stage: Stage) -> None:
-    """Voids of what is there and of what comes later, voids taken back, a whole customer voided."""
+    """Void present and future events, restore some, and void all events of a customer."""
     now = stage.clock()
     for event_id in ("first 0", "first 1", "january root", "january disk 3", "month end 5"):
         stage.admin.post("/v1/events/void", {"source": "gateway", "id": event_id, "reason": "a mistake"}, 200)

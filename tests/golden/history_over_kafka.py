@@ -1,4 +1,4 @@
-"""Usage and commands over Kafka: in every mode, in two scopes, repeated by both ways, refused, and tombstones."""
+"""Usage and commands over Kafka: every mode, two scopes, duplicates over HTTP, rejected records, tombstones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _json(value: Any) -> bytes:
 
 
 def _binary(members: JsonObject) -> tuple[bytes, list[tuple[str, bytes]]]:
-    """The same event in binary mode."""
+    """The event in the binary mode of CloudEvents."""
     attributes = [(f"ce_{name}", str(value).encode()) for name, value in members.items() if name != "data"]
     return _json(members["data"]), [*attributes, ("content-type", b"application/json")]
 
@@ -31,7 +31,7 @@ def _command(command_id: str, kind: str, about: str, **data: Any) -> bytes:
 
 
 def begin_kafka(stage: Stage) -> None:
-    """Usage in each mode, customers by commands and by usage, and what cannot be understood."""
+    """Publish usage in each mode, customers by commands and by usage, and records that cannot be decoded."""
     now = stage.clock()
     stage.publish(_json(event("kafka 1", "kay", now, data=_DATA)), "kay")
     stage.publish(_json(event("kafka 2", None, None, data={**_DATA, "status": "failed"})), "by-key", partition=1)
@@ -54,7 +54,7 @@ def begin_kafka(stage: Stage) -> None:
 
 
 def command_over_kafka(stage: Stage) -> None:
-    """Every kind of command, some dated back or ahead, some refused, one sent twice; a life ended by a tombstone."""
+    """Publish every kind of command, some dated back or ahead, some refused, one twice; end a life by a tombstone."""
     said: tuple[tuple[str, str, str, JsonObject], ...] = (
         ("kay 3", "customer.block", "kay", {"reason": "unpaid"}),
         ("kay 4", "customer.unblock", "kay", {"effective_at": "2025-02-20T00:00:00Z"}),
@@ -83,7 +83,7 @@ def command_over_kafka(stage: Stage) -> None:
 
 
 def meet_over_kafka(stage: Stage) -> None:
-    """Duplicates and conflicts between both ways in, voids of what Kafka brings, and usage of a life that ended."""
+    """Duplicates and conflicts between HTTP and Kafka, voids of Kafka events, and usage of an ended life."""
     now = stage.clock()
     by_http, by_kafka = event("http first", "kay", now, data=_DATA), event("kafka first", "kay", now, data=_DATA)
     stage.admin.deliver([by_http])
@@ -100,6 +100,6 @@ def meet_over_kafka(stage: Stage) -> None:
 
 
 def lose_records(stage: Stage) -> None:
-    """Two records that nobody read in time, and one that was read."""
+    """Lose two records before they are read, and read a third."""
     lost = [_json(event(f"lost {number}", "kay", stage.clock(), data=_DATA)) for number in range(3)]
     stage.lose(lost, USAGE, 1)

@@ -1,9 +1,9 @@
-"""Makes a fixture of the code as it is: plays the history, keeps the data folder, and records what is answered.
+"""Make a fixture of the present code: play the history, keep the data folder, and record the answers.
 
     python -m tests.golden.make_fixture NAME
 
-Run by hand, once for a release; NAME is its commit or version. It starts a real broker. What a fixture holds is never
-recorded again: it is the witness of what its commit answered.
+Run by hand, once for a release; NAME is its commit or version. It starts a real broker. A fixture is never recorded
+again.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from tests.golden.openings import head_of, opened, openings_of
 from tests.golden.questions import questions_at
 from tests.golden.stage import Stage, stage
 
-#: What belongs to the run of an engine, and not to what it knows.
+#: Files that belong to one run of an engine and are left out of the archive.
 LEFT_OUT = re.compile(r".*(engine\.lock|engine\.json|fold-position|-wal|-shm|/consumers(/.*)?)")
 
 
 def make(name: str) -> None:
-    """Make the fixture of this name; it must not be there yet."""
+    """Make the fixture of this name; it must not exist yet."""
     fixture = Fixture(FIXTURES / name)
     fixture.root.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -60,10 +60,10 @@ def _pack(folder: Path, archive: Path) -> None:
 
 
 def record(fixture: Fixture, keys: dict[str, str], moments: list[Moment], scratch: Path) -> None:
-    """Ask everything of the packed folder and keep the answers."""
+    """Ask all questions of the packed folder and write the answers."""
     folder = scratch / "unpacked"
     fixture.unpack(folder)
-    asked = [*moments, *_of_the_whole(moments)]
+    asked = [*moments, *_whole_folder_moments(moments)]
     numbers = {moment.name: number for number, moment in enumerate(asked)}
     routes: list[str] = []
     documents: dict[str, str] = {}
@@ -79,7 +79,7 @@ def record(fixture: Fixture, keys: dict[str, str], moments: list[Moment], scratc
 
 
 def _recorded(app: FastAPI, moment: Moment, questions: list[Question], keys: dict[str, str]) -> Iterator[Recorded]:
-    """Answers, and those to the pages behind first pages."""
+    """Recorded answers, followed by those to the second pages of lists."""
     first = answers_of(app, questions, keys)
     behind: list[Question] = []
     for question, answer in zip(questions, first, strict=True):
@@ -91,8 +91,8 @@ def _recorded(app: FastAPI, moment: Moment, questions: list[Question], keys: dic
         yield Recorded(moment.name, question, answer)
 
 
-def _of_the_whole(moments: list[Moment]) -> list[Moment]:
-    """The folder as it was left, at the last instant of the history, after it, and long before it."""
+def _whole_folder_moments(moments: list[Moment]) -> list[Moment]:
+    """Moments of the folder as it was left: at the last instant of the history, after it, and twice during it."""
     last = [one for one in moments if one.name.startswith("the end")]
     some = [last[0], last[2], moments[len(moments) // 3], moments[2 * len(moments) // 3]]
     return [Moment(f"whole, {one.now:%Y-%m-%dT%H:%M:%S}", None, one.now) for one in some]

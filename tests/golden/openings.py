@@ -1,4 +1,4 @@
-"""Copies of a data folder, cut behind a position or as a whole, opened at a fixed clock with no job running."""
+"""Copies of a data folder, whole or cut after a position, opened with a fixed clock and no running jobs."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from consumers.settings import Settings
 from tests.golden.fixtures import Moment
 
 LOG = "log.sqlite"
-#: What a log that was cut is opened with: everything else is derived from it, or belongs to one run of an engine.
+#: Files that a cut copy keeps. All others are derived from the log, or belong to one run of an engine.
 KEPT_WHEN_CUT = (LOG, "keys.sqlite", "admin.key")
 
 
 class FixedClock:
-    """Shows the same instant until it is set to another one, be it earlier."""
+    """A clock that shows one instant until it is set to another, also an earlier one."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
@@ -34,7 +34,7 @@ class FixedClock:
 
 
 class Opening(NamedTuple):
-    """What one engine is asked: moments that know the same, each at its own clock."""
+    """The moments that one opened engine answers: same position and profile, each with its own time."""
 
     moments: list[Moment]
 
@@ -45,7 +45,7 @@ class Opening(NamedTuple):
 
 
 def openings_of(moments: Iterable[Moment]) -> list[Opening]:
-    """Openings for all moments, in their order."""
+    """Group moments into openings, in their order."""
     found = groupby(moments, lambda one: (one.position, one.profile))
     return [Opening(list(of_one)) for _, of_one in found]
 

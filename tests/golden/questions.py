@@ -1,4 +1,4 @@
-"""What is asked at a moment: lists and reports always, customers and the rarer questions in turns."""
+"""The questions of a moment: always lists and reports; customers and rarer questions in rotation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ QUESTIONS_OF_CUSTOMER = 3
 QUESTIONS_BACK = 2
 LISTS_IN_TURN = 5
 QUESTIONS_IN_TURN = 16
-#: Of all customers, each opening of the whole folder asks about one in so many.
+#: Each moment of the whole folder asks about one customer in so many.
 WHOLE_SHARE = 4
 EVERYBODY = tuple(
     dict.fromkeys(
@@ -83,7 +83,7 @@ _EDGES = (
     "edge gone 2025-02-14T18:20:00Z",
 )
 _AS_OF = ("/usage", "/current-usage", "/past-usage", "/budget")
-#: At every moment: who may ask at all, who there is, and what everybody used.
+#: At every moment: keys and their rights, the list of customers, and usage of all.
 _ALWAYS_ASKED = [
     asked("/customer/list"),
     *(asked("/v1/customers", {"limit": "1"}, key=key) for key in ("reader", ACME, TEST, "gone")),
@@ -93,7 +93,7 @@ _ALWAYS_ASKED = [
 
 
 def questions_at(number: int, moment: Moment, moments: Sequence[Moment]) -> list[Question]:
-    """All questions of the moment of this number. `moments` are those whose positions may be asked back to."""
+    """All questions of the moment with this number. `moments`: those whose positions `as_of` may name."""
     if moment.position is None:
         back = [one for one in moments if one.position is not None]
         customers = EVERYBODY[number % WHOLE_SHARE :: WHOLE_SHARE]
@@ -150,7 +150,7 @@ def _lists() -> list[Question]:
 
 
 def _rare(number: int) -> list[Question]:
-    """What needs no answer at every moment."""
+    """Questions that need not be asked at every moment."""
     events = ("first 0", "first 1", "month end 5", "january child", "twice", "kafka 1", "http first", "kafka to come",
         "comes and stays", "still to come", "never comes", "may dear", "january root", "too early", "months late ada",
         "second 4", "february 7", "spring 9", "january disk 11", "january pending", "no such event")  # fmt: skip
@@ -225,7 +225,7 @@ def _rare_catalogue() -> list[Question]:
 
 
 def _elsewhere() -> list[Question]:
-    """The other tenant and the other environment."""
+    """Questions about the other tenant and the other environment."""
     return [
         *(asked(ONE + rest, _SPAN if rest == "/usage" else None, path="ada", key=key)
           for key in (ACME, TEST) for rest in ("", "/usage", "/current-usage", "/budget", "/access", "/history")),
@@ -240,7 +240,7 @@ def _elsewhere() -> list[Question]:
 
 
 def _refused(customer: str) -> list[Question]:
-    """Requests that are wrong, and addresses where nothing is."""
+    """Invalid requests, and addresses where nothing exists."""
     wrong: list[tuple[str, Query]] = [
         ("/usage", {"from": "yesterday"}),
         ("/usage", {"from": "2025-02-30"}),

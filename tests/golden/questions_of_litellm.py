@@ -1,4 +1,4 @@
-"""What LiteLLM's clients ask."""
+"""Questions of LiteLLM's clients."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _SPAN = {"start_date": "2025-01-01", "end_date": "2025-05-31"}
 
 
 def litellm_about(customer: str) -> list[Question]:
-    """What is asked about a customer."""
+    """Questions about one customer."""
     return [asked("/customer/info", {"end_user_id": customer})]
 
 
 def litellm_always() -> list[Question]:
-    """Lists, at every moment."""
+    """Lists, asked at every moment."""
     return [
         asked("/budget/list"),
         asked("/customer/daily/activity", {**_SPAN, "page_size": "3"}),
@@ -24,7 +24,7 @@ def litellm_always() -> list[Question]:
 
 
 def litellm_in_turns() -> list[Question]:
-    """Filters, pages, other addresses of the same, and what is refused."""
+    """Filters, pages, other addresses of the same resources, and refused requests; asked in rotation."""
     activity: list[Query] = [
         {**_SPAN, "page_size": "1000"},
         {**_SPAN, "end_user_ids": "ada, lite own,a/b c%2F..", "page": "2", "page_size": "2"},

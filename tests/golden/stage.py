@@ -1,4 +1,4 @@
-"""The stage that a history is played on: an engine with a set clock, its HTTP API, and a consumer of a real broker."""
+"""The test bed of a history: an engine with a settable clock, its HTTP API, and a consumer of a real broker."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Kafka:
 
     @contextmanager
     def nobody_reading(self) -> Iterator[None]:
-        """The consumer is away until the block ends."""
+        """Stop the consumer until the block ends."""
         self.close()
         yield
         self._read()
@@ -65,7 +65,7 @@ class Kafka:
     def send(
         self, at: datetime, value: bytes | None, key: str | None, topic: str, partition: int, headers: Headers
     ) -> None:
-        """One record with this timestamp."""
+        """Send one record with this timestamp."""
         sent_key = None if key is None else key.encode()
         milliseconds = int(at.timestamp() * 1000)
         with self._broker.producer() as producer:
@@ -75,7 +75,7 @@ class Kafka:
         return self._broker.ends(topic)[partition]
 
     def forget(self, topic: str, partition: int, offset: int) -> None:
-        """Take away the records below an offset, as retention does."""
+        """Delete the records below an offset, as retention does."""
         with self._broker.admin() as admin:
             admin.delete_records({TopicPartition(topic, partition): offset})
 
@@ -85,10 +85,10 @@ class Kafka:
 
 
 class Stage:
-    """Where a history is played. `admin` and the other clients send with a key each."""
+    """The clients, clock and broker of a history. `admin` and the other clients each send with their own key."""
 
     def __init__(
-        self, client: TestClient, admin_key: str, clock: SettableClock, kafka: Kafka, owed: Scheduler
+        self, client: TestClient, admin_key: str, clock: SettableClock, kafka: Kafka, scheduler: Scheduler
     ) -> None:
         self.clock = clock
         self.random = Random(SEED)
@@ -96,11 +96,11 @@ class Stage:
         self.moments: list[Moment] = []
         self._client = client
         self._kafka = kafka
-        self._owed = owed
+        self._scheduler = scheduler
         self.admin = self.keep_key("admin", admin_key)
 
     def keep_key(self, name: str, secret: str) -> Api:
-        """A client with this key, which questions may name."""
+        """Keep a key, so that questions may name it, and return a client with it."""
         self.keys[name] = secret
         return Api(self._client, secret)
 
@@ -114,18 +114,18 @@ class Stage:
         return self.keep_key(name, made["secret"])
 
     def at(self, text: str) -> None:
-        """From now on it is this time, UTC."""
+        """Set the clock, UTC."""
         self.clock.set(utc(text))
 
     def mark(self, name: str, *later: str, profile: Profile = "current") -> None:
-        """Ask what is known now, at this instant and at later ones."""
+        """Add moments for the present log position, at this instant and at later ones."""
         position = self.admin.get("/v1/customers", limit=1)["position"]
         for now in (self.clock(), *map(utc, later)):
             self.moments.append(Moment(f"{name} {now:%Y-%m-%dT%H:%M:%S}", position, now, profile))
 
-    def do_what_is_owed(self) -> None:
-        """Seal, announce closings, compact and the rest, as an engine that serves does by itself."""
-        self._owed.run_due()
+    def run_due_jobs(self) -> None:
+        """Run the scheduled jobs that are due, as a serving engine does by itself."""
+        self._scheduler.run_due()
 
     def publish(
         self,
@@ -140,7 +140,7 @@ class Stage:
         self._await_read(topic, partition)
 
     def lose(self, values: Sequence[bytes], topic: str, partition: int) -> None:
-        """Send records that the broker has no longer when they would be read, but for the last."""
+        """Send records and delete all but the last before the consumer reads them."""
         with self._kafka.nobody_reading():
             for value in values:
                 self._kafka.send(self.clock(), value, None, topic, partition, ())

@@ -1,4 +1,4 @@
-"""What is told as a difference, and what is declared as one that is meant."""
+"""Comparison of answers, and declarations of deliberate differences."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_equal_bytes_do_not_differ() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "expected"),
     [
         ('"1.50"', '"1.5"', ("/data/0/cost", '"1.50"', '"1.5"')),
         ('"n":1', '"n":1.0', ("/data/0/n", "1", "1.0")),
@@ -46,13 +46,13 @@ def test_equal_bytes_do_not_differ() -> None:
         ),
     ],
 )
-def test_a_difference_names_its_place_and_both_values(old: str, new: str, told: tuple[str, str, str]) -> None:
-    assert between(OLD, OLD.replace(old, new)) == [told]
+def test_a_difference_names_its_place_and_both_values(old: str, new: str, expected: tuple[str, str, str]) -> None:
+    assert between(OLD, OLD.replace(old, new)) == [expected]
 
 
 def test_members_in_another_order_differ() -> None:
-    told = ("/0 (order of members)", "id, n", "n, id")
-    assert between('[{"id":1,"n":2}]', '[{"n":2,"id":1}]') == [told]
+    expected = ("/0 (order of members)", "id, n", "n, id")
+    assert between('[{"id":1,"n":2}]', '[{"n":2,"id":1}]') == [expected]
 
 
 def test_items_in_another_order_differ() -> None:
@@ -62,7 +62,7 @@ def test_items_in_another_order_differ() -> None:
     assert places == ["/data/0/id", "/data/0/cost", "/data/0/n", "/data/1/id", "/data/1/cost", "/data/1/n"]
 
 
-def test_the_same_values_written_otherwise_differ() -> None:
+def test_the_same_values_written_in_another_form_differ() -> None:
     (only,) = between('{"a": "ü"}', '{"a": "\\u00fc"}')
     assert only[1].startswith("written as")
 
@@ -145,7 +145,7 @@ reason = "Things tell more."
         (Found("now", ROUTE, "/v1/things", Difference("/data/3/more/deep", ABSENT, "1")), False),
     ],
 )
-def test_only_what_is_declared_is_meant(found: Found, declared: bool) -> None:
+def test_only_declared_differences_are_accepted(found: Found, declared: bool) -> None:
     outcome = declarations_in(DECLARED).judge([found])
     assert (outcome.undeclared == []) is declared
     assert len(outcome.used) == declared
@@ -161,7 +161,7 @@ def test_reasons_of_changes_stand_in_the_changelog_where_numbers_are() -> None:
     assert missing_in_changelog(declarations, f"{section}- {second}\n\n### Added\n") == []
 
 
-def test_a_declaration_that_nobody_knows_is_refused() -> None:
+def test_an_unknown_member_of_a_declaration_is_refused() -> None:
     with pytest.raises(ValueError, match="colour"):
         declarations_in('[[added]]\nroute = "/"\nmembers = []\nreason = "x"\ncolour = "red"')
 

@@ -1,4 +1,4 @@
-"""Today's code answers what earlier commits did, on the data folders that they left, or the difference is meant."""
+"""The present code answers as earlier commits did, on the data folders that they left, except declared differences."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.golden.answering import answered_otherwise, documents_otherwise, told
+from tests.golden.answering import differing_answers, differing_documents, report
 from tests.golden.asking import answers_of, get_routes
 from tests.golden.comparing import ERROR_STATUS_MIN, error_meaning
 from tests.golden.conftest import Unpacked
@@ -32,7 +32,7 @@ NOT_ASKED = {
     "/problems/{code}": "pages for people",
 }
 OPENINGS = [(fixture, opening) for fixture in fixtures() for opening in openings_of(fixture.contents.moments)]
-Otherwise = Callable[[Fixture, Opening], list[Found]]
+DifferencesOf = Callable[[Fixture, Opening], list[Found]]
 
 
 def _named(value: object) -> str | None:
@@ -40,63 +40,63 @@ def _named(value: object) -> str | None:
 
 
 @pytest.fixture(scope="session")
-def otherwise(unpacked: Unpacked, tmp_path_factory: pytest.TempPathFactory) -> Otherwise:
-    """The differences of an opening, found once."""
+def differences_of(unpacked: Unpacked, tmp_path_factory: pytest.TempPathFactory) -> DifferencesOf:
+    """The differences of an opening, computed once."""
     known: dict[tuple[str, str], list[Found]] = {}
 
     def find(fixture: Fixture, opening: Opening) -> list[Found]:
         name = (fixture.name, opening.name)
         if name not in known:
             scratch = tmp_path_factory.mktemp("opened") / "data"
-            known[name] = answered_otherwise(fixture, unpacked(fixture), opening, scratch)
+            known[name] = differing_answers(fixture, unpacked(fixture), opening, scratch)
         return known[name]
 
     return find
 
 
 @pytest.mark.parametrize(("fixture", "opening"), OPENINGS, ids=_named)
-def test_everything_is_answered_as_it_was(fixture: Fixture, opening: Opening, otherwise: Otherwise) -> None:
-    found = DECLARED.judge(otherwise(fixture, opening)).undeclared
-    assert not found, told(found)
+def test_answers_are_those_recorded(fixture: Fixture, opening: Opening, differences_of: DifferencesOf) -> None:
+    found = DECLARED.judge(differences_of(fixture, opening)).undeclared
+    assert not found, report(found)
 
 
 @pytest.mark.parametrize("fixture", fixtures(), ids=_named)
-def test_routes_and_documents_hold_what_was_promised(fixture: Fixture, unpacked: Unpacked, tmp_path: Path) -> None:
+def test_routes_and_documents_keep_their_contract(fixture: Fixture, unpacked: Unpacked, tmp_path: Path) -> None:
     last = openings_of(fixture.contents.moments)[-1]
     with opened(unpacked(fixture), last, tmp_path / "data") as (app, _):
         gone = set(fixture.contents.routes) - set(get_routes(app))
         pages = [Question(code, code, None) for code in sorted(_problems_of(fixture))]
         statuses = {page.target: one.status for page, one in zip(pages, answers_of(app, pages, {}), strict=True)}
-        found = DECLARED.judge(documents_otherwise(fixture, app)).undeclared
+        found = DECLARED.judge(differing_documents(fixture, app)).undeclared
     assert not gone
     assert set(statuses.values()) == {200}, statuses
-    assert not found, told(found)
+    assert not found, report(found)
 
 
 def _problems_of(fixture: Fixture) -> set[str]:
-    """The types of the problems that were answered; each is the address of a page."""
+    """The types of the recorded problems; each is the path of a page."""
     codes = {error_meaning(one.answer).code for one in fixture.answers() if one.answer.status >= ERROR_STATUS_MIN}
     return {code for code in codes if code.startswith("/problems/")}
 
 
 @pytest.mark.parametrize("fixture", fixtures(), ids=_named)
-def test_every_route_of_then_is_asked(fixture: Fixture) -> None:
+def test_every_recorded_route_is_asked(fixture: Fixture) -> None:
     asked = {one.question.route for one in fixture.answers()}
     assert set(fixture.contents.routes) - asked <= set(NOT_ASKED)
 
 
-def test_every_declaration_declares_something(otherwise: Otherwise, unpacked: Unpacked, tmp_path: Path) -> None:
+def test_every_declaration_is_used(differences_of: DifferencesOf, unpacked: Unpacked, tmp_path: Path) -> None:
     left = set(DECLARED.entries)
     for fixture in fixtures() if left else []:
         last = openings_of(fixture.contents.moments)[-1]
         with opened(unpacked(fixture), last, tmp_path / fixture.name) as (app, _):
-            left -= DECLARED.judge(documents_otherwise(fixture, app)).used
+            left -= DECLARED.judge(differing_documents(fixture, app)).used
     for fixture, opening in OPENINGS:
         if not left:
             break
-        left -= DECLARED.judge(otherwise(fixture, opening)).used
-    assert not left, "these declare nothing that differs: take them out of changes.toml"
+        left -= DECLARED.judge(differences_of(fixture, opening)).used
+    assert not left, "these entries declare no difference: remove them from changes.toml"
 
 
-def test_every_deliberate_change_of_a_value_is_told_to_users() -> None:
+def test_every_deliberate_change_of_a_value_is_in_the_changelog() -> None:
     assert missing_in_changelog(DECLARED, (ROOT / "CHANGELOG.md").read_text()) == []

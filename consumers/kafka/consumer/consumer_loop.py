@@ -1,14 +1,14 @@
 """The loop of one consumer: read records from Kafka and append them to the log.
 
 1. Add partitions that the group assigned, drop those that it revoked; what was not appended, their next consumer reads.
-2. Start reading of new partitions, at the offset in the log (`resuming`).
+2. Start reading of new partitions, at the offset in the log (`partition_resumption`).
 3. Pause all partitions while the fold does not keep up (`backpressure`).
 4. Poll one run of one partition, and add it to the open run of that partition.
 5. Append the open runs that are large or old enough, each in one append. When an append is fenced, another consumer
    has read on: drop the run and start the partition again.
 6. About once a second: commit offsets, as a hint for monitoring, and report the status.
 
-At the end append the open runs, wait for dead dead_letters, and commit the last offsets.
+At the end append the open runs, wait for dead letters, and commit the last offsets.
 """
 
 from __future__ import annotations
@@ -216,7 +216,7 @@ class PartitionConsumer:
                 self._append(partition, state)
 
     def _append(self, partition: TopicPartition, state: AssignedPartition) -> None:
-        """Append the open run of a partition, and publish the dead dead_letters of what was rejected."""
+        """Append the open run of a partition, and publish the dead letters of what was rejected."""
         run, source = state.open_run, state.source
         if run is None or source is None:
             return
@@ -257,7 +257,7 @@ class PartitionConsumer:
                 self._dead_letters.retry(state.source, letters_from_log(rejected, state.source))
 
     def _hints(self) -> dict[TopicPartition, OffsetAndMetadata]:
-        """The offset of each partition below which all is in the log and all dead dead_letters are delivered."""
+        """The offset of each partition below which all is in the log and all dead letters are delivered."""
         hints: dict[TopicPartition, OffsetAndMetadata] = {}
         if self._options.partitions:
             return hints

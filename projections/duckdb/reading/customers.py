@@ -1,4 +1,4 @@
-"""Queries for stored records: customers, lifecycle facts, meters, API keys, prices and Kafka sources."""
+"""Records of customers, read from their tables."""
 
 from __future__ import annotations
 
