@@ -30,6 +30,16 @@ from projections.storage_errors import storage_refusal
 FIRST_READ_FOLDER: Final = "0001"
 
 
+@contextmanager
+def explained_refusals(root: Path) -> Iterator[None]:
+    """Raise `FolderUnusable` with advice for an error of the file system."""
+    try:
+        yield
+    except OSError as error:
+        advice = storage_refusal(error) or "choose another one with --data DIR"
+        raise FolderUnusable(f"the data folder {root} cannot be used ({error.strerror}): {advice}") from error
+
+
 class DataFolder:
     """Paths in a data folder, its lock, and the small files that are not databases."""
 
@@ -54,7 +64,7 @@ class DataFolder:
 
     def prepare(self) -> None:
         """Create the folder if needed. Raises `FolderUnusable` when it cannot be created or written."""
-        with self._explaining_refusals():
+        with explained_refusals(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             (self.root / "read").mkdir(exist_ok=True)
         for folder in (self.root, self.root / "read"):
@@ -68,7 +78,7 @@ class DataFolder:
 
     def acquire(self) -> None:
         """Lock the folder for this engine. Raises `FolderOwned` when another process has locked it."""
-        with self._explaining_refusals():
+        with explained_refusals(self.root):
             descriptor = os.open(self.root / "engine.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -121,7 +131,7 @@ class DataFolder:
         pointer = self.root / "read" / "CURRENT"
         name = pointer.read_text().strip() if pointer.exists() else FIRST_READ_FOLDER
         folder = self.root / "read" / name
-        with self._explaining_refusals():
+        with explained_refusals(self.root):
             folder.mkdir(parents=True, exist_ok=True)
         return folder
 
@@ -170,20 +180,11 @@ class DataFolder:
         """Store operational data that is not in the log."""
         self._replace("operations.json", json.dumps(values))
 
-    @contextmanager
-    def _explaining_refusals(self) -> Iterator[None]:
-        """Raise `FolderUnusable` with advice for an error of the file system."""
-        try:
-            yield
-        except OSError as error:
-            advice = storage_refusal(error) or "choose another one with --data DIR"
-            raise FolderUnusable(f"the data folder {self.root} cannot be used ({error.strerror}): {advice}") from error
-
     def _replace(self, name: str, text: str) -> None:
         """Write a small file atomically and durably."""
         path = self.root / name
         fresh = path.with_name(path.name + ".new")
-        with self._explaining_refusals():
+        with explained_refusals(self.root):
             with fresh.open("w") as file:
                 file.write(text)
                 file.flush()

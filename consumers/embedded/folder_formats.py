@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
+from consumers.embedded.data_folder import explained_refusals
 from consumers.errors import FolderTooNew, FolderUnusable
 from consumers.release import running_release
 from domain.log.blocks import BLOCK_VERSION
@@ -31,6 +31,7 @@ from domain.log.event_codec import class_version
 from domain.log.events import LOG_FORMAT
 from domain.log.topics import LIFECYCLE_TOPICS
 from projections.duckdb.storage.schema import SCHEMA_VERSION
+from projections.identity.durable_files import write_durably
 from projections.identity.manifest import MANIFEST_FORMAT
 from projections.identity.runs import RUN_FORMAT
 from projections.storage_errors import storage_refusal
@@ -162,32 +163,16 @@ def _highest(found: Mapping[str, int], ours: Mapping[str, int]) -> dict[str, int
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Keep other processes from recording; consumers record beside the engine."""
-    with _explained(folder), (folder / LOCK_FILE).open("w") as lock:
+    with explained_refusals(folder), (folder / LOCK_FILE).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _write(folder: Path, formats: FolderFormats) -> None:
-    path = folder / FORMATS_FILE
-    fresh = path.with_name(f"{FORMATS_FILE}.{os.getpid()}")
-    with _explained(folder):
-        with fresh.open("wb") as file:
-            file.write(msgspec.json.encode(formats))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    encoded = msgspec.json.encode(formats)
 
+    def write(file: BinaryIO) -> None:
+        file.write(encoded)
 
-@contextmanager
-def _explained(folder: Path) -> Iterator[None]:
-    """`FolderUnusable`, with what to do, for an error of the file system."""
-    try:
-        yield
-    except OSError as error:
-        advice = storage_refusal(error) or "choose another one with --data DIR"
-        raise FolderUnusable(f"the data folder {folder} cannot be used ({error.strerror}): {advice}") from error
+    with explained_refusals(folder):
+        write_durably(folder / FORMATS_FILE, write)

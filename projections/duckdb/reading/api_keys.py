@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 
 from domain.scope import Scope
 from domain.values.instants import aware, aware_or_none
+from projections.duckdb.reading.bound_query import Row
 from projections.queries.api_keys import ApiKeyRecord
 
 _KEY: Final = """k.key_id, s.tenant, s.environment, k.scopes, k.prefix, k.secret_hash, k.name, k.issued_at, k.revoked_at
     FROM api_keys k JOIN scopes s ON s.scope_key = k.scope_key"""
-
-Row = tuple[Any, ...]
 
 
 def api_keys(cursor: duckdb.DuckDBPyConnection, scope_key: int | None) -> list[ApiKeyRecord]:

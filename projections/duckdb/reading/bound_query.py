@@ -7,6 +7,9 @@ from typing import Any, Final
 
 import duckdb
 
+#: A row as DuckDB returns it.
+Row = tuple[Any, ...]
+
 _PLACEHOLDER: Final = re.compile(r"\$(v[0-9]+)")
 
 
@@ -22,7 +25,7 @@ class BoundQuery:
         self._values[name] = value
         return f"${name}"
 
-    def rows(self, cursor: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
+    def rows(self, cursor: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:
         """Execute `sql` and return all rows. Its placeholders come from `bind`; not all of them need to occur."""
         used = {name: self._values[name] for name in _PLACEHOLDER.findall(sql)}
         return cursor.execute(sql, used).fetchall()

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 
 from domain.customers.events import CUSTOMER_DEACTIVATED
 from domain.values.instants import aware_or_none
 from projections.duckdb.memory.change_tracking import CustomerRow
-from projections.duckdb.reading.bound_query import BoundQuery
+from projections.duckdb.reading.bound_query import BoundQuery, Row
 from projections.duckdb.reading.facts import facts_of_customers
 from projections.queries.customers import CustomerRecord
 from projections.queries.facts import Fact
 
 _CUSTOMER: Final = "customer_key, customer_id, first_position"
-
-
-Row = tuple[Any, ...]
 
 
 def customer_row(cursor: duckdb.DuckDBPyConnection, scope_key: int, customer_id: str) -> CustomerRow | None:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 
 from domain.values.instants import aware
-from projections.duckdb.reading.bound_query import BoundQuery
+from projections.duckdb.reading.bound_query import BoundQuery, Row
 from projections.queries.facts import Fact
 
 FACT_COLUMNS: Final = "position, effective_at, recorded_at, kind, fields, actor, dialect, reason"
-
-Row = tuple[Any, ...]
 
 
 def facts_of_customer(cursor: duckdb.DuckDBPyConnection, customer_key: int) -> list[Fact]:

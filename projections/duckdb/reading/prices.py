@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 import msgspec
@@ -10,13 +10,11 @@ import msgspec
 from domain.prices.schedule import PriceVersion
 from domain.scope import Scope
 from domain.values.instants import aware
-from projections.duckdb.reading.bound_query import BoundQuery
+from projections.duckdb.reading.bound_query import BoundQuery, Row
 from projections.queries.prices import PriceRecord
 
 _PRICE: Final = """p.position, s.tenant, s.environment, p.provider, p.model, p.versions, p.library, p.recorded_at,
     p.actor FROM prices p LEFT JOIN scopes s ON s.scope_key = p.scope_key"""
-
-Row = tuple[Any, ...]
 
 
 _versions: Final = msgspec.json.Decoder(tuple[PriceVersion, ...])

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import duckdb
 
 from domain.values.instants import aware
+from projections.duckdb.reading.bound_query import Row
 from projections.queries.log import SourceRecord
-
-Row = tuple[Any, ...]
 
 
 def sources(cursor: duckdb.DuckDBPyConnection, after: str | None, limit: int) -> list[SourceRecord]:
