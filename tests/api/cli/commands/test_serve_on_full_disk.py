@@ -6,7 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -126,34 +126,65 @@ def test_a_full_disk_under_the_read_store_stops_the_fold_but_not_the_log(tmp_pat
         assert "all is well" in meterfold("verify", "--data", str(folder))
 
 
-def test_an_engine_on_a_full_disk_stops_cleanly_and_starts_once_there_is_space(
-    tmp_path: Path,
+def fill_whole(folder: Path, ballast: Path) -> None:
+    """Grow `ballast` until the disk has no block left."""
+    with ballast.open("ab") as more:
+        while room := os.statvfs(folder).f_bavail:
+            os.posix_fallocate(more.fileno(), ballast.stat().st_size, room * os.statvfs(folder).f_bsize)
+
+
+def acknowledged_until_refused(engine: Engine, first: int) -> int:
+    """The number of batches that were accepted before one was refused, from batch `first` on."""
+    for batch in range(first, first + BATCHES_MAX):
+        if send(engine, batch, "respond-async").status_code != 202:
+            return batch - first
+    raise AssertionError("the disk never got full")
+
+
+def started_on_full_disk(folder: Path, output: Path, first: int) -> int:
+    """The number of batches that `meterfold serve` accepts on a full disk.
+
+    It starts where its log needs no new file, as after an end in which the write-ahead file could not be folded, and
+    accepts what fits into that file; elsewhere it is refused. Either tells that space is to be freed.
+    """
+    try:
+        engine = started(folder, output)
+    except AssertionError:
+        code, message = serve_refused(folder)
+        assert (code, "Traceback" in output.read_text() + message) == (4, False), message
+        assert "free some space" in message
+        return 0
+    accepted = acknowledged_until_refused(engine, first)
+    engine.stop()
+    assert "free some space" in output.read_text()
+    return accepted
+
+
+@pytest.mark.parametrize("end", ["stopped", "killed"])
+def test_an_engine_on_a_full_disk_ends_and_starts_again_without_losing_what_it_acknowledged(
+    tmp_path: Path, end: str
 ) -> None:
     folder, output = tmp_path / "data", tmp_path / "output"
     with disk(folder, "64m"):
         with running(folder, output) as engine:
-            acknowledged = 0
             assert send(engine, 0).status_code == 200
             ballast = fill(folder, 300_000)
-            for batch in range(1, BATCHES_MAX):
-                if send(engine, batch, "respond-async").status_code != 202:
-                    break
-                acknowledged = batch
-            engine.stop()
-        with ballast.open("ab") as more, ExitStack() as full:
-            full.callback(more.close)
-            while room := os.statvfs(folder).f_bavail:
-                os.posix_fallocate(more.fileno(), ballast.stat().st_size, room * os.statvfs(folder).f_bsize)
-        code, message = serve_refused(folder)
-        assert (code, "Traceback" in message) == (4, False), message
-        assert "free some space" in message
+            accepted = 1 + acknowledged_until_refused(engine, 1)
+            if end == "killed":
+                engine.process.kill()
+                engine.process.wait()
+            else:
+                engine.stop()
+        fill_whole(folder, ballast)
+        accepted += started_on_full_disk(folder, tmp_path / "full", accepted)
+        fill_whole(folder, ballast)
         code, message = refused("rebuild", "--data", str(folder))
         assert (code, "Traceback" in message) == (4, False), message
         assert "free some space" in message
         ballast.unlink()
         with running(folder, output) as engine:
             assert eventually(lambda: readiness(engine).json()["behind_positions"] == 0, RECOVERED_SECONDS_MAX)
-            assert counted(engine) >= (acknowledged + 1) * EVENTS_OF_BATCH
+            assert counted(engine) >= accepted * EVENTS_OF_BATCH
             engine.stop()
         assert "all is well" in meterfold("verify", "--data", str(folder))
 
