@@ -68,8 +68,8 @@ test: kafka-needs lint types ## Set everything up and run every check and test, 
 
 .PHONY: soak
 soak: kafka-needs $(STAMP) ## Run the long crash tests: 1,000 kills of the engine, then of consumers and broker over a million records (two hours)
-	METERFOLD_TEST_KILLS=$(or $(METERFOLD_TEST_KILLS),1000) $(BIN)/python -m pytest tests/laws/test_law_6_kill.py
-	METERFOLD_TEST_KAFKA_EVENTS=$(or $(METERFOLD_TEST_KAFKA_EVENTS),1000000) $(BIN)/python -m pytest tests/consumers/kafka/test_exactly_once.py
+	TEST_KILLS=$(or $(TEST_KILLS),1000) $(BIN)/python -m pytest tests/laws/test_law_6_kill.py
+	TEST_KAFKA_EVENTS=$(or $(TEST_KAFKA_EVENTS),1000000) $(BIN)/python -m pytest tests/consumers/kafka/test_exactly_once.py
 
 .PHONY: docs
 docs: $(STAMP) ## Generate docs/reference from the program

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -16,7 +17,8 @@ from api.app import create_app
 from api.cli.main import app
 from api.cli.output.exit_codes import MEANINGS
 from consumers.engine import Engine
-from consumers.settings import COMMAND_LINE_VARIABLES, Settings, shown_settings
+from consumers.setting_variables import COMMAND_LINE_VARIABLES, RENAMED, ShownSetting, shown_settings
+from consumers.settings import Settings, variable_of
 from domain.usage.event_model import usage_event_json_schema
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -84,16 +86,21 @@ def settings_page() -> str:
         _MADE,
         "",
         "Settings are environment variables; `meterfold settings` shows each one's value and where it comes from. "
-        f"The command line also reads {' and '.join(f'`{name}`' for name in COMMAND_LINE_VARIABLES)}.",
-        "",
-        "| variable | default | meaning |",
-        "|---|---|---|",
+        f"The command line also reads {' and '.join(f'`{name}`' for name in COMMAND_LINE_VARIABLES)}. "
+        "Sizes are bytes, and may have a unit: `67108864` and `64MiB` are the same. A variable with the prefix that is "
+        "no setting stops the command; those that Kubernetes sets for a service named `meterfold` are passed over.",
     ]
-    defaults: Settings = Settings.model_construct()
-    for setting in shown_settings(defaults, {}):
-        default = "" if setting.default is None else f"`{json.dumps(setting.default).strip(chr(34))}`"
-        lines.append(f"| `{setting.variable}` | {default} | {setting.description} |")
+    for group, settings in groupby(shown_settings(Settings(), {}), key=lambda setting: setting.group):
+        lines += ["", f"## {group}", "", "| variable | default | meaning |", "|---|---|---|"]
+        lines += [_setting_row(setting) for setting in settings]
+    lines += ["", "## Renamed", "", "| variable of an earlier release | now |", "|---|---|"]
+    lines += [f"| `{old}` | `{variable_of(name)}` |" for old, name in RENAMED.items()]
     return "\n".join(lines) + "\n"
+
+
+def _setting_row(setting: ShownSetting) -> str:
+    default = "" if setting.default is None else f"`{json.dumps(setting.default).strip(chr(34))}`"
+    return f"| `{setting.variable}` | {default} | {setting.description} |"
 
 
 def http_api_page() -> str:

@@ -107,7 +107,7 @@ def open_engine(
             engine.scheduler = scheduler_of(engine)
             engine.scheduler.start()
             if settings.kafka_bootstrap is not None:
-                count = 1 if settings.consumers is None else settings.consumers
+                count = 1 if settings.kafka_consumers is None else settings.kafka_consumers
                 names = [f"serve-{number}" for number in range(1, count + 1)]
                 engine.consumers = ConsumerChildren(names, _consume_in_child, settings)
         yield engine
@@ -267,11 +267,11 @@ def _intake(settings: Settings, folder: DataFolder, log: EventLog, clock: Clock,
 
 def _intake_options(settings: Settings) -> IntakeOptions:
     return IntakeOptions(
-        group_bytes_max=settings.group_bytes_max,
-        pending_requests_max=settings.pending_requests_max,
-        pending_bytes_max=settings.pending_bytes_max,
-        event_bytes_max=settings.event_bytes_max,
-        future_tolerance=timedelta(hours=settings.future_tolerance_hours),
+        group_bytes_max=settings.intake_append_bytes_max,
+        pending_requests_max=settings.intake_pending_requests_max,
+        pending_bytes_max=settings.intake_pending_bytes_max,
+        event_bytes_max=settings.intake_event_bytes_max,
+        future_tolerance=timedelta(seconds=settings.intake_future_seconds_max),
     )
 
 
@@ -297,7 +297,7 @@ def _ensure_first_key(engine: EmbeddedEngine, settings: Settings) -> None:
         issued = _first_key(engine, None)  # the kept key was revoked, and a revoked key cannot be issued again
     engine.folder.save_first_key(issued.secret)
     if issued.position is not None:
-        engine.wait_folded(issued.position, engine.settings.write_wait_seconds_max)
+        engine.wait_folded(issued.position, engine.settings.http_write_wait_seconds_max)
 
 
 def _first_key(engine: EmbeddedEngine, secret: str | None) -> KeyResult:

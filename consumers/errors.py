@@ -10,7 +10,8 @@ ConsumerError
 ├── IntakeFull          too many requests or bytes are pending; retry later
 ├── KafkaMisconfigured  Kafka settings are missing or contradict each other
 ├── IntakeUnavailable   the intake process is not running; requests in flight may be retried
-└── FileUnreadable      a file to ingest, or its map file, cannot be understood
+├── FileUnreadable      a file to ingest, or its map file, cannot be understood
+└── SettingsInvalid     environment variables or options name no setting, or have values that break a rule
 """
 
 from __future__ import annotations
@@ -64,3 +65,11 @@ class KafkaMisconfigured(ConsumerError):
 
 class FileUnreadable(ConsumerError):
     """A file to ingest, or its map file, cannot be understood."""
+
+
+class SettingsInvalid(ConsumerError):
+    """Environment variables or options name no setting, or have values that break a rule: `problems`, a line each."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems

@@ -1,26 +1,34 @@
-"""Settings of the engine: environment variables `METERFOLD_*`, with defaults for a single machine."""
+"""Settings of the engine, with defaults for a single machine.
+
+A name begins with its subject, then says what is set, its unit and `_max` or `_min` for bounds. Times are seconds,
+sizes are bytes; a size may be given with a unit, such as 64MiB. `GROUPS` holds the subjects in the order in which they
+are shown. `consumers.setting_variables` reads them from environment variables.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-import msgspec
-from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 PREFIX: Final = "METERFOLD_"
-MASK: Final = "********"
-
-#: Variables that only the command line reads; they are not settings of the engine.
-COMMAND_LINE_VARIABLES: Final = ("METERFOLD_URL", "METERFOLD_KEY")
-
-Origin = Literal["default", "environment", "command line"]
 
 _MEBIBYTE: Final = 1024 * 1024
-_BYTE_SIZE: Final = r"^\d+(\.\d+)? ?(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$"
 _BROKERS: Final = r"^[^\s,/]+:[0-9]{1,5}(,[^\s,/]+:[0-9]{1,5})*$"
+_BYTE_SIZE: Final = TypeAdapter(ByteSize)
 
 
 def _split(value: object) -> object:
@@ -28,87 +36,93 @@ def _split(value: object) -> object:
     return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
 
 
+def _bytes(value: object) -> int:
+    """Read a number of bytes, with or without a unit."""
+    try:
+        return int(_BYTE_SIZE.validate_python(value))
+    except ValidationError:
+        raise ValueError("must be a number of bytes, such as 67108864, 64MiB or 1GB") from None
+
+
+Bytes = Annotated[int, BeforeValidator(_bytes)]
 #: Kafka's rule for topic names.
 TopicName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*$", max_length=249)]
-TopicNames = Annotated[tuple[TopicName, ...], NoDecode, BeforeValidator(_split), Field(min_length=1, max_length=100)]
+TopicNames = Annotated[tuple[TopicName, ...], BeforeValidator(_split), Field(min_length=1, max_length=100)]
 
 
-class Settings(BaseSettings):
-    """Everything an operator may configure. Names end in their unit, then `_max` or `_min` for bounds."""
+class Settings(BaseModel):
+    """Everything an operator may configure."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     data_dir: Path = Field(Path("data"), description="Folder of the log, the read store, the indexes and the keys.")
     host: str = Field("127.0.0.1", description="Address that the HTTP server listens on.")
     port: int = Field(
         8080, ge=0, le=65_535, description="TCP port that the HTTP server listens on; 0 takes any free port."
     )
+    public_url: str | None = Field(
+        None, description="Base URL of links in answers. When not set, the host of the request is used."
+    )
     admin_key: SecretStr | None = Field(
         None,
         description="First admin key (starts with sk-), for tenant default, environment prod. Generated when not set.",
     )
-    public_url: str | None = Field(
-        None, description="Base URL of links in answers. When not set, the host of the request is used."
+
+    http_body_bytes_max: Bytes = Field(
+        64 * _MEBIBYTE, ge=1024, description="Largest request body. A larger one is refused with 413."
+    )
+    http_write_wait_seconds_max: float = Field(
+        5.0, gt=0, le=300, description="How long a write, or a read with min_position, waits for the fold at most."
     )
 
-    write_wait_seconds_max: float = Field(
-        5.0, gt=0, le=300, description="How long a write, or a read with min_position, waits for the fold at most."
+    intake_process: bool = Field(
+        True, description="Decode and append usage in a separate process while serving, so that reads stay fast."
+    )
+    intake_event_bytes_max: Bytes = Field(
+        1 * _MEBIBYTE, ge=1024, description="Largest single usage event. A larger one is rejected."
+    )
+    intake_append_bytes_max: Bytes = Field(
+        16 * _MEBIBYTE, ge=1024, description="Most bytes of requests that share one append to the log."
+    )
+    intake_pending_requests_max: int = Field(
+        1000, ge=1, description="Most requests that may wait to be appended. Further ones are answered with 503."
+    )
+    intake_pending_bytes_max: Bytes = Field(
+        256 * _MEBIBYTE,
+        ge=1024,
+        description="Most bytes of requests that may wait to be appended. Further requests are answered with 503.",
+    )
+    intake_future_seconds_max: int = Field(
+        86_400,
+        ge=0,
+        le=366 * 86_400,
+        description="How far after its arrival an event's time may be. Events further in the future are rejected.",
+    )
+
+    event_log_poll_seconds: float = Field(
+        0.005, ge=0.001, le=60, description="How often the fold checks the log for appends by other processes."
+    )
+    event_log_seal_interval_seconds: int = Field(
+        300, ge=1, description="How often a seal with the running hash is appended to the log."
     )
     fold_lag_seconds_max: float = Field(
         1.0, gt=0, le=3600, description="Bulk loads pause while the fold is further behind the log than this."
     )
-    log_poll_milliseconds: int = Field(
-        5, ge=1, le=1000, description="How often the fold checks the log for appends by other processes."
-    )
 
-    future_tolerance_hours: int = Field(
-        24,
-        ge=0,
-        le=8784,
-        description="How far after its arrival an event's time may be. Events further in the future are rejected.",
-    )
-    closing_grace_seconds: int = Field(
+    period_grace_seconds: int = Field(
         3600,
         ge=0,
         le=31 * 86_400,
         description="How long a period waits for late events after its end, until it is closed.",
     )
-
-    body_bytes_max: int = Field(
-        64 * _MEBIBYTE, ge=1024, description="Largest request body. A larger one is refused with 413."
-    )
-    event_bytes_max: int = Field(
-        1 * _MEBIBYTE, ge=1024, description="Largest single usage event. A larger one is rejected."
-    )
-    group_bytes_max: int = Field(
-        16 * _MEBIBYTE, ge=1024, description="Most bytes of requests that share one append to the log."
-    )
-    pending_requests_max: int = Field(
-        1000, ge=1, description="Most requests that may wait to be appended. Further ones are answered with 503."
-    )
-    pending_bytes_max: int = Field(
-        256 * _MEBIBYTE,
-        ge=1024,
-        description="Most bytes of requests that may wait to be appended. Further requests are answered with 503.",
-    )
-    intake_process: bool = Field(
-        True, description="Decode and append usage in a separate process while serving, so that reads stay fast."
+    period_closing_interval_seconds: int = Field(
+        60, ge=1, description="How often the engine looks for closed periods to announce."
     )
 
-    duckdb_memory_limit: str = Field(
-        "1GB", pattern=_BYTE_SIZE, description="Most memory that the read store may use, with a unit, such as 512MB."
+    duckdb_memory_bytes_max: Bytes = Field(
+        1_000_000_000, ge=64 * _MEBIBYTE, description="Most memory that the read store may use, such as 512MiB."
     )
     duckdb_threads: int = Field(2, ge=1, le=1024, description="Most threads that one query of the read store may use.")
-    identity_filter_bytes_max: int = Field(
-        256 * _MEBIBYTE, ge=_MEBIBYTE, description="Most memory that the filter in front of the identity index may use."
-    )
-    identity_pending_entries_max: int = Field(
-        1_000_000, ge=10_000, description="Identities kept in memory before they are written to disk as a sorted run."
-    )
-
-    seal_interval_seconds: int = Field(
-        300, ge=1, description="How often a seal with the running hash is appended to the log."
-    )
     compact_interval_seconds: int = Field(
         5, ge=1, description="How often rollup deltas and row generations are checked for compaction."
     )
@@ -124,14 +138,17 @@ class Settings(BaseSettings):
         ge=1,
         description="Number of usage rows that are sorted into a generation even while the fold is behind the log.",
     )
+    identity_filter_bytes_max: Bytes = Field(
+        256 * _MEBIBYTE, ge=_MEBIBYTE, description="Most memory that the filter in front of the identity index may use."
+    )
+    identity_pending_entries_max: int = Field(
+        1_000_000, ge=10_000, description="Identities kept in memory before they are written to disk as a sorted run."
+    )
     identity_checkpoint_interval_seconds: int = Field(
         300,
         ge=1,
         description="How often the identity index is written to disk in full, "
         "and the read store is checkpointed and, if much of its file is free, shrunk.",
-    )
-    closings_interval_seconds: int = Field(
-        60, ge=1, description="How often the engine looks for closed periods to announce."
     )
     verify_hour_utc: int = Field(3, ge=0, le=23, description="Hour of the nightly verification, UTC.")
 
@@ -139,6 +156,12 @@ class Settings(BaseSettings):
         None,
         pattern=_BROKERS,
         description="Kafka bootstrap servers, host:port,host:port. Without them Kafka is not used.",
+    )
+    kafka_consumers: int | None = Field(
+        None, ge=0, le=64, description="Consumer processes started by serve; by default one when Kafka is configured."
+    )
+    kafka_group: str = Field(
+        "meterfold", min_length=1, max_length=249, description="Consumer group whose members share the partitions."
     )
     kafka_usage_topics: TopicNames = Field(
         ("meterfold.usage",), description="Topics to read usage events and commands from, separated by commas."
@@ -149,9 +172,6 @@ class Settings(BaseSettings):
     )
     kafka_rejected_topic: TopicName = Field(
         "meterfold.rejected", description="Dead letter topic, which takes rejected records."
-    )
-    kafka_group: str = Field(
-        "meterfold", min_length=1, max_length=249, description="Consumer group whose members share the partitions."
     )
     kafka_tenant: str = Field(
         "default",
@@ -180,7 +200,7 @@ class Settings(BaseSettings):
     kafka_batch_events_max: int = Field(
         10_000, ge=1, le=100_000, description="Number of records at which the batch of a partition is appended."
     )
-    kafka_batch_bytes_max: int = Field(
+    kafka_batch_bytes_max: Bytes = Field(
         8 * _MEBIBYTE,
         ge=1024,
         description="Number of bytes at which the batch of a partition is appended.",
@@ -191,9 +211,7 @@ class Settings(BaseSettings):
     kafka_session_timeout_seconds: int = Field(
         45, ge=1, le=1800, description="How long a consumer may be silent before its partitions are reassigned."
     )
-    consumers: int | None = Field(
-        None, ge=0, le=64, description="Consumer processes started by serve; by default one when Kafka is configured."
-    )
+
     litellm_profile: Literal["current", "seed"] = Field(
         "current", description="Status codes of the LiteLLM API: those of its current releases, or of 1.71."
     )
@@ -216,50 +234,29 @@ class Settings(BaseSettings):
         return maximum
 
 
-class ShownSetting(msgspec.Struct, frozen=True):
-    """A setting as it is displayed: secrets are masked, paths and lists are text."""
-
-    name: str
-    variable: str
-    value: Any
-    origin: Origin
-    default: Any
-    description: str
-
-
 def variable_of(name: str) -> str:
     """Return the name of a setting's environment variable."""
     return PREFIX + name.upper()
 
 
-def shown_settings(
-    settings: Settings, environment: Mapping[str, str], given: Collection[str] = ()
-) -> list[ShownSetting]:
-    """Return all settings in the order of their definition. `given` names those set on the command line."""
-    set_in_environment = {name.upper() for name, value in environment.items() if value}
-    shown = []
-    for name, field in type(settings).model_fields.items():
-        origin: Origin = "default"
-        if name in given:
-            origin = "command line"
-        elif variable_of(name) in set_in_environment:
-            origin = "environment"
-        value, default = _plain(getattr(settings, name)), _plain(field.default)
-        shown.append(ShownSetting(name, variable_of(name), value, origin, default, field.description or ""))
-    return shown
+#: The subjects of the settings, by title: names of settings, or what they begin with when it ends in `_`.
+GROUPS: Final[dict[str, tuple[str, ...]]] = {
+    "Set these first": ("data_dir", "host", "port", "public_url", "admin_key"),
+    "HTTP": ("http_",),
+    "Intake of usage": ("intake_",),
+    "Event log and fold": ("event_log_", "fold_"),
+    "Periods": ("period_",),
+    "Read store": ("duckdb_", "compact_", "identity_", "verify_"),
+    "Kafka": ("kafka_",),
+    "LiteLLM API": ("litellm_",),
+    "Messages": ("log_",),
+}
 
 
-def unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    """Return variables with the prefix METERFOLD_ that are not settings: most likely misspelt."""
-    known = {variable_of(name) for name in Settings.model_fields} | set(COMMAND_LINE_VARIABLES)
-    return sorted(name for name in environment if name.upper().startswith(PREFIX) and name.upper() not in known)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, SecretStr):
-        return MASK
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, tuple):
-        return ",".join(value)
-    return value
+def group_of(name: str) -> str:
+    """Return the title of the group that a setting belongs to."""
+    return next(
+        title
+        for title, subjects in GROUPS.items()
+        if any(name == subject or (subject.endswith("_") and name.startswith(subject)) for subject in subjects)
+    )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
 from api.cli.output.exit_codes import CommandFailed, ExitCode
-from consumers.settings import Settings, variable_of
+from api.cli.output.tables import print_message
+from consumers.errors import SettingsInvalid
+from consumers.setting_variables import read_settings, service_variables
+from consumers.settings import Settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 DataFolderOption = Annotated[
@@ -30,10 +33,11 @@ CustomerArgument = Annotated[str, typer.Argument(metavar="CUSTOMER", help="Id of
 def settings_with(**given: Any) -> Settings:
     """Return the settings from the environment, overridden by the given values that are not None.
 
-    Raises `CommandFailed` naming every setting with an invalid value.
+    Raises `CommandFailed` naming every setting that is unknown or has an invalid value.
     """
+    if passed_over := service_variables(os.environ):
+        print_message(f"warning: {', '.join(passed_over)} passed over: Kubernetes sets these for a service")
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        problems = [f"{variable_of(str(entry['loc'][0]))}: {entry['msg']}" for entry in error.errors()]
-        raise CommandFailed(ExitCode.WRONG_USE, "\n".join(problems)) from None
+        return read_settings(os.environ, {name: value for name, value in given.items() if value is not None})
+    except SettingsInvalid as error:
+        raise CommandFailed(ExitCode.WRONG_USE, str(error)) from None

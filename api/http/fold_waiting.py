@@ -28,7 +28,7 @@ class FoldWaiter:
     async def folded(self, position: int, timeout_seconds: float | None = None) -> bool:
         """Wait for `position`; return whether it was folded in time (default: setting `write_wait_seconds_max`)."""
         if timeout_seconds is None:
-            timeout_seconds = self._engine.settings.write_wait_seconds_max
+            timeout_seconds = self._engine.settings.http_write_wait_seconds_max
         done = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (position, next(self._tickets), done))
         if self._watch is None or self._watch.done():

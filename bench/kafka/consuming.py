@@ -83,7 +83,7 @@ def measure(run: ConsumingRun) -> ConsumingResult:
         kafka_customer_topics=(topic,),
         kafka_group=topic,
         kafka_session_timeout_seconds=SESSION_SECONDS,
-        consumers=1,
+        kafka_consumers=1,
     )
     publishing = PublishRun(run.bootstrap, topic, run.usage, run.customers, run.seed, run.commands)
     with open_engine(settings, serving=True) as engine:

@@ -94,7 +94,7 @@ class EmbeddedEngine:
         self.read_side = read_side
         read_side.projector.on_lifecycle = self._on_lifecycle
         self.key_cache = KeyCache(folder, now)
-        self.fold = ProjectorThread(log, self.read_side.projector, settings.log_poll_milliseconds / 1000)
+        self.fold = ProjectorThread(log, self.read_side.projector, settings.event_log_poll_seconds)
         self.scheduler: Scheduler | None = None
         self.consumers: ConsumerChildren | None = None
         self._operation = threading.Lock()  # one rebuild or verification at a time

@@ -24,8 +24,8 @@ def scheduler_of(engine: EmbeddedEngine) -> Scheduler:
     return Scheduler(
         engine.now,
         [
-            Job("announce", every(settings.closings_interval_seconds, start), jobs.announce, start),
-            Job("seal", every(settings.seal_interval_seconds, start), jobs.seal, start),
+            Job("announce", every(settings.period_closing_interval_seconds, start), jobs.announce, start),
+            Job("seal", every(settings.event_log_seal_interval_seconds, start), jobs.seal, start),
             Job("compact", every(settings.compact_interval_seconds, start), engine.compact, start),
             Job(
                 "fold write-ahead",
@@ -60,7 +60,7 @@ class Jobs:
 
     def announce(self) -> None:
         """Announce once an hour which periods have closed."""
-        grace = timedelta(seconds=self._engine.settings.closing_grace_seconds)
+        grace = timedelta(seconds=self._engine.settings.period_grace_seconds)
         until = (self._engine.now() - grace).replace(minute=0, second=0, microsecond=0)
         if self._announced is not None and until <= self._announced:
             return

@@ -91,7 +91,7 @@ def open_read_side(
     storage fails.
     """
     creation = log_creation(log)
-    options = DuckDBOptions(settings.duckdb_memory_limit, settings.duckdb_threads, compressed=not refolding)
+    options = DuckDBOptions(f"{settings.duckdb_memory_bytes_max}B", settings.duckdb_threads, compressed=not refolding)
     database = DuckDBDatabase.open(folder / "store.duckdb", options)
     try:
         with translated_errors(folder / "store.duckdb"):

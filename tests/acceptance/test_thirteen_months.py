@@ -20,8 +20,8 @@ from tests.oracle.plain_meter import PlainMeter, instant_text
 from tests.oracle.trace import Trace, make_trace
 from tests.oracle.trace_entries import Delivered, JsonObject
 
-SEED = int(os.environ.get("METERFOLD_TEST_SEED", "20250110"))
-EVENTS = int(os.environ.get("METERFOLD_TEST_TRACE_EVENTS", "20000"))
+SEED = int(os.environ.get("TEST_SEED", "20250110"))
+EVENTS = int(os.environ.get("TEST_TRACE_EVENTS", "20000"))
 PAST_PERIODS = 15
 PAST_BUDGETS = 4
 DAYS = ("2025-03-01", "2025-06-15"), ("2025-10-15", "2025-12-01")

@@ -21,7 +21,7 @@ def clock() -> SettableClock:
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory, clock: SettableClock) -> Iterator[EmbeddedEngine]:
     folder = tmp_path_factory.mktemp("engine")
-    with engine_on(folder, clock, body_bytes_max=64 * 1024, write_wait_seconds_max=10) as engine:
+    with engine_on(folder, clock, http_body_bytes_max=64 * 1024, http_write_wait_seconds_max=10) as engine:
         yield engine
 
 

@@ -1,45 +1,30 @@
-"""Settings are environment variables with defaults; secrets are never shown."""
+"""Settings have defaults and bounds, and names that begin with their subject and end in their unit."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
-from consumers.settings import MASK, Settings, shown_settings, unknown_variables
-
-
-def test_a_setting_is_shown_with_where_it_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("METERFOLD_PORT", "9000")
-    settings = Settings(data_dir=Path("here"))
-    shown = {
-        setting.name: (setting.value, setting.origin)
-        for setting in shown_settings(settings, {"METERFOLD_PORT": "9000"}, {"data_dir"})
-    }
-    assert shown["port"] == (9000, "environment")
-    assert shown["data_dir"] == ("here", "command line")
-    assert shown["host"] == ("127.0.0.1", "default")
-
-
-def test_a_secret_is_masked() -> None:
-    shown = shown_settings(Settings(admin_key=SecretStr("sk-very-secret")), {})
-    assert [setting.value for setting in shown if setting.name == "admin_key"] == [MASK]
-    assert "sk-very-secret" not in repr(shown)
-
-
-def test_an_empty_variable_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("METERFOLD_PORT", "")
-    assert Settings().port == 8080
+from consumers.settings import GROUPS, Settings, group_of
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("PORT", "70000"), ("FOLD_LAG_SECONDS_MAX", "0"), ("DUCKDB_MEMORY_LIMIT", "lots")]
+    ("name", "value"),
+    [("port", "70000"), ("fold_lag_seconds_max", "0"), ("duckdb_memory_bytes_max", "lots"), ("nothing", "1")],
 )
-def test_a_value_out_of_range_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    monkeypatch.setenv(f"METERFOLD_{name}", value)
-    with pytest.raises(ValidationError, match=name.lower()):
-        Settings()
+def test_a_value_out_of_range_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ValidationError, match=name):
+        Settings.model_validate({name: value})
+
+
+@pytest.mark.parametrize(
+    ("given", "size_bytes"),
+    [(2048, 2048), ("2048", 2048), ("64KiB", 65_536), ("1 MB", 1_000_000), ("1.5GiB", 1_610_612_736)],
+)
+def test_a_size_may_have_a_unit(given: object, size_bytes: int) -> None:
+    assert Settings.model_validate({"http_body_bytes_max": given}).http_body_bytes_max == size_bytes
 
 
 @pytest.mark.parametrize("gathering", ["rows", "deltas"])
@@ -54,16 +39,22 @@ def test_a_maximum_below_its_minimum_is_refused_and_both_are_named(gathering: st
         Settings.model_validate({least: 10_000_000})
 
 
-def test_a_misspelt_variable_is_found() -> None:
-    environment = {"METERFOLD_PROT": "1", "METERFOLD_PORT": "1", "METERFOLD_URL": "x", "HOME": "/"}
-    assert unknown_variables(environment) == ["METERFOLD_PROT"]
+def test_the_environment_of_the_process_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METERFOLD_PORT", "9000")
+    assert (Settings().port, Settings().data_dir) == (8080, Path("data"))
 
 
-UNITS = frozenset("bytes deltas entries events hours milliseconds records requests rows seconds threads".split())
-UNITLESS = frozenset(("port", "verify_hour_utc", "litellm_over_budget_status"))
+def test_every_setting_belongs_to_one_group_and_groups_stand_together() -> None:
+    titles = [group_of(name) for name in Settings.model_fields]
+    assert list(dict.fromkeys(titles)) == list(GROUPS)
+    assert titles == sorted(titles, key=list(GROUPS).index)
+
+
+UNITS = frozenset("bytes deltas entries events requests rows seconds threads".split())
+UNITLESS = frozenset(("port", "verify_hour_utc", "litellm_over_budget_status", "kafka_consumers"))
 
 
 def test_units_stand_last_in_the_names_of_numbers() -> None:
-    numbers = [name for name, field in Settings.model_fields.items() if field.annotation in (int, float)]
+    numbers = [name for name, value in Settings() if isinstance(value, int | float) and not isinstance(value, bool)]
     last_words = {name: name.removesuffix("_max").removesuffix("_min").split("_")[-1] for name in numbers}
     assert [name for name in numbers if name not in UNITLESS and last_words[name] not in UNITS] == []

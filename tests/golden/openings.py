@@ -63,8 +63,8 @@ def opened(folder: Path, opening: Opening, copy: Path) -> Iterator[tuple[FastAPI
         data_dir=copy,
         intake_process=False,
         duckdb_threads=1,
-        write_wait_seconds_max=60.0,
-        log_poll_milliseconds=1000,  # nobody appends
+        http_write_wait_seconds_max=60.0,
+        event_log_poll_seconds=1,  # nobody appends
         litellm_profile=first.profile,
     )
     with open_engine(settings, clock=clock) as engine:

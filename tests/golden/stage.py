@@ -162,7 +162,7 @@ class Stage:
 def stage(folder: Path, broker: RunningBroker, begins: str) -> Iterator[Stage]:
     """An engine and a consumer on a new data folder; both are closed at the end."""
     clock = SettableClock(utc(begins))
-    given: dict[str, Any] = {"intake_process": False, "duckdb_threads": 1, "write_wait_seconds_max": 60.0}
+    given: dict[str, Any] = {"intake_process": False, "duckdb_threads": 1, "http_write_wait_seconds_max": 60.0}
     compacted: dict[str, Any] = {"compact_rows_min": 1, "compact_deltas_min": 1}
     settings = Settings(
         data_dir=folder, kafka_bootstrap=broker.bootstrap, kafka_session_timeout_seconds=6, **given, **compacted

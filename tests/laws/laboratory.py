@@ -19,7 +19,7 @@ from tests.engine_fixtures import NOON, Api, SettableClock, key_for
 JsonObject = dict[str, Any]
 
 #: How many times as many examples as usual are tried.
-EXAMPLES_TIMES = int(os.environ.get("METERFOLD_TEST_EXAMPLES_TIMES", "1"))
+EXAMPLES_TIMES = int(os.environ.get("TEST_EXAMPLES_TIMES", "1"))
 
 CUSTOMERS = ("ann", "bob", "c/ç")
 MODELS = ("swift", "unpriced")

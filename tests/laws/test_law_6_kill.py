@@ -1,6 +1,6 @@
 """Law 6: SIGKILL at random moments under load loses no acknowledged event and counts none twice.
 
-METERFOLD_TEST_KILLS (50) and METERFOLD_TEST_SEED choose how often and when; `make soak` kills 1,000 times. The seed
+TEST_KILLS (50) and TEST_SEED choose how often and when; `make soak` kills 1,000 times. The seed
 gives the plan: whom to kill, when, and what the clients send; which thread is where at that moment it cannot give.
 
 Victims: the owner, its children (the intake), or all. Moments: half of the kills after a random time under load; some
@@ -36,8 +36,8 @@ from tests.laws.clients_under_kills import HEADERS, SENDING_SECONDS_MAX, Client,
 from tests.laws.dying_processes import Moment
 from tests.meterfold_process import Server, meterfold, serving
 
-SEED = int(os.environ.get("METERFOLD_TEST_SEED") or time.time_ns() % 1_000_000)
-KILLS = int(os.environ.get("METERFOLD_TEST_KILLS") or 50)
+SEED = int(os.environ.get("TEST_SEED") or time.time_ns() % 1_000_000)
+KILLS = int(os.environ.get("TEST_KILLS") or 50)
 #: A fresh data folder after so many, so that what has to be compared at the end stays small.
 KILLS_OF_FOLDER_MAX = 100
 KILLS_BETWEEN_VERIFICATIONS = 25
@@ -49,7 +49,7 @@ CLIENTS = 4
 AIM_SECONDS_MAX = 1.5
 LOOK_SECONDS = 0.0001
 BUSY_HOUSEKEEPING = {
-    "METERFOLD_SEAL_INTERVAL_SECONDS": "1",
+    "METERFOLD_EVENT_LOG_SEAL_INTERVAL_SECONDS": "1",
     "METERFOLD_COMPACT_INTERVAL_SECONDS": "1",
     "METERFOLD_COMPACT_DELTAS_MIN": "100",
     "METERFOLD_COMPACT_DELTAS_MAX": "100",
@@ -57,7 +57,7 @@ BUSY_HOUSEKEEPING = {
     "METERFOLD_COMPACT_ROWS_MAX": "1000",
     "METERFOLD_IDENTITY_CHECKPOINT_INTERVAL_SECONDS": "1",
     "METERFOLD_IDENTITY_PENDING_ENTRIES_MAX": "10000",
-    "METERFOLD_CLOSINGS_INTERVAL_SECONDS": "1",
+    "METERFOLD_PERIOD_CLOSING_INTERVAL_SECONDS": "1",
 }
 WHEN = {"load": 10, "append": 5, "checkpoint": 4, "start": 1}
 WHOM = {"owner": 7, "all": 8, "children": 5}

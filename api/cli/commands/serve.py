@@ -31,12 +31,12 @@ def serve(
     ] = None,
     consumers: Annotated[
         int | None,
-        typer.Option(help="Kafka consumers to run with it, if a broker is set. [default: METERFOLD_CONSUMERS]"),
+        typer.Option(help="Kafka consumers to run with it, if a broker is set. [default: METERFOLD_KAFKA_CONSUMERS]"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print address and key as one JSON line.")] = False,
 ) -> None:
     """Run the engine on a data folder until stopped."""
-    settings = settings_with(data_dir=data, host=host, port=port, consumers=consumers)
+    settings = settings_with(data_dir=data, host=host, port=port, kafka_consumers=consumers)
     if consumers and settings.kafka_bootstrap is None:
         raise CommandFailed(ExitCode.WRONG_USE, "--consumers needs a broker: set METERFOLD_KAFKA_BOOTSTRAP")
     configure_logging(settings.log_level, as_json=settings.log_json)

@@ -7,8 +7,8 @@ import os
 import msgspec
 
 from api.cli.options import AsJson, DataFolderOption, settings_with
-from api.cli.output.tables import print_json, print_message, print_table
-from consumers.settings import shown_settings, unknown_variables
+from api.cli.output.tables import print_json, print_table
+from consumers.setting_variables import shown_settings
 
 
 def settings(data: DataFolderOption = None, as_json: AsJson = False) -> None:
@@ -17,8 +17,6 @@ def settings(data: DataFolderOption = None, as_json: AsJson = False) -> None:
     found = [
         msgspec.to_builtins(setting) for setting in shown_settings(settings_with(data_dir=data), os.environ, given)
     ]
-    for name in unknown_variables(os.environ):
-        print_message(f"warning: {name} is not a setting")
     if as_json:
         print_json({"data": found})
     else:

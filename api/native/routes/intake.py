@@ -84,7 +84,7 @@ async def _submitted(request: Request, state: ApiState, scope: Any) -> IntakeRec
             scope=scope,
             content_type=content_type,
             customer_header=_customer_of(request),
-            body=await bounded_body(request, state.engine.settings.body_bytes_max),
+            body=await bounded_body(request, state.engine.settings.http_body_bytes_max),
         )
         # Shielded, as a client that disconnects must not cancel what may be in the log already.
         return await asyncio.shield(asyncio.wrap_future(state.engine.intake.submit(asked)))

@@ -197,7 +197,7 @@ def get_past_usage(
     """Usage periods that have ended, newest first: usage as known at closing, as known now, and the difference. With
     `period=budget`, the periods of its budget. 404 when the customer does not exist, 422 when its budget has no
     periods."""
-    period, now, grace = _period_named(query.period), state.engine.now(), state.engine.settings.closing_grace_seconds
+    period, now, grace = _period_named(query.period), state.engine.now(), state.engine.settings.period_grace_seconds
     with state.engine.reads.snapshot() as latest:
         snapshot = snapshot_as_of(latest, as_of_position(latest, query.as_of))
         if period == "budget":

@@ -11,7 +11,8 @@ from pydantic import SecretStr, ValidationError
 
 from consumers.errors import BrokerRefused, BrokerUnreachable, ConsumerError, KafkaMisconfigured
 from consumers.kafka.connection import broker_failures, client_options
-from consumers.settings import Settings, shown_settings
+from consumers.setting_variables import read_settings, shown_settings
+from consumers.settings import Settings
 
 BROKERS = "one:9092,two:9093"
 LOG_IN = {"kafka_security_protocol": "SASL_SSL", "kafka_sasl_username": "ada"}
@@ -96,9 +97,8 @@ def test_a_password_is_masked_where_settings_are_shown() -> None:
     assert "of-ada" not in repr(shown)
 
 
-def test_lists_of_topics_are_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("METERFOLD_KAFKA_USAGE_TOPICS", "usage.eu, usage.us")
-    chosen = Settings()
+def test_lists_of_topics_are_written_with_commas() -> None:
+    chosen = read_settings({"METERFOLD_KAFKA_USAGE_TOPICS": "usage.eu, usage.us"})
     assert chosen.kafka_usage_topics == ("usage.eu", "usage.us")
     shown = {setting.name: setting.value for setting in shown_settings(chosen, {})}
     assert shown["kafka_usage_topics"] == "usage.eu,usage.us"

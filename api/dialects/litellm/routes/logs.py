@@ -45,7 +45,7 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 async def take_logs(request: Request, state: StateOf, key: Ingester) -> Response:
     """Ingest the requests that LiteLLM logged. The answer comes once they are counted; a payload that is sent again is
     not counted twice."""
-    body = await bounded_body(request, state.engine.settings.body_bytes_max)
+    body = await bounded_body(request, state.engine.settings.http_body_bytes_max)
     events = await asyncio.to_thread(_events, body)
     asked = IntakeRequest(key.scope, BodyFormat.BATCH.value, events)
     # Shielded, as a client that disconnects must not cancel what may be in the log already.

@@ -53,7 +53,7 @@ class UnqueriedReadStore:
 @pytest.fixture
 def slow(tmp_path: Path) -> Iterator[tuple[EmbeddedEngine, Api]]:
     """An engine whose requests wait only 50 ms for the fold."""
-    with engine_on(tmp_path, SettableClock(), write_wait_seconds_max=0.05) as engine, http(engine) as api:
+    with engine_on(tmp_path, SettableClock(), http_write_wait_seconds_max=0.05) as engine, http(engine) as api:
         yield engine, api
 
 

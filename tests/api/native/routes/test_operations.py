@@ -14,7 +14,7 @@ from consumers.settings import Settings
 from projections.queries.api_keys import ApiKeyRecord
 from tests.engine_fixtures import Api, llm_request
 
-QUICK = Settings(write_wait_seconds_max=0.05)
+QUICK = Settings(http_write_wait_seconds_max=0.05)
 
 
 def metric(api: Api, line: str) -> float:

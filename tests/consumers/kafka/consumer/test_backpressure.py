@@ -64,7 +64,7 @@ def serving_slowly(tmp_path: Path, broker: RunningBroker, topic: str) -> Iterato
     settings = kafka_environment(broker, topic) | {"METERFOLD_FOLD_LAG_SECONDS_MAX": str(FOLD_LAG_SECONDS_MAX)}
     folder = tmp_path / "data"
     with (
-        serving(folder, tmp_path / "serve.log", settings | {"METERFOLD_CONSUMERS": "0"}) as server,
+        serving(folder, tmp_path / "serve.log", settings | {"METERFOLD_KAFKA_CONSUMERS": "0"}) as server,
         fleet(folder, settings) as consumers,
     ):
         write(server, FIRST_WRITTEN)  # the first one waits for the intake to have started

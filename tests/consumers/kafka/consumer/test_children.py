@@ -54,7 +54,7 @@ def test_consumers_live_and_end_with_the_engine_and_are_started_again_alone(
     broker: RunningBroker, tmp_path: Path
 ) -> None:
     topic = topics_of(broker, 2)
-    settings = kafka_environment(broker, topic) | {"METERFOLD_CONSUMERS": "2"}
+    settings = kafka_environment(broker, topic) | {"METERFOLD_KAFKA_CONSUMERS": "2"}
     with serving(tmp_path / "data", tmp_path / "serve.log", settings) as server:
         publish(broker, topic, [usage(1)])
         eventually(lambda: counted(server) == 1, lambda: get(server, "/v1/operations/status"))
