@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from consumers.errors import FolderOwned, FolderUnusable
+from projections.identity.durable_files import write_durably
 from projections.storage_errors import storage_refusal
 
 FIRST_READ_FOLDER: Final = "0001"
@@ -182,16 +183,5 @@ class DataFolder:
 
     def _replace(self, name: str, text: str) -> None:
         """Write a small file atomically and durably."""
-        path = self.root / name
-        fresh = path.with_name(path.name + ".new")
         with explained_refusals(self.root):
-            with fresh.open("w") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(path)
-        descriptor = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            write_durably(self.root / name, lambda file: file.write(text.encode()))

@@ -10,7 +10,7 @@ from typing import BinaryIO, Final
 TEMPORARY_SUFFIX: Final = ".tmp"
 
 
-def write_durably(path: Path, write: Callable[[BinaryIO], None]) -> None:
+def write_durably(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Replace the file at `path` by what `write` writes, atomically and durably. A failure leaves it unchanged."""
     temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
     with temporary.open("wb") as file:
