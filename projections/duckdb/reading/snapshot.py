@@ -19,23 +19,21 @@ from domain.errors import InvalidInput
 from domain.scope import Scope
 from domain.usage.block_schema import REQUEST_TYPE
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
-from domain.values.instants import aware_or_none, naive
-from projections.duckdb.memory.change_tracking import ChangeTracker, CustomerRow
-from projections.duckdb.memory.monthly_usage import COMPACTED_DAYS, MonthlyUsage, monthly_usage
+from domain.values.instants import naive
+from projections.duckdb.memory.change_tracking import ChangeTracker
 from projections.duckdb.memory.snapshot_cache import SnapshotCache
 from projections.duckdb.reading import api_keys, budgets, customer_pages, customers, prices, sources
 from projections.duckdb.reading import events as event_rows
+from projections.duckdb.reading.cached_reads import CachedReads
 from projections.duckdb.reading.event_pages import EventPageQuery, Markups, needs_markups
 from projections.duckdb.reading.facts import (
     distinct_ids,
-    facts_of_customer,
     facts_of_customers,
     facts_of_customers_with_markup,
     meter_facts,
 )
 from projections.duckdb.reading.meters import meter_values
 from projections.duckdb.reading.usage_sums import UsageSumQuery, sum_sort_key
-from projections.duckdb.storage.series import Series, all_series
 from projections.errors import ReadStoreUnavailable
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.customers import CustomerRecord, CustomerSpan
@@ -99,34 +97,16 @@ class DuckDBSnapshot:
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection, cache: SnapshotCache, changes: ChangeTracker | None) -> None:
         self._cursor = cursor
-        self._cache = cache
-        self._changes = changes
-        self._point: LogPoint | None = None
-        self._days_compacted_to = 0
-        self._facts: dict[int, list[Fact]] = {}
-        self._months: dict[int, MonthlyUsage | None] = {}
+        self._cached = CachedReads(cursor, cache, changes)
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._cursor.execute(sql, list(values)).fetchall()
-
-    def _scope_key(self, scope: Scope) -> int | None:
-        key = self._cache.scopes.get(scope)
-        if key is None:
-            named = [scope.tenant, scope.environment]
-            found = self._rows("SELECT scope_key FROM scopes WHERE tenant = ? AND environment = ?", named)
-            if found:
-                key = self._cache.scopes[scope] = int(found[0][0])
-        return key
 
     # -- the log
 
     def point(self) -> LogPoint:
         """The log position of this snapshot."""
-        if self._point is None:
-            asked = "SELECT position, recorded_at, days_settled_to FROM progress"
-            position, recorded_at, self._days_compacted_to = self._rows(asked)[0]
-            self._point = LogPoint(position, aware_or_none(recorded_at))
-        return self._point
+        return self._cached.point()
 
     def position_at(self, instant: datetime) -> int:
         """The last position whose effective recorded time is before `instant`; 0 when there is none."""
@@ -138,7 +118,7 @@ class DuckDBSnapshot:
         rows = self._rows(
             f"""SELECT stream, {_COUNTS} FROM log_records WHERE scope_key = ? AND received > 0
             GROUP BY stream ORDER BY stream""",
-            [self._scope_key(scope)],
+            [self._cached.scope_key(scope)],
         )
         return [SourceCounts(stream, OutcomeCounts(*counts)) for stream, *counts in rows]
 
@@ -160,87 +140,50 @@ class DuckDBSnapshot:
 
     def customer(self, scope: Scope, customer_id: str) -> CustomerRecord | None:
         """The customer with this id; None when neither a fact nor usage of it is known."""
-        scope_key = self._scope_key(scope)
-        row = None if scope_key is None else self._customer_row(scope_key, customer_id)
+        scope_key = self._cached.scope_key(scope)
+        row = None if scope_key is None else self._cached.customer_row(scope_key, customer_id)
         if scope_key is None or row is None:
             return None
-        facts = self._facts_of(row.key, None)
+        facts = self._cached.facts_of(row.key, None)
         return CustomerRecord(
-            customer_id, row.first_position, *self._first_and_last_seen(scope_key, row.key), tuple(facts)
+            customer_id, row.first_position, *self._cached.first_and_last_seen(scope_key, row.key), tuple(facts)
         )
-
-    def _first_and_last_seen(self, scope_key: int, customer_key: int) -> tuple[datetime | None, datetime | None]:
-        """The time range of a customer's usage, read with its monthly usage, which is mostly asked for next."""
-        if customer_key not in self._months:
-            self._months[customer_key] = self._monthly_usage(customer_key)
-        months = self._months[customer_key]
-        if months is None:
-            return customers.first_and_last_seen(self._cursor, scope_key, customer_key)
-        return aware_or_none(months.first_time), aware_or_none(months.last_time)
-
-    def _monthly_usage(self, customer_key: int) -> MonthlyUsage | None:
-        position, known = self.point().position, self._cache.usage.get(customer_key)
-        if (
-            self._changes is not None
-            and known is not None
-            and self._changes.same_usage(customer_key, known.position, position)
-        ):
-            return known
-        usage = self._monthly_usage_read(customer_key, known)
-        if usage is not None and self._changes is not None:
-            self._cache.remember_usage(customer_key, usage)
-        return usage
-
-    def _monthly_usage_read(self, customer_key: int, known: MonthlyUsage | None) -> MonthlyUsage | None:
-        """Usage from the cache, else from the compacted days, plus recent deltas in memory; else all from the store."""
-        position, compacted_to = self.point().position, self._days_compacted_to
-        if self._changes is not None:
-            since = self._changes.days.since
-            if known is not None and known.position <= position:
-                recent = since(customer_key, known.position, position)
-                if recent is not None:
-                    return known.plus(recent, position)
-            recent = since(customer_key, compacted_to, position)
-            if recent is not None:
-                compacted = monthly_usage(self._cursor, customer_key, compacted_to, COMPACTED_DAYS)
-                return None if compacted is None else compacted.plus(recent, position)
-        return monthly_usage(self._cursor, customer_key, position)
 
     def customers(self, scope: Scope, after: str | None, limit: int, prefix: str | None = None) -> list[CustomerRecord]:
         """A page of customers in ascending order of customer_id (binary collation)."""
-        limit, scope_key = _page(limit), self._scope_key(scope)
+        limit, scope_key = _page(limit), self._cached.scope_key(scope)
         return [] if scope_key is None else customers.customers(self._cursor, scope_key, after, limit, prefix)
 
     def customers_ever_deactivated(self, scope: Scope) -> list[CustomerRecord]:
         """Every customer that was ever deactivated, reactivated since or not; without the time range of its usage."""
-        scope_key = self._scope_key(scope)
+        scope_key = self._cached.scope_key(scope)
         return [] if scope_key is None else customers.customers_ever_deactivated(self._cursor, scope_key)
 
     def customer_page(self, scope: Scope, offset: int, limit: int, search: str | None = None) -> list[CustomerRecord]:
         """A page of customers that are not deleted, in ascending order of customer_id, from row `offset` on."""
-        limit, scope_key = _page(limit), self._scope_key(scope)
+        limit, scope_key = _page(limit), self._cached.scope_key(scope)
         if scope_key is None:
             return []
         return customer_pages.customer_page(self._cursor, scope_key, offset, limit, search)
 
     def customers_blocked(self, scope: Scope, limit: int) -> list[CustomerRecord]:
         """Customers whose last block or unblock in log order is a block, deleted ones left out, by id."""
-        limit, scope_key = _page(limit), self._scope_key(scope)
+        limit, scope_key = _page(limit), self._cached.scope_key(scope)
         return [] if scope_key is None else customer_pages.customers_blocked(self._cursor, scope_key, limit)
 
     # -- usage
 
     def costs_of(self, scope: Scope, spans: Sequence[CustomerSpan]) -> list[Decimal]:
         """The raw cost of each span, in the given order; at most `PAGE_ROWS_MAX` customers."""
-        scope_key = self._scope_key(scope)
+        scope_key = self._cached.scope_key(scope)
         if scope_key is None:
             return [Decimal(0)] * len(spans)
-        keys = [self._customer_row(scope_key, span.customer_id) for span in spans]
+        keys = [self._cached.customer_row(scope_key, span.customer_id) for span in spans]
         asked = [
             (0 if row is None else row.key, naive(span.start), naive(span.end))
             for row, span in zip(keys, spans, strict=True)
         ]
-        kind_keys = [series.key for series in self._all_series() if series.type == REQUEST_TYPE]
+        kind_keys = [series.key for series in self._cached.all_series() if series.type == REQUEST_TYPE]
         return customer_pages.costs_of(self._cursor, kind_keys, asked)
 
     def usage(self, scope: Scope, question: UsageQuestion) -> list[UsageSum]:
@@ -249,17 +192,17 @@ class DuckDBSnapshot:
         _check_segments(question.segments)
         if owner is None or not question.segments:
             return []
-        known, series = self._normalized(question), self._all_series()
+        known, series = self._normalized(question), self._cached.all_series()
         if not question.split_markup:
             return UsageSumQuery(*owner, known, series, {}).answer(self._cursor)
         if owner[1] is None:
             markups = self._all_markups(owner[0], known.as_of)
             return UsageSumQuery(*owner, known, series, markups).answer(self._cursor)
-        changes = markup_changes(self._facts_of(owner[1], known.as_of))
+        changes = markup_changes(self._cached.facts_of(owner[1], known.as_of))
         start, end = question.segments[0].start, question.segments[-1].end
         inside = [change for change in changes if start < change.start < end]
         percentage = markup_at(changes, start)
-        months = self._months.get(owner[1])
+        months = self._cached.months_read(owner[1])
         if months is not None and not inside and months.can_answer(known):
             return sorted(months.answer(known, series, percentage), key=sum_sort_key)
         of_customer = {owner[1]: inside} if inside else {}
@@ -277,50 +220,11 @@ class DuckDBSnapshot:
 
     def _owner_keys(self, scope: Scope, customer_id: str | None) -> tuple[int, int | None] | None:
         """The keys of a scope and a customer (None: all customers); None when either does not exist."""
-        scope_key = self._scope_key(scope)
+        scope_key = self._cached.scope_key(scope)
         if scope_key is None or customer_id is None:
             return None if scope_key is None else (scope_key, None)
-        row = self._customer_row(scope_key, customer_id)
+        row = self._cached.customer_row(scope_key, customer_id)
         return None if row is None else (scope_key, row.key)
-
-    def _customer_row(self, scope_key: int, customer_id: str) -> CustomerRow | None:
-        known = self._cache.customers.get((scope_key, customer_id))
-        if known is None and self._changes is not None:
-            known = self._changes.customer(scope_key, customer_id, self.point().position)
-        if known is None:
-            known = customers.customer_row(self._cursor, scope_key, customer_id)
-            if known is not None:
-                self._cache.remember(scope_key, customer_id, known)
-        return known
-
-    def _all_series(self) -> tuple[Series, ...]:
-        position = self.point().position
-        loaded_at, series = self._cache.series
-        same = loaded_at == position or (
-            loaded_at >= 0 and self._changes is not None and self._changes.same_series(loaded_at, position)
-        )
-        if not same:
-            series = all_series(self._cursor)
-            self._cache.series = position, series
-        return series
-
-    def _facts_of(self, customer_key: int, as_of: int | None) -> list[Fact]:
-        if customer_key not in self._facts:
-            self._facts[customer_key] = self._all_facts_of(customer_key)
-        return [fact for fact in self._facts[customer_key] if as_of is None or fact.position <= as_of]
-
-    def _all_facts_of(self, customer_key: int) -> list[Fact]:
-        if self._changes is None:
-            return facts_of_customer(self._cursor, customer_key)
-        position = self.point().position
-        if not self._changes.has_facts(customer_key):
-            return []
-        known = self._cache.facts.get(customer_key)
-        if known is not None and self._changes.same_facts(customer_key, known[0], position):
-            return known[1]
-        facts = facts_of_customer(self._cursor, customer_key)
-        self._cache.remember_facts(customer_key, position, facts)
-        return facts
 
     def _normalized(self, question: UsageQuestion) -> UsageQuestion:
         if question.as_of is None or self._earlier(question.as_of) is not None:
@@ -362,7 +266,7 @@ class DuckDBSnapshot:
     def _markups_of(self, scope_key: int, customer_key: int | None) -> Markups:
         if customer_key is None:
             return self._all_markups(scope_key, None)
-        changes = markup_changes(self._facts_of(customer_key, None))
+        changes = markup_changes(self._cached.facts_of(customer_key, None))
         return {customer_key: changes} if changes else {}
 
     def _kind_keys(self, where: EventFilter) -> list[int] | None:
@@ -371,13 +275,13 @@ class DuckDBSnapshot:
             return None
         return [
             series.key
-            for series in self._all_series()
+            for series in self._cached.all_series()
             if where.model in (None, series.model) and where.type in (None, series.type)
         ]
 
     def event(self, scope: Scope, source: str, event_id: str) -> UsageEventRow | None:
         """The event counted under this identity, voided or not; None when none was counted."""
-        scope_key = self._scope_key(scope)
+        scope_key = self._cached.scope_key(scope)
         return None if scope_key is None else event_rows.event_of_identity(self._cursor, scope_key, source, event_id)
 
     def event_at(self, locator: int) -> UsageEventRow | None:
@@ -386,7 +290,7 @@ class DuckDBSnapshot:
 
     def refusals_of(self, scope: Scope, source: str, event_id: str, limit: int) -> list[OutcomeRow]:
         """Deliveries of this identity that were not counted, oldest first."""
-        limit, scope_key = _page(limit), self._scope_key(scope)
+        limit, scope_key = _page(limit), self._cached.scope_key(scope)
         if scope_key is None:
             return []
         return event_rows.refusals_of(self._cursor, scope_key, source, event_id, limit)
@@ -395,7 +299,7 @@ class DuckDBSnapshot:
         self, scope: Scope, outcomes: tuple[Outcome, ...], after: int | None, limit: int, reason: str | None = None
     ) -> list[OutcomeRow]:
         """A page of events that were not counted, newest first; the cursor is the locator."""
-        limit, scope_key = _page(limit), self._scope_key(scope)
+        limit, scope_key = _page(limit), self._cached.scope_key(scope)
         if scope_key is None:
             return []
         return event_rows.outcomes(self._cursor, scope_key, outcomes, after, limit, reason)
@@ -406,7 +310,7 @@ class DuckDBSnapshot:
 
     def corrections(self, scope: Scope, source: str, event_id: str) -> list[CorrectionRecord]:
         """Voids and restorations of this identity, in log order."""
-        scope_key = self._scope_key(scope)
+        scope_key = self._cached.scope_key(scope)
         return [] if scope_key is None else event_rows.corrections(self._cursor, scope_key, source, event_id)
 
     # -- budgets, meters, keys, prices
@@ -421,19 +325,19 @@ class DuckDBSnapshot:
 
     def budgets(self, scope: Scope) -> Iterator[tuple[str, tuple[Fact, ...]]]:
         """All shared budgets, deleted ones included, with their facts, in the order of the first use of their ids."""
-        scope_key = self._scope_key(scope)
+        scope_key = self._cached.scope_key(scope)
         return iter(()) if scope_key is None else budgets.budgets(self._cursor, scope_key)
 
     def budgets_named(self, scope: Scope, budget_ids: Sequence[str]) -> dict[str, tuple[Fact, ...]]:
         """The facts of at most `PAGE_ROWS_MAX` shared budgets by id, deleted ones included, unknown ids left out."""
-        scope_key = self._scope_key(scope)
+        scope_key = self._cached.scope_key(scope)
         if scope_key is None or not budget_ids:
             return {}
-        return budgets.budgets_named(self._cursor, self._cache.budgets, scope_key, budget_ids)
+        return self._cached.budgets_named(scope_key, budget_ids)
 
     def meter_facts(self, scope: Scope, code: str) -> tuple[Fact, ...]:
         """The facts of a custom meter in log order; empty when there never was one with this code."""
-        scope_key = self._scope_key(scope)
+        scope_key = self._cached.scope_key(scope)
         return () if scope_key is None else meter_facts(self._cursor, scope_key, code)
 
     def meter_codes(self, scope: Scope, after: str | None, limit: int) -> list[str]:
@@ -441,12 +345,12 @@ class DuckDBSnapshot:
         return self._distinct_ids("meter_facts", "code", scope, after, limit)
 
     def _distinct_ids(self, table: str, column: str, scope: Scope, after: str | None, limit: int) -> list[str]:
-        limit, scope_key = _page(limit), self._scope_key(scope)
+        limit, scope_key = _page(limit), self._cached.scope_key(scope)
         return [] if scope_key is None else distinct_ids(self._cursor, table, column, scope_key, after, limit)
 
     def api_keys(self, scope: Scope) -> list[ApiKeyRecord]:
         """All API keys of the scope, revoked ones included, in the order of their issue."""
-        scope_key = self._scope_key(scope)
+        scope_key = self._cached.scope_key(scope)
         return [] if scope_key is None else api_keys.api_keys(self._cursor, scope_key)
 
     def all_api_keys(self) -> list[ApiKeyRecord]:
@@ -457,7 +361,7 @@ class DuckDBSnapshot:
         self, scope: Scope, provider: str | None, model: str | None, after: int | None, limit: int
     ) -> list[PriceRecord]:
         """A page of the scope's own prices and the list prices, in log order; the cursor is the position."""
-        return prices.prices(self._cursor, self._scope_key(scope), provider, model, after, _page(limit))
+        return prices.prices(self._cursor, self._cached.scope_key(scope), provider, model, after, _page(limit))
 
     def price_at(self, position: int) -> PriceRecord | None:
         """The price that the log record at this position set."""
