@@ -27,6 +27,7 @@ from bench.limits import arrow_insert_seconds, decode_seconds, sample_rows
 from bench.processes import APPEND_FILE_VARIABLE, largest_child_bytes, peak_bytes
 from bench.stored import Filling, known_lines
 from consumers.bootstrap import open_engine
+from consumers.embedded.data_folder import DataFolder
 from consumers.embedded.engine import EmbeddedEngine
 from consumers.intake.intake import IntakeReceipt, IntakeRequest
 from domain.scope import DEFAULT_SCOPE
@@ -96,13 +97,14 @@ def measure(run: ChainRun) -> ChainResult:
                 background.join()
             after = _totals(engine)
             memory = peak_bytes(os.getpid()), largest_child_bytes(os.getpid())
-            rows = sample_rows(engine.read_side.database.cursor(), min(run.events, LIMIT_EVENTS_MAX))
         append_longest = float(append_file.read_text()) if append_file.exists() else 0.0
         decode_rate = insert_rate = 0.0
         if run.limits:
             gc.collect()
             some = body_list[: LIMIT_EVENTS_MAX // EVENTS_PER_BODY]
             decode_rate = sum(body.count(b"\n") + 1 for body in some) / decode_seconds(some)
+            store = DataFolder(Path(run.filling.folder)).current_read_folder() / "store.duckdb"
+            rows = sample_rows(store, min(run.events, LIMIT_EVENTS_MAX))
             insert_rate = rows.num_rows / arrow_insert_seconds(rows, Path(folder) / "alone.duckdb", EVENTS_PER_BODY)
     counted, duplicates = after[0] - before[0], after[1] - before[1]
     return ChainResult(
@@ -202,8 +204,8 @@ def _compact_until(engine: EmbeddedEngine, stopped: threading.Event, done: list[
     """Run the scheduler's compaction and checkpoints every few seconds instead of every few minutes."""
     while not stopped.wait(COMPACTING_SECONDS):
         started = time.perf_counter()
-        engine.compact()
-        engine.checkpoint()
+        engine.upkeep.compact()
+        engine.upkeep.checkpoint()
         done.append(time.perf_counter() - started)
 
 

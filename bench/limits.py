@@ -47,9 +47,10 @@ def decode_seconds(bodies: Sequence[bytes]) -> float:
     return time.perf_counter() - started
 
 
-def sample_rows(cursor: duckdb.DuckDBPyConnection, count: int) -> pa.Table:
-    """Usage rows written by the fold; rows made by `bench.stored` have negative locators."""
-    return cursor.sql(f"SELECT * FROM usage_rows WHERE locator > 0 LIMIT {count}").to_arrow_table()
+def sample_rows(path: Path, count: int) -> pa.Table:
+    """Usage rows of a closed store, written by the fold; rows made by `bench.stored` have negative locators."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return connection.sql(f"SELECT * FROM usage_rows WHERE locator > 0 LIMIT {count}").to_arrow_table()
 
 
 def arrow_insert_seconds(rows: pa.Table, path: Path, rows_per_commit: int) -> float:

@@ -71,9 +71,9 @@ def space(run: RebuildRun) -> Space:
     folder = Path(run.folder)
     always = {"compact_deltas_min": 1, "compact_deltas_max": 1, "compact_rows_min": 1, "compact_rows_max": 1}
     with open_engine(engine_settings(folder, **always)) as engine:
-        engine.compact()
-        engine.checkpoint()
-        events = engine.read_side.store.received_events()
+        engine.upkeep.compact()
+        engine.upkeep.checkpoint()
+        events = engine.read_side.received_events()
     read = DataFolder(folder).current_read_folder()
     store = read / "store.duckdb"
     rows, rollups = table_bytes(store)

@@ -28,11 +28,12 @@ from domain.scope import DEFAULT_SCOPE
 from domain.usage.decoding.decoder import DecodingContext, decode_body
 from domain.usage.locators import LOCATOR_ROW_BITS
 from projections.duckdb.storage.database import DuckDBDatabase, DuckDBOptions
-from projections.duckdb.storage.generations import GenerationKind, Generations, add_generation, refresh_views
+from projections.duckdb.storage.generations import Generations, add_generation, refresh_views
 from projections.folding.recovery import log_creation
 from projections.identity.entries import U64
 from projections.identity.index import IdentityIndex
 from projections.identity.manifest import discard_index
+from projections.read_side.compaction import GenerationKind
 
 IDS_PER_POSITION: Final = 1_000_000
 ROWS_PER_INSERT: Final = 2_000_000
@@ -93,13 +94,11 @@ def _positions(folder: Path, filling: Filling) -> tuple[list[tuple[int, bytes]],
             receipt = engine.intake.submit(IntakeRequest(DEFAULT_SCOPE, NDJSON, line)).result(WAIT_SECONDS_MAX)
         if not engine.wait_folded(receipt.position, WAIT_SECONDS_MAX):
             raise TimeoutError("the first events of a bench folder were not folded in time")
-        rows = (
-            engine.read_side.database.cursor()
-            .execute("SELECT position, running_hash FROM log_records ORDER BY position DESC LIMIT ?", [wanted])
-            .fetchall()
-        )
+        with engine.read_side.store.held() as store:
+            last, _ = store.reached()
+            hashes = [(position, store.running_hash_at(position)) for position in range(last - wanted + 1, last + 1)]
         log_id = log_creation(engine.log).log_id
-    return sorted((int(position), bytes(running_hash)) for position, running_hash in rows), log_id
+    return [(position, running_hash) for position, running_hash in hashes if running_hash is not None], log_id
 
 
 def _fill_index(folder: Path, filling: Filling, positions: Sequence[tuple[int, bytes]], log_id: str) -> int:

@@ -31,7 +31,6 @@ from consumers.embedded.engine import EmbeddedEngine
 from consumers.embedded.folded_position import FoldedPositionReader
 from consumers.embedded.folder_formats import check_formats, record_formats
 from consumers.embedded.jobs import scheduler_of
-from consumers.embedded.read_side import ReadSide, open_read_side
 from consumers.engine import OperationResult, OperationStep
 from consumers.errors import FolderUnusable
 from consumers.intake.intake import Intake, IntakeOptions, LocalIntake
@@ -60,8 +59,11 @@ from domain.log.records import EventLog
 from domain.log.sqlite.event_log import SQLiteEventLog
 from domain.log.sqlite.key_store import SQLiteKeyStore
 from domain.scope import DEFAULT_SCOPE
+from projections.duckdb.read_store import DuckDBOpener
 from projections.errors import ReadStoreOutdated
 from projections.folding.recovery import check_last_records, log_creation
+from projections.read_side.read_side import ReadSide, ReadSideOpener
+from projections.read_side.store import StoreOpener
 
 Clock = Callable[[], datetime]
 Randomness = Callable[[int], bytes]
@@ -94,11 +96,12 @@ def open_engine(
         folder = _owned_folder(settings, opened)
         log, keys = _opened_log(folder, randomness, opened)
         commands = _commands(log, keys, clock, randomness)
-        read_side = _read_side(folder, log, keys, settings, on_step)
-        record_formats(folder.root)
+        opener = _read_side_opener(log, keys, settings)
+        read_side = _read_side(folder, log, opener, on_step)
+        record_formats(folder.root, _stores(settings))
         folder.remove_unused_read_folders()
         intake = opened.enter_context(closing(_intake(settings, folder, log, clock, serving)))
-        engine = EmbeddedEngine(settings, folder, clock, log, keys, commands, intake, read_side)
+        engine = EmbeddedEngine(settings, folder, clock, log, keys, commands, intake, read_side, opener)
         del read_side  # a rebuild replaces it, and the old one closes only when nothing refers to it any more
         opened.callback(engine.close)
         engine.start()
@@ -122,13 +125,13 @@ def open_partition_appender(
     Raises `FolderUnusable`, and what opening the log raises.
     """
     with ExitStack() as opened:
-        check_formats(settings.data_dir)
+        check_formats(settings.data_dir, _stores(settings))
         folder = DataFolder(settings.data_dir)
         folder.prepare()
         log, keys = _opened_log(folder, randomness, opened)
         _commands(log, keys, clock, randomness)
         seed, options = log_creation(log).hash_seed, _intake_options(settings)
-        record_formats(folder.root, engine_runs=folder.has_living_owner())
+        record_formats(folder.root, _stores(settings), engine_runs=folder.has_living_owner())
         yield PartitionAppender(log, keys, seed, clock, randomness, resolve_prices, options)
 
 
@@ -187,23 +190,33 @@ def rebuild_closed(
     with ExitStack() as opened:
         folder = _owned_folder(settings, opened, rebuilding=True)
         log, keys = _opened_log(folder, randomness, opened)
-        fresh = yield from _fold_fresh_read_side(folder, log, keys, settings)
-        position, events = fresh.projector.position, fresh.store.received_events()
-        fresh.close()
+        fresh = yield from _fold_fresh_read_side(folder, log, _read_side_opener(log, keys, settings))
+        position, events = fresh.projector.position, fresh.received_events()
+        fresh.checkpoint()
+        fresh.discard()
         folder.use_read_folder(fresh.folder)
-        record_formats(folder.root, rebuilt=True)
+        record_formats(folder.root, _stores(settings), rebuilt=True)
         yield OperationResult("rebuild", position, position, events)
 
 
-def _read_side(
-    folder: DataFolder, log: SQLiteEventLog, keys: SQLiteKeyStore, settings: Settings, on_step: OnStep
-) -> ReadSide:
+def _stores(settings: Settings) -> StoreOpener:
+    """Choose the kind of read store: the only place that names it."""
+    return DuckDBOpener(f"{settings.duckdb_memory_bytes_max}B", settings.duckdb_threads)
+
+
+def _read_side_opener(log: EventLog, keys: PersonalKeys, settings: Settings) -> ReadSideOpener:
+    return ReadSideOpener(
+        log, keys, _stores(settings), settings.identity_filter_bytes_max, settings.identity_pending_entries_max
+    )
+
+
+def _read_side(folder: DataFolder, log: EventLog, opener: ReadSideOpener, on_step: OnStep) -> ReadSide:
     """Open the read side in use; one of an older release is replaced by one that is rebuilt from the log."""
     try:
-        return open_read_side(folder.current_read_folder(), log, keys, settings)
+        return opener.open(folder.current_read_folder())
     except ReadStoreOutdated as error:
         _logger.warning("read_store_outdated", reason=str(error))
-    steps = _fold_fresh_read_side(folder, log, keys, settings)
+    steps = _fold_fresh_read_side(folder, log, opener)
     while True:
         try:
             on_step(next(steps))
@@ -211,17 +224,16 @@ def _read_side(
             fresh: ReadSide = folded.value
             break
     # Make it durable before it is named as the one in use: that removes the old one.
-    fresh.index.checkpoint()
-    fresh.database.checkpoint()
+    fresh.checkpoint()
     folder.use_read_folder(fresh.folder)
     return fresh
 
 
 def _fold_fresh_read_side(
-    folder: DataFolder, log: SQLiteEventLog, keys: SQLiteKeyStore, settings: Settings
+    folder: DataFolder, log: EventLog, opener: ReadSideOpener
 ) -> Generator[OperationStep, None, ReadSide]:
     """Fold the whole log into a fresh read side, not yet in use; remove it when that fails or is cancelled."""
-    fresh = open_read_side(folder.new_read_folder(), log, keys, settings, refolding=True)
+    fresh = opener.open(folder.new_read_folder(), refolding=True)
     try:
         head = log.head_position()
         while fresh.projector.step():
@@ -235,7 +247,7 @@ def _fold_fresh_read_side(
 
 
 def _owned_folder(settings: Settings, opened: ExitStack, *, rebuilding: bool = False) -> DataFolder:
-    check_formats(settings.data_dir, rebuilding=rebuilding)
+    check_formats(settings.data_dir, _stores(settings), rebuilding=rebuilding)
     folder = DataFolder(settings.data_dir)
     folder.prepare()
     folder.acquire()

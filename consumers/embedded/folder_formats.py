@@ -19,7 +19,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import msgspec
 
@@ -30,10 +30,10 @@ from domain.log.blocks import BLOCK_VERSION
 from domain.log.event_codec import class_version
 from domain.log.events import LOG_FORMAT
 from domain.log.topics import LIFECYCLE_TOPICS
-from projections.duckdb.storage.schema import SCHEMA_VERSION
 from projections.identity.durable_files import write_durably
 from projections.identity.manifest import MANIFEST_FORMAT
 from projections.identity.runs import RUN_FORMAT
+from projections.read_side.store import StoreOpener
 from projections.storage_errors import storage_refusal
 
 FORMATS_FILE: Final = "formats.json"
@@ -45,12 +45,8 @@ LOG_FORMATS: Final[Mapping[str, int]] = {
     "usage_block": BLOCK_VERSION,
     **{f"event {topic}": class_version(topic) for topic in LIFECYCLE_TOPICS},
 }
-#: What is derived from the log. `meterfold rebuild` writes it again in the formats of the release that runs.
-DERIVED_FORMATS: Final[Mapping[str, int]] = {
-    "read_store": SCHEMA_VERSION,
-    "identity_index": MANIFEST_FORMAT,
-    "identity_run": RUN_FORMAT,
-}
+#: What the identity index is written in.
+INDEX_FORMATS: Final[Mapping[str, int]] = {"identity_index": MANIFEST_FORMAT, "identity_run": RUN_FORMAT}
 
 
 class FolderFormats(msgspec.Struct, frozen=True):
@@ -87,21 +83,27 @@ def read_formats(folder: Path) -> FolderFormats | None:
         ) from error
 
 
-def check_formats(folder: Path, *, rebuilding: bool = False) -> None:
+def derived_formats(stores: StoreOpener) -> dict[str, int]:
+    """The formats of what is derived from the log, with stores of this kind. `meterfold rebuild` writes it again."""
+    return {**stores.formats, **INDEX_FORMATS}
+
+
+def check_formats(folder: Path, stores: StoreOpener, *, rebuilding: bool = False) -> None:
     """Raise `FolderTooNew`, naming the release that is needed, when a newer one has written the folder.
 
-    `rebuilding`: only the log has to be readable, as everything derived is to be written again.
+    `stores`: how this release opens read stores. `rebuilding`: only the log has to be readable, as everything derived
+    is to be written again.
     """
     recorded = read_formats(folder)
     if recorded is None:
         return
     newer_log = _newer(recorded.log, LOG_FORMATS)
-    newer_derived = [] if rebuilding else _newer(recorded.derived, DERIVED_FORMATS)
+    newer_derived = [] if rebuilding else _newer(recorded.derived, derived_formats(stores))
     if newer_log or newer_derived:
         raise FolderTooNew(_too_new(folder, recorded.release, newer_log + newer_derived, not newer_log))
 
 
-def record_formats(folder: Path, *, rebuilt: bool = False, engine_runs: bool = False) -> None:
+def record_formats(folder: Path, stores: StoreOpener, *, rebuilt: bool = False, engine_runs: bool = False) -> None:
     """Raise the recorded formats to those of this release; the file is there as a whole or not at all.
 
     `rebuilt`: everything derived is in the formats of this release now, also where those are older. `engine_runs`: the
@@ -109,9 +111,9 @@ def record_formats(folder: Path, *, rebuilt: bool = False, engine_runs: bool = F
     `FolderUnusable` when it did not, and what `check_formats` raises.
     """
     with _locked(folder):
-        check_formats(folder, rebuilding=rebuilt)
+        check_formats(folder, stores, rebuilding=rebuilt)
         recorded = read_formats(folder)
-        wanted = _raised(recorded, rebuilt)
+        wanted = _raised(recorded, derived_formats(stores), rebuilt)
         if wanted is None:
             return
         if engine_runs:
@@ -146,11 +148,11 @@ def _release_in(stored: bytes) -> str | None:
     return release if isinstance(release, str) else None
 
 
-def _raised(recorded: FolderFormats | None, rebuilt: bool) -> FolderFormats | None:
+def _raised(recorded: FolderFormats | None, derived: dict[str, int], rebuilt: bool) -> FolderFormats | None:
     """What the file has to hold; None when it does so already."""
     found = FolderFormats("", {}, {}) if recorded is None else recorded
     log = _highest(found.log, LOG_FORMATS)
-    derived = dict(DERIVED_FORMATS) if rebuilt else _highest(found.derived, DERIVED_FORMATS)
+    derived = derived if rebuilt else _highest(found.derived, derived)
     if recorded is not None and (log, derived) == (found.log, found.derived):
         return None
     return FolderFormats(running_release(), log, derived)
@@ -169,10 +171,5 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _write(folder: Path, formats: FolderFormats) -> None:
-    encoded = msgspec.json.encode(formats)
-
-    def write(file: BinaryIO) -> None:
-        file.write(encoded)
-
     with explained_refusals(folder):
-        write_durably(folder / FORMATS_FILE, write)
+        write_durably(folder / FORMATS_FILE, lambda file: file.write(msgspec.json.encode(formats)))

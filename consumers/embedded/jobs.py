@@ -19,21 +19,16 @@ _logger = structlog.get_logger("meterfold.scheduler")
 
 def scheduler_of(engine: EmbeddedEngine) -> Scheduler:
     """Return the scheduler with all maintenance jobs of this engine, not started yet."""
-    settings, start = engine.settings, engine.now()
-    jobs = Jobs(engine)
+    settings, start, upkeep, jobs = engine.settings, engine.now(), engine.upkeep, Jobs(engine)
+    checkpoint_if_large = upkeep.checkpointing.checkpoint_if_large
     return Scheduler(
         engine.now,
         [
             Job("announce", every(settings.period_closing_interval_seconds, start), jobs.announce, start),
             Job("seal", every(settings.event_log_seal_interval_seconds, start), jobs.seal, start),
-            Job("compact", every(settings.compact_interval_seconds, start), engine.compact, start),
-            Job(
-                "fold write-ahead",
-                every(CHECKPOINT_CHECK_SECONDS, start),
-                engine.checkpointing.checkpoint_if_large,
-                start,
-            ),
-            Job("checkpoint", every(settings.identity_checkpoint_interval_seconds, start), engine.checkpoint, start),
+            Job("compact", every(settings.compact_interval_seconds, start), upkeep.compact, start),
+            Job("checkpoint write-ahead log", every(CHECKPOINT_CHECK_SECONDS, start), checkpoint_if_large, start),
+            Job("checkpoint", every(settings.identity_checkpoint_interval_seconds, start), upkeep.checkpoint, start),
             Job("keep key use", every(60, start), engine.key_cache.save, start),
             Job("verify", nightly(settings), jobs.verify, start),
         ],
@@ -75,11 +70,8 @@ class Jobs:
             bytes.fromhex(stored["running_hash"]) if "running_hash" in stored else NightlyProgress().running_hash,
             datetime.fromisoformat(stored["day"]).date() if stored.get("day") else None,
         )
-        cursor = self._engine.read_side.database.cursor()
-        try:
-            reached, findings = verify_recent(self._engine.log, cursor, last, self._engine.is_closing)
-        finally:
-            cursor.close()
+        with self._engine.read_side.store.held() as store:
+            reached, findings = verify_recent(self._engine.log, store, last, self._engine.is_closing)
         for finding in findings:
             _logger.error(
                 "verification_found",

@@ -12,8 +12,7 @@ from typing import Final
 import msgspec
 
 from consumers.settings import Settings
-from projections.duckdb.storage.compaction import MERGE_RATIO_IDLE, MERGE_RATIO_LOADED
-from projections.duckdb.storage.generations import GenerationKind
+from projections.read_side.compaction import MERGE_RATIO_IDLE, MERGE_RATIO_LOADED, GenerationKind
 
 #: Under light load the fold is behind for the few milliseconds of a step: mostly, all samples find it caught up.
 #: Under full load it catches up now and then, until intake's next append: one sample in four finds it so, but hardly

@@ -5,7 +5,7 @@
 | announce | appends an event that says which periods have closed |
 | seal | appends the running hash of what is folded, from where a later start or an auditor can continue checking |
 | compact | adds up rollup deltas, sorts usage rows into generations and merges those |
-| fold write-ahead | checkpoints the write-ahead log of the read store (moves it into the file) before it grows large |
+| checkpoint write-ahead log | moves the write-ahead log of the read store into its file before it grows large |
 | checkpoint | writes out the identity index and the read store |
 | keep key use | writes out when API keys were last used |
 | verify | nightly: verifies the new records of the log, and one older day in rotation |

@@ -1,20 +1,19 @@
 """Verification of the read store: check every byte of the log, fold it again beside the live store, and compare.
 
-1. Open a read transaction on the live store; it stays at its position P, whatever is folded meanwhile.
+1. Hold the live store at its position P, whatever is folded meanwhile.
 2. Read the log up to P and check the hashes of every buffer and the hash chain.
-3. Fold the same records, checking the seals, into an empty store that is attached beside the live one.
+3. Fold the same records, checking the seals, into an empty store beside the live one.
 4. Compare every logical view both ways, and the live rollups with the live rows.
-5. Detach and remove the second store. The live one is never changed.
+5. Remove the second store. The live one is never changed.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Final
-
-import duckdb
 
 from consumers.engine import Finding, OperationResult, OperationStep
 from domain.customers.personal_keys import PersonalKeys
@@ -22,14 +21,12 @@ from domain.errors import DomainError, LogCorrupted, UnknownRecord
 from domain.log.blocks import check_block
 from domain.log.chain import CHAIN_START, chain
 from domain.log.records import USAGE_BATCH_TOPIC, EventLog, LogRecord
-from projections.duckdb.storage.comparison import LOGICAL_VIEWS, Difference, differences, inner_differences
-from projections.duckdb.storage.database import DuckDBDatabase, create_tables
-from projections.duckdb.writing.rebuild_store import RebuildStore
 from projections.errors import ProjectionError
 from projections.folding.projector import Projector
 from projections.identity.index import IdentityIndex
+from projections.read_side.store import OpenedStore
+from projections.read_side.verification import Difference, StoreComparison
 
-SHADOW: Final = "refolded"
 FINDINGS_MAX: Final = 100
 _READ_RECORDS_MAX: Final = 64
 
@@ -37,30 +34,22 @@ _READ_RECORDS_MAX: Final = 64
 class Verification:
     """One verification of a live store. `scratch` is an empty folder for the second store."""
 
-    def __init__(self, log: EventLog, keys: PersonalKeys, database: DuckDBDatabase, scratch: Path, live: str) -> None:
+    def __init__(self, log: EventLog, keys: PersonalKeys, store: OpenedStore, scratch: Path) -> None:
         self._log = log
         self._keys = keys
-        self._database = database
+        self._store = store
         self._scratch = scratch
-        self._live = live
         self._findings: list[Finding] = []
 
     def run(self) -> Iterator[OperationStep | OperationResult]:
         """Yield the steps as they are done, and at the end the result."""
-        shadow = self._database.attach(self._scratch / "store.duckdb", SHADOW)
-        reader = self._database.cursor()
         try:
-            reader.execute("BEGIN")
-            log_id, position, running_hash = reader.execute(
-                "SELECT log_id, position, running_hash FROM progress"
-            ).fetchall()[0]
-            events = yield from self._check_log(position, bytes(running_hash))
-            yield from self._fold_again(shadow, log_id, position)
-            yield from self._compare(reader)
+            with self._store.compared(self._scratch) as stores:
+                position, running_hash = stores.live.reached()
+                events = yield from self._check_log(position, running_hash)
+                yield from self._fold_again(stores, position)
+                yield from self._compare(stores)
         finally:
-            reader.execute("ROLLBACK")
-            reader.close()
-            self._database.detach(SHADOW)
             shutil.rmtree(self._scratch, ignore_errors=True)
         yield OperationResult("verify", position, position, events, tuple(self._findings[:FINDINGS_MAX]))
 
@@ -95,30 +84,28 @@ class Verification:
             self._find("log", f"position {position}", "buffers that match their hashes", str(error))
             return 0
 
-    def _fold_again(self, shadow: DuckDBDatabase, log_id: str, until: int) -> Iterator[OperationStep]:
-        cursor = shadow.cursor()
-        create_tables(cursor, log_id, CHAIN_START)
-        index = IdentityIndex.open(self._scratch / "identity", log_id)
+    def _fold_again(self, stores: StoreComparison, until: int) -> Iterator[OperationStep]:
+        position = 0
         try:
-            store = RebuildStore(cursor)
-            projector = Projector(self._log, store, index, self._keys)
-            while projector.position < until and projector.step(until):
-                yield OperationStep("folding again", projector.position, until)
-            store.finish()
+            with (
+                stores.refolded() as store,
+                closing(IdentityIndex.open(self._scratch / "identity", stores.log_id)) as index,
+            ):
+                projector = Projector(self._log, store, index, self._keys)
+                while position < until and projector.step(until):
+                    position = projector.position
+                    yield OperationStep("folding again", position, until)
         except (DomainError, ProjectionError) as error:
-            self._find("fold", f"after position {projector.position}", "a log that folds", str(error))
-        finally:
-            index.close()
-            cursor.close()
+            self._find("fold", f"after position {position}", "a log that folds", str(error))
 
-    def _compare(self, reader: duckdb.DuckDBPyConnection) -> Iterator[OperationStep]:
-        for number, view in enumerate(LOGICAL_VIEWS):
-            yield OperationStep("comparing", number, len(LOGICAL_VIEWS), "views")
-            for difference in differences(reader, view, self._live, SHADOW):
+    def _compare(self, stores: StoreComparison) -> Iterator[OperationStep]:
+        for number, view in enumerate(stores.views):
+            yield OperationStep("comparing", number, len(stores.views), "views")
+            for difference in stores.differences(view):
                 self._differ(difference)
-        for difference in inner_differences(reader, self._live):
+        for difference in stores.rollup_differences():
             self._differ(difference)
-        yield OperationStep("comparing", len(LOGICAL_VIEWS), len(LOGICAL_VIEWS), "views")
+        yield OperationStep("comparing", len(stores.views), len(stores.views), "views")
 
     def _differ(self, difference: Difference) -> None:
         here, there = (difference.row, "") if difference.side == "live" else ("", difference.row)

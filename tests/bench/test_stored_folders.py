@@ -14,6 +14,7 @@ from bench.tracing import exists
 from consumers.bootstrap import open_engine
 from domain.scope import DEFAULT_SCOPE
 from projections.views.current_usage import current_usage
+from tests.consumers.running_engine import duckdb_store_of
 
 TODAY = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -40,7 +41,7 @@ def test_events_sent_before_are_duplicates_and_all_others_are_counted(tmp_path: 
 def test_rows_that_were_filled_in_are_the_usage_of_every_customer(tmp_path: Path) -> None:
     fill(Filling(str(tmp_path), 0, 2_000, 20, 0, 7))
     with open_engine(engine_settings(tmp_path)) as engine, engine.reads.snapshot() as snapshot:
-        ask = engine.read_side.database.cursor().execute
+        ask = duckdb_store_of(engine).database.cursor().execute
         counted = ask("SELECT count(*), count(DISTINCT customer_key) FROM usage_rows WHERE locator < 0").fetchall()
         of_days = ask("SELECT sum(events) FROM usage_days").fetchall()
         someone = current_usage(snapshot, DEFAULT_SCOPE, customer_id(19), datetime.now(UTC))

@@ -11,7 +11,8 @@ import msgspec
 from consumers.embedded.engine import EmbeddedEngine
 from consumers.intake.intake import IntakeReceipt, IntakeRequest
 from domain.scope import DEFAULT_SCOPE
-from projections.duckdb.storage.comparison import logical_view
+from projections.duckdb.read_store import DuckDBReadStore
+from projections.duckdb.verification.comparison import logical_view
 from tests.engine_fixtures import SettableClock
 
 
@@ -51,9 +52,16 @@ def deliver(engine: EmbeddedEngine, clock: SettableClock, events: int, first: in
     return receipt
 
 
+def duckdb_store_of(engine: EmbeddedEngine) -> DuckDBReadStore:
+    """The read store in use, for tests that look into its tables."""
+    store = engine.read_side.store
+    assert isinstance(store, DuckDBReadStore)
+    return store
+
+
 def state_of(engine: EmbeddedEngine) -> EngineState:
     """Everything about usage, in one order."""
-    cursor = engine.read_side.database.cursor()
+    cursor = duckdb_store_of(engine).database.cursor()
     try:
         catalog = str(cursor.execute("SELECT current_database()").fetchall()[0][0])
         views = []

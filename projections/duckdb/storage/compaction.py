@@ -19,21 +19,23 @@ A compaction that fails or is interrupted drops that table itself, unless the dr
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from typing import Final, TypeVar
 
 import duckdb
 import msgspec
 
 from projections.duckdb.storage.chunks import CHUNK_ROWS_MAX, chunks
-from projections.duckdb.storage.generations import COLUMNS_OF, Generation, GenerationKind, Generations, transaction
+from projections.duckdb.storage.generations import (
+    COLUMNS_OF,
+    GENERATION_KINDS,
+    Generation,
+    Generations,
+    transaction,
+)
 from projections.duckdb.storage.low_priority import at_low_priority
 from projections.duckdb.storage.small_tables import move_small_tables
-
-#: A compacted generation joins a merge if it has at most this many times the rows of everything smaller in the merge.
-#: A higher ratio leaves fewer generations to read; a lower one rewrites each row less often.
-MERGE_RATIO_IDLE: Final = 3
-MERGE_RATIO_LOADED: Final = 1
+from projections.read_side.compaction import MERGE_RATIO_IDLE, FoldPause, GenerationKind
 
 _COMPACTION_SELECTS: Final[dict[GenerationKind, str]] = {
     "rows": "SELECT * FROM ({merged}) WHERE {chunk} ORDER BY scope_key, customer_key, time, locator",
@@ -49,7 +51,6 @@ _COMPACTION_SELECTS: Final[dict[GenerationKind, str]] = {
 _DAY_EXPRESSIONS: Final[dict[GenerationKind, str]] = {"rows": "time::DATE", "days": "day"}
 
 Answer = TypeVar("Answer")
-FoldPause = Callable[[], AbstractContextManager[object]]
 
 
 class _Merge(msgspec.Struct, frozen=True):
@@ -137,10 +138,18 @@ class Compaction:
         """
         return self._unless_interrupted(lambda: self._reclaim(kind), False)
 
-    def move_small_tables(self) -> None:
-        """Move the small tables away from the end of the file, so that it can shrink. Pauses the fold."""
-        with self._paused():
-            move_small_tables(self._cursor)
+    def shrink_file(self, checkpoint: Callable[[], object]) -> None:
+        """Rewrite the largest generation of each kind, and the small tables, into free blocks, and truncate the file.
+
+        `checkpoint` is called after each part: it frees the blocks for the next one, and the last truncates the file.
+        """
+        for kind in GENERATION_KINDS:
+            self.reclaim(kind)
+            checkpoint()
+            with self._paused():
+                move_small_tables(self._cursor)
+            checkpoint()
+        checkpoint()
 
     def _reclaim(self, kind: GenerationKind) -> bool:
         compacted = [one for one in Generations(self._cursor).of(kind) if one.state == "settled"]

@@ -21,8 +21,8 @@ import duckdb
 import msgspec
 
 from projections.duckdb.storage.schema import DAY_COLUMNS, ROW_COLUMNS
+from projections.read_side.compaction import GenerationKind
 
-GenerationKind = Literal["rows", "days"]
 #: As stored. `settled` is the stored word for compacted; it can change only with the schema version.
 State = Literal["open", "frozen", "settled"]
 

@@ -394,10 +394,6 @@ class DuckDBFoldStore:
         found = self._cursor.execute("SELECT running_hash FROM log_records WHERE position = ?", [position]).fetchall()
         return bytes(found[0][0]) if found else None
 
-    def received_events(self) -> int:
-        """Return the number of events received, whatever their outcome."""
-        return int(self._cursor.execute("SELECT coalesce(sum(received), 0) FROM log_records").fetchall()[0][0])
-
     def refused_locators(self, first: int, last: int) -> list[int]:
         """Return the locators in [first, last) of events that were not counted."""
         found = self._cursor.execute(

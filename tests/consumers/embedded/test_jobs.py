@@ -35,7 +35,7 @@ def test_a_day_of_jobs_changes_no_number(engine: EmbeddedEngine, clock: Settable
     for _ in range(25):
         clock.advance(hours=1)
         ran.update(scheduler.run_due())
-    assert ran == {"announce", "seal", "compact", "fold write-ahead", "checkpoint", "keep key use", "verify"}
+    assert ran == {"announce", "seal", "compact", "checkpoint write-ahead log", "checkpoint", "keep key use", "verify"}
     assert state_of(engine) == before
     assert engine.folder.operations()["verified"]["findings"] == 0
 
@@ -50,7 +50,7 @@ def test_seals_hold_the_running_hash_and_an_idle_log_is_not_sealed_again(
     sealed = [event for event in _about_the_log(engine) if isinstance(event, LogSealed)]
     assert len(sealed) == 1
     engine.wait_folded(engine.log.head_position(), 10)
-    assert engine.read_side.store.running_hash_at(sealed[0].position) == sealed[0].running_hash
+    assert engine.read_side.store.fold.running_hash_at(sealed[0].position) == sealed[0].running_hash
     clock.advance(minutes=6)
     scheduler.run_due()
     assert len([event for event in _about_the_log(engine) if isinstance(event, LogSealed)]) == 1
@@ -68,10 +68,10 @@ def test_closings_are_announced_once_an_hour_behind_the_grace(engine: EmbeddedEn
 def test_compaction_and_checkpoints_survive_a_restart(tmp_path: Path, clock: SettableClock) -> None:
     with engine_on(tmp_path / "kept", clock, compact_deltas_min=1, compact_rows_min=1) as engine:
         deliver(engine, clock, 300)
-        engine.compact()
+        engine.upkeep.compact()
         deliver(engine, clock, 300, first=200)
-        engine.compact()
-        engine.checkpoint()
+        engine.upkeep.compact()
+        engine.upkeep.checkpoint()
         before = state_of(engine)
     with engine_on(tmp_path / "kept", clock) as engine:
         assert state_of(engine) == before

@@ -16,7 +16,7 @@ import pytest
 
 from consumers.bootstrap import open_engine, open_partition_appender, rebuild_closed
 from consumers.embedded.data_folder import DataFolder
-from consumers.embedded.folder_formats import DERIVED_FORMATS, FORMATS_FILE, LOG_FORMATS, FolderFormats, read_formats
+from consumers.embedded.folder_formats import FORMATS_FILE, LOG_FORMATS, FolderFormats, derived_formats, read_formats
 from consumers.errors import FolderTooNew, FolderUnusable
 from consumers.release import running_release
 from consumers.settings import Settings
@@ -24,6 +24,7 @@ from domain.errors import UnknownRecord
 from domain.log.blocks import BLOCK_VERSION, MAGIC
 from domain.log.event_codec import decode_lifecycle, new_record
 from domain.log.events import LOG_FORMAT, LogCreated
+from projections.duckdb.read_store import DuckDBOpener
 from projections.duckdb.storage.schema import SCHEMA_VERSION
 from projections.errors import IdentityIndexCorrupted, ReadStoreMismatch
 from projections.identity.manifest import MANIFEST_FORMAT, Manifest, write_manifest
@@ -32,6 +33,7 @@ from tests.engine_fixtures import SettableClock, engine_on
 from tests.meterfold_process import ROOT, command_line, environment
 
 NEWER = "9.8.7"
+STORES = DuckDBOpener("1GB", 1)
 
 
 @pytest.fixture
@@ -136,7 +138,7 @@ def test_a_newer_log_is_refused_by_consumers_and_by_rebuild_too(folder: Path, ch
 
 def written_by(folder: Path, part: str, format_name: str, version: int) -> None:
     """Say in the folder that a newer release has written this format."""
-    formats = {"log": dict(LOG_FORMATS), "derived": dict(DERIVED_FORMATS)}
+    formats = {"log": dict(LOG_FORMATS), "derived": derived_formats(STORES)}
     formats[part][format_name] = version
     (folder / FORMATS_FILE).write_text(json.dumps({"release": NEWER, **formats}))
 
@@ -192,7 +194,7 @@ def test_a_rebuild_takes_what_is_derived_back_and_refuses_a_newer_log(folder: Pa
 
 def test_a_folder_records_its_formats_and_one_of_before_when_it_is_opened(folder: Path) -> None:
     written = read_formats(folder)
-    assert written == FolderFormats(running_release(), dict(LOG_FORMATS), dict(DERIVED_FORMATS))
+    assert written == FolderFormats(running_release(), dict(LOG_FORMATS), derived_formats(STORES))
     (folder / FORMATS_FILE).unlink()
     with engine_on(folder, SettableClock()):
         assert read_formats(folder) == written
@@ -207,13 +209,14 @@ def test_processes_that_record_at_the_same_time_do_not_disturb_each_other(folder
     (folder / FORMATS_FILE).unlink()
     recording = (
         "import sys; from pathlib import Path; from consumers.embedded.folder_formats import record_formats\n"
-        "folder = Path(sys.argv[1])\n"
-        "for _ in range(50): (folder / 'formats.json').unlink(missing_ok=True); record_formats(folder)"
+        "from projections.duckdb.read_store import DuckDBOpener\n"
+        "folder, stores = Path(sys.argv[1]), DuckDBOpener('1GB', 1)\n"
+        "for _ in range(50): (folder / 'formats.json').unlink(missing_ok=True); record_formats(folder, stores)"
     )
     command = [sys.executable, "-c", recording, str(folder)]
     processes = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(3)]
     assert [process.communicate()[1] for process in processes] == ["", "", ""]
-    assert read_formats(folder) == FolderFormats(running_release(), dict(LOG_FORMATS), dict(DERIVED_FORMATS))
+    assert read_formats(folder) == FolderFormats(running_release(), dict(LOG_FORMATS), derived_formats(STORES))
 
 
 def test_a_consumer_does_not_write_a_newer_format_beside_an_engine_that_has_not_recorded_it(folder: Path) -> None:

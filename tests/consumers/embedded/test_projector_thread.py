@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from projections.errors import ReadStoreUnavailable
-from tests.consumers.running_engine import deliver, state_of
+from tests.consumers.running_engine import deliver, duckdb_store_of, state_of
 from tests.engine_fixtures import SettableClock, engine_on
 from tests.waiting import eventually
 
@@ -23,9 +23,9 @@ def test_a_store_that_a_failed_checkpoint_invalidated_is_reopened_though_nothing
         deliver(engine, clock, 20)
         before = state_of(engine)
         invalid = engine.read_side
-        invalid.database.close()  # as DuckDB leaves a database whose checkpoint found no space
+        duckdb_store_of(engine).database.close()  # as DuckDB leaves a database whose checkpoint found no space
         with pytest.raises(duckdb.Error):
-            engine.checkpoint_read_store()
+            engine.upkeep.checkpoint_read_store()
         assert eventually(lambda: engine.read_side is not invalid, PATIENCE_SECONDS)
         assert state_of(engine) == before
         deliver(engine, clock, 5, first=1_000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from projections.folding.day_deltas import EVENTS
-from tests.consumers.running_engine import deliver
+from tests.consumers.running_engine import deliver, duckdb_store_of
 from tests.engine_fixtures import SettableClock, engine_on
 
 
@@ -13,14 +13,15 @@ def test_days_that_an_engine_had_not_compacted_are_in_the_memory_of_the_next_one
     clock = SettableClock()
     with engine_on(tmp_path / "data", clock, compact_rows_min=1, compact_deltas_min=1) as engine:
         deliver(engine, clock, 70)
-        engine.compact()
+        engine.upkeep.compact()
         deliver(engine, clock, 14, first=1_000)
     with engine_on(tmp_path / "data", clock) as engine:
-        cursor = engine.read_side.database.cursor()
+        store = duckdb_store_of(engine)
+        cursor = store.database.cursor()
         settled_to, position = cursor.execute("SELECT days_settled_to, position FROM progress").fetchall()[0]
         keys = [key for (key,) in cursor.execute("SELECT customer_key FROM customers").fetchall()]
         cursor.close()
-        since = engine.read_side.store.changes.days.since
+        since = store.fold.changes.days.since
         found = [since(key, settled_to, position) for key in keys]
         assert [None if added is None else int(added[:, EVENTS].sum()) for added in found] == [2] * 7
         assert since(keys[0], settled_to - 1, position) is None

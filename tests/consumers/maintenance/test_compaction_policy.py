@@ -15,7 +15,7 @@ from consumers.maintenance.compaction_policy import LAG_SAMPLES, CompactionBound
 from consumers.settings import Settings
 from domain.scope import DEFAULT_SCOPE
 from projections.duckdb.storage.generations import Generations
-from tests.consumers.running_engine import deliver, state_of
+from tests.consumers.running_engine import deliver, duckdb_store_of, state_of
 from tests.engine_fixtures import NDJSON, SettableClock, engine_on
 
 ROWS_MIN, ROWS_MAX = 40, 100
@@ -52,7 +52,7 @@ def fold_behind(engine: EmbeddedEngine) -> Iterator[None]:
 
 def row_generations(engine: EmbeddedEngine) -> list[tuple[str, int]]:
     """State and rows of each, the open one as it is now."""
-    cursor = engine.read_side.database.cursor()
+    cursor = duckdb_store_of(engine).database.cursor()
     try:
         found = [
             (one.state, int(cursor.execute(f"SELECT count(*) FROM {one.name}").fetchall()[0][0]))
@@ -67,10 +67,10 @@ def test_open_rows_are_compacted_from_the_minimum_on_when_the_fold_has_caught_up
     engine: EmbeddedEngine, clock: SettableClock
 ) -> None:
     deliver(engine, clock, ROWS_MIN - 1)
-    engine.compact()
+    engine.upkeep.compact()
     assert row_generations(engine) == [("open", ROWS_MIN - 1)]
     deliver(engine, clock, 1, first=1_000)
-    engine.compact()
+    engine.upkeep.compact()
     assert row_generations(engine) == [("open", 0), ("settled", ROWS_MIN)]
 
 
@@ -79,10 +79,10 @@ def test_compaction_is_put_off_while_the_fold_is_behind_and_made_up_for_when_it_
 ) -> None:
     deliver(engine, clock, ROWS_MAX - 1)
     with fold_behind(engine):
-        engine.compact()
+        engine.upkeep.compact()
         assert row_generations(engine) == [("open", ROWS_MAX - 1)]
     before = state_of(engine)
-    engine.compact()
+    engine.upkeep.compact()
     assert row_generations(engine) == [("open", 0), ("settled", ROWS_MAX)]
     assert state_of(engine) == before
 
@@ -90,7 +90,7 @@ def test_compaction_is_put_off_while_the_fold_is_behind_and_made_up_for_when_it_
 def test_at_the_bound_it_is_put_off_no_longer(engine: EmbeddedEngine, clock: SettableClock) -> None:
     deliver(engine, clock, ROWS_MAX)
     with fold_behind(engine):
-        engine.compact()
+        engine.upkeep.compact()
         assert row_generations(engine) == [("open", 0), ("settled", ROWS_MAX)]
 
 
@@ -101,14 +101,14 @@ def test_a_generation_twice_as_large_is_written_again_only_when_there_is_time_fo
     engine: EmbeddedEngine, clock: SettableClock, behind: bool, compacted: list[tuple[str, int]]
 ) -> None:
     deliver(engine, clock, 2 * ROWS_MAX)
-    engine.compact()
+    engine.upkeep.compact()
     deliver(engine, clock, ROWS_MAX, first=1_000)
     if behind:
         with fold_behind(engine):
-            engine.compact()
+            engine.upkeep.compact()
             assert row_generations(engine) == [("open", 0), *compacted]
     else:
-        engine.compact()
+        engine.upkeep.compact()
         assert row_generations(engine) == [("open", 0), *compacted]
 
 

@@ -13,7 +13,7 @@ from consumers.embedded.engine import EmbeddedEngine
 from consumers.engine import OperationResult, OperationStep
 from consumers.settings import Settings
 from projections.errors import ReadStoreCorrupted, ReadStoreMismatch
-from tests.consumers.running_engine import deliver, state_of
+from tests.consumers.running_engine import deliver, duckdb_store_of, state_of
 from tests.engine_fixtures import SettableClock, engine_on
 
 
@@ -37,7 +37,7 @@ def result_of(steps: Iterator[OperationStep | OperationResult]) -> OperationResu
 
 def tamper(engine: EmbeddedEngine, statement: str) -> None:
     with engine.fold.paused:
-        engine.read_side.database.cursor().execute(statement)
+        duckdb_store_of(engine).database.cursor().execute(statement)
 
 
 def test_an_untouched_store_has_no_findings(engine: EmbeddedEngine) -> None:
@@ -107,7 +107,7 @@ def test_a_reader_keeps_its_snapshot_through_a_rebuild(engine: EmbeddedEngine, c
 
 
 def test_a_reader_from_just_before_a_rebuild_can_still_read(engine: EmbeddedEngine) -> None:
-    before = engine.read_side.database
+    before = duckdb_store_of(engine).database
     result_of(engine.rebuild())
     assert before.cursor().execute("SELECT sum(counted)::BIGINT FROM log_records").fetchall() == [(200,)]
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from domain.log.records import NewRecord
 from domain.scope import DEFAULT_SCOPE
 from projections.duckdb.reading.snapshot import DuckDBReads
-from projections.duckdb.storage.comparison import LOGICAL_VIEWS, inner_differences, logical_view
+from projections.duckdb.verification.comparison import LOGICAL_VIEWS, inner_differences, logical_view
 from projections.queries.log import SourceCounts
 from projections.views.customers import history
 from tests.consumers.kafka.appending.partition_polls import Sent, appender_on, command, event, poll

@@ -18,9 +18,10 @@ import pytest
 
 from domain.scope import DEFAULT_SCOPE, Scope
 from projections.duckdb.storage.chunks import CHUNK_ROWS_MAX
-from projections.duckdb.storage.compaction import MERGE_RATIO_IDLE, MERGE_RATIO_LOADED, Compaction
-from projections.duckdb.storage.generations import GENERATION_KINDS, GenerationKind, Generations
+from projections.duckdb.storage.compaction import Compaction
+from projections.duckdb.storage.generations import GENERATION_KINDS, Generations
 from projections.duckdb.storage.low_priority import NICE
+from projections.read_side.compaction import MERGE_RATIO_IDLE, MERGE_RATIO_LOADED, GenerationKind
 from tests.projections.folded_log import BY_TEST, START, FoldedLog, usage
 
 

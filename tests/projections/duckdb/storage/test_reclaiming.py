@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from projections.duckdb.storage.compaction import Compaction
-from projections.duckdb.storage.generations import GENERATION_KINDS, Generations
+from projections.duckdb.storage.generations import Generations
 from projections.duckdb.writing.fold_store import insert_deltas
 from tests.projections.folded_log import FoldedLog, usage
 
@@ -36,13 +36,8 @@ def test_a_file_that_compaction_left_mostly_free_becomes_smaller(tmp_path: Path)
     assert free > 0.5
 
     compaction = Compaction(folded.database.cursor(), nullcontext, folded.store.load_generations)
-    for kind in GENERATION_KINDS:
-        assert compaction.reclaim(kind)
-        folded.database.checkpoint()
-        compaction.move_small_tables()
-        folded.database.checkpoint()
+    compaction.shrink_file(folded.database.checkpoint)
     compaction.close()
-    folded.database.checkpoint()
     assert folded.database.file_bytes() < large * (1 - 0.9 * free)
     assert folded.sums() == before
     folded.deliver([usage("one more", customer="c-0")])

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from domain.log.chain import CHAIN_START
 from domain.prices.schedule import PriceVersion, UnitPrices
 from domain.scope import DEFAULT_SCOPE
-from projections.duckdb.storage.comparison import LOGICAL_VIEWS, logical_view
 from projections.duckdb.storage.database import DuckDBDatabase, DuckDBOptions, create_tables
+from projections.duckdb.verification.comparison import LOGICAL_VIEWS, logical_view
 from projections.duckdb.writing.rebuild_store import RebuildStore
 from projections.folding.projector import Projector
 from projections.identity.index import IdentityIndex

@@ -1,7 +1,7 @@
 """Logical views of a store, and the comparison of two stores in one DuckDB process by them.
 
 A logical view is a query without surrogate keys and without physical layout: deltas are summed, generations united.
-Two stores folded from the same log must answer every view alike.
+Two stores folded from the same log must answer every view alike. The second one is attached beside the live one.
 
 Two answers are compared without holding either in memory:
 
@@ -13,13 +13,20 @@ Two answers are compared without holding either in memory:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Final
 
 import duckdb
-import msgspec
 
+from domain.log.chain import CHAIN_START
+from projections.duckdb.storage.database import DuckDBDatabase, create_tables
 from projections.duckdb.storage.generations import union_of
+from projections.duckdb.verification.held_store import DuckDBHeldStore
+from projections.duckdb.writing.rebuild_store import RebuildStore
+from projections.read_side.verification import Difference
 
+REFOLDED: Final = "refolded"
 #: Differing rows shown per view and side, at most.
 DIFFERENCES_SHOWN_MAX: Final = 10
 
@@ -82,25 +89,52 @@ _DAYS_BY_DELTAS: Final = """
 _BUCKET: Final = "(hash(d) >> 56)"  # 256 buckets
 
 
-class Difference(msgspec.Struct, frozen=True):
-    """A row that only one of two stores has. `side` names that store: "live" or "refolded"."""
+@contextmanager
+def attached_store(database: DuckDBDatabase, path: Path) -> Iterator[DuckDBDatabase]:
+    """Attach a database file at `path` as the catalog `REFOLDED` for as long as the context lasts."""
+    attached = database.attach(path, REFOLDED)
+    try:
+        yield attached
+    finally:
+        database.detach(REFOLDED)
 
-    view: str
-    side: str
-    row: str
+
+class DuckDBComparison:
+    """See `projections.read_side.verification.StoreComparison`."""
+
+    views = tuple(LOGICAL_VIEWS)
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, beside: DuckDBDatabase) -> None:
+        """`cursor` is in a read transaction on the live store; `beside` is the empty one, attached to it."""
+        self._cursor = cursor
+        self._beside = beside
+        self.live = DuckDBHeldStore(cursor)
+        self._catalog, self.log_id = cursor.execute("SELECT current_database(), log_id FROM progress").fetchall()[0]
+
+    @contextmanager
+    def refolded(self) -> Iterator[RebuildStore]:
+        """Create the tables of the second store; commit what was folded, unless the context raises."""
+        with closing(self._beside.cursor()) as cursor:
+            create_tables(cursor, self.log_id, CHAIN_START)
+            store = RebuildStore(cursor)
+            yield store
+            store.finish()
+
+    def differences(self, view: str) -> Iterator[Difference]:
+        """Yield rows of one logical view that only one store has; at most `DIFFERENCES_SHOWN_MAX` of each."""
+        live, refolded = (logical_view(self._cursor, view, catalog) for catalog in (self._catalog, REFOLDED))
+        for side, row in _compared(self._cursor, live, refolded):
+            yield Difference(view, ("live", "refolded")[side], row)
+
+    def rollup_differences(self) -> Iterator[Difference]:
+        """Yield day sums of the live store that differ from the sums of its rows; as many of each."""
+        return inner_differences(self._cursor, self._catalog)
 
 
 def logical_view(cursor: duckdb.DuckDBPyConnection, view: str, catalog: str) -> str:
     """Return the query of a logical view in one catalog."""
     rows, days = union_of(cursor, "rows", catalog), union_of(cursor, "days", catalog)
     return LOGICAL_VIEWS[view].format(db=catalog, rows=rows, days=days)
-
-
-def differences(cursor: duckdb.DuckDBPyConnection, view: str, live: str, refolded: str) -> Iterator[Difference]:
-    """Yield rows of one logical view that only one of two catalogs has; at most `DIFFERENCES_SHOWN_MAX` per side."""
-    queries = logical_view(cursor, view, live), logical_view(cursor, view, refolded)
-    for side, row in _compared(cursor, *queries):
-        yield Difference(view, ("live", "refolded")[side], row)
 
 
 def inner_differences(cursor: duckdb.DuckDBPyConnection, live: str) -> Iterator[Difference]:

@@ -1,0 +1,58 @@
+"""The read side in use: readers and the projector thread follow it when it is replaced."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+import structlog
+
+from consumers.embedded.projector_thread import ProjectorThread
+from projections.queries.events import RowSpan
+from projections.queries.snapshot import Snapshot
+from projections.read_side.read_side import ReadSide, ReadSideOpener
+
+_logger = structlog.get_logger("meterfold.engine")
+
+
+class LiveReadSide:
+    """A `ReadStore` that opens snapshots of whichever read side is in use at that moment.
+
+    The holder of `replacing` keeps others from replacing it: compaction and a swap hold it. Whoever holds `fold.paused`
+    as well takes `replacing` first.
+    """
+
+    def __init__(self, opener: ReadSideOpener, current: ReadSide, fold: ProjectorThread) -> None:
+        self.opener = opener
+        self.current = current
+        self.fold = fold
+        self.replacing = threading.Lock()
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Open a snapshot of the read side in use."""
+        return self.current.store.reads.snapshot()
+
+    def all_counted(self, spans: Sequence[RowSpan]) -> bool:
+        """Return whether every event of these folded spans is known, without a query, to be counted."""
+        return self.current.store.reads.all_counted(spans)
+
+    def replace(self, fresh: ReadSide) -> ReadSide:
+        """Put `fresh` in use; return the one before. The caller holds `replacing` and `fold.paused`."""
+        old, self.current = self.current, fresh
+        fresh.projector.on_lifecycle = old.projector.on_lifecycle
+        self.fold.swap(fresh.projector)
+        return old
+
+    def reopen_if_unusable(self) -> bool:
+        """Reopen the read side when a storage error has invalidated its store; return whether it was.
+
+        Until that succeeds, readers get `ReadStoreUnavailable`.
+        """
+        if self.current.store.database.is_usable():
+            return False
+        with self.replacing, self.fold.paused:
+            self.current.discard()
+            self.replace(self.opener.open(self.current.folder, self.current.projector.on_lifecycle))
+        _logger.warning("read_store_reopened", position=self.current.projector.position)
+        return True

@@ -1,0 +1,109 @@
+"""A read store in one DuckDB file, opened: its writes, its reads, its compaction and its verification."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from domain.log.chain import CHAIN_START
+from projections.duckdb.reading.snapshot import DuckDBReads
+from projections.duckdb.storage.compaction import Compaction
+from projections.duckdb.storage.database import (
+    DuckDBDatabase,
+    DuckDBOptions,
+    check_schema,
+    create_tables,
+    is_empty,
+    translated_errors,
+)
+from projections.duckdb.storage.schema import SCHEMA_VERSION
+from projections.duckdb.verification.comparison import DuckDBComparison, attached_store
+from projections.duckdb.verification.held_store import DuckDBHeldStore, held_cursor
+from projections.duckdb.writing.fold_store import DuckDBFoldStore
+from projections.duckdb.writing.rebuild_store import RebuildStore
+from projections.folding.fold_store import FoldStore
+from projections.read_side.compaction import FoldPause
+
+STORE_FILE: Final = "store.duckdb"
+
+
+class DuckDBReadStore:
+    """See `projections.read_side.store.OpenedStore`."""
+
+    def __init__(self, database: DuckDBDatabase, fold: DuckDBFoldStore) -> None:
+        self.database = database
+        self.fold = fold
+        self.reads = DuckDBReads(database.cursor, fold.changes)
+
+    def drop_leftovers(self) -> None:
+        """Drop tables left by a compaction that did not finish."""
+        self.fold.drop_leftovers()
+
+    def finish_refolding(self) -> None:
+        """Commit what was folded into a `RebuildStore`, and compress everything that is written from now on."""
+        if isinstance(self.fold, RebuildStore):
+            self.fold.finish()
+            self.database.compress_from_now_on()
+
+    @contextmanager
+    def compaction(self, paused: FoldPause, before_chunk: Callable[[], bool]) -> Iterator[Compaction]:
+        """Prepare a compaction on a cursor of its own."""
+        cursor = self.database.cursor()
+        with closing(Compaction(cursor, paused, self.fold.load_generations, before_chunk=before_chunk)) as compaction:
+            yield compaction
+
+    @contextmanager
+    def held(self) -> Iterator[DuckDBHeldStore]:
+        """Hold the store at its present position, in a read transaction."""
+        with held_cursor(self.database) as cursor:
+            yield DuckDBHeldStore(cursor)
+
+    @contextmanager
+    def compared(self, folder: Path) -> Iterator[DuckDBComparison]:
+        """Hold the store, with an empty one in `folder` attached beside it."""
+        with attached_store(self.database, folder / STORE_FILE) as beside, held_cursor(self.database) as cursor:
+            yield DuckDBComparison(cursor, beside)
+
+    def retire(self) -> None:
+        """Close the cursor of the fold. The database closes with the last snapshot."""
+        self.fold.close()
+
+    def close(self) -> None:
+        """Close the database; every cursor on it is useless then."""
+        self.fold.close()
+        self.database.close()
+
+
+class DuckDBOpener(msgspec.Struct, frozen=True):
+    """Opens stores of DuckDB. `memory_limit` (in DuckDB's notation) and `threads` bound each of them."""
+
+    memory_limit: str
+    threads: int
+
+    @property
+    def formats(self) -> Mapping[str, int]:
+        """The version of the schema."""
+        return {"read_store": SCHEMA_VERSION}
+
+    def open(
+        self, folder: Path, log_id: str, check: Callable[[FoldStore], None], refolding: bool = False
+    ) -> DuckDBReadStore:
+        """Open the store in `folder`; see `projections.read_side.store.StoreOpener`."""
+        path = folder / STORE_FILE
+        database = DuckDBDatabase.open(path, DuckDBOptions(self.memory_limit, self.threads, compressed=not refolding))
+        try:
+            with translated_errors(path):
+                cursor = database.cursor()
+                if is_empty(cursor):
+                    create_tables(cursor, log_id, CHAIN_START)
+                check_schema(cursor, log_id)
+                fold = RebuildStore(cursor) if refolding else DuckDBFoldStore(cursor)
+                check(fold)
+        except BaseException:
+            database.close()
+            raise
+        return DuckDBReadStore(database, fold)

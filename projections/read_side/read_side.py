@@ -1,0 +1,107 @@
+"""Read side of a data folder: read store, identity index and projector, which are opened and replaced together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from domain.customers.personal_keys import PersonalKeys
+from domain.log.records import EventLog
+from projections.folding.projector import STEP_EVENTS_MAX, Listener, Projector
+from projections.folding.recovery import catch_up_index, check_store_against_log, log_creation
+from projections.identity.index import IdentityIndex
+from projections.read_side.store import OpenedStore, StoreOpener
+
+#: Larger than when serving: nobody waits for a single step, and an event costs a fifth less.
+REFOLDING_STEP_EVENTS_MAX: Final = 120_000
+
+
+class ReadSide(msgspec.Struct, frozen=True):
+    """Everything that is derived from the log, in one folder."""
+
+    folder: Path
+    store: OpenedStore
+    index: IdentityIndex
+    projector: Projector
+
+    def finish_refolding(self) -> None:
+        """End refolding once the log is folded: from here on every step is durable."""
+        self.store.finish_refolding()
+        self.projector.step_events_max = STEP_EVENTS_MAX
+
+    def received_events(self) -> int:
+        """Return the number of events received, whatever their outcome."""
+        with self.store.reads.snapshot() as snapshot:
+            return snapshot.totals().received
+
+    def checkpoint(self) -> None:
+        """Write everything out. Nothing may be folded meanwhile."""
+        self.index.checkpoint()
+        self.store.database.checkpoint()
+
+    def retire(self) -> None:
+        """Stop writing. Readers keep their snapshots, and the database closes with the last of them."""
+        self.index.close()
+        self.store.retire()
+
+    def discard(self) -> None:
+        """Close the files as they are, even while they are read."""
+        self.index.close()
+        self.store.close()
+
+
+class ReadSideOpener:
+    """Opens the read sides of one log, all with the same kind of store."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        keys: PersonalKeys,
+        stores: StoreOpener,
+        index_filter_bytes_max: int,
+        index_memory_entries_max: int,
+    ) -> None:
+        self._log = log
+        self._keys = keys
+        self._stores = stores
+        self._index_filter_bytes_max = index_filter_bytes_max
+        self._index_memory_entries_max = index_memory_entries_max
+
+    def open(self, folder: Path, on_lifecycle: Listener | None = None, *, refolding: bool = False) -> ReadSide:
+        """Open the read side in `folder`; create it when the folder is empty.
+
+        1. Open the store, create it if needed, and check its schema.
+        2. Check that the store is a fold of this very log.
+        3. Open the identity index and let it catch up with the store.
+        4. Build the projector, which continues at the store's position.
+
+        `refolding`: the log is folded from its first record, and nothing reads the store until `finish_refolding`.
+        After an error or a crash before that, the folder is useless.
+
+        Raises `ReadStoreCorrupted` or `ReadStoreMismatch` when the store is not a fold of this log, and
+        `IdentityIndexCorrupted` when the index is not; a rebuild repairs either. Raises `ReadStoreUnavailable` when the
+        storage fails.
+        """
+        creation = log_creation(self._log)
+        store = self._stores.open(
+            folder, creation.log_id, lambda fold: check_store_against_log(self._log, fold), refolding
+        )
+        try:
+            index = IdentityIndex.open(
+                folder / "identity",
+                creation.log_id,
+                filter_bytes_max=self._index_filter_bytes_max,
+                memory_entries_max=self._index_memory_entries_max,
+            )
+            store.drop_leftovers()
+            catch_up_index(index, folder / "identity", self._log, store.fold)
+            projector = Projector(self._log, store.fold, index, self._keys, on_lifecycle)
+            if refolding:
+                projector.step_events_max = REFOLDING_STEP_EVENTS_MAX
+            projector.restore_seed(creation.hash_seed)
+        except BaseException:
+            store.close()
+            raise
+        return ReadSide(folder, store, index, projector)
