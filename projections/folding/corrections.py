@@ -7,6 +7,7 @@ from domain.scope import Scope
 from projections.folding.event_lookup import EventLookup
 from projections.folding.fold_state import FoldState
 from projections.folding.fold_store import FoldStore
+from projections.folding.lifecycle_writes import NewCorrection
 from projections.folding.unknown_costs import price_unknown_costs
 from projections.identity.index import IdentityIndex
 
@@ -26,7 +27,10 @@ class CorrectionFolder:
         """
         scope = Scope(event.tenant, event.environment)
         scope_key = state.scope_key(scope)
-        self._store.add_correction(scope_key, event.source, event.id, topic, position, event)
+        by = event.provenance
+        self._store.add_correction(
+            NewCorrection(scope_key, event.source, event.id, topic, position, event.recorded_at, by.actor, by.reason)
+        )
         found = self._lookup.find(self._index, state.hash_seed, scope, event.source, event.id)
         if found is None:
             waiting = (scope_key, event.source, event.id)
@@ -35,7 +39,7 @@ class CorrectionFolder:
         customer_key = state.customer_keys[scope_key, found.subject]
         if isinstance(event, UsageVoided):
             self._store.close_row(customer_key, found.locator, position)
-        elif not self._store.row_holds(customer_key, found.locator):
-            kind = self._store.reopen_row(customer_key, found.locator, position)
-            price_unknown_costs(self._store, state, scope_key, kind[0] or "", kind[1] or "", position)
+        elif (series := self._store.reopen_row(customer_key, found.locator, position)) is not None:
+            _, provider, model = series
+            price_unknown_costs(self._store, state, scope_key, provider or "", model or "", position)
         return scope_key

@@ -1,145 +1,136 @@
-"""The write interface of the read store.
+"""The write interface of a read store, through which the fold knows it.
 
-One thread writes at a time. Everything that a step of the fold changes, progress included, stands between `begin` and
-`commit`. A store contains no rules of metering: it only keeps what it is given. The columns of the Arrow tables are
-named by the modules of this package.
+A store contains no rules of metering: it keeps what it is given, and answers the few questions that the fold asks.
+
+1. `load_state` once, and again after every rollback.
+2. For each step: `begin`; then adds and changes, in the order of the log where they concern one event; then
+   `add_log_records`, `add_keys` and `advance`; then `commit`, or `rollback` when anything failed.
+3. `reached`, `running_hash_at` and `refused_locators` at any time.
+
+One thread calls these methods; other threads may read the same data through snapshots. Nothing is written outside a
+transaction. Between `begin` and `commit` the methods of this interface see the writes of the transaction, except those
+of `add_fact` and `update_source`, which may wait for `advance`; snapshots see none of them.
+
+Any method may raise an error of the storage. The step is then rolled back and repeated as a whole, so no call needs to
+be idempotent unless it says that it is. Log positions ascend from step to step.
+
+Usage is kept in versions. The version of an event in effect at log position P is the one with `counted_at <= P` and
+`closed_at` null or above P; its current version is the one with `closed_at` null, and there is at most one. Values of a
+version never change, except that it is closed. A store that keeps sums by day keeps those of the current versions.
+Calls name an event by the key of its customer and its locator: the locator is unique, and the key says where to look.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
-import msgspec
 import pyarrow as pa
 
-from domain.event import LifecycleEvent
-from domain.prices.schedule import PriceVersion
-from projections.folding.fold_state import FoldState, NewKeys
-
-
-class SourceProgress(msgspec.Struct, frozen=True):
-    """The progress of one Kafka partition by one log record.
-
-    `next_offset` is where reading goes on; `records_lost` and `commands_refused` are added to those known before.
-    """
-
-    stream: str
-    topic: str
-    partition: int
-    next_offset: int
-    position: int
-    recorded_at: datetime
-    records_lost: int = 0
-    commands_refused: int = 0
+from projections.folding.fold_state import FoldState, NewKeys, SeriesKey
+from projections.folding.lifecycle_writes import NewApiKey, NewCorrection, NewFact, NewPrice, SourceProgress
 
 
 class FoldStore(Protocol):
-    """A read store as the fold writes to it."""
+    """A read store as the fold writes to it. Columns of Arrow tables: see `staged_tables`."""
 
     # -- transactions and progress
 
     def begin(self) -> None:
-        """Open a transaction."""
+        """Begin a transaction; none is open."""
 
     def commit(self) -> None:
-        """Make all changes since `begin` durable and visible, atomically."""
+        """Make all writes since `begin` visible to snapshots, and durable: all of them, or none if this raises.
+
+        A store that is thrown away after a crash may write several transactions as one, later.
+        """
 
     def rollback(self) -> None:
-        """Undo the open transaction, if there is one. The state must then be loaded again."""
+        """Undo all writes since `begin`. Does nothing without an open transaction; may be repeated after an error."""
 
     def load_state(self) -> FoldState:
-        """The state that the fold needs to go on from the stored position."""
+        """Return the state as of the last committed `advance`, without the hash seed. No transaction is open.
+
+        The caller extends the state in place, by what it also gives to the store. A store may go on reading its
+        `customer_keys`, which only grow, and which after a rollback are those of the next `load_state`.
+        """
 
     def reached(self) -> tuple[int, bytes]:
-        """The last folded position and the running hash there."""
+        """Return the last folded position and the running hash there; 0 and `CHAIN_START` before the first."""
 
     def running_hash_at(self, position: int) -> bytes | None:
-        """The running hash after a folded position; None when the store has not folded it."""
+        """Return the running hash after a folded position; None for any other."""
 
     def add_keys(self, new: NewKeys) -> None:
-        """Store the surrogate keys assigned in this transaction."""
+        """Store surrogate keys, each once. Rows and facts of the same transaction may use them before this call."""
 
     def add_log_records(self, records: pa.Table) -> None:
-        """Store one row per folded record of the log."""
+        """Store `LOG_RECORDS`; their positions follow those stored before."""
 
     def advance(self, position: int, running_hash: bytes, recorded_at: datetime | None) -> None:
-        """Store the checkpoint of the fold; the last call before `commit`."""
+        """Store how far the fold is, in the transaction that took it there; the last call before `commit`.
+
+        `recorded_at` is the greatest recorded time up to `position`.
+        """
 
     # -- usage
 
     def add_rows(self, staged_rows: pa.Table) -> None:
-        """Insert usage rows and add them to the daily rollup; rows that are already closed add nothing to it."""
+        """Store `USAGE_ROWS`: the first version of each of these events. Some may be closed already."""
 
     def add_outcomes(self, outcomes: pa.Table) -> None:
-        """Insert received events that were not counted."""
+        """Store `OUTCOME_ROWS`."""
 
     def refused_locators(self, first: int, last: int) -> list[int]:
-        """Locators in [first, last) whose events were not counted."""
+        """Return the locators in [first, last) of events that were not counted, in any order."""
 
-    def close_row(self, customer_key: int, locator: int, position: int) -> bool:
-        """Close the current version of a row at `position`; False when it has none."""
+    def close_row(self, customer_key: int, locator: int, position: int) -> None:
+        """Close the current version of an event: it is in effect below `position` only.
 
-    def row_holds(self, customer_key: int, locator: int) -> bool:
-        """Whether this row has a current version."""
+        Idempotent: does nothing when the event has no current version.
+        """
 
-    def reopen_row(self, customer_key: int, locator: int, position: int) -> tuple[str | None, str | None]:
-        """Open a new version, equal to the last one, of a row without a current one; return provider and model."""
+    def reopen_row(self, customer_key: int, locator: int, position: int) -> SeriesKey | None:
+        """Open a version from `position` on, otherwise equal to the last one, and return the series of the event.
+
+        Idempotent: does nothing and returns None when the event has a current version. Raises `LookupError` when it
+        has no version at all.
+        """
 
     def unknown_cost_rows(self, kind_key: int, scope_key: int, above_locator: int, rows_max: int) -> pa.Table:
-        """Rows of one series whose cost is unknown, in ascending order of locator, after `above_locator`."""
+        """Return `UNKNOWN_COST_ROWS`: the first `rows_max` of one series in one scope after `above_locator`."""
 
     def price_rows(self, priced: pa.Table, position: int) -> None:
-        """Set the cost of rows of unknown cost, from `position` on.
+        """Give events the costs in `PRICED_ROWS`, from `position` on.
 
-        Columns of `priced`: locator, customer_key, cost_usd, price_position.
+        Closes the current version of each and opens another with cost origin "price", this cost and this position of
+        the price. Idempotent: leaves alone events whose current cost is not unknown, and those without a current
+        version.
         """
 
     # -- lifecycle
 
-    def add_fact(
-        self,
-        table: str,
-        owner: tuple[int] | tuple[int, str],
-        position: int,
-        kind: str,
-        event: LifecycleEvent,
-        fields: dict[str, Any],
-    ) -> None:
-        """Store a fact of a customer, shared budget or meter; `owner` is its key in `table`."""
+    def add_fact(self, fact: NewFact) -> None:
+        """Store a fact of a customer, shared budget or meter."""
 
-    def add_correction(
-        self, scope_key: int, source: str, event_id: str, kind: str, position: int, event: LifecycleEvent
-    ) -> None:
-        """Store a void or a restoration."""
+    def add_correction(self, correction: NewCorrection) -> None:
+        """Store a void or a restoration; the rows are changed by other calls.
 
-    def add_price(
-        self,
-        position: int,
-        scope_key: int | None,
-        provider: str,
-        model: str,
-        versions: tuple[PriceVersion, ...],
-        library: str | None,
-        event: LifecycleEvent,
-    ) -> None:
-        """Store a price of a scope, or a list price (`scope_key` None)."""
+        A later `load_state` finds in `waiting_voids` each identity whose correction of the highest position is a void
+        and that no event in the store has.
+        """
 
-    def add_api_key(
-        self,
-        key_id: str,
-        scope_key: int,
-        scopes: tuple[str, ...],
-        prefix: str,
-        secret_hash: str,
-        name: str | None,
-        position: int,
-        issued_at: datetime,
-    ) -> None:
-        """Store an API key."""
+    def add_price(self, price: NewPrice) -> None:
+        """Store a price. A later `load_state` finds it in `prices`."""
+
+    def add_api_key(self, key: NewApiKey) -> None:
+        """Store an API key, which is valid until it is revoked."""
 
     def revoke_api_key(self, key_id: str, revoked_at: datetime) -> None:
-        """Mark an API key as revoked, unless it is revoked already."""
+        """Mark an API key as revoked. Idempotent: the first revocation stands; an unknown key is left out."""
 
     def update_source(self, progress: SourceProgress) -> None:
-        """Update the stored progress of a partition."""
+        """Add the progress of a partition to what is stored of it.
+
+        Lost records and refused commands are added up; everything else is that of the highest position.
+        """

@@ -17,12 +17,23 @@ from domain.event import LifecycleEvent
 from domain.log.events import LogCreated, LogSealed
 from domain.meters.events import MeterEvent
 from domain.prices.events import PriceListed, PriceSet
+from domain.prices.schedule import PriceVersion
 from domain.scope import Scope
 from domain.sources.events import OffsetsAccepted, PartitionConsumed, PartitionEvent, PartitionTruncated, RecordsLost
 from projections.folding.corrections import CorrectionFolder
 from projections.folding.event_lookup import EventLookup
 from projections.folding.fold_state import FoldState
-from projections.folding.fold_store import FoldStore, SourceProgress
+from projections.folding.fold_store import FoldStore
+from projections.folding.lifecycle_writes import (
+    BudgetOwner,
+    CustomerOwner,
+    FactOwner,
+    MeterOwner,
+    NewApiKey,
+    NewFact,
+    NewPrice,
+    SourceProgress,
+)
 from projections.folding.unknown_costs import price_unknown_costs
 from projections.identity.index import IdentityIndex
 
@@ -47,26 +58,15 @@ class LifecycleFolder:
                 return self._customer(state, position, topic, event)
             case BudgetEvent():
                 scope_key = state.scope_key(Scope(event.tenant, event.environment))
-                self._store.add_fact(
-                    "budget_facts", (scope_key, event.budget_id), position, topic, event, _fields(event)
-                )
+                self._store.add_fact(_fact(BudgetOwner(scope_key, event.budget_id), position, topic, event))
                 return scope_key
             case MeterEvent():
                 scope_key = state.scope_key(Scope(event.tenant, event.environment))
-                self._store.add_fact("meter_facts", (scope_key, event.code), position, topic, event, _fields(event))
+                self._store.add_fact(_fact(MeterOwner(scope_key, event.code), position, topic, event))
                 return scope_key
             case ApiKeyIssued():
                 scope_key = state.scope_key(Scope(event.tenant, event.environment))
-                self._store.add_api_key(
-                    event.key_id,
-                    scope_key,
-                    event.scopes,
-                    event.prefix,
-                    event.secret_hash,
-                    event.name,
-                    position,
-                    event.recorded_at,
-                )
+                self._store.add_api_key(_api_key(scope_key, position, event))
                 return scope_key
             case ApiKeyRevoked():
                 self._store.revoke_api_key(event.key_id, event.recorded_at)
@@ -100,26 +100,38 @@ class LifecycleFolder:
     def _customer(self, state: FoldState, position: int, topic: str, event: CustomerEvent) -> int:
         scope = Scope(event.tenant, event.environment)
         scope_key = state.scope_key(scope)
-        fields = _fields(event)
+        personal = None
         if isinstance(event, CustomerCreated | CustomerUpdated) and event.personal is not None:
             personal = open_personal(self._keys, event.personal, scope, event.customer_id)
-            fields |= {} if personal is None else personal
-        customer_key = state.customer_key(scope_key, event.customer_id, position)
-        self._store.add_fact("customer_facts", (customer_key,), position, topic, event, fields)
+        owner = CustomerOwner(state.customer_key(scope_key, event.customer_id, position))
+        self._store.add_fact(_fact(owner, position, topic, event, personal))
         return scope_key
 
     def _listed_price(self, state: FoldState, position: int, event: PriceListed) -> None:
-        state.prices.add(None, event.provider, event.model, position, event.versions)
-        self._store.add_price(position, None, event.provider, event.model, event.versions, event.library, event)
+        self._add_price(state, _price(position, None, event, event.versions, event.library))
         for scope_key in list(state.scope_keys.values()):
             price_unknown_costs(self._store, state, scope_key, event.provider, event.model, position)
 
     def _set_price(self, state: FoldState, position: int, event: PriceSet) -> int:
         scope_key = state.scope_key(Scope(event.tenant, event.environment))
-        state.prices.add(scope_key, event.provider, event.model, position, (event.price,))
-        self._store.add_price(position, scope_key, event.provider, event.model, (event.price,), None, event)
+        self._add_price(state, _price(position, scope_key, event, (event.price,), None))
         price_unknown_costs(self._store, state, scope_key, event.provider, event.model, position)
         return scope_key
+
+    def _add_price(self, state: FoldState, price: NewPrice) -> None:
+        state.prices.add(price.scope_key, price.provider, price.model, price.position, price.versions)
+        self._store.add_price(price)
+
+
+def _price(
+    position: int,
+    scope_key: int | None,
+    event: PriceListed | PriceSet,
+    versions: tuple[PriceVersion, ...],
+    library: str | None,
+) -> NewPrice:
+    by = event.provenance
+    return NewPrice(position, scope_key, event.provider, event.model, versions, library, event.recorded_at, by.actor)
 
 
 def _source_progress(position: int, event: PartitionEvent) -> SourceProgress:
@@ -138,6 +150,32 @@ def _source_progress(position: int, event: PartitionEvent) -> SourceProgress:
     )
 
 
-def _fields(event: LifecycleEvent) -> dict[str, Any]:
-    fields: dict[str, Any] = dict(getattr(event, "fields", {}))
-    return fields
+def _fact(
+    owner: FactOwner, position: int, topic: str, event: LifecycleEvent, personal: dict[str, Any] | None = None
+) -> NewFact:
+    """The event as a fact about `owner`, with its personal fields if they can be read."""
+    by = event.provenance
+    return NewFact(
+        owner,
+        position,
+        event.effective_at,
+        event.recorded_at,
+        topic,
+        {**getattr(event, "fields", {}), **(personal or {})},
+        by.actor,
+        by.dialect,
+        by.reason,
+    )
+
+
+def _api_key(scope_key: int, position: int, event: ApiKeyIssued) -> NewApiKey:
+    return NewApiKey(
+        event.key_id,
+        scope_key,
+        event.scopes,
+        event.prefix,
+        event.secret_hash,
+        event.name,
+        event.recorded_at,
+        position,
+    )

@@ -39,8 +39,10 @@ from domain.usage.outcomes import OUTCOMES
 from domain.values.instants import naive
 from projections.arrow_columns import column
 from projections.folding.event_lookup import EventLookup
-from projections.folding.fold_store import FoldStore, SourceProgress
+from projections.folding.fold_store import FoldStore
 from projections.folding.lifecycle_events import LifecycleFolder
+from projections.folding.lifecycle_writes import SourceProgress
+from projections.folding.staged_tables import LOG_RECORDS
 from projections.folding.step_planning import count_within, foldable_together
 from projections.folding.usage_blocks import (
     FoldBlock,
@@ -282,15 +284,15 @@ class Projector:
         counts = np.array([entry.counts for entry in entries], dtype=np.int32)
         columns = {
             "position": [record.position for record in records],
-            "recorded_at": pa.array(recorded, pa.timestamp("us")),
-            "running_hash": pa.array(hashes, pa.binary()),
+            "recorded_at": recorded,
+            "running_hash": hashes,
             "topic": [record.topic for record in records],
-            "scope_key": pa.array([entry.scope_key for entry in entries], pa.int32()),
+            "scope_key": [entry.scope_key for entry in entries],
             "stream": [record.stream for record in records],
             "received": counts.sum(axis=1, dtype=np.int32),
         }
         columns |= {name: counts[:, number] for number, name in enumerate(OUTCOMES)}
-        self._store.add_log_records(pa.table(columns))
+        self._store.add_log_records(pa.table(columns, LOG_RECORDS))
         self._store.add_keys(state.take_new_keys())
         state.position, state.running_hash = records[-1].position, hashes[-1]
         self._store.advance(state.position, state.running_hash, state.recorded_at)

@@ -11,6 +11,7 @@ from domain.usage.block_schema import REQUEST_TYPE, TOKEN_COLUMNS
 from projections.arrow_columns import decimals_of_words, integers, words_of_integers
 from projections.folding.fold_state import FoldState
 from projections.folding.fold_store import FoldStore
+from projections.folding.staged_tables import PRICED_ROWS
 
 #: Rows of unknown cost that are priced at once.
 PRICED_ROWS_MAX: Final = 100_000
@@ -52,5 +53,6 @@ def _priced(state: FoldState, unknown: pa.Table, scope_key: int, provider: str, 
             "customer_key": unknown.column("customer_key"),
             "cost_usd": decimals_of_words(words, has_price),
             "price_position": pa.array(positions),
-        }
+        },
+        PRICED_ROWS,
     ).filter(pa.array(has_price))

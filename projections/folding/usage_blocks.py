@@ -35,6 +35,7 @@ from projections.arrow_columns import (
     words_of_integers,
 )
 from projections.folding.fold_state import FoldState
+from projections.folding.staged_tables import OUTCOME_ROWS, USAGE_ROWS
 from projections.identity.resolution import BATCH_REFUSED as BATCH_REFUSED_CODE
 from projections.identity.resolution import COUNTED, NO_GROUP, OUTCOME_OF_CODE, ReceivedRows, Resolution
 
@@ -135,7 +136,7 @@ def usage_rows(step_rows: StepRows, counted: Bools, state: FoldState) -> pa.Tabl
     }
     columns.update({name: typed.column(name) for name in _COPIED_COLUMNS})
     columns.update({name: free.column(name) for name in ("tags", "properties", "extensions")})
-    return pa.table(columns)
+    return pa.table(columns, USAGE_ROWS)
 
 
 def outcome_rows(step_rows: StepRows, resolved: Resolution) -> pa.Table:
@@ -164,7 +165,8 @@ def outcome_rows(step_rows: StepRows, resolved: Resolution) -> pa.Table:
             "recorded_at": pa.array(step_rows.recorded_us[refused]).cast(INSTANT),
             "stream": step_rows.streams.filter(mask),
             "raw": free.column("raw"),
-        }
+        },
+        OUTCOME_ROWS,
     )
 
 

@@ -13,7 +13,6 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from domain.event import LifecycleEvent
 from domain.prices.schedule import PriceVersion
 from domain.scope import Scope
 from domain.values.instants import aware_or_none, naive
@@ -22,8 +21,15 @@ from projections.duckdb.memory.uncompacted_days import uncompacted_days
 from projections.duckdb.storage.generations import Generations
 from projections.duckdb.writing.write_buffer import WriteBuffer
 from projections.folding.day_deltas import delta_table, deltas_of_rows
-from projections.folding.fold_state import FoldState, NewKeys
-from projections.folding.fold_store import SourceProgress
+from projections.folding.fold_state import FoldState, NewKeys, SeriesKey
+from projections.folding.lifecycle_writes import (
+    CustomerOwner,
+    NewApiKey,
+    NewCorrection,
+    NewFact,
+    NewPrice,
+    SourceProgress,
+)
 
 _DELTA_SUMS: Final = """
     {sign}count(*), {sign}sum(input_tokens), {sign}sum(cached_input_tokens), {sign}sum(cache_write_tokens),
@@ -36,6 +42,7 @@ _UPSERT_SOURCES: Final = """INSERT INTO sources BY NAME SELECT * FROM staged
     next_offset = excluded.next_offset, records_lost = records_lost + excluded.records_lost,
     commands_refused = commands_refused + excluded.commands_refused, position = excluded.position,
     recorded_at = excluded.recorded_at"""
+_CURRENT_VERSION: Final = "customer_key = ? AND locator = ? AND closed_at IS NULL"
 _FIRST_AND_LAST_TIME: Final = "min(time), max(time)"
 _NO_TIMES: Final = "NULL, NULL"
 
@@ -221,46 +228,45 @@ class DuckDBFoldStore:
         self._insert("outcomes", outcomes)
         self.changes.refusals.add(outcomes.column("locator").to_numpy())
 
-    def close_row(self, customer_key: int, locator: int, position: int) -> bool:
-        """Close the current version of a row, valid until `position`; return false when the row has none."""
-        where = "customer_key = ? AND locator = ? AND closed_at IS NULL"
-        if not self.row_holds(customer_key, locator):
-            return False
+    def close_row(self, customer_key: int, locator: int, position: int) -> None:
+        """Close the current version of a row, if it has one."""
+        if not self._has_current_version(customer_key, locator):
+            return
         self.changes.corrected_usage(np.array([customer_key]))
         self._cursor.execute(
-            insert_deltas(self._open_days, f"usage_rows WHERE {where}", sign="-"), [customer_key, locator]
+            insert_deltas(self._open_days, f"usage_rows WHERE {_CURRENT_VERSION}", sign="-"), [customer_key, locator]
         )
         for table in self._row_tables:
-            self._cursor.execute(f"UPDATE {table} SET closed_at = ? WHERE {where}", [position, customer_key, locator])
-        return True
+            self._cursor.execute(
+                f"UPDATE {table} SET closed_at = ? WHERE {_CURRENT_VERSION}", [position, customer_key, locator]
+            )
 
-    def row_holds(self, customer_key: int, locator: int) -> bool:
-        """Return whether a row has a current version."""
-        held = self._cursor.execute(
-            "SELECT count(*) FROM usage_rows WHERE customer_key = ? AND locator = ? AND closed_at IS NULL",
-            [customer_key, locator],
-        ).fetchall()
-        return bool(held[0][0] > 0)
+    def _has_current_version(self, customer_key: int, locator: int) -> bool:
+        current = f"SELECT count(*) FROM usage_rows WHERE {_CURRENT_VERSION}"
+        return bool(self._cursor.execute(current, [customer_key, locator]).fetchall()[0][0])
 
-    def reopen_row(self, customer_key: int, locator: int, position: int) -> tuple[str | None, str | None]:
-        """Open a new version, equal to the last one, of a row that has no current version.
-
-        Returns the provider and model of the event.
-        """
-        self._cursor.execute(
+    def reopen_row(self, customer_key: int, locator: int, position: int) -> SeriesKey | None:
+        """Open a new version, equal to the last one, of a row that has no current version."""
+        if self._has_current_version(customer_key, locator):
+            return None
+        inserted = self._cursor.execute(
             f"""INSERT INTO {self._open_rows}
             SELECT * REPLACE (?::BIGINT AS counted_at, NULL::BIGINT AS closed_at) FROM (
                 SELECT * FROM usage_rows WHERE customer_key = ? AND locator = ?
                 ORDER BY counted_at DESC, closed_at DESC LIMIT 1)""",
             [position, customer_key, locator],
         )
+        if not inserted.fetchall()[0][0]:
+            raise LookupError(f"no row has the customer key {customer_key} and the locator {locator}")
         self.changes.corrected_usage(np.array([customer_key]))
-        where = "customer_key = ? AND locator = ? AND closed_at IS NULL"
-        self._cursor.execute(insert_deltas(self._open_days, f"usage_rows WHERE {where}"), [customer_key, locator])
-        series = self._cursor.execute(
-            f"SELECT provider, model FROM kinds JOIN usage_rows USING (kind_key) WHERE {where}", [customer_key, locator]
-        ).fetchall()
-        return series[0][0], series[0][1]
+        self._cursor.execute(
+            insert_deltas(self._open_days, f"usage_rows WHERE {_CURRENT_VERSION}"), [customer_key, locator]
+        )
+        event_type, provider, model = self._cursor.execute(
+            f"SELECT type, provider, model FROM kinds JOIN usage_rows USING (kind_key) WHERE {_CURRENT_VERSION}",
+            [customer_key, locator],
+        ).fetchall()[0]
+        return event_type, provider, model
 
     def unknown_cost_rows(self, kind_key: int, scope_key: int, above_locator: int, rows_max: int) -> pa.Table:
         """Return current rows of one series whose cost is unknown, ascending by locator, after `above_locator`."""
@@ -273,10 +279,7 @@ class DuckDBFoldStore:
         ).to_arrow_table()
 
     def price_rows(self, priced: pa.Table, position: int) -> None:
-        """Set the cost of rows of unknown cost, valid from `position` on.
-
-        The columns of `priced` are locator, customer_key, cost_usd and price_position.
-        """
+        """Set the cost of rows of unknown cost, valid from `position` on."""
         self.changes.corrected_usage(_customer_keys(priced))
         same = "r.customer_key = p.customer_key AND r.locator = p.locator"
         closed_rows = 0
@@ -303,82 +306,62 @@ class DuckDBFoldStore:
 
     # -- lifecycle
 
-    def add_fact(
-        self,
-        table: str,
-        owner: tuple[int] | tuple[int, str],
-        position: int,
-        kind: str,
-        event: LifecycleEvent,
-        fields: dict[str, Any],
-    ) -> None:
-        """Add a fact of a customer, budget or meter, whose key in `table` is `owner`. Buffered until `advance`."""
-        if table == "customer_facts":
-            self.changes.wrote_fact(owner[0])
-        self._buffer.add_fact(table, owner, position, kind, event, fields)
+    def add_fact(self, fact: NewFact) -> None:
+        """Add a fact of a customer, budget or meter. Buffered until `advance`."""
+        if isinstance(fact.owner, CustomerOwner):
+            self.changes.wrote_fact(fact.owner.customer_key)
+        self._buffer.add_fact(fact)
 
     def update_source(self, progress: SourceProgress) -> None:
         """Add the progress of a partition of a Kafka topic. Buffered until `advance`."""
         self._buffer.update_source(progress)
 
-    def add_correction(
-        self, scope_key: int, source: str, event_id: str, kind: str, position: int, event: LifecycleEvent
-    ) -> None:
+    def add_correction(self, correction: NewCorrection) -> None:
         """Insert a void or restore of an identity."""
         self._cursor.execute(
             "INSERT INTO corrections VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                scope_key,
-                source,
-                event_id,
-                kind,
-                position,
-                naive(event.recorded_at),
-                event.provenance.actor,
-                event.provenance.reason,
+                correction.scope_key,
+                correction.source,
+                correction.id,
+                correction.kind,
+                correction.position,
+                naive(correction.recorded_at),
+                correction.actor,
+                correction.reason,
             ],
         )
 
-    def add_price(
-        self,
-        position: int,
-        scope_key: int | None,
-        provider: str,
-        model: str,
-        versions: tuple[PriceVersion, ...],
-        library: str | None,
-        event: LifecycleEvent,
-    ) -> None:
-        """Insert a price; `scope_key` None: a list price."""
+    def add_price(self, price: NewPrice) -> None:
+        """Insert a price, its versions as JSON text."""
         self._cursor.execute(
             "INSERT INTO prices VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                position,
-                scope_key,
-                provider,
-                model,
-                msgspec.json.encode(versions).decode(),
-                library,
-                naive(event.recorded_at),
-                event.provenance.actor,
+                price.position,
+                price.scope_key,
+                price.provider,
+                price.model,
+                msgspec.json.encode(price.versions).decode(),
+                price.library,
+                naive(price.recorded_at),
+                price.actor,
             ],
         )
 
-    def add_api_key(
-        self,
-        key_id: str,
-        scope_key: int,
-        scopes: tuple[str, ...],
-        prefix: str,
-        secret_hash: str,
-        name: str | None,
-        position: int,
-        issued_at: datetime,
-    ) -> None:
+    def add_api_key(self, key: NewApiKey) -> None:
         """Insert an API key."""
         self._cursor.execute(
             "INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
-            [key_id, scope_key, ",".join(scopes), prefix, secret_hash, name, naive(issued_at), position],
+            [
+                key.key_id,
+                key.scope_key,
+                ",".join(key.scopes),
+                key.prefix,
+                key.secret_hash,
+                key.name,
+                naive(key.issued_at),
+                key.position,
+            ],
         )
 
     def revoke_api_key(self, key_id: str, revoked_at: datetime) -> None:

@@ -19,6 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from projections.duckdb.writing.fold_store import DuckDBFoldStore, insert_deltas
+from projections.folding.fold_state import SeriesKey
 
 #: Eight row groups of DuckDB (122,880 rows each).
 COMMIT_ROWS_MIN: Final = 8 * 122_880
@@ -65,12 +66,12 @@ class RebuildStore(DuckDBFoldStore):
         super().advance(position, running_hash, recorded_at)
         self._position = position
 
-    def close_row(self, customer_key: int, locator: int, position: int) -> bool:
+    def close_row(self, customer_key: int, locator: int, position: int) -> None:
         """Close the current version of a row, after the pending day deltas."""
         self._add_pending_days()
-        return super().close_row(customer_key, locator, position)
+        super().close_row(customer_key, locator, position)
 
-    def reopen_row(self, customer_key: int, locator: int, position: int) -> tuple[str | None, str | None]:
+    def reopen_row(self, customer_key: int, locator: int, position: int) -> SeriesKey | None:
         """Open a new version of a row, after the pending day deltas."""
         self._add_pending_days()
         return super().reopen_row(customer_key, locator, position)

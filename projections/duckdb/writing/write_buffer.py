@@ -12,9 +12,15 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
-from domain.event import LifecycleEvent
 from domain.values.instants import naive
-from projections.folding.fold_store import SourceProgress
+from projections.folding.lifecycle_writes import (
+    BudgetOwner,
+    CustomerOwner,
+    FactOwner,
+    MeterOwner,
+    NewFact,
+    SourceProgress,
+)
 
 _INSTANT: Final = pa.timestamp("us")
 _FACT: Final = [
@@ -28,6 +34,12 @@ _FACT: Final = [
     ("reason", pa.utf8()),
 ]
 _SCOPE: Final = ("scope_key", pa.int32())
+#: The columns that name the owner are the fields of its class, in their order.
+_TABLE_OF: Final[dict[type[FactOwner], str]] = {
+    CustomerOwner: "customer_facts",
+    BudgetOwner: "budget_facts",
+    MeterOwner: "meter_facts",
+}
 _FACT_SCHEMAS: Final = {
     "customer_facts": pa.schema([("customer_key", pa.int64()), *_FACT]),
     "budget_facts": pa.schema([_SCOPE, ("budget_id", pa.utf8()), *_FACT]),
@@ -54,20 +66,13 @@ class WriteBuffer:
         self._facts: dict[str, list[tuple[Any, ...]]] = {}
         self._sources: dict[str, SourceProgress] = {}
 
-    def add_fact(
-        self,
-        table: str,
-        owner: tuple[int] | tuple[int, str],
-        position: int,
-        kind: str,
-        event: LifecycleEvent,
-        fields: dict[str, Any],
-    ) -> None:
-        """Add a fact of a customer, budget or meter, whose key in `table` is `owner`."""
-        source = event.provenance
-        instants = naive(event.effective_at), naive(event.recorded_at)
-        content = (kind, json.dumps(fields), source.actor, source.dialect, source.reason)
-        self._facts.setdefault(table, []).append((*owner, position, *instants, *content))
+    def add_fact(self, fact: NewFact) -> None:
+        """Add a fact of a customer, budget or meter."""
+        table = _TABLE_OF[type(fact.owner)]
+        instants = naive(fact.effective_at), naive(fact.recorded_at)
+        content = (fact.kind, json.dumps(fact.fields), fact.actor, fact.dialect, fact.reason)
+        owner = msgspec.structs.astuple(fact.owner)
+        self._facts.setdefault(table, []).append((*owner, fact.position, *instants, *content))
 
     def update_source(self, progress: SourceProgress) -> None:
         """Add progress of a partition: counts are summed, everything else is that of the highest position."""

@@ -1,0 +1,112 @@
+"""Values that the fold gives to its store for lifecycle events and for the progress of Kafka partitions.
+
+Instants are aware and in UTC. The keys of scopes and customers are those of `FoldState`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from domain.prices.schedule import PriceVersion
+
+
+class CustomerOwner(msgspec.Struct, frozen=True):
+    """The customer that a fact is about."""
+
+    customer_key: int
+
+
+class BudgetOwner(msgspec.Struct, frozen=True):
+    """The shared budget that a fact is about."""
+
+    scope_key: int
+    budget_id: str
+
+
+class MeterOwner(msgspec.Struct, frozen=True):
+    """The custom meter that a fact is about."""
+
+    scope_key: int
+    code: str
+
+
+FactOwner = CustomerOwner | BudgetOwner | MeterOwner
+
+
+class NewFact(msgspec.Struct, frozen=True):
+    """A lifecycle event of a customer, shared budget or meter.
+
+    `kind` is its topic ("customer.updated"). `fields` is a JSON object: a present key was set, or cleared if its value
+    is null. Personal fields are decrypted, and absent once their key is destroyed.
+    """
+
+    owner: FactOwner
+    position: int
+    effective_at: datetime
+    recorded_at: datetime
+    kind: str
+    fields: dict[str, Any]
+    actor: str
+    dialect: str
+    reason: str | None
+
+
+class NewCorrection(msgspec.Struct, frozen=True):
+    """A void or restoration of the usage event with this source and id, which may not have arrived yet.
+
+    `kind` is the topic: "usage.voided" or "usage.restored".
+    """
+
+    scope_key: int
+    source: str
+    id: str
+    kind: str
+    position: int
+    recorded_at: datetime
+    actor: str
+    reason: str | None
+
+
+class NewPrice(msgspec.Struct, frozen=True):
+    """Price versions of one model. `scope_key` None: a list price, found in `library`, valid for every scope."""
+
+    position: int
+    scope_key: int | None
+    provider: str
+    model: str
+    versions: tuple[PriceVersion, ...]
+    library: str | None
+    recorded_at: datetime
+    actor: str
+
+
+class NewApiKey(msgspec.Struct, frozen=True):
+    """An API key without its secret: `secret_hash` is the SHA-256 of the whole key, in hex."""
+
+    key_id: str
+    scope_key: int
+    scopes: tuple[str, ...]
+    prefix: str
+    secret_hash: str
+    name: str | None
+    issued_at: datetime
+    position: int
+
+
+class SourceProgress(msgspec.Struct, frozen=True):
+    """Progress of one Kafka partition by one log record.
+
+    `next_offset` is the offset to read next. `records_lost` and `commands_refused` are those of this record alone.
+    """
+
+    stream: str
+    topic: str
+    partition: int
+    next_offset: int
+    position: int
+    recorded_at: datetime
+    records_lost: int = 0
+    commands_refused: int = 0
