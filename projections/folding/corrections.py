@@ -39,7 +39,7 @@ class CorrectionFolder:
         customer_key = state.customer_keys[scope_key, found.subject]
         if isinstance(event, UsageVoided):
             self._store.close_row(customer_key, found.locator, position)
-        elif (series := self._store.reopen_row(customer_key, found.locator, position)) is not None:
-            _, provider, model = series
+        elif (kind_key := self._store.reopen_row(customer_key, found.locator, position)) is not None:
+            _, provider, model = state.series(kind_key)
             price_unknown_costs(self._store, state, scope_key, provider or "", model or "", position)
         return scope_key

@@ -67,6 +67,10 @@ class FoldState:
             self.new.kinds.append((key, *kind))
         return key
 
+    def series(self, kind_key: int) -> SeriesKey:
+        """The series with this key. Searches all of them."""
+        return next(series for series, key in self.kind_keys.items() if key == kind_key)
+
     def customer_key(self, scope_key: int, customer_id: str, position: int) -> int:
         """The key of a customer, assigned at first use.
 

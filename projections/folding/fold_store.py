@@ -27,7 +27,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from projections.folding.fold_state import FoldState, NewKeys, SeriesKey
+from projections.folding.fold_state import FoldState, NewKeys
 from projections.folding.lifecycle_writes import NewApiKey, NewCorrection, NewFact, NewPrice, SourceProgress
 
 
@@ -90,8 +90,8 @@ class FoldStore(Protocol):
         Idempotent: does nothing when the event has no current version.
         """
 
-    def reopen_row(self, customer_key: int, locator: int, position: int) -> SeriesKey | None:
-        """Open a version from `position` on, otherwise equal to the last one, and return the series of the event.
+    def reopen_row(self, customer_key: int, locator: int, position: int) -> int | None:
+        """Open a version from `position` on, otherwise equal to the last one, and return the key of its series.
 
         Idempotent: does nothing and returns None when the event has a current version. Raises `LookupError` when it
         has no version at all.

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from consumers.commands.commands import Commands
-from domain.event import Provenance
-from domain.log.blocks import BlockContext, encode_block
+from domain.event import LifecycleEvent, Provenance
+from domain.log.blocks import BlockContext, block_state, encode_buffers
 from domain.log.chain import CHAIN_START
+from domain.log.event_codec import new_record
+from domain.log.events import LOG_FORMAT, LogCreated
 from domain.log.records import USAGE_BATCH_TOPIC, NewRecord
 from domain.scope import DEFAULT_SCOPE, Scope
+from domain.streams import LOG_STREAM
 from domain.usage.decoding.decoder import DecodingContext, decode_body
 from projections.duckdb.storage.compaction import Compaction
 from projections.duckdb.storage.database import DuckDBDatabase, DuckDBOptions, create_tables
@@ -46,24 +49,20 @@ def usage(event_id: str, customer: str = "acme", at: datetime = START, **data: A
     }
 
 
-class FoldedLog:
-    """A log, the commands that write to it, and a read store that `fold` brings up to it."""
+class WrittenLog:
+    """A log that begins with its creation, the keys of its personal data, and a clock that tests move."""
 
-    def __init__(self, folder: Path, threads: int = 1) -> None:
-        """`threads` bounds the threads of one statement of the read store."""
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self) -> None:
         self.now = START
         self.log = InMemoryEventLog()
         self.keys = InMemoryPersonalKeys()
-        self.commands = Commands(self.log, self.keys, lambda: self.now, CountedRandomness())
-        self.commands.ensure_log_created(LOG_ID, SEED)
-        self.folder = folder
-        self.database = DuckDBDatabase.open(folder / "store.duckdb", DuckDBOptions("512MB", threads))
-        self.cursor = self.database.cursor()
-        create_tables(self.cursor, LOG_ID, CHAIN_START)
-        self.store = DuckDBFoldStore(self.cursor)
-        self.index = IdentityIndex.open(folder / "identity", LOG_ID)
-        self.projector = Projector(self.log, self.store, self.index, self.keys)
+        self.append(LogCreated, LOG_STREAM, log_id=LOG_ID, log_format=LOG_FORMAT, hash_seed=SEED)
+
+    def append(self, event: type[LifecycleEvent], stream: str, **fields: Any) -> int:
+        """Append a lifecycle event, recorded and effective now, and return its position."""
+        defaults: dict[str, Any] = {"recorded_at": self.now, "effective_at": self.now, "provenance": BY_TEST}
+        version = self.log.head_version(stream) + 1
+        return self.log.append([new_record(event(stream=stream, version=version, **defaults | fields))])[0]
 
     def deliver(
         self,
@@ -71,16 +70,37 @@ class FoldedLog:
         scope: Scope = DEFAULT_SCOPE,
         group: str | None = None,
         atomic: bool = False,
+        stream: str = "usage/http/test",
+        extra: dict[str, Any] | None = None,
     ) -> int:
         """Append one usage batch and return its position."""
         lines = [event if isinstance(event, bytes) else json.dumps(event).encode() for event in events]
         context = DecodingContext(scope, SEED, self.now)
         decoded = decode_body("application/x-ndjson", b"\n".join(lines), context, group=group, atomic=atomic)
-        stream = "usage/http/test"
         version = self.log.head_version(stream) + 1
         block = BlockContext(scope.tenant, scope.environment, stream, version, 0, 0, self.now)
-        state = encode_block(block, decoded.typed, decoded.free)
+        state = block_state(block, encode_buffers(decoded.typed, decoded.free), extra)
         return self.log.append([NewRecord(stream, version, USAGE_BATCH_TOPIC, state)])[0]
+
+    def pass_time(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+class FoldedLog(WrittenLog):
+    """A log, the commands that write to it, and a read store that `fold` brings up to it."""
+
+    def __init__(self, folder: Path, threads: int = 1) -> None:
+        """`threads` bounds the threads of one statement of the read store."""
+        folder.mkdir(parents=True, exist_ok=True)
+        super().__init__()
+        self.commands = Commands(self.log, self.keys, lambda: self.now, CountedRandomness())
+        self.folder = folder
+        self.database = DuckDBDatabase.open(folder / "store.duckdb", DuckDBOptions("512MB", threads))
+        self.cursor = self.database.cursor()
+        create_tables(self.cursor, LOG_ID, CHAIN_START)
+        self.store = DuckDBFoldStore(self.cursor)
+        self.index = IdentityIndex.open(folder / "identity", LOG_ID)
+        self.projector = Projector(self.log, self.store, self.index, self.keys)
 
     def fold(self) -> None:
         """Fold everything that is in the log."""
@@ -94,9 +114,6 @@ class FoldedLog:
         for kind in GENERATION_KINDS:
             compaction.run(kind, open_rows_min=1)
         compaction.close()
-
-    def pass_time(self, **by: float) -> None:
-        self.now += timedelta(**by)
 
     def ask(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows of a query on the read store."""

@@ -21,7 +21,7 @@ from projections.duckdb.memory.uncompacted_days import uncompacted_days
 from projections.duckdb.storage.generations import Generations
 from projections.duckdb.writing.write_buffer import WriteBuffer
 from projections.folding.day_deltas import delta_table, deltas_of_rows
-from projections.folding.fold_state import FoldState, NewKeys, SeriesKey
+from projections.folding.fold_state import FoldState, NewKeys
 from projections.folding.lifecycle_writes import (
     CustomerOwner,
     NewApiKey,
@@ -245,7 +245,7 @@ class DuckDBFoldStore:
         current = f"SELECT count(*) FROM usage_rows WHERE {_CURRENT_VERSION}"
         return bool(self._cursor.execute(current, [customer_key, locator]).fetchall()[0][0])
 
-    def reopen_row(self, customer_key: int, locator: int, position: int) -> SeriesKey | None:
+    def reopen_row(self, customer_key: int, locator: int, position: int) -> int | None:
         """Open a new version, equal to the last one, of a row that has no current version."""
         if self._has_current_version(customer_key, locator):
             return None
@@ -262,11 +262,8 @@ class DuckDBFoldStore:
         self._cursor.execute(
             insert_deltas(self._open_days, f"usage_rows WHERE {_CURRENT_VERSION}"), [customer_key, locator]
         )
-        event_type, provider, model = self._cursor.execute(
-            f"SELECT type, provider, model FROM kinds JOIN usage_rows USING (kind_key) WHERE {_CURRENT_VERSION}",
-            [customer_key, locator],
-        ).fetchall()[0]
-        return event_type, provider, model
+        series = f"SELECT kind_key FROM usage_rows WHERE {_CURRENT_VERSION}"
+        return int(self._cursor.execute(series, [customer_key, locator]).fetchall()[0][0])
 
     def unknown_cost_rows(self, kind_key: int, scope_key: int, above_locator: int, rows_max: int) -> pa.Table:
         """Return current rows of one series whose cost is unknown, ascending by locator, after `above_locator`."""

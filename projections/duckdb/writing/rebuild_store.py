@@ -19,7 +19,6 @@ import duckdb
 import pyarrow as pa
 
 from projections.duckdb.writing.fold_store import DuckDBFoldStore, insert_deltas
-from projections.folding.fold_state import SeriesKey
 
 #: Eight row groups of DuckDB (122,880 rows each).
 COMMIT_ROWS_MIN: Final = 8 * 122_880
@@ -71,7 +70,7 @@ class RebuildStore(DuckDBFoldStore):
         self._add_pending_days()
         super().close_row(customer_key, locator, position)
 
-    def reopen_row(self, customer_key: int, locator: int, position: int) -> SeriesKey | None:
+    def reopen_row(self, customer_key: int, locator: int, position: int) -> int | None:
         """Open a new version of a row, after the pending day deltas."""
         self._add_pending_days()
         return super().reopen_row(customer_key, locator, position)

@@ -1,0 +1,206 @@
+"""A fold store in memory: the plain model that other implementations are compared with.
+
+Everything stored is in one `StoredTables`. What is in its containers is never changed in place, only replaced; so
+`begin` copies the containers, writes go to the copy, `commit` puts it in place of the original, `rollback` drops it.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from domain.log.chain import CHAIN_START
+from domain.scope import Scope
+from projections.folding.fold_state import FoldState, NewKeys, SeriesKey
+from projections.folding.lifecycle_writes import NewApiKey, NewCorrection, NewFact, NewPrice, SourceProgress
+from projections.folding.staged_tables import UNKNOWN_COST_ROWS
+
+#: A row of an Arrow table by column, with aware instants.
+Row = dict[str, Any]
+
+
+@dataclass
+class StoredTables:
+    """Everything stored. `versions`: the versions of each event by locator, oldest first; the last may be current."""
+
+    log_id: str
+    position: int = 0
+    running_hash: bytes = CHAIN_START
+    recorded_at: datetime | None = None
+    scopes: dict[int, Scope] = field(default_factory=dict)
+    series: dict[int, SeriesKey] = field(default_factory=dict)
+    customers: dict[int, tuple[int, str, int]] = field(default_factory=dict)  # scope key, id, first position
+    log_records: dict[int, Row] = field(default_factory=dict)  # by position
+    versions: dict[int, tuple[Row, ...]] = field(default_factory=dict)
+    outcomes: dict[int, Row] = field(default_factory=dict)  # by locator
+    facts: list[NewFact] = field(default_factory=list)
+    corrections: list[NewCorrection] = field(default_factory=list)
+    prices: list[NewPrice] = field(default_factory=list)
+    api_keys: dict[str, NewApiKey] = field(default_factory=dict)
+    revoked: dict[str, datetime] = field(default_factory=dict)  # by key id
+    sources: dict[str, SourceProgress] = field(default_factory=dict)  # by stream, with the counts of all its progress
+
+    def copied(self) -> StoredTables:
+        return replace(self, **{name: copy(stored) for name, stored in vars(self).items()})
+
+    def current(self, locator: int) -> Row | None:
+        """The current version of an event, if it has one."""
+        versions = self.versions.get(locator, ())
+        return versions[-1] if versions and versions[-1]["closed_at"] is None else None
+
+
+class InMemoryFoldStore:
+    """A `FoldStore` that keeps its tables in memory only. Tests may read `committed`."""
+
+    def __init__(self, log_id: str) -> None:
+        self.committed = StoredTables(log_id)
+        self._open: StoredTables | None = None
+
+    # -- transactions and progress
+
+    def begin(self) -> None:
+        assert self._open is None, "a transaction is open already"
+        self._open = self.committed.copied()
+
+    def commit(self) -> None:
+        self.committed, self._open = self._written, None
+
+    def rollback(self) -> None:
+        self._open = None
+
+    @property
+    def _written(self) -> StoredTables:
+        assert self._open is not None, "nothing is written outside a transaction"
+        return self._open
+
+    @property
+    def _seen(self) -> StoredTables:
+        return self._open or self.committed
+
+    def load_state(self) -> FoldState:
+        assert self._open is None, "the state is loaded outside a transaction"
+        stored, state = self.committed, FoldState()
+        state.log_id, state.position = stored.log_id, stored.position
+        state.running_hash, state.recorded_at = stored.running_hash, stored.recorded_at
+        state.scope_keys = {scope: key for key, scope in stored.scopes.items()}
+        state.kind_keys = {series: key for key, series in stored.series.items()}
+        state.customer_keys = {(scope_key, name): key for key, (scope_key, name, _) in stored.customers.items()}
+        for price in stored.prices:
+            state.prices.add(price.scope_key, price.provider, price.model, price.position, price.versions)
+        state.waiting_voids = _waiting_voids(stored)
+        return state
+
+    def reached(self) -> tuple[int, bytes]:
+        return self._seen.position, self._seen.running_hash
+
+    def running_hash_at(self, position: int) -> bytes | None:
+        record = self._seen.log_records.get(position)
+        return None if record is None else bytes(record["running_hash"])
+
+    def add_keys(self, new: NewKeys) -> None:
+        self._written.scopes.update(new.scopes)
+        self._written.series.update({key: (kind, provider, model) for key, kind, provider, model in new.kinds})
+        self._written.customers.update({key: (scope_key, name, first) for key, scope_key, name, first in new.customers})
+
+    def add_log_records(self, records: pa.Table) -> None:
+        self._written.log_records.update({row["position"]: row for row in rows_of(records)})
+
+    def advance(self, position: int, running_hash: bytes, recorded_at: datetime | None) -> None:
+        stored = self._written
+        stored.position, stored.running_hash, stored.recorded_at = position, running_hash, recorded_at
+
+    # -- usage
+
+    def add_rows(self, staged_rows: pa.Table) -> None:
+        self._written.versions.update({row["locator"]: (row,) for row in rows_of(staged_rows)})
+
+    def add_outcomes(self, outcomes: pa.Table) -> None:
+        self._written.outcomes.update({row["locator"]: row for row in rows_of(outcomes)})
+
+    def refused_locators(self, first: int, last: int) -> list[int]:
+        return [locator for locator in self._seen.outcomes if first <= locator < last]
+
+    def close_row(self, customer_key: int, locator: int, position: int) -> None:
+        current = self._written.current(locator)
+        if current is not None:
+            closed = current | {"closed_at": position}
+            self._written.versions[locator] = (*self._written.versions[locator][:-1], closed)
+
+    def reopen_row(self, customer_key: int, locator: int, position: int) -> int | None:
+        versions = self._written.versions[locator]
+        if self._written.current(locator) is not None:
+            return None
+        opened = versions[-1] | {"counted_at": position, "closed_at": None}
+        self._written.versions[locator] = (*versions, opened)
+        return int(opened["kind_key"])
+
+    def unknown_cost_rows(self, kind_key: int, scope_key: int, above_locator: int, rows_max: int) -> pa.Table:
+        rows = []
+        for locator in sorted(self._seen.versions):
+            row = self._seen.current(locator)
+            if row is None or locator <= above_locator or row["cost_origin"] != "unknown":
+                continue
+            if (row["kind_key"], row["scope_key"]) == (kind_key, scope_key):
+                rows.append({name: row[name] for name in UNKNOWN_COST_ROWS.names})
+        return pa.Table.from_pylist(rows[:rows_max], UNKNOWN_COST_ROWS)
+
+    def price_rows(self, priced: pa.Table, position: int) -> None:
+        for price in rows_of(priced):
+            current = self._written.current(price["locator"])
+            if current is None or current["cost_origin"] != "unknown":
+                continue
+            self.close_row(price["customer_key"], price["locator"], position)
+            opened = current | price | {"cost_origin": "price", "counted_at": position}
+            self._written.versions[price["locator"]] += (opened,)
+
+    # -- lifecycle
+
+    def add_fact(self, fact: NewFact) -> None:
+        self._written.facts.append(fact)
+
+    def add_correction(self, correction: NewCorrection) -> None:
+        self._written.corrections.append(correction)
+
+    def add_price(self, price: NewPrice) -> None:
+        self._written.prices.append(price)
+
+    def add_api_key(self, key: NewApiKey) -> None:
+        self._written.api_keys[key.key_id] = key
+
+    def revoke_api_key(self, key_id: str, revoked_at: datetime) -> None:
+        if key_id in self._written.api_keys:
+            self._written.revoked.setdefault(key_id, revoked_at)
+
+    def update_source(self, progress: SourceProgress) -> None:
+        known = self._written.sources.get(progress.stream)
+        if known is not None:
+            latest = progress if progress.position > known.position else known
+            progress = msgspec.structs.replace(
+                latest,
+                records_lost=known.records_lost + progress.records_lost,
+                commands_refused=known.commands_refused + progress.commands_refused,
+            )
+        self._written.sources[progress.stream] = progress
+
+
+def rows_of(table: pa.Table) -> list[Row]:
+    """The rows of an Arrow table; its instants, which are UTC without a zone, become aware."""
+    return [{name: _aware(stored) for name, stored in row.items()} for row in table.to_pylist()]
+
+
+def _aware(stored: Any) -> Any:
+    return stored.replace(tzinfo=UTC) if isinstance(stored, datetime) else stored
+
+
+def _waiting_voids(stored: StoredTables) -> set[tuple[int, str, str]]:
+    """The identities whose last correction is a void, and that no event has."""
+    last: dict[tuple[int, str, str], str] = {}
+    for correction in sorted(stored.corrections, key=lambda correction: correction.position):
+        last[correction.scope_key, correction.source, correction.id] = correction.kind
+    arrived = {(row["scope_key"], row["source"], row["id"]) for row, *_ in stored.versions.values()}
+    return {identity for identity, kind in last.items() if kind == "usage.voided"} - arrived

@@ -1,0 +1,471 @@
+"""The conformance suite of fold stores: transactions, versions of rows, and everything else that the fold stores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+
+from domain.log.chain import CHAIN_START
+from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
+from domain.usage.locators import locator_of
+from domain.values.instants import epoch_microseconds
+from projections.folding.fold_store import FoldStore
+from projections.folding.lifecycle_writes import (
+    BudgetOwner,
+    CustomerOwner,
+    FactOwner,
+    MeterOwner,
+    NewApiKey,
+    NewCorrection,
+    NewFact,
+    NewPrice,
+    SourceProgress,
+)
+from projections.folding.staged_tables import UNKNOWN_COST_ROWS
+from tests.fakes.in_memory_fold_store import Row
+from tests.projections.folded_log import LOG_ID
+from tests.projections.folding.fold_store_contents import Contents
+from tests.projections.folding.fold_store_under_test import IMPLEMENTATIONS, FoldStoreUnderTest
+from tests.projections.folding.fold_store_writes import (
+    CUSTOMERS,
+    SCOPES,
+    SERIES,
+    START,
+    add,
+    add_outcomes,
+    day_of,
+    event,
+    log_record,
+    outcome,
+    price,
+    recorded_at,
+    running_hash,
+    scope_of,
+    shown,
+    shown_price,
+    step,
+    unknown_cost,
+)
+
+HOSTILE = "'; DROP TABLE usage_rows; --\u0000\U0001f980"
+
+
+@pytest.fixture(params=IMPLEMENTATIONS)
+def under_test(request: pytest.FixtureRequest) -> Iterator[FoldStoreUnderTest]:
+    opened = IMPLEMENTATIONS[request.param]()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def store(under_test: FoldStoreUnderTest) -> FoldStore:
+    return under_test.store
+
+
+def rows_and_days(under_test: FoldStoreUnderTest) -> tuple[list[Row], list[Row]]:
+    """The versions of events by locator and age, and the day sums by customer."""
+    contents = under_test.contents()
+    closed_last = 2**62
+    return (
+        sorted(
+            contents["usage rows"],
+            key=lambda row: (row["locator"], row["counted_at"], row["closed_at"] or closed_last),
+        ),
+        sorted(contents["usage days"], key=lambda row: (row["tenant"], row["customer_id"], row["type"])),
+    )
+
+
+def correction(kind: str, position: int, event_id: str = "e-1-0", scope_key: int = 1) -> NewCorrection:
+    return NewCorrection(scope_key, "gateway", event_id, kind, position, recorded_at(position), "key-1", "by mistake")
+
+
+def fact(owner: FactOwner, position: int, **fields: Any) -> NewFact:
+    effective_at = recorded_at(position) - timedelta(days=1)
+    return NewFact(owner, position, effective_at, recorded_at(position), "x.updated", fields, "key-1", "native", None)
+
+
+def shown_fact(position: int, owner: Row, **fields: Any) -> Row:
+    instants = {"effective_at": recorded_at(position) - timedelta(days=1), "recorded_at": recorded_at(position)}
+    told = {"kind": "x.updated", "fields": fields, "actor": "key-1", "dialect": "native", "reason": None}
+    return owner | {"position": position} | instants | told
+
+
+# -- transactions and progress
+
+
+def test_an_empty_store_has_folded_nothing(under_test: FoldStoreUnderTest, store: FoldStore) -> None:
+    assert store.reached() == (0, CHAIN_START)
+    assert store.running_hash_at(0) is None
+    state = store.load_state()
+    assert (state.log_id, state.position, state.running_hash, state.recorded_at) == (LOG_ID, 0, CHAIN_START, None)
+    assert (state.scope_keys, state.kind_keys, state.customer_keys, state.waiting_voids) == ({}, {}, {}, set())
+    assert [view for view, rows in under_test.contents().items() if rows] == ["progress"]
+
+
+def write_one_of_each(store: FoldStore) -> None:
+    """Everything that a step may write, into the open transaction."""
+    add(store, event(1, 0))
+    add_outcomes(store, outcome(1, 1))
+    for owner in (CustomerOwner(3), BudgetOwner(1, "tier"), MeterOwner(2, "disk")):
+        store.add_fact(fact(owner, 1, name=HOSTILE, limit=None))
+    store.add_correction(correction("usage.voided", 1, "later"))
+    store.add_price(NewPrice(1, 1, "nowhere", "m-1", (), None, START, "key-1"))
+    store.add_api_key(NewApiKey("key-1", 1, ("ingest", "read"), "mf_1", "00ff", None, START, 1))
+    store.update_source(SourceProgress("usage/kafka/a/b/0", "usage", 0, 7, 1, START, 2, 1))
+
+
+EVERYTHING: Contents = {
+    "progress": [
+        {"name": "progress", "log_id": LOG_ID, "position": 1}
+        | {"recorded_at": recorded_at(1), "running_hash": running_hash(1)}
+    ],
+    "log records": [shown(log_record(1))],
+    "customers": [
+        scope_of(scope_key) | {"customer_id": name, "first_position": 1} for scope_key, name in CUSTOMERS.values()
+    ],
+    "customer facts": [shown_fact(1, scope_of(2) | {"customer_id": "acme"}, name=HOSTILE, limit=None)],
+    "budget facts": [shown_fact(1, scope_of(1) | {"budget_id": "tier"}, name=HOSTILE, limit=None)],
+    "meter facts": [shown_fact(1, scope_of(2) | {"code": "disk"}, name=HOSTILE, limit=None)],
+    "api keys": [
+        scope_of(1)
+        | {"key_id": "key-1", "scopes": ("ingest", "read"), "prefix": "mf_1", "secret_hash": "00ff", "name": None}
+        | {"issued_at": START, "issued_position": 1, "revoked_at": None}
+    ],
+    "prices": [
+        scope_of(1)
+        | {"position": 1, "provider": "nowhere", "model": "m-1", "versions": (), "library": None}
+        | {"recorded_at": START, "actor": "key-1"}
+    ],
+    "corrections": [
+        scope_of(1)
+        | {"source": "gateway", "id": "later", "kind": "usage.voided", "position": 1}
+        | {"recorded_at": recorded_at(1), "actor": "key-1", "reason": "by mistake"}
+    ],
+    "sources": [
+        {"stream": "usage/kafka/a/b/0", "topic": "usage", "partition_number": 0, "next_offset": 7}
+        | {"records_lost": 2, "commands_refused": 1, "position": 1, "recorded_at": START}
+    ],
+    "outcomes": [shown(outcome(1, 1))],
+    "usage rows": [shown(event(1, 0))],
+    "usage days": [day_of(event(1, 0))],
+}
+
+
+def test_a_step_is_visible_once_it_is_committed_and_then_whole(
+    under_test: FoldStoreUnderTest, store: FoldStore
+) -> None:
+    empty = under_test.contents()
+    with step(store, 1):
+        write_one_of_each(store)
+        assert under_test.contents() == empty
+    contents = under_test.contents()
+    contents["customers"].sort(key=lambda row: (row["tenant"], row["customer_id"]))
+    assert contents == EVERYTHING
+
+
+def test_a_rollback_leaves_nothing_and_the_step_can_be_repeated(
+    under_test: FoldStoreUnderTest, store: FoldStore
+) -> None:
+    empty = under_test.contents()
+    store.begin()
+    write_one_of_each(store)
+    store.rollback()
+    store.rollback()  # without an open transaction
+    assert under_test.contents() == empty
+    assert store.load_state().customer_keys == {}
+    with step(store, 1):
+        write_one_of_each(store)
+    assert under_test.contents()["usage days"] == [day_of(event(1, 0))]
+    assert store.reached() == (1, running_hash(1))
+
+
+def test_a_rollback_undoes_changes_of_earlier_rows(under_test: FoldStoreUnderTest, store: FoldStore) -> None:
+    with step(store, 1):
+        add(store, event(1, 0), unknown_cost(1, 1))
+    before = under_test.contents()
+    store.begin()
+    store.close_row(1, locator_of(1, 0), 2)
+    price(store, 2, (unknown_cost(1, 1), "5"))
+    store.rollback()
+    assert under_test.contents() == before
+
+
+def test_the_state_of_the_last_committed_step_is_loaded(store: FoldStore) -> None:
+    with step(store, 1):
+        add(store, event())
+    with step(store, 2):
+        pass
+    state = store.load_state()
+    assert (state.position, state.running_hash, state.recorded_at) == (2, running_hash(2), recorded_at(2))
+    assert state.scope_keys == {scope: key for key, scope in SCOPES.items()}
+    assert state.kind_keys == {series: key for key, series in SERIES.items()}
+    assert state.customer_keys == {name: key for key, name in CUSTOMERS.items()}
+    assert store.reached() == (2, running_hash(2))
+
+
+def test_running_hashes_are_those_of_folded_positions(store: FoldStore) -> None:
+    for position in (1, 2):
+        with step(store, position):
+            pass
+    assert [store.running_hash_at(position) for position in range(4)] == [None, running_hash(1), running_hash(2), None]
+
+
+# -- usage
+
+
+def test_a_closed_row_counts_no_more_and_stays_as_it_was(under_test: FoldStoreUnderTest, store: FoldStore) -> None:
+    closed, other = event(1, 0, input_tokens=7), event(1, 1)
+    with step(store, 1):
+        add(store, closed, other)
+    for position in (2, 3):  # the second time changes nothing
+        with step(store, position):
+            store.close_row(1, closed["locator"], position)
+    assert rows_and_days(under_test) == ([shown(closed, closed_at=2), shown(other)], [day_of(other)])
+
+
+def test_a_reopened_row_is_a_new_version_equal_to_the_last(under_test: FoldStoreUnderTest, store: FoldStore) -> None:
+    row = event(1, 0, kind_key=2, customer_key=2)
+    with step(store, 1):
+        add(store, row)
+    for position in (2, 4):
+        with step(store, position):
+            store.close_row(2, row["locator"], position)
+        with step(store, position + 1):
+            assert store.reopen_row(2, row["locator"], position + 1) == 2
+            assert store.reopen_row(2, row["locator"], position + 1) is None
+    assert rows_and_days(under_test) == (
+        [shown(row, closed_at=2), shown(row, counted_at=3, closed_at=4), shown(row, counted_at=5)],
+        [day_of(row)],
+    )
+
+
+def test_a_row_that_was_never_added_cannot_be_reopened(store: FoldStore) -> None:
+    store.begin()
+    with pytest.raises(LookupError):
+        store.reopen_row(1, 77, 2)
+    store.rollback()
+
+
+def test_a_row_that_arrives_closed_counts_from_when_it_is_reopened(
+    under_test: FoldStoreUnderTest, store: FoldStore
+) -> None:
+    voided = event(1, 0, closed_at=1)
+    with step(store, 1):
+        add(store, voided)
+    assert rows_and_days(under_test) == ([shown(voided)], [])
+    with step(store, 2):
+        assert store.reopen_row(1, voided["locator"], 2) == 1
+    opened = shown(voided, counted_at=2, closed_at=None)
+    assert rows_and_days(under_test) == ([shown(voided), opened], [day_of(voided)])
+
+
+def test_rows_of_unknown_cost_are_found_by_scope_and_series_in_pages(store: FoldStore) -> None:
+    found = [unknown_cost(1, row, input_tokens=row) for row in range(3)]
+    others = (
+        event(2, 0),
+        unknown_cost(2, 1, kind_key=2),
+        unknown_cost(2, 2, scope_key=2, customer_key=3),
+        unknown_cost(2, 3, closed_at=2),
+    )
+    with step(store, 1):
+        add(store, *found)
+        assert store.unknown_cost_rows(1, 1, -1, 100).column("locator").to_pylist() == [0x10000, 0x10001, 0x10002]
+    with step(store, 2):
+        add(store, *others)
+    expected = [{name: row[name] for name in UNKNOWN_COST_ROWS.names} for row in found]
+    assert known(store, 1, 1, -1, 100) == expected
+    assert known(store, 1, 1, -1, 2) == expected[:2]
+    assert known(store, 1, 1, 0x10000, 2) == expected[1:]
+    assert known(store, 1, 1, 0x10002, 2) == []
+    assert [row["locator"] for row in known(store, 1, 2, -1, 100)] == [locator_of(2, 2)]
+
+
+def known(store: FoldStore, *question: int) -> list[Row]:
+    """Rows of unknown cost, with aware instants."""
+    rows = store.unknown_cost_rows(*question).select(UNKNOWN_COST_ROWS.names).to_pylist()
+    return [row | {"time": row["time"].replace(tzinfo=START.tzinfo)} for row in rows]
+
+
+def test_a_price_opens_new_versions_of_rows_of_unknown_cost_alone(
+    under_test: FoldStoreUnderTest, store: FoldStore
+) -> None:
+    unpriced, left, free = unknown_cost(1, 0), unknown_cost(1, 1), event(1, 2)
+    voided = unknown_cost(1, 3, closed_at=1)
+    with step(store, 1):
+        add(store, unpriced, left, free, voided)
+    for position in (2, 3):  # the second time finds nothing to price
+        with step(store, position):
+            price(store, position, (unpriced, "0.000000000001"), (free, "9"), (voided, "9"))
+    assert rows_and_days(under_test) == (
+        [shown(unpriced, closed_at=2), shown_price(unpriced, 2, "1e-12"), shown(left), shown(free), shown(voided)],
+        [day_of(unpriced, left, free, unknown=1, cost="1e-12")],
+    )
+
+
+def test_a_priced_row_keeps_its_cost_when_it_is_closed_and_reopened(
+    under_test: FoldStoreUnderTest, store: FoldStore
+) -> None:
+    row = unknown_cost()
+    with step(store, 1):
+        add(store, row)
+    with step(store, 2):
+        price(store, 2, (row, "3"))
+    with step(store, 3):
+        store.close_row(1, row["locator"], 3)
+    with step(store, 4):
+        store.reopen_row(1, row["locator"], 4)
+    priced = shown_price(row, 2, "3")
+    assert rows_and_days(under_test) == (
+        [shown(row, closed_at=2), priced | {"closed_at": 3}, priced | {"counted_at": 4}],
+        [day_of(row, cost="3")],
+    )
+
+
+def test_a_row_reopened_and_priced_in_one_step_has_one_current_version(
+    under_test: FoldStoreUnderTest, store: FoldStore
+) -> None:
+    row = unknown_cost(1, 0, closed_at=1)
+    with step(store, 1):
+        add(store, row)
+    with step(store, 2):
+        store.reopen_row(1, row["locator"], 2)
+        price(store, 2, (row, "3"))
+    reopened = shown(row, counted_at=2, closed_at=2)
+    rows = [shown(row), reopened, shown_price(row, 2, "3") | {"closed_at": None}]
+    assert rows_and_days(under_test) == (rows, [day_of(row, cost="3")])
+
+
+def test_sums_beyond_64_bits_are_exact(under_test: FoldStoreUnderTest, store: FoldStore) -> None:
+    largest = Decimal("999999999999999.999999999999")
+    rows = [event(1, row, input_tokens=2**63 - 1, cost_usd=largest, cost_origin="producer") for row in range(3)]
+    with step(store, 1):
+        add(store, *rows)
+    assert rows_and_days(under_test)[1] == [day_of(*rows, cost="2999999999999999.999999999997")]
+
+
+def test_days_are_those_of_each_customer_series_and_utc_day(under_test: FoldStoreUnderTest, store: FoldStore) -> None:
+    rows = [
+        event(1, 0),
+        event(1, 1, customer_key=2),
+        event(1, 2, customer_key=2, kind_key=2),
+        event(1, 3, scope_key=2, customer_key=3, time=START + timedelta(days=1) - timedelta(microseconds=1)),
+        event(1, 4, scope_key=2, customer_key=3, time=START - timedelta(microseconds=1)),
+    ]
+    with step(store, 1):
+        add(store, *rows)
+    days = under_test.contents()["usage days"]
+    assert sorted(days, key=repr) == sorted((day_of(row) for row in rows), key=repr)
+
+
+def test_refused_locators_are_those_of_a_range(store: FoldStore) -> None:
+    with step(store, 1):
+        add_outcomes(store, outcome(1, 0), outcome(1, 3))
+        assert sorted(store.refused_locators(locator_of(1, 0), locator_of(2, 0))) == [0x10000, 0x10003]
+    with step(store, 2):
+        add_outcomes(store, outcome(2, 0))
+    assert sorted(store.refused_locators(locator_of(1, 1), locator_of(2, 0))) == [0x10003]
+    assert store.refused_locators(locator_of(3, 0), locator_of(4, 0)) == []
+
+
+# -- lifecycle
+
+
+def test_a_void_waits_until_its_event_is_there_or_it_is_undone(store: FoldStore) -> None:
+    with step(store, 1):
+        add(store, event(1, 0))
+        store.add_correction(correction("usage.voided", 1, "e-1-0"))  # of an event that is there
+        store.add_correction(correction("usage.voided", 1, "e-1-0", scope_key=2))  # the same identity elsewhere
+        store.add_correction(correction("usage.voided", 1, "arrives"))
+        store.add_correction(correction("usage.voided", 1, "undone"))
+    with step(store, 2):
+        store.add_correction(correction("usage.restored", 2, "undone"))
+        store.add_correction(correction("usage.restored", 2, "voided again"))
+    with step(store, 3):
+        add(store, event(3, 0, id="arrives", closed_at=3))
+        store.add_correction(correction("usage.voided", 3, "voided again"))
+    assert store.load_state().waiting_voids == {(2, "gateway", "e-1-0"), (1, "gateway", "voided again")}
+
+
+def test_facts_of_all_owners_are_kept_in_order(under_test: FoldStoreUnderTest, store: FoldStore) -> None:
+    with step(store, 1):
+        store.add_fact(fact(CustomerOwner(1), 1, name="one"))
+        store.add_fact(fact(BudgetOwner(2, HOSTILE), 1))
+    with step(store, 2):
+        store.add_fact(fact(CustomerOwner(1), 2, name=None, tags={"a": [1, "b"]}))
+        store.add_fact(fact(CustomerOwner(2), 2))
+        store.add_fact(fact(MeterOwner(1, HOSTILE), 2))
+    contents = under_test.contents()
+    acme, other = scope_of(1) | {"customer_id": "acme"}, scope_of(1) | {"customer_id": "c/ç"}
+    assert sorted(contents["customer facts"], key=lambda row: (row["customer_id"], row["position"])) == [
+        shown_fact(1, acme, name="one"),
+        shown_fact(2, acme, name=None, tags={"a": [1, "b"]}),
+        shown_fact(2, other),
+    ]
+    assert contents["budget facts"] == [shown_fact(1, scope_of(2) | {"budget_id": HOSTILE})]
+    assert contents["meter facts"] == [shown_fact(2, scope_of(1) | {"code": HOSTILE})]
+
+
+def test_prices_are_loaded_again_with_their_versions(under_test: FoldStoreUnderTest, store: FoldStore) -> None:
+    tier = PriceTier(1000, UnitPrices(Decimal("0.3"), Decimal(2)))
+    since = START + timedelta(days=1)
+    listed = (PriceVersion(None, UnitPrices(Decimal(1), Decimal(2))), PriceVersion(since, tier.prices, (tier,)))
+    own = (PriceVersion(since, UnitPrices(Decimal("5.5"), Decimal(0), request=Decimal("0.01"))),)
+    with step(store, 1):
+        store.add_price(NewPrice(1, None, "nowhere", "m-1", listed, "list 1", START, "engine"))
+    with step(store, 2):
+        store.add_price(NewPrice(2, 2, "nowhere", "m-1", own, None, START, "key-1"))
+    times = np.array([epoch_microseconds(START), epoch_microseconds(since)], dtype=np.int64)
+    book = store.load_state().prices
+    chosen = {
+        scope_key: [(known.position, known.version) for known, _ in book.choose(scope_key, "nowhere", "m-1", times)]
+        for scope_key in SCOPES
+    }
+    assert chosen == {1: [(1, listed[0]), (1, listed[1])], 2: [(2, own[0]), (1, listed[0])]}
+    assert [row["versions"] for row in sorted(under_test.contents()["prices"], key=lambda row: row["position"])] == [
+        listed,
+        own,
+    ]
+
+
+def test_an_api_key_is_revoked_once(under_test: FoldStoreUnderTest, store: FoldStore) -> None:
+    with step(store, 1):
+        for key_id in ("kept", "revoked"):
+            store.add_api_key(NewApiKey(key_id, 2, (), "mf_1", "00ff", HOSTILE, START, 1))
+    for position in (2, 3):
+        with step(store, position):
+            store.revoke_api_key("revoked", recorded_at(position))
+            store.revoke_api_key("never issued", recorded_at(position))
+    assert {
+        row["key_id"]: (row["scopes"], row["name"], row["revoked_at"]) for row in under_test.contents()["api keys"]
+    } == {
+        "kept": ((), HOSTILE, None),
+        "revoked": ((), HOSTILE, recorded_at(2)),
+    }
+
+
+def test_progress_of_a_partition_adds_up_and_follows_the_highest_position(
+    under_test: FoldStoreUnderTest, store: FoldStore
+) -> None:
+    def progress(position: int, next_offset: int, lost: int, refused: int, partition: int = 0) -> SourceProgress:
+        stream = f"usage/kafka/{partition}"
+        return SourceProgress(stream, "usage", partition, next_offset, position, recorded_at(position), lost, refused)
+
+    with step(store, 1):
+        store.update_source(progress(1, 10, 0, 1))
+    with step(store, 4):
+        store.update_source(progress(4, 40, 5, 0))
+        store.update_source(progress(3, 30, 0, 2))  # usage of a step is folded before its lifecycle events
+        store.update_source(progress(2, 7, 1, 0, partition=1))
+    with step(store, 5):
+        store.update_source(progress(5, 20, 2, 0))
+    sources = sorted(under_test.contents()["sources"], key=lambda row: row["stream"])
+    names = ("partition_number", "next_offset", "records_lost", "commands_refused", "position", "recorded_at")
+    assert [tuple(row[name] for name in names) for row in sources] == [
+        (0, 20, 7, 3, 5, recorded_at(5)),
+        (1, 7, 1, 0, 2, recorded_at(2)),
+    ]
