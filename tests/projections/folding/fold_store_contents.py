@@ -19,7 +19,7 @@ import msgspec
 
 from domain.prices.schedule import PriceVersion
 from domain.usage.block_schema import TOKEN_COLUMNS
-from projections.duckdb.storage.comparison import LOGICAL_VIEWS, logical_view
+from projections.duckdb.verification.comparison import LOGICAL_VIEWS, logical_view
 from projections.folding.lifecycle_writes import BudgetOwner, CustomerOwner, MeterOwner, NewFact
 from tests.fakes.in_memory_fold_store import Row, StoredTables
 

@@ -1,0 +1,211 @@
+"""Logs that Hypothesis generates: usage, prices, corrections, facts, keys and Kafka partitions in any order.
+
+A generated log is a list of entries, each a name of `_WRITERS` and its arguments. Few ids are used, so that events meet
+again: duplicates, conflicts, voids before and after their event, prices before and after usage of their model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from hypothesis import strategies as st
+
+from domain.api_keys.events import ApiKeyIssued, ApiKeyRevoked
+from domain.budgets.events import BudgetCreated, BudgetDeleted, BudgetUpdated
+from domain.commands.events import CommandHonoured, CommandRecord
+from domain.corrections.events import UsageRestored, UsageVoided
+from domain.customers.events import CustomerBlocked, CustomerCreated, CustomerDeleted, CustomerUpdated
+from domain.customers.personal_data import CustomerSeal
+from domain.log.chain import CHAIN_START, chain
+from domain.log.events import LogSealed
+from domain.meters.events import MeterCreated, MeterDeleted, MeterUpdated
+from domain.prices.events import PriceListed, PriceSet
+from domain.prices.schedule import PriceVersion, UnitPrices
+from domain.scope import DEFAULT_SCOPE, Scope
+from domain.sources.events import OffsetsAccepted, PartitionConsumed, RecordsLost
+from domain.streams import LOG_STREAM
+from tests.fakes.randomness import CountedRandomness
+from tests.projections.folded_log import START, WrittenLog, usage
+
+#: The name of an entry, the number of its scope and owner, and whatever else its writer draws from.
+Entry = tuple[str, int, Any]
+
+_SCOPES: Final = (DEFAULT_SCOPE, Scope("other", "test"))
+_NUMBERS: Final = st.integers(0, 7)
+_EVENTS: Final = st.lists(st.tuples(st.integers(0, 15), st.integers(0, 9)), min_size=1, max_size=6)
+
+
+def generated_logs(entries_max: int) -> st.SearchStrategy[list[Entry]]:
+    """Logs of up to this many records after the first."""
+    deliveries = st.tuples(st.sampled_from(["usage", "usage", "atomic usage", "usage of Kafka"]), _NUMBERS, _EVENTS)
+    rest = sorted(_WRITERS.keys() - {"usage", "atomic usage", "usage of Kafka"})
+    lifecycle = st.tuples(st.sampled_from([*rest, "void", "restore"]), _NUMBERS, st.integers(0, 15))
+    return st.lists(st.one_of(deliveries, lifecycle), max_size=entries_max)
+
+
+def write_entries(log: WrittenLog, entries: Sequence[Entry]) -> None:
+    """Append these entries to a log, one minute apart."""
+    for name, number, rest in entries:
+        log.pass_time(minutes=1)
+        _WRITERS[name](log, number, rest)
+
+
+def _scope(number: int) -> Scope:
+    return _SCOPES[number // 6]  # more often the first one
+
+
+def _of_scope(number: int) -> dict[str, str]:
+    return {"tenant": _scope(number).tenant, "environment": _scope(number).environment}
+
+
+def _usage(log: WrittenLog, number: int, events: list[tuple[int, int]], **more: Any) -> None:
+    log.deliver([_usage_event(which, variant) for which, variant in events], _scope(number), **more)
+
+
+def _usage_event(which: int, variant: int) -> dict[str, Any] | bytes:
+    """The event with this id; variants are other content under the same id, and one of them no event at all."""
+    if variant == 9:
+        return b"{no json"
+    data: dict[str, Any] = {"input_tokens": 1000 + variant // 7, "model": f"m-{which % 3}"}
+    if which % 4 == 0:
+        data["cost_usd"] = "0.25"
+    if which % 5 == 0:
+        data["provider"] = None
+    return usage(f"e-{which}", customer=f"c-{which % 3}", at=START - timedelta(hours=7 * which), **data)
+
+
+def _usage_of_kafka(log: WrittenLog, number: int, events: list[tuple[int, int]]) -> None:
+    partition = _partition(number)
+    offset = len(log.log.stream(partition["stream"]))
+    extra = {"topic": partition["topic"], "partition": partition["partition"], "next_offset": offset}
+    _usage(log, number, events, stream=partition["stream"], extra=extra)
+
+
+def _partition(number: int) -> dict[str, Any]:
+    which = number % 2
+    stream = f"usage/kafka/cluster-1/topic-1/{which}"
+    return {"stream": stream, "cluster_id": "cluster-1", "topic_id": "topic-1", "topic": "usage", "partition": which}
+
+
+def _consumed(log: WrittenLog, number: int, refused: int) -> None:
+    commands = tuple(CommandRecord(offset, 0, "customer.nap", "crm", "1", "refused") for offset in range(refused % 3))
+    partition = _partition(number) | {"first_offset": 0, "next_offset": 10 * number, "first_version": 1}
+    log.append(PartitionConsumed, **partition, commands=commands)
+
+
+def _lost(log: WrittenLog, number: int, lost: int) -> None:
+    log.append(RecordsLost, **_partition(number), from_offset=5, to_offset=5 + lost)
+
+
+def _accepted(log: WrittenLog, number: int, offset: int) -> None:
+    log.append(OffsetsAccepted, **_partition(number), next_offset=offset)
+
+
+def _correction(event: type[UsageVoided | UsageRestored]) -> Callable[[WrittenLog, int, int], None]:
+    def write(log: WrittenLog, number: int, which: int) -> None:
+        log.append(
+            event, f"correction/{_scope(number)}/{which}", **_of_scope(number), source="gateway", id=f"e-{which}"
+        )
+
+    return write
+
+
+def _version(which: int, days: float | None) -> PriceVersion:
+    since = None if days is None else START - timedelta(days=days)
+    return PriceVersion(since, UnitPrices(Decimal(which), Decimal(1), request=Decimal("0.1")))
+
+
+def _set_price(log: WrittenLog, number: int, which: int) -> None:
+    price = _version(which, None if which % 2 else which / 4)
+    of_model = {"provider": "nowhere" if which % 5 else "", "model": f"m-{which % 3}"}
+    log.append(PriceSet, f"price/{_scope(number)}/{which}", **_of_scope(number), **of_model, price=price)
+
+
+def _listed_price(log: WrittenLog, number: int, which: int) -> None:
+    versions = (_version(number, None), _version(which, 1))
+    of_model = {"provider": "nowhere", "model": f"m-{which % 3}", "matched": "nowhere/m"}
+    log.append(PriceListed, f"price-list/{which}", **of_model, versions=versions, library="of the test 1")
+
+
+def _customer_created(log: WrittenLog, number: int, which: int) -> None:
+    """Customers with an even number have personal data."""
+    customer_id = f"c-{which % 4}"
+    seal = CustomerSeal(log.keys, CountedRandomness(f"{log.log.head_position()}"), _scope(number), customer_id)
+    personal = seal.seal(f"key-{which}", {"name": "Ada"}, may_create=True) if which % 2 == 0 else None
+    _customer(CustomerCreated, fields={"markup_percentage": str(which)}, personal=personal)(log, number, which)
+
+
+def _customer(event: type[Any], **fields: Any) -> Callable[[WrittenLog, int, int], None]:
+    def write(log: WrittenLog, number: int, which: int) -> None:
+        customer_id = f"c-{which % 4}"
+        log.append(
+            event, f"customer/{_scope(number)}/{customer_id}", **_of_scope(number), customer_id=customer_id, **fields
+        )
+
+    return write
+
+
+def _named(event: type[Any], name: str, **fields: Any) -> Callable[[WrittenLog, int, int], None]:
+    """Write an event of the shared budget or meter that the field `name` names."""
+
+    def write(log: WrittenLog, number: int, which: int) -> None:
+        log.append(
+            event, f"{name}/{_scope(number)}/{which % 2}", **_of_scope(number), **{name: f"x-{which % 2}"}, **fields
+        )
+
+    return write
+
+
+def _issued(log: WrittenLog, number: int, which: int) -> None:
+    key_id = f"key-{log.log.head_position()}"
+    allowed = ("ingest", "read")[: which % 3]
+    secret = {"prefix": "mf_1", "secret_hash": f"{which:064x}", "name": None if which % 2 else "a key"}
+    log.append(ApiKeyIssued, f"key/{key_id}", **_of_scope(number), key_id=key_id, scopes=allowed, **secret)
+
+
+def _revoked(log: WrittenLog, number: int, which: int) -> None:
+    """Revoke the key that was issued at this position, if one was; maybe once more."""
+    log.append(ApiKeyRevoked, f"key/key-{which}", key_id=f"key-{which}")
+
+
+def _honoured(log: WrittenLog, number: int, which: int) -> None:
+    stream = f"command/{log.log.head_position()}"
+    log.append(CommandHonoured, stream, **_of_scope(number), source="crm", id=str(which), kind="customer.block")
+
+
+def _sealed(log: WrittenLog, number: int, which: int) -> None:
+    """Seal everything, or all but the last records."""
+    position = max(1, log.log.head_position() - number)
+    *_, running_hash = chain(CHAIN_START, log.log.read(0, position))
+    log.append(LogSealed, LOG_STREAM, position=position, running_hash=running_hash)
+
+
+_WRITERS: Final[dict[str, Callable[[WrittenLog, int, Any], None]]] = {
+    "usage": _usage,
+    "atomic usage": lambda log, number, events: _usage(log, number, events, group="request", atomic=True),
+    "usage of Kafka": _usage_of_kafka,
+    "void": _correction(UsageVoided),
+    "restore": _correction(UsageRestored),
+    "set a price": _set_price,
+    "list a price": _listed_price,
+    "create a customer": _customer_created,
+    "update a customer": _customer(CustomerUpdated, fields={"default_model": "m-1", "time_zone": None}),
+    "block a customer": _customer(CustomerBlocked),
+    "delete a customer": _customer(CustomerDeleted),
+    "create a budget": _named(BudgetCreated, "budget_id", fields={"period_limit_usd": "5"}),
+    "update a budget": _named(BudgetUpdated, "budget_id", fields={"period_limit_usd": None}),
+    "delete a budget": _named(BudgetDeleted, "budget_id"),
+    "create a meter": _named(MeterCreated, "code", fields={"event_type": "disk", "aggregation": "max"}),
+    "update a meter": _named(MeterUpdated, "code", fields={"name": "Disk"}),
+    "delete a meter": _named(MeterDeleted, "code"),
+    "issue a key": _issued,
+    "revoke a key": _revoked,
+    "consume a poll": _consumed,
+    "lose records": _lost,
+    "accept an offset": _accepted,
+    "honour a command": _honoured,
+    "seal": _sealed,
+}
