@@ -1,86 +1,63 @@
-"""The HTTP application over one engine: native API, dialects, middleware, error handlers, OpenAPI documents."""
+"""The HTTP application over one engine: dialects, the native API first, with middleware, error handlers and pages."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
 from typing import Final
 
 from fastapi import FastAPI
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
-from api.dialects.litellm.dialect import install_litellm
+from api.dialects.litellm.dialect import LITELLM
 from api.http import documentation_pages
+from api.http.dialect import Dialect, Dialects
 from api.http.error_mapping import install_error_handlers, problem_response
 from api.http.metrics import HttpMetrics
 from api.http.middleware.access_log import AccessLogMiddleware
 from api.http.middleware.head_requests import HeadMiddleware
 from api.http.middleware.raw_paths import RawPathMiddleware
-from api.http.openapi import install_openapi
-from api.http.problems import Problem, ProblemRenderers
-from api.http.state import ApiState
-from api.native.routes import (
-    budgets,
-    customers,
-    events,
-    health,
-    intake,
-    keys,
-    meters,
-    metrics,
-    operations,
-    prices,
-    sources,
-    usage,
-)
+from api.http.problems import Problem
+from api.http.state import ApiState, state_of
+from api.native.dialect import NATIVE
 from consumers.engine import Engine
 
-ROUTERS: Final = (
-    intake.router,
-    events.router,
-    customers.router,
-    usage.router,
-    meters.router,
-    budgets.router,
-    prices.router,
-    keys.router,
-    sources.router,
-    operations.router,
-    health.router,
-    metrics.router,
-    documentation_pages.router,
-)
 _EVERY_METHOD: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-#: The base URLs for clients of other products, as the problem `prefix_missing` lists them.
-PREFIXES: Final = (
-    "clients of LiteLLM use the root, of Lago /lago/, of Respan /respan, of PromptShuttle /promptshuttle/api/v1; "
-    "the native API is below /v1"
-)
 _COMPLETIONS: Final = ("/chat/completions", "/v1/chat/completions", "/v1/completions", "/completions", "/v1/responses")
 
 
-def create_app(engine: Engine) -> FastAPI:
+def create_app(engine: Engine, dialects: Sequence[Dialect] = (LITELLM,)) -> FastAPI:
     """Create the application over an engine, which the caller opens and closes.
 
-    A dialect registers its rendering of errors with `app.state.meterfold.problem_renderers`.
+    It serves the native API and these dialects. `ValueError` when two of them have the same name or path.
     """
-    app = FastAPI(title="Meterfold API", docs_url=None, redoc_url=None, redirect_slashes=False)
-    http_metrics, problem_renderers = HttpMetrics(engine), ProblemRenderers()
-    state = app.state.meterfold = ApiState(engine, http_metrics, problem_renderers)
+    app = FastAPI(title="Meterfold API", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    state = app.state.meterfold = ApiState(engine, HttpMetrics(engine), Dialects(NATIVE, dialects))
     # The middleware added last is the outermost.
-    app.add_middleware(RawPathMiddleware, problem_renderers=problem_renderers)
-    app.add_middleware(AccessLogMiddleware, metrics=http_metrics)
+    app.add_middleware(RawPathMiddleware, dialects=state.dialects)
+    app.add_middleware(AccessLogMiddleware, metrics=state.metrics)
     app.add_middleware(HeadMiddleware)
     install_error_handlers(app)
-    for router in ROUTERS:
-        app.include_router(router)
-    install_litellm(app, state)
+    for dialect in state.dialects:
+        _install(app, dialect)
+    app.include_router(documentation_pages.router)
     for path in _COMPLETIONS:
         app.add_api_route(path, _no_gateway, methods=_EVERY_METHOD, include_in_schema=False)
     app.add_api_route("/api/v1/{rest:path}", _prefix_missing, methods=_EVERY_METHOD, include_in_schema=False)
     app.add_api_route("/api/v1", _prefix_missing, methods=_EVERY_METHOD, include_in_schema=False)
-    app.add_api_route("/", _welcome, methods=["GET"], include_in_schema=False)
-    install_openapi(app)
     return app
+
+
+def _install(app: FastAPI, dialect: Dialect) -> None:
+    """Add the routes of a dialect, and its OpenAPI document, which is built at the first request."""
+    built = cache(dialect.openapi)
+
+    def document() -> Response:
+        return JSONResponse(built())
+
+    app.include_router(dialect.router, include_in_schema=False)
+    app.add_api_route(dialect.openapi_path, document, methods=["GET"], include_in_schema=False)
 
 
 async def _no_gateway(request: Request) -> Response:
@@ -88,9 +65,8 @@ async def _no_gateway(request: Request) -> Response:
 
 
 async def _prefix_missing(request: Request) -> Response:
-    return problem_response(request, Problem("prefix_missing", PREFIXES))
-
-
-async def _welcome() -> dict[str, str]:
-    """Point to the documentation."""
-    return {"name": "Meterfold", "docs": "/docs", "openapi": "/openapi.json", "ready": "/readyz"}
+    """Answer a client whose base URL lacks the prefix of its dialect."""
+    native, *others = state_of(request).dialects
+    bases = [f"of {one.title} use {one.base_path or 'the root'}" for one in others]
+    clients = f"clients {', '.join(bases)}; " if bases else ""
+    return problem_response(request, Problem("prefix_missing", f"{clients}the native API is below {native.base_path}"))

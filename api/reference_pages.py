@@ -9,14 +9,13 @@ import json
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import typer
 
-from api.app import create_app
 from api.cli.main import app
 from api.cli.output.exit_codes import MEANINGS
-from consumers.engine import Engine
+from api.native.dialect import NATIVE
 from consumers.setting_variables import COMMAND_LINE_VARIABLES, RENAMED, ShownSetting, shown_settings
 from consumers.settings import Settings, variable_of
 from domain.usage.event_model import usage_event_json_schema
@@ -105,14 +104,13 @@ def _setting_row(setting: ShownSetting) -> str:
 
 def http_api_page() -> str:
     """Make the page of the native API: every route with its description."""
-    # The document is derived from the routes alone: no route is called, so that no engine is needed.
-    document = create_app(cast(Engine, None)).openapi()
+    document = NATIVE.openapi()
     lines = [
         "# The native HTTP API",
         "",
         _MADE,
         "",
-        "A running engine publishes the full description as OpenAPI 3.1 at `/openapi.json`, and as a page at `/docs`.",
+        "A running engine publishes all of it as OpenAPI 3.1 at `/openapi.json`, and as a page at `/docs/native`.",
         "",
         "| route | meaning |",
         "|---|---|",

@@ -1,29 +1,52 @@
-"""API key authentication and scopes: `Authorization: Bearer sk-...` or `X-API-Key: sk-...`."""
+"""API keys and scopes as dependencies of routes. The dialect of the path reads the key, everything else is shared."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import Depends, Security
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import APIKeyHeader, HTTPBearer
+from fastapi.security.utils import get_authorization_scheme_param
 from starlette.requests import Request
 
 from api.http.problems import Problem
-from api.http.state import EngineOf
+from api.http.state import EngineOf, StateOf
 from consumers.engine import Engine
 from domain.scope import DEFAULT_SCOPE
 from projections.queries.api_keys import ApiKeyRecord
 
 KeyScope = Literal["admin", "ingest", "read"]
 CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="meterfold"'}
+API_KEY_HEADER: Final = "X-API-Key"
 _FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip")
 
-bearer = HTTPBearer(auto_error=False, scheme_name="bearer", description="An API key: `Authorization: Bearer sk-...`")
-api_key = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="apiKey", description="An API key: `sk-...`")
-BearerGiven = Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
-ApiKeyGiven = Annotated[str | None, Security(api_key)]
+_bearer = HTTPBearer(auto_error=False, scheme_name="bearer", description="An API key: `Authorization: Bearer sk-...`")
+_header = APIKeyHeader(name=API_KEY_HEADER, auto_error=False, scheme_name="apiKey", description="An API key: `sk-...`")
+# Parameters of these types only publish in the native OpenAPI document how a key is sent: the dialect reads it.
+BearerSent = Annotated[Any, Security(_bearer)]
+HeaderSent = Annotated[Any, Security(_header)]
+
+
+class ScopeMissing(Problem):
+    """A valid key that lacks the scope `needed`. `held`: the scopes that it has."""
+
+    def __init__(self, needed: KeyScope, held: tuple[str, ...]) -> None:
+        super().__init__("forbidden", f"the key must have the scope {needed} or admin")
+        self.needed = needed
+        self.held = held
+
+
+def bearer_key(request: Request) -> str | None:
+    """The secret in `Authorization: Bearer ...`, None without one: how most dialects read a key."""
+    scheme, secret = get_authorization_scheme_param(request.headers.get("authorization"))
+    return secret if scheme.lower() == "bearer" and secret else None
+
+
+def bearer_or_header_key(request: Request) -> str | None:
+    """The secret in `Authorization: Bearer ...`, otherwise in `X-API-Key`: how the native API reads a key."""
+    return bearer_key(request) or request.headers.get(API_KEY_HEADER)
 
 
 def authenticated(engine: Engine, secret: str | None) -> ApiKeyRecord:
@@ -39,19 +62,17 @@ def authenticated(engine: Engine, secret: str | None) -> ApiKeyRecord:
     return key
 
 
-def check_scope(key: ApiKeyRecord, needed: KeyScope) -> None:
-    """Raise `Problem` 403 unless the key has the scope `needed` or admin."""
-    if needed not in key.scopes and "admin" not in key.scopes:
-        raise Problem("forbidden", f"the key must have the scope {needed} or admin")
-
-
 def key_with(needed: KeyScope) -> Callable[..., Awaitable[ApiKeyRecord]]:
-    """Make the dependency of a route that needs a key with this scope."""
+    """Make the dependency of a route that needs a key with this scope, or an admin key.
 
-    async def check(request: Request, engine: EngineOf, token: BearerGiven, header: ApiKeyGiven) -> ApiKeyRecord:
-        key = authenticated(engine, token.credentials if token else header)
+    `ScopeMissing` for any other key; `Problem` 401 without a valid one.
+    """
+
+    async def check(request: Request, state: StateOf, bearer: BearerSent, header: HeaderSent) -> ApiKeyRecord:
+        key = authenticated(state.engine, state.dialects.of(request.scope["path"]).key_given(request))
         request.state.key_id = key.key_id
-        check_scope(key, needed)
+        if needed not in key.scopes and "admin" not in key.scopes:
+            raise ScopeMissing(needed, key.scopes)
         return key
 
     return check
@@ -86,7 +107,7 @@ def came_over_loopback(request: Request) -> bool:
         return False
 
 
-async def metrics_reader(request: Request, engine: EngineOf, token: BearerGiven, header: ApiKeyGiven) -> None:
+async def metrics_reader(request: Request, engine: EngineOf, bearer: BearerSent, header: HeaderSent) -> None:
     """Check access to /metrics: from this machine without a key, from elsewhere with any valid key."""
     if not came_over_loopback(request):
-        authenticated(engine, token.credentials if token else header)
+        authenticated(engine, bearer_or_header_key(request))

@@ -1,18 +1,20 @@
 """Request bodies: size limits, exact JSON, validation by a pydantic model, and their schemas for OpenAPI.
 
-A body is read only after the key was checked.
+A body is read only after the key was checked. A bad one is a problem, which the dialect of the path renders.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-import msgspec
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
+from starlette.routing import BaseRoute
 
 from api.http.problems import Problem
+from api.http.state import state_of
 from domain.values.json_numbers import exact_json
 
 JSON: Final = ("application/json",)
@@ -23,8 +25,16 @@ DISCARDED_BYTES_MAX: Final = 256 * 1024 * 1024
 
 M = TypeVar("M", bound=BaseModel)
 
-#: Models of request bodies by name, for the components of the OpenAPI document.
-BODY_MODELS: dict[str, type[BaseModel]] = {}
+_NOT_OBJECT: Final = "model_attributes_type"
+_NOT_OBJECT_TEXT: Final = "Input should be a valid dictionary or object to extract fields from"
+#: The engine's own words for rules that pydantic names otherwise.
+_RULES: Final = {
+    "extra_forbidden": "is not known here",
+    "missing": "is required",
+    _NOT_OBJECT: "must be a JSON object",
+}
+#: The model that each dependency made by `body_of` reads.
+_MODELS: Final[dict[Any, type[BaseModel]]] = {}
 
 
 async def bounded_body(request: Request, bytes_max: int) -> bytes:
@@ -61,74 +71,96 @@ def media_type_of(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def decoded_json(body: bytes) -> Any:
-    """Decode JSON, with fractional numbers as exact Decimals; `Problem` 400 when the body is not JSON."""
-    try:
-        return exact_json(body)
-    except (ValueError, RecursionError, ArithmeticError) as error:
-        raise Problem("json_invalid", f"the body is not JSON: {str(error)[:200]}") from None
+class NotJson(Problem):
+    """A body that is not JSON, with the body, in which a dialect may look for the place."""
+
+    def __init__(self, body: bytes, reason: str) -> None:
+        super().__init__("json_invalid", f"the body is not JSON: {reason[:200]}")
+        self.body = body
 
 
-def validated(model: type[M], value: Any) -> M:
-    """Validate `value` as the model; `Problem` 422 names every field and the rule it breaks."""
-    if not isinstance(value, dict):
-        raise Problem.invalid("body", "must be a JSON object")
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        raise validation_problem(error.errors(include_url=False, include_context=False, include_input=False)) from None
+class InvalidValues(Problem):
+    """Values that break rules of a pydantic model.
 
+    `found` has pydantic's `type`, `loc` and `msg` of each. `loc` begins with `body`, `query`, `path` or `header`, which
+    is not part of the name that the native API shows.
+    """
 
-def validation_problem(errors: Any, skip: int = 0) -> Problem:
-    """Make one `Problem` 422 of pydantic's errors. The first `skip` parts of each location are left out."""
-    found = tuple((_field_path(error["loc"][skip:]), _rule(error)) for error in errors)
-    field, rule = found[0]
-    detail = "; ".join(f"{field} {rule}" for field, rule in found[:20])
-    return Problem("invalid", detail, field=field, rule=rule, errors=found[:100])
+    def __init__(self, found: Sequence[Mapping[str, Any]]) -> None:
+        self.found = found
+        errors = tuple((_field_path(error["loc"][1:]), _rule(error)) for error in found)
+        field, rule = errors[0]
+        detail = "; ".join(f"{field} {rule}" for field, rule in errors[:20])
+        super().__init__("invalid", detail, field=field, rule=rule, errors=errors[:100])
 
 
 def _field_path(location: tuple[Any, ...]) -> str:
     return ".".join(str(part)[:200] for part in location) or "body"
 
 
-def _rule(error: Any) -> str:
-    if error["type"] == "extra_forbidden":
-        return "is not known here"
-    if error["type"] == "missing":
-        return "is required"
+def _rule(error: Mapping[str, Any]) -> str:
     message = str(error["msg"])
-    return message[0].lower() + message[1:]
+    return _RULES.get(error["type"]) or message[0].lower() + message[1:]
+
+
+def decoded_json(body: bytes) -> Any:
+    """Decode JSON, with fractional numbers as exact Decimals; `NotJson` when the body is not JSON."""
+    try:
+        return exact_json(body)
+    except (ValueError, RecursionError, ArithmeticError) as error:
+        raise NotJson(body, str(error)) from None
+
+
+def validated(model: type[M], value: Any, where: str = "body") -> M:
+    """Validate `value`, read from the part `where` of a request, as the model.
+
+    `InvalidValues` names every value that breaks a rule.
+    """
+    if not isinstance(value, dict):
+        raise InvalidValues([{"type": _NOT_OBJECT, "loc": (where,), "msg": _NOT_OBJECT_TEXT}])
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        raise InvalidValues([{**one, "loc": (where, *one["loc"])} for one in found]) from None
 
 
 def body_of(
-    model: type[M], media_types: tuple[str, ...] = JSON, required: bool = True
+    model: type[M], media_types: tuple[str, ...] | None = None, required: bool = True
 ) -> Callable[[Request], Awaitable[M]]:
-    """Make the dependency that reads a body as `model`.
+    """Make the dependency that reads a body as `model`. `media_types` None: those of the dialect of the path.
 
     Declare it after the dependency of the key, and publish the body by `body_openapi` in the route.
     """
-    BODY_MODELS[model.__name__] = model
 
     async def read(request: Request) -> M:
         if not required and not (body := await bounded_body(request, RESOURCE_BYTES_MAX)):
             return model()
-        media_type = media_type_of(request)
-        if media_type not in media_types:
-            raise Problem("media_type_unsupported", f"Content-Type must be one of {', '.join(media_types)}")
+        accepted = state_of(request).dialects.of(request.scope["path"]).media_types
+        if media_types is not None:
+            accepted = media_types
+        if accepted and media_type_of(request) not in accepted:
+            raise Problem("media_type_unsupported", f"Content-Type must be one of {', '.join(accepted)}")
         if required:
             body = await bounded_body(request, RESOURCE_BYTES_MAX)
         return validated(model, decoded_json(body))
 
+    _MODELS[read] = model
     return read
+
+
+def body_models(routes: Sequence[BaseRoute]) -> list[type[BaseModel]]:
+    """The models that these routes read their bodies as, for the components of an OpenAPI document."""
+    found: dict[type[BaseModel], None] = {}
+    for route in iter_route_contexts(routes):
+        dependant = getattr(route, "dependant", None)
+        for dependency in dependant.dependencies if dependant else ():
+            if dependency.call in _MODELS:
+                found[_MODELS[dependency.call]] = None
+    return list(found)
 
 
 def body_openapi(model: type[BaseModel], media_types: tuple[str, ...] = JSON, required: bool = True) -> dict[str, Any]:
     """Make the `openapi_extra` of a route that reads its body by `body_of`."""
-    BODY_MODELS[model.__name__] = model
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {"requestBody": {"required": required, "content": {media: {"schema": schema} for media in media_types}}}
-
-
-def json_bytes(value: Any) -> bytes:
-    """Encode a value as JSON."""
-    return msgspec.json.encode(value)

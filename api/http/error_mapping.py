@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from api.http.bodies import validation_problem
+from api.http.bodies import InvalidValues
+from api.http.dialect import Refusal
 from api.http.problems import Problem
 from api.http.state import state_of
 from consumers.errors import IntakeFull, IntakeUnavailable
@@ -50,7 +51,7 @@ def problem_for(error: Exception) -> Problem:
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Register the handlers on the application. Each renders in the error shape of the request's path prefix."""
+    """Register the handlers on the application. Each renders by the dialect of the request's path."""
     for exception in (
         Problem,
         InvalidInput,
@@ -63,14 +64,15 @@ def install_error_handlers(app: FastAPI) -> None:
         ReadStoreUnavailable,
     ):
         app.add_exception_handler(exception, _answer)
+    app.add_exception_handler(Refusal, _answer_refusal)
     app.add_exception_handler(Exception, _answer_unexpected)
     app.add_exception_handler(RequestValidationError, _answer_validation)
     app.add_exception_handler(HTTPException, _answer_http)
 
 
 def problem_response(request: Request, problem: Problem) -> Response:
-    """Render a problem in the error shape of the request's path prefix."""
-    return state_of(request).problem_renderers.render(problem, request.scope["path"])
+    """Render a problem by the dialect of the request's path."""
+    return state_of(request).dialects.render(problem, request.scope["path"])
 
 
 async def _answer(request: Request, error: Exception) -> Response:
@@ -80,14 +82,17 @@ async def _answer(request: Request, error: Exception) -> Response:
     return problem_response(request, problem_for(error))
 
 
+async def _answer_refusal(request: Request, error: Exception) -> Response:
+    return cast(Refusal, error).response()
+
+
 async def _answer_unexpected(request: Request, error: Exception) -> Response:
     _logger.error("request_failed", path=request.scope["path"], exc_info=error)
     return problem_response(request, problem_for(error))
 
 
 async def _answer_validation(request: Request, error: Exception) -> Response:
-    # Locations begin with "query", "path" or "header", which is not part of the name that the caller used.
-    return problem_response(request, validation_problem(cast(RequestValidationError, error).errors(), skip=1))
+    return problem_response(request, InvalidValues(cast(RequestValidationError, error).errors()))
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:

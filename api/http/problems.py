@@ -1,11 +1,8 @@
-"""Errors as application/problem+json (RFC 9457), each with a stable type, and their rendering by path prefix.
-
-The routes of a dialect may render problems in another shape.
-"""
+"""Errors as application/problem+json (RFC 9457), each with a stable type. Dialects render them in other shapes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -197,7 +194,7 @@ PROBLEM_KINDS: Final[dict[str, ProblemKind]] = {
 
 
 class Problem(Exception):
-    """Ends a request with this kind of problem. Routes raise it; it is rendered in the shape of the path prefix."""
+    """Ends a request with this kind of problem. Routes raise it; the dialect of the path renders it."""
 
     def __init__(
         self,
@@ -242,31 +239,10 @@ class Problem(Exception):
         return document
 
 
-Renderer = Callable[[Problem, str], Response]
-
-
 def native_problem_response(problem: Problem, path: str) -> Response:
     """Render a problem in the native shape, application/problem+json."""
     body = msgspec.json.encode(problem.members(instance=path))
     return Response(body, problem.kind.status, headers=problem.headers, media_type=PROBLEM_MEDIA_TYPE)
-
-
-class ProblemRenderers:
-    """Renderers of problems by path prefix. The longest prefix wins; the native renderer is the default."""
-
-    def __init__(self) -> None:
-        self._renderers: dict[str, Renderer] = {}
-
-    def register(self, prefix: str, renderer: Renderer) -> None:
-        """Render the errors of every path that is `prefix` or lies below it by `renderer`."""
-        self._renderers[prefix.rstrip("/")] = renderer
-
-    def render(self, problem: Problem, path: str) -> Response:
-        """Render a problem for a request of this path."""
-        for prefix in sorted(self._renderers, key=len, reverse=True):
-            if path == prefix or path.startswith(prefix + "/"):
-                return self._renderers[prefix](problem, path)
-        return native_problem_response(problem, path)
 
 
 def found_or_404(view: Any, what: str, name: str) -> Any:

@@ -10,18 +10,16 @@ from starlette.requests import HTTPConnection
 from api.http.dialect import Dialects
 from api.http.fold_waiting import FoldWaiter
 from api.http.metrics import HttpMetrics
-from api.http.problems import ProblemRenderers
 from consumers.engine import Engine
 
 
 class ApiState:
-    """The engine, with metrics, error renderers, dialects and the waiting for the fold. One per application."""
+    """The engine, with metrics, dialects and the waiting for the fold. One per application."""
 
-    def __init__(self, engine: Engine, metrics: HttpMetrics, problem_renderers: ProblemRenderers) -> None:
+    def __init__(self, engine: Engine, metrics: HttpMetrics, dialects: Dialects) -> None:
         self.engine = engine
         self.metrics = metrics
-        self.problem_renderers = problem_renderers
-        self.dialects = Dialects()
+        self.dialects = dialects
         self.fold = FoldWaiter(engine)
 
 

@@ -69,7 +69,7 @@ def _serve_on(listening: socket.socket, settings: Settings, as_json: bool) -> No
         key = engine.folder.first_key() or ""
         print_lines(*(_as_line(url, key, settings) if as_json else greeting(settings.public_url or url, key, settings)))
         app = create_app(engine)
-        gate = ShutdownGate(app, app.state.meterfold.problem_renderers)
+        gate = ShutdownGate(app, app.state.meterfold.dialects)
         config = uvicorn.Config(
             gate,
             log_config=None,

@@ -13,7 +13,8 @@ from urllib.parse import quote, unquote, unquote_to_bytes
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.http.problems import Problem, ProblemRenderers
+from api.http.dialect import Dialects
+from api.http.problems import Problem
 
 BY_PATH: Final = "/v1/customers"
 BY_QUERY: Final = "/v1/customer"
@@ -78,9 +79,9 @@ def _query_text(value: bytes) -> str:
 class RawPathMiddleware:
     """Replaces `path` in the ASGI scope by its canonical form; `raw_path` stays as it was received."""
 
-    def __init__(self, app: ASGIApp, problem_renderers: ProblemRenderers) -> None:
+    def __init__(self, app: ASGIApp, dialects: Dialects) -> None:
         self._app = app
-        self._problem_renderers = problem_renderers
+        self._dialects = dialects
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI connection."""
@@ -90,7 +91,7 @@ class RawPathMiddleware:
                 path = canonical_path(raw_path)
                 scope["path"], scope["query_string"] = by_path(path, scope["query_string"])
             except Problem as problem:
-                response = self._problem_renderers.render(problem, raw_path.decode("ascii", "replace"))
+                response = self._dialects.render(problem, raw_path.decode("ascii", "replace"))
                 await response(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -8,7 +8,8 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.http.problems import Problem, ProblemRenderers
+from api.http.dialect import Dialects
+from api.http.problems import Problem
 
 #: How much of a refused body is read, and for how long, so that the client comes to read the answer.
 REFUSED_BODY_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -21,9 +22,9 @@ _LOOK_SECONDS: Final = 0.02
 class ShutdownGate:
     """Wraps the application. `close` may be called from a signal handler, everything else from the event loop only."""
 
-    def __init__(self, app: ASGIApp, problem_renderers: ProblemRenderers) -> None:
+    def __init__(self, app: ASGIApp, dialects: Dialects) -> None:
         self._app = app
-        self._problem_renderers = problem_renderers
+        self._dialects = dialects
         self._closed = False
         self._inside = 0
 
@@ -60,7 +61,7 @@ class ShutdownGate:
             "the engine is shutting down; nothing of this request was received",
             headers={"Retry-After": str(RETRY_AFTER_SECONDS), "Connection": "close"},
         )
-        await self._problem_renderers.render(problem, scope["path"])(scope, receive, send)
+        await self._dialects.render(problem, scope["path"])(scope, receive, send)
 
 
 async def _read_through(receive: Receive) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter
 from fastapi import Query as FromQuery
+from starlette.responses import Response
 
 from api.http.authentication import Reader
 from api.http.problems import Problem, found_or_404
@@ -231,18 +232,14 @@ def get_budget_state(
 )
 def get_access(
     state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[AccessQuery, FromQuery()]
-) -> AccessView:
+) -> AccessView | Response:
     """Whether the customer may make further requests. Refuses only customers who are blocked or over budget; an unknown
     id is allowed, as a new customer. Also 200 when refused, unless `as` names a dialect that answers otherwise."""
-    if query.as_ is not None and query.as_ not in state.dialects.names:
-        raise Problem(
-            "dialect_unknown",
-            f"as must be one of {', '.join(state.dialects.names)}",
-            field="as",
-            rule="must name a dialect",
-        )
+    dialect = state.dialects.named(query.as_)
+    if dialect is None:
+        names = ", ".join(one.name for one in state.dialects)
+        raise Problem("dialect_unknown", f"as must be one of {names}", field="as", rule="must name a dialect")
     with state.engine.reads.snapshot() as snapshot:
         found = access(snapshot, key.scope, customer_id, state.engine.now(), query.model)
-    if query.as_ is not None:
-        state.dialects.refuse_access(query.as_, found, query.model)
-    return access_document(found)
+    answer = dialect.answer_access(found, query.model, state.engine.settings)
+    return access_document(found) if answer is None else answer

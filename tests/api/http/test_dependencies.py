@@ -4,26 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from inspect import iscoroutinefunction
-from typing import Final
 
-from fastapi import APIRouter
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
+from fastapi.routing import iter_route_contexts
 
-from api.app import ROUTERS
-from api.dialects.litellm.routes import budgets, customers, logs, spend_logs
-from api.dialects.litellm.routes import customer_list as listing
-from api.dialects.litellm.routes import daily_activity as activity
-
-LITELLM: Final[tuple[APIRouter, ...]] = (
-    customers.customer_routes("/customer"),
-    customers.blocking_routes("/customer"),
-    listing.listing_routes("/customer"),
-    activity.activity_routes("/customer"),
-    budgets.router,
-    spend_logs.router,
-    logs.router,
-)
+from api.dialects.litellm.dialect import LITELLM
+from api.native.dialect import NATIVE
 
 
 def dependencies_of(dependant: Dependant) -> Iterator[Dependant]:
@@ -38,7 +24,7 @@ def is_async(call: object) -> bool:
 
 
 def test_every_dependency_of_every_route_is_async() -> None:
-    routes = [route for router in (*ROUTERS, *LITELLM) for route in router.routes if isinstance(route, APIRoute)]
+    routes = [route for one in (NATIVE, LITELLM) for route in iter_route_contexts(one.router.routes)]
     found = [(route.path, one) for route in routes for one in dependencies_of(route.dependant)]
     assert {path for path, _ in found} >= {"/v1/events", "/metrics", "/customer/info", "/budget/list"}
     assert [path for path, one in found if not is_async(one.call)] == []

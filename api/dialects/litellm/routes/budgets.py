@@ -12,14 +12,15 @@ import msgspec
 from fastapi import APIRouter, Depends
 from starlette.responses import Response, StreamingResponse
 
-from api.dialects.litellm.authentication import Administrator
 from api.dialects.litellm.budget_fields import BUDGET_MEMBERS, BadDuration, native_changes
 from api.dialects.litellm.error_shapes import detail_refusal, invalid_input_refusal
 from api.dialects.litellm.models.requests import BudgetDeleteRequest, BudgetNewRequest, BudgetQuery, BudgetRequest
 from api.dialects.litellm.models.responses import BudgetRow
-from api.dialects.litellm.request_reading import body_of, body_openapi, query_of, query_openapi
+from api.dialects.litellm.request_reading import query_of, query_openapi
 from api.dialects.litellm.views import budget_row
 from api.dialects.litellm.writing import answer_command, json_response, new_budget_id, provenance_of, uses_seed_profile
+from api.http.authentication import Administrator
+from api.http.bodies import body_of, body_openapi
 from api.http.state import ApiState, StateOf
 from consumers.commands.handler import CommandResult
 from domain.errors import AlreadyExists, InvalidInput, NotFound

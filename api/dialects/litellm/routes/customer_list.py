@@ -12,13 +12,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from api.dialects.litellm.authentication import Administrator
 from api.dialects.litellm.models.requests import ListQuery
 from api.dialects.litellm.models.responses import CustomerResponse
 from api.dialects.litellm.request_reading import checked_query, query_openapi
 from api.dialects.litellm.routes.customers import TAG
 from api.dialects.litellm.views import customer_object
 from api.dialects.litellm.writing import uses_seed_profile
+from api.http.authentication import Administrator
 from api.http.state import ApiState, StateOf
 from domain.scope import Scope
 from projections.queries.customers import CustomerRecord

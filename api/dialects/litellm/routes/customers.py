@@ -13,11 +13,9 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from api.dialects.litellm.authentication import Administrator
 from api.dialects.litellm.budget_fields import BadDuration
 from api.dialects.litellm.customer_changes import creation_change, update_change
 from api.dialects.litellm.error_shapes import (
-    Refusal,
     detail_in_error_refusal,
     detail_refusal,
     error_refusal,
@@ -37,7 +35,7 @@ from api.dialects.litellm.models.responses import (
     DeleteCustomersResponse,
     UnblockUsersResponse,
 )
-from api.dialects.litellm.request_reading import body_of, body_openapi, query_of, query_openapi
+from api.dialects.litellm.request_reading import query_of, query_openapi
 from api.dialects.litellm.views import customer_object
 from api.dialects.litellm.writing import (
     answer_command,
@@ -47,6 +45,9 @@ from api.dialects.litellm.writing import (
     provenance_of,
     uses_seed_profile,
 )
+from api.http.authentication import Administrator
+from api.http.bodies import body_of, body_openapi
+from api.http.dialect import Refusal
 from api.http.state import ApiState, StateOf
 from consumers.commands.budgeted_customers import BudgetedChange, BudgetOf, NoSuchCustomer
 from consumers.commands.handler import CommandResult

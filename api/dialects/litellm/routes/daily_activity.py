@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 from starlette.responses import Response
 
-from api.dialects.litellm.authentication import Administrator
 from api.dialects.litellm.error_shapes import detail_refusal
 from api.dialects.litellm.log_payloads import KEY_PROPERTY
 from api.dialects.litellm.models.requests import PAGE_MAX, RequestFields
@@ -18,6 +17,7 @@ from api.dialects.litellm.models.responses import SpendAnalyticsPaginatedRespons
 from api.dialects.litellm.request_reading import query_of, query_openapi
 from api.dialects.litellm.routes.customers import TAG
 from api.dialects.litellm.writing import json_response
+from api.http.authentication import Administrator
 from api.http.state import StateOf
 from domain.errors import InvalidInput
 from domain.scope import Scope

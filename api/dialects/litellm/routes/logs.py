@@ -10,11 +10,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.dialects.litellm.authentication import Ingester
-from api.dialects.litellm.error_shapes import Refusal, validation_refusal
+from api.dialects.litellm.error_shapes import validation_refusal
 from api.dialects.litellm.log_payloads import usage_event
-from api.dialects.litellm.request_reading import json_body
-from api.http.bodies import bounded_body
+from api.http.authentication import Ingester
+from api.http.bodies import NotJson, bounded_body, decoded_json
 from api.http.receipts import ReceiptView, receipt_response
 from api.http.state import StateOf
 from api.http.writing import ACCEPTED
@@ -60,8 +59,8 @@ def _events(body: bytes) -> bytes:
 def _payloads(body: bytes) -> list[Any]:
     """The payloads of a body: one JSON object, an array of objects, or one object per line."""
     try:
-        value = json_body(body)
-    except Refusal:
+        value = decoded_json(body)
+    except NotJson:
         lines = [line for line in body.splitlines() if line.strip()]
         if len(lines) < 2:
             raise
@@ -69,5 +68,5 @@ def _payloads(body: bytes) -> list[Any]:
             raise validation_refusal(
                 [("too_long", ["body"], f"Value error, must have at most {LINES_MAX} lines")]
             ) from None
-        return [json_body(line) for line in lines]
+        return [decoded_json(line) for line in lines]
     return value if isinstance(value, list) else [value]

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 from starlette.responses import Response
 
-from api.dialects.litellm.authentication import Reader
 from api.dialects.litellm.error_shapes import error_refusal
 from api.dialects.litellm.log_payloads import KEY_PROPERTY
 from api.dialects.litellm.models.requests import PAGE_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, RequestFields, Usd
@@ -18,6 +17,7 @@ from api.dialects.litellm.models.responses import SpendLogs
 from api.dialects.litellm.request_reading import query_of, query_openapi
 from api.dialects.litellm.views import shown_instant
 from api.dialects.litellm.writing import json_response
+from api.http.authentication import Reader
 from api.http.state import StateOf
 from domain.usage.block_schema import REQUEST_TYPE
 from domain.values.money import marked_up

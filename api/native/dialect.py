@@ -1,0 +1,71 @@
+"""The native API as a dialect: the one that every path belongs to which no other dialect owns."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import APIRouter
+
+from api.http.authentication import bearer_or_header_key
+from api.http.bodies import JSON
+from api.http.dialect import Dialect
+from api.http.problems import native_problem_response
+from api.native.openapi import openapi_document
+from api.native.routes import (
+    budgets,
+    customers,
+    events,
+    health,
+    intake,
+    keys,
+    meters,
+    metrics,
+    operations,
+    prices,
+    sources,
+    usage,
+)
+
+_PARTS: Final = (
+    intake,
+    events,
+    customers,
+    usage,
+    meters,
+    budgets,
+    prices,
+    keys,
+    sources,
+    operations,
+    health,
+    metrics,
+)
+
+
+def _router() -> APIRouter:
+    router = APIRouter()
+    for part in _PARTS:
+        router.include_router(part.router)
+    return router
+
+
+_ROUTER: Final = _router()
+
+
+def _openapi() -> dict[str, Any]:
+    return openapi_document(_ROUTER.routes)
+
+
+NATIVE: Final = Dialect(
+    name="native",
+    title="Meterfold",
+    base_path="/v1",
+    paths=(),
+    router=_ROUTER,
+    media_types=JSON,
+    key_given=bearer_or_header_key,
+    render=native_problem_response,
+    answer_access=lambda access, model, settings: None,
+    openapi_path="/openapi.json",
+    openapi=_openapi,
+)
