@@ -34,7 +34,7 @@ _HOST: Final = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2
 _STYLE: Final = """
 :root{color-scheme:light dark}body{font:16px/1.5 system-ui;max-width:44rem;margin:3rem auto;padding:0 1rem}
 h2{font-size:1.1rem;margin:2rem 0 .5rem}table{border-collapse:collapse}
-td,th{padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top;overflow-wrap:anywhere}
+td,th{padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top;overflow-wrap:break-word}
 pre{padding:.8rem;overflow-x:auto;background:#8882;border-radius:.3rem}code,pre{font-size:.875rem}
 """
 _FIRST_CALLS: Final = """\
@@ -67,6 +67,7 @@ async def start(request: Request, state: StateOf) -> Response:
         "<code>admin.key</code> of its data folder.</p>"
         f"<pre tabindex='0'>{_FIRST_CALLS.format(address=address)}</pre>"
         f"<h2>API references</h2>{_references(state.dialects)}"
+        "<p><a href='/docs'>All documentation pages</a></p>"
         "<h2>State of the engine</h2><table>"
         "<tr><td><a href='/healthz'>/healthz</a></td><td>whether it runs</td></tr>"
         "<tr><td><a href='/readyz'>/readyz</a></td><td>whether it is ready, and how far it has counted</td></tr>"
@@ -93,17 +94,17 @@ def _own_address(request: Request) -> str:
     if not _HOST.fullmatch(host):
         name, port = request.scope.get("server") or ("127.0.0.1", None)
         host = name if port is None else f"{name}:{port}"
-    return f"{request.url.scheme}://{host}{request.scope.get('root_path', '')}"
+    return f"{request.scope['scheme']}://{host}{request.scope.get('root_path', '')}"
 
 
 @router.get("/docs")
 async def references(state: StateOf) -> HTMLResponse:
-    """List the references: one for the native API, and one for each dialect."""
+    """List the pages: the reference of the native API and of each dialect, and what else there is."""
     further = (
         "<h2>Further</h2><ul><li><a href='/problems'>Problems</a>: every kind of error of the native API</li>"
         "<li><a href='/schemas/usage-event.json'>JSON Schema</a> of a usage event</li></ul>"
     )
-    return _page("API references", _references(state.dialects) + further)
+    return _page("Documentation", _references(state.dialects) + further)
 
 
 def _references(dialects: Dialects) -> str:

@@ -1,9 +1,9 @@
-"""Parameters that all reads share: `min_position` (wait until it is folded) and `as_of` (as known then)."""
+"""Parameters that routes share: a customer's id, `min_position` (wait until it is folded), `as_of` (as known then)."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import Depends
@@ -13,6 +13,7 @@ from api.http.authentication import Reader
 from api.http.problems import Problem
 from api.http.state import StateOf
 from domain.values.field_rules import instant
+from domain.values.identifiers import checked_id
 from projections.queries.snapshot import Snapshot
 
 POSITION_DIGITS_MAX = 18
@@ -33,6 +34,12 @@ async def _folded_far_enough(request: Request, state: StateOf, key: Reader) -> N
     raise Problem("not_folded_yet", f"position {text} is not folded yet")
 
 
+async def _checked_customer(customer_id: str) -> str:
+    """Check an id from the path by the rule for all ids."""
+    return checked_id("customer", customer_id)
+
+
+CustomerId = Annotated[str, Depends(_checked_customer)]
 #: Route dependency: wait for the parameter `min_position`.
 WAIT_FOR_MIN_POSITION: Any = Depends(_folded_far_enough)
 

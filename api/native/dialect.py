@@ -58,7 +58,7 @@ def _openapi() -> dict[str, Any]:
 
 NATIVE: Final = Dialect(
     name="native",
-    title="Meterfold",
+    title="Native API",
     base_path="/v1",
     paths=(),
     router=_ROUTER,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 import msgspec
 
+from domain.values.durations import duration_text
 from domain.values.periods import MICROSECOND, USAGE_TIME_MIN, Interval, PeriodPolicy, period_containing
 
 
@@ -95,3 +96,23 @@ class PeriodTimeline:
             self._pieces.pop()
         self._starts.append(start)
         self._pieces.append(_Piece(start, segment.policy))
+
+
+def timeline_of(policies: Iterable[tuple[datetime, PeriodPolicy]]) -> PeriodTimeline:
+    """The periods of policies, each with the instant from which it applies, in order; equal neighbours are merged."""
+    segments: list[PolicySegment] = []
+    for at, policy in policies:
+        if not segments or not _same_periods(segments[-1].policy, policy):
+            segments.append(PolicySegment(at, policy))
+    return PeriodTimeline(segments)
+
+
+def _same_periods(one: PeriodPolicy, other: PeriodPolicy) -> bool:
+    """Whether both policies give the same periods: anchors only matter to anchored ones, zones are equal by key."""
+
+    def essence(policy: PeriodPolicy) -> tuple[object, ...]:
+        anchored = policy.alignment == "anchored"
+        anchors = (policy.anchor, policy.first_end) if anchored else ()
+        return duration_text(policy.duration), policy.alignment, policy.zone.key, anchors
+
+    return essence(one) == essence(other)

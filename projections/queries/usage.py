@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -89,6 +89,11 @@ class UsageSum(msgspec.Struct, frozen=True):
     group: tuple[str | None, ...]
     sums: UsageSums
     markup_percentage: Decimal = Decimal(0)
+
+
+def sum_sort_key(one: UsageSum) -> tuple[Any, ...]:
+    """Return the sort key of a sum: by segment, then group (nulls first), then markup."""
+    return one.segment, tuple((value is not None, value or "") for value in one.group), one.markup_percentage
 
 
 Aggregation = Literal["count", "sum", "max", "min", "latest", "unique_count"]

@@ -21,10 +21,9 @@ from projections.queries.customers import CustomerRecord, CustomerSpan
 from projections.queries.facts import Fact
 from projections.queries.snapshot import Snapshot
 from projections.views.budget_state import opening_spends
-from projections.views.customers import CustomerView, Profile, customer_view, profiles
-from projections.views.markups import markup_at, markup_changes
-from projections.views.periods import budget_limits, budget_timeline, named_budgets, usage_timeline
-from projections.views.shared_budgets import SharedBudgetView, shared_budget
+from projections.views.budgets import SharedBudgetView, budget_limits, budget_timeline, named_budgets, shared_budget
+from projections.views.customers import CustomerView, Profile, customer_view, markup_at, markup_changes, profiles
+from projections.views.periods import usage_timeline
 
 NOTHING = Decimal(0)
 

@@ -15,12 +15,13 @@ from domain.budgets.access_decision import AccessDecision, BudgetSpending, decid
 from domain.budgets.limits import BudgetLimits, ModelLimit, budget_policy
 from domain.customers.events import CUSTOMER_CREATED
 from domain.scope import Scope
-from domain.values.money import MONEY, usd
+from domain.values.money import MONEY, marked_up, usd
 from domain.values.periods import Interval, PeriodPolicy, period_containing, zone_named
 from projections.queries.customers import CustomerRecord
 from projections.queries.facts import Fact
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import Segment, UsageQuestion
+from projections.views.budgets import budget_limits, budget_timeline, named_budgets
 from projections.views.customers import (
     CustomerView,
     Life,
@@ -30,8 +31,7 @@ from projections.views.customers import (
     life_begin,
     profiles,
 )
-from projections.views.measures import measures_of
-from projections.views.periods import budget_limits, budget_timeline, named_budgets, usage_policy, usage_timeline
+from projections.views.periods import usage_policy, usage_timeline
 
 NOTHING: Final = Decimal(0)
 
@@ -146,7 +146,7 @@ def _spending(
         tuple(Segment(part.start, part.end) for part in parts), record.customer_id, ("model",), split_markup=True
     )
     spent = [
-        (parts[one.segment], one.group[0], measures_of(one).reported_cost_usd)
+        (parts[one.segment], one.group[0], marked_up(one.sums.cost_usd, one.markup_percentage))
         for one in snapshot.usage(scope, question)
     ]
     opened = [(at, amount) for at, amount in opening_spends(record.facts) if life.contains(at)]

@@ -1,4 +1,4 @@
-"""Lives, profiles and history of a customer, derived from its facts and its usage. Pure.
+"""Lives, profiles, markups and history of a customer, derived from its facts and its usage. Pure.
 
 A fact takes effect at its `effective_at`; of two facts with the same instant the one at the higher position wins.
 A creation and a deletion reset the profile. Life k spans, in event time, from the deletion before it to its own
@@ -22,6 +22,7 @@ from domain.customers.events import (
     CUSTOMER_REACTIVATED,
     CUSTOMER_UNBLOCKED,
 )
+from domain.values.money import markup_percentage
 from domain.values.periods import USAGE_TIME_MIN, Interval
 from projections.queries.customers import CustomerRecord
 from projections.queries.facts import Fact
@@ -31,6 +32,9 @@ CURRENCY_DEFAULT: Final = "USD"
 TIME_ZONE_DEFAULT: Final = "UTC"
 #: Later than any event; the end of the span of an open life.
 USAGE_TIME_LIMIT: Final = USAGE_TIME_MIN.replace(year=9999)
+
+MARKUP_FIELD: Final = "markup_percentage"
+_STARTS_AFRESH: Final = (CUSTOMER_CREATED, CUSTOMER_DELETED)
 
 Origin = Literal["explicit", "usage"]
 
@@ -174,7 +178,7 @@ def _profiles(record: CustomerRecord, until: datetime) -> Iterator[Profile]:
     for fact in in_effect(record.facts):
         if fact.effective_at > until:
             return
-        if fact.kind in (CUSTOMER_CREATED, CUSTOMER_DELETED):
+        if fact.kind in _STARTS_AFRESH:
             fields, active, blocked = {}, True, False
             created_at = fact.effective_at if fact.kind == CUSTOMER_CREATED else None
         fields = with_fact(fields, fact)
@@ -252,3 +256,40 @@ def history(record: CustomerRecord) -> list[HistoryEntry]:
         FIRST_SEEN, record.first_event_at, None, position, {}, "engine", "native", None, derived=True
     )
     return sorted([first_seen, *entries], key=lambda entry: entry.effective_at)
+
+
+class MarkupChange(msgspec.Struct, frozen=True):
+    """Usage at or after `start` is reported at raw cost x (1 + percentage / 100), until the next change.
+
+    Before the first change it is reported at raw cost.
+    """
+
+    start: datetime
+    percentage: Decimal
+
+
+def markup_changes(facts: Sequence[Fact]) -> tuple[MarkupChange, ...]:
+    """The markup changes in order of time; none for a customer whose markup was always 0.
+
+    A fact takes effect at its `effective_at`; of two with the same instant the one at the higher position wins. A
+    creation or a deletion resets the markup to 0, and a deletion drops the changes that its life had still to come.
+    """
+    at: dict[datetime, Decimal] = {}
+    percentage = Decimal(0)
+    for fact in in_effect(facts):
+        if fact.kind in _STARTS_AFRESH:
+            percentage = Decimal(0)
+        if MARKUP_FIELD in fact.fields:
+            value = fact.fields[MARKUP_FIELD]
+            percentage = Decimal(0) if value is None else markup_percentage(str(value))
+        at[fact.effective_at] = percentage
+    changes: list[MarkupChange] = []
+    for start, value in at.items():
+        if value != (changes[-1].percentage if changes else 0):
+            changes.append(MarkupChange(start, value))
+    return tuple(changes)
+
+
+def markup_at(changes: Sequence[MarkupChange], instant: datetime) -> Decimal:
+    """The percentage valid at an instant."""
+    return next((change.percentage for change in reversed(changes) if change.start <= instant), Decimal(0))

@@ -18,9 +18,9 @@ from domain.values.periods import Interval
 from projections.queries.events import CorrectionRecord, OutcomeRow, UsageEventRow
 from projections.queries.prices import PriceRecord
 from projections.queries.snapshot import Snapshot
-from projections.views.customers import life_at
-from projections.views.markups import markup_at, markup_changes
-from projections.views.periods import budget_timeline, named_budgets, usage_timeline
+from projections.views.budgets import budget_timeline, named_budgets
+from projections.views.customers import life_at, markup_at, markup_changes
+from projections.views.periods import usage_timeline
 
 REFUSALS_SHOWN_MAX: Final = 100
 

@@ -15,9 +15,10 @@ from domain.values.periods import Interval
 from projections.queries.customers import CustomerRecord
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import Segment, UsageQuestion
+from projections.views.budgets import budget_timeline, named_budgets
 from projections.views.customers import CustomerView, customer_view, life_begin
 from projections.views.measures import Measures, measures_of, total
-from projections.views.periods import budget_timeline, named_budgets, usage_timeline
+from projections.views.periods import usage_timeline
 
 PAST_PERIODS_MAX: Final = 120
 

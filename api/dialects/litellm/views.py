@@ -11,7 +11,7 @@ from api.dialects.litellm.budget_fields import dialect_only_fields, shown_limits
 from domain.budgets.limits import BudgetLimits, budget_policy, effective_budget
 from domain.values.periods import period_containing
 from projections.views.budget_list import BudgetedCustomer
-from projections.views.shared_budgets import SharedBudgetView
+from projections.views.budgets import SharedBudgetView
 
 #: The user that LiteLLM shows as the creator of a budget made with its master key.
 CREATED_BY: Final = "default_user_id"

@@ -17,7 +17,7 @@ from api.http.authentication import Administrator, Reader
 from api.http.bodies import MERGE_PATCH, body_of, body_openapi
 from api.http.paging import cursor_text, cursor_values
 from api.http.problems import found_or_404
-from api.http.reading import WAIT_FOR_MIN_POSITION
+from api.http.reading import WAIT_FOR_MIN_POSITION, CustomerId
 from api.http.state import ApiState, StateOf
 from api.http.writing import ACCEPTED, ReasonGiven, answer_command, optional_instant, provenance_of, renaming_fields
 from api.native.models.customers import (
@@ -34,7 +34,6 @@ from api.native.request_fields import customer_changes, shown_customer_field, wi
 from api.native.views.customers import customer_or_404, fact_document, living_customers
 from consumers.commands.handler import CommandResult
 from domain.customers.customer import Customer
-from domain.values.identifiers import checked_id
 from domain.values.instants import EPOCH
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.snapshot import Snapshot
@@ -49,15 +48,6 @@ _BESIDE: Final = frozenset({"id", "effective_at", "active"})
 
 #: A command about a customer that exists: (scope, id, provenance, effective_at, seen_at).
 Command = Callable[..., CommandResult[Customer]]
-
-
-async def _checked(customer_id: str) -> str:
-    """Check an id from the path by the rule for all ids."""
-    with renaming_fields(lambda field: "customer"):
-        return checked_id("customer", customer_id)
-
-
-CustomerId = Annotated[str, Depends(_checked)]
 
 
 @router.get(

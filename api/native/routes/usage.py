@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from api.http.authentication import Reader
 from api.http.problems import Problem, found_or_404
-from api.http.reading import WAIT_FOR_MIN_POSITION, as_of_position, restore_plus
+from api.http.reading import WAIT_FOR_MIN_POSITION, CustomerId, as_of_position, restore_plus
 from api.http.state import ApiState, StateOf
 from api.http.writing import optional_instant
 from api.native.models.field_types import AsOfQuery
@@ -28,7 +28,6 @@ from api.native.models.usage import (
     UsageQuery,
     UsageView,
 )
-from api.native.routes.customers import CustomerId
 from api.native.views.customers import customer_at
 from api.native.views.meters import meter_of
 from api.native.views.usage import (

@@ -8,7 +8,7 @@ from api.native.models.budgets import BudgetView
 from api.native.views.stored_fields import decimal_of, instant_in
 from domain.scope import Scope
 from projections.queries.snapshot import Snapshot
-from projections.views.shared_budgets import shared_budget
+from projections.views.budgets import shared_budget
 
 
 def budget_view(snapshot: Snapshot, scope: Scope, budget_id: str, now: datetime) -> BudgetView | None:

@@ -22,7 +22,7 @@ from projections.duckdb.reading.bound_query import BoundQuery
 from projections.duckdb.reading.dimensions import member_text, members_equal
 from projections.duckdb.reading.events import RowLocation, conditions_of
 from projections.queries.events import EventOrder, EventQuestion
-from projections.views.markups import MarkupChange
+from projections.views.customers import MarkupChange
 
 #: Markup changes by customer key, of every customer that ever had a markup.
 Markups = Mapping[int, Sequence[MarkupChange]]

@@ -33,7 +33,7 @@ from projections.duckdb.reading.facts import (
     meter_facts,
 )
 from projections.duckdb.reading.meters import meter_values
-from projections.duckdb.reading.usage_sums import UsageSumQuery, sum_sort_key
+from projections.duckdb.reading.usage_sums import UsageSumQuery
 from projections.errors import ReadStoreUnavailable
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.customers import CustomerRecord, CustomerSpan
@@ -51,9 +51,17 @@ from projections.queries.facts import Fact
 from projections.queries.log import LogPoint, SourceCounts, SourceRecord
 from projections.queries.prices import PriceRecord
 from projections.queries.snapshot import PAGE_ROWS_MAX
-from projections.queries.usage import WINDOWS_MAX, MeterQuestion, MeterValue, Segment, UsageQuestion, UsageSum
+from projections.queries.usage import (
+    WINDOWS_MAX,
+    MeterQuestion,
+    MeterValue,
+    Segment,
+    UsageQuestion,
+    UsageSum,
+    sum_sort_key,
+)
 from projections.storage_errors import storage_refusal
-from projections.views.markups import markup_at, markup_changes
+from projections.views.customers import markup_at, markup_changes
 
 _COUNTS = (
     "coalesce(sum(counted), 0), coalesce(sum(duplicate), 0), coalesce(sum(conflict), 0), coalesce(sum(rejected), 0)"

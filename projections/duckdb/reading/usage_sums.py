@@ -21,8 +21,8 @@ from projections.duckdb.reading.bound_query import BoundQuery
 from projections.duckdb.reading.dimensions import dimensions, members_equal, row_source, version_holds
 from projections.duckdb.reading.segments import SegmentMatch, cut_segments, match_days, match_rows
 from projections.duckdb.storage.series import SERIES_DIMENSIONS, Series, SeriesGroups
-from projections.queries.usage import GROUPS_MAX, UsageQuestion, UsageSum, UsageSums
-from projections.views.markups import MarkupChange
+from projections.queries.usage import GROUPS_MAX, UsageQuestion, UsageSum, UsageSums, sum_sort_key
+from projections.views.customers import MarkupChange
 
 UNMARKED: Final = Decimal(0)
 
@@ -173,11 +173,6 @@ class UsageSumQuery:
             self._relations["cut_days"] = f"""SELECT unnest({self._query.bind(keys)}::BIGINT[]) AS customer_key,
                 unnest({self._query.bind(days)}::DATE[]) AS day"""
         return f"LEFT JOIN cut_days x ON x.customer_key = {name}.customer_key AND x.day = {day}"
-
-
-def sum_sort_key(one: UsageSum) -> tuple[Any, ...]:
-    """Return the sort key of a sum: by segment, then group (nulls first), then markup."""
-    return one.segment, tuple((value is not None, value or "") for value in one.group), one.markup_percentage
 
 
 def _days_cut_by_markup(markups: Mapping[int, Sequence[MarkupChange]]) -> list[tuple[int, date]]:

@@ -14,9 +14,20 @@ from hypothesis import strategies as st
 from domain.values.periods import Interval
 from projections.queries.customers import CustomerRecord
 from projections.queries.facts import Fact
-from projections.views.customers import FIRST_SEEN, Life, customer_view, history, life_at, lives, record_as_of
-from projections.views.markups import MarkupChange, markup_at, markup_changes
-from projections.views.periods import budget_timeline, named_budgets, usage_timeline
+from projections.views.budgets import budget_timeline, named_budgets
+from projections.views.customers import (
+    FIRST_SEEN,
+    Life,
+    MarkupChange,
+    customer_view,
+    history,
+    life_at,
+    lives,
+    markup_at,
+    markup_changes,
+    record_as_of,
+)
+from projections.views.periods import usage_timeline
 
 POSITIONS = count(1)
 

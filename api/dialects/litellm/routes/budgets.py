@@ -27,7 +27,7 @@ from domain.errors import AlreadyExists, InvalidInput, NotFound
 from domain.scope import Scope
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.snapshot import Snapshot
-from projections.views.shared_budgets import SharedBudgetView, shared_budget
+from projections.views.budgets import SharedBudgetView, shared_budget
 
 router = APIRouter(tags=["budget management"], prefix="/budget")
 #: How much of the list of all budgets is held in memory, at most; the rest is spooled to disk.
