@@ -26,20 +26,7 @@ from api.native.routes import (
     usage,
 )
 
-_PARTS: Final = (
-    intake,
-    events,
-    customers,
-    usage,
-    meters,
-    budgets,
-    prices,
-    keys,
-    sources,
-    operations,
-    health,
-    metrics,
-)
+_PARTS: Final = (intake, events, customers, usage, meters, budgets, prices, keys, sources, operations, health, metrics)
 
 
 def _router() -> APIRouter:
