@@ -38,7 +38,6 @@ from consumers.intake.process import IntakeProcess
 from consumers.kafka.appending.appender import PartitionAppender
 from consumers.kafka.connection import client_options
 from consumers.kafka.consumer.backpressure import Backpressure
-from consumers.kafka.consumer.children import ConsumerChildren, end_with_parent
 from consumers.kafka.consumer.options import ReadingOptions, consumer_options
 from consumers.kafka.consumer.process import (
     CONNECTING_SECONDS_MAX,
@@ -51,6 +50,8 @@ from consumers.kafka.consumer.reporting import ConsumerReporter
 from consumers.kafka.consumer.status import ConsumerStatus, StatusFile
 from consumers.log_output import configure_logging
 from consumers.prices.library import resolve_prices
+from consumers.processes.parent_watch import end_with_parent
+from consumers.processes.supervisor import Supervisor, spawn
 from consumers.settings import Settings
 from domain.customers.personal_keys import PersonalKeys
 from domain.errors import CommandRefused
@@ -112,7 +113,9 @@ def open_engine(
             if settings.kafka_bootstrap is not None:
                 count = 1 if settings.kafka_consumers is None else settings.kafka_consumers
                 names = [f"serve-{number}" for number in range(1, count + 1)]
-                engine.consumers = ConsumerChildren(names, _consume_in_child, settings)
+                engine.consumers = [
+                    Supervisor(name, partial(spawn, name, _consume_in_child, name, settings)) for name in names
+                ]
         yield engine
 
 

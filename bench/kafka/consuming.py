@@ -124,8 +124,8 @@ def _warmed(engine: EmbeddedEngine, publishing: PublishRun) -> Published:
 
 def _consumer_of(engine: EmbeddedEngine) -> int:
     """The process id of the one consumer."""
-    assert engine.consumers is not None
-    (pid,) = engine.consumers.pids.values()
+    (consumer,) = engine.consumers
+    pid = consumer.state().pid
     assert pid is not None, "the consumer has died"
     return pid
 

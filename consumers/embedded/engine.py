@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -23,8 +23,8 @@ from consumers.embedded.projector_thread import ProjectorThread
 from consumers.embedded.upkeep import Upkeep
 from consumers.engine import FoldProgress, OperationResult, OperationStep
 from consumers.intake.intake import Intake
-from consumers.kafka.consumer.children import ConsumerChildren
 from consumers.maintenance.scheduler import Scheduler
+from consumers.processes.supervisor import Supervisor, stop_all
 from consumers.settings import Settings
 from domain.customers.personal_keys import PersonalKeys
 from domain.log.recorded_at import recorded_at_of
@@ -40,6 +40,8 @@ _WAIT_SLICE_SECONDS: Final = 0.25
 CLOSING_FOLD_SECONDS_MAX: Final = 4.0
 #: How long closing waits for a rebuild or verification to notice that it is cancelled.
 CLOSING_OPERATION_SECONDS_MAX: Final = 1.0
+#: Consumers that have not ended by then are killed. What they have not appended is read again by the next consumer.
+CLOSING_CONSUMERS_SECONDS_MAX: Final = 3.0
 
 _logger = structlog.get_logger("meterfold.engine")
 
@@ -68,7 +70,7 @@ class EmbeddedEngine:
         self.commands = commands
         self.intake = intake
         self.scheduler: Scheduler | None = None
-        self.consumers: ConsumerChildren | None = None
+        self.consumers: Sequence[Supervisor] = ()
         self._closing = threading.Event()
         self._closed = threading.Event()
         self.fold = ProjectorThread(log, read_side.projector, settings.event_log_poll_seconds)
@@ -147,8 +149,8 @@ class EmbeddedEngine:
     def cancel_operations(self) -> None:
         """Cancel a rebuild, verification or compaction at its next step, and let consumers finish; the rest goes on."""
         self._closing.set()
-        if self.consumers is not None:
-            self.consumers.begin_stop()
+        for consumer in self.consumers:
+            consumer.begin_stop()
 
     def close(self) -> None:
         """Stop taking writes, fold what is in the log, write out what is in memory. A second call does nothing.
@@ -183,8 +185,7 @@ class EmbeddedEngine:
             self.scheduler.stop(self.upkeep.interrupt)
 
     def _stop_consumers(self) -> None:
-        if self.consumers is not None:
-            self.consumers.stop()
+        stop_all(self.consumers, CLOSING_CONSUMERS_SECONDS_MAX)
 
     def _fold_remaining(self) -> None:
         self.wait_folded(self.log.head_position(), CLOSING_FOLD_SECONDS_MAX)

@@ -7,10 +7,8 @@ when its pipe closes, or when its parent is gone. Killing it at any moment loses
 from __future__ import annotations
 
 import gc
-import os
 import signal
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
@@ -22,12 +20,12 @@ import msgspec
 from consumers.errors import IntakeFull, IntakeUnavailable
 from consumers.intake.intake import Intake
 from consumers.intake.requests import IntakeReceipt, IntakeRequest
+from consumers.processes.parent_watch import end_with_parent
 from domain.errors import Fenced, InvalidInput, LogCorrupted, LogUnavailable
 
 #: Builds in the child the intake and the function that closes its log. Must be picklable.
 IntakeFactory = Callable[[], tuple[Intake, Callable[[], None]]]
 
-PARENT_POLL_SECONDS: Final = 1.0
 #: Decoding creates many short-lived objects and no cycles; with the default of 700 a tenth of the time is collection.
 GARBAGE_OBJECTS_MIN: Final = 50_000
 
@@ -75,7 +73,7 @@ def run_child(connection: Connection, factory: IntakeFactory) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     gc.set_threshold(GARBAGE_OBJECTS_MIN, 20, 50)
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), name="parent-watch", daemon=True).start()
+    end_with_parent()  # its pipe may stay open, held by another process that the parent forked
     intake, close = factory()
     sending = threading.Lock()
 
@@ -107,10 +105,3 @@ def run_child(connection: Connection, factory: IntakeFactory) -> None:
         intake.close()
         close()
         connection.close()
-
-
-def _end_with_parent(parent: int) -> None:
-    """Exit when the parent is gone: its pipe may stay open, held by another process that the parent forked."""
-    while os.getppid() == parent:
-        time.sleep(PARENT_POLL_SECONDS)
-    os._exit(1)

@@ -96,15 +96,15 @@ def test_a_killed_child_fails_what_was_in_flight_and_is_replaced(tmp_path: Path)
         receipt(intake.submit(request(text(id="before"))))
         (tmp_path / "closed").touch()
         in_flight = [intake.submit(request(text(id=f"{n}"))) for n in range(3)]
-        killed = intake.pid
+        killed = intake.health().pid
         assert killed is not None
         os.kill(killed, signal.SIGKILL)
         assert [type(future.exception(SECONDS_MAX)) for future in in_flight] == [IntakeUnavailable] * 3
         (tmp_path / "closed").unlink()
         assert eventually(lambda: intake.health().restarts == 1, SECONDS_MAX)
         assert receipt(intake.submit(request(text(id="after")))).position == 2
-        assert intake.health() == IntakeHealth(intake.pid, 1, 0)
-        assert intake.pid not in (None, killed)
+        assert intake.health() == IntakeHealth(intake.health().pid, 1, 0)
+        assert intake.health().pid not in (None, killed)
 
 
 class DyingOnce:
@@ -132,6 +132,16 @@ def test_a_first_child_that_dies_while_it_is_started_is_replaced(tmp_path: Path)
         intake.close()
 
 
+def test_a_child_killed_in_its_very_first_start_is_replaced_and_no_later_request_is_lost(tmp_path: Path) -> None:
+    with intake_in(tmp_path) as intake:
+        killed = intake.health().pid
+        assert killed is not None
+        os.kill(killed, signal.SIGKILL)
+        assert eventually(lambda: intake.health().pid != killed, SECONDS_MAX)
+        assert receipt(intake.submit(request(text()))).received == 1  # waits for the next child, if that is not there
+        assert intake.health().restarts == 1
+
+
 def test_a_child_that_cannot_start_is_tried_again_until_intake_closes(tmp_path: Path) -> None:
     intake = IntakeProcess(partial(no_intake, tmp_path), IntakeOptions())
     waiting = intake.submit(request(text()))
@@ -144,7 +154,7 @@ def test_a_child_that_cannot_start_is_tried_again_until_intake_closes(tmp_path: 
 
 def test_closing_finishes_what_was_submitted_and_ends_the_child(tmp_path: Path) -> None:
     with intake_in(tmp_path) as intake:
-        child = intake.pid
+        child = intake.health().pid
         futures = [intake.submit(request(text(id=f"{n}"))) for n in range(20)]
     assert [future.result(0).received for future in futures] == [1] * 20
     assert child is not None
@@ -169,7 +179,7 @@ if __name__ == "__main__":
     if os.fork() == 0:  # holds the pipe open after its parent is gone
         time.sleep(20)
         os._exit(0)
-    print(intake.pid, flush=True)
+    print(intake.health().pid, flush=True)
     time.sleep(20)
 """
 
