@@ -26,6 +26,7 @@ import structlog
 
 from consumers.commands.api_keys import KeyResult
 from consumers.commands.commands import Commands
+from consumers.embedded.append_signal import AppendSignal, signal_append
 from consumers.embedded.data_folder import DataFolder
 from consumers.embedded.engine import EmbeddedEngine
 from consumers.embedded.folded_position import FoldedPositionReader
@@ -95,14 +96,15 @@ def open_engine(
     """
     with ExitStack() as opened:
         folder = _owned_folder(settings, opened)
-        log, keys = _opened_log(folder, randomness, opened)
+        append_signal = opened.enter_context(closing(AppendSignal(folder.root)))
+        log, keys = _opened_log(folder, randomness, opened, append_signal.notify)
         commands = _commands(log, keys, clock, randomness)
         opener = _read_side_opener(log, keys, settings)
         read_side = _read_side(folder, log, opener, on_step)
         record_formats(folder.root, _stores(settings))
         folder.remove_unused_read_folders()
         intake = opened.enter_context(closing(_intake(settings, folder, log, clock, serving)))
-        engine = EmbeddedEngine(settings, folder, clock, log, keys, commands, intake, read_side, opener)
+        engine = EmbeddedEngine(settings, folder, clock, log, keys, commands, intake, read_side, opener, append_signal)
         del read_side  # a rebuild replaces it, and the old one closes only when nothing refers to it any more
         opened.callback(engine.close)
         engine.start()
@@ -131,7 +133,7 @@ def open_partition_appender(
         check_formats(settings.data_dir, _stores(settings))
         folder = DataFolder(settings.data_dir)
         folder.prepare()
-        log, keys = _opened_log(folder, randomness, opened)
+        log, keys = _opened_log(folder, randomness, opened, partial(signal_append, folder.root))
         _commands(log, keys, clock, randomness)
         seed, options = log_creation(log).hash_seed, _intake_options(settings)
         record_formats(folder.root, _stores(settings), engine_runs=folder.has_living_owner())
@@ -192,7 +194,7 @@ def rebuild_closed(
     """Rebuild the read side of a folder that no engine owns, without opening the one in use: it may be damaged."""
     with ExitStack() as opened:
         folder = _owned_folder(settings, opened, rebuilding=True)
-        log, keys = _opened_log(folder, randomness, opened)
+        log, keys = _opened_log(folder, randomness, opened, on_append=lambda: None)
         fresh = yield from _fold_fresh_read_side(folder, log, _read_side_opener(log, keys, settings))
         position, events = fresh.projector.position, fresh.received_events()
         fresh.checkpoint()
@@ -258,8 +260,10 @@ def _owned_folder(settings: Settings, opened: ExitStack, *, rebuilding: bool = F
     return folder
 
 
-def _opened_log(folder: DataFolder, randomness: Randomness, opened: ExitStack) -> tuple[SQLiteEventLog, SQLiteKeyStore]:
-    log = opened.enter_context(closing(SQLiteEventLog(folder.log)))
+def _opened_log(
+    folder: DataFolder, randomness: Randomness, opened: ExitStack, on_append: Callable[[], None]
+) -> tuple[SQLiteEventLog, SQLiteKeyStore]:
+    log = opened.enter_context(closing(SQLiteEventLog(folder.log, on_append=on_append)))
     if log.head_position():
         log_creation(log)  # refuses a newer log before anything is made beside it
         check_last_records(log)
@@ -276,7 +280,7 @@ def _commands(log: EventLog, keys: PersonalKeys, clock: Clock, randomness: Rando
 def _intake(settings: Settings, folder: DataFolder, log: EventLog, clock: Clock, serving: bool) -> Intake:
     options = _intake_options(settings)
     if serving and settings.intake_process:
-        return IntakeProcess(partial(_intake_of_child, folder.log, clock, options), options)
+        return IntakeProcess(partial(_intake_of_child, folder.root, clock, options), options)
     return LocalIntake(log, log_creation(log).hash_seed, clock, resolve_prices, options)
 
 
@@ -290,9 +294,9 @@ def _intake_options(settings: Settings) -> IntakeOptions:
     )
 
 
-def _intake_of_child(path: Path, clock: Clock, options: IntakeOptions) -> tuple[Intake, Callable[[], None]]:
+def _intake_of_child(root: Path, clock: Clock, options: IntakeOptions) -> tuple[Intake, Callable[[], None]]:
     """Build the intake inside the intake process, on its own connection to the same log."""
-    log = SQLiteEventLog(path)
+    log = SQLiteEventLog(DataFolder(root).log, on_append=partial(signal_append, root))
     return LocalIntake(log, log_creation(log).hash_seed, clock, resolve_prices, options), log.close
 
 

@@ -100,7 +100,7 @@ class Settings(BaseModel):
     )
 
     event_log_poll_seconds: float = Field(
-        0.005, ge=0.001, le=60, description="How often the fold checks the log for appends by other processes."
+        0.1, ge=0.001, le=60, description="How often the fold checks the log for appends of which it got no signal."
     )
     event_log_seal_interval_seconds: int = Field(
         300, ge=1, description="How often a seal with the running hash is appended to the log."

@@ -6,6 +6,7 @@ read/CURRENT         name of the read store in use, a folder beside it (0001, 00
 read/0001/           store.duckdb and identity/: derived from the log, made again by `meterfold rebuild`
 admin.key            the first API key, readable by the file's owner only
 fold-position        last folded position of the engine, for consumers in other processes
+append-signal        FIFO that wakes the fold of the running engine after an append
 engine.lock          locked by the engine that owns the folder
 engine.json          process id and URL of that engine
 operations.json      operational data that is not in the log: last use of keys, progress of the nightly verification

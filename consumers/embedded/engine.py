@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from consumers.commands.commands import Commands
+from consumers.embedded.append_signal import AppendSignal
 from consumers.embedded.data_folder import DataFolder
 from consumers.embedded.folded_position import FoldedPositionWriter
 from consumers.embedded.key_cache import KeyCache
@@ -60,6 +61,7 @@ class EmbeddedEngine:
         intake: Intake,
         read_side: ReadSide,
         opener: ReadSideOpener,
+        append_signal: AppendSignal,
     ) -> None:
         """`opener` has opened `read_side`, and opens those that replace it."""
         self.settings = settings
@@ -73,7 +75,7 @@ class EmbeddedEngine:
         self.consumers: Sequence[Supervisor] = ()
         self._closing = threading.Event()
         self._closed = threading.Event()
-        self.fold = ProjectorThread(log, read_side.projector, settings.event_log_poll_seconds)
+        self.fold = ProjectorThread(log, read_side.projector, append_signal, settings.event_log_poll_seconds)
         self._live = LiveReadSide(opener, read_side, self.fold)
         self.reads: ReadStore = self._live
         self.key_cache = KeyCache(folder, now, self.reads)

@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from consumers.embedded.append_signal import AppendSignal
 from domain.log.records import EventLog
 from projections.folding.projector import Projector
 from projections.storage_errors import storage_refusal
@@ -18,17 +19,17 @@ _logger = structlog.get_logger("meterfold.fold")
 
 
 class ProjectorThread:
-    """Steps a projector while there is something to fold, and polls the log for appends by other processes.
+    """Steps a projector while there is something to fold: after a signal, or when a poll finds that the log has grown.
 
     `on_failure` is called after a failed step and a pause, or after `request_recovery`; it may repair whatever makes
     folding fail. The holder of the lock `paused` is the only writer of the read store: compaction and swaps hold it.
     """
 
-    def __init__(self, log: EventLog, projector: Projector, poll_seconds: float) -> None:
+    def __init__(self, log: EventLog, projector: Projector, signal: AppendSignal, poll_seconds: float) -> None:
         self._log = log
         self._projector = projector
         self._poll_seconds = poll_seconds
-        self._wake = threading.Event()
+        self._signal = signal
         self._stopping = threading.Event()
         self._recovery_requested = threading.Event()
         self.paused = threading.Lock()
@@ -45,16 +46,17 @@ class ProjectorThread:
 
     def start(self) -> None:
         """Start folding."""
+        self.wake()
         self._thread.start()
 
     def wake(self) -> None:
-        """Check the log at once: this process has appended something."""
-        self._wake.set()
+        """Check the log at once: something may have been appended."""
+        self._signal.notify()
 
     def request_recovery(self) -> None:
         """Call `on_failure` soon, even with nothing to fold: something other than folding has failed."""
         self._recovery_requested.set()
-        self._wake.set()
+        self.wake()
 
     def swap(self, projector: Projector) -> None:
         """Continue with another projector. The caller holds `paused`."""
@@ -63,7 +65,7 @@ class ProjectorThread:
     def stop(self) -> None:
         """Finish the current step and end the thread."""
         self._stopping.set()
-        self._wake.set()
+        self.wake()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -71,18 +73,18 @@ class ProjectorThread:
         self.on_folded(self._projector.position)
         seen = -1
         while not self._stopping.is_set():
+            signalled = self._signal.wait(self._poll_seconds)
             if self._recovery_requested.is_set() and not self._recovered_on_request():
                 continue
             counter = self._log.change_counter()
-            if counter == seen and not self._wake.is_set():
-                self._wake.wait(self._poll_seconds)
+            if not signalled and counter == seen:
                 continue
-            self._wake.clear()
             if self._fold_all():
                 seen = counter
             else:
-                self._stopping.wait(RETRY_SECONDS)  # not `_wake`: waiting requests must not speed up the retries
+                self._stopping.wait(RETRY_SECONDS)  # not the signal: waiting requests must not speed up the retries
                 self._recover()
+                self.wake()
 
     def _log_failure(self, error: Exception) -> None:
         """Log each reason once in a row: the retries go on every second."""
@@ -97,8 +99,8 @@ class ProjectorThread:
         self._recovery_requested.clear()
         if self._recover():
             return True
-        self._recovery_requested.set()
         self._stopping.wait(RETRY_SECONDS)
+        self.request_recovery()
         return False
 
     def _recover(self) -> bool:

@@ -64,7 +64,7 @@ class EventLog(Protocol):
         """The last position; 0 if the log is empty."""
 
     def change_counter(self) -> int:
-        """A number that changes with every append, also by other processes. Cheap enough to poll every 5 ms."""
+        """A number that changes with every append, also by other processes. Cheap enough to poll."""
 
     def close(self) -> None:
         """Release files and connections."""

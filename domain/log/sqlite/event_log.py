@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -147,9 +147,15 @@ class SQLiteEventLog:
     return fewer than `limit` records although more exist: read until nothing is returned.
     """
 
-    def __init__(self, path: Path, read_bytes_max: int = READ_BYTES_MAX) -> None:
-        """Open the log at `path` and create it if absent; raise `LogUnavailable` if that fails."""
+    def __init__(
+        self, path: Path, read_bytes_max: int = READ_BYTES_MAX, on_append: Callable[[], None] = lambda: None
+    ) -> None:
+        """Open the log at `path` and create it if absent; raise `LogUnavailable` if that fails.
+
+        `on_append` is called after every append through this object, once its records can be read.
+        """
         self._path = path
+        self._on_append = on_append
         self._read_bytes_max = read_bytes_max
         self._datastore = _LogDatastore(path)
         self._recorder = _LogRecorder(self._datastore)
@@ -172,6 +178,7 @@ class SQLiteEventLog:
                 positions = self._recorder.insert_events(stored)
             except IntegrityError as error:
                 raise Fenced(_fenced_message(records)) from error
+        self._on_append()
         return list(positions or ())
 
     def read(self, after: int, limit: int, until: int | None = None) -> list[LogRecord]:
