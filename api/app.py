@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Final
 
@@ -14,10 +15,11 @@ from api.dialects.litellm.dialect import LITELLM
 from api.http import documentation_pages
 from api.http.dialect import Dialect, Dialects
 from api.http.error_mapping import install_error_handlers, problem_response
-from api.http.metrics import HttpMetrics
+from api.http.metrics.metrics import Metrics
 from api.http.middleware.access_log import AccessLogMiddleware
 from api.http.middleware.head_requests import HeadMiddleware
 from api.http.middleware.raw_paths import RawPathMiddleware
+from api.http.middleware.request_id import RequestIdMiddleware
 from api.http.problems import Problem
 from api.http.state import ApiState, state_of
 from api.native.dialect import NATIVE
@@ -27,16 +29,20 @@ _EVERY_METHOD: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTION
 _COMPLETIONS: Final = ("/chat/completions", "/v1/chat/completions", "/v1/completions", "/completions", "/v1/responses")
 
 
-def create_app(engine: Engine, dialects: Sequence[Dialect] = (LITELLM,)) -> FastAPI:
+def create_app(
+    engine: Engine, dialects: Sequence[Dialect] = (LITELLM,), randomness: Callable[[int], bytes] = os.urandom
+) -> FastAPI:
     """Create the application over an engine, which the caller opens and closes.
 
-    It serves the native API and these dialects. `ValueError` when two of them have the same name or path.
+    It serves the native API and these dialects. `randomness` returns so many random bytes, for ids of requests.
+    `ValueError` when two dialects have the same name or path.
     """
     app = FastAPI(title="Meterfold API", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    state = app.state.meterfold = ApiState(engine, HttpMetrics(engine), Dialects(NATIVE, dialects))
+    state = app.state.meterfold = ApiState(engine, Metrics(engine), Dialects(NATIVE, dialects))
     # The middleware added last is the outermost.
     app.add_middleware(RawPathMiddleware, dialects=state.dialects)
     app.add_middleware(AccessLogMiddleware, metrics=state.metrics)
+    app.add_middleware(RequestIdMiddleware, randomness=randomness)
     app.add_middleware(HeadMiddleware)
     install_error_handlers(app)
     for dialect in state.dialects:

@@ -10,6 +10,7 @@ import msgspec
 
 from consumers.commands.commands import Commands
 from consumers.intake.intake import Intake
+from consumers.intake.process import IntakeHealth
 from consumers.settings import Settings
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.snapshot import ReadStore
@@ -52,6 +53,33 @@ class OperationResult(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...] = ()
 
 
+class LastVerification(msgspec.Struct, frozen=True):
+    """When the last verification ended, nightly or asked for, and how many differences it found."""
+
+    at: datetime
+    findings: int
+
+
+class JobRuns(msgspec.Struct, frozen=True):
+    """How often a scheduled job ran since the start, and how many of these runs failed."""
+
+    name: str
+    runs: int
+    failures: int
+
+
+class Measurements(msgspec.Struct, frozen=True, kw_only=True):
+    """What a running engine counts, since its start, for those who watch it."""
+
+    fold_steps: int
+    fold_failures: int
+    read_store_checkpoints: int  # times that the write-ahead log of the read store was moved into its file
+    write_ahead_bytes: int
+    jobs: tuple[JobRuns, ...]
+    intake: IntakeHealth | None  # None when usage is taken in the engine's own process
+    verification: LastVerification | None  # None when there never was one
+
+
 class Engine(Protocol):
     """The engine of one data folder. Safe to call from several threads."""
 
@@ -75,6 +103,9 @@ class Engine(Protocol):
 
     def progress(self) -> FoldProgress:
         """Return how far the fold is behind the log."""
+
+    def measurements(self) -> Measurements:
+        """Return the engine's counts; of files it reads the size of one."""
 
     def rebuild(self) -> Iterator[OperationStep | OperationResult]:
         """Fold the log again from position 0 into a fresh read store and swap it in; the last item is the result."""

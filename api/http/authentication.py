@@ -10,6 +10,7 @@ from fastapi import Depends, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi.security.utils import get_authorization_scheme_param
 from starlette.requests import Request
+from structlog.contextvars import bind_contextvars
 
 from api.http.problems import Problem
 from api.http.state import EngineOf, StateOf
@@ -62,6 +63,13 @@ def authenticated(engine: Engine, secret: str | None) -> ApiKeyRecord:
     return key
 
 
+def note_client(request: Request, key: ApiKeyRecord) -> None:
+    """Note whose request this is: for its access log line, and for all its log messages. Never the secret."""
+    request.state.key_id = key.key_id
+    tenant, environment = key.scope.tenant, key.scope.environment
+    bind_contextvars(tenant=tenant, environment=environment, client=key.name or key.key_id)
+
+
 def key_with(needed: KeyScope) -> Callable[..., Awaitable[ApiKeyRecord]]:
     """Make the dependency of a route that needs a key with this scope, or an admin key.
 
@@ -70,7 +78,7 @@ def key_with(needed: KeyScope) -> Callable[..., Awaitable[ApiKeyRecord]]:
 
     async def check(request: Request, state: StateOf, bearer: BearerSent, header: HeaderSent) -> ApiKeyRecord:
         key = authenticated(state.engine, state.dialects.of(request.scope["path"]).key_given(request))
-        request.state.key_id = key.key_id
+        note_client(request, key)
         if needed not in key.scopes and "admin" not in key.scopes:
             raise ScopeMissing(needed, key.scopes)
         return key

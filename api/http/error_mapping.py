@@ -14,6 +14,7 @@ from starlette.routing import Match
 
 from api.http.bodies import InvalidValues
 from api.http.dialect import Refusal
+from api.http.middleware.request_id import add_request_id
 from api.http.problems import Problem
 from api.http.state import state_of
 from consumers.errors import IntakeFull, IntakeUnavailable
@@ -79,6 +80,8 @@ async def _answer(request: Request, error: Exception) -> Response:
     if isinstance(error, LogUnavailable | ReadStoreUnavailable):
         # The text of the error tells the operator what to do.
         _logger.error("storage_refused", path=request.scope["path"], reason=str(error))
+    if isinstance(error, LogUnavailable | Fenced):
+        state_of(request).metrics.append_failed()
     return problem_response(request, problem_for(error))
 
 
@@ -88,7 +91,9 @@ async def _answer_refusal(request: Request, error: Exception) -> Response:
 
 async def _answer_unexpected(request: Request, error: Exception) -> Response:
     _logger.error("request_failed", path=request.scope["path"], exc_info=error)
-    return problem_response(request, problem_for(error))
+    response = problem_response(request, problem_for(error))
+    add_request_id(response)
+    return response
 
 
 async def _answer_validation(request: Request, error: Exception) -> Response:

@@ -9,14 +9,14 @@ from starlette.requests import HTTPConnection
 
 from api.http.dialect import Dialects
 from api.http.fold_waiting import FoldWaiter
-from api.http.metrics import HttpMetrics
+from api.http.metrics.metrics import Metrics
 from consumers.engine import Engine
 
 
 class ApiState:
     """The engine, with metrics, dialects and the waiting for the fold. One per application."""
 
-    def __init__(self, engine: Engine, metrics: HttpMetrics, dialects: Dialects) -> None:
+    def __init__(self, engine: Engine, metrics: Metrics, dialects: Dialects) -> None:
         self.engine = engine
         self.metrics = metrics
         self.dialects = dialects

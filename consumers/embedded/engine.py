@@ -22,8 +22,9 @@ from consumers.embedded.live_read_side import LiveReadSide
 from consumers.embedded.operations import Operations
 from consumers.embedded.projector_thread import ProjectorThread
 from consumers.embedded.upkeep import Upkeep
-from consumers.engine import FoldProgress, OperationResult, OperationStep
+from consumers.engine import FoldProgress, LastVerification, Measurements, OperationResult, OperationStep
 from consumers.intake.intake import Intake
+from consumers.intake.process import IntakeProcess
 from consumers.maintenance.scheduler import Scheduler
 from consumers.processes.supervisor import Supervisor, stop_all
 from consumers.settings import Settings
@@ -73,6 +74,7 @@ class EmbeddedEngine:
         self.intake = intake
         self.scheduler: Scheduler | None = None
         self.consumers: Sequence[Supervisor] = ()
+        self.verification = _stored_verification(folder)
         self._closing = threading.Event()
         self._closed = threading.Event()
         self.fold = ProjectorThread(log, read_side.projector, append_signal, settings.event_log_poll_seconds)
@@ -132,6 +134,18 @@ class EmbeddedEngine:
         behind = (self.now() - recorded_at_of(waiting[0])).total_seconds() if waiting else 0.0
         return FoldProgress(position, head, max(0.0, behind), self.fold.projector.failure)
 
+    def measurements(self) -> Measurements:
+        """Return the engine's counts since its start."""
+        return Measurements(
+            fold_steps=self.fold.steps,
+            fold_failures=self.fold.failures,
+            read_store_checkpoints=self.upkeep.read_store_checkpoints,
+            write_ahead_bytes=self.upkeep.write_ahead_bytes(),
+            jobs=() if self.scheduler is None else self.scheduler.runs(),
+            intake=self.intake.health() if isinstance(self.intake, IntakeProcess) else None,
+            verification=self.verification,
+        )
+
     # -- operations
 
     def rebuild(self) -> Iterator[OperationStep | OperationResult]:
@@ -140,7 +154,10 @@ class EmbeddedEngine:
 
     def verify(self) -> Iterator[OperationStep | OperationResult]:
         """Compare the live read store with one that is folded again from the log; see `Operations`."""
-        return self._operations.verify()
+        for step in self._operations.verify():
+            if isinstance(step, OperationResult):
+                self.verification = LastVerification(self.now(), len(step.findings))
+            yield step
 
     # -- closing
 
@@ -191,3 +208,9 @@ class EmbeddedEngine:
 
     def _fold_remaining(self) -> None:
         self.wait_folded(self.log.head_position(), CLOSING_FOLD_SECONDS_MAX)
+
+
+def _stored_verification(folder: DataFolder) -> LastVerification | None:
+    """The last nightly verification, of an earlier start."""
+    stored = folder.operations().get("verified", {})
+    return LastVerification(datetime.fromisoformat(stored["at"]), stored["findings"]) if "at" in stored else None

@@ -8,6 +8,7 @@ from typing import Any, Final
 import structlog
 
 from consumers.embedded.engine import EmbeddedEngine
+from consumers.engine import LastVerification
 from consumers.maintenance.nightly_verification import NightlyProgress, verify_recent
 from consumers.maintenance.scheduler import Job, Scheduler, every, nightly
 
@@ -80,6 +81,7 @@ class Jobs:
                 expected=finding.expected,
                 found=finding.found,
             )
+        verification = LastVerification(self._engine.now(), len(findings))
         self._engine.folder.save_operations(
             self._engine.folder.operations()
             | {
@@ -87,8 +89,9 @@ class Jobs:
                     "position": reached.position,
                     "running_hash": reached.running_hash.hex(),
                     "day": reached.day.isoformat() if reached.day else None,
-                    "at": self._engine.now().isoformat(),
-                    "findings": len(findings),
+                    "at": verification.at.isoformat(),
+                    "findings": verification.findings,
                 }
             }
         )
+        self._engine.verification = verification

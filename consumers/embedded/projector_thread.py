@@ -34,6 +34,8 @@ class ProjectorThread:
         self._recovery_requested = threading.Event()
         self.paused = threading.Lock()
         self._logged_reason: str | None = None
+        self.steps = 0  # that folded something
+        self.failures = 0
         self.on_failure: Callable[[], None] = lambda: None
         #: Called with the position after every step, and at the start.
         self.on_folded: Callable[[int], None] = lambda position: None
@@ -123,9 +125,11 @@ class ProjectorThread:
                     self.on_folded(self._projector.position)
             except Exception as error:
                 # A record is never skipped: folding stops here, /readyz reports it, and it is retried.
+                self.failures += 1
                 self._log_failure(error)
                 return False
             self._logged_reason = None
             if not folded:
                 return True
+            self.steps += 1
         return True

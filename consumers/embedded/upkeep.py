@@ -40,6 +40,7 @@ class Upkeep:
         self._closing = closing
         self._compaction: Compaction | None = None
         self._reclaimed_bytes = 0
+        self.read_store_checkpoints = 0  # since the start
         self.checkpointing = Checkpointing(self, self._is_behind, now)
 
     def compact(self) -> None:
@@ -92,6 +93,7 @@ class Upkeep:
         """Move the read store's write-ahead log into its file. Folding waits for that."""
         with self._requesting_recovery_on_failure(), self._live.fold.paused:
             self._database.checkpoint()
+            self.read_store_checkpoints += 1
 
     @contextmanager
     def _requesting_recovery_on_failure(self) -> Iterator[None]:

@@ -28,6 +28,7 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from consumers.engine import JobRuns
 from consumers.settings import Settings
 from projections.storage_errors import storage_refusal
 
@@ -44,6 +45,7 @@ class Job:
         self.name = name
         self._trigger = trigger
         self._run = run
+        self._runs = self._failures = 0
         self.due_at: datetime | None = trigger.get_next_fire_time(None, start)
 
     def run_if_due(self, now: datetime) -> bool:
@@ -54,13 +56,19 @@ class Job:
         if self.due_at is None or now < self.due_at:
             return False
         due, self.due_at = self.due_at, self._trigger.get_next_fire_time(now, now)
+        self._runs += 1
         try:
             self._run()
         except Exception as error:
+            self._failures += 1
             refusal = storage_refusal(error)
             reason, to_log = (str(error), error) if refusal is None else (refusal, None)  # a full disk: no traceback
             _logger.error("job_failed", job=self.name, due_at=due.isoformat(), reason=reason, exc_info=to_log)
         return True
+
+    def runs(self) -> JobRuns:
+        """Return how often it ran and failed."""
+        return JobRuns(self.name, self._runs, self._failures)
 
 
 class Scheduler:
@@ -85,6 +93,10 @@ class Scheduler:
         with self._running:
             now = self._now()
             return [job.name for job in self._jobs if not self._stopping.is_set() and job.run_if_due(now)]
+
+    def runs(self) -> tuple[JobRuns, ...]:
+        """Return how often each job ran and failed."""
+        return tuple(job.runs() for job in self._jobs)
 
     def stop(self, interrupt: Callable[[], None] = lambda: None) -> None:
         """Stop after the current job; `interrupt` is called repeatedly until that job has ended."""

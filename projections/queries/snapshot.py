@@ -143,8 +143,11 @@ class Snapshot(Protocol):
     def sources(self, after: str | None, limit: int) -> list[SourceRecord]:
         """A page of Kafka partitions of every scope, by stream; the cursor is the stream."""
 
-    def totals(self) -> OutcomeCounts:
-        """Outcome counts over every scope."""
+    def totals(self, after: int = 0) -> OutcomeCounts:
+        """Outcome counts over every scope, of the log records after position `after`."""
+
+    def rejections(self, after: int = 0) -> dict[str, int]:
+        """Rejected events by reason over every scope, of the log records after position `after`."""
 
     def scopes(self) -> list[Scope]:
         """Every scope that the log names."""

@@ -1,4 +1,7 @@
-"""Access log and request metrics: route, key id, status and duration of every request."""
+"""Access log and request metrics: route, key id, status and duration of every request.
+
+Request id, tenant, environment and client stand in the context of the request, as in all its other messages.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Final
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http.metrics import HttpMetrics
+from api.http.metrics.metrics import Metrics
 
 NO_ROUTE: Final = "(none)"
 #: Polled by machines all the time: logged at debug level.
@@ -20,7 +23,7 @@ _logger = structlog.get_logger("meterfold.http")
 class AccessLogMiddleware:
     """Logs and counts every request. Headers, query and body are never logged, as they may hold secrets."""
 
-    def __init__(self, app: ASGIApp, metrics: HttpMetrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
 
@@ -45,7 +48,8 @@ class AccessLogMiddleware:
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path_format", None) or NO_ROUTE
-        self._metrics.observe(scope["method"], route, status, seconds)
+        key_id = scope.get("state", {}).get("key_id")
+        self._metrics.request_answered(scope["method"], route, status, seconds, identified=key_id is not None)
         note = _logger.debug if route in QUIET_ROUTES else _logger.info
         note(
             "request",
@@ -54,5 +58,5 @@ class AccessLogMiddleware:
             path=scope["path"],
             status=status,
             milliseconds=round(seconds * 1000, 3),
-            key_id=scope.get("state", {}).get("key_id"),
+            key_id=key_id,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Depends
-from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.requests import Request
 from starlette.responses import Response
 
 from api.http.authentication import metrics_reader
@@ -15,6 +15,8 @@ router = APIRouter(tags=["health"])
 @router.get(
     "/metrics", response_class=Response, dependencies=[Depends(metrics_reader)], summary="Read Prometheus metrics"
 )
-def metrics(state: StateOf) -> Response:
-    """All metrics in the Prometheus text format. From this machine without a key, from elsewhere with any valid key."""
-    return Response(state.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+def metrics(state: StateOf, request: Request) -> Response:
+    """All metrics in the Prometheus text format, or in OpenMetrics where `Accept` asks for it. From this machine
+    without a key, from elsewhere with any valid key."""
+    text, content_type = state.metrics.exposition(request.headers.get("accept", ""))
+    return Response(text, headers={"Content-Type": content_type})

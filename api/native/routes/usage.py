@@ -240,5 +240,6 @@ def get_access(
         raise Problem("dialect_unknown", f"as must be one of {names}", field="as", rule="must name a dialect")
     with state.engine.reads.snapshot() as snapshot:
         found = access(snapshot, key.scope, customer_id, state.engine.now(), query.model)
+    state.metrics.access_decided(found.decision)
     answer = dialect.answer_access(found, query.model, state.engine.settings)
     return access_document(found) if answer is None else answer

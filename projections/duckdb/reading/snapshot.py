@@ -18,6 +18,7 @@ import msgspec
 from domain.errors import InvalidInput
 from domain.scope import Scope
 from domain.usage.block_schema import REQUEST_TYPE
+from domain.usage.locators import locator_of
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 from domain.values.instants import naive
 from projections.duckdb.memory.change_tracking import ChangeTracker
@@ -134,9 +135,14 @@ class DuckDBSnapshot:
         """A page of Kafka partitions of every scope, by stream; the cursor is the stream."""
         return sources.sources(self._cursor, after, _page(limit))
 
-    def totals(self) -> OutcomeCounts:
-        """Outcome counts over every scope."""
-        return OutcomeCounts(*self._rows(f"SELECT {_COUNTS} FROM log_records")[0])
+    def totals(self, after: int = 0) -> OutcomeCounts:
+        """Outcome counts over every scope, of the log records after position `after`."""
+        return OutcomeCounts(*self._rows(f"SELECT {_COUNTS} FROM log_records WHERE position > ?", [after])[0])
+
+    def rejections(self, after: int = 0) -> dict[str, int]:
+        """Rejected events by reason over every scope, of the log records after position `after`."""
+        asked = "SELECT reason, count(*) FROM outcomes WHERE outcome = 'rejected' AND locator >= ? GROUP BY reason"
+        return dict(self._rows(asked, [locator_of(after + 1, 0)]))
 
     def scopes(self) -> list[Scope]:
         """Every scope that the log names."""

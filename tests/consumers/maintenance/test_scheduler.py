@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime, timedelta
 
+from consumers.engine import JobRuns
 from consumers.maintenance.scheduler import Job, Scheduler, every, nightly
 from consumers.settings import Settings
 
@@ -70,6 +71,7 @@ def test_a_job_that_fails_stops_neither_the_others_nor_itself() -> None:
         clock.pass_time(seconds=60)
         scheduler.run_due()
     assert ran == ["failing", "good", "failing", "good"]
+    assert scheduler.runs() == (JobRuns("failing", 2, 2), JobRuns("good", 2, 0))
 
 
 def test_stopping_interrupts_the_current_job_and_starts_no_other() -> None:

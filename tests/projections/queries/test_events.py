@@ -123,7 +123,8 @@ def test_a_receipt_tells_what_became_of_a_request(store_under_test: StoreUnderTe
         counts, refused = snapshot.receipt([RowSpan(first, 0, 2), RowSpan(second, 0, 4)])
         only_first_two = snapshot.receipt([RowSpan(second, 0, 2)])
         sources = snapshot.source_counts(DEFAULT_SCOPE)
-        totals = snapshot.totals()
+        totals, later = snapshot.totals(), snapshot.totals(first)
+        rejections = snapshot.rejections(), snapshot.rejections(first), snapshot.rejections(second)
     assert counts == OutcomeCounts(counted=3, duplicate=1, conflict=1, rejected=1)
     assert [(one.id, one.outcome, one.reason) for one in refused] == [
         ("1", "duplicate", None),
@@ -133,6 +134,8 @@ def test_a_receipt_tells_what_became_of_a_request(store_under_test: StoreUnderTe
     assert only_first_two == (OutcomeCounts(1, 1), [EventOutcome("gateway", "1", "duplicate")])
     assert sources == [SourceCounts("usage/http/test", counts)]
     assert totals == counts
+    assert later == OutcomeCounts(counted=1, duplicate=1, conflict=1, rejected=1)
+    assert rejections == ({"not_json": 1}, {"not_json": 1}, {})
 
 
 def test_all_counted_agrees_with_receipts(store_under_test: StoreUnderTest) -> None:

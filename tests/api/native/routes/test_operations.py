@@ -73,7 +73,7 @@ def test_metrics_count_requests_and_events(api: Api) -> None:
     assert metric(api, answered) == before + 1
     assert metric(api, 'meterfold_events_total{outcome="counted"}') == counted + 3
     assert metric(api, "meterfold_log_head_position") == position
-    assert metric(api, "meterfold_fold_lag_positions") == 0
+    assert metric(api, "meterfold_fold_lag_records") == 0
     assert metric(api, "meterfold_fold_stopped") == 0
 
 
@@ -87,22 +87,27 @@ def test_metrics_name_routes_never_ids(api: Api) -> None:
 
 
 def test_the_access_log_names_key_and_route_and_no_secret(api: Api) -> None:
-    with structlog.testing.capture_logs() as lines:
-        api.get("/v1/customers", prefix="query-value")
-        api.send("GET", "/v1/customers", 401, {"Authorization": "Bearer sk-wrong-secret"})
+    with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as lines:
+        api.send("GET", "/v1/customers?prefix=query-value", 200, {"X-Request-Id": "first"})
+        api.send("GET", "/v1/customers", 401, {"Authorization": "Bearer sk-wrong-secret", "X-Request-Id": "second"})
     (first, second) = [line for line in lines if line["event"] == "request"]
     key_id = first.pop("key_id")
     assert first.pop("milliseconds") > 0
     assert key_id.startswith("key_")
     assert first == {
         "event": "request",
+        "request_id": "first",
+        "tenant": "default",
+        "environment": "prod",
+        "client": key_id,
         "log_level": "info",
         "method": "GET",
         "route": "/v1/customers",
         "path": "/v1/customers",
         "status": 200,
     }
-    assert (second["status"], second["key_id"]) == (401, None)
+    assert (second["status"], second["key_id"], second["request_id"]) == (401, None, "second")
+    assert {"tenant", "environment", "client"} & second.keys() == set()
     assert all(secret not in repr(lines) for secret in (api.key, "sk-wrong-secret", "query-value"))
 
 

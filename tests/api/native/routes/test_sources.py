@@ -40,7 +40,7 @@ def test_partitions_are_listed_page_by_page_and_counted_in_the_status(engine: Em
     status = api.get("/v1/operations/status")
     assert (status["records_lost"], status["commands_refused"]) == (7, 1)
     metrics = api.send("GET", "/metrics", 200).text.splitlines()
-    assert {"meterfold_records_lost_total 7.0", "meterfold_commands_refused_total 1.0"} <= set(metrics)
+    assert {"meterfold_kafka_records_lost_total 7.0", "meterfold_kafka_commands_refused_total 1.0"} <= set(metrics)
     by_stream = {source["stream"]: source["counts"] for source in status["sources"]}
     assert by_stream[SOURCE.stream] == {"counted": 1, "duplicate": 1, "conflict": 0, "rejected": 0}
     assert by_stream[OTHER_PARTITION.stream] == {"counted": 0, "duplicate": 0, "conflict": 0, "rejected": 1}

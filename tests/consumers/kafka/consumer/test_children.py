@@ -105,9 +105,10 @@ def test_what_is_published_is_soon_readable_and_lag_is_reported(broker: RunningB
         print(f"readable after {sorted(lasted)[len(lasted) // 2]:.3f} s (p50), {slowest:.3f} s (p99)")  # noqa: T201
         assert slowest < READABLE_SECONDS_P99
         metrics = httpx.get(f"{server.url}/metrics", timeout=30).text
-        labels = f'{{consumer="serve-1",partition="0",topic="{topic}"}}'
-        assert f"meterfold_consumer_lag_positions{labels}" in metrics
-        assert f"meterfold_consumer_lag_seconds{labels}" in metrics
+        labels = f'{{partition="0",topic="{topic}"}}'
+        assert f"meterfold_kafka_lag_records{labels}" in metrics
+        assert f"meterfold_kafka_lag_seconds{labels}" in metrics
+        assert 'meterfold_kafka_records_total{consumer="serve-1"}' in metrics
 
 
 @pytest.mark.slow
