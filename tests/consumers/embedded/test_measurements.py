@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from consumers.embedded.append_signal import AppendSignal
 from consumers.embedded.jobs import scheduler_of
 from consumers.embedded.projector_thread import ProjectorThread
 from consumers.engine import JobRuns, LastVerification
@@ -20,7 +22,7 @@ def test_steps_and_checkpoints_are_counted(tmp_path: Path) -> None:
     with engine_on(tmp_path / "data", clock) as engine:
         before = engine.measurements()
         deliver(engine, clock, 10)
-        engine.checkpoint_read_store()
+        engine.upkeep.checkpoint_read_store()
         assert eventually(lambda: engine.measurements().fold_steps > before.fold_steps, PATIENCE_SECONDS)
         after = engine.measurements()
         assert after.read_store_checkpoints == before.read_store_checkpoints + 1
@@ -46,12 +48,13 @@ class FailingOnce:
         return folded
 
 
-def test_a_step_that_fails_is_counted_and_one_that_finds_nothing_is_not() -> None:
+def test_a_step_that_fails_is_counted_and_one_that_finds_nothing_is_not(tmp_path: Path) -> None:
     fake: Any = FailingOnce()
-    thread = ProjectorThread(fake, fake, poll_seconds=60)
-    thread.start()
-    assert eventually(lambda: thread.steps == 1, PATIENCE_SECONDS)
-    thread.stop()
+    with closing(AppendSignal(tmp_path)) as signal:
+        thread = ProjectorThread(fake, fake, signal, poll_seconds=60)
+        thread.start()
+        assert eventually(lambda: thread.steps == 1, PATIENCE_SECONDS)
+        thread.stop()
     assert (thread.steps, thread.failures) == (1, 1)
 
 

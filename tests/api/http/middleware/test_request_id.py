@@ -23,7 +23,7 @@ _logger = structlog.get_logger("test")
 
 @pytest.fixture
 def client(engine: EmbeddedEngine) -> Iterator[TestClient]:
-    app = create_app(engine, CountedRandomness())
+    app = create_app(engine, randomness=CountedRandomness())
 
     def speak() -> Response:
         _logger.info("spoken")
