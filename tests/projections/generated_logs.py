@@ -35,15 +35,18 @@ Entry = tuple[str, int, Any]
 
 _SCOPES: Final = (DEFAULT_SCOPE, Scope("other", "test"))
 _NUMBERS: Final = st.integers(0, 7)
-_EVENTS: Final = st.lists(st.tuples(st.integers(0, 15), st.integers(0, 9)), min_size=1, max_size=6)
+_EVENTS: Final = st.lists(st.tuples(_NUMBERS, st.integers(0, 9)), min_size=2, max_size=8)
+_DELIVERIES: Final = ("usage", "atomic usage", "usage of Kafka")
+_EFFECTS_ON_USAGE: Final = ("void", "restore", "set a price", "list a price", "set a price while voided")
 
 
 def generated_logs(entries_max: int) -> st.SearchStrategy[list[Entry]]:
-    """Logs of up to this many records after the first."""
-    deliveries = st.tuples(st.sampled_from(["usage", "usage", "atomic usage", "usage of Kafka"]), _NUMBERS, _EVENTS)
-    rest = sorted(_WRITERS.keys() - {"usage", "atomic usage", "usage of Kafka"})
-    lifecycle = st.tuples(st.sampled_from([*rest, "void", "restore"]), _NUMBERS, st.integers(0, 15))
-    return st.lists(st.one_of(deliveries, lifecycle), max_size=entries_max)
+    """Logs of this many entries or down to half of it; most entries are one record."""
+    deliveries = st.tuples(st.sampled_from(_DELIVERIES), _NUMBERS, _EVENTS)
+    effects = st.tuples(st.sampled_from(_EFFECTS_ON_USAGE), _NUMBERS, _NUMBERS)
+    rest = sorted(_WRITERS.keys() - {*_DELIVERIES, *_EFFECTS_ON_USAGE})
+    others = st.tuples(st.sampled_from(rest), _NUMBERS, _NUMBERS)
+    return st.lists(st.one_of(deliveries, effects, others), min_size=entries_max // 2, max_size=entries_max)
 
 
 def write_entries(log: WrittenLog, entries: Sequence[Entry]) -> None:
@@ -54,7 +57,7 @@ def write_entries(log: WrittenLog, entries: Sequence[Entry]) -> None:
 
 
 def _scope(number: int) -> Scope:
-    return _SCOPES[number // 6]  # more often the first one
+    return _SCOPES[number // 7]  # mostly the first one
 
 
 def _of_scope(number: int) -> dict[str, str]:
@@ -124,6 +127,11 @@ def _set_price(log: WrittenLog, number: int, which: int) -> None:
     log.append(PriceSet, f"price/{_scope(number)}/{which}", **_of_scope(number), **of_model, price=price)
 
 
+def _set_price_while_voided(log: WrittenLog, number: int, which: int) -> None:
+    for entry in ("void", "set a price", "restore"):
+        _WRITERS[entry](log, number, which)
+
+
 def _listed_price(log: WrittenLog, number: int, which: int) -> None:
     versions = (_version(number, None), _version(which, 1))
     of_model = {"provider": "nowhere", "model": f"m-{which % 3}", "matched": "nowhere/m"}
@@ -160,15 +168,20 @@ def _named(event: type[Any], name: str, **fields: Any) -> Callable[[WrittenLog, 
 
 
 def _issued(log: WrittenLog, number: int, which: int) -> None:
-    key_id = f"key-{log.log.head_position()}"
+    """Issue a key, unless it was issued before."""
+    key_id = f"key-{which % 3}"
+    if log.log.head_version(f"key/{key_id}"):
+        return
     allowed = ("ingest", "read")[: which % 3]
     secret = {"prefix": "mf_1", "secret_hash": f"{which:064x}", "name": None if which % 2 else "a key"}
     log.append(ApiKeyIssued, f"key/{key_id}", **_of_scope(number), key_id=key_id, scopes=allowed, **secret)
 
 
 def _revoked(log: WrittenLog, number: int, which: int) -> None:
-    """Revoke the key that was issued at this position, if one was; maybe once more."""
-    log.append(ApiKeyRevoked, f"key/key-{which}", key_id=f"key-{which}")
+    """Revoke a key that was issued, maybe once more."""
+    key_id = f"key-{which % 3}"
+    if log.log.head_version(f"key/{key_id}"):
+        log.append(ApiKeyRevoked, f"key/{key_id}", key_id=key_id)
 
 
 def _honoured(log: WrittenLog, number: int, which: int) -> None:
@@ -190,6 +203,7 @@ _WRITERS: Final[dict[str, Callable[[WrittenLog, int, Any], None]]] = {
     "void": _correction(UsageVoided),
     "restore": _correction(UsageRestored),
     "set a price": _set_price,
+    "set a price while voided": _set_price_while_voided,
     "list a price": _listed_price,
     "create a customer": _customer_created,
     "update a customer": _customer(CustomerUpdated, fields={"default_model": "m-1", "time_zone": None}),

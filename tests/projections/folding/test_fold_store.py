@@ -294,16 +294,22 @@ def known(store: FoldStore, *question: int) -> list[Row]:
 def test_a_price_opens_new_versions_of_rows_of_unknown_cost_alone(
     under_test: FoldStoreUnderTest, store: FoldStore
 ) -> None:
-    unpriced, left, free = unknown_cost(1, 0), unknown_cost(1, 1), event(1, 2)
-    voided = unknown_cost(1, 3, closed_at=1)
+    one, other, left, free = unknown_cost(1, 0), unknown_cost(1, 1), unknown_cost(1, 2), event(1, 3)
+    voided = unknown_cost(1, 4, closed_at=1)
     with step(store, 1):
-        add(store, unpriced, left, free, voided)
+        add(store, one, other, left, free, voided)
     for position in (2, 3):  # the second time finds nothing to price
         with step(store, position):
-            price(store, position, (unpriced, "0.000000000001"), (free, "9"), (voided, "9"))
+            price(store, position, (one, "0.000000000001"), (other, "2"), (free, "9"), (voided, "9"))
+    priced = [
+        shown(one, closed_at=2),
+        shown_price(one, 2, "1e-12"),
+        shown(other, closed_at=2),
+        shown_price(other, 2, "2"),
+    ]
     assert rows_and_days(under_test) == (
-        [shown(unpriced, closed_at=2), shown_price(unpriced, 2, "1e-12"), shown(left), shown(free), shown(voided)],
-        [day_of(unpriced, left, free, unknown=1, cost="1e-12")],
+        [*priced, shown(left), shown(free), shown(voided)],
+        [day_of(one, other, left, free, unknown=1, cost="2.000000000001")],
     )
 
 
