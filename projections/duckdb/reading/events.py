@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
+from math import isfinite
 from typing import Any, Final
 
 import duckdb
@@ -13,7 +16,6 @@ from domain.usage.locators import locator_of
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 from domain.values.instants import aware, naive
 from projections.duckdb.reading.bound_query import BoundQuery
-from projections.duckdb.reading.json_members import json_members
 from projections.queries.events import CorrectionRecord, EventFilter, OutcomeRow, RowSpan, UsageEventRow
 
 #: In the order of the fields of UsageEventRow.
@@ -129,7 +131,7 @@ def _event(row: tuple[Any, ...]) -> UsageEventRow:
     named: dict[str, Any] = dict(zip(UsageEventRow.__struct_fields__, row, strict=True))
     named["time"], named["recorded_at"] = aware(named["time"]), aware(named["recorded_at"])
     named["tags"] = tuple(named["tags"] or ())
-    named["properties"], named["extensions"] = json_members(named["properties"]), json_members(named["extensions"])
+    named["properties"], named["extensions"] = _json_members(named["properties"]), _json_members(named["extensions"])
     return UsageEventRow(**named)
 
 
@@ -198,3 +200,16 @@ def corrections(
         [scope_key, source, event_id],
     ).fetchall()
     return [CorrectionRecord(kind, position, aware(at), actor, reason) for kind, position, at, actor, reason in rows]
+
+
+def _json_members(text: str | None) -> dict[str, Any]:
+    """Return the members of a JSON object, none for None. A number that no double holds exactly becomes its text."""
+    if text is None:
+        return {}
+    members: dict[str, Any] = json.loads(text, parse_float=_number, parse_constant=str)
+    return members
+
+
+def _number(text: str) -> float | str:
+    value = float(text)
+    return value if isfinite(value) and Decimal(repr(value)) == Decimal(text) else text
