@@ -31,6 +31,10 @@ class BrokerUnreachable(ConsumerError):
     """No Kafka broker answered in time. A retry may help."""
 
 
+class ClientOutdated(ConsumerError):
+    """A Kafka client has to be replaced: what it fetched may be of a topic or log that the broker no longer has."""
+
+
 class EngineClosing(ConsumerError):
     """A rebuild or verification was cancelled because the engine is stopping. The read store in use stays in use."""
 

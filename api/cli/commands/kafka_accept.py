@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Annotated
 
 import msgspec
@@ -32,7 +33,7 @@ def accept(
 ) -> None:
     """Accept that Kafka lost records of a partition that were read already, and resume with those it has."""
     settings = settings_with(data_dir=data, kafka_bootstrap=bootstrap)
-    from kafka import KafkaConsumer, TopicPartition
+    from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
     from consumers.bootstrap import open_partition_appender
     from consumers.kafka.connection import broker_failures, client_options
@@ -41,12 +42,14 @@ def accept(
     with kafka_failures():
         options = client_options(settings)
         try:
-            with open_partition_appender(settings) as appender, broker_failures(settings):
-                client = KafkaConsumer(**options, enable_auto_commit=False, allow_auto_create_topics=False)
-                try:
-                    accepted = accept_offset(client, appender, TopicPartition(topic, partition), from_offset, reason)
-                finally:
-                    client.close()
+            with (
+                open_partition_appender(settings) as appender,
+                broker_failures(settings),
+                closing(KafkaAdminClient(**options)) as admin,
+                closing(KafkaConsumer(**options, enable_auto_commit=False, allow_auto_create_topics=False)) as client,
+            ):
+                place = TopicPartition(topic, partition)
+                accepted = accept_offset(client, admin, appender, place, from_offset, reason)
         except InvalidInput as error:
             raise CommandFailed(ExitCode.REFUSED, str(error)) from error
         except (FolderUnusable, DomainError) as error:

@@ -19,27 +19,25 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import structlog
-from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.errors import KafkaError, LogTruncationError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from kafka import OffsetAndMetadata, TopicPartition
+from kafka.errors import KafkaError, LogTruncationError, OffsetOutOfRangeError
 
+from consumers.errors import ClientOutdated
 from consumers.kafka.appending.appender import PartitionAppender, PartitionBatch
 from consumers.kafka.consumer.assigned_partition import AssignedPartition
 from consumers.kafka.consumer.assignment import Assignment
 from consumers.kafka.consumer.backpressure import Backpressure
-from consumers.kafka.consumer.broker_view import BrokerView
 from consumers.kafka.consumer.options import ReadingOptions
 from consumers.kafka.consumer.partition_resumption import PartitionResumption
 from consumers.kafka.consumer.reporting import ConsumerReporter
 from consumers.kafka.dead_letters.publisher import DeadLetterPublisher, letters_from_log, letters_of
-from consumers.kafka.records.column_fetcher import polled_run
+from consumers.kafka.reading.reader import PartitionReader
 from consumers.kafka.records.record_content import parts_of
 from consumers.kafka.records.record_runs import RecordRun
 from domain.errors import Fenced, LogError
 
 POLL_SECONDS_MAX: Final = 0.2
 PAUSED_POLL_SECONDS: Final = 0.02
-#: Records of one poll where reading in columns is not possible.
-PLAIN_POLL_RECORDS_MAX: Final = 10_000
 #: Pauses after an error that may pass by itself double between these bounds.
 RETRY_SECONDS_MIN: Final = 0.1
 RETRY_SECONDS_MAX: Final = 5.0
@@ -55,7 +53,7 @@ class PartitionConsumer:
 
     def __init__(
         self,
-        client: KafkaConsumer,
+        reader: PartitionReader,
         assignment: Assignment,
         appender: PartitionAppender,
         dead_letters: DeadLetterPublisher,
@@ -63,21 +61,18 @@ class PartitionConsumer:
         reporting: ConsumerReporter,
         options: ReadingOptions,
         *,
-        in_columns: bool,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`in_columns`: whether polls of `client` return runs, as `read_in_columns` answered."""
-        self._client = client
+        self._reader = reader
+        self._client = reader.client
         self._assignment = assignment
         self._appender = appender
         self._dead_letters = dead_letters
         self._backpressure = backpressure
         self._reporting = reporting
         self._options = options
-        self._in_columns = in_columns
         self._monotonic = monotonic
-        self._view = BrokerView(client)
-        self._resumption = PartitionResumption(self._view, appender, dead_letters, options, monotonic)
+        self._resumption = PartitionResumption(reader, appender, dead_letters, options, monotonic)
         self._states: dict[TopicPartition, AssignedPartition] = {}
         self._replay_ends: dict[TopicPartition, int] = {}
         self._paused = False
@@ -87,11 +82,15 @@ class PartitionConsumer:
     def run(self, stopping: threading.Event) -> None:
         """Consume until `stopping` is set; a replay also ends at the end offsets from when it began.
 
-        Errors of broker and log are reported and retried; any other error is a fault of ours and is raised.
+        Errors of broker and log are reported and retried. `ClientOutdated` is raised when all is finished as at the
+        end; any other error is a fault of ours and is raised.
         """
         while not stopping.is_set() and not self._is_replayed():
             try:
                 self._step()
+            except ClientOutdated:
+                self._finish()
+                raise
             except (KafkaError, LogError) as error:
                 self._note_trouble(error)
                 self._report()
@@ -107,7 +106,6 @@ class PartitionConsumer:
         self._start_partitions()
         self._apply_backpressure()
         polled = self._polled(self._poll_seconds())
-        self._view.keep_pending_join()
         self._take_changes()
         now = self._monotonic()
         for partition, runs in polled.items():
@@ -135,19 +133,19 @@ class PartitionConsumer:
                 self._start_again(partition, state)
 
     def _is_another_topic(self, partition: TopicPartition, state: AssignedPartition) -> bool:
-        return not state.is_read_by(self._view.topic_id(partition.topic))
+        return not state.is_read_by(self._reader.topic_id(partition.topic))
 
     def _start_again(self, partition: TopicPartition, state: AssignedPartition) -> None:
         if state.source is not None:
             self._appender.forget(state.source)
         state.unresolve(self._monotonic())
-        self._view.pause([partition])
+        self._reader.pause([partition])
 
     def _start_partitions(self) -> None:
         for partition in self._resumption.start(self._states):
             self._replay_ends.setdefault(partition, self._states[partition].end_offset or 0)
             if not self._paused:
-                self._view.resume([partition])
+                self._reader.resume([partition])
 
     def _apply_backpressure(self) -> None:
         too_high = self._backpressure.is_too_high()
@@ -156,9 +154,9 @@ class PartitionConsumer:
         self._paused = too_high
         reading = [partition for partition, state in self._states.items() if state.is_resolved()]
         if too_high:
-            self._view.pause(reading)
+            self._reader.pause(reading)
         else:
-            self._view.resume(reading)
+            self._reader.resume(reading)
 
     # -- records
 
@@ -171,33 +169,14 @@ class PartitionConsumer:
 
     def _polled(self, seconds: float) -> Mapping[TopicPartition, Iterable[RecordRun]]:
         """The polled runs by partition."""
-        wait_ms = int(seconds * 1_000)
-        self._view.free_drained()
         try:
-            return self._client.poll(wait_ms, max_records=1) if self._in_columns else self._plain_runs(wait_ms)
+            return self._reader.poll(seconds)
         except (OffsetOutOfRangeError, LogTruncationError) as error:
             # Starting again compares the log with the broker, and records what the broker lacks of what was read.
             for partition in error.args[0] if isinstance(error, OffsetOutOfRangeError) else error.divergent_offsets:
                 if partition in self._states:
                     self._start_again(partition, self._states[partition])
-        except NoOffsetForPartitionError:
-            pass  # just assigned; its offset is not known yet
         return {}
-
-    def _plain_runs(self, wait_ms: int) -> dict[TopicPartition, list[RecordRun]]:
-        """Poll records, as runs from the library's position before the poll to that after it, with no gap between."""
-        before = {
-            partition: self._view.position(partition)
-            for partition, state in self._states.items()
-            if state.is_resolved()
-        }
-        polled = self._client.poll(wait_ms, max_records=PLAIN_POLL_RECORDS_MAX)
-        runs = {}
-        for partition, first in before.items():
-            after = self._view.position(partition)
-            if first is not None and after is not None and after > first:
-                runs[partition] = [polled_run(polled.get(partition, ()), first, after)]
-        return runs
 
     def _take(self, partition: TopicPartition, runs: Iterable[RecordRun], now: float) -> None:
         state = self._states.get(partition)
@@ -282,7 +261,7 @@ class PartitionConsumer:
             if end is not None:
                 state.end_offset = max(end, state.end_offset or 0) if state.is_resolved() else state.end_offset
         unpublished, fold_lag_seconds = self._dead_letters.unpublished, self._backpressure.lag_seconds()
-        self._reporting.write(self._states, self._paused, unpublished, fold_lag_seconds, self._view.silent_seconds())
+        self._reporting.write(self._states, self._paused, unpublished, fold_lag_seconds, self._reader.silent_seconds())
 
     def _note_trouble(self, error: Exception) -> None:
         self._reporting.trouble(f"{type(error).__name__}: {error}")
@@ -313,4 +292,4 @@ class PartitionConsumer:
         except (KafkaError, LogError) as error:
             self._note_trouble(error)
         self._dead_letters.close(FINISHING_SECONDS_MAX)
-        self._client.close(autocommit=False, timeout_ms=int(FINISHING_SECONDS_MAX * 1_000))
+        self._reader.close(FINISHING_SECONDS_MAX)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from typing import Final
-
 import msgspec
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from consumers.errors import BrokerRefused
 from consumers.kafka.appending.appender import PartitionAppender
-from consumers.kafka.consumer.broker_view import BrokerView
+from consumers.kafka.reading.described_topics import described_source
+from consumers.kafka.reading.reader import offset_bounds
 from domain.errors import InvalidInput
-
-METADATA_SECONDS_MAX: Final = 10.0
-_POLL_SECONDS: Final = 0.1
 
 
 class AcceptedOffset(msgspec.Struct, frozen=True):
@@ -31,6 +26,7 @@ class AcceptedOffset(msgspec.Struct, frozen=True):
 
 def accept_offset(
     client: KafkaConsumer,
+    admin: KafkaAdminClient,
     appender: PartitionAppender,
     partition: TopicPartition,
     from_offset: int | None,
@@ -41,16 +37,10 @@ def accept_offset(
     Raises `InvalidInput` when nothing is wrong with the partition and no offset is given, and for an offset that the
     broker does not have; `BrokerRefused` when there is no such partition; `Fenced` when a consumer appended meanwhile.
     """
-    view = BrokerView(client)
-    client.assign([partition])
-    source = view.source(partition)
-    deadline = time.monotonic() + METADATA_SECONDS_MAX
-    while source is None:
-        if time.monotonic() > deadline:
-            raise BrokerRefused(f"Kafka has no partition {partition.topic}:{partition.partition}")
-        time.sleep(_POLL_SECONDS)
-        source = view.source(partition)
-    bounds = view.bounds([partition])[partition]
+    source = described_source(admin, partition)
+    if source is None:
+        raise BrokerRefused(f"Kafka has no partition {partition.topic}:{partition.partition}")
+    bounds = offset_bounds(client, [partition])[partition]
     checkpoint = appender.read_checkpoint(source)
     in_log = checkpoint.next_offset
     if from_offset is None and checkpoint.truncated_at is None and (in_log is None or in_log <= bounds.end):

@@ -29,7 +29,10 @@ class Replay(msgspec.Struct, frozen=True):
 
 
 class ReadingOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Options of a consumer. `topics` are subscribed to as a group member; `partitions` are read without a group."""
+    """Options of a consumer. `topics` are subscribed to as a group member; `partitions` are read without a group.
+
+    `public_poll`: use only what kafka-python documents, as where a release of it lacks a name that is needed.
+    """
 
     name: str
     scope: Scope = DEFAULT_SCOPE
@@ -37,6 +40,7 @@ class ReadingOptions(msgspec.Struct, frozen=True, kw_only=True):
     customer_topics: tuple[str, ...] = ()
     partitions: tuple[tuple[str, int], ...] = ()
     replay: Replay | None = None
+    public_poll: bool = False
     bounds: RunBounds = RunBounds(BLOCK_EVENTS_MAX, BATCH_BYTES_MAX)
     batch_age_seconds_max: float = BATCH_AGE_SECONDS_MAX
 

@@ -24,10 +24,10 @@ from kafka import TopicPartition
 from consumers.kafka.appending.appender import PartitionAppender, PartitionSource
 from consumers.kafka.appending.checkpoints import PartitionCheckpoint
 from consumers.kafka.consumer.assigned_partition import RESOLVE_AGAIN_SECONDS, AssignedPartition
-from consumers.kafka.consumer.broker_view import BrokerView
 from consumers.kafka.consumer.options import ReadingOptions
-from consumers.kafka.consumer.resume_offsets import BrokerTruncated, OffsetBounds, OffsetGap, resume_point
+from consumers.kafka.consumer.resume_offsets import BrokerTruncated, OffsetGap, resume_point
 from consumers.kafka.dead_letters.publisher import DeadLetterPublisher, letters_from_log
+from consumers.kafka.reading.reader import OffsetBounds, PartitionReader
 from domain.errors import Fenced
 
 _logger = structlog.get_logger("meterfold.kafka")
@@ -47,13 +47,13 @@ class PartitionResumption:
 
     def __init__(
         self,
-        view: BrokerView,
+        reader: PartitionReader,
         appender: PartitionAppender,
         dead_letters: DeadLetterPublisher,
         options: ReadingOptions,
         monotonic: Callable[[], float],
     ) -> None:
-        self._view = view
+        self._reader = reader
         self._appender = appender
         self._dead_letters = dead_letters
         self._options = options
@@ -82,10 +82,13 @@ class PartitionResumption:
         if not sources:
             return {}
         checkpoints = {partition: self._appender.read_checkpoint(source) for partition, source in sources.items()}
-        bounds = self._view.bounds(list(sources))
-        epochs = {partition: end.leader_epoch for partition, end in checkpoints.items() if end.leader_epoch is not None}
-        epoch_ends = self._view.epoch_ends(epochs)
-        self._view.refresh()
+        bounds = self._reader.bounds(list(sources))
+        epoch_ends = {
+            partition: self._reader.epoch_end(partition, read.leader_epoch, read.next_offset)
+            for partition, read in checkpoints.items()
+            if read.leader_epoch is not None and read.next_offset is not None
+        }
+        self._reader.refresh()
         return {
             partition: _ResumeInputs(source, checkpoints[partition], bounds[partition], epoch_ends.get(partition))
             for partition, source in sources.items()
@@ -93,7 +96,7 @@ class PartitionResumption:
         }
 
     def _source(self, partition: TopicPartition) -> PartitionSource | None:
-        source, replay = self._view.source(partition), self._options.replay
+        source, replay = self._reader.source(partition), self._options.replay
         if source is None or replay is None:
             return source
         return msgspec.structs.replace(source, topic_id=f"{source.topic_id}@{replay.name}")
@@ -119,7 +122,7 @@ class PartitionResumption:
                 offset = at.offset
         if in_log is not None and not self._options.partitions:
             self._publish_again(partition, state, found.source, in_log)
-        if not self._view.seek(partition, offset, found.checkpoint.leader_epoch if offset == in_log else None):
+        if not self._reader.seek(partition, offset, found.checkpoint.leader_epoch if offset == in_log else None):
             return False
         state.start(found.source, offset)
         _logger.info("partition_started", topic=partition.topic, partition=partition.partition, offset=offset)
@@ -142,7 +145,7 @@ class PartitionResumption:
         self, partition: TopicPartition, state: AssignedPartition, source: PartitionSource, in_log: int
     ) -> None:
         """Publish the dead letters from the committed offset on; without one, those of the last append."""
-        state.committed_offset = committed = self._view.committed(partition)
+        state.committed_offset = committed = self._reader.committed(partition)
         if committed is None or committed < in_log:
             self._dead_letters.post(source, letters_from_log(self._appender.rejected_since(source, committed), source))
 

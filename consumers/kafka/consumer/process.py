@@ -1,8 +1,9 @@
 """The process of one consumer, which outlives an absent broker.
 
-1. Connect; while no broker answers, report why and retry.
-2. Read in columns where the library allows it; join the group, or assign the partitions that were named.
-3. Consume until stopped (`PartitionConsumer`).
+1. Connect; while no broker answers, report why and retry. Read by the insides of kafka-python if all names that this
+   needs are there, else by its public poll, and say so in log and status.
+2. Join the group, or assign the partitions that were named.
+3. Consume until stopped (`PartitionConsumer`), or until the client has to be replaced: then begin again.
 """
 
 from __future__ import annotations
@@ -15,19 +16,21 @@ from collections.abc import Mapping
 from types import FrameType
 from typing import Any, Final
 
-import structlog
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import KafkaError
 
+from consumers.errors import ClientOutdated
 from consumers.kafka.appending.appender import PartitionAppender
+from consumers.kafka.client_internals.needed_names import why_internals_are_not_used
 from consumers.kafka.consumer.assignment import Assignment
 from consumers.kafka.consumer.backpressure import Backpressure
 from consumers.kafka.consumer.consumer_loop import RETRY_SECONDS_MAX, RETRY_SECONDS_MIN, PartitionConsumer
 from consumers.kafka.consumer.options import ReadingOptions
 from consumers.kafka.consumer.reporting import ConsumerReporter
 from consumers.kafka.dead_letters.publisher import DeadLetterPublisher
-from consumers.kafka.records.column_fetcher import read_in_columns
+from consumers.kafka.reading.public_poll import FETCHING, PublicPollReader
+from consumers.kafka.reading.reader import PartitionReader
 from consumers.kafka.topics import REJECTED_MESSAGE_BYTES_MAX
 
 CONNECTING_SECONDS_MAX: Final = 3.0
@@ -35,14 +38,14 @@ RECONNECT_MILLISECONDS_MAX: Final = 2_000
 #: Upper bound of the time until a created, grown or re-created topic is noticed.
 METADATA_MILLISECONDS_MAX: Final = 5_000
 PARTITION_FETCH_BYTES_MAX: Final = 4 * 1024 * 1024
+#: Pause before a client is replaced: what makes that necessary may last.
+REPLACING_SECONDS: Final = 1.0
 LETTER_BLOCK_MILLISECONDS_MAX: Final = 5_000
 HEARTBEATS_OF_SESSION: Final = 6
 #: A process that was asked to stop ends within this, whatever it waits for: the log has what was appended.
 STOPPING_SECONDS_MAX: Final = 9.0
 #: Decoding makes many short-lived objects and no cycles: with the default of 700, collection takes a tenth of the time.
 GARBAGE_OBJECTS_MIN: Final = 50_000
-
-_logger = structlog.get_logger("meterfold.kafka")
 
 
 class ConsumerProcess:
@@ -66,40 +69,43 @@ class ConsumerProcess:
         self._backpressure = backpressure
         self._reporting = reporting
         self._options = options
+        self._public_poll = why_internals_are_not_used() or ("it is asked for" if options.public_poll else None)
 
     def run(self, stopping: threading.Event) -> None:
         """Consume until `stopping` is set or a replay is done."""
-        client = self._connected(stopping)
-        if client is None:
-            return
-        in_columns = read_in_columns(client, self._options.bounds)
-        if not in_columns:
-            _logger.warning("slow_reading", reason="this release of kafka-python is not built as expected")
-        assignment = Assignment(client)
+        if self._public_poll is not None:
+            self._reporting.public_poll(self._public_poll)
+        while not stopping.is_set():
+            reader = self._connected(stopping)
+            if reader is None:
+                return
+            try:
+                self._consume(reader, stopping)
+            except ClientOutdated as error:
+                self._reporting.trouble(f"the client is replaced: {error}")
+                stopping.wait(REPLACING_SECONDS)
+            else:
+                return
+
+    def _consume(self, reader: PartitionReader, stopping: threading.Event) -> None:
+        assignment = Assignment(reader.client)
         if self._options.partitions:
             named = [TopicPartition(topic, number) for topic, number in self._options.partitions]
-            client.assign(named)
+            reader.client.assign(named)
             assignment.on_partitions_assigned(named)
         else:
-            client.subscribe(list(self._options.topics), listener=assignment)
+            reader.client.subscribe(list(self._options.topics), listener=assignment)
         dead_letters = DeadLetterPublisher(self._producer, self._rejected_topic)
         PartitionConsumer(
-            client,
-            assignment,
-            self._appender,
-            dead_letters,
-            self._backpressure,
-            self._reporting,
-            self._options,
-            in_columns=in_columns,
+            reader, assignment, self._appender, dead_letters, self._backpressure, self._reporting, self._options
         ).run(stopping)
 
-    def _connected(self, stopping: threading.Event) -> KafkaConsumer | None:
-        """A client that has reached a broker; None when stopped before."""
+    def _connected(self, stopping: threading.Event) -> PartitionReader | None:
+        """A reader whose client has reached a broker; None when stopped before."""
         pause = RETRY_SECONDS_MIN
         while not stopping.is_set():
             try:
-                return self._client()
+                return self._reader()
             except (KafkaError, OSError) as error:
                 self._reporting.trouble(f"no broker answers: {type(error).__name__}: {error}")
                 self._reporting.write({}, False, 0, 0.0, 0.0)
@@ -107,17 +113,26 @@ class ConsumerProcess:
             pause = min(2 * pause, RETRY_SECONDS_MAX)
         return None
 
-    def _client(self) -> KafkaConsumer:
+    def _reader(self) -> PartitionReader:
+        if self._public_poll is None:
+            # Imported here because its import fails where the library lacks a name.
+            from consumers.kafka.client_internals.internal_reader import InternalReader
+
+            return InternalReader(self._client(), self._options.bounds)
+        topics = self._options.topics or tuple({topic for topic, _ in self._options.partitions})
+        return PublicPollReader(self._client(**FETCHING), self._connection, topics)
+
+    def _client(self, **fetching: int) -> KafkaConsumer:
         group = {} if self._options.partitions else self._group
         return KafkaConsumer(
             **self._connection,
             **group,
+            **({"max_partition_fetch_bytes": PARTITION_FETCH_BYTES_MAX} | fetching),
             partition_assignment_strategy=[CooperativeStickyAssignor],
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level="read_committed",
             allow_auto_create_topics=False,
-            max_partition_fetch_bytes=PARTITION_FETCH_BYTES_MAX,
             metadata_max_age_ms=METADATA_MILLISECONDS_MAX,
             reconnect_backoff_max_ms=RECONNECT_MILLISECONDS_MAX,
         )

@@ -38,6 +38,12 @@ class ConsumerReporter:
         self._due_at = 0.0
         self._records = self._rejected = self._commands = self._appends = self._fenced = 0
         self._trouble: str | None = None
+        self._public_poll: str | None = None
+
+    def public_poll(self, reason: str) -> None:
+        """Log once, and report from now on, why records are read by the public poll of the client library."""
+        _logger.warning("reading_by_public_poll", reason=reason)
+        self._public_poll = reason
 
     def is_due(self, now: float) -> bool:
         """Whether the next report is due at `now` (monotonic seconds). A true answer schedules the one after it."""
@@ -94,6 +100,7 @@ class ConsumerReporter:
             letters_unpublished,
             round(fold_lag_seconds, 3),
             trouble,
+            self._public_poll,
         )
         self._file.write(status)
         self._on_status(status)

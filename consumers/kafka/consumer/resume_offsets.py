@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-
-class OffsetBounds(msgspec.Struct, frozen=True):
-    """The records that a broker has of a partition: `first` <= offset < `end`."""
-
-    first: int
-    end: int
+from consumers.kafka.reading.reader import OffsetBounds
 
 
 class ResumeAt(msgspec.Struct, frozen=True):

@@ -43,7 +43,10 @@ class PartitionStatus(msgspec.Struct, frozen=True):
 
 
 class ConsumerStatus(msgspec.Struct, frozen=True):
-    """The status of one consumer process. Counts are since its start; `trouble` is the error after which it retries."""
+    """The status of one consumer process. Counts are since its start; `trouble` is the error after which it retries.
+
+    `public_poll` is the reason why records are read by the slower public poll of kafka-python; None: they are not.
+    """
 
     name: str
     pid: int
@@ -57,6 +60,7 @@ class ConsumerStatus(msgspec.Struct, frozen=True):
     letters_unpublished: int = 0
     fold_lag_seconds: float = 0.0
     trouble: str | None = None
+    public_poll: str | None = None
 
     def is_stale(self, now: datetime) -> bool:
         """Whether it is so old that its process must have died or hang."""

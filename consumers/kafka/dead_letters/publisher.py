@@ -25,7 +25,7 @@ import structlog
 from kafka.errors import KafkaTimeoutError
 
 from consumers.kafka.appending.batches import Part, PartitionSource, RejectedItem, UsageRun
-from consumers.kafka.producing.producer_closing import close_producer
+from consumers.kafka.client_internals.producer_closing import close_producer
 from consumers.kafka.records.record_content import CONTENT_TYPE_HEADER, ENVIRONMENT_HEADER, TENANT_HEADER
 from consumers.kafka.records.record_runs import Headers, RecordRun
 from consumers.kafka.topics import REJECTED_MESSAGE_BYTES_MAX

@@ -27,8 +27,8 @@ from consumers.errors import FileUnreadable
 from consumers.files.event_batches import read_lines
 from consumers.files.map_file import FileMap
 from consumers.files.row_mapping import Line
+from consumers.kafka.client_internals.producer_closing import close_producer
 from consumers.kafka.connection import broker_failures, client_options
-from consumers.kafka.producing.producer_closing import close_producer
 from consumers.kafka.topics import READ_MESSAGE_BYTES_MAX, partitions_of
 from consumers.settings import Settings
 

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 from kafka import KafkaProducer
 
-from consumers.kafka.producing.producer_closing import close_producer
+from consumers.kafka.client_internals.producer_closing import close_producer
 from tests.consumers.kafka.broker.generated_traffic import Traffic
 from tests.consumers.kafka.broker.sent_records import Sent, Way
 from tests.meterfold_process import ADMIN_KEY, ROOT, environment

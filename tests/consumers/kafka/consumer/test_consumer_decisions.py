@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from consumers.kafka.appending.batches import PartitionSource
 from consumers.kafka.consumer.assigned_partition import AssignedPartition
 from consumers.kafka.consumer.backpressure import Backpressure
-from consumers.kafka.consumer.resume_offsets import BrokerTruncated, OffsetBounds, OffsetGap, ResumeAt, resume_point
+from consumers.kafka.consumer.resume_offsets import BrokerTruncated, OffsetGap, ResumeAt, resume_point
 from consumers.kafka.consumer.status import (
     KEPT_SECONDS,
     ConsumerStatus,
@@ -20,8 +19,7 @@ from consumers.kafka.consumer.status import (
     checked_name,
     consumers_of,
 )
-from consumers.kafka.records.column_fetcher import PartitionColumns
-from consumers.kafka.records.record_decoder import PackedBatch
+from consumers.kafka.reading.reader import OffsetBounds
 from consumers.kafka.records.record_runs import RecordRun, RunBounds
 from domain.errors import InvalidInput
 
@@ -150,25 +148,7 @@ def test_a_name_that_is_no_file_name_is_refused(name: str) -> None:
         checked_name(name)
 
 
-class LeftOut(PartitionColumns):
-    """A fetch of aborted batches only: the library's position passes them, and it returns no record."""
-
-    bounds = BOUNDS
-
-    def __init__(self, first: int, end: int) -> None:
-        self.next_fetch_offset = first
-        self._next_inline_exception = None
-        self.records_read = self.bytes_read = 0
-        self.record_iterator = self._nothing(end)
-
-    def _nothing(self, end: int) -> Iterator[PackedBatch]:
-        self.next_fetch_offset = end
-        yield from ()
-
-
-def test_aborted_batches_advance_the_offset() -> None:
+def test_a_run_without_records_advances_the_offset() -> None:
     state = reading(10)
-    (run,) = LeftOut(10, 5_000).take(1)
-    assert state.take(run, 0.0)
-    assert (state.next_offset, run.offsets) == (5_000, [])
-    assert LeftOut(10, 10).take(1) == []
+    assert state.take(RecordRun(10, 5_000, [], [], [], [], None, 0), 0.0)
+    assert state.next_offset == 5_000

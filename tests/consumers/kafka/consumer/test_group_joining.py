@@ -9,10 +9,11 @@ import pytest
 from kafka import KafkaConsumer
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
+from consumers.kafka.client_internals.internal_reader import InternalReader
 from consumers.kafka.consumer.assignment import Assignment
-from consumers.kafka.consumer.broker_view import BrokerView
 from tests.consumers.kafka.broker.consumer_fleet import eventually
 from tests.consumers.kafka.broker.consuming import await_received, consuming, open_log, publish, usage
+from tests.consumers.kafka.broker.readers import BOTH_WAYS, BOUNDS
 from tests.consumers.kafka.broker.running_broker import RunningBroker
 
 pytestmark = pytest.mark.kafka
@@ -34,23 +35,23 @@ def test_a_join_that_outlasts_a_poll_is_completed(broker: RunningBroker) -> None
     )
     try:
         client.subscribe([topic], listener=Assignment(client))
-        view = BrokerView(client)
-        client.poll(2_000)
+        reader = InternalReader(client, BOUNDS)
+        reader.poll(2)
         assert client.assignment() == set()
         broker.make_topic(topic, partitions=3)
         deadline = time.monotonic() + JOINING_SECONDS_MAX
         while len(client.assignment()) < 3:
-            client.poll(1)
-            view.keep_pending_join()
+            reader.poll(0.001)
             assert time.monotonic() < deadline, "the member never takes what it was assigned"
             time.sleep(0.001)
     finally:
         client.close()
 
 
-def test_partitions_that_a_topic_gains_are_read_too(broker: RunningBroker, tmp_path: Path) -> None:
+@BOTH_WAYS
+def test_partitions_that_a_topic_gains_are_read_too(broker: RunningBroker, tmp_path: Path, public_poll: bool) -> None:
     topic = broker.fresh_topic(1)
-    with open_log(tmp_path / "data") as opened, consuming(opened, broker, topic) as consumer:
+    with open_log(tmp_path / "data") as opened, consuming(opened, broker, topic, public_poll=public_poll) as consumer:
         publish(broker, topic, [usage(1)])
         await_received(opened, 1)
         with broker.admin() as admin:

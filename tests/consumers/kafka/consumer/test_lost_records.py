@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -67,15 +70,21 @@ def test_a_stopped_partition_stays_stopped_when_the_broker_has_outgrown_what_was
 def test_records_lost_in_a_crash_are_detected_though_others_have_taken_their_offsets(
     tmp_path: Path, watched: bool
 ) -> None:
-    """With an idle consumer running during the crash, and without one."""
-    with running_broker(tmp_path / "broker") as broker, open_log(tmp_path / "data") as opened:
+    """With idle consumers running during the crash, one by each way to read, and without any."""
+    with (
+        running_broker(tmp_path / "broker") as broker,
+        open_log(tmp_path / "one") as one,
+        open_log(tmp_path / "other") as other,
+    ):
         topic = broker.fresh_topic()
         publish(broker, topic, [usage(number) for number in range(10)])
         segment = broker.own.config.data / f"{topic}-0" / f"{0:020}.log"
         kept_bytes = segment.stat().st_size
         publish(broker, topic, [usage(number) for number in range(10, 20)])
-        with consuming(opened, broker, topic):
-            await_received(opened, 20)
+
+        def consuming_twice() -> Sequence[AbstractContextManager[RunningConsumer]]:
+            by_public_poll = consuming(other, broker, topic, group="other", public_poll=True)
+            return consuming(one, broker, topic, group="one"), by_public_poll
 
         def lose() -> None:
             broker.own.kill()
@@ -83,14 +92,23 @@ def test_records_lost_in_a_crash_are_detected_though_others_have_taken_their_off
             broker.own.start()
             publish(broker, topic, [usage(number) for number in range(100, 130)])
 
+        first, second = consuming_twice()
+        with first, second:
+            await_received(one, 20)
+            await_received(other, 20)
         if not watched:
             lose()
-        with consuming(opened, broker, topic) as consumer:
+        first, second = consuming_twice()
+        with first as consumer, second as by_public_poll:
             if watched:
-                eventually(
-                    lambda: bool((status := consumer.partition()) and status.next_offset), lambda: consumer.status
-                )
+                for idle in (consumer, by_public_poll):
+                    eventually(partial(_is_idle, idle), partial(getattr, idle, "status"))
                 lose()
-            why = await_stopped(consumer)
-            assert "--from-offset 0" in why
-        assert (opened.received(), truncations(opened)) == (20, [(20, 10)])
+            assert "--from-offset 0" in await_stopped(consumer)
+            assert "--from-offset 0" in await_stopped(by_public_poll)
+        for opened in (one, other):
+            assert (opened.received(), truncations(opened)) == (20, [(20, 10)])
+
+
+def _is_idle(consumer: RunningConsumer) -> bool:
+    return bool((status := consumer.partition()) and status.next_offset == 20)

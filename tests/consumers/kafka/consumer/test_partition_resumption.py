@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import msgspec
@@ -14,11 +14,10 @@ from consumers.kafka.appending.appender import PartitionAppender
 from consumers.kafka.appending.batches import PartitionSource
 from consumers.kafka.appending.checkpoints import PartitionCheckpoint
 from consumers.kafka.consumer.assigned_partition import STOPPED_AGAIN_SECONDS, AssignedPartition
-from consumers.kafka.consumer.broker_view import BrokerView
 from consumers.kafka.consumer.options import ReadingOptions, Replay
 from consumers.kafka.consumer.partition_resumption import PartitionResumption
-from consumers.kafka.consumer.resume_offsets import OffsetBounds
 from consumers.kafka.dead_letters.publisher import DeadLetterPublisher, Producer
+from consumers.kafka.reading.reader import OffsetBounds, PartitionReader
 from tests.consumers.kafka.appending.partition_polls import appender_on, event, poll
 from tests.fakes.event_log import InMemoryEventLog
 from tests.fakes.personal_keys import InMemoryPersonalKeys
@@ -32,7 +31,7 @@ class View:
 
     def __init__(self, first: int = 0, end: int = 100) -> None:
         self.first, self.end = first, end
-        self.epoch_end: int | None = None
+        self.end_of_epoch: int | None = None
         self.topic_id = "topic-id"
         self.meanwhile: Callable[[], object] = lambda: None
         self.committed_offset: int | None = None
@@ -45,8 +44,8 @@ class View:
         self.meanwhile()
         return dict.fromkeys(partitions, OffsetBounds(self.first, self.end))
 
-    def epoch_ends(self, epochs: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
-        return {} if self.epoch_end is None else dict.fromkeys(epochs, self.epoch_end)
+    def epoch_end(self, partition: TopicPartition, epoch: int, read_to: int) -> int:
+        return read_to if self.end_of_epoch is None else self.end_of_epoch
 
     def refresh(self) -> None: ...
 
@@ -74,7 +73,7 @@ class Started:
         options = ReadingOptions(name="test", topics=("usage",), replay=replay)
         letters = DeadLetterPublisher(no_producer, "rejected")
         self.starting = PartitionResumption(
-            cast(BrokerView, view), self.appender, letters, options, lambda: self.seconds
+            cast(PartitionReader, view), self.appender, letters, options, lambda: self.seconds
         )
 
     def another_consumer(self) -> PartitionAppender:
@@ -99,7 +98,7 @@ class Started:
 def test_a_partition_starts_where_the_log_says_with_the_epoch_of_what_was_read() -> None:
     started = Started(View())
     started.read_up_to(50, leader_epoch=3)
-    started.view.epoch_end = 50
+    started.view.end_of_epoch = 50
     state = started.start()
     assert (state.is_resolved(), state.next_offset, started.view.sought) == (True, 50, [(50, 3)])
 
@@ -127,7 +126,7 @@ def test_a_broker_that_lacks_what_was_read_stops_the_partition_until_an_offset_i
 def test_a_broker_that_has_other_records_at_their_offsets_stops_the_partition() -> None:
     started = Started(View(end=90))
     started.read_up_to(50, leader_epoch=3)
-    started.view.epoch_end = 30
+    started.view.end_of_epoch = 30
     assert not started.start().is_resolved()
     assert started.appender.read_checkpoint(SOURCE) == PartitionCheckpoint(2, 50, None, truncated_at=30)
     started.another_consumer().accept_offset(SOURCE, 50, "nothing of it is needed")

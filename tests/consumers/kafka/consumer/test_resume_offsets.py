@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka import OffsetAndMetadata, TopicPartition
 
 from consumers.kafka.appending.batches import PartitionBatch, PartitionSource
-from consumers.kafka.consumer.broker_view import BrokerView
 from consumers.kafka.consumer.options import Replay
+from consumers.kafka.reading.described_topics import described_source
+from domain.log.blocks import decode_typed
+from domain.log.records import USAGE_BATCH_TOPIC
 from domain.sources.events import RecordsLost
 from tests.consumers.kafka.broker.consumer_fleet import eventually
 from tests.consumers.kafka.broker.consuming import await_received, consuming, open_log, publish, usage
+from tests.consumers.kafka.broker.readers import BOTH_WAYS
 from tests.consumers.kafka.broker.running_broker import RunningBroker
 
 pytestmark = pytest.mark.kafka
 
 
 def source_of(broker: RunningBroker, topic: str) -> PartitionSource:
-    client = KafkaConsumer(topic, bootstrap_servers=broker.bootstrap)
-    try:
-        view = BrokerView(client)
-        eventually(lambda: view.source(TopicPartition(topic, 0)) is not None, lambda: "the topic is not known")
-        found = view.source(TopicPartition(topic, 0))
-        assert found is not None
-        return found
-    finally:
-        client.close()
+    with broker.admin() as admin:
+        found = described_source(admin, TopicPartition(topic, 0))
+    assert found is not None
+    return found
 
 
 def test_a_new_partition_is_read_from_its_earliest_record_and_then_from_where_the_log_is(
@@ -70,14 +69,15 @@ def test_offsets_deleted_or_reset_change_nothing(broker: RunningBroker, tmp_path
         assert opened.received() == 22
 
 
+@BOTH_WAYS
 def test_two_consumers_that_both_claim_a_partition_append_each_record_once(
-    broker: RunningBroker, tmp_path: Path
+    broker: RunningBroker, tmp_path: Path, public_poll: bool
 ) -> None:
     topic = broker.fresh_topic()
     with open_log(tmp_path / "data") as opened:
         with (
-            consuming(opened, broker, topic, partitions=((topic, 0),)) as one,
-            consuming(opened, broker, topic, partitions=((topic, 0),)) as other,
+            consuming(opened, broker, topic, public_poll=public_poll, partitions=((topic, 0),)) as one,
+            consuming(opened, broker, topic, public_poll=public_poll, partitions=((topic, 0),)) as other,
         ):
             eventually(lambda: one.partition() is not None and other.partition() is not None, lambda: "not started")
             for number in range(30):
@@ -93,11 +93,14 @@ def test_two_consumers_that_both_claim_a_partition_append_each_record_once(
         assert versions == list(range(1, len(versions) + 1))
 
 
-def test_a_topic_made_again_is_another_stream_and_is_read_from_its_start(broker: RunningBroker, tmp_path: Path) -> None:
+@BOTH_WAYS
+def test_a_topic_made_again_is_another_stream_and_is_read_from_its_start(
+    broker: RunningBroker, tmp_path: Path, public_poll: bool
+) -> None:
     topic = broker.fresh_topic()
     with open_log(tmp_path / "data") as opened:
         publish(broker, topic, [usage(number) for number in range(10)])
-        with consuming(opened, broker, topic):
+        with consuming(opened, broker, topic, public_poll=public_poll):
             await_received(opened, 10)
             broker.delete_topic(topic)
             broker.make_topic(topic)
@@ -109,6 +112,34 @@ def test_a_topic_made_again_is_another_stream_and_is_read_from_its_start(broker:
             for stream in opened.streams()
         }
         assert set(by_stream.values()) == {25}
+
+
+@BOTH_WAYS
+def test_a_topic_made_again_under_a_paused_consumer_is_received_once_and_as_a_stream_of_its_own(
+    broker: RunningBroker, tmp_path: Path, public_poll: bool
+) -> None:
+    topic = broker.fresh_topic()
+    held = threading.Event()
+    with open_log(tmp_path / "data") as opened:
+        publish(broker, topic, [usage(number) for number in range(10)])
+        with consuming(opened, broker, topic, public_poll=public_poll, backpressure=_Held(held)) as consumer:
+            await_received(opened, 10)
+            held.set()
+            eventually(lambda: bool((status := consumer.partition()) and status.paused), lambda: consumer.status)
+            broker.delete_topic(topic)
+            broker.make_topic(topic)
+            publish(broker, topic, [usage(number) for number in range(100, 125)])
+            held.clear()
+            await_received(opened, 35)
+            time.sleep(1)  # whatever else would come
+        ids: dict[str, list[str]] = {}
+        for record in opened.records():
+            if record.topic == USAGE_BATCH_TOPIC:
+                ids.setdefault(record.stream, []).extend(decode_typed(record.state).column("id").to_pylist())
+    assert list(ids.values()) == [
+        [f"event-{number}" for number in range(10)],
+        [f"event-{number}" for number in range(100, 125)],
+    ]
 
 
 def test_a_topic_made_again_while_nobody_reads_is_another_stream_too(broker: RunningBroker, tmp_path: Path) -> None:
@@ -141,13 +172,16 @@ def test_records_that_expired_unread_are_recorded_in_the_log(broker: RunningBrok
         assert opened.received() == 15
 
 
-def test_records_that_expire_under_a_paused_consumer_are_recorded_too(broker: RunningBroker, tmp_path: Path) -> None:
+@BOTH_WAYS
+def test_records_that_expire_under_a_paused_consumer_are_recorded_too(
+    broker: RunningBroker, tmp_path: Path, public_poll: bool
+) -> None:
     """Here the broker answers that the offset is out of range."""
     topic = broker.fresh_topic()
     held = threading.Event()
     with open_log(tmp_path / "data") as opened:
         publish(broker, topic, [usage(number) for number in range(10)])
-        with consuming(opened, broker, topic, backpressure=_HeldBackpressure(held)) as consumer:
+        with consuming(opened, broker, topic, public_poll=public_poll, backpressure=_Held(held)) as consumer:
             await_received(opened, 10)
             held.set()
             eventually(lambda: bool((status := consumer.partition()) and status.paused), lambda: consumer.status)
@@ -160,7 +194,7 @@ def test_records_that_expire_under_a_paused_consumer_are_recorded_too(broker: Ru
         assert opened.received() + sum(lost.to_offset - lost.from_offset for lost in gaps) == 30
 
 
-class _HeldBackpressure:
+class _Held:
     """A fold that stands still while `held` is set."""
 
     def __init__(self, held: threading.Event) -> None:
@@ -197,17 +231,20 @@ def test_a_partition_stops_when_the_broker_has_less_than_the_log_and_goes_on_onc
         assert opened.received() == 6
 
 
-def test_a_replay_reads_again_to_the_end_in_a_stream_of_its_own_and_ends(broker: RunningBroker, tmp_path: Path) -> None:
+@BOTH_WAYS
+def test_a_replay_reads_again_to_the_end_in_a_stream_of_its_own_and_ends(
+    broker: RunningBroker, tmp_path: Path, public_poll: bool
+) -> None:
     topic = broker.fresh_topic()
     publish(broker, topic, [usage(number) for number in range(10)])
     with broker.producer() as producer:
         producer.send(topic, key=b"bob", value=None)
     with open_log(tmp_path / "data") as opened:
-        with consuming(opened, broker, topic):
+        with consuming(opened, broker, topic, public_poll=public_poll):
             await_received(opened, 10)
             eventually(lambda: len(opened.events("source.consumed")) == 1, opened.records)
         replay: dict[str, Any] = {"partitions": ((topic, 0),), "replay": Replay("again", 4)}
-        with consuming(opened, broker, topic, **replay) as consumer:
+        with consuming(opened, broker, topic, public_poll=public_poll, **replay) as consumer:
             consumer.join(40)
         assert opened.received() == 16
         assert len(opened.streams()) == 2

@@ -25,18 +25,13 @@ from consumers.kafka.consumer.process import group_options
 from consumers.kafka.consumer.reporting import ConsumerReporter
 from consumers.kafka.consumer.status import StatusFile
 from consumers.kafka.dead_letters.publisher import DeadLetterPublisher, Producer
-from consumers.kafka.records.column_fetcher import read_in_columns
+from consumers.kafka.reading.reader import PartitionReader
 from tests.consumers.kafka.broker.consumer_fleet import SESSION_SECONDS, eventually
 from tests.consumers.kafka.broker.consuming import OpenLog, await_received, now_utc, open_log, publish, usage
+from tests.consumers.kafka.broker.readers import OPTIONS, WAYS, Way, reader_of
 from tests.consumers.kafka.broker.running_broker import RunningBroker
 
 pytestmark = pytest.mark.kafka
-
-OPTIONS: dict[str, Any] = {
-    "enable_auto_commit": False,
-    "auto_offset_reset": "none",
-    "isolation_level": "read_committed",
-}
 
 
 def no_letters() -> Producer:
@@ -44,8 +39,9 @@ def no_letters() -> Producer:
 
 
 @contextmanager
-def consuming_by(client: Any, opened: OpenLog, topic: str, *, in_columns: bool, group: bool) -> Iterator[None]:
-    """A consumer with this client, until the block ends."""
+def consuming_by(reader: PartitionReader, opened: OpenLog, topic: str, *, group: bool) -> Iterator[None]:
+    """A consumer with this reader, until the block ends."""
+    client = reader.client
     assignment = Assignment(client)
     partitions = () if group else ((topic, 0),)
     if group:
@@ -54,14 +50,13 @@ def consuming_by(client: Any, opened: OpenLog, topic: str, *, in_columns: bool, 
         client.assign([TopicPartition(topic, 0)])
         assignment.on_partitions_assigned([TopicPartition(topic, 0)])
     consumer = PartitionConsumer(
-        client,
+        reader,
         assignment,
         opened.appender(),
         DeadLetterPublisher(no_letters, "no-letters"),
         Backpressure(lambda: None, lambda: False, 1.0, time.monotonic),
         ConsumerReporter(StatusFile(opened.folder, "test"), "test", now_utc),
         ReadingOptions(name="test", topics=(topic,), partitions=partitions),
-        in_columns=in_columns,
     )
     stopping = threading.Event()
     thread = threading.Thread(target=consumer.run, args=(stopping,), daemon=True)
@@ -90,17 +85,17 @@ class Unruly(KafkaConsumer):  # type: ignore[misc]
         return records
 
 
-@pytest.mark.parametrize("in_columns", [False, True])
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("how", ["", "loses what it polled", "goes back to the start"])
 def test_each_record_is_received_once_in_either_way_to_read(
-    broker: RunningBroker, tmp_path: Path, how: str, in_columns: bool
+    broker: RunningBroker, tmp_path: Path, how: str, way: Way
 ) -> None:
     topic = broker.fresh_topic()
     client = Unruly(bootstrap_servers=broker.bootstrap, **OPTIONS)
-    assert not in_columns or read_in_columns(client, ReadingOptions(name="test").bounds)
+    reader = reader_of(way, broker, client, topic)
     with open_log(tmp_path / "data") as opened:
         publish(broker, topic, [usage(number) for number in range(10)])
-        with consuming_by(client, opened, topic, in_columns=in_columns, group=False):
+        with consuming_by(reader, opened, topic, group=False):
             await_received(opened, 10)
             client.how = how
             publish(broker, topic, [usage(number) for number in range(10, 20)])
@@ -110,16 +105,14 @@ def test_each_record_is_received_once_in_either_way_to_read(
         assert opened.received() == 30
 
 
-@pytest.mark.parametrize("in_columns", [False, True])
-def test_transactions_leave_no_gap_in_either_way_to_read(
-    broker: RunningBroker, tmp_path: Path, in_columns: bool
-) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_transactions_leave_no_gap_in_either_way_to_read(broker: RunningBroker, tmp_path: Path, way: Way) -> None:
     """Control records and records of aborted transactions take offsets of which no record is returned."""
     topic = broker.fresh_topic()
     client = KafkaConsumer(bootstrap_servers=broker.bootstrap, **OPTIONS)
-    assert not in_columns or read_in_columns(client, ReadingOptions(name="test").bounds)
+    reader = reader_of(way, broker, client, topic)
     with open_log(tmp_path / "data") as opened:
-        with consuming_by(client, opened, topic, in_columns=in_columns, group=False):
+        with consuming_by(reader, opened, topic, group=False):
             with broker.producer(transactional_id=f"{topic}.sender") as producer:
                 producer.init_transactions()
                 for number in range(6):
@@ -162,11 +155,11 @@ def test_a_hint_that_could_not_be_committed_is_committed_later(broker: RunningBr
         **group_options(group, SESSION_SECONDS),
         **OPTIONS,
     )
-    assert read_in_columns(client, ReadingOptions(name="test").bounds)
+    reader = reader_of("insides", broker, client)
     publish(broker, topic, [usage(number) for number in range(10)])
     with (
         open_log(tmp_path / "data") as opened,
-        consuming_by(client, opened, topic, in_columns=True, group=True),
+        consuming_by(reader, opened, topic, group=True),
         broker.admin() as admin,
     ):
         await_received(opened, 10)

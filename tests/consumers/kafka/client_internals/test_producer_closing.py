@@ -8,7 +8,7 @@ import pytest
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from consumers.kafka.producing.producer_closing import close_producer
+from consumers.kafka.client_internals.producer_closing import close_producer
 from tests.consumers.kafka.broker.running_broker import RunningBroker
 
 pytestmark = pytest.mark.kafka

@@ -1,7 +1,7 @@
 """Close a producer that may hold records that cannot be delivered any more.
 
 The library's own `close` first waits for all records under way. On a time-out it raises, and leaves the producer open
-and its thread sending.
+and its thread sending: the process then ends without it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from contextlib import suppress
 from typing import Any, Final
 
 from kafka.errors import KafkaError
+
+from consumers.kafka.client_internals.needed_names import MISSING
 
 #: How long the sending thread may take to end after it was told to give up.
 GIVING_UP_SECONDS_MAX: Final = 1.0
@@ -20,6 +22,7 @@ def close_producer(producer: Any, seconds_max: float) -> None:
     with suppress(KafkaError):
         producer.close(timeout=seconds_max)
         return
-    producer._sender.force_close()  # noqa: SLF001 -- nothing public ends that thread
-    with suppress(KafkaError):
-        producer.close(timeout=GIVING_UP_SECONDS_MAX)
+    if not MISSING:
+        producer._sender.force_close()  # noqa: SLF001 -- nothing public ends that thread
+        with suppress(KafkaError):
+            producer.close(timeout=GIVING_UP_SECONDS_MAX)

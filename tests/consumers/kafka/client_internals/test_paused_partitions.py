@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 
-from consumers.kafka.consumer.broker_view import BrokerView
-from consumers.kafka.records.column_fetcher import read_in_columns
 from consumers.kafka.records.record_runs import RunBounds
 from tests.consumers.kafka.broker.consumer_fleet import eventually
+from tests.consumers.kafka.broker.readers import reading
 from tests.consumers.kafka.broker.running_broker import RunningBroker
 
 pytestmark = pytest.mark.kafka
@@ -24,31 +23,22 @@ def test_a_partition_that_is_sought_after_a_pause_is_read_from_there(broker: Run
         with broker.producer() as producer:
             for partition in partitions:
                 producer.send(topic, value=b"{}", partition=partition.partition)
-    client = KafkaConsumer(bootstrap_servers=broker.bootstrap, enable_auto_commit=False, auto_offset_reset="none")
-    try:
-        assert read_in_columns(client, ONE_RECORD)
-        view = BrokerView(client)
-        client.assign(partitions)
-        for partition in partitions:
-            client.seek(partition, 0)
+    with reading("insides", broker, *partitions, bounds=ONE_RECORD) as reader:
         came: dict[TopicPartition, int] = dict.fromkeys(partitions, 0)
 
         def polled() -> dict[TopicPartition, int]:
-            view.free_drained()
-            for partition, runs in client.poll(100, max_records=1).items():
+            for partition, runs in reader.poll(0.1).items():
                 came[partition] += sum(map(len, runs))
             return came
 
         eventually(lambda: any(polled().values()), lambda: came, 20)
         (paused,) = (partition for partition, count in came.items() if count)
         other = next(partition for partition in partitions if partition != paused)
-        view.pause([paused])
+        reader.pause([paused])
         eventually(lambda: polled()[other] == RECORDS, lambda: came, 20)
         assert came[paused] < RECORDS
         came[paused] = 0
-        assert view.seek(paused, 0)
-        view.resume([paused])
+        assert reader.seek(paused, 0)
+        reader.resume([paused])
         eventually(lambda: polled()[paused] == RECORDS, lambda: came, 20)
         assert came == dict.fromkeys(partitions, RECORDS)
-    finally:
-        client.close()

@@ -7,23 +7,21 @@ step is replaced: where it makes a tuple of thirteen fields for each record, a w
    the topic (`fetch_by_topic_id`).
 2. That reader returns `RecordRun`s instead of records; a poll for one "record" is a poll for one run.
 3. A run ends at the first end of a broker's batch at which one of its bounds is reached.
-
-Where the library is not built as expected, `polled_run` makes runs out of its records.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pyarrow as pa
-from kafka import KafkaConsumer, TopicPartition
-from kafka.consumer.fetcher import ConsumerRecord, Fetcher, IsolationLevel
+from kafka import IsolationLevel, TopicPartition
+from kafka.consumer.fetcher import Fetcher
 from kafka.errors import CorruptRecordError, UnsupportedCodecError, UnsupportedForMessageFormatError
 from kafka.record import MemoryRecords
 from kafka.record.default_records import DefaultRecordBatch
 
-from consumers.kafka.records.fetch_by_topic_id import can_fetch_by_id, fetch_by_id
+from consumers.kafka.client_internals.fetch_by_topic_id import fetch_by_id
 from consumers.kafka.records.record_decoder import PackedBatch, unpacked
 from consumers.kafka.records.record_runs import RecordRun, RunBounds
 
@@ -32,14 +30,11 @@ _XERIAL_MAGIC: Final = b"\x82SNAPPY\x00"
 _XERIAL_HEADER_BYTES: Final = 16
 
 
-def read_in_columns(consumer: KafkaConsumer, bounds: RunBounds) -> bool:
-    """Make `consumer.poll(max_records=n)` return lists of at most `n` `RecordRun`s; False when that is not possible.
+def read_in_columns(fetcher: Fetcher, cluster: Any, bounds: RunBounds) -> None:
+    """Make `consumer.poll(max_records=n)` return lists of at most `n` `RecordRun`s, from the first poll on.
 
-    Must be called before the first poll.
+    `fetcher` and `cluster` are those of the consumer, which must not have polled before.
     """
-    fetcher = getattr(consumer, "_fetcher", None)
-    if not (isinstance(fetcher, Fetcher) and _library_is_known()):
-        return False
     subscriptions = fetcher._subscriptions  # noqa: SLF001
 
     def epoch_at(partition: TopicPartition) -> int:
@@ -48,39 +43,7 @@ def read_in_columns(consumer: KafkaConsumer, bounds: RunBounds) -> bool:
 
     bound = {"bounds": bounds, "epoch_at": staticmethod(epoch_at)}
     fetcher.PartitionRecords = type("BoundColumns", (PartitionColumns,), bound)
-    fetch_by_id(fetcher, consumer._cluster)  # noqa: SLF001
-    return True
-
-
-def polled_run(records: Sequence[ConsumerRecord], first_offset: int, next_offset: int) -> RecordRun:
-    """Return the records of a plain poll of one partition, which read `first_offset` <= offset < `next_offset`."""
-    values = [record.value for record in records]
-    headers = [tuple((name, value) for name, value in record.headers) for record in records]
-    return RecordRun(
-        first_offset,
-        next_offset,
-        [record.offset for record in records],
-        [record.timestamp for record in records],
-        [record.key for record in records],
-        values,
-        headers if any(headers) else None,
-        sum(len(value) for value in values if value is not None),
-        _known_epoch(records[-1].leader_epoch) if records else None,
-    )
-
-
-def _known_epoch(epoch: int | None) -> int | None:
-    """None for the library's -1, an epoch that is not known."""
-    return None if epoch is None or epoch < 0 else epoch
-
-
-def _library_is_known() -> bool:
-    """Whether the library has the private parts that are replaced and used here."""
-    replaced = ("_unpack_records", "_maybe_skip_record", "_consume_aborted_transactions_up_to", "drain", "take")
-    of_records = getattr(Fetcher, "PartitionRecords", None)
-    of_batch = ("_maybe_uncompress", "_buffer", "_pos", "validate_crc", "next_offset", "records_count")
-    is_known = all(hasattr(of_records, name) for name in replaced)
-    return is_known and all(hasattr(DefaultRecordBatch, name) for name in of_batch) and can_fetch_by_id()
+    fetch_by_id(fetcher, cluster)
 
 
 class PartitionColumns(Fetcher.PartitionRecords):  # type: ignore[misc]
@@ -134,7 +97,7 @@ class PartitionColumns(Fetcher.PartitionRecords):  # type: ignore[misc]
             raise CorruptRecordError(f"a record from offset {first_offset} on is malformed") from error
         self.records_read += len(run)
         self.bytes_read += run.value_bytes
-        run.leader_epoch, run.topic_id = _known_epoch(self.leader_epoch), self.topic_id
+        run.leader_epoch, run.topic_id = None if self.leader_epoch < 0 else self.leader_epoch, self.topic_id
         # Without records, too: aborted batches have been read, and the position must pass them.
         return [run] if run.next_offset > first_offset else []
 

@@ -18,17 +18,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from kafka.consumer.fetcher import Fetcher
-from kafka.protocol.consumer import FetchRequest
 
 #: The first version of Fetch with topic ids; nothing of later versions is needed here.
 BY_ID_VERSION: Final = 13
-_REPLACED: Final = ("_create_fetch_requests", "_handle_fetch_response", "_parse_fetched_data")
-
-
-def can_fetch_by_id() -> bool:
-    """Whether the library has the private parts that are replaced here."""
-    newest: int | None = FetchRequest.max_version
-    return all(hasattr(Fetcher, name) for name in _REPLACED) and (newest or 0) >= BY_ID_VERSION
 
 
 def fetch_by_id(fetcher: Fetcher, cluster: Any) -> None:
