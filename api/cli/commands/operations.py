@@ -40,6 +40,9 @@ def status(
     print_table("Received events by source", rows, ("tenant", "environment", "stream", *counts))
     if answer["consumers"]:
         print_table("Kafka consumers", _by_partition(answer["consumers"]), CONSUMER_COLUMNS)
+    for consumer in answer["consumers"]:
+        if consumer["public_poll"] is not None:
+            print_lines(f"{consumer['name']} reads by the slower public poll: {consumer['public_poll']}")
 
 
 def _by_partition(consumers: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -69,6 +69,9 @@ class ConsumerView(BaseModel):
     fold_lag_seconds: float = Field(description="Age of the consumer's oldest append that is not folded.")
     trouble: str | None = Field(description="The problem that the consumer is retrying; null when there is none.")
     partitions: list[PartitionStatusView]
+    public_poll: str | None = Field(
+        description="Why records are read by the slower public poll of kafka-python; null when they are not."
+    )
 
 
 class StatusView(Readiness):

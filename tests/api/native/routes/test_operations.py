@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import structlog
 from starlette.testclient import TestClient
@@ -10,6 +11,7 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from consumers.embedded.engine import EmbeddedEngine
 from consumers.engine import FoldProgress
+from consumers.kafka.consumer.status import ConsumerStatus, StatusFile
 from consumers.settings import Settings
 from projections.queries.api_keys import ApiKeyRecord
 from tests.engine_fixtures import Api, llm_request
@@ -147,3 +149,16 @@ def test_a_failed_operation_says_so_in_its_last_line(engine: EmbeddedEngine, api
 
     answer = Api(TestClient(create_app(Failing())), api.key).send("POST", "/v1/operations/verify", 200)
     assert json.loads(answer.text) == {"failure": {"detail": "OSError: no space left"}}
+
+
+def test_the_status_tells_why_a_consumer_reads_by_the_public_poll(engine: EmbeddedEngine, api: Api) -> None:
+    reasons = {"fast": None, "slow": "kafka-python 9.9 lacks kafka.a:B"}
+    files = {name: StatusFile(engine.settings.data_dir, name) for name in reasons}
+    for name, reason in reasons.items():
+        files[name].write(ConsumerStatus(name, 7, datetime.now(UTC), public_poll=reason))
+    try:
+        consumers = api.get("/v1/operations/status")["consumers"]
+    finally:
+        for file in files.values():
+            file.close()
+    assert {one["name"]: one["public_poll"] for one in consumers} == reasons
