@@ -1,7 +1,8 @@
 """Exactly once, with a real broker: consumers killed and frozen, the broker restarted, duplicates sent in every way.
 
-TEST_KAFKA_EVENTS (20,000) sets the amount, TEST_SEED the content; `make soak` sends a million. The
-seed determines the traffic and the plan of disruptions, but not the state of each process at that moment.
+TEST_KAFKA_EVENTS (20,000) sets the amount, TEST_SEED the content; `make soak` sends a million. The seed determines the
+traffic and the plan of disruptions, but not the state of each process at that moment. In a second, smaller run the
+consumers read by the public poll of kafka-python.
 
 - every record that was committed is received in exactly one outcome, by partition, and no other;
 - every command is honoured, a duplicate or refused as the generator's own account says, each delivery recorded once;
@@ -29,6 +30,7 @@ from tests.consumers.kafka.broker.generated_traffic import account_of
 from tests.consumers.kafka.broker.honoured_commands import recorded_commands
 from tests.consumers.kafka.broker.process_memory import MemoryWatch, watching
 from tests.consumers.kafka.broker.publishing import publishing
+from tests.consumers.kafka.broker.readers import WAYS
 from tests.consumers.kafka.broker.running_broker import RunningBroker, running_broker
 from tests.consumers.kafka.broker.sent_records import CUSTOMER_PARTITIONS, PARTITIONS, Account, CommandId, Destination
 from tests.meterfold_process import ADMIN_KEY, Server, meterfold, serving
@@ -44,6 +46,10 @@ STANDSTILL_SECONDS_MAX = 90.0
 ROUND_EVENTS = 250_000
 ROUNDS = max(1, EVENTS // ROUND_EVENTS)
 ROUND_SECONDS = 25.0
+#: For consumers that read by the public poll. They are frozen first, while records are certain to come.
+FEWER_EVENTS = min(EVENTS, 6_000)
+FEWER_DISRUPTIONS = ("freeze", "kill", "kill broker")
+FEWER_SECONDS = 8.0
 #: Long enough for a frozen consumer to have open runs.
 BATCH_SECONDS = 0.5
 #: How long to wait for a consumer to have open runs: a broker may just have been started.
@@ -69,9 +75,19 @@ CONSUMER_GROWTH_BYTES_MAX = 96 << 20
 
 
 @pytest.mark.slow
-def test_every_record_counts_exactly_once_whoever_dies(tmp_path: Path) -> None:
-    print(f"seed {SEED}, {EVENTS} events")  # noqa: T201 -- what repeats a failure
-    account = account_of(SEED, EVENTS)
+@pytest.mark.parametrize(
+    ("public_poll", "events", "disruptions", "seconds"),
+    [
+        (False, EVENTS, DISRUPTIONS * ROUNDS, ROUNDS * ROUND_SECONDS),
+        (True, FEWER_EVENTS, FEWER_DISRUPTIONS, FEWER_SECONDS),
+    ],
+    ids=WAYS,
+)
+def test_every_record_counts_exactly_once_whoever_dies(
+    tmp_path: Path, public_poll: bool, events: int, disruptions: tuple[str, ...], seconds: float
+) -> None:
+    print(f"seed {SEED}, {events} events")  # noqa: T201 -- what repeats a failure
+    account = account_of(SEED, events)
     assert account.sent.keys() >= SENT
     with running_broker(tmp_path / "broker") as broker:
         topic = broker.fresh_topic(PARTITIONS)
@@ -79,20 +95,26 @@ def test_every_record_counts_exactly_once_whoever_dies(tmp_path: Path) -> None:
         broker.make_topic(f"{topic}.rejected")
         folder = tmp_path / "data"
         settings = kafka_environment(broker, topic) | {"METERFOLD_KAFKA_BATCH_SECONDS_MAX": str(BATCH_SECONDS)}
-        with serving(folder, tmp_path / "serve.log") as server, fleet(folder, settings) as run:
+        with (
+            serving(folder, tmp_path / "serve.log") as server,
+            fleet(folder, settings, public_poll=public_poll) as run,
+        ):
             for number in range(CONSUMERS):
                 run.start(number)
             with _watching(server, run, account) as memory:
-                traffic = (SEED, EVENTS, broker.bootstrap, topic, server.url, ROUNDS * ROUND_SECONDS)
+                traffic = (SEED, events, broker.bootstrap, topic, server.url, seconds)
                 with publishing(*traffic, tmp_path / "publishing.log"):
                     random = Random(SEED)
-                    for disruption in random.sample(DISRUPTIONS * ROUNDS, len(DISRUPTIONS) * ROUNDS):
+                    for disruption in disruptions if public_poll else random.sample(disruptions, len(disruptions)):
                         _disrupt(disruption, random, broker, run)
                 _await_all(server, broker, topic, run)
             _compare_sent(broker, topic, account)
             _compare_usage(server, topic, account)
             _compare_commands(server, account)
             fenced = run.said().count("append_fenced")
+            assert all((status.public_poll is not None) is public_poll for status in run.statuses())
+            told = meterfold("status", "--url", server.url, "--key", ADMIN_KEY)
+            assert told.count("reads by the slower public poll: it is asked for") == CONSUMERS * public_poll
             print(f"{account.records.total()} records, {fenced} appends fenced")  # noqa: T201
             print(f"{dict(account.outcomes)}, {dict(account.command_outcomes())}")  # noqa: T201
             print(f"anonymous memory by fifths, MiB: {memory.shown()}")  # noqa: T201

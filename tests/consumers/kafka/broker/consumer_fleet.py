@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from consumers.kafka.consumer.status import ConsumerStatus, consumers_of
+from tests.consumers.kafka.broker import public_poll_consumer
 from tests.consumers.kafka.broker.running_broker import RunningBroker
 from tests.meterfold_process import command_line, environment
 
@@ -21,16 +23,19 @@ SESSION_SECONDS = 3
 
 
 class Fleet:
-    """Consumers by number. `output` gets what they print."""
+    """Consumers by number. `output` gets what they print. `public_poll`: they read by that."""
 
-    def __init__(self, folder: Path, output: Path, more: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, output: Path, more: Mapping[str, str], *, public_poll: bool = False) -> None:
         self.folder = folder
         self._output = output
         self._environment = environment(**more)
+        self._public_poll = public_poll
         self._running: dict[int, subprocess.Popen[bytes]] = {}
 
     def start(self, number: int, *arguments: str) -> None:
         command = command_line("consume", "--name", f"c{number}", "--data", str(self.folder), *arguments)
+        if self._public_poll:
+            command = [sys.executable, "-m", public_poll_consumer.__name__, f"c{number}", str(self.folder)]
         with self._output.open("ab") as output:
             self._running[number] = subprocess.Popen(
                 command, env=self._environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL
@@ -108,8 +113,8 @@ def kafka_environment(broker: RunningBroker, topic: str, group: str | None = Non
 
 
 @contextmanager
-def fleet(folder: Path, more: Mapping[str, str]) -> Iterator[Fleet]:
-    running = Fleet(folder, folder.with_name(folder.name + ".consumers.log"), more)
+def fleet(folder: Path, more: Mapping[str, str], *, public_poll: bool = False) -> Iterator[Fleet]:
+    running = Fleet(folder, folder.with_name(folder.name + ".consumers.log"), more, public_poll=public_poll)
     try:
         yield running
     except BaseException:
