@@ -19,6 +19,7 @@ from bench.http_load import percentiles
 from bench.stored import Filling
 from consumers.bootstrap import open_engine
 from consumers.embedded.engine import EmbeddedEngine
+from domain.customers.commands import CreateCustomer
 from domain.errors import AlreadyExists
 from domain.event import Provenance
 from domain.scope import DEFAULT_SCOPE
@@ -91,7 +92,7 @@ def _give_budgets(engine: EmbeddedEngine, run: ReadRun) -> None:
     position = 0
     for name in budgeted_customers(run):
         try:
-            result = engine.commands.create_customer(DEFAULT_SCOPE, name, fields, Provenance("bench"))
+            result = engine.commands.handle(CreateCustomer(DEFAULT_SCOPE, Provenance("bench"), name, fields))
         except AlreadyExists:
             continue
         position = result.position or position

@@ -24,8 +24,7 @@ from pathlib import Path
 
 import structlog
 
-from consumers.commands.api_keys import KeyResult
-from consumers.commands.commands import Commands
+from consumers.commands.handler import CommandHandler, CommandResult
 from consumers.embedded.append_signal import AppendSignal, signal_append
 from consumers.embedded.data_folder import DataFolder
 from consumers.embedded.engine import EmbeddedEngine
@@ -54,9 +53,12 @@ from consumers.prices.library import resolve_prices
 from consumers.processes.parent_watch import end_with_parent
 from consumers.processes.supervisor import Supervisor, spawn
 from consumers.settings import Settings
+from domain.api_keys.api_key import IssuedKey
+from domain.api_keys.commands import IssueApiKey
 from domain.customers.personal_keys import PersonalKeys
 from domain.errors import CommandRefused
 from domain.event import Provenance
+from domain.log.creation import ensure_log_created
 from domain.log.records import EventLog
 from domain.log.sqlite.event_log import SQLiteEventLog
 from domain.log.sqlite.key_store import SQLiteKeyStore
@@ -98,7 +100,8 @@ def open_engine(
         folder = _owned_folder(settings, opened)
         append_signal = opened.enter_context(closing(AppendSignal(folder.root)))
         log, keys = _opened_log(folder, randomness, opened, append_signal.notify)
-        commands = _commands(log, keys, clock, randomness)
+        _ensure_created(log, clock, randomness)
+        commands = CommandHandler(log, keys, clock, randomness)
         opener = _read_side_opener(log, keys, settings)
         read_side = _read_side(folder, log, opener, on_step)
         record_formats(folder.root, _stores(settings))
@@ -134,7 +137,7 @@ def open_partition_appender(
         folder = DataFolder(settings.data_dir)
         folder.prepare()
         log, keys = _opened_log(folder, randomness, opened, partial(signal_append, folder.root))
-        _commands(log, keys, clock, randomness)
+        _ensure_created(log, clock, randomness)
         seed, options = log_creation(log).hash_seed, _intake_options(settings)
         record_formats(folder.root, _stores(settings), engine_runs=folder.has_living_owner())
         yield PartitionAppender(log, keys, seed, clock, randomness, resolve_prices, options)
@@ -270,11 +273,9 @@ def _opened_log(
     return log, opened.enter_context(closing(SQLiteKeyStore(folder.keys, randomness)))
 
 
-def _commands(log: EventLog, keys: PersonalKeys, clock: Clock, randomness: Randomness) -> Commands:
-    commands = Commands(log, keys, clock, randomness)
+def _ensure_created(log: EventLog, clock: Clock, randomness: Randomness) -> None:
     if log.head_position() == 0:
-        commands.ensure_log_created(randomness(16).hex(), int.from_bytes(randomness(8), "big"))
-    return commands
+        ensure_log_created(log, randomness(16).hex(), int.from_bytes(randomness(8), "big"), clock())
 
 
 def _intake(settings: Settings, folder: DataFolder, log: EventLog, clock: Clock, serving: bool) -> Intake:
@@ -314,11 +315,11 @@ def _ensure_first_key(engine: EmbeddedEngine, settings: Settings) -> None:
         if given is not None:
             raise
         issued = _first_key(engine, None)  # the kept key was revoked, and a revoked key cannot be issued again
-    engine.folder.save_first_key(issued.secret)
+    engine.folder.save_first_key(issued.state.secret)
     if issued.position is not None:
         engine.wait_folded(issued.position, engine.settings.http_write_wait_seconds_max)
 
 
-def _first_key(engine: EmbeddedEngine, secret: str | None) -> KeyResult:
+def _first_key(engine: EmbeddedEngine, secret: str | None) -> CommandResult[IssuedKey]:
     provenance = Provenance("engine", reason="first key")
-    return engine.commands.issue_key(DEFAULT_SCOPE, ("admin",), provenance, name="first key", secret=secret)
+    return engine.commands.handle(IssueApiKey(DEFAULT_SCOPE, provenance, ("admin",), "first key", secret))

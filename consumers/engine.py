@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from consumers.commands.commands import Commands
+from consumers.commands.handler import CommandHandler
 from consumers.intake.intake import Intake
 from consumers.intake.process import IntakeHealth
 from consumers.settings import Settings
@@ -84,7 +84,7 @@ class Engine(Protocol):
     """The engine of one data folder. Safe to call from several threads."""
 
     settings: Settings
-    commands: Commands
+    commands: CommandHandler
     intake: Intake
     reads: ReadStore
     now: Callable[[], datetime]

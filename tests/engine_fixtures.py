@@ -17,6 +17,7 @@ from api.app import create_app
 from consumers.bootstrap import open_engine
 from consumers.embedded.engine import EmbeddedEngine
 from consumers.settings import Settings
+from domain.api_keys.commands import IssueApiKey
 from domain.event import Provenance
 from domain.scope import DEFAULT_SCOPE, Scope
 
@@ -57,10 +58,10 @@ def engine_on(folder: Path, clock: SettableClock, **settings: Any) -> Iterator[E
 
 def key_for(engine: EmbeddedEngine, scope: Scope = DEFAULT_SCOPE, *scopes: str) -> str:
     """A new key of this scope, admin unless other scopes are named."""
-    issued = engine.commands.issue_key(scope, scopes or ("admin",), _BY_TEST)
+    issued = engine.commands.handle(IssueApiKey(scope, _BY_TEST, scopes or ("admin",)))
     assert issued.position is not None
     assert engine.wait_folded(issued.position, 60)
-    return issued.secret
+    return issued.state.secret
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 
 from api.http.problems import Problem
 from api.http.state import ApiState
-from consumers.commands.handler import CommandResult
+from domain.command import Command
 from domain.errors import InvalidInput
 from domain.event import Provenance
 from domain.values.field_rules import instant
@@ -95,20 +95,26 @@ def accepted(position: int, preferred: bool) -> Response:
     return JSONResponse({"position": position}, 202, headers)
 
 
+def _nothing(snapshot: Snapshot) -> None:
+    """Show nothing, which is answered 204."""
+
+
 async def answer_command(
     request: Request,
     state: ApiState,
-    command: Callable[[], CommandResult[Any]],
-    show: Callable[[Snapshot], BaseModel | None],
+    command: Command[Any],
+    show: Callable[[Snapshot], BaseModel | None] = _nothing,
     status: int = 200,
+    shown_field: Callable[[str], str] = str,
 ) -> Response:
-    """Carry out a command and answer with what it made.
+    """Hand a command to the handler, and answer with what it made.
 
-    1. Carry out the command, in a thread.
+    1. Handle the command, in a thread. Fields of errors are named by `shown_field`.
     2. Wait until its position is folded; 202 when the client prefers that, or when it is not folded in time.
     3. Show what it made, read from a snapshot: `status` with the view, or 204 when `show` returns None.
     """
-    result = await to_thread.run_sync(command)
+    with renaming_fields(shown_field):
+        result = await to_thread.run_sync(state.engine.commands.handle, command)
     if result.position is not None:
         preferred = wants_async(request)
         if preferred or not await state.fold.folded(result.position):

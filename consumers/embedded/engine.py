@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from consumers.commands.commands import Commands
+from consumers.commands.handler import CommandHandler
 from consumers.embedded.append_signal import AppendSignal
 from consumers.embedded.data_folder import DataFolder
 from consumers.embedded.folded_position import FoldedPositionWriter
@@ -58,7 +58,7 @@ class EmbeddedEngine:
         now: Callable[[], datetime],
         log: EventLog,
         keys: PersonalKeys,
-        commands: Commands,
+        commands: CommandHandler,
         intake: Intake,
         read_side: ReadSide,
         opener: ReadSideOpener,

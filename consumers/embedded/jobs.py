@@ -11,6 +11,7 @@ from consumers.embedded.engine import EmbeddedEngine
 from consumers.engine import LastVerification
 from consumers.maintenance.nightly_verification import NightlyProgress, verify_recent
 from consumers.maintenance.scheduler import Job, Scheduler, every, nightly
+from domain.log.commands import AnnounceClosings, SealLog
 
 #: Under full load the write-ahead log grows by 60 MB a second.
 CHECKPOINT_CHECK_SECONDS: Final = 1
@@ -51,7 +52,7 @@ class Jobs:
             position, running_hash = projector.position, projector.running_hash
         if position <= self._quiet_position:
             return
-        result = self._engine.commands.seal(position, running_hash)
+        result = self._engine.commands.handle(SealLog(position, running_hash))
         self._quiet_position = result.position or position
 
     def announce(self) -> None:
@@ -60,7 +61,7 @@ class Jobs:
         until = (self._engine.now() - grace).replace(minute=0, second=0, microsecond=0)
         if self._announced is not None and until <= self._announced:
             return
-        self._engine.commands.announce_closings(until)
+        self._engine.commands.handle(AnnounceClosings(until))
         self._announced = until
 
     def verify(self) -> None:

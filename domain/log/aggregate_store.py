@@ -13,6 +13,7 @@ from eventsourcing.persistence import AggregateRecorder, EventStore, JSONTransco
 from domain.aggregate import Aggregate
 from domain.event import LifecycleEvent
 from domain.log.event_codec import decode_lifecycle, new_record
+from domain.log.log_end import LogEnd
 from domain.log.records import EventLog, NewRecord
 
 A = TypeVar("A", bound=Aggregate)
@@ -67,11 +68,15 @@ class AggregateStore:
     """Loads aggregates from a log and appends their new events."""
 
     def __init__(self, log: EventLog) -> None:
+        self._log = log
         self._events: EventStore[str] = EventStore(LifecycleMapper(), EventLogRecorder(log))
         self._repository: Repository[str] = Repository(self._events)
 
     def load(self, blank: A) -> A:
-        """Apply every event of its stream to `blank`, a new aggregate, and return it."""
+        """Apply the events of its stream to `blank`, a new aggregate, and return it."""
+        if isinstance(blank, LogEnd):
+            blank.load_from(self._log)
+            return blank
 
         def replayed(_: A | None, events: Iterable[DomainEventProtocol[str]]) -> A:
             for event in events:

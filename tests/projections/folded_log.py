@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from consumers.commands.commands import Commands
+from consumers.commands.handler import CommandHandler
 from domain.event import LifecycleEvent, Provenance
 from domain.log.blocks import BlockContext, block_state, encode_buffers
 from domain.log.chain import CHAIN_START
@@ -93,7 +93,7 @@ class FoldedLog(WrittenLog):
         """`threads` bounds the threads of one statement of the read store."""
         folder.mkdir(parents=True, exist_ok=True)
         super().__init__()
-        self.commands = Commands(self.log, self.keys, lambda: self.now, CountedRandomness())
+        self.commands = CommandHandler(self.log, self.keys, lambda: self.now, CountedRandomness())
         self.folder = folder
         self.database = DuckDBDatabase.open(folder / "store.duckdb", DuckDBOptions("512MB", threads))
         self.cursor = self.database.cursor()

@@ -21,7 +21,7 @@ from api.dialects.litellm.budget_fields import (
     native_changes,
 )
 from api.dialects.litellm.models.requests import NewCustomerRequest, UpdateCustomerRequest
-from consumers.commands.budgeted_customers import BudgetedChange, BudgetOf
+from domain.budgets.budgeted_customers import BudgetedChange, BudgetOf
 from domain.customers.fields import LIMITS_AS_ONE
 from domain.values.json_numbers import plain_json
 

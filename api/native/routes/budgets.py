@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends
@@ -14,14 +15,15 @@ from api.http.bodies import MERGE_PATCH, body_of, body_openapi
 from api.http.paging import cursor_values, page, rows_to_read
 from api.http.problems import found_or_404
 from api.http.reading import WAIT_FOR_MIN_POSITION
-from api.http.state import StateOf
-from api.http.writing import ACCEPTED, ReasonGiven, answer_command, provenance_of, renaming_fields
+from api.http.state import ApiState, StateOf
+from api.http.writing import ACCEPTED, ReasonGiven, answer_command, provenance_of
 from api.native.models.budgets import BudgetGiven, BudgetPage, BudgetPatch, BudgetView
 from api.native.models.field_types import PageQuery, ReadQuery
 from api.native.request_fields import shown_tier_field, tier_changes, without_nulls
 from api.native.views.budgets import budget_view
-from consumers.commands.handler import CommandResult
-from domain.budgets.shared_budget import SharedBudget
+from domain.budgets.commands import CreateBudget, DeleteBudget, UpdateBudget
+from domain.scope import Scope
+from projections.queries.snapshot import Snapshot
 
 router = APIRouter(tags=["budgets"])
 _LIST: Final = "budgets"
@@ -61,15 +63,9 @@ async def create_budget(
     reason: ReasonGiven,
 ) -> Response:
     """Make a shared budget (tier) that customers can refer to by id. 409 when the id is in use."""
-    changes = without_nulls(tier_changes(given, frozenset({"id"})))
-
-    def create() -> CommandResult[SharedBudget]:
-        with renaming_fields(lambda field: "id" if field == "budget_id" else shown_tier_field(field)):
-            return state.engine.commands.create_budget(key.scope, given.id, changes, provenance_of(key, reason))
-
-    return await answer_command(
-        request, state, create, lambda snapshot: budget_view(snapshot, key.scope, given.id, state.engine.now()), 201
-    )
+    fields = without_nulls(tier_changes(given, frozenset({"id"})))
+    command = CreateBudget(key.scope, provenance_of(key, reason), given.id, fields)
+    return await answer_command(request, state, command, _show(state, key.scope, given.id), 201, _shown_in_creation)
 
 
 @router.get(_ONE, response_model=BudgetView, dependencies=[WAIT_FOR_MIN_POSITION], summary="Show a shared budget")
@@ -99,16 +95,9 @@ async def change_budget(
 ) -> Response:
     """A merge patch: an absent member stays, null clears. It holds for every customer that refers to the budget. 404
     when there is no such budget."""
-
-    def update() -> CommandResult[SharedBudget]:
-        with renaming_fields(shown_tier_field):
-            return state.engine.commands.update_budget(
-                key.scope, budget_id, tier_changes(patch), provenance_of(key, reason)
-            )
-
-    return await answer_command(
-        request, state, update, lambda snapshot: budget_view(snapshot, key.scope, budget_id, state.engine.now())
-    )
+    command = UpdateBudget(key.scope, provenance_of(key, reason), budget_id, tier_changes(patch))
+    show = _show(state, key.scope, budget_id)
+    return await answer_command(request, state, command, show, shown_field=shown_tier_field)
 
 
 @router.delete(_ONE, status_code=204, responses=ACCEPTED, summary="Delete a shared budget")
@@ -116,10 +105,12 @@ async def delete_budget(
     request: Request, state: StateOf, key: Administrator, budget_id: str, reason: ReasonGiven
 ) -> Response:
     """Delete a shared budget: its limits no longer hold for the customers that refer to it. 404 when there is none."""
-    return await answer_command(
-        request,
-        state,
-        lambda: state.engine.commands.delete_budget(key.scope, budget_id, provenance_of(key, reason)),
-        lambda snapshot: None,
-        204,
-    )
+    return await answer_command(request, state, DeleteBudget(key.scope, provenance_of(key, reason), budget_id))
+
+
+def _show(state: ApiState, scope: Scope, budget_id: str) -> Callable[[Snapshot], BudgetView | None]:
+    return lambda snapshot: budget_view(snapshot, scope, budget_id, state.engine.now())
+
+
+def _shown_in_creation(field: str) -> str:
+    return "id" if field == "budget_id" else shown_tier_field(field)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
-from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends
@@ -19,7 +17,7 @@ from api.http.paging import cursor_text, cursor_values
 from api.http.problems import found_or_404
 from api.http.reading import WAIT_FOR_MIN_POSITION, CustomerId
 from api.http.state import ApiState, StateOf
-from api.http.writing import ACCEPTED, ReasonGiven, answer_command, optional_instant, provenance_of, renaming_fields
+from api.http.writing import ACCEPTED, ReasonGiven, answer_command, optional_instant, provenance_of
 from api.native.models.customers import (
     CustomerGiven,
     CustomerPage,
@@ -32,8 +30,14 @@ from api.native.models.customers import (
 from api.native.models.field_types import PageQuery, ReadQuery
 from api.native.request_fields import customer_changes, shown_customer_field, without_nulls
 from api.native.views.customers import customer_or_404, fact_document, living_customers
-from consumers.commands.handler import CommandResult
-from domain.customers.customer import Customer
+from domain.customers.commands import (
+    BlockCustomer,
+    CreateCustomer,
+    DeleteCustomer,
+    ExistingCustomerCommand,
+    UnblockCustomer,
+    UpdateCustomer,
+)
 from domain.values.instants import EPOCH
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.snapshot import Snapshot
@@ -45,9 +49,6 @@ _HISTORY: Final = "history"
 _ONE: Final = "/v1/customers/{customer_id:segment}"
 #: Members of a body that are no fields of the customer.
 _BESIDE: Final = frozenset({"id", "effective_at", "active"})
-
-#: A command about a customer that exists: (scope, id, provenance, effective_at, seen_at).
-Command = Callable[..., CommandResult[Customer]]
 
 
 @router.get(
@@ -80,19 +81,14 @@ async def create_customer(
     """Create a customer. A customer that is known by its usage only is created with that usage. 409 when the customer
     was created before."""
     effective_at = optional_instant("effective_at", given.effective_at)
-    changes = without_nulls(customer_changes(given, _BESIDE))
-
-    def create() -> CommandResult[Customer]:
-        with renaming_fields(shown_customer_field):
-            return state.engine.commands.create_customer(
-                key.scope, given.id, changes, provenance_of(key, reason), effective_at
-            )
+    fields = without_nulls(customer_changes(given, _BESIDE))
+    command = CreateCustomer(key.scope, provenance_of(key, reason), given.id, fields, effective_at=effective_at)
 
     def show(snapshot: Snapshot) -> CustomerView:
         # A customer created with a future effective_at is shown as it will be then.
         return customer_or_404(snapshot, key.scope, given.id, max(state.engine.now(), effective_at or EPOCH))
 
-    return await answer_command(request, state, create, show, 201)
+    return await answer_command(request, state, command, show, 201, shown_customer_field)
 
 
 @router.get(_ONE, response_model=CustomerView, dependencies=[WAIT_FOR_MIN_POSITION], summary="Show a customer")
@@ -121,14 +117,16 @@ async def change_customer(
 ) -> Response:
     """A merge patch (RFC 7396): an absent member stays, null clears. `active` deactivates or reactivates the customer.
     404 when the customer does not exist."""
-    commands = state.engine.commands
-    changes = customer_changes(patch, _BESIDE)
-    steps: list[Command] = []
-    if changes or patch.active is None:
-        steps.append(partial(commands.update_customer, changes=changes))
-    if patch.active is not None:
-        steps.append(commands.reactivate_customer if patch.active else commands.deactivate_customer)
-    return await _change(request, state, key, customer_id, steps, reason, patch.effective_at)
+    command = UpdateCustomer(
+        key.scope,
+        provenance_of(key, reason),
+        customer_id,
+        customer_changes(patch, _BESIDE),
+        patch.active,
+        effective_at=optional_instant("effective_at", patch.effective_at),
+        seen_at=await _seen_at(state, key, customer_id),
+    )
+    return await _changed(request, state, command)
 
 
 @router.delete(_ONE, status_code=204, responses=ACCEPTED, summary="Delete a customer")
@@ -138,10 +136,8 @@ async def delete_customer(
     """End the customer's current life; its usage stays in reports. The id can be used again and starts with zero usage.
     404 when the customer does not exist."""
     seen_at = await _seen_at(state, key, customer_id)
-    command = partial(
-        state.engine.commands.delete_customer, key.scope, customer_id, provenance_of(key, reason), seen_at=seen_at
-    )
-    return await answer_command(request, state, command, lambda snapshot: None, 204)
+    command = DeleteCustomer(key.scope, provenance_of(key, reason), customer_id, seen_at=seen_at)
+    return await answer_command(request, state, command)
 
 
 @router.post(
@@ -160,8 +156,7 @@ async def block_customer(
     reason: ReasonGiven,
 ) -> Response:
     """Block a customer: access is refused. Its usage is still counted. 404 when the customer does not exist."""
-    steps: list[Command] = [state.engine.commands.block_customer]
-    return await _change(request, state, key, customer_id, steps, given.reason or reason, given.effective_at)
+    return await _switched(request, state, key, customer_id, BlockCustomer, given, reason)
 
 
 @router.post(
@@ -180,8 +175,7 @@ async def unblock_customer(
     reason: ReasonGiven,
 ) -> Response:
     """Remove the block of a customer. 404 when the customer does not exist."""
-    steps: list[Command] = [state.engine.commands.unblock_customer]
-    return await _change(request, state, key, customer_id, steps, given.reason or reason, given.effective_at)
+    return await _switched(request, state, key, customer_id, UnblockCustomer, given, reason)
 
 
 @router.get(
@@ -209,39 +203,28 @@ def get_history(
     )
 
 
-async def _change(
+async def _switched(
     request: Request,
     state: ApiState,
     key: ApiKeyRecord,
     customer_id: str,
-    steps: list[Command],
+    switch: type[BlockCustomer | UnblockCustomer],
+    given: WhyGiven,
     reason: str | None,
-    effective_at: str | None,
 ) -> Response:
-    """Carry out commands in turn, and show the customer after the last one."""
-    at = optional_instant("effective_at", effective_at)
-    seen_at = await _seen_at(state, key, customer_id)
+    effective_at = optional_instant("effective_at", given.effective_at)
+    provenance, seen_at = provenance_of(key, given.reason or reason), await _seen_at(state, key, customer_id)
+    command = switch(key.scope, provenance, customer_id, effective_at=effective_at, seen_at=seen_at)
+    return await _changed(request, state, command)
 
-    def carry_out() -> CommandResult[Any]:
-        results = []
-        with renaming_fields(shown_customer_field):
-            for step in steps:
-                results.append(
-                    step(
-                        scope=key.scope,
-                        customer_id=customer_id,
-                        provenance=provenance_of(key, reason),
-                        effective_at=at,
-                        seen_at=seen_at,
-                    )
-                )
-        positions = [result.position for result in results if result.position is not None]
-        return CommandResult(max(positions, default=None), results[-1].state)
+
+async def _changed(request: Request, state: ApiState, command: ExistingCustomerCommand) -> Response:
+    """Handle a command, and show the customer after it."""
 
     def show(snapshot: Snapshot) -> CustomerView:
-        return customer_or_404(snapshot, key.scope, customer_id, state.engine.now())
+        return customer_or_404(snapshot, command.scope, command.customer_id, state.engine.now())
 
-    return await answer_command(request, state, carry_out, show)
+    return await answer_command(request, state, command, show, shown_field=shown_customer_field)
 
 
 async def _seen_at(state: ApiState, key: ApiKeyRecord, customer_id: str) -> datetime | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -36,10 +35,8 @@ from api.native.views.events import (
     is_unmatched,
     refused_document,
 )
-from consumers.commands.handler import CommandResult
-from domain.corrections.correction import Correction
+from domain.corrections.commands import CorrectionCommand, RestoreUsage, VoidUsage
 from domain.scope import Scope
-from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.events import EventFilter, UsageEventRow
 from projections.queries.snapshot import PAGE_ROWS_MAX, Snapshot
 from projections.views.event_explanation import explain_event
@@ -48,7 +45,6 @@ from projections.views.meters import meter_view
 router = APIRouter(tags=["events"])
 _LIST: Final = "events"
 _REFUSED: Final = "rejected"
-Command = Callable[[], CommandResult[Correction]]
 #: How many pages of the store may be read to fill one page of the answer, past events that do not match.
 SCANNED_ROUNDS_MAX: Final = 10
 
@@ -179,13 +175,7 @@ async def void_event(
     """Void an event, whether it has arrived or not: it counts in no total. Its identity stays in use: the event
     cannot be ingested again."""
     provenance = provenance_of(key, given.reason or reason)
-    return await _corrected(
-        request,
-        state,
-        key,
-        given,
-        lambda: state.engine.commands.void_usage(key.scope, given.source, given.id, provenance),
-    )
+    return await _corrected(request, state, VoidUsage(key.scope, provenance, given.source, given.id))
 
 
 @router.post(
@@ -204,24 +194,18 @@ async def restore_event(
 ) -> Response:
     """Remove the void of an event: it counts again."""
     provenance = provenance_of(key, given.reason or reason)
-    return await _corrected(
-        request,
-        state,
-        key,
-        given,
-        lambda: state.engine.commands.restore_usage(key.scope, given.source, given.id, provenance),
-    )
+    return await _corrected(request, state, RestoreUsage(key.scope, provenance, given.source, given.id))
 
 
-async def _corrected(
-    request: Request, state: ApiState, key: ApiKeyRecord, given: IdentityGiven, command: Command
-) -> Response:
+async def _corrected(request: Request, state: ApiState, command: CorrectionCommand) -> Response:
+    source, event_id = command.source, command.event_id
+
     def show(snapshot: Snapshot) -> CorrectionResult:
-        corrections = [correction_document(one) for one in snapshot.corrections(key.scope, given.source, given.id)]
+        corrections = [correction_document(one) for one in snapshot.corrections(command.scope, source, event_id)]
         return CorrectionResult(
             position=snapshot.point().position,
-            source=given.source,
-            id=given.id,
+            source=source,
+            id=event_id,
             voided=bool(corrections) and corrections[-1].kind == "voided",
             corrections=corrections,
         )

@@ -19,6 +19,7 @@ from api.http.state import StateOf
 from api.http.writing import ACCEPTED, POSITION_HEADER, ReasonGiven, answer_command, provenance_of
 from api.native.models.keys import IssuedKeyView, KeyGiven, KeyPage, KeyQuery, KeyView
 from consumers.engine import Engine
+from domain.api_keys.commands import IssueApiKey, RevokeApiKey
 from domain.scope import Scope, scope_of
 from projections.queries.api_keys import ApiKeyRecord
 
@@ -59,9 +60,8 @@ async def issue_key(
     """Make a new key. Its secret is only in this answer, which is 201 even when the key is not folded in time. A key of
     another tenant or environment needs an admin key of default/prod (else 403)."""
     scope = _scope_for(key, given)
-    issued = await to_thread.run_sync(
-        lambda: state.engine.commands.issue_key(scope, given.scopes, provenance_of(key, reason), given.name)
-    )
+    command = IssueApiKey(scope, provenance_of(key, reason), tuple(given.scopes), given.name)
+    issued = await to_thread.run_sync(state.engine.commands.handle, command)
     if issued.position is not None:
         await state.fold.folded(issued.position)
     view = IssuedKeyView(
@@ -83,13 +83,7 @@ async def revoke_key(
     request: Request, state: StateOf, key: Administrator, key_id: str, reason: ReasonGiven
 ) -> Response:
     """Revoke the key for good: every later request with it is answered 401."""
-    return await answer_command(
-        request,
-        state,
-        lambda: state.engine.commands.revoke_key(key.scope, key_id, provenance_of(key, reason)),
-        lambda snapshot: None,
-        204,
-    )
+    return await answer_command(request, state, RevokeApiKey(key.scope, provenance_of(key, reason), key_id))
 
 
 def _scope_for(key: ApiKeyRecord, given: KeyGiven) -> Scope:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends
@@ -14,12 +15,15 @@ from api.http.bodies import MERGE_PATCH, body_of, body_openapi
 from api.http.paging import cursor_text, cursor_values, rows_to_read
 from api.http.problems import Problem, found_or_404
 from api.http.reading import WAIT_FOR_MIN_POSITION
-from api.http.state import StateOf
+from api.http.state import ApiState, StateOf
 from api.http.writing import ACCEPTED, ReasonGiven, answer_command, provenance_of
 from api.native.models.field_types import PageQuery, ReadQuery
 from api.native.models.meters import MeterGiven, MeterPage, MeterPatch, MeterView
 from api.native.request_fields import without_nulls
 from api.native.views.meters import meter_of
+from domain.meters.commands import CreateMeter, DeleteMeter, UpdateMeter
+from domain.scope import Scope
+from projections.queries.snapshot import Snapshot
 from projections.views.meters import BUILT_IN_METERS
 
 router = APIRouter(tags=["meters"])
@@ -59,13 +63,8 @@ async def create_meter(
 ) -> Response:
     """Make a meter that measures events of one type, those already recorded too. 409 when the code is in use."""
     fields = without_nulls(given.model_dump(exclude_unset=True, exclude={"code"}))
-    return await answer_command(
-        request,
-        state,
-        lambda: state.engine.commands.create_meter(key.scope, given.code, fields, provenance_of(key, reason)),
-        lambda snapshot: meter_of(snapshot, key.scope, given.code, state.engine.now()),
-        201,
-    )
+    command = CreateMeter(key.scope, provenance_of(key, reason), given.code, fields)
+    return await answer_command(request, state, command, _show(state, key.scope, given.code), 201)
 
 
 @router.get(_ONE, response_model=MeterView, dependencies=[WAIT_FOR_MIN_POSITION], summary="Show a meter")
@@ -94,13 +93,8 @@ async def change_meter(
     """A merge patch of name, description and groups: an absent member stays, null clears. What the meter measures
     cannot be changed. 404 when there is no such meter, 409 for a built-in one."""
     _refuse_built_in(code)
-    changes = patch.model_dump(exclude_unset=True)
-    return await answer_command(
-        request,
-        state,
-        lambda: state.engine.commands.update_meter(key.scope, code, changes, provenance_of(key, reason)),
-        lambda snapshot: meter_of(snapshot, key.scope, code, state.engine.now()),
-    )
+    command = UpdateMeter(key.scope, provenance_of(key, reason), code, patch.model_dump(exclude_unset=True))
+    return await answer_command(request, state, command, _show(state, key.scope, code))
 
 
 @router.delete(_ONE, status_code=204, responses=ACCEPTED, summary="Delete a meter")
@@ -109,13 +103,11 @@ async def delete_meter(
 ) -> Response:
     """Delete a meter; its events stay. 404 when there is no such meter, 409 for a built-in one."""
     _refuse_built_in(code)
-    return await answer_command(
-        request,
-        state,
-        lambda: state.engine.commands.delete_meter(key.scope, code, provenance_of(key, reason)),
-        lambda snapshot: None,
-        204,
-    )
+    return await answer_command(request, state, DeleteMeter(key.scope, provenance_of(key, reason), code))
+
+
+def _show(state: ApiState, scope: Scope, code: str) -> Callable[[Snapshot], MeterView | None]:
+    return lambda snapshot: meter_of(snapshot, scope, code, state.engine.now())
 
 
 def _refuse_built_in(code: str) -> None:

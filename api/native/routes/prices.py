@@ -15,12 +15,11 @@ from api.http.bodies import body_of, body_openapi
 from api.http.paging import cursor_values, page, rows_to_read
 from api.http.reading import WAIT_FOR_MIN_POSITION
 from api.http.state import StateOf
-from api.http.writing import ACCEPTED, ReasonGiven, answer_command, optional_instant, provenance_of, renaming_fields
+from api.http.writing import ACCEPTED, ReasonGiven, answer_command, optional_instant, provenance_of
 from api.native.models.prices import PriceGiven, PricePage, PriceQuery, PriceView, UnitPricesGiven
 from api.native.views.prices import price_view
-from consumers.commands.handler import CommandResult
+from domain.prices.commands import SetPrice
 from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
-from domain.prices.tenant_price import TenantPrice
 from domain.scope import Scope
 from domain.values.money import unit_price
 from projections.queries.snapshot import PAGE_ROWS_MAX, Snapshot
@@ -60,17 +59,16 @@ async def set_price(
     """Set the tenant's own price of a model for events from `effective_from` on. Events of unknown cost get a cost by
     it at once; events that have a cost keep it."""
     version = _version_of(given)
-
-    def set_it() -> CommandResult[TenantPrice]:
-        with renaming_fields(lambda field: f"unit_prices.{field}" if field in UnitPricesGiven.model_fields else field):
-            return state.engine.commands.set_price(
-                key.scope, given.provider, given.model, version, provenance_of(key, reason)
-            )
+    command = SetPrice(key.scope, provenance_of(key, reason), given.provider, given.model, version)
 
     def show(snapshot: Snapshot) -> PriceView | None:
         return _standing(snapshot, key.scope, given.provider, given.model, version.effective_from)
 
-    return await answer_command(request, state, set_it, show, 201)
+    return await answer_command(request, state, command, show, 201, _shown_field)
+
+
+def _shown_field(field: str) -> str:
+    return f"unit_prices.{field}" if field in UnitPricesGiven.model_fields else field
 
 
 def _standing(

@@ -189,7 +189,7 @@ class PartitionAppender:
             recorded_at,
             chunks,
             layer_blocks(chunks, rows),
-            self._commands.parse([command for _, command in commands], batch.source.stream),
+            self._commands.parse([command for _, command in commands], batch.source),
             command_layers,
             {pair for chunk in chunks for pair in priced_pairs(chunk.decoded.typed)},
             last_command_us,
@@ -198,7 +198,7 @@ class PartitionAppender:
     def _appended(self, prepared: _Prepared, end: PartitionCheckpoint) -> AppendedBatch:
         batch = prepared.batch
         listed = self._prices.missing(prepared.pairs, prepared.recorded_at)
-        decisions = self._commands.decide(prepared.commands, f"kafka:{batch.source.topic}", prepared.recorded_at)
+        decisions = self._commands.decide(prepared.commands, prepared.recorded_at)
         records = _RecordLayout(prepared, decisions, end.version).records()
         positions = self._log.append([*listed.values(), *records])
         self._prices.mark_listed(listed)

@@ -1,8 +1,9 @@
 """Decide the lifecycle commands of one poll, each exactly once and after the commands before it.
 
-1. Parse every command; one that breaks a rule is refused before anything is loaded.
+1. Parse every command into the value that HTTP would make of it; one that breaks a rule is refused before anything is
+   loaded.
 2. Ask the log, in one query, which commands it has honoured, and the head versions of the streams they are about.
-3. In order: a command honoured before is a duplicate; any other is carried out on its aggregate, which comes from
+3. In order: a command honoured before is a duplicate; any other is applied to its aggregate, which comes from
    memory when it is at the head of its stream and is loaded otherwise. The events, and a record that reserves the
    command's id, are to be appended.
 
@@ -22,16 +23,16 @@ from typing import Final
 
 import msgspec
 
-from consumers.kafka.appending.batches import CommandMessage, CommandOutcome
+from consumers.kafka.appending.batches import CommandMessage, CommandOutcome, PartitionSource
 from consumers.kafka.appending.record_times import millisecond
 from domain.aggregate import Aggregate, CommandContext
+from domain.command import EFFECTIVE_MIN
 from domain.commands.events import CommandHonoured, CommandVerdict
-from domain.commands.received import EFFECTIVE_MIN, ReceivedCommand, execute_command, new_aggregate, parse_command
-from domain.customers.customer import Customer
+from domain.commands.received import ReceivedCommand, Sender, apply_received, parse_command
 from domain.customers.personal_data import CustomerSeal
 from domain.customers.personal_keys import PersonalKeys
 from domain.errors import CommandRefused, DomainError, InvalidInput, PersonalKeyMissing
-from domain.event import LifecycleEvent, Provenance
+from domain.event import LifecycleEvent
 from domain.log.aggregate_store import AggregateStore
 from domain.log.event_codec import new_record
 from domain.log.records import EventLog, NewRecord
@@ -51,7 +52,6 @@ class ParsedCommand(msgspec.Struct, frozen=True):
 
     message: CommandMessage
     received: ReceivedCommand | None
-    blank: Callable[[], Aggregate] | None
     stream: str | None  # reserves its id; None when it is refused
     about: str  # the stream of its aggregate
     refused: str | None = None
@@ -77,15 +77,16 @@ class CommandDecider:
         self._log = log
         self._aggregates_max = aggregates_max
         self._keys = keys
-        self._randomness = randomness
+        self._seal_of = partial(CustomerSeal, keys, randomness)
         self._store = AggregateStore(log)
         self._aggregates: OrderedDict[str, Aggregate] = OrderedDict()
 
-    def parse(self, messages: Sequence[CommandMessage], partition: str) -> list[ParsedCommand]:
-        """Parse the commands that came by a partition, named by its stream. Does not read the log."""
-        return [self._parsed(message, partition) for message in messages]
+    def parse(self, messages: Sequence[CommandMessage], source: PartitionSource) -> list[ParsedCommand]:
+        """Parse the commands that came by a partition. Does not read the log."""
+        actor, partition = f"kafka:{source.topic}", source.stream
+        return [self._parsed(message, actor, partition) for message in messages]
 
-    def decide(self, commands: Sequence[ParsedCommand], actor: str, recorded_at: datetime) -> list[Decision]:
+    def decide(self, commands: Sequence[ParsedCommand], recorded_at: datetime) -> list[Decision]:
         """Decide commands in order. The personal keys that they need are durable when this returns."""
         if not commands:
             return []
@@ -95,7 +96,7 @@ class CommandDecider:
         decisions = []
         with self._keys.together():
             for command in commands:
-                decision = self._decided(command, heads, honoured, given, actor, recorded_at)
+                decision = self._decided(command, heads, honoured, given, recorded_at)
                 decisions.append(decision)
                 if decision.outcome.outcome == "honoured" and command.stream is not None:
                     honoured.add(command.stream)
@@ -107,16 +108,14 @@ class CommandDecider:
         """Drop the aggregates in memory: what was decided was not appended, so they differ from the log."""
         self._aggregates.clear()
 
-    def _parsed(self, message: CommandMessage, partition: str) -> ParsedCommand:
+    def _parsed(self, message: CommandMessage, actor: str, partition: str) -> ParsedCommand:
         try:
             stream = _stream_of(message, partition)
-            received = parse_command(message.kind, message.subject, message.data)
-            seal = CustomerSeal(self._keys, self._randomness, message.scope, message.subject)
-            customer = partial(Customer, message.scope, message.subject, seal)
-            blank = partial(new_aggregate, received, message.scope, message.subject, customer)
-            return ParsedCommand(message, received, blank, stream, blank().id)
+            sender = Sender(message.scope, actor, message.dialect)
+            received = parse_command(message.kind, sender, message.subject, message.data)
+            return ParsedCommand(message, received, stream, received.blank(self._seal_of).id)
         except (InvalidInput, *_UNFORESEEN) as error:
-            return ParsedCommand(message, None, None, None, "", _refusal_reason(error))
+            return ParsedCommand(message, None, None, "", _refusal_reason(error))
 
     def _decided(
         self,
@@ -124,18 +123,18 @@ class CommandDecider:
         heads: dict[str, int],
         honoured: set[str],
         given: dict[str, list[LifecycleEvent]],
-        actor: str,
         recorded_at: datetime,
     ) -> Decision:
-        if command.received is None or command.blank is None or command.stream is None:
+        received = command.received
+        if received is None or command.stream is None:
             return Decision(_outcome(command, "refused", command.refused), [])
         if command.stream in honoured:
             return Decision(_outcome(command, "duplicate"), [])
         before = given.setdefault(command.about, [])
-        aggregate = self._aggregate(command.blank, command.about, heads.get(command.about, 0), before)
-        context = _context(command.message, command.received, actor, recorded_at)
+        aggregate = self._aggregate(received, command.about, heads.get(command.about, 0), before)
+        context = received.context(recorded_at, _arrival(command.message.arrival_us, recorded_at))
         try:
-            execute_command(command.received, aggregate, context)
+            apply_received(received, aggregate, context)
             events = aggregate.collect_events()
             records = [new_record(event) for event in events]
         except (InvalidInput, CommandRefused, PersonalKeyMissing, *_UNFORESEEN) as error:
@@ -147,12 +146,13 @@ class CommandDecider:
         )
 
     def _aggregate(
-        self, blank: Callable[[], Aggregate], stream: str, head: int, given: Sequence[LifecycleEvent]
+        self, command: ReceivedCommand, stream: str, head: int, given: Sequence[LifecycleEvent]
     ) -> Aggregate:
         """The aggregate at version `head` of its stream, with the events `given` by this poll applied."""
         known = self._aggregates.get(stream)
         if known is None or known.version != head + len(given):
-            known = self._store.load(blank()) if head else blank()
+            blank: Aggregate = command.blank(self._seal_of)
+            known = self._store.load(blank) if head else blank
             for event in given:
                 known.replay(event)
             self._aggregates[stream] = known
@@ -172,13 +172,6 @@ def _stream_of(message: CommandMessage, partition: str) -> str:
         timestamp_us = millisecond(message.arrival_us)  # the record's own, whose microseconds may have been assigned
         return tombstone_stream(message.scope, partition, message.offset, timestamp_us, message.subject)
     return command_stream(message.scope, required_id("source", message.source), required_id("id", message.id))
-
-
-def _context(message: CommandMessage, received: ReceivedCommand, actor: str, recorded_at: datetime) -> CommandContext:
-    arrived_at = _arrival(message.arrival_us, recorded_at)
-    return CommandContext(
-        recorded_at, Provenance(actor, message.dialect, received.reason), received.effective_at, arrived_at
-    )
 
 
 def _arrival(arrival_us: int, recorded_at: datetime) -> datetime | None:

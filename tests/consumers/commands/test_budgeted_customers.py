@@ -9,8 +9,17 @@ from typing import Any
 
 import pytest
 
-from consumers.commands.budgeted_customers import BudgetedChange, BudgetOf, Decide, NoSuchCustomer
-from consumers.commands.commands import Commands
+from consumers.commands.handler import CommandHandler
+from domain.budgets.budgeted_customers import (
+    BudgetedChange,
+    BudgetOf,
+    CreateBudgetedCustomer,
+    Decide,
+    NoSuchCustomer,
+    UpdateBudgetedCustomer,
+)
+from domain.budgets.commands import CreateBudget, UpdateBudget
+from domain.customers.commands import NOT_LOOKED_UP, BlockCustomer, CreateCustomer, DeleteCustomer
 from domain.errors import AlreadyExists, InvalidInput, NotFound
 from domain.event import Provenance
 from domain.scope import DEFAULT_SCOPE
@@ -30,8 +39,8 @@ def log() -> InMemoryEventLog:
 
 
 @pytest.fixture
-def commands(log: InMemoryEventLog) -> Commands:
-    return Commands(log, InMemoryPersonalKeys(), lambda: NOW, CountedRandomness())
+def commands(log: InMemoryEventLog) -> CommandHandler:
+    return CommandHandler(log, InMemoryPersonalKeys(), lambda: NOW, CountedRandomness())
 
 
 def always(change: BudgetedChange) -> Decide:
@@ -42,14 +51,14 @@ def topics(log: InMemoryEventLog) -> list[str]:
     return [record.topic for record in log.read(0, 1_000)]
 
 
-def test_a_customer_and_its_own_budget_are_made_in_one_append(commands: Commands, log: InMemoryEventLog) -> None:
-    created = commands.create_budgeted_customer(DEFAULT_SCOPE, "acme", always(OWN), WHO)
+def test_a_customer_and_its_own_budget_are_made_in_one_append(commands: CommandHandler, log: InMemoryEventLog) -> None:
+    created = commands.handle(CreateBudgetedCustomer(DEFAULT_SCOPE, WHO, "acme", always(OWN)))
     assert topics(log) == ["budget.created", "customer.created"]
     assert (created.position, created.state.fields) == (2, {"budget_id": "own"})
 
 
-def test_a_refused_change_writes_nothing(commands: Commands, log: InMemoryEventLog) -> None:
-    commands.create_customer(DEFAULT_SCOPE, "acme", {}, WHO)
+def test_a_refused_change_writes_nothing(commands: CommandHandler, log: InMemoryEventLog) -> None:
+    commands.handle(CreateCustomer(DEFAULT_SCOPE, WHO, "acme"))
     unknown = BudgetedChange({"budget_id": "none"}, budget_id="none")
     wrong = BudgetedChange({"budget_id": "own", "time_zone": "Mars"}, None, "own", {}, budget_is_new=True)
     for customer, change, refusal in (
@@ -58,78 +67,80 @@ def test_a_refused_change_writes_nothing(commands: Commands, log: InMemoryEventL
         ("other", wrong, InvalidInput),
     ):
         with pytest.raises(refusal):
-            commands.create_budgeted_customer(DEFAULT_SCOPE, customer, always(change), WHO)
+            commands.handle(CreateBudgetedCustomer(DEFAULT_SCOPE, WHO, customer, always(change)))
     assert topics(log) == ["customer.created"]
 
 
-def test_a_change_is_decided_by_the_current_state_of_both(commands: Commands, log: InMemoryEventLog) -> None:
-    commands.create_budgeted_customer(DEFAULT_SCOPE, "acme", always(OWN), WHO)
+def test_a_change_is_decided_by_the_current_state_of_both(commands: CommandHandler, log: InMemoryEventLog) -> None:
+    commands.handle(CreateBudgetedCustomer(DEFAULT_SCOPE, WHO, "acme", always(OWN)))
     seen: list[Any] = []
 
     def decide(customer: Mapping[str, Any], budget_of: BudgetOf) -> BudgetedChange:
         seen.append((dict(customer), budget_of(customer["budget_id"]), budget_of(None), budget_of("other")))
         return BudgetedChange({"currency": "EUR"}, True, "own", {"total_limit_usd": "6"})
 
-    commands.change_budgeted_customer(DEFAULT_SCOPE, "acme", decide, WHO)
+    commands.handle(UpdateBudgetedCustomer(DEFAULT_SCOPE, WHO, "acme", decide))
     assert seen[-1] == ({"budget_id": "own"}, {"total_limit_usd": "5"}, None, None)
     assert topics(log)[2:] == ["budget.updated", "customer.updated", "customer.blocked"]
 
 
 def test_an_unknown_customer_is_not_changed_and_one_known_by_usage_is_adopted(
-    commands: Commands, log: InMemoryEventLog
+    commands: CommandHandler, log: InMemoryEventLog
 ) -> None:
     decide = always(BudgetedChange({"currency": "EUR"}))
     with pytest.raises(NoSuchCustomer):
-        commands.change_budgeted_customer(DEFAULT_SCOPE, "seen", decide, WHO)
+        commands.handle(UpdateBudgetedCustomer(DEFAULT_SCOPE, WHO, "seen", decide))
     assert topics(log) == []
-    commands.change_budgeted_customer(DEFAULT_SCOPE, "seen", decide, WHO, SEEN_AT)
+    commands.handle(UpdateBudgetedCustomer(DEFAULT_SCOPE, WHO, "seen", decide, SEEN_AT))
     assert topics(log) == ["customer.created", "customer.updated"]
 
 
-def test_a_customer_deleted_after_its_last_usage_is_not_changed(commands: Commands, log: InMemoryEventLog) -> None:
+def test_a_customer_deleted_after_its_last_usage_is_not_changed(
+    commands: CommandHandler, log: InMemoryEventLog
+) -> None:
     decide = always(BudgetedChange({"currency": "EUR"}))
-    commands.change_budgeted_customer(DEFAULT_SCOPE, "seen", decide, WHO, SEEN_AT)
-    commands.delete_customer(DEFAULT_SCOPE, "seen", WHO)
+    commands.handle(UpdateBudgetedCustomer(DEFAULT_SCOPE, WHO, "seen", decide, SEEN_AT))
+    commands.handle(DeleteCustomer(DEFAULT_SCOPE, WHO, "seen"))
     with pytest.raises(NoSuchCustomer):
-        commands.change_budgeted_customer(DEFAULT_SCOPE, "seen", decide, WHO, SEEN_AT)
+        commands.handle(UpdateBudgetedCustomer(DEFAULT_SCOPE, WHO, "seen", decide, SEEN_AT))
     assert topics(log)[-1] == "customer.deleted"
 
 
-def test_a_change_is_decided_again_when_a_budget_that_it_looked_up_has_changed(commands: Commands) -> None:
-    commands.create_budget(DEFAULT_SCOPE, "tier", {"budget_duration": "1d"}, WHO)
+def test_a_change_is_decided_again_when_a_budget_that_it_looked_up_has_changed(commands: CommandHandler) -> None:
+    commands.handle(CreateBudget(DEFAULT_SCOPE, WHO, "tier", {"budget_duration": "1d"}))
     seen: list[Any] = []
 
     def decide(customer: Mapping[str, Any], budget_of: BudgetOf) -> BudgetedChange:
         seen.append(budget_of("tier"))
         if len(seen) == 1:  # somebody else comes between the first look and the decision
-            commands.update_budget(DEFAULT_SCOPE, "tier", {"budget_duration": "1w"}, WHO)
+            commands.handle(UpdateBudget(DEFAULT_SCOPE, WHO, "tier", {"budget_duration": "1w"}))
         return BudgetedChange({"budget_id": "tier"}, budget_id="tier")
 
-    commands.create_budgeted_customer(DEFAULT_SCOPE, "acme", decide, WHO)
+    commands.handle(CreateBudgetedCustomer(DEFAULT_SCOPE, WHO, "acme", decide))
     assert seen == [{"budget_duration": "1d"}, {"budget_duration": "1w"}]
 
 
-def test_a_block_creates_a_customer_once(commands: Commands, log: InMemoryEventLog) -> None:
+def test_a_block_creates_a_customer_once(commands: CommandHandler, log: InMemoryEventLog) -> None:
     for _ in range(2):
-        assert commands.block_customer_created_if_new(DEFAULT_SCOPE, "loud", WHO).state.blocked
+        assert commands.handle(BlockCustomer(DEFAULT_SCOPE, WHO, "loud", seen_at=NOT_LOOKED_UP)).state.blocked
     assert topics(log) == ["customer.created", "customer.blocked"]
 
 
-def test_many_concurrent_changes_of_one_budget_are_all_made(commands: Commands, log: InMemoryEventLog) -> None:
-    commands.create_budget(DEFAULT_SCOPE, "tier", {"requests_per_minute": 0}, WHO)
+def test_many_concurrent_changes_of_one_budget_are_all_made(commands: CommandHandler, log: InMemoryEventLog) -> None:
+    commands.handle(CreateBudget(DEFAULT_SCOPE, WHO, "tier", {"requests_per_minute": 0}))
     names = [f"customer-{number}" for number in range(40)]
     for name in names:
         on_tier = BudgetedChange({"budget_id": "tier"}, budget_id="tier")
-        commands.create_budgeted_customer(DEFAULT_SCOPE, name, always(on_tier), WHO)
+        commands.handle(CreateBudgetedCustomer(DEFAULT_SCOPE, WHO, name, always(on_tier)))
 
     def add_one(name: str) -> None:
         def decide(customer: Mapping[str, Any], budget_of: BudgetOf) -> BudgetedChange:
             limit = (budget_of("tier") or {})["requests_per_minute"]
             return BudgetedChange(budget_id="tier", budget_changes={"requests_per_minute": limit + 1})
 
-        commands.change_budgeted_customer(DEFAULT_SCOPE, name, decide, WHO)
+        commands.handle(UpdateBudgetedCustomer(DEFAULT_SCOPE, WHO, name, decide))
 
     with ThreadPoolExecutor(16) as crowd:
         list(crowd.map(add_one, names))
     assert topics(log).count("budget.updated") == len(names)
-    assert commands.update_budget(DEFAULT_SCOPE, "tier", {}, WHO).state.fields == {"requests_per_minute": 40}
+    assert commands.handle(UpdateBudget(DEFAULT_SCOPE, WHO, "tier")).state.fields == {"requests_per_minute": 40}

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from consumers.embedded.append_signal import FILE_NAME, AppendSignal, signal_append
+from domain.api_keys.commands import IssueApiKey
 from domain.event import Provenance
 from domain.scope import DEFAULT_SCOPE
 from tests.engine_fixtures import SettableClock, engine_on
@@ -104,7 +105,7 @@ def test_an_engine_that_was_started_again_is_woken_by_a_process_that_ran_before_
 
 def test_what_the_engine_itself_appends_is_folded_though_nobody_waits_for_it(tmp_path: Path) -> None:
     with engine_on(tmp_path / "data", SettableClock(), event_log_poll_seconds=POLL_SECONDS) as engine:
-        issued = engine.commands.issue_key(DEFAULT_SCOPE, ("admin",), Provenance("test"))
+        issued = engine.commands.handle(IssueApiKey(DEFAULT_SCOPE, Provenance("test"), ("admin",)))
         assert issued.position is not None
         begun = time.monotonic()
         while engine.folded_position() < issued.position:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from api.native.models.budgets import BudgetGiven, BudgetPatch
 from api.native.models.customers import CustomerBudgetGiven, CustomerGiven, CustomerPatch, UsagePeriodGiven
-from domain.commands.received import COMMAND_KINDS, parse_command
+from domain.commands.received import COMMAND_KINDS, Sender, parse_command
 from domain.commands.wire_names import (
     CUSTOMER_NAMES,
     KEPT_BY_DIALECTS,
@@ -21,8 +21,13 @@ from domain.commands.wire_names import (
     shown_customer_field,
     shown_tier_field,
 )
+from domain.customers.commands import NOT_LOOKED_UP, DeleteCustomer
 from domain.customers.fields import BUDGET_RULES, CREATION_FIELDS, CUSTOMER_RULES
 from domain.errors import InvalidInput
+from domain.event import Provenance
+from domain.scope import DEFAULT_SCOPE
+
+SENDER = Sender(DEFAULT_SCOPE, "kafka:usage", "kafka")
 
 
 def test_customers_have_the_names_of_the_http_bodies() -> None:
@@ -49,7 +54,7 @@ def test_every_flat_name_has_a_rule_and_maps_back_to_its_wire_name() -> None:
 def test_fields_of_dialects_are_kept_by_native_changes() -> None:
     assert KEPT_BY_DIALECTS not in flat_customer_changes({"budget": None})
     with pytest.raises(InvalidInput):
-        parse_command("customer.update", "acme", {KEPT_BY_DIALECTS: {}})
+        parse_command("customer.update", SENDER, "acme", {KEPT_BY_DIALECTS: {}})
 
 
 def test_a_nested_null_clears_all_its_members() -> None:
@@ -71,10 +76,13 @@ _names = st.sampled_from([*CUSTOMER_NAMES, *TIER_NAMES, "active", "effective_at"
 @given(st.sampled_from([*COMMAND_KINDS, "customer.nap"]), _json | st.dictionaries(_names, _json, max_size=4))
 def test_hostile_data_is_parsed_or_refused_naming_the_field(kind: str, data: object) -> None:
     with suppress(InvalidInput):
-        assert parse_command(kind, "acme", data).kind == kind
+        command = parse_command(kind, SENDER, "acme", data)
+        assert type(command).__name__.lower() == "".join(reversed(kind.split(".")))
 
 
 def test_a_command_needs_no_data() -> None:
-    assert parse_command("customer.delete", "acme", None) == parse_command("customer.delete", "acme", {})
+    expected = DeleteCustomer(DEFAULT_SCOPE, Provenance("kafka:usage", "kafka"), "acme", seen_at=NOT_LOOKED_UP)
+    assert parse_command("customer.delete", SENDER, "acme", None) == expected
+    assert parse_command("customer.delete", SENDER, "acme", {}) == expected
     with pytest.raises(InvalidInput, match="must be one of"):
-        parse_command("llm.request", "acme", {})
+        parse_command("llm.request", SENDER, "acme", {})

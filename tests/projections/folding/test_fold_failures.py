@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import pytest
 
+from domain.customers.commands import CreateCustomer
 from domain.scope import DEFAULT_SCOPE
 from projections.duckdb.reading.snapshot import DuckDBReads
 from projections.duckdb.writing.fold_store import DuckDBFoldStore
@@ -87,7 +88,7 @@ def test_a_listener_that_failed_gets_the_same_events_again(folded: FoldedLog) ->
 
     folded.fold()
     folded.projector.on_lifecycle = listen
-    folded.commands.create_customer(DEFAULT_SCOPE, "acme", {}, BY_TEST)
+    folded.commands.handle(CreateCustomer(DEFAULT_SCOPE, BY_TEST, "acme"))
     before = folded.projector.position
     with pytest.raises(OSError, match="not now"):
         folded.fold()

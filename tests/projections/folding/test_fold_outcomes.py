@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.corrections.commands import RestoreUsage, VoidUsage
 from domain.scope import DEFAULT_SCOPE, Scope
 from tests.projections.folded_log import BY_TEST, FoldedLog, usage
 
@@ -75,8 +76,8 @@ def test_what_intake_rejected_is_kept_with_its_reason_and_bytes(folded: FoldedLo
 def test_a_void_counts_for_nothing_whether_it_comes_after_or_before_its_event(folded: FoldedLog) -> None:
     folded.deliver([usage("1"), usage("2"), usage("3")])
     folded.fold()
-    folded.commands.void_usage(DEFAULT_SCOPE, "gateway", "2", BY_TEST)
-    folded.commands.void_usage(DEFAULT_SCOPE, "gateway", "4", BY_TEST)
+    folded.commands.handle(VoidUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "2"))
+    folded.commands.handle(VoidUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "4"))
     folded.fold()
     folded.deliver([usage("4"), usage("2"), usage("5")])
     folded.fold()
@@ -95,16 +96,16 @@ def test_taking_a_void_back_brings_the_event_back_as_it_was(folded: FoldedLog) -
     folded.deliver([usage("1", cost_usd="0.5"), usage("2")])
     folded.fold()
     before = folded.sums()
-    folded.commands.void_usage(DEFAULT_SCOPE, "gateway", "1", BY_TEST)
+    folded.commands.handle(VoidUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "1"))
     folded.fold()
     assert folded.sums() != before
-    folded.commands.restore_usage(DEFAULT_SCOPE, "gateway", "1", BY_TEST)
+    folded.commands.handle(RestoreUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "1"))
     folded.fold()
     assert folded.sums() == before
 
 
 def test_a_void_that_waits_survives_a_restart_of_the_fold(folded: FoldedLog) -> None:
-    folded.commands.void_usage(DEFAULT_SCOPE, "gateway", "1", BY_TEST)
+    folded.commands.handle(VoidUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "1"))
     folded.fold()
     assert folded.store.load_state().waiting_voids == {(1, "gateway", "1")}
     folded.deliver([usage("1")])

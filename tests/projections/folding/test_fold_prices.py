@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from domain.corrections.commands import RestoreUsage, VoidUsage
+from domain.prices.commands import SetPrice
 from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
 from domain.scope import DEFAULT_SCOPE, Scope
 from tests.projections.folded_log import BY_TEST, START, FoldedLog, usage
@@ -46,7 +48,7 @@ def test_a_price_given_later_fills_unknown_costs_from_its_date_on_and_leaves_kno
     folded.deliver([usage("1", at=START - timedelta(days=3)), usage("2"), usage("3", cost_usd="9")])
     folded.deliver([usage("4")], scope=OTHER)
     folded.fold()
-    folded.commands.set_price(DEFAULT_SCOPE, "nowhere", "m-1", price("2", days=-1), BY_TEST)
+    folded.commands.handle(SetPrice(DEFAULT_SCOPE, BY_TEST, "nowhere", "m-1", price("2", days=-1)))
     folded.fold()
     assert costs(folded) == [
         ("1", None, "unknown"),
@@ -54,14 +56,14 @@ def test_a_price_given_later_fills_unknown_costs_from_its_date_on_and_leaves_kno
         ("3", Decimal(9), "producer"),
         ("4", None, "unknown"),
     ]
-    folded.commands.set_price(DEFAULT_SCOPE, "nowhere", "m-1", price("8"), BY_TEST)
+    folded.commands.handle(SetPrice(DEFAULT_SCOPE, BY_TEST, "nowhere", "m-1", price("8")))
     folded.fold()
     assert costs(folded)[:2] == [("1", Decimal("0.008"), "price"), ("2", Decimal("0.002"), "price")]
 
 
 def test_the_price_of_an_event_is_the_one_of_its_time(folded: FoldedLog) -> None:
-    folded.commands.set_price(DEFAULT_SCOPE, "nowhere", "m-1", price("1"), BY_TEST)
-    folded.commands.set_price(DEFAULT_SCOPE, "nowhere", "m-1", price("5", days=0), BY_TEST)
+    folded.commands.handle(SetPrice(DEFAULT_SCOPE, BY_TEST, "nowhere", "m-1", price("1")))
+    folded.commands.handle(SetPrice(DEFAULT_SCOPE, BY_TEST, "nowhere", "m-1", price("5", days=0)))
     folded.deliver([usage("1", at=START - timedelta(microseconds=1)), usage("2", at=START)])
     folded.fold()
     assert costs(folded) == [("1", Decimal("0.001"), "price"), ("2", Decimal("0.005"), "price")]
@@ -69,7 +71,7 @@ def test_the_price_of_an_event_is_the_one_of_its_time(folded: FoldedLog) -> None
 
 def test_a_tier_prices_all_tokens_of_a_request_that_reaches_it(folded: FoldedLog) -> None:
     tier = PriceTier(1000, UnitPrices(Decimal(10), Decimal(0)))
-    folded.commands.set_price(DEFAULT_SCOPE, "nowhere", "m-1", price("1", tiers=(tier,)), BY_TEST)
+    folded.commands.handle(SetPrice(DEFAULT_SCOPE, BY_TEST, "nowhere", "m-1", price("1", tiers=(tier,))))
     folded.deliver([usage("1"), usage("2", input_tokens=1001)])
     folded.fold()
     assert costs(folded) == [("1", Decimal("0.001"), "price"), ("2", Decimal("0.01001"), "price")]
@@ -78,9 +80,9 @@ def test_a_tier_prices_all_tokens_of_a_request_that_reaches_it(folded: FoldedLog
 def test_a_voided_event_of_unknown_cost_is_priced_when_it_comes_back(folded: FoldedLog) -> None:
     folded.deliver([usage("1")])
     folded.fold()
-    folded.commands.void_usage(DEFAULT_SCOPE, "gateway", "1", BY_TEST)
-    folded.commands.set_price(DEFAULT_SCOPE, "nowhere", "m-1", price("3"), BY_TEST)
-    folded.commands.restore_usage(DEFAULT_SCOPE, "gateway", "1", BY_TEST)
+    folded.commands.handle(VoidUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "1"))
+    folded.commands.handle(SetPrice(DEFAULT_SCOPE, BY_TEST, "nowhere", "m-1", price("3")))
+    folded.commands.handle(RestoreUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "1"))
     folded.fold()
     assert costs(folded) == [("1", Decimal("0.003"), "price")]
     assert folded.sums() == [("acme", 1, 1000, 100, Decimal("0.003"), 0)]
@@ -88,7 +90,7 @@ def test_a_voided_event_of_unknown_cost_is_priced_when_it_comes_back(folded: Fol
 
 def test_as_known_before_a_price_the_cost_was_unknown(folded: FoldedLog) -> None:
     position = folded.deliver([usage("1")])
-    folded.commands.set_price(DEFAULT_SCOPE, "nowhere", "m-1", price("3"), BY_TEST)
+    folded.commands.handle(SetPrice(DEFAULT_SCOPE, BY_TEST, "nowhere", "m-1", price("3")))
     folded.fold()
     known_then = folded.ask(
         "SELECT cost_usd FROM usage_rows WHERE counted_at <= ? AND (closed_at IS NULL OR closed_at > ?)",
@@ -103,7 +105,7 @@ def test_a_cost_too_large_to_be_added_up_stays_unknown_whenever_its_price_came(f
     enormous = [usage(str(number), input_tokens=10**15) for number in range(200)]
     folded.deliver(enormous[:100])
     folded.fold()
-    folded.commands.set_price(DEFAULT_SCOPE, "nowhere", "m-1", dear, BY_TEST)
+    folded.commands.handle(SetPrice(DEFAULT_SCOPE, BY_TEST, "nowhere", "m-1", dear))
     folded.deliver([*enormous[100:], usage("last", input_tokens=1)])
     folded.fold()
     assert costs(folded)[-1] == ("last", Decimal(9 * 10**8), "price")

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol
 
-from consumers.commands.commands import Commands
+from consumers.commands.handler import CommandHandler
 from domain.scope import DEFAULT_SCOPE, Scope
 from projections.duckdb.reading.snapshot import DuckDBReads
 from projections.queries.snapshot import ReadStore
@@ -18,7 +18,7 @@ class StoreUnderTest(Protocol):
     """Tests write to the log; `fold` brings the read store up to date with it."""
 
     now: datetime
-    commands: Commands
+    commands: CommandHandler
 
     @property
     def reads(self) -> ReadStore: ...

@@ -8,6 +8,8 @@ from decimal import Decimal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from domain.budgets.commands import CreateBudget, UpdateBudget
+from domain.customers.commands import BlockCustomer, CreateCustomer, DeleteCustomer, UnblockCustomer, UpdateCustomer
 from domain.scope import DEFAULT_SCOPE, Scope
 from projections.queries.customers import CustomerSpan
 from projections.queries.usage import Segment, UsageQuestion
@@ -26,14 +28,14 @@ def ids(store: StoreUnderTest, offset: int, limit: int, search: str | None = Non
 def test_pages_by_number_leave_out_who_is_deleted(store_under_test: StoreUnderTest) -> None:
     store = store_under_test
     for name in ("a", "B", "c", "d", "e"):
-        store.commands.create_customer(DEFAULT_SCOPE, name, {}, BY_TEST)
+        store.commands.handle(CreateCustomer(DEFAULT_SCOPE, BY_TEST, name))
     store.deliver([usage("1", "f"), usage("2", "c")])
     store.deliver([usage("3", "elsewhere")], scope=OTHER)
     store.pass_time(hours=1)
     for name in ("a", "c", "d"):
-        store.commands.delete_customer(DEFAULT_SCOPE, name, BY_TEST)
+        store.commands.handle(DeleteCustomer(DEFAULT_SCOPE, BY_TEST, name))
     store.pass_time(hours=1)
-    store.commands.create_customer(DEFAULT_SCOPE, "d", {}, BY_TEST)
+    store.commands.handle(CreateCustomer(DEFAULT_SCOPE, BY_TEST, "d"))
     store.deliver([usage("4", "c", START + timedelta(hours=2))])
     store.fold()
     assert [ids(store, 0, 3), ids(store, 3, 3), ids(store, 6, 3)] == [["B", "c", "d"], ["e", "f"], []]
@@ -41,10 +43,10 @@ def test_pages_by_number_leave_out_who_is_deleted(store_under_test: StoreUnderTe
 
 def test_a_search_looks_into_ids_and_present_names(store_under_test: StoreUnderTest) -> None:
     store = store_under_test
-    store.commands.create_customer(DEFAULT_SCOPE, "one", {"name": "Ähnlich & Söhne"}, BY_TEST)
-    store.commands.create_customer(DEFAULT_SCOPE, "two", {"name": "Söhne"}, BY_TEST)
-    store.commands.update_customer(DEFAULT_SCOPE, "two", {"name": None}, BY_TEST)
-    store.commands.create_customer(DEFAULT_SCOPE, "x%_", {"email": "one@example.com"}, BY_TEST)
+    store.commands.handle(CreateCustomer(DEFAULT_SCOPE, BY_TEST, "one", {"name": "Ähnlich & Söhne"}))
+    store.commands.handle(CreateCustomer(DEFAULT_SCOPE, BY_TEST, "two", {"name": "Söhne"}))
+    store.commands.handle(UpdateCustomer(DEFAULT_SCOPE, BY_TEST, "two", {"name": None}))
+    store.commands.handle(CreateCustomer(DEFAULT_SCOPE, BY_TEST, "x%_", {"email": "one@example.com"}))
     store.fold()
     assert [ids(store, 0, 9, text) for text in ("söhne", "ONE", "%_", "nothing")] == [["one"], ["one"], ["x%_"], []]
 
@@ -52,11 +54,11 @@ def test_a_search_looks_into_ids_and_present_names(store_under_test: StoreUnderT
 def test_blocked_customers_are_listed_until_unblocked(store_under_test: StoreUnderTest) -> None:
     store = store_under_test
     for name in ("b", "a", "never"):
-        store.commands.create_customer(DEFAULT_SCOPE, name, {}, BY_TEST)
+        store.commands.handle(CreateCustomer(DEFAULT_SCOPE, BY_TEST, name))
     for name in ("b", "a"):
-        store.commands.block_customer(DEFAULT_SCOPE, name, BY_TEST)
+        store.commands.handle(BlockCustomer(DEFAULT_SCOPE, BY_TEST, name))
     store.fold()
-    store.commands.unblock_customer(DEFAULT_SCOPE, "b", BY_TEST)
+    store.commands.handle(UnblockCustomer(DEFAULT_SCOPE, BY_TEST, "b"))
     with store.reads.snapshot() as snapshot:
         assert [one.customer_id for one in snapshot.customers_blocked(DEFAULT_SCOPE, 9)] == ["a", "b"]
         assert [one.customer_id for one in snapshot.customers_blocked(DEFAULT_SCOPE, 1)] == ["a"]
@@ -68,9 +70,9 @@ def test_blocked_customers_are_listed_until_unblocked(store_under_test: StoreUnd
 def test_budgets_come_in_the_order_in_which_they_were_made(store_under_test: StoreUnderTest) -> None:
     store = store_under_test
     for name in ("z", "m", "a"):
-        store.commands.create_budget(DEFAULT_SCOPE, name, {}, BY_TEST)
-    store.commands.update_budget(DEFAULT_SCOPE, "z", {"name": "Z"}, BY_TEST)
-    store.commands.create_budget(OTHER, "elsewhere", {}, BY_TEST)
+        store.commands.handle(CreateBudget(DEFAULT_SCOPE, BY_TEST, name))
+    store.commands.handle(UpdateBudget(DEFAULT_SCOPE, BY_TEST, "z", {"name": "Z"}))
+    store.commands.handle(CreateBudget(OTHER, BY_TEST, "elsewhere"))
     store.fold()
     with store.reads.snapshot() as snapshot:
         found = list(snapshot.budgets(DEFAULT_SCOPE))
@@ -85,9 +87,9 @@ def test_all_budgets_come_with_all_their_facts(store_under_test: StoreUnderTest)
     store = store_under_test
     names = [f"budget-{number * 7919 % 1_000:03}" for number in range(700)]
     for name in names:
-        store.commands.create_budget(DEFAULT_SCOPE, name, {}, BY_TEST)
+        store.commands.handle(CreateBudget(DEFAULT_SCOPE, BY_TEST, name))
     for name in names:
-        store.commands.update_budget(DEFAULT_SCOPE, name, {"name": name}, BY_TEST)
+        store.commands.handle(UpdateBudget(DEFAULT_SCOPE, BY_TEST, name, {"name": name}))
     store.fold()
     with store.reads.snapshot() as snapshot:
         found = list(snapshot.budgets(DEFAULT_SCOPE))

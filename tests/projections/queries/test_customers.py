@@ -7,7 +7,12 @@ from decimal import Decimal
 
 import pytest
 
+from domain.api_keys.commands import IssueApiKey, RevokeApiKey
+from domain.budgets.commands import CreateBudget
+from domain.customers.commands import CreateCustomer, DeactivateCustomer
 from domain.errors import InvalidInput
+from domain.meters.commands import CreateMeter
+from domain.prices.commands import SetPrice
 from domain.prices.schedule import PriceVersion, UnitPrices
 from domain.scope import DEFAULT_SCOPE, Scope
 from projections.queries.facts import Fact
@@ -21,7 +26,7 @@ OTHER = Scope("other", "test")
 def test_a_customer_is_known_by_its_facts_and_by_its_usage(store_under_test: StoreUnderTest) -> None:
     store = store_under_test
     first = store.deliver([usage("1", at=START - timedelta(hours=2)), usage("2", at=START - timedelta(hours=5))])
-    store.commands.create_customer(DEFAULT_SCOPE, "acme", {"name": "Acme", "markup_percentage": "5"}, BY_TEST)
+    store.commands.handle(CreateCustomer(DEFAULT_SCOPE, BY_TEST, "acme", {"name": "Acme", "markup_percentage": "5"}))
     store.fold()
     with store.reads.snapshot() as snapshot:
         record = snapshot.customer(DEFAULT_SCOPE, "acme")
@@ -63,8 +68,8 @@ def test_a_page_has_a_bound(store_under_test: StoreUnderTest) -> None:
 def test_customers_ever_deactivated_come_with_all_their_facts(store_under_test: StoreUnderTest) -> None:
     store = store_under_test
     for name in ("on", "off"):
-        store.commands.create_customer(DEFAULT_SCOPE, name, {}, BY_TEST)
-    store.commands.deactivate_customer(DEFAULT_SCOPE, "off", BY_TEST)
+        store.commands.handle(CreateCustomer(DEFAULT_SCOPE, BY_TEST, name))
+    store.commands.handle(DeactivateCustomer(DEFAULT_SCOPE, BY_TEST, "off"))
     store.fold()
     with store.reads.snapshot() as snapshot:
         told = snapshot.customers_ever_deactivated(DEFAULT_SCOPE)
@@ -105,9 +110,9 @@ def test_a_position_is_found_by_recorded_time(store_under_test: StoreUnderTest) 
 def test_budgets_and_meters_return_their_facts(store_under_test: StoreUnderTest) -> None:
     store = store_under_test
     for name in ("silver", "gold"):
-        store.commands.create_budget(DEFAULT_SCOPE, name, {"period_limit_usd": "5"}, BY_TEST)
+        store.commands.handle(CreateBudget(DEFAULT_SCOPE, BY_TEST, name, {"period_limit_usd": "5"}))
     meter = {"event_type": "disk.sampled", "aggregation": "max", "value_property": "bytes"}
-    store.commands.create_meter(DEFAULT_SCOPE, "disk", meter, BY_TEST)
+    store.commands.handle(CreateMeter(DEFAULT_SCOPE, BY_TEST, "disk", meter))
     store.fold()
     with store.reads.snapshot() as snapshot:
         assert snapshot.budget_ids(DEFAULT_SCOPE, None, 9) == ["gold", "silver"]
@@ -120,10 +125,10 @@ def test_budgets_and_meters_return_their_facts(store_under_test: StoreUnderTest)
 
 def test_keys_belong_to_a_scope_and_stay_when_revoked(store_under_test: StoreUnderTest) -> None:
     store = store_under_test
-    key = store.commands.issue_key(DEFAULT_SCOPE, ["read", "ingest"], BY_TEST, name="gateway")
-    store.commands.issue_key(OTHER, ["admin"], BY_TEST)
+    key = store.commands.handle(IssueApiKey(DEFAULT_SCOPE, BY_TEST, ("read", "ingest"), name="gateway"))
+    store.commands.handle(IssueApiKey(OTHER, BY_TEST, ("admin",)))
     store.pass_time(minutes=1)
-    store.commands.revoke_key(DEFAULT_SCOPE, key.state.key_id, BY_TEST)
+    store.commands.handle(RevokeApiKey(DEFAULT_SCOPE, BY_TEST, key.state.key_id))
     store.fold()
     with store.reads.snapshot() as snapshot:
         (mine,) = snapshot.api_keys(DEFAULT_SCOPE)
@@ -141,8 +146,8 @@ def test_keys_belong_to_a_scope_and_stay_when_revoked(store_under_test: StoreUnd
 def test_prices_of_a_scope_are_visible_to_it_alone(store_under_test: StoreUnderTest) -> None:
     store = store_under_test
     version = PriceVersion(START, UnitPrices(Decimal("2.5"), Decimal("10.000000000001")))
-    store.commands.set_price(DEFAULT_SCOPE, "nowhere", "m-1", version, BY_TEST)
-    store.commands.set_price(OTHER, "nowhere", "m-2", version, BY_TEST)
+    store.commands.handle(SetPrice(DEFAULT_SCOPE, BY_TEST, "nowhere", "m-1", version))
+    store.commands.handle(SetPrice(OTHER, BY_TEST, "nowhere", "m-2", version))
     store.fold()
     with store.reads.snapshot() as snapshot:
         (mine,) = snapshot.prices(DEFAULT_SCOPE, None, None, None, 9)

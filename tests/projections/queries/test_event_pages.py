@@ -12,6 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from domain.corrections.commands import VoidUsage
+from domain.customers.commands import CreateCustomer
 from domain.errors import InvalidInput
 from domain.scope import DEFAULT_SCOPE, Scope
 from domain.values.money import marked_up
@@ -79,7 +81,7 @@ def test_pages_are_pieces_of_all_that_fits_in_its_order(
 ) -> None:
     store, scope = store_under_test, Scope(f"tenant-{next(_TENANTS)}", "test")
     markup = {"markup_percentage": "10"}
-    store.commands.create_customer(scope, "a", markup, BY_TEST, effective_at=MARKED_FROM)
+    store.commands.handle(CreateCustomer(scope, BY_TEST, "a", markup, effective_at=MARKED_FROM))
     store.deliver(
         [
             usage(str(number), one["customer"], START - timedelta(hours=one["hours"]), cost_usd=one["cost_usd"],
@@ -127,7 +129,7 @@ def test_voided_events_and_those_of_others_are_on_no_page(store_under_test: Stor
     store = store_under_test
     store.deliver([usage("1"), usage("2"), usage("3", at=START - timedelta(days=3))])
     store.deliver([usage("4")], scope=Scope("other", "prod"))
-    store.commands.void_usage(DEFAULT_SCOPE, "gateway", "1", BY_TEST)
+    store.commands.handle(VoidUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "1"))
     store.fold()
     with_voided = EventQuestion(EventFilter(include_voided=True))
     assert [ids(store, ALL), ids(store, with_voided)] == [["2", "3"]] * 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
+from domain.corrections.commands import RestoreUsage, VoidUsage
 from domain.scope import DEFAULT_SCOPE, Scope
 from domain.usage.locators import locator_of
 from domain.usage.outcomes import EventOutcome, OutcomeCounts
@@ -84,7 +85,7 @@ def test_a_voided_event_is_returned_only_on_request_and_once(store_under_test: S
     store = store_under_test
     store.deliver([usage("1"), usage("2")])
     for _ in range(2):
-        store.commands.void_usage(DEFAULT_SCOPE, "gateway", "1", BY_TEST)
+        store.commands.handle(VoidUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "1"))
         store.fold()
         with store.reads.snapshot() as snapshot:
             shown = [event.id for event in snapshot.events(DEFAULT_SCOPE, EventFilter(), None, 9)]
@@ -94,7 +95,7 @@ def test_a_voided_event_is_returned_only_on_request_and_once(store_under_test: S
         assert [(event.id, event.voided) for event in everything] == [("2", False), ("1", True)]
         assert one is not None
         assert one.voided
-        store.commands.restore_usage(DEFAULT_SCOPE, "gateway", "1", BY_TEST)
+        store.commands.handle(RestoreUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "1"))
         store.fold()
     with store.reads.snapshot() as snapshot:
         assert [event.voided for event in snapshot.events(DEFAULT_SCOPE, EventFilter(), None, 9)] == [False, False]
@@ -104,7 +105,7 @@ def test_a_voided_event_is_returned_only_on_request_and_once(store_under_test: S
 
 def test_a_correction_tells_who_when_and_why(store_under_test: StoreUnderTest) -> None:
     store = store_under_test
-    position = store.commands.void_usage(DEFAULT_SCOPE, "gateway", "to-come", BY_TEST).position
+    position = store.commands.handle(VoidUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "to-come")).position
     assert position is not None
     store.fold()
     with store.reads.snapshot() as snapshot:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from domain.corrections.commands import VoidUsage
+from domain.customers.commands import CreateCustomer, UpdateCustomer
 from domain.errors import InvalidInput
 from domain.scope import DEFAULT_SCOPE
 from projections.queries.usage import (
@@ -57,7 +59,7 @@ def test_sums_are_the_same_from_days_and_from_rows(store_under_test: StoreUnderT
 def test_usage_is_told_as_it_was_known_at_a_position(store_under_test: StoreUnderTest) -> None:
     store = store_under_test
     first = store.deliver([usage("1"), usage("2")])
-    voided = store.commands.void_usage(DEFAULT_SCOPE, "gateway", "1", BY_TEST).position
+    voided = store.commands.handle(VoidUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "1")).position
     late = store.deliver([usage("3", at=START + timedelta(hours=3))])
     store.fold()
     with store.reads.snapshot() as snapshot:
@@ -73,8 +75,10 @@ def test_usage_is_told_as_it_was_known_at_a_position(store_under_test: StoreUnde
 def test_markup_splits_a_customer_at_its_own_changes_within_a_day(store_under_test: StoreUnderTest) -> None:
     store = store_under_test
     noon = START + timedelta(hours=12)
-    store.commands.create_customer(DEFAULT_SCOPE, "acme", {"markup_percentage": "10"}, BY_TEST)
-    raised = store.commands.update_customer(DEFAULT_SCOPE, "acme", {"markup_percentage": "20"}, BY_TEST, noon).position
+    store.commands.handle(CreateCustomer(DEFAULT_SCOPE, BY_TEST, "acme", {"markup_percentage": "10"}))
+    raised = store.commands.handle(
+        UpdateCustomer(DEFAULT_SCOPE, BY_TEST, "acme", {"markup_percentage": "20"}, effective_at=noon)
+    ).position
     events = [usage("1", cost_usd="1"), usage("2", at=noon, cost_usd="2"), usage("3", "beta", noon, cost_usd="4")]
     store.deliver(events)
     store.fold()

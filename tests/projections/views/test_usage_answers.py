@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 from domain.budgets.access_decision import Limit
+from domain.budgets.commands import CreateBudget
+from domain.corrections.commands import VoidUsage
+from domain.customers.commands import (
+    BlockCustomer,
+    CreateCustomer,
+    DeactivateCustomer,
+    DeleteCustomer,
+    ReactivateCustomer,
+)
 from domain.errors import InvalidInput, NotFound
+from domain.meters.commands import CreateMeter
+from domain.prices.commands import SetPrice
 from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
 from domain.scope import DEFAULT_SCOPE
 from domain.values.periods import Interval
@@ -43,7 +54,7 @@ def measured(requests: int, cost: str = "0", reported: str | None = None, unknow
 
 
 def test_current_usage_is_the_open_period_of_the_current_life_by_model(store: DuckDBUnderTest) -> None:
-    store.commands.create_customer(DEFAULT_SCOPE, "acme", {"markup_percentage": "10"}, BY_TEST)
+    store.commands.handle(CreateCustomer(DEFAULT_SCOPE, BY_TEST, "acme", {"markup_percentage": "10"}))
     store.deliver(
         [usage("1", cost_usd="1"), usage("2", model=None), usage("3"), usage("4", at=START - timedelta(days=1))]
     )
@@ -64,7 +75,7 @@ def test_current_usage_is_the_open_period_of_the_current_life_by_model(store: Du
 def test_a_new_life_begins_with_nothing(store: DuckDBUnderTest) -> None:
     store.deliver([usage("1", cost_usd="1")])
     store.pass_time(hours=1)
-    store.commands.delete_customer(DEFAULT_SCOPE, "acme", BY_TEST, seen_at=START)
+    store.commands.handle(DeleteCustomer(DEFAULT_SCOPE, BY_TEST, "acme", seen_at=START))
     store.fold()
     with store.reads.snapshot() as snapshot:
         assert current_usage(snapshot, DEFAULT_SCOPE, "acme", store.now) is None
@@ -83,7 +94,7 @@ def test_a_late_event_restates_a_closed_period(store: DuckDBUnderTest) -> None:
     store.deliver([usage("2", at=START - timedelta(hours=1), cost_usd="2")])
     store.pass_time(seconds=1)
     store.deliver([usage("3", at=START - timedelta(minutes=1), cost_usd="4")])
-    store.commands.void_usage(DEFAULT_SCOPE, "gateway", "1", BY_TEST)
+    store.commands.handle(VoidUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "1"))
     store.fold()
     with store.reads.snapshot() as snapshot:
         in_grace = past_usage(snapshot, DEFAULT_SCOPE, "acme", store.now - timedelta(seconds=1), 6, GRACE_SECONDS)
@@ -110,7 +121,7 @@ def test_a_budget_counts_reported_cost_and_the_opening_spend_in_its_period(store
         "markup_percentage": "100", "period_limit_usd": "10", "budget_duration": "1d", "total_limit_usd": "8",
         "soft_limit_usd": "2", "opening_spend_usd": "1", "model_limits": {"m-2": {"limit_usd": "3", "duration": "1w"}},
     }  # fmt: skip
-    store.commands.create_customer(DEFAULT_SCOPE, "acme", limits, BY_TEST)
+    store.commands.handle(CreateCustomer(DEFAULT_SCOPE, BY_TEST, "acme", limits))
     store.deliver([usage("1", cost_usd="0.5")])
     store.pass_time(days=1)
     store.deliver([usage("2", at=store.now, cost_usd="1.25"), usage("3", at=store.now, cost_usd="2", model="m-2")])
@@ -137,8 +148,8 @@ def test_a_budget_counts_reported_cost_and_the_opening_spend_in_its_period(store
 
 
 def test_a_period_limit_without_duration_looks_at_the_usage_period(store: DuckDBUnderTest) -> None:
-    store.commands.create_customer(DEFAULT_SCOPE, "acme", {"period_limit_usd": "0"}, BY_TEST)
-    store.commands.create_customer(DEFAULT_SCOPE, "free", {}, BY_TEST)
+    store.commands.handle(CreateCustomer(DEFAULT_SCOPE, BY_TEST, "acme", {"period_limit_usd": "0"}))
+    store.commands.handle(CreateCustomer(DEFAULT_SCOPE, BY_TEST, "free"))
     store.fold()
     with store.reads.snapshot() as snapshot:
         state = budget_state(snapshot, DEFAULT_SCOPE, "acme", store.now)
@@ -151,12 +162,12 @@ def test_a_period_limit_without_duration_looks_at_the_usage_period(store: DuckDB
 
 
 def test_a_shared_budget_limits_each_customer_by_its_own_spending(store: DuckDBUnderTest) -> None:
-    store.commands.create_budget(DEFAULT_SCOPE, "gold", {"total_limit_usd": "5"}, BY_TEST)
-    store.commands.create_customer(DEFAULT_SCOPE, "acme", {"budget_id": "gold"}, BY_TEST)
-    store.commands.create_customer(DEFAULT_SCOPE, "beta", {"budget_id": "gold", "total_limit_usd": "9"}, BY_TEST)
+    store.commands.handle(CreateBudget(DEFAULT_SCOPE, BY_TEST, "gold", {"total_limit_usd": "5"}))
+    store.commands.handle(CreateCustomer(DEFAULT_SCOPE, BY_TEST, "acme", {"budget_id": "gold"}))
+    store.commands.handle(CreateCustomer(DEFAULT_SCOPE, BY_TEST, "beta", {"budget_id": "gold", "total_limit_usd": "9"}))
     store.deliver([usage("1", cost_usd="5"), usage("2", "beta", cost_usd="5")])
-    store.commands.create_customer(DEFAULT_SCOPE, "gone", {}, BY_TEST)
-    store.commands.block_customer(DEFAULT_SCOPE, "gone", BY_TEST)
+    store.commands.handle(CreateCustomer(DEFAULT_SCOPE, BY_TEST, "gone"))
+    store.commands.handle(BlockCustomer(DEFAULT_SCOPE, BY_TEST, "gone"))
     store.fold()
     with store.reads.snapshot() as snapshot:
         reasons = [
@@ -166,7 +177,7 @@ def test_a_shared_budget_limits_each_customer_by_its_own_spending(store: DuckDBU
 
 
 def test_a_report_cuts_its_windows_in_the_zone_and_shows_them_whole(store: DuckDBUnderTest) -> None:
-    store.commands.create_customer(DEFAULT_SCOPE, "acme", {"time_zone": "Europe/Berlin"}, BY_TEST)
+    store.commands.handle(CreateCustomer(DEFAULT_SCOPE, BY_TEST, "acme", {"time_zone": "Europe/Berlin"}))
     store.deliver([usage(str(hour), at=START + timedelta(hours=hour)) for hour in (0, 2, 22, 23)])
     store.fold()
     question = UsageReportQuestion(
@@ -188,8 +199,8 @@ def test_a_report_cuts_its_windows_in_the_zone_and_shows_them_whole(store: DuckD
 def test_deactivated_customers_are_left_out_of_groups_by_customer_and_of_nothing_else(store: DuckDBUnderTest) -> None:
     store.deliver([usage("1", "on"), usage("2", "off"), usage("3", "back")])
     for name in ("off", "back"):
-        store.commands.deactivate_customer(DEFAULT_SCOPE, name, BY_TEST, seen_at=START)
-    store.commands.reactivate_customer(DEFAULT_SCOPE, "back", BY_TEST, seen_at=START)
+        store.commands.handle(DeactivateCustomer(DEFAULT_SCOPE, BY_TEST, name, seen_at=START))
+    store.commands.handle(ReactivateCustomer(DEFAULT_SCOPE, BY_TEST, "back", seen_at=START))
     store.fold()
     whole = UsageReportQuestion(end=START + timedelta(days=1))
     by_customer = UsageReportQuestion(end=START + timedelta(days=1), group_by=("model", "customer"))
@@ -207,7 +218,7 @@ def test_deactivated_customers_are_left_out_of_groups_by_customer_and_of_nothing
 
 def test_a_report_answers_built_in_and_custom_meters(store: DuckDBUnderTest) -> None:
     meter = {"event_type": "llm.request", "aggregation": "max", "value_property": "latency_ms"}
-    store.commands.create_meter(DEFAULT_SCOPE, "slowest", meter, BY_TEST)
+    store.commands.handle(CreateMeter(DEFAULT_SCOPE, BY_TEST, "slowest", meter))
     store.deliver([usage("1", latency_ms=7, cost_usd="0.5"), usage("2", latency_ms=3.5)])
     store.fold()
 
@@ -237,8 +248,10 @@ def test_a_report_with_too_many_windows_is_refused(store: DuckDBUnderTest) -> No
 def test_an_event_is_explained_by_its_price_and_its_totals(store: DuckDBUnderTest) -> None:
     dear, cheap = UnitPrices(Decimal(4), Decimal(8)), UnitPrices(Decimal(2), Decimal(8))
     version = PriceVersion(START - timedelta(days=1), cheap, (PriceTier(500, dear),))
-    priced_at = store.commands.set_price(DEFAULT_SCOPE, "nowhere", "m-1", version, BY_TEST).position
-    store.commands.create_customer(DEFAULT_SCOPE, "acme", {"markup_percentage": "50", "budget_duration": "1d"}, BY_TEST)
+    priced_at = store.commands.handle(SetPrice(DEFAULT_SCOPE, BY_TEST, "nowhere", "m-1", version)).position
+    store.commands.handle(
+        CreateCustomer(DEFAULT_SCOPE, BY_TEST, "acme", {"markup_percentage": "50", "budget_duration": "1d"})
+    )
     store.deliver([usage("1"), usage("1"), b"?"])
     store.fold()
     with store.reads.snapshot() as snapshot:
@@ -254,7 +267,7 @@ def test_an_event_is_explained_by_its_price_and_its_totals(store: DuckDBUnderTes
 
 def test_a_voided_event_is_in_no_total(store: DuckDBUnderTest) -> None:
     store.deliver([usage("1", cost_usd="1")])
-    store.commands.void_usage(DEFAULT_SCOPE, "gateway", "1", BY_TEST)
+    store.commands.handle(VoidUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "1"))
     store.fold()
     with store.reads.snapshot() as snapshot:
         explained = explain_event(snapshot, DEFAULT_SCOPE, "gateway", "1", store.now)

@@ -23,6 +23,7 @@ from api.http.authentication import Administrator
 from api.http.bodies import body_of, body_openapi
 from api.http.state import ApiState, StateOf
 from consumers.commands.handler import CommandResult
+from domain.budgets.commands import CreateBudget, DeleteBudget, UpdateBudgetBy
 from domain.errors import AlreadyExists, InvalidInput, NotFound
 from domain.scope import Scope
 from projections.queries.api_keys import ApiKeyRecord
@@ -70,10 +71,9 @@ async def new_budget(
     _check_amounts(state, members)
 
     def create() -> Sequence[CommandResult[Any]]:
-        changes = _native(state, members, {})
-        commands = state.engine.commands
+        command = CreateBudget(key.scope, provenance_of(key), budget_id, _native(state, members, {}))
         try:
-            return [commands.create_budget(key.scope, budget_id, changes, provenance_of(key))]
+            return [state.engine.commands.handle(command)]
         except AlreadyExists:
             raise detail_refusal(400, f"Budget with id '{budget_id}' already exists.") from None
         except InvalidInput as problem:
@@ -96,13 +96,11 @@ async def update_budget(
     members = {name: value for name, value in given.sent_members.items() if name in BUDGET_MEMBERS}
     _check_amounts(state, members)
 
-    def decide(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-        return _native(state, members, fields)
+    command = UpdateBudgetBy(key.scope, provenance_of(key), budget_id, partial(_native, state, members), _REPLACED)
 
     def update() -> Sequence[CommandResult[Any]]:
-        commands = state.engine.commands
         try:
-            return [commands.change_budget(key.scope, budget_id, decide, provenance_of(key), _REPLACED)]
+            return [state.engine.commands.handle(command)]
         except NotFound:
             return []
         except InvalidInput as problem:
@@ -179,7 +177,7 @@ async def delete_budget(
             return []
         before.append(budget)
         try:
-            return [state.engine.commands.delete_budget(key.scope, given.id, provenance_of(key))]
+            return [state.engine.commands.handle(DeleteBudget(key.scope, provenance_of(key), given.id))]
         except NotFound:
             before.clear()
             return []

@@ -49,8 +49,15 @@ from api.http.authentication import Administrator
 from api.http.bodies import body_of, body_openapi
 from api.http.dialect import Refusal
 from api.http.state import ApiState, StateOf
-from consumers.commands.budgeted_customers import BudgetedChange, BudgetOf, NoSuchCustomer
 from consumers.commands.handler import CommandResult
+from domain.budgets.budgeted_customers import (
+    BudgetedChange,
+    BudgetOf,
+    CreateBudgetedCustomer,
+    NoSuchCustomer,
+    UpdateBudgetedCustomer,
+)
+from domain.customers.commands import NOT_LOOKED_UP, BlockCustomer, DeleteCustomers, UnblockCustomer
 from domain.errors import AlreadyExists, InvalidInput, NotFound
 from domain.values.identifiers import checked_id
 from projections.queries.api_keys import ApiKeyRecord
@@ -77,8 +84,8 @@ async def new_end_user(
                 return creation_change(given, budget_of, own_budget_id, now, uses_seed_profile(state))
 
             try:
-                commands = state.engine.commands
-                return [commands.create_budgeted_customer(key.scope, user_id, decide, provenance_of(key))]
+                command = CreateBudgetedCustomer(key.scope, provenance_of(key), user_id, decide)
+                return [state.engine.commands.handle(command)]
             except AlreadyExists:
                 message = f"Customer already exists, passed user_id={user_id}. Please pass a new user_id."
                 raise error_refusal(400, "bad_request", message, "user_id") from None
@@ -104,8 +111,8 @@ async def update_end_user(
         with _refusing(given.budget_id):
             seen_at = _existing(state, key, [user_id]).get(user_id)
             try:
-                commands = state.engine.commands
-                return [commands.change_budgeted_customer(key.scope, user_id, decide, provenance_of(key), seen_at)]
+                command = UpdateBudgetedCustomer(key.scope, provenance_of(key), user_id, decide, seen_at)
+                return [state.engine.commands.handle(command)]
             except NoSuchCustomer:
                 raise _unknown(state, user_id, "user_id") from None
 
@@ -125,7 +132,7 @@ async def delete_end_user(
     def delete() -> Sequence[CommandResult[Any]]:
         seen_at = _existing(state, key, ids)
         _refuse_missing([user_id for user_id in ids if user_id not in seen_at])
-        deleted = state.engine.commands.delete_customers(key.scope, seen_at, provenance_of(key))
+        deleted = state.engine.commands.handle(DeleteCustomers(key.scope, provenance_of(key), seen_at))
         _refuse_missing(deleted.state)
         return [deleted]
 
@@ -143,8 +150,8 @@ async def block_user(
     ids = [_checked(user_id, "user_ids") for user_id in dict.fromkeys(given.user_ids)]
 
     def block() -> Sequence[CommandResult[Any]]:
-        commands, provenance = state.engine.commands, provenance_of(key)
-        return [commands.block_customer_created_if_new(key.scope, user_id, provenance) for user_id in ids]
+        blocks = [BlockCustomer(key.scope, provenance_of(key), user_id, seen_at=NOT_LOOKED_UP) for user_id in ids]
+        return [state.engine.commands.handle(block) for block in blocks]
 
     def show(snapshot: Snapshot) -> Any:
         return {"blocked_users": [_shown(snapshot, state, key, user_id, with_budget=False) for user_id in ids]}
@@ -159,11 +166,11 @@ async def unblock_user(
     ids = list(dict.fromkeys(given.user_ids))
 
     def unblock() -> Sequence[CommandResult[Any]]:
-        commands, provenance = state.engine.commands, provenance_of(key)
         results: list[CommandResult[Any]] = []
         for user_id, seen_at in _existing(state, key, ids).items():
             with suppress(NotFound):  # deleted meanwhile
-                results.append(commands.unblock_customer(key.scope, user_id, provenance, seen_at=seen_at))
+                unblock = UnblockCustomer(key.scope, provenance_of(key), user_id, seen_at=seen_at)
+                results.append(state.engine.commands.handle(unblock))
         return results
 
     def show(snapshot: Snapshot) -> Any:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from consumers.commands.budgeted_customers import BudgetedChange
+from domain.budgets.budgeted_customers import BudgetedChange, CreateBudgetedCustomer
 from domain.event import Provenance
 from domain.scope import DEFAULT_SCOPE
 from tests.api.dialects.litellm.conftest import FRIDAY
@@ -53,7 +53,7 @@ def test_all_roll_over_at_once_with_exact_history(tmp_path: Path) -> None:
     with engine_on(tmp_path, clock) as engine, http(engine) as api:
         api.post("/budget/new", {"budget_id": TIER, "max_budget": 5, "budget_duration": "1d"}, 200)
         for number in range(CUSTOMERS):
-            engine.commands.create_budgeted_customer(DEFAULT_SCOPE, name(number), on_tier, Provenance("test"))
+            engine.commands.handle(CreateBudgetedCustomer(DEFAULT_SCOPE, Provenance("test"), name(number), on_tier))
         deliver(api, "before", MIDNIGHT - MICROSECOND, before)
 
         clock.set(MIDNIGHT - MICROSECOND)

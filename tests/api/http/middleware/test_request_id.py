@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from consumers.embedded.engine import EmbeddedEngine
+from domain.api_keys.commands import IssueApiKey
 from domain.event import Provenance
 from domain.scope import Scope
 from tests.fakes.randomness import CountedRandomness
@@ -88,10 +89,10 @@ def test_messages_name_the_trace(client: TestClient, traceparent: str, trace_id:
 
 
 def test_messages_name_tenant_environment_and_client(engine: EmbeddedEngine, client: TestClient) -> None:
-    issued = engine.commands.issue_key(Scope("acme", "test"), ("read",), Provenance("test"), name="dashboard")
+    issued = engine.commands.handle(IssueApiKey(Scope("acme", "test"), Provenance("test"), ("read",), "dashboard"))
     assert issued.position is not None
     assert engine.wait_folded(issued.position, 60)
     for path in ("/v1/customers", "/customer/list"):
-        _, (line,) = messages_of(client, path, Authorization=f"Bearer {issued.secret}")
+        _, (line,) = messages_of(client, path, Authorization=f"Bearer {issued.state.secret}")
         assert (line["tenant"], line["environment"], line["client"]) == ("acme", "test", "dashboard")
-        assert issued.secret not in repr(line)
+        assert issued.state.secret not in repr(line)

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.commands.commands import Commands
+from consumers.commands.handler import CommandHandler
 from consumers.kafka.appending.appender import CommandMessage, CommandOutcome, PartitionBatch
 from consumers.kafka.appending.commands import CommandDecider
 from domain.budgets.shared_budget import SharedBudget
 from domain.commands.events import CommandHonoured
 from domain.commands.received import COMMAND_KINDS
 from domain.commands.wire_names import CUSTOMER_NAMES, TIER_NAMES
+from domain.customers.commands import UnblockCustomer
 from domain.customers.customer import Customer
 from domain.customers.events import CustomerEvent
 from domain.customers.personal_data import CustomerSeal
@@ -349,8 +350,8 @@ def test_a_customer_changed_by_another_process_is_judged_as_it_is_now() -> None:
     log, keys = InMemoryEventLog(), InMemoryPersonalKeys()
     appender = appender_on(log, keys)
     appender.append(poll([command("customer.block")]))
-    over_http = Commands(log, keys, lambda: RECORDED_AT, CountedRandomness("http"))
-    over_http.unblock_customer(DEFAULT_SCOPE, "acme", BY_TEST)
+    over_http = CommandHandler(log, keys, lambda: RECORDED_AT, CountedRandomness("http"))
+    over_http.handle(UnblockCustomer(DEFAULT_SCOPE, BY_TEST, "acme"))
 
     appender.append(poll([command("customer.block", command_id="2", effective_at="2026-03-01T00:00:00Z")], 1))
 
@@ -404,7 +405,7 @@ def test_aggregates_beyond_what_is_kept_in_memory_are_loaded_again() -> None:
     deciding = CommandDecider(log, keys, CountedRandomness(), aggregates_max=2)
     for turn in range(3):
         sent = [command("customer.update", f"c-{number}", f"{turn}-{number}", name=f"{turn}") for number in range(5)]
-        decisions = deciding.decide(deciding.parse(sent, "usage/kafka/c/t/0"), "kafka:t", RECORDED_AT)
+        decisions = deciding.decide(deciding.parse(sent, SOURCE), RECORDED_AT)
         log.append([record for decision in decisions for record in decision.records])
     assert [customer(log, keys, f"c-{number}").version for number in range(5)] == [4] * 5
     assert customer(log, keys, "c-3").personal == {"name": "2"}

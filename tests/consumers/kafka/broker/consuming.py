@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 
-from consumers.commands.commands import Commands
 from consumers.intake.options import IntakeOptions
 from consumers.kafka.appending.appender import PartitionAppender
 from consumers.kafka.consumer.backpressure import Backpressure
@@ -22,6 +21,7 @@ from consumers.kafka.consumer.process import ConsumerProcess, group_options
 from consumers.kafka.consumer.reporting import ConsumerReporter
 from consumers.kafka.consumer.status import ConsumerStatus, PartitionStatus, StatusFile
 from domain.log.blocks import read_header
+from domain.log.creation import ensure_log_created
 from domain.log.event_codec import decode_lifecycle
 from domain.log.records import USAGE_BATCH_TOPIC, LogRecord
 from domain.log.sqlite.event_log import SQLiteEventLog
@@ -45,8 +45,7 @@ class OpenLog:
         self.folder = folder
         self.log = SQLiteEventLog(folder / "log.sqlite")
         self._keys = SQLiteKeyStore(folder / "keys.sqlite", os.urandom)
-        created = Commands(self.log, self._keys, now_utc, os.urandom).ensure_log_created("0" * 32, 7)
-        self._seed = created.hash_seed
+        self._seed = ensure_log_created(self.log, "0" * 32, 7, now_utc()).hash_seed
 
     def appender(self) -> PartitionAppender:
         """An appender for one consumer; appenders share no memory."""

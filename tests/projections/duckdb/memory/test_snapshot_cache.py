@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from domain.corrections.commands import RestoreUsage, VoidUsage
+from domain.customers.commands import CreateCustomer, DeleteCustomer, UpdateCustomer
 from domain.event import Provenance
 from domain.scope import DEFAULT_SCOPE
 from projections.duckdb.reading.snapshot import DuckDBReads, DuckDBSnapshot
@@ -41,12 +43,12 @@ def test_cached_answers_equal_uncached_ones_after_every_kind_of_change(
     changes: tuple[Callable[[], Any], ...] = (
         lambda: folded.deliver([usage("e1", "acme", AT, cost_usd="1.5")]),
         lambda: folded.deliver([usage("e2", "acme", AT - timedelta(days=40), model="new-model")]),
-        lambda: commands.create_customer(DEFAULT_SCOPE, "acme", {"period_limit_usd": "9"}, provenance),
+        lambda: commands.handle(CreateCustomer(DEFAULT_SCOPE, provenance, "acme", {"period_limit_usd": "9"})),
         lambda: folded.deliver([usage("e3", "globex", AT, cost_usd="2")]),
-        lambda: commands.void_usage(DEFAULT_SCOPE, "gateway", "e1", provenance),
-        lambda: commands.update_customer(DEFAULT_SCOPE, "acme", {"markup_percentage": "10"}, provenance),
-        lambda: commands.restore_usage(DEFAULT_SCOPE, "gateway", "e1", provenance),
-        lambda: commands.delete_customer(DEFAULT_SCOPE, "acme", provenance),
+        lambda: commands.handle(VoidUsage(DEFAULT_SCOPE, provenance, "gateway", "e1")),
+        lambda: commands.handle(UpdateCustomer(DEFAULT_SCOPE, provenance, "acme", {"markup_percentage": "10"})),
+        lambda: commands.handle(RestoreUsage(DEFAULT_SCOPE, provenance, "gateway", "e1")),
+        lambda: commands.handle(DeleteCustomer(DEFAULT_SCOPE, provenance, "acme")),
         lambda: folded.compact(),
         lambda: folded.deliver([usage("e4", "globex", AT + timedelta(days=1), cost_usd="3")]),
     )

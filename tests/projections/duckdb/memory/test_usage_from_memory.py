@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.corrections.commands import RestoreUsage, VoidUsage
 from domain.errors import DomainError
 from domain.scope import DEFAULT_SCOPE
 from projections.duckdb.memory.monthly_usage import SUMS_MAX, MonthlyUsage
@@ -59,9 +60,9 @@ class DrivenLog(FoldedLog):
         self.fold()
 
     def corrected(self, number: int) -> None:
-        for correct in (self.commands.void_usage, self.commands.restore_usage):
+        for correct in (VoidUsage, RestoreUsage):
             try:
-                correct(DEFAULT_SCOPE, "gateway", f"e{number}", BY_TEST)
+                self.commands.handle(correct(DEFAULT_SCOPE, BY_TEST, "gateway", f"e{number}"))
             except DomainError:
                 continue
             self.fold()

@@ -16,6 +16,7 @@ from typing import cast
 import duckdb
 import pytest
 
+from domain.corrections.commands import RestoreUsage, VoidUsage
 from domain.scope import DEFAULT_SCOPE, Scope
 from projections.duckdb.storage.chunks import CHUNK_ROWS_MAX
 from projections.duckdb.storage.compaction import Compaction
@@ -202,7 +203,7 @@ def test_what_is_voided_between_two_chunks_of_a_compaction_is_void_after_it(fold
     voided = iter(range(20))
 
     def void_another() -> bool:
-        folded.commands.void_usage(DEFAULT_SCOPE, "gateway", str(next(voided)), BY_TEST)
+        folded.commands.handle(VoidUsage(DEFAULT_SCOPE, BY_TEST, "gateway", str(next(voided))))
         folded.fold()
         assert folded.database.checkpoint()
         return False
@@ -281,7 +282,7 @@ def test_what_is_voided_while_a_compaction_writes_is_void_after_it(folded: Folde
         nonlocal pauses
         pauses += 1
         if pauses == 2:  # the new table is written and not yet listed
-            folded.commands.void_usage(DEFAULT_SCOPE, "gateway", "5", BY_TEST)
+            folded.commands.handle(VoidUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "5"))
             deliver(folded, 500)
         yield
 
@@ -290,7 +291,7 @@ def test_what_is_voided_while_a_compaction_writes_is_void_after_it(folded: Folde
     compaction.close()
     assert sum(row[1] for row in folded.sums()) == 39
     assert folded.ask("SELECT count(*) FROM usage_rows WHERE id = '5'") == [(1,)]
-    folded.commands.restore_usage(DEFAULT_SCOPE, "gateway", "5", BY_TEST)
+    folded.commands.handle(RestoreUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "5"))
     folded.fold()
     assert sum(row[1] for row in folded.sums()) == 40
 

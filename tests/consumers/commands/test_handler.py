@@ -1,10 +1,10 @@
-"""Commands: each decides on the log as it stands, appends once, and answers what it did."""
+"""Commands given to the handler: each decides on the log as it stands, appends once, and answers what it did."""
 
 from __future__ import annotations
 
 import multiprocessing
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,18 +13,36 @@ from typing import Any
 
 import pytest
 
-from consumers.commands.commands import Commands
+from consumers.commands.handler import CommandHandler
+from domain.api_keys.commands import IssueApiKey, RevokeApiKey
 from domain.api_keys.events import ApiKeyIssued
+from domain.budgets.commands import CreateBudget, DeleteBudget, UpdateBudget, UpdateBudgetBy
+from domain.corrections.commands import RestoreUsage, VoidUsage
 from domain.corrections.events import UsageRestored, UsageVoided
+from domain.customers.commands import (
+    BlockCustomer,
+    CreateCustomer,
+    DeactivateCustomer,
+    DeleteCustomer,
+    DeleteCustomers,
+    ExistingCustomerCommand,
+    ReactivateCustomer,
+    UnblockCustomer,
+    UpdateCustomer,
+)
 from domain.customers.events import CustomerBlocked, CustomerCreated, CustomerDeleted
 from domain.errors import AlreadyExists, CommandRefused, Fenced, InvalidInput, LogCorrupted, NotFound
 from domain.event import LifecycleEvent, Provenance
+from domain.log.commands import AnnounceClosings, SealLog
+from domain.log.creation import ensure_log_created
 from domain.log.event_codec import decode_lifecycle
 from domain.log.events import LogSealed
 from domain.log.records import EventLog, NewRecord
 from domain.log.sqlite.event_log import SQLiteEventLog
 from domain.log.sqlite.key_store import SQLiteKeyStore
+from domain.meters.commands import CreateMeter, DeleteMeter, UpdateMeter
 from domain.meters.events import MeterUpdated
+from domain.prices.commands import SetPrice
 from domain.prices.events import PriceSet
 from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
 from domain.scope import DEFAULT_SCOPE, Scope
@@ -44,7 +62,7 @@ def log() -> InMemoryEventLog:
 
 
 @pytest.fixture
-def commands(log: InMemoryEventLog) -> Commands:
+def commands(log: InMemoryEventLog) -> CommandHandler:
     return commands_over(log)
 
 
@@ -57,19 +75,19 @@ def files(tmp_path: Path) -> Iterator[tuple[SQLiteEventLog, SQLiteKeyStore]]:
     log.close()
 
 
-def commands_over(log: EventLog, attempts_max: int = 16) -> Commands:
-    return Commands(log, InMemoryPersonalKeys(), lambda: NOW, CountedRandomness(), attempts_max)
+def commands_over(log: EventLog, attempts_max: int = 16) -> CommandHandler:
+    return CommandHandler(log, InMemoryPersonalKeys(), lambda: NOW, CountedRandomness(), attempts_max)
 
 
 def events(log: EventLog) -> list[LifecycleEvent]:
     return [decode_lifecycle(one.topic, one.state) for one in log.read(0, 1_000)]
 
 
-def test_a_customer_is_created_changed_and_deleted(commands: Commands, log: InMemoryEventLog) -> None:
-    created = commands.create_customer(DEFAULT_SCOPE, "acme", {"name": "Ada"}, WHO)
-    changed = commands.update_customer(DEFAULT_SCOPE, "acme", {"currency": "eur"}, WHO)
-    unchanged = commands.update_customer(DEFAULT_SCOPE, "acme", {"currency": "EUR", "name": "Ada"}, WHO)
-    deleted = commands.delete_customer(DEFAULT_SCOPE, "acme", WHO, effective_at=NOW)
+def test_a_customer_is_created_changed_and_deleted(commands: CommandHandler, log: InMemoryEventLog) -> None:
+    created = commands.handle(CreateCustomer(DEFAULT_SCOPE, WHO, "acme", {"name": "Ada"}))
+    changed = commands.handle(UpdateCustomer(DEFAULT_SCOPE, WHO, "acme", {"currency": "eur"}))
+    unchanged = commands.handle(UpdateCustomer(DEFAULT_SCOPE, WHO, "acme", {"currency": "EUR", "name": "Ada"}))
+    deleted = commands.handle(DeleteCustomer(DEFAULT_SCOPE, WHO, "acme", effective_at=NOW))
 
     assert [one.position for one in (created, changed, unchanged, deleted)] == [1, 2, None, 3]
     assert (changed.state.fields, changed.state.personal) == ({"currency": "EUR"}, {"name": "Ada"})
@@ -78,35 +96,38 @@ def test_a_customer_is_created_changed_and_deleted(commands: Commands, log: InMe
     assert all(event.provenance == WHO and event.recorded_at == NOW for event in events(log))
 
 
-def test_scopes_do_not_meet(commands: Commands) -> None:
-    commands.create_customer(DEFAULT_SCOPE, "acme", {}, WHO)
+def test_scopes_do_not_meet(commands: CommandHandler) -> None:
+    commands.handle(CreateCustomer(DEFAULT_SCOPE, WHO, "acme"))
 
-    assert commands.create_customer(TEST_SCOPE, "acme", {}, WHO).position == 2
+    assert commands.handle(CreateCustomer(TEST_SCOPE, WHO, "acme")).position == 2
 
 
 @pytest.mark.parametrize(
     ("command", "last"),
     [
-        (Commands.block_customer, CustomerBlocked),
-        (Commands.delete_customer, CustomerDeleted),
+        (BlockCustomer, CustomerBlocked),
+        (DeleteCustomer, CustomerDeleted),
     ],
 )
 def test_a_customer_known_by_usage_is_created_in_the_same_append(
-    command: Callable[..., Any], last: type[LifecycleEvent], commands: Commands, log: InMemoryEventLog
+    command: type[ExistingCustomerCommand],
+    last: type[LifecycleEvent],
+    commands: CommandHandler,
+    log: InMemoryEventLog,
 ) -> None:
     with pytest.raises(NotFound):
-        command(commands, DEFAULT_SCOPE, "acme", WHO)
+        commands.handle(command(DEFAULT_SCOPE, WHO, "acme"))
 
-    result = command(commands, DEFAULT_SCOPE, "acme", WHO, seen_at=NOW)
+    result = commands.handle(command(DEFAULT_SCOPE, WHO, "acme", seen_at=NOW))
 
     assert result.position == 2
     assert [type(event) for event in events(log)] == [CustomerCreated, last]
 
 
 def test_a_known_customer_is_created_even_when_the_update_says_nothing_new(
-    commands: Commands, log: InMemoryEventLog
+    commands: CommandHandler, log: InMemoryEventLog
 ) -> None:
-    result = commands.update_customer(DEFAULT_SCOPE, "acme", {}, WHO, seen_at=NOW)
+    result = commands.handle(UpdateCustomer(DEFAULT_SCOPE, WHO, "acme", seen_at=NOW))
 
     assert result.position == 1
     assert [type(event) for event in events(log)] == [CustomerCreated]
@@ -115,36 +136,37 @@ def test_a_known_customer_is_created_even_when_the_update_says_nothing_new(
 @pytest.mark.parametrize(
     "command",
     [
-        Commands.update_customer,
-        Commands.block_customer,
-        Commands.unblock_customer,
-        Commands.deactivate_customer,
-        Commands.reactivate_customer,
-        Commands.delete_customer,
+        UpdateCustomer,
+        BlockCustomer,
+        UnblockCustomer,
+        DeactivateCustomer,
+        ReactivateCustomer,
+        DeleteCustomer,
     ],
 )
 def test_nothing_revives_a_customer_that_was_deleted_after_it_was_last_seen(
-    command: Callable[..., Any], commands: Commands, log: InMemoryEventLog
+    command: type[ExistingCustomerCommand], commands: CommandHandler, log: InMemoryEventLog
 ) -> None:
-    commands.create_customer(DEFAULT_SCOPE, "acme", {}, WHO)
-    commands.delete_customer(DEFAULT_SCOPE, "acme", WHO)
-    changes: tuple[Any, ...] = ({},) if command is Commands.update_customer else ()
+    commands.handle(CreateCustomer(DEFAULT_SCOPE, WHO, "acme"))
+    commands.handle(DeleteCustomer(DEFAULT_SCOPE, WHO, "acme"))
 
     for seen_at in (None, NOW - timedelta(microseconds=1)):
         with pytest.raises(NotFound):
-            command(commands, DEFAULT_SCOPE, "acme", *changes, WHO, seen_at=seen_at)
+            commands.handle(command(DEFAULT_SCOPE, WHO, "acme", seen_at=seen_at))
     assert log.head_position() == 2
 
-    command(commands, DEFAULT_SCOPE, "acme", *changes, WHO, seen_at=NOW)
+    commands.handle(command(DEFAULT_SCOPE, WHO, "acme", seen_at=NOW))
     assert isinstance(events(log)[2], CustomerCreated), "usage after the deletion began a new life"
 
 
-def test_of_many_concurrent_deletions_of_a_customer_one_succeeds(commands: Commands, log: InMemoryEventLog) -> None:
-    commands.create_customer(DEFAULT_SCOPE, "acme", {}, WHO)
+def test_of_many_concurrent_deletions_of_a_customer_one_succeeds(
+    commands: CommandHandler, log: InMemoryEventLog
+) -> None:
+    commands.handle(CreateCustomer(DEFAULT_SCOPE, WHO, "acme"))
 
     def delete(number: int) -> str:
         try:
-            commands.delete_customer(DEFAULT_SCOPE, "acme", WHO, seen_at=NOW - timedelta(hours=1))
+            commands.handle(DeleteCustomer(DEFAULT_SCOPE, WHO, "acme", seen_at=NOW - timedelta(hours=1)))
         except NotFound:
             return "missing"
         return "deleted"
@@ -155,25 +177,25 @@ def test_of_many_concurrent_deletions_of_a_customer_one_succeeds(commands: Comma
     assert log.head_position() == 2
 
 
-def test_customers_are_deleted_together_or_not_at_all(commands: Commands, log: InMemoryEventLog) -> None:
-    commands.create_customer(DEFAULT_SCOPE, "made", {}, WHO)
+def test_customers_are_deleted_together_or_not_at_all(commands: CommandHandler, log: InMemoryEventLog) -> None:
+    commands.handle(CreateCustomer(DEFAULT_SCOPE, WHO, "made"))
     for unknown in ("never", "never-either"):
-        refused = commands.delete_customers(DEFAULT_SCOPE, {"made": None, "seen": NOW, unknown: None}, WHO)
+        refused = commands.handle(DeleteCustomers(DEFAULT_SCOPE, WHO, {"made": None, "seen": NOW, unknown: None}))
         assert (refused.position, refused.state) == (None, (unknown,))
     assert log.head_position() == 1
 
-    deleted = commands.delete_customers(DEFAULT_SCOPE, {"made": None, "seen": NOW}, WHO)
+    deleted = commands.handle(DeleteCustomers(DEFAULT_SCOPE, WHO, {"made": None, "seen": NOW}))
     assert (deleted.position, deleted.state) == (4, ())
     assert [type(event) for event in events(log)[1:]] == [CustomerDeleted, CustomerCreated, CustomerDeleted]
 
 
-def test_a_refused_command_appends_nothing(commands: Commands, log: InMemoryEventLog) -> None:
+def test_a_refused_command_appends_nothing(commands: CommandHandler, log: InMemoryEventLog) -> None:
     refusals: tuple[Callable[[], object], ...] = (
-        lambda: commands.create_customer(DEFAULT_SCOPE, "..", {}, WHO),
-        lambda: commands.create_customer(DEFAULT_SCOPE, "acme", {"currency": "??"}, WHO),
-        lambda: commands.update_customer(DEFAULT_SCOPE, "acme", {"currency": "??"}, WHO, seen_at=NOW),
-        lambda: commands.create_customer(DEFAULT_SCOPE, "acme", {}, WHO, effective_at=NOW.replace(tzinfo=None)),
-        lambda: commands.create_customer(DEFAULT_SCOPE, "acme", {}, WHO, effective_at=NOW.replace(year=1979)),
+        lambda: commands.handle(CreateCustomer(DEFAULT_SCOPE, WHO, "..")),
+        lambda: commands.handle(CreateCustomer(DEFAULT_SCOPE, WHO, "acme", {"currency": "??"})),
+        lambda: commands.handle(UpdateCustomer(DEFAULT_SCOPE, WHO, "acme", {"currency": "??"}, seen_at=NOW)),
+        lambda: commands.handle(CreateCustomer(DEFAULT_SCOPE, WHO, "acme", effective_at=NOW.replace(tzinfo=None))),
+        lambda: commands.handle(CreateCustomer(DEFAULT_SCOPE, WHO, "acme", effective_at=NOW.replace(year=1979))),
     )
     for refused in refusals:
         with pytest.raises(InvalidInput):
@@ -187,14 +209,14 @@ def test_two_hundred_threads_that_create_one_customer_make_one(
 ) -> None:
     log, keys = files
     # Two handlers on one log: they do not share locks, so that the log itself must decide.
-    handlers = [Commands(log, keys, lambda: NOW, CountedRandomness(str(seed))) for seed in range(2)]
+    handlers = [CommandHandler(log, keys, lambda: NOW, CountedRandomness(str(seed))) for seed in range(2)]
 
     together = threading.Barrier(200)
 
     def create(number: int) -> str:
         together.wait(30)
         try:
-            handlers[number % 2].create_customer(DEFAULT_SCOPE, "acme", {"name": str(number)}, WHO)
+            handlers[number % 2].handle(CreateCustomer(DEFAULT_SCOPE, WHO, "acme", {"name": str(number)}))
         except AlreadyExists:
             return "exists"
         return "created"
@@ -209,9 +231,9 @@ def test_two_hundred_threads_that_create_one_customer_make_one(
 def _update_many(folder: Path, field: str, count: int) -> None:
     log = SQLiteEventLog(folder / "log.sqlite")
     keys = SQLiteKeyStore(folder / "keys.sqlite", CountedRandomness(field))
-    commands = Commands(log, keys, lambda: NOW, CountedRandomness(field), 1_000)
+    commands = CommandHandler(log, keys, lambda: NOW, CountedRandomness(field), 1_000)
     for number in range(count):
-        commands.update_customer(DEFAULT_SCOPE, "acme", {"metadata": {field: number}}, WHO, seen_at=NOW)
+        commands.handle(UpdateCustomer(DEFAULT_SCOPE, WHO, "acme", {"metadata": {field: number}}, seen_at=NOW))
     keys.close()
     log.close()
 
@@ -228,8 +250,8 @@ def test_processes_that_patch_one_customer_lose_no_patch(
         assert process.exitcode == 0
 
     log, keys = files
-    commands = Commands(log, keys, lambda: NOW, CountedRandomness("reader"))
-    last = commands.update_customer(DEFAULT_SCOPE, "acme", {}, WHO)
+    commands = CommandHandler(log, keys, lambda: NOW, CountedRandomness("reader"))
+    last = commands.handle(UpdateCustomer(DEFAULT_SCOPE, WHO, "acme"))
     assert last.state.personal == {"metadata": {"a": 14, "b": 14}}
     assert log.head_position() == 31
 
@@ -252,25 +274,25 @@ class FencingLog(InMemoryEventLog):
 def test_a_fenced_command_is_tried_again_as_often_as_allowed() -> None:
     allowed, too_many = FencingLog(2), FencingLog(3)
 
-    assert commands_over(allowed, 3).void_usage(DEFAULT_SCOPE, "s", "e", WHO).position == 1
+    assert commands_over(allowed, 3).handle(VoidUsage(DEFAULT_SCOPE, WHO, "s", "e")).position == 1
     with pytest.raises(Fenced, match="each of 3 attempts"):
-        commands_over(too_many, 3).void_usage(DEFAULT_SCOPE, "s", "e", WHO)
+        commands_over(too_many, 3).handle(VoidUsage(DEFAULT_SCOPE, WHO, "s", "e"))
     assert (allowed.attempts, too_many.attempts) == (3, 3)
 
 
-def test_shared_budgets_are_created_changed_and_deleted(commands: Commands) -> None:
+def test_shared_budgets_are_created_changed_and_deleted(commands: CommandHandler) -> None:
     with pytest.raises(NotFound):
-        commands.update_budget(DEFAULT_SCOPE, "gold", {}, WHO)
-    commands.create_budget(DEFAULT_SCOPE, "gold", {"name": "Gold", "period_limit_usd": 100}, WHO)
+        commands.handle(UpdateBudget(DEFAULT_SCOPE, WHO, "gold"))
+    commands.handle(CreateBudget(DEFAULT_SCOPE, WHO, "gold", {"name": "Gold", "period_limit_usd": 100}))
     with pytest.raises(AlreadyExists):
-        commands.create_budget(DEFAULT_SCOPE, "gold", {}, WHO)
+        commands.handle(CreateBudget(DEFAULT_SCOPE, WHO, "gold"))
     with pytest.raises(InvalidInput, match="period_start"):
-        commands.update_budget(DEFAULT_SCOPE, "gold", {"period_start": "2026-01-01T00:00:00Z"}, WHO)
+        commands.handle(UpdateBudget(DEFAULT_SCOPE, WHO, "gold", {"period_start": "2026-01-01T00:00:00Z"}))
 
-    changed = commands.update_budget(DEFAULT_SCOPE, "gold", {"model_limits": {"m": {"limit_usd": 1}}}, WHO)
-    unchanged = commands.update_budget(DEFAULT_SCOPE, "gold", {"period_limit_usd": "100.00"}, WHO)
-    commands.delete_budget(DEFAULT_SCOPE, "gold", WHO)
-    again = commands.create_budget(DEFAULT_SCOPE, "gold", {}, WHO)
+    changed = commands.handle(UpdateBudget(DEFAULT_SCOPE, WHO, "gold", {"model_limits": {"m": {"limit_usd": 1}}}))
+    unchanged = commands.handle(UpdateBudget(DEFAULT_SCOPE, WHO, "gold", {"period_limit_usd": "100.00"}))
+    commands.handle(DeleteBudget(DEFAULT_SCOPE, WHO, "gold"))
+    again = commands.handle(CreateBudget(DEFAULT_SCOPE, WHO, "gold"))
 
     assert changed.state.fields == {
         "name": "Gold",
@@ -280,55 +302,56 @@ def test_shared_budgets_are_created_changed_and_deleted(commands: Commands) -> N
     assert (unchanged.position, again.position, again.state.fields) == (None, 4, {})
 
 
-def test_many_concurrent_changes_of_one_budget_by_its_value_are_all_made(commands: Commands) -> None:
-    commands.create_budget(DEFAULT_SCOPE, "gold", {"requests_per_minute": 0}, WHO)
+def test_many_concurrent_changes_of_one_budget_by_its_value_are_all_made(commands: CommandHandler) -> None:
+    commands.handle(CreateBudget(DEFAULT_SCOPE, WHO, "gold", {"requests_per_minute": 0}))
+
+    def one_more(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"requests_per_minute": fields["requests_per_minute"] + 1}
 
     def add_one(number: int) -> None:
-        commands.change_budget(
-            DEFAULT_SCOPE, "gold", lambda fields: {"requests_per_minute": fields["requests_per_minute"] + 1}, WHO
-        )
+        commands.handle(UpdateBudgetBy(DEFAULT_SCOPE, WHO, "gold", one_more))
 
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(add_one, range(40)))
-    assert commands.update_budget(DEFAULT_SCOPE, "gold", {}, WHO).state.fields == {"requests_per_minute": 40}
+    assert commands.handle(UpdateBudget(DEFAULT_SCOPE, WHO, "gold")).state.fields == {"requests_per_minute": 40}
 
 
-def test_a_change_of_an_unknown_budget_is_not_decided(commands: Commands) -> None:
+def test_a_change_of_an_unknown_budget_is_not_decided(commands: CommandHandler) -> None:
     def decide(fields: object) -> dict[str, Any]:
         raise AssertionError("nothing to decide by")
 
     with pytest.raises(NotFound):
-        commands.change_budget(DEFAULT_SCOPE, "gold", decide, WHO)
+        commands.handle(UpdateBudgetBy(DEFAULT_SCOPE, WHO, "gold", decide))
 
 
 def test_a_change_of_a_budget_is_decided_again_when_another_process_wrote_in_between() -> None:
     log = FencingLog(0)
-    commands_over(log).create_budget(DEFAULT_SCOPE, "gold", {"requests_per_minute": 1}, WHO)
+    commands_over(log).handle(CreateBudget(DEFAULT_SCOPE, WHO, "gold", {"requests_per_minute": 1}))
     asked: list[Any] = []
 
     def decide(fields: Any) -> dict[str, Any]:
         asked.append(dict(fields))
         if len(asked) == 1:
-            commands_over(log).update_budget(DEFAULT_SCOPE, "gold", {"requests_per_minute": 5}, WHO)
+            commands_over(log).handle(UpdateBudget(DEFAULT_SCOPE, WHO, "gold", {"requests_per_minute": 5}))
         return {"requests_per_minute": fields["requests_per_minute"] + 1}
 
-    changed = commands_over(log).change_budget(DEFAULT_SCOPE, "gold", decide, WHO)
+    changed = commands_over(log).handle(UpdateBudgetBy(DEFAULT_SCOPE, WHO, "gold", decide))
     assert asked == [{"requests_per_minute": 1}, {"requests_per_minute": 5}]
     assert changed.state.fields == {"requests_per_minute": 6}
 
 
-def test_meters_are_created_changed_and_deleted(commands: Commands, log: InMemoryEventLog) -> None:
+def test_meters_are_created_changed_and_deleted(commands: CommandHandler, log: InMemoryEventLog) -> None:
     definition = {"event_type": "image.made", "aggregation": "sum", "value_property": "size.mb", "group_by": ["style"]}
-    commands.create_meter(DEFAULT_SCOPE, "images", definition, WHO)
+    commands.handle(CreateMeter(DEFAULT_SCOPE, WHO, "images", definition))
     with pytest.raises(AlreadyExists):
-        commands.create_meter(DEFAULT_SCOPE, "images", definition, WHO)
+        commands.handle(CreateMeter(DEFAULT_SCOPE, WHO, "images", definition))
 
-    commands.update_meter(DEFAULT_SCOPE, "images", {"group_by": ["region"], "name": "Images"}, WHO)
+    commands.handle(UpdateMeter(DEFAULT_SCOPE, WHO, "images", {"group_by": ["region"], "name": "Images"}))
     with pytest.raises(InvalidInput, match="must not be changed"):
-        commands.update_meter(DEFAULT_SCOPE, "images", {"aggregation": "max"}, WHO)
-    commands.delete_meter(DEFAULT_SCOPE, "images", WHO)
+        commands.handle(UpdateMeter(DEFAULT_SCOPE, WHO, "images", {"aggregation": "max"}))
+    commands.handle(DeleteMeter(DEFAULT_SCOPE, WHO, "images"))
     with pytest.raises(NotFound):
-        commands.delete_meter(DEFAULT_SCOPE, "images", WHO)
+        commands.handle(DeleteMeter(DEFAULT_SCOPE, WHO, "images"))
 
     updated = events(log)[1]
     assert isinstance(updated, MeterUpdated)
@@ -348,51 +371,55 @@ def test_meters_are_created_changed_and_deleted(commands: Commands, log: InMemor
         ("m", {"event_type": "t", "aggregation": "count", "value_property": "x"}, "value_property"),
     ],
 )
-def test_an_invalid_meter_is_refused(code: str, definition: dict[str, Any], field: str, commands: Commands) -> None:
+def test_an_invalid_meter_is_refused(
+    code: str, definition: dict[str, Any], field: str, commands: CommandHandler
+) -> None:
     with pytest.raises(InvalidInput) as refused:
-        commands.create_meter(DEFAULT_SCOPE, code, definition, WHO)
+        commands.handle(CreateMeter(DEFAULT_SCOPE, WHO, code, definition))
 
     assert refused.value.field == field
 
 
-def test_a_key_is_issued_with_a_secret_that_the_log_does_not_hold(commands: Commands, log: InMemoryEventLog) -> None:
-    issued = commands.issue_key(DEFAULT_SCOPE, ["read"], WHO, name="reader")
-    other = commands.issue_key(DEFAULT_SCOPE, ["read"], WHO)
+def test_a_key_is_issued_with_a_secret_that_the_log_does_not_hold(
+    commands: CommandHandler, log: InMemoryEventLog
+) -> None:
+    issued = commands.handle(IssueApiKey(DEFAULT_SCOPE, WHO, ("read",), name="reader"))
+    other = commands.handle(IssueApiKey(DEFAULT_SCOPE, WHO, ("read",)))
 
     assert (issued.position, other.position) == (1, 2)
-    assert issued.secret != other.secret
+    assert issued.state.secret != other.state.secret
     stored = events(log)[0]
     assert isinstance(stored, ApiKeyIssued)
     assert (issued.state.key_id, issued.state.prefix, issued.state.name, issued.state.scopes) == (
         stored.key_id,
-        issued.secret[3:11],
+        issued.state.secret[3:11],
         "reader",
         ("read",),
     )
-    assert all(issued.secret.encode() not in record.state for record in log.read(0, 10))
+    assert all(issued.state.secret.encode() not in record.state for record in log.read(0, 10))
 
 
-def test_a_given_secret_is_issued_once_and_stays_revoked(commands: Commands) -> None:
-    issued = commands.issue_key(DEFAULT_SCOPE, ["admin"], WHO, secret="sk-1234")
-    again = commands.issue_key(DEFAULT_SCOPE, ["admin"], WHO, secret="sk-1234")
+def test_a_given_secret_is_issued_once_and_stays_revoked(commands: CommandHandler) -> None:
+    issued = commands.handle(IssueApiKey(DEFAULT_SCOPE, WHO, ("admin",), secret="sk-1234"))
+    again = commands.handle(IssueApiKey(DEFAULT_SCOPE, WHO, ("admin",), secret="sk-1234"))
 
-    assert (issued.position, again.position, again.secret) == (1, None, "sk-1234")
+    assert (issued.position, again.position, again.state.secret) == (1, None, "sk-1234")
     with pytest.raises(NotFound):
-        commands.revoke_key(TEST_SCOPE, issued.state.key_id, WHO)
-    assert commands.revoke_key(DEFAULT_SCOPE, issued.state.key_id, WHO).position == 2
-    assert commands.revoke_key(DEFAULT_SCOPE, issued.state.key_id, WHO).position is None
+        commands.handle(RevokeApiKey(TEST_SCOPE, WHO, issued.state.key_id))
+    assert commands.handle(RevokeApiKey(DEFAULT_SCOPE, WHO, issued.state.key_id)).position == 2
+    assert commands.handle(RevokeApiKey(DEFAULT_SCOPE, WHO, issued.state.key_id)).position is None
     with pytest.raises(CommandRefused, match="revoked"):
-        commands.issue_key(DEFAULT_SCOPE, ["admin"], WHO, secret="sk-1234")
+        commands.handle(IssueApiKey(DEFAULT_SCOPE, WHO, ("admin",), secret="sk-1234"))
 
 
-def test_prices_are_set_version_by_version(commands: Commands, log: InMemoryEventLog) -> None:
+def test_prices_are_set_version_by_version(commands: CommandHandler, log: InMemoryEventLog) -> None:
     cheap = PriceVersion(None, UnitPrices(Decimal("0.1"), Decimal("0.4")))
     tiers = (PriceTier(200, UnitPrices(Decimal(3), Decimal(3))), PriceTier(100, UnitPrices(Decimal(2), Decimal(2))))
     dear = PriceVersion(NOW, UnitPrices(Decimal(1), Decimal(4)), tiers)
 
     given = (cheap, dear, cheap, dear)
-    results = [commands.set_price(DEFAULT_SCOPE, "openai", "gpt-5", price, WHO).position for price in given]
-    commands.set_price(DEFAULT_SCOPE, "", "gpt-5", cheap, WHO)
+    results = [commands.handle(SetPrice(DEFAULT_SCOPE, WHO, "openai", "gpt-5", price)).position for price in given]
+    commands.handle(SetPrice(DEFAULT_SCOPE, WHO, "", "gpt-5", cheap))
 
     stored = events(log)
     assert results == [1, 2, None, None]
@@ -416,35 +443,28 @@ def test_prices_are_set_version_by_version(commands: Commands, log: InMemoryEven
         (PriceVersion(None, ONE_USD, (PriceTier(1, ONE_USD),) * 2), "tiers"),
     ],
 )
-def test_an_invalid_price_is_refused(price: PriceVersion, field: str, commands: Commands) -> None:
+def test_an_invalid_price_is_refused(price: PriceVersion, field: str, commands: CommandHandler) -> None:
     with pytest.raises(InvalidInput) as refused:
-        commands.set_price(DEFAULT_SCOPE, "openai", "gpt-5", price, WHO)
+        commands.handle(SetPrice(DEFAULT_SCOPE, WHO, "openai", "gpt-5", price))
 
     assert refused.value.field == field
 
 
 def test_an_event_may_be_voided_before_it_arrives_and_is_restored_once(
-    commands: Commands, log: InMemoryEventLog
+    commands: CommandHandler, log: InMemoryEventLog
 ) -> None:
     positions = [
-        command(DEFAULT_SCOPE, "source", "id", WHO).position
-        for command in (
-            commands.restore_usage,
-            commands.void_usage,
-            commands.void_usage,
-            commands.restore_usage,
-            commands.restore_usage,
-            commands.void_usage,
-        )
+        commands.handle(command(DEFAULT_SCOPE, WHO, "source", "id")).position
+        for command in (RestoreUsage, VoidUsage, VoidUsage, RestoreUsage, RestoreUsage, VoidUsage)
     ]
 
     assert positions == [None, 1, None, 2, None, 3]
     assert [type(event) for event in events(log)] == [UsageVoided, UsageRestored, UsageVoided]
 
 
-def test_the_log_is_created_once_at_position_one(commands: Commands, log: InMemoryEventLog) -> None:
-    created = commands.ensure_log_created("log-1", 2**64 - 1)
-    again = commands.ensure_log_created("log-2", 7)
+def test_the_log_is_created_once_at_position_one(log: InMemoryEventLog) -> None:
+    created = ensure_log_created(log, "log-1", 2**64 - 1, NOW)
+    again = ensure_log_created(log, "log-2", 7, NOW)
 
     assert again == created
     assert (created.log_id, created.log_format, created.hash_seed) == ("log-1", 1, 2**64 - 1)
@@ -455,7 +475,7 @@ def test_openers_that_create_the_log_together_agree(tmp_path: Path) -> None:
     logs = [SQLiteEventLog(tmp_path / "log.sqlite") for _ in range(8)]
 
     def create(number: int) -> Any:
-        return commands_over(logs[number]).ensure_log_created(f"log-{number}", number)
+        return ensure_log_created(logs[number], f"log-{number}", number, NOW)
 
     with ThreadPoolExecutor(8) as pool:
         created = list(pool.map(create, range(8)))
@@ -466,43 +486,45 @@ def test_openers_that_create_the_log_together_agree(tmp_path: Path) -> None:
         log.close()
 
 
-def test_a_log_that_begins_with_something_else_is_refused(commands: Commands) -> None:
-    commands.create_customer(DEFAULT_SCOPE, "acme", {}, WHO)
+def test_a_log_that_begins_with_something_else_is_refused(commands: CommandHandler, log: InMemoryEventLog) -> None:
+    commands.handle(CreateCustomer(DEFAULT_SCOPE, WHO, "acme"))
 
     with pytest.raises(LogCorrupted, match="not the creation"):
-        commands.ensure_log_created("log-1", 1)
+        ensure_log_created(log, "log-1", 1, NOW)
 
 
-def test_a_seal_is_written_when_there_is_something_new_to_seal(commands: Commands, log: InMemoryEventLog) -> None:
-    commands.ensure_log_created("log-1", 1)
+def test_a_seal_is_written_when_there_is_something_new_to_seal(commands: CommandHandler, log: InMemoryEventLog) -> None:
+    ensure_log_created(log, "log-1", 1, NOW)
 
-    assert commands.seal(1, b"first").position == 2
-    assert commands.seal(1, b"first").position is None
-    assert commands.seal(2, b"a seal alone").position is None, "seals must not keep an idle log growing"
-    commands.create_customer(DEFAULT_SCOPE, "acme", {}, WHO)
-    result = commands.seal(3, b"second")
+    assert commands.handle(SealLog(1, b"first")).position == 2
+    assert commands.handle(SealLog(1, b"first")).position is None
+    assert commands.handle(SealLog(2, b"a seal alone")).position is None, "seals must not keep an idle log growing"
+    commands.handle(CreateCustomer(DEFAULT_SCOPE, WHO, "acme"))
+    result = commands.handle(SealLog(3, b"second"))
 
     assert result.position == 4
     assert events(log)[3] == result.state
     assert (result.state.position, result.state.running_hash) == (3, b"second")
 
 
-def test_closings_are_announced_once_however_many_seals_lie_between(commands: Commands, log: InMemoryEventLog) -> None:
-    commands.ensure_log_created("log-1", 1)
-    first = commands.announce_closings(NOW)
+def test_closings_are_announced_once_however_many_seals_lie_between(
+    commands: CommandHandler, log: InMemoryEventLog
+) -> None:
+    ensure_log_created(log, "log-1", 1, NOW)
+    first = commands.handle(AnnounceClosings(NOW))
     for number in range(100):
-        commands.void_usage(DEFAULT_SCOPE, "source", str(number), WHO)
-        commands.seal(log.head_position(), b"hash")
+        commands.handle(VoidUsage(DEFAULT_SCOPE, WHO, "source", str(number)))
+        commands.handle(SealLog(log.head_position(), b"hash"))
 
     assert first.position == 2
-    assert commands.announce_closings(NOW).position is None
-    assert commands.announce_closings(NOW - timedelta(days=1)).state == first.state
-    assert commands.announce_closings(NOW + timedelta(days=1)).position == 203
+    assert commands.handle(AnnounceClosings(NOW)).position is None
+    assert commands.handle(AnnounceClosings(NOW - timedelta(days=1))).state == first.state
+    assert commands.handle(AnnounceClosings(NOW + timedelta(days=1))).position == 203
     assert sum(isinstance(event, LogSealed) for event in events(log)) == 100
 
 
-def test_issued_keys_carry_their_scope(commands: Commands, log: InMemoryEventLog) -> None:
-    commands.issue_key(TEST_SCOPE, ["ingest", "admin"], WHO)
+def test_issued_keys_carry_their_scope(commands: CommandHandler, log: InMemoryEventLog) -> None:
+    commands.handle(IssueApiKey(TEST_SCOPE, WHO, ("ingest", "admin")))
 
     (issued,) = events(log)
     assert isinstance(issued, ApiKeyIssued)
