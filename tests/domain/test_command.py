@@ -1,0 +1,121 @@
+"""Commands are values: frozen, equal when they say the same, and silent about secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from domain.api_keys.commands import IssueApiKey, RevokeApiKey
+from domain.budgets.budgeted_customers import (
+    BudgetedChange,
+    BudgetedCustomerCommand,
+    BudgetOf,
+    CreateBudgetedCustomer,
+    UpdateBudgetedCustomer,
+)
+from domain.budgets.commands import BudgetCommand, CreateBudget, DeleteBudget, UpdateBudget, UpdateBudgetBy
+from domain.command import AggregateCommand, Command, ScopedCommand
+from domain.corrections.commands import CorrectionCommand, RestoreUsage, VoidUsage
+from domain.customers.commands import (
+    BlockCustomer,
+    CreateCustomer,
+    CustomerCommand,
+    DeactivateCustomer,
+    DeleteCustomer,
+    DeleteCustomers,
+    EffectiveDatedCommand,
+    ExistingCustomerCommand,
+    ReactivateCustomer,
+    UnblockCustomer,
+    UpdateCustomer,
+)
+from domain.event import Provenance
+from domain.log.commands import AnnounceClosings, SealLog
+from domain.meters.commands import CreateMeter, DeleteMeter, MeterCommand, UpdateMeter
+from domain.prices.commands import SetPrice
+from domain.prices.schedule import PriceVersion, UnitPrices
+from domain.scope import DEFAULT_SCOPE
+from tests.fakes.randomness import CountedRandomness
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+WHO = (DEFAULT_SCOPE, Provenance("key_1", "native", "asked"))
+#: Classes that other commands have in common.
+BASES = {
+    AggregateCommand,
+    BudgetCommand,
+    BudgetedCustomerCommand,
+    CorrectionCommand,
+    CustomerCommand,
+    EffectiveDatedCommand,
+    ExistingCustomerCommand,
+    MeterCommand,
+    ScopedCommand,
+}
+
+
+def decide(customer: Any, budget_of: BudgetOf) -> BudgetedChange:
+    return BudgetedChange()
+
+
+def no_change(fields: Any) -> dict[str, Any]:
+    return {}
+
+
+COMMANDS: list[Command[Any]] = [
+    CreateCustomer(*WHO, "acme", {"name": "Ada"}, effective_at=NOW),
+    UpdateCustomer(*WHO, "acme", {"name": None}, active=True, seen_at=NOW),
+    BlockCustomer(*WHO, "acme"),
+    UnblockCustomer(*WHO, "acme"),
+    DeactivateCustomer(*WHO, "acme"),
+    ReactivateCustomer(*WHO, "acme"),
+    DeleteCustomer(*WHO, "acme"),
+    DeleteCustomers(*WHO, {"acme": NOW}),
+    CreateBudgetedCustomer(*WHO, "acme", decide),
+    UpdateBudgetedCustomer(*WHO, "acme", decide),
+    CreateBudget(*WHO, "gold", {"name": "Gold"}),
+    UpdateBudget(*WHO, "gold", {"name": None}),
+    UpdateBudgetBy(*WHO, "gold", no_change),
+    DeleteBudget(*WHO, "gold"),
+    CreateMeter(*WHO, "images", {"event_type": "image.made"}),
+    UpdateMeter(*WHO, "images", {"name": "Images"}),
+    DeleteMeter(*WHO, "images"),
+    SetPrice(*WHO, "openai", "gpt-5", PriceVersion(None, UnitPrices(Decimal(1), Decimal(4)))),
+    VoidUsage(*WHO, "gateway", "e-1"),
+    RestoreUsage(*WHO, "gateway", "e-1"),
+    IssueApiKey(*WHO, ("admin",), secret="sk-secret-of-the-operator"),
+    RevokeApiKey(*WHO, "key_2"),
+    SealLog(7, b"hash"),
+    AnnounceClosings(NOW),
+]
+
+
+def classes(of: type[Any] = Command) -> Iterator[type[Any]]:
+    for one in of.__subclasses__():
+        yield one
+        yield from classes(one)
+
+
+def test_every_command_is_looked_at_here() -> None:
+    assert {type(command) for command in COMMANDS} == set(classes()) - BASES
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: type(command).__name__)
+def test_a_command_is_a_frozen_value(command: Command[Any]) -> None:
+    for field in command.__struct_fields__:
+        with pytest.raises(AttributeError):
+            setattr(command, field, None)
+    assert deepcopy(command) == command
+    assert [other for other in COMMANDS if other == command] == [command]
+
+
+def test_a_secret_is_not_shown() -> None:
+    given = IssueApiKey(*WHO, ("admin",), secret="sk-secret-of-the-operator")
+    drawn = IssueApiKey(*WHO, ("admin",)).with_randomness(CountedRandomness())
+    assert drawn.secret is not None
+    for command in (given, drawn):
+        assert "sk-" not in repr(command) + str(command)
