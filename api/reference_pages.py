@@ -66,7 +66,8 @@ def command_line_page() -> str:
         "",
         "Every command works the same whether or not an engine runs on the data folder: it talks to the one that "
         "does, else it opens the folder itself. `--url` and `--key` reach an engine elsewhere. Tables are for people; "
-        "`--json` is for programs. Progress goes to the error stream, on a terminal only.",
+        "`--json` and `--csv` are for programs ([more](../tasks/use-the-command-line.md)). "
+        "Progress goes to the error stream, on a terminal only.",
         "",
         "| exit code | meaning |",
         "|---|---|",

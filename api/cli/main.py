@@ -8,25 +8,26 @@ from typing import Annotated
 
 import typer
 
-from api.cli.commands import customers, kafka, keys, rejected
-from api.cli.commands.consume import consume
+from api.cli.commands import customers, events, keys, prices, rejected, resources
+from api.cli.commands.budget_state import access, budget
 from api.cli.commands.demo import demo
 from api.cli.commands.ingest import ingest
-from api.cli.commands.kafka_accept import accept
-from api.cli.commands.operations import rebuild, status, verify
-from api.cli.commands.produce import produce
+from api.cli.commands.kafka import topics
+from api.cli.commands.kafka.accept import accept
+from api.cli.commands.kafka.consume import consume
+from api.cli.commands.kafka.produce import produce
+from api.cli.commands.operations import rebuild, sources_app, status, verify
 from api.cli.commands.serve import serve
 from api.cli.commands.settings import settings
-from api.cli.commands.usage import access, budget, current_usage, past_usage, usage
+from api.cli.commands.usage import current_usage, past_usage, usage
 from api.cli.output.exit_codes import CommandFailed
-from api.cli.output.tables import print_lines, print_message
+from api.cli.output.text import print_lines, print_message
 from consumers.release import running_release
 
 app = typer.Typer(
     name="meterfold",
     help="Usage metering: what has a customer used, and is it allowed to use more?",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -40,10 +41,15 @@ app.command()(past_usage)
 app.command()(budget)
 app.command()(access)
 app.add_typer(customers.app, name="customers")
-app.add_typer(keys.app, name="keys")
-kafka.app.command()(accept)
-app.add_typer(kafka.app, name="kafka")
+app.add_typer(events.app, name="events")
 app.add_typer(rejected.app, name="rejected")
+app.add_typer(resources.budgets, name="budgets")
+app.add_typer(resources.meters, name="meters")
+app.add_typer(prices.app, name="prices")
+app.add_typer(keys.app, name="keys")
+topics.app.command()(accept)
+app.add_typer(topics.app, name="kafka")
+app.add_typer(sources_app, name="sources")
 app.command()(status)
 app.command()(rebuild)
 app.command()(verify)
@@ -72,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Typer itself exits with 2 on wrong use and with 130 on an interruption.
     """
     try:
-        app(arguments)
+        app(arguments, prog_name="meterfold")
     except CommandFailed as error:
         print_message(f"meterfold: {error.message}")
         sys.exit(error.code)

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from api.cli.output.exit_codes import CommandFailed, ExitCode
-from api.cli.output.tables import print_message
+from api.cli.output.text import print_message
 from consumers.errors import SettingsInvalid
 from consumers.setting_variables import read_settings, service_variables
 from consumers.settings import Settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV instead of tables.")]
 DataFolderOption = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Data folder. [default: METERFOLD_DATA_DIR, else ./data]")
 ]
@@ -26,7 +27,12 @@ KeyOption = Annotated[
     str | None, typer.Option("--key", envvar="METERFOLD_KEY", help="API key. [default: the key of the data folder]")
 ]
 MinPosition = Annotated[int | None, typer.Option(help="Wait until the log is counted up to this position.")]
-AsOf = Annotated[str | None, typer.Option(help="Answer as known at this instant (RFC 3339) or log position.")]
+AsOf = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Answer as known then: an RFC 3339 instant, a day or a log position."),
+]
+Limit = Annotated[int, typer.Option(min=1, help="List at most this many.")]
+Reason = Annotated[str | None, typer.Option(help="The reason, which is kept in the log.")]
 CustomerArgument = Annotated[str, typer.Argument(metavar="CUSTOMER", help="Id of the customer.")]
 
 

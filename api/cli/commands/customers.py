@@ -1,200 +1,141 @@
-"""`meterfold customers`: create, show, change, block and delete customers, and show their history."""
+"""`meterfold customers`: list, show, create, change, block and delete customers, and show their history."""
 
 from __future__ import annotations
 
-import json
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
-from api.cli.options import AsJson, CustomerArgument, DataFolderOption, KeyOption, UrlOption, settings_with
-from api.cli.output.exit_codes import CommandFailed, ExitCode
-from api.cli.output.tables import print_fields, print_json, print_lines, print_table, shown
-from api.cli.server.connection import connected
-from api.cli.server.http_client import path_to
+from api.cli.commands.engine_command import engine_command
+from api.cli.commands.names import actor_labels, profile_of
+from api.cli.commands.resources import Id, Resource, add_commands, print_one
+from api.cli.options import Limit, Reason
+from api.cli.output.columns import Column, Kind, Row
+from api.cli.output.results import Output
+from api.cli.output.text import shown
+from api.cli.server.http_client import Connection, path_to
 
-app = typer.Typer(no_args_is_help=True, help="Create, show, change, block and delete customers.", rich_markup_mode=None)
-COLUMNS = ("id", "name", "origin", "active", "blocked", "life", "created_at", "first_seen_at", "budget.budget_id")
+app = typer.Typer(no_args_is_help=True, help="Manage customers, and show their history.", rich_markup_mode=None)
 
-FieldsOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="NAME=VALUE", help="Set a field; VALUE is JSON, or text if it is not JSON. May be repeated."
-    ),
+EffectiveAt = Annotated[
+    str | None, typer.Option(metavar="TIME", help="The RFC 3339 instant from which this holds. [default: now]")
 ]
-Reason = Annotated[str | None, typer.Option(help="The reason, which is kept in the history.")]
+
+
+def _state_of(row: Row) -> str:
+    return "blocked" if row["blocked"] else "active" if row["active"] else "inactive"
+
+
+def _changes(row: Row) -> str | None:
+    return ", ".join(f"{name} {shown(value)}" for name, value in row["fields"].items()) or None
+
+
+CUSTOMERS = Resource(
+    noun="customer",
+    plural="customers",
+    id_member="id",
+    segment="customers",
+    columns=(
+        Column("Id", "id"),
+        Column("Name", "name", drop=1),
+        Column("State", _state_of),
+        Column("Budget", "budget.budget_id", drop=2),
+        Column("Time zone", "time_zone", drop=5),
+        Column("Created", "created_at", Kind.INSTANT, drop=3),
+        Column("First seen", "first_seen_at", Kind.INSTANT, drop=4),
+        Column("Life", "life", drop=6),
+    ),
+    fields="name, email, metadata, currency, time_zone, allowed_region, default_model, markup_percentage, "
+    "usage_period, budget, opening_spend_usd, effective_at; budget.period_limit_usd sets a member of budget",
+    create_help="Create a customer; earlier usage of its id becomes its own.",
+    update_help="Change fields of a customer.",
+    delete_help="Delete a customer; its usage stays, and the id is free again.",
+)
+HISTORY = (
+    Column("Change", "kind"),
+    Column("Effective", "effective_at", Kind.INSTANT),
+    Column("Recorded", "recorded_at", Kind.INSTANT, drop=2),
+    Column("By", "actor", drop=1),
+    Column("Reason", "reason", Kind.PROSE),
+    Column("Set to", _changes, Kind.PROSE),
+)
 
 
 @app.command("list")
+@engine_command(csv=True)
 def list_customers(
-    limit: Annotated[int, typer.Option(min=1, help="List at most this many.")] = 100,
-    data: DataFolderOption = None,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    as_json: AsJson = False,
+    engine: Connection,
+    output: Output,
+    prefix: Annotated[str | None, typer.Option(help="Only customers whose id begins with this.")] = None,
+    limit: Limit = 100,
 ) -> None:
-    """List customers, both created ones and those known by usage alone."""
-    with connected(settings_with(data_dir=data), url, key) as engine:
-        found = list(engine.pages("/v1/customers", limit))
-    if as_json:
-        print_json({"data": found})
-    else:
-        print_table("Customers", found, COLUMNS)
+    """List customers, also those known by usage alone."""
+    found = list(engine.pages("/v1/customers", limit, prefix=prefix))
+    output.rows("Customers", CUSTOMERS.columns, found, headers=partial(engine.row_members, "/v1/customers"))
+
+
+add_commands(app, CUSTOMERS)
 
 
 @app.command()
-def show(
-    customer: CustomerArgument,
-    data: DataFolderOption = None,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show a customer's profile and budget."""
-    _print(_send("GET", (customer,), data, url, key), as_json)
-
-
-@app.command()
-def create(
-    customer: CustomerArgument,
-    fields: FieldsOption = None,
-    data: DataFolderOption = None,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    as_json: AsJson = False,
-) -> None:
-    """Create a customer; earlier usage of the same id becomes its usage."""
-    with connected(settings_with(data_dir=data), url, key, new_folder=True) as engine:
-        made = engine.send("POST", "/v1/customers", body={**fields_of(fields), "id": customer})
-    _print(made, as_json)
-
-
-@app.command()
-def update(
-    customer: CustomerArgument,
-    fields: FieldsOption = None,
-    data: DataFolderOption = None,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    as_json: AsJson = False,
-) -> None:
-    """Change fields of a customer; the value null clears a field."""
-    _print(_send("PATCH", (customer,), data, url, key, fields_of(fields)), as_json)
-
-
-@app.command()
+@engine_command()
 def block(
-    customer: CustomerArgument,
-    reason: Reason = None,
-    data: DataFolderOption = None,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    as_json: AsJson = False,
+    engine: Connection, output: Output, customer: Id, reason: Reason = None, effective_at: EffectiveAt = None
 ) -> None:
     """Block a customer: access is refused."""
-    _print(_send("POST", (customer, "block"), data, url, key, _reason_body(reason)), as_json)
+    _change(engine, output, "POST", (customer, "block"), reason=reason, effective_at=effective_at)
 
 
 @app.command()
+@engine_command()
 def unblock(
-    customer: CustomerArgument,
-    reason: Reason = None,
-    data: DataFolderOption = None,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    as_json: AsJson = False,
+    engine: Connection, output: Output, customer: Id, reason: Reason = None, effective_at: EffectiveAt = None
 ) -> None:
     """Unblock a customer."""
-    _print(_send("POST", (customer, "unblock"), data, url, key, _reason_body(reason)), as_json)
+    _change(engine, output, "POST", (customer, "unblock"), reason=reason, effective_at=effective_at)
 
 
 @app.command()
-def delete(
-    customer: CustomerArgument,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
-    data: DataFolderOption = None,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    as_json: AsJson = False,
+@engine_command()
+def deactivate(
+    engine: Connection, output: Output, customer: Id, reason: Reason = None, effective_at: EffectiveAt = None
 ) -> None:
-    """Delete a customer. Its usage stays in the log, and the id can be used again for a new customer."""
-    if not yes and not typer.confirm(f"Delete the customer {shown(customer)}?", err=True):
-        raise typer.Exit(ExitCode.INTERRUPTED)
-    answer = _send("DELETE", (customer,), data, url, key)
-    if as_json:
-        print_json(answer)
-    else:
-        print_lines("deleted")
+    """Deactivate a customer: reports by customer leave it out."""
+    _activate(engine, output, customer, False, reason, effective_at)
 
 
 @app.command()
-def history(
-    customer: CustomerArgument,
-    data: DataFolderOption = None,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    as_json: AsJson = False,
+@engine_command()
+def reactivate(
+    engine: Connection, output: Output, customer: Id, reason: Reason = None, effective_at: EffectiveAt = None
 ) -> None:
-    """Show all changes of a customer, with who made them and why."""
-    with connected(settings_with(data_dir=data), url, key) as engine:
-        found = list(engine.pages(path_to("v1", "customers", customer, "history")))
-    if as_json:
-        print_json({"data": found})
-    else:
-        print_table(
-            f"History of {customer}", found, ("kind", "effective_at", "recorded_at", "actor", "reason", "fields")
-        )
+    """Reactivate a customer: reports show it again."""
+    _activate(engine, output, customer, True, reason, effective_at)
 
 
-def fields_of(given: list[str] | None) -> dict[str, Any]:
-    """Parse NAME=VALUE pairs into an object; a dotted name such as budget.period_limit_usd sets a nested member."""
-    fields: dict[str, Any] = {}
-    for pair in given or ():
-        name, equals, text = pair.partition("=")
-        if not equals or not name:
-            raise CommandFailed(ExitCode.WRONG_USE, f"--set {pair}: must be NAME=VALUE")
-        *outer, last = name.split(".")
-        parent = fields
-        for part in outer:
-            parent = parent.setdefault(part, {})
-            if not isinstance(parent, dict):
-                raise CommandFailed(ExitCode.WRONG_USE, f"--set {pair}: {part} was set to a value before")
-        parent[last] = _value_of(text)
-    return fields
+@app.command()
+@engine_command(csv=True)
+def history(engine: Connection, output: Output, customer: Id, limit: Limit = 10_000) -> None:
+    """Show all changes of a customer, who made them and why."""
+    found = list(engine.pages(path_to("v1", "customers", customer, "history"), limit))
+    headers = partial(engine.row_members, "/v1/customers/{customer_id}/history")
+    if not output.is_text:
+        output.rows("", HISTORY, found, headers=headers)
+        return
+    profile = profile_of(engine, customer)
+    rows = actor_labels(engine, found)
+    output.rows(f"History of {profile.label}", HISTORY, rows, headers=headers, zone=profile.zone)
 
 
-def _value_of(text: str) -> Any:
-    """Parse a value as JSON, else keep it as text. Decimals stay text, so that no digit of an amount is lost."""
-    try:
-        return json.loads(text, parse_float=str, parse_int=_integer)
-    except ValueError:
-        return text
+def _activate(
+    engine: Connection, output: Output, customer: str, active: bool, reason: str | None, effective_at: str | None
+) -> None:
+    body = {"active": active, **({} if effective_at is None else {"effective_at": effective_at})}
+    answer = engine.send("PATCH", path_to("v1", "customers", customer), body=body, reason=reason)
+    print_one(output, CUSTOMERS, answer)
 
 
-def _integer(text: str) -> int | str:
-    return int(text) if len(text) <= 15 else text
-
-
-def _reason_body(reason: str | None) -> dict[str, str]:
-    return {} if reason is None else {"reason": reason}
-
-
-def _send(
-    method: str,
-    segments: tuple[str, ...],
-    data: Any,
-    url: str | None,
-    key: str | None,
-    body: dict[str, Any] | None = None,
-) -> Any:
-    with connected(settings_with(data_dir=data), url, key) as engine:
-        return engine.send(method, path_to("v1", "customers", *segments), body=body)
-
-
-def _print(customer: Any, as_json: bool) -> None:
-    if as_json:
-        print_json(customer)
-    elif "id" not in customer:
-        print_lines(f"stored at log position {customer['position']}, not yet counted")
-    else:
-        print_fields(f"Customer {customer['id']}", customer)
+def _change(engine: Connection, output: Output, method: str, segments: tuple[str, ...], **given: Any) -> None:
+    body = {name: value for name, value in given.items() if value is not None}
+    print_one(output, CUSTOMERS, engine.send(method, path_to("v1", "customers", *segments), body=body))

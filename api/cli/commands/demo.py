@@ -6,12 +6,18 @@ from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Any, Final
 
+from api.cli.commands.budget_state import access_text
+from api.cli.commands.engine_command import engine_command
 from api.cli.commands.ingest import Ingested, post_batch
-from api.cli.options import AsJson, DataFolderOption, KeyOption, UrlOption, settings_with
+from api.cli.commands.names import customer_names, profile_of
+from api.cli.commands.usage import MEASURE_COLUMNS, MODEL_COLUMNS, PAST_COLUMNS
+from api.cli.output.cells import span_text
+from api.cli.output.columns import Column, Kind
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.progress import progress_bar
-from api.cli.output.tables import print_json, print_lines, print_table
-from api.cli.server.connection import connected
+from api.cli.output.results import Output
+from api.cli.output.tables import print_table
+from api.cli.output.text import print_lines
 from api.cli.server.http_client import Connection, path_to, problem_text
 from consumers.demo.traffic import TIERS, customer_ids, days_until, events_of, named_customers
 from consumers.files.event_batches import BATCH_BYTES_MAX, batched
@@ -19,22 +25,33 @@ from consumers.files.row_mapping import Line
 
 SHOWN_CUSTOMERS: Final = 10
 SHOWN_BUDGETS: Final = 20
+BUDGETS: Final = (
+    Column("Customer", "customer"),
+    Column("Budget", "budget_id", drop=1),
+    Column("Limit (USD)", "period_limit_usd", Kind.MONEY),
+    Column("Spent (USD)", "period_spent_usd", Kind.MONEY),
+    Column("Remaining (USD)", "period_remaining_usd", Kind.MONEY, drop=2),
+    Column("Access", "access"),
+    Column("Resets", "resets_at", Kind.INSTANT, drop=3),
+)
 _ALREADY_THERE: Final = 409
 
 
-def demo(data: DataFolderOption = None, url: UrlOption = None, key: KeyOption = None, as_json: AsJson = False) -> None:
-    """Ingest a month of synthetic traffic of 300 customers, then show usage and budgets.
+@engine_command(new_folder=True)
+def demo(engine: Connection, output: Output) -> None:
+    """Ingest a month of synthetic traffic, and show its usage.
 
-    Running it again counts nothing twice.
+    300 customers, their usage and their budgets. Running it again counts nothing twice.
     """
     now = datetime.now(UTC)
-    with connected(settings_with(data_dir=data), url, key, new_folder=True) as engine:
-        ingested = _fill(engine, now)
-        shown = _read_results(engine, ingested.position)
-    if as_json:
-        print_json({"events": ingested.events, "counts": ingested.counts, "position": ingested.position, **shown})
+    ingested = _fill(engine, now)
+    shown = _read_results(engine, ingested.position)
+    if output.is_text:
+        _print(engine, ingested, shown)
     else:
-        _print(ingested, shown)
+        output.fields(
+            "", {"events": ingested.events, "counts": ingested.counts, "position": ingested.position, **shown}
+        )
 
 
 def _fill(engine: Connection, now: datetime) -> Ingested:
@@ -75,18 +92,25 @@ def _read_results(engine: Connection, position: int) -> dict[str, Any]:
     }
 
 
-def _print(ingested: Ingested, shown: dict[str, Any]) -> None:
-    counts = ", ".join(f"{count} {outcome}" for outcome, count in ingested.counts.items())
-    print_lines(f"sent {ingested.events} events: {counts}", "")
-    measures = ("requests", "input_tokens", "output_tokens", "cost_usd", "reported_cost_usd")
-    usage = shown["usage"]
-    print_table(f"Largest customers, {usage['from']} to {usage['to']}", usage["data"], ("group.customer", *measures))
-    current = shown["current_usage"]
-    customer, period = current["customer"], current["period"]
-    title = f"Current usage of {customer}, {period['start']} to {period['end']}"
-    print_table(title, current["by_model"], ("provider", "model", *measures))
-    past = ("start", "end", "closed", "at_closing.reported_cost_usd", "now.requests", "now.reported_cost_usd")
-    print_table(f"Past usage of {customer}", shown["past_usage"]["periods"], past)
-    budgets = ("customer", "budget_id", "period_limit_usd", "period_spent_usd", "period_remaining_usd", "resets_at")
-    print_table("Budgets", shown["budgets"], budgets)
+def _print(engine: Connection, ingested: Ingested, shown: dict[str, Any]) -> None:
+    counts = ", ".join(f"{count:,} {outcome}" for outcome, count in ingested.counts.items())
+    print_lines(f"sent {ingested.events:,} events: {counts}", "")
+    usage, current = shown["usage"], shown["current_usage"]
+    names = customer_names(engine, (row["group"]["customer"] for row in usage["data"]))
+    largest = [{**row, "name": names.get(row["group"]["customer"])} for row in usage["data"]]
+    customers = (Column("Customer", "group.customer"), Column("Name", "name", drop=3), *MEASURE_COLUMNS)
+    print_table(f"Largest customers, {span_text(usage['from'], usage['to'], 'UTC')}", customers, largest)
+    profile = profile_of(engine, current["customer"])
+    span = span_text(current["period"]["start"], current["period"]["end"], profile.zone)
+    print_lines("")
+    title = f"Current usage of {profile.label}, {span}"
+    print_table(title, MODEL_COLUMNS, current["by_model"], total=current["usage"], zone=profile.zone)
+    print_lines("")
+    print_table(f"Past usage of {profile.label}", PAST_COLUMNS, shown["past_usage"]["periods"], zone=profile.zone)
+    print_lines("")
+    print_table("Budgets", BUDGETS, (_with_access(engine, budget) for budget in shown["budgets"]))
     print_lines(f"as of log position {usage['position']}")
+
+
+def _with_access(engine: Connection, budget: dict[str, Any]) -> dict[str, Any]:
+    return {**budget, "access": access_text(engine.get(path_to("v1", "customers", budget["customer"], "access")))}

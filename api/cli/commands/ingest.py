@@ -11,9 +11,11 @@ import msgspec
 import typer
 
 from api.cli.options import AsJson, DataFolderOption, KeyOption, UrlOption, settings_with
+from api.cli.output.columns import Column, Kind
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.progress import progress_bar
-from api.cli.output.tables import print_json, print_lines, print_table
+from api.cli.output.tables import print_table
+from api.cli.output.text import print_json, print_lines
 from api.cli.server.connection import connected
 from api.cli.server.http_client import Connection, problem_text
 from consumers.errors import FileUnreadable
@@ -26,6 +28,14 @@ RETRIES_MAX: Final = 120
 RETRY_SECONDS_MAX: Final = 10.0
 LAG_POLLS_MAX: Final = 6_000
 LAG_POLL_SECONDS: Final = 0.1
+COUNTS: Final = (Column("Outcome", "outcome"), Column("Events", "events", Kind.COUNT))
+NOT_COUNTED: Final = (
+    Column("Id", "id"),
+    Column("Source", "source", drop=2),
+    Column("Outcome", "outcome"),
+    Column("Reason", "reason", drop=1),
+    Column("Detail", "detail", Kind.PROSE),
+)
 
 
 class Ingested(msgspec.Struct):
@@ -67,7 +77,10 @@ def ingest(
     key: KeyOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ingest the usage events of a file. A file ingested again, or grown, counts nothing twice."""
+    """Ingest the usage events of a file.
+
+    A file ingested again, or grown, counts nothing twice.
+    """
     file_map = map_from(map_file, source)
     ingested = Ingested(str(file))
     settings = settings_with(data_dir=data)
@@ -144,8 +157,7 @@ def _print(ingested: Ingested, as_json: bool) -> None:
     counts = [{"outcome": outcome, "events": count} for outcome, count in ingested.counts.items()]
     if ingested.not_yet_counted:
         counts.append({"outcome": "not yet counted", "events": ingested.not_yet_counted})
-    print_table(f"{ingested.file}: {ingested.events} events", counts, ("outcome", "events"))
+    print_table(f"{ingested.file}: {ingested.events:,} events", COUNTS, counts)
     if ingested.outcomes:
-        columns = ("source", "id", "outcome", "reason", "detail")
-        print_table("The first that were not counted", ingested.outcomes, columns)
+        print_table("The first that were not counted", NOT_COUNTED, ingested.outcomes)
     print_lines(f"as of log position {ingested.position}")

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Final
 
 import typer
 
-from api.cli.options import AsJson, DataFolderOption, KeyOption, UrlOption, settings_with
-from api.cli.output.tables import print_json, print_lines, print_message, print_table
-from api.cli.server.connection import connected
-from api.cli.server.http_client import path_to
+from api.cli.commands.engine_command import engine_command
+from api.cli.options import Reason
+from api.cli.output.columns import Column, Kind
+from api.cli.output.results import Output
+from api.cli.output.text import print_message
+from api.cli.server.http_client import Connection, path_to
 
 app = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.", rich_markup_mode=None)
-COLUMNS = ("id", "prefix", "name", "tenant", "environment", "scopes", "created_at", "last_used_at", "revoked_at")
+KEYS: Final = (
+    Column("Id", "id"),
+    Column("Name", "name"),
+    Column("Begins with", "prefix", drop=3),
+    Column("Scopes", "scopes", Kind.LIST, drop=1),
+    Column("Tenant", lambda row: f"{row['tenant']}/{row['environment']}", drop=5),
+    Column("Created", "created_at", Kind.INSTANT, drop=4),
+    Column("Last used", "last_used_at", Kind.INSTANT, drop=2),
+    Column("Revoked", "revoked_at", Kind.INSTANT, drop=6),
+)
 
 
 class Environment(StrEnum):
@@ -32,56 +44,46 @@ class Scope(StrEnum):
 
 
 @app.command()
+@engine_command(new_folder=True)
 def create(
+    engine: Connection,
+    output: Output,
     tenant: Annotated[str, typer.Option(help="Tenant of the key; a new name creates a tenant.")] = "default",
     environment: Annotated[Environment, typer.Option(help="Environment of the tenant.")] = Environment.PROD,
     scope: Annotated[
         list[Scope] | None, typer.Option(help="Permission of the key; may be repeated. [default: admin]")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name that tells what the key is for.")] = None,
-    data: DataFolderOption = None,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    as_json: AsJson = False,
+    reason: Reason = None,
 ) -> None:
     """Create an API key and show it once."""
     body = {"tenant": tenant, "environment": environment, "scopes": list(scope or [Scope.ADMIN]), "name": name}
-    with connected(settings_with(data_dir=data), url, key, new_folder=True) as engine:
-        made = engine.send(
-            "POST", "/v1/keys", body={field: value for field, value in body.items() if value is not None}
-        )
-    if as_json:
-        print_json(made)
-    else:
+    given = {field: value for field, value in body.items() if value is not None}
+    made = engine.send("POST", "/v1/keys", body=given, reason=reason)
+    if output.is_text:
         print_message("This is the only time the key is shown; keep it.")
-        print_lines(made["secret"])
+    output.lines(made, made["secret"])
 
 
 @app.command("list")
+@engine_command(csv=True)
 def list_keys(
-    data: DataFolderOption = None, url: UrlOption = None, key: KeyOption = None, as_json: AsJson = False
+    engine: Connection,
+    output: Output,
+    revoked: Annotated[bool, typer.Option("--revoked", help="Include revoked keys.")] = False,
 ) -> None:
     """List API keys with their first characters and last use."""
-    with connected(settings_with(data_dir=data), url, key) as engine:
-        found = list(engine.pages("/v1/keys"))
-    if as_json:
-        print_json({"data": found})
-    else:
-        print_table("API keys", found, COLUMNS)
+    found = list(engine.pages("/v1/keys", revoked=revoked))
+    output.rows("API keys", KEYS, found, headers=partial(engine.row_members, "/v1/keys"))
 
 
 @app.command()
+@engine_command()
 def revoke(
+    engine: Connection,
+    output: Output,
     key_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the key, as shown by `keys list`.")],
-    data: DataFolderOption = None,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    as_json: AsJson = False,
+    reason: Reason = None,
 ) -> None:
-    """Revoke an API key permanently."""
-    with connected(settings_with(data_dir=data), url, key) as engine:
-        answer = engine.send("DELETE", path_to("v1", "keys", key_id))
-    if as_json:
-        print_json(answer)
-    else:
-        print_lines("revoked")
+    """Revoke an API key for good."""
+    output.lines(engine.send("DELETE", path_to("v1", "keys", key_id), reason=reason), "revoked")

@@ -1,18 +1,24 @@
-"""`meterfold status`, `rebuild` and `verify`: the state of the engine, and operations on its read store."""
+"""`meterfold status`, `sources`, `rebuild` and `verify`: the state of the engine, and operations on its read store."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 import typer
 
-from api.cli.options import AsJson, DataFolderOption, KeyOption, UrlOption, settings_with
+from api.cli.commands.engine_command import engine_command
+from api.cli.options import AsJson, DataFolderOption, KeyOption, Limit, UrlOption, settings_with
+from api.cli.output.columns import Column, Kind
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.progress import progress_bar
-from api.cli.output.tables import print_fields, print_json, print_lines, print_table
+from api.cli.output.results import Output
+from api.cli.output.tables import print_fields, print_table
+from api.cli.output.text import print_json, print_lines
 from api.cli.server.connection import connected
+from api.cli.server.http_client import Connection
 from consumers.embedded.data_folder import DataFolder
 from consumers.errors import FolderOwned, FolderUnusable
 from consumers.settings import Settings
@@ -20,26 +26,68 @@ from domain.errors import DomainError, LogUnavailable, UnknownRecord
 from domain.usage.outcomes import OUTCOMES
 from projections.errors import ProjectionError, ReadStoreUnavailable
 
-CONSUMER_COLUMNS: Final = tuple(
-    "consumer topic partition next_offset end_offset lag_positions lag_seconds paused stopped stale trouble".split()
+OUTCOME_COLUMNS: Final = (
+    Column("Stream", "stream"),
+    Column("Tenant", lambda row: f"{row['tenant']}/{row['environment']}", drop=1),
+    *(Column(outcome.capitalize(), f"counts.{outcome}", Kind.COUNT) for outcome in OUTCOMES),
+)
+CONSUMER_COLUMNS: Final = (
+    Column("Consumer", "consumer"),
+    Column("Topic", "topic"),
+    Column("Partition", "partition"),
+    Column("Next offset", "next_offset", drop=5),
+    Column("End offset", "end_offset", drop=6),
+    Column("Behind", "lag_positions", Kind.COUNT),
+    Column("Oldest", "lag_seconds", Kind.DURATION, drop=1),
+    Column("Paused", "paused", drop=3),
+    Column("Stale", "stale", drop=2),
+    Column("Stopped", "stopped", Kind.PROSE),
+    Column("Trouble", "trouble", Kind.PROSE),
+)
+SOURCES: Final = (
+    Column("Topic", "topic"),
+    Column("Partition", "partition"),
+    Column("Next offset", "next_offset"),
+    Column("Records lost", "records_lost", Kind.COUNT),
+    Column("Commands refused", "commands_refused", Kind.COUNT),
+    Column("Recorded", "recorded_at", Kind.MOMENT, drop=1),
+    Column("Stream", "stream", drop=2),
+)
+FINDINGS: Final = (
+    Column("Where", "where"),
+    Column("Key", "key", Kind.PROSE),
+    Column("Expected", "expected", Kind.PROSE),
+    Column("Found", "found", Kind.PROSE),
 )
 
+sources_app = typer.Typer(no_args_is_help=True, help="Show what was read from Kafka.", rich_markup_mode=None)
 
-def status(
-    data: DataFolderOption = None, url: UrlOption = None, key: KeyOption = None, as_json: AsJson = False
-) -> None:
-    """Show the progress of the fold and the consumers, and the number of events by source and outcome."""
-    with connected(settings_with(data_dir=data), url, key) as engine:
-        answer = engine.get("/v1/operations/status")
-    if as_json:
-        print_json(answer)
+
+@sources_app.callback()
+def _sources() -> None:
+    pass
+
+
+@sources_app.command("list")
+@engine_command(csv=True)
+def list_sources(engine: Connection, output: Output, limit: Limit = 1_000) -> None:
+    """List partitions of Kafka: next offset, records lost."""
+    found = list(engine.pages("/v1/sources", limit))
+    output.rows("Sources", SOURCES, found, headers=partial(engine.row_members, "/v1/sources"))
+
+
+@engine_command()
+def status(engine: Connection, output: Output) -> None:
+    """Show progress of fold and consumers, and event counts."""
+    answer = engine.get("/v1/operations/status")
+    if not output.is_text:
+        output.fields("", answer)
         return
     print_fields("Engine", {name: value for name, value in answer.items() if not isinstance(value, dict | list)})
-    counts = [f"counts.{outcome}" for outcome in OUTCOMES]
-    rows = [*answer["sources"], {"stream": "all", "counts": answer["counts"]}]
-    print_table("Received events by source", rows, ("tenant", "environment", "stream", *counts))
+    total = {"stream": "", "tenant": "", "environment": "", "counts": answer["counts"]}
+    print_table("Received events by source", OUTCOME_COLUMNS, answer["sources"], total=total)
     if answer["consumers"]:
-        print_table("Kafka consumers", _by_partition(answer["consumers"]), CONSUMER_COLUMNS)
+        print_table("Kafka consumers", CONSUMER_COLUMNS, _by_partition(answer["consumers"]))
     for consumer in answer["consumers"]:
         if consumer["public_poll"] is not None:
             print_lines(f"{consumer['name']} reads by the slower public poll: {consumer['public_poll']}")
@@ -56,7 +104,10 @@ def _by_partition(consumers: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any
 def rebuild(
     data: DataFolderOption = None, url: UrlOption = None, key: KeyOption = None, as_json: AsJson = False
 ) -> None:
-    """Rebuild the read store: fold the log from position 0 into a new store, then swap it in."""
+    """Fold the log again into a new read store.
+
+    It takes the place of the present one when it is complete.
+    """
     settings = settings_with(data_dir=data)
     folder = DataFolder(settings.data_dir)
     result: dict[str, Any] | None = None
@@ -77,9 +128,9 @@ def rebuild(
 def verify(
     data: DataFolderOption = None, url: UrlOption = None, key: KeyOption = None, as_json: AsJson = False
 ) -> None:
-    """Verify the read store against a new fold of the log, and check buffers, hash chain and seals.
+    """Compare the read store with a new fold of the log.
 
-    Exits with 1 on a difference.
+    Also checks blocks, hash chain and seals. Exits with 1 on a difference.
     """
     with connected(settings_with(data_dir=data), url, key) as engine:
         result = _result_of("Verifying", engine.steps("/v1/operations/verify"))
@@ -87,7 +138,7 @@ def verify(
     if as_json:
         print_json(result)
     elif findings:
-        print_table(f"{len(findings)} differences", findings, ("where", "key", "expected", "found"))
+        print_table(f"{len(findings)} differences", FINDINGS, findings)
     else:
         print_lines(f"all is well: {_extent(result)}")
     if findings:

@@ -1,130 +1,61 @@
-"""`meterfold rejected`: list the dead letters of Kafka, and publish repaired ones again."""
+"""`meterfold rejected`: list received events that were not counted; list and retry dead letters of Kafka."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from enum import StrEnum
+from functools import partial
+from typing import Annotated, Final
 
-import msgspec
 import typer
 
-from api.cli.commands.kafka import BootstrapOption, kafka_failures, kafka_settings
-from api.cli.options import AsJson
-from api.cli.output.exit_codes import CommandFailed, ExitCode
-from api.cli.output.tables import print_json, print_lines, print_message, print_table
-from consumers.errors import FileUnreadable
+from api.cli.commands.engine_command import engine_command
+from api.cli.commands.kafka.dead_letters import list_dead_letters, retry
+from api.cli.options import Limit
+from api.cli.output.columns import Column, Kind
+from api.cli.output.results import Output
+from api.cli.server.http_client import Connection
 
-if TYPE_CHECKING:
-    from consumers.settings import Settings
+app = typer.Typer(no_args_is_help=True, help="Show events that were not counted.", rich_markup_mode=None)
+REJECTED: Final = (
+    Column("Recorded", "recorded_at", Kind.MOMENT, drop=1),
+    Column("Reason", "reason"),
+    Column("Detail", "detail", Kind.PROSE),
+    Column("Customer", "customer", drop=3),
+    Column("Source", "source", drop=2),
+    Column("Id", "id"),
+    Column("Stream", "stream", drop=5),
+    Column("Position", "position", drop=4),
+)
 
-app = typer.Typer(no_args_is_help=True, help="List dead letters of Kafka, and retry them.", rich_markup_mode=None)
-COLUMNS: Final = ("cursor", "topic", "partition", "offset", "index", "reason", "detail", "key", "value")
-SHOWN_VALUE_LENGTH: Final = 60
 
-TopicOption = Annotated[str | None, typer.Option(help="Only dead letters of records from this topic.")]
-ReasonOption = Annotated[str | None, typer.Option(help="Only dead letters with this reason, such as not_json.")]
+class Outcome(StrEnum):
+    """An outcome of events that were not counted."""
+
+    REJECTED = "rejected"
+    CONFLICT = "conflict"
+    DUPLICATE = "duplicate"
+
+
+TITLES: Final = {
+    Outcome.REJECTED: "Rejected events",
+    Outcome.CONFLICT: "Events in conflict",
+    Outcome.DUPLICATE: "Duplicate events",
+}
 
 
 @app.command("list")
-def list_dead_letters(
-    topic: TopicOption = None,
-    reason: ReasonOption = None,
-    after: Annotated[str | None, typer.Option(help="Continue after this cursor.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="List at most this many.")] = 100,
-    bootstrap: BootstrapOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line each, which can be repaired.")] = False,
+@engine_command(csv=True)
+def list_rejected(
+    engine: Connection,
+    output: Output,
+    outcome: Annotated[Outcome, typer.Option(help="The outcome to list.")] = Outcome.REJECTED,
+    reason: Annotated[str | None, typer.Option(help="Only events with this reason, such as required.")] = None,
+    limit: Limit = 100,
 ) -> None:
-    """List dead letters with their reason, origin and original value."""
-    from consumers.kafka.dead_letters.repair import LetterFilter, read_letters
-
-    settings = kafka_settings(bootstrap)
-    with _dead_letter_client(settings) as client:
-        letters = read_letters(client, settings.kafka_rejected_topic, after, LetterFilter(topic, reason))
-        found = list(islice(letters, limit))
-    if as_json:
-        print_lines(*(msgspec.json.encode(letter).decode() for letter in found))
-    else:
-        shown = [msgspec.to_builtins(letter) for letter in found]
-        print_table("Rejected", [one | {"value": _shortened(one["value"])} for one in shown], COLUMNS)
-    if len(found) == limit:
-        print_message(f"more with: --after {found[-1].cursor}")
+    """List events that were not counted, newest first."""
+    found = list(engine.pages("/v1/rejected", limit, outcome=outcome, reason=reason))
+    output.rows(TITLES[outcome], REJECTED, found, headers=partial(engine.row_members, "/v1/rejected"))
 
 
-@app.command()
-def retry(
-    file: Annotated[
-        Path | None,
-        typer.Argument(
-            help="Repaired dead letters, in the form of `rejected list --json`.", exists=True, dir_okay=False
-        ),
-    ] = None,
-    topic: TopicOption = None,
-    reason: ReasonOption = None,
-    everything: Annotated[bool, typer.Option("--all", help="Publish every dead letter again as it is.")] = False,
-    bootstrap: BootstrapOption = None,
-    as_json: AsJson = False,
-) -> None:
-    """Publish dead letters again to the topics that they came from.
-
-    Either those of a FILE, or selected ones as they are; the value of a selected one must not be truncated.
-    """
-    selected = everything or topic is not None or reason is not None
-    if (file is not None) == selected:
-        raise CommandFailed(
-            ExitCode.WRONG_USE, "give either a FILE of repaired dead letters, or --topic, --reason or --all"
-        )
-    settings = kafka_settings(bootstrap)
-    from consumers.kafka.dead_letters.repair import LetterFilter, put_back, read_letters, repaired_letters
-
-    topics = (*settings.kafka_usage_topics, *settings.kafka_customer_topics)
-    with _dead_letter_client(settings) as client, _dead_letter_producer(settings) as producer:
-        if file is not None:
-            with file.open("rb") as lines:
-                count = put_back(producer, list(repaired_letters(lines)), topics)
-        else:
-            selection = LetterFilter(topic, reason, whole=True)
-            letters = read_letters(client, settings.kafka_rejected_topic, None, selection)
-            count = put_back(producer, letters, topics)
-    if as_json:
-        print_json({"put_back": count})
-    else:
-        print_lines(f"put back {count} records")
-
-
-def _shortened(value: str | None) -> str | None:
-    return value if value is None or len(value) <= SHOWN_VALUE_LENGTH else value[: SHOWN_VALUE_LENGTH - 1] + "…"
-
-
-@contextmanager
-def _dead_letter_client(settings: Settings) -> Iterator[Any]:
-    from kafka import KafkaConsumer
-
-    from consumers.kafka.connection import broker_failures, client_options
-
-    try:
-        with kafka_failures(), broker_failures(settings):
-            client = KafkaConsumer(**client_options(settings), enable_auto_commit=False, allow_auto_create_topics=False)
-            try:
-                yield client
-            finally:
-                client.close()
-    except FileUnreadable as error:
-        raise CommandFailed(ExitCode.WRONG_USE, str(error)) from error
-
-
-@contextmanager
-def _dead_letter_producer(settings: Settings) -> Iterator[Any]:
-    from kafka import KafkaProducer
-
-    from consumers.kafka.connection import client_options
-    from consumers.kafka.topics import REJECTED_MESSAGE_BYTES_MAX
-
-    options = client_options(settings)
-    producer = KafkaProducer(**options, allow_auto_create_topics=False, max_request_size=REJECTED_MESSAGE_BYTES_MAX)
-    try:
-        yield producer
-    finally:
-        producer.close()
+app.command("dead-letters")(list_dead_letters)
+app.command()(retry)

@@ -13,7 +13,7 @@ import typer
 
 from api.cli.options import DataFolderOption, settings_with
 from api.cli.output.exit_codes import CommandFailed, ExitCode
-from api.cli.output.tables import print_lines
+from api.cli.output.text import print_lines
 from consumers.errors import FolderOwned
 from consumers.log_output import configure_logging
 from consumers.settings import Settings

@@ -1,34 +1,64 @@
-"""Commands that query usage: `usage`, `current-usage`, `past-usage`, `budget` and `access`."""
+"""Commands that show usage: `usage`, `current-usage` and `past-usage`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
-from api.cli.options import (
-    AsJson,
-    AsOf,
-    CustomerArgument,
-    DataFolderOption,
-    KeyOption,
-    MinPosition,
-    UrlOption,
-    settings_with,
-)
-from api.cli.output.tables import print_fields, print_json, print_lines, print_table
-from api.cli.server.connection import connected
-from api.cli.server.http_client import path_to
+from api.cli.commands.engine_command import engine_command
+from api.cli.commands.names import customer_names, profile_of
+from api.cli.options import AsOf, CustomerArgument, MinPosition
+from api.cli.output.cells import span_text
+from api.cli.output.columns import Column, Kind
+from api.cli.output.results import Output
+from api.cli.output.text import print_lines, shown
+from api.cli.server.http_client import Connection, path_to
 
-MEASURES = (
+#: Members of every sum of usage, for CSV.
+MEASURES: Final = (
     "requests",
     "input_tokens",
     "cached_input_tokens",
+    "cache_write_tokens",
     "output_tokens",
+    "reasoning_tokens",
     "total_tokens",
     "cost_usd",
     "reported_cost_usd",
+    "cost_unknown_events",
+)
+UNKNOWN: Final = "cost_unknown_events"
+MEASURE_COLUMNS: Final = (
+    Column("Requests", "requests", Kind.COUNT),
+    Column("Input tokens", "input_tokens", Kind.COUNT, drop=4),
+    Column("Cached input", "cached_input_tokens", Kind.COUNT, drop=6),
+    Column("Output tokens", "output_tokens", Kind.COUNT, drop=5),
+    Column("Tokens", "total_tokens", Kind.COUNT, drop=1),
+    Column("Cost (USD)", "cost_usd", Kind.MONEY, drop=2, unknown=UNKNOWN),
+    Column("Reported cost (USD)", "reported_cost_usd", Kind.MONEY, unknown=UNKNOWN),
+)
+MODEL_COLUMNS: Final = (Column("Model", "model"), Column("Provider", "provider", drop=3), *MEASURE_COLUMNS)
+PAST_COLUMNS: Final = (
+    Column("From", "start", Kind.INSTANT),
+    Column("To", "end", Kind.INSTANT, drop=2),
+    Column("Closed", "closed", drop=3),
+    Column("Requests", "now.requests", Kind.COUNT, drop=1),
+    Column("Tokens", "now.total_tokens", Kind.COUNT, drop=4),
+    *(
+        Column(title, f"{when}.reported_cost_usd", Kind.MONEY, unknown=f"{when}.{UNKNOWN}")
+        for title, when in (
+            ("Cost at closing (USD)", "at_closing"),
+            ("Cost now (USD)", "now"),
+            ("Difference (USD)", "difference"),
+        )
+    ),
+)
+PAST_HEADERS: Final = (
+    *("start", "end", "closed"),
+    *(f"{when}.{measure}" for when in ("at_closing", "now", "difference") for measure in MEASURES),
 )
 
 
@@ -41,136 +71,146 @@ class Window(StrEnum):
     MONTH = "month"
 
 
+class Period(StrEnum):
+    """Which periods of a customer are meant."""
+
+    USAGE = "usage"
+    BUDGET = "budget"
+
+
+PeriodOption = Annotated[Period | None, typer.Option(help="Periods of usage, or of the budget. [default: usage]")]
+
+
+@engine_command(csv=True)
 def usage(
+    engine: Connection,
+    output: Output,
     customer: Annotated[
         str | None, typer.Argument(metavar="CUSTOMER", help="Id of the customer. [default: all customers]")
     ] = None,
     begin: Annotated[
-        str | None, typer.Option("--from", help="Start, inclusive. [default: start of the current period]")
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="TIME",
+            help="Start, inclusive: an RFC 3339 instant or a day. [default: start of the period]",
+        ),
     ] = None,
-    end: Annotated[str | None, typer.Option("--to", help="End, exclusive. [default: now]")] = None,
+    end: Annotated[
+        str | None,
+        typer.Option("--to", metavar="TIME", help="End, exclusive: an RFC 3339 instant or a day. [default: now]"),
+    ] = None,
     window: Annotated[Window | None, typer.Option(help="Sum usage over windows of this length.")] = None,
-    timezone: Annotated[str | None, typer.Option(help="IANA time zone of the windows.")] = None,
+    timezone: Annotated[str | None, typer.Option(help="IANA time zone of windows and days.")] = None,
     group_by: Annotated[
         list[str] | None, typer.Option(help="Group by this dimension too, such as model; may be repeated.")
     ] = None,
     meter: Annotated[str | None, typer.Option(help="Show the value of this meter instead.")] = None,
     as_of: AsOf = None,
     min_position: MinPosition = None,
-    data: DataFolderOption = None,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    as_json: AsJson = False,
 ) -> None:
-    """Show the usage of one customer or of all, by windows and groups."""
-    params = {
-        "from": begin,
-        "to": end,
-        "window": window,
-        "timezone": timezone,
-        "group_by": ",".join(group_by) if group_by else None,
-        "meter": meter,
-        "as_of": as_of,
-        "min_position": min_position,
-    }
+    """Show usage of one customer or all, in windows and groups."""
     path = "/v1/usage" if customer is None else path_to("v1", "customers", customer, "usage")
-    with connected(settings_with(data_dir=data), url, key) as engine:
-        answer = engine.send("GET", path, params=params)
-    if as_json:
-        print_json(answer)
-        return
-    groups = [f"group.{name}" for name in (group_by or ())]
-    columns = ["window_start", *groups, *(("value",) if meter else MEASURES)]
-    print_table(f"Usage of {customer or 'all customers'}, {answer['from']} to {answer['to']}", answer["data"], columns)
-    _print_position(answer)
+    common = {"timezone": timezone, "meter": meter, "as_of": as_of}
+    split = {"window": window, "group_by": ",".join(group_by) if group_by else None}
+    answer = engine.get(path, **{"from": begin, "to": end}, **common, **split, min_position=min_position)
+    rows, total = answer["data"], None
+    title = ""
+    if output.is_text:
+        label = "all customers" if customer is None else profile_of(engine, customer).label
+        of = f"Usage of {label}" if meter is None else f"Meter {shown(meter)} of {label}"
+        title = f"{of}, {span_text(answer['from'], answer['to'], answer['timezone'])}"
+        if len(rows) > 1:
+            # Asked for, not added up: an event may be in several groups, and a maximum is no sum.
+            span = {"from": answer["from"], "to": answer["to"]}
+            total = engine.get(path, **span, **{**common, "as_of": as_of or answer["position"]})["data"][0]
+        if "customer" in answer["group_by"]:
+            names = customer_names(engine, (row["group"]["customer"] for row in rows))
+            rows = [{**row, "name": names.get(row["group"]["customer"])} for row in rows]
+    columns = _report_columns(answer, named=any(row.get("name") for row in rows))
+    headers = ("window_start", "window_end", *(f"group.{name}" for name in answer["group_by"]))
+    measures = ("value",) if meter else MEASURES
+    output.rows(
+        title,
+        columns,
+        rows,
+        headers=lambda: (*headers, *measures),
+        document=answer,
+        total=total,
+        zone=answer["timezone"],
+    )
+    _print_position(output, answer)
 
 
+def _report_columns(answer: dict[str, Any], *, named: bool) -> Sequence[Column]:
+    """The columns of a report: its windows and groups, then measures or the value of a meter."""
+    groups = [Column(_group_title(name), f"group.{name}") for name in answer["group_by"]]
+    return (
+        *([Column("From", "window_start", Kind.INSTANT)] if answer["window"] else []),
+        *groups,
+        *([Column("Name", "name", drop=3)] if named else []),
+        *([Column("Value", "value", Kind.NUMBER)] if answer["meter"] else MEASURE_COLUMNS),
+    )
+
+
+def _group_title(name: str) -> str:
+    return shown(name[:1].upper() + name[1:])
+
+
+@engine_command(csv=True)
 def current_usage(
+    engine: Connection,
+    output: Output,
     customer: CustomerArgument,
+    period: PeriodOption = None,
     as_of: AsOf = None,
     min_position: MinPosition = None,
-    data: DataFolderOption = None,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    as_json: AsJson = False,
 ) -> None:
-    """Show the usage of a customer in its current period, by model."""
-    answer = _customer_answer(customer, "current-usage", data, url, key, as_of=as_of, min_position=min_position)
-    if as_json:
-        print_json(answer)
-        return
-    period = answer["period"]
-    rows = [*answer["by_model"], {"model": "all", **answer["usage"]}]
-    print_table(
-        f"Current usage of {customer}, {period['start']} to {period['end']}", rows, ("provider", "model", *MEASURES)
+    """Show usage of a customer in its current period, by model."""
+    path = path_to("v1", "customers", customer, "current-usage")
+    answer = engine.get(path, period=period, as_of=as_of, min_position=min_position)
+    title, zone = "", "UTC"
+    if output.is_text:
+        profile = profile_of(engine, customer)
+        zone = profile.zone
+        span = span_text(answer["period"]["start"], answer["period"]["end"], zone)
+        title = f"Current usage of {profile.label}, {span}"
+    output.rows(
+        title,
+        MODEL_COLUMNS,
+        answer["by_model"],
+        headers=lambda: ("provider", "model", *MEASURES),
+        document=answer,
+        total=answer["usage"],
+        zone=zone,
     )
-    _print_position(answer)
+    _print_position(output, answer)
 
 
+@engine_command(csv=True)
 def past_usage(
+    engine: Connection,
+    output: Output,
     customer: CustomerArgument,
     periods: Annotated[int | None, typer.Option(min=1, max=120, help="Number of periods. [default: 6]")] = None,
+    period: PeriodOption = None,
     as_of: AsOf = None,
     min_position: MinPosition = None,
-    data: DataFolderOption = None,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    as_json: AsJson = False,
 ) -> None:
-    """Show the usage of a customer in past periods: as known at closing, as known now, and the difference."""
-    answer = _customer_answer(
-        customer, "past-usage", data, url, key, periods=periods, as_of=as_of, min_position=min_position
-    )
-    if as_json:
-        print_json(answer)
-        return
-    columns = ("start", "end", "closed", "now.requests", "now.total_tokens")
-    costs = ("at_closing.reported_cost_usd", "now.reported_cost_usd", "difference.reported_cost_usd")
-    print_table(f"Past usage of {customer}", answer["periods"], columns + costs)
-    _print_position(answer)
+    """Show usage of a customer in past periods, then and now.
+
+    Then is as known at closing; now has late events, corrections and later prices.
+    """
+    path = path_to("v1", "customers", customer, "past-usage")
+    answer = engine.get(path, periods=periods, period=period, as_of=as_of, min_position=min_position)
+    title, zone = "", "UTC"
+    if output.is_text:
+        profile = profile_of(engine, customer)
+        title, zone = f"Past usage of {profile.label}", profile.zone
+    output.rows(title, PAST_COLUMNS, answer["periods"], headers=lambda: PAST_HEADERS, document=answer, zone=zone)
+    _print_position(output, answer)
 
 
-def budget(
-    customer: CustomerArgument,
-    min_position: MinPosition = None,
-    data: DataFolderOption = None,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show a customer's budget: limits, spent and remaining amounts, and the next reset."""
-    answer = _customer_answer(customer, "budget", data, url, key, min_position=min_position)
-    if as_json:
-        print_json(answer)
-        return
-    print_fields(f"Budget of {customer}", {name: value for name, value in answer.items() if name != "model_limits"})
-    if answer["model_limits"]:
-        columns = ("model", "limit_usd", "spent_usd", "remaining_usd", "resets_at")
-        print_table("Model limits", answer["model_limits"], columns)
-
-
-def access(
-    customer: CustomerArgument,
-    model: Annotated[str | None, typer.Option(help="Model that the customer wants to use.")] = None,
-    data: DataFolderOption = None,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show whether a customer has access, and why."""
-    answer = _customer_answer(customer, "access", data, url, key, model=model)
-    if as_json:
-        print_json(answer)
-        return
-    print_lines(f"{'allowed' if answer['allowed'] else 'refused'}: {answer['reason']}")
-    if answer["limits"]:
-        print_table("Limits", answer["limits"], ("name", "limit", "spent", "remaining", "resets_at"))
-
-
-def _customer_answer(customer: str, what: str, data: Any, url: str | None, key: str | None, **params: Any) -> Any:
-    with connected(settings_with(data_dir=data), url, key) as engine:
-        return engine.get(path_to("v1", "customers", customer, what), **params)
-
-
-def _print_position(answer: Any) -> None:
-    print_lines(f"as of log position {answer['position']}")
+def _print_position(output: Output, answer: Any) -> None:
+    if output.is_text:
+        print_lines(f"as of log position {answer['position']}")

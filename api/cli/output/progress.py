@@ -20,7 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from api.cli.output.tables import print_message
+from api.cli.output.text import print_message
 
 REFRESHES_PER_SECOND_MAX: Final = 10
 LINE_SECONDS_MIN: Final = 2.0

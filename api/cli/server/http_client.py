@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
 
 from api.cli.output.exit_codes import CommandFailed, ExitCode
+from api.cli.server.answer_members import row_members
 
 #: Longer than any wait of the engine itself; after this the engine is gone.
 ANSWER_SECONDS_MAX: Final = 330.0
 CONNECT_SECONDS_MAX: Final = 5.0
 PAGE_SIZE: Final = 500
+#: The reason for a change; in a header, as most requests have no member for it.
+REASON_HEADER: Final = "X-Meterfold-Reason"
 _TIMEOUT: Final = httpx.Timeout(ANSWER_SECONDS_MAX, connect=CONNECT_SECONDS_MAX)
 
 
@@ -31,25 +34,35 @@ class Connection:
         self.location = location
 
     def get(self, path: str, **params: Any) -> Any:
-        """Return the JSON answer of a GET request; raises `CommandFailed` on an error status."""
-        return self.send("GET", path, params=params)
+        """Return the JSON answer of a GET request; raises `CommandFailed` on an error status.
 
-    def send(self, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: Any = None) -> Any:
+        The parameters are options of the command: an error names the option.
+        """
+        answer = self.raw("GET", path, params=params)
+        if answer.is_error:
+            raise CommandFailed(ExitCode.REFUSED, problem_text(answer, params))
+        return answer.json()
+
+    def found(self, path: str, **params: Any) -> Any:
+        """Return the JSON answer of a GET request, None on an error status."""
+        answer = self.raw("GET", path, params=params)
+        return None if answer.is_error else answer.json()
+
+    def send(self, method: str, path: str, *, body: Any = None, reason: str | None = None) -> Any:
         """Send a JSON body and return the JSON answer, None for an empty one; `CommandFailed` on an error status."""
-        answer = self.answer(method, path, params=params, body=body)
+        answer = self.answer(method, path, body=body, reason=reason)
         if answer.is_error:
             raise CommandFailed(ExitCode.REFUSED, problem_text(answer))
         return answer.json() if answer.content else None
 
-    def answer(
-        self, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: Any = None
-    ) -> httpx.Response:
+    def answer(self, method: str, path: str, *, body: Any = None, reason: str | None = None) -> httpx.Response:
         """Send a JSON body and return the response, whatever its status."""
+        headers = {} if reason is None else {REASON_HEADER: reason}
         if body is None:
-            return self.raw(method, path, params=params)
+            return self.raw(method, path, headers=headers)
         media_type = "application/merge-patch+json" if method == "PATCH" else "application/json"
-        content = json.dumps(body).encode()
-        return self.raw(method, path, params=params, content=content, headers={"Content-Type": media_type})
+        headers["Content-Type"] = media_type
+        return self.raw(method, path, content=json.dumps(body).encode(), headers=headers)
 
     def raw(
         self,
@@ -62,8 +75,9 @@ class Connection:
     ) -> httpx.Response:
         """Send a request and return the response, whatever its status; `CommandFailed` without a response."""
         named = {name: value for name, value in (params or {}).items() if value is not None}
+        encoded = {name.encode(): _header_value(value) for name, value in (headers or {}).items()}
         try:
-            return self._client.request(method, path, params=named, content=content, headers=headers, timeout=_TIMEOUT)
+            return self._client.request(method, path, params=named, content=content, headers=encoded, timeout=_TIMEOUT)
         except httpx.HTTPError as error:
             raise self._no_answer(error) from error
 
@@ -73,12 +87,16 @@ class Connection:
         left = limit
         while left is None or left > 0:
             size = PAGE_SIZE if left is None else min(PAGE_SIZE, left)
-            page = self.get(path, limit=size, cursor=cursor, **params)
+            page = self.get(path, **params, limit=size, cursor=cursor)
             yield from page["data"]
             left = None if left is None else left - len(page["data"])
             cursor = page.get("next_cursor")
             if cursor is None:
                 return
+
+    def row_members(self, path: str) -> list[str]:
+        """Return the members of one row of the list at a path of the OpenAPI document."""
+        return row_members(self.get("/openapi.json"), path)
 
     def steps(self, path: str) -> Iterator[dict[str, Any]]:
         """Start a long-running operation and yield its progress, one JSON line each, as it arrives."""
@@ -98,12 +116,31 @@ class Connection:
         return CommandFailed(ExitCode.UNREACHABLE, f"no answer from the engine at {self.location}: {error}")
 
 
-def problem_text(answer: httpx.Response) -> str:
-    """Return a problem document as text: one sentence, then a line for each further field that is wrong."""
+def problem_text(answer: httpx.Response, options: Collection[str] = ()) -> str:
+    """Return a problem document as text: one sentence, then a line for each further field that is wrong.
+
+    Fields in `options` are named as options of the command line.
+    """
     try:
         problem = answer.json()
-        text = f"{problem['title']}: {problem['detail']}" if problem.get("detail") else str(problem["title"])
-        others = [entry for entry in problem.get("errors", ()) if entry.get("field") != problem.get("field")]
+        detail, field, rule = problem.get("detail"), problem.get("field"), problem.get("rule")
+        if field in options:
+            detail = f"{option_of(field)} {rule}"
+        text = f"{problem['title']}: {detail}" if detail else str(problem["title"])
+        others = [entry for entry in problem.get("errors", ()) if entry.get("field") != field]
         return "\n".join([text, *(f"{entry['field']} {entry['rule']}" for entry in others)])
     except (ValueError, KeyError, TypeError, AttributeError):
         return f"the engine answered {answer.status_code} {answer.reason_phrase}"
+
+
+def option_of(field: str) -> str:
+    """Return the option that gives a field: `as_of` is given by --as-of."""
+    return "--" + field.replace("_", "-")
+
+
+def _header_value(text: str) -> bytes:
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        message = "--reason must have Latin-1 characters only, as it is sent in a header"
+        raise CommandFailed(ExitCode.WRONG_USE, message) from None

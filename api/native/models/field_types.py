@@ -65,7 +65,7 @@ class AsOfQuery(ReadQuery):
     as_of: str | None = Field(
         None,
         max_length=40,
-        description="Answer as known then: an RFC 3339 instant, or a log position.",
+        description="Answer as known then: an RFC 3339 instant, a day, or a log position.",
         examples=["2026-03-01T00:00:00Z", "1234"],
     )
 

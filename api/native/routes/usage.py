@@ -101,7 +101,7 @@ def _report(
             zone=query.timezone,
             group_by=tuple(columns),
             meter=query.meter,
-            as_of=as_of_position(snapshot, query.as_of),
+            as_of=_known_at(snapshot, query.as_of, zone),
         ),
         now,
     )
@@ -112,6 +112,19 @@ def _zone_of(snapshot: Snapshot, scope: Scope, customer_id: str | None, now: dat
     """The time zone in which a day given as `from` or `to` begins."""
     view = None if customer_id is None else customer_at(snapshot, scope, customer_id, now)
     return "UTC" if view is None else view.time_zone
+
+
+def _known_at(snapshot: Snapshot, as_of: str | None, zone: str) -> int | None:
+    """The log position of `as_of`: an instant, a day, which stands for its local midnight, or a position."""
+    if as_of is not None and _DAY.fullmatch(as_of):
+        return snapshot.position_at(local_midnight("as_of", as_of, zone))
+    return as_of_position(snapshot, as_of)
+
+
+def _as_of(latest: Snapshot, scope: Scope, customer_id: str, query: AsOfQuery, now: datetime) -> Snapshot:
+    """The snapshot that a question about a customer is answered from; a day is one in the customer's time zone."""
+    zone = _zone_of(latest, scope, customer_id, now) if query.as_of is not None else "UTC"
+    return snapshot_as_of(latest, _known_at(latest, query.as_of, zone))
 
 
 def _bound(field: str, text: str | None, zone: str) -> datetime | None:
@@ -154,7 +167,7 @@ def get_current_usage(
     its budget. 404 when the customer does not exist, 422 when its budget has no periods."""
     period, now = _period_named(query.period), state.engine.now()
     with state.engine.reads.snapshot() as latest:
-        snapshot = snapshot_as_of(latest, as_of_position(latest, query.as_of))
+        snapshot = _as_of(latest, key.scope, customer_id, query, now)
         if period == "usage":
             return current_usage_document(
                 found_or_404(current_usage(snapshot, key.scope, customer_id, now), "customer", customer_id)
@@ -199,7 +212,7 @@ def get_past_usage(
     periods."""
     period, now, grace = _period_named(query.period), state.engine.now(), state.engine.settings.period_grace_seconds
     with state.engine.reads.snapshot() as latest:
-        snapshot = snapshot_as_of(latest, as_of_position(latest, query.as_of))
+        snapshot = _as_of(latest, key.scope, customer_id, query, now)
         if period == "budget":
             _budget_period(snapshot, key.scope, customer_id, now)
         usage = past_usage(snapshot, key.scope, customer_id, now, query.periods, grace, period == "budget")
@@ -217,9 +230,10 @@ def get_budget_state(
 ) -> BudgetStateView:
     """The limits in effect and what is spent of them, in reported cost. Limits set on the customer take precedence over
     those of its tier. 404 when the customer does not exist."""
+    now = state.engine.now()
     with state.engine.reads.snapshot() as latest:
-        snapshot = snapshot_as_of(latest, as_of_position(latest, query.as_of))
-        found = budget_state(snapshot, key.scope, customer_id, state.engine.now())
+        snapshot = _as_of(latest, key.scope, customer_id, query, now)
+        found = budget_state(snapshot, key.scope, customer_id, now)
         return budget_document(found_or_404(found, "customer", customer_id))
 
 

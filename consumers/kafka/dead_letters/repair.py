@@ -139,7 +139,7 @@ def shown_letter(record: Any) -> ShownLetter:
 
 
 def repaired_letters(lines: Iterable[bytes]) -> Iterator[ShownLetter]:
-    """Read letters, one a line as `rejected list --json` prints them. Raises `FileUnreadable`, which names the line."""
+    """Read letters, one a line as `rejected dead-letters --json` prints them. `FileUnreadable` names a bad line."""
     for number, line in enumerate(lines, 1):
         if line.isspace():
             continue

@@ -18,6 +18,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables have room for all columns, whatever terminal the tests run in."""
+    monkeypatch.setenv("COLUMNS", "160")
+
+
 @pytest.fixture
 def shell(server: Server) -> Shell:
     """A shell that talks to the running engine by its address."""

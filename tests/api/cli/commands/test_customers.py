@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.cli.commands.customers import fields_of
+from api.cli.commands.fields import fields_of
 from api.cli.output.exit_codes import CommandFailed
 from tests.api.cli.shell import Shell
 
@@ -48,6 +48,21 @@ def test_a_hostile_id_works_and_sends_no_control_characters_to_the_terminal(shel
     shown = shell.run("customers", "show", HOSTILE).out + shell.run("customers", "list", "--limit", "1000").out
     assert "[red]x[/red]" in shown
     assert not {"\x1b", "\u202e"} & set(shown)
+
+
+def test_a_customer_is_deactivated_and_reactivated(shell: Shell) -> None:
+    shell.json("customers", "create", "cli-idle")
+    assert shell.json("customers", "deactivate", "cli-idle", "--reason", "contract ended")["active"] is False
+    assert shell.json("customers", "reactivate", "cli-idle")["active"] is True
+    (_, deactivated, _) = shell.json("customers", "history", "cli-idle")["data"]
+    assert (deactivated["kind"], deactivated["reason"]) == ("customer.deactivated", "contract ended")
+
+
+def test_a_list_is_narrowed_by_the_beginning_of_ids(shell: Shell) -> None:
+    for customer in ("cli-prefix-a", "cli-prefix-b", "cli-pre"):
+        shell.json("customers", "create", customer)
+    found = shell.json("customers", "list", "--prefix", "cli-prefix")["data"]
+    assert [customer["id"] for customer in found] == ["cli-prefix-a", "cli-prefix-b"]
 
 
 def test_a_list_follows_pages_up_to_its_limit(shell: Shell) -> None:

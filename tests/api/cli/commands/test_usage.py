@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+from pathlib import Path
 
 import httpx
 import pytest
@@ -52,10 +55,42 @@ def test_json_output_is_the_answer_of_the_api(shell: Shell, server: Server, used
 
 def test_a_table_shows_the_same_numbers(shell: Shell, used: str) -> None:
     out = shell.run("usage", used, *DAY, "--group-by", "model").out
-    rows = [line.split("│")[1:-1] for line in out.splitlines() if "large" in line or "small" in line]
-    assert [[cell.strip() for cell in row] for row in rows] == [
-        ["2026-03-01T00:00:00.000000Z", model, "2", "20", "0", "2", "22", "0.5", "0.5"] for model in ("large", "small")
+    rows = [line.split() for line in out.splitlines() if line.startswith(("large", "small", "Total"))]
+    assert rows == [
+        ["large", "2", "20", "0", "2", "22", "0.50", "0.50"],
+        ["small", "2", "20", "0", "2", "22", "0.50", "0.50"],
+        ["Total", "4", "40", "0", "4", "44", "1.00", "1.00"],
     ]
+
+
+def test_the_total_of_a_report_counts_an_event_of_two_groups_once(shell: Shell, tmp_path: Path) -> None:
+    event = {"specversion": "1.0", "source": "tags", "id": "1", "type": "llm.request", "subject": "tagged-ada"}
+    data = {"model": "m", "input_tokens": 5, "cost_usd": "1", "tags": ["a", "b"]}
+    file = tmp_path / "events.ndjson"
+    file.write_text(json.dumps({**event, "time": "2026-03-01T09:00:00Z", "data": data}))
+    shell.json("ingest", str(file))
+    out = shell.run("usage", "tagged-ada", *DAY, "--group-by", "tag").out
+    rows = [line.split()[:2] for line in out.splitlines() if line.startswith(("a ", "b ", "Total"))]
+    assert rows == [["a", "1"], ["b", "1"], ["Total", "1"]]
+
+
+def test_customers_are_shown_with_their_names(shell: Shell, used: str) -> None:
+    shell.json("customers", "create", used, "--set", "name=Ada Lovelace")
+    assert "Usage of Ada Lovelace (used-ada), 2026-03-01 to 2026-03-02 (UTC)" in shell.run("usage", used, *DAY).out
+    assert "Ada Lovelace" in shell.run("usage", *DAY, "--group-by", "customer").out
+
+
+def test_csv_output_has_the_values_of_the_api(shell: Shell, used: str) -> None:
+    rows = list(csv.DictReader(io.StringIO(shell.run("usage", used, *DAY, "--group-by", "model", "--csv").out)))
+    assert [(row["window_start"], row["group.model"], row["cost_usd"]) for row in rows] == [
+        ("2026-03-01T00:00:00.000000Z", "large", "0.5"),
+        ("2026-03-01T00:00:00.000000Z", "small", "0.5"),
+    ]
+
+
+def test_a_bad_value_is_named_by_its_option(shell: Shell, used: str) -> None:
+    ended = shell.run("usage", used, "--as-of", "2026-02-30")
+    assert (ended.code, "--as-of must be an RFC 3339 instant or a day that exists" in ended.err) == (3, True)
 
 
 def test_a_meter_shows_its_value(shell: Shell, used: str) -> None:
@@ -65,6 +100,12 @@ def test_a_meter_shows_its_value(shell: Shell, used: str) -> None:
 
 def test_as_of_takes_a_position(shell: Shell, used: str) -> None:
     assert shell.json("usage", used, *DAY, "--as-of", "1")["data"] == []
+
+
+@pytest.mark.parametrize("command", ["usage", "current-usage", "past-usage", "budget"])
+def test_as_of_takes_an_instant_and_a_day(shell: Shell, used: str, command: str) -> None:
+    assert shell.run(command, used, "--as-of", "2099-01-01T00:00:00Z").code == 0
+    assert shell.run(command, used, "--as-of", "2099-01-01").code == 0
 
 
 @pytest.mark.parametrize("command", ["current-usage", "past-usage", "budget", "access"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -106,6 +107,7 @@ def test_usage_over_all_customers_may_be_of_one(api: Api) -> None:
         ("group_by=colour", "group_by"),
         ("as_of=soon", "as_of"),
         ("as_of=999999999", "as_of"),
+        ("as_of=2026-02-30", "as_of"),
         ("from=1990-01-01&window=minute", "window"),
     ],
 )
@@ -130,6 +132,18 @@ def test_current_usage_is_that_of_the_open_period_by_model(api: Api) -> None:
         "usage": measures,
         "by_model": [{"provider": "acme", "model": "swift", **measures}],
     }
+
+
+def test_a_day_in_as_of_is_its_midnight_in_the_zone_of_the_customer(api: Api, clock: SettableClock) -> None:
+    api.post("/v1/customers", {"id": "bert", "time_zone": "Europe/Berlin"})
+    api.deliver([event("b1", "bert", "2026-03-03T00:00:00Z")])
+    clock.set(datetime(2026, 3, 10, 23, 30, tzinfo=UTC))  # the eleventh in Berlin, still the tenth in UTC
+    api.deliver([event("b2", "bert", "2026-03-03T00:00:00Z")])
+    asked = {"as_of": "2026-03-11"}
+    assert api.get("/v1/customers/bert/usage", **asked)["data"][0]["requests"] == 1
+    assert api.get("/v1/customers/bert/usage", **asked, timezone="UTC")["data"][0]["requests"] == 2
+    assert api.get("/v1/customers/bert/current-usage", **asked)["usage"]["requests"] == 1
+    assert api.get("/v1/customers/bert/budget", **asked)["total_spent_usd"] == "1.5"
 
 
 def test_usage_can_be_asked_for_as_it_was_known(api: Api) -> None:

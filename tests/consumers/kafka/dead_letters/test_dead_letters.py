@@ -141,7 +141,7 @@ def test_letters_are_listed_repaired_and_put_back(broker: RunningBroker, tmp_pat
     with open_log(tmp_path / "data") as opened, consuming(opened, broker, topic, rejected_topic=rejected):
         await_received(opened, 2)
         eventually(lambda: len(broker.records(rejected)) == 2, lambda: letters_of(broker, rejected))
-        lines = [msgspec.json.decode(line) for line in run(settings, "rejected", "list", "--json").splitlines()]
+        lines = [msgspec.json.decode(line) for line in run(settings, "rejected", "dead-letters", "--json").splitlines()]
         by_key = {line["key"]: line for line in lines}
         assert by_key["bob"]["encoding"] == "base64"
         letter = by_key["ada"]

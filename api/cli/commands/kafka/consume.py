@@ -10,7 +10,7 @@ import typer
 
 from api.cli.options import DataFolderOption, settings_with
 from api.cli.output.exit_codes import CommandFailed, ExitCode
-from api.cli.output.tables import print_lines
+from api.cli.output.text import print_lines
 from consumers.errors import FolderUnusable, KafkaMisconfigured
 from consumers.log_output import configure_logging
 from consumers.settings import Settings
@@ -39,7 +39,7 @@ def consume(
     data: DataFolderOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the status as JSON lines, once a second.")] = False,
 ) -> None:
-    """Read usage and lifecycle commands from Kafka into the log until stopped."""
+    """Read usage and commands from Kafka until stopped."""
     settings = settings_with(data_dir=data)
     configure_logging(settings.log_level, as_json=settings.log_json)
     try:

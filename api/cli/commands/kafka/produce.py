@@ -9,11 +9,12 @@ import msgspec
 import typer
 
 from api.cli.commands.ingest import map_from
-from api.cli.commands.kafka import BootstrapOption, kafka_failures, kafka_settings
+from api.cli.commands.kafka.broker import BootstrapOption, kafka_failures, kafka_settings
 from api.cli.options import AsJson
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.progress import progress_bar
-from api.cli.output.tables import print_fields, print_json
+from api.cli.output.tables import print_fields
+from api.cli.output.text import print_json
 from consumers.errors import FileUnreadable
 from domain.errors import InvalidInput
 from domain.scope import scope_of
@@ -48,7 +49,10 @@ def produce(
     bootstrap: BootstrapOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Publish the usage events of a file to Kafka. A file published again, or grown, counts nothing twice."""
+    """Publish the usage events of a file to Kafka.
+
+    A file published again, or grown, counts nothing twice.
+    """
     headers = _headers(tenant, environment)
     file_map = map_from(map_file, source)
     settings = kafka_settings(bootstrap)

@@ -8,10 +8,10 @@ from typing import Annotated
 import msgspec
 import typer
 
-from api.cli.commands.kafka import BootstrapOption, kafka_failures
+from api.cli.commands.kafka.broker import BootstrapOption, kafka_failures
 from api.cli.options import AsJson, DataFolderOption, settings_with
 from api.cli.output.exit_codes import CommandFailed, ExitCode
-from api.cli.output.tables import print_json, print_lines
+from api.cli.output.text import print_json, print_lines
 from consumers.errors import FolderUnusable
 from domain.errors import DomainError, InvalidInput
 
@@ -31,7 +31,10 @@ def accept(
     bootstrap: BootstrapOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Accept that Kafka lost records of a partition that were read already, and resume with those it has."""
+    """Resume a partition of which Kafka lost records.
+
+    Records that were read already and that Kafka has lost are accepted as lost; reading goes on with those it has.
+    """
     settings = settings_with(data_dir=data, kafka_bootstrap=bootstrap)
     from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 

@@ -1,0 +1,67 @@
+"""The options of every command that asks an engine, and the connection and output that they mean.
+
+A command is written as a function of a `Connection`, an `Output`, and options of its own. `engine_command` makes it a
+command with the options --data, --url, --key, --json and, for lists, --csv.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, Concatenate, Final, ParamSpec
+
+from api.cli.options import AsCsv, AsJson, DataFolderOption, KeyOption, UrlOption, settings_with
+from api.cli.output.results import Output
+from api.cli.server.connection import connected
+from api.cli.server.http_client import Connection
+
+_OPTIONS: Final = {"data": DataFolderOption, "url": UrlOption, "key": KeyOption}
+Own = ParamSpec("Own")
+
+
+def engine_command(
+    *, csv: bool = False, new_folder: bool = False
+) -> Callable[[Callable[Concatenate[Connection, Output, Own], None]], Callable[..., None]]:
+    """Make a function a command. `csv`: it lists rows. `new_folder`: it creates the data folder if it is missing."""
+
+    def decorate(function: Callable[Concatenate[Connection, Output, Own], None]) -> Callable[..., None]:
+        @wraps(function)
+        def command(
+            *,
+            data: Path | None,
+            url: str | None,
+            key: str | None,
+            as_json: bool,
+            as_csv: bool = False,
+            **own: Any,
+        ) -> None:
+            output = Output(as_json, as_csv)
+            with connected(settings_with(data_dir=data), url, key, new_folder=new_folder) as engine:
+                function(engine, output, **own)  # type: ignore[call-arg]
+
+        _set_parameters(command, [*_own_parameters(function), *_shared_parameters(csv)])
+        return command
+
+    return decorate
+
+
+def _own_parameters(function: Callable[..., None]) -> list[inspect.Parameter]:
+    """The parameters after the connection and the output."""
+    return list(inspect.signature(function, eval_str=True).parameters.values())[2:]
+
+
+def _shared_parameters(csv: bool) -> list[inspect.Parameter]:
+    forms: dict[str, Any] = {"as_json": AsJson, "as_csv": AsCsv} if csv else {"as_json": AsJson}
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return [
+        *(inspect.Parameter(name, kind, default=None, annotation=option) for name, option in _OPTIONS.items()),
+        *(inspect.Parameter(name, kind, default=False, annotation=option) for name, option in forms.items()),
+    ]
+
+
+def _set_parameters(command: Callable[..., None], parameters: list[inspect.Parameter]) -> None:
+    """Set the parameters from which Typer makes arguments and options."""
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

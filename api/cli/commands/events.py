@@ -1,0 +1,163 @@
+"""`meterfold events`: list usage events, explain one, and void it or remove its void."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+
+from api.cli.commands.engine_command import engine_command
+from api.cli.commands.names import actor_labels, label_of, profile_of
+from api.cli.options import Limit, Reason
+from api.cli.output.columns import Column, Kind, Row
+from api.cli.output.results import Output
+from api.cli.output.tables import print_fields, print_table
+from api.cli.output.text import print_lines
+from api.cli.server.http_client import Connection
+
+app = typer.Typer(no_args_is_help=True, help="List, explain and void usage events.", rich_markup_mode=None)
+
+Source = Annotated[str, typer.Argument(metavar="SOURCE", help="The `source` of the event.")]
+EventId = Annotated[str, typer.Argument(metavar="ID", help="The `id` of the event.")]
+
+
+class Status(StrEnum):
+    """The status of the request that an event reports."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    PENDING = "pending"
+
+
+def _cost(row: Row) -> Any:
+    return "unknown" if row["cost_origin"] == "unknown" else row["cost_usd"]
+
+
+EVENTS = (
+    Column("Time", "time", Kind.MOMENT),
+    Column("Customer", "customer"),
+    Column("Model", "model", drop=3),
+    Column("Tokens", "total_tokens", Kind.COUNT, drop=2),
+    Column("Cost (USD)", _cost, Kind.MONEY),
+    Column("Status", "status", drop=4),
+    Column("Voided", "voided", drop=5),
+    Column("Type", "type", drop=6),
+    Column("Source", "source", drop=1),
+    Column("Id", "id"),
+)
+CORRECTIONS = (
+    Column("Correction", "kind"),
+    Column("Recorded", "recorded_at", Kind.MOMENT),
+    Column("By", "actor", drop=1),
+    Column("Reason", "reason", Kind.PROSE),
+)
+REFUSALS = (
+    Column("Outcome", "outcome"),
+    Column("Recorded", "recorded_at", Kind.MOMENT),
+    Column("Reason", "reason", drop=1),
+    Column("Detail", "detail", Kind.PROSE),
+)
+
+
+@app.command("list")
+@engine_command(csv=True)
+def list_events(
+    engine: Connection,
+    output: Output,
+    customer: Annotated[str | None, typer.Option(help="Only events of this customer.")] = None,
+    model: Annotated[str | None, typer.Option(help="Only events of this model.")] = None,
+    status: Annotated[Status | None, typer.Option(help="Only events with this status.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only events with this tag.")] = None,
+    type_: Annotated[str | None, typer.Option("--type", help="Only events of this type.")] = None,
+    begin: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Event time, inclusive.")] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Event time, exclusive.")] = None,
+    voided: Annotated[bool, typer.Option("--voided", help="Include voided events.")] = False,
+    unmatched: Annotated[
+        bool | None, typer.Option("--unmatched/--matched", help="Only events that match no meter, or only the others.")
+    ] = None,
+    limit: Limit = 100,
+) -> None:
+    """List counted events, newest first."""
+    where = {"from": begin, "to": end, "type": type_, "voided": voided, "unmatched": unmatched}
+    found = list(engine.pages("/v1/events", limit, customer=customer, model=model, status=status, tag=tag, **where))
+    output.rows("Usage events", EVENTS, found, headers=partial(engine.row_members, "/v1/events"))
+
+
+@app.command()
+@engine_command()
+def show(engine: Connection, output: Output, source: Source, event_id: EventId) -> None:
+    """Explain one event: its outcome, cost, price and totals."""
+    explained = engine.get("/v1/events/one", source=source, id=event_id)
+    if output.is_text:
+        _print_explained(engine, explained)
+    else:
+        output.fields("", explained)
+
+
+@app.command()
+@engine_command()
+def void(engine: Connection, output: Output, source: Source, event_id: EventId, reason: Reason = None) -> None:
+    """Void an event: it counts in no total any more."""
+    _correct(engine, output, "void", source, event_id, reason)
+
+
+@app.command()
+@engine_command()
+def unvoid(engine: Connection, output: Output, source: Source, event_id: EventId, reason: Reason = None) -> None:
+    """Remove the void of an event: it counts again."""
+    _correct(engine, output, "unvoid", source, event_id, reason)
+
+
+def _correct(engine: Connection, output: Output, verb: str, source: str, event_id: str, reason: str | None) -> None:
+    body = {"source": source, "id": event_id, **({} if reason is None else {"reason": reason})}
+    answer = engine.send("POST", f"/v1/events/{verb}", body=body)
+    if not output.is_text:
+        output.fields("", answer)
+    elif "corrections" not in answer:
+        print_lines(f"stored at log position {answer['position']}, not yet counted")
+    else:
+        state = "voided: it counts in no total" if answer["voided"] else "not voided: it counts"
+        print_lines(f"{label_of(event_id, None)} of {label_of(source, None)} is {state}")
+        print_table("Corrections", CORRECTIONS, actor_labels(engine, answer["corrections"]))
+
+
+def _print_explained(engine: Connection, explained: Mapping[str, Any]) -> None:
+    """Print the event, what its cost comes from, the totals that it is in, and what was done to it later."""
+    event, cost, totals = explained["event"], explained["cost"], explained["totals"]
+    profile = profile_of(engine, event["customer"]) if event else None
+    zone = profile.zone if profile else "UTC"
+    about: dict[str, Any] = {"source": explained["source"], "id": explained["id"], "outcome": explained["outcome"]}
+    if event and profile:
+        about |= {
+            "customer": profile.label,
+            **{name: event[name] for name in ("type", "time", "recorded_at", "provider", "model", "status")},
+            **{name: event[name] for name in event if name.endswith("_tokens")},
+            "tags": event["tags"] or None,
+            "voided": event["voided"],
+        }
+    print_fields("Event", about, zone=zone)
+    if event and cost:
+        _print_cost(event, cost, zone)
+    print_fields("Totals that it is in", totals or {"totals": "none"}, zone=zone)
+    if explained["corrections"]:
+        print_table("Corrections", CORRECTIONS, actor_labels(engine, explained["corrections"]), zone=zone)
+    if explained["refusals"]:
+        print_table("Deliveries that were not counted", REFUSALS, explained["refusals"], zone=zone)
+
+
+def _print_cost(event: Mapping[str, Any], cost: Mapping[str, Any], zone: str) -> None:
+    unknown = event["cost_origin"] == "unknown"
+    price, unit_prices = cost["price"], cost["unit_prices"] or {}
+    made = {
+        "cost_usd": "unknown" if unknown else cost["cost_usd"],
+        "cost_origin": event["cost_origin"],
+        "markup_percentage": cost["markup_percentage"],
+        "reported_cost_usd": "unknown" if unknown else cost["reported_cost_usd"],
+        "price": price and f"{price['origin']} price of {price['provider']} {price['model']}, per million tokens",
+        "price_recorded_at": price and price["recorded_at"],
+        **{f"{name}_price_usd": value for name, value in unit_prices.items() if value is not None},
+    }
+    print_fields("Cost", {name: value for name, value in made.items() if value is not None}, zone=zone)

@@ -1,0 +1,119 @@
+"""`meterfold prices`: list the prices of models, and set the tenant's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final
+
+import typer
+
+from api.cli.commands.engine_command import engine_command
+from api.cli.commands.fields import FieldsOption, fields_of
+from api.cli.options import Limit, Reason
+from api.cli.output.columns import Column, Kind
+from api.cli.output.results import Output
+from api.cli.output.tables import print_table
+from api.cli.output.text import print_lines
+from api.cli.server.http_client import Connection
+
+app = typer.Typer(no_args_is_help=True, help="List prices of models, and set your own.", rich_markup_mode=None)
+
+UNITS: Final = ("input", "output", "cached_input", "cache_write", "reasoning", "request")
+#: A line of the list is one version of a price, or one tier of a version.
+HEADERS: Final = (
+    "position",
+    "origin",
+    "provider",
+    "model",
+    "effective_from",
+    "input_tokens_above",
+    *(f"unit_prices.{unit}" for unit in UNITS),
+    "library",
+    "recorded_at",
+    "actor",
+)
+PRICES: Final = (
+    Column("Provider", lambda row: row["provider"] or None),
+    Column("Model", "model"),
+    Column("Origin", "origin"),
+    Column("From", "effective_from", Kind.INSTANT, drop=6),
+    Column("Input above", "input_tokens_above", Kind.COUNT, drop=5),
+    Column("Input", "unit_prices.input", Kind.MONEY),
+    Column("Output", "unit_prices.output", Kind.MONEY),
+    Column("Cached input", "unit_prices.cached_input", Kind.MONEY, drop=7),
+    Column("Cache write", "unit_prices.cache_write", Kind.MONEY, drop=8),
+    Column("Reasoning", "unit_prices.reasoning", Kind.MONEY, drop=9),
+    Column("Request", "unit_prices.request", Kind.MONEY, drop=10),
+    Column("Recorded", "recorded_at", Kind.INSTANT, drop=11),
+)
+TITLE: Final = "Prices in USD per million tokens"
+
+
+@app.command("list")
+@engine_command(csv=True)
+def list_prices(
+    engine: Connection,
+    output: Output,
+    provider: Annotated[str | None, typer.Option(help="Only prices of this provider.")] = None,
+    model: Annotated[str | None, typer.Option(help="Only prices of this model.")] = None,
+    limit: Limit = 1_000,
+) -> None:
+    """List own prices and list prices, as they were recorded."""
+    found = list(engine.pages("/v1/prices", limit, provider=provider, model=model))
+    rows = (row for price in found for row in _rows_of(price))
+    output.rows(TITLE, PRICES, rows, headers=lambda: HEADERS, document={"data": found})
+
+
+@app.command("set")
+@engine_command()
+def set_price(
+    engine: Connection,
+    output: Output,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Model as events name it.")],
+    input_price: Annotated[str, typer.Option("--input", metavar="USD", help="Per million input tokens.")],
+    output_price: Annotated[str, typer.Option("--output", metavar="USD", help="Per million output tokens.")],
+    provider: Annotated[str, typer.Option(help="Provider as events name it. [default: events that name none]")] = "",
+    cached_input: Annotated[str | None, typer.Option(metavar="USD", help="Per million cached input tokens.")] = None,
+    cache_write: Annotated[
+        str | None, typer.Option(metavar="USD", help="Per million tokens written to caches.")
+    ] = None,
+    reasoning: Annotated[str | None, typer.Option(metavar="USD", help="Per million reasoning tokens.")] = None,
+    request: Annotated[str | None, typer.Option(metavar="USD", help="Per request.")] = None,
+    effective_from: Annotated[
+        str | None, typer.Option(metavar="TIME", help="RFC 3339 event time from which it holds. [default: always]")
+    ] = None,
+    fields: FieldsOption = None,
+    reason: Reason = None,
+) -> None:
+    """Set your own price of a model.
+
+    Events whose cost is unknown get a cost at once; events that have a cost keep it. Prices for requests with many
+    input tokens are given by --set tiers=JSON, as the HTTP API takes them.
+    """
+    units = dict(zip(UNITS, (input_price, output_price, cached_input, cache_write, reasoning, request), strict=True))
+    body: dict[str, Any] = {
+        "provider": provider,
+        "model": model,
+        "unit_prices": {unit: value for unit, value in units.items() if value is not None},
+        **({} if effective_from is None else {"effective_from": effective_from}),
+        **fields_of(fields),
+    }
+    answer = engine.send("POST", "/v1/prices", body=body, reason=reason)
+    if not output.is_text:
+        output.fields("", answer)
+    elif "versions" in answer:
+        print_table(TITLE, PRICES, _rows_of(answer))
+    else:
+        print_lines(f"stored at log position {answer['position']}, not yet in effect")
+
+
+def _rows_of(price: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a row for each version of a price, followed by a row for each of its tiers."""
+    common = {
+        name: price[name] for name in ("position", "origin", "provider", "model", "library", "recorded_at", "actor")
+    }
+    for version in price["versions"]:
+        row = {**common, "effective_from": version["effective_from"]}
+        yield {**row, "unit_prices": version["unit_prices"]}
+        for tier in version["tiers"]:
+            yield {**row, **tier}

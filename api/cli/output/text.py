@@ -1,0 +1,39 @@
+"""Plain output of commands: text, JSON and messages. Control characters in values never reach the terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, Final
+
+_REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
+_CONTROL: Final = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), _REPLACEMENT)
+#: Direction marks and line separators, which could make one id look like another.
+_MISLEADING: Final = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029), _REPLACEMENT)
+
+
+def shown(value: Any) -> str:
+    """Return a value as one line of text without control characters; `-` for what is not set."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+    return text.encode("utf-8", "replace").decode().translate(_CONTROL).translate(_MISLEADING)
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document to standard output."""
+    sys.stdout.write(json.dumps(document, indent=2) + "\n")
+
+
+def print_lines(*lines: str) -> None:
+    """Print plain lines to standard output."""
+    sys.stdout.writelines(line + "\n" for line in lines)
+    sys.stdout.flush()
+
+
+def print_message(message: str) -> None:
+    """Print a message to the error stream."""
+    sys.stderr.write("\n".join(shown(line) for line in message.split("\n")) + "\n")
+    sys.stderr.flush()

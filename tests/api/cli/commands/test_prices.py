@@ -1,0 +1,40 @@
+"""An own price is set from the command line, and gives events of unknown cost their cost."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+from tests.api.cli.shell import Shell
+
+
+def test_a_price_is_set_and_prices_what_was_unknown(shell: Shell, tmp_path: Path) -> None:
+    event = {"specversion": "1.0", "source": "cli-prices", "id": "1", "type": "llm.request", "subject": "priced-ada"}
+    file = tmp_path / "events.ndjson"
+    file.write_text(json.dumps({**event, "data": {"provider": "cli", "model": "swift", "input_tokens": 2_000_000}}))
+    shell.json("ingest", str(file))
+    assert shell.json("current-usage", "priced-ada")["usage"]["cost_unknown_events"] == 1
+    shell.json("prices", "set", "swift", "--provider", "cli", "--input", "1.5", "--output", "3")
+    usage = shell.json("current-usage", "priced-ada")["usage"]
+    assert (usage["cost_usd"], usage["cost_unknown_events"]) == ("3", 0)
+
+
+def test_each_tier_of_a_price_is_a_row(shell: Shell) -> None:
+    tiers = '[{"input_tokens_above": 200000, "unit_prices": {"input": "4", "output": "8"}}]'
+    command = ("prices", "set", "deep", "--provider", "cli", "--input", "2", "--output", "4", "--set", f"tiers={tiers}")
+    rows = [line.split()[:7] for line in shell.run(*command).out.splitlines() if line.startswith("cli")]
+    assert rows == [
+        ["cli", "deep", "own", "-", "-", "2.00", "4.00"],
+        ["cli", "deep", "own", "-", "200,000", "4.00", "8.00"],
+    ]
+    listed = csv.DictReader(
+        io.StringIO(shell.run("prices", "list", "--provider", "cli", "--model", "deep", "--csv").out)
+    )
+    assert [(row["input_tokens_above"], row["unit_prices.input"]) for row in listed] == [("", "2"), ("200000", "4")]
+
+
+def test_a_wrong_price_is_refused_with_its_field(shell: Shell) -> None:
+    ended = shell.run("prices", "set", "swift", "--input", "-1", "--output", "3")
+    assert (ended.code, "unit_prices.input" in ended.err) == (3, True)
