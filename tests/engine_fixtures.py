@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -72,9 +72,10 @@ class Api:
     key: str
 
     def send(
-        self, method: str, path: str, status: int | None, headers: dict[str, str] | None = None, **rest: Any
+        self, method: str, path: str, status: int | None, headers: Mapping[str, str | bytes] | None = None, **rest: Any
     ) -> Any:
-        sent = {"Authorization": f"Bearer {self.key}", **(headers or {})}
+        given = {"Authorization": f"Bearer {self.key}", **(headers or {})}
+        sent = {name.encode(): value if isinstance(value, bytes) else value.encode() for name, value in given.items()}
         answer = self.client.request(method, path, headers=sent, **rest)
         if status is not None and answer.status_code != status:
             raise AssertionError(f"{method} {path} answered {answer.status_code}, not {status}: {answer.text[:2000]}")

@@ -56,7 +56,12 @@ async def _reason(
         ),
     ] = None,
 ) -> str | None:
-    return reason
+    if reason is None:
+        return None
+    try:
+        return reason.encode("latin-1").decode()
+    except UnicodeDecodeError:  # a client that does not send UTF-8
+        return reason
 
 
 ReasonGiven = Annotated[str | None, Depends(_reason)]

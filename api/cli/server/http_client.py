@@ -139,8 +139,6 @@ def option_of(field: str) -> str:
 
 
 def _header_value(text: str) -> bytes:
-    try:
-        return text.encode("latin-1")
-    except UnicodeEncodeError:
-        message = "--reason must have Latin-1 characters only, as it is sent in a header"
-        raise CommandFailed(ExitCode.WRONG_USE, message) from None
+    if not text.isprintable():
+        raise CommandFailed(ExitCode.WRONG_USE, "--reason must be one line of text without control characters")
+    return text.encode()

@@ -52,10 +52,10 @@ def test_a_hostile_id_works_and_sends_no_control_characters_to_the_terminal(shel
 
 def test_a_customer_is_deactivated_and_reactivated(shell: Shell) -> None:
     shell.json("customers", "create", "cli-idle")
-    assert shell.json("customers", "deactivate", "cli-idle", "--reason", "contract ended")["active"] is False
+    assert shell.json("customers", "deactivate", "cli-idle", "--reason", "Vertrag beendet, 契約終了")["active"] is False
     assert shell.json("customers", "reactivate", "cli-idle")["active"] is True
     (_, deactivated, _) = shell.json("customers", "history", "cli-idle")["data"]
-    assert (deactivated["kind"], deactivated["reason"]) == ("customer.deactivated", "contract ended")
+    assert (deactivated["kind"], deactivated["reason"]) == ("customer.deactivated", "Vertrag beendet, 契約終了")
 
 
 def test_a_list_is_narrowed_by_the_beginning_of_ids(shell: Shell) -> None:

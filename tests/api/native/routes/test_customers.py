@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from tests.engine_fixtures import Api, JsonObject, SettableClock, customer_path, llm_request
 
 BLANK_BUDGET: JsonObject = {
@@ -214,6 +216,15 @@ def test_history_shows_actor_change_and_reason_in_pages(api: Api) -> None:
     assert entries[0]["effective_at"] == "2025-05-01T00:00:00.000000Z"
     assert entries[2]["fields"] == {"name": "T"}
     assert entries[2]["actor"].startswith("key_")
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"), [("Ablösung → 更新".encode(), "Ablösung → 更新"), (b"Abl\xf6sung", "Ablösung")]
+)
+def test_a_reason_is_read_as_utf_8_else_as_latin_1(api: Api, sent: bytes, kept: str) -> None:
+    api.post("/v1/customers", {"id": f"reason {len(sent)}"})
+    api.send("PATCH", customer_path(f"reason {len(sent)}"), 200, {"X-Meterfold-Reason": sent}, json={"name": "T"})
+    assert api.pages(f"{customer_path(f'reason {len(sent)}')}/history")[-1]["reason"] == kept
 
 
 def test_customers_are_listed_by_id_in_pages_that_add_up(api: Api, clock: SettableClock) -> None:
