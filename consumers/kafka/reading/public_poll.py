@@ -12,6 +12,9 @@ found out by other means, each before the records concerned are returned:
    log that is no more. The same look-up is made where reading resumes.
 3. *The position.* What an exception of the client or a rebalance makes it skip is seen by its position.
 
+And one that no record tells: the library may never take up what the group has assigned to it, when a join takes longer
+than a poll. It is seen by a client that is still joining while the broker's group is not, and the client is replaced.
+
 Weaker than by the insides:
 
 - The client asks any broker for the ids. If that broker has not yet heard of the new topic that another one already
@@ -55,6 +58,10 @@ FETCHING: Final = {"max_partition_fetch_bytes": 1 << 20, "fetch_max_bytes": 16 <
 TOPICS_SECONDS: Final = 5.0
 LOOKING_BACK_SECONDS_MAX: Final = 30.0
 _LOOKING_POLL_MILLISECONDS: Final = 200
+#: The state of a client that has joined its group, as `KafkaConsumer.group_metadata` tells it.
+_JOINED: Final = "<stable>"
+#: States of a group at the broker in which nobody is joining.
+_AT_REST: Final = frozenset({"Stable", "Empty", "Dead"})
 #: By how much more records are looked back on when none was found: a marker of a transaction is no record.
 _LOOKING_FURTHER: Final = 16
 
@@ -81,6 +88,7 @@ class PublicPollReader(PartitionReader):
             self._known = described_topics(self._admin, topics)
             opened.pop_all()
         self._answered_at = self._asked_at = time.monotonic()
+        self._left_behind = False  # when it was last looked at
 
     def source(self, partition: TopicPartition) -> PartitionSource | None:
         """Return the identity of a partition, by the description of its topic when this client began."""
@@ -141,8 +149,24 @@ class PublicPollReader(PartitionReader):
         if time.monotonic() - self._asked_at >= TOPICS_SECONDS:
             try:
                 self.refresh()
+                self._check_group()
             except KafkaError:
                 return  # `silent_seconds` tells it
+
+    def _check_group(self) -> None:
+        """Raise `ClientOutdated` when the group has twice not been joining while this client was."""
+        left_behind = self._is_left_behind()
+        if left_behind and self._left_behind:
+            raise ClientOutdated("it does not take up what the group has assigned to it")
+        self._left_behind = left_behind
+
+    def _is_left_behind(self) -> bool:
+        member = self.client.group_metadata()
+        unknown = _JOINED if self.client.assignment() else None  # the first releases tell no state
+        if member.group_id is None or getattr(member, "state", unknown) == _JOINED:
+            return False
+        group = self._admin.describe_groups([member.group_id])[member.group_id]
+        return group["group_state"] in _AT_REST
 
     def _moved(self) -> dict[TopicPartition, list[RecordRun]]:
         """Empty runs at the positions of partitions which are not read on where the last run ended."""

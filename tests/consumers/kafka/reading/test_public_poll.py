@@ -77,6 +77,20 @@ def test_records_of_an_earlier_epoch_than_was_read_are_not_given(broker: Running
         assert await_outdated(reader) == []
 
 
+class StillJoining(KafkaConsumer):  # type: ignore[misc]
+    """Says what the library says when it dropped a join under way: it is joining, though the group is not."""
+
+    def group_metadata(self) -> Any:
+        return super().group_metadata()._replace(group_id="at-rest", state="<rebalancing>")
+
+
+def test_a_client_that_never_takes_up_its_assignment_is_replaced(broker: RunningBroker) -> None:
+    topic = broker.fresh_topic()
+    publish(broker, topic, [b"read"] * 3)
+    with reading("public poll", broker, TopicPartition(topic, 0), client_of=StillJoining) as reader:
+        assert await_outdated(reader) == [b"read"] * 3
+
+
 class LaterEpoch(KafkaConsumer):  # type: ignore[misc]
     """Gives records as if a leader had been elected since."""
 
