@@ -16,7 +16,6 @@ from projections.duckdb.reading.segments import whole_days_of
 from projections.queries.customers import CustomerRecord
 
 NO_COST: Final = Decimal(0)
-FETCHED_ROWS: Final = 1_000
 
 #: Customers that are deleted: their last fact is a deletion, and they have no later usage.
 _GONE: Final = f"""SELECT f.customer_key FROM (

@@ -1,18 +1,23 @@
-"""Lifecycle facts of customers and meters, read from their tables."""
+"""Lifecycle facts of customers, shared budgets and meters, read from their tables."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import Final
 
 import duckdb
 
 from domain.values.instants import aware
+from projections.duckdb.memory.budget_positions import BudgetPositions
 from projections.duckdb.reading.bound_query import BoundQuery, Row
 from projections.queries.facts import Fact
 
+FETCHED_ROWS: Final = 1_000
 FACT_COLUMNS: Final = "position, effective_at, recorded_at, kind, fields, actor, dialect, reason"
 
 
@@ -81,3 +86,37 @@ def distinct_ids(
         [scope_key, after or "", limit],
     ).fetchall()
     return [row[0] for row in rows]
+
+
+def facts_of_budgets(cursor: duckdb.DuckDBPyConnection, scope_key: int) -> Iterator[tuple[str, tuple[Fact, ...]]]:
+    """Yield shared budgets with their facts, in the order in which their ids were first used.
+
+    DuckDB sorts them; they are fetched in batches.
+    """
+    asked = cursor.execute(
+        f"""SELECT budget_id, {FACT_COLUMNS} FROM (
+            SELECT *, min(position) OVER (PARTITION BY budget_id) AS first_position FROM budget_facts
+            WHERE scope_key = ?)
+        ORDER BY first_position, position""",
+        [scope_key],
+    )
+    rows = chain.from_iterable(iter(partial(asked.fetchmany, FETCHED_ROWS), []))
+    for name, found in groupby(rows, key=itemgetter(0)):
+        yield name, tuple(fact_of(row[1:]) for row in found)
+
+
+def facts_of_budgets_named(
+    cursor: duckdb.DuckDBPyConnection, index: BudgetPositions, scope_key: int, budget_ids: Sequence[str]
+) -> dict[str, tuple[Fact, ...]]:
+    """Return the facts of each of these shared budgets that has any."""
+    found: dict[str, list[Fact]] = {}
+    asked = frozenset(budget_ids)
+    rows = cursor.execute(
+        f"""SELECT budget_id, {FACT_COLUMNS} FROM budget_facts
+        WHERE position IN (SELECT unnest(?::BIGINT[])) AND scope_key = ? ORDER BY position""",
+        [index.positions(cursor, budget_ids), scope_key],
+    ).fetchall()
+    for name, *fact in rows:
+        if name in asked:
+            found.setdefault(name, []).append(fact_of(tuple(fact)))
+    return {name: tuple(facts) for name, facts in found.items()}

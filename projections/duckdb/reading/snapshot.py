@@ -22,13 +22,13 @@ from domain.usage.locators import locator_of
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 from domain.values.instants import naive
 from projections.duckdb.memory.change_tracking import ChangeTracker
-from projections.duckdb.memory.snapshot_cache import SnapshotCache
-from projections.duckdb.reading import api_keys, budgets, customer_pages, customers, prices, sources
+from projections.duckdb.reading import api_keys, customer_pages, customers, prices, sources
 from projections.duckdb.reading import events as event_rows
-from projections.duckdb.reading.cached_reads import CachedReads
+from projections.duckdb.reading.cached_reads import CachedReads, SnapshotCache
 from projections.duckdb.reading.event_pages import EventPageQuery, Markups, needs_markups
 from projections.duckdb.reading.facts import (
     distinct_ids,
+    facts_of_budgets,
     facts_of_customers,
     facts_of_customers_with_markup,
     meter_facts,
@@ -340,7 +340,7 @@ class DuckDBSnapshot:
     def budgets(self, scope: Scope) -> Iterator[tuple[str, tuple[Fact, ...]]]:
         """All shared budgets, deleted ones included, with their facts, in the order of the first use of their ids."""
         scope_key = self._cached.scope_key(scope)
-        return iter(()) if scope_key is None else budgets.budgets(self._cursor, scope_key)
+        return iter(()) if scope_key is None else facts_of_budgets(self._cursor, scope_key)
 
     def budgets_named(self, scope: Scope, budget_ids: Sequence[str]) -> dict[str, tuple[Fact, ...]]:
         """The facts of at most `PAGE_ROWS_MAX` shared budgets by id, deleted ones included, unknown ids left out."""
