@@ -3,10 +3,11 @@
 TEST_KILLS (50) and TEST_SEED choose how often and when; `make soak` kills 1,000 times. The seed
 gives the plan: whom to kill, when, and what the clients send; which thread is where at that moment it cannot give.
 
-Victims: the owner, its children (the intake), or all. Moments: half of the kills after a random time under load; some
-aimed at an append, some at a checkpoint (waited for from outside, and killed whether or not it is still going on when
-the processes stand still); some while the owner is still starting. Scheduler runs every second, so that seals,
-compactions and checkpoints happen under the kills. The printed spread counts what `tests.laws.dying_processes` saw:
+Victims: the owner, its children (the intake), or all. Moments: many after a random time under load; some aimed at an
+append, some at its end, before it is folded, some at a checkpoint (waited for from outside, and killed whether or not
+it is still going on when the processes stand still); some while the owner is still starting. The scheduler runs every
+second, so that seals, compactions and checkpoints happen under the kills. The printed spread counts what
+`tests.laws.dying_processes` saw:
 
 - ahead: the owner died, and after that, before the restart, the log held records that the read store had not folded.
   A kill that leaves the owner alive is never counted as such.
@@ -19,7 +20,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -59,7 +60,7 @@ BUSY_HOUSEKEEPING = {
     "METERFOLD_IDENTITY_PENDING_ENTRIES_MAX": "10000",
     "METERFOLD_PERIOD_CLOSING_INTERVAL_SECONDS": "1",
 }
-WHEN = {"load": 10, "append": 5, "checkpoint": 4, "start": 1}
+WHEN = {"load": 8, "append": 4, "appended": 4, "checkpoint": 3, "start": 1}
 WHOM = {"owner": 7, "all": 8, "children": 5}
 
 
@@ -124,14 +125,22 @@ class Killing:
         self._spread.add(whom, when, moment, ahead)
 
     def _aim(self, when: str) -> None:
-        """Wait until an append, or a checkpoint, goes on; not for ever, since none may come."""
+        """Wait until an append goes on, or has ended, or a checkpoint goes on; not for ever, since none may come."""
         until = time.monotonic() + AIM_SECONDS_MAX
-        goes_on = {
-            "append": lambda: dying_processes.appender(self._log) is not None,
-            "checkpoint": lambda: dying_processes.is_half_written(self._store),
-        }.get(when)
-        while goes_on is not None and not goes_on() and time.monotonic() < until:
-            time.sleep(LOOK_SECONDS)
+        if when in ("append", "appended"):
+            _wait_for(self._is_appending, until)
+        if when == "appended":
+            _wait_for(lambda: not self._is_appending(), until)
+        if when == "checkpoint":
+            _wait_for(lambda: dying_processes.is_half_written(self._store), until)
+
+    def _is_appending(self) -> bool:
+        return dying_processes.appender(self._log) is not None
+
+
+def _wait_for(holds: Callable[[], bool], until: float) -> None:
+    while not holds() and time.monotonic() < until:
+        time.sleep(LOOK_SECONDS)
 
 
 def _chosen(random: Random, weights: dict[str, int]) -> str:
