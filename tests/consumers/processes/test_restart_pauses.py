@@ -6,9 +6,8 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
-import structlog
-
 from consumers.processes.supervisor import RestartPauses, Supervisor, spawn
+from tests.captured_logs import captured_logs
 from tests.fakes.supervised_children import end_at_once, starts_in
 from tests.waiting import eventually
 
@@ -18,7 +17,7 @@ STARTS = 5
 
 def restarted(folder: Path, pauses: RestartPauses) -> list[float]:
     """The pauses that the log announces before the first restarts."""
-    with structlog.testing.capture_logs() as logs:
+    with captured_logs() as logs:
         supervisor = Supervisor("worker", partial(spawn, "worker", end_at_once, folder), pauses=pauses)
         assert eventually(lambda: len(starts_in(folder)) >= STARTS, SECONDS_MAX)
         supervisor.stop(SECONDS_MAX)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import structlog
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, disable_created_metrics, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from api.http.metrics.sources import SourceCollector
+from tests.captured_logs import captured_logs
 
 
 def test_the_others_are_read_and_the_failure_is_counted_and_logged() -> None:
@@ -16,13 +16,14 @@ def test_the_others_are_read_and_the_failure_is_counted_and_logged() -> None:
         yield GaugeMetricFamily("half", "Of a source that fails after it.", 1)
         raise OSError("no such device")
 
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # as `Metrics` does for the whole process
     registry = CollectorRegistry()
     sources = {
         "bad": failing,
         "good": lambda: [GaugeMetricFamily("fine", "Of a source that works.", 2)],
     }
     registry.register(SourceCollector(sources))
-    with structlog.testing.capture_logs() as lines:
+    with captured_logs() as lines:
         texts = [generate_latest(registry).decode() for _ in range(2)]
     samples = [[line for line in text.splitlines() if not line.startswith("#")] for text in texts]
     assert samples == [

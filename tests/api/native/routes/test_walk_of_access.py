@@ -26,7 +26,7 @@ from tests.meterfold_process import ROOT
 
 FILES_MAX = 25
 ROOMS = ("api", "consumers", "projections", "domain")
-LEFT_OUT = ("api/http/middleware/", "api/http/metrics.py", "domain/values/")
+LEFT_OUT = ("api/http/middleware/", "api/http/metrics/", "domain/values/")
 
 
 class Walk:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -11,11 +12,11 @@ from consumers.bootstrap import open_consumer
 from consumers.kafka.consumer.options import consumer_options
 from consumers.kafka.consumer.process import stopping_on_signals, tune_memory
 from consumers.log_output import configure_logging
-from consumers.settings import Settings
+from consumers.setting_variables import read_settings
 
 
 def run(name: str, folder: Path) -> None:
-    settings = Settings(data_dir=folder)
+    settings = read_settings(os.environ, {"data_dir": folder})
     configure_logging(settings.log_level, as_json=settings.log_json)
     options = msgspec.structs.replace(consumer_options(settings, name), public_poll=True)
     stopping = stopping_on_signals()
