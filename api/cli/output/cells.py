@@ -14,15 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NamedTuple
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from api.cli.output.columns import INSTANTS, Column, Kind, Row, member
 from api.cli.output.text import shown
+from domain.values.money import MONEY
 
 NOT_SET: Final = "-"
 MONEY_DECIMALS_MIN: Final = 2
+#: A number with more digits before its point is shown as it came.
+_DIGITS_MAX: Final = 60
 _SMALLEST: Final = Decimal("0.000001")
 
 
@@ -101,7 +104,7 @@ def _amount(value: Any, unknown: int, decimals_min: int) -> _Amount | str:
     if amount is None:
         return shown(value)
     suffix = f" + {note}" if unknown > 0 else f", {note}" if note else ""
-    rounded = amount.quantize(_SMALLEST, ROUND_HALF_EVEN)
+    rounded = amount.quantize(_SMALLEST, context=MONEY)
     if amount and not rounded:
         return _Amount("<0" if amount > 0 else ">-0", f"{_SMALLEST:f}"[1:], suffix)
     whole, _, decimals = f"{rounded:,f}".partition(".")
@@ -111,9 +114,10 @@ def _amount(value: Any, unknown: int, decimals_min: int) -> _Amount | str:
 
 def _decimal(value: Any) -> Decimal | None:
     try:
-        return None if value is None or isinstance(value, bool) else Decimal(str(value))
+        amount = None if value is None or isinstance(value, bool) else Decimal(str(value))
     except InvalidOperation:
         return None
+    return amount if amount is not None and amount.is_finite() and amount.adjusted() < _DIGITS_MAX else None
 
 
 def _instant_cells(values: Sequence[Any], zone: str, *, seconds: bool) -> list[str]:
@@ -131,7 +135,7 @@ def _local(value: Any, zone: str) -> Any:
     """Return an instant in a time zone; anything else unchanged."""
     try:
         return datetime.fromisoformat(value).astimezone(ZoneInfo(zone))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError, ZoneInfoNotFoundError):
         return value
 
 

@@ -16,17 +16,22 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from api.cli.output.columns import Row, member
+from api.cli.output.text import shown
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 _NUMBER: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 
 def print_csv(headers: Sequence[str], rows: Iterable[Row]) -> None:
-    """Print rows below a line of headers; a dotted header is a member of a nested object."""
-    writer = csv.writer(sys.stdout)
+    """Print rows below a line of headers; a dotted header is a member of a nested object.
+
+    Files and pipes get every cell as it is; a terminal gets no control characters.
+    """
+    writer, to_terminal = csv.writer(sys.stdout), sys.stdout.isatty()
     writer.writerow(headers)
     for row in rows:
-        writer.writerow([_cell(member(row, header)) for header in headers])
+        cells = [_cell(member(row, header)) for header in headers]
+        writer.writerow(map(shown, cells) if to_terminal else cells)
     sys.stdout.flush()
 
 

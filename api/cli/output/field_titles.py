@@ -12,16 +12,18 @@ from api.cli.output.text import shown
 _INSTANTS: Final = frozenset({"start", "end", "anchor", "at"})
 #: Integers that name a place and are no counts.
 _PLACES: Final = frozenset({"position", "head", "life", "partition", "offset", "pid"})
-#: Objects whose members are named by the user, and are shown as they are.
-_NAMED_BY_USER: Final = frozenset({"metadata", "model_limits", "group_by", "properties", "extensions"})
+#: Objects whose members are named by the user, and are shown as they are: how many levels of them.
+_NAMED_BY_USER: Final = {"model_limits": 1, "group_by": 1} | dict.fromkeys(
+    ("metadata", "properties", "extensions"), 100
+)
 _UNITS: Final = {"usd": " (USD)", "ms": " (ms)", "bytes": " (bytes)"}
 
 
 def field_columns(document: Row) -> list[Column]:
     """Return a column for each member, with nested objects taken apart."""
     return [
-        Column(shown(_title(words)), partial(_value, value), _kind(words[-1], value))
-        for words, value in _members(document, (), named_by_user=False)
+        Column(shown(_title(words)), partial(_value, value), Kind.TEXT if named_by_user else _kind(words[-1], value))
+        for words, value, named_by_user in _members(document, ())
     ]
 
 
@@ -30,15 +32,16 @@ def _value(value: Any, _: Row) -> Any:
 
 
 def _members(
-    document: Mapping[str, Any], before: tuple[str, ...], *, named_by_user: bool
-) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield the words of each member's name, from the outermost object on, and its value."""
+    document: Mapping[str, Any], before: tuple[str, ...], levels_of_user: int = 0
+) -> Iterator[tuple[tuple[str, ...], Any, bool]]:
+    """Yield the words of each member's name, from the outermost object on, its value, and whether a user named it."""
     for name, value in document.items():
-        words = (*before, name) if named_by_user else (*before, *name.split("_"))
+        words = (*before, name) if levels_of_user else (*before, *name.split("_"))
         if isinstance(value, Mapping) and value:
-            yield from _members(value, words, named_by_user=name in _NAMED_BY_USER)
+            below = levels_of_user - 1 if levels_of_user else _NAMED_BY_USER.get(name, 0)
+            yield from _members(value, words, below)
         else:
-            yield words, value
+            yield words, value, levels_of_user > 0
 
 
 def _title(words: tuple[str, ...]) -> str:

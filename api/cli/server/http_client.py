@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from api.cli.output.exit_codes import CommandFailed, ExitCode
+from api.cli.output.text import print_message
 from api.cli.server.answer_members import row_members
 
 #: Longer than any wait of the engine itself; after this the engine is gone.
@@ -82,7 +83,7 @@ class Connection:
             raise self._no_answer(error) from error
 
     def pages(self, path: str, limit: int | None = None, **params: Any) -> Iterator[Any]:
-        """Yield the entries of a paged list, at most `limit` of them."""
+        """Yield the entries of a paged list, at most `limit` of them; a message says if there are more."""
         cursor: str | None = None
         left = limit
         while left is None or left > 0:
@@ -93,6 +94,7 @@ class Connection:
             cursor = page.get("next_cursor")
             if cursor is None:
                 return
+        print_message(f"more than {limit}: give a larger --limit to list them")
 
     def row_members(self, path: str) -> list[str]:
         """Return the members of one row of the list at a path of the OpenAPI document."""

@@ -76,3 +76,13 @@ def test_lists_are_joined_and_an_empty_one_is_not_set() -> None:
 )
 def test_durations_have_two_units(seconds: float, text: str) -> None:
     assert duration_text(seconds) == text
+
+
+@pytest.mark.parametrize("value", ["Infinity", "-Infinity", "NaN", "sNaN", "1e400"])
+def test_what_is_no_amount_is_shown_as_it_came(value: str) -> None:
+    assert written(Kind.MONEY, value) == [value]
+
+
+def test_an_instant_beyond_the_calendar_or_in_an_unknown_zone_is_shown_as_it_came() -> None:
+    assert written(Kind.INSTANT, "0001-01-01T00:00:00+14:00", zone="America/New_York") == ["0001-01-01T00:00:00+14:00"]
+    assert written(Kind.INSTANT, "2026-01-01T00:00:00Z", zone="Mars/Olympus") == ["2026-01-01T00:00:00Z"]

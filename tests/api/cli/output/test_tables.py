@@ -179,6 +179,15 @@ def test_names_that_users_chose_do_not_control_the_terminal(monkeypatch: pytest.
     assert ("\x1b" in out.getvalue(), "[bold]" in out.getvalue()) == (False, True)
 
 
+def test_what_users_named_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    metadata = {"account_number": 1234567, "start": "20240101", "usd": "Infinity", "limits": {"cap_usd": "sNaN"}}
+    out = io.StringIO()
+    with redirect_stdout(out):
+        print_fields("Customer", {"metadata": metadata}, zone="America/New_York")
+    assert [line.split()[-1] for line in out.getvalue().splitlines()[1:]] == ["1234567", "20240101", "Infinity", "sNaN"]
+
+
 @given(
     st.lists(st.tuples(st.text(max_size=40), st.integers(0, 10**12)), max_size=4),
     st.integers(20, 140),
