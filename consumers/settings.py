@@ -24,6 +24,9 @@ from pydantic import (
     field_validator,
 )
 
+from domain.api_keys.api_key import checked_secret
+from domain.errors import InvalidInput
+
 PREFIX: Final = "METERFOLD_"
 
 _MEBIBYTE: Final = 1024 * 1024
@@ -223,6 +226,16 @@ class Settings(BaseModel):
         "info", description="Lowest severity of messages written to the error stream."
     )
     log_json: bool = Field(False, description="Write messages as JSON lines instead of text.")
+
+    @field_validator("admin_key")
+    @classmethod
+    def _key_is_wellformed(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None:
+            try:
+                checked_secret(key.get_secret_value())
+            except InvalidInput as error:
+                raise ValueError(error.rule) from None
+        return key
 
     @field_validator("compact_deltas_max", "compact_rows_max")
     @classmethod
