@@ -59,7 +59,8 @@ class AppendSignal:
         """Wait for a signal since the last call; return False when none came within `seconds_max`."""
         if not self._selector.select(seconds_max):
             return False
-        os.read(self._read_end, _READ_BYTES_MAX)
+        with suppress(BlockingIOError):  # another process has read it: it was a signal all the same
+            os.read(self._read_end, _READ_BYTES_MAX)
         return True
 
     def close(self) -> None:

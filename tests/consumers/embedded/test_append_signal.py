@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import stat
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -36,6 +37,22 @@ def test_a_signal_of_this_process_or_another_wakes_once_however_often_it_was_giv
     with ProcessPoolExecutor(1, get_context("spawn")) as other:
         other.submit(signal_append, tmp_path).result()
     assert signal.wait(SECONDS_MAX)
+    signal.close()
+
+
+def test_a_program_that_reads_the_fifo_takes_no_signal_away(tmp_path: Path) -> None:
+    signal = AppendSignal(tmp_path)
+    reader = os.open(tmp_path / FILE_NAME, os.O_RDONLY | os.O_NONBLOCK)
+    with ThreadPoolExecutor(1) as thread:
+        for _ in range(200):
+            waiting = thread.submit(signal.wait, SECONDS_MAX)
+            signal.notify()
+            with suppress(BlockingIOError):
+                os.read(reader, 1)
+            if not waiting.done():
+                signal.notify()  # read before the thread waited
+            assert waiting.result()
+    os.close(reader)
     signal.close()
 
 
