@@ -58,8 +58,11 @@ FETCHING: Final = {"max_partition_fetch_bytes": 1 << 20, "fetch_max_bytes": 16 <
 TOPICS_SECONDS: Final = 5.0
 LOOKING_BACK_SECONDS_MAX: Final = 30.0
 _LOOKING_POLL_MILLISECONDS: Final = 200
-#: The state of a client that has joined its group, as `KafkaConsumer.group_metadata` tells it.
-_JOINED: Final = "<stable>"
+#: How often a client that is joining its group is compared with the group.
+GROUP_SECONDS: Final = 5.0
+#: The states of a client that has not joined its group, as `KafkaConsumer.group_metadata` tells them. Where a release
+#: tells none, or in other words, nothing can be seen.
+_NOT_JOINED: Final = frozenset({"<unjoined>", "<rebalancing>"})
 #: States of a group at the broker in which nobody is joining.
 _AT_REST: Final = frozenset({"Stable", "Empty", "Dead"})
 #: By how much more records are looked back on when none was found: a marker of a transaction is no record.
@@ -87,8 +90,8 @@ class PublicPollReader(PartitionReader):
             self._cluster_id = cluster_id_of(self._admin)
             self._known = described_topics(self._admin, topics)
             opened.pop_all()
-        self._answered_at = self._asked_at = time.monotonic()
-        self._left_behind = False  # when it was last looked at
+        self._answered_at = self._asked_at = self._compared_at = time.monotonic()
+        self._left_behind = False  # when it was last compared with its group
 
     def source(self, partition: TopicPartition) -> PartitionSource | None:
         """Return the identity of a partition, by the description of its topic when this client began."""
@@ -130,6 +133,7 @@ class PublicPollReader(PartitionReader):
         """Return all that was fetched, as one run for each partition."""
         self._refresh_regularly()
         try:
+            self._check_group()
             return self._moved() or self._polled(seconds)
         except NoOffsetForPartitionError:
             return {}  # just assigned; its offset is not known yet
@@ -149,12 +153,14 @@ class PublicPollReader(PartitionReader):
         if time.monotonic() - self._asked_at >= TOPICS_SECONDS:
             try:
                 self.refresh()
-                self._check_group()
             except KafkaError:
                 return  # `silent_seconds` tells it
 
     def _check_group(self) -> None:
-        """Raise `ClientOutdated` when the group has twice not been joining while this client was."""
+        """Raise `ClientOutdated` when the group was not joining while this client was, at two looks in a row."""
+        if time.monotonic() - self._compared_at < GROUP_SECONDS:
+            return
+        self._compared_at = time.monotonic()
         left_behind = self._is_left_behind()
         if left_behind and self._left_behind:
             raise ClientOutdated("it does not take up what the group has assigned to it")
@@ -162,10 +168,12 @@ class PublicPollReader(PartitionReader):
 
     def _is_left_behind(self) -> bool:
         member = self.client.group_metadata()
-        unknown = _JOINED if self.client.assignment() else None  # the first releases tell no state
-        if member.group_id is None or getattr(member, "state", unknown) == _JOINED:
+        if member.group_id is None or getattr(member, "state", None) not in _NOT_JOINED:
             return False
-        group = self._admin.describe_groups([member.group_id])[member.group_id]
+        try:
+            group = self._admin.describe_groups([member.group_id])[member.group_id]
+        except KafkaError:
+            return False  # it has no coordinator at present
         return group["group_state"] in _AT_REST
 
     def _moved(self) -> dict[TopicPartition, list[RecordRun]]:

@@ -10,6 +10,7 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from consumers.errors import ClientOutdated
+from consumers.kafka.reading.public_poll import GROUP_SECONDS
 from consumers.kafka.reading.reader import PartitionReader
 from tests.consumers.kafka.broker.consumer_fleet import eventually
 from tests.consumers.kafka.broker.consuming import await_received, consuming, open_log, publish, usage
@@ -89,6 +90,20 @@ def test_a_client_that_never_takes_up_its_assignment_is_replaced(broker: Running
     publish(broker, topic, [b"read"] * 3)
     with reading("public poll", broker, TopicPartition(topic, 0), client_of=StillJoining) as reader:
         assert await_outdated(reader) == [b"read"] * 3
+
+
+class Joined(KafkaConsumer):  # type: ignore[misc]
+    """Says that it has joined its group, in words of another release."""
+
+    def group_metadata(self) -> Any:
+        return super().group_metadata()._replace(group_id="at-rest", state="stable")
+
+
+def test_a_client_is_kept_whose_release_has_another_word_for_its_state(broker: RunningBroker) -> None:
+    with reading("public poll", broker, TopicPartition(broker.fresh_topic(), 0), client_of=Joined) as reader:
+        until = time.monotonic() + 2.5 * GROUP_SECONDS
+        while time.monotonic() < until:
+            assert reader.poll(0.2) == {}
 
 
 class LaterEpoch(KafkaConsumer):  # type: ignore[misc]
