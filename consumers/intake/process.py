@@ -101,8 +101,12 @@ class IntakeProcess:
         self._outgoing.put(Call(0))
 
     def _start_child(self) -> BaseProcess:
-        parent_end, child_end = Pipe()
-        process = spawn("intake", run_child, child_end, self._factory)
+        try:
+            parent_end, child_end = Pipe()
+            process = spawn("intake", run_child, child_end, self._factory)
+        except OSError:
+            self._fail_in_flight()  # nobody would answer what came since the last child
+            raise
         child_end.close()
         with self._changed:
             self._connection = parent_end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -47,6 +48,10 @@ class IssueApiKey(ScopedCommand[IssuedKey], frozen=True):
     def __repr__(self) -> str:
         """Return the command without its secret, which must not reach a log."""
         return f"IssueApiKey({self.scope}, {self.provenance}, scopes={self.scopes}, name={self.name!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return the members but the secret, for tracebacks of rich."""
+        return [("scope", self.scope), ("scopes", self.scopes), ("name", self.name)]
 
 
 class RevokeApiKey(AggregateCommand[ApiKey], frozen=True):
