@@ -80,7 +80,7 @@ async def _answer(request: Request, error: Exception) -> Response:
     if isinstance(error, LogUnavailable | ReadStoreUnavailable):
         # The text of the error tells the operator what to do.
         _logger.error("storage_refused", path=request.scope["path"], reason=str(error))
-    if isinstance(error, LogUnavailable | Fenced):
+    if isinstance(error, LogUnavailable):
         state_of(request).metrics.append_failed()
     return problem_response(request, problem_for(error))
 

@@ -82,17 +82,15 @@ class Jobs:
                 expected=finding.expected,
                 found=finding.found,
             )
-        verification = LastVerification(self._engine.now(), len(findings))
-        self._engine.folder.save_operations(
-            self._engine.folder.operations()
-            | {
-                "verified": {
-                    "position": reached.position,
-                    "running_hash": reached.running_hash.hex(),
-                    "day": reached.day.isoformat() if reached.day else None,
-                    "at": verification.at.isoformat(),
-                    "findings": verification.findings,
-                }
-            }
-        )
+        verification = self._engine.verification
+        if findings or not self._engine.is_closing():  # one that was stopped has verified nothing
+            verification = LastVerification(self._engine.now(), len(findings))
+        progress = {
+            "position": reached.position,
+            "running_hash": reached.running_hash.hex(),
+            "day": reached.day.isoformat() if reached.day else None,
+        }
+        if verification is not None:
+            progress |= {"at": verification.at.isoformat(), "findings": verification.findings}
+        self._engine.folder.save_operations(self._engine.folder.operations() | {"verified": progress})
         self._engine.verification = verification

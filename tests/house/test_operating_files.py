@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from api.cli.server.graceful_shutdown import STOPPING_SECONDS_MAX
-from consumers.setting_variables import read_settings
-from consumers.settings import Settings
+from consumers.setting_variables import COMMAND_LINE_VARIABLES, read_settings
+from consumers.settings import Settings, variable_of
 from tests.meterfold_process import ROOT, meterfold
 
 UNIT = ROOT / "deploy" / "systemd" / "meterfold.service"
@@ -72,3 +72,14 @@ def test_proxies_wait_longer_than_a_write_may_take() -> None:
 def test_nginx_tells_the_engine_that_a_request_came_from_elsewhere_and_keeps_its_path() -> None:
     assert "proxy_set_header X-Forwarded-For " in NGINX
     assert set(re.findall(r"proxy_pass (\S+);", NGINX)) == {"http://meterfold"}
+
+
+def test_every_setting_that_a_file_of_deploy_names_exists() -> None:
+    names = {
+        name
+        for path in sorted((ROOT / "deploy").rglob("*"))
+        if path.is_file() and path.suffix not in {".pyc", ".jar"}
+        for name in re.findall(r"METERFOLD_[A-Z_]+", path.read_text())
+    }
+    assert "METERFOLD_HTTP_BODY_BYTES_MAX" in names
+    assert names <= {variable_of(name) for name in Settings.model_fields} | set(COMMAND_LINE_VARIABLES)

@@ -62,15 +62,19 @@ def test_requests_that_need_another_key_are_not(engine: EmbeddedEngine, api: Api
     assert added_by(api, failures, lambda: reader.refused("POST", path, status, {"id": "x", "user_id": "x"})) == 0
 
 
-@pytest.fixture(params=[LogUnavailable("the disk is full"), Fenced("another writer")])
-def refusing(engine: EmbeddedEngine, api: Api, request: pytest.FixtureRequest) -> Iterator[Api]:
-    """An application with a route whose write the log refuses."""
+@pytest.fixture
+def refusing(engine: EmbeddedEngine, api: Api) -> Iterator[Api]:
+    """An application with a route whose write the log refuses, and one where another writer came first."""
     app = create_app(engine)
 
     async def write() -> None:
-        raise request.param
+        raise LogUnavailable("the disk is full")
+
+    async def write_too_late() -> None:
+        raise Fenced("another writer")
 
     app.add_api_route("/writes", write)
+    app.add_api_route("/late", write_too_late)
     with TestClient(app) as client:
         yield Api(client, api.key)
 
@@ -78,4 +82,5 @@ def refusing(engine: EmbeddedEngine, api: Api, request: pytest.FixtureRequest) -
 def test_a_write_that_the_log_refused_is_counted(refusing: Api) -> None:
     failures = "meterfold_append_failures_total"
     assert added_by(refusing, failures, lambda: refusing.refused("GET", "/writes", 503)) == 1
+    assert added_by(refusing, failures, lambda: refusing.refused("GET", "/late", 503)) == 0
     assert added_by(refusing, failures, lambda: refusing.refused("GET", "/nowhere", 404)) == 0
