@@ -64,6 +64,10 @@ def key_for(engine: EmbeddedEngine, scope: Scope = DEFAULT_SCOPE, *scopes: str) 
     return issued.state.secret
 
 
+def _bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode()
+
+
 @dataclass(frozen=True)
 class Api:
     """Requests with one key. Answers other than the expected status are errors that show their body."""
@@ -75,7 +79,7 @@ class Api:
         self, method: str, path: str, status: int | None, headers: Mapping[str, str | bytes] | None = None, **rest: Any
     ) -> Any:
         given = {"Authorization": f"Bearer {self.key}", **(headers or {})}
-        sent = {name.encode(): value if isinstance(value, bytes) else value.encode() for name, value in given.items()}
+        sent = {_bytes(name): _bytes(value) for name, value in given.items()}
         answer = self.client.request(method, path, headers=sent, **rest)
         if status is not None and answer.status_code != status:
             raise AssertionError(f"{method} {path} answered {answer.status_code}, not {status}: {answer.text[:2000]}")

@@ -136,9 +136,9 @@ def test_current_usage_is_that_of_the_open_period_by_model(api: Api) -> None:
 
 def test_a_day_in_as_of_is_its_midnight_in_the_zone_of_the_customer(api: Api, clock: SettableClock) -> None:
     api.post("/v1/customers", {"id": "bert", "time_zone": "Europe/Berlin"})
-    api.deliver([event("b1", "bert", "2026-03-03T00:00:00Z")])
+    api.deliver([event("bert 1", "bert", "2026-03-03T00:00:00Z")])
     clock.set(datetime(2026, 3, 10, 23, 30, tzinfo=UTC))  # the eleventh in Berlin, still the tenth in UTC
-    api.deliver([event("b2", "bert", "2026-03-03T00:00:00Z")])
+    api.deliver([event("bert 2", "bert", "2026-03-03T00:00:00Z")])
     asked = {"as_of": "2026-03-11"}
     assert api.get("/v1/customers/bert/usage", **asked)["data"][0]["requests"] == 1
     assert api.get("/v1/customers/bert/usage", **asked, timezone="UTC")["data"][0]["requests"] == 2
