@@ -33,6 +33,16 @@ AsOf = Annotated[
 ]
 Limit = Annotated[int, typer.Option(min=1, help="List at most this many.")]
 Reason = Annotated[str | None, typer.Option(help="The reason, which is kept in the log.")]
+EventFile = Annotated[
+    Path, typer.Argument(help="NDJSON, CSV or Parquet file.", exists=True, dir_okay=False, readable=True)
+]
+MapFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--map", metavar="MAP.yml", help="Map from columns to members of events.", exists=True, dir_okay=False
+    ),
+]
+SourceOfFile = Annotated[str | None, typer.Option(help="Source of the events, instead of the one in the map.")]
 CustomerArgument = Annotated[str, typer.Argument(metavar="CUSTOMER", help="Id of the customer.")]
 
 

@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from api.http.problems import Problem
 from api.http.state import ApiState
 from domain.command import Command
+from domain.commands.received import REASON_LENGTH_MAX
 from domain.errors import InvalidInput
 from domain.event import Provenance
 from domain.values.field_rules import instant
@@ -27,7 +28,6 @@ from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.snapshot import Snapshot
 
 POSITION_HEADER: Final = "Meterfold-Position"
-REASON_LENGTH_MAX: Final = 1_000
 
 
 class Accepted(BaseModel):

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import httpx
 import msgspec
 import typer
 
-from api.cli.options import AsJson, DataFolderOption, KeyOption, UrlOption, settings_with
+from api.cli.options import (
+    AsJson,
+    DataFolderOption,
+    EventFile,
+    KeyOption,
+    MapFile,
+    SourceOfFile,
+    UrlOption,
+    settings_with,
+)
 from api.cli.output.columns import Column, Kind
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.progress import progress_bar
@@ -62,16 +71,9 @@ class Ingested(msgspec.Struct):
 
 
 def ingest(
-    file: Annotated[
-        Path, typer.Argument(help="NDJSON, CSV or Parquet file.", exists=True, dir_okay=False, readable=True)
-    ],
-    map_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--map", metavar="MAP.yml", help="Map from columns to members of events.", exists=True, dir_okay=False
-        ),
-    ] = None,
-    source: Annotated[str | None, typer.Option(help="Source of the events, instead of the one in the map.")] = None,
+    file: EventFile,
+    map_file: MapFile = None,
+    source: SourceOfFile = None,
     data: DataFolderOption = None,
     url: UrlOption = None,
     key: KeyOption = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -10,7 +9,7 @@ import typer
 
 from api.cli.commands.ingest import map_from
 from api.cli.commands.kafka.broker import BootstrapOption, kafka_failures, kafka_settings
-from api.cli.options import AsJson
+from api.cli.options import AsJson, EventFile, MapFile, SourceOfFile
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.progress import progress_bar
 from api.cli.output.tables import print_fields
@@ -24,16 +23,9 @@ if TYPE_CHECKING:
 
 
 def produce(
-    file: Annotated[
-        Path, typer.Argument(help="NDJSON, CSV or Parquet file.", exists=True, dir_okay=False, readable=True)
-    ],
-    map_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--map", metavar="MAP.yml", help="Map from columns to members of events.", exists=True, dir_okay=False
-        ),
-    ] = None,
-    source: Annotated[str | None, typer.Option(help="Source of the events, instead of the one in the map.")] = None,
+    file: EventFile,
+    map_file: MapFile = None,
+    source: SourceOfFile = None,
     topic: Annotated[
         str | None, typer.Option(help="Topic to publish to. [default: the first of METERFOLD_KAFKA_USAGE_TOPICS]")
     ] = None,
