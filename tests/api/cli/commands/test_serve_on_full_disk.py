@@ -6,7 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -19,6 +19,8 @@ from tests.waiting import eventually
 
 RECOVERED_SECONDS_MAX = 30.0
 BATCHES_MAX = 200
+#: Attempts to fill a disk on which an engine writes.
+FILLS_MAX = 10
 #: Scheduler meets the full disk too.
 BUSY = {
     "METERFOLD_COMPACT_INTERVAL_SECONDS": "1",
@@ -51,12 +53,14 @@ def disk(folder: Path, size: str) -> Iterator[Path]:
 
 
 def fill(folder: Path, left_bytes: int) -> Path:
-    """A file that fills the disk except for `left_bytes`."""
-    room = os.statvfs(folder)
+    """A file that fills the disk except for `left_bytes`; tried again where the engine has used of that room itself."""
     ballast = folder / "ballast"
-    with ballast.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, room.f_bavail * room.f_bsize - left_bytes)
-    return ballast
+    for _ in range(FILLS_MAX):
+        room = os.statvfs(folder)
+        with ballast.open("wb") as file, suppress(OSError):
+            os.posix_fallocate(file.fileno(), 0, room.f_bavail * room.f_bsize - left_bytes)
+            return ballast
+    raise AssertionError(f"the disk was never full: {os.statvfs(folder)}")
 
 
 def send(engine: Engine, batch: int, prefer: str = "") -> httpx.Response:
@@ -130,7 +134,8 @@ def fill_whole(folder: Path, ballast: Path) -> None:
     """Grow `ballast` until the disk has no block left."""
     with ballast.open("ab") as more:
         while room := os.statvfs(folder).f_bavail:
-            os.posix_fallocate(more.fileno(), ballast.stat().st_size, room * os.statvfs(folder).f_bsize)
+            with suppress(OSError):  # the engine has used of that room itself
+                os.posix_fallocate(more.fileno(), ballast.stat().st_size, room * os.statvfs(folder).f_bsize)
 
 
 def acknowledged_until_refused(engine: Engine, first: int) -> int:
