@@ -15,6 +15,7 @@ from consumers.embedded.engine import EmbeddedEngine
 from domain.api_keys.commands import IssueApiKey
 from domain.event import Provenance
 from domain.scope import Scope
+from tests.captured_logs import captured_logs
 from tests.fakes.randomness import CountedRandomness
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -41,7 +42,7 @@ def client(engine: EmbeddedEngine) -> Iterator[TestClient]:
 
 def messages_of(client: TestClient, path: str, **headers: str) -> tuple[str, list[dict[str, Any]]]:
     """The id that was answered, and the messages about the request."""
-    with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as lines:
+    with captured_logs() as lines:
         answer = client.get(path, headers=headers)
     return answer.headers["X-Request-Id"], [dict(line) for line in lines]
 

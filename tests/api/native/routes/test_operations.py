@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-import structlog
 from starlette.testclient import TestClient
 
 from api.app import create_app
@@ -14,6 +13,7 @@ from consumers.engine import FoldProgress
 from consumers.kafka.consumer.status import ConsumerStatus, StatusFile
 from consumers.settings import Settings
 from projections.queries.api_keys import ApiKeyRecord
+from tests.captured_logs import captured_logs
 from tests.engine_fixtures import Api, llm_request
 
 QUICK = Settings(http_write_wait_seconds_max=0.05)
@@ -89,7 +89,7 @@ def test_metrics_name_routes_never_ids(api: Api) -> None:
 
 
 def test_the_access_log_names_key_and_route_and_no_secret(api: Api) -> None:
-    with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as lines:
+    with captured_logs() as lines:
         api.send("GET", "/v1/customers?prefix=query-value", 200, {"X-Request-Id": "first"})
         api.send("GET", "/v1/customers", 401, {"Authorization": "Bearer sk-wrong-secret", "X-Request-Id": "second"})
     (first, second) = [line for line in lines if line["event"] == "request"]
