@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -17,6 +18,17 @@ class CustomerRecord(msgspec.Struct, frozen=True):
     first_event_at: datetime | None  # the earliest event time of all its counted usage
     last_event_at: datetime | None
     facts: tuple[Fact, ...]
+
+
+class CustomerWithBudgets(msgspec.Struct, frozen=True):
+    """A customer, and the facts of every shared budget that its facts ever named, by id; as of log position `position`.
+
+    Budgets that nobody created are left out.
+    """
+
+    position: int
+    record: CustomerRecord
+    budgets: Mapping[str, tuple[Fact, ...]]
 
 
 class CustomerSpan(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 from domain.scope import Scope
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 from projections.queries.api_keys import ApiKeyRecord
-from projections.queries.customers import CustomerRecord, CustomerSpan
+from projections.queries.customers import CustomerRecord, CustomerSpan, CustomerWithBudgets
 from projections.queries.events import (
     CorrectionRecord,
     EventFilter,
@@ -48,6 +48,9 @@ class Snapshot(Protocol):
 
     def customer(self, scope: Scope, customer_id: str) -> CustomerRecord | None:
         """The customer with this id; None when neither a fact nor usage of it is known."""
+
+    def customer_with_budgets(self, scope: Scope, customer_id: str) -> CustomerWithBudgets | None:
+        """The customer with the shared budgets that it ever named; None when neither a fact nor usage is known."""
 
     def customers(self, scope: Scope, after: str | None, limit: int, prefix: str | None = None) -> list[CustomerRecord]:
         """A page of customers in ascending order of customer_id (binary collation)."""

@@ -8,7 +8,7 @@ from typing import Any, cast
 import msgspec
 
 from domain.scope import Scope
-from projections.queries.customers import CustomerRecord
+from projections.queries.customers import CustomerRecord, CustomerWithBudgets
 from projections.queries.facts import Fact
 from projections.queries.log import LogPoint
 from projections.queries.snapshot import Snapshot
@@ -45,6 +45,13 @@ class _SnapshotAsOf:
         if record is None or record.first_position > self._position:
             return None
         return record_as_of(record, self._position)
+
+    def customer_with_budgets(self, scope: Scope, customer_id: str) -> CustomerWithBudgets | None:
+        found = self._snapshot.customer_with_budgets(scope, customer_id)
+        if found is None or found.record.first_position > self._position:
+            return None
+        budgets = {budget_id: self._known(facts) for budget_id, facts in found.budgets.items()}
+        return CustomerWithBudgets(self._position, record_as_of(found.record, self._position), budgets)
 
     def budget_facts(self, scope: Scope, budget_id: str) -> tuple[Fact, ...]:
         return self._known(self._snapshot.budget_facts(scope, budget_id))

@@ -22,7 +22,7 @@ from projections.queries.facts import Fact
 from projections.queries.snapshot import Snapshot
 from projections.views.budget_state import opening_spends
 from projections.views.budgets import SharedBudgetView, budget_limits, budget_timeline, named_budgets, shared_budget
-from projections.views.customers import CustomerView, Profile, customer_view, markup_at, markup_changes, profiles
+from projections.views.customers import CustomerHistory, CustomerView, customer_history, markup_at, markup_changes
 from projections.views.periods import usage_timeline
 
 NOTHING = Decimal(0)
@@ -56,45 +56,36 @@ def budgeted_customers(
     snapshot: Snapshot, scope: Scope, records: Sequence[CustomerRecord], now: datetime
 ) -> list[BudgetedCustomer]:
     """The budgeted customers among these records, in their order; records that are no customers now are left out."""
-    views = [(record, customer_view(record, now)) for record in records]
-    living = [(record, view) for record, view in views if view.exists]
-    named = {name for record, view in living if record.facts for name in named_budgets(record, view.life, now)}
-    tiers = snapshot.budgets_named(scope, sorted(named))
-    queries = [_spending_query(record, view, tiers, now) for record, view in living]
+    histories = (customer_history(record, now) for record in records)
+    living = [history for history in histories if history.exists]
+    tiers = snapshot.budgets_named(scope, sorted({name for history in living for name in named_budgets(history)}))
+    queries = [_spending_query(history, tiers) for history in living]
     spans = [span for query in queries for span, _ in query.spans]
     costs = iter(snapshot.costs_of(scope, spans))
     return [_with_spending(query, costs) for query in queries]
 
 
-def _spending_query(
-    record: CustomerRecord, view: CustomerView, tiers: Mapping[str, tuple[Fact, ...]], now: datetime
-) -> _SpendingQuery:
+def _spending_query(history: CustomerHistory, tiers: Mapping[str, tuple[Fact, ...]]) -> _SpendingQuery:
+    view, record = history.view(), history.record
     if not record.facts:  # known by usage alone, without any facts
-        span = CustomerSpan(record.customer_id, view.life.span.start, view.life.span.end)
+        span = CustomerSpan(record.customer_id, history.span.start, history.span.end)
         return _SpendingQuery(view, BudgetLimits(), None, None, NOTHING, ((span, NOTHING),))
-    profile = (profiles(record, view.life, now) or [Profile(now, {}, None)])[-1]
-    limits = budget_limits(profile, tiers, now)
-    period = _period(record, view, limits, tiers, now)
-    spent_in = view.life.span if period is None else view.life.span.intersect(period)
+    limits = budget_limits(history.profile, tiers, history.until)
+    period = _period(history, limits, tiers)
+    spent_in = history.span if period is None else history.span.intersect(period)
     opened = NOTHING
-    for at, amount in opening_spends(record.facts):
+    for at, amount in opening_spends(history):
         if spent_in is not None and spent_in.contains(at):
             opened = MONEY.add(opened, amount)
-    tier = None if view.budget_id is None else shared_budget(view.budget_id, tiers.get(view.budget_id, ()), now)
+    budget_id = view.budget_id
+    tier = None if budget_id is None else shared_budget(budget_id, tiers.get(budget_id, ()), history.until)
     return _SpendingQuery(view, limits, tier, period, opened, tuple(_marked_spans(record, spent_in)))
 
 
-def _period(
-    record: CustomerRecord,
-    view: CustomerView,
-    limits: BudgetLimits,
-    tiers: Mapping[str, tuple[Fact, ...]],
-    now: datetime,
-) -> Interval | None:
+def _period(history: CustomerHistory, limits: BudgetLimits, tiers: Mapping[str, tuple[Fact, ...]]) -> Interval | None:
     if not (limits.has_own_period or limits.period_limit_usd is not None):
         return None
-    timeline = budget_timeline(record, view.life, tiers, now) or usage_timeline(record, view.life, now)
-    return timeline.containing(now)
+    return (budget_timeline(history, tiers) or usage_timeline(history)).containing(history.until)
 
 
 def _marked_spans(record: CustomerRecord, span: Interval | None) -> Iterator[tuple[CustomerSpan, Decimal]]:

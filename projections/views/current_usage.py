@@ -10,7 +10,7 @@ from domain.scope import Scope
 from domain.values.periods import Interval
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import Segment, UsageQuestion
-from projections.views.customers import customer_view
+from projections.views.customers import customer_history
 from projections.views.measures import Measures, measures_of
 from projections.views.periods import usage_timeline
 
@@ -36,11 +36,11 @@ class CurrentUsage(msgspec.Struct, frozen=True):
 def current_usage(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime) -> CurrentUsage | None:
     """Usage in the period that contains `now`, by (provider, model) in order; None: no such customer now."""
     record = snapshot.customer(scope, customer_id)
-    view = None if record is None else customer_view(record, now)
-    if record is None or view is None or not view.exists:
+    history = None if record is None else customer_history(record, now)
+    if history is None or not history.exists:
         return None
-    period = usage_timeline(record, view.life, now).containing(now)
-    span = period.intersect(view.life.span)
+    period = usage_timeline(history).containing(now)
+    span = period.intersect(history.span)
     segments = () if span is None else (Segment(span.start, span.end),)
     question = UsageQuestion(segments, customer_id, ("provider", "model"), split_markup=True)
     by_model: dict[tuple[str | None, ...], Measures] = {}

@@ -27,7 +27,6 @@ from domain.values.periods import USAGE_TIME_MIN, Interval
 from projections.queries.customers import CustomerRecord
 from projections.queries.facts import Fact
 
-FIRST_SEEN: Final = "customer.first_seen"
 CURRENCY_DEFAULT: Final = "USD"
 TIME_ZONE_DEFAULT: Final = "UTC"
 #: Later than any event; the end of the span of an open life.
@@ -101,18 +100,46 @@ class CustomerView(msgspec.Struct, frozen=True):
         return budget_id
 
 
-class HistoryEntry(msgspec.Struct, frozen=True):
-    """One entry of a customer's history; `derived`: it follows from usage and has no lifecycle event."""
+class CustomerHistory(msgspec.Struct, frozen=True):
+    """A life of a customer up to and including the instant `until`, folded once from its facts and its usage.
 
-    kind: str
-    effective_at: datetime
-    recorded_at: datetime | None
-    position: int | None
-    fields: Mapping[str, Any]
-    actor: str
-    dialect: str
-    reason: str | None
-    derived: bool = False
+    `begin`: where the life begins; None when neither a fact nor usage is known. `facts`: those of all lives and times
+    in the order in which they take effect, without those that a deletion cut off. `profiles`: those of the life in
+    order of time, none when it begins later. `profile`: the one at `until`, an empty one where there is none.
+    """
+
+    record: CustomerRecord
+    until: datetime
+    life: Life
+    span: Interval
+    begin: datetime | None
+    facts: tuple[Fact, ...]
+    profiles: tuple[Profile, ...]
+    profile: Profile
+
+    @property
+    def exists(self) -> bool:
+        """Whether the customer has a fact or usage in the life that `until` falls in."""
+        last = self.record.last_event_at
+        if last is not None and (self.life.start is None or last >= self.life.start):
+            return True
+        in_time = [fact.kind for fact in self.facts if fact.effective_at <= self.until]
+        return bool(in_time) and in_time[-1] != CUSTOMER_DELETED
+
+    def view(self) -> CustomerView:
+        """The customer at `until`."""
+        first = self.record.first_event_at
+        return CustomerView(
+            customer_id=self.record.customer_id,
+            exists=self.exists,
+            origin="usage" if self.profile.created_at is None else "explicit",
+            life=self.life,
+            created_at=self.profile.created_at,
+            first_seen_at=first if first is not None and self.life.contains(first) else None,
+            active=self.profile.active,
+            blocked=self.profile.blocked,
+            fields=self.profile.fields,
+        )
 
 
 def record_as_of(record: CustomerRecord, position: int | None) -> CustomerRecord:
@@ -158,24 +185,28 @@ def life_at(record: CustomerRecord, instant: datetime) -> Life:
     return next(life for life in reversed(lives(record)) if life.start is None or life.start <= instant)
 
 
-def profiles(record: CustomerRecord, life: Life, until: datetime) -> list[Profile]:
-    """The profiles of a life in order of time, up to and including `until`.
+def customer_history(record: CustomerRecord, until: datetime, life: Life | None = None) -> CustomerHistory:
+    """Fold the facts of a customer up to and including `until`, for a life: by default the one that `until` falls in.
 
-    The first one begins at the life's first usage or fact, or at the deletion before the life.
+    The first profile begins at the life's first usage or fact, or at the deletion before the life.
     """
-    found = {profile.since: profile for profile in _profiles(record, until) if life.contains(profile.since)}
+    facts = in_effect(record.facts)
+    life = life_at(record, until) if life is None else life
     begin = life_begin(record, life)
+    found = {profile.since: profile for profile in _profiles(facts, until) if life.contains(profile.since)}
     if begin is not None and begin <= until and begin not in found:
         found[begin] = Profile(begin, {}, None)
-    return [found[since] for since in sorted(found)]
+    known = tuple(found[since] for since in sorted(found))
+    current = known[-1] if known else Profile(until, {}, None)
+    return CustomerHistory(record, until, life, life.span, begin, tuple(facts), known, current)
 
 
-def _profiles(record: CustomerRecord, until: datetime) -> Iterator[Profile]:
-    """The profile after each fact, in the order in which facts take effect."""
+def _profiles(facts: Sequence[Fact], until: datetime) -> Iterator[Profile]:
+    """The profile after each fact; `facts` are in the order in which they take effect."""
     fields: dict[str, Any] = {}
     created_at: datetime | None = None
     active, blocked = True, False
-    for fact in in_effect(record.facts):
+    for fact in facts:
         if fact.effective_at > until:
             return
         if fact.kind in _STARTS_AFRESH:
@@ -204,58 +235,7 @@ def life_begin(record: CustomerRecord, life: Life) -> datetime | None:
 
 def customer_view(record: CustomerRecord, now: datetime) -> CustomerView:
     """The customer at `now`, in the life that `now` falls in, without facts that take effect later."""
-    life = life_at(record, now)
-    known = profiles(record, life, now)
-    profile = known[-1] if known else Profile(now, {}, None)
-    seen = record.last_event_at is not None and (life.start is None or record.last_event_at >= life.start)
-    first_seen = (
-        record.first_event_at if record.first_event_at is not None and life.contains(record.first_event_at) else None
-    )
-    return CustomerView(
-        customer_id=record.customer_id,
-        exists=seen or _has_facts_in_life(record, now),
-        origin="usage" if profile.created_at is None else "explicit",
-        life=life,
-        created_at=profile.created_at,
-        first_seen_at=first_seen,
-        active=profile.active,
-        blocked=profile.blocked,
-        fields=profile.fields,
-    )
-
-
-def _has_facts_in_life(record: CustomerRecord, now: datetime) -> bool:
-    """Whether a fact in effect by `now` follows the last deletion."""
-    has_facts = False
-    for fact in in_effect(record.facts):
-        if fact.effective_at <= now:
-            has_facts = fact.kind != CUSTOMER_DELETED
-    return has_facts
-
-
-def history(record: CustomerRecord) -> list[HistoryEntry]:
-    """All facts of a customer in the order in which they take effect, and its first usage as a derived entry."""
-    entries = [
-        HistoryEntry(
-            fact.kind,
-            fact.effective_at,
-            fact.recorded_at,
-            fact.position,
-            fact.fields,
-            fact.actor,
-            fact.dialect,
-            fact.reason,
-        )
-        for fact in in_effect_order(record.facts)
-    ]
-    if record.first_event_at is None:
-        return entries
-    began_with_usage = all(fact.position != record.first_position for fact in record.facts)
-    position = record.first_position if began_with_usage else None
-    first_seen = HistoryEntry(
-        FIRST_SEEN, record.first_event_at, None, position, {}, "engine", "native", None, derived=True
-    )
-    return sorted([first_seen, *entries], key=lambda entry: entry.effective_at)
+    return customer_history(record, now).view()
 
 
 class MarkupChange(msgspec.Struct, frozen=True):

@@ -18,8 +18,8 @@ from domain.values.periods import Interval
 from projections.queries.events import CorrectionRecord, OutcomeRow, UsageEventRow
 from projections.queries.prices import PriceRecord
 from projections.queries.snapshot import Snapshot
-from projections.views.budgets import budget_timeline, named_budgets
-from projections.views.customers import life_at, markup_at, markup_changes
+from projections.views.budgets import budget_timeline
+from projections.views.customers import customer_history, life_at, markup_at, markup_changes
 from projections.views.periods import usage_timeline
 
 REFUSALS_SHOWN_MAX: Final = 100
@@ -96,16 +96,15 @@ def _cost(snapshot: Snapshot, scope: Scope, event: UsageEventRow) -> CostExplana
 
 
 def _totals(snapshot: Snapshot, scope: Scope, event: UsageEventRow, now: datetime) -> EventTotals | None:
-    record = snapshot.customer(scope, event.customer_id)
-    if record is None or event.voided or event.type != REQUEST_TYPE:
+    found = snapshot.customer_with_budgets(scope, event.customer_id)
+    if found is None or event.voided or event.type != REQUEST_TYPE:
         return None
-    life = life_at(record, event.time)
-    until = now if life.end is None else min(now, life.end)
-    tiers = {name: snapshot.budget_facts(scope, name) for name in named_budgets(record, life, until)}
-    budget = budget_timeline(record, life, tiers, until)
+    life = life_at(found.record, event.time)
+    history = customer_history(found.record, now if life.end is None else min(now, life.end), life)
+    budget = budget_timeline(history, found.budgets)
     return EventTotals(
         life=life.number,
-        usage_period=usage_timeline(record, life, until).containing(event.time),
+        usage_period=usage_timeline(history).containing(event.time),
         budget_period=None if budget is None else budget.containing(event.time),
         day=event.time.date(),
     )

@@ -12,11 +12,10 @@ from domain.errors import InvalidInput
 from domain.scope import Scope
 from domain.values.period_timeline import PeriodTimeline
 from domain.values.periods import Interval
-from projections.queries.customers import CustomerRecord
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import Segment, UsageQuestion
-from projections.views.budgets import budget_timeline, named_budgets
-from projections.views.customers import CustomerView, customer_view, life_begin
+from projections.views.budgets import budget_timeline
+from projections.views.customers import CustomerHistory, customer_history
 from projections.views.measures import Measures, measures_of, total
 from projections.views.periods import usage_timeline
 
@@ -61,13 +60,13 @@ def past_usage(
     """
     if not 1 <= periods <= PAST_PERIODS_MAX:
         raise InvalidInput("periods", f"must be 1 to {PAST_PERIODS_MAX}")
-    record = snapshot.customer(scope, customer_id)
-    view = None if record is None else customer_view(record, now)
-    if record is None or view is None or not view.exists:
+    found = snapshot.customer_with_budgets(scope, customer_id)
+    history = None if found is None else customer_history(found.record, now)
+    if found is None or history is None or not history.exists:
         return None
-    timeline = _budget_timeline(snapshot, scope, record, view, now) if of_budget else None
-    ended = _ended_periods(record, view, timeline or usage_timeline(record, view.life, now), now, periods)
-    spans = [period.intersect(view.life.span) or period for period in ended]
+    timeline = budget_timeline(history, found.budgets) if of_budget else None
+    ended = _ended_periods(history, timeline or usage_timeline(history), periods)
+    spans = [period.intersect(history.span) or period for period in ended]
     sums = _sums(snapshot, scope, customer_id, spans)
     position = snapshot.point().position
     grace = timedelta(seconds=closing_grace_seconds)
@@ -85,19 +84,10 @@ def past_usage(
     return PastUsage(position, customer_id, tuple(past))
 
 
-def _budget_timeline(
-    snapshot: Snapshot, scope: Scope, record: CustomerRecord, view: CustomerView, now: datetime
-) -> PeriodTimeline | None:
-    tiers = {name: snapshot.budget_facts(scope, name) for name in named_budgets(record, view.life, now)}
-    return budget_timeline(record, view.life, tiers, now)
-
-
-def _ended_periods(
-    record: CustomerRecord, view: CustomerView, timeline: PeriodTimeline, now: datetime, periods: int
-) -> list[Interval]:
+def _ended_periods(history: CustomerHistory, timeline: PeriodTimeline, periods: int) -> list[Interval]:
     """Ended periods, newest first, without those that ended before the life began."""
-    begin = life_begin(record, view.life)
-    return [period for period in timeline.last(periods, now) if begin is not None and period.end > begin]
+    begin = history.begin
+    return [period for period in timeline.last(periods, history.until) if begin is not None and period.end > begin]
 
 
 def _sums(snapshot: Snapshot, scope: Scope, customer_id: str, spans: Sequence[Interval]) -> list[Measures]:

@@ -6,8 +6,7 @@ from datetime import datetime
 
 from domain.values.period_timeline import PeriodTimeline, timeline_of
 from domain.values.periods import PeriodPolicy, period_policy
-from projections.queries.customers import CustomerRecord
-from projections.views.customers import TIME_ZONE_DEFAULT, Life, Profile, profiles
+from projections.views.customers import TIME_ZONE_DEFAULT, CustomerHistory, Profile
 
 USAGE_DURATION_DEFAULT = "1mo"
 
@@ -27,7 +26,7 @@ def usage_policy(profile: Profile, begin: datetime) -> PeriodPolicy:
     )
 
 
-def usage_timeline(record: CustomerRecord, life: Life, until: datetime) -> PeriodTimeline:
-    """The usage periods of a life, by the facts in effect up to `until`."""
-    known = profiles(record, life, until) or [Profile(until, {}, None)]
+def usage_timeline(history: CustomerHistory) -> PeriodTimeline:
+    """The usage periods of a life, by the facts in effect up to the instant of its history."""
+    known = history.profiles or (history.profile,)
     return timeline_of((profile.since, usage_policy(profile, known[0].since)) for profile in known)

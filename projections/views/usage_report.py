@@ -15,7 +15,7 @@ from domain.values.periods import Interval
 from projections.queries.customers import CustomerRecord
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import MeterQuestion, Segment, UsageQuestion
-from projections.views.customers import CustomerView, Life, customer_view, lives, record_as_of
+from projections.views.customers import CustomerHistory, Life, customer_history, customer_view, lives, record_as_of
 from projections.views.measures import Measures, measures_of
 from projections.views.meters import BUILT_IN_METERS, meter_view
 from projections.views.periods import usage_timeline
@@ -83,9 +83,9 @@ def usage_report(snapshot: Snapshot, scope: Scope, question: UsageReportQuestion
         record = record_as_of(record, question.as_of)
     if question.life is not None and record is None:
         raise InvalidInput("life", "must only be given together with a customer")
-    view = None if record is None else customer_view(record, now)
-    zone = question.zone or (_ZONE_DEFAULT if view is None else view.time_zone)
-    span = _span(question, record, view, now)
+    history = None if record is None else customer_history(record, now)
+    zone = question.zone or (_ZONE_DEFAULT if history is None else history.view().time_zone)
+    span = _span(question, history, now)
     kept = span if record is None or question.life is None else span.intersect(_life(record, question.life).span)
     windows = [] if kept is None else windows_of(kept, question.window, zone)
     rows = _rows(snapshot, scope, question, kept or span, windows, now)
@@ -99,16 +99,13 @@ def usage_report(snapshot: Snapshot, scope: Scope, question: UsageReportQuestion
     )
 
 
-def _span(
-    question: UsageReportQuestion, record: CustomerRecord | None, view: CustomerView | None, now: datetime
-) -> Interval:
+def _span(question: UsageReportQuestion, history: CustomerHistory | None, now: datetime) -> Interval:
     end = now if question.end is None else question.end
     start = question.start
     if start is None:
         start = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        if record is not None and view is not None:
-            period = usage_timeline(record, view.life, now).containing(now)
-            start = max(period.start, view.life.span.start)
+        if history is not None:
+            start = max(usage_timeline(history).containing(now).start, history.span.start)
     if not start < end:
         raise InvalidInput("to", "must be after from")
     return Interval(start, end)

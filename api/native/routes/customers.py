@@ -41,7 +41,7 @@ from domain.customers.commands import (
 from domain.values.instants import EPOCH
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.snapshot import Snapshot
-from projections.views.customers import history
+from projections.views.history_entries import history_entries
 
 router = APIRouter(tags=["customers"])
 _LIST: Final = "customers"
@@ -193,7 +193,7 @@ def get_history(
     with state.engine.reads.snapshot() as snapshot:
         record = found_or_404(snapshot.customer(key.scope, customer_id), "customer", customer_id)
         position = snapshot.point().position
-    entries = history(record)
+    entries = history_entries(record)
     end = start + query.limit
     return HistoryPage(
         position=position,

@@ -12,7 +12,7 @@ from domain.scope import Scope
 from projections.queries.customers import CustomerRecord
 from projections.queries.snapshot import PAGE_ROWS_MAX, Snapshot
 from projections.views import customers
-from projections.views.customers import HistoryEntry
+from projections.views.history_entries import HistoryEntry
 from projections.views.periods import USAGE_DURATION_DEFAULT
 
 #: How many pages of the store may be read to fill one page of the answer, past deleted customers.

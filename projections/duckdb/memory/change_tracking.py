@@ -30,7 +30,17 @@ class CustomerRow(msgspec.Struct, frozen=True):
     first_position: int
 
 
-class _LastWritten:
+class LastWritten(msgspec.Struct, frozen=True):
+    """The positions of the last steps that wrote facts and usage of a customer; 0: no open snapshot sees any.
+
+    What was read at one position is the same at another if neither is before the last step that wrote it.
+    """
+
+    facts_at: int
+    usage_at: int
+
+
+class _WritePositions:
     """For every customer key the position of the last step that wrote data of the customer; 0: none."""
 
     def __init__(self) -> None:
@@ -70,8 +80,8 @@ class ChangeTracker:
     """The writes of one store. One thread at a time writes; any may read, once it knows its snapshot's position."""
 
     def __init__(self) -> None:
-        self._usage = _LastWritten()
-        self._facts = _LastWritten()
+        self._usage = _WritePositions()
+        self._facts = _WritePositions()
         self._series_at = 0
         self._names = _CustomerKeys({}, ())
         self.days = RecentDays()
@@ -139,17 +149,9 @@ class ChangeTracker:
         row = self._names.row(scope_key, customer_id)
         return row if row is not None and row.first_position <= position else None
 
-    def has_facts(self, key: int) -> bool:
-        """Return false only if no open snapshot sees a fact of this customer."""
-        return self._facts.at(key) > 0
-
-    def same_facts(self, key: int, one: int, other: int) -> bool:
-        """Return true only if the store holds the same facts of a customer at both positions."""
-        return self._facts.at(key) <= min(one, other)
-
-    def same_usage(self, key: int, one: int, other: int) -> bool:
-        """Return true only if the store holds the same usage of a customer at both positions."""
-        return self._usage.at(key) <= min(one, other)
+    def last_written(self, key: int) -> LastWritten:
+        """Return where data of a customer was last written. Called once the position of the snapshot is known."""
+        return LastWritten(self._facts.at(key), self._usage.at(key))
 
     def same_series(self, one: int, other: int) -> bool:
         """Return true only if the store holds the same series at both positions."""

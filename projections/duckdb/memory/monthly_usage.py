@@ -79,10 +79,11 @@ class MonthlyUsage(msgspec.Struct, frozen=True):
     def answer(self, question: UsageQuestion, series: Sequence[Series], percentage: Decimal) -> list[UsageSum]:
         """Return the sums of a question that `can_answer` accepts, unordered; all usage has the markup `percentage`."""
         types = (REQUEST_TYPE,) if question.event_types is None else question.event_types
+        placed = [(self._segment(question.segments, month), month) for month in self.months]
         groups = SeriesGroups(series, question.group_by, types, question.models)
         found: dict[tuple[int, int], UsageSums] = {}
-        for month in self.months:
-            segment, group = self._segment(question.segments, month), groups.numbers[month.kind_key]
+        for segment, month in placed:
+            group = groups.numbers[month.kind_key]
             if segment is not None and group is not None:
                 found[segment, group] = found.get((segment, group), UsageSums()).plus(month.sums)
         return [
@@ -98,14 +99,14 @@ class MonthlyUsage(msgspec.Struct, frozen=True):
         """
         if not len(recent):
             return msgspec.structs.replace(self, position=position)
+        firsts = [self.first_time, _instant(int(recent[:, FIRST].min()), NO_FIRST)]
+        lasts = [self.last_time, _instant(int(recent[:, LAST].max()), NO_LAST)]
         sums = {(month.start, month.kind_key): month.sums for month in self.months}
         for month, kind_key, added in _sums_by_month(recent):
             known = sums.get((month, kind_key))
             sums[month, kind_key] = added if known is None else known.plus(added)
         if len(sums) > SUMS_MAX:
             return None
-        firsts = [self.first_time, _instant(int(recent[:, FIRST].min()), NO_FIRST)]
-        lasts = [self.last_time, _instant(int(recent[:, LAST].max()), NO_LAST)]
         return MonthlyUsage(
             position,
             min((first for first in firsts if first is not None), default=None),

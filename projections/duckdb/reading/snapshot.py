@@ -7,10 +7,10 @@ for the list of all budgets, which is fetched in batches.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 import msgspec
@@ -29,6 +29,7 @@ from projections.duckdb.reading.event_pages import EventPageQuery, Markups, need
 from projections.duckdb.reading.facts import (
     distinct_ids,
     facts_of_budgets,
+    facts_of_budgets_named,
     facts_of_customers,
     facts_of_customers_with_markup,
     meter_facts,
@@ -37,7 +38,7 @@ from projections.duckdb.reading.meters import meter_values
 from projections.duckdb.reading.usage_sums import UsageSumQuery
 from projections.errors import ReadStoreUnavailable
 from projections.queries.api_keys import ApiKeyRecord
-from projections.queries.customers import CustomerRecord, CustomerSpan
+from projections.queries.customers import CustomerRecord, CustomerSpan, CustomerWithBudgets
 from projections.queries.events import (
     CorrectionRecord,
     EventFilter,
@@ -85,12 +86,10 @@ class DuckDBReads:
         Raises `ReadStoreUnavailable` while the storage under the read store has failed.
         """
         try:
-            cursor = self._connect()
-            try:
-                cursor.execute("BEGIN TRANSACTION READ ONLY")
-                yield DuckDBSnapshot(cursor, self._cache, self._changes)
-            finally:
-                cursor.close()
+            snapshot = DuckDBSnapshot(self._connect, self._cache, self._changes)
+            with closing(snapshot.cursor):
+                snapshot.cursor.execute("BEGIN TRANSACTION READ ONLY")
+                yield snapshot
         except (duckdb.FatalException, duckdb.ConnectionException) as error:
             # A storage error has invalidated the database, or it is closed to be opened again.
             reason = storage_refusal(error) or str(error).splitlines()[0]
@@ -104,12 +103,14 @@ class DuckDBReads:
 class DuckDBSnapshot:
     """A `Snapshot` on a cursor in a read transaction."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, cache: SnapshotCache, changes: ChangeTracker | None) -> None:
-        self._cursor = cursor
-        self._cached = CachedReads(cursor, cache, changes)
+    def __init__(
+        self, connect: Callable[[], duckdb.DuckDBPyConnection], cache: SnapshotCache, changes: ChangeTracker | None
+    ) -> None:
+        self.cursor: Final = connect()
+        self._cached = CachedReads(self.cursor, cache, changes)
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return self._cursor.execute(sql, list(values)).fetchall()
+        return self.cursor.execute(sql, list(values)).fetchall()
 
     # -- the log
 
@@ -133,7 +134,7 @@ class DuckDBSnapshot:
 
     def sources(self, after: str | None, limit: int) -> list[SourceRecord]:
         """A page of Kafka partitions of every scope, by stream; the cursor is the stream."""
-        return sources.sources(self._cursor, after, _page(limit))
+        return sources.sources(self.cursor, after, _page(limit))
 
     def totals(self, after: int = 0) -> OutcomeCounts:
         """Outcome counts over every scope, of the log records after position `after`."""
@@ -163,27 +164,37 @@ class DuckDBSnapshot:
             customer_id, row.first_position, *self._cached.first_and_last_seen(scope_key, row.key), tuple(facts)
         )
 
+    def customer_with_budgets(self, scope: Scope, customer_id: str) -> CustomerWithBudgets | None:
+        """The customer with the shared budgets that it ever named; None when neither a fact nor usage is known."""
+        record, scope_key = self.customer(scope, customer_id), self._cached.scope_key(scope)
+        if record is None or scope_key is None:
+            return None
+        named = {fact.fields["budget_id"] for fact in record.facts if fact.fields.get("budget_id") is not None}
+        index, position = self._cached.cache.budgets, self._cached.point().position
+        budgets = facts_of_budgets_named(self.cursor, index, scope_key, sorted(named)) if named else {}
+        return CustomerWithBudgets(position, record, budgets)
+
     def customers(self, scope: Scope, after: str | None, limit: int, prefix: str | None = None) -> list[CustomerRecord]:
         """A page of customers in ascending order of customer_id (binary collation)."""
         limit, scope_key = _page(limit), self._cached.scope_key(scope)
-        return [] if scope_key is None else customers.customers(self._cursor, scope_key, after, limit, prefix)
+        return [] if scope_key is None else customers.customers(self.cursor, scope_key, after, limit, prefix)
 
     def customers_ever_deactivated(self, scope: Scope) -> list[CustomerRecord]:
         """Every customer that was ever deactivated, reactivated since or not; without the time range of its usage."""
         scope_key = self._cached.scope_key(scope)
-        return [] if scope_key is None else customers.customers_ever_deactivated(self._cursor, scope_key)
+        return [] if scope_key is None else customers.customers_ever_deactivated(self.cursor, scope_key)
 
     def customer_page(self, scope: Scope, offset: int, limit: int, search: str | None = None) -> list[CustomerRecord]:
         """A page of customers that are not deleted, in ascending order of customer_id, from row `offset` on."""
         limit, scope_key = _page(limit), self._cached.scope_key(scope)
         if scope_key is None:
             return []
-        return customer_pages.customer_page(self._cursor, scope_key, offset, limit, search)
+        return customer_pages.customer_page(self.cursor, scope_key, offset, limit, search)
 
     def customers_blocked(self, scope: Scope, limit: int) -> list[CustomerRecord]:
         """Customers whose last block or unblock in log order is a block, deleted ones left out, by id."""
         limit, scope_key = _page(limit), self._cached.scope_key(scope)
-        return [] if scope_key is None else customer_pages.customers_blocked(self._cursor, scope_key, limit)
+        return [] if scope_key is None else customer_pages.customers_blocked(self.cursor, scope_key, limit)
 
     # -- usage
 
@@ -198,7 +209,7 @@ class DuckDBSnapshot:
             for row, span in zip(keys, spans, strict=True)
         ]
         kind_keys = [series.key for series in self._cached.all_series() if series.type == REQUEST_TYPE]
-        return customer_pages.costs_of(self._cursor, kind_keys, asked)
+        return customer_pages.costs_of(self.cursor, kind_keys, asked)
 
     def usage(self, scope: Scope, question: UsageQuestion) -> list[UsageSum]:
         """Usage sums of the groups that hold at least one event, by segment, then group (nulls first), then markup."""
@@ -208,29 +219,29 @@ class DuckDBSnapshot:
             return []
         known, series = self._normalized(question), self._cached.all_series()
         if not question.split_markup:
-            return UsageSumQuery(*owner, known, series, {}).answer(self._cursor)
+            return UsageSumQuery(*owner, known, series, {}).answer(self.cursor)
         if owner[1] is None:
             markups = self._all_markups(owner[0], known.as_of)
-            return UsageSumQuery(*owner, known, series, markups).answer(self._cursor)
+            return UsageSumQuery(*owner, known, series, markups).answer(self.cursor)
         changes = markup_changes(self._cached.facts_of(owner[1], known.as_of))
         start, end = question.segments[0].start, question.segments[-1].end
         inside = [change for change in changes if start < change.start < end]
         percentage = markup_at(changes, start)
-        months = self._cached.months_read(owner[1])
+        months = self._cached.months.get(owner[1])
         if months is not None and not inside and months.can_answer(known):
             return sorted(months.answer(known, series, percentage), key=sum_sort_key)
         of_customer = {owner[1]: inside} if inside else {}
-        return UsageSumQuery(*owner, known, series, of_customer, percentage).answer(self._cursor)
+        return UsageSumQuery(*owner, known, series, of_customer, percentage).answer(self.cursor)
 
     def _all_markups(self, scope_key: int, as_of: int | None) -> Markups:
-        facts = facts_of_customers_with_markup(self._cursor, scope_key, as_of)
+        facts = facts_of_customers_with_markup(self.cursor, scope_key, as_of)
         return {key: changes for key, found in facts.items() if (changes := markup_changes(found))}
 
     def meter(self, scope: Scope, question: MeterQuestion) -> list[MeterValue]:
         """Values of a custom meter for the groups that hold at least one event, by segment, then group."""
         owner = self._owner_keys(scope, question.customer_id)
         _check_segments(question.segments)
-        return [] if owner is None else meter_values(self._cursor, *owner, question)
+        return [] if owner is None else meter_values(self.cursor, *owner, question)
 
     def _owner_keys(self, scope: Scope, customer_id: str | None) -> tuple[int, int | None] | None:
         """The keys of a scope and a customer (None: all customers); None when either does not exist."""
@@ -258,7 +269,7 @@ class DuckDBSnapshot:
         limit, owner = _page(limit), self._owner_keys(scope, where.customer_id)
         if owner is None:
             return []
-        return event_rows.events(self._cursor, *owner, self._kind_keys(where), where, after, limit)
+        return event_rows.events(self.cursor, *owner, self._kind_keys(where), where, after, limit)
 
     def event_page(self, scope: Scope, question: EventQuestion, offset: int, limit: int) -> EventPage:
         """A page of events in the order of the question, from row `offset` on, with the total number of matches."""
@@ -267,10 +278,10 @@ class DuckDBSnapshot:
             return EventPage(0, ())
         markups = self._markups_of(*owner) if needs_markups(question) else {}
         page_query = EventPageQuery(*owner, self._kind_keys(question.where), question, markups)
-        total, locations = page_query.page(self._cursor, offset, limit)
-        facts = facts_of_customers(self._cursor, sorted({one.customer_key for one in locations}))
+        total, locations = page_query.page(self.cursor, offset, limit)
+        facts = facts_of_customers(self.cursor, sorted({one.customer_key for one in locations}))
         of_page = {key: markup_changes(found) for key, found in facts.items()}
-        found = event_rows.events_by_location(self._cursor, locations)
+        found = event_rows.events_by_location(self.cursor, locations)
         events = [
             EventWithMarkup(event, markup_at(of_page.get(location.customer_key, ()), event.time))
             for location, event in zip(locations, found, strict=True)
@@ -296,18 +307,18 @@ class DuckDBSnapshot:
     def event(self, scope: Scope, source: str, event_id: str) -> UsageEventRow | None:
         """The event counted under this identity, voided or not; None when none was counted."""
         scope_key = self._cached.scope_key(scope)
-        return None if scope_key is None else event_rows.event_of_identity(self._cursor, scope_key, source, event_id)
+        return None if scope_key is None else event_rows.event_of_identity(self.cursor, scope_key, source, event_id)
 
     def event_at(self, locator: int) -> UsageEventRow | None:
         """The counted event at a locator; None when there is none."""
-        return event_rows.event_at(self._cursor, locator)
+        return event_rows.event_at(self.cursor, locator)
 
     def refusals_of(self, scope: Scope, source: str, event_id: str, limit: int) -> list[OutcomeRow]:
         """Deliveries of this identity that were not counted, oldest first."""
         limit, scope_key = _page(limit), self._cached.scope_key(scope)
         if scope_key is None:
             return []
-        return event_rows.refusals_of(self._cursor, scope_key, source, event_id, limit)
+        return event_rows.refusals_of(self.cursor, scope_key, source, event_id, limit)
 
     def outcomes(
         self, scope: Scope, outcomes: tuple[Outcome, ...], after: int | None, limit: int, reason: str | None = None
@@ -316,16 +327,16 @@ class DuckDBSnapshot:
         limit, scope_key = _page(limit), self._cached.scope_key(scope)
         if scope_key is None:
             return []
-        return event_rows.outcomes(self._cursor, scope_key, outcomes, after, limit, reason)
+        return event_rows.outcomes(self.cursor, scope_key, outcomes, after, limit, reason)
 
     def receipt(self, spans: Sequence[RowSpan]) -> tuple[OutcomeCounts, list[EventOutcome]]:
         """The outcomes of the events of one request: counts, and every event that was not counted, in order."""
-        return event_rows.receipt(self._cursor, spans)
+        return event_rows.receipt(self.cursor, spans)
 
     def corrections(self, scope: Scope, source: str, event_id: str) -> list[CorrectionRecord]:
         """Voids and restorations of this identity, in log order."""
         scope_key = self._cached.scope_key(scope)
-        return [] if scope_key is None else event_rows.corrections(self._cursor, scope_key, source, event_id)
+        return [] if scope_key is None else event_rows.corrections(self.cursor, scope_key, source, event_id)
 
     # -- budgets, meters, keys, prices
 
@@ -340,19 +351,19 @@ class DuckDBSnapshot:
     def budgets(self, scope: Scope) -> Iterator[tuple[str, tuple[Fact, ...]]]:
         """All shared budgets, deleted ones included, with their facts, in the order of the first use of their ids."""
         scope_key = self._cached.scope_key(scope)
-        return iter(()) if scope_key is None else facts_of_budgets(self._cursor, scope_key)
+        return iter(()) if scope_key is None else facts_of_budgets(self.cursor, scope_key)
 
     def budgets_named(self, scope: Scope, budget_ids: Sequence[str]) -> dict[str, tuple[Fact, ...]]:
         """The facts of at most `PAGE_ROWS_MAX` shared budgets by id, deleted ones included, unknown ids left out."""
         scope_key = self._cached.scope_key(scope)
         if scope_key is None or not budget_ids:
             return {}
-        return self._cached.budgets_named(scope_key, budget_ids)
+        return facts_of_budgets_named(self.cursor, self._cached.cache.budgets, scope_key, budget_ids)
 
     def meter_facts(self, scope: Scope, code: str) -> tuple[Fact, ...]:
         """The facts of a custom meter in log order; empty when there never was one with this code."""
         scope_key = self._cached.scope_key(scope)
-        return () if scope_key is None else meter_facts(self._cursor, scope_key, code)
+        return () if scope_key is None else meter_facts(self.cursor, scope_key, code)
 
     def meter_codes(self, scope: Scope, after: str | None, limit: int) -> list[str]:
         """A page of the codes of all custom meters, deleted ones included, in ascending order."""
@@ -360,26 +371,26 @@ class DuckDBSnapshot:
 
     def _distinct_ids(self, table: str, column: str, scope: Scope, after: str | None, limit: int) -> list[str]:
         limit, scope_key = _page(limit), self._cached.scope_key(scope)
-        return [] if scope_key is None else distinct_ids(self._cursor, table, column, scope_key, after, limit)
+        return [] if scope_key is None else distinct_ids(self.cursor, table, column, scope_key, after, limit)
 
     def api_keys(self, scope: Scope) -> list[ApiKeyRecord]:
         """All API keys of the scope, revoked ones included, in the order of their issue."""
         scope_key = self._cached.scope_key(scope)
-        return [] if scope_key is None else api_keys.api_keys(self._cursor, scope_key)
+        return [] if scope_key is None else api_keys.api_keys(self.cursor, scope_key)
 
     def all_api_keys(self) -> list[ApiKeyRecord]:
         """All API keys of every scope, revoked ones included."""
-        return api_keys.api_keys(self._cursor, None)
+        return api_keys.api_keys(self.cursor, None)
 
     def prices(
         self, scope: Scope, provider: str | None, model: str | None, after: int | None, limit: int
     ) -> list[PriceRecord]:
         """A page of the scope's own prices and the list prices, in log order; the cursor is the position."""
-        return prices.prices(self._cursor, self._cached.scope_key(scope), provider, model, after, _page(limit))
+        return prices.prices(self.cursor, self._cached.scope_key(scope), provider, model, after, _page(limit))
 
     def price_at(self, position: int) -> PriceRecord | None:
         """The price that the log record at this position set."""
-        return prices.price_at(self._cursor, position)
+        return prices.price_at(self.cursor, position)
 
 
 def _page(limit: int) -> int:

@@ -16,11 +16,10 @@ from projections.queries.customers import CustomerRecord
 from projections.queries.facts import Fact
 from projections.views.budgets import budget_timeline, named_budgets
 from projections.views.customers import (
-    FIRST_SEEN,
     Life,
     MarkupChange,
+    customer_history,
     customer_view,
-    history,
     life_at,
     lives,
     markup_at,
@@ -93,14 +92,6 @@ def test_every_instant_falls_into_exactly_one_life(deletions: list[int], day: in
     assert holding == [life_at(told, on(day))]
 
 
-def test_history_has_the_first_sighting_as_a_derived_entry() -> None:
-    told = record(fact("customer.created", on(5), 7), seen=(on(2), on(9)), first_position=3)
-    assert [(entry.kind, entry.position, entry.derived) for entry in history(told)] == [
-        (FIRST_SEEN, 3, True),
-        ("customer.created", 7, False),
-    ]
-
-
 def test_markup_changes_at_facts_and_falls_to_zero_with_a_life() -> None:
     told = [
         fact("customer.created", on(1), markup_percentage="10"), fact("customer.updated", on(3), name="x"),
@@ -123,7 +114,7 @@ def test_usage_periods_are_months_of_the_customers_zone_until_its_policy_changes
         fact("customer.created", on(1, month=1), time_zone="Europe/Berlin"),
         fact("customer.updated", on(10), usage_duration="1w"),
     )  # fmt: skip
-    timeline = usage_timeline(told, life_at(told, on(20)), on(20))
+    timeline = usage_timeline(customer_history(told, on(20)))
     assert timeline.containing(on(15, month=2)) == Interval(on(31, month=1, hour=23), on(28, month=2, hour=23))
     assert timeline.containing(on(10)) == Interval(on(8, hour=23), on(15, hour=23))
     assert timeline.containing(on(5)) == Interval(on(28, month=2, hour=23), on(8, hour=23))
@@ -134,14 +125,14 @@ def test_usage_before_a_creation_stays_in_calendar_months() -> None:
         fact("customer.created", on(10), usage_duration="30d", usage_alignment="anchored"),
         seen=(on(5, month=1), on(11)),
     )  # fmt: skip
-    timeline = usage_timeline(told, life_at(told, on(20)), on(20))
+    timeline = usage_timeline(customer_history(told, on(20)))
     assert timeline.containing(on(9)) == Interval(on(1), on(10))
     assert timeline.containing(on(10)) == Interval(on(10), on(10) + timedelta(days=30))
 
 
 def test_a_budget_without_duration_has_no_periods_of_its_own() -> None:
     told = record(fact("customer.created", on(1), total_limit_usd="5"))
-    assert budget_timeline(told, life_at(told, on(2)), {}, on(2)) is None
+    assert budget_timeline(customer_history(told, on(2)), {}) is None
 
 
 def test_a_tier_gives_periods_to_those_that_name_it_and_own_fields_go_before_it() -> None:
@@ -149,9 +140,9 @@ def test_a_tier_gives_periods_to_those_that_name_it_and_own_fields_go_before_it(
         fact("customer.created", on(1), budget_id="gold"), fact("customer.updated", on(20), budget_duration="1d")
     )  # fmt: skip
     tiers = {"gold": (fact("budget.created", on(1), budget_duration="1w"),)}
-    life = life_at(told, on(25))
-    assert named_budgets(told, life, on(25)) == ("gold",)
-    timeline = budget_timeline(told, life, tiers, on(25))
+    told_by_then = customer_history(told, on(25))
+    assert named_budgets(told_by_then) == ("gold",)
+    timeline = budget_timeline(told_by_then, tiers)
     assert timeline is not None
     assert timeline.containing(on(11)) == Interval(on(9), on(16))
     assert timeline.containing(on(25)) == Interval(on(25), on(26))
@@ -177,7 +168,7 @@ def test_the_budgets_of_others_are_not_looked_at() -> None:
     told = record(fact("customer.created", on(1), budget_id="gold"))
     gold, silver = (fact("budget.created", on(day), budget_duration="1w") for day in (1, 3))
     tiers = OnlyNamedBudgets(gold=(gold,), silver=(silver,))
-    assert budget_timeline(told, life_at(told, on(25)), tiers, on(25)) is not None
+    assert budget_timeline(customer_history(told, on(25)), tiers) is not None
 
 
 def test_scheduled_facts_of_a_life_end_with_it() -> None:
@@ -190,7 +181,6 @@ def test_scheduled_facts_of_a_life_end_with_it() -> None:
     view = customer_view(ended, on(21))
     assert (view.exists, view.life.number, view.fields) == (False, 2, {})
     assert markup_changes(ended.facts) == ()
-    assert [entry.position for entry in history(ended)] == [1, 3, 2]
 
 
 def test_a_life_does_not_take_over_what_the_one_before_had_scheduled() -> None:

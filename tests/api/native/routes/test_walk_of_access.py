@@ -1,4 +1,4 @@
-"""A reader follows GET /v1/customers/{id}/access through few files.
+"""A reader follows GET /v1/customers/{id}/access through few files, and returns to none often.
 
 The walk lists the files in the order in which a reader meets them: one entry each time a function that was not met
 before runs in another file than the function before it. What every request passes (middleware, metrics) and the values
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.engine_fixtures import Api, llm_request
 from tests.meterfold_process import ROOT
 
 FILES_MAX = 25
+RETURNS_MAX = 2
 ROOMS = ("api", "consumers", "projections", "domain")
 LEFT_OUT = ("api/http/middleware/", "api/http/metrics/", "domain/values/")
 
@@ -56,7 +58,7 @@ class Walk:
             yield file, [name for _, name in names]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def walk(api: Api, engine: EmbeddedEngine) -> list[tuple[str, list[str]]]:
     """The walk of the first such request about a customer with usage, with a tier and with a limit of its own."""
     api.post("/v1/budgets", {"id": "gold", "period_limit_usd": "5", "duration": "30d"})
@@ -81,3 +83,9 @@ def test_a_reader_enters_few_files(walk: list[tuple[str, list[str]]]) -> None:
     assert {"api/native/routes/usage.py", "projections/views/budget_state.py"} <= files
     shown = "\n".join(f"{file}: {', '.join(names)}" for file, names in walk)
     assert len(files) <= FILES_MAX, f"{len(files)} files:\n{shown}"
+
+
+def test_a_reader_returns_to_no_file_more_than_twice(walk: list[tuple[str, list[str]]]) -> None:
+    returns = {file: count - 1 for file, count in Counter(file for file, _ in walk).items()}
+    shown = "\n".join(f"{file}: {', '.join(names)}" for file, names in walk)
+    assert {file: count for file, count in returns.items() if count > RETURNS_MAX} == {}, shown

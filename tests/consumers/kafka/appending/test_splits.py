@@ -16,7 +16,7 @@ from domain.scope import DEFAULT_SCOPE
 from projections.duckdb.reading.snapshot import DuckDBReads
 from projections.duckdb.verification.comparison import LOGICAL_VIEWS, inner_differences, logical_view
 from projections.queries.log import SourceCounts
-from projections.views.customers import history
+from projections.views.history_entries import history_entries
 from tests.consumers.kafka.appending.partition_polls import Sent, appender_on, command, event, poll
 from tests.projections.folded_log import FoldedLog
 
@@ -73,7 +73,9 @@ def outcome_of(one: FoldedLog) -> dict[str, Any]:
         customers = snapshot.customers(DEFAULT_SCOPE, None, 100)
         states = {
             record.customer_id: [
-                (fact.kind, fact.effective_at, fact.fields, fact.reason) for fact in history(record) if fact.position
+                (fact.kind, fact.effective_at, fact.fields, fact.reason)
+                for fact in history_entries(record)
+                if fact.position
             ]
             for record in customers
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from domain.customers.commands import CreateCustomer, DeleteCustomer, UpdateCust
 from domain.event import Provenance
 from domain.scope import DEFAULT_SCOPE
 from projections.duckdb.reading.snapshot import DuckDBReads, DuckDBSnapshot
+from projections.queries.customers import CustomerSpan
 from projections.queries.usage import Segment, UsageQuestion
 from projections.views.budget_state import budget_state
 from projections.views.current_usage import current_usage
@@ -67,3 +69,21 @@ def test_cached_answers_equal_uncached_ones_after_every_kind_of_change(
             held.append((late, expected))
         for late, expected in reversed(held):  # the newest has been asked last: older ones must not take its answers
             assert answers(late) == expected
+
+
+def test_a_snapshot_that_has_met_a_customer_takes_nothing_that_a_newer_one_cached(tmp_path: Path) -> None:
+    folded = FoldedLog(tmp_path)
+    provenance = Provenance("tester")
+    folded.commands.handle(CreateCustomer(DEFAULT_SCOPE, provenance, "acme", {"period_limit_usd": "9"}))
+    folded.deliver([usage("e1", "acme", AT, cost_usd="1.5")])
+    folded.fold()
+    cached = DuckDBReads(folded.database.cursor, folded.store.changes)
+    with cached.snapshot() as older, DuckDBReads(folded.database.cursor).snapshot() as uncached:
+        span = CustomerSpan("acme", AT, AT + timedelta(days=1))
+        assert older.costs_of(DEFAULT_SCOPE, [span]) == uncached.costs_of(DEFAULT_SCOPE, [span]) == [Decimal("1.5")]
+        folded.commands.handle(UpdateCustomer(DEFAULT_SCOPE, provenance, "acme", {"period_limit_usd": "7"}))
+        folded.deliver([usage("e2", "acme", AT, cost_usd="2")])
+        folded.fold()
+        with cached.snapshot() as newer:
+            assert answers(newer) != answers(uncached)
+        assert answers(older) == answers(uncached)
