@@ -63,13 +63,13 @@ def _serve_on(listening: socket.socket, settings: Settings, as_json: bool) -> No
     from api.http.middleware.shutdown_gate import ShutdownGate
 
     with opened_engine(settings, serving=True) as engine:
-        _listen(listening, settings)
+        app = create_app(engine)
+        gate = ShutdownGate(app, app.state.meterfold.dialects)
+        _listen(listening, settings)  # not before a request would be answered at once
         url = url_of(settings.host, listening.getsockname()[1])
         engine.folder.announce(url)
         key = engine.folder.first_key() or ""
         print_lines(*(_as_line(url, key, settings) if as_json else greeting(settings.public_url or url, key, settings)))
-        app = create_app(engine)
-        gate = ShutdownGate(app, app.state.meterfold.dialects)
         config = uvicorn.Config(
             gate,
             log_config=None,
