@@ -12,6 +12,7 @@ import gc
 import os
 import signal
 import threading
+import time
 from collections.abc import Mapping
 from types import FrameType
 from typing import Any, Final
@@ -38,8 +39,9 @@ RECONNECT_MILLISECONDS_MAX: Final = 2_000
 #: Upper bound of the time until a created, grown or re-created topic is noticed.
 METADATA_MILLISECONDS_MAX: Final = 5_000
 PARTITION_FETCH_BYTES_MAX: Final = 4 * 1024 * 1024
-#: Pause before a client is replaced: what makes that necessary may last.
+#: Pause before a client is replaced, the shortest one; and how long a client must have lasted for it.
 REPLACING_SECONDS: Final = 1.0
+LASTING_SECONDS: Final = 60.0
 LETTER_BLOCK_MILLISECONDS_MAX: Final = 5_000
 HEARTBEATS_OF_SESSION: Final = 6
 #: A process that was asked to stop ends within this, whatever it waits for: the log has what was appended.
@@ -75,15 +77,17 @@ class ConsumerProcess:
         """Consume until `stopping` is set or a replay is done."""
         if self._public_poll is not None:
             self._reporting.public_poll(self._public_poll)
+        pause: float | None = None
         while not stopping.is_set():
-            reader = self._connected(stopping)
+            reader, begun = self._connected(stopping), time.monotonic()
             if reader is None:
                 return
             try:
                 self._consume(reader, stopping)
             except ClientOutdated as error:
                 self._reporting.trouble(f"the client is replaced: {error}")
-                stopping.wait(REPLACING_SECONDS)
+                pause = pause_before_replacing(pause, time.monotonic() - begun)
+                stopping.wait(pause)
             else:
                 return
 
@@ -145,6 +149,16 @@ class ConsumerProcess:
             allow_auto_create_topics=False,
             linger_ms=5,
         )
+
+
+def pause_before_replacing(last_pause: float | None, lasted_seconds: float) -> float:
+    """Return the seconds to wait before a client is replaced: twice the last pause if it did not last long.
+
+    What makes it necessary may stay, and each new client makes its group share out the partitions again.
+    """
+    if last_pause is None or lasted_seconds >= LASTING_SECONDS:
+        return REPLACING_SECONDS
+    return min(2 * last_pause, RETRY_SECONDS_MAX)
 
 
 def group_options(group: str, session_seconds: float) -> dict[str, Any]:

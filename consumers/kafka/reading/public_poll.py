@@ -220,9 +220,17 @@ class PublicPollReader(PartitionReader):
             raise ClientOutdated(f"{partition.topic}:{partition.partition} has other records than were read")
 
     def epoch_end(self, partition: TopicPartition, epoch: int, read_to: int) -> int:
-        """Find the first record of a later epoch below `read_to`, looking back from there as far as necessary."""
+        """Find the first record of a later epoch below `read_to`, looking back from there as far as necessary.
+
+        0 when the last record read, or the first after it, is of an earlier epoch: epochs never decrease in a log, so
+        the broker has none of the epoch asked for. It takes up to `LOOKING_BACK_SECONDS_MAX` for each look.
+        """
         with self._looking_back(partition) as client:
             bounds = offset_bounds(client, [partition])[partition]
+            last_read = max(bounds.first, read_to - 1)
+            next_epochs = (found for _, found in _epochs_between(client, partition, last_read, bounds.end))
+            if next(next_epochs, epoch) < epoch:
+                return 0
             below, span = min(read_to, bounds.end), 1
             while bounds.first < below:
                 start = max(bounds.first, below - span)

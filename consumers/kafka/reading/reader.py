@@ -40,7 +40,8 @@ def offset_bounds(client: KafkaConsumer, partitions: Sequence[TopicPartition]) -
 class PartitionReader(ABC):
     """Reads partitions by one client. For one thread. All methods raise what the library raises.
 
-    A method that asks the broker does so for at most `ASKING_MILLISECONDS_MAX`, for each partition.
+    A method that asks the broker does so for at most `ASKING_MILLISECONDS_MAX`, for each partition; `epoch_end` may
+    have to read records, and take longer.
     """
 
     def __init__(self, client: KafkaConsumer) -> None:

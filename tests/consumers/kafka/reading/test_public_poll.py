@@ -78,6 +78,16 @@ def test_records_of_an_earlier_epoch_than_was_read_are_not_given(broker: Running
         assert await_outdated(reader) == []
 
 
+def test_a_broker_whose_records_are_of_an_earlier_epoch_has_none_of_what_was_read(broker: RunningBroker) -> None:
+    """As of one that was restored: it goes on in an epoch that its last life had left behind."""
+    topic = broker.fresh_topic()
+    partition = TopicPartition(topic, 0)
+    publish(broker, topic, [b"{}"] * 10)
+    with reading("public poll", broker, partition) as reader:
+        ends = {read_to: reader.epoch_end(partition, 3, read_to) for read_to in (0, 1, 5, 10)}
+    assert ends == {0: 0, 1: 0, 5: 0, 10: 0}
+
+
 class StillJoining(KafkaConsumer):  # type: ignore[misc]
     """Says what the library says when it dropped a join under way: it is joining, though the group is not."""
 
@@ -118,7 +128,7 @@ def test_records_of_a_new_leader_are_given_when_the_last_one_read_is_still_there
     topic = broker.fresh_topic()
     publish(broker, topic, [b"%d" % number for number in range(10)])
     with reading("public poll", broker, TopicPartition(topic, 0), client_of=LaterEpoch) as reader:
-        assert reader.seek(TopicPartition(topic, 0), 5, leader_epoch=3)
+        assert reader.seek(TopicPartition(topic, 0), 5, leader_epoch=0)
         runs = runs_to(reader, 10)
     assert (joined(runs).values, runs[-1].leader_epoch) == ([b"5", b"6", b"7", b"8", b"9"], 4)
 
