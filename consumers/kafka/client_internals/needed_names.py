@@ -60,9 +60,18 @@ NEEDED: Final = (
     _FETCHER + "_parse_fetched_data(self, completed_fetch)",
     _FETCHER + "_session_handlers",
     _FETCHER + "_subscriptions",
-    _PROTOCOL + "FetchRequest._max_version",
-    _PROTOCOL + "FetchRequest.FetchTopic.topic_id",
-    _PROTOCOL + "FetchRequest.ForgottenTopic.topic_id",
+    "kafka.consumer.fetcher:CompletedFetch.partition_data",
+    *(
+        _PROTOCOL + name
+        for name in (
+            *("FetchRequest._max_version", "FetchRequest.forgotten_topics_data", "FetchRequest.topics"),
+            *("FetchRequest.FetchTopic.topic", "FetchRequest.FetchTopic.topic_id"),
+            *("FetchRequest.ForgottenTopic.topic", "FetchRequest.ForgottenTopic.topic_id"),
+            *("FetchResponse.API_VERSION", "FetchResponse.responses"),
+            *("FetchResponse.FetchableTopicResponse.partitions", "FetchResponse.FetchableTopicResponse.topic"),
+            "FetchResponse.FetchableTopicResponse.topic_id",
+        )
+    ),
     # Fetched data that the fetcher keeps after a pause or when it is used up.
     *(
         _FETCHER + name
@@ -78,7 +87,12 @@ NEEDED: Final = (
         )
     ),
     *(_MANAGER + name for name in ("call_soon", "run", "send", "wait_for")),
+    "kafka.consumer.subscription_state:TopicPartitionState.position",
     _PROTOCOL + "OffsetForLeaderEpochRequest.OffsetForLeaderTopic.OffsetForLeaderPartition",
+    *(
+        _PROTOCOL + "OffsetForLeaderEpochResponse.OffsetForLeaderTopicResult." + name
+        for name in ("EpochEndOffset.end_offset", "EpochEndOffset.error_code", "partitions")
+    ),
     *(_COORDINATOR + name for name in ("_join_task", "need_rejoin", "request_rejoin")),
     # The sending thread of a producer.
     "kafka.producer.kafka:KafkaProducer._sender",
