@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -41,20 +42,20 @@ class _SnapshotAsOf:
         return min(self._snapshot.position_at(instant), self._position)
 
     def customer(self, scope: Scope, customer_id: str) -> CustomerRecord | None:
-        record = self._snapshot.customer(scope, customer_id)
-        if record is None or record.first_position > self._position:
-            return None
-        return record_as_of(record, self._position)
+        return self._known_record(self._snapshot.customer(scope, customer_id))
 
     def customer_with_budgets(self, scope: Scope, customer_id: str) -> CustomerWithBudgets | None:
         found = self._snapshot.customer_with_budgets(scope, customer_id)
-        if found is None or found.record.first_position > self._position:
+        record = None if found is None else self._known_record(found.record)
+        if found is None or record is None:
             return None
-        budgets = {budget_id: self._known(facts) for budget_id, facts in found.budgets.items()}
-        return CustomerWithBudgets(self._position, record_as_of(found.record, self._position), budgets)
+        return CustomerWithBudgets(self._position, record, self._known_by_id(found.budgets))
 
     def budget_facts(self, scope: Scope, budget_id: str) -> tuple[Fact, ...]:
         return self._known(self._snapshot.budget_facts(scope, budget_id))
+
+    def budgets_named(self, scope: Scope, budget_ids: Sequence[str]) -> dict[str, tuple[Fact, ...]]:
+        return self._known_by_id(self._snapshot.budgets_named(scope, budget_ids))
 
     def meter_facts(self, scope: Scope, code: str) -> tuple[Fact, ...]:
         return self._known(self._snapshot.meter_facts(scope, code))
@@ -64,6 +65,14 @@ class _SnapshotAsOf:
 
     def meter(self, scope: Scope, question: MeterQuestion) -> list[MeterValue]:
         return self._snapshot.meter(scope, msgspec.structs.replace(question, as_of=self._earlier(question.as_of)))
+
+    def _known_record(self, record: CustomerRecord | None) -> CustomerRecord | None:
+        if record is None or record.first_position > self._position:
+            return None
+        return record_as_of(record, self._position)
+
+    def _known_by_id(self, facts: Mapping[str, tuple[Fact, ...]]) -> dict[str, tuple[Fact, ...]]:
+        return {owner: self._known(of_owner) for owner, of_owner in facts.items()}
 
     def _known(self, facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
         return tuple(fact for fact in facts if fact.position <= self._position)

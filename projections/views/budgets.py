@@ -69,7 +69,7 @@ class LimitPeriods(msgspec.Struct, frozen=True):
 def limit_periods(history: CustomerHistory, limits: BudgetLimits, tiers: Mapping[str, Sequence[Fact]]) -> LimitPeriods:
     """The period of each limit at the instant of the history; a budget without its own has the usage period."""
     now, begin, profile = history.until, history.begin or history.until, history.profile
-    zone = zone_named(profile.fields.get("time_zone", TIME_ZONE_DEFAULT))
+    zone = _zone_of(profile)
     timeline = budget_timeline(history, tiers)
     of_budget = (timeline or usage_timeline(history)).containing(now)
     models = {}
@@ -124,8 +124,12 @@ def _budget_policies(
     profile_at = _profile_lookup(known)
     for instant in sorted({profile.since for profile in known} | of_tiers):
         profile = profile_at(instant)
-        zone = zone_named(profile.fields.get("time_zone", TIME_ZONE_DEFAULT))
-        yield instant, budget_policy(budget_limits(profile, tiers, instant), zone, profile.created_at or begin)
+        limits = budget_limits(profile, tiers, instant)
+        yield instant, budget_policy(limits, _zone_of(profile), profile.created_at or begin)
+
+
+def _zone_of(profile: Profile) -> ZoneInfo:
+    return zone_named(profile.fields.get("time_zone", TIME_ZONE_DEFAULT))
 
 
 def _profile_lookup(known: Sequence[Profile]) -> Callable[[datetime], Profile]:

@@ -103,9 +103,10 @@ class CustomerView(msgspec.Struct, frozen=True):
 class CustomerHistory(msgspec.Struct, frozen=True):
     """A life of a customer up to and including the instant `until`, folded once from its facts and its usage.
 
-    `begin`: where the life begins; None when neither a fact nor usage is known. `facts`: those of all lives and times
-    in the order in which they take effect, without those that a deletion cut off. `profiles`: those of the life in
-    order of time, none when it begins later. `profile`: the one at `until`, an empty one where there is none.
+    `span`: the life as an interval. `begin`: where it begins; None when neither a fact nor usage is known. `facts`:
+    those of all lives and times in the order in which they take effect, without those that a deletion cut off.
+    `profiles`: those of the life in order of time, none when it begins later. `profile`: the one at `until`, an empty
+    one where there is none.
     """
 
     record: CustomerRecord

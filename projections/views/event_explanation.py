@@ -96,8 +96,10 @@ def _cost(snapshot: Snapshot, scope: Scope, event: UsageEventRow) -> CostExplana
 
 
 def _totals(snapshot: Snapshot, scope: Scope, event: UsageEventRow, now: datetime) -> EventTotals | None:
+    if event.voided or event.type != REQUEST_TYPE:
+        return None
     found = snapshot.customer_with_budgets(scope, event.customer_id)
-    if found is None or event.voided or event.type != REQUEST_TYPE:
+    if found is None:
         return None
     life = life_at(found.record, event.time)
     history = customer_history(found.record, now if life.end is None else min(now, life.end), life)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from domain.budgets.access_decision import Limit
-from domain.budgets.commands import CreateBudget
+from domain.budgets.commands import CreateBudget, UpdateBudget
 from domain.corrections.commands import VoidUsage
 from domain.customers.commands import (
     BlockCustomer,
@@ -25,12 +25,14 @@ from domain.prices.commands import SetPrice
 from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
 from domain.scope import DEFAULT_SCOPE
 from domain.values.periods import Interval
+from projections.queries.snapshot import Snapshot
 from projections.queries.usage import WINDOWS_MAX
+from projections.views.as_of import snapshot_as_of
 from projections.views.budget_state import access, budget_state
 from projections.views.current_usage import ModelUsage, current_usage
 from projections.views.event_explanation import CostExplanation, EventTotals, explain_event
 from projections.views.measures import Measures
-from projections.views.past_usage import PAST_PERIODS_MAX, PastPeriod, past_usage
+from projections.views.past_usage import PAST_PERIODS_MAX, PastPeriod, PastUsage, past_usage
 from projections.views.usage_report import UsageReportQuestion, UsageReportRow, usage_report
 from tests.projections.folded_log import BY_TEST, START, usage
 from tests.projections.queries.store_under_test import DuckDBUnderTest
@@ -174,6 +176,27 @@ def test_a_shared_budget_limits_each_customer_by_its_own_spending(store: DuckDBU
             access(snapshot, DEFAULT_SCOPE, name, store.now).decision.reason for name in ("acme", "beta", "gone")
         ]
     assert reasons == ["total_limit", "ok", "blocked"]
+
+
+def test_as_of_an_earlier_position_a_shared_budget_is_as_it_was_known_then(store: DuckDBUnderTest) -> None:
+    weekly = {"period_limit_usd": "5", "budget_duration": "1w"}
+    store.commands.handle(CreateBudget(DEFAULT_SCOPE, BY_TEST, "gold", weekly))
+    store.commands.handle(CreateCustomer(DEFAULT_SCOPE, BY_TEST, "acme", {"budget_id": "gold"}))
+    store.deliver([usage("1", cost_usd="1")])
+    store.fold()
+    with store.reads.snapshot() as then:
+        position, at = then.point().position, store.now + timedelta(days=20)
+        known = [budget_state(then, DEFAULT_SCOPE, "acme", at), past_budget_periods(then, at)]
+    store.commands.handle(UpdateBudget(DEFAULT_SCOPE, BY_TEST, "gold", {"budget_duration": "1d"}))
+    store.fold()
+    with store.reads.snapshot() as now:
+        earlier = snapshot_as_of(now, position)
+        assert [budget_state(earlier, DEFAULT_SCOPE, "acme", at), past_budget_periods(earlier, at)] == known
+        assert past_budget_periods(now, at) != known[1]
+
+
+def past_budget_periods(snapshot: Snapshot, at: datetime) -> PastUsage | None:
+    return past_usage(snapshot, DEFAULT_SCOPE, "acme", at, 2, GRACE_SECONDS, of_budget=True)
 
 
 def test_a_report_cuts_its_windows_in_the_zone_and_shows_them_whole(store: DuckDBUnderTest) -> None:

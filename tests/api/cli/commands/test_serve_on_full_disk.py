@@ -133,9 +133,13 @@ def test_a_full_disk_under_the_read_store_stops_the_fold_but_not_the_log(tmp_pat
 def fill_whole(folder: Path, ballast: Path) -> None:
     """Grow `ballast` until the disk has no block left."""
     with ballast.open("ab") as more:
-        while room := os.statvfs(folder).f_bavail:
+        for _ in range(FILLS_MAX):
+            room = os.statvfs(folder)
+            if not room.f_bavail:
+                return
             with suppress(OSError):  # the engine has used of that room itself
-                os.posix_fallocate(more.fileno(), ballast.stat().st_size, room * os.statvfs(folder).f_bsize)
+                os.posix_fallocate(more.fileno(), ballast.stat().st_size, room.f_bavail * room.f_bsize)
+    raise AssertionError(f"the disk was never full: {os.statvfs(folder)}")
 
 
 def acknowledged_until_refused(engine: Engine, first: int) -> int:

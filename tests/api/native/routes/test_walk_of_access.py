@@ -78,14 +78,16 @@ def walk(api: Api, engine: EmbeddedEngine) -> list[tuple[str, list[str]]]:
     return list(walk.entries())
 
 
+def shown(walk: list[tuple[str, list[str]]]) -> str:
+    return "\n".join(f"{file}: {', '.join(names)}" for file, names in walk)
+
+
 def test_a_reader_enters_few_files(walk: list[tuple[str, list[str]]]) -> None:
     files = {file for file, _ in walk}
     assert {"api/native/routes/usage.py", "projections/views/budget_state.py"} <= files
-    shown = "\n".join(f"{file}: {', '.join(names)}" for file, names in walk)
-    assert len(files) <= FILES_MAX, f"{len(files)} files:\n{shown}"
+    assert len(files) <= FILES_MAX, f"{len(files)} files:\n{shown(walk)}"
 
 
 def test_a_reader_returns_to_no_file_more_than_twice(walk: list[tuple[str, list[str]]]) -> None:
     returns = {file: count - 1 for file, count in Counter(file for file, _ in walk).items()}
-    shown = "\n".join(f"{file}: {', '.join(names)}" for file, names in walk)
-    assert {file: count for file, count in returns.items() if count > RETURNS_MAX} == {}, shown
+    assert {file: count for file, count in returns.items() if count > RETURNS_MAX} == {}, shown(walk)
