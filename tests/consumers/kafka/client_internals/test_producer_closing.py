@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from consumers.kafka.client_internals.producer_closing import close_producer
-from tests.consumers.kafka.broker.running_broker import RunningBroker
+from tests.consumers.kafka.broker.running_broker import running_broker
 
 pytestmark = pytest.mark.kafka
 
 
 @pytest.mark.slow
-def test_a_producer_with_a_record_in_hand_is_closed_at_once(broker: RunningBroker) -> None:
-    topic = broker.fresh_topic(partitions=1)
-    before = set(threading.enumerate())
-    producer = KafkaProducer(bootstrap_servers=broker.bootstrap, linger_ms=60_000)
-    sent = producer.send(topic, b"held back")
-    (thread,) = set(threading.enumerate()) - before
+def test_a_producer_with_a_record_for_a_dead_broker_is_closed_at_once(tmp_path: Path) -> None:
+    with running_broker(tmp_path) as broker:
+        topic = broker.fresh_topic()
+        before = set(threading.enumerate())
+        producer = KafkaProducer(bootstrap_servers=broker.bootstrap)
+        producer.partitions_for(topic)
+        started = set(threading.enumerate()) - before
+        broker.own.kill()
+    sent = producer.send(topic, b"undeliverable")
     close_producer(producer, 0.0)
-    thread.join(5)
-    assert not thread.is_alive()
-    with pytest.raises(KafkaError):
-        sent.get(timeout=0)
-    assert broker.ends(topic) == {0: 0}
+    for thread in started:
+        thread.join(5)
+    assert [thread.name for thread in started if thread.is_alive()] == []
+    assert isinstance(sent.exception, KafkaError)
