@@ -2,7 +2,7 @@
 
 Every boundary is computed from the anchor (or from 1970), never from the previous boundary: 31 January,
 28 February, 31 March. Wall times are converted to instants by one rule everywhere: a wall time that a clock
-change skipped moves forward by the gap; of a wall time that occurs twice the first is meant.
+change skipped is the instant of the change; of a wall time that occurs twice the first is meant.
 
 Boundaries of calendar periods:
 
@@ -261,5 +261,20 @@ def _wall_time(instant: datetime, zone: ZoneInfo) -> datetime:
 
 
 def _instant_of_wall(wall: datetime, zone: ZoneInfo) -> datetime:
-    """Convert a wall time by the rule of this module, which is fold=0: forward by the gap, the first of two."""
-    return wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    """Convert a wall time by the rule of this module: a skipped one to the instant of the change, the first of two."""
+    instant = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    if _wall_time(instant, zone) == wall:
+        return instant
+    return _clock_change(wall.replace(tzinfo=zone, fold=1).astimezone(UTC), instant, zone)
+
+
+def _clock_change(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
+    """Return the instant, after `before` and up to `after`, from which on the clock is as it is at `after`."""
+    offset = after.astimezone(zone).utcoffset()
+    while after - before > MICROSECOND:
+        middle = before + (after - before) // 2
+        if middle.astimezone(zone).utcoffset() == offset:
+            after = middle
+        else:
+            before = middle
+    return after

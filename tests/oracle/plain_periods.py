@@ -33,8 +33,14 @@ class Period:
 
 
 def utc_of_wall(wall: datetime, zone: str) -> datetime:
-    """A wall time in a gap moves forward by the gap, an ambiguous one is the first: what fold=0 means."""
-    return wall.replace(tzinfo=ZoneInfo(zone), fold=0).astimezone(UTC)
+    """The first instant whose wall time is not before this one, to the minute where a gap skips it."""
+    instant = wall.replace(tzinfo=ZoneInfo(zone), fold=0).astimezone(UTC)
+    if wall_of_utc(instant, zone) == wall:
+        return instant
+    instant = instant.replace(second=0, microsecond=0)
+    while wall_of_utc(instant - timedelta(minutes=1), zone) > wall:
+        instant -= timedelta(minutes=1)
+    return instant
 
 
 def wall_of_utc(instant: datetime, zone: str) -> datetime:

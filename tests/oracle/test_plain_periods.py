@@ -34,10 +34,10 @@ def test_a_month_anchored_on_the_31st_comes_back_to_the_31st() -> None:
     )
 
 
-def test_an_anchored_day_keeps_its_wall_clock_over_a_clock_change_and_leaps_over_the_gap() -> None:
+def test_an_anchored_day_keeps_its_wall_clock_over_a_clock_change_and_begins_right_after_the_gap() -> None:
     policy = Policy("1d", "anchored", "America/New_York", at("2025-03-07T07:30"))  # 02:30 in New York
-    assert period_of(policy, "2025-03-08T08:00") == Period(at("2025-03-08T07:30"), at("2025-03-09T07:30"))
-    assert period_of(policy, "2025-03-09T08:00") == Period(at("2025-03-09T07:30"), at("2025-03-10T06:30"))
+    assert period_of(policy, "2025-03-08T08:00") == Period(at("2025-03-08T07:30"), at("2025-03-09T07:00"))
+    assert period_of(policy, "2025-03-09T08:00") == Period(at("2025-03-09T07:00"), at("2025-03-10T06:30"))
 
 
 def test_hours_are_elapsed_time() -> None:

@@ -150,13 +150,31 @@ def test_anchored_days_keep_the_wall_clock_over_a_clock_change_and_hours_do_not(
     assert starts(hourly, anchor, 3)[2] == at("2026-03-30T10:15:30.000001+02:00")
 
 
-def test_an_anchored_wall_time_that_a_clock_change_skips_moves_forward_on_that_day_only() -> None:
-    daily = period_policy("1d", "anchored", "America/New_York", at("2026-03-07T02:30-05:00"))
-    assert starts(daily, at("2026-03-07T12:00Z"), 3) == [
-        at("2026-03-07T02:30-05:00"),
-        at("2026-03-08T03:30-04:00"),
-        at("2026-03-09T02:30-04:00"),
-    ]
+@pytest.mark.parametrize(
+    ("zone", "bounds"),
+    [
+        ("America/New_York", ["2026-03-07T02:00-05:00", "2026-03-08T03:00-04:00", "2026-03-09T02:00-04:00"]),
+        ("America/New_York", ["2026-03-07T02:30-05:00", "2026-03-08T03:00-04:00", "2026-03-09T02:30-04:00"]),
+        ("America/New_York", ["2026-03-07T02:59-05:00", "2026-03-08T03:00-04:00", "2026-03-09T02:59-04:00"]),
+        ("America/New_York", ["2026-03-07T03:00-05:00", "2026-03-08T03:00-04:00", "2026-03-09T03:00-04:00"]),
+        ("Australia/Lord_Howe", ["2026-10-03T02:29+10:30", "2026-10-04T02:30+11:00", "2026-10-05T02:29+11:00"]),
+        ("Antarctica/Troll", ["2026-03-28T01:01+00:00", "2026-03-29T03:00+02:00", "2026-03-30T01:01+02:00"]),
+        ("America/Sao_Paulo", ["2018-11-03T00:30-03:00", "2018-11-04T01:00-02:00", "2018-11-05T00:30-02:00"]),
+        ("Pacific/Apia", ["2011-12-29T05:00-10:00", "2011-12-31T00:00+14:00", "2011-12-31T05:00+14:00"]),
+    ],
+)
+def test_an_anchored_wall_time_that_a_clock_change_skips_is_the_change_on_that_day_only(
+    zone: str, bounds: list[str]
+) -> None:
+    first, *_ = expected = [at(bound) for bound in bounds]
+    assert starts(period_policy("1d", "anchored", zone, first), first, len(expected)) == expected
+
+
+def test_a_month_whose_first_hour_was_skipped_begins_at_the_change() -> None:
+    monthly = period_policy("1mo", "anchored", "America/New_York", at("2026-02-08T02:59:59.999999-05:00"))
+    assert period_containing(monthly, at("2026-03-08T12:00Z")) == between(
+        "2026-03-08T03:00-04:00", "2026-04-08T02:59:59.999999-04:00"
+    )
 
 
 def test_an_anchor_in_the_second_of_two_equal_hours_starts_its_period_there() -> None:
