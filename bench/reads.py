@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -19,15 +20,18 @@ from bench.http_load import percentiles
 from bench.stored import Filling
 from consumers.bootstrap import open_engine
 from consumers.embedded.engine import EmbeddedEngine
-from domain.customers.commands import CreateCustomer
+from domain.customers.commands import CreateCustomer, UpdateCustomer
 from domain.errors import AlreadyExists
 from domain.event import Provenance
 from domain.scope import DEFAULT_SCOPE
-from projections.views.budget_state import budget_state
+from projections.views.budget_state import access, budget_state
 from projections.views.current_usage import current_usage
 
 ASKED_CUSTOMERS: Final = 2_000
 BUDGETED_CUSTOMERS: Final = 200
+#: How many facts are stated about customers of a kind, and how many customers of each kind there are.
+FACTS: Final = (20, 200)
+CUSTOMERS_WITH_FACTS: Final = 5
 WAIT_SECONDS_MAX: Final = 60.0
 EVENTS_PER_BODY: Final = 10_000
 #: Events are made for this rate; a faster run sends the same ones again, as duplicates.
@@ -64,10 +68,11 @@ def budgeted_customers(run: ReadRun) -> list[str]:
 
 
 def measure(run: ReadRun) -> list[Latencies]:
-    """Give some customers budgets, then measure. Runs in a process of its own, on two cores."""
+    """Give some customers budgets, and some many facts, then measure. Runs in a process of its own, on two cores."""
     with open_engine(engine_settings(Path(run.filling.folder)), serving=True) as engine:
         _give_budgets(engine, run)
-        alone = _asked(engine, run, lambda: 0.0)
+        _state_facts(engine)
+        alone = [*_asked(engine, run, lambda: 0.0), *_asked_of_many_facts(engine, run)]
         lines = event_lines(
             int(INGESTED_PER_SECOND * run.seconds * 2), run.filling.customers, run.filling.seed + 4, _today()
         )
@@ -98,6 +103,54 @@ def _give_budgets(engine: EmbeddedEngine, run: ReadRun) -> None:
         position = result.position or position
     if not engine.wait_folded(position, WAIT_SECONDS_MAX):
         raise TimeoutError("budgets were not folded within the time of a benchmark")
+
+
+def _state_facts(engine: EmbeddedEngine) -> None:
+    """Say as much about some customers as `FACTS` tells: names, markups, limits, metadata and budgets in turn."""
+    by = Provenance("bench")
+    position = None
+    for facts in FACTS:
+        for name in _customers_of(facts):
+            with suppress(AlreadyExists):
+                engine.commands.handle(CreateCustomer(DEFAULT_SCOPE, by, name, {"time_zone": "Europe/Berlin"}))
+                for number in range(1, facts):
+                    changes = _changes(number)
+                    position = engine.commands.handle(UpdateCustomer(DEFAULT_SCOPE, by, name, changes)).position
+    if position is not None and not engine.wait_folded(position, WAIT_SECONDS_MAX):
+        raise TimeoutError("facts were not folded within the time of a benchmark")
+
+
+def _customers_of(facts: int) -> list[str]:
+    return [f"facts-{facts}-{number}" for number in range(CUSTOMERS_WITH_FACTS)]
+
+
+def _changes(number: int) -> dict[str, Any]:
+    return (
+        {"name": f"Name {number}"},
+        {"markup_percentage": str(number)},
+        {"model_limits": {f"model-{number % 7}": {"limit_usd": str(number), "duration": "1d"}}},
+        {"metadata": {f"member_{number % 5}": number}},
+        {"period_limit_usd": str(number), "budget_duration": ("1mo", "1w")[number % 2]},
+    )[number % 5]
+
+
+def _asked_of_many_facts(engine: EmbeddedEngine, run: ReadRun) -> list[Latencies]:
+    now = datetime.now(UTC)
+
+    def budget_of(name: str) -> object:
+        with engine.reads.snapshot() as snapshot:
+            return budget_state(snapshot, DEFAULT_SCOPE, name, now)
+
+    def access_of(name: str) -> object:
+        with engine.reads.snapshot() as snapshot:
+            return access(snapshot, DEFAULT_SCOPE, name, now, "model-1")
+
+    return [
+        Latencies(f"{question}, {facts} facts", "functions", 0.0, *percentiles(_timed(names, ask, run.seconds / 4)))
+        for facts in FACTS
+        for names in (_customers_of(facts),)
+        for question, ask in (("budget", budget_of), ("access", access_of))
+    ]
 
 
 def _asked(engine: EmbeddedEngine, run: ReadRun, rate: Callable[[], float]) -> list[Latencies]:

@@ -105,6 +105,17 @@ class AggregateCommand(ScopedCommand[A], Generic[A], frozen=True):
         return Executed(aggregate, (aggregate,))
 
 
+class EffectiveDatedCommand(AggregateCommand[A], Generic[A], frozen=True, kw_only=True):
+    """A command that may be effective from another instant than that of its recording (None: from its arrival)."""
+
+    effective_at: datetime | None = None
+
+    def context(self, recorded_at: datetime, arrived_at: datetime | None = None) -> CommandContext:
+        """Return the context in which it is executed; `InvalidInput` when `effective_at` is out of range."""
+        asked = None if self.effective_at is None else checked_effective_at(self.effective_at)
+        return CommandContext(recorded_at, self.provenance, asked, arrived_at)
+
+
 def checked_effective_at(moment: datetime) -> datetime:
     """Return the effective instant of a command in UTC; `InvalidInput` when it is not between 1980 and 2200."""
     if moment.tzinfo is None or not EFFECTIVE_MIN <= moment < EFFECTIVE_LIMIT:

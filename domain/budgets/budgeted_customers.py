@@ -34,9 +34,10 @@ class BudgetedChange(msgspec.Struct, frozen=True):
     replaced: frozenset[str] = frozenset()
 
 
-#: Look up the stored fields of a shared budget by its id; None when the id is None or unknown.
+#: Look up the stored fields of a shared budget now, by its id; None when the id is None or unknown.
 BudgetOf = Callable[[str | None], Mapping[str, Any] | None]
-#: Decide on the change from the customer's fields (empty before it is created) and any shared budgets it looks up.
+#: Decide on the change from the customer's fields now (empty if nothing was said of it) and any shared budgets it looks
+#: up.
 Decide = Callable[[Mapping[str, Any], BudgetOf], BudgetedChange]
 
 
@@ -61,13 +62,15 @@ class BudgetedCustomerCommand(ScopedCommand[Customer], frozen=True):
     def execute(self, aggregates: Aggregates, context: CommandContext) -> Executed[Customer]:
         """Decide on the change of both, and make it."""
         customer = aggregates.load(self._blank(aggregates.seal_of))
-        self.prepare(customer, context)
+        self.check(customer)
 
         def budget_of(budget_id: str | None) -> Mapping[str, Any] | None:
             budget = None if budget_id is None else aggregates.load(SharedBudget(self.scope, budget_id))
-            return budget.fields if budget is not None and budget.exists else None
+            if budget is None or budget.created_at is None or budget.created_at > context.effective():
+                return None
+            return budget.state_for(context)
 
-        change = self.decide(customer.fields, budget_of)
+        change = self.decide(customer.state_for(context), budget_of)
         budget = None if change.budget_id is None else aggregates.load(SharedBudget(self.scope, change.budget_id))
         self.change_customer(customer, change, context)
         if budget is None:
@@ -78,8 +81,8 @@ class BudgetedCustomerCommand(ScopedCommand[Customer], frozen=True):
             budget.update(change.budget_changes or {}, context, change.replaced)
         return Executed(customer, (budget, customer))
 
-    def prepare(self, customer: Customer, context: CommandContext) -> None:
-        """Make the customer ready to decide on."""
+    def check(self, customer: Customer) -> None:
+        """Refuse a customer that the command must not be about."""
         raise NotImplementedError
 
     def change_customer(self, customer: Customer, change: BudgetedChange, context: CommandContext) -> None:
@@ -93,8 +96,8 @@ class BudgetedCustomerCommand(ScopedCommand[Customer], frozen=True):
 class CreateBudgetedCustomer(BudgetedCustomerCommand, frozen=True):
     """Create a customer that may name a budget. `AlreadyExists` when it was created and is not deleted."""
 
-    def prepare(self, customer: Customer, context: CommandContext) -> None:
-        """Leave it as it is."""
+    def check(self, customer: Customer) -> None:
+        """Leave the refusal to the creation."""
 
     def change_customer(self, customer: Customer, change: BudgetedChange, context: CommandContext) -> None:
         """Create the customer, blocked if so decided."""
@@ -108,10 +111,9 @@ class UpdateBudgetedCustomer(BudgetedCustomerCommand, frozen=True):
 
     seen_at: datetime | None = None
 
-    def prepare(self, customer: Customer, context: CommandContext) -> None:
-        """Adopt the customer if usage made it known; `NoSuchCustomer` if it does not exist then."""
-        customer.adopt_if_seen(self.seen_at, context)
-        if not customer.alive:
+    def check(self, customer: Customer) -> None:
+        """Refuse a customer that does not exist by `NoSuchCustomer`."""
+        if not customer.is_known(self.seen_at):
             raise NoSuchCustomer(f"customer {self.customer_id!r} does not exist")
 
     def change_customer(self, customer: Customer, change: BudgetedChange, context: CommandContext) -> None:

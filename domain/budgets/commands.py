@@ -7,10 +7,10 @@ from typing import Any
 
 from domain.aggregate import CommandContext
 from domain.budgets.shared_budget import SharedBudget
-from domain.command import AggregateCommand, SealOf
+from domain.command import EffectiveDatedCommand, SealOf
 
 
-class BudgetCommand(AggregateCommand[SharedBudget], frozen=True):
+class BudgetCommand(EffectiveDatedCommand[SharedBudget], frozen=True):
     """A command about one shared budget."""
 
     budget_id: str
@@ -53,7 +53,7 @@ class UpdateBudgetBy(BudgetCommand, frozen=True):
     def apply(self, aggregate: SharedBudget, context: CommandContext) -> None:
         """Compute the changes, and update."""
         aggregate.check_exists()
-        aggregate.update(self.decide(aggregate.fields), context, self.replaced)
+        aggregate.update(self.decide(aggregate.state_for(context)), context, self.replaced)
 
 
 class DeleteBudget(BudgetCommand, frozen=True):

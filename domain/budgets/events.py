@@ -1,6 +1,7 @@
 """Events of shared budgets.
 
-In `fields` a present key was set, or cleared if its value is null; an absent key was not changed.
+In `fields` a present key was set, or cleared if its value is null; an absent key was not changed. A map that `patched`
+names was merged (see `domain.facts.operations`).
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ class BudgetCreated(BudgetEvent, frozen=True, kw_only=True):
 
 
 class BudgetUpdated(BudgetEvent, frozen=True, kw_only=True):
-    """Fields of a shared budget were set or cleared."""
+    """Fields of a shared budget were set or cleared, maps patched."""
 
     fields: dict[str, Any]
+    patched: tuple[str, ...] = ()
 
 
 class BudgetDeleted(BudgetEvent, frozen=True, kw_only=True):

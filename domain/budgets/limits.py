@@ -86,19 +86,30 @@ def effective_budget(tier_fields: Mapping[str, Any] | None, own_fields: Mapping[
     fields = {name: _effective_field(name, tier_fields, own_fields) for name in SHARED_BUDGET_FIELDS}
     if own_fields.get(LIMITS_AS_ONE):
         fields |= _combined_limit(fields, tier_fields, own_fields)
-    return BudgetLimits(
+    return msgspec.structs.replace(
+        budget_without_amounts(tier_fields, own_fields),
         period_limit_usd=_money(fields, "period_limit_usd"),
         total_limit_usd=_money(fields, "total_limit_usd"),
         soft_limit_usd=_money(fields, "soft_limit_usd"),
         model_limits=_model_limits(fields["model_limits"]),
-        duration=_duration(fields["budget_duration"], "budget_duration"),
-        alignment=alignment_named(fields["budget_alignment"] or "calendar", "budget_alignment"),
-        anchor=_instant(fields["budget_anchor"], "budget_anchor"),
-        period_start=_instant(own_fields.get("period_start"), "period_start"),
-        period_end=_instant(own_fields.get("period_end"), "period_end"),
         requests_per_minute=_count(fields, "requests_per_minute"),
         tokens_per_minute=_count(fields, "tokens_per_minute"),
         parallel_requests_max=_count(fields, "parallel_requests_max"),
+    )
+
+
+def budget_without_amounts(tier_fields: Mapping[str, Any] | None, own_fields: Mapping[str, Any]) -> BudgetLimits:
+    """Return what the periods of a budget follow from, without any limit; see `effective_budget`."""
+    duration, alignment, anchor = (
+        _effective_field(name, tier_fields or {}, own_fields)
+        for name in ("budget_duration", "budget_alignment", "budget_anchor")
+    )
+    return BudgetLimits(
+        duration=_duration(duration, "budget_duration"),
+        alignment=alignment_named(alignment or "calendar", "budget_alignment"),
+        anchor=_instant(anchor, "budget_anchor"),
+        period_start=_instant(own_fields.get("period_start"), "period_start"),
+        period_end=_instant(own_fields.get("period_end"), "period_end"),
     )
 
 

@@ -45,8 +45,7 @@ from domain.values.identifiers import checked_id
 
 REASON_LENGTH_MAX: Final = 1_000
 #: Members that any command may have beside the fields that it sets.
-_COMMON_MEMBERS: Final = frozenset({"reason"})
-_COMMON_CUSTOMER_MEMBERS: Final = _COMMON_MEMBERS | {"effective_at"}
+_COMMON_MEMBERS: Final = frozenset({"reason", "effective_at"})
 
 Members = Mapping[str, Any]
 #: A command about a customer or a shared budget, the only subjects that events can command.
@@ -89,17 +88,17 @@ def apply_received(command: ReceivedCommand, aggregate: Aggregate, context: Comm
 
 
 def _create_customer(sender: Sender, subject: str, data: Members) -> ReceivedCommand:
-    check_names(data, CUSTOMER_NAMES | CREATION_FIELDS | _COMMON_CUSTOMER_MEMBERS)
-    fields = without_nulls(flat_customer_changes(_without(data, _COMMON_CUSTOMER_MEMBERS)))
+    check_names(data, CUSTOMER_NAMES | CREATION_FIELDS | _COMMON_MEMBERS)
+    fields = without_nulls(flat_customer_changes(_without(data, _COMMON_MEMBERS)))
     return CreateCustomer(*sender.because(data), subject, fields, effective_at=_effective_at(data))
 
 
 def _update_customer(sender: Sender, subject: str, data: Members) -> ReceivedCommand:
-    check_names(data, CUSTOMER_NAMES | {"active"} | _COMMON_CUSTOMER_MEMBERS)
+    check_names(data, CUSTOMER_NAMES | {"active"} | _COMMON_MEMBERS)
     active = data.get("active")
     if active is not None and not isinstance(active, bool):
         raise InvalidInput("active", "must be true or false")
-    changes = flat_customer_changes(_without(data, _COMMON_CUSTOMER_MEMBERS | {"active"}))
+    changes = flat_customer_changes(_without(data, _COMMON_MEMBERS | {"active"}))
     return UpdateCustomer(
         *sender.because(data), subject, changes, active, effective_at=_effective_at(data), seen_at=NOT_LOOKED_UP
     )
@@ -107,7 +106,7 @@ def _update_customer(sender: Sender, subject: str, data: Members) -> ReceivedCom
 
 def _customer_verb(command: type[ExistingCustomerCommand]) -> Parser:
     def parse(sender: Sender, subject: str, data: Members) -> ReceivedCommand:
-        check_names(data, _COMMON_CUSTOMER_MEMBERS)
+        check_names(data, _COMMON_MEMBERS)
         return command(*sender.because(data), subject, effective_at=_effective_at(data), seen_at=NOT_LOOKED_UP)
 
     return parse
@@ -116,17 +115,18 @@ def _customer_verb(command: type[ExistingCustomerCommand]) -> Parser:
 def _create_budget(sender: Sender, subject: str, data: Members) -> ReceivedCommand:
     check_names(data, TIER_NAMES | _COMMON_MEMBERS)
     fields = without_nulls(flat_tier_changes(_without(data, _COMMON_MEMBERS)))
-    return CreateBudget(*sender.because(data), subject, fields)
+    return CreateBudget(*sender.because(data), subject, fields, effective_at=_effective_at(data))
 
 
 def _update_budget(sender: Sender, subject: str, data: Members) -> ReceivedCommand:
     check_names(data, TIER_NAMES | _COMMON_MEMBERS)
-    return UpdateBudget(*sender.because(data), subject, flat_tier_changes(_without(data, _COMMON_MEMBERS)))
+    changes = flat_tier_changes(_without(data, _COMMON_MEMBERS))
+    return UpdateBudget(*sender.because(data), subject, changes, effective_at=_effective_at(data))
 
 
 def _delete_budget(sender: Sender, subject: str, data: Members) -> ReceivedCommand:
     check_names(data, _COMMON_MEMBERS)
-    return DeleteBudget(*sender.because(data), subject)
+    return DeleteBudget(*sender.because(data), subject, effective_at=_effective_at(data))
 
 
 #: Reads the data of a command about a subject.

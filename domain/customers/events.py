@@ -1,8 +1,9 @@
 """Events of customers.
 
-In `fields` a present key was set, or cleared if its value is null; an absent key was not changed. Values are JSON:
-decimals as text, instants as RFC 3339 UTC text with microseconds. Personal fields (name, email, metadata) are never in
-`fields` but in `personal`, encrypted with the key of that customer life.
+In `fields` a present key was set, or cleared if its value is null; an absent key was not changed. A map that `patched`
+names was merged (see `domain.facts.operations`). Values are JSON: decimals as text, instants as RFC 3339 UTC text with
+microseconds. Personal fields (name, email, metadata) are never in `fields` but in `personal`, encrypted with the key of
+that customer life.
 """
 
 from __future__ import annotations
@@ -39,33 +40,44 @@ class CustomerEvent(LifecycleEvent, frozen=True, kw_only=True):
     customer_id: str
 
 
+class ConditionalEvent(CustomerEvent, frozen=True, kw_only=True):
+    """An event that may hold for a life that has not begun.
+
+    `if_known`: its sender could not tell whether usage had begun the life. It holds as soon as something else does, and
+    does not begin the life itself.
+    """
+
+    if_known: bool = False
+
+
 class CustomerCreated(CustomerEvent, frozen=True, kw_only=True):
-    """A customer was created explicitly; earlier usage of this id in the same life is adopted."""
+    """A customer was created explicitly. Its usage and what was said of it in the same life hold on."""
 
     fields: dict[str, Any]
     personal: SealedPersonal | None = None
 
 
-class CustomerUpdated(CustomerEvent, frozen=True, kw_only=True):
-    """Fields of a customer were set or cleared."""
+class CustomerUpdated(ConditionalEvent, frozen=True, kw_only=True):
+    """Fields of a customer were set or cleared, maps patched."""
 
     fields: dict[str, Any]
     personal: SealedPersonal | None = None
+    patched: tuple[str, ...] = ()
 
 
 class CustomerBlocked(CustomerEvent, frozen=True, kw_only=True):
     """Access is refused from `effective_at` on."""
 
 
-class CustomerUnblocked(CustomerEvent, frozen=True, kw_only=True):
+class CustomerUnblocked(ConditionalEvent, frozen=True, kw_only=True):
     """The block was undone."""
 
 
-class CustomerDeactivated(CustomerEvent, frozen=True, kw_only=True):
+class CustomerDeactivated(ConditionalEvent, frozen=True, kw_only=True):
     """The customer is hidden from reports by customer."""
 
 
-class CustomerReactivated(CustomerEvent, frozen=True, kw_only=True):
+class CustomerReactivated(ConditionalEvent, frozen=True, kw_only=True):
     """The customer is shown in reports by customer again."""
 
 

@@ -1,14 +1,14 @@
-"""The fields of customers and shared budgets, the validation rule of each, and how changes are applied."""
+"""The fields of customers and shared budgets, and the rules that values, patches and states of them keep."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from domain.errors import InvalidInput
+from domain.facts.operations import MERGES
 from domain.values import field_rules
 from domain.values.field_rules import Rule
-from domain.values.merge_patch import merge_patched
 
 METADATA_MEMBERS_MAX: Final = 50
 METADATA_BYTES_MAX: Final = 16 * 1024
@@ -18,8 +18,6 @@ DIALECT_BYTES_MAX: Final = 64 * 1024
 
 #: Fields that are encrypted in the log.
 PERSONAL_FIELDS: Final = frozenset({"name", "email", "metadata"})
-#: Fields whose changes are merge patches, unless the caller gives the whole new map.
-MAP_FIELDS: Final = frozenset({"metadata", "model_limits"})
 #: Fields that can only be given when a customer is created.
 CREATION_FIELDS: Final = frozenset({"opening_spend_usd"})
 #: A flag: the period limit and the total limit, the customer's own and its tier's, are one. See `effective_budget`.
@@ -36,7 +34,7 @@ def metadata(field: str, value: object) -> dict[str, Any]:
 def dialect_fields(field: str, value: object) -> dict[str, Any]:
     """Fields that only one dialect knows, by dialect: a JSON object of at most 10 dialects and 64 KiB.
 
-    The engine does not interpret them. A change replaces the whole object.
+    The engine does not interpret them.
     """
     return field_rules.json_object(field, value, DIALECT_MEMBERS_MAX, DIALECT_BYTES_MAX)
 
@@ -57,6 +55,33 @@ def model_limits(field: str, value: object) -> dict[str, Any]:
     return {
         field_rules.model_name(field, model): _model_limit(f"{field}.{model}", limit) for model, limit in value.items()
     }
+
+
+def _metadata_patch(field: str, value: object) -> dict[str, Any]:
+    return field_rules.json_object(field, value, 2 * METADATA_MEMBERS_MAX, 2 * METADATA_BYTES_MAX)
+
+
+def _dialect_fields_patch(field: str, value: object) -> dict[str, Any]:
+    return field_rules.json_object(field, value, DIALECT_MEMBERS_MAX, 2 * DIALECT_BYTES_MAX)
+
+
+def _model_limits_patch(field: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    """Check each limit, whole or null."""
+    if len(value) > 2 * MODEL_LIMITS_MAX:
+        raise InvalidInput(field, f"must have at most {2 * MODEL_LIMITS_MAX} models in one change")
+    return {
+        field_rules.model_name(field, model): None if limit is None else _model_limit(f"{field}.{model}", limit)
+        for model, limit in value.items()
+    }
+
+
+#: The maps whose changes are merge patches unless the caller gives the whole new map, and the rule of a patch. One may
+#: replace all there is: it may be twice as large as what it leads to.
+_PATCH_RULES: Final[dict[str, Rule]] = {
+    "metadata": _metadata_patch,
+    "model_limits": _model_limits_patch,
+    "dialect_fields": _dialect_fields_patch,
+}
 
 
 def _model_limit(field: str, value: object) -> dict[str, Any]:
@@ -108,28 +133,53 @@ CUSTOMER_RULES: Final[dict[str, Rule]] = {
 }
 
 
-def checked_changes(
-    rules: Mapping[str, Rule],
-    current: Mapping[str, Any],
-    changes: Mapping[str, Any],
-    replaced: frozenset[str] = frozenset(),
+def checked_fields(
+    rules: Mapping[str, Rule], changes: Mapping[str, Any], patched: Collection[str] = ()
 ) -> dict[str, Any]:
-    """Return the changes that differ from `current`, checked and in stored form; None means cleared.
+    """Return the fields of a command, checked and in stored form; None means cleared.
 
-    A change of a map field is merged into the current map unless the field is in `replaced`.
-    Raises `InvalidInput` for a field without a rule, and for the first value that breaks its rule.
+    Maps in `patched` are checked as patches; `check_state` checks what they are merged into. Raises `InvalidInput` for
+    a field without a rule, and for the first value that breaks its rule.
     """
-    changed: dict[str, Any] = {}
+    checked: dict[str, Any] = {}
     for field, given in changes.items():
-        rule = rules.get(field)
-        if rule is None:
+        if field not in rules:
             raise InvalidInput(field, "is not a field that can be set here", code="unknown_field")
-        stored = (
-            None if given is None else rule(field, _merged_value(field, current.get(field), given, field in replaced))
-        )
-        if current.get(field) != stored:
-            changed[field] = stored
-    return changed
+        rule = _PATCH_RULES[field] if field in patched else rules[field]
+        checked[field] = None if given is None else rule(field, given)
+    return checked
+
+
+def patched_fields(changes: Mapping[str, Any], replaced: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the names of the maps in `changes` that are merge patches: all but those in `replaced`."""
+    return tuple(
+        sorted(name for name in _PATCH_RULES if name not in replaced and isinstance(changes.get(name), Mapping))
+    )
+
+
+def with_whole_maps(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the changes of a creation, with metadata and limits by model as patches of empty maps: without nulls."""
+    whole = dict(changes)
+    for name in ("metadata", "model_limits"):
+        if isinstance(changes.get(name), Mapping):
+            if name == "metadata":
+                field_rules.check_json(name, changes[name])  # bounds the depth, as merging is recursive
+            whole[name] = MERGES[name](None, changes[name])
+    return whole
+
+
+def check_state(rules: Mapping[str, Rule], state: Mapping[str, Any], fields: Collection[str]) -> None:
+    """Check a state that a command with these fields leads to: maps, and what concerns several fields together.
+
+    What the command does not name is not checked. `state` is in stored form.
+    """
+    for name in _PATCH_RULES:
+        if name in fields and name in state:
+            rules[name](name, state[name])
+    start, end = state.get("period_start"), state.get("period_end")
+    named = "period_start" in fields or "period_end" in fields
+    if named and start is not None and end is not None and not start < end:
+        raise InvalidInput("period_end", "must be after period_start")
 
 
 def with_separate_limits(changes: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -137,23 +187,3 @@ def with_separate_limits(changes: Mapping[str, Any]) -> Mapping[str, Any]:
     if LIMITS_AS_ONE in changes or not _LIMIT_FIELDS & changes.keys():
         return changes
     return {**changes, LIMITS_AS_ONE: None}
-
-
-def with_changes(current: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `current` with `changed` applied: None removes a field."""
-    after = {**current, **changed}
-    return {field: value for field, value in after.items() if value is not None}
-
-
-def check_field_combinations(fields: Mapping[str, Any]) -> None:
-    """Check the rules that concern several fields together; `fields` are in stored form."""
-    start, end = fields.get("period_start"), fields.get("period_end")
-    if start is not None and end is not None and not start < end:
-        raise InvalidInput("period_end", "must be after period_start")
-
-
-def _merged_value(field: str, current: object, given: object, replaced: bool) -> object:
-    if field not in MAP_FIELDS or replaced or not isinstance(given, Mapping):
-        return given
-    field_rules.check_json(field, given)  # bounds the depth, as merging is recursive
-    return merge_patched(current, given)

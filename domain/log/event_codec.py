@@ -11,6 +11,13 @@ from typing import Any, Final
 
 import msgspec
 
+from domain.budgets.events import BUDGET_UPDATED
+from domain.customers.events import (
+    CUSTOMER_DEACTIVATED,
+    CUSTOMER_REACTIVATED,
+    CUSTOMER_UNBLOCKED,
+    CUSTOMER_UPDATED,
+)
 from domain.errors import LogCorrupted, UnknownRecord
 from domain.event import LifecycleEvent
 from domain.log.records import NewRecord
@@ -20,9 +27,22 @@ from domain.log.topics import LIFECYCLE_TOPICS
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 
 #: The version in which each topic is written; 1 if not named here.
-CLASS_VERSIONS: Final[dict[str, int]] = {}
+CLASS_VERSIONS: Final[dict[str, int]] = {
+    CUSTOMER_UPDATED: 2,  # gained `patched` and `if_known`
+    CUSTOMER_UNBLOCKED: 2,  # gained `if_known`, like the two after it
+    CUSTOMER_DEACTIVATED: 2,
+    CUSTOMER_REACTIVATED: 2,
+    BUDGET_UPDATED: 2,  # gained `patched`
+}
+
+
+def _with_defaults(fields: dict[str, Any]) -> dict[str, Any]:
+    """Leave the new members at their defaults, which mean what their absence meant."""
+    return fields
+
+
 #: (topic, from version) -> the upcast to the next version.
-UPCASTS: Final[dict[tuple[str, int], Upcast]] = {}
+UPCASTS: Final[dict[tuple[str, int], Upcast]] = {(topic, 1): _with_defaults for topic in CLASS_VERSIONS}
 
 
 class LifecycleCodec:

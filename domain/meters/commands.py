@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain.aggregate import CommandContext
-from domain.command import AggregateCommand, SealOf
+from domain.command import EffectiveDatedCommand, SealOf
 from domain.meters.meter import Meter
 
 
-class MeterCommand(AggregateCommand[Meter], frozen=True):
+class MeterCommand(EffectiveDatedCommand[Meter], frozen=True):
     """A command about one custom meter."""
 
     code: str

@@ -81,7 +81,7 @@ def by_customer(scopes: Ints, customers: Ints, values: Ints) -> DayDeltas:
     return DayDeltas(scopes[starts], customers[starts], np.append(starts, len(customers)), values)
 
 
-def sums_fit(columns: Ints) -> bool:
+def _sums_fit(columns: Ints) -> bool:
     """Whether the sum of every column of a matrix is certain to fit into 64 bits."""
     return bool((np.abs(columns.astype(np.float64)).sum(axis=0) < SUM_LIMIT).all())
 
@@ -114,7 +114,7 @@ def _summable_columns(rows: pa.Table) -> dict[int, Ints] | None:
     if cost is None:
         return None
     tokens = {FIRST_TOKENS + index: integers(rows, name) for index, name in enumerate(TOKEN_COLUMNS)}
-    if not sums_fit(np.column_stack([cost, *tokens.values()])):
+    if not _sums_fit(np.column_stack([cost, *tokens.values()])):
         return None
     return tokens | {COST: cost, UNKNOWN: unknown.astype(np.int64)}
 

@@ -165,6 +165,8 @@ def _fact(
         by.actor,
         by.dialect,
         by.reason,
+        getattr(event, "patched", ()),
+        getattr(event, "if_known", False),
     )
 
 

@@ -40,7 +40,8 @@ class NewFact(msgspec.Struct, frozen=True):
     """A lifecycle event of a customer, shared budget or meter.
 
     `kind` is its topic ("customer.updated"). `fields` is a JSON object: a present key was set, or cleared if its value
-    is null. Personal fields are decrypted, and absent once their key is destroyed.
+    is null, or merged if it is in `patched`. Personal fields are decrypted, and absent once their key is destroyed.
+    `if_known`: see `Fact`.
     """
 
     owner: FactOwner
@@ -52,6 +53,8 @@ class NewFact(msgspec.Struct, frozen=True):
     actor: str
     dialect: str
     reason: str | None
+    patched: tuple[str, ...] = ()
+    if_known: bool = False
 
 
 class NewCorrection(msgspec.Struct, frozen=True):

@@ -11,7 +11,9 @@ import msgspec
 class Fact(msgspec.Struct, frozen=True):
     """A lifecycle event of a customer, shared budget or meter, as it stands in the log.
 
-    `kind` is its topic ("customer.updated"). `fields` are those of the event, personal ones decrypted.
+    `kind` is its topic ("customer.updated"). `fields` are those of the event, personal ones decrypted; those in
+    `patched` are merge patches (see `domain.facts.operations`). `if_known`: it holds for a life that something else
+    began, and begins none.
     """
 
     position: int
@@ -22,3 +24,5 @@ class Fact(msgspec.Struct, frozen=True):
     actor: str
     dialect: str
     reason: str | None
+    patched: tuple[str, ...] = ()
+    if_known: bool = False

@@ -58,14 +58,16 @@ class Snapshot(Protocol):
     def customers_ever_deactivated(self, scope: Scope) -> list[CustomerRecord]:
         """Every customer that was ever deactivated, reactivated since or not; without the time range of its usage."""
 
-    def customer_page(self, scope: Scope, offset: int, limit: int, search: str | None = None) -> list[CustomerRecord]:
+    def customer_page(
+        self, scope: Scope, now: datetime, offset: int, limit: int, search: str | None = None
+    ) -> list[CustomerRecord]:
         """A page of customers that are not deleted, in ascending order of customer_id, from row `offset` on.
 
-        `search` must be contained in the id or the name, ignoring case.
+        `search` must be contained in the id, or in the name at `now`, ignoring case.
         """
 
-    def customers_blocked(self, scope: Scope, limit: int) -> list[CustomerRecord]:
-        """Customers whose last block or unblock in log order is a block, deleted ones left out, by id."""
+    def customers_blocked(self, scope: Scope, now: datetime, limit: int) -> list[CustomerRecord]:
+        """Customers that are blocked at `now`, deleted ones left out, by id."""
 
     def costs_of(self, scope: Scope, spans: Sequence[CustomerSpan]) -> list[Decimal]:
         """The raw cost of each span, in the given order; at most `PAGE_ROWS_MAX` customers."""

@@ -6,7 +6,7 @@ periods, otherwise within the customer's current life. It is the same amount as 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -18,10 +18,17 @@ from domain.scope import Scope
 from domain.values.money import MONEY, marked_up
 from domain.values.periods import Interval
 from projections.queries.customers import CustomerRecord, CustomerSpan
-from projections.queries.facts import Fact
 from projections.queries.snapshot import Snapshot
 from projections.views.budget_state import opening_spends
-from projections.views.budgets import SharedBudgetView, budget_limits, budget_timeline, named_budgets, shared_budget
+from projections.views.budgets import (
+    SharedBudgetView,
+    Tiers,
+    budget_limits,
+    budget_timeline,
+    named_budgets,
+    named_tier,
+    tiers_of,
+)
 from projections.views.customers import CustomerHistory, CustomerView, customer_history, markup_at, markup_changes
 from projections.views.periods import usage_timeline
 
@@ -58,14 +65,15 @@ def budgeted_customers(
     """The budgeted customers among these records, in their order; records that are no customers now are left out."""
     histories = (customer_history(record, now) for record in records)
     living = [history for history in histories if history.exists]
-    tiers = snapshot.budgets_named(scope, sorted({name for history in living for name in named_budgets(history)}))
+    named = sorted({name for history in living for name in named_budgets(history)})
+    tiers = tiers_of(snapshot.budgets_named(scope, named))
     queries = [_spending_query(history, tiers) for history in living]
     spans = [span for query in queries for span, _ in query.spans]
     costs = iter(snapshot.costs_of(scope, spans))
     return [_with_spending(query, costs) for query in queries]
 
 
-def _spending_query(history: CustomerHistory, tiers: Mapping[str, tuple[Fact, ...]]) -> _SpendingQuery:
+def _spending_query(history: CustomerHistory, tiers: Tiers) -> _SpendingQuery:
     view, record = history.view(), history.record
     if not record.facts:  # known by usage alone, without any facts
         span = CustomerSpan(record.customer_id, history.span.start, history.span.end)
@@ -77,12 +85,11 @@ def _spending_query(history: CustomerHistory, tiers: Mapping[str, tuple[Fact, ..
     for at, amount in opening_spends(history):
         if spent_in is not None and spent_in.contains(at):
             opened = MONEY.add(opened, amount)
-    budget_id = view.budget_id
-    tier = None if budget_id is None else shared_budget(budget_id, tiers.get(budget_id, ()), history.until)
+    tier = named_tier(history.profile, tiers, history.until)
     return _SpendingQuery(view, limits, tier, period, opened, tuple(_marked_spans(record, spent_in)))
 
 
-def _period(history: CustomerHistory, limits: BudgetLimits, tiers: Mapping[str, tuple[Fact, ...]]) -> Interval | None:
+def _period(history: CustomerHistory, limits: BudgetLimits, tiers: Tiers) -> Interval | None:
     if not (limits.has_own_period or limits.period_limit_usd is not None):
         return None
     return (budget_timeline(history, tiers) or usage_timeline(history)).containing(history.until)

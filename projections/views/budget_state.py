@@ -18,7 +18,7 @@ from domain.values.money import MONEY, marked_up, usd
 from domain.values.periods import Interval, PeriodPolicy
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import Segment, UsageQuestion
-from projections.views.budgets import LimitPeriods, budget_limits, limit_periods
+from projections.views.budgets import LimitPeriods, budget_limits, limit_periods, tiers_of
 from projections.views.customers import CustomerHistory, CustomerView, customer_history
 
 NOTHING: Final = Decimal(0)
@@ -69,8 +69,9 @@ def budget_state(snapshot: Snapshot, scope: Scope, customer_id: str, now: dateti
     view = history.view()
     if not view.exists:
         return None
-    limits = budget_limits(history.profile, found.budgets, now)
-    periods = limit_periods(history, limits, found.budgets)
+    tiers = tiers_of(found.budgets)
+    limits = budget_limits(history.profile, tiers, now)
+    periods = limit_periods(history, limits, tiers)
     spending = _spending(snapshot, scope, history, periods)
     return BudgetState(found.position, view, limits, spending, periods.budget, periods.policy)
 

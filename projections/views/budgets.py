@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -9,13 +10,22 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from domain.budgets.events import BUDGET_CREATED, BUDGET_DELETED
-from domain.budgets.limits import BudgetLimits, ModelLimit, budget_policy, effective_budget
+from domain.budgets.limits import (
+    BudgetLimits,
+    ModelLimit,
+    budget_policy,
+    budget_without_amounts,
+    effective_budget,
+)
+from domain.facts.in_effect import State, in_effect, states
 from domain.values.period_timeline import PeriodTimeline, timeline_of
 from domain.values.periods import Interval, PeriodPolicy, period_containing, zone_named
 from projections.queries.facts import Fact
-from projections.views.customers import TIME_ZONE_DEFAULT, CustomerHistory, Profile, in_effect_order, with_fact
+from projections.views.customers import TIME_ZONE_DEFAULT, CustomerHistory, Profile
 from projections.views.periods import usage_policy, usage_timeline
+
+#: The states over time of the shared budgets that a customer has named, by id; one that never was may be left out.
+Tiers = Mapping[str, Sequence[State]]
 
 
 class SharedBudgetView(msgspec.Struct, frozen=True):
@@ -29,30 +39,35 @@ class SharedBudgetView(msgspec.Struct, frozen=True):
 
 def shared_budget(budget_id: str, facts: Sequence[Fact], now: datetime) -> SharedBudgetView | None:
     """The budget at `now`; None when it does not exist then."""
-    view: SharedBudgetView | None = None
-    for fact in in_effect_order(facts):
-        if fact.effective_at > now:
-            break
-        if fact.kind == BUDGET_DELETED:
-            view = None
-        elif view is None or fact.kind == BUDGET_CREATED:
-            view = SharedBudgetView(budget_id, fact.effective_at, fact.effective_at, with_fact({}, fact))
-        else:
-            view = SharedBudgetView(budget_id, view.created_at, fact.effective_at, with_fact(view.fields, fact))
-    return view
+    return _at(budget_id, states(in_effect(facts), now), now)
 
 
-def budget_limits(profile: Profile, tiers: Mapping[str, Sequence[Fact]], instant: datetime) -> BudgetLimits:
-    """The limits at an instant within `profile`: the customer's own fields override those of its tier."""
+def tiers_of(budgets: Mapping[str, Sequence[Fact]]) -> Tiers:
+    """Fold the facts of shared budgets, by id."""
+    return {budget_id: states(in_effect(facts)) for budget_id, facts in budgets.items()}
+
+
+def named_tier(profile: Profile, tiers: Tiers, instant: datetime) -> SharedBudgetView | None:
+    """The shared budget that a customer names at an instant within `profile`; None when there is none then."""
     budget_id = profile.fields.get("budget_id")
-    tier = _tier_fields_at(tiers.get(budget_id, ()), instant) if budget_id is not None else None
-    return effective_budget(tier, profile.fields)
+    if budget_id is None or budget_id not in tiers:
+        return None
+    return _at(budget_id, tiers[budget_id], instant)
 
 
-def _tier_fields_at(facts: Sequence[Fact], instant: datetime) -> Mapping[str, Any] | None:
-    """The fields that are set at an instant; None when the budget does not exist then."""
-    view = shared_budget("", facts, instant)
-    return None if view is None else view.fields
+def _at(budget_id: str, known: Sequence[State], instant: datetime) -> SharedBudgetView | None:
+    """The budget at an instant; before its creation, and after its deletion, there is none."""
+    index = bisect_right(known, instant, key=lambda state: state.since)
+    state = known[index - 1] if index else None
+    if state is None or state.created_at is None:
+        return None
+    return SharedBudgetView(budget_id, state.created_at, state.since, state.fields)
+
+
+def budget_limits(profile: Profile, tiers: Tiers, instant: datetime) -> BudgetLimits:
+    """The limits at an instant within `profile`: the customer's own fields override those of its tier."""
+    tier = named_tier(profile, tiers, instant)
+    return effective_budget(None if tier is None else tier.fields, profile.fields)
 
 
 class LimitPeriods(msgspec.Struct, frozen=True):
@@ -66,21 +81,22 @@ class LimitPeriods(msgspec.Struct, frozen=True):
     models: Mapping[str, Interval]
 
 
-def limit_periods(history: CustomerHistory, limits: BudgetLimits, tiers: Mapping[str, Sequence[Fact]]) -> LimitPeriods:
+def limit_periods(history: CustomerHistory, limits: BudgetLimits, tiers: Tiers) -> LimitPeriods:
     """The period of each limit at the instant of the history; a budget without its own has the usage period."""
-    now, begin, profile = history.until, history.begin or history.until, history.profile
+    now, profile = history.until, history.profile
+    anchor = _anchor_default(history, profile)
     zone = _zone_of(profile)
     timeline = budget_timeline(history, tiers)
     of_budget = (timeline or usage_timeline(history)).containing(now)
     models = {}
     for name, limit in limits.model_limits.items():
-        own = _own_policy(limit, limits, zone, profile.created_at or begin)
+        own = _own_policy(limit, limits, zone, anchor)
         models[name] = of_budget if own is None else period_containing(own, now)
     needs_usage_period = limits.period_limit_usd is not None or of_budget in models.values()
     if timeline is None and not needs_usage_period:
         return LimitPeriods(None, None, models)
-    policy = budget_policy(limits, zone, profile.created_at or begin)
-    return LimitPeriods(of_budget, policy or usage_policy(profile, begin), models)
+    policy = budget_policy(limits, zone, anchor)
+    return LimitPeriods(of_budget, policy or usage_policy(profile, history.anchor), models)
 
 
 def _own_policy(limit: ModelLimit, limits: BudgetLimits, zone: ZoneInfo, created_at: datetime) -> PeriodPolicy | None:
@@ -94,13 +110,12 @@ def _own_policy(limit: ModelLimit, limits: BudgetLimits, zone: ZoneInfo, created
     return budget_policy(own, zone, created_at)
 
 
-def budget_timeline(history: CustomerHistory, tiers: Mapping[str, Sequence[Fact]]) -> PeriodTimeline | None:
+def budget_timeline(history: CustomerHistory, tiers: Tiers) -> PeriodTimeline | None:
     """The budget periods of a life, by the facts in effect up to the instant of its history; None: it has none.
 
-    `tiers`: the facts of every shared budget that the customer has named in this life (`named_budgets`); those of other
-    budgets are ignored.
+    `tiers`: every shared budget that the customer has named in this life (`named_budgets`); others are ignored.
     """
-    policies = list(_budget_policies(history.profiles, tiers, history.until))
+    policies = list(_budget_policies(history, tiers))
     if not policies or policies[-1][1] is None:
         return None
     return timeline_of((at, policy) for at, policy in policies if policy is not None)
@@ -112,20 +127,27 @@ def named_budgets(history: CustomerHistory) -> tuple[str, ...]:
     return tuple(sorted({budget_id for budget_id in named if budget_id is not None}))
 
 
-def _budget_policies(
-    known: Sequence[Profile], tiers: Mapping[str, Sequence[Fact]], until: datetime
-) -> Iterable[tuple[datetime, PeriodPolicy | None]]:
+def _budget_policies(history: CustomerHistory, tiers: Tiers) -> Iterable[tuple[datetime, PeriodPolicy | None]]:
+    known, until = history.profiles, history.until
     if not known:
         return
     begin = known[0].since
-    named = {profile.fields.get("budget_id") for profile in known}
-    changed = (fact.effective_at for name in named if name is not None for fact in tiers.get(name, ()))
-    of_tiers = {instant for instant in changed if begin <= instant <= until}
+    named = tiers.keys() & {profile.fields.get("budget_id") for profile in known}
+    of_tiers = {state.since for name in named for state in tiers[name] if begin <= state.since <= until}
     profile_at = _profile_lookup(known)
     for instant in sorted({profile.since for profile in known} | of_tiers):
         profile = profile_at(instant)
-        limits = budget_limits(profile, tiers, instant)
-        yield instant, budget_policy(limits, _zone_of(profile), profile.created_at or begin)
+        tier = named_tier(profile, tiers, instant)
+        limits = budget_without_amounts(None if tier is None else tier.fields, profile.fields)
+        yield instant, budget_policy(limits, _zone_of(profile), _anchor_default(history, profile))
+
+
+def _anchor_default(history: CustomerHistory, profile: Profile) -> datetime:
+    """The anchor of an anchored budget without one: the creation of the customer, else the fact that names its tier."""
+    if history.creation is None and (budget_id := profile.fields.get("budget_id")) is not None:
+        naming = (fact.effective_at for fact in history.facts if fact.fields.get("budget_id") == budget_id)
+        return next((instant for instant in naming if history.life.contains(instant)), history.until)
+    return history.anchor
 
 
 def _zone_of(profile: Profile) -> ZoneInfo:

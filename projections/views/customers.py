@@ -1,8 +1,7 @@
 """Lives, profiles, markups and history of a customer, derived from its facts and its usage. Pure.
 
-A fact takes effect at its `effective_at`; of two facts with the same instant the one at the higher position wins.
-A creation and a deletion reset the profile. Life k spans, in event time, from the deletion before it to its own
-deletion. Facts of a life that would have taken effect after its deletion are dropped with it.
+See `domain.facts.in_effect` for the order in which facts take effect. Life k spans, in event time, from the
+deletion before it to its own deletion.
 """
 
 from __future__ import annotations
@@ -14,14 +13,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from domain.customers.events import (
-    CUSTOMER_BLOCKED,
-    CUSTOMER_CREATED,
-    CUSTOMER_DEACTIVATED,
-    CUSTOMER_DELETED,
-    CUSTOMER_REACTIVATED,
-    CUSTOMER_UNBLOCKED,
-)
+from domain.customers.events import CUSTOMER_CREATED, CUSTOMER_DELETED
+from domain.customers.state_fields import SET_BY_TOPIC
+from domain.facts.in_effect import State, in_effect, states
 from domain.values.money import markup_percentage
 from domain.values.periods import USAGE_TIME_MIN, Interval
 from projections.queries.customers import CustomerRecord
@@ -33,7 +27,20 @@ TIME_ZONE_DEFAULT: Final = "UTC"
 USAGE_TIME_LIMIT: Final = USAGE_TIME_MIN.replace(year=9999)
 
 MARKUP_FIELD: Final = "markup_percentage"
-_STARTS_AFRESH: Final = (CUSTOMER_CREATED, CUSTOMER_DELETED)
+#: Fields that the periods of usage depend on.
+_OF_USAGE_PERIODS: Final = ("time_zone", "usage_duration", "usage_alignment", "usage_anchor")
+#: Fields that the periods of usage and of the budget depend on.
+_PERIOD_FIELDS: Final = frozenset(
+    {
+        *_OF_USAGE_PERIODS,
+        "budget_id",
+        "budget_duration",
+        "budget_alignment",
+        "budget_anchor",
+        "period_start",
+        "period_end",
+    }
+)
 
 Origin = Literal["explicit", "usage"]
 
@@ -105,8 +112,11 @@ class CustomerHistory(msgspec.Struct, frozen=True):
 
     `span`: the life as an interval. `begin`: where it begins; None when neither a fact nor usage is known. `facts`:
     those of all lives and times in the order in which they take effect, without those that a deletion cut off.
-    `profiles`: those of the life in order of time, none when it begins later. `profile`: the one at `until`, an empty
-    one where there is none.
+    `creation`: that of the life, if it has one. `base`: the time zone and the policy of usage periods that it names;
+    they hold for the whole life, until another fact changes them. `anchor`: that of a policy stored without one: the
+    creation, else the first fact of the life. `profiles`: where something took effect in the life
+    that periods depend on, in order of time, and the last one; none when it begins later. `profile`: the one at
+    `until`, one with `base` alone where there is none.
     """
 
     record: CustomerRecord
@@ -115,17 +125,32 @@ class CustomerHistory(msgspec.Struct, frozen=True):
     span: Interval
     begin: datetime | None
     facts: tuple[Fact, ...]
+    creation: Fact | None
+    base: Mapping[str, Any]
+    anchor: datetime
     profiles: tuple[Profile, ...]
     profile: Profile
 
     @property
     def exists(self) -> bool:
-        """Whether the customer has a fact or usage in the life that `until` falls in."""
+        """Whether usage or a fact in effect by `until` has begun the life."""
         last = self.record.last_event_at
         if last is not None and (self.life.start is None or last >= self.life.start):
             return True
-        in_time = [fact.kind for fact in self.facts if fact.effective_at <= self.until]
-        return bool(in_time) and in_time[-1] != CUSTOMER_DELETED
+        return any(fact.effective_at <= self.until for fact in self._beginnings())
+
+    @property
+    def explicit(self) -> bool:
+        """Whether a known fact has made the life explicit, from whatever instant on it is effective."""
+        return any(True for _ in self._beginnings())
+
+    def _beginnings(self) -> Iterator[Fact]:
+        """The facts of the life that begin it."""
+        return (
+            fact
+            for fact in self.facts
+            if fact.kind != CUSTOMER_DELETED and not fact.if_known and self.life.contains(fact.effective_at)
+        )
 
     def view(self) -> CustomerView:
         """The customer at `until`."""
@@ -133,7 +158,7 @@ class CustomerHistory(msgspec.Struct, frozen=True):
         return CustomerView(
             customer_id=self.record.customer_id,
             exists=self.exists,
-            origin="usage" if self.profile.created_at is None else "explicit",
+            origin="explicit" if self.explicit else "usage",
             life=self.life,
             created_at=self.profile.created_at,
             first_seen_at=first if first is not None and self.life.contains(first) else None,
@@ -151,30 +176,9 @@ def record_as_of(record: CustomerRecord, position: int | None) -> CustomerRecord
     return msgspec.structs.replace(record, facts=facts)
 
 
-def in_effect_order(facts: Sequence[Fact]) -> list[Fact]:
-    """Facts sorted by (effective_at, position): the order in which they take effect."""
-    return sorted(facts, key=lambda fact: (fact.effective_at, fact.position))
-
-
-def in_effect(facts: Sequence[Fact]) -> list[Fact]:
-    """Facts in the order in which they take effect, without those that a deletion cut off.
-
-    A deletion cuts off the facts at lower positions that are effective at its instant or later.
-    """
-    kept: list[Fact] = []
-    cut_off_at: datetime | None = None
-    for fact in sorted(facts, key=lambda fact: fact.position, reverse=True):
-        if fact.kind == CUSTOMER_DELETED:
-            cut_off_at = fact.effective_at if cut_off_at is None else min(cut_off_at, fact.effective_at)
-        elif cut_off_at is not None and fact.effective_at >= cut_off_at:
-            continue
-        kept.append(fact)
-    return in_effect_order(kept)
-
-
 def lives(record: CustomerRecord) -> tuple[Life, ...]:
     """All lives in order; there is at least one, and the last one is open."""
-    ends = [fact.effective_at for fact in in_effect_order(record.facts) if fact.kind == CUSTOMER_DELETED]
+    ends = sorted(fact.effective_at for fact in record.facts if fact.kind == CUSTOMER_DELETED)
     return tuple(
         Life(number, start, end)
         for number, (start, end) in enumerate(zip([None, *ends], [*ends, None], strict=True), 1)
@@ -191,37 +195,28 @@ def customer_history(record: CustomerRecord, until: datetime, life: Life | None 
 
     The first profile begins at the life's first usage or fact, or at the deletion before the life.
     """
-    facts = in_effect(record.facts)
     life = life_at(record, until) if life is None else life
-    begin = life_begin(record, life)
-    found = {profile.since: profile for profile in _profiles(facts, until) if life.contains(profile.since)}
-    if begin is not None and begin <= until and begin not in found:
-        found[begin] = Profile(begin, {}, None)
-    known = tuple(found[since] for since in sorted(found))
-    current = known[-1] if known else Profile(until, {}, None)
-    return CustomerHistory(record, until, life, life.span, begin, tuple(facts), known, current)
+    begin, span = life_begin(record, life), life.span
+    facts = in_effect(record.facts)
+    of_life = [fact for fact in facts if span.start <= fact.effective_at < span.end and fact.kind != CUSTOMER_DELETED]
+    creation = next((fact for fact in of_life if fact.kind == CUSTOMER_CREATED), None)
+    named = {} if creation is None else creation.fields
+    base = {name: named[name] for name in _OF_USAGE_PERIODS if named.get(name) is not None}
+    anchoring = creation or next(iter(of_life), None)
+    anchor = until if anchoring is None else anchoring.effective_at
+    known = [_profile(state) for state in states(of_life, until, SET_BY_TOPIC, _PERIOD_FIELDS, base)]
+    if begin is not None and begin <= until and not (known and known[0].since <= begin):
+        known.insert(0, Profile(begin, base, None))
+    current = known[-1] if known else Profile(until, base, None)
+    return CustomerHistory(
+        record, until, life, span, begin, tuple(facts), creation, base, anchor, tuple(known), current
+    )
 
 
-def _profiles(facts: Sequence[Fact], until: datetime) -> Iterator[Profile]:
-    """The profile after each fact; `facts` are in the order in which they take effect."""
-    fields: dict[str, Any] = {}
-    created_at: datetime | None = None
-    active, blocked = True, False
-    for fact in facts:
-        if fact.effective_at > until:
-            return
-        if fact.kind in _STARTS_AFRESH:
-            fields, active, blocked = {}, True, False
-            created_at = fact.effective_at if fact.kind == CUSTOMER_CREATED else None
-        fields = with_fact(fields, fact)
-        active = {CUSTOMER_DEACTIVATED: False, CUSTOMER_REACTIVATED: True}.get(fact.kind, active)
-        blocked = {CUSTOMER_BLOCKED: True, CUSTOMER_UNBLOCKED: False}.get(fact.kind, blocked)
-        yield Profile(fact.effective_at, fields, created_at, active, blocked)
-
-
-def with_fact(fields: Mapping[str, Any], fact: Fact) -> dict[str, Any]:
-    """The fields after a fact was applied; a null removes the field."""
-    return {name: value for name, value in {**fields, **fact.fields}.items() if value is not None}
+def _profile(state: State) -> Profile:
+    fields = dict(state.fields)
+    blocked, active = fields.pop("blocked", False), fields.pop("active", True)
+    return Profile(state.since, fields, state.created_at, active, blocked)
 
 
 def life_begin(record: CustomerRecord, life: Life) -> datetime | None:
@@ -252,18 +247,13 @@ class MarkupChange(msgspec.Struct, frozen=True):
 def markup_changes(facts: Sequence[Fact]) -> tuple[MarkupChange, ...]:
     """The markup changes in order of time; none for a customer whose markup was always 0.
 
-    A fact takes effect at its `effective_at`; of two with the same instant the one at the higher position wins. A
-    creation or a deletion resets the markup to 0, and a deletion drops the changes that its life had still to come.
+    A deletion resets the markup to 0.
     """
     at: dict[datetime, Decimal] = {}
-    percentage = Decimal(0)
-    for fact in in_effect(facts):
-        if fact.kind in _STARTS_AFRESH:
-            percentage = Decimal(0)
-        if MARKUP_FIELD in fact.fields:
-            value = fact.fields[MARKUP_FIELD]
-            percentage = Decimal(0) if value is None else markup_percentage(str(value))
-        at[fact.effective_at] = percentage
+    of_markup = [fact for fact in facts if MARKUP_FIELD in fact.fields or fact.kind == CUSTOMER_DELETED]
+    for fact in in_effect(of_markup) if of_markup else ():
+        value = fact.fields.get(MARKUP_FIELD)
+        at[fact.effective_at] = Decimal(0) if value is None else markup_percentage(str(value))
     changes: list[MarkupChange] = []
     for start, value in at.items():
         if value != (changes[-1].percentage if changes else 0):

@@ -18,7 +18,7 @@ from domain.values.periods import Interval
 from projections.queries.events import CorrectionRecord, OutcomeRow, UsageEventRow
 from projections.queries.prices import PriceRecord
 from projections.queries.snapshot import Snapshot
-from projections.views.budgets import budget_timeline
+from projections.views.budgets import budget_timeline, tiers_of
 from projections.views.customers import customer_history, life_at, markup_at, markup_changes
 from projections.views.periods import usage_timeline
 
@@ -103,7 +103,7 @@ def _totals(snapshot: Snapshot, scope: Scope, event: UsageEventRow, now: datetim
         return None
     life = life_at(found.record, event.time)
     history = customer_history(found.record, now if life.end is None else min(now, life.end), life)
-    budget = budget_timeline(history, found.budgets)
+    budget = budget_timeline(history, tiers_of(found.budgets))
     return EventTotals(
         life=life.number,
         usage_period=usage_timeline(history).containing(event.time),

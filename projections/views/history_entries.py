@@ -8,14 +8,17 @@ from typing import Any, Final
 
 import msgspec
 
+from domain.facts.in_effect import in_effect_order
 from projections.queries.customers import CustomerRecord
-from projections.views.customers import in_effect_order
 
 FIRST_SEEN: Final = "customer.first_seen"
 
 
 class HistoryEntry(msgspec.Struct, frozen=True):
-    """One entry of a customer's history; `derived`: it follows from usage and has no lifecycle event."""
+    """One entry of a customer's history; `derived`: it follows from usage and has no lifecycle event.
+
+    `patched`: the fields whose value is a merge patch.
+    """
 
     kind: str
     effective_at: datetime
@@ -26,6 +29,7 @@ class HistoryEntry(msgspec.Struct, frozen=True):
     dialect: str
     reason: str | None
     derived: bool = False
+    patched: tuple[str, ...] = ()
 
 
 def history_entries(record: CustomerRecord) -> list[HistoryEntry]:
@@ -40,6 +44,7 @@ def history_entries(record: CustomerRecord) -> list[HistoryEntry]:
             fact.actor,
             fact.dialect,
             fact.reason,
+            patched=fact.patched,
         )
         for fact in in_effect_order(record.facts)
     ]

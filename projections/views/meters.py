@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from domain.meters.events import METER_CREATED, METER_DELETED
+from domain.facts.in_effect import in_effect, states
 from projections.queries.facts import Fact
 from projections.queries.usage import Aggregation
-from projections.views.customers import in_effect_order, with_fact
 from projections.views.measures import Measures
 
 #: The value of each built-in meter, from the measures of llm.request events.
@@ -44,20 +43,10 @@ class MeterView(msgspec.Struct, frozen=True):
 
 def meter_view(code: str, facts: Sequence[Fact], now: datetime) -> MeterView | None:
     """The meter at `now`; None when it does not exist then. It also aggregates events from before its creation."""
-    fields: Mapping[str, Any] = {}
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
-    for fact in in_effect_order(facts):
-        if fact.effective_at > now:
-            break
-        if fact.kind == METER_DELETED:
-            fields, created_at = {}, None
-            continue
-        if created_at is None or fact.kind == METER_CREATED:
-            fields, created_at = {}, fact.effective_at
-        fields, updated_at = with_fact(fields, fact), fact.effective_at
-    if created_at is None or updated_at is None:
+    state = next(reversed(states(in_effect(facts), now)), None)
+    if state is None or state.created_at is None:
         return None
+    fields = state.fields
     return MeterView(
         code=code,
         event_type=fields["event_type"],
@@ -66,6 +55,6 @@ def meter_view(code: str, facts: Sequence[Fact], now: datetime) -> MeterView | N
         group_by=fields.get("group_by", {}),
         name=fields.get("name"),
         description=fields.get("description"),
-        created_at=created_at,
-        updated_at=updated_at,
+        created_at=state.created_at,
+        updated_at=state.since,
     )

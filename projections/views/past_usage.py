@@ -14,7 +14,7 @@ from domain.values.period_timeline import PeriodTimeline
 from domain.values.periods import Interval
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import Segment, UsageQuestion
-from projections.views.budgets import budget_timeline, named_budgets
+from projections.views.budgets import budget_timeline, named_budgets, tiers_of
 from projections.views.customers import CustomerHistory, customer_history
 from projections.views.measures import Measures, measures_of, total
 from projections.views.periods import usage_timeline
@@ -64,8 +64,8 @@ def past_usage(
     history = None if record is None else customer_history(record, now)
     if history is None or not history.exists:
         return None
-    budgets = snapshot.budgets_named(scope, named_budgets(history)) if of_budget else {}
-    timeline = budget_timeline(history, budgets) if of_budget else None
+    tiers = tiers_of(snapshot.budgets_named(scope, named_budgets(history)) if of_budget else {})
+    timeline = budget_timeline(history, tiers) if of_budget else None
     ended = _ended_periods(history, timeline or usage_timeline(history), periods)
     spans = [period.intersect(history.span) or period for period in ended]
     sums = _sums(snapshot, scope, customer_id, spans)

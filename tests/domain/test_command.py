@@ -19,7 +19,7 @@ from domain.budgets.budgeted_customers import (
     UpdateBudgetedCustomer,
 )
 from domain.budgets.commands import BudgetCommand, CreateBudget, DeleteBudget, UpdateBudget, UpdateBudgetBy
-from domain.command import AggregateCommand, Command, ScopedCommand
+from domain.command import AggregateCommand, Command, EffectiveDatedCommand, ScopedCommand
 from domain.corrections.commands import CorrectionCommand, RestoreUsage, VoidUsage
 from domain.customers.commands import (
     BlockCustomer,
@@ -28,7 +28,6 @@ from domain.customers.commands import (
     DeactivateCustomer,
     DeleteCustomer,
     DeleteCustomers,
-    EffectiveDatedCommand,
     ExistingCustomerCommand,
     ReactivateCustomer,
     UnblockCustomer,

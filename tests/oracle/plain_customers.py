@@ -22,6 +22,7 @@ from tests.oracle.trace_entries import (
 
 BEGINNING = datetime(1980, 1, 1, tzinfo=UTC)
 END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
+OF_USAGE_PERIODS = ("time_zone", "usage_duration", "usage_alignment", "usage_anchor")
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,23 @@ def facts_of_budget(entries: Sequence[TraceEntry], budget: str) -> list[PlainFac
     return sorted(found, key=lambda fact: (fact.effective_at, fact.order))
 
 
-def fields_at(facts: Sequence[PlainFact], instant: datetime) -> dict[str, Any]:
-    """The fields that are set at `instant`; a creation or a deletion resets them."""
-    fields: dict[str, Any] = {}
+def named_by_creation(facts: Sequence[PlainFact], life: Life) -> dict[str, Any]:
+    """The zone and the usage policy that the creation of a life names, which hold from the life's beginning on."""
+    creations = [fact for fact in facts if fact.kind == "created" and life.start <= fact.effective_at < life.end]
+    named = creations[0].fields if creations else {}
+    return {name: named[name] for name in OF_USAGE_PERIODS if named.get(name) is not None}
+
+
+def fields_at(
+    facts: Sequence[PlainFact], instant: datetime, initial: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The fields that are set at `instant`; a deletion resets them to `initial`."""
+    fields: dict[str, Any] = dict(initial or {})
     for fact in facts:
         if fact.effective_at > instant:
             break
-        if fact.kind in ("created", "deleted"):
-            fields = {}
+        if fact.kind == "deleted":
+            fields = dict(initial or {})
         for name, value in fact.fields.items():
             if value is None:
                 fields.pop(name, None)

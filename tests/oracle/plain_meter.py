@@ -26,6 +26,7 @@ from tests.oracle.plain_customers import (
     instant_in,
     life_at,
     markup_factor,
+    named_by_creation,
     policy_changes,
     usage_policy,
 )
@@ -161,8 +162,9 @@ class PlainMeter:
         said = [
             fact.effective_at for fact in facts if life.start <= fact.effective_at <= now and fact.kind != "deleted"
         ]
-        moments = sorted({self.life_begin(customer, now, known), *said})
-        return cuts_of(policy_changes([(at, usage_policy(fields_at(facts, at))) for at in moments]))
+        named = named_by_creation(facts, life)
+        moments = sorted({life.start, *said})
+        return cuts_of(policy_changes([(at, usage_policy(fields_at(facts, at, named))) for at in moments]))
 
     def current_usage(
         self, customer: str, now: datetime, known: int, cuts: Sequence[datetime] | None = None

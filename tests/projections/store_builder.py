@@ -159,7 +159,7 @@ class StoreBuilder:
         self, table: str, owner: list[Any], position: int, effective_at: datetime, kind: str, fields: dict[str, Any]
     ) -> None:
         at = naive(effective_at)
-        values = [*owner, position, at, at, kind, json.dumps(fields), "key-1", "native", None]
+        values = [*owner, position, at, at, kind, json.dumps(fields), "key-1", "native", None, [], False]
         self.connection.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(values))})", values)
 
     def add_log_record(

@@ -118,7 +118,7 @@ BUDGETS = Resource(
         Column("Created", "created_at", Kind.INSTANT, drop=6),
     ),
     fields="name, period_limit_usd, total_limit_usd, soft_limit_usd, model_limits, duration, alignment, anchor, "
-    "requests_per_minute, tokens_per_minute, parallel_requests_max",
+    "requests_per_minute, tokens_per_minute, parallel_requests_max, effective_at",
     create_help="Create a shared budget that customers name by id.",
     update_help="Change a shared budget, for all customers that name it.",
     delete_help="Delete a shared budget: its limits no longer hold.",
@@ -140,7 +140,7 @@ METERS = Resource(
         Column("Created", "created_at", Kind.INSTANT, drop=6),
     ),
     fields="event_type, aggregation (count, sum, max, min, latest, unique_count), value_property, group_by, name, "
-    "description",
+    "description, effective_at",
     create_help="Create a meter of the events of one type.",
     update_help="Change name, description or groups of a meter.",
     delete_help="Delete a meter; its events stay.",

@@ -70,7 +70,7 @@ def native_changes(
     `any_duration`: store and show an unknown duration and treat it as none, as older releases do. Otherwise an unknown
     duration raises `BadDuration`.
     """
-    kept = dict(dialect_only_fields(current))
+    kept: dict[str, Any] = {}
     changes: dict[str, Any] = {}
     if "budget_duration" in given or given.get("budget_reset_at") is not None:
         changes |= _periods(given, current, inherited, kept, now, any_duration)
@@ -96,13 +96,18 @@ def dialect_only_fields(current: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def dialect_only_change(current: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the change that stores `kept` as the fields of this dialect; empty when they are stored already."""
-    kept = {name: value for name, value in kept.items() if value is not None}
-    if kept == dialect_only_fields(current):
-        return {}
-    others = {name: value for name, value in (current.get(DIALECT_FIELDS) or {}).items() if name != DIALECT}
-    whole = {**others, **({DIALECT: kept} if kept else {})}
-    return {DIALECT_FIELDS: whole or None}
+    """Return the change that stores the members `kept` of this dialect (None: no longer); empty without any."""
+    before = dialect_only_fields(current)
+    told = {name: value for name, value in kept.items() if value is not None or name in before}
+    return {DIALECT_FIELDS: {DIALECT: told}} if told else {}
+
+
+def with_change(changes: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `changes` with another change, which takes precedence; what they store of this dialect is joined."""
+    joined = {**changes, **change}
+    if DIALECT_FIELDS in joined:
+        joined[DIALECT_FIELDS] = {DIALECT: {**dialect_only_fields(changes), **dialect_only_fields(change)}}
+    return joined
 
 
 def _periods(

@@ -19,6 +19,7 @@ from api.dialects.litellm.budget_fields import (
     dialect_only_change,
     dialect_only_fields,
     native_changes,
+    with_change,
 )
 from api.dialects.litellm.models.requests import NewCustomerRequest, UpdateCustomerRequest
 from domain.budgets.budgeted_customers import BudgetedChange, BudgetOf
@@ -52,8 +53,9 @@ def creation_change(
         changes["opening_spend_usd"] = members["spend"]
     budget = {name: members[name] for name in BUDGET_MEMBERS if name in members}
     if given.budget_id is not None:
-        own = _own_limits(budget, changes, budget_of(given.budget_id), now, any_duration)
-        return BudgetedChange({**changes, **own, "budget_id": given.budget_id}, given.blocked, given.budget_id)
+        own = _own_limits(budget, {}, budget_of(given.budget_id), now, any_duration)
+        named = {**with_change(changes, own), "budget_id": given.budget_id}
+        return BudgetedChange(named, given.blocked, given.budget_id)
     if not budget:
         return BudgetedChange(changes, given.blocked)
     tier = native_changes(budget, {}, now, any_duration)
@@ -87,7 +89,7 @@ def update_change(
         goes_own = budget
     rest = {name: value for name, value in budget.items() if name not in goes_own}
     if goes_own:
-        changes |= _own_limits(goes_own, {**customer, **changes}, budget_of(moves_to), now, any_duration)
+        changes = with_change(changes, _own_limits(goes_own, customer, budget_of(moves_to), now, any_duration))
     if not rest:
         return BudgetedChange(changes, given.blocked, given.budget_id, replaced=_REPLACED)
     of_tier = native_changes(rest, tier or {}, now, any_duration)
@@ -141,7 +143,7 @@ def _profile(members: Mapping[str, Any], customer: Mapping[str, Any]) -> dict[st
         changes["allowed_region"] = region
     if "metadata" in members:
         changes["metadata"] = plain_json(members["metadata"])
-    kept = dict(dialect_only_fields(customer))
+    kept: dict[str, Any] = {}
     if "models" in members:
         kept["models"] = members["models"] or None
     if "object_permission" in members:

@@ -10,6 +10,7 @@ from api.native.models.customers import LimitsGiven
 from api.native.models.field_types import (
     DecimalText,
     Instant,
+    InstantGiven,
     PositionedView,
 )
 
@@ -18,6 +19,7 @@ class BudgetPatch(LimitsGiven):
     """The body of PATCH /v1/budgets/{budget_id}, a merge patch: an absent member stays, null clears."""
 
     name: str | None = None
+    effective_at: InstantGiven = None
 
 
 class BudgetGiven(BudgetPatch):

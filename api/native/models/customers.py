@@ -159,7 +159,7 @@ class CustomerView(PositionedView):
     """A customer as it is now."""
 
     id: str
-    created_at: Instant | None = Field(description="Null for a customer that is known by its usage only.")
+    created_at: Instant | None = Field(description="Null for a customer that was never created explicitly.")
     first_seen_at: Instant | None = Field(description="Earliest event time of its usage.")
     origin: Literal["explicit", "usage"]
     active: bool
@@ -193,6 +193,7 @@ class FactView(BaseModel):
     effective_at: Instant
     recorded_at: Instant | None
     fields: dict[str, Any] = Field(description="The values that were set; null for a field that was cleared.")
+    patched: list[str] = Field(default_factory=list, description="The fields whose value is a merge patch.")
     actor: str | None = Field(description="Id of the API key that made the change.")
     dialect: str | None
     reason: str | None

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from api.native.models.field_types import (
     Instant,
+    InstantGiven,
     PositionedView,
     RequestBody,
 )
@@ -19,6 +20,7 @@ class MeterPatch(RequestBody):
     group_by: list[str] | dict[str, str] | None = Field(
         None, description="Dotted paths into `data` to group by; or an object of such paths by group name."
     )
+    effective_at: InstantGiven = None
 
 
 class MeterGiven(MeterPatch):

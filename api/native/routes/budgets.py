@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends
@@ -16,18 +17,21 @@ from api.http.paging import cursor_values, page, rows_to_read
 from api.http.problems import found_or_404
 from api.http.reading import WAIT_FOR_MIN_POSITION
 from api.http.state import ApiState, StateOf
-from api.http.writing import ACCEPTED, ReasonGiven, answer_command, provenance_of
+from api.http.writing import ACCEPTED, ReasonGiven, answer_command, optional_instant, provenance_of
 from api.native.models.budgets import BudgetGiven, BudgetPage, BudgetPatch, BudgetView
 from api.native.models.field_types import PageQuery, ReadQuery
 from api.native.request_fields import shown_tier_field, tier_changes, without_nulls
 from api.native.views.budgets import budget_view
 from domain.budgets.commands import CreateBudget, DeleteBudget, UpdateBudget
 from domain.scope import Scope
+from domain.values.instants import EPOCH
 from projections.queries.snapshot import Snapshot
 
 router = APIRouter(tags=["budgets"])
 _LIST: Final = "budgets"
 _ONE: Final = "/v1/budgets/{budget_id:segment}"
+#: Members of a body that are no fields of the budget.
+_BESIDE: Final = frozenset({"id", "effective_at"})
 
 
 @router.get(
@@ -63,9 +67,11 @@ async def create_budget(
     reason: ReasonGiven,
 ) -> Response:
     """Make a shared budget (tier) that customers can refer to by id. 409 when the id is in use."""
-    fields = without_nulls(tier_changes(given, frozenset({"id"})))
-    command = CreateBudget(key.scope, provenance_of(key, reason), given.id, fields)
-    return await answer_command(request, state, command, _show(state, key.scope, given.id), 201, _shown_in_creation)
+    effective_at = optional_instant("effective_at", given.effective_at)
+    fields = without_nulls(tier_changes(given, _BESIDE))
+    command = CreateBudget(key.scope, provenance_of(key, reason), given.id, fields, effective_at=effective_at)
+    show = _show(state, key.scope, given.id, effective_at)
+    return await answer_command(request, state, command, show, 201, _shown_in_creation)
 
 
 @router.get(_ONE, response_model=BudgetView, dependencies=[WAIT_FOR_MIN_POSITION], summary="Show a shared budget")
@@ -95,7 +101,8 @@ async def change_budget(
 ) -> Response:
     """A merge patch: an absent member stays, null clears. It holds for every customer that refers to the budget. 404
     when there is no such budget."""
-    command = UpdateBudget(key.scope, provenance_of(key, reason), budget_id, tier_changes(patch))
+    changes, effective_at = tier_changes(patch, _BESIDE), optional_instant("effective_at", patch.effective_at)
+    command = UpdateBudget(key.scope, provenance_of(key, reason), budget_id, changes, effective_at=effective_at)
     show = _show(state, key.scope, budget_id)
     return await answer_command(request, state, command, show, shown_field=shown_tier_field)
 
@@ -108,8 +115,11 @@ async def delete_budget(
     return await answer_command(request, state, DeleteBudget(key.scope, provenance_of(key, reason), budget_id))
 
 
-def _show(state: ApiState, scope: Scope, budget_id: str) -> Callable[[Snapshot], BudgetView | None]:
-    return lambda snapshot: budget_view(snapshot, scope, budget_id, state.engine.now())
+def _show(
+    state: ApiState, scope: Scope, budget_id: str, created_at: datetime | None = None
+) -> Callable[[Snapshot], BudgetView | None]:
+    """Show the budget as it is now; one that is created in the future, as it will be then."""
+    return lambda snapshot: budget_view(snapshot, scope, budget_id, max(state.engine.now(), created_at or EPOCH))
 
 
 def _shown_in_creation(field: str) -> str:

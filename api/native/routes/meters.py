@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends
@@ -16,13 +17,14 @@ from api.http.paging import cursor_text, cursor_values, rows_to_read
 from api.http.problems import Problem, found_or_404
 from api.http.reading import WAIT_FOR_MIN_POSITION
 from api.http.state import ApiState, StateOf
-from api.http.writing import ACCEPTED, ReasonGiven, answer_command, provenance_of
+from api.http.writing import ACCEPTED, ReasonGiven, answer_command, optional_instant, provenance_of
 from api.native.models.field_types import PageQuery, ReadQuery
 from api.native.models.meters import MeterGiven, MeterPage, MeterPatch, MeterView
 from api.native.request_fields import without_nulls
 from api.native.views.meters import meter_of
 from domain.meters.commands import CreateMeter, DeleteMeter, UpdateMeter
 from domain.scope import Scope
+from domain.values.instants import EPOCH
 from projections.queries.snapshot import Snapshot
 from projections.views.meters import BUILT_IN_METERS
 
@@ -62,9 +64,10 @@ async def create_meter(
     reason: ReasonGiven,
 ) -> Response:
     """Make a meter that measures events of one type, those already recorded too. 409 when the code is in use."""
-    fields = without_nulls(given.model_dump(exclude_unset=True, exclude={"code"}))
-    command = CreateMeter(key.scope, provenance_of(key, reason), given.code, fields)
-    return await answer_command(request, state, command, _show(state, key.scope, given.code), 201)
+    effective_at = optional_instant("effective_at", given.effective_at)
+    fields = without_nulls(given.model_dump(exclude_unset=True, exclude={"code", "effective_at"}))
+    command = CreateMeter(key.scope, provenance_of(key, reason), given.code, fields, effective_at=effective_at)
+    return await answer_command(request, state, command, _show(state, key.scope, given.code, effective_at), 201)
 
 
 @router.get(_ONE, response_model=MeterView, dependencies=[WAIT_FOR_MIN_POSITION], summary="Show a meter")
@@ -93,7 +96,9 @@ async def change_meter(
     """A merge patch of name, description and groups: an absent member stays, null clears. What the meter measures
     cannot be changed. 404 when there is no such meter, 409 for a built-in one."""
     _refuse_built_in(code)
-    command = UpdateMeter(key.scope, provenance_of(key, reason), code, patch.model_dump(exclude_unset=True))
+    changes = patch.model_dump(exclude_unset=True, exclude={"effective_at"})
+    effective_at = optional_instant("effective_at", patch.effective_at)
+    command = UpdateMeter(key.scope, provenance_of(key, reason), code, changes, effective_at=effective_at)
     return await answer_command(request, state, command, _show(state, key.scope, code))
 
 
@@ -106,8 +111,11 @@ async def delete_meter(
     return await answer_command(request, state, DeleteMeter(key.scope, provenance_of(key, reason), code))
 
 
-def _show(state: ApiState, scope: Scope, code: str) -> Callable[[Snapshot], MeterView | None]:
-    return lambda snapshot: meter_of(snapshot, scope, code, state.engine.now())
+def _show(
+    state: ApiState, scope: Scope, code: str, created_at: datetime | None = None
+) -> Callable[[Snapshot], MeterView | None]:
+    """Show the meter as it is now; one that is created in the future, as it will be then."""
+    return lambda snapshot: meter_of(snapshot, scope, code, max(state.engine.now(), created_at or EPOCH))
 
 
 def _refuse_built_in(code: str) -> None:

@@ -113,6 +113,7 @@ def fact_document(entry: HistoryEntry) -> FactView:
         effective_at=entry.effective_at,
         recorded_at=entry.recorded_at,
         fields=dict(entry.fields),
+        patched=list(entry.patched),
         actor=entry.actor,
         dialect=entry.dialect,
         reason=entry.reason,

@@ -20,7 +20,7 @@ from domain.values.instants import EPOCH, naive
 from domain.values.money import COST_DECIMALS, MONEY
 from projections.arrow_columns import Ints
 from projections.duckdb.storage.series import SERIES_DIMENSIONS, Series, SeriesGroups
-from projections.folding.day_deltas import COST, DAY, EVENTS, FIRST, KIND, LAST, NO_FIRST, NO_LAST, UNKNOWN, sums_fit
+from projections.folding.day_deltas import COST, DAY, EVENTS, FIRST, KIND, LAST, NO_FIRST, NO_LAST, SUM_LIMIT, UNKNOWN
 from projections.queries.usage import Segment, UsageQuestion, UsageSum, UsageSums
 
 #: Monthly sums read per customer, at most. A customer with more is answered from the days.
@@ -156,7 +156,8 @@ def _sums_by_month(deltas: Ints) -> Iterator[tuple[datetime, int, UsageSums]]:
     months = deltas[:, DAY].astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
     groups, which = np.unique(months << 32 | deltas[:, KIND], return_inverse=True)
     added = deltas[:, EVENTS : UNKNOWN + 1]
-    sums = np.zeros((len(groups), added.shape[1]), dtype=np.int64 if sums_fit(added) else object)
+    fits = float(np.abs(added.astype(np.float64)).max()) * len(added) < SUM_LIMIT
+    sums = np.zeros((len(groups), added.shape[1]), dtype=np.int64 if fits else object)
     np.add.at(sums, which, added if sums.dtype == np.int64 else added.astype(object))
     starts = (groups >> 32).astype("datetime64[M]").astype("datetime64[us]").tolist()
     for start, kind_key, of_month in zip(starts, (groups & 0xFFFFFFFF).tolist(), sums.tolist(), strict=True):

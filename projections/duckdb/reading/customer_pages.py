@@ -17,32 +17,43 @@ from projections.queries.customers import CustomerRecord
 
 NO_COST: Final = Decimal(0)
 
-#: Customers that are deleted: their last fact is a deletion, and they have no later usage.
+#: The facts of the present life of each customer: those after its last deletion.
+_PRESENT: Final = f"""SELECT f.* FROM customer_facts f LEFT JOIN (
+        SELECT customer_key, max(position) AS position FROM customer_facts WHERE kind = '{CUSTOMER_DELETED}'
+        GROUP BY customer_key) d ON d.customer_key = f.customer_key
+    WHERE d.position IS NULL OR f.position > d.position"""
+
+#: Customers that are deleted: nothing has begun another life since, neither a fact nor usage.
 _GONE: Final = f"""SELECT f.customer_key FROM (
-        SELECT customer_key, arg_max(kind, (effective_at, position)) AS last_kind, max(effective_at) AS last_at
+        SELECT customer_key, arg_max(kind, position) AS last_kind, arg_max(effective_at, position) AS last_at
         FROM customer_facts
-        WHERE customer_key IN (SELECT customer_key FROM customer_facts WHERE kind = '{CUSTOMER_DELETED}')
+        WHERE NOT if_known
+            AND customer_key IN (SELECT customer_key FROM customer_facts WHERE kind = '{CUSTOMER_DELETED}')
         GROUP BY customer_key) f
     WHERE f.last_kind = '{CUSTOMER_DELETED}' AND NOT EXISTS (
         SELECT 1 FROM usage_days d WHERE d.customer_key = f.customer_key AND d.last_time >= f.last_at)"""
 
-#: Customers whose current name contains a text, ignoring case.
+#: Customers whose name at an instant contains a text, ignoring case.
 _NAMED: Final = """SELECT customer_key FROM (
-        SELECT customer_key, arg_max(coalesce(fields ->> '$.name', ''), position) AS name FROM customer_facts
-        WHERE (contains(fields, '"name"') AND json_exists(fields, '$.name')) OR kind = '{deleted}'
+        SELECT customer_key, arg_max(coalesce(fields ->> '$.name', ''), (effective_at, position)) AS name FROM (
+            {present})
+        WHERE effective_at <= {now} AND contains(fields, '"name"') AND json_exists(fields, '$.name')
         GROUP BY customer_key)
     WHERE contains(lower(name), {text})"""
 
 
 def customer_page(
-    cursor: duckdb.DuckDBPyConnection, scope_key: int, offset: int, limit: int, search: str | None
+    cursor: duckdb.DuckDBPyConnection, scope_key: int, now: datetime, offset: int, limit: int, search: str | None
 ) -> list[CustomerRecord]:
-    """Return a page of customers that are not deleted, by id; `search` must be in the id or name, ignoring case."""
+    """Return a page of customers that are not deleted, by id.
+
+    `search` must be in the id, or in the name at `now` (naive UTC), ignoring case.
+    """
     query = BoundQuery()
     conditions = [f"scope_key = {query.bind(scope_key)}", f"customer_key NOT IN ({_GONE})"]
     if search is not None:
         text = query.bind(search.lower())
-        named = _NAMED.format(text=text, deleted=CUSTOMER_DELETED)
+        named = _NAMED.format(text=text, present=_PRESENT, now=query.bind(now))
         conditions.append(f"(contains(lower(customer_id), {text}) OR customer_key IN ({named}))")
     rows = query.rows(
         cursor,
@@ -127,14 +138,17 @@ def _covers(span: tuple[int, datetime, datetime], first: date, past: date) -> bo
     return (datetime.combine(first, time.min), datetime.combine(past, time.min)) == span[1:]
 
 
-def customers_blocked(cursor: duckdb.DuckDBPyConnection, scope_key: int, limit: int) -> list[CustomerRecord]:
-    """Return customers whose last block or unblock is a block, deleted ones left out, by id."""
+def customers_blocked(
+    cursor: duckdb.DuckDBPyConnection, scope_key: int, now: datetime, limit: int
+) -> list[CustomerRecord]:
+    """Return customers that are blocked at `now` (naive UTC), deleted ones left out, by id."""
     rows = cursor.execute(
         f"""SELECT customer_key, customer_id, first_position FROM customers WHERE scope_key = ? AND customer_key IN (
-            SELECT customer_key FROM customer_facts WHERE kind IN ('{CUSTOMER_BLOCKED}', '{CUSTOMER_UNBLOCKED}')
-            GROUP BY customer_key HAVING arg_max(kind, position) = '{CUSTOMER_BLOCKED}')
+            SELECT customer_key FROM ({_PRESENT})
+            WHERE kind IN ('{CUSTOMER_BLOCKED}', '{CUSTOMER_UNBLOCKED}') AND effective_at <= ?
+            GROUP BY customer_key HAVING arg_max(kind, (effective_at, position)) = '{CUSTOMER_BLOCKED}')
             AND customer_key NOT IN ({_GONE})
         ORDER BY customer_id LIMIT ?""",
-        [scope_key, limit],
+        [scope_key, now, limit],
     ).fetchall()
     return records_of(cursor, scope_key, rows)

@@ -18,7 +18,7 @@ from projections.duckdb.reading.bound_query import BoundQuery, Row
 from projections.queries.facts import Fact
 
 FETCHED_ROWS: Final = 1_000
-FACT_COLUMNS: Final = "position, effective_at, recorded_at, kind, fields, actor, dialect, reason"
+FACT_COLUMNS: Final = "position, effective_at, recorded_at, kind, fields, actor, dialect, reason, patched, if_known"
 
 
 def facts_of_customer(cursor: duckdb.DuckDBPyConnection, customer_key: int) -> list[Fact]:
@@ -65,8 +65,11 @@ def facts_by_owner(rows: Sequence[Row]) -> defaultdict[int, list[Fact]]:
 
 def fact_of(row: Row) -> Fact:
     """Build a fact from a row with the columns `FACT_COLUMNS`."""
-    position, effective_at, recorded_at, kind, fields, actor, dialect, reason = row
-    return Fact(position, aware(effective_at), aware(recorded_at), kind, json.loads(fields), actor, dialect, reason)
+    position, effective_at, recorded_at, kind, fields, actor, dialect, reason, patched, if_known = row
+    instants = aware(effective_at), aware(recorded_at)
+    return Fact(
+        position, *instants, kind, json.loads(fields), actor, dialect, reason, tuple(patched), if_known=if_known
+    )
 
 
 def meter_facts(cursor: duckdb.DuckDBPyConnection, scope_key: int, code: str) -> tuple[Fact, ...]:

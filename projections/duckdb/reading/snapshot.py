@@ -184,17 +184,19 @@ class DuckDBSnapshot:
         scope_key = self._cached.scope_key(scope)
         return [] if scope_key is None else customers.customers_ever_deactivated(self.cursor, scope_key)
 
-    def customer_page(self, scope: Scope, offset: int, limit: int, search: str | None = None) -> list[CustomerRecord]:
+    def customer_page(
+        self, scope: Scope, now: datetime, offset: int, limit: int, search: str | None = None
+    ) -> list[CustomerRecord]:
         """A page of customers that are not deleted, in ascending order of customer_id, from row `offset` on."""
         limit, scope_key = _page(limit), self._cached.scope_key(scope)
         if scope_key is None:
             return []
-        return customer_pages.customer_page(self.cursor, scope_key, offset, limit, search)
+        return customer_pages.customer_page(self.cursor, scope_key, naive(now), offset, limit, search)
 
-    def customers_blocked(self, scope: Scope, limit: int) -> list[CustomerRecord]:
-        """Customers whose last block or unblock in log order is a block, deleted ones left out, by id."""
+    def customers_blocked(self, scope: Scope, now: datetime, limit: int) -> list[CustomerRecord]:
+        """Customers that are blocked at `now`, deleted ones left out, by id."""
         limit, scope_key = _page(limit), self._cached.scope_key(scope)
-        return [] if scope_key is None else customer_pages.customers_blocked(self.cursor, scope_key, limit)
+        return [] if scope_key is None else customer_pages.customers_blocked(self.cursor, scope_key, naive(now), limit)
 
     # -- usage
 

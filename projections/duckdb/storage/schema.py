@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from typing import Final
 
-#: 4 added `progress.days_settled_to`. 3 has the tables of 2, folded anew because the compaction of 2 could lose rows.
-SCHEMA_VERSION: Final = 4
+#: 5 added `patched` and `if_known` of facts, 4 `progress.days_settled_to`. 3 has the tables of 2, folded anew because
+#: the compaction of 2 could lose rows.
+SCHEMA_VERSION: Final = 5
 
 ROW_COLUMNS: Final = """
     scope_key INTEGER NOT NULL,
@@ -82,16 +83,16 @@ TABLES: Final[tuple[str, ...]] = (
         customer_key BIGINT NOT NULL, position BIGINT NOT NULL, effective_at TIMESTAMP NOT NULL, recorded_at TIMESTAMP
         NOT NULL,
         kind VARCHAR NOT NULL, fields VARCHAR NOT NULL, actor VARCHAR NOT NULL, dialect VARCHAR NOT NULL, reason
-        VARCHAR)""",
+        VARCHAR, patched VARCHAR[] NOT NULL, if_known BOOLEAN NOT NULL)""",
     """CREATE TABLE budget_facts (
         scope_key INTEGER NOT NULL, budget_id VARCHAR NOT NULL, position BIGINT NOT NULL, effective_at TIMESTAMP NOT
         NULL,
         recorded_at TIMESTAMP NOT NULL, kind VARCHAR NOT NULL, fields VARCHAR NOT NULL, actor VARCHAR NOT NULL,
-        dialect VARCHAR NOT NULL, reason VARCHAR)""",
+        dialect VARCHAR NOT NULL, reason VARCHAR, patched VARCHAR[] NOT NULL, if_known BOOLEAN NOT NULL)""",
     """CREATE TABLE meter_facts (
         scope_key INTEGER NOT NULL, code VARCHAR NOT NULL, position BIGINT NOT NULL, effective_at TIMESTAMP NOT NULL,
         recorded_at TIMESTAMP NOT NULL, kind VARCHAR NOT NULL, fields VARCHAR NOT NULL, actor VARCHAR NOT NULL,
-        dialect VARCHAR NOT NULL, reason VARCHAR)""",
+        dialect VARCHAR NOT NULL, reason VARCHAR, patched VARCHAR[] NOT NULL, if_known BOOLEAN NOT NULL)""",
     """CREATE TABLE api_keys (
         key_id VARCHAR NOT NULL, scope_key INTEGER NOT NULL, scopes VARCHAR NOT NULL, prefix VARCHAR NOT NULL,
         secret_hash VARCHAR NOT NULL, name VARCHAR, issued_at TIMESTAMP NOT NULL, issued_position BIGINT NOT NULL,

@@ -32,6 +32,8 @@ _FACT: Final = [
     ("actor", pa.utf8()),
     ("dialect", pa.utf8()),
     ("reason", pa.utf8()),
+    ("patched", pa.list_(pa.utf8())),
+    ("if_known", pa.bool_()),
 ]
 _SCOPE: Final = ("scope_key", pa.int32())
 #: The columns that name the owner are the fields of its class, in their order.
@@ -71,8 +73,9 @@ class WriteBuffer:
         table = _TABLE_OF[type(fact.owner)]
         instants = naive(fact.effective_at), naive(fact.recorded_at)
         content = (fact.kind, json.dumps(fact.fields), fact.actor, fact.dialect, fact.reason)
+        operations = (list(fact.patched), fact.if_known)
         owner = msgspec.structs.astuple(fact.owner)
-        self._facts.setdefault(table, []).append((*owner, fact.position, *instants, *content))
+        self._facts.setdefault(table, []).append((*owner, fact.position, *instants, *content, *operations))
 
     def update_source(self, progress: SourceProgress) -> None:
         """Add progress of a partition: counts are summed, everything else is that of the highest position."""

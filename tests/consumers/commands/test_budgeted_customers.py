@@ -19,7 +19,7 @@ from domain.budgets.budgeted_customers import (
     UpdateBudgetedCustomer,
 )
 from domain.budgets.commands import CreateBudget, UpdateBudget
-from domain.customers.commands import NOT_LOOKED_UP, BlockCustomer, CreateCustomer, DeleteCustomer
+from domain.customers.commands import NOT_LOOKED_UP, BlockCustomer, CreateCustomer, DeleteCustomer, UpdateCustomer
 from domain.errors import AlreadyExists, InvalidInput, NotFound
 from domain.event import Provenance
 from domain.scope import DEFAULT_SCOPE
@@ -54,7 +54,7 @@ def topics(log: InMemoryEventLog) -> list[str]:
 def test_a_customer_and_its_own_budget_are_made_in_one_append(commands: CommandHandler, log: InMemoryEventLog) -> None:
     created = commands.handle(CreateBudgetedCustomer(DEFAULT_SCOPE, WHO, "acme", always(OWN)))
     assert topics(log) == ["budget.created", "customer.created"]
-    assert (created.position, created.state.fields) == (2, {"budget_id": "own"})
+    assert (created.position, created.state.timeline.latest()) == (2, {"budget_id": "own"})
 
 
 def test_a_refused_change_writes_nothing(commands: CommandHandler, log: InMemoryEventLog) -> None:
@@ -84,7 +84,7 @@ def test_a_change_is_decided_by_the_current_state_of_both(commands: CommandHandl
     assert topics(log)[2:] == ["budget.updated", "customer.updated", "customer.blocked"]
 
 
-def test_an_unknown_customer_is_not_changed_and_one_known_by_usage_is_adopted(
+def test_an_unknown_customer_is_not_changed_and_one_known_by_usage_is(
     commands: CommandHandler, log: InMemoryEventLog
 ) -> None:
     decide = always(BudgetedChange({"currency": "EUR"}))
@@ -92,7 +92,7 @@ def test_an_unknown_customer_is_not_changed_and_one_known_by_usage_is_adopted(
         commands.handle(UpdateBudgetedCustomer(DEFAULT_SCOPE, WHO, "seen", decide))
     assert topics(log) == []
     commands.handle(UpdateBudgetedCustomer(DEFAULT_SCOPE, WHO, "seen", decide, SEEN_AT))
-    assert topics(log) == ["customer.created", "customer.updated"]
+    assert topics(log) == ["customer.updated"]
 
 
 def test_a_customer_deleted_after_its_last_usage_is_not_changed(
@@ -120,10 +120,42 @@ def test_a_change_is_decided_again_when_a_budget_that_it_looked_up_has_changed(c
     assert seen == [{"budget_duration": "1d"}, {"budget_duration": "1w"}]
 
 
-def test_a_block_creates_a_customer_once(commands: CommandHandler, log: InMemoryEventLog) -> None:
+def test_a_block_makes_a_customer_explicit_once(commands: CommandHandler, log: InMemoryEventLog) -> None:
     for _ in range(2):
-        assert commands.handle(BlockCustomer(DEFAULT_SCOPE, WHO, "loud", seen_at=NOT_LOOKED_UP)).state.blocked
-    assert topics(log) == ["customer.created", "customer.blocked"]
+        blocked = commands.handle(BlockCustomer(DEFAULT_SCOPE, WHO, "loud", seen_at=NOT_LOOKED_UP)).state
+        assert (blocked.alive, blocked.timeline.latest()) == (True, {"blocked": True})
+    assert topics(log) == ["customer.blocked"]
+
+
+def test_a_customer_is_created_with_a_budget_after_what_was_said_of_it(
+    commands: CommandHandler, log: InMemoryEventLog
+) -> None:
+    commands.handle(BlockCustomer(DEFAULT_SCOPE, WHO, "acme", seen_at=NOT_LOOKED_UP))
+    seen: list[Any] = []
+
+    def decide(customer: Mapping[str, Any], budget_of: BudgetOf) -> BudgetedChange:
+        seen.append(dict(customer))
+        return OWN
+
+    created = commands.handle(CreateBudgetedCustomer(DEFAULT_SCOPE, WHO, "acme", decide))
+    assert seen[-1] == {"blocked": True}
+    assert created.state.timeline.latest() == {"blocked": True, "budget_id": "own"}
+    assert topics(log) == ["customer.blocked", "budget.created", "customer.created"]
+
+
+def test_a_change_is_decided_by_what_holds_now_and_not_by_what_holds_later(commands: CommandHandler) -> None:
+    commands.handle(CreateBudgetedCustomer(DEFAULT_SCOPE, WHO, "acme", always(OWN)))
+    later = NOW + timedelta(days=1)
+    commands.handle(UpdateCustomer(DEFAULT_SCOPE, WHO, "acme", {"currency": "EUR"}, effective_at=later))
+    commands.handle(UpdateBudget(DEFAULT_SCOPE, WHO, "own", {"total_limit_usd": "9"}, effective_at=later))
+    seen: list[Any] = []
+
+    def decide(customer: Mapping[str, Any], budget_of: BudgetOf) -> BudgetedChange:
+        seen.append((dict(customer), budget_of("own")))
+        return BudgetedChange()
+
+    commands.handle(UpdateBudgetedCustomer(DEFAULT_SCOPE, WHO, "acme", decide))
+    assert seen[-1] == ({"budget_id": "own"}, {"total_limit_usd": "5"})
 
 
 def test_many_concurrent_changes_of_one_budget_are_all_made(commands: CommandHandler, log: InMemoryEventLog) -> None:
@@ -143,4 +175,5 @@ def test_many_concurrent_changes_of_one_budget_are_all_made(commands: CommandHan
     with ThreadPoolExecutor(16) as crowd:
         list(crowd.map(add_one, names))
     assert topics(log).count("budget.updated") == len(names)
-    assert commands.handle(UpdateBudget(DEFAULT_SCOPE, WHO, "tier")).state.fields == {"requests_per_minute": 40}
+    last = commands.handle(UpdateBudget(DEFAULT_SCOPE, WHO, "tier"))
+    assert last.state.timeline.latest() == {"requests_per_minute": 40}

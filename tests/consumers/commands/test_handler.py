@@ -30,7 +30,15 @@ from domain.customers.commands import (
     UnblockCustomer,
     UpdateCustomer,
 )
-from domain.customers.events import CustomerBlocked, CustomerCreated, CustomerDeleted
+from domain.customers.events import (
+    CustomerBlocked,
+    CustomerCreated,
+    CustomerDeactivated,
+    CustomerDeleted,
+    CustomerReactivated,
+    CustomerUnblocked,
+    CustomerUpdated,
+)
 from domain.errors import AlreadyExists, CommandRefused, Fenced, InvalidInput, LogCorrupted, NotFound
 from domain.event import LifecycleEvent, Provenance
 from domain.log.commands import AnnounceClosings, SealLog
@@ -54,6 +62,7 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 WHO = Provenance("key_1", "native", "asked")
 TEST_SCOPE = Scope("default", "test")
 ONE_USD = UnitPrices(Decimal(1), Decimal(1))
+COUNTED = {"event_type": "image.made", "aggregation": "count"}
 
 
 @pytest.fixture
@@ -90,8 +99,8 @@ def test_a_customer_is_created_changed_and_deleted(commands: CommandHandler, log
     deleted = commands.handle(DeleteCustomer(DEFAULT_SCOPE, WHO, "acme", effective_at=NOW))
 
     assert [one.position for one in (created, changed, unchanged, deleted)] == [1, 2, None, 3]
-    assert (changed.state.fields, changed.state.personal) == ({"currency": "EUR"}, {"name": "Ada"})
-    assert unchanged.state.fields == changed.state.fields
+    assert changed.state.timeline.latest() == {"currency": "EUR", "name": "Ada"}
+    assert unchanged.state.timeline.latest() == changed.state.timeline.latest()
     assert (deleted.state.alive, deleted.state.life) == (False, 2)
     assert all(event.provenance == WHO and event.recorded_at == NOW for event in events(log))
 
@@ -103,15 +112,16 @@ def test_scopes_do_not_meet(commands: CommandHandler) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "last"),
+    ("command", "own"),
     [
         (BlockCustomer, CustomerBlocked),
+        (DeactivateCustomer, CustomerDeactivated),
         (DeleteCustomer, CustomerDeleted),
     ],
 )
-def test_a_customer_known_by_usage_is_created_in_the_same_append(
+def test_a_command_about_a_customer_known_by_usage_writes_its_own_fact_alone(
     command: type[ExistingCustomerCommand],
-    last: type[LifecycleEvent],
+    own: type[LifecycleEvent],
     commands: CommandHandler,
     log: InMemoryEventLog,
 ) -> None:
@@ -120,43 +130,57 @@ def test_a_customer_known_by_usage_is_created_in_the_same_append(
 
     result = commands.handle(command(DEFAULT_SCOPE, WHO, "acme", seen_at=NOW))
 
-    assert result.position == 2
-    assert [type(event) for event in events(log)] == [CustomerCreated, last]
+    assert result.position == 1
+    assert [type(event) for event in events(log)] == [own]
 
 
-def test_a_known_customer_is_created_even_when_the_update_says_nothing_new(
+def test_a_known_customer_is_not_made_explicit_by_an_update_that_says_nothing_new(
     commands: CommandHandler, log: InMemoryEventLog
 ) -> None:
     result = commands.handle(UpdateCustomer(DEFAULT_SCOPE, WHO, "acme", seen_at=NOW))
 
-    assert result.position == 1
-    assert [type(event) for event in events(log)] == [CustomerCreated]
+    assert (result.position, result.state.alive) == (None, False)
+    assert events(log) == []
+
+
+def test_a_known_customer_is_created_after_what_was_said_of_it(commands: CommandHandler, log: InMemoryEventLog) -> None:
+    commands.handle(UpdateCustomer(DEFAULT_SCOPE, WHO, "acme", {"currency": "EUR"}, seen_at=NOW))
+    commands.handle(BlockCustomer(DEFAULT_SCOPE, WHO, "acme"))
+    created = commands.handle(CreateCustomer(DEFAULT_SCOPE, WHO, "acme", {"name": "Ada"}))
+    with pytest.raises(AlreadyExists):
+        commands.handle(CreateCustomer(DEFAULT_SCOPE, WHO, "acme", {"name": "Bob"}))
+
+    assert [type(event) for event in events(log)] == [CustomerUpdated, CustomerBlocked, CustomerCreated]
+    assert created.state.timeline.latest() == {"currency": "EUR", "blocked": True, "name": "Ada"}
 
 
 @pytest.mark.parametrize(
-    "command",
+    ("command", "own"),
     [
-        UpdateCustomer,
-        BlockCustomer,
-        UnblockCustomer,
-        DeactivateCustomer,
-        ReactivateCustomer,
-        DeleteCustomer,
+        (UpdateCustomer, CustomerUpdated),
+        (BlockCustomer, CustomerBlocked),
+        (UnblockCustomer, CustomerUnblocked),
+        (DeactivateCustomer, CustomerDeactivated),
+        (ReactivateCustomer, CustomerReactivated),
+        (DeleteCustomer, CustomerDeleted),
     ],
 )
 def test_nothing_revives_a_customer_that_was_deleted_after_it_was_last_seen(
-    command: type[ExistingCustomerCommand], commands: CommandHandler, log: InMemoryEventLog
+    command: type[ExistingCustomerCommand],
+    own: type[LifecycleEvent],
+    commands: CommandHandler,
+    log: InMemoryEventLog,
 ) -> None:
     commands.handle(CreateCustomer(DEFAULT_SCOPE, WHO, "acme"))
     commands.handle(DeleteCustomer(DEFAULT_SCOPE, WHO, "acme"))
 
     for seen_at in (None, NOW - timedelta(microseconds=1)):
         with pytest.raises(NotFound):
-            commands.handle(command(DEFAULT_SCOPE, WHO, "acme", seen_at=seen_at))
+            commands.handle(command(DEFAULT_SCOPE, WHO, "acme", seen_at=seen_at, effective_at=NOW))
     assert log.head_position() == 2
 
-    commands.handle(command(DEFAULT_SCOPE, WHO, "acme", seen_at=NOW))
-    assert isinstance(events(log)[2], CustomerCreated), "usage after the deletion began a new life"
+    commands.handle(command(DEFAULT_SCOPE, WHO, "acme", seen_at=NOW, effective_at=NOW))
+    assert [type(event) for event in events(log)[2:]] == [own], "usage after the deletion began a new life"
 
 
 def test_of_many_concurrent_deletions_of_a_customer_one_succeeds(
@@ -185,8 +209,8 @@ def test_customers_are_deleted_together_or_not_at_all(commands: CommandHandler, 
     assert log.head_position() == 1
 
     deleted = commands.handle(DeleteCustomers(DEFAULT_SCOPE, WHO, {"made": None, "seen": NOW}))
-    assert (deleted.position, deleted.state) == (4, ())
-    assert [type(event) for event in events(log)[1:]] == [CustomerDeleted, CustomerCreated, CustomerDeleted]
+    assert (deleted.position, deleted.state) == (3, ())
+    assert [type(event) for event in events(log)] == [CustomerCreated, CustomerDeleted, CustomerDeleted]
 
 
 def test_a_refused_command_appends_nothing(commands: CommandHandler, log: InMemoryEventLog) -> None:
@@ -196,6 +220,9 @@ def test_a_refused_command_appends_nothing(commands: CommandHandler, log: InMemo
         lambda: commands.handle(UpdateCustomer(DEFAULT_SCOPE, WHO, "acme", {"currency": "??"}, seen_at=NOW)),
         lambda: commands.handle(CreateCustomer(DEFAULT_SCOPE, WHO, "acme", effective_at=NOW.replace(tzinfo=None))),
         lambda: commands.handle(CreateCustomer(DEFAULT_SCOPE, WHO, "acme", effective_at=NOW.replace(year=1979))),
+        lambda: commands.handle(CreateBudget(DEFAULT_SCOPE, WHO, "gold", effective_at=NOW.replace(year=1979))),
+        lambda: commands.handle(CreateBudget(DEFAULT_SCOPE, WHO, "gold", effective_at=NOW.replace(tzinfo=None))),
+        lambda: commands.handle(CreateMeter(DEFAULT_SCOPE, WHO, "m", COUNTED, effective_at=NOW.replace(year=2200))),
     )
     for refused in refusals:
         with pytest.raises(InvalidInput):
@@ -252,8 +279,8 @@ def test_processes_that_patch_one_customer_lose_no_patch(
     log, keys = files
     commands = CommandHandler(log, keys, lambda: NOW, CountedRandomness("reader"))
     last = commands.handle(UpdateCustomer(DEFAULT_SCOPE, WHO, "acme"))
-    assert last.state.personal == {"metadata": {"a": 14, "b": 14}}
-    assert log.head_position() == 31
+    assert last.state.timeline.latest() == {"metadata": {"a": 14, "b": 14}}
+    assert log.head_position() == 30
 
 
 class FencingLog(InMemoryEventLog):
@@ -294,12 +321,12 @@ def test_shared_budgets_are_created_changed_and_deleted(commands: CommandHandler
     commands.handle(DeleteBudget(DEFAULT_SCOPE, WHO, "gold"))
     again = commands.handle(CreateBudget(DEFAULT_SCOPE, WHO, "gold"))
 
-    assert changed.state.fields == {
+    assert changed.state.timeline.latest() == {
         "name": "Gold",
         "period_limit_usd": "100",
         "model_limits": {"m": {"limit_usd": "1", "duration": None}},
     }
-    assert (unchanged.position, again.position, again.state.fields) == (None, 4, {})
+    assert (unchanged.position, again.position, again.state.timeline.latest()) == (None, 4, {})
 
 
 def test_many_concurrent_changes_of_one_budget_by_its_value_are_all_made(commands: CommandHandler) -> None:
@@ -313,7 +340,8 @@ def test_many_concurrent_changes_of_one_budget_by_its_value_are_all_made(command
 
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(add_one, range(40)))
-    assert commands.handle(UpdateBudget(DEFAULT_SCOPE, WHO, "gold")).state.fields == {"requests_per_minute": 40}
+    last = commands.handle(UpdateBudget(DEFAULT_SCOPE, WHO, "gold"))
+    assert last.state.timeline.latest() == {"requests_per_minute": 40}
 
 
 def test_a_change_of_an_unknown_budget_is_not_decided(commands: CommandHandler) -> None:
@@ -337,7 +365,7 @@ def test_a_change_of_a_budget_is_decided_again_when_another_process_wrote_in_bet
 
     changed = commands_over(log).handle(UpdateBudgetBy(DEFAULT_SCOPE, WHO, "gold", decide))
     assert asked == [{"requests_per_minute": 1}, {"requests_per_minute": 5}]
-    assert changed.state.fields == {"requests_per_minute": 6}
+    assert changed.state.timeline.latest() == {"requests_per_minute": 6}
 
 
 def test_meters_are_created_changed_and_deleted(commands: CommandHandler, log: InMemoryEventLog) -> None:

@@ -38,8 +38,8 @@ def test_customers_have_the_names_of_the_http_bodies() -> None:
 
 
 def test_shared_budgets_have_the_names_of_the_http_bodies() -> None:
-    assert BudgetPatch.model_fields.keys() == TIER_NAMES
-    assert TIER_NAMES | {"id"} == BudgetGiven.model_fields.keys()
+    assert TIER_NAMES | {"effective_at"} == BudgetPatch.model_fields.keys()
+    assert TIER_NAMES | {"effective_at", "id"} == BudgetGiven.model_fields.keys()
 
 
 def test_every_flat_name_has_a_rule_and_maps_back_to_its_wire_name() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,13 +9,13 @@ import pytest
 from eventsourcing.domain import CollectEventsProtocol, DomainEventProtocol
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from domain.aggregate import CommandContext
 from domain.customers.customer import Customer
 from domain.customers.events import CustomerBlocked, CustomerCreated, CustomerDeleted, CustomerUpdated
 from domain.customers.personal_data import CustomerSeal, open_personal
-from domain.errors import AlreadyExists, InvalidInput, LogCorrupted, NotFound, PersonalKeyMissing
+from domain.errors import AlreadyExists, InvalidInput, LogCorrupted, PersonalKeyMissing
 from domain.event import LifecycleEvent, Provenance
 from domain.scope import DEFAULT_SCOPE
 from tests.fakes.personal_keys import InMemoryPersonalKeys
@@ -24,6 +23,8 @@ from tests.fakes.randomness import CountedRandomness
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 WHO = Provenance("key_1", "native", "asked")
+#: Hours from now to the instant that a command asks for; None: it asks for none.
+instants = st.none() | st.integers(-3, 3)
 
 
 def context(hours: float = 0, effective_at: datetime | None = None) -> CommandContext:
@@ -66,7 +67,8 @@ def test_a_creation_produces_one_event_with_encrypted_personal_fields() -> None:
         personal=event.personal,
     )
     assert made.collect_events() == []
-    assert (made.fields, made.personal) == ({"currency": "EUR"}, {"name": "Ada", "metadata": {"a": 1}})
+    assert made.timeline.latest() == {"currency": "EUR", "name": "Ada", "metadata": {"a": 1}}
+    assert (made.alive, made.created_at) == (True, NOW)
 
 
 def test_creating_twice_is_refused() -> None:
@@ -74,47 +76,39 @@ def test_creating_twice_is_refused() -> None:
         living().create({}, context())
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        lambda one: one.update({"name": "x"}, context()),
-        lambda one: one.block(context()),
-        lambda one: one.unblock(context()),
-        lambda one: one.deactivate(context()),
-        lambda one: one.reactivate(context()),
-        lambda one: one.delete(context()),
-    ],
-)
-def test_commands_on_a_missing_customer_are_refused(command: Callable[[Customer], None]) -> None:
-    never, gone = customer(), living()
-    gone.delete(context())
-    gone.collect_events()
-
-    for one in (never, gone):
-        with pytest.raises(NotFound):
-            command(one)
-        assert one.collect_events() == []
-
-
-def test_adopting_makes_a_customer_explicit_once() -> None:
+def test_a_customer_that_was_never_created_is_made_explicit_by_what_is_said_of_it_alone() -> None:
     one = customer()
 
-    one.adopt(context())
-    one.adopt(context())
     one.block(context())
 
-    assert [type(event) for event in one.collect_events()] == [CustomerCreated, CustomerBlocked]
+    (event,) = one.collect_events()
+    assert isinstance(event, CustomerBlocked)
+    assert (one.alive, one.created_at, one.timeline.latest()) == (True, None, {"blocked": True})
 
 
-def test_an_update_stores_what_changed_and_nothing_else() -> None:
-    one = living(name="Ada", currency="EUR", time_zone="Europe/Berlin")
+def test_an_update_stores_what_was_asked_whether_it_differs_or_not() -> None:
+    keys = InMemoryPersonalKeys()
+    one = living(keys, name="Ada", currency="EUR", time_zone="Europe/Berlin")
 
-    one.update({"name": "Ada", "currency": "usd", "time_zone": None, "period_limit_usd": None}, context(1))
+    one.update({"name": "Ada", "currency": "usd", "time_zone": None, "total_limit_usd": None}, context(1))
 
     (event,) = one.collect_events()
     assert isinstance(event, CustomerUpdated)
-    assert (event.fields, event.personal) == ({"currency": "USD", "time_zone": None}, None)
-    assert (one.fields, one.personal) == ({"currency": "USD"}, {"name": "Ada"})
+    assert event.personal is not None
+    assert open_personal(keys, event.personal, DEFAULT_SCOPE, "acme") == {"name": "Ada"}
+    assert event == CustomerUpdated(
+        stream="customer/default/prod/acme",
+        version=2,
+        recorded_at=NOW + timedelta(hours=1),
+        effective_at=NOW + timedelta(hours=1),
+        provenance=WHO,
+        tenant="default",
+        environment="prod",
+        customer_id="acme",
+        fields={"currency": "USD", "time_zone": None, "total_limit_usd": None, "limits_as_one": None},
+        personal=event.personal,
+    )
+    assert one.timeline.latest() == {"currency": "USD", "name": "Ada"}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +126,7 @@ def test_setting_one_limit_clears_limits_as_one(changes: dict[str, Any], after: 
 
     one.update(changes, context(1))
 
-    assert one.fields == after
+    assert one.timeline.latest() == after
 
 
 def test_an_update_without_changes_produces_no_event() -> None:
@@ -144,24 +138,34 @@ def test_an_update_without_changes_produces_no_event() -> None:
     assert one.collect_events() == []
 
 
-def test_a_metadata_patch_is_stored_as_the_whole_new_map() -> None:
+def test_a_map_is_stored_as_the_patch_that_was_asked_or_as_the_whole_new_map() -> None:
     keys = InMemoryPersonalKeys()
     one = living(keys, metadata={"a": 1, "b": 2})
 
-    one.update({"metadata": {"b": None, "c": 3}}, context())
-    one.update({"metadata": {"d": 4}}, context(), replaced=frozenset({"metadata"}))
-    one.update({"metadata": None}, context())
+    one.update({"metadata": {"b": None, "c": 3}}, context(1))
+    one.update({"metadata": {"d": 4, "e": None}}, context(2), replaced=frozenset({"metadata"}))
+    one.update({"metadata": None}, context(3))
 
-    sealed = [event.personal for event in one.collect_events() if isinstance(event, CustomerUpdated)]
-    opened = [open_personal(keys, each, DEFAULT_SCOPE, "acme") for each in sealed if each is not None]
-    assert opened == [{"metadata": {"a": 1, "c": 3}}, {"metadata": {"d": 4}}, {"metadata": None}]
-    assert one.personal == {}
+    updated = [event for event in one.collect_events() if isinstance(event, CustomerUpdated)]
+    sealed = [event.personal for event in updated if event.personal is not None]
+    assert [open_personal(keys, each, DEFAULT_SCOPE, "acme") for each in sealed] == [
+        {"metadata": {"b": None, "c": 3}},
+        {"metadata": {"d": 4, "e": None}},
+        {"metadata": None},
+    ]
+    assert [(event.fields, event.patched) for event in updated] == [({}, ("metadata",)), ({}, ()), ({}, ())]
+    assert list(one.timeline.states()) == [
+        (NOW, {"metadata": {"a": 1, "b": 2}}),
+        (NOW + timedelta(hours=1), {"metadata": {"a": 1, "c": 3}}),
+        (NOW + timedelta(hours=2), {"metadata": {"d": 4, "e": None}}),
+        (NOW + timedelta(hours=3), {}),
+    ]
 
 
 def test_opening_spend_is_given_at_creation_only() -> None:
     one = living(opening_spend_usd="12.5")
 
-    assert one.fields == {"opening_spend_usd": "12.5"}
+    assert one.timeline.latest() == {"opening_spend_usd": "12.5"}
     with pytest.raises(InvalidInput, match="only when the customer is created"):
         one.update({"opening_spend_usd": "1"}, context())
 
@@ -184,10 +188,10 @@ def test_blocking_or_deactivating_twice_produces_one_event() -> None:
 
     for command in (one.block, one.block, one.deactivate, one.deactivate):
         command(context())
-    assert (one.blocked, one.active) == (True, False)
+    assert one.timeline.latest() == {"blocked": True, "active": False}
     for command in (one.unblock, one.unblock, one.reactivate, one.reactivate):
         command(context())
-    assert (one.blocked, one.active) == (False, True)
+    assert one.timeline.latest() == {}
 
     assert [type(event).__name__ for event in one.collect_events()] == [
         "CustomerBlocked",
@@ -207,8 +211,9 @@ def test_a_new_life_starts_with_nothing_of_the_old_one_and_another_key() -> None
     one.delete(context(1))
     one.create({"email": "new@example.com"}, context(2))
 
-    assert (one.life, one.alive, one.blocked, one.active) == (2, True, False, True)
-    assert (one.fields, one.personal) == ({}, {"email": "new@example.com"})
+    assert (one.life, one.alive) == (2, True)
+    assert (one.began_at, one.created_at) == (NOW + timedelta(hours=1), NOW + timedelta(hours=2))
+    assert one.timeline.latest() == {"email": "new@example.com"}
     assert one.personal_key_id != first_key
     assert set(keys.keys) == {first_key, one.personal_key_id}
 
@@ -239,7 +244,7 @@ def test_erasure_keeps_fields_that_are_not_personal() -> None:
     for event in history:
         again.replay(event)
 
-    assert (again.fields, again.personal) == ({"currency": "EUR"}, {})
+    assert again.timeline.latest() == {"currency": "EUR"}
 
 
 def test_a_lost_key_refuses_personal_data_until_the_next_life() -> None:
@@ -253,7 +258,7 @@ def test_a_lost_key_refuses_personal_data_until_the_next_life() -> None:
     one.delete(context())
     one.create({"name": "Bob"}, context())
 
-    assert one.personal == {"name": "Bob"}
+    assert one.timeline.latest() == {"name": "Bob"}
 
 
 def test_commands_are_effective_from_their_effective_at() -> None:
@@ -336,7 +341,7 @@ def test_a_back_dated_change_keeps_later_changes() -> None:
     one = living(currency="EUR")
     one.update({"currency": "USD"}, context(10))
     one.update({"currency": "CHF"}, context(11, NOW + timedelta(hours=5)))
-    assert one.fields == {"currency": "USD"}
+    assert one.timeline.latest() == {"currency": "USD"}
     one.collect_events()
     one.update({"currency": "USD"}, context(12))
     assert one.collect_events() == []
@@ -365,27 +370,40 @@ class Lives(RuleBasedStateMachine):
         self.history: list[LifecycleEvent] = []
         self.hours = 0
 
-    def _now(self) -> CommandContext:
+    def _now(self, ahead: int | None = None) -> CommandContext:
+        """An hour after the last one; effective so many hours from then, but not before the present life."""
         self.hours += 1
-        return context(self.hours)
+        if ahead is None:
+            return context(self.hours)
+        return context(self.hours, max(NOW + timedelta(hours=self.hours + ahead), self.one.began_at or NOW))
 
-    @rule(name=st.none() | st.sampled_from(["Ada", "Bob"]), limit=st.none() | st.integers(0, 3))
-    def set_fields(self, name: str | None, limit: int | None) -> None:
+    @rule(name=st.none() | st.sampled_from(["Ada", "Bob"]), limit=st.none() | st.integers(0, 3), ahead=instants)
+    def set_fields(self, name: str | None, limit: int | None, ahead: int | None) -> None:
         changes = {"name": name, "period_limit_usd": limit}
-        if self.one.alive:
-            self.one.update(changes, self._now())
+        if self.one.created_at is None:
+            self.one.create(changes, self._now(ahead))
         else:
-            self.one.create(changes, self._now())
+            self.one.update(changes, self._now(ahead))
 
-    @precondition(lambda self: self.one.alive)
-    @rule(command=st.sampled_from(["block", "unblock", "deactivate", "reactivate", "delete"]))
-    def command(self, command: str) -> None:
-        getattr(self.one, command)(self._now())
+    @rule(ahead=instants)
+    def block(self, ahead: int | None) -> None:
+        self.one.block(self._now(ahead))
 
-    @rule(patch=st.dictionaries(st.sampled_from("ab"), st.none() | st.integers(0, 2)))
-    def patch_metadata(self, patch: dict[str, int | None]) -> None:
-        self.one.adopt(self._now())
-        self.one.update({"metadata": patch}, self._now())
+    @rule(switch=st.sampled_from(["unblock", "deactivate", "reactivate"]), ahead=instants, if_known=st.booleans())
+    def switch(self, switch: str, ahead: int | None, if_known: bool) -> None:
+        getattr(self.one, switch)(self._now(ahead), if_known=if_known)
+
+    @rule()
+    def delete(self) -> None:
+        self.one.delete(self._now())
+
+    @rule(
+        patch=st.dictionaries(st.sampled_from("ab"), st.none() | st.integers(0, 2)),
+        ahead=instants,
+        if_known=st.booleans(),
+    )
+    def patch_metadata(self, patch: dict[str, int | None], ahead: int | None, if_known: bool) -> None:
+        self.one.update({"metadata": patch}, self._now(ahead), if_known=if_known)
 
     @invariant()
     def replaying_gives_the_same_state(self) -> None:
@@ -399,7 +417,7 @@ class Lives(RuleBasedStateMachine):
 
 
 def _state(one: Customer) -> tuple[Any, ...]:
-    return (one.version, one.life, one.alive, one.blocked, one.active, one.fields, one.personal, one.life_began_at)
+    return (one.version, one.life, one.alive, one.began_at, one.created_at, list(one.timeline.states()))
 
 
 TestLives = Lives.TestCase

@@ -10,8 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.customers.fields import BUDGET_RULES, CUSTOMER_RULES, checked_changes, with_changes
+from domain.customers.fields import (
+    BUDGET_RULES,
+    CUSTOMER_RULES,
+    DIALECT_BYTES_MAX,
+    METADATA_BYTES_MAX,
+    METADATA_MEMBERS_MAX,
+    MODEL_LIMITS_MAX,
+    check_state,
+    checked_fields,
+    patched_fields,
+    with_whole_maps,
+)
 from domain.errors import InvalidInput
+from domain.facts.in_effect import with_operations
 from domain.meters.fields import METER_RULES
 from domain.values.merge_patch import merge_patched
 
@@ -94,18 +106,62 @@ REFUSED: list[tuple[str, Any, str]] = [
 
 @pytest.mark.parametrize(("field", "given_value", "stored"), STORED)
 def test_a_value_is_stored_in_one_form(field: str, given_value: Any, stored: Any) -> None:
-    changed = checked_changes(CUSTOMER_RULES, {}, {field: given_value})
+    whole = checked_fields(CUSTOMER_RULES, {field: given_value})
+    patch = checked_fields(CUSTOMER_RULES, {field: given_value}, patched_fields({field: given_value}))
 
-    assert changed == {field: stored}
-    assert checked_changes(CUSTOMER_RULES, changed, {field: given_value}) == {}, "the same value changes nothing"
+    assert whole == patch == {field: stored}
+    assert checked_fields(CUSTOMER_RULES, whole) == whole, "the stored form is a value too"
 
 
 @pytest.mark.parametrize(("field", "given_value", "rule"), REFUSED)
 def test_a_value_that_breaks_its_rule_is_refused_by_name(field: str, given_value: Any, rule: str) -> None:
     with pytest.raises(InvalidInput, match=rule) as refused:
-        checked_changes(CUSTOMER_RULES, {}, {field: given_value})
+        checked_fields(CUSTOMER_RULES, {field: given_value})
 
     assert refused.value.field.startswith(field)
+
+
+PATCH_REFUSED: list[tuple[str, Any, str]] = [
+    ("metadata", {str(number): None for number in range(2 * METADATA_MEMBERS_MAX + 1)}, "at most 100 members"),
+    ("metadata", {"a": "x" * 2 * METADATA_BYTES_MAX}, "bytes"),
+    ("metadata", {"a": float("nan")}, "NaN"),
+    ("metadata", {"a": "\udfff"}, "Unicode"),
+    ("metadata", {"a": {1, 2}}, "JSON values"),
+    ("model_limits", {str(number): None for number in range(2 * MODEL_LIMITS_MAX + 1)}, "at most 200 models"),
+    ("model_limits", {"": None}, "1 to 256"),
+    ("model_limits", {"m": {"duration": "1d"}}, "limit_usd"),
+    ("model_limits", {"m": {}}, "limit_usd"),
+    ("model_limits", {"m": {"limit_usd": None}}, "decimal number"),
+    ("model_limits", {"m": {"limit_usd": -1}}, "negative"),
+    ("model_limits", {"m": {"limit_usd": 1, "extra": None}}, "limit_usd"),
+    ("model_limits", {"m": {"limit_usd": 1, "duration": "often"}}, "must be a number with a unit"),
+    ("model_limits", {"m": 1}, "limit_usd"),
+    ("dialect_fields", {str(number): None for number in range(11)}, "at most 10 members"),
+    ("dialect_fields", {"litellm": {"a": "x" * 2 * DIALECT_BYTES_MAX}}, "bytes"),
+    ("dialect_fields", {"litellm": {"a": {1, 2}}}, "JSON values"),
+]
+
+
+@pytest.mark.parametrize(("field", "patch", "rule"), PATCH_REFUSED)
+def test_a_patch_that_breaks_its_rule_is_refused_by_name(field: str, patch: dict[str, Any], rule: str) -> None:
+    assert patched_fields({field: patch}) == (field,)
+    with pytest.raises(InvalidInput, match=rule) as refused:
+        checked_fields(CUSTOMER_RULES, {field: patch}, (field,))
+
+    assert refused.value.field.startswith(field)
+
+
+@pytest.mark.parametrize(
+    ("field", "patch"),
+    [
+        ("metadata", {str(number): None for number in range(2 * METADATA_MEMBERS_MAX)}),
+        ("metadata", {"a": "x" * (2 * METADATA_BYTES_MAX - len('{"a":""}'))}),
+        ("model_limits", {str(number): None for number in range(2 * MODEL_LIMITS_MAX)}),
+        ("dialect_fields", {str(number): None for number in range(10)}),
+    ],
+)
+def test_a_patch_may_be_as_large_as_one_that_replaces_all_there_is(field: str, patch: dict[str, Any]) -> None:
+    assert checked_fields(CUSTOMER_RULES, {field: patch}, (field,)) == {field: patch}
 
 
 def test_metadata_nested_too_deep_is_refused_without_exhausting_the_stack() -> None:
@@ -113,20 +169,23 @@ def test_metadata_nested_too_deep_is_refused_without_exhausting_the_stack() -> N
     for _ in range(5_000):
         nested = {"a": nested}
 
+    for name in ("metadata", "dialect_fields"):
+        with pytest.raises(InvalidInput, match="at most 32 levels"):
+            checked_fields(CUSTOMER_RULES, {name: nested})
+        with pytest.raises(InvalidInput, match="at most 32 levels"):
+            checked_fields(CUSTOMER_RULES, {name: nested}, (name,))
     with pytest.raises(InvalidInput, match="at most 32 levels"):
-        checked_changes(CUSTOMER_RULES, {}, {"metadata": nested}, frozenset({"metadata"}))
-    with pytest.raises(InvalidInput, match="at most 32 levels"):
-        checked_changes(CUSTOMER_RULES, {}, {"metadata": nested})
+        with_whole_maps({"metadata": nested})
 
 
 def test_none_clears_what_is_set_and_changes_nothing_else() -> None:
-    changed = checked_changes(CUSTOMER_RULES, {"name": "Ada"}, {"name": None, "email": None})
+    asked = checked_fields(CUSTOMER_RULES, {"name": None, "email": None})
 
-    assert changed == {"name": None}
-    assert with_changes({"name": "Ada", "currency": "EUR"}, changed) == {"currency": "EUR"}
+    assert asked == {"name": None, "email": None}
+    assert with_operations({"name": "Ada", "currency": "EUR"}, asked) == {"currency": "EUR"}
 
 
-def test_maps_are_merged_unless_they_are_replaced() -> None:
+def test_maps_are_patched_unless_they_are_replaced() -> None:
     current = {
         "metadata": {"keep": 1, "drop": 2, "inner": {"a": 1, "b": 2}},
         "model_limits": {"m": {"limit_usd": "5", "duration": "1d"}, "n": {"limit_usd": "1", "duration": None}},
@@ -136,12 +195,71 @@ def test_maps_are_merged_unless_they_are_replaced() -> None:
         "model_limits": {"m": {"limit_usd": 6}, "n": None},
     }
 
-    assert checked_changes(CUSTOMER_RULES, current, changes) == {
-        "metadata": {"keep": 1, "inner": {"a": 1, "c": 3}, "new": []},
-        "model_limits": {"m": {"limit_usd": "6", "duration": "1d"}},
+    patched = patched_fields(changes)
+    asked = checked_fields(CUSTOMER_RULES, changes, patched)
+
+    assert patched == ("metadata", "model_limits")
+    assert asked == {
+        "metadata": {"drop": None, "inner": {"b": None, "c": 3}, "new": []},
+        "model_limits": {"m": {"limit_usd": "6", "duration": None}, "n": None},
     }
-    replaced = checked_changes(CUSTOMER_RULES, current, {"metadata": {"only": None}}, frozenset({"metadata"}))
-    assert replaced == {"metadata": {"only": None}}
+    assert with_operations(current, asked, patched) == {
+        "metadata": {"keep": 1, "inner": {"a": 1, "c": 3}, "new": []},
+        "model_limits": {"m": {"limit_usd": "6", "duration": None}},
+    }
+    assert patched_fields({"metadata": {"only": None}}, {"metadata"}) == ()
+    replaced = checked_fields(CUSTOMER_RULES, {"metadata": {"only": None}})
+    assert with_operations(current, replaced) == current | {"metadata": {"only": None}}
+
+
+def test_only_a_map_that_is_given_is_a_patch() -> None:
+    assert patched_fields({"metadata": None, "model_limits": "m", "group_by": {"a": "b"}, "dialect_fields": {}}) == (
+        "dialect_fields",
+    )
+
+
+def test_metadata_and_limits_by_model_of_a_creation_have_no_nulls() -> None:
+    given_fields = {
+        "name": None,
+        "metadata": {"a": None, "b": {"c": None, "d": [None]}},
+        "model_limits": {"m": None, "n": {"limit_usd": 1, "duration": None}},
+        "dialect_fields": {"litellm": {"a": None, "b": {"c": None}}, "lago": None},
+    }
+
+    assert with_whole_maps(given_fields) == {
+        "name": None,
+        "metadata": {"b": {"d": [None]}},
+        "model_limits": {"n": {"limit_usd": 1, "duration": None}},
+        "dialect_fields": given_fields["dialect_fields"],
+    }
+
+
+def test_a_limit_by_model_of_a_creation_may_be_a_decimal() -> None:
+    limits = {"m": {"limit_usd": Decimal("5.5")}}
+    assert checked_fields(CUSTOMER_RULES, with_whole_maps({"model_limits": limits})) == {
+        "model_limits": {"m": {"limit_usd": "5.5", "duration": None}}
+    }
+
+
+def test_of_a_state_only_what_a_command_names_is_checked() -> None:
+    state = {
+        "metadata": {str(number): 1 for number in range(METADATA_MEMBERS_MAX + 1)},
+        "model_limits": {str(number): {"limit_usd": "1", "duration": None} for number in range(MODEL_LIMITS_MAX + 1)},
+        "dialect_fields": {str(number): {} for number in range(11)},
+        "period_start": "2026-02-01T00:00:00.000000Z",
+        "period_end": "2026-02-01T00:00:00.000000Z",
+    }
+    for name, rule in (
+        ("metadata", "at most 50 members"),
+        ("model_limits", "at most 100 models"),
+        ("dialect_fields", "at most 10 members"),
+        ("period_start", "must be after period_start"),
+        ("period_end", "must be after period_start"),
+    ):
+        with pytest.raises(InvalidInput, match=rule):
+            check_state(CUSTOMER_RULES, state, {name})
+        check_state(CUSTOMER_RULES, {}, {name})
+    check_state(CUSTOMER_RULES, state, CUSTOMER_RULES.keys() - state.keys())
 
 
 _inner = st.none() | st.integers() | st.dictionaries(st.text(max_size=2), st.none())
@@ -179,16 +297,16 @@ METER_REFUSED: list[tuple[str, Any, str]] = [
 @pytest.mark.parametrize(("field", "given_value", "rule"), METER_REFUSED)
 def test_a_meter_field_that_breaks_its_rule_is_refused(field: str, given_value: Any, rule: str) -> None:
     with pytest.raises(InvalidInput, match=rule) as refused:
-        checked_changes(METER_RULES, {}, {field: given_value})
+        checked_fields(METER_RULES, {field: given_value})
 
     assert refused.value.field == field
 
 
 def test_groups_are_stored_by_name() -> None:
-    assert checked_changes(METER_RULES, {}, {"group_by": ["region", "a.b"]}) == {
+    assert checked_fields(METER_RULES, {"group_by": ["region", "a.b"]}) == {
         "group_by": {"region": "region", "a.b": "a.b"}
     }
-    assert checked_changes(METER_RULES, {}, {"group_by": {"Region": "geo.region"}, "value_property": "x'; --"}) == {
+    assert checked_fields(METER_RULES, {"group_by": {"Region": "geo.region"}, "value_property": "x'; --"}) == {
         "group_by": {"Region": "geo.region"},
         "value_property": "x'; --",
     }
@@ -198,7 +316,7 @@ def test_an_instant_given_as_text_or_datetime_is_stored_alike() -> None:
     moment = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 
     as_text, as_datetime = (
-        checked_changes(CUSTOMER_RULES, {}, {"period_end": value}) for value in (moment.isoformat(), moment)
+        checked_fields(CUSTOMER_RULES, {"period_end": value}) for value in (moment.isoformat(), moment)
     )
 
     assert as_text == as_datetime

@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.customers.events import CustomerCreated, CustomerUpdated, SealedPersonal
+from domain.budgets.events import BudgetUpdated
+from domain.customers.events import (
+    CustomerCreated,
+    CustomerDeactivated,
+    CustomerReactivated,
+    CustomerUnblocked,
+    CustomerUpdated,
+    SealedPersonal,
+)
 from domain.errors import LogCorrupted, UnknownRecord
 from domain.event import LifecycleEvent, Provenance
 from domain.log.event_codec import LifecycleCodec, decode_lifecycle, new_record
@@ -31,21 +39,22 @@ COMMON: dict[str, Any] = {
 }
 
 
+_PLAIN_VALUES: dict[type[msgspec.inspect.Type], st.SearchStrategy[Any]] = {
+    msgspec.inspect.NoneType: st.none(),
+    msgspec.inspect.BoolType: st.booleans(),
+    msgspec.inspect.IntType: st.integers(0, 2**64 - 1),
+    msgspec.inspect.StrType: st.text(),
+    msgspec.inspect.BytesType: st.binary(max_size=40),
+    msgspec.inspect.DecimalType: st.decimals(allow_nan=False, allow_infinity=False),
+    msgspec.inspect.DateTimeType: st.datetimes(timezones=st.just(UTC)),
+}
+
+
 def _values(kind: msgspec.inspect.Type) -> st.SearchStrategy[Any]:
     """Values of a field's type, as msgspec describes it."""
+    if type(kind) in _PLAIN_VALUES:
+        return _PLAIN_VALUES[type(kind)]
     match kind:
-        case msgspec.inspect.StrType():
-            return st.text()
-        case msgspec.inspect.IntType():
-            return st.integers(0, 2**64 - 1)
-        case msgspec.inspect.BytesType():
-            return st.binary(max_size=40)
-        case msgspec.inspect.DecimalType():
-            return st.decimals(allow_nan=False, allow_infinity=False)
-        case msgspec.inspect.DateTimeType():
-            return st.datetimes(timezones=st.just(UTC))
-        case msgspec.inspect.NoneType():
-            return st.none()
         case msgspec.inspect.LiteralType():
             return st.sampled_from(kind.values)
         case msgspec.inspect.UnionType():
@@ -166,6 +175,37 @@ def test_an_old_class_version_is_upcast_step_by_step() -> None:
     assert codec.decode("customer.updated", first) == expected
     assert codec.decode("customer.updated", second) == expected
     assert codec.decode("customer.updated", codec.new_record(expected).state) == expected
+
+
+_ABOUT = COMMON | {"tenant": "default", "environment": "prod"}
+_OF_CUSTOMER = _ABOUT | {"customer_id": "acme"}
+
+
+@pytest.mark.parametrize(
+    ("topic", "written", "event"),
+    [
+        (
+            "customer.updated",
+            _OF_CUSTOMER | {"fields": {"model_limits": {}}, "personal": None},
+            CustomerUpdated(**_OF_CUSTOMER, fields={"model_limits": {}}, personal=None, patched=(), if_known=False),
+        ),
+        ("customer.unblocked", _OF_CUSTOMER, CustomerUnblocked(**_OF_CUSTOMER, if_known=False)),
+        ("customer.deactivated", _OF_CUSTOMER, CustomerDeactivated(**_OF_CUSTOMER, if_known=False)),
+        ("customer.reactivated", _OF_CUSTOMER, CustomerReactivated(**_OF_CUSTOMER, if_known=False)),
+        (
+            "budget.updated",
+            _ABOUT | {"budget_id": "gold", "fields": {"model_limits": {}}},
+            BudgetUpdated(**_ABOUT, budget_id="gold", fields={"model_limits": {}}, patched=()),
+        ),
+    ],
+)
+def test_an_event_written_before_maps_were_patched_sets_them_whole_and_is_written_in_a_new_version(
+    topic: str, written: dict[str, Any], event: LifecycleEvent
+) -> None:
+    decoded = decode_lifecycle(topic, msgspec.msgpack.encode((1, written)))
+
+    assert decoded == event
+    assert msgspec.msgpack.decode(new_record(decoded).state)[0] == 2
 
 
 @pytest.mark.parametrize(

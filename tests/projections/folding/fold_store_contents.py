@@ -76,7 +76,7 @@ def contents_in_memory(stored: StoredTables) -> Contents:
                 owner = scope(scope_key) | {"budget_id": budget_id}
             case MeterOwner(scope_key, code):
                 owner = scope(scope_key) | {"code": code}
-        return owner | _without(msgspec.structs.asdict(new), "owner")
+        return owner | _without(msgspec.structs.asdict(new), "owner") | {"patched": list(new.patched)}
 
     def scoped(row: Row) -> Row:
         return scope(row["scope_key"]) | _without(row, "scope_key")

@@ -86,12 +86,22 @@ def correction(kind: str, position: int, event_id: str = "e-1-0", scope_key: int
 
 def fact(owner: FactOwner, position: int, **fields: Any) -> NewFact:
     effective_at = recorded_at(position) - timedelta(days=1)
-    return NewFact(owner, position, effective_at, recorded_at(position), "x.updated", fields, "key-1", "native", None)
+    by = ("key-1", "native", None)
+    return NewFact(
+        owner, position, effective_at, recorded_at(position), "x.updated", fields, *by, ("name",), if_known=True
+    )
 
 
 def shown_fact(position: int, owner: Row, **fields: Any) -> Row:
     instants = {"effective_at": recorded_at(position) - timedelta(days=1), "recorded_at": recorded_at(position)}
-    told = {"kind": "x.updated", "fields": fields, "actor": "key-1", "dialect": "native", "reason": None}
+    told: dict[str, Any] = {
+        "kind": "x.updated",
+        "fields": fields,
+        "actor": "key-1",
+        "dialect": "native",
+        "reason": None,
+    }
+    told |= {"patched": ["name"], "if_known": True}
     return owner | {"position": position} | instants | told
 
 

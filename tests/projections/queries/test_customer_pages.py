@@ -18,11 +18,12 @@ from tests.projections.queries.store_under_test import StoreUnderTest
 
 OTHER = Scope("other", "test")
 HOURS = st.integers(-80, 80)
+LATER = START + timedelta(days=1)
 
 
 def ids(store: StoreUnderTest, offset: int, limit: int, search: str | None = None) -> list[str]:
     with store.reads.snapshot() as snapshot:
-        return [record.customer_id for record in snapshot.customer_page(DEFAULT_SCOPE, offset, limit, search)]
+        return [record.customer_id for record in snapshot.customer_page(DEFAULT_SCOPE, LATER, offset, limit, search)]
 
 
 def test_pages_by_number_leave_out_who_is_deleted(store_under_test: StoreUnderTest) -> None:
@@ -60,11 +61,11 @@ def test_blocked_customers_are_listed_until_unblocked(store_under_test: StoreUnd
     store.fold()
     store.commands.handle(UnblockCustomer(DEFAULT_SCOPE, BY_TEST, "b"))
     with store.reads.snapshot() as snapshot:
-        assert [one.customer_id for one in snapshot.customers_blocked(DEFAULT_SCOPE, 9)] == ["a", "b"]
-        assert [one.customer_id for one in snapshot.customers_blocked(DEFAULT_SCOPE, 1)] == ["a"]
+        assert [one.customer_id for one in snapshot.customers_blocked(DEFAULT_SCOPE, LATER, 9)] == ["a", "b"]
+        assert [one.customer_id for one in snapshot.customers_blocked(DEFAULT_SCOPE, LATER, 1)] == ["a"]
     store.fold()
     with store.reads.snapshot() as snapshot:
-        assert [one.customer_id for one in snapshot.customers_blocked(DEFAULT_SCOPE, 9)] == ["a"]
+        assert [one.customer_id for one in snapshot.customers_blocked(DEFAULT_SCOPE, LATER, 9)] == ["a"]
 
 
 def test_budgets_come_in_the_order_in_which_they_were_made(store_under_test: StoreUnderTest) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -11,10 +11,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.facts.in_effect import State, states
 from domain.values.periods import Interval
 from projections.queries.customers import CustomerRecord
 from projections.queries.facts import Fact
-from projections.views.budgets import budget_timeline, named_budgets
+from projections.views.budgets import budget_timeline, named_budgets, tiers_of
 from projections.views.customers import (
     Life,
     MarkupChange,
@@ -120,14 +121,44 @@ def test_usage_periods_are_months_of_the_customers_zone_until_its_policy_changes
     assert timeline.containing(on(5)) == Interval(on(28, month=2, hour=23), on(8, hour=23))
 
 
-def test_usage_before_a_creation_stays_in_calendar_months() -> None:
+def test_the_policy_of_a_creation_holds_for_usage_before_it_too() -> None:
     told = record(
         fact("customer.created", on(10), usage_duration="30d", usage_alignment="anchored"),
         seen=(on(5, month=1), on(11)),
     )  # fmt: skip
     timeline = usage_timeline(customer_history(told, on(20)))
-    assert timeline.containing(on(9)) == Interval(on(1), on(10))
+    assert timeline.containing(on(9)) == Interval(on(10) - timedelta(days=30), on(10))
     assert timeline.containing(on(10)) == Interval(on(10), on(10) + timedelta(days=30))
+
+
+def test_a_zone_of_a_creation_holds_for_imported_months() -> None:
+    told = record(fact("customer.created", on(10), time_zone="America/New_York"), seen=(on(5, month=1), on(11)))
+    timeline = usage_timeline(customer_history(told, on(20)))
+    assert timeline.containing(on(9)) == Interval(on(1, hour=5), on(1, month=4, hour=4))
+    assert timeline.containing(on(9, month=2)) == Interval(on(1, month=2, hour=5), on(1, hour=5))
+
+
+def test_a_policy_first_set_by_an_update_leaves_months_that_had_ended() -> None:
+    told = record(fact("customer.updated", on(10), usage_duration="1y"), seen=(on(5), on(11)))
+    timeline = usage_timeline(customer_history(told, on(20)))
+    assert timeline.containing(on(9)) == Interval(on(1), datetime(2027, 1, 1, tzinfo=UTC))
+    assert timeline.containing(on(9, month=2)) == Interval(on(1, month=2), on(1))
+
+
+@given(st.integers(1, 28), st.integers(1, 28))
+def test_usage_moves_no_bound(first: int, last: int) -> None:
+    told = (
+        fact("customer.updated", on(10), usage_duration="1w", time_zone="Asia/Tokyo"),
+        fact("customer.updated", on(15), budget_duration="1mo", budget_alignment="anchored"),
+    )
+    quiet = customer_history(record(*told), on(20))
+    used = customer_history(record(*told, seen=(on(first, month=1), on(last))), on(20))
+    for day in (on(9), on(14), on(20)):
+        assert usage_timeline(used).containing(day) == usage_timeline(quiet).containing(day)
+        budgets = [budget_timeline(history, {}) for history in (used, quiet)]
+        assert [budget is not None and budget.containing(day) for budget in budgets] == [
+            budgets[0] is not None and budgets[0].containing(day)
+        ] * 2
 
 
 def test_a_budget_without_duration_has_no_periods_of_its_own() -> None:
@@ -142,23 +173,23 @@ def test_a_tier_gives_periods_to_those_that_name_it_and_own_fields_go_before_it(
     tiers = {"gold": (fact("budget.created", on(1), budget_duration="1w"),)}
     told_by_then = customer_history(told, on(25))
     assert named_budgets(told_by_then) == ("gold",)
-    timeline = budget_timeline(told_by_then, tiers)
+    timeline = budget_timeline(told_by_then, tiers_of(tiers))
     assert timeline is not None
     assert timeline.containing(on(11)) == Interval(on(9), on(16))
     assert timeline.containing(on(25)) == Interval(on(25), on(26))
 
 
-class OnlyNamedBudgets(Mapping[str, tuple[Fact, ...]]):
-    """Facts of budgets by name, which must not be iterated: that would take time for every budget there is."""
+class OnlyNamedBudgets(Mapping[str, Sequence[State]]):
+    """Budgets by name, which must not be iterated: that would take time for every budget there is."""
 
-    def __init__(self, **facts: tuple[Fact, ...]) -> None:
-        self._facts = facts
+    def __init__(self, **budgets: Sequence[State]) -> None:
+        self._budgets = budgets
 
-    def __getitem__(self, name: str) -> tuple[Fact, ...]:
-        return self._facts[name]
+    def __getitem__(self, name: str) -> Sequence[State]:
+        return self._budgets[name]
 
     def __len__(self) -> int:
-        return len(self._facts)
+        return len(self._budgets)
 
     def __iter__(self) -> Iterator[str]:
         raise AssertionError("looked through the budgets of others")
@@ -166,8 +197,8 @@ class OnlyNamedBudgets(Mapping[str, tuple[Fact, ...]]):
 
 def test_the_budgets_of_others_are_not_looked_at() -> None:
     told = record(fact("customer.created", on(1), budget_id="gold"))
-    gold, silver = (fact("budget.created", on(day), budget_duration="1w") for day in (1, 3))
-    tiers = OnlyNamedBudgets(gold=(gold,), silver=(silver,))
+    gold, silver = (states([fact("budget.created", on(day), budget_duration="1w")]) for day in (1, 3))
+    tiers = OnlyNamedBudgets(gold=gold, silver=silver)
     assert budget_timeline(customer_history(told, on(25)), tiers) is not None
 
 

@@ -43,7 +43,7 @@ async def list_end_user(request: Request, state: StateOf, key: Administrator) ->
 def _page(state: ApiState, scope: Scope, query: ListQuery) -> Response:
     with state.engine.reads.snapshot() as snapshot:
         offset = (query.page - 1) * query.page_size
-        records = snapshot.customer_page(scope, offset, query.page_size, query.search)
+        records = snapshot.customer_page(scope, state.engine.now(), offset, query.page_size, query.search)
         return Response(b"[" + _objects(snapshot, state, scope, records) + b"]", media_type="application/json")
 
 

@@ -175,7 +175,7 @@ async def unblock_user(
 
     def show(snapshot: Snapshot) -> Any:
         now = state.engine.now()
-        records = snapshot.customers_blocked(key.scope, BLOCKED_SHOWN_MAX)
+        records = snapshot.customers_blocked(key.scope, now, BLOCKED_SHOWN_MAX)
         views = [customer_view(record, now) for record in records]
         return {"blocked_users": [view.customer_id for view in views if view.exists and view.blocked]}
 

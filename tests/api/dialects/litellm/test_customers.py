@@ -161,6 +161,18 @@ def test_tokens_per_day_of_its_own_are_changed_where_they_are(api: Api) -> None:
     assert row["tpd_limit"] == 4
 
 
+def test_what_only_this_dialect_knows_is_changed_member_by_member(api: Api) -> None:
+    api.post("/budget/new", {"budget_id": "tier-known", "tpd_limit": 3}, 200)
+    made(api, "known", budget_id="tier-known", tpd_limit=9, object_permission={"agents": ["a"]})
+    updates: list[JsonObject] = [{"models": ["gpt-4o"]}, {"tpd_limit": 10}, {"object_permission": {"agents": ["b"]}}]
+    for members in updates:
+        updated(api, "known", **members)
+    shown = api.get("/customer/info", end_user_id="known")
+    permission = {"object_permission_id": shown["object_permission_id"], "agents": ["b"]}
+    assert (shown["models"], shown["object_permission"]) == (["gpt-4o"], permission)
+    assert (shown["budget_id"], shown["litellm_budget_table"]["tpd_limit"]) == ("tier-known", 10)
+
+
 def test_an_empty_budget_id_is_one_that_was_not_sent(api: Api) -> None:
     api.post("/budget/new", {"budget_id": "tier-empty", "max_budget": 3}, 200)
     assert made(api, "empty", budget_id="")["litellm_budget_table"] is None

@@ -120,15 +120,20 @@ def test_commands_of_one_instant_take_effect_in_record_order(
 def test_usage_counts_in_the_life_that_its_record_stands_in(
     broker: RunningBroker, tmp_path: Path, polls: dict[str, str]
 ) -> None:
-    """Before a deletion in the life that ends, after it in the next, though all have one timestamp."""
+    """Before a deletion in the life that ends, after it in the next, though all have one timestamp.
+
+    What is said between the deletion and the usage that begins the next life holds in that life.
+    """
     at = now_ms() - 1_000
-    records = [command(1, "create"), usage(1), usage(2), command(2, "delete"), usage(3), command(3, "block")]
+    said = command(3, "update", name="Ada")
+    records = [command(1, "create"), usage(1), usage(2), command(2, "delete"), said, usage(3), command(4, "block")]
     instants = [at] * len(records)
     with engine(broker, tmp_path, polls) as running:
         running.publish(running.usage_topic, records, instants)
         assert running.life() == (2, 1, 3)
-        assert running.history() == ["created", "deleted", "created", "blocked"]
-        running.publish(running.usage_topic, [command(4, "delete")], [at + 2])
+        assert running.history() == ["created", "deleted", "updated", "blocked"]
+        assert running.get("/v1/customers/ada")["name"] == "Ada"
+        running.publish(running.usage_topic, [command(5, "delete")], [at + 2])
         assert running.life() == (0, 0, 3)
         assert running.refused() == 0
 

@@ -1,7 +1,8 @@
 """Generated commands with an account of their results: customers and budgets are created, deleted and created again.
 
 - *Living* customers and *tiers* get every kind of command, the living also usage between them, all of one by one way to
-  one partition. Each step has an instant of its own, a minute after the one before, so that nothing depends on clocks.
+  one partition. Each step has an instant of its own, a minute after the one before, so that nothing depends on
+  clocks; only every other tier goes by the timestamps of its records.
 - *Lone* ones get a single command, sent twice with the same id by different partitions, topics, ways and modes.
 - *Graves* are made, and ended by a tombstone.
 - *Phantoms* are made in transactions that are aborted.
@@ -46,20 +47,24 @@ SOURCE = "crm"
 WAYS: tuple[Way, ...] = ("plain", "lz4", "zstd", "committed")
 CUSTOMER_VERBS = ("create", "update", "block", "unblock", "deactivate", "reactivate", "delete")
 TIER_VERBS = ("create", "update", "delete")
-#: Verbs that revive no deleted customer; usage of the new life does not help, as no consumer can ask for it.
-REFUSED_AFTER_DELETION = ("update", "unblock", "deactivate", "reactivate")
+#: Verbs that revive no deleted customer; what they say holds once its next life has begun otherwise.
+IF_KNOWN = ("update", "unblock", "deactivate", "reactivate")
 #: Verb, field and value of commands that are refused for any customer.
 REFUSED = (("update", "no_such_field", 1), ("delete", "effective_at", "2199-01-01T00:00:00Z"))
 
 
 @dataclass
 class _Living:
-    """The expected state of a customer. `said`: a command made it explicit in this life; `seen`: it has usage in it."""
+    """The expected state of a customer.
+
+    In this life `created`: it was created; `said`: a command made it explicit; `seen`: it has usage.
+    """
 
     id: str
     destination: Destination
     way: Way
     steps: int = 0
+    created: bool = False
     said: bool = False
     seen: bool = False
     life: int = 1
@@ -68,10 +73,10 @@ class _Living:
     name: str | None = None
 
     def now(self) -> str:
-        return (FIRST_INSTANT + timedelta(minutes=self.steps)).isoformat()
+        return _instant(self.steps)
 
     def begin_life(self) -> None:
-        self.said = self.seen = self.blocked = False
+        self.created = self.said = self.seen = self.blocked = False
         self.active, self.name = True, None
 
     def shown(self) -> dict[str, Any] | None:
@@ -82,9 +87,12 @@ class _Living:
 
 @dataclass
 class _Tier:
+    """The expected limit of a shared budget (None: there is none). `dated`: its commands name their instants."""
+
     id: str
     destination: Destination
     way: Way
+    dated: bool
     steps: int = 0
     limit: str | None = None
 
@@ -144,19 +152,19 @@ class Lives:
         return Sent(living.destination, living.id.encode(), value, (), living.way)
 
     def _refused(self, living: _Living) -> Sent:
-        """A command that breaks a rule, before or after the customer would have been adopted."""
+        """A command that breaks a rule, about a customer that exists or not."""
         verb, field, value = self._random.choice(REFUSED)
         return self._command(living, f"customer.{verb}", {field: value}, "refused")
 
     def _commanded(self, living: _Living, verb: str) -> list[Sent]:
         kind, data = f"customer.{verb}", {"effective_at": living.now()}
-        if verb == "create" and living.said:
-            return [self._command(living, kind, data, "refused")]
-        if verb in REFUSED_AFTER_DELETION and living.life > 1 and not living.said:
-            return [self._command(living, kind, data, "refused")]
+        if verb == "create":
+            if living.created:
+                return [self._command(living, kind, data, "refused")]
+            living.created = True
         if verb in ("create", "update"):
             living.name = data["name"] = f"{living.id} at {living.steps}"
-        living.said = True
+        living.said = living.said or living.life == 1 or verb not in IF_KNOWN
         if verb in ("block", "unblock"):
             living.blocked = verb == "block"
         elif verb in ("deactivate", "reactivate"):
@@ -173,6 +181,8 @@ class Lives:
         tier.steps += 1
         verb = self._random.choice(TIER_VERBS)
         data = {} if verb == "delete" else {"period_limit_usd": str(tier.steps)}
+        if tier.dated:
+            data["effective_at"] = _instant(tier.steps)
         if (verb == "create") is (tier.limit is not None):
             return [self._command(tier, f"budget.{verb}", data, "refused")]
         tier.limit = data.get("period_limit_usd")
@@ -277,4 +287,10 @@ def _living(number: int) -> _Living:
 
 
 def _tier(number: int) -> _Tier:
-    return _Tier(f"tier-{number}", ("customers", number % CUSTOMER_PARTITIONS), WAYS[number % len(WAYS)])
+    """A tier; those with an even number name their instants."""
+    destination: Destination = ("customers", number % CUSTOMER_PARTITIONS)
+    return _Tier(f"tier-{number}", destination, WAYS[number % len(WAYS)], dated=number % 2 == 0)
+
+
+def _instant(steps: int) -> str:
+    return (FIRST_INSTANT + timedelta(minutes=steps)).isoformat()
