@@ -42,11 +42,14 @@ class _SnapshotAsOf:
         return min(self._snapshot.position_at(instant), self._position)
 
     def customer(self, scope: Scope, customer_id: str) -> CustomerRecord | None:
-        return self._known_record(self._snapshot.customer(scope, customer_id))
+        return self._known_record(scope, self._snapshot.customer(scope, customer_id))
+
+    def customers_ever_deactivated(self, scope: Scope) -> list[CustomerRecord]:
+        return [record_as_of(one, self._position) for one in self._snapshot.customers_ever_deactivated(scope)]
 
     def customer_with_budgets(self, scope: Scope, customer_id: str) -> CustomerWithBudgets | None:
         found = self._snapshot.customer_with_budgets(scope, customer_id)
-        record = None if found is None else self._known_record(found.record)
+        record = None if found is None else self._known_record(scope, found.record)
         if found is None or record is None:
             return None
         return CustomerWithBudgets(self._position, record, self._known_by_id(found.budgets))
@@ -66,10 +69,12 @@ class _SnapshotAsOf:
     def meter(self, scope: Scope, question: MeterQuestion) -> list[MeterValue]:
         return self._snapshot.meter(scope, msgspec.structs.replace(question, as_of=self._earlier(question.as_of)))
 
-    def _known_record(self, record: CustomerRecord | None) -> CustomerRecord | None:
+    def _known_record(self, scope: Scope, record: CustomerRecord | None) -> CustomerRecord | None:
         if record is None or record.first_position > self._position:
             return None
-        return record_as_of(record, self._position)
+        first, last = self._snapshot.usage_times(scope, record.customer_id, self._position)
+        known = record_as_of(record, self._position)
+        return msgspec.structs.replace(known, first_event_at=first, last_event_at=last)
 
     def _known_by_id(self, facts: Mapping[str, tuple[Fact, ...]]) -> dict[str, tuple[Fact, ...]]:
         return {owner: self._known(of_owner) for owner, of_owner in facts.items()}

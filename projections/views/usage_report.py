@@ -15,7 +15,7 @@ from domain.values.periods import Interval
 from projections.queries.customers import CustomerRecord
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import MeterQuestion, Segment, UsageQuestion
-from projections.views.customers import CustomerHistory, Life, customer_history, customer_view, lives, record_as_of
+from projections.views.customers import CustomerHistory, Life, customer_history, customer_view, lives
 from projections.views.measures import Measures, measures_of
 from projections.views.meters import BUILT_IN_METERS, meter_view
 from projections.views.periods import usage_timeline
@@ -30,7 +30,7 @@ class UsageReportQuestion(msgspec.Struct, frozen=True):
 
     `start` None: the start of the current usage period (over all customers: of this UTC month). `end` None: now.
     `zone` None: the customer's zone (over all customers: UTC). `life`: only usage of that life (numbered from 1).
-    `meter`: the code of a built-in or custom meter, instead of all measures. `as_of`: as known at this log position.
+    `meter`: the code of a built-in or custom meter, instead of all measures.
     """
 
     customer_id: str | None = None
@@ -40,7 +40,6 @@ class UsageReportQuestion(msgspec.Struct, frozen=True):
     zone: str | None = None
     group_by: tuple[str, ...] = ()
     meter: str | None = None
-    as_of: int | None = None
     life: int | None = None
 
 
@@ -80,7 +79,6 @@ def usage_report(snapshot: Snapshot, scope: Scope, question: UsageReportQuestion
         record = snapshot.customer(scope, question.customer_id)
         if record is None:
             return None
-        record = record_as_of(record, question.as_of)
     if question.life is not None and record is None:
         raise InvalidInput("life", "must only be given together with a customer")
     history = None if record is None else customer_history(record, now)
@@ -90,12 +88,11 @@ def usage_report(snapshot: Snapshot, scope: Scope, question: UsageReportQuestion
     windows = [] if kept is None else windows_of(kept, question.window, zone)
     rows = _rows(snapshot, scope, question, kept or span, windows, now)
     if record is None and "customer" in question.group_by:
-        hidden, index = _deactivated(snapshot, scope, now, question.as_of), question.group_by.index("customer")
+        hidden, index = _deactivated(snapshot, scope, now), question.group_by.index("customer")
         rows = (row for row in rows if row.group[index] not in hidden)
     position = snapshot.point().position
-    shown = position if question.as_of is None else min(position, question.as_of)
     return UsageReport(
-        shown, question.customer_id, span, question.window, zone, question.group_by, question.meter, tuple(rows)
+        position, question.customer_id, span, question.window, zone, question.group_by, question.meter, tuple(rows)
     )
 
 
@@ -142,9 +139,7 @@ def _measured(
     snapshot: Snapshot, scope: Scope, question: UsageReportQuestion, segments: tuple[Segment, ...]
 ) -> Iterator[tuple[int, tuple[str | None, ...], Measures]]:
     """The measures of each segment and group, with the sums of its markups (adjacent in the result) added up."""
-    asked = UsageQuestion(
-        segments, question.customer_id, question.group_by, as_of=question.as_of, split_markup=question.meter is None
-    )
+    asked = UsageQuestion(segments, question.customer_id, question.group_by, split_markup=question.meter is None)
     last: tuple[int, tuple[str | None, ...], Measures] | None = None
     for one in snapshot.usage(scope, asked):
         measures = measures_of(one)
@@ -177,12 +172,11 @@ def _custom_meter(
         meter.value_property,
         question.customer_id,
         question.group_by,
-        question.as_of,
     )
     for one in snapshot.meter(scope, asked):
         yield UsageReportRow(windows[one.segment], one.group, None, one.value)
 
 
-def _deactivated(snapshot: Snapshot, scope: Scope, now: datetime, as_of: int | None) -> frozenset[str]:
-    records = (record_as_of(record, as_of) for record in snapshot.customers_ever_deactivated(scope))
+def _deactivated(snapshot: Snapshot, scope: Scope, now: datetime) -> frozenset[str]:
+    records = snapshot.customers_ever_deactivated(scope)
     return frozenset(record.customer_id for record in records if not customer_view(record, now).active)

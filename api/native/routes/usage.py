@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter
 from fastapi import Query as FromQuery
@@ -65,8 +65,8 @@ def get_usage(state: StateOf, key: Reader, query: Annotated[AllUsageQuery, FromQ
     """Usage of all customers, in windows and groups. Grouped by customer, deactivated customers are left out. Without
     `from`, the current UTC month."""
     customer_id = None if query.customer is None else checked_id("customer", query.customer)
-    with state.engine.reads.snapshot() as snapshot:
-        return _report(snapshot, state, key, customer_id, query)
+    with state.engine.reads.snapshot() as latest:
+        return _report(latest, state, key, customer_id, query)
 
 
 @router.get(
@@ -80,14 +80,15 @@ def get_customer_usage(
 ) -> UsageView:
     """Usage of one customer between two instants, in windows and groups, over all its lives. 404 when the customer was
     never known."""
-    with state.engine.reads.snapshot() as snapshot:
-        return _report(snapshot, state, key, customer_id, query)
+    with state.engine.reads.snapshot() as latest:
+        return _report(latest, state, key, customer_id, query)
 
 
 def _report(
-    snapshot: Snapshot, state: ApiState, key: ApiKeyRecord, customer_id: str | None, query: UsageQuery
+    latest: Snapshot, state: ApiState, key: ApiKeyRecord, customer_id: str | None, query: UsageQuery
 ) -> UsageView:
     now = state.engine.now()
+    snapshot = _as_of(latest, key.scope, customer_id, query, now, query.timezone)
     zone = zone_named(query.timezone or _zone_of(snapshot, key.scope, customer_id, now), "timezone").key
     names, columns = _groups(snapshot, key.scope, query, now)
     report = usage_report(
@@ -101,11 +102,10 @@ def _report(
             zone=query.timezone,
             group_by=tuple(columns),
             meter=query.meter,
-            as_of=_known_at(snapshot, query.as_of, zone),
         ),
         now,
     )
-    return usage_document(found_or_404(report, "customer", customer_id or ""), names)
+    return usage_document(_found(report, latest, snapshot, key.scope, customer_id or ""), names)
 
 
 def _zone_of(snapshot: Snapshot, scope: Scope, customer_id: str | None, now: datetime) -> str:
@@ -121,10 +121,23 @@ def _known_at(snapshot: Snapshot, as_of: str | None, zone: str) -> int | None:
     return as_of_position(snapshot, as_of)
 
 
-def _as_of(latest: Snapshot, scope: Scope, customer_id: str, query: AsOfQuery, now: datetime) -> Snapshot:
-    """The snapshot that a question about a customer is answered from; a day is one in the customer's time zone."""
-    zone = _zone_of(latest, scope, customer_id, now) if query.as_of is not None else "UTC"
-    return snapshot_as_of(latest, _known_at(latest, query.as_of, zone))
+def _as_of(
+    latest: Snapshot, scope: Scope, customer_id: str | None, query: AsOfQuery, now: datetime, zone: str | None = None
+) -> Snapshot:
+    """The snapshot that a question is answered from; a day is one in `zone`, by default the customer's."""
+    if query.as_of is None:
+        return latest
+    if zone is None:
+        zone = _zone_of(latest, scope, customer_id, now)
+    return snapshot_as_of(latest, _known_at(latest, query.as_of, zone_named(zone, "timezone").key))
+
+
+def _found(answer: Any, latest: Snapshot, snapshot: Snapshot, scope: Scope, customer_id: str) -> Any:
+    """Return an answer from `snapshot`; 404 when there is none, which says whether the customer became known later."""
+    unknown_then = answer is None and snapshot.customer(scope, customer_id) is None
+    if unknown_then and latest.customer(scope, customer_id) is not None:
+        raise Problem("not_found", f"customer {customer_id!r} was not yet known then")
+    return found_or_404(answer, "customer", customer_id)
 
 
 def _bound(field: str, text: str | None, zone: str) -> datetime | None:
@@ -169,10 +182,9 @@ def get_current_usage(
     with state.engine.reads.snapshot() as latest:
         snapshot = _as_of(latest, key.scope, customer_id, query, now)
         if period == "usage":
-            return current_usage_document(
-                found_or_404(current_usage(snapshot, key.scope, customer_id, now), "customer", customer_id)
-            )
-        open_period, life = _budget_period(snapshot, key.scope, customer_id, now)
+            usage = current_usage(snapshot, key.scope, customer_id, now)
+            return current_usage_document(_found(usage, latest, snapshot, key.scope, customer_id))
+        open_period, life = _budget_period(latest, snapshot, key.scope, customer_id, now)
         question = UsageReportQuestion(
             customer_id=customer_id,
             start=open_period.start,
@@ -184,9 +196,11 @@ def get_current_usage(
         return reported_period_document(report, open_period)
 
 
-def _budget_period(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime) -> tuple[Interval, int]:
+def _budget_period(
+    latest: Snapshot, snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime
+) -> tuple[Interval, int]:
     """The open period of the customer's budget, and the number of its life."""
-    found = found_or_404(budget_state(snapshot, scope, customer_id, now), "customer", customer_id)
+    found = _found(budget_state(snapshot, scope, customer_id, now), latest, snapshot, scope, customer_id)
     if found.period is None:
         raise Problem.invalid("period", "must not be 'budget' for a customer whose budget has no periods")
     return found.period, found.customer.life.number
@@ -214,9 +228,9 @@ def get_past_usage(
     with state.engine.reads.snapshot() as latest:
         snapshot = _as_of(latest, key.scope, customer_id, query, now)
         if period == "budget":
-            _budget_period(snapshot, key.scope, customer_id, now)
+            _budget_period(latest, snapshot, key.scope, customer_id, now)
         usage = past_usage(snapshot, key.scope, customer_id, now, query.periods, grace, period == "budget")
-        return past_usage_document(found_or_404(usage, "customer", customer_id))
+        return past_usage_document(_found(usage, latest, snapshot, key.scope, customer_id))
 
 
 @router.get(
@@ -234,7 +248,7 @@ def get_budget_state(
     with state.engine.reads.snapshot() as latest:
         snapshot = _as_of(latest, key.scope, customer_id, query, now)
         found = budget_state(snapshot, key.scope, customer_id, now)
-        return budget_document(found_or_404(found, "customer", customer_id))
+        return budget_document(_found(found, latest, snapshot, key.scope, customer_id))
 
 
 @router.get(

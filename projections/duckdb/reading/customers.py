@@ -39,6 +39,18 @@ def first_and_last_seen(
     return aware_or_none(first), aware_or_none(last)
 
 
+def usage_times(
+    cursor: duckdb.DuckDBPyConnection, scope_key: int, customer_key: int | None, as_of: int
+) -> tuple[datetime | None, datetime | None]:
+    """Return the earliest and the latest time of the events of a customer that counted at a log position."""
+    first, last = cursor.execute(
+        """SELECT min(time), max(time) FROM usage_rows WHERE scope_key = ? AND customer_key = ?
+        AND counted_at <= ? AND (closed_at IS NULL OR closed_at > ?)""",
+        [scope_key, customer_key, as_of, as_of],
+    ).fetchall()[0]
+    return aware_or_none(first), aware_or_none(last)
+
+
 def customers(
     cursor: duckdb.DuckDBPyConnection, scope_key: int, after: str | None, limit: int, prefix: str | None
 ) -> list[CustomerRecord]:

@@ -164,6 +164,11 @@ class DuckDBSnapshot:
             customer_id, row.first_position, *self._cached.first_and_last_seen(scope_key, row.key), tuple(facts)
         )
 
+    def usage_times(self, scope: Scope, customer_id: str, as_of: int) -> tuple[datetime | None, datetime | None]:
+        """The times of the first and the last usage of a customer that counted at a log position; None: none did."""
+        owner = self._owner_keys(scope, customer_id)
+        return (None, None) if owner is None else customers.usage_times(self.cursor, *owner, as_of)
+
     def customer_with_budgets(self, scope: Scope, customer_id: str) -> CustomerWithBudgets | None:
         """The customer with the shared budgets that it ever named; None when neither a fact nor usage is known."""
         record, scope_key = self.customer(scope, customer_id), self._cached.scope_key(scope)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -144,6 +144,50 @@ def test_a_day_in_as_of_is_its_midnight_in_the_zone_of_the_customer(api: Api, cl
     assert api.get("/v1/customers/bert/usage", **asked, timezone="UTC")["data"][0]["requests"] == 2
     assert api.get("/v1/customers/bert/current-usage", **asked)["usage"]["requests"] == 1
     assert api.get("/v1/customers/bert/budget", **asked)["total_spent_usd"] == "1.5"
+
+
+def test_who_was_not_known_then_is_told_from_who_does_not_exist(api: Api) -> None:
+    before = api.deliver([event("o1", "some-other", "2026-03-03T00:00:00Z")])["position"]
+    api.deliver([event("n1", "newer", "2026-03-03T00:00:00Z")])
+    for rest in ("/usage", "/current-usage", "/past-usage", "/budget"):
+        refused = api.refused("GET", f"/v1/customers/newer{rest}?as_of={before}", 404)
+        assert refused["detail"] == "customer 'newer' was not yet known then"
+        refused = api.refused("GET", f"/v1/customers/nobody{rest}?as_of={before}", 404)
+        assert refused["detail"] == "customer 'nobody' does not exist"
+
+
+def test_whom_later_usage_brought_back_does_not_exist_as_of_the_deletion(api: Api, clock: SettableClock) -> None:
+    api.deliver([event("r1", "revived", "2026-03-03T00:00:00Z")])
+    api.delete("/v1/customers/revived")
+    deleted = api.get("/readyz")["position"]
+    assert api.refused("GET", "/v1/customers/revived/budget", 404)["status"] == 404
+    clock.set(clock() + timedelta(minutes=5))
+    api.deliver([event("r2", "revived", clock().isoformat())])
+    assert api.get("/v1/customers/revived/budget")["total_spent_usd"] == "1.5"
+    for rest in ("/current-usage", "/past-usage", "/budget"):
+        assert api.refused("GET", f"/v1/customers/revived{rest}?as_of={deleted}", 404)["status"] == 404
+
+
+def test_a_report_as_of_a_position_has_the_zone_and_the_meter_of_then(api: Api) -> None:
+    api.post("/v1/customers", {"id": "zoned"})
+    api.post("/v1/meters", {"code": "seen", "event_type": "llm.request", "aggregation": "count", "group_by": ["model"]})
+    first = api.deliver([event("z1", "zoned", "2026-03-03T00:00:00Z")])["position"]
+    asked = {
+        "from": "2026-03-01T00:00:00Z",
+        "to": "2026-03-05T00:00:00Z",
+        "meter": "seen",
+        "window": "day",
+        "group_by": "model",
+    }
+    then = api.get("/v1/customers/zoned/usage", **asked)
+    api.patch("/v1/customers/zoned", {"time_zone": "Asia/Tokyo"})
+    api.patch("/v1/meters/seen", {"group_by": {"model": "provider"}})
+    now = api.get("/v1/customers/zoned/usage", **asked)
+    assert (then["timezone"], now["timezone"]) == ("UTC", "Asia/Tokyo")
+    assert api.get("/v1/customers/zoned/usage", **asked, as_of=first) == then
+    assert now["data"] != then["data"]
+    api.delete("/v1/meters/seen")
+    assert api.get("/v1/customers/zoned/usage", **asked, as_of=first) == then
 
 
 def test_usage_can_be_asked_for_as_it_was_known(api: Api) -> None:
