@@ -46,7 +46,8 @@ class ExistingCustomerCommand(CustomerCommand, frozen=True, kw_only=True):
 
     `seen_at` tells whether there is such usage, in the customer's present life; `NotFound` when there is neither. With
     `NOT_LOOKED_UP` every customer is taken to exist that was never deleted. Of one that was deleted it is not known
-    whether usage has begun another life: what the command says holds if there is one. A block and a deletion begin it.
+    whether usage has begun another life: what the command says holds if something else begins one, whichever comes
+    first. A block and a deletion begin it.
     """
 
     seen_at: SeenAt = None
@@ -58,7 +59,7 @@ class ExistingCustomerCommand(CustomerCommand, frozen=True, kw_only=True):
                 raise NotFound(f"customer {self.customer_id!r} does not exist")
             self.change(aggregate, context, if_known=False)
         else:
-            self.change(aggregate, context, if_known=not aggregate.alive and aggregate.life > 1)
+            self.change(aggregate, context, if_known=aggregate.life > 1)
 
     def change(self, customer: Customer, context: CommandContext, *, if_known: bool) -> None:
         """Change a customer. `if_known`: see `ConditionalEvent`."""

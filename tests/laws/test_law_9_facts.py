@@ -6,7 +6,8 @@ The law excludes what depends on arrival by its nature, and so does what is draw
 2. A deletion keeps its place among the facts of its subject: only the facts of one life change places.
 3. The creation of a shared budget or of a meter comes before its changes: what does not exist is not changed.
 4. Every fact names its instant, so that all are stored; every anchored policy names its anchor.
-5. Every customer has usage in each life before the first fact, so that HTTP takes commands about it.
+5. Every customer has usage in its last life before the first fact: HTTP takes no commands about one that is unknown,
+   and an update by Kafka brings no deleted customer back.
 
 The clock stands still while facts arrive, and is set ahead only while questions are asked. So recorded times are equal.
 """
@@ -43,8 +44,8 @@ FIRST_HOUR: Final = -35 * 24
 LAST_HOUR: Final = 10 * 24
 #: When questions are asked, in days after noon: while some facts are in the future, and when all are in effect.
 DAYS_ASKED: Final = (0, 4, 11, 40)
-#: How many of the questions are asked about each history: which ones is drawn.
-QUESTIONS_ASKED: Final = 6
+#: How many questions are asked about each history; which ones is drawn.
+QUESTIONS_ASKED: Final = 5
 #: Members that differ between the tenants though the answers are the same: positions, which follow the order of
 #: arrival, and the id of the key that made a change, which each tenant has of its own.
 NOT_COMPARED: Final = frozenset({"position", "actor"})
@@ -241,12 +242,12 @@ def usage(draw: st.DrawFn, identity: str, hours: st.SearchStrategy[int]) -> Json
 def histories(draw: st.DrawFn) -> History:
     said = {("customer", "ann"): draw(lives("customer", "ann", st.integers(2, 5)))}
     for about, subject in (("customer", "b/ö"), *(("budget", name) for name in BUDGETS), ("meter", METER)):
-        if draw(st.booleans()):
-            said[about, subject] = draw(lives(about, subject, st.integers(1, 3)))
+        if draw(one_of(False, False, True)):
+            said[about, subject] = draw(lives(about, subject, st.integers(2, 4)))
     present = [{**draw(usage(f"now {one}", st.just(0))), "subject": one} for one in CUSTOMERS]
     hours = st.integers(FIRST_HOUR, -1)
     before = [draw(usage(f"before {number}", hours)) for number in range(draw(st.integers(0, 4)))]
-    after = [draw(usage(f"after {number}", hours)) for number in range(draw(one_of(0, 0, 1, 3)))]
+    after = [draw(usage(f"after {number}", hours)) for number in range(draw(one_of(0, 0, 0, 2)))]
     return History(said, [*before, *present], after)
 
 
@@ -382,9 +383,9 @@ def compared(value: Any) -> Any:
 def test_the_order_in_which_facts_arrive_changes_no_answer(
     office: Office, data: st.DataObject, history: History, about: str, days: int
 ) -> None:
-    one = office.tenant_told(history, as_drawn(history))
-    other = office.tenant_told(history, data.draw(mixed(history)))
+    order = data.draw(mixed(history))
     questions = data.draw(st.permutations(questions_about(about)))[:QUESTIONS_ASKED]
+    one, other = office.tenant_told(history, as_drawn(history)), office.tenant_told(history, order)
     with office.clock.ahead(timedelta(days=days)):
         first, second = answers(one, questions), answers(other, questions)
     assert {asked: (told, second[asked]) for asked, told in first.items() if told != second[asked]} == {}

@@ -199,3 +199,17 @@ def test_commands_that_change_nothing_of_a_customer_that_was_never_created_write
         about.apply(one, about.context(NOW))
 
     assert (one.collect_events(), one.alive) == ([], False)
+
+
+@pytest.mark.parametrize(("command", "event"), SAYING)
+def test_what_is_said_of_a_deleted_customer_is_the_same_before_and_after_something_began_its_next_life(
+    command: Command, event: type[LifecycleEvent]
+) -> None:
+    before, after = gone(), gone()
+    said = [*given(command, before, NOT_LOOKED_UP), *given(BlockCustomer, before, NOT_LOOKED_UP)]
+    block, late = (*given(BlockCustomer, after, NOT_LOOKED_UP), *given(command, after, NOT_LOOKED_UP))
+    assert [type(one) for one in said] == [event, CustomerBlocked]
+    assert (type(block), type(late)) == (CustomerBlocked, event)
+    assert [getattr(one, "if_known", None) for one in (*said, block, late)] == [True, None, None, True]
+    assert before.alive
+    assert after.alive
