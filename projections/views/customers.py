@@ -168,10 +168,8 @@ class CustomerHistory(msgspec.Struct, frozen=True):
         )
 
 
-def record_as_of(record: CustomerRecord, position: int | None) -> CustomerRecord:
-    """The record with only the facts known at a log position (None: all). Its usage times stay those known now."""
-    if position is None:
-        return record
+def record_as_of(record: CustomerRecord, position: int) -> CustomerRecord:
+    """The record with only the facts known at a log position. Its usage times stay those known now."""
     facts = tuple(fact for fact in record.facts if fact.position <= position)
     return msgspec.structs.replace(record, facts=facts)
 

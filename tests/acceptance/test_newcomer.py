@@ -34,7 +34,7 @@ def test_usage_alone_makes_a_customer(desk: Desk) -> None:
     assert [(fact["kind"], fact["derived"]) for fact in history] == [("customer.first_seen", True)]
 
 
-def test_an_explicit_create_adopts_the_usage_and_a_second_one_is_refused(desk: Desk) -> None:
+def test_an_explicit_create_keeps_the_usage_and_a_second_one_is_refused(desk: Desk) -> None:
     desk.api.deliver([llm_request("one", cost_usd="1.25")])
     desk.clock.advance(seconds=1)
     desk.api.post("/v1/customers", {"id": "ann", "name": "Ann", "markup_percentage": "10"})

@@ -156,6 +156,7 @@ def _sums_by_month(deltas: Ints) -> Iterator[tuple[datetime, int, UsageSums]]:
     months = deltas[:, DAY].astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
     groups, which = np.unique(months << 32 | deltas[:, KIND], return_inverse=True)
     added = deltas[:, EVENTS : UNKNOWN + 1]
+    # One customer has few deltas: a bound coarser than that of a whole fold step will do.
     fits = float(np.abs(added.astype(np.float64)).max()) * len(added) < SUM_LIMIT
     sums = np.zeros((len(groups), added.shape[1]), dtype=np.int64 if fits else object)
     np.add.at(sums, which, added if sums.dtype == np.int64 else added.astype(object))

@@ -97,7 +97,7 @@ def test_creating_an_existing_customer_is_a_conflict(api: Api) -> None:
     assert api.refused("POST", "/v1/customers", 409, {"id": "twice"})["type"] == "/problems/already_exists"
 
 
-def test_a_customer_known_by_usage_is_adopted(api: Api) -> None:
+def test_a_customer_known_by_usage_can_be_created_with_it(api: Api) -> None:
     api.deliver([llm_request("adopt 1", "adopted")])
     seen = api.get("/v1/customers/adopted")
     assert (seen["origin"], seen["created_at"], seen["first_seen_at"]) == ("usage", None, "2025-06-01T12:00:00.000000Z")
@@ -106,7 +106,7 @@ def test_a_customer_known_by_usage_is_adopted(api: Api) -> None:
     assert api.refused("POST", "/v1/customers", 409, {"id": "adopted"})["status"] == 409
 
 
-def test_a_command_adopts_a_customer_known_by_usage(api: Api) -> None:
+def test_a_command_makes_a_customer_known_by_usage_explicit(api: Api) -> None:
     api.deliver([llm_request("patched 1", "patched"), llm_request("blocked 1", "stopped")])
     assert api.patch("/v1/customers/patched", {"name": "P"})["origin"] == "explicit"
     assert api.post("/v1/customers/stopped/block", status=200)["blocked"] is True
