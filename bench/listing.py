@@ -120,14 +120,14 @@ def stream_customers(address: Address) -> tuple[int, int, float, float]:
 _CREATED_AT: Final = "$1::TIMESTAMP - to_seconds(customer_key)"
 _BUDGET_ID: Final = "md5(customer_id)::UUID::VARCHAR"
 _BUDGETS: Final = f"""
-    INSERT INTO budget_facts
-    SELECT scope_key, {_BUDGET_ID}, customer_key, {_CREATED_AT}, {_CREATED_AT}, 'budget.created',
+    INSERT INTO facts
+    SELECT 'budget', scope_key, {_BUDGET_ID}, NULL, customer_key, {_CREATED_AT}, {_CREATED_AT}, 'budget.created',
         '{{"period_limit_usd":"10","budget_duration":"1mo","budget_alignment":"calendar"}}', 'bench', 'litellm', NULL,
         [], false
     FROM customers ORDER BY customer_key"""
 _PROFILES: Final = f"""
-    INSERT INTO customer_facts
-    SELECT customer_key, customer_key, {_CREATED_AT}, {_CREATED_AT}, 'customer.created',
+    INSERT INTO facts
+    SELECT 'customer', scope_key, NULL, customer_key, customer_key, {_CREATED_AT}, {_CREATED_AT}, 'customer.created',
         '{{"name":"The ' || customer_id || ' Ltd","budget_id":"' || {_BUDGET_ID} || '"}}', 'bench', 'litellm', NULL,
         [], false
     FROM customers ORDER BY customer_key"""

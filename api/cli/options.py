@@ -31,6 +31,13 @@ AsOf = Annotated[
     str | None,
     typer.Option(metavar="TIME", help="Answer as known then: an RFC 3339 instant, a day or a log position."),
 ]
+At = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Answer as if asked at this RFC 3339 instant. [default: now; with --as-of, the time of the log position]",
+    ),
+]
 Limit = Annotated[int, typer.Option(min=1, help="List at most this many.")]
 Reason = Annotated[str | None, typer.Option(help="The reason, which is kept in the log.")]
 EventFile = Annotated[

@@ -9,8 +9,9 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.http.reading import POSITION_HEADER
 from api.http.state import ApiState
-from api.http.writing import POSITION_HEADER, accepted, wants_async
+from api.http.writing import accepted, wants_async
 from consumers.intake.intake import IntakeReceipt
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 from projections.queries.events import RowSpan

@@ -12,12 +12,14 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 
 from anyio import to_thread
-from fastapi import Depends, Header
+from fastapi import Depends, Header, Query
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from api.http.problems import Problem
+from api.http.query_instants import query_instant
+from api.http.reading import POSITION_HEADER
 from api.http.state import ApiState
 from domain.command import Command
 from domain.commands.received import REASON_LENGTH_MAX
@@ -26,8 +28,6 @@ from domain.event import Provenance
 from domain.values.field_rules import instant
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.snapshot import Snapshot
-
-POSITION_HEADER: Final = "Meterfold-Position"
 
 
 class Accepted(BaseModel):
@@ -65,6 +65,19 @@ async def _reason(
 
 
 ReasonGiven = Annotated[str | None, Depends(_reason)]
+
+
+async def _deleted_at(
+    effective_at: Annotated[
+        str | None,
+        Query(description="When the deletion takes effect, RFC 3339, not in the future. Default: now."),
+    ] = None,
+) -> datetime | None:
+    return None if effective_at is None else query_instant("effective_at", effective_at)
+
+
+#: The instant of a deletion, from the query.
+DeletedAt = Annotated[datetime | None, Depends(_deleted_at)]
 
 
 def provenance_of(key: ApiKeyRecord, reason: str | None = None) -> Provenance:

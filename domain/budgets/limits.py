@@ -70,6 +70,12 @@ class BudgetLimits(msgspec.Struct, frozen=True):
         return not (self.duration is None and self.period_start is None and self.period_end is None)
 
     @property
+    def ignored_fields(self) -> tuple[str, ...]:
+        """The fields that make no sense beside others, and are left out."""
+        start, end = self.period_start, self.period_end
+        return ("period_end",) if start is not None and end is not None and end <= start else ()
+
+    @property
     def soft_limit_per_period(self) -> bool:
         """Whether the soft limit applies per period; otherwise it applies to the lifetime spending."""
         return self.has_own_period or self.period_limit_usd is not None
@@ -124,8 +130,7 @@ def budget_policy(limits: BudgetLimits, zone: ZoneInfo, created_at: datetime) ->
         return None
     duration = limits.duration or DEFAULT_BUDGET_DURATION
     if limits.period_start is not None:
-        end = limits.period_end
-        first_end = end if end is not None and end > limits.period_start else None
+        first_end = None if limits.ignored_fields else limits.period_end
         return PeriodPolicy(duration, "anchored", zone, limits.period_start, first_end)
     if limits.period_end is not None:
         return PeriodPolicy(duration, "anchored", zone, limits.period_end)

@@ -101,6 +101,7 @@ def delta_table(deltas: DayDeltas) -> pa.Table:
         "cost_unknown_events": pa.array(values[:, UNKNOWN]),
         "first_time": pa.array(values[:, FIRST]).cast(INSTANT),
         "last_time": pa.array(values[:, LAST]).cast(INSTANT),
+        "taken_events": pa.array(np.zeros(len(values), dtype=np.int64)),
     }
     columns |= {name: pa.array(values[:, FIRST_TOKENS + index]) for index, name in enumerate(TOKEN_COLUMNS)}
     return pa.table(columns)

@@ -25,10 +25,7 @@ from projections.folding.event_lookup import EventLookup
 from projections.folding.fold_state import FoldState
 from projections.folding.fold_store import FoldStore
 from projections.folding.lifecycle_writes import (
-    BudgetOwner,
-    CustomerOwner,
     FactOwner,
-    MeterOwner,
     NewApiKey,
     NewFact,
     NewPrice,
@@ -58,11 +55,11 @@ class LifecycleFolder:
                 return self._customer(state, position, topic, event)
             case BudgetEvent():
                 scope_key = state.scope_key(Scope(event.tenant, event.environment))
-                self._store.add_fact(_fact(BudgetOwner(scope_key, event.budget_id), position, topic, event))
+                self._store.add_fact(_fact(FactOwner("budget", scope_key, event.budget_id), position, topic, event))
                 return scope_key
             case MeterEvent():
                 scope_key = state.scope_key(Scope(event.tenant, event.environment))
-                self._store.add_fact(_fact(MeterOwner(scope_key, event.code), position, topic, event))
+                self._store.add_fact(_fact(FactOwner("meter", scope_key, event.code), position, topic, event))
                 return scope_key
             case ApiKeyIssued():
                 scope_key = state.scope_key(Scope(event.tenant, event.environment))
@@ -103,7 +100,8 @@ class LifecycleFolder:
         personal = None
         if isinstance(event, CustomerCreated | CustomerUpdated) and event.personal is not None:
             personal = open_personal(self._keys, event.personal, scope, event.customer_id)
-        owner = CustomerOwner(state.customer_key(scope_key, event.customer_id, position))
+        customer_key = state.customer_key(scope_key, event.customer_id, position)
+        owner = FactOwner("customer", scope_key, None, customer_key)
         self._store.add_fact(_fact(owner, position, topic, event, personal))
         return scope_key
 

@@ -11,29 +11,16 @@ from typing import Any
 import msgspec
 
 from domain.prices.schedule import PriceVersion
+from projections.queries.facts import Subject
 
 
-class CustomerOwner(msgspec.Struct, frozen=True):
-    """The customer that a fact is about."""
+class FactOwner(msgspec.Struct, frozen=True):
+    """What a fact is about: a customer by its key, anything else by its id in the scope."""
 
-    customer_key: int
-
-
-class BudgetOwner(msgspec.Struct, frozen=True):
-    """The shared budget that a fact is about."""
-
+    subject: Subject
     scope_key: int
-    budget_id: str
-
-
-class MeterOwner(msgspec.Struct, frozen=True):
-    """The custom meter that a fact is about."""
-
-    scope_key: int
-    code: str
-
-
-FactOwner = CustomerOwner | BudgetOwner | MeterOwner
+    id: str | None
+    customer_key: int | None = None
 
 
 class NewFact(msgspec.Struct, frozen=True):

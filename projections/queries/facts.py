@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
+
+#: What a fact may be about. A customer is known to the store by a key, all others by their ids.
+Subject = Literal["customer", "budget", "meter"]
 
 
 class Fact(msgspec.Struct, frozen=True):

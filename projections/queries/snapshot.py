@@ -26,7 +26,7 @@ from projections.queries.events import (
     RowSpan,
     UsageEventRow,
 )
-from projections.queries.facts import Fact
+from projections.queries.facts import Fact, Subject
 from projections.queries.log import LogPoint, SourceCounts, SourceRecord
 from projections.queries.prices import PriceRecord
 from projections.queries.usage import MeterQuestion, MeterValue, UsageQuestion, UsageSum
@@ -43,14 +43,17 @@ class Snapshot(Protocol):
     def point(self) -> LogPoint:
         """The log position of this snapshot."""
 
+    def as_of(self, position: int) -> Snapshot:
+        """This snapshot as it was at a log position: every query is answered as it was then.
+
+        Itself at a position that is not before it. Kafka partitions, scopes and API keys are those known now.
+        """
+
     def position_at(self, instant: datetime) -> int:
         """The last position whose effective recorded time is before `instant`; 0 when there is none."""
 
     def customer(self, scope: Scope, customer_id: str) -> CustomerRecord | None:
         """The customer with this id; None when neither a fact nor usage of it is known."""
-
-    def usage_times(self, scope: Scope, customer_id: str, as_of: int) -> tuple[datetime | None, datetime | None]:
-        """The times of the first and the last usage of a customer that counted at a log position; None: none did."""
 
     def customer_with_budgets(self, scope: Scope, customer_id: str) -> CustomerWithBudgets | None:
         """The customer with the shared budgets that it ever named; None when neither a fact nor usage is known."""
@@ -109,27 +112,21 @@ class Snapshot(Protocol):
     def corrections(self, scope: Scope, source: str, event_id: str) -> list[CorrectionRecord]:
         """Voids and restorations of this identity, in log order."""
 
-    def budget_facts(self, scope: Scope, budget_id: str) -> tuple[Fact, ...]:
-        """The facts of a shared budget in log order; empty when there never was one with this id."""
+    def facts(self, scope: Scope, subject: Subject, of: str) -> tuple[Fact, ...]:
+        """The facts about an id in log order; empty when there never were any. Those of customers: `customer`."""
 
-    def budget_ids(self, scope: Scope, after: str | None, limit: int) -> list[str]:
-        """A page of the ids of all shared budgets, deleted ones included, in ascending order."""
+    def facts_named(self, scope: Scope, subject: Subject, ids: Sequence[str]) -> dict[str, tuple[Fact, ...]]:
+        """The facts about at most `PAGE_ROWS_MAX` ids, deleted ones included, unknown ids left out."""
 
-    def budgets(self, scope: Scope) -> Iterator[tuple[str, tuple[Fact, ...]]]:
-        """All shared budgets, deleted ones included, with their facts, in the order in which their ids were first used.
+    def all_facts(self, scope: Scope, subject: Subject) -> Iterator[tuple[str, tuple[Fact, ...]]]:
+        """All ids of a subject, deleted ones included, with their facts, in the order of their first use.
 
         One query, read in batches within the memory limit of the store. The snapshot must not be asked anything else
         until the iterator is exhausted.
         """
 
-    def budgets_named(self, scope: Scope, budget_ids: Sequence[str]) -> dict[str, tuple[Fact, ...]]:
-        """The facts of at most `PAGE_ROWS_MAX` shared budgets by id, deleted ones included, unknown ids left out."""
-
-    def meter_facts(self, scope: Scope, code: str) -> tuple[Fact, ...]:
-        """The facts of a custom meter in log order; empty when there never was one with this code."""
-
-    def meter_codes(self, scope: Scope, after: str | None, limit: int) -> list[str]:
-        """A page of the codes of all custom meters, deleted ones included, in ascending order."""
+    def ids(self, scope: Scope, subject: Subject, after: str | None, limit: int) -> list[str]:
+        """A page of the ids of a subject, deleted ones included, in ascending order."""
 
     def api_keys(self, scope: Scope) -> list[ApiKeyRecord]:
         """All API keys of the scope, revoked ones included, in the order of their issue."""

@@ -66,7 +66,7 @@ def budgeted_customers(
     histories = (customer_history(record, now) for record in records)
     living = [history for history in histories if history.exists]
     named = sorted({name for history in living for name in named_budgets(history)})
-    tiers = tiers_of(snapshot.budgets_named(scope, named))
+    tiers = tiers_of(snapshot.facts_named(scope, "budget", named))
     queries = [_spending_query(history, tiers) for history in living]
     spans = [span for query in queries for span, _ in query.spans]
     costs = iter(snapshot.costs_of(scope, spans))

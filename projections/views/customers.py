@@ -168,12 +168,6 @@ class CustomerHistory(msgspec.Struct, frozen=True):
         )
 
 
-def record_as_of(record: CustomerRecord, position: int) -> CustomerRecord:
-    """The record with only the facts known at a log position. Its usage times stay those known now."""
-    facts = tuple(fact for fact in record.facts if fact.position <= position)
-    return msgspec.structs.replace(record, facts=facts)
-
-
 def lives(record: CustomerRecord) -> tuple[Life, ...]:
     """All lives in order; there is at least one, and the last one is open."""
     ends = sorted(fact.effective_at for fact in record.facts if fact.kind == CUSTOMER_DELETED)

@@ -64,7 +64,7 @@ def past_usage(
     history = None if record is None else customer_history(record, now)
     if history is None or not history.exists:
         return None
-    tiers = tiers_of(snapshot.budgets_named(scope, named_budgets(history)) if of_budget else {})
+    tiers = tiers_of(snapshot.facts_named(scope, "budget", named_budgets(history)) if of_budget else {})
     timeline = budget_timeline(history, tiers) if of_budget else None
     ended = _ended_periods(history, timeline or usage_timeline(history), periods)
     spans = [period.intersect(history.span) or period for period in ended]

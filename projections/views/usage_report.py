@@ -162,7 +162,7 @@ def _custom_meter(
     windows: list[Interval],
     now: datetime,
 ) -> Iterator[UsageReportRow]:
-    meter = meter_view(code, snapshot.meter_facts(scope, code), now)
+    meter = meter_view(code, snapshot.facts(scope, "meter", code), now)
     if meter is None:
         raise NotFound(f"there is no meter {code!r}")
     asked = MeterQuestion(

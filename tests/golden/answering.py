@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
+from urllib.parse import quote
 
 from fastapi import FastAPI
 
@@ -10,7 +12,7 @@ from tests.golden.asking import answers_of
 from tests.golden.comparing import differences, json_differences, read
 from tests.golden.declared import Found
 from tests.golden.documents import contract, documents_of
-from tests.golden.fixtures import Fixture, answers_by_moment
+from tests.golden.fixtures import Fixture, Question, answers_by_moment
 from tests.golden.openings import Opening, opened
 
 FOUND_SHOWN_MAX = 40
@@ -29,12 +31,19 @@ def differing_answers(fixture: Fixture, folder: Path, opening: Opening, scratch:
     with opened(folder, opening, scratch) as (app, clock):
         for moment in opening.moments:
             clock.now = moment.now
-            asked = [one.question for one in recorded[moment.name]]
+            asked = [_at_the_clock(fixture, one.question, clock.now) for one in recorded[moment.name]]
             answers = answers_of(app, asked, keys)
             for before, answer in zip(recorded[moment.name], answers, strict=True):
                 of_one = differences(before.answer, answer)
                 found += [Found(moment.name, before.question.route, before.question.target, one) for one in of_one]
     return found
+
+
+def _at_the_clock(fixture: Fixture, question: Question, now: datetime) -> Question:
+    """The question, asked at the time of the clock also with `as_of`, as commits did that did not know `at`."""
+    if "as_of=" not in question.target or '"name":"at"' in fixture.documents["/openapi.json"]:
+        return question
+    return Question(question.route, f"{question.target}&at={quote(now.isoformat())}", question.key)
 
 
 def differing_documents(fixture: Fixture, app: FastAPI) -> list[Found]:

@@ -10,6 +10,8 @@ from tests.golden.fixtures import Answer
 
 #: The media types that are compared member by member.
 JSON_ENDINGS = ("json", "+json")
+#: Items of a list that are gone or new are found by one of these members; all others are compared by their places.
+ITEM_NAMES = ("id", "user_id", "budget_id")
 #: Stands for a member that one side does not have.
 ABSENT = "absent"
 ERROR_STATUS_MIN = 400
@@ -85,11 +87,20 @@ def json_differences(old: Any, new: Any, pointer: str = "") -> Iterator[Differen
     if isinstance(old, dict) and isinstance(new, dict):
         yield from _of_objects(old, new, pointer)
     elif isinstance(old, list) and isinstance(new, list):
+        named = next((name for name in ITEM_NAMES if _are_named(old, name) and _are_named(new, name)), None)
+        if named is not None and {one[named] for one in old} != {one[named] for one in new}:
+            yield from _of_objects({one[named]: one for one in old}, {one[named]: one for one in new}, pointer)
+            return
         for index in range(max(len(old), len(new))):
             before, after = old[index : index + 1], new[index : index + 1]
             yield from _of_places(before, after, f"{pointer}/{index}")
     elif type(old) is not type(new) or old != new:
         yield Difference(pointer, shown(old), shown(new))
+
+
+def _are_named(items: list[Any], member: str) -> bool:
+    names = [one.get(member) if isinstance(one, dict) else None for one in items]
+    return all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
 
 
 def _of_objects(old: dict[str, Any], new: dict[str, Any], pointer: str) -> Iterator[Difference]:

@@ -21,7 +21,10 @@ def documents_of(app: FastAPI) -> dict[str, str]:
 
 
 def contract(value: Any) -> Any:
-    """A document without its texts. A property or parameter named "description" or "summary" stays."""
+    """A document without its texts, and without the order of members, parameters and required properties.
+
+    A property or parameter named "description" or "summary" stays.
+    """
     if isinstance(value, list):
         return [contract(one) for one in value]
     if not isinstance(value, dict):
@@ -29,4 +32,14 @@ def contract(value: Any) -> Any:
     kept = {name: member for name, member in value.items() if not (name in TEXTS and isinstance(member, str))}
     if "openapi" in kept:
         kept.pop("info", None)
-    return {name: contract(member) for name, member in kept.items()}
+    return {
+        name: contract(_by_name(kept[name]) if name in ("parameters", "required") else kept[name])
+        for name in sorted(kept)
+    }
+
+
+def _by_name(value: Any) -> Any:
+    """Parameters, or the names of required properties, by name; anything else as it is."""
+    if not isinstance(value, list):
+        return value
+    return {one if isinstance(one, str) else f"{one['in']} {one['name']}": one for one in value}

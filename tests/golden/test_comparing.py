@@ -38,7 +38,7 @@ def test_equal_bytes_do_not_differ() -> None:
         ('"n":2', '"n":2,"more":{"a":[0]}', ("/data/1/more", ABSENT, '{"a": [0]}')),
         ("null", "0", ("/data/1/cost", "null", "0")),
         ("null", "false", ("/data/1/cost", "null", "false")),
-        (',{"id":"b","cost":null,"n":2}', "", ("/data/1", '{"id": "b", "cost": null, "n": 2}', ABSENT)),
+        (',{"id":"b","cost":null,"n":2}', "", ("/data/b", '{"id": "b", "cost": null, "n": 2}', ABSENT)),
         (
             '"id":"a","cost":"1.50"',
             '"cost":"1.50","id":"a"',

@@ -119,12 +119,12 @@ class StoreBuilder:
         self.connection.execute(
             """INSERT INTO days_2 SELECT scope_key, customer_key, time::DATE, kind_key, 1, input_tokens,
             cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, coalesce(cost_usd, 0),
-            (cost_origin = 'unknown')::INT, time, time FROM made WHERE closed_at IS NULL"""
+            (cost_origin = 'unknown')::INT, time, time, 0 FROM made WHERE closed_at IS NULL"""
         )
         self.connection.execute(  # events counted and voided again: deltas that add up to nothing
             """INSERT INTO days_2 SELECT scope_key, customer_key, time::DATE, kind_key, s, s * input_tokens,
             0, 0, 0, 0, s * coalesce(cost_usd, 0), 0,
-            if(s > 0, time, NULL), if(s > 0, time, NULL)
+            if(s > 0, time, NULL), if(s > 0, time, NULL), (s < 0)::INT
             FROM made, (VALUES (1), (-1)) v(s) WHERE closed_at IS NOT NULL"""
         )
         self.connection.unregister("made")
@@ -144,23 +144,23 @@ class StoreBuilder:
         self, scope: Scope, customer: str, position: int, effective_at: datetime, kind: str, fields: dict[str, Any]
     ) -> None:
         key = self.customer_key(scope, customer, position)
-        self._insert_fact("customer_facts", [key], position, effective_at, kind, fields)
+        self._insert_fact(["customer", self.scope_key(scope), None, key], position, effective_at, kind, fields)
 
     def add_budget_fact(
         self, scope: Scope, budget: str, position: int, effective_at: datetime, kind: str, fields: dict[str, Any]
     ) -> None:
-        owner = [self.scope_key(scope), budget]
-        self._insert_fact("budget_facts", owner, position, effective_at, kind, fields)
+        owner = ["budget", self.scope_key(scope), budget, None]
+        self._insert_fact(owner, position, effective_at, kind, fields)
 
     def add_meter_fact(self, scope: Scope, code: str, position: int, kind: str, fields: dict[str, Any]) -> None:
-        self._insert_fact("meter_facts", [self.scope_key(scope), code], position, START, kind, fields)
+        self._insert_fact(["meter", self.scope_key(scope), code, None], position, START, kind, fields)
 
     def _insert_fact(
-        self, table: str, owner: list[Any], position: int, effective_at: datetime, kind: str, fields: dict[str, Any]
+        self, owner: list[Any], position: int, effective_at: datetime, kind: str, fields: dict[str, Any]
     ) -> None:
         at = naive(effective_at)
         values = [*owner, position, at, at, kind, json.dumps(fields), "key-1", "native", None, [], False]
-        self.connection.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(values))})", values)
+        self.connection.execute(f"INSERT INTO facts VALUES ({', '.join('?' * len(values))})", values)
 
     def add_log_record(
         self, scope: Scope, position: int, recorded_at: datetime, stream: str, counts: tuple[int, int, int, int]

@@ -8,7 +8,7 @@ import typer
 
 from api.cli.commands.engine_command import engine_command
 from api.cli.commands.names import label_of, profile_of
-from api.cli.options import AsOf, CustomerArgument, MinPosition
+from api.cli.options import AsOf, At, CustomerArgument, MinPosition
 from api.cli.output.columns import Column, Kind
 from api.cli.output.results import Output
 from api.cli.output.tables import print_fields, print_table
@@ -29,6 +29,8 @@ MODEL_LIMITS: Final = (
     Column("Remaining (USD)", "remaining_usd", Kind.MONEY),
     Column("Resets", "resets_at", Kind.INSTANT, drop=1),
 )
+#: Members of a budget that are shown elsewhere, or in no text.
+_BESIDE: Final = ("customer", "position", "now", "model_limits")
 
 
 @engine_command()
@@ -37,20 +39,21 @@ def budget(
     output: Output,
     customer: CustomerArgument,
     as_of: AsOf = None,
+    at: At = None,
     min_position: MinPosition = None,
 ) -> None:
     """Show limits of a customer, what is spent, and the reset."""
-    answer = engine.get(path_to("v1", "customers", customer, "budget"), as_of=as_of, min_position=min_position)
+    answer = engine.get(path_to("v1", "customers", customer, "budget"), as_of=as_of, at=at, min_position=min_position)
     if not output.is_text:
         output.fields("", answer)
         return
     profile = profile_of(engine, customer)
-    fields = {name: value for name, value in answer.items() if name not in ("customer", "position", "model_limits")}
+    fields = {name: value for name, value in answer.items() if name not in _BESIDE}
     if answer["budget_id"] is not None:
         shared = engine.found(path_to("v1", "budgets", answer["budget_id"])) or {}
         fields["budget_id"] = label_of(answer["budget_id"], shared.get("name"))
-    if as_of is None:
-        fields = {"access": access_text(engine.get(path_to("v1", "customers", customer, "access"))), **fields}
+    known = {"as_of": answer["position"], "at": answer["now"]}
+    fields = {"access": access_text(engine.get(path_to("v1", "customers", customer, "access"), **known)), **fields}
     print_fields(f"Budget of {profile.label}", fields, zone=profile.zone)
     if answer["model_limits"]:
         print_table("Model limits", MODEL_LIMITS, answer["model_limits"], zone=profile.zone)
@@ -63,9 +66,11 @@ def access(
     output: Output,
     customer: CustomerArgument,
     model: Annotated[str | None, typer.Option(help="Model that the customer wants to use.")] = None,
+    as_of: AsOf = None,
+    at: At = None,
 ) -> None:
     """Show whether a customer has access, and why."""
-    answer = engine.get(path_to("v1", "customers", customer, "access"), model=model)
+    answer = engine.get(path_to("v1", "customers", customer, "access"), model=model, as_of=as_of, at=at)
     output.lines(answer, access_text(answer))
     if output.is_text and answer["limits"]:
         print_table("Limits", LIMITS, answer["limits"], zone=profile_of(engine, customer).zone)

@@ -94,7 +94,7 @@ def print_one(output: Output, resource: Resource, document: Mapping[str, Any]) -
     """Print one object, or where it was stored if it is not counted yet."""
     if not output.is_text or resource.id_member in document:
         name = label_of(document.get(resource.id_member, ""), document.get("name"))
-        shown_members = {member: value for member, value in document.items() if member != "position"}
+        shown_members = {member: value for member, value in document.items() if member not in ("position", "now")}
         zone = document.get("time_zone") or "UTC"
         title = f"{resource.noun.capitalize()} {name}"
         output.fields(title, shown_members if output.is_text else document, zone=zone)

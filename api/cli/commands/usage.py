@@ -10,7 +10,7 @@ import typer
 
 from api.cli.commands.engine_command import engine_command
 from api.cli.commands.names import customer_names, profile_of
-from api.cli.options import AsOf, CustomerArgument, MinPosition
+from api.cli.options import AsOf, At, CustomerArgument, MinPosition
 from api.cli.output.cells import span_text
 from api.cli.output.columns import Column, Kind
 from api.cli.output.results import Output
@@ -107,11 +107,12 @@ def usage(
     ] = None,
     meter: Annotated[str | None, typer.Option(help="Show the value of this meter instead.")] = None,
     as_of: AsOf = None,
+    at: At = None,
     min_position: MinPosition = None,
 ) -> None:
     """Show usage of one customer or all, in windows and groups."""
     path = "/v1/usage" if customer is None else path_to("v1", "customers", customer, "usage")
-    common = {"timezone": timezone, "meter": meter, "as_of": as_of}
+    common = {"timezone": timezone, "meter": meter, "as_of": as_of, "at": at}
     split = {"window": window, "group_by": ",".join(group_by) if group_by else None}
     answer = engine.get(path, **{"from": begin, "to": end}, **common, **split, min_position=min_position)
     rows, total = answer["data"], None
@@ -123,7 +124,8 @@ def usage(
         if len(rows) > 1:
             # Asked for, not added up: an event may be in several groups, and a maximum is no sum.
             span = {"from": answer["from"], "to": answer["to"]}
-            total = engine.get(path, **span, **{**common, "as_of": as_of or answer["position"]})["data"][0]
+            known = {"as_of": answer["position"], "at": answer["now"]}
+            total = engine.get(path, **span, **{**common, **known})["data"][0]
         if "customer" in answer["group_by"]:
             names = customer_names(engine, (row["group"]["customer"] for row in rows))
             rows = [{**row, "name": names.get(row["group"]["customer"])} for row in rows]
@@ -164,11 +166,12 @@ def current_usage(
     customer: CustomerArgument,
     period: PeriodOption = None,
     as_of: AsOf = None,
+    at: At = None,
     min_position: MinPosition = None,
 ) -> None:
     """Show usage of a customer in its current period, by model."""
     path = path_to("v1", "customers", customer, "current-usage")
-    answer = engine.get(path, period=period, as_of=as_of, min_position=min_position)
+    answer = engine.get(path, period=period, as_of=as_of, at=at, min_position=min_position)
     title, zone = "", "UTC"
     if output.is_text:
         profile = profile_of(engine, customer)
@@ -195,6 +198,7 @@ def past_usage(
     periods: Annotated[int | None, typer.Option(min=1, max=120, help="Number of periods. [default: 6]")] = None,
     period: PeriodOption = None,
     as_of: AsOf = None,
+    at: At = None,
     min_position: MinPosition = None,
 ) -> None:
     """Show usage of a customer in past periods, then and now.
@@ -202,7 +206,7 @@ def past_usage(
     Then is as known at closing; now has late events, corrections and later prices.
     """
     path = path_to("v1", "customers", customer, "past-usage")
-    answer = engine.get(path, periods=periods, period=period, as_of=as_of, min_position=min_position)
+    answer = engine.get(path, periods=periods, period=period, as_of=as_of, at=at, min_position=min_position)
     title, zone = "", "UTC"
     if output.is_text:
         profile = profile_of(engine, customer)

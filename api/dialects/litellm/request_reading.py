@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from api.http.bodies import validated
+from api.http.reading import AS_OF_HEADERS
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -28,12 +29,15 @@ def checked_query(model: type[M], given: dict[str, str]) -> M:
 
 
 def query_openapi(model: type[BaseModel]) -> dict[str, Any]:
-    """Make the `openapi_extra` of a route that reads its query by `query_of`."""
+    """Make the `openapi_extra` of a route that reads its query by `query_of`, and can be asked as of earlier."""
     schema = model.model_json_schema()
     required = schema.get("required", [])
     return {
         "parameters": [
-            {"name": name, "in": "query", "required": name in required, "schema": member}
-            for name, member in schema["properties"].items()
+            *(
+                {"name": name, "in": "query", "required": name in required, "schema": member}
+                for name, member in schema["properties"].items()
+            ),
+            *AS_OF_HEADERS,
         ]
     }

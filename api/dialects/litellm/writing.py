@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -13,13 +12,12 @@ from starlette.responses import Response
 
 from api.dialects.litellm.budget_fields import DIALECT
 from api.dialects.litellm.error_shapes import error_refusal
+from api.http.reading import AskedAsOf, Reading, reading
 from api.http.state import ApiState
-from api.http.writing import POSITION_HEADER
 from consumers.commands.handler import CommandResult
 from domain.event import Provenance
 from domain.scope import Scope
 from projections.queries.api_keys import ApiKeyRecord
-from projections.queries.snapshot import Snapshot
 from projections.views.budget_list import BudgetedCustomer, budgeted_customers
 
 RETRY_AFTER_SECONDS: Final = "1"
@@ -41,14 +39,13 @@ def new_budget_id() -> str:
     return str(made)
 
 
-def json_response(body: Any, position: int | None = None) -> Response:
-    """Make a 200 response with a JSON body, and the log position in a header."""
-    headers = {} if position is None else {POSITION_HEADER: str(position)}
-    return Response(msgspec.json.encode(body), 200, headers, "application/json")
+def json_response(body: Any, asked: Reading) -> Response:
+    """Make a 200 response with a JSON body, and headers with the position and the time that it is true for."""
+    return Response(msgspec.json.encode(body), 200, asked.headers(), "application/json")
 
 
 async def answer_command(
-    state: ApiState, command: Callable[[], Sequence[CommandResult[Any]]], show: Callable[[Snapshot], Any]
+    state: ApiState, command: Callable[[], Sequence[CommandResult[Any]]], show: Callable[[Reading], Any]
 ) -> Response:
     """Carry out commands, wait until they are folded, and answer what `show` reads then.
 
@@ -60,15 +57,15 @@ async def answer_command(
         message = f"the change is stored at log position {position}, but not folded yet: read it again later"
         raise error_refusal(503, "service_unavailable", message, headers={"Retry-After": RETRY_AFTER_SECONDS})
 
-    def read() -> Any:
-        with state.engine.reads.snapshot() as snapshot:
-            return show(snapshot)
+    def read() -> Response:
+        with reading(state, AskedAsOf()) as asked:
+            return json_response(show(asked), asked)
 
-    return json_response(await to_thread.run_sync(read), position)
+    return await to_thread.run_sync(read)
 
 
-def customer_now(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime) -> BudgetedCustomer | None:
-    """The customer, created or known by its usage; None when it does not exist now."""
-    record = snapshot.customer(scope, customer_id)
-    found = [] if record is None else budgeted_customers(snapshot, scope, [record], now)
+def customer_then(asked: Reading, scope: Scope, customer_id: str) -> BudgetedCustomer | None:
+    """The customer, created or known by its usage; None when it does not exist then."""
+    record = asked.snapshot.customer(scope, customer_id)
+    found = [] if record is None else budgeted_customers(asked.snapshot, scope, [record], asked.now)
     return found[0] if found else None

@@ -7,12 +7,7 @@ from typing import Any
 from pydantic import ConfigDict
 
 from api.native.models.customers import LimitsGiven
-from api.native.models.field_types import (
-    DecimalText,
-    Instant,
-    InstantGiven,
-    PositionedView,
-)
+from api.native.models.field_types import DecimalText, Instant, InstantGiven, ReadingView
 
 
 class BudgetPatch(LimitsGiven):
@@ -32,7 +27,7 @@ class BudgetGiven(BudgetPatch):
     id: str
 
 
-class BudgetView(PositionedView):
+class BudgetView(ReadingView):
     """A shared budget."""
 
     id: str
@@ -51,7 +46,7 @@ class BudgetView(PositionedView):
     parallel_requests_max: int | None
 
 
-class BudgetPage(PositionedView):
+class BudgetPage(ReadingView):
     """One page of shared budgets."""
 
     data: list[BudgetView]

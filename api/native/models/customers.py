@@ -8,13 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from api.native.models.field_types import (
+    AsOfPageQuery,
     CountGiven,
     DecimalText,
     Instant,
     InstantGiven,
     NumberGiven,
-    PageQuery,
-    PositionedView,
+    ReadingView,
     RequestBody,
 )
 
@@ -123,7 +123,7 @@ class WhyGiven(RequestBody):
     effective_at: InstantGiven = None
 
 
-class CustomerQuery(PageQuery):
+class CustomerQuery(AsOfPageQuery):
     """Query parameters of GET /v1/customers."""
 
     prefix: str | None = Field(None, max_length=1_000, description="Only customers whose id begins with this.")
@@ -155,7 +155,7 @@ class CustomerBudgetView(BaseModel):
     parallel_requests_max: int | None
 
 
-class CustomerView(PositionedView):
+class CustomerView(ReadingView):
     """A customer as it is now."""
 
     id: str
@@ -178,7 +178,7 @@ class CustomerView(PositionedView):
     budget: CustomerBudgetView
 
 
-class CustomerPage(PositionedView):
+class CustomerPage(ReadingView):
     """One page of customers."""
 
     data: list[CustomerView]
@@ -200,7 +200,7 @@ class FactView(BaseModel):
     derived: bool = Field(False, description="True when the entry follows from usage and has no record of its own.")
 
 
-class HistoryPage(PositionedView):
+class HistoryPage(ReadingView):
     """One page of a customer's history."""
 
     customer: str

@@ -7,7 +7,7 @@ from datetime import date
 from pydantic import BaseModel, Field
 
 from api.native.models.events import CorrectionView, EventView, RefusedView
-from api.native.models.field_types import DecimalText, PositionedView
+from api.native.models.field_types import DecimalText, ReadingView
 from api.native.models.prices import PriceView, UnitPricesView
 from api.native.models.usage import PeriodView
 from domain.usage.outcomes import Outcome
@@ -34,7 +34,7 @@ class TotalsView(BaseModel):
     day: date = Field(description="UTC day of the daily rollups.")
 
 
-class ExplainedView(PositionedView):
+class ExplainedView(ReadingView):
     """One event, explained."""
 
     source: str

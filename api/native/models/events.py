@@ -6,11 +6,19 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from api.native.models.field_types import DecimalText, Instant, PageQuery, PositionedView, ReadQuery, RequestBody
+from api.native.models.field_types import (
+    AsOfPageQuery,
+    AsOfQuery,
+    DecimalText,
+    Instant,
+    PositionedView,
+    ReadingView,
+    RequestBody,
+)
 from domain.usage.outcomes import Outcome
 
 
-class EventQuery(PageQuery):
+class EventQuery(AsOfPageQuery):
     """Query parameters of GET /v1/events."""
 
     customer: str | None = Field(None, max_length=1_000)
@@ -60,21 +68,21 @@ class EventView(BaseModel):
     extensions: dict[str, Any] = Field(description="CloudEvents extension attributes.")
 
 
-class EventPage(PositionedView):
+class EventPage(ReadingView):
     """One page of usage events."""
 
     data: list[EventView]
     next_cursor: str | None
 
 
-class IdentityQuery(ReadQuery):
+class IdentityQuery(AsOfQuery):
     """The identity of an event, in a query."""
 
     source: str = Field(min_length=1, max_length=1_000)
     id: str = Field(min_length=1, max_length=1_000)
 
 
-class RejectedQuery(PageQuery):
+class RejectedQuery(AsOfPageQuery):
     """Query parameters of GET /v1/rejected."""
 
     outcome: Literal["rejected", "conflict", "duplicate"] = Field("rejected", description="The outcome to list.")
@@ -97,7 +105,7 @@ class RefusedView(BaseModel):
     original: str | None = Field(None, description="The first 64 KiB of a rejected event as it was sent, as text.")
 
 
-class RefusedPage(PositionedView):
+class RefusedPage(ReadingView):
     """One page of received events that were not counted."""
 
     data: list[RefusedView]

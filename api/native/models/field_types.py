@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from api.http.paging import CURSOR_LENGTH_MAX, PAGE_ROWS_DEFAULT
+from api.http.reading import MOMENT_LENGTH_MAX
 from domain.values.instants import instant_text
 from domain.values.money import money_text
 from projections.queries.snapshot import PAGE_ROWS_MAX
@@ -60,17 +61,36 @@ class PageQuery(ReadQuery):
 
 
 class AsOfQuery(ReadQuery):
-    """Query parameters of a read that can answer as of an earlier time."""
+    """Query parameters of a read that can be asked again: as known at a log position, at a time."""
 
     as_of: str | None = Field(
         None,
-        max_length=40,
+        max_length=MOMENT_LENGTH_MAX,
         description="Answer as known then: an RFC 3339 instant, a day, or a log position.",
         examples=["2026-03-01T00:00:00Z", "1234"],
     )
+    at: str | None = Field(
+        None,
+        max_length=MOMENT_LENGTH_MAX,
+        description="Answer as if asked at this time, RFC 3339. Default: now; with `as_of`, when the last log record "
+        "known then was recorded.",
+        examples=["2026-03-01T00:00:00Z"],
+    )
+
+    names: ClassVar[tuple[str, str]] = ("as_of", "at")
+
+
+class AsOfPageQuery(AsOfQuery, PageQuery):
+    """Query parameters of a list that comes in pages and can be asked again."""
 
 
 class PositionedView(BaseModel):
     """Base of responses that name the log position they are true for."""
 
     position: int = Field(description="The log position that this answer is true for.")
+
+
+class ReadingView(PositionedView):
+    """Base of responses that can be asked for again: with `as_of` and `at`, their position and time."""
+
+    now: Instant = Field(description="The time that this answer is true for.")

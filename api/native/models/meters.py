@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from pydantic import ConfigDict, Field
 
-from api.native.models.field_types import (
-    Instant,
-    InstantGiven,
-    PositionedView,
-    RequestBody,
-)
+from api.native.models.field_types import Instant, InstantGiven, ReadingView, RequestBody
 
 
 class MeterPatch(RequestBody):
@@ -44,7 +39,7 @@ class MeterGiven(MeterPatch):
     value_property: str | None = Field(None, description="Dotted path into `data`; not given for count.")
 
 
-class MeterView(PositionedView):
+class MeterView(ReadingView):
     """A built-in or custom meter."""
 
     code: str
@@ -59,7 +54,7 @@ class MeterView(PositionedView):
     updated_at: Instant | None
 
 
-class MeterPage(PositionedView):
+class MeterPage(ReadingView):
     """One page of meters."""
 
     data: list[MeterView]

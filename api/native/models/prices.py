@@ -7,12 +7,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.native.models.field_types import (
+    AsOfPageQuery,
     DecimalText,
     Instant,
     InstantGiven,
     NumberGiven,
-    PageQuery,
-    PositionedView,
+    ReadingView,
     RequestBody,
 )
 
@@ -101,14 +101,14 @@ class PriceView(BaseModel):
     actor: str
 
 
-class PriceQuery(PageQuery):
+class PriceQuery(AsOfPageQuery):
     """Query parameters of GET /v1/prices."""
 
     provider: str | None = Field(None, max_length=256)
     model: str | None = Field(None, max_length=256)
 
 
-class PricePage(PositionedView):
+class PricePage(ReadingView):
     """One page of prices."""
 
     data: list[PriceView]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from api.native.models.field_types import AsOfQuery, DecimalText, Instant, PositionedView, ReadQuery
+from api.native.models.field_types import AsOfQuery, DecimalText, Instant, ReadingView
 
 Window = Literal["minute", "hour", "day", "month"]
 PERIODS_SHOWN_DEFAULT = 6
@@ -75,7 +75,7 @@ class MeteredRow(UsageRow):
     value: DecimalText | None = Field(description="Null when no event has a valid value.")
 
 
-class UsageView(PositionedView):
+class UsageView(ReadingView):
     """A usage report."""
 
     customer: str | None = None
@@ -114,7 +114,7 @@ class PeriodQuery(AsOfQuery):
     period: str | None = Field(None, max_length=1_100, description="`usage` (default) or `budget`.")
 
 
-class CurrentUsageView(PositionedView):
+class CurrentUsageView(ReadingView):
     """Usage of a customer in the open period."""
 
     customer: str
@@ -140,7 +140,7 @@ class PastPeriod(PeriodView):
     difference: Measures | None = Field(description="`now` minus `at_closing`: what arrived or changed after closing.")
 
 
-class PastUsageView(PositionedView):
+class PastUsageView(ReadingView):
     """Usage of a customer in past periods."""
 
     customer: str
@@ -165,7 +165,7 @@ class ModelLimitView(BaseModel):
     resets_at: Instant | None
 
 
-class BudgetStateView(PositionedView):
+class BudgetStateView(ReadingView):
     """The limits in effect and what is spent of them, in reported cost (markup included)."""
 
     customer: str
@@ -185,9 +185,13 @@ class BudgetStateView(PositionedView):
     tokens_per_minute: int | None
     parallel_requests_max: int | None
     resets_at: Instant | None
+    ignored_fields: list[str] = Field(
+        description="Fields in effect that make no sense beside others and are left out: a `period_end` that is not "
+        "after `period_start`."
+    )
 
 
-class AccessQuery(ReadQuery):
+class AccessQuery(AsOfQuery):
     """Query parameters of GET /v1/customers/{customer_id}/access."""
 
     model: str | None = Field(None, max_length=256, description="The model that the customer is about to use.")
@@ -209,7 +213,7 @@ class LimitView(BaseModel):
     resets_at: Instant | None
 
 
-class AccessView(PositionedView):
+class AccessView(ReadingView):
     """Whether a customer may make further requests."""
 
     customer: str

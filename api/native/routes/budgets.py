@@ -15,11 +15,11 @@ from api.http.authentication import Administrator, Reader
 from api.http.bodies import MERGE_PATCH, body_of, body_openapi
 from api.http.paging import cursor_values, page, rows_to_read
 from api.http.problems import found_or_404
-from api.http.reading import WAIT_FOR_MIN_POSITION
+from api.http.reading import WAIT_FOR_MIN_POSITION, reading
 from api.http.state import ApiState, StateOf
-from api.http.writing import ACCEPTED, ReasonGiven, answer_command, optional_instant, provenance_of
+from api.http.writing import ACCEPTED, DeletedAt, ReasonGiven, answer_command, optional_instant, provenance_of
 from api.native.models.budgets import BudgetGiven, BudgetPage, BudgetPatch, BudgetView
-from api.native.models.field_types import PageQuery, ReadQuery
+from api.native.models.field_types import AsOfPageQuery, AsOfQuery
 from api.native.request_fields import shown_tier_field, tier_changes, without_nulls
 from api.native.views.budgets import budget_view
 from domain.budgets.commands import CreateBudget, DeleteBudget, UpdateBudget
@@ -37,15 +37,16 @@ _BESIDE: Final = frozenset({"id", "effective_at"})
 @router.get(
     "/v1/budgets", response_model=BudgetPage, dependencies=[WAIT_FOR_MIN_POSITION], summary="List shared budgets"
 )
-def list_budgets(state: StateOf, key: Reader, query: Annotated[PageQuery, FromQuery()]) -> BudgetPage:
+def list_budgets(state: StateOf, key: Reader, query: Annotated[AsOfPageQuery, FromQuery()]) -> BudgetPage:
     """Shared budgets, ordered by id."""
-    after, now = cursor_values(_LIST, query.cursor, str), state.engine.now()
-    with state.engine.reads.snapshot() as snapshot:
-        ids = snapshot.budget_ids(key.scope, after, rows_to_read(query.limit))
+    after = cursor_values(_LIST, query.cursor, str)
+    with reading(state, query) as asked:
+        ids = asked.snapshot.ids(key.scope, "budget", after, rows_to_read(query.limit))
         shown, next_cursor = page(ids, query.limit, _LIST, lambda budget_id: budget_id)
-        views = [budget_view(snapshot, key.scope, budget_id, now) for budget_id in shown]
+        views = [budget_view(asked.snapshot, key.scope, budget_id, asked.now) for budget_id in shown]
         return BudgetPage(
-            position=snapshot.point().position,
+            position=asked.position,
+            now=asked.now,
             data=[view for view in views if view is not None],
             next_cursor=next_cursor,
         )
@@ -75,12 +76,11 @@ async def create_budget(
 
 
 @router.get(_ONE, response_model=BudgetView, dependencies=[WAIT_FOR_MIN_POSITION], summary="Show a shared budget")
-def get_budget(state: StateOf, key: Reader, budget_id: str, query: Annotated[ReadQuery, FromQuery()]) -> BudgetView:
+def get_budget(state: StateOf, key: Reader, budget_id: str, query: Annotated[AsOfQuery, FromQuery()]) -> BudgetView:
     """Show one shared budget. 404 when there is none with this id."""
-    with state.engine.reads.snapshot() as snapshot:
-        view: BudgetView = found_or_404(
-            budget_view(snapshot, key.scope, budget_id, state.engine.now()), "budget", budget_id
-        )
+    with reading(state, query) as asked:
+        found = budget_view(asked.snapshot, key.scope, budget_id, asked.now)
+        view: BudgetView = found_or_404(found, "budget", budget_id)
         return view
 
 
@@ -109,10 +109,16 @@ async def change_budget(
 
 @router.delete(_ONE, status_code=204, responses=ACCEPTED, summary="Delete a shared budget")
 async def delete_budget(
-    request: Request, state: StateOf, key: Administrator, budget_id: str, reason: ReasonGiven
+    request: Request,
+    state: StateOf,
+    key: Administrator,
+    budget_id: str,
+    reason: ReasonGiven,
+    effective_at: DeletedAt,
 ) -> Response:
     """Delete a shared budget: its limits no longer hold for the customers that refer to it. 404 when there is none."""
-    return await answer_command(request, state, DeleteBudget(key.scope, provenance_of(key, reason), budget_id))
+    command = DeleteBudget(key.scope, provenance_of(key, reason), budget_id, effective_at=effective_at)
+    return await answer_command(request, state, command)
 
 
 def _show(

@@ -14,10 +14,9 @@ from starlette.responses import Response
 from api.http.authentication import Administrator, Reader
 from api.http.bodies import MERGE_PATCH, body_of, body_openapi
 from api.http.paging import cursor_text, cursor_values
-from api.http.problems import found_or_404
-from api.http.reading import WAIT_FOR_MIN_POSITION, CustomerId
+from api.http.reading import WAIT_FOR_MIN_POSITION, CustomerId, reading
 from api.http.state import ApiState, StateOf
-from api.http.writing import ACCEPTED, ReasonGiven, answer_command, optional_instant, provenance_of
+from api.http.writing import ACCEPTED, DeletedAt, ReasonGiven, answer_command, optional_instant, provenance_of
 from api.native.models.customers import (
     CustomerGiven,
     CustomerPage,
@@ -27,9 +26,15 @@ from api.native.models.customers import (
     HistoryPage,
     WhyGiven,
 )
-from api.native.models.field_types import PageQuery, ReadQuery
+from api.native.models.field_types import AsOfPageQuery, AsOfQuery
 from api.native.request_fields import customer_changes, shown_customer_field, without_nulls
-from api.native.views.customers import customer_or_404, fact_document, living_customers
+from api.native.views.customers import (
+    customer_at,
+    customer_document,
+    customer_or_404,
+    fact_document,
+    living_customers,
+)
 from domain.customers.commands import (
     BlockCustomer,
     CreateCustomer,
@@ -57,10 +62,10 @@ _BESIDE: Final = frozenset({"id", "effective_at", "active"})
 def list_customers(state: StateOf, key: Reader, query: Annotated[CustomerQuery, FromQuery()]) -> CustomerPage:
     """Customers that exist now, ordered by id: those that were created, and those known by their usage."""
     after = cursor_values(_LIST, query.cursor, str)
-    with state.engine.reads.snapshot() as snapshot:
-        shown, behind = living_customers(snapshot, key.scope, after, query.limit, query.prefix, state.engine.now())
+    with reading(state, query) as asked:
+        shown, behind = living_customers(asked.snapshot, key.scope, after, query.limit, query.prefix, asked.now)
         next_cursor = None if behind is None else cursor_text(_LIST, behind)
-        return CustomerPage(position=snapshot.point().position, data=shown, next_cursor=next_cursor)
+        return CustomerPage(position=asked.position, now=asked.now, data=shown, next_cursor=next_cursor)
 
 
 @router.post(
@@ -93,11 +98,13 @@ async def create_customer(
 
 @router.get(_ONE, response_model=CustomerView, dependencies=[WAIT_FOR_MIN_POSITION], summary="Show a customer")
 def get_customer(
-    state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[ReadQuery, FromQuery()]
+    state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[AsOfQuery, FromQuery()]
 ) -> CustomerView:
     """Show a customer as it is now. 404 when it does not exist."""
-    with state.engine.reads.snapshot() as snapshot:
-        return customer_or_404(snapshot, key.scope, customer_id, state.engine.now())
+    with reading(state, query, key.scope, customer_id) as asked:
+        view = customer_at(asked.snapshot, key.scope, customer_id, asked.now)
+        found = asked.customer_or_404(view, key.scope, customer_id)
+        return customer_document(found, asked.position, asked.now)
 
 
 @router.patch(
@@ -131,12 +138,19 @@ async def change_customer(
 
 @router.delete(_ONE, status_code=204, responses=ACCEPTED, summary="Delete a customer")
 async def delete_customer(
-    request: Request, state: StateOf, key: Administrator, customer_id: CustomerId, reason: ReasonGiven
+    request: Request,
+    state: StateOf,
+    key: Administrator,
+    customer_id: CustomerId,
+    reason: ReasonGiven,
+    effective_at: DeletedAt,
 ) -> Response:
     """End the customer's current life; its usage stays in reports. The id can be used again and starts with zero usage.
     404 when the customer does not exist."""
     seen_at = await _seen_at(state, key, customer_id)
-    command = DeleteCustomer(key.scope, provenance_of(key, reason), customer_id, seen_at=seen_at)
+    command = DeleteCustomer(
+        key.scope, provenance_of(key, reason), customer_id, effective_at=effective_at, seen_at=seen_at
+    )
     return await answer_command(request, state, command)
 
 
@@ -185,18 +199,19 @@ async def unblock_customer(
     summary="Show the history of a customer",
 )
 def get_history(
-    state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[PageQuery, FromQuery()]
+    state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[AsOfPageQuery, FromQuery()]
 ) -> HistoryPage:
     """All changes of a customer, in the order in which they take effect. Its first usage is a derived entry. 404 when
     the customer was never known."""
     start = cursor_values(_HISTORY, query.cursor, int) or 0
-    with state.engine.reads.snapshot() as snapshot:
-        record = found_or_404(snapshot.customer(key.scope, customer_id), "customer", customer_id)
-        position = snapshot.point().position
-    entries = history_entries(record)
+    with reading(state, query, key.scope, customer_id) as asked:
+        found = asked.snapshot.customer(key.scope, customer_id)
+        entries = history_entries(asked.customer_or_404(found, key.scope, customer_id))
+        position = asked.position
     end = start + query.limit
     return HistoryPage(
         position=position,
+        now=asked.now,
         customer=customer_id,
         data=[fact_document(entry) for entry in entries[start:end]],
         next_cursor=cursor_text(_HISTORY, end) if end < len(entries) else None,

@@ -15,9 +15,10 @@ from api.http.authentication import Administrator, Reader
 from api.http.bodies import body_of, body_openapi
 from api.http.paging import cursor_text, cursor_values, page, rows_to_read
 from api.http.problems import found_or_404
-from api.http.reading import WAIT_FOR_MIN_POSITION, restore_plus
+from api.http.query_instants import query_instant
+from api.http.reading import WAIT_FOR_MIN_POSITION, reading
 from api.http.state import ApiState, StateOf
-from api.http.writing import ACCEPTED, ReasonGiven, answer_command, optional_instant, provenance_of
+from api.http.writing import ACCEPTED, ReasonGiven, answer_command, provenance_of
 from api.native.models.event_explanation import ExplainedView
 from api.native.models.events import (
     CorrectionResult,
@@ -74,15 +75,15 @@ def list_events(state: StateOf, key: Reader, query: Annotated[EventQuery, FromQu
         end=_instant("to", query.to),
         include_voided=query.voided,
     )
-    with state.engine.reads.snapshot() as snapshot:
-        types = metered_types(snapshot, key.scope, state.engine.now())
+    with reading(state, query) as asked:
+        types = metered_types(asked.snapshot, key.scope, asked.now)
         if query.unmatched is None:
-            rows = snapshot.events(key.scope, where, _position_after(after), rows_to_read(query.limit))
+            rows = asked.snapshot.events(key.scope, where, _position_after(after), rows_to_read(query.limit))
             shown, next_cursor = page(rows, query.limit, _LIST, _behind)
         else:
-            shown, next_cursor = _scanned(snapshot, key.scope, where, after, query, types)
-        position = snapshot.point().position
-    return EventPage(position=position, data=[event_document(row, types) for row in shown], next_cursor=next_cursor)
+            shown, next_cursor = _scanned(asked.snapshot, key.scope, where, after, query, types)
+        data = [event_document(row, types) for row in shown]
+        return EventPage(position=asked.position, now=asked.now, data=data, next_cursor=next_cursor)
 
 
 def _behind(row: UsageEventRow) -> EventCursor:
@@ -90,7 +91,7 @@ def _behind(row: UsageEventRow) -> EventCursor:
 
 
 def _instant(field: str, text: str | None) -> datetime | None:
-    return None if text is None else optional_instant(field, restore_plus(text))
+    return None if text is None else query_instant(field, text)
 
 
 def _scanned(
@@ -120,8 +121,8 @@ def metered_types(snapshot: Snapshot, scope: Scope, now: datetime) -> frozenset[
     """The event types that a tenant's own meters measure."""
     types: set[str] = set()
     after: str | None = None
-    while codes := snapshot.meter_codes(scope, after, PAGE_ROWS_MAX):
-        meters = (meter_view(code, snapshot.meter_facts(scope, code), now) for code in codes)
+    while codes := snapshot.ids(scope, "meter", after, PAGE_ROWS_MAX):
+        meters = (meter_view(code, snapshot.facts(scope, "meter", code), now) for code in codes)
         types |= {meter.event_type for meter in meters if meter is not None}
         after = codes[-1]
     return frozenset(types)
@@ -136,10 +137,11 @@ def metered_types(snapshot: Snapshot, scope: Scope, now: datetime) -> frozenset[
 def get_event(state: StateOf, key: Reader, query: Annotated[IdentityQuery, FromQuery()]) -> ExplainedView:
     """Explain one event: its outcome, its cost with the unit prices that made it, and the totals it is in. 404 when no
     event with this identity was received."""
-    now = state.engine.now()
-    with state.engine.reads.snapshot() as snapshot:
-        found = found_or_404(explain_event(snapshot, key.scope, query.source, query.id, now), "event", query.id)
-        return explained_document(query.source, query.id, found, metered_types(snapshot, key.scope, now))
+    with reading(state, query) as asked:
+        explained = explain_event(asked.snapshot, key.scope, query.source, query.id, asked.now)
+        found = found_or_404(explained, "event", query.id)
+        types = metered_types(asked.snapshot, key.scope, asked.now)
+        return explained_document(query.source, query.id, found, types, asked.now)
 
 
 @router.get(
@@ -151,11 +153,11 @@ def get_event(state: StateOf, key: Reader, query: Annotated[IdentityQuery, FromQ
 def list_rejected(state: StateOf, key: Reader, query: Annotated[RejectedQuery, FromQuery()]) -> RefusedPage:
     """Rejected events with the reason, newest first. With `outcome`: conflicts or duplicates instead."""
     after = cursor_values(_REFUSED, query.cursor, int)
-    with state.engine.reads.snapshot() as snapshot:
-        rows = snapshot.outcomes(key.scope, (query.outcome,), after, rows_to_read(query.limit), query.reason)
-        position = snapshot.point().position
-    shown, next_cursor = page(rows, query.limit, _REFUSED, lambda row: row.locator)
-    return RefusedPage(position=position, data=[refused_document(row) for row in shown], next_cursor=next_cursor)
+    with reading(state, query) as asked:
+        rows = asked.snapshot.outcomes(key.scope, (query.outcome,), after, rows_to_read(query.limit), query.reason)
+        shown, next_cursor = page(rows, query.limit, _REFUSED, lambda row: row.locator)
+        data = [refused_document(row) for row in shown]
+        return RefusedPage(position=asked.position, now=asked.now, data=data, next_cursor=next_cursor)
 
 
 @router.post(

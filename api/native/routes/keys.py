@@ -14,9 +14,9 @@ from api.http.authentication import Administrator, is_operator
 from api.http.bodies import body_of, body_openapi
 from api.http.paging import cursor_text, cursor_values
 from api.http.problems import Problem
-from api.http.reading import WAIT_FOR_MIN_POSITION
+from api.http.reading import POSITION_HEADER, WAIT_FOR_MIN_POSITION
 from api.http.state import StateOf
-from api.http.writing import ACCEPTED, POSITION_HEADER, ReasonGiven, answer_command, provenance_of
+from api.http.writing import ACCEPTED, ReasonGiven, answer_command, provenance_of
 from api.native.models.keys import IssuedKeyView, KeyGiven, KeyPage, KeyQuery, KeyView
 from consumers.engine import Engine
 from domain.api_keys.commands import IssueApiKey, RevokeApiKey

@@ -15,10 +15,10 @@ from api.http.authentication import Administrator, Reader
 from api.http.bodies import MERGE_PATCH, body_of, body_openapi
 from api.http.paging import cursor_text, cursor_values, rows_to_read
 from api.http.problems import Problem, found_or_404
-from api.http.reading import WAIT_FOR_MIN_POSITION
+from api.http.reading import WAIT_FOR_MIN_POSITION, reading
 from api.http.state import ApiState, StateOf
-from api.http.writing import ACCEPTED, ReasonGiven, answer_command, optional_instant, provenance_of
-from api.native.models.field_types import PageQuery, ReadQuery
+from api.http.writing import ACCEPTED, DeletedAt, ReasonGiven, answer_command, optional_instant, provenance_of
+from api.native.models.field_types import AsOfPageQuery, AsOfQuery
 from api.native.models.meters import MeterGiven, MeterPage, MeterPatch, MeterView
 from api.native.request_fields import without_nulls
 from api.native.views.meters import meter_of
@@ -34,15 +34,16 @@ _ONE: Final = "/v1/meters/{code:segment}"
 
 
 @router.get("/v1/meters", response_model=MeterPage, dependencies=[WAIT_FOR_MIN_POSITION], summary="List meters")
-def list_meters(state: StateOf, key: Reader, query: Annotated[PageQuery, FromQuery()]) -> MeterPage:
+def list_meters(state: StateOf, key: Reader, query: Annotated[AsOfPageQuery, FromQuery()]) -> MeterPage:
     """Built-in meters and the tenant's own, ordered by code."""
-    after, now = cursor_values(_LIST, query.cursor, str), state.engine.now()
-    with state.engine.reads.snapshot() as snapshot:
-        own = snapshot.meter_codes(key.scope, after, rows_to_read(query.limit))
+    after = cursor_values(_LIST, query.cursor, str)
+    with reading(state, query) as asked:
+        own = asked.snapshot.ids(key.scope, "meter", after, rows_to_read(query.limit))
         codes = sorted([*own, *(code for code in BUILT_IN_METERS if after is None or code > after)])
-        listed = [meter_of(snapshot, key.scope, code, now) for code in codes[: query.limit]]
+        listed = [meter_of(asked.snapshot, key.scope, code, asked.now) for code in codes[: query.limit]]
         return MeterPage(
-            position=snapshot.point().position,
+            position=asked.position,
+            now=asked.now,
             data=[view for view in listed if view is not None],
             next_cursor=cursor_text(_LIST, codes[query.limit - 1]) if len(codes) > query.limit else None,
         )
@@ -71,10 +72,10 @@ async def create_meter(
 
 
 @router.get(_ONE, response_model=MeterView, dependencies=[WAIT_FOR_MIN_POSITION], summary="Show a meter")
-def get_meter(state: StateOf, key: Reader, code: str, query: Annotated[ReadQuery, FromQuery()]) -> MeterView:
+def get_meter(state: StateOf, key: Reader, code: str, query: Annotated[AsOfQuery, FromQuery()]) -> MeterView:
     """Show one built-in or custom meter. 404 when there is none with this code."""
-    with state.engine.reads.snapshot() as snapshot:
-        view: MeterView = found_or_404(meter_of(snapshot, key.scope, code, state.engine.now()), "meter", code)
+    with reading(state, query) as asked:
+        view: MeterView = found_or_404(meter_of(asked.snapshot, key.scope, code, asked.now), "meter", code)
         return view
 
 
@@ -104,11 +105,17 @@ async def change_meter(
 
 @router.delete(_ONE, status_code=204, responses=ACCEPTED, summary="Delete a meter")
 async def delete_meter(
-    request: Request, state: StateOf, key: Administrator, code: str, reason: ReasonGiven
+    request: Request,
+    state: StateOf,
+    key: Administrator,
+    code: str,
+    reason: ReasonGiven,
+    effective_at: DeletedAt,
 ) -> Response:
     """Delete a meter; its events stay. 404 when there is no such meter, 409 for a built-in one."""
     _refuse_built_in(code)
-    return await answer_command(request, state, DeleteMeter(key.scope, provenance_of(key, reason), code))
+    command = DeleteMeter(key.scope, provenance_of(key, reason), code, effective_at=effective_at)
+    return await answer_command(request, state, command)
 
 
 def _show(

@@ -13,12 +13,13 @@ from projections.views.budgets import shared_budget
 
 def budget_view(snapshot: Snapshot, scope: Scope, budget_id: str, now: datetime) -> BudgetView | None:
     """The shared budget as it is now; None when there is none with this id."""
-    budget = shared_budget(budget_id, snapshot.budget_facts(scope, budget_id), now)
+    budget = shared_budget(budget_id, snapshot.facts(scope, "budget", budget_id), now)
     if budget is None:
         return None
     fields = budget.fields
     return BudgetView(
         position=snapshot.point().position,
+        now=now,
         id=budget_id,
         created_at=budget.created_at,
         updated_at=budget.updated_at,

@@ -30,7 +30,7 @@ def customer_at(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetim
 def customer_or_404(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime) -> CustomerView:
     """The customer as it is now; `Problem` 404 when it does not exist."""
     view = found_or_404(customer_at(snapshot, scope, customer_id, now), "customer", customer_id)
-    return customer_document(view, snapshot.point().position)
+    return customer_document(view, snapshot.point().position, now)
 
 
 def living_customers(
@@ -49,17 +49,18 @@ def living_customers(
             after = record.customer_id
             view = customers.customer_view(record, now)
             if view.exists:
-                shown.append(customer_document(view, position))
+                shown.append(customer_document(view, position, now))
         if len(records) < PAGE_ROWS_MAX:
             return shown, None
     return shown, after
 
 
-def customer_document(view: customers.CustomerView, position: int) -> CustomerView:
+def customer_document(view: customers.CustomerView, position: int, now: datetime) -> CustomerView:
     """Convert a derived customer to its response."""
     fields = view.fields
     return CustomerView(
         position=position,
+        now=now,
         id=view.customer_id,
         created_at=view.created_at,
         first_seen_at=view.first_seen_at,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -92,11 +93,12 @@ def correction_document(correction: CorrectionRecord) -> CorrectionView:
 
 
 def explained_document(
-    source: str, event_id: str, found: EventExplanation, metered_types: frozenset[str]
+    source: str, event_id: str, found: EventExplanation, metered_types: frozenset[str], now: datetime
 ) -> ExplainedView:
     """Convert the explanation of one event to its response."""
     return ExplainedView(
         position=found.position,
+        now=now,
         source=source,
         id=event_id,
         outcome=found.outcome,

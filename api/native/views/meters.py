@@ -14,12 +14,13 @@ def meter_of(snapshot: Snapshot, scope: Scope, code: str, now: datetime) -> Mete
     """The built-in or custom meter as it is now; None when there is none with this code."""
     position = snapshot.point().position
     if code in BUILT_IN_METERS:
-        return built_in_meter(code, position)
-    meter = meter_view(code, snapshot.meter_facts(scope, code), now)
+        return built_in_meter(code, position, now)
+    meter = meter_view(code, snapshot.facts(scope, "meter", code), now)
     if meter is None:
         return None
     return MeterView(
         position=position,
+        now=now,
         code=code,
         event_type=meter.event_type,
         aggregation=meter.aggregation,
@@ -33,10 +34,11 @@ def meter_of(snapshot: Snapshot, scope: Scope, code: str, now: datetime) -> Mete
     )
 
 
-def built_in_meter(code: str, position: int) -> MeterView:
+def built_in_meter(code: str, position: int, now: datetime) -> MeterView:
     """Describe a built-in meter: a sum over llm.request, or the count of requests."""
     return MeterView(
         position=position,
+        now=now,
         code=code,
         event_type="llm.request",
         aggregation="count" if code == "requests" else "sum",

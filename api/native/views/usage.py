@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 
 from api.native.models import usage as models
@@ -31,7 +32,7 @@ def measures_document(found: measures.Measures) -> models.Measures:
     )
 
 
-def usage_document(report: UsageReport, shown_groups: list[str]) -> models.UsageView:
+def usage_document(report: UsageReport, shown_groups: list[str], now: datetime) -> models.UsageView:
     """Convert a usage report to its response.
 
     `shown_groups` are the names that the caller grouped by, in the order of the report's groups.
@@ -42,6 +43,7 @@ def usage_document(report: UsageReport, shown_groups: list[str]) -> models.Usage
         data = [_metered(row, shown_groups) for row in report.rows]
     return models.UsageView(
         position=report.position,
+        now=now,
         customer=report.customer_id,
         meter=report.meter,
         from_=report.span.start,
@@ -76,10 +78,11 @@ def period_document(period: Interval) -> models.PeriodView:
     return models.PeriodView(start=period.start, end=period.end)
 
 
-def current_usage_document(usage: CurrentUsage) -> models.CurrentUsageView:
+def current_usage_document(usage: CurrentUsage, now: datetime) -> models.CurrentUsageView:
     """Convert the usage of the open usage period to its response."""
     return models.CurrentUsageView(
         position=usage.position,
+        now=now,
         customer=usage.customer_id,
         period=period_document(usage.period),
         usage=measures_document(usage.usage),
@@ -90,13 +93,14 @@ def current_usage_document(usage: CurrentUsage) -> models.CurrentUsageView:
     )
 
 
-def reported_period_document(report: UsageReport, period: Interval) -> models.CurrentUsageView:
+def reported_period_document(report: UsageReport, period: Interval, now: datetime) -> models.CurrentUsageView:
     """Make the response of current usage from a report over `period`, grouped by provider and model."""
     total = measures.Measures()
     for row in report.rows:
         total = total.plus(row.measures or measures.Measures())
     return models.CurrentUsageView(
         position=report.position,
+        now=now,
         customer=report.customer_id or "",
         period=period_document(period),
         usage=measures_document(total),
@@ -111,10 +115,13 @@ def reported_period_document(report: UsageReport, period: Interval) -> models.Cu
     )
 
 
-def past_usage_document(usage: PastUsage) -> models.PastUsageView:
+def past_usage_document(usage: PastUsage, now: datetime) -> models.PastUsageView:
     """Convert the usage of past periods to its response."""
     return models.PastUsageView(
-        position=usage.position, customer=usage.customer_id, periods=[_past_period(one) for one in usage.periods]
+        position=usage.position,
+        now=now,
+        customer=usage.customer_id,
+        periods=[_past_period(one) for one in usage.periods],
     )
 
 
@@ -129,11 +136,12 @@ def _past_period(past: PastPeriod) -> models.PastPeriod:
     )
 
 
-def budget_document(state: BudgetState) -> models.BudgetStateView:
+def budget_document(state: BudgetState, now: datetime) -> models.BudgetStateView:
     """Convert the state of a customer's budget to its response."""
     limits, spending = state.limits, state.spending
     return models.BudgetStateView(
         position=state.position,
+        now=now,
         customer=state.customer.customer_id,
         budget_id=state.customer.budget_id,
         currency=state.customer.currency,
@@ -151,6 +159,7 @@ def budget_document(state: BudgetState) -> models.BudgetStateView:
         tokens_per_minute=limits.tokens_per_minute,
         parallel_requests_max=limits.parallel_requests_max,
         resets_at=spending.period_resets_at,
+        ignored_fields=list(limits.ignored_fields),
     )
 
 
@@ -187,11 +196,12 @@ def _remaining(limit_usd: Decimal | None, spent_usd: Decimal) -> Decimal | None:
     return None if limit_usd is None else max(Decimal(0), limit_usd - spent_usd)
 
 
-def access_document(access: Access) -> models.AccessView:
+def access_document(access: Access, now: datetime) -> models.AccessView:
     """Convert an access decision to its response."""
     decision: AccessDecision = access.decision
     return models.AccessView(
         position=access.position,
+        now=now,
         customer=access.customer_id,
         allowed=decision.allowed,
         reason=decision.reason,

@@ -30,15 +30,20 @@ DELTAS_ADDED_MAX: Final = 256
 
 _COLUMNS: Final = """events, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
     cost_usd, cost_unknown_events"""
-_DELTAS: Final = f"""SELECT day, kind_key, {_COLUMNS}, first_time, last_time
+_DELTAS: Final = f"""SELECT day, kind_key, {_COLUMNS}, first_time, last_time, taken_events
     FROM {{days}} WHERE customer_key = ? LIMIT {DELTAS_ADDED_MAX + 1}"""
 
 _MONTHS: Final = f"""SELECT date_trunc('month', day)::DATE AS month, kind_key, sum(events), sum(input_tokens),
     sum(cached_input_tokens), sum(cache_write_tokens), sum(output_tokens), sum(reasoning_tokens), sum(cost_usd),
-    sum(cost_unknown_events), min(first_time), max(last_time)
+    sum(cost_unknown_events), min(first_time), max(last_time),
+    sum(taken_events)
     FROM {{days}} WHERE customer_key = ? GROUP BY ALL LIMIT {SUMS_MAX + 1}"""
 #: The views of all days, and of the compacted ones, which lie sorted by customer.
 ALL_DAYS: Final = "usage_days"
+_HELD: Final = """SELECT customer_key, min(time), max(time) FROM usage_rows
+    WHERE customer_key IN (SELECT unnest(?::BIGINT[])) AND closed_at IS NULL GROUP BY customer_key"""
+#: The first and the last time of something.
+Times = tuple[datetime, datetime]
 _EPOCH_NAIVE: Final = naive(EPOCH)
 COMPACTED_DAYS: Final = "settled_days"
 
@@ -52,7 +57,7 @@ class MonthSum(msgspec.Struct, frozen=True):
 
 
 class MonthlyUsage(msgspec.Struct, frozen=True):
-    """A customer's usage as the store holds it at `position`. Times are naive UTC, over all usage ever counted."""
+    """A customer's usage as the store holds it at `position`. Times are naive UTC; voided events have none."""
 
     position: int
     first_time: datetime | None
@@ -139,16 +144,28 @@ def monthly_usage(
     if len(rows) > SUMS_MAX:
         return None
     sums: dict[tuple[date, int], UsageSums] = {}
-    for day, kind_key, *of_day, _, _ in rows:
+    for day, kind_key, *of_day, _, _, _ in rows:
         month = day.replace(day=1), kind_key
         known = sums.get(month)
         sums[month] = UsageSums(*of_day) if known is None else known.plus(UsageSums(*of_day))
+    first = min((row[-3] for row in rows if row[-3] is not None), default=None)
+    last = max((row[-2] for row in rows if row[-2] is not None), default=None)
+    if any(row[-1] for row in rows):
+        first, last = held_times(cursor, [customer_key]).get(customer_key, (None, None))
     return MonthlyUsage(
         position,
-        min((row[-2] for row in rows if row[-2] is not None), default=None),
-        max((row[-1] for row in rows if row[-1] is not None), default=None),
+        first,
+        last,
         tuple(MonthSum(_midnight(month), kind_key, of_month) for (month, kind_key), of_month in sums.items()),
     )
+
+
+def held_times(cursor: duckdb.DuckDBPyConnection, customer_keys: Sequence[int]) -> dict[int, Times]:
+    """Read from the rows the first and the last time of the events of each of these customers that has any."""
+    if not customer_keys:
+        return {}
+    found = cursor.execute(_HELD, [list(customer_keys)]).fetchall()
+    return {key: (first, last) for key, first, last in found}
 
 
 def _sums_by_month(deltas: Ints) -> Iterator[tuple[datetime, int, UsageSums]]:

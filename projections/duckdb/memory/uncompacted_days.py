@@ -9,7 +9,7 @@ import duckdb
 import numpy as np
 
 from domain.usage.block_schema import TOKEN_COLUMNS
-from projections.arrow_columns import column, integers
+from projections.arrow_columns import Ints, column, integers
 from projections.duckdb.storage.generations import Generation
 from projections.folding.day_deltas import (
     COST,
@@ -46,6 +46,13 @@ _VALUE_COLUMNS: Final = {
     FIRST: "first_time",
     LAST: "last_time",
 } | {FIRST_TOKENS + number: name for number, name in enumerate(TOKEN_COLUMNS)}
+
+
+def customers_corrected(cursor: duckdb.DuckDBPyConnection, generations: Sequence[Generation]) -> Ints:
+    """Return the keys of the customers from whose usage deltas in these generations of days take something away."""
+    tables = " UNION ALL ".join(f"SELECT customer_key, taken_events FROM {one.name}" for one in generations)
+    found = cursor.execute(f"SELECT DISTINCT customer_key FROM ({tables}) WHERE taken_events > 0").fetchnumpy()
+    return np.asarray(found["customer_key"], np.int64)
 
 
 def uncompacted_days(cursor: duckdb.DuckDBPyConnection, generations: Sequence[Generation]) -> DayDeltas | None:

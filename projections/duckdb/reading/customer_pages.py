@@ -18,20 +18,30 @@ from projections.queries.customers import CustomerRecord
 NO_COST: Final = Decimal(0)
 
 #: The facts of the present life of each customer: those after its last deletion.
-_PRESENT: Final = f"""SELECT f.* FROM customer_facts f LEFT JOIN (
-        SELECT customer_key, max(position) AS position FROM customer_facts WHERE kind = '{CUSTOMER_DELETED}'
+_PRESENT: Final = f"""SELECT f.* FROM facts f LEFT JOIN (
+        SELECT customer_key, max(position) AS position FROM facts WHERE kind = '{CUSTOMER_DELETED}'
         GROUP BY customer_key) d ON d.customer_key = f.customer_key
-    WHERE d.position IS NULL OR f.position > d.position"""
+    WHERE f.subject = 'customer' AND (d.position IS NULL OR f.position > d.position)"""
 
-#: Customers that are deleted: nothing has begun another life since, neither a fact nor usage.
+#: Customers some of whose usage was voided.
+_CORRECTED: Final = "SELECT customer_key FROM usage_days WHERE taken_events > 0"
+#: What customers have of usage: the days tell its last time, but of those customers the rows.
+_USED: Final = f"""SELECT customer_key, last_time FROM usage_days
+        WHERE last_time IS NOT NULL AND customer_key NOT IN ({_CORRECTED})
+    UNION ALL SELECT customer_key, time FROM usage_rows WHERE closed_at IS NULL AND customer_key IN ({_CORRECTED})"""
+
+#: Customers that do not exist: nothing is known of them but a deletion, or usage that was voided.
 _GONE: Final = f"""SELECT f.customer_key FROM (
         SELECT customer_key, arg_max(kind, position) AS last_kind, arg_max(effective_at, position) AS last_at
-        FROM customer_facts
+        FROM facts
         WHERE NOT if_known
-            AND customer_key IN (SELECT customer_key FROM customer_facts WHERE kind = '{CUSTOMER_DELETED}')
+            AND customer_key IN (SELECT customer_key FROM facts WHERE kind = '{CUSTOMER_DELETED}')
         GROUP BY customer_key) f
     WHERE f.last_kind = '{CUSTOMER_DELETED}' AND NOT EXISTS (
-        SELECT 1 FROM usage_days d WHERE d.customer_key = f.customer_key AND d.last_time >= f.last_at)"""
+        SELECT 1 FROM ({_USED}) d WHERE d.customer_key = f.customer_key AND d.last_time >= f.last_at)
+    UNION ALL SELECT customer_key FROM customers
+    WHERE customer_key NOT IN (SELECT customer_key FROM facts WHERE subject = 'customer' AND NOT if_known)
+        AND customer_key NOT IN (SELECT customer_key FROM ({_USED}))"""
 
 #: Customers whose name at an instant contains a text, ignoring case.
 _NAMED: Final = """SELECT customer_key FROM (

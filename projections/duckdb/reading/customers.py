@@ -11,6 +11,7 @@ import duckdb
 from domain.customers.events import CUSTOMER_DEACTIVATED
 from domain.values.instants import aware_or_none
 from projections.duckdb.memory.change_tracking import CustomerRow
+from projections.duckdb.memory.monthly_usage import held_times
 from projections.duckdb.reading.bound_query import BoundQuery, Row
 from projections.duckdb.reading.facts import facts_of_customers
 from projections.queries.customers import CustomerRecord
@@ -31,23 +32,8 @@ def customer_row(cursor: duckdb.DuckDBPyConnection, scope_key: int, customer_id:
 def first_and_last_seen(
     cursor: duckdb.DuckDBPyConnection, scope_key: int, customer_key: int
 ) -> tuple[datetime | None, datetime | None]:
-    """Return the earliest and the latest time of any event ever counted for a customer."""
-    first, last = cursor.execute(
-        "SELECT min(first_time), max(last_time) FROM usage_days WHERE scope_key = ? AND customer_key = ?",
-        [scope_key, customer_key],
-    ).fetchall()[0]
-    return aware_or_none(first), aware_or_none(last)
-
-
-def usage_times(
-    cursor: duckdb.DuckDBPyConnection, scope_key: int, customer_key: int | None, as_of: int
-) -> tuple[datetime | None, datetime | None]:
-    """Return the earliest and the latest time of the events of a customer that counted at a log position."""
-    first, last = cursor.execute(
-        """SELECT min(time), max(time) FROM usage_rows WHERE scope_key = ? AND customer_key = ?
-        AND counted_at <= ? AND (closed_at IS NULL OR closed_at > ?)""",
-        [scope_key, customer_key, as_of, as_of],
-    ).fetchall()[0]
+    """Return the earliest and the latest time of the events that a customer has, voided ones left out."""
+    first, last = _seen(cursor, scope_key, [customer_key]).get(customer_key, (None, None))
     return aware_or_none(first), aware_or_none(last)
 
 
@@ -73,7 +59,7 @@ def records_of(cursor: duckdb.DuckDBPyConnection, scope_key: int, rows: Sequence
     """Return the records of customers given as rows (key, id, first position), in that order."""
     keys = [row[0] for row in rows]
     facts = facts_of_customers(cursor, keys)
-    seen = {row[0]: row[1:] for row in cursor.execute(_SEEN, [scope_key, keys]).fetchall()}
+    seen = _seen(cursor, scope_key, keys)
     return [_record(row, seen.get(row[0], (None, None)), facts[row[0]]) for row in rows]
 
 
@@ -81,15 +67,25 @@ def customers_ever_deactivated(cursor: duckdb.DuckDBPyConnection, scope_key: int
     """Return customers with a deactivation among their facts, by id, without the time range of their usage."""
     rows = cursor.execute(
         f"""SELECT {_CUSTOMER} FROM customers WHERE scope_key = ? AND customer_key IN (
-            SELECT customer_key FROM customer_facts WHERE kind = '{CUSTOMER_DEACTIVATED}') ORDER BY customer_id""",
+            SELECT customer_key FROM facts WHERE kind = '{CUSTOMER_DEACTIVATED}') ORDER BY customer_id""",
         [scope_key],
     ).fetchall()
     facts = facts_of_customers(cursor, [row[0] for row in rows])
     return [_record(row, (None, None), facts[row[0]]) for row in rows]
 
 
-_SEEN: Final = """SELECT customer_key, min(first_time), max(last_time) FROM usage_days
+_SEEN: Final = """SELECT customer_key, min(first_time), max(last_time), sum(taken_events) FROM usage_days
     WHERE scope_key = ? AND customer_key IN (SELECT unnest(?::BIGINT[])) GROUP BY customer_key"""
+
+
+def _seen(cursor: duckdb.DuckDBPyConnection, scope_key: int, keys: Sequence[int]) -> dict[int, Row]:
+    """The first and the last time of the events of each of these customers that has any (naive UTC).
+
+    The days tell them, but for a customer some of whose events were voided: they are read from its rows.
+    """
+    rows = cursor.execute(_SEEN, [scope_key, list(keys)]).fetchall()
+    seen = {key: (first, last) for key, first, last, taken in rows if not taken}
+    return seen | held_times(cursor, [key for key, _, _, taken in rows if taken])
 
 
 def _record(row: Row, seen: Row, facts: Sequence[Fact]) -> CustomerRecord:

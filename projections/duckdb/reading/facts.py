@@ -1,4 +1,4 @@
-"""Lifecycle facts of customers, shared budgets and meters, read from their tables."""
+"""Lifecycle facts, read from their table: of customers by key, of all others by id."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Final
 import duckdb
 
 from domain.values.instants import aware
-from projections.duckdb.memory.budget_positions import BudgetPositions
+from projections.duckdb.memory.fact_positions import FactPositions
 from projections.duckdb.reading.bound_query import BoundQuery, Row
-from projections.queries.facts import Fact
+from projections.queries.facts import Fact, Subject
 
 FETCHED_ROWS: Final = 1_000
 FACT_COLUMNS: Final = "position, effective_at, recorded_at, kind, fields, actor, dialect, reason, patched, if_known"
@@ -24,7 +24,7 @@ FACT_COLUMNS: Final = "position, effective_at, recorded_at, kind, fields, actor,
 def facts_of_customer(cursor: duckdb.DuckDBPyConnection, customer_key: int) -> list[Fact]:
     """Return the facts of a customer, in log order."""
     rows = cursor.execute(
-        f"SELECT {FACT_COLUMNS} FROM customer_facts WHERE customer_key = ? ORDER BY position", [customer_key]
+        f"SELECT {FACT_COLUMNS} FROM facts WHERE customer_key = ? ORDER BY position", [customer_key]
     ).fetchall()
     return [fact_of(row) for row in rows]
 
@@ -32,7 +32,7 @@ def facts_of_customer(cursor: duckdb.DuckDBPyConnection, customer_key: int) -> l
 def facts_of_customers(cursor: duckdb.DuckDBPyConnection, keys: Sequence[int]) -> defaultdict[int, list[Fact]]:
     """Return the facts of each of these customers, in log order."""
     rows = cursor.execute(
-        f"""SELECT customer_key, {FACT_COLUMNS} FROM customer_facts
+        f"""SELECT customer_key, {FACT_COLUMNS} FROM facts
         WHERE customer_key IN (SELECT unnest(?::BIGINT[])) ORDER BY position""",
         [list(keys)],
     ).fetchall()
@@ -47,8 +47,8 @@ def facts_of_customers_with_markup(
     known = "true" if as_of is None else f"position <= {query.bind(as_of)}"
     rows = query.rows(
         cursor,
-        f"""SELECT customer_key, {FACT_COLUMNS} FROM customer_facts WHERE {known} AND customer_key IN (
-            SELECT customer_key FROM customer_facts WHERE {known} AND contains(fields, '"markup_percentage"'))
+        f"""SELECT customer_key, {FACT_COLUMNS} FROM facts WHERE {known} AND customer_key IN (
+            SELECT customer_key FROM facts WHERE {known} AND contains(fields, '"markup_percentage"'))
         AND customer_key IN (SELECT customer_key FROM customers WHERE scope_key = {query.bind(scope_key)})
         ORDER BY position""",
     )
@@ -72,52 +72,46 @@ def fact_of(row: Row) -> Fact:
     )
 
 
-def meter_facts(cursor: duckdb.DuckDBPyConnection, scope_key: int, code: str) -> tuple[Fact, ...]:
-    """Return the facts of a meter, in log order."""
-    rows = cursor.execute(
-        f"SELECT {FACT_COLUMNS} FROM meter_facts WHERE scope_key = ? AND code = ? ORDER BY position", [scope_key, code]
-    ).fetchall()
-    return tuple(fact_of(row) for row in rows)
-
-
 def distinct_ids(
-    cursor: duckdb.DuckDBPyConnection, table: str, column: str, scope_key: int, after: str | None, limit: int
+    cursor: duckdb.DuckDBPyConnection, scope_key: int, subject: Subject, after: str | None, limit: int
 ) -> list[str]:
-    """Return a page of budget ids or meter codes, ascending. `table` and `column` must never come from outside."""
+    """Return a page of the ids that facts are about, ascending."""
     rows = cursor.execute(
-        f"SELECT DISTINCT {column} FROM {table} WHERE scope_key = ? AND {column} > ? ORDER BY {column} LIMIT ?",
-        [scope_key, after or "", limit],
+        "SELECT DISTINCT id FROM facts WHERE scope_key = ? AND subject = ? AND id > ? ORDER BY id LIMIT ?",
+        [scope_key, subject, after or "", limit],
     ).fetchall()
     return [row[0] for row in rows]
 
 
-def facts_of_budgets(cursor: duckdb.DuckDBPyConnection, scope_key: int) -> Iterator[tuple[str, tuple[Fact, ...]]]:
-    """Yield shared budgets with their facts, in the order in which their ids were first used.
+def all_facts(
+    cursor: duckdb.DuckDBPyConnection, scope_key: int, subject: Subject
+) -> Iterator[tuple[str, tuple[Fact, ...]]]:
+    """Yield every id with its facts, in the order in which the ids were first used.
 
     DuckDB sorts them; they are fetched in batches.
     """
     asked = cursor.execute(
-        f"""SELECT budget_id, {FACT_COLUMNS} FROM (
-            SELECT *, min(position) OVER (PARTITION BY budget_id) AS first_position FROM budget_facts
-            WHERE scope_key = ?)
+        f"""SELECT id, {FACT_COLUMNS} FROM (
+            SELECT *, min(position) OVER (PARTITION BY id) AS first_position FROM facts
+            WHERE scope_key = ? AND subject = ?)
         ORDER BY first_position, position""",
-        [scope_key],
+        [scope_key, subject],
     )
     rows = chain.from_iterable(iter(partial(asked.fetchmany, FETCHED_ROWS), []))
     for name, found in groupby(rows, key=itemgetter(0)):
         yield name, tuple(fact_of(row[1:]) for row in found)
 
 
-def facts_of_budgets_named(
-    cursor: duckdb.DuckDBPyConnection, index: BudgetPositions, scope_key: int, budget_ids: Sequence[str]
+def facts_named(
+    cursor: duckdb.DuckDBPyConnection, index: FactPositions, scope_key: int, subject: Subject, ids: Sequence[str]
 ) -> dict[str, tuple[Fact, ...]]:
-    """Return the facts of each of these shared budgets that has any."""
+    """Return the facts about each of these ids that has any."""
     found: dict[str, list[Fact]] = {}
-    asked = frozenset(budget_ids)
+    asked = frozenset(ids)
     rows = cursor.execute(
-        f"""SELECT budget_id, {FACT_COLUMNS} FROM budget_facts
-        WHERE position IN (SELECT unnest(?::BIGINT[])) AND scope_key = ? ORDER BY position""",
-        [index.positions(cursor, budget_ids), scope_key],
+        f"""SELECT id, {FACT_COLUMNS} FROM facts
+        WHERE position IN (SELECT unnest(?::BIGINT[])) AND scope_key = ? AND subject = ? ORDER BY position""",
+        [index.positions(cursor, ids), scope_key, subject],
     ).fetchall()
     for name, *fact in rows:
         if name in asked:

@@ -25,14 +25,14 @@ from projections.duckdb.memory.change_tracking import ChangeTracker
 from projections.duckdb.reading import api_keys, customer_pages, customers, prices, sources
 from projections.duckdb.reading import events as event_rows
 from projections.duckdb.reading.cached_reads import CachedReads, SnapshotCache
+from projections.duckdb.reading.cursor_as_of import CursorAsOf
 from projections.duckdb.reading.event_pages import EventPageQuery, Markups, needs_markups
 from projections.duckdb.reading.facts import (
+    all_facts,
     distinct_ids,
-    facts_of_budgets,
-    facts_of_budgets_named,
+    facts_named,
     facts_of_customers,
     facts_of_customers_with_markup,
-    meter_facts,
 )
 from projections.duckdb.reading.meters import meter_values
 from projections.duckdb.reading.usage_sums import UsageSumQuery
@@ -49,7 +49,7 @@ from projections.queries.events import (
     RowSpan,
     UsageEventRow,
 )
-from projections.queries.facts import Fact
+from projections.queries.facts import Fact, Subject
 from projections.queries.log import LogPoint, SourceCounts, SourceRecord
 from projections.queries.prices import PriceRecord
 from projections.queries.snapshot import PAGE_ROWS_MAX
@@ -104,10 +104,22 @@ class DuckDBSnapshot:
     """A `Snapshot` on a cursor in a read transaction."""
 
     def __init__(
-        self, connect: Callable[[], duckdb.DuckDBPyConnection], cache: SnapshotCache, changes: ChangeTracker | None
+        self,
+        connect: Callable[[], duckdb.DuckDBPyConnection],
+        cache: SnapshotCache,
+        changes: ChangeTracker | None,
     ) -> None:
         self.cursor: Final = connect()
         self._cached = CachedReads(self.cursor, cache, changes)
+
+    def as_of(self, position: int) -> DuckDBSnapshot:
+        """This snapshot as it was at a log position; itself at one that is not before it."""
+        if position >= self.point().position:
+            return self
+        earlier: Any = CursorAsOf(self.cursor, position)
+        cache = SnapshotCache()
+        cache.scopes, cache.fact_positions = self._cached.cache.scopes, self._cached.cache.fact_positions
+        return DuckDBSnapshot(lambda: earlier, cache, None)
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self.cursor.execute(sql, list(values)).fetchall()
@@ -164,19 +176,14 @@ class DuckDBSnapshot:
             customer_id, row.first_position, *self._cached.first_and_last_seen(scope_key, row.key), tuple(facts)
         )
 
-    def usage_times(self, scope: Scope, customer_id: str, as_of: int) -> tuple[datetime | None, datetime | None]:
-        """The times of the first and the last usage of a customer that counted at a log position; None: none did."""
-        owner = self._owner_keys(scope, customer_id)
-        return (None, None) if owner is None else customers.usage_times(self.cursor, *owner, as_of)
-
     def customer_with_budgets(self, scope: Scope, customer_id: str) -> CustomerWithBudgets | None:
         """The customer with the shared budgets that it ever named; None when neither a fact nor usage is known."""
         record, scope_key = self.customer(scope, customer_id), self._cached.scope_key(scope)
         if record is None or scope_key is None:
             return None
         named = {fact.fields["budget_id"] for fact in record.facts if fact.fields.get("budget_id") is not None}
-        index, position = self._cached.cache.budgets, self._cached.point().position
-        budgets = facts_of_budgets_named(self.cursor, index, scope_key, sorted(named)) if named else {}
+        index, position = self._cached.cache.fact_positions, self._cached.point().position
+        budgets = facts_named(self.cursor, index, scope_key, "budget", sorted(named)) if named else {}
         return CustomerWithBudgets(position, record, budgets)
 
     def customers(self, scope: Scope, after: str | None, limit: int, prefix: str | None = None) -> list[CustomerRecord]:
@@ -345,40 +352,28 @@ class DuckDBSnapshot:
         scope_key = self._cached.scope_key(scope)
         return [] if scope_key is None else event_rows.corrections(self.cursor, scope_key, source, event_id)
 
-    # -- budgets, meters, keys, prices
+    # -- facts, keys, prices
 
-    def budget_facts(self, scope: Scope, budget_id: str) -> tuple[Fact, ...]:
-        """The facts of a shared budget in log order; empty when there never was one with this id."""
-        return self.budgets_named(scope, [budget_id]).get(budget_id, ())
+    def facts(self, scope: Scope, subject: Subject, of: str) -> tuple[Fact, ...]:
+        """The facts about an id in log order; empty when there never were any."""
+        return self.facts_named(scope, subject, [of]).get(of, ())
 
-    def budget_ids(self, scope: Scope, after: str | None, limit: int) -> list[str]:
-        """A page of the ids of all shared budgets, deleted ones included, in ascending order."""
-        return self._distinct_ids("budget_facts", "budget_id", scope, after, limit)
-
-    def budgets(self, scope: Scope) -> Iterator[tuple[str, tuple[Fact, ...]]]:
-        """All shared budgets, deleted ones included, with their facts, in the order of the first use of their ids."""
+    def facts_named(self, scope: Scope, subject: Subject, ids: Sequence[str]) -> dict[str, tuple[Fact, ...]]:
+        """The facts about at most `PAGE_ROWS_MAX` ids, deleted ones included, unknown ids left out."""
         scope_key = self._cached.scope_key(scope)
-        return iter(()) if scope_key is None else facts_of_budgets(self.cursor, scope_key)
-
-    def budgets_named(self, scope: Scope, budget_ids: Sequence[str]) -> dict[str, tuple[Fact, ...]]:
-        """The facts of at most `PAGE_ROWS_MAX` shared budgets by id, deleted ones included, unknown ids left out."""
-        scope_key = self._cached.scope_key(scope)
-        if scope_key is None or not budget_ids:
+        if scope_key is None or not ids:
             return {}
-        return facts_of_budgets_named(self.cursor, self._cached.cache.budgets, scope_key, budget_ids)
+        return facts_named(self.cursor, self._cached.cache.fact_positions, scope_key, subject, ids)
 
-    def meter_facts(self, scope: Scope, code: str) -> tuple[Fact, ...]:
-        """The facts of a custom meter in log order; empty when there never was one with this code."""
+    def all_facts(self, scope: Scope, subject: Subject) -> Iterator[tuple[str, tuple[Fact, ...]]]:
+        """All ids of a subject, deleted ones included, with their facts, in the order of their first use."""
         scope_key = self._cached.scope_key(scope)
-        return () if scope_key is None else meter_facts(self.cursor, scope_key, code)
+        return iter(()) if scope_key is None else all_facts(self.cursor, scope_key, subject)
 
-    def meter_codes(self, scope: Scope, after: str | None, limit: int) -> list[str]:
-        """A page of the codes of all custom meters, deleted ones included, in ascending order."""
-        return self._distinct_ids("meter_facts", "code", scope, after, limit)
-
-    def _distinct_ids(self, table: str, column: str, scope: Scope, after: str | None, limit: int) -> list[str]:
+    def ids(self, scope: Scope, subject: Subject, after: str | None, limit: int) -> list[str]:
+        """A page of the ids of a subject, deleted ones included, in ascending order."""
         limit, scope_key = _page(limit), self._cached.scope_key(scope)
-        return [] if scope_key is None else distinct_ids(self.cursor, table, column, scope_key, after, limit)
+        return [] if scope_key is None else distinct_ids(self.cursor, scope_key, subject, after, limit)
 
     def api_keys(self, scope: Scope) -> list[ApiKeyRecord]:
         """All API keys of the scope, revoked ones included, in the order of their issue."""

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from typing import Final
 
-#: 5 added `patched` and `if_known` of facts, 4 `progress.days_settled_to`. 3 has the tables of 2, folded anew because
-#: the compaction of 2 could lose rows.
-SCHEMA_VERSION: Final = 5
+#: 6 has one table of facts, and `taken_events` of days; 5 added `patched` and `if_known` of facts, 4
+#: `progress.days_settled_to`. 3 has the tables of 2, folded anew because the compaction of 2 could lose rows.
+SCHEMA_VERSION: Final = 6
 
 ROW_COLUMNS: Final = """
     scope_key INTEGER NOT NULL,
@@ -55,7 +55,8 @@ events BIGINT NOT NULL, input_tokens HUGEINT NOT NULL, cached_input_tokens HUGEI
 cache_write_tokens HUGEINT NOT NULL, output_tokens HUGEINT NOT NULL, reasoning_tokens HUGEINT NOT NULL,
 cost_usd DECIMAL(38, 12) NOT NULL, cost_unknown_events BIGINT NOT NULL,
 first_time TIMESTAMP,               -- least and greatest event time that this adds; NULL when it takes away
-last_time TIMESTAMP
+last_time TIMESTAMP,
+taken_events BIGINT NOT NULL        -- events that this takes away; without any, the two times are those of what holds
 """
 
 TABLES: Final[tuple[str, ...]] = (
@@ -78,21 +79,13 @@ TABLES: Final[tuple[str, ...]] = (
     """CREATE TABLE customers (
         customer_key BIGINT PRIMARY KEY, scope_key INTEGER NOT NULL, customer_id VARCHAR NOT NULL,
         first_position BIGINT NOT NULL)""",
-    # Lifecycle facts of customers. Personal fields are stored decrypted (null once their key is destroyed).
-    """CREATE TABLE customer_facts (
-        customer_key BIGINT NOT NULL, position BIGINT NOT NULL, effective_at TIMESTAMP NOT NULL, recorded_at TIMESTAMP
-        NOT NULL,
-        kind VARCHAR NOT NULL, fields VARCHAR NOT NULL, actor VARCHAR NOT NULL, dialect VARCHAR NOT NULL, reason
-        VARCHAR, patched VARCHAR[] NOT NULL, if_known BOOLEAN NOT NULL)""",
-    """CREATE TABLE budget_facts (
-        scope_key INTEGER NOT NULL, budget_id VARCHAR NOT NULL, position BIGINT NOT NULL, effective_at TIMESTAMP NOT
-        NULL,
-        recorded_at TIMESTAMP NOT NULL, kind VARCHAR NOT NULL, fields VARCHAR NOT NULL, actor VARCHAR NOT NULL,
-        dialect VARCHAR NOT NULL, reason VARCHAR, patched VARCHAR[] NOT NULL, if_known BOOLEAN NOT NULL)""",
-    """CREATE TABLE meter_facts (
-        scope_key INTEGER NOT NULL, code VARCHAR NOT NULL, position BIGINT NOT NULL, effective_at TIMESTAMP NOT NULL,
-        recorded_at TIMESTAMP NOT NULL, kind VARCHAR NOT NULL, fields VARCHAR NOT NULL, actor VARCHAR NOT NULL,
-        dialect VARCHAR NOT NULL, reason VARCHAR, patched VARCHAR[] NOT NULL, if_known BOOLEAN NOT NULL)""",
+    # Lifecycle facts of every subject: of customers by key, of all others by id. Personal fields are stored decrypted
+    # (null once their key is destroyed).
+    """CREATE TABLE facts (
+        subject VARCHAR NOT NULL, scope_key INTEGER NOT NULL, id VARCHAR, customer_key BIGINT,
+        position BIGINT NOT NULL, effective_at TIMESTAMP NOT NULL, recorded_at TIMESTAMP NOT NULL,
+        kind VARCHAR NOT NULL, fields VARCHAR NOT NULL, actor VARCHAR NOT NULL, dialect VARCHAR NOT NULL,
+        reason VARCHAR, patched VARCHAR[] NOT NULL, if_known BOOLEAN NOT NULL)""",
     """CREATE TABLE api_keys (
         key_id VARCHAR NOT NULL, scope_key INTEGER NOT NULL, scopes VARCHAR NOT NULL, prefix VARCHAR NOT NULL,
         secret_hash VARCHAR NOT NULL, name VARCHAR, issued_at TIMESTAMP NOT NULL, issued_position BIGINT NOT NULL,

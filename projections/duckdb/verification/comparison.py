@@ -39,13 +39,11 @@ LOGICAL_VIEWS: Final[dict[str, str]] = {
         " FROM {db}.log_records t LEFT JOIN {db}.scopes s ON s.scope_key = t.scope_key"
     ),
     "customers": f"SELECT s.tenant, s.environment, t.customer_id, t.first_position FROM {{db}}.customers t {_SCOPED}",
-    "customer facts": (
-        "SELECT s.tenant, s.environment, c.customer_id, t.* EXCLUDE (customer_key)"
-        " FROM {db}.customer_facts t JOIN {db}.customers c ON c.customer_key = t.customer_key"
-        " JOIN {db}.scopes s ON s.scope_key = c.scope_key"
+    "facts": (
+        "SELECT s.tenant, s.environment, c.customer_id, t.* EXCLUDE (scope_key, customer_key)"
+        " FROM {db}.facts t LEFT JOIN {db}.customers c ON c.customer_key = t.customer_key"
+        f" {_SCOPED}"
     ),
-    "budget facts": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.budget_facts t {_SCOPED}",
-    "meter facts": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.meter_facts t {_SCOPED}",
     "api keys": f"SELECT t.* EXCLUDE (scope_key), s.tenant, s.environment FROM {{db}}.api_keys t {_SCOPED}",
     "prices": (
         "SELECT t.* EXCLUDE (scope_key), s.tenant, s.environment"
@@ -66,7 +64,8 @@ LOGICAL_VIEWS: Final[dict[str, str]] = {
         "SELECT scope_key, customer_key, day, kind_key, sum(events) AS events, sum(input_tokens) AS input_tokens,"
         " sum(cached_input_tokens) AS cached_input_tokens, sum(cache_write_tokens) AS cache_write_tokens,"
         " sum(output_tokens) AS output_tokens, sum(reasoning_tokens) AS reasoning_tokens, sum(cost_usd) AS cost_usd,"
-        " sum(cost_unknown_events) AS cost_unknown_events, min(first_time) AS first_time, max(last_time) AS last_time"
+        " sum(cost_unknown_events) AS cost_unknown_events, min(first_time) AS first_time, max(last_time) AS last_time,"
+        " sum(taken_events) AS taken_events"
         " FROM {days} GROUP BY ALL"
         " HAVING sum(events) <> 0 OR sum(cost_usd) <> 0 OR sum(cost_unknown_events) <> 0) t"
         " JOIN {db}.customers c ON c.customer_key = t.customer_key JOIN {db}.kinds k ON k.kind_key = t.kind_key"

@@ -17,13 +17,12 @@ from domain.prices.schedule import PriceVersion
 from domain.scope import Scope
 from domain.values.instants import aware_or_none, naive
 from projections.duckdb.memory.change_tracking import ChangeTracker, Positions
-from projections.duckdb.memory.uncompacted_days import uncompacted_days
+from projections.duckdb.memory.uncompacted_days import customers_corrected, uncompacted_days
 from projections.duckdb.storage.generations import Generations
 from projections.duckdb.writing.write_buffer import WriteBuffer
 from projections.folding.day_deltas import delta_table, deltas_of_rows
 from projections.folding.fold_state import FoldState, NewKeys
 from projections.folding.lifecycle_writes import (
-    CustomerOwner,
     NewApiKey,
     NewCorrection,
     NewFact,
@@ -43,15 +42,19 @@ _UPSERT_SOURCES: Final = """INSERT INTO sources BY NAME SELECT * FROM staged
     commands_refused = commands_refused + excluded.commands_refused, position = excluded.position,
     recorded_at = excluded.recorded_at"""
 _CURRENT_VERSION: Final = "customer_key = ? AND locator = ? AND closed_at IS NULL"
-_FIRST_AND_LAST_TIME: Final = "min(time), max(time)"
-_NO_TIMES: Final = "NULL, NULL"
+_LAST_FACTS: Final = """SELECT customer_key AS key, max(position) AS at FROM facts
+    WHERE customer_key IS NOT NULL GROUP BY customer_key"""
+#: First and last event time, and the events taken away.
+_ADDED: Final = "min(time), max(time), 0"
+_TAKEN: Final = "NULL, NULL, count(*)"
+_CHANGED: Final = "NULL, NULL, 0"
 
 
 def insert_deltas(days: str, source: str, sign: str = "") -> str:
     """Return the INSERT of the day deltas of the rows of `source` into `days`; with `sign` "-" of their negation."""
     return (
         f"INSERT INTO {days} SELECT scope_key, customer_key, time::DATE, kind_key,"
-        f"{_DELTA_SUMS.format(sign=sign)}, {_NO_TIMES if sign else _FIRST_AND_LAST_TIME}"
+        f"{_DELTA_SUMS.format(sign=sign)}, {_TAKEN if sign else _ADDED}"
         f" FROM {source} GROUP BY scope_key, customer_key, time::DATE, kind_key"
     )
 
@@ -96,6 +99,8 @@ class DuckDBFoldStore:
         deltas = uncompacted_days(self._cursor, uncompacted)
         self.changes.days.restart(position if deltas is None else self._days_compacted_to())
         self.changes.days.add(deltas)
+        if (corrected := customers_corrected(self._cursor, uncompacted)).size:
+            self.changes.days.skip(corrected)  # the deltas do not tell what is left of their first and last time
         self.changes.days.publish(position)
         self._recent_days_loaded = True
         self._rolled_back = False
@@ -152,7 +157,7 @@ class DuckDBFoldStore:
         for key, scope_key, name, first_position in query(customers).fetchall():
             state.customer_keys[scope_key, name] = key
             first_positions.append(first_position)
-        facts = query("SELECT customer_key AS key, max(position) AS at FROM customer_facts GROUP BY ALL").fetchnumpy()
+        facts = query(_LAST_FACTS).fetchnumpy()
         self.changes.load(state.customer_keys, first_positions, (np.array(facts["key"]), np.array(facts["at"])))
         self._load_recent_days(state.position)
         self.changes.refusals.restart(state.position)
@@ -189,8 +194,8 @@ class DuckDBFoldStore:
 
     def advance(self, position: int, running_hash: bytes, recorded_at: datetime | None) -> None:
         """Write the buffered rows, and record the position of the fold."""
-        for table, rows in self._buffer.facts():
-            self._insert(table, rows)
+        if (facts := self._buffer.facts()) is not None:
+            self._insert("facts", facts)
         if (moved := self._buffer.sources()) is not None:
             self._upsert_sources(moved)
         self._buffer = WriteBuffer()
@@ -293,7 +298,7 @@ class DuckDBFoldStore:
         )
         self._cursor.execute(
             f"""INSERT INTO {self._open_days} SELECT r.scope_key, r.customer_key, r.time::DATE, r.kind_key,
-            0, 0, 0, 0, 0, 0, sum(p.cost_usd), -count(*), {_NO_TIMES} FROM {closed} GROUP BY ALL"""
+            0, 0, 0, 0, 0, 0, sum(p.cost_usd), -count(*), {_CHANGED} FROM {closed} GROUP BY ALL"""
         )
         self._cursor.execute(
             f"""INSERT INTO {self._open_rows} SELECT r.* REPLACE (p.cost_usd AS cost_usd, 'price' AS cost_origin,
@@ -305,7 +310,7 @@ class DuckDBFoldStore:
 
     def add_fact(self, fact: NewFact) -> None:
         """Add a fact of a customer, budget or meter. Buffered until `advance`."""
-        if isinstance(fact.owner, CustomerOwner):
+        if fact.owner.customer_key is not None:
             self.changes.wrote_fact(fact.owner.customer_key)
         self._buffer.add_fact(fact)
 

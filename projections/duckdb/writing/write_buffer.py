@@ -6,47 +6,34 @@ A single-row insert takes DuckDB a millisecond; inserting a table of thousands t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
 
 from domain.values.instants import naive
-from projections.folding.lifecycle_writes import (
-    BudgetOwner,
-    CustomerOwner,
-    FactOwner,
-    MeterOwner,
-    NewFact,
-    SourceProgress,
-)
+from projections.folding.lifecycle_writes import NewFact, SourceProgress
 
 _INSTANT: Final = pa.timestamp("us")
-_FACT: Final = [
-    ("position", pa.int64()),
-    ("effective_at", _INSTANT),
-    ("recorded_at", _INSTANT),
-    ("kind", pa.utf8()),
-    ("fields", pa.utf8()),
-    ("actor", pa.utf8()),
-    ("dialect", pa.utf8()),
-    ("reason", pa.utf8()),
-    ("patched", pa.list_(pa.utf8())),
-    ("if_known", pa.bool_()),
-]
-_SCOPE: Final = ("scope_key", pa.int32())
-#: The columns that name the owner are the fields of its class, in their order.
-_TABLE_OF: Final[dict[type[FactOwner], str]] = {
-    CustomerOwner: "customer_facts",
-    BudgetOwner: "budget_facts",
-    MeterOwner: "meter_facts",
-}
-_FACT_SCHEMAS: Final = {
-    "customer_facts": pa.schema([("customer_key", pa.int64()), *_FACT]),
-    "budget_facts": pa.schema([_SCOPE, ("budget_id", pa.utf8()), *_FACT]),
-    "meter_facts": pa.schema([_SCOPE, ("code", pa.utf8()), *_FACT]),
-}
+#: The first columns are the fields of `FactOwner`, in their order.
+_FACTS: Final = pa.schema(
+    [
+        ("subject", pa.utf8()),
+        ("scope_key", pa.int32()),
+        ("id", pa.utf8()),
+        ("customer_key", pa.int64()),
+        ("position", pa.int64()),
+        ("effective_at", _INSTANT),
+        ("recorded_at", _INSTANT),
+        ("kind", pa.utf8()),
+        ("fields", pa.utf8()),
+        ("actor", pa.utf8()),
+        ("dialect", pa.utf8()),
+        ("reason", pa.utf8()),
+        ("patched", pa.list_(pa.utf8())),
+        ("if_known", pa.bool_()),
+    ]
+)
 _SOURCES: Final = pa.schema(
     [
         ("stream", pa.utf8()),
@@ -65,17 +52,16 @@ class WriteBuffer:
     """The buffered rows of one transaction."""
 
     def __init__(self) -> None:
-        self._facts: dict[str, list[tuple[Any, ...]]] = {}
+        self._facts: list[tuple[Any, ...]] = []
         self._sources: dict[str, SourceProgress] = {}
 
     def add_fact(self, fact: NewFact) -> None:
-        """Add a fact of a customer, budget or meter."""
-        table = _TABLE_OF[type(fact.owner)]
+        """Add a fact."""
         instants = naive(fact.effective_at), naive(fact.recorded_at)
         content = (fact.kind, json.dumps(fact.fields), fact.actor, fact.dialect, fact.reason)
         operations = (list(fact.patched), fact.if_known)
         owner = msgspec.structs.astuple(fact.owner)
-        self._facts.setdefault(table, []).append((*owner, fact.position, *instants, *content, *operations))
+        self._facts.append((*owner, fact.position, *instants, *content, *operations))
 
     def update_source(self, progress: SourceProgress) -> None:
         """Add progress of a partition: counts are summed, everything else is that of the highest position."""
@@ -89,10 +75,9 @@ class WriteBuffer:
             commands_refused=known.commands_refused + progress.commands_refused,
         )
 
-    def facts(self) -> Iterator[tuple[str, pa.Table]]:
-        """Yield (table, rows) for each table of facts that has rows."""
-        for table, rows in self._facts.items():
-            yield table, _table(_FACT_SCHEMAS[table], rows)
+    def facts(self) -> pa.Table | None:
+        """Return the facts of this transaction; None without any."""
+        return _table(_FACTS, self._facts) if self._facts else None
 
     def sources(self) -> pa.Table | None:
         """Return a row per partition with progress, with the counts of this transaction alone; None without any."""

@@ -197,6 +197,16 @@ def test_a_field_that_cannot_be_parsed_is_named(fields: dict[str, Any], field: s
     assert refused.value.field == field
 
 
+def test_an_end_that_is_not_after_its_start_is_left_out_and_named() -> None:
+    ended = {"period_end": "2026-12-01T00:00:00.000000Z"}
+    started = {"period_start": "2026-12-01T00:00:00.000000Z"}
+    assert [effective_budget(None, fields).ignored_fields for fields in (ended, started, {**ended, **started})] == [
+        (),
+        (),
+        ("period_end",),
+    ]
+
+
 @pytest.mark.parametrize(
     ("fields", "policy"),
     [

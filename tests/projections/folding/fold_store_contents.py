@@ -20,7 +20,7 @@ import msgspec
 from domain.prices.schedule import PriceVersion
 from domain.usage.block_schema import TOKEN_COLUMNS
 from projections.duckdb.verification.comparison import LOGICAL_VIEWS, logical_view
-from projections.folding.lifecycle_writes import BudgetOwner, CustomerOwner, MeterOwner, NewFact
+from projections.folding.lifecycle_writes import NewFact
 from tests.fakes.in_memory_fold_store import Row, StoredTables
 
 Contents = dict[str, list[Row]]
@@ -34,8 +34,8 @@ _DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "versions": lambda text: msgspec.json.decode(text, type=tuple[PriceVersion, ...]),
     "scopes": lambda text: tuple(text.split(",")) if text else (),
 }
-#: The least and greatest event time of a day are bounds that a void leaves as they are; no sum needs them.
-_LEFT_OUT: Final = ("first_time", "last_time")
+#: What the days keep for the time range of usage; no sum needs it.
+_LEFT_OUT: Final = ("first_time", "last_time", "taken_events")
 
 
 def contents_in_duckdb(cursor: duckdb.DuckDBPyConnection) -> Contents:
@@ -69,13 +69,9 @@ def contents_in_memory(stored: StoredTables) -> Contents:
         return scope(scope_key) | {"customer_id": name}
 
     def fact(new: NewFact) -> Row:
-        match new.owner:
-            case CustomerOwner(key):
-                owner = customer(key)
-            case BudgetOwner(scope_key, budget_id):
-                owner = scope(scope_key) | {"budget_id": budget_id}
-            case MeterOwner(scope_key, code):
-                owner = scope(scope_key) | {"code": code}
+        key = new.owner.customer_key
+        owner = scope(new.owner.scope_key) | {"subject": new.owner.subject, "id": new.owner.id}
+        owner |= {"customer_id": None if key is None else stored.customers[key][1]}
         return owner | _without(msgspec.structs.asdict(new), "owner") | {"patched": list(new.patched)}
 
     def scoped(row: Row) -> Row:
@@ -84,9 +80,6 @@ def contents_in_memory(stored: StoredTables) -> Contents:
     def usage(row: Row) -> Row:
         keys = ("scope_key", "customer_key", "kind_key")
         return customer(row["customer_key"]) | series[row["kind_key"]] | _without(row, *keys)
-
-    def facts(owner: type) -> list[Row]:
-        return [fact(new) for new in stored.facts if isinstance(new.owner, owner)]
 
     progress = {name: getattr(stored, name) for name in ("log_id", "position", "recorded_at", "running_hash")}
     customers = [customer(key) | {"first_position": first} for key, (_, _, first) in stored.customers.items()]
@@ -99,9 +92,7 @@ def contents_in_memory(stored: StoredTables) -> Contents:
         "progress": [{"name": "progress"} | progress],
         "log records": [scoped(row) for row in stored.log_records.values()],
         "customers": customers,
-        "customer facts": facts(CustomerOwner),
-        "budget facts": facts(BudgetOwner),
-        "meter facts": facts(MeterOwner),
+        "facts": [fact(new) for new in stored.facts],
         "api keys": api_keys,
         "prices": [scoped(msgspec.structs.asdict(price)) for price in stored.prices],
         "corrections": [scoped(msgspec.structs.asdict(correction)) for correction in stored.corrections],

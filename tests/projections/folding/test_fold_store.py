@@ -16,10 +16,7 @@ from domain.usage.locators import locator_of
 from domain.values.instants import epoch_microseconds
 from projections.folding.fold_store import FoldStore
 from projections.folding.lifecycle_writes import (
-    BudgetOwner,
-    CustomerOwner,
     FactOwner,
-    MeterOwner,
     NewApiKey,
     NewCorrection,
     NewFact,
@@ -92,6 +89,14 @@ def fact(owner: FactOwner, position: int, **fields: Any) -> NewFact:
     )
 
 
+def about(subject: str, scope_key: int, of: str) -> Row:
+    return scope_of(scope_key) | {"subject": subject, "id": of, "customer_id": None}
+
+
+def about_customer(scope_key: int, name: str) -> Row:
+    return scope_of(scope_key) | {"subject": "customer", "id": None, "customer_id": name}
+
+
 def shown_fact(position: int, owner: Row, **fields: Any) -> Row:
     instants = {"effective_at": recorded_at(position) - timedelta(days=1), "recorded_at": recorded_at(position)}
     told: dict[str, Any] = {
@@ -121,7 +126,7 @@ def write_one_of_each(store: FoldStore) -> None:
     """Everything that a step may write, into the open transaction."""
     add(store, event(1, 0))
     add_outcomes(store, outcome(1, 1))
-    for owner in (CustomerOwner(3), BudgetOwner(1, "tier"), MeterOwner(2, "disk")):
+    for owner in (FactOwner("customer", 2, None, 3), FactOwner("budget", 1, "tier"), FactOwner("meter", 2, "disk")):
         store.add_fact(fact(owner, 1, name=HOSTILE, limit=None))
     store.add_correction(correction("usage.voided", 1, "later"))
     store.add_price(NewPrice(1, 1, "nowhere", "m-1", (), None, START, "key-1"))
@@ -138,9 +143,10 @@ EVERYTHING: Contents = {
     "customers": [
         scope_of(scope_key) | {"customer_id": name, "first_position": 1} for scope_key, name in CUSTOMERS.values()
     ],
-    "customer facts": [shown_fact(1, scope_of(2) | {"customer_id": "acme"}, name=HOSTILE, limit=None)],
-    "budget facts": [shown_fact(1, scope_of(1) | {"budget_id": "tier"}, name=HOSTILE, limit=None)],
-    "meter facts": [shown_fact(1, scope_of(2) | {"code": "disk"}, name=HOSTILE, limit=None)],
+    "facts": [
+        shown_fact(1, owner, name=HOSTILE, limit=None)
+        for owner in (about_customer(2, "acme"), about("budget", 1, "tier"), about("meter", 2, "disk"))
+    ],
     "api keys": [
         scope_of(1)
         | {"key_id": "key-1", "scopes": ("ingest", "read"), "prefix": "mf_1", "secret_hash": "00ff", "name": None}
@@ -409,21 +415,21 @@ def test_a_void_waits_until_its_event_is_there_or_it_is_undone(store: FoldStore)
 
 def test_facts_of_all_owners_are_kept_in_order(under_test: FoldStoreUnderTest, store: FoldStore) -> None:
     with step(store, 1):
-        store.add_fact(fact(CustomerOwner(1), 1, name="one"))
-        store.add_fact(fact(BudgetOwner(2, HOSTILE), 1))
+        store.add_fact(fact(FactOwner("customer", 1, None, 1), 1, name="one"))
+        store.add_fact(fact(FactOwner("budget", 2, HOSTILE), 1))
     with step(store, 2):
-        store.add_fact(fact(CustomerOwner(1), 2, name=None, tags={"a": [1, "b"]}))
-        store.add_fact(fact(CustomerOwner(2), 2))
-        store.add_fact(fact(MeterOwner(1, HOSTILE), 2))
+        store.add_fact(fact(FactOwner("customer", 1, None, 1), 2, name=None, tags={"a": [1, "b"]}))
+        store.add_fact(fact(FactOwner("customer", 1, None, 2), 2))
+        store.add_fact(fact(FactOwner("meter", 1, HOSTILE), 2))
     contents = under_test.contents()
-    acme, other = scope_of(1) | {"customer_id": "acme"}, scope_of(1) | {"customer_id": "c/ç"}
-    assert sorted(contents["customer facts"], key=lambda row: (row["customer_id"], row["position"])) == [
+    acme, other = about_customer(1, "acme"), about_customer(1, "c/ç")
+    assert sorted(contents["facts"], key=lambda row: (row["subject"], row["customer_id"] or "", row["position"])) == [
+        shown_fact(1, about("budget", 2, HOSTILE)),
         shown_fact(1, acme, name="one"),
         shown_fact(2, acme, name=None, tags={"a": [1, "b"]}),
         shown_fact(2, other),
+        shown_fact(2, about("meter", 1, HOSTILE)),
     ]
-    assert contents["budget facts"] == [shown_fact(1, scope_of(2) | {"budget_id": HOSTILE})]
-    assert contents["meter facts"] == [shown_fact(2, scope_of(1) | {"code": HOSTILE})]
 
 
 def test_prices_are_loaded_again_with_their_versions(under_test: FoldStoreUnderTest, store: FoldStore) -> None:

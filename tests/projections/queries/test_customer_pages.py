@@ -76,12 +76,12 @@ def test_budgets_come_in_the_order_in_which_they_were_made(store_under_test: Sto
     store.commands.handle(CreateBudget(OTHER, BY_TEST, "elsewhere"))
     store.fold()
     with store.reads.snapshot() as snapshot:
-        found = list(snapshot.budgets(DEFAULT_SCOPE))
+        found = list(snapshot.all_facts(DEFAULT_SCOPE, "budget"))
         assert [name for name, _ in found] == ["z", "m", "a"]
         assert [fact.kind for fact in found[0][1]] == ["budget.created", "budget.updated"]
-        assert snapshot.budgets_named(DEFAULT_SCOPE, ["a", "nothing", "elsewhere"]) == {"a": found[-1][1]}
-        assert snapshot.budgets_named(DEFAULT_SCOPE, []) == {}
-        assert list(snapshot.budgets(Scope("nobody", "prod"))) == []
+        assert snapshot.facts_named(DEFAULT_SCOPE, "budget", ["a", "nothing", "elsewhere"]) == {"a": found[-1][1]}
+        assert snapshot.facts_named(DEFAULT_SCOPE, "budget", []) == {}
+        assert list(snapshot.all_facts(Scope("nobody", "prod"), "budget")) == []
 
 
 def test_all_budgets_come_with_all_their_facts(store_under_test: StoreUnderTest) -> None:
@@ -93,10 +93,10 @@ def test_all_budgets_come_with_all_their_facts(store_under_test: StoreUnderTest)
         store.commands.handle(UpdateBudget(DEFAULT_SCOPE, BY_TEST, name, {"name": name}))
     store.fold()
     with store.reads.snapshot() as snapshot:
-        found = list(snapshot.budgets(DEFAULT_SCOPE))
+        found = list(snapshot.all_facts(DEFAULT_SCOPE, "budget"))
         assert [name for name, _ in found] == names
         assert [facts[1].fields for _, facts in found] == [{"name": name} for name in names]
-        assert snapshot.budget_facts(DEFAULT_SCOPE, names[0]) == found[0][1], (
+        assert snapshot.facts(DEFAULT_SCOPE, "budget", names[0]) == found[0][1], (
             "the snapshot can be asked something else afterwards"
         )
 

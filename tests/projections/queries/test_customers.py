@@ -115,12 +115,12 @@ def test_budgets_and_meters_return_their_facts(store_under_test: StoreUnderTest)
     store.commands.handle(CreateMeter(DEFAULT_SCOPE, BY_TEST, "disk", meter))
     store.fold()
     with store.reads.snapshot() as snapshot:
-        assert snapshot.budget_ids(DEFAULT_SCOPE, None, 9) == ["gold", "silver"]
-        assert snapshot.budget_ids(DEFAULT_SCOPE, "gold", 9) == ["silver"]
-        assert [fact.fields["period_limit_usd"] for fact in snapshot.budget_facts(DEFAULT_SCOPE, "gold")] == ["5"]
-        assert snapshot.meter_codes(DEFAULT_SCOPE, None, 9) == ["disk"]
-        assert [fact.kind for fact in snapshot.meter_facts(DEFAULT_SCOPE, "disk")] == ["meter.created"]
-        assert snapshot.meter_codes(OTHER, None, 9) == []
+        assert snapshot.ids(DEFAULT_SCOPE, "budget", None, 9) == ["gold", "silver"]
+        assert snapshot.ids(DEFAULT_SCOPE, "budget", "gold", 9) == ["silver"]
+        assert [fact.fields["period_limit_usd"] for fact in snapshot.facts(DEFAULT_SCOPE, "budget", "gold")] == ["5"]
+        assert snapshot.ids(DEFAULT_SCOPE, "meter", None, 9) == ["disk"]
+        assert [fact.kind for fact in snapshot.facts(DEFAULT_SCOPE, "meter", "disk")] == ["meter.created"]
+        assert snapshot.ids(OTHER, "meter", None, 9) == []
 
 
 def test_keys_belong_to_a_scope_and_stay_when_revoked(store_under_test: StoreUnderTest) -> None:

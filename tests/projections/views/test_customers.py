@@ -25,7 +25,6 @@ from projections.views.customers import (
     lives,
     markup_at,
     markup_changes,
-    record_as_of,
 )
 from projections.views.periods import usage_timeline
 
@@ -64,7 +63,6 @@ def test_of_facts_at_one_instant_the_higher_position_wins() -> None:
     told = record(fact("customer.created", on(1), 1), fact("customer.updated", on(1), 3, name="late"),
                   fact("customer.updated", on(1), 2, name="early"))  # fmt: skip
     assert customer_view(told, on(2)).fields == {"name": "late"}
-    assert customer_view(record_as_of(told, 2), on(2)).fields == {"name": "early"}
 
 
 def test_a_deletion_ends_a_life_and_nothing_of_it_carries_over() -> None:

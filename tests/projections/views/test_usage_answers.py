@@ -27,7 +27,6 @@ from domain.scope import DEFAULT_SCOPE
 from domain.values.periods import Interval
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import WINDOWS_MAX
-from projections.views.as_of import snapshot_as_of
 from projections.views.budget_state import access, budget_state
 from projections.views.current_usage import ModelUsage, current_usage
 from projections.views.event_explanation import CostExplanation, EventTotals, explain_event
@@ -190,7 +189,7 @@ def test_as_of_an_earlier_position_a_shared_budget_is_as_it_was_known_then(store
     store.commands.handle(UpdateBudget(DEFAULT_SCOPE, BY_TEST, "gold", {"budget_duration": "1d"}))
     store.fold()
     with store.reads.snapshot() as now:
-        earlier = snapshot_as_of(now, position)
+        earlier = now.as_of(position)
         assert [budget_state(earlier, DEFAULT_SCOPE, "acme", at), past_budget_periods(earlier, at)] == known
         assert past_budget_periods(now, at) != known[1]
 

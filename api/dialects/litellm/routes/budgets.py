@@ -21,13 +21,13 @@ from api.dialects.litellm.views import budget_row
 from api.dialects.litellm.writing import answer_command, json_response, new_budget_id, provenance_of, uses_seed_profile
 from api.http.authentication import Administrator
 from api.http.bodies import body_of, body_openapi
+from api.http.reading import AS_OF_HEADERS, Asked, AskedAsOf, AskedByHeaders, Reading, reading
 from api.http.state import ApiState, StateOf
 from consumers.commands.handler import CommandResult
 from domain.budgets.commands import CreateBudget, DeleteBudget, UpdateBudgetBy
 from domain.errors import AlreadyExists, InvalidInput, NotFound
 from domain.scope import Scope
 from projections.queries.api_keys import ApiKeyRecord
-from projections.queries.snapshot import Snapshot
 from projections.views.budgets import SharedBudgetView, shared_budget
 
 router = APIRouter(tags=["budget management"], prefix="/budget")
@@ -79,7 +79,7 @@ async def new_budget(
         except InvalidInput as problem:
             raise invalid_input_refusal(problem) from None
 
-    return await answer_command(state, create, _shown(state, key, budget_id))
+    return await answer_command(state, create, _shown(key, budget_id))
 
 
 @router.post(
@@ -106,27 +106,41 @@ async def update_budget(
         except InvalidInput as problem:
             raise invalid_input_refusal(problem) from None
 
-    return await answer_command(state, update, _shown(state, key, budget_id))
+    return await answer_command(state, update, _shown(key, budget_id))
 
 
-@router.post("/info", summary="Show budgets", response_model=list[BudgetRow], openapi_extra=body_openapi(BudgetRequest))
+@router.post(
+    "/info",
+    summary="Show budgets",
+    response_model=list[BudgetRow],
+    openapi_extra={"parameters": AS_OF_HEADERS, **body_openapi(BudgetRequest)},
+)
 def info_budget(
-    state: StateOf, key: Administrator, given: Annotated[BudgetRequest, Depends(body_of(BudgetRequest))]
+    state: StateOf,
+    key: Administrator,
+    given: Annotated[BudgetRequest, Depends(body_of(BudgetRequest))],
+    known: AskedByHeaders,
 ) -> Response:
     """Show budgets by id; ids without a budget are left out."""
     if not given.budgets:
         raise detail_refusal(400, f"Specify list of budget id's to query. Passed in={given.budgets}")
-    with state.engine.reads.snapshot() as snapshot:
-        found = snapshot.budgets_named(key.scope, given.budgets)
-        now = state.engine.now()
-        named = [shared_budget(name, found.get(name, ()), now) for name in dict.fromkeys(given.budgets)]
-        return json_response([budget_row(one, now) for one in named if one is not None], snapshot.point().position)
+    with reading(state, known) as asked:
+        found = asked.snapshot.facts_named(key.scope, "budget", given.budgets)
+        named = [shared_budget(name, found.get(name, ()), asked.now) for name in dict.fromkeys(given.budgets)]
+        return json_response([budget_row(one, asked.now) for one in named if one is not None], asked)
 
 
-@router.get("/list", summary="List budgets", response_model=list[BudgetRow])
-def list_budget(state: StateOf, key: Administrator) -> Response:
+@router.get(
+    "/list",
+    summary="List budgets",
+    response_model=list[BudgetRow],
+    openapi_extra={"parameters": AS_OF_HEADERS},
+)
+def list_budget(state: StateOf, key: Administrator, known: AskedByHeaders) -> Response:
     """All budgets in order of creation, streamed."""
-    return StreamingResponse(_stream_all(state, key.scope), media_type="application/json")
+    with reading(state, known) as asked:
+        headers, again = asked.headers(), asked.again()
+    return StreamingResponse(_stream_all(state, key.scope, again), headers=headers, media_type="application/json")
 
 
 @router.get(
@@ -136,25 +150,26 @@ def list_budget(state: StateOf, key: Administrator) -> Response:
     openapi_extra=query_openapi(BudgetQuery),
 )
 def budget_settings(
-    state: StateOf, key: Administrator, query: Annotated[BudgetQuery, Depends(query_of(BudgetQuery))]
+    state: StateOf,
+    key: Administrator,
+    query: Annotated[BudgetQuery, Depends(query_of(BudgetQuery))],
+    known: AskedByHeaders,
 ) -> Response:
     """The settings of a budget, with their types and values."""
-    with state.engine.reads.snapshot() as snapshot:
-        budget = _budget(snapshot, state, key.scope, query.budget_id)
-    row = {} if budget is None else budget_row(budget, state.engine.now())
-    described_members = BudgetNewRequest.model_fields
-    return json_response(
-        [
-            {
-                "field_name": name,
-                "field_type": kind,
-                "field_description": described_members[name].description,
-                "field_value": row.get(name),
-                **_OF_A_SETTING,
-            }
-            for name, kind in _SETTINGS.items()
-        ]
-    )
+    with reading(state, known) as asked:
+        budget = _budget(asked, key.scope, query.budget_id)
+        row = {} if budget is None else budget_row(budget, asked.now)
+        return json_response([_setting(name, row.get(name)) for name in _SETTINGS], asked)
+
+
+def _setting(name: str, value: Any) -> dict[str, Any]:
+    return {
+        "field_name": name,
+        "field_type": _SETTINGS[name],
+        "field_description": BudgetNewRequest.model_fields[name].description,
+        "field_value": value,
+        **_OF_A_SETTING,
+    }
 
 
 @router.post(
@@ -171,8 +186,8 @@ async def delete_budget(
     before: list[SharedBudgetView] = []
 
     def delete() -> Sequence[CommandResult[Any]]:
-        with state.engine.reads.snapshot() as snapshot:
-            budget = _budget(snapshot, state, key.scope, given.id)
+        with reading(state, AskedAsOf()) as asked:
+            budget = _budget(asked, key.scope, given.id)
         if budget is None:
             return []
         before.append(budget)
@@ -182,9 +197,7 @@ async def delete_budget(
             before.clear()
             return []
 
-    return await answer_command(
-        state, delete, lambda snapshot: budget_row(before[0], state.engine.now()) if before else None
-    )
+    return await answer_command(state, delete, lambda asked: budget_row(before[0], asked.now) if before else None)
 
 
 def _check_amounts(state: ApiState, members: Mapping[str, Any]) -> None:
@@ -203,27 +216,27 @@ def _native(state: ApiState, members: Mapping[str, Any], current: Mapping[str, A
         raise invalid_input_refusal(problem) from None
 
 
-def _budget(snapshot: Snapshot, state: ApiState, scope: Scope, budget_id: str) -> SharedBudgetView | None:
-    return shared_budget(budget_id, snapshot.budget_facts(scope, budget_id), state.engine.now())
+def _budget(asked: Reading, scope: Scope, budget_id: str) -> SharedBudgetView | None:
+    return shared_budget(budget_id, asked.snapshot.facts(scope, "budget", budget_id), asked.now)
 
 
-def _shown(state: ApiState, key: ApiKeyRecord, budget_id: str) -> Callable[[Snapshot], Any]:
-    def show(snapshot: Snapshot) -> Any:
-        budget = _budget(snapshot, state, key.scope, budget_id)
-        return None if budget is None else budget_row(budget, state.engine.now())
+def _shown(key: ApiKeyRecord, budget_id: str) -> Callable[[Reading], Any]:
+    def show(asked: Reading) -> Any:
+        budget = _budget(asked, key.scope, budget_id)
+        return None if budget is None else budget_row(budget, asked.now)
 
     return show
 
 
-def _stream_all(state: ApiState, scope: Scope) -> Iterator[bytes]:
+def _stream_all(state: ApiState, scope: Scope, known: Asked) -> Iterator[bytes]:
     """Yield one JSON array, read at one log position. It is spooled, so that a slow client holds no snapshot open."""
-    now, opening = state.engine.now(), b"["
+    opening = b"["
     with SpooledTemporaryFile(SPOOLED_BYTES_MAX) as spooled:
-        with state.engine.reads.snapshot() as snapshot:
-            for name, facts in snapshot.budgets(scope):
-                budget = shared_budget(name, facts, now)
+        with reading(state, known) as asked:
+            for name, facts in asked.snapshot.all_facts(scope, "budget"):
+                budget = shared_budget(name, facts, asked.now)
                 if budget is not None:
-                    spooled.write(opening + msgspec.json.encode(budget_row(budget, now)))
+                    spooled.write(opening + msgspec.json.encode(budget_row(budget, asked.now)))
                     opening = b","
         spooled.write(b"[]" if opening == b"[" else b"]")
         spooled.seek(0)

@@ -19,10 +19,10 @@ from api.dialects.litellm.routes.customers import TAG
 from api.dialects.litellm.views import customer_object
 from api.dialects.litellm.writing import uses_seed_profile
 from api.http.authentication import Administrator
+from api.http.reading import Asked, AskedByHeaders, Reading, reading
 from api.http.state import ApiState, StateOf
 from domain.scope import Scope
 from projections.queries.customers import CustomerRecord
-from projections.queries.snapshot import Snapshot
 from projections.views.budget_list import budgeted_customers
 from projections.views.customers import customer_view
 
@@ -31,30 +31,37 @@ STREAMED_ROWS: Final = 1_000
 _PAGING: Final = ("page", "page_size")
 
 
-async def list_end_user(request: Request, state: StateOf, key: Administrator) -> Response:
+async def list_end_user(request: Request, state: StateOf, key: Administrator, known: AskedByHeaders) -> Response:
     """Customers, ordered by id. Without `page` and `page_size`: all of them, streamed."""
     given = {} if uses_seed_profile(state) else dict(request.query_params)
     query = checked_query(ListQuery, given)
     if any(name in given for name in _PAGING):
-        return await to_thread.run_sync(_page, state, key.scope, query)
-    return StreamingResponse(_stream_all(state, key.scope, query.search), media_type="application/json")
+        return await to_thread.run_sync(_page, state, key.scope, query, known)
+    return await to_thread.run_sync(_all, state, key.scope, query.search, known)
 
 
-def _page(state: ApiState, scope: Scope, query: ListQuery) -> Response:
-    with state.engine.reads.snapshot() as snapshot:
+def _page(state: ApiState, scope: Scope, query: ListQuery, known: Asked) -> Response:
+    with reading(state, known) as asked:
         offset = (query.page - 1) * query.page_size
-        records = snapshot.customer_page(scope, state.engine.now(), offset, query.page_size, query.search)
-        return Response(b"[" + _objects(snapshot, state, scope, records) + b"]", media_type="application/json")
+        records = asked.snapshot.customer_page(scope, asked.now, offset, query.page_size, query.search)
+        found = b"[" + _objects(asked, scope, records) + b"]"
+        return Response(found, headers=asked.headers(), media_type="application/json")
 
 
-def _stream_all(state: ApiState, scope: Scope, search: str | None) -> Iterator[bytes]:
-    """Yield one JSON array in chunks, with only one chunk in memory."""
-    after, now = None, state.engine.now()
+def _all(state: ApiState, scope: Scope, search: str | None, known: Asked) -> Response:
+    with reading(state, known) as asked:
+        headers, again = asked.headers(), asked.again()
+    return StreamingResponse(_stream_all(state, scope, search, again), headers=headers, media_type="application/json")
+
+
+def _stream_all(state: ApiState, scope: Scope, search: str | None, known: Asked) -> Iterator[bytes]:
+    """Yield one JSON array in chunks, all as known at one position, with only one chunk in memory."""
+    after = None
     opening = b"["
     while True:
-        with state.engine.reads.snapshot() as snapshot:
-            records = snapshot.customers(scope, after, STREAMED_ROWS)
-            chunk = _objects(snapshot, state, scope, [one for one in records if _matches(one, search, now)])
+        with reading(state, known) as asked:
+            records = asked.snapshot.customers(scope, after, STREAMED_ROWS)
+            chunk = _objects(asked, scope, [one for one in records if _matches(one, search, asked.now)])
         if chunk:
             yield opening + chunk
             opening = b","
@@ -64,9 +71,9 @@ def _stream_all(state: ApiState, scope: Scope, search: str | None) -> Iterator[b
     yield b"[]" if opening == b"[" else b"]"
 
 
-def _objects(snapshot: Snapshot, state: ApiState, scope: Scope, records: list[CustomerRecord]) -> bytes:
+def _objects(asked: Reading, scope: Scope, records: list[CustomerRecord]) -> bytes:
     """Encode customers as JSON objects, comma-separated."""
-    found = budgeted_customers(snapshot, scope, records, state.engine.now())
+    found = budgeted_customers(asked.snapshot, scope, records, asked.now)
     return b",".join(msgspec.json.encode(customer_object(one)) for one in found)
 
 

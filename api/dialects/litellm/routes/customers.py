@@ -39,7 +39,7 @@ from api.dialects.litellm.request_reading import query_of, query_openapi
 from api.dialects.litellm.views import customer_object
 from api.dialects.litellm.writing import (
     answer_command,
-    customer_now,
+    customer_then,
     json_response,
     new_budget_id,
     provenance_of,
@@ -48,6 +48,7 @@ from api.dialects.litellm.writing import (
 from api.http.authentication import Administrator
 from api.http.bodies import body_of, body_openapi
 from api.http.dialect import Refusal
+from api.http.reading import AskedByHeaders, Reading, reading
 from api.http.state import ApiState, StateOf
 from consumers.commands.handler import CommandResult
 from domain.budgets.budgeted_customers import (
@@ -61,7 +62,7 @@ from domain.customers.commands import NOT_LOOKED_UP, BlockCustomer, DeleteCustom
 from domain.errors import AlreadyExists, InvalidInput, NotFound
 from domain.values.identifiers import checked_id
 from projections.queries.api_keys import ApiKeyRecord
-from projections.queries.snapshot import PAGE_ROWS_MAX, Snapshot
+from projections.queries.snapshot import PAGE_ROWS_MAX
 from projections.views.customers import customer_view
 
 TAG: Final = "Customer Management"
@@ -90,7 +91,7 @@ async def new_end_user(
                 message = f"Customer already exists, passed user_id={user_id}. Please pass a new user_id."
                 raise error_refusal(400, "bad_request", message, "user_id") from None
 
-    return await answer_command(state, create, lambda snapshot: _shown(snapshot, state, key, user_id))
+    return await answer_command(state, create, lambda asked: _shown(asked, state, key, user_id))
 
 
 async def update_end_user(
@@ -116,7 +117,7 @@ async def update_end_user(
             except NoSuchCustomer:
                 raise _unknown(state, user_id, "user_id") from None
 
-    return await answer_command(state, change, lambda snapshot: _shown(snapshot, state, key, user_id))
+    return await answer_command(state, change, lambda asked: _shown(asked, state, key, user_id))
 
 
 async def delete_end_user(
@@ -140,7 +141,7 @@ async def delete_end_user(
         "deleted_customers": len(ids),
         "message": f"Successfully deleted customers with ids: {ids}",
     }
-    return await answer_command(state, delete, lambda snapshot: summary)
+    return await answer_command(state, delete, lambda asked: summary)
 
 
 async def block_user(
@@ -153,8 +154,8 @@ async def block_user(
         blocks = [BlockCustomer(key.scope, provenance_of(key), user_id, seen_at=NOT_LOOKED_UP) for user_id in ids]
         return [state.engine.commands.handle(block) for block in blocks]
 
-    def show(snapshot: Snapshot) -> Any:
-        return {"blocked_users": [_shown(snapshot, state, key, user_id, with_budget=False) for user_id in ids]}
+    def show(asked: Reading) -> Any:
+        return {"blocked_users": [_shown(asked, state, key, user_id, with_budget=False) for user_id in ids]}
 
     return await answer_command(state, block, show)
 
@@ -173,30 +174,32 @@ async def unblock_user(
                 results.append(state.engine.commands.handle(unblock))
         return results
 
-    def show(snapshot: Snapshot) -> Any:
-        now = state.engine.now()
-        records = snapshot.customers_blocked(key.scope, now, BLOCKED_SHOWN_MAX)
-        views = [customer_view(record, now) for record in records]
+    def show(asked: Reading) -> Any:
+        records = asked.snapshot.customers_blocked(key.scope, asked.now, BLOCKED_SHOWN_MAX)
+        views = [customer_view(record, asked.now) for record in records]
         return {"blocked_users": [view.customer_id for view in views if view.exists and view.blocked]}
 
     return await answer_command(state, unblock, show)
 
 
 def end_user_info(
-    state: StateOf, key: Administrator, query: Annotated[InfoQuery, Depends(query_of(InfoQuery))]
+    state: StateOf,
+    key: Administrator,
+    query: Annotated[InfoQuery, Depends(query_of(InfoQuery))],
+    known: AskedByHeaders,
 ) -> Response:
     """Show a customer with the budget in effect. 404 when it does not exist."""
-    with state.engine.reads.snapshot() as snapshot:
-        found = customer_now(snapshot, key.scope, query.end_user_id, state.engine.now())
+    with reading(state, known) as asked:
+        found = customer_then(asked, key.scope, query.end_user_id)
         if found is None:
             raise _unknown(state, query.end_user_id, "end_user_id")
-        return json_response(customer_object(found), snapshot.point().position)
+        return json_response(customer_object(found), asked)
 
 
 def _shown(
-    snapshot: Snapshot, state: ApiState, key: ApiKeyRecord, user_id: str, with_budget: bool = True
+    asked: Reading, state: ApiState, key: ApiKeyRecord, user_id: str, with_budget: bool = True
 ) -> dict[str, Any]:
-    found = customer_now(snapshot, key.scope, user_id, state.engine.now())
+    found = customer_then(asked, key.scope, user_id)
     if found is None:  # deleted meanwhile
         raise _unknown(state, user_id, "user_id")
     return customer_object(found, with_budget)

@@ -18,6 +18,7 @@ from api.dialects.litellm.request_reading import query_of, query_openapi
 from api.dialects.litellm.routes.customers import TAG
 from api.dialects.litellm.writing import json_response
 from api.http.authentication import Administrator
+from api.http.reading import AskedByHeaders, reading
 from api.http.state import StateOf
 from domain.errors import InvalidInput
 from domain.scope import Scope
@@ -32,6 +33,8 @@ DAYS_PER_PAGE_MAX: Final = 1_000
 DAYS_MAX: Final = 3_660
 CUSTOMERS_MAX: Final = 100
 _GROUPS: Final = ("customer", "provider", "model", "status")
+#: One sum: its group and its measures.
+_Row = tuple[tuple[str | None, ...], Measures]
 _FAILED: Final = "failed"
 _ONE_DAY: Final = timedelta(days=1)
 _COUNTED: Final = ("prompt_tokens", "completion_tokens", "total_tokens", "api_requests", "successful_requests",
@@ -52,22 +55,28 @@ class ActivityQuery(RequestFields):
 
 
 def get_customer_daily_activity(
-    state: StateOf, key: Administrator, query: Annotated[ActivityQuery, Depends(query_of(ActivityQuery))]
+    state: StateOf,
+    key: Administrator,
+    query: Annotated[ActivityQuery, Depends(query_of(ActivityQuery))],
+    known: AskedByHeaders,
 ) -> Response:
     """Usage per UTC day, newest first; days without usage are left out. Totals are over all pages. 400 without
     `start_date` and `end_date`."""
     if query.start_date is None or query.end_date is None:
         raise detail_refusal(400, "Please provide start_date and end_date")
     days = _days(_day("start_date", query.start_date), _day("end_date", query.end_date))
-    with state.engine.reads.snapshot() as snapshot:
-        found = _by_day(snapshot, key.scope, days, query)
-        position = snapshot.point().position
+    with reading(state, known) as asked:
+        found = _by_day(asked.snapshot, key.scope, days, query)
+        return json_response(_page(found, query), asked)
+
+
+def _page(found: Mapping[date, list[_Row]], query: ActivityQuery) -> dict[str, Any]:
     used = sorted(found, reverse=True)
     start = (query.page - 1) * query.page_size
     shown = used[start : start + query.page_size]
     pages = max(1, -(-len(used) // query.page_size))
     total = _metrics(row for rows in found.values() for row in rows)
-    body = {
+    return {
         "results": [_result(day, found[day]) for day in shown],
         "metadata": {
             **{f"total_{name}" if name != "total_tokens" else name: value for name, value in total.items()},
@@ -76,11 +85,6 @@ def get_customer_daily_activity(
             "has_more": query.page < pages,
         },
     }
-    return json_response(body, position)
-
-
-#: One sum: its group (customer, provider, model, status) and its measures.
-_Row = tuple[tuple[str | None, ...], Measures]
 
 
 def _by_day(snapshot: Snapshot, scope: Scope, days: list[date], query: ActivityQuery) -> dict[date, list[_Row]]:

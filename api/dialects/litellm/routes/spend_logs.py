@@ -18,10 +18,18 @@ from api.dialects.litellm.request_reading import query_of, query_openapi
 from api.dialects.litellm.views import shown_instant
 from api.dialects.litellm.writing import json_response
 from api.http.authentication import Reader
+from api.http.reading import AskedByHeaders, reading
 from api.http.state import StateOf
 from domain.usage.block_schema import REQUEST_TYPE
 from domain.values.money import marked_up
-from projections.queries.events import EventFilter, EventOrder, EventQuestion, EventWithMarkup, UsageEventRow
+from projections.queries.events import (
+    EventFilter,
+    EventOrder,
+    EventPage,
+    EventQuestion,
+    EventWithMarkup,
+    UsageEventRow,
+)
 
 router = APIRouter(tags=["Budget & Spend Tracking"])
 _ONE_DAY: Final = timedelta(days=1)
@@ -61,7 +69,10 @@ class SpendLogsQuery(RequestFields):
     summary="List requests with their cost",
 )
 def ui_view_spend_logs(
-    state: StateOf, key: Reader, query: Annotated[SpendLogsQuery, Depends(query_of(SpendLogsQuery))]
+    state: StateOf,
+    key: Reader,
+    query: Annotated[SpendLogsQuery, Depends(query_of(SpendLogsQuery))],
+    known: AskedByHeaders,
 ) -> Response:
     """Requests in pages, newest first by default. 400 for a date that cannot be read."""
     where = EventFilter(
@@ -81,17 +92,19 @@ def ui_view_spend_logs(
         reported_min_usd=query.min_spend,
         reported_max_usd=query.max_spend,
     )
-    with state.engine.reads.snapshot() as snapshot:
-        found = snapshot.event_page(key.scope, question, (query.page - 1) * query.page_size, query.page_size)
-        position = snapshot.point().position
-    body = {
+    with reading(state, known) as asked:
+        found = asked.snapshot.event_page(key.scope, question, (query.page - 1) * query.page_size, query.page_size)
+        return json_response(_page(found, query), asked)
+
+
+def _page(found: EventPage, query: SpendLogsQuery) -> dict[str, Any]:
+    return {
         "data": [_row(one) for one in found.events],
         "total": found.total,
         "page": query.page,
         "page_size": query.page_size,
         "total_pages": -(-found.total // query.page_size),
     }
-    return json_response(body, position)
 
 
 def _request_id(event: UsageEventRow) -> str:

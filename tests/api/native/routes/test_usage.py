@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from domain.values.instants import instant_text
 from tests.engine_fixtures import Api, JsonObject, SettableClock, customer_path, llm_request
 
 MEASURES: JsonObject = {
@@ -28,7 +29,7 @@ def event(event_id: str, customer: str, time: str, cost_usd: str = "1.5", **data
     return {**llm_request(event_id, customer, cost_usd=cost_usd, **data), "time": time}
 
 
-def test_usage_is_cut_into_windows_and_groups(api: Api) -> None:
+def test_usage_is_cut_into_windows_and_groups(api: Api, clock: SettableClock) -> None:
     position = api.deliver(
         [
             event("w1", "wanda", "2026-03-01T23:30:00Z"),
@@ -39,6 +40,7 @@ def test_usage_is_cut_into_windows_and_groups(api: Api) -> None:
     asked = {"from": "2026-03-01", "to": "2026-03-03T00:00:00 01:00", "window": "day", "timezone": "Europe/Berlin"}
     assert api.get("/v1/customers/wanda/usage", group_by="model", **asked) == {
         "position": position,
+        "now": instant_text(clock()),
         "customer": "wanda",
         "meter": None,
         "from": "2026-02-28T23:00:00.000000Z",
@@ -119,7 +121,7 @@ def test_an_unknown_meter_is_not_found(api: Api) -> None:
     assert api.refused("GET", "/v1/usage?meter=nope", 404)["type"] == "/problems/not_found"
 
 
-def test_current_usage_is_that_of_the_open_period_by_model(api: Api) -> None:
+def test_current_usage_is_that_of_the_open_period_by_model(api: Api, clock: SettableClock) -> None:
     api.post("/v1/customers", {"id": "cora", "markup_percentage": "10", "effective_at": "2026-01-01T00:00:00Z"})
     position = api.deliver(
         [event("c1", "cora", "2026-03-01T00:00:00Z"), event("c2", "cora", "2026-02-28T23:59:59.999999Z")]
@@ -127,6 +129,7 @@ def test_current_usage_is_that_of_the_open_period_by_model(api: Api) -> None:
     measures = {**MEASURES, "reported_cost_usd": "1.65"}
     assert api.get("/v1/customers/cora/current-usage") == {
         "position": position,
+        "now": instant_text(clock()),
         "customer": "cora",
         "period": MARCH,
         "usage": measures,
@@ -226,7 +229,7 @@ def test_past_usage_shows_what_changed_after_closing(api: Api, clock: SettableCl
     assert past == [{**MARCH, "closed": True, "at_closing": MEASURES, "now": both, "difference": late}]
 
 
-def test_budget_and_access_show_limits_and_what_is_left(api: Api) -> None:
+def test_budget_and_access_show_limits_and_what_is_left(api: Api, clock: SettableClock) -> None:
     limits = {
         "period_limit_usd": "2",
         "total_limit_usd": "100",
@@ -242,6 +245,7 @@ def test_budget_and_access_show_limits_and_what_is_left(api: Api) -> None:
     assert (period["duration"], period["alignment"]) == ("1mo", "calendar")
     assert budget == {
         "position": position,
+        "now": instant_text(clock()),
         "customer": "lim",
         "budget_id": "tier",
         "currency": "USD",
@@ -267,6 +271,7 @@ def test_budget_and_access_show_limits_and_what_is_left(api: Api) -> None:
         "tokens_per_minute": None,
         "parallel_requests_max": None,
         "resets_at": resets_at,
+        "ignored_fields": [],
     }
     access = api.get("/v1/customers/lim/access")
     assert (access["allowed"], access["reason"], access["position"]) == (True, "ok", position)

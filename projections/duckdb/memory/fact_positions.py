@@ -1,6 +1,6 @@
-"""Index of the facts of shared budgets: hash of the budget id -> log positions of its facts.
+"""Index of facts by the id that they are about: hash of the id -> log positions. Customers are found by their keys.
 
-Budget ids are unordered texts and there may be one per customer: scanning a million of them takes longer than
+Ids are unordered texts, and there may be a shared budget per customer: scanning a million of them takes longer than
 everything else that a page of customers needs. The facts are stored in order of position, so rows at given positions
 are found at once. Facts are only ever added, at higher positions, so each snapshot extends what an earlier one read:
 
@@ -25,8 +25,8 @@ ADDED_MAX: Final = 10_000
 Hashes = npt.NDArray[np.uint64]
 Positions = npt.NDArray[np.int64]
 
-_READ: Final = """SELECT hash(budget_id) AS hash, position FROM budget_facts WHERE position > ?
-    UNION ALL SELECT hash(budget_id), 0 FROM (SELECT unnest(?::VARCHAR[]) AS budget_id)"""
+_READ: Final = """SELECT hash(id) AS hash, position FROM facts WHERE position > ? AND id IS NOT NULL
+    UNION ALL SELECT hash(id), 0 FROM (SELECT unnest(?::VARCHAR[]) AS id)"""
 
 
 class _PositionIndex(msgspec.Struct, frozen=True):
@@ -60,7 +60,7 @@ class _PositionIndex(msgspec.Struct, frozen=True):
 _NOTHING: Final = np.empty(0, np.uint64), np.empty(0, np.int64)
 
 
-class BudgetPositions:
+class FactPositions:
     """The index, shared by all snapshots of a store; 16 bytes per fact.
 
     It is replaced as a whole. If two snapshots extend it at once, the later result is kept; both are correct.
@@ -69,13 +69,13 @@ class BudgetPositions:
     def __init__(self) -> None:
         self._index = _PositionIndex(*_NOTHING, *_NOTHING, 0)
 
-    def positions(self, cursor: duckdb.DuckDBPyConnection, budget_ids: Sequence[str]) -> list[int]:
-        """Return the positions of all facts of these budgets that the cursor's snapshot holds.
+    def positions(self, cursor: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> list[int]:
+        """Return the positions of all facts about these ids that the cursor's snapshot holds.
 
-        There may be others among them: of budgets in other scopes, or with the same hash.
+        There may be others among them: in other scopes, about other subjects, or with the same hash.
         """
         index = self._index
-        found = cursor.execute(_READ, [index.position, list(budget_ids)]).fetchnumpy()
+        found = cursor.execute(_READ, [index.position, list(ids)]).fetchnumpy()
         hashes, positions = np.asarray(found["hash"], np.uint64), np.asarray(found["position"], np.int64)
         is_fact = positions > 0
         index = index.with_added(hashes[is_fact], positions[is_fact])

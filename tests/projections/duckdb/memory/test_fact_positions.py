@@ -1,4 +1,4 @@
-"""The index of budget facts finds them all, however many are added and whichever snapshot asks."""
+"""The index of facts finds them all, however many are added and whichever snapshot asks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 import duckdb
 import pytest
 
-from projections.duckdb.memory.budget_positions import ADDED_MAX, BudgetPositions
+from projections.duckdb.memory.fact_positions import ADDED_MAX, FactPositions
 
 ASKED: Final = ["budget-0", "budget-7", "often", "nothing"]
 EACH: Final = ADDED_MAX // 2 + 10
@@ -17,14 +17,14 @@ EACH: Final = ADDED_MAX // 2 + 10
 @pytest.fixture
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
-        connection.execute("CREATE TABLE budget_facts (budget_id VARCHAR, position BIGINT)")
+        connection.execute("CREATE TABLE facts (id VARCHAR, position BIGINT)")
         yield connection
 
 
 def add(connection: duckdb.DuckDBPyConnection, first: int, count: int) -> None:
     """A fact at each position: of `often`, or of a budget that has one every now and then."""
     connection.execute(
-        """INSERT INTO budget_facts
+        """INSERT INTO facts
         SELECT CASE WHEN n % 100 = 0 THEN 'often' ELSE 'budget-' || n % 4000 END, n FROM range(?, ?) r(n)""",
         [first, first + count],
     )
@@ -32,13 +32,13 @@ def add(connection: duckdb.DuckDBPyConnection, first: int, count: int) -> None:
 
 def scanned(cursor: duckdb.DuckDBPyConnection) -> list[Any]:
     found = cursor.execute(
-        "SELECT position FROM budget_facts WHERE list_contains(?, budget_id) ORDER BY position", [ASKED]
+        "SELECT position FROM facts WHERE list_contains(?, id) ORDER BY position", [ASKED]
     ).fetchall()
     return [position for (position,) in found]
 
 
 def test_positions_are_those_of_all_facts_while_facts_are_added(connection: duckdb.DuckDBPyConnection) -> None:
-    index = BudgetPositions()
+    index = FactPositions()
     assert index.positions(connection, ASKED) == []
     for number in range(5):
         add(connection, 1 + number * EACH, EACH)
@@ -48,7 +48,7 @@ def test_positions_are_those_of_all_facts_while_facts_are_added(connection: duck
 
 
 def test_an_older_snapshot_finds_all_that_it_holds(connection: duckdb.DuckDBPyConnection) -> None:
-    index, older = BudgetPositions(), connection.cursor()
+    index, older = FactPositions(), connection.cursor()
     add(connection, 1, EACH)
     older.execute("BEGIN TRANSACTION READ ONLY")
     before = scanned(older)

@@ -1,0 +1,46 @@
+"""Instants and days in the query of a request."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+from api.http.problems import Problem
+from domain.values.durations import Duration
+from domain.values.field_rules import instant
+from domain.values.periods import PeriodPolicy, period_containing, zone_named
+
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+
+def query_instant(field: str, text: str) -> datetime:
+    """Parse an RFC 3339 instant, whose + may have become a space."""
+    return datetime.fromisoformat(instant(field, _with_plus(text)))
+
+
+def _with_plus(text: str) -> str:
+    """Restore the + of a UTC offset that was not percent-encoded in a query and became a space."""
+    head, space, tail = text.rpartition(" ")
+    return f"{head}+{tail}" if space and "T" in head.upper() else text
+
+
+def is_day(text: str) -> bool:
+    """Whether a text has the form of a day."""
+    return _DAY.fullmatch(text) is not None
+
+
+def optional_bound(field: str, text: str | None, zone: str) -> datetime | None:
+    """Parse an instant, or a day, which stands for its local midnight; None stays None."""
+    if text is None:
+        return None
+    return local_midnight(field, text, zone) if is_day(text) else query_instant(field, text)
+
+
+def local_midnight(field: str, day: str, zone: str) -> datetime:
+    """The start of a day in a time zone; its first instant where midnight was skipped."""
+    try:
+        noon = datetime.fromisoformat(f"{day}T12:00").replace(tzinfo=zone_named(zone, "timezone"))
+    except ValueError:
+        raise Problem.invalid(field, "must be an RFC 3339 instant or a day that exists") from None
+    return period_containing(PeriodPolicy(Duration(1, "d"), "calendar", zone_named(zone)), noon.astimezone(UTC)).start

@@ -1,0 +1,60 @@
+"""A cursor that answers every query as the store would have answered it at an earlier log position.
+
+Each statement gets common table expressions that stand in for the tables: of what has a log position, what is not later
+than the position asked for. Usage rows are versioned, so those that were closed later are open again. The sums of days
+are made of these rows. A query that is written later cannot forget to look at the position.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import duckdb
+
+from domain.usage.locators import locator_of
+
+_BY_POSITION: Final = ("facts", "corrections", "prices", "log_records")
+_NAME: Final = re.compile(r"[a-z_]+")
+#: What the queries that stand in for these tables are made of.
+_NEEDED: Final = {"usage_days": ("usage_rows",), "progress": ("log_records",)}
+_DAY_SUMS: Final = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+
+
+class CursorAsOf:
+    """Wraps a cursor in a read transaction on a store that was folded to `position` or further."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, position: int) -> None:
+        self._cursor = cursor
+        self._tables = _tables(int(position))
+
+    def execute(self, sql: str, values: Any = ()) -> duckdb.DuckDBPyConnection:
+        """Execute a SELECT statement, which may begin with WITH."""
+        statement = sql.lstrip()
+        named = set(_NAME.findall(statement)) & self._tables.keys()
+        named |= {needed for name in named for needed in _NEEDED.get(name, ())}
+        known = ", ".join(f"{name} AS ({query})" for name, query in self._tables.items() if name in named)
+        if not known:
+            return self._cursor.execute(statement, values)
+        if statement[:5].upper() == "WITH ":
+            return self._cursor.execute(f"WITH {known}, {statement[5:]}", values)
+        return self._cursor.execute(f"WITH {known} {statement}", values)
+
+
+def _tables(position: int) -> dict[str, str]:
+    known = {name: f"SELECT * FROM main.{name} WHERE position <= {position}" for name in _BY_POSITION}
+    sums = ", ".join(f"sum({name})::HUGEINT AS {name}" for name in _DAY_SUMS)
+    return {
+        **known,
+        "progress": f"""SELECT * REPLACE ({position} AS position, 0 AS days_settled_to, (
+            SELECT max(recorded_at) FROM log_records) AS recorded_at) FROM main.progress""",
+        "customers": f"SELECT * FROM main.customers WHERE first_position <= {position}",
+        "outcomes": f"SELECT * FROM main.outcomes WHERE locator < {locator_of(position + 1, 0)}",
+        "usage_rows": f"""SELECT * REPLACE (CASE WHEN closed_at <= {position} THEN closed_at END AS closed_at)
+            FROM main.usage_rows WHERE counted_at <= {position}""",
+        "usage_days": f"""SELECT scope_key, customer_key, time::DATE AS day, kind_key, count(*) AS events, {sums},
+            coalesce(sum(cost_usd), 0)::DECIMAL(38, 12) AS cost_usd,
+            count(*) FILTER (cost_origin = 'unknown') AS cost_unknown_events,
+            min(time) AS first_time, max(time) AS last_time, 0 AS taken_events
+            FROM usage_rows WHERE closed_at IS NULL GROUP BY scope_key, customer_key, time::DATE, kind_key""",
+    }

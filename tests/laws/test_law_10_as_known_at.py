@@ -1,0 +1,308 @@
+"""Law 10: what a read answered, the same read as of its position, at its time, answers for ever after.
+
+Histories are told to fresh tenants of one engine, with time passing between two steps, so that months end. After each
+step some questions are asked, by every GET route of every API that shows numbers. When everything has been told, each
+is asked again. Answers are compared whole; of an error the text may tell what became known later.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any, Final
+
+import pytest
+from fastapi import FastAPI
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumers.embedded.engine import EmbeddedEngine
+from domain.scope import Scope
+from tests.engine_fixtures import NOON, Api, JsonObject, SettableClock, customer_path, engine_on, http, key_for
+from tests.golden.asking import get_routes
+from tests.laws.laboratory import examples
+
+CUSTOMERS: Final = ("ann", "b/ö", "cy")
+BUDGETS: Final = ("gold", "silver")
+METER: Final = "disk"
+MODELS: Final = ("swift", "slow")
+IDENTITIES: Final = tuple(f"event {number}" for number in range(6))
+#: Questions asked after each step.
+ASKED_AT_ONCE: Final = 2
+STEPS_MAX: Final = 8
+#: Answers that a command may get from the state that it meets, which is part of the history.
+REFUSED: Final = (404, 409, 422)
+#: The moments of facts and of usage, in days before the step that tells them.
+DAYS_BACK: Final = st.sampled_from((0, 0, 1, 9, 40))
+#: The routes that show no numbers, or none that the log tells.
+NOT_ASKED: Final = {
+    "/": "a page with first calls",
+    "/openapi.json": "a document",
+    "/litellm/openapi.json": "a document",
+    "/schemas/usage-event.json": "a document",
+    "/docs": "a page",
+    "/docs/{name}": "files of a library",
+    "/problems": "a page",
+    "/problems/{code}": "pages",
+    "/healthz": "health",
+    "/readyz": "how the fold stands",
+    "/metrics": "measurements of the process",
+    "/v1/operations/status": "sizes, lag and partitions, for the operator",
+    "/v1/sources": "how far partitions were read, for the operator",
+    "/v1/keys": "API keys, which count from when they are issued",
+    "/health/liveliness": "health",
+    "/api/v1": "another API's path, which says so",
+    "/api/v1/{rest:path}": "another API's paths, which say so",
+    "/chat/completions": "no gateway, which says so",
+    "/completions": "no gateway, which says so",
+    "/v1/chat/completions": "no gateway, which says so",
+    "/v1/completions": "no gateway, which says so",
+    "/v1/responses": "no gateway, which says so",
+}
+
+Question = tuple[str, str, dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is told at one moment, so many hours after the step before it: events, or one command."""
+
+    hours: int
+    events: tuple[JsonObject, ...] = ()
+    command: tuple[str, str, JsonObject | None] | None = None
+
+
+# -- what is told. Moments are days before the step; `Office` makes instants of them.
+
+
+def one_of(*values: Any) -> st.SearchStrategy[Any]:
+    return st.sampled_from(values)
+
+
+@st.composite
+def usage(draw: st.DrawFn) -> JsonObject:
+    data: JsonObject = {"provider": "acme", "model": draw(one_of(*MODELS)), "input_tokens": draw(st.integers(1, 9))}
+    if draw(st.booleans()):
+        data["cost_usd"] = draw(one_of("1", "2.5"))
+    sample = {"bytes": draw(st.integers(1, 9)), "zone": draw(one_of("eu", "us")), "kind": draw(one_of("fast", "slow"))}
+    of_request = draw(st.integers(0, 3)) > 0
+    return {
+        "specversion": "1.0",
+        "id": draw(one_of(*IDENTITIES)),
+        "source": "gateway",
+        "type": "llm.request" if of_request else "disk.sampled",
+        "subject": draw(one_of(*CUSTOMERS)),
+        "time": draw(DAYS_BACK),
+        "data": data if of_request else sample,
+    }
+
+
+PERIODS: Final = one_of({"duration": "1y"}, {"duration": "1w"}, {"duration": "36h", "alignment": "anchored"}, None)
+LIMITS: Final = one_of(
+    {"period_limit_usd": "3", "duration": "1mo"},
+    {"total_limit_usd": "2"},
+    {"model_limits": {"swift": {"limit_usd": "1", "duration": "1w"}}},
+    {"soft_limit_usd": "1", "duration": "36h", "alignment": "anchored"},
+)
+OF_CUSTOMERS: Final = (
+    st.builds(lambda markup: {"markup_percentage": markup}, one_of("0", "10", None))
+    | st.builds(lambda zone: {"time_zone": zone}, one_of("Asia/Kolkata", "America/New_York", None))
+    | st.builds(lambda periods: {"usage_period": periods}, PERIODS)
+    | st.builds(lambda limits: {"budget": limits}, LIMITS)
+    | st.builds(lambda budget: {"budget": {"budget_id": budget}}, one_of(*BUDGETS, None))
+    | one_of({"name": "Ann"}, {"active": False}, {"active": True}, {"metadata": {"a": 1}})
+)
+
+
+@st.composite
+def commands(draw: st.DrawFn) -> tuple[str, str, JsonObject | None]:
+    customer, budget, identity = draw(one_of(*CUSTOMERS)), draw(one_of(*BUDGETS)), draw(one_of(*IDENTITIES))
+    since: JsonObject = {"effective_at": draw(DAYS_BACK)} if draw(st.booleans()) else {}
+    of_customer = {name: value for name, value in draw(OF_CUSTOMERS).items() if name != "active"}
+    price = {"provider": "acme", "model": draw(one_of(*MODELS)), "unit_prices": {"input": "7", "output": "1"}}
+    choices: list[tuple[str, str, JsonObject | None]] = [
+        ("POST", "/v1/customers", {"id": customer, **of_customer, **since}),
+        ("PATCH", customer_path(customer), {**draw(OF_CUSTOMERS), **since}),
+        ("PATCH", customer_path(customer), {**draw(OF_CUSTOMERS), **since}),
+        ("POST", customer_path(customer, draw(one_of("/block", "/unblock"))), since),
+        ("DELETE", customer_path(customer), None),
+        ("POST", "/v1/budgets", {"id": budget, **draw(LIMITS), **since}),
+        ("PATCH", f"/v1/budgets/{budget}", {**draw(LIMITS), **since}),
+        ("DELETE", f"/v1/budgets/{budget}", None),
+        (
+            "POST",
+            "/v1/meters",
+            {
+                "code": METER,
+                "event_type": "disk.sampled",
+                "aggregation": "sum",
+                "value_property": "bytes",
+                "group_by": {"zone": "zone"},
+                **since,
+            },
+        ),
+        ("PATCH", f"/v1/meters/{METER}", {"group_by": {"zone": draw(one_of("kind", "zone"))}, **since}),
+        ("DELETE", f"/v1/meters/{METER}", None),
+        ("POST", "/v1/events/void", {"source": "gateway", "id": identity}),
+        ("POST", "/v1/events/unvoid", {"source": "gateway", "id": identity}),
+        ("POST", "/v1/prices", price),
+    ]
+    return draw(st.sampled_from(choices))
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> Step:
+    hours = draw(one_of(1, 1, 30, 24 * 17))
+    if draw(st.booleans()):
+        return Step(hours, tuple(draw(st.lists(usage(), min_size=1, max_size=3))))
+    return Step(hours, command=draw(commands()))
+
+
+# -- the engine, what is asked, and what it answers
+
+
+@dataclass(frozen=True)
+class Told:
+    """A question with its answer; position and time are in the headers of a dialect, else in the body."""
+
+    question: Question
+    status: int
+    position: str
+    now: str
+    answer: Any
+
+
+@dataclass(frozen=True)
+class Office:
+    """An engine that tells tenant after tenant a history."""
+
+    engine: EmbeddedEngine
+    api: Api
+    clock: SettableClock
+    _tenants: Iterator[int] = field(default_factory=count)
+
+    def tenant(self) -> Api:
+        return replace(self.api, key=key_for(self.engine, Scope(f"tenant-{next(self._tenants)}", "prod")))
+
+    def tell(self, api: Api, step: Step) -> None:
+        self.clock.advance(hours=step.hours)
+        if step.events:
+            api.deliver([{**event, "time": self._instant(event["time"])} for event in step.events])
+        if step.command is not None:
+            method, path, body = step.command
+            given = {**body} if body else {}
+            if "effective_at" in given:
+                given["effective_at"] = self._instant(given["effective_at"])
+            media_type = "application/merge-patch+json" if method == "PATCH" else "application/json"
+            more = {} if body is None else {"json": given}
+            answer = api.send(method, path, None, {"Content-Type": media_type}, **more)
+            assert answer.status_code < 300 or answer.status_code in REFUSED, f"{step}: {answer.text}"
+
+    def _instant(self, days_back: int) -> str:
+        return (self.clock() - timedelta(days=days_back)).isoformat()
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    clock = SettableClock()
+    with engine_on(tmp_path_factory.mktemp("data"), clock) as engine, http(engine) as api:
+        yield Office(engine, api, clock)
+
+
+def questions(since: datetime) -> list[Question]:
+    """A question of every route that shows numbers, and several of those with many parameters."""
+    span = {"from": (since - timedelta(days=50)).isoformat()}
+    ended = (since + timedelta(days=400)).date().isoformat()
+    activity = {"start_date": (since - timedelta(days=50)).date().isoformat(), "end_date": ended, "page_size": "1000"}
+    asked: list[Question] = [
+        ("/v1/customers", "/v1/customers", {"limit": "1000"}),
+        ("/v1/usage", "/v1/usage", {"group_by": "customer,model", **span}),
+        ("/v1/usage", "/v1/usage", {}),
+        ("/v1/usage", "/v1/usage", {"meter": METER, "group_by": "zone", **span}),
+        ("/v1/budgets", "/v1/budgets", {}),
+        ("/v1/budgets/{budget_id:segment}", f"/v1/budgets/{BUDGETS[0]}", {}),
+        ("/v1/meters", "/v1/meters", {}),
+        ("/v1/meters/{code:segment}", f"/v1/meters/{METER}", {}),
+        ("/v1/prices", "/v1/prices", {}),
+        ("/v1/events", "/v1/events", {"voided": "true"}),
+        ("/v1/events", "/v1/events", {"unmatched": "true"}),
+        ("/v1/events/one", "/v1/events/one", {"source": "gateway", "id": IDENTITIES[0]}),
+        ("/v1/rejected", "/v1/rejected", {"outcome": "conflict"}),
+        ("/customer/list", "/customer/list", {}),
+        ("/customer/list", "/customer/list", {"page": "1", "page_size": "2"}),
+        ("/end_user/list", "/end_user/list", {}),
+        ("/budget/list", "/budget/list", {}),
+        ("/budget/settings", "/budget/settings", {"budget_id": BUDGETS[0]}),
+        ("/customer/daily/activity", "/customer/daily/activity", activity),
+        ("/end_user/daily/activity", "/end_user/daily/activity", activity),
+        ("/spend/logs/v2", "/spend/logs/v2", {"page_size": "100"}),
+    ]
+    for customer in CUSTOMERS:
+        asked += [
+            ("/customer/info", "/customer/info", {"end_user_id": customer}),
+            ("/end_user/info", "/end_user/info", {"end_user_id": customer}),
+        ]
+        for rest, params in (
+            ("", {}),
+            ("/usage", {"group_by": "model", **span}),
+            ("/usage", {"window": "day", "from": (since - timedelta(days=50)).date().isoformat()}),
+            ("/usage", {}),
+            ("/current-usage", {}),
+            ("/current-usage", {"period": "budget"}),
+            ("/past-usage", {"periods": "4"}),
+            ("/past-usage", {"period": "budget", "periods": "4"}),
+            ("/budget", {}),
+            ("/access", {}),
+            ("/access", {"as": "litellm", "model": MODELS[0]}),
+            ("/history", {}),
+        ):
+            asked.append((f"/v1/customers/{{customer_id:segment}}{rest}", customer_path(customer, rest), params))
+    return asked
+
+
+def asked(api: Api, question: Question, again: Told | None = None) -> Told:
+    """The answer to a question, with its position and time; asked as of those of an earlier answer, if one is given."""
+    _, path, params = question
+    headers: dict[str, str | bytes] = {}
+    if again is not None and path.startswith("/v1/"):
+        params = {**params, "as_of": again.position, "at": again.now}
+    elif again is not None:
+        headers = {"Meterfold-As-Of": again.position, "Meterfold-At": again.now}
+    answer = api.send("GET", path, None, headers, params=params)
+    assert answer.status_code < 500, f"{path} {params}: {answer.text}"
+    if answer.status_code >= 400 and "meterfold-position" not in answer.headers:
+        return Told(question, answer.status_code, "", "", None)
+    body = json.loads(answer.text)
+    if "meterfold-position" in answer.headers:
+        return Told(
+            question, answer.status_code, answer.headers["meterfold-position"], answer.headers["meterfold-now"], body
+        )
+    return Told(question, answer.status_code, str(body["position"]), body["now"], body)
+
+
+@examples(200)
+@given(data=st.data(), history=st.lists(steps(), min_size=2, max_size=STEPS_MAX))
+def test_what_was_answered_is_answered_for_ever_after(
+    office: Office, data: st.DataObject, history: Sequence[Step]
+) -> None:
+    api = office.tenant()
+    every, told = questions(office.clock()), []
+    for step in history:
+        office.tell(api, step)
+        position, now = office.engine.log.head_position(), office.clock().isoformat()
+        for question in data.draw(st.permutations(every))[:ASKED_AT_ONCE]:
+            answer = asked(api, question)
+            told.append(answer if answer.position else replace(answer, position=str(position), now=now))
+    for before in told:
+        again = asked(api, before.question, before)
+        shown = again if again.position else replace(again, position=before.position, now=before.now)
+        assert shown == before
+
+
+def test_every_route_that_shows_numbers_is_asked(office: Office) -> None:
+    app = office.api.client.app
+    assert isinstance(app, FastAPI)
+    assert set(get_routes(app)) - {route for route, _, _ in questions(NOON)} == set(NOT_ASKED)

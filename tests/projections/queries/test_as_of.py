@@ -1,0 +1,90 @@
+"""A snapshot as of an earlier position answers every query as the store answered it at that position."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from hypothesis import HealthCheck, Phase, given, settings
+
+from domain.scope import DEFAULT_SCOPE, Scope
+from projections.queries.customers import CustomerSpan
+from projections.queries.events import EventFilter, EventQuestion
+from projections.queries.snapshot import Snapshot
+from projections.queries.usage import MeterQuestion, Segment, UsageQuestion
+from tests.projections.folded_log import START
+from tests.projections.generated_logs import Entry, generated_logs, write_entries
+from tests.projections.queries.store_under_test import DuckDBUnderTest
+
+SCOPES: Final = (DEFAULT_SCOPE, Scope("other", "test"))
+CUSTOMERS: Final = ("c-0", "c-1", "c-2", "acme", "nobody")
+LATER: Final = START + timedelta(days=2)
+DAYS: Final = tuple(Segment(START - timedelta(days=day), START - timedelta(days=day - 1)) for day in range(3, -1, -1))
+EVERYTHING: Final = (Segment(START - timedelta(days=30), START + timedelta(days=30)),)
+SPANS: Final = tuple(CustomerSpan(name, DAYS[0].start + timedelta(hours=5), LATER) for name in CUSTOMERS)
+
+#: Every query that names a scope.
+QUERIES: Final[dict[str, Callable[[Snapshot, Scope], Any]]] = {
+    "customer": lambda store, scope: [store.customer(scope, name) for name in CUSTOMERS],
+    "customer with budgets": lambda store, scope: [store.customer_with_budgets(scope, name) for name in CUSTOMERS],
+    "customers": lambda store, scope: store.customers(scope, None, 9),
+    "customers by prefix": lambda store, scope: store.customers(scope, "c-0", 9, "c-"),
+    "ever deactivated": lambda store, scope: store.customers_ever_deactivated(scope),
+    "customer page": lambda store, scope: store.customer_page(scope, LATER, 0, 9),
+    "customer search": lambda store, scope: store.customer_page(scope, LATER, 0, 9, "a"),
+    "blocked": lambda store, scope: store.customers_blocked(scope, LATER, 9),
+    "costs": lambda store, scope: store.costs_of(scope, SPANS),
+    "usage": lambda store, scope: [
+        store.usage(scope, UsageQuestion(segments, customer, ("model",), split_markup=True))
+        for segments in (DAYS, EVERYTHING)
+        for customer in (None, *CUSTOMERS)
+    ],
+    "usage by customer": lambda store, scope: store.usage(scope, UsageQuestion(DAYS, None, ("customer",))),
+    "meter": lambda store, scope: store.meter(
+        scope, MeterQuestion(DAYS, "llm.request", "max", "input_tokens", None, ("customer",))
+    ),
+    "events": lambda store, scope: store.events(scope, EventFilter(), None, 99),
+    "voided events": lambda store, scope: store.events(scope, EventFilter(include_voided=True), None, 99),
+    "event page": lambda store, scope: store.event_page(scope, EventQuestion(EventFilter()), 0, 99),
+    "event": lambda store, scope: [store.event(scope, "gateway", f"e-{number}") for number in range(8)],
+    "refusals": lambda store, scope: [store.refusals_of(scope, "gateway", f"e-{n}", 9) for n in range(8)],
+    "outcomes": lambda store, scope: store.outcomes(scope, ("rejected", "duplicate", "conflict"), None, 99),
+    "corrections": lambda store, scope: [store.corrections(scope, "gateway", f"e-{n}") for n in range(8)],
+    "budget ids": lambda store, scope: store.ids(scope, "budget", None, 9),
+    "budgets": lambda store, scope: list(store.all_facts(scope, "budget")),
+    "meter codes": lambda store, scope: store.ids(scope, "meter", None, 9),
+    "meters": lambda store, scope: [store.facts(scope, "meter", code) for code in store.ids(scope, "meter", None, 9)],
+    "prices": lambda store, scope: store.prices(scope, None, None, None, 99),
+    "source counts": lambda store, scope: store.source_counts(scope),
+}
+
+
+def answers(store: Snapshot) -> dict[str, Any]:
+    found = {name: [query(store, scope) for scope in SCOPES] for name, query in QUERIES.items()}
+    return found | {
+        "point": store.point(),
+        "totals": store.totals(),
+        "rejections": store.rejections(),
+        "position": store.position_at(LATER),
+    }
+
+
+@settings(deadline=None, max_examples=3, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow])
+@given(generated_logs(8))
+def test_a_snapshot_as_of_a_position_answers_as_the_store_did_then(entries: list[Entry]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        store = DuckDBUnderTest(Path(folder))
+        then = []
+        for entry in entries:
+            write_entries(store, [entry])
+            store.fold()
+            with store.reads.snapshot() as snapshot:
+                then.append(answers(snapshot))
+        store.compact()
+        with store.reads.snapshot() as snapshot:
+            for found in then:
+                assert answers(snapshot.as_of(found["point"].position)) == found
+        store.close()
