@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from api.http.authentication import Administrator, Reader
 from api.http.bodies import body_of, body_openapi
-from api.http.paging import cursor_text, cursor_values, page, rows_to_read
+from api.http.paging import CURSOR_NUMBER_MAX, cursor_number, cursor_text, cursor_values, page, rows_to_read
 from api.http.problems import found_or_404
 from api.http.reading import WAIT_FOR_MIN_POSITION, restore_plus
 from api.http.state import ApiState, StateOf
@@ -50,10 +50,14 @@ SCANNED_ROUNDS_MAX: Final = 10
 
 
 class EventCursor(msgspec.Struct, frozen=True, array_like=True):
-    """The event after which a page begins."""
+    """The event after which a page begins; `time` is in UTC."""
 
     time: Annotated[datetime, msgspec.Meta(tz=True)]
     locator: int
+
+    def __post_init__(self) -> None:
+        if self.time.utcoffset() or not 0 <= self.locator <= CURSOR_NUMBER_MAX:
+            raise ValueError("not a cursor of this list")
 
 
 def _position_after(after: EventCursor | None) -> tuple[datetime, int] | None:
@@ -150,7 +154,7 @@ def get_event(state: StateOf, key: Reader, query: Annotated[IdentityQuery, FromQ
 )
 def list_rejected(state: StateOf, key: Reader, query: Annotated[RejectedQuery, FromQuery()]) -> RefusedPage:
     """Rejected events with the reason, newest first. With `outcome`: conflicts or duplicates instead."""
-    after = cursor_values(_REFUSED, query.cursor, int)
+    after = cursor_number(_REFUSED, query.cursor)
     with state.engine.reads.snapshot() as snapshot:
         rows = snapshot.outcomes(key.scope, (query.outcome,), after, rows_to_read(query.limit), query.reason)
         position = snapshot.point().position
