@@ -47,8 +47,10 @@ class _SnapshotAsOf:
     def customers_ever_deactivated(self, scope: Scope) -> list[CustomerRecord]:
         return [record_as_of(one, self._position) for one in self._snapshot.customers_ever_deactivated(scope)]
 
-    def customer_with_budgets(self, scope: Scope, customer_id: str) -> CustomerWithBudgets | None:
-        found = self._snapshot.customer_with_budgets(scope, customer_id)
+    def customer_with_budgets(
+        self, scope: Scope, customer_id: str, usage_times: bool = True
+    ) -> CustomerWithBudgets | None:
+        found = self._snapshot.customer_with_budgets(scope, customer_id, usage_times)
         record = None if found is None else self._known_record(scope, found.record)
         if found is None or record is None:
             return None

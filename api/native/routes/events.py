@@ -47,6 +47,8 @@ _LIST: Final = "events"
 _REFUSED: Final = "rejected"
 #: How many pages of the store may be read to fill one page of the answer, past events that do not match.
 SCANNED_ROUNDS_MAX: Final = 10
+#: Rows of a page of conflicts, at most: each may need two blocks of the log.
+CONFLICTS_PAGE_MAX: Final = 100
 
 
 class EventCursor(msgspec.Struct, frozen=True, array_like=True):
@@ -140,10 +142,13 @@ def metered_types(snapshot: Snapshot, scope: Scope, now: datetime) -> frozenset[
 def get_event(state: StateOf, key: Reader, query: Annotated[IdentityQuery, FromQuery()]) -> ExplainedView:
     """Explain one event: its outcome, its cost with the unit prices that made it, and the totals it is in. 404 when no
     event with this identity was received."""
-    now = state.engine.now()
+    now, received = state.engine.now(), state.engine.received
     with state.engine.reads.snapshot() as snapshot:
-        found = found_or_404(explain_event(snapshot, key.scope, query.source, query.id, now), "event", query.id)
-        return explained_document(query.source, query.id, found, metered_types(snapshot, key.scope, now))
+        found = found_or_404(
+            explain_event(snapshot, received, key.scope, query.source, query.id, now), "event", query.id
+        )
+        types = metered_types(snapshot, key.scope, now)
+    return explained_document(query.source, query.id, found, received, types)
 
 
 @router.get(
@@ -153,13 +158,16 @@ def get_event(state: StateOf, key: Reader, query: Annotated[IdentityQuery, FromQ
     summary="List events that were not counted",
 )
 def list_rejected(state: StateOf, key: Reader, query: Annotated[RejectedQuery, FromQuery()]) -> RefusedPage:
-    """Rejected events with the reason, newest first. With `outcome`: conflicts or duplicates instead."""
+    """Rejected events with the reason, newest first. With `outcome`: conflicts or duplicates instead. A page of
+    conflicts, each of which is shown with the event that was counted, has at most 100 rows."""
     after = cursor_number(_REFUSED, query.cursor)
+    limit = min(query.limit, CONFLICTS_PAGE_MAX) if query.outcome == "conflict" else query.limit
     with state.engine.reads.snapshot() as snapshot:
-        rows = snapshot.outcomes(key.scope, (query.outcome,), after, rows_to_read(query.limit), query.reason)
+        rows = snapshot.outcomes(key.scope, (query.outcome,), after, rows_to_read(limit), query.reason)
         position = snapshot.point().position
-    shown, next_cursor = page(rows, query.limit, _REFUSED, lambda row: row.locator)
-    return RefusedPage(position=position, data=[refused_document(row) for row in shown], next_cursor=next_cursor)
+    shown, next_cursor = page(rows, limit, _REFUSED, lambda row: row.locator)
+    data = [refused_document(row, state.engine.received) for row in shown]
+    return RefusedPage(position=position, data=data, next_cursor=next_cursor)
 
 
 @router.post(

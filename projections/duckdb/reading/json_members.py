@@ -44,7 +44,8 @@ def member_json(query: BoundQuery, text: str, path: str) -> str:
 def member_text(query: BoundQuery, text: str, path: str) -> str:
     """Return the text of the member, as in `member_json`: a string without its quotes, anything else as JSON text."""
     unquoted = r"CASE WHEN contains(j, '\') THEN TRY(json_extract_string(j, '$')) ELSE substr(j, 2, length(j) - 2) END"
-    return f"""(SELECT CASE WHEN j[1] = '"' THEN {unquoted} ELSE j END FROM (SELECT {member_json(query, text, path)} AS j))"""
+    member = member_json(query, text, path)
+    return f"""(SELECT CASE WHEN j[1] = '"' THEN {unquoted} ELSE j END FROM (SELECT {member} AS j))"""
 
 
 def member_digits(query: BoundQuery, text: str, path: str) -> str:

@@ -90,7 +90,10 @@ def test_text_that_looks_like_a_number_stays_as_it_is(beside: str) -> None:
 
 def test_members_stored_in_columns_are_written_as_the_number_is() -> None:
     scope = next(SCOPES)
-    events = [PlainEvent(cost_usd=Decimal("1.000000000000"), row=0), PlainEvent(cost_usd=Decimal("0.25"), input_tokens=7, row=1)]
+    events = [
+        PlainEvent(cost_usd=Decimal("1.000000000000"), row=0),
+        PlainEvent(cost_usd=Decimal("0.25"), input_tokens=7, row=1),
+    ]
     STORE.add_events(scope, events)
     with STORE.reads.snapshot() as snapshot:
         found = {
