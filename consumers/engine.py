@@ -13,7 +13,7 @@ from consumers.intake.intake import Intake
 from consumers.intake.process import IntakeHealth
 from consumers.settings import Settings
 from projections.queries.api_keys import ApiKeyRecord
-from projections.queries.snapshot import ReadStore
+from projections.queries.snapshot import ReadStore, ReceivedEvents
 
 
 class FoldProgress(msgspec.Struct, frozen=True):
@@ -87,6 +87,7 @@ class Engine(Protocol):
     commands: CommandHandler
     intake: Intake
     reads: ReadStore
+    received: ReceivedEvents
     now: Callable[[], datetime]
 
     def authenticate(self, secret: str) -> ApiKeyRecord | None:

@@ -14,6 +14,8 @@ from projections.queries.snapshot import PAGE_ROWS_MAX
 
 PAGE_ROWS_DEFAULT: Final = 100
 CURSOR_LENGTH_MAX: Final = 8_192
+#: The largest number in a cursor; the read store keeps numbers in 64 bits.
+CURSOR_NUMBER_MAX: Final = 2**63 - 1
 
 Row = TypeVar("Row")
 Values = TypeVar("Values")
@@ -33,9 +35,21 @@ def cursor_values(kind: str, cursor: str | None, shape: type[Values]) -> Values 
         found, values = msgspec.json.decode(raw, type=tuple[str, msgspec.Raw])
         if found == kind:
             return msgspec.json.decode(values, type=shape)
-    except (ValueError, binascii.Error, msgspec.MsgspecError):
+    except (ValueError, binascii.Error, msgspec.MsgspecError, RecursionError):
         pass
-    raise Problem.invalid("cursor", "must be the next_cursor of an earlier page of this list")
+    raise _not_of_this_list()
+
+
+def cursor_number(kind: str, cursor: str | None) -> int | None:
+    """Decode a cursor of a list whose rows follow a number, as `cursor_values` does."""
+    number = cursor_values(kind, cursor, int)
+    if number is not None and not 0 <= number <= CURSOR_NUMBER_MAX:
+        raise _not_of_this_list()
+    return number
+
+
+def _not_of_this_list() -> Problem:
+    return Problem.invalid("cursor", "must be the next_cursor of an earlier page of this list")
 
 
 def page(rows: Sequence[Row], limit: int, kind: str, values: Callable[[Row], Any]) -> tuple[Sequence[Row], str | None]:

@@ -9,7 +9,7 @@ from typing import Final
 from api.http.problems import Problem
 from domain.values.durations import Duration
 from domain.values.field_rules import instant
-from domain.values.periods import PeriodPolicy, period_containing, zone_named
+from domain.values.periods import ANCHOR_LIMIT, ANCHOR_MIN, PeriodPolicy, period_containing, zone_named
 
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
@@ -38,9 +38,12 @@ def optional_bound(field: str, text: str | None, zone: str) -> datetime | None:
 
 
 def local_midnight(field: str, day: str, zone: str) -> datetime:
-    """The start of a day in a time zone; its first instant where midnight was skipped."""
+    """The start of a day in a time zone; its first instant where midnight was skipped. Days have the range of instants
+    in fields, so that the arithmetic of periods cannot leave the calendar."""
     try:
         noon = datetime.fromisoformat(f"{day}T12:00").replace(tzinfo=zone_named(zone, "timezone"))
     except ValueError:
         raise Problem.invalid(field, "must be an RFC 3339 instant or a day that exists") from None
+    if not ANCHOR_MIN.year <= noon.year < ANCHOR_LIMIT.year:
+        raise Problem.invalid(field, f"must be between {ANCHOR_MIN.year} and {ANCHOR_LIMIT.year}")
     return period_containing(PeriodPolicy(Duration(1, "d"), "calendar", zone_named(zone)), noon.astimezone(UTC)).start

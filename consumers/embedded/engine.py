@@ -31,9 +31,11 @@ from consumers.settings import Settings
 from domain.customers.personal_keys import PersonalKeys
 from domain.log.recorded_at import recorded_at_of
 from domain.log.records import EventLog
+from projections.folding.recovery import log_creation
 from projections.queries.api_keys import ApiKeyRecord
-from projections.queries.snapshot import ReadStore
+from projections.queries.snapshot import ReadStore, ReceivedEvents
 from projections.read_side.read_side import ReadSide, ReadSideOpener
+from projections.read_side.received_events import IndexedEvents
 from projections.storage_errors import storage_refusal
 
 #: A wait checks this often whether a rebuild has replaced the projector.
@@ -80,6 +82,8 @@ class EmbeddedEngine:
         self.fold = ProjectorThread(log, read_side.projector, append_signal, settings.event_log_poll_seconds)
         self._live = LiveReadSide(opener, read_side, self.fold)
         self.reads: ReadStore = self._live
+        seed = log_creation(log).hash_seed
+        self.received: ReceivedEvents = IndexedEvents(log, seed, lambda: self.read_side.index)
         self.key_cache = KeyCache(folder, now, self.reads)
         self.upkeep = Upkeep(settings, log, self._live, now, self._closing)
         self._operations = Operations(folder, log, keys, self._live, self.key_cache, self._closing)

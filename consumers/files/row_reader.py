@@ -153,11 +153,24 @@ def _flat(members: dict[str, object]) -> dict[str, object]:
 
 
 def _python_values(column: Any) -> list[object]:
-    """Return the values of an Arrow array as Python objects; instants are cut to the microsecond."""
+    """Return the values of an Arrow array as Python objects; instants are cut to the microsecond.
+
+    Dates that Python has no date for become the text of their number, so that only their own rows are rejected.
+    """
     if str(column.type).startswith("timestamp[ns"):
         column = column.cast(str(column.type).replace("[ns", "[us"), safe=False)
-    values: list[object] = column.to_pylist()
+    try:
+        values: list[object] = column.to_pylist()
+    except (OverflowError, ValueError):
+        values = [_python_value(scalar) for scalar in column]
     return [_decoded(value) if isinstance(value, bytes) else value for value in values]
+
+
+def _python_value(scalar: Any) -> object:
+    try:
+        return scalar.as_py()
+    except (OverflowError, ValueError):
+        return str(scalar.value)
 
 
 def _decoded(value: bytes) -> str:

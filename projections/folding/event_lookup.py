@@ -6,6 +6,7 @@ The identity index knows hashes only: reading the event itself confirms a match,
 from __future__ import annotations
 
 from collections import OrderedDict
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -13,24 +14,27 @@ import numpy as np
 import pyarrow as pa
 
 from domain.errors import LogCorrupted
-from domain.log.blocks import decode_typed, read_header
-from domain.log.records import USAGE_BATCH_TOPIC, EventLog
+from domain.log.blocks import decode_free, decode_typed, read_header
+from domain.log.records import USAGE_BATCH_TOPIC, EventLog, LogRecord
 from domain.scope import Scope
 from domain.usage.canonical_form import identity_hash
 from domain.usage.locators import position_of, row_of
+from domain.usage.received_members import Members, received_members
 from projections.identity.index import IdentityIndex
 
 BLOCKS_KEPT_MAX: Final = 16
+_LOCATED: Final = ("source", "id", "subject", "time")
 
 
 class LocatedEvent(msgspec.Struct, frozen=True):
-    """The identity and the customer of the event at a locator."""
+    """The identity, the customer and the time (naive UTC) of the event at a locator."""
 
     locator: int
     scope: Scope
     source: str
     id: str
     subject: str
+    time: datetime
 
 
 class EventLookup:
@@ -44,8 +48,18 @@ class EventLookup:
         """The event at a locator. `LogCorrupted` when there is no usage block at its position."""
         scope, typed = self._block(position_of(locator))
         row = row_of(locator)
-        source, event_id, subject = (typed.column(name)[row].as_py() for name in ("source", "id", "subject"))
-        return LocatedEvent(locator, scope, source, event_id, subject)
+        source, event_id, subject, time = (typed.column(name)[row].as_py() for name in _LOCATED)
+        return LocatedEvent(locator, scope, source, event_id, subject, time)
+
+    def members(self, locator: int) -> Members | None:
+        """What the event at a locator said when it was received; None when intake rejected it."""
+        _, typed = self._block(position_of(locator))
+        row = row_of(locator)
+        if typed.column("reason")[row].is_valid:
+            return None
+        free = decode_free(self._record(position_of(locator)).state)
+        columns = {name: typed.column(name)[row].as_py() for name in typed.schema.names}
+        return received_members(columns | {name: free.column(name)[row].as_py() for name in free.schema.names})
 
     def find(
         self, index: IdentityIndex, hash_seed: int, scope: Scope, source: str, event_id: str
@@ -61,16 +75,18 @@ class EventLookup:
     def _block(self, position: int) -> tuple[Scope, pa.RecordBatch]:
         block = self._blocks.get(position)
         if block is None:
-            records = self._log.read(position - 1, 1)
-            if not records or records[0].position != position or records[0].topic != USAGE_BATCH_TOPIC:
-                raise LogCorrupted(
-                    f"log position {position} holds no usage batch, though the identity index points there"
-                )
-            header = read_header(records[0].state)
-            block = Scope(header.tenant, header.environment), decode_typed(records[0].state)
+            state = self._record(position).state
+            header = read_header(state)
+            block = Scope(header.tenant, header.environment), decode_typed(state)
             self._blocks[position] = block
             while len(self._blocks) > BLOCKS_KEPT_MAX:
                 self._blocks.popitem(last=False)
         else:
             self._blocks.move_to_end(position)
         return block
+
+    def _record(self, position: int) -> LogRecord:
+        records = self._log.read(position - 1, 1)
+        if not records or records[0].position != position or records[0].topic != USAGE_BATCH_TOPIC:
+            raise LogCorrupted(f"log position {position} holds no usage batch, though the identity index points there")
+        return records[0]

@@ -64,6 +64,14 @@ class OutcomeRow(msgspec.Struct, frozen=True):
     raw: bytes | None
 
 
+class EventLocation(msgspec.Struct, frozen=True):
+    """Where the rows of a counted event are: its locator, its customer, and its time (naive UTC)."""
+
+    locator: int
+    customer_id: str
+    time: datetime
+
+
 class EventFilter(msgspec.Struct, frozen=True):
     """Conditions on counted events, combined with AND. Results are newest first by (time, locator)."""
 

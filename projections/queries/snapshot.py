@@ -15,11 +15,13 @@ from typing import Final, Protocol
 
 from domain.scope import Scope
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
+from domain.usage.received_members import Members
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.customers import CustomerRecord, CustomerSpan, CustomerWithBudgets
 from projections.queries.events import (
     CorrectionRecord,
     EventFilter,
+    EventLocation,
     EventPage,
     EventQuestion,
     OutcomeRow,
@@ -55,8 +57,13 @@ class Snapshot(Protocol):
     def customer(self, scope: Scope, customer_id: str) -> CustomerRecord | None:
         """The customer with this id; None when neither a fact nor usage of it is known."""
 
-    def customer_with_budgets(self, scope: Scope, customer_id: str) -> CustomerWithBudgets | None:
-        """The customer with the shared budgets that it ever named; None when neither a fact nor usage is known."""
+    def customer_with_budgets(
+        self, scope: Scope, customer_id: str, usage_times: bool = True
+    ) -> CustomerWithBudgets | None:
+        """The customer with the shared budgets that it ever named; None when neither a fact nor usage is known.
+
+        Without `usage_times`, which take a query to find, the record does not tell the time range of its usage.
+        """
 
     def customers(self, scope: Scope, after: str | None, limit: int, prefix: str | None = None) -> list[CustomerRecord]:
         """A page of customers in ascending order of customer_id (binary collation)."""
@@ -92,8 +99,14 @@ class Snapshot(Protocol):
     def event_page(self, scope: Scope, question: EventQuestion, offset: int, limit: int) -> EventPage:
         """A page of events in the order of the question, from row `offset` on, with the total number of matches."""
 
-    def event(self, scope: Scope, source: str, event_id: str) -> UsageEventRow | None:
-        """The event counted under this identity, voided or not; None when none was counted."""
+    def event(self, scope: Scope, source: str, event_id: str, from_locator: int = 0) -> UsageEventRow | None:
+        """The event counted under this identity, voided or not; None when none was counted from this locator on.
+
+        It reads every row from there on; see `ReceivedEvents` for the identity index.
+        """
+
+    def event_located(self, scope: Scope, location: EventLocation) -> UsageEventRow | None:
+        """The counted event at a location; None when there is none."""
 
     def event_at(self, locator: int) -> UsageEventRow | None:
         """The counted event at a locator; None when there is none."""
@@ -156,6 +169,16 @@ class Snapshot(Protocol):
 
     def scopes(self) -> list[Scope]:
         """Every scope that the log names."""
+
+
+class ReceivedEvents(Protocol):
+    """Events as they were received. Safe to use by several threads."""
+
+    def counted(self, snapshot: Snapshot, scope: Scope, source: str, event_id: str) -> UsageEventRow | None:
+        """Return the event counted under this identity, voided or not; None when none was counted."""
+
+    def members(self, locator: int) -> Members | None:
+        """Return what the event at a locator said, rebuilt from the log; None when intake rejected it."""
 
 
 class ReadStore(Protocol):

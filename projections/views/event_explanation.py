@@ -13,11 +13,13 @@ from domain.prices.schedule import UnitPrices
 from domain.scope import Scope
 from domain.usage.block_schema import REQUEST_TYPE
 from domain.usage.outcomes import Outcome
+from domain.usage.received_members import MemberDifference, Members, differences
 from domain.values.money import marked_up
 from domain.values.periods import Interval
+from projections.queries.customers import CustomerWithBudgets
 from projections.queries.events import CorrectionRecord, OutcomeRow, UsageEventRow
 from projections.queries.prices import PriceRecord
-from projections.queries.snapshot import Snapshot
+from projections.queries.snapshot import ReceivedEvents, Snapshot
 from projections.views.budgets import budget_timeline, tiers_of
 from projections.views.customers import customer_history, life_at, markup_at, markup_changes
 from projections.views.periods import usage_timeline
@@ -63,10 +65,10 @@ class EventExplanation(msgspec.Struct, frozen=True):
 
 
 def explain_event(
-    snapshot: Snapshot, scope: Scope, source: str, event_id: str, now: datetime
+    snapshot: Snapshot, received: ReceivedEvents, scope: Scope, source: str, event_id: str, now: datetime
 ) -> EventExplanation | None:
     """Explain the event with this identity; None when it was never delivered."""
-    event = snapshot.event(scope, source, event_id)
+    event = received.counted(snapshot, scope, source, event_id)
     refusals = tuple(snapshot.refusals_of(scope, source, event_id, REFUSALS_SHOWN_MAX))
     corrections = tuple(snapshot.corrections(scope, source, event_id))
     position = snapshot.point().position
@@ -74,20 +76,41 @@ def explain_event(
         if not refusals:
             return None
         return EventExplanation(position, refusals[-1].outcome, None, None, None, corrections, refusals)
+    owner = snapshot.customer_with_budgets(scope, event.customer_id, usage_times=False)
     return EventExplanation(
         position=position,
         outcome="counted",
         event=event,
-        cost=_cost(snapshot, scope, event),
-        totals=_totals(snapshot, scope, event, now),
+        cost=_cost(snapshot, owner, event),
+        totals=None if owner is None else _totals(owner, event, now),
         corrections=corrections,
         refusals=refusals,
     )
 
 
-def _cost(snapshot: Snapshot, scope: Scope, event: UsageEventRow) -> CostExplanation:
-    record = snapshot.customer(scope, event.customer_id)
-    markup = Decimal(0) if record is None else markup_at(markup_changes(record.facts), event.time)
+class Conflict(msgspec.Struct, frozen=True):
+    """A delivery in conflict with the event counted before it: what each of them said, and what differs.
+
+    `differences` is empty when they differ only in what the log does not keep; see `domain.usage.received_members`.
+    """
+
+    counted: Members
+    received: Members
+    differences: tuple[MemberDifference, ...]
+
+
+def conflict_of(received: ReceivedEvents, row: OutcomeRow) -> Conflict | None:
+    """The conflict that a delivery ended in; None for any other outcome."""
+    if row.outcome != "conflict" or row.first_locator is None:
+        return None
+    counted, refused = received.members(row.first_locator), received.members(row.locator)
+    if counted is None or refused is None:
+        return None
+    return Conflict(counted, refused, differences(counted, refused))
+
+
+def _cost(snapshot: Snapshot, owner: CustomerWithBudgets | None, event: UsageEventRow) -> CostExplanation:
+    markup = Decimal(0) if owner is None else markup_at(markup_changes(owner.record.facts), event.time)
     reported = None if event.cost_usd is None else marked_up(event.cost_usd, markup)
     price = None if event.price_position is None else snapshot.price_at(event.price_position)
     version = None if price is None else version_at(price.versions, event.time)
@@ -95,11 +118,8 @@ def _cost(snapshot: Snapshot, scope: Scope, event: UsageEventRow) -> CostExplana
     return CostExplanation(event.cost_usd, markup, reported, price, unit_prices)
 
 
-def _totals(snapshot: Snapshot, scope: Scope, event: UsageEventRow, now: datetime) -> EventTotals | None:
+def _totals(found: CustomerWithBudgets, event: UsageEventRow, now: datetime) -> EventTotals | None:
     if event.voided or event.type != REQUEST_TYPE:
-        return None
-    found = snapshot.customer_with_budgets(scope, event.customer_id)
-    if found is None:
         return None
     life = life_at(found.record, event.time)
     history = customer_history(found.record, now if life.end is None else min(now, life.end), life)

@@ -11,6 +11,7 @@ import typer
 
 from api.cli.commands.engine_command import engine_command
 from api.cli.commands.names import actor_labels, label_of, profile_of
+from api.cli.commands.rejected import detail_of
 from api.cli.options import Limit, Reason
 from api.cli.output.columns import Column, Kind, Row
 from api.cli.output.results import Output
@@ -58,7 +59,7 @@ REFUSALS = (
     Column("Outcome", "outcome"),
     Column("Recorded", "recorded_at", Kind.MOMENT),
     Column("Reason", "reason", drop=1),
-    Column("Detail", "detail", Kind.PROSE),
+    Column("Detail", detail_of, Kind.PROSE),
 )
 
 

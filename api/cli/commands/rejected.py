@@ -11,15 +11,29 @@ import typer
 from api.cli.commands.engine_command import engine_command
 from api.cli.commands.kafka.dead_letters import list_dead_letters, retry
 from api.cli.options import Limit
-from api.cli.output.columns import Column, Kind
+from api.cli.output.columns import Column, Kind, Row
 from api.cli.output.results import Output
 from api.cli.server.http_client import Connection
 
 app = typer.Typer(no_args_is_help=True, help="Show events that were not counted.", rich_markup_mode=None)
+
+
+def detail_of(row: Row) -> str | None:
+    """What is wrong with an event that was not counted; of a conflict, what differs."""
+    detail: str | None = row["detail"]
+    if row["differences"] is None:
+        return detail
+    told = (
+        f"{one['member']}: counted {one['counted'] or 'nothing'}, received {one['received'] or 'nothing'}"
+        for one in row["differences"]
+    )
+    return "; ".join(told) or "differs in what the log does not keep"
+
+
 REJECTED: Final = (
     Column("Recorded", "recorded_at", Kind.MOMENT, drop=1),
     Column("Reason", "reason"),
-    Column("Detail", "detail", Kind.PROSE),
+    Column("Detail", detail_of, Kind.PROSE),
     Column("Customer", "customer", drop=3),
     Column("Source", "source", drop=2),
     Column("Id", "id"),

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import APIRouter
+from pydantic import BaseModel
 
 from api.dialects.litellm.access_refusal import refused_access
 from api.dialects.litellm.authentication import key_given
 from api.dialects.litellm.error_shapes import rendered_problem
+from api.dialects.litellm.models.errors import DetailBody, ErrorBody, TextBody, ValidationBody
 from api.dialects.litellm.routes import budgets, customers, health, logs, spend_logs
 from api.dialects.litellm.routes import customer_list as listing
 from api.dialects.litellm.routes import daily_activity as activity
 from api.http.dialect import Dialect
-from api.http.openapi import dialect_document
+from api.http.openapi import COMPONENTS, dialect_document, model_schemas
+from api.http.problems import PROBLEM_KINDS
 
 _KEY: Final = {
     "APIKeyHeader": {"type": "apiKey", "in": "header", "name": "x-litellm-api-key", "description": "Bearer sk-..."}
@@ -22,6 +26,10 @@ _DESCRIPTION: Final = """\
 The customer management of LiteLLM, served at the engine's root. A key may also be sent as `Authorization: Bearer`,
 `x-api-key`, `API-Key`, `x-goog-api-key` or `Ocp-Apim-Subscription-Key`."""
 
+
+#: Statuses of errors: those of the engine's problems, and 400, which LiteLLM answers to much.
+_ERROR_STATUSES: Final = sorted({400} | {kind.status for kind in PROBLEM_KINDS.values()})
+_SHAPES_BY_STATUS: Final[dict[int, tuple[type[BaseModel], ...]]] = {401: (ErrorBody,), 422: (ValidationBody, ErrorBody)}
 
 _OF_CUSTOMERS: Final = (
     customers.customer_routes,
@@ -47,7 +55,19 @@ _ROUTER: Final = _router()
 
 
 def _openapi() -> dict[str, Any]:
-    return dialect_document("Meterfold for clients of LiteLLM", _DESCRIPTION, _ROUTER.routes, _KEY)
+    document = dialect_document("Meterfold for clients of LiteLLM", _DESCRIPTION, _ROUTER.routes, _KEY)
+    document["components"]["schemas"] |= model_schemas([ErrorBody, DetailBody, ValidationBody, TextBody])
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            operation["responses"] |= {str(status): _error(status) for status in _ERROR_STATUSES}
+    return document
+
+
+def _error(status: int) -> dict[str, Any]:
+    """The error response with this status, which has one of the shapes of `error_shapes.py`."""
+    shapes = _SHAPES_BY_STATUS.get(status, (ErrorBody, DetailBody, TextBody))
+    any_of = [{"$ref": f"{COMPONENTS}{shape.__name__}"} for shape in shapes]
+    return {"description": HTTPStatus(status).phrase, "content": {"application/json": {"schema": {"anyOf": any_of}}}}
 
 
 LITELLM: Final = Dialect(

@@ -89,6 +89,14 @@ class RejectedQuery(AsOfPageQuery):
     reason: str | None = Field(None, max_length=200)
 
 
+class DifferenceView(BaseModel):
+    """A member in which two events with the same identity differ."""
+
+    member: str = Field(description="The path of the member, joined by dots.", examples=["data.input_tokens"])
+    counted: str | None = Field(description="JSON text of what the counted event has there; null when it has none.")
+    received: str | None = Field(description="The same of the event that was not counted.")
+
+
 class RefusedView(BaseModel):
     """A received event that was not counted."""
 
@@ -102,7 +110,19 @@ class RefusedView(BaseModel):
     position: int
     recorded_at: Instant
     stream: str = Field(description="Source stream of the event in the log.")
-    original: str | None = Field(None, description="The first 64 KiB of a rejected event as it was sent, as text.")
+    original: str | None = Field(
+        None,
+        description="The first 64 KiB of a rejected event as it was sent, as text. Of a conflict, what it said: JSON "
+        "text rebuilt from the log, in canonical form.",
+    )
+    counted: str | None = Field(
+        None, description="Of a conflict, what the event counted before it said; as `original`."
+    )
+    differences: list[DifferenceView] | None = Field(
+        None,
+        description="Of a conflict, the members that differ. Empty when they differ only in what the log does not "
+        "keep, such as digits of a cost beyond the twelfth decimal. Null for any other outcome.",
+    )
 
 
 class RefusedPage(ReadingView):

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from api.http.authentication import Administrator, Reader
 from api.http.bodies import MERGE_PATCH, body_of, body_openapi
-from api.http.paging import cursor_text, cursor_values
+from api.http.paging import cursor_number, cursor_text, cursor_values
 from api.http.reading import WAIT_FOR_MIN_POSITION, CustomerId, reading
 from api.http.state import ApiState, StateOf
 from api.http.writing import ACCEPTED, DeletedAt, ReasonGiven, answer_command, optional_instant, provenance_of
@@ -203,7 +203,7 @@ def get_history(
 ) -> HistoryPage:
     """All changes of a customer, in the order in which they take effect. Its first usage is a derived entry. 404 when
     the customer was never known."""
-    start = cursor_values(_HISTORY, query.cursor, int) or 0
+    start = cursor_number(_HISTORY, query.cursor) or 0
     with reading(state, query, key.scope, customer_id) as asked:
         found = asked.snapshot.customer(key.scope, customer_id)
         entries = history_entries(asked.customer_or_404(found, key.scope, customer_id))

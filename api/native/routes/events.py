@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from api.http.authentication import Administrator, Reader
 from api.http.bodies import body_of, body_openapi
-from api.http.paging import cursor_text, cursor_values, page, rows_to_read
+from api.http.paging import CURSOR_NUMBER_MAX, cursor_number, cursor_text, cursor_values, page, rows_to_read
 from api.http.problems import found_or_404
 from api.http.query_instants import query_instant
 from api.http.reading import WAIT_FOR_MIN_POSITION, reading
@@ -48,13 +48,19 @@ _LIST: Final = "events"
 _REFUSED: Final = "rejected"
 #: How many pages of the store may be read to fill one page of the answer, past events that do not match.
 SCANNED_ROUNDS_MAX: Final = 10
+#: Rows of a page of conflicts, at most: each may need two blocks of the log.
+CONFLICTS_PAGE_MAX: Final = 100
 
 
 class EventCursor(msgspec.Struct, frozen=True, array_like=True):
-    """The event after which a page begins."""
+    """The event after which a page begins; `time` is in UTC."""
 
     time: Annotated[datetime, msgspec.Meta(tz=True)]
     locator: int
+
+    def __post_init__(self) -> None:
+        if self.time.utcoffset() or not 0 <= self.locator <= CURSOR_NUMBER_MAX:
+            raise ValueError("not a cursor of this list")
 
 
 def _position_after(after: EventCursor | None) -> tuple[datetime, int] | None:
@@ -137,11 +143,12 @@ def metered_types(snapshot: Snapshot, scope: Scope, now: datetime) -> frozenset[
 def get_event(state: StateOf, key: Reader, query: Annotated[IdentityQuery, FromQuery()]) -> ExplainedView:
     """Explain one event: its outcome, its cost with the unit prices that made it, and the totals it is in. 404 when no
     event with this identity was received."""
+    received = state.engine.received
     with reading(state, query) as asked:
-        explained = explain_event(asked.snapshot, key.scope, query.source, query.id, asked.now)
+        explained = explain_event(asked.snapshot, received, key.scope, query.source, query.id, asked.now)
         found = found_or_404(explained, "event", query.id)
         types = metered_types(asked.snapshot, key.scope, asked.now)
-        return explained_document(query.source, query.id, found, types, asked.now)
+    return explained_document(query.source, query.id, found, received, types, asked.now)
 
 
 @router.get(
@@ -151,13 +158,16 @@ def get_event(state: StateOf, key: Reader, query: Annotated[IdentityQuery, FromQ
     summary="List events that were not counted",
 )
 def list_rejected(state: StateOf, key: Reader, query: Annotated[RejectedQuery, FromQuery()]) -> RefusedPage:
-    """Rejected events with the reason, newest first. With `outcome`: conflicts or duplicates instead."""
-    after = cursor_values(_REFUSED, query.cursor, int)
+    """Rejected events with the reason, newest first. With `outcome`: conflicts or duplicates instead. A page of
+    conflicts, each of which is shown with the event that was counted, has at most 100 rows."""
+    after = cursor_number(_REFUSED, query.cursor)
+    limit = min(query.limit, CONFLICTS_PAGE_MAX) if query.outcome == "conflict" else query.limit
     with reading(state, query) as asked:
-        rows = asked.snapshot.outcomes(key.scope, (query.outcome,), after, rows_to_read(query.limit), query.reason)
-        shown, next_cursor = page(rows, query.limit, _REFUSED, lambda row: row.locator)
-        data = [refused_document(row) for row in shown]
-        return RefusedPage(position=asked.position, now=asked.now, data=data, next_cursor=next_cursor)
+        rows = asked.snapshot.outcomes(key.scope, (query.outcome,), after, rows_to_read(limit), query.reason)
+        position = asked.position
+    shown, next_cursor = page(rows, limit, _REFUSED, lambda row: row.locator)
+    data = [refused_document(row, state.engine.received) for row in shown]
+    return RefusedPage(position=position, now=asked.now, data=data, next_cursor=next_cursor)
 
 
 @router.post(

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from api.http.authentication import Administrator, Reader
 from api.http.bodies import body_of, body_openapi
-from api.http.paging import cursor_values, page, rows_to_read
+from api.http.paging import cursor_number, page, rows_to_read
 from api.http.reading import WAIT_FOR_MIN_POSITION, reading
 from api.http.state import StateOf
 from api.http.writing import ACCEPTED, ReasonGiven, answer_command, optional_instant, provenance_of
@@ -32,7 +32,7 @@ _LIST: Final = "prices"
 def list_prices(state: StateOf, key: Reader, query: Annotated[PriceQuery, FromQuery()]) -> PricePage:
     """The tenant's own prices and list prices, in the order in which they were recorded. Of several with the same
     `effective_from` the last one holds."""
-    after = cursor_values(_LIST, query.cursor, int)
+    after = cursor_number(_LIST, query.cursor)
     with reading(state, query) as asked:
         rows = asked.snapshot.prices(key.scope, query.provider, query.model, after, rows_to_read(query.limit))
         shown, next_cursor = page(rows, query.limit, _LIST, lambda price: price.position)

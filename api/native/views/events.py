@@ -6,15 +6,19 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+import msgspec
+
 from api.native.models.event_explanation import CostView, ExplainedView, TotalsView
-from api.native.models.events import CorrectionView, EventView, RefusedView
+from api.native.models.events import CorrectionView, DifferenceView, EventView, RefusedView
 from api.native.views.prices import price_view, unit_prices_view
 from api.native.views.usage import period_document
 from domain.corrections.events import USAGE_VOIDED
 from domain.usage.block_schema import REQUEST_TYPE
 from domain.usage.locators import position_of
+from domain.usage.received_members import members_text
 from projections.queries.events import CorrectionRecord, OutcomeRow, UsageEventRow
-from projections.views.event_explanation import CostExplanation, EventExplanation, EventTotals
+from projections.queries.snapshot import ReceivedEvents
+from projections.views.event_explanation import CostExplanation, EventExplanation, EventTotals, conflict_of
 
 NO_METER: Final = "no_meter"
 
@@ -64,9 +68,10 @@ def _milliseconds(microseconds: int | None) -> Decimal | None:
     return None if microseconds is None else Decimal(microseconds) / 1000
 
 
-def refused_document(row: OutcomeRow) -> RefusedView:
-    """Convert a received event that was not counted to its response."""
-    return RefusedView(
+def refused_document(row: OutcomeRow, received: ReceivedEvents) -> RefusedView:
+    """Convert a received event that was not counted to its response; of a conflict with both events."""
+    conflict = conflict_of(received, row)
+    shown = RefusedView(
         source=row.source,
         id=row.id,
         customer=row.customer_id,
@@ -79,6 +84,10 @@ def refused_document(row: OutcomeRow) -> RefusedView:
         stream=row.stream,
         original=None if row.raw is None else row.raw.decode("utf-8", "replace"),
     )
+    if conflict is not None:
+        shown.original, shown.counted = members_text(conflict.received), members_text(conflict.counted)
+        shown.differences = [DifferenceView(**msgspec.structs.asdict(one)) for one in conflict.differences]
+    return shown
 
 
 def correction_document(correction: CorrectionRecord) -> CorrectionView:
@@ -93,7 +102,12 @@ def correction_document(correction: CorrectionRecord) -> CorrectionView:
 
 
 def explained_document(
-    source: str, event_id: str, found: EventExplanation, metered_types: frozenset[str], now: datetime
+    source: str,
+    event_id: str,
+    found: EventExplanation,
+    received: ReceivedEvents,
+    metered_types: frozenset[str],
+    now: datetime,
 ) -> ExplainedView:
     """Convert the explanation of one event to its response."""
     return ExplainedView(
@@ -106,7 +120,7 @@ def explained_document(
         cost=None if found.cost is None else _cost(found.cost),
         totals=None if found.totals is None else _totals(found.totals),
         corrections=[correction_document(one) for one in found.corrections],
-        refusals=[refused_document(row) for row in found.refusals],
+        refusals=[refused_document(row, received) for row in found.refusals],
     )
 
 

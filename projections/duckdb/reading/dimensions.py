@@ -1,7 +1,7 @@
 """SQL expressions of the dimensions that usage can be grouped by, and of members of an event's data.
 
-In these expressions `r` is a usage row, `d` a day of the rollups, and `k` its series (a row of `kinds`). Paths into
-data come from outside: they are bound as JSON pointers, in which only `~` and `/` are special.
+In these expressions `r` is a usage row, `d` a day of the rollups, and `k` its series (a row of `kinds`). A number has
+the same text in all its spellings, whether the member is read from the data or from the column that stores it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import msgspec
 
 from domain.errors import InvalidInput
 from domain.usage.block_schema import REQUEST_TYPE, TOKEN_COLUMNS
+from domain.values.json_numbers import canonical_number, written_decimal
+from projections.duckdb.reading import json_members
 from projections.duckdb.reading.bound_query import BoundQuery
 from projections.duckdb.storage.series import SERIES_DIMENSIONS
 from projections.queries.usage import GROUP_COLUMNS
@@ -21,26 +23,27 @@ PROPERTY_PREFIX: Final = "property:"
 GROUPS_BY_MAX: Final = 10
 
 #: Members of an llm.request's data that are stored as columns. Meters can use them like any other member.
-_REQUEST_COLUMNS: Final = {
-    "status": "r.status",
-    **{name: f"r.{name}" for name in TOKEN_COLUMNS},
-    "total_tokens": "(r.input_tokens::HUGEINT + r.output_tokens)",
-}
-_COLUMNS: Final = {
+_TEXT_COLUMNS: Final = {
     "provider": "k.provider",
     "model": "k.model",
-    "cost_usd": "r.cost_usd",
     "subscription": "r.subscription",
     "parent_request": "r.parent_request",
     "hold_id": "r.hold_id",
+}
+_NUMBER_COLUMNS: Final = {
+    "cost_usd": "r.cost_usd",
     "latency_ms": "(r.latency_us::DECIMAL(21, 3) / 1000)::DECIMAL(21, 3)",
     "ttft_ms": "(r.ttft_us::DECIMAL(21, 3) / 1000)::DECIMAL(21, 3)",
 }
+_COUNT_COLUMNS: Final = {
+    **{name: f"r.{name}" for name in TOKEN_COLUMNS},
+    "total_tokens": "(r.input_tokens::HUGEINT + r.output_tokens)",
+}
+_STATUS: Final = "status"
+_IS_REQUEST: Final = f"k.type = '{REQUEST_TYPE}'"
+_PROPERTIES: Final = "r.properties"
 
 _TAGS: Final = "unnest(CASE WHEN len(tags) > 0 THEN list_distinct(tags) ELSE [NULL::VARCHAR] END)"
-#: DuckDB's JSON reader may change numbers with this many digits or decimals, or with an exponent.
-_LONG_NUMBER: Final = r"[0-9](\.?[0-9]){15}|\.[0-9]{13}|[0-9][eE]"
-_JSON_LEXEME: Final = r'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|[^"0-9-]+'
 _NUMBER: Final = r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?"
 _TIE_BELOW_EVEN: Final = r"-?[0-9]+\.[0-9]{11}[02468]50*"
 VALUE_DIGITS_MAX: Final = 38
@@ -85,31 +88,37 @@ def _dimension(query: BoundQuery, name: str) -> Dimension:
 
 def member_text(query: BoundQuery, path: str) -> str:
     """Return the text of the data member at a dotted path: strings unquoted, null for JSON null or no member."""
-    return _or_column(f"TRY(json_extract_string(r.properties, {query.bind(_pointer(path))}))", path, "::VARCHAR")
+    return _either(json_members.member_text(query, _PROPERTIES, path), _text_of_column(path))
 
 
 def members_equal(query: BoundQuery, properties: Sequence[tuple[str, str]]) -> list[str]:
-    """Return the conditions that data members, given as (dotted path, text), have these texts."""
-    return [f"{member_text(query, path)} = {query.bind(text)}" for path, text in properties]
+    """Return the conditions that data members, given as (dotted path, text), have these texts.
+
+    The text of a number stands for that number in all its spellings.
+    """
+    return [_member_equals(query, path, text) for path, text in properties]
+
+
+def _member_equals(query: BoundQuery, path: str, text: str) -> str:
+    equal = f"{member_text(query, path)} = {query.bind(text)}"
+    number = None if written_decimal(text) is None else canonical_number(text)
+    return equal if number in (None, text) else f"({equal} OR {member_json(query, path)} = {query.bind(number)})"
 
 
 def member_json(query: BoundQuery, path: str) -> str:
     """Return the data member at a dotted path as JSON text, so that the string "1" and the number 1 differ."""
-    extracted = f"nullif(TRY(json_extract(r.properties, {query.bind(_pointer(path))}))::VARCHAR, 'null')"
-    return _or_column(extracted, path, None)
+    column = _text_of_column(path)
+    if column is not None and (path in _TEXT_COLUMNS or path == _STATUS):
+        column = f"to_json({column})::VARCHAR"
+    return _either(json_members.member_json(query, _PROPERTIES, path), column)
 
 
 def member_value(query: BoundQuery, path: str) -> str:
     """Return the data member at a dotted path as DECIMAL(38, 12), rounded half to even.
 
-    Null where it is no number, or one that does not fit. DuckDB reads JSON numbers as floats, so in documents with a
-    long number every number is put in quotes first, which preserves its digits.
+    Null where it is no number, or one that does not fit.
     """
-    exact = f"""CASE WHEN regexp_matches(r.properties, {query.bind(_LONG_NUMBER)}) THEN array_to_string(list_transform(
-        regexp_extract_all(r.properties, {query.bind(_JSON_LEXEME)}),
-        lambda t: CASE WHEN t[1] BETWEEN '0' AND '9' OR t[1] = '-' THEN '"' || t || '"' ELSE t END), '')
-        ELSE r.properties END"""
-    text = _or_column(f"TRY(json_extract_string({exact}, {query.bind(_pointer(path))}))", path, "::VARCHAR")
+    text = _either(json_members.member_digits(query, _PROPERTIES, path), _text_of_column(path))
     return f"""(SELECT CASE WHEN abs(v) < {VALUE_LIMIT} THEN v END FROM (SELECT CASE
         WHEN regexp_full_match(t, {query.bind(_TIE_BELOW_EVEN)})
             THEN TRY_CAST(regexp_extract(t, '-?[0-9]+[.][0-9]{{12}}') AS DECIMAL(38, 12))
@@ -120,18 +129,19 @@ def member_value(query: BoundQuery, path: str) -> str:
             ELSE t END AS t FROM (SELECT {text} AS t))))"""
 
 
-def _or_column(extracted: str, path: str, cast: str | None) -> str:
-    """`extracted`, or else the column in which the decoder stored the member."""
-    column = _COLUMNS.get(path)
-    if column is None and path in _REQUEST_COLUMNS:
-        column = f"CASE WHEN k.type = '{REQUEST_TYPE}' THEN {_REQUEST_COLUMNS[path]} END"
-    if column is None:
-        return extracted
-    return f"coalesce({extracted}, " + (f"to_json({column})::VARCHAR)" if cast is None else f"({column}){cast})")
+def _text_of_column(path: str) -> str | None:
+    """The text of the column in which the decoder stored the member at a path; None if there is no such column."""
+    if path in _TEXT_COLUMNS:
+        return _TEXT_COLUMNS[path]
+    if path in _NUMBER_COLUMNS:
+        return f"rtrim(rtrim({_NUMBER_COLUMNS[path]}::VARCHAR, '0'), '.')"
+    if path in _COUNT_COLUMNS:
+        return f"CASE WHEN {_IS_REQUEST} THEN {_COUNT_COLUMNS[path]}::VARCHAR END"
+    return f"CASE WHEN {_IS_REQUEST} THEN r.status END" if path == _STATUS else None
 
 
-def _pointer(path: str) -> str:
-    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path.split("."))
+def _either(extracted: str, column: str | None) -> str:
+    return extracted if column is None else f"coalesce({extracted}, {column})"
 
 
 def row_source(where: str, dims: Sequence[Dimension]) -> str:

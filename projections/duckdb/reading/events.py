@@ -16,6 +16,7 @@ from domain.usage.locators import locator_of
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 from domain.values.instants import aware, naive
 from projections.duckdb.reading.bound_query import BoundQuery
+from projections.duckdb.storage.series import Series
 from projections.queries.events import CorrectionRecord, EventFilter, OutcomeRow, RowSpan, UsageEventRow
 
 #: In the order of the fields of UsageEventRow.
@@ -23,6 +24,13 @@ _EVENT: Final = """r.locator, r.source, r.id, k.type, c.customer_id, r.time, r.r
     r.status, r.input_tokens, r.cached_input_tokens, r.cache_write_tokens, r.output_tokens, r.reasoning_tokens,
     r.cost_usd, r.cost_origin, r.price_position, r.closed_at IS NOT NULL, r.subscription, r.parent_request,
     r.hold_id, r.latency_us, r.ttft_us, r.tags, r.properties, r.extensions, r.content"""
+#: The columns of one row in the same order, without the joins that name its series and its customer.
+_EVENT_ALONE: Final = (
+    _EVENT.replace("k.type", "NULL")
+    .replace("c.customer_id", "NULL")
+    .replace("k.provider", "NULL")
+    .replace("k.model", "NULL")
+)
 _NAMED: Final = "JOIN kinds k ON k.kind_key = r.kind_key JOIN customers c ON c.customer_key = r.customer_key"
 #: Orders the versions of one event: the current one first, else the last that was valid.
 _LAST_VERSION: Final = "counted_at DESC, closed_at DESC NULLS FIRST"
@@ -110,10 +118,33 @@ def conditions_of(
 
 
 def event_of_identity(
-    cursor: duckdb.DuckDBPyConnection, scope_key: int, source: str, event_id: str
+    cursor: duckdb.DuckDBPyConnection, scope_key: int, source: str, event_id: str, from_locator: int
 ) -> UsageEventRow | None:
-    """Return the event counted under an identity, in its current version, else in its last one."""
-    return _one_event(cursor, "r.scope_key = ? AND r.source = ? AND r.id = ?", [scope_key, source, event_id])
+    """Return the event counted under an identity from this locator on, in its current version, else in its last one."""
+    condition = "r.scope_key = ? AND r.source = ? AND r.id = ? AND r.locator >= ?"
+    return _one_event(cursor, condition, [scope_key, source, event_id, from_locator])
+
+
+def event_at_location(
+    cursor: duckdb.DuckDBPyConnection, at: RowLocation, customer_id: str, all_series: Sequence[Series]
+) -> UsageEventRow | None:
+    """Return the event at a location, in its current version, else in its last one.
+
+    It needs no joins, which would take most of the time.
+    """
+    rows = cursor.execute(
+        f"""SELECT r.counted_at, r.closed_at, r.kind_key, {_EVENT_ALONE} FROM usage_rows r
+        WHERE r.customer_key = ? AND r.time = ? AND r.locator = ?""",
+        [at.customer_key, at.time, at.locator],
+    ).fetchall()
+    if not rows:
+        return None
+    _, _, kind_key, *columns = max(rows, key=lambda row: (row[0], row[1] is None, row[1] or 0))
+    series = next(one for one in all_series if one.key == kind_key)
+    event = _event(tuple(columns))
+    return msgspec.structs.replace(
+        event, type=series.type, customer_id=customer_id, provider=series.provider, model=series.model
+    )
 
 
 def event_at(cursor: duckdb.DuckDBPyConnection, locator: int) -> UsageEventRow | None:

@@ -21,7 +21,7 @@ from domain.usage.block_schema import REQUEST_TYPE
 from domain.usage.locators import locator_of
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 from domain.values.instants import naive
-from projections.duckdb.memory.change_tracking import ChangeTracker
+from projections.duckdb.memory.change_tracking import ChangeTracker, CustomerRow
 from projections.duckdb.reading import api_keys, customer_pages, customers, prices, sources
 from projections.duckdb.reading import events as event_rows
 from projections.duckdb.reading.cached_reads import CachedReads, SnapshotCache
@@ -42,6 +42,7 @@ from projections.queries.customers import CustomerRecord, CustomerSpan, Customer
 from projections.queries.events import (
     CorrectionRecord,
     EventFilter,
+    EventLocation,
     EventPage,
     EventQuestion,
     EventWithMarkup,
@@ -171,16 +172,25 @@ class DuckDBSnapshot:
         row = None if scope_key is None else self._cached.customer_row(scope_key, customer_id)
         if scope_key is None or row is None:
             return None
-        facts = self._cached.facts_of(row.key, None)
-        return CustomerRecord(
-            customer_id, row.first_position, *self._cached.first_and_last_seen(scope_key, row.key), tuple(facts)
-        )
+        return self._record(scope_key, customer_id, row)
 
-    def customer_with_budgets(self, scope: Scope, customer_id: str) -> CustomerWithBudgets | None:
-        """The customer with the shared budgets that it ever named; None when neither a fact nor usage is known."""
-        record, scope_key = self.customer(scope, customer_id), self._cached.scope_key(scope)
-        if record is None or scope_key is None:
+    def _record(self, scope_key: int, customer_id: str, row: CustomerRow, usage_times: bool = True) -> CustomerRecord:
+        facts = tuple(self._cached.facts_of(row.key, None))
+        seen = self._cached.first_and_last_seen(scope_key, row.key) if usage_times else (None, None)
+        return CustomerRecord(customer_id, row.first_position, *seen, facts)
+
+    def customer_with_budgets(
+        self, scope: Scope, customer_id: str, usage_times: bool = True
+    ) -> CustomerWithBudgets | None:
+        """The customer with the shared budgets that it ever named; None when neither a fact nor usage is known.
+
+        Without `usage_times`, the record does not tell the time range of its usage.
+        """
+        scope_key = self._cached.scope_key(scope)
+        row = None if scope_key is None else self._cached.customer_row(scope_key, customer_id)
+        if scope_key is None or row is None:
             return None
+        record = self._record(scope_key, customer_id, row, usage_times)
         named = {fact.fields["budget_id"] for fact in record.facts if fact.fields.get("budget_id") is not None}
         index, position = self._cached.cache.fact_positions, self._cached.point().position
         budgets = facts_named(self.cursor, index, scope_key, "budget", sorted(named)) if named else {}
@@ -318,10 +328,22 @@ class DuckDBSnapshot:
             if where.model in (None, series.model) and where.type in (None, series.type)
         ]
 
-    def event(self, scope: Scope, source: str, event_id: str) -> UsageEventRow | None:
-        """The event counted under this identity, voided or not; None when none was counted."""
+    def event(self, scope: Scope, source: str, event_id: str, from_locator: int = 0) -> UsageEventRow | None:
+        """The event counted under this identity, voided or not; None when none was counted from this locator on."""
         scope_key = self._cached.scope_key(scope)
-        return None if scope_key is None else event_rows.event_of_identity(self.cursor, scope_key, source, event_id)
+        if scope_key is None:
+            return None
+        return event_rows.event_of_identity(self.cursor, scope_key, source, event_id, from_locator)
+
+    def event_located(self, scope: Scope, location: EventLocation) -> UsageEventRow | None:
+        """The counted event at a location; None when there is none."""
+        scope_key = self._cached.scope_key(scope)
+        customer = None if scope_key is None else self._cached.customer_row(scope_key, location.customer_id)
+        if customer is None:
+            return None
+        located = event_rows.RowLocation(customer.key, location.time, location.locator)
+        series = self._cached.all_series()
+        return event_rows.event_at_location(self.cursor, located, location.customer_id, series)
 
     def event_at(self, locator: int) -> UsageEventRow | None:
         """The counted event at a locator; None when there is none."""
@@ -392,7 +414,7 @@ class DuckDBSnapshot:
 
     def price_at(self, position: int) -> PriceRecord | None:
         """The price that the log record at this position set."""
-        return prices.price_at(self.cursor, position)
+        return self._cached.price_at(position)
 
 
 def _page(limit: int) -> int:

@@ -205,6 +205,20 @@ def test_nan_and_infinity_in_parquet_are_not_taken_for_missing(tmp_path: Path) -
     assert json.loads(batch.body)["data"] == {"cost_usd": "nan"}
 
 
+def test_a_date_outside_the_calendar_in_parquet_spoils_only_its_own_row(tmp_path: Path) -> None:
+    path = tmp_path / "usage.parquet"
+    at = pa.array([2**62, 1772355600123456, 253402300799999999], pa.timestamp("us", "Asia/Tokyo"))
+    pq.write_table(pa.table({"at": at, "day": pa.array([2**31 - 1, None, 0], pa.date32())}), path)
+    file_map = read_map("{source: s, subject: x, time: {column: at}, data: {day: {column: day}}}")
+    (batch,) = read_batches(path, file_map)
+    events = [json.loads(line) for line in batch.body.splitlines()]
+    assert [(event["time"], event["data"]) for event in events] == [
+        ("4611686018427387904", {"day": "2147483647"}),
+        ("2026-03-01T09:00:00.123456Z", {}),
+        ("253402300799999999", {"day": "1970-01-01"}),
+    ]
+
+
 def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "usage.parquet"
     path.write_bytes(b"customer,at\n")

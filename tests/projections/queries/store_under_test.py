@@ -10,8 +10,9 @@ from typing import Any, Protocol
 from consumers.commands.handler import CommandHandler
 from domain.scope import DEFAULT_SCOPE, Scope
 from projections.duckdb.reading.snapshot import DuckDBReads
-from projections.queries.snapshot import ReadStore
-from tests.projections.folded_log import FoldedLog
+from projections.queries.snapshot import ReadStore, ReceivedEvents
+from projections.read_side.received_events import IndexedEvents
+from tests.projections.folded_log import SEED, FoldedLog
 
 
 class StoreUnderTest(Protocol):
@@ -42,3 +43,7 @@ class DuckDBUnderTest(FoldedLog):
     @cached_property
     def reads(self) -> ReadStore:  # one for the whole test, with all that it remembers
         return DuckDBReads(self.database.cursor, self.store.changes)
+
+    @cached_property
+    def received(self) -> ReceivedEvents:
+        return IndexedEvents(self.log, SEED, lambda: self.index)

@@ -277,8 +277,8 @@ def test_an_event_is_explained_by_its_price_and_its_totals(store: DuckDBUnderTes
     store.deliver([usage("1"), usage("1"), b"?"])
     store.fold()
     with store.reads.snapshot() as snapshot:
-        explained = explain_event(snapshot, DEFAULT_SCOPE, "gateway", "1", store.now)
-        assert explain_event(snapshot, DEFAULT_SCOPE, "gateway", "2", store.now) is None
+        explained = explain_event(snapshot, store.received, DEFAULT_SCOPE, "gateway", "1", store.now)
+        assert explain_event(snapshot, store.received, DEFAULT_SCOPE, "gateway", "2", store.now) is None
         assert priced_at is not None
         price = snapshot.price_at(priced_at)
     assert explained is not None
@@ -292,7 +292,7 @@ def test_a_voided_event_is_in_no_total(store: DuckDBUnderTest) -> None:
     store.commands.handle(VoidUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "1"))
     store.fold()
     with store.reads.snapshot() as snapshot:
-        explained = explain_event(snapshot, DEFAULT_SCOPE, "gateway", "1", store.now)
+        explained = explain_event(snapshot, store.received, DEFAULT_SCOPE, "gateway", "1", store.now)
     assert explained is not None
     assert (explained.outcome, explained.totals) == ("counted", None)
     assert [correction.kind for correction in explained.corrections] == ["usage.voided"]

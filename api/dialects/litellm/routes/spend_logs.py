@@ -153,5 +153,8 @@ def _instant(name: str, text: str | None, day_is: timedelta) -> datetime | None:
         whole_day = len(text) == len("YYYY-MM-DD")
         aware = instant.replace(tzinfo=instant.tzinfo or UTC) + (day_is if whole_day else timedelta())
         return aware.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise error_refusal(400, "bad_request", f"{name} must be YYYY-MM-DD or YYYY-MM-DD HH:MM:SS", name) from None
+    except ValueError:
+        rule = "must be YYYY-MM-DD or YYYY-MM-DD HH:MM:SS"
+    except OverflowError:
+        rule = "must be a day of the years 1 to 9999 in UTC, but for the last one"
+    raise error_refusal(400, "bad_request", f"{name} {rule}", name)

@@ -67,6 +67,17 @@ def test_a_void_is_made_and_removed(shell: Shell, events: str) -> None:
     assert "billed twice" in out
 
 
+def test_a_conflict_is_told_by_what_differs(shell: Shell, events: str, tmp_path: Path) -> None:
+    event = {"specversion": "1.0", "source": "cli-conflicts", "id": "1", "type": "llm.request", "subject": "con"}
+    lines = [{**event, "data": {"input_tokens": tokens}} for tokens in (5, 7)]
+    file = tmp_path / "events.ndjson"
+    file.write_text("\n".join(map(json.dumps, lines)))
+    assert shell.run("ingest", str(file)).code == 1
+    told = "data.input_tokens: counted 5, received 7"
+    for arguments in (("rejected", "list", "--outcome", "conflict"), ("events", "show", "cli-conflicts", "1")):
+        assert told in " ".join(shell.run(*arguments).out.split())
+
+
 def test_a_rejected_event_is_listed_with_its_reason(shell: Shell, events: str) -> None:
     rows = list(csv.DictReader(io.StringIO(shell.run("rejected", "list", "--csv").out)))
     assert [(row["reason"], row["outcome"]) for row in rows if row["source"] == "cli-events"] == [

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from api.native.routes.events import CONFLICTS_PAGE_MAX
 from tests.engine_fixtures import Api, JsonObject, llm_request
 
 SENT: JsonObject = {
@@ -142,6 +145,32 @@ def test_conflicts_and_duplicates_are_listed_on_demand(api: Api) -> None:
         assert [one["id"] for one in api.get("/v1/rejected", outcome=outcome)["data"] if one["customer"] == "dan"] == [
             "d1"
         ]
+
+
+def test_of_a_conflict_both_events_are_shown_and_what_differs(api: Api) -> None:
+    first = {**llm_request("c1", "cat", cost_usd="1", model="m", size=1.0), "time": "2026-03-02T00:00:00Z"}
+    second = {**first, "data": {**first["data"], "cost_usd": "2.50", "size": 2, "region": "eu"}}
+    api.deliver([first, {**first, "data": {**first["data"], "size": 1}}, second])
+    (listed,) = (one for one in api.get("/v1/rejected", outcome="conflict")["data"] if one["customer"] == "cat")
+    counted, received = json.loads(listed["counted"]), json.loads(listed["original"])
+    assert (counted["subject"], counted["time"]) == ("cat", "2026-03-02T00:00:00.000000Z")
+    assert [(one["data"]["cost_usd"], one["data"]["size"]) for one in (counted, received)] == [("1", 1), ("2.5", 2)]
+    assert listed["differences"] == [
+        {"member": "data.cost_usd", "counted": '"1"', "received": '"2.5"'},
+        {"member": "data.region", "counted": None, "received": '"eu"'},
+        {"member": "data.size", "counted": "1", "received": "2"},
+    ]
+    duplicate, conflict = api.get("/v1/events/one", source="gateway", id="c1")["refusals"]
+    assert conflict == listed
+    assert (duplicate["outcome"], duplicate["original"], duplicate["differences"]) == ("duplicate", None, None)
+
+
+def test_a_page_of_conflicts_is_bounded_and_goes_on(api: Api) -> None:
+    ids = [f"many-{number}" for number in range(CONFLICTS_PAGE_MAX + 5)]
+    api.deliver([llm_request(event_id, "con", input_tokens=tokens) for tokens in (1, 2) for event_id in ids])
+    assert len(api.get("/v1/rejected", outcome="conflict", limit=1_000)["data"]) == CONFLICTS_PAGE_MAX
+    listed = api.pages("/v1/rejected", outcome="conflict", limit=1_000)
+    assert [one["id"] for one in listed if one["customer"] == "con"] == ids[::-1]
 
 
 def test_a_void_takes_an_event_out_of_all_totals_until_it_is_taken_back(api: Api) -> None:

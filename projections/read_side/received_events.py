@@ -1,0 +1,53 @@
+"""Events as they were received, found by the identity index and read back from the log."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from domain.log.records import EventLog
+from domain.scope import Scope
+from domain.usage.locators import locator_of
+from domain.usage.received_members import Members
+from projections.folding.event_lookup import EventLookup, LocatedEvent
+from projections.identity.index import IdentityIndex
+from projections.queries.events import EventLocation, UsageEventRow
+from projections.queries.snapshot import Snapshot
+
+
+class IndexedEvents:
+    """See `projections.queries.snapshot.ReceivedEvents`. Safe to use by several threads.
+
+    `index` returns the identity index in use. For a moment it does not cover the last step of the read store; events of
+    that step are looked for in the rows.
+    """
+
+    def __init__(self, log: EventLog, hash_seed: int, index: Callable[[], IdentityIndex]) -> None:
+        self._hash_seed = hash_seed
+        self._index = index
+        self._lookup = EventLookup(log)
+        self._using = threading.Lock()
+
+    def counted(self, snapshot: Snapshot, scope: Scope, source: str, event_id: str) -> UsageEventRow | None:
+        """Return the event counted under this identity, voided or not; None when none was counted."""
+        covered, located = self._located(scope, source, event_id)
+        if located is not None:
+            return snapshot.event_located(scope, EventLocation(located.locator, located.subject, located.time))
+        if covered >= snapshot.point().position:
+            return None
+        return snapshot.event(scope, source, event_id, from_locator=locator_of(covered + 1, 0))
+
+    def members(self, locator: int) -> Members | None:
+        """Return what the event at a locator said; None when intake rejected it."""
+        with self._using:
+            return self._lookup.members(locator)
+
+    def _located(self, scope: Scope, source: str, event_id: str) -> tuple[int, LocatedEvent | None]:
+        """The position up to which the index was asked, and the event that it knows."""
+        index = self._index()
+        covered = index.covered_position
+        try:
+            with self._using:
+                return covered, self._lookup.find(index, self._hash_seed, scope, source, event_id)
+        except ValueError:  # the index was replaced by that of a rebuild, and closed
+            return 0, None
