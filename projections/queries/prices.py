@@ -1,4 +1,4 @@
-"""The price record that a snapshot returns."""
+"""The price record that a snapshot returns, and the place in a list of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from domain.scope import Scope
 
 
 class PriceRecord(msgspec.Struct, frozen=True):
-    """The price versions that one log record set for a model. `scope` None: a list price, valid for every scope."""
+    """The price versions that one log record set for a model. `scope` None: a list price, valid for every scope.
+
+    Of a list price, `position` and `recorded_at` tell when the scope that asks came to know it: they are those of the
+    scope's first usage of the model, unless the price was listed later.
+    """
 
     position: int
     scope: Scope | None
@@ -21,3 +25,10 @@ class PriceRecord(msgspec.Struct, frozen=True):
     library: str | None
     recorded_at: datetime
     actor: str
+
+
+class PriceCursor(msgspec.Struct, frozen=True, array_like=True):
+    """The place in a list of prices behind the first `rows` rows at log position `position`."""
+
+    position: int
+    rows: int

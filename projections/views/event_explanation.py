@@ -89,7 +89,7 @@ def _cost(snapshot: Snapshot, scope: Scope, event: UsageEventRow) -> CostExplana
     record = snapshot.customer(scope, event.customer_id)
     markup = Decimal(0) if record is None else markup_at(markup_changes(record.facts), event.time)
     reported = None if event.cost_usd is None else marked_up(event.cost_usd, markup)
-    price = None if event.price_position is None else snapshot.price_at(event.price_position)
+    price = None if event.price_position is None else snapshot.price_at(scope, event.price_position)
     version = None if price is None else version_at(price.versions, event.time)
     unit_prices = None if version is None else unit_prices_for(version, event.input_tokens)
     return CostExplanation(event.cost_usd, markup, reported, price, unit_prices)

@@ -9,6 +9,7 @@ from api.http.problems import RETRY_AFTER_SECONDS
 from api.http.state import EngineOf
 from api.native.models.operations import Alive, Readiness
 from consumers.engine import FoldProgress
+from projections.storage_errors import storage_refusal
 
 router = APIRouter(tags=["health"])
 
@@ -28,7 +29,8 @@ async def alive() -> Alive:
 )
 def ready(engine: EngineOf) -> Response:
     """Show how far the fold is behind the log; 503 while the fold has stopped. Needs no key."""
-    view = readiness(engine.progress())
+    progress = engine.progress()
+    view = readiness(progress).model_copy(update={"failure": _told_without_key(progress)})
     headers = {} if view.ready else {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return Response(view.model_dump_json(), 200 if view.ready else 503, headers, "application/json")
 
@@ -42,4 +44,16 @@ def readiness(progress: FoldProgress) -> Readiness:
         behind_positions=max(0, progress.head - progress.position),
         behind_seconds=progress.behind_seconds,
         failure=progress.failure,
+    )
+
+
+def _told_without_key(progress: FoldProgress) -> str | None:
+    """Why the fold has stopped, without what an error may quote from the usage of a tenant."""
+    if progress.failure is None:
+        return None
+    advice = storage_refusal(progress.failure)
+    if advice is not None:
+        return f"the read store cannot be written, {advice}; the fold then resumes by itself"
+    return (
+        f"the fold stopped after position {progress.position}; 'meterfold status' and the engine's log have the reason"
     )

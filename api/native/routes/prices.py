@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends
 from fastapi import Query as FromQuery
@@ -22,23 +23,45 @@ from domain.prices.commands import SetPrice
 from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
 from domain.scope import Scope
 from domain.values.money import unit_price
+from projections.queries.prices import PriceCursor, PriceRecord
 from projections.queries.snapshot import PAGE_ROWS_MAX, Snapshot
 
 router = APIRouter(tags=["prices"])
 _LIST: Final = "prices"
+#: A log position, behind which the next page begins, or a place between prices at one position.
+_CURSOR: Final[Any] = int | PriceCursor
 
 
 @router.get("/v1/prices", response_model=PricePage, dependencies=[WAIT_FOR_MIN_POSITION], summary="List prices")
 def list_prices(state: StateOf, key: Reader, query: Annotated[PriceQuery, FromQuery()]) -> PricePage:
-    """The tenant's own prices and list prices, in the order in which they were recorded. Of several with the same
-    `effective_from` the last one holds."""
-    after = cursor_values(_LIST, query.cursor, int)
+    """The tenant's own prices, and the list prices of the models that its usage met, in the order in which it came to
+    know them. Of several with the same `effective_from` the last one holds."""
+    after = _place(cursor_values(_LIST, query.cursor, _CURSOR))
     with state.engine.reads.snapshot() as snapshot:
         rows = snapshot.prices(key.scope, query.provider, query.model, after, rows_to_read(query.limit))
-        shown, next_cursor = page(rows, query.limit, _LIST, lambda price: price.position)
+        shown, next_cursor = page(rows, query.limit, _LIST, lambda _: _cursor(rows, query.limit, after))
         return PricePage(
             position=snapshot.point().position, data=[price_view(price) for price in shown], next_cursor=next_cursor
         )
+
+
+def _place(cursor: int | PriceCursor | None) -> PriceCursor | None:
+    return PriceCursor(cursor + 1, 0) if isinstance(cursor, int) else cursor
+
+
+def _cursor(rows: Sequence[PriceRecord], limit: int, after: PriceCursor | None) -> int | PriceCursor:
+    """The cursor behind the first `limit` of these rows, which follow the place `after`."""
+    shown, behind = rows[:limit], rows[limit:]
+    if behind and behind[0].position > shown[-1].position:
+        return shown[-1].position
+    return _place_behind(shown, after)
+
+
+def _place_behind(rows: Sequence[PriceRecord], after: PriceCursor | None) -> PriceCursor:
+    """The place behind the last of these rows, which follow the place `after`."""
+    position = rows[-1].position
+    here = sum(price.position == position for price in rows)
+    return PriceCursor(position, here + (after.rows if after is not None and after.position == position else 0))
 
 
 @router.post(
@@ -80,7 +103,7 @@ def _standing(
         for price in rows:
             if price.scope is not None and price.versions[0].effective_from == effective_from:
                 found = price
-        after = rows[-1].position
+        after = _place_behind(rows, after)
     return None if found is None else price_view(found)
 
 

@@ -17,6 +17,7 @@ from domain.scope import Scope
 from domain.values.instants import aware_or_none
 from projections.duckdb.memory.budget_positions import BudgetPositions
 from projections.duckdb.memory.change_tracking import ChangeTracker, CustomerRow, LastWritten
+from projections.duckdb.memory.first_uses import FirstUses
 from projections.duckdb.memory.monthly_usage import COMPACTED_DAYS, MonthlyUsage, monthly_usage
 from projections.duckdb.memory.recent_days import RecentDays
 from projections.duckdb.reading import customers
@@ -45,6 +46,7 @@ class SnapshotCache:
         self.facts: dict[int, tuple[int, list[Fact]]] = {}  # as of a log position
         self.usage: dict[int, MonthlyUsage] = {}
         self.budgets = BudgetPositions()
+        self.first_uses = FirstUses()
         self.lock = threading.Lock()
         self.facts_kept = 0
         self.sums_kept = 0

@@ -22,7 +22,7 @@ from domain.usage.locators import locator_of
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 from domain.values.instants import naive
 from projections.duckdb.memory.change_tracking import ChangeTracker
-from projections.duckdb.reading import api_keys, customer_pages, customers, prices, sources
+from projections.duckdb.reading import api_keys, customer_pages, customers, sources
 from projections.duckdb.reading import events as event_rows
 from projections.duckdb.reading.cached_reads import CachedReads, SnapshotCache
 from projections.duckdb.reading.event_pages import EventPageQuery, Markups, needs_markups
@@ -35,6 +35,7 @@ from projections.duckdb.reading.facts import (
     meter_facts,
 )
 from projections.duckdb.reading.meters import meter_values
+from projections.duckdb.reading.prices import KnownPrices, series_priced_at
 from projections.duckdb.reading.usage_sums import UsageSumQuery
 from projections.errors import ReadStoreUnavailable
 from projections.queries.api_keys import ApiKeyRecord
@@ -51,7 +52,7 @@ from projections.queries.events import (
 )
 from projections.queries.facts import Fact
 from projections.queries.log import LogPoint, SourceCounts, SourceRecord
-from projections.queries.prices import PriceRecord
+from projections.queries.prices import PriceCursor, PriceRecord
 from projections.queries.snapshot import PAGE_ROWS_MAX
 from projections.queries.usage import (
     WINDOWS_MAX,
@@ -390,14 +391,23 @@ class DuckDBSnapshot:
         return api_keys.api_keys(self.cursor, None)
 
     def prices(
-        self, scope: Scope, provider: str | None, model: str | None, after: int | None, limit: int
+        self, scope: Scope, provider: str | None, model: str | None, after: PriceCursor | None, limit: int
     ) -> list[PriceRecord]:
-        """A page of the scope's own prices and the list prices, in log order; the cursor is the position."""
-        return prices.prices(self.cursor, self._cached.scope_key(scope), provider, model, after, _page(limit))
+        """A page of the scope's own prices and of list prices of models that its usage met, as it came to know them."""
+        limit, scope_key = _page(limit), self._cached.scope_key(scope)
+        if scope_key is None:
+            return []
+        met = self._cached.cache.first_uses.of_scope(self.cursor, scope_key, self.point().position)
+        return KnownPrices(self.cursor, scope_key, met).page(provider, model, after, limit)
 
-    def price_at(self, position: int) -> PriceRecord | None:
-        """The price that the log record at this position set."""
-        return prices.price_at(self.cursor, position)
+    def price_at(self, scope: Scope, position: int) -> PriceRecord | None:
+        """The price that the log record at this position set; None when the scope does not know it."""
+        scope_key = self._cached.scope_key(scope)
+        if scope_key is None:
+            return None
+        series = series_priced_at(self.cursor, position)
+        met = self._cached.cache.first_uses.of_series(self.cursor, scope_key, series, self.point().position)
+        return KnownPrices(self.cursor, scope_key, met).at(position)
 
 
 def _page(limit: int) -> int:

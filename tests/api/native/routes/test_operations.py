@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
+import pytest
 from starlette.testclient import TestClient
 
 from api.app import create_app
@@ -37,7 +38,23 @@ def test_readiness_shows_how_far_the_fold_is_behind(api: Api) -> None:
     }
 
 
-def test_an_engine_whose_fold_has_stopped_is_not_ready(engine: EmbeddedEngine, api: Api) -> None:
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (
+            "IOException: /data: No space left on device",
+            "the read store cannot be written, the disk under it is full: free some space; "
+            "the fold then resumes by itself",
+        ),
+        (
+            "LogCorrupted: a record holds no such event: 'Ann of acme'",  # is for the operator alone
+            "the fold stopped after position 3; 'meterfold status' and the engine's log have the reason",
+        ),
+    ],
+)
+def test_an_engine_whose_fold_has_stopped_is_not_ready(
+    engine: EmbeddedEngine, api: Api, failure: str, told: str
+) -> None:
     class Stopped(EmbeddedEngine):
         def __init__(self) -> None:
             self.settings, self.reads, self.now = QUICK, engine.reads, engine.now
@@ -52,7 +69,7 @@ def test_an_engine_whose_fold_has_stopped_is_not_ready(engine: EmbeddedEngine, a
             return 3
 
         def progress(self) -> FoldProgress:
-            return FoldProgress(3, 5, 2.5, "disk full")
+            return FoldProgress(3, 5, 2.5, failure)
 
     stopped = Api(TestClient(create_app(Stopped())), api.key)
     assert stopped.get("/v1/budgets", min_position=3)["data"] == []
@@ -62,8 +79,9 @@ def test_an_engine_whose_fold_has_stopped_is_not_ready(engine: EmbeddedEngine, a
     assert (answer.json()["ready"], answer.json()["behind_positions"], answer.json()["failure"]) == (
         False,
         2,
-        "disk full",
+        told,
     )
+    assert stopped.get("/v1/operations/status")["failure"] == failure
 
 
 def test_metrics_count_requests_and_events(api: Api) -> None:
