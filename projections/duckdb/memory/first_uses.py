@@ -43,15 +43,26 @@ class FirstUses:
     def __init__(self) -> None:
         self._known: dict[int, tuple[int, UsesBySeries]] = {}  # by scope key, as of a log position
 
-    def of_scope(self, cursor: duckdb.DuckDBPyConnection, scope_key: int, position: int) -> UsesBySeries:
-        """Return the first uses of all series that the scope has used by `position`, the cursor's."""
+    def of_scope(
+        self, cursor: duckdb.DuckDBPyConnection, scope_key: int, position: int, series_count: int
+    ) -> UsesBySeries:
+        """Return the first uses of all series that the scope has used by `position`, the cursor's.
+
+        The store is asked unless nothing was folded since the last time, or the scope had used all `series_count`
+        series that the store holds by then.
+        """
         read_at, known = self._known.get(scope_key, (-1, {}))
-        if read_at < position:
+        if read_at < position and len(known) < series_count:
             known = self._read(cursor, scope_key, position)
         return {key: use for key, use in known.items() if use.position <= position}
 
     def of_series(
-        self, cursor: duckdb.DuckDBPyConnection, scope_key: int, kind_keys: set[int], position: int
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        scope_key: int,
+        kind_keys: set[int],
+        position: int,
+        series_count: int,
     ) -> UsesBySeries:
         """Return the first uses of those of these series that the scope has used by `position`, the cursor's.
 
@@ -61,7 +72,7 @@ class FirstUses:
         found = {key: known[key] for key in kind_keys if key in known and known[key].position <= position}
         if found:
             return found
-        of_scope = self.of_scope(cursor, scope_key, position)
+        of_scope = self.of_scope(cursor, scope_key, position, series_count)
         return {key: of_scope[key] for key in kind_keys if key in of_scope}
 
     def _read(self, cursor: duckdb.DuckDBPyConnection, scope_key: int, position: int) -> UsesBySeries:

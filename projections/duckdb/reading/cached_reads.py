@@ -17,7 +17,7 @@ from domain.scope import Scope
 from domain.values.instants import aware_or_none
 from projections.duckdb.memory.budget_positions import BudgetPositions
 from projections.duckdb.memory.change_tracking import ChangeTracker, CustomerRow, LastWritten
-from projections.duckdb.memory.first_uses import FirstUses
+from projections.duckdb.memory.first_uses import FirstUses, UsesBySeries
 from projections.duckdb.memory.monthly_usage import COMPACTED_DAYS, MonthlyUsage, monthly_usage
 from projections.duckdb.memory.recent_days import RecentDays
 from projections.duckdb.reading import customers
@@ -202,3 +202,10 @@ class CachedReads:
             series = all_series(self.cursor)
             self.cache.series = position, series
         return series
+
+    def first_uses(self, scope_key: int, of_series: set[int] | None = None) -> UsesBySeries:
+        """The first uses of series by a scope: of these, or of all."""
+        position, count = self.point().position, len(self.all_series())
+        if of_series is None:
+            return self.cache.first_uses.of_scope(self.cursor, scope_key, position, count)
+        return self.cache.first_uses.of_series(self.cursor, scope_key, of_series, position, count)

@@ -397,16 +397,16 @@ class DuckDBSnapshot:
         limit, scope_key = _page(limit), self._cached.scope_key(scope)
         if scope_key is None:
             return []
-        met = self._cached.cache.first_uses.of_scope(self.cursor, scope_key, self.point().position)
-        return KnownPrices(self.cursor, scope_key, met).page(provider, model, after, limit)
+        return KnownPrices(self.cursor, scope_key, self._cached.first_uses(scope_key)).page(
+            provider, model, after, limit
+        )
 
     def price_at(self, scope: Scope, position: int) -> PriceRecord | None:
         """The price that the log record at this position set; None when the scope does not know it."""
         scope_key = self._cached.scope_key(scope)
         if scope_key is None:
             return None
-        series = series_priced_at(self.cursor, position)
-        met = self._cached.cache.first_uses.of_series(self.cursor, scope_key, series, self.point().position)
+        met = self._cached.first_uses(scope_key, series_priced_at(self.cursor, position))
         return KnownPrices(self.cursor, scope_key, met).at(position)
 
 
