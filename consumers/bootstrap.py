@@ -24,10 +24,11 @@ from pathlib import Path
 
 import structlog
 
-from consumers.commands.handler import CommandHandler, CommandResult
+from consumers.commands.handler import CommandHandler
 from consumers.embedded.append_signal import AppendSignal, signal_append
 from consumers.embedded.data_folder import DataFolder
 from consumers.embedded.engine import EmbeddedEngine
+from consumers.embedded.first_key import ensure_first_key
 from consumers.embedded.folded_position import FoldedPositionReader
 from consumers.embedded.folder_formats import check_formats, record_formats
 from consumers.embedded.jobs import scheduler_of
@@ -53,16 +54,11 @@ from consumers.prices.library import resolve_prices
 from consumers.processes.parent_watch import end_with_parent
 from consumers.processes.supervisor import Supervisor, spawn
 from consumers.settings import Settings
-from domain.api_keys.api_key import IssuedKey
-from domain.api_keys.commands import IssueApiKey
 from domain.customers.personal_keys import PersonalKeys
-from domain.errors import CommandRefused
-from domain.event import Provenance
 from domain.log.creation import ensure_log_created
 from domain.log.records import EventLog
 from domain.log.sqlite.event_log import SQLiteEventLog
 from domain.log.sqlite.key_store import SQLiteKeyStore
-from domain.scope import DEFAULT_SCOPE
 from projections.duckdb.read_store import DuckDBOpener
 from projections.errors import ReadStoreOutdated
 from projections.folding.recovery import check_last_records, log_creation
@@ -94,7 +90,8 @@ def open_engine(
 
     `serving`: take usage in a separate process (unless `settings.intake_process` is off), run the scheduled jobs, and
     start the Kafka consumers. `on_step` is called with the progress when a read store of an older release is rebuilt.
-    Raises `FolderOwned`, `FolderUnusable`, and what opening the log and the read store raise.
+    Raises `FolderOwned`, `FolderUnusable`, `SettingsInvalid` for an admin key that cannot be used, and what opening the
+    log and the read store raise.
     """
     with ExitStack() as opened:
         folder = _owned_folder(settings, opened)
@@ -111,7 +108,8 @@ def open_engine(
         del read_side  # a rebuild replaces it, and the old one closes only when nothing refers to it any more
         opened.callback(engine.close)
         engine.start()
-        _ensure_first_key(engine, settings)
+        given = settings.admin_key
+        engine.generated_first_key = ensure_first_key(engine, None if given is None else given.get_secret_value())
         if serving:
             engine.scheduler = scheduler_of(engine)
             engine.scheduler.start()
@@ -299,27 +297,3 @@ def _intake_of_child(root: Path, clock: Clock, options: IntakeOptions) -> tuple[
     """Build the intake inside the intake process, on its own connection to the same log."""
     log = SQLiteEventLog(DataFolder(root).log, on_append=partial(signal_append, root))
     return LocalIntake(log, log_creation(log).hash_seed, clock, resolve_prices, options), log.close
-
-
-def _ensure_first_key(engine: EmbeddedEngine, settings: Settings) -> None:
-    """Issue the first admin key once, from the settings or generated, and keep it where the command line finds it."""
-    given = None if settings.admin_key is None else settings.admin_key.get_secret_value()
-    secret = given or engine.folder.first_key()
-    if secret is not None and engine.authenticate(secret) is not None:
-        if given is not None:
-            engine.folder.save_first_key(given)
-        return
-    try:
-        issued = _first_key(engine, secret)
-    except CommandRefused:
-        if given is not None:
-            raise
-        issued = _first_key(engine, None)  # the kept key was revoked, and a revoked key cannot be issued again
-    engine.folder.save_first_key(issued.state.secret)
-    if issued.position is not None:
-        engine.wait_folded(issued.position, engine.settings.http_write_wait_seconds_max)
-
-
-def _first_key(engine: EmbeddedEngine, secret: str | None) -> CommandResult[IssuedKey]:
-    provenance = Provenance("engine", reason="first key")
-    return engine.commands.handle(IssueApiKey(DEFAULT_SCOPE, provenance, ("admin",), "first key", secret))

@@ -74,6 +74,7 @@ class EmbeddedEngine:
         self.intake = intake
         self.scheduler: Scheduler | None = None
         self.consumers: Sequence[Supervisor] = ()
+        self.generated_first_key = False  # whether this start has made the first admin key
         self.verification = _stored_verification(folder)
         self._closing = threading.Event()
         self._closed = threading.Event()

@@ -19,9 +19,9 @@ from api.cli.output.progress import waiting
 from consumers.bootstrap import open_engine
 from consumers.embedded.engine import EmbeddedEngine
 from consumers.engine import OperationStep
-from consumers.errors import FolderUnusable
+from consumers.errors import FolderUnusable, SettingsInvalid
 from consumers.settings import Settings
-from domain.errors import CommandRefused, LogCorrupted, LogError
+from domain.errors import LogCorrupted, LogError
 from projections.errors import ProjectionError, ReadStoreUnavailable
 from projections.storage_errors import storage_refusal
 
@@ -54,8 +54,8 @@ def opened_engine(settings: Settings, *, serving: bool = False) -> Iterator[Embe
             raise CommandFailed(ExitCode.DIFFERENCES, str(error)) from error
         except (FolderUnusable, LogError) as error:
             raise CommandFailed(ExitCode.UNREACHABLE, str(error)) from error
-        except CommandRefused as error:
-            raise CommandFailed(ExitCode.WRONG_USE, f"METERFOLD_ADMIN_KEY: {error}") from error
+        except SettingsInvalid as error:
+            raise CommandFailed(ExitCode.WRONG_USE, str(error)) from error
         except Exception as error:
             raise storage_failure(settings, error) or error from error
         yield engine
