@@ -32,6 +32,7 @@ from consumers.embedded.first_key import ensure_first_key
 from consumers.embedded.folded_position import FoldedPositionReader
 from consumers.embedded.folder_formats import check_formats, record_formats
 from consumers.embedded.jobs import scheduler_of
+from consumers.embedded.personal_key_check import check_personal_keys
 from consumers.engine import OperationResult, OperationStep
 from consumers.errors import FolderUnusable
 from consumers.intake.intake import Intake, IntakeOptions, LocalIntake
@@ -84,24 +85,29 @@ def open_engine(
     clock: Clock = system_clock,
     randomness: Randomness = os.urandom,
     serving: bool = False,
+    without_personal_keys: bool = False,
     on_step: OnStep = lambda step: None,
 ) -> Iterator[EmbeddedEngine]:
     """Open the engine of the data folder in `settings`; on exit write everything out and close it.
 
     `serving`: take usage in a separate process (unless `settings.intake_process` is off), run the scheduled jobs, and
-    start the Kafka consumers. `on_step` is called with the progress when a read store of an older release is rebuilt.
-    Raises `FolderOwned`, `FolderUnusable`, `SettingsInvalid` for an admin key that cannot be used, and what opening the
-    log and the read store raise.
+    start the Kafka consumers. `without_personal_keys`: go on with a key store that does not fit the log, or with a new
+    one instead of a missing one; names, emails and metadata that it cannot read are null. `on_step` is called with the
+    progress when a read store of an older release is rebuilt. Raises `FolderOwned`, `FolderUnusable`, `SettingsInvalid`
+    for an admin key that cannot be used, and what opening the log and the read store raise.
     """
     with ExitStack() as opened:
         folder = _owned_folder(settings, opened)
         append_signal = opened.enter_context(closing(AppendSignal(folder.root)))
-        log, keys = _opened_log(folder, randomness, opened, append_signal.notify)
+        log, keys = _opened_log(
+            folder, randomness, opened, append_signal.notify, without_personal_keys=without_personal_keys
+        )
         _ensure_created(log, clock, randomness)
         commands = CommandHandler(log, keys, clock, randomness)
         opener = _read_side_opener(log, keys, settings)
         read_side = _read_side(folder, log, opener, on_step)
         record_formats(folder.root, _stores(settings))
+        keys.note_log(log_creation(log).log_id)
         folder.remove_unused_read_folders()
         intake = opened.enter_context(closing(_intake(settings, folder, log, clock, serving)))
         engine = EmbeddedEngine(settings, folder, clock, log, keys, commands, intake, read_side, opener, append_signal)
@@ -136,9 +142,10 @@ def open_partition_appender(
         folder.prepare()
         log, keys = _opened_log(folder, randomness, opened, partial(signal_append, folder.root))
         _ensure_created(log, clock, randomness)
-        seed, options = log_creation(log).hash_seed, _intake_options(settings)
+        created, options = log_creation(log), _intake_options(settings)
         record_formats(folder.root, _stores(settings), engine_runs=folder.has_living_owner())
-        yield PartitionAppender(log, keys, seed, clock, randomness, resolve_prices, options)
+        keys.note_log(created.log_id)
+        yield PartitionAppender(log, keys, created.hash_seed, clock, randomness, resolve_prices, options)
 
 
 @contextmanager
@@ -262,12 +269,19 @@ def _owned_folder(settings: Settings, opened: ExitStack, *, rebuilding: bool = F
 
 
 def _opened_log(
-    folder: DataFolder, randomness: Randomness, opened: ExitStack, on_append: Callable[[], None]
+    folder: DataFolder,
+    randomness: Randomness,
+    opened: ExitStack,
+    on_append: Callable[[], None],
+    *,
+    without_personal_keys: bool = False,
 ) -> tuple[SQLiteEventLog, SQLiteKeyStore]:
     log = opened.enter_context(closing(SQLiteEventLog(folder.log, on_append=on_append)))
-    if log.head_position():
-        log_creation(log)  # refuses a newer log before anything is made beside it
+    created = log_creation(log) if log.head_position() else None
+    if created is not None:  # refuse what does not fit before anything is made beside it
         check_last_records(log)
+        if not without_personal_keys:
+            check_personal_keys(log, created.log_id, folder.keys)
     return log, opened.enter_context(closing(SQLiteKeyStore(folder.keys, randomness)))
 
 

@@ -34,6 +34,13 @@ def serve(
         int | None,
         typer.Option(help="Kafka consumers to run with it, if a broker is set. [default: METERFOLD_KAFKA_CONSUMERS]"),
     ] = None,
+    without_personal_keys: Annotated[
+        bool,
+        typer.Option(
+            "--without-personal-keys",
+            help="Go on although the key store of the log is lost: names, emails and metadata stay null.",
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the address, and the file with the key, as one JSON line.")
     ] = False,
@@ -46,7 +53,7 @@ def serve(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with _bound_socket(settings) as listening:
-            _serve_on(listening, settings, as_json)
+            _serve_on(listening, settings, as_json, without_personal_keys)
     except KeyboardInterrupt:
         return
     except FolderOwned as error:
@@ -56,7 +63,7 @@ def serve(
         ) from error
 
 
-def _serve_on(listening: socket.socket, settings: Settings, as_json: bool) -> None:
+def _serve_on(listening: socket.socket, settings: Settings, as_json: bool, without_personal_keys: bool) -> None:
     # Imported here because no other command needs them.
     import uvicorn
 
@@ -65,7 +72,7 @@ def _serve_on(listening: socket.socket, settings: Settings, as_json: bool) -> No
     from api.cli.server.in_process_engine import opened_engine
     from api.http.middleware.shutdown_gate import ShutdownGate
 
-    with opened_engine(settings, serving=True) as engine:
+    with opened_engine(settings, serving=True, without_personal_keys=without_personal_keys) as engine:
         app = create_app(engine)
         gate = ShutdownGate(app, app.state.meterfold.dialects)
         _listen(listening, settings)  # not before a request would be answered at once
