@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from consumers.embedded.engine import EmbeddedEngine
-from consumers.engine import FoldProgress
+from consumers.engine import FoldProgress, Refusals
 from consumers.kafka.consumer.status import ConsumerStatus, StatusFile
 from consumers.settings import Settings
 from projections.queries.api_keys import ApiKeyRecord
@@ -35,6 +35,8 @@ def test_readiness_shows_how_far_the_fold_is_behind(api: Api) -> None:
         "behind_positions": 0,
         "behind_seconds": 0.0,
         "failure": None,
+        "writes_refused": None,
+        "reads_refused": None,
     }
 
 
@@ -71,6 +73,9 @@ def test_an_engine_whose_fold_has_stopped_is_not_ready(
         def progress(self) -> FoldProgress:
             return FoldProgress(3, 5, 2.5, failure)
 
+        def refusals(self) -> Refusals:
+            return Refusals(None, None)
+
     stopped = Api(TestClient(create_app(Stopped())), api.key)
     assert stopped.get("/v1/budgets", min_position=3)["data"] == []
     assert stopped.refused("GET", "/v1/budgets?min_position=4", 503)["type"] == "/problems/fold_stopped"
@@ -82,6 +87,43 @@ def test_an_engine_whose_fold_has_stopped_is_not_ready(
         told,
     )
     assert stopped.get("/v1/operations/status")["failure"] == failure
+
+
+class Refusing(EmbeddedEngine):
+    """An engine whose storage refuses something."""
+
+    def __init__(self, engine: EmbeddedEngine, refused: Refusals) -> None:
+        self.__dict__ |= engine.__dict__
+        self.refused = refused
+
+    def refusals(self) -> Refusals:
+        return self.refused
+
+
+FULL = "the disk under it is full: free some space"
+
+
+@pytest.mark.parametrize(
+    ("refused", "statuses", "told"),
+    [
+        (Refusals(None, None), (200, 200), (None, None)),
+        (Refusals(FULL, None), (503, 200), (f"the log cannot be written, {FULL}", None)),
+        (Refusals(None, "it broke"), (503, 503), (None, "the read store cannot be read, it broke")),
+    ],
+)
+def test_what_the_storage_refuses_makes_the_engine_not_ready_for_it(
+    engine: EmbeddedEngine, api: Api, refused: Refusals, statuses: tuple[int, int], told: tuple[str | None, str | None]
+) -> None:
+    refusing = Api(TestClient(create_app(Refusing(engine, refused))), api.key)
+    all_in_all, for_reads = refusing.client.get("/readyz"), refusing.client.get("/readyz?for=reads")
+    assert (all_in_all.status_code, for_reads.status_code) == statuses
+    assert (all_in_all.json()["ready"], for_reads.json()["ready"]) == tuple(status == 200 for status in statuses)
+    assert (all_in_all.json()["writes_refused"], all_in_all.json()["reads_refused"]) == told
+    shown = refusing.get("/v1/operations/status")
+    assert (shown["writes_refused"], shown["reads_refused"]) == told
+    assert metric(refusing, "meterfold_writes_refused") == (told[0] is not None)
+    assert metric(refusing, "meterfold_reads_refused") == (told[1] is not None)
+    assert refusing.refused("GET", "/readyz?for=everything", 422)["field"] == "for"
 
 
 def test_metrics_count_requests_and_events(api: Api) -> None:
