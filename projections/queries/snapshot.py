@@ -49,8 +49,13 @@ class Snapshot(Protocol):
     def customer(self, scope: Scope, customer_id: str) -> CustomerRecord | None:
         """The customer with this id; None when neither a fact nor usage of it is known."""
 
-    def usage_times(self, scope: Scope, customer_id: str, as_of: int) -> tuple[datetime | None, datetime | None]:
-        """The times of the first and the last usage of a customer that counted at a log position; None: none did."""
+    def usage_times(
+        self, scope: Scope, customer_id: str, as_of: int, since: datetime | None = None
+    ) -> tuple[datetime | None, datetime | None]:
+        """The times of the first and the last usage of a customer that counted at a log position; None: none did.
+
+        `since`: only of usage from this instant on.
+        """
 
     def customer_with_budgets(self, scope: Scope, customer_id: str) -> CustomerWithBudgets | None:
         """The customer with the shared budgets that it ever named; None when neither a fact nor usage is known."""

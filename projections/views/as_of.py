@@ -14,7 +14,7 @@ from projections.queries.facts import Fact
 from projections.queries.log import LogPoint
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import MeterQuestion, MeterValue, UsageQuestion, UsageSum
-from projections.views.customers import record_as_of
+from projections.views.customers import lives, record_as_of
 
 
 def snapshot_as_of(snapshot: Snapshot, position: int | None) -> Snapshot:
@@ -74,7 +74,10 @@ class _SnapshotAsOf:
             return None
         first, last = self._snapshot.usage_times(scope, record.customer_id, self._position)
         known = record_as_of(record, self._position)
-        return msgspec.structs.replace(known, first_event_at=first, last_event_at=last)
+        of_life = None
+        if record.life_first_event_at is not None and (died_at := lives(known)[-1].start) is not None:
+            of_life, _ = self._snapshot.usage_times(scope, record.customer_id, self._position, died_at)
+        return msgspec.structs.replace(known, first_event_at=first, last_event_at=last, life_first_event_at=of_life)
 
     def _known_by_id(self, facts: Mapping[str, tuple[Fact, ...]]) -> dict[str, tuple[Fact, ...]]:
         return {owner: self._known(of_owner) for owner, of_owner in facts.items()}

@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Final
 
 import duckdb
+import msgspec
 
-from domain.customers.events import CUSTOMER_DEACTIVATED
-from domain.values.instants import aware_or_none
+from domain.customers.events import CUSTOMER_DEACTIVATED, CUSTOMER_DELETED
+from domain.values.instants import aware_or_none, naive
 from projections.duckdb.memory.change_tracking import CustomerRow
 from projections.duckdb.reading.bound_query import BoundQuery, Row
 from projections.duckdb.reading.facts import facts_of_customers
@@ -40,15 +41,38 @@ def first_and_last_seen(
 
 
 def usage_times(
-    cursor: duckdb.DuckDBPyConnection, scope_key: int, customer_key: int | None, as_of: int
+    cursor: duckdb.DuckDBPyConnection,
+    scope_key: int,
+    customer_key: int | None,
+    as_of: int,
+    since: datetime | None = None,
 ) -> tuple[datetime | None, datetime | None]:
-    """Return the earliest and the latest time of the events of a customer that counted at a log position."""
+    """Return the earliest and the latest time of the events of a customer that counted at a log position.
+
+    `since`: only of events from this instant on.
+    """
     first, last = cursor.execute(
         """SELECT min(time), max(time) FROM usage_rows WHERE scope_key = ? AND customer_key = ?
-        AND counted_at <= ? AND (closed_at IS NULL OR closed_at > ?)""",
-        [scope_key, customer_key, as_of, as_of],
+        AND counted_at <= ? AND (closed_at IS NULL OR closed_at > ?) AND (?::TIMESTAMP IS NULL OR time >= ?)""",
+        [scope_key, customer_key, as_of, as_of, *(2 * [None if since is None else naive(since)])],
     ).fetchall()[0]
     return aware_or_none(first), aware_or_none(last)
+
+
+def life_first_event_at(
+    cursor: duckdb.DuckDBPyConnection, customer_key: int, last: datetime | None, facts: Sequence[Fact]
+) -> datetime | None:
+    """Return the member of `CustomerRecord` of this name, for a customer with this latest event and these facts."""
+    died_at = max((fact.effective_at for fact in facts if fact.kind == CUSTOMER_DELETED), default=None)
+    if died_at is None or last is None or last < died_at:
+        return None
+    recorded_at = aware_or_none(cursor.execute("SELECT recorded_at FROM progress").fetchall()[0][0])
+    if recorded_at is None or last <= recorded_at:
+        return None
+    found = cursor.execute(
+        "SELECT min(time) FROM usage_rows WHERE customer_key = ? AND time >= ?", [customer_key, naive(died_at)]
+    ).fetchall()
+    return aware_or_none(found[0][0])
 
 
 def customers(
@@ -74,7 +98,13 @@ def records_of(cursor: duckdb.DuckDBPyConnection, scope_key: int, rows: Sequence
     keys = [row[0] for row in rows]
     facts = facts_of_customers(cursor, keys)
     seen = {row[0]: row[1:] for row in cursor.execute(_SEEN, [scope_key, keys]).fetchall()}
-    return [_record(row, seen.get(row[0], (None, None)), facts[row[0]]) for row in rows]
+    records = [_record(row, seen.get(row[0], (None, None)), facts[row[0]]) for row in rows]
+    return [_with_life(cursor, key, record) for key, record in zip(keys, records, strict=True)]
+
+
+def _with_life(cursor: duckdb.DuckDBPyConnection, key: int, record: CustomerRecord) -> CustomerRecord:
+    first = life_first_event_at(cursor, key, record.last_event_at, record.facts)
+    return record if first is None else msgspec.structs.replace(record, life_first_event_at=first)
 
 
 def customers_ever_deactivated(cursor: duckdb.DuckDBPyConnection, scope_key: int) -> list[CustomerRecord]:

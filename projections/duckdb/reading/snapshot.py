@@ -15,6 +15,7 @@ from typing import Any, Final
 import duckdb
 import msgspec
 
+from domain.customers.events import CUSTOMER_DELETED
 from domain.errors import InvalidInput
 from domain.scope import Scope
 from domain.usage.block_schema import REQUEST_TYPE
@@ -161,14 +162,18 @@ class DuckDBSnapshot:
         if scope_key is None or row is None:
             return None
         facts = self._cached.facts_of(row.key, None)
-        return CustomerRecord(
-            customer_id, row.first_position, *self._cached.first_and_last_seen(scope_key, row.key), tuple(facts)
-        )
+        first, last = self._cached.first_and_last_seen(scope_key, row.key)
+        of_life = None
+        if any(fact.kind == CUSTOMER_DELETED for fact in facts):
+            of_life = customers.life_first_event_at(self.cursor, row.key, last, facts)
+        return CustomerRecord(customer_id, row.first_position, first, last, tuple(facts), of_life)
 
-    def usage_times(self, scope: Scope, customer_id: str, as_of: int) -> tuple[datetime | None, datetime | None]:
+    def usage_times(
+        self, scope: Scope, customer_id: str, as_of: int, since: datetime | None = None
+    ) -> tuple[datetime | None, datetime | None]:
         """The times of the first and the last usage of a customer that counted at a log position; None: none did."""
         owner = self._owner_keys(scope, customer_id)
-        return (None, None) if owner is None else customers.usage_times(self.cursor, *owner, as_of)
+        return (None, None) if owner is None else customers.usage_times(self.cursor, *owner, as_of, since)
 
     def customer_with_budgets(self, scope: Scope, customer_id: str) -> CustomerWithBudgets | None:
         """The customer with the shared budgets that it ever named; None when neither a fact nor usage is known."""
