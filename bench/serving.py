@@ -72,7 +72,9 @@ def serving(folder: Path) -> Iterator[RunningServer]:
             assert process.stdout is not None
             started = json.loads(process.stdout.readline() or b"{}")
             url = urlsplit(started["url"])
-            yield RunningServer(process, Address(str(url.hostname), int(url.port or 0), started["key"]))
+            yield RunningServer(
+                process, Address(str(url.hostname), int(url.port or 0), Path(started["key_file"]).read_text().strip())
+            )
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(STOP_SECONDS_MAX)

@@ -24,13 +24,15 @@ from pathlib import Path
 
 import structlog
 
-from consumers.commands.handler import CommandHandler, CommandResult
+from consumers.commands.handler import CommandHandler
 from consumers.embedded.append_signal import AppendSignal, signal_append
 from consumers.embedded.data_folder import DataFolder
 from consumers.embedded.engine import EmbeddedEngine
+from consumers.embedded.first_key import ensure_first_key
 from consumers.embedded.folded_position import FoldedPositionReader
 from consumers.embedded.folder_formats import check_formats, record_formats
 from consumers.embedded.jobs import scheduler_of
+from consumers.embedded.personal_key_check import check_personal_keys
 from consumers.engine import OperationResult, OperationStep
 from consumers.errors import FolderUnusable
 from consumers.intake.intake import Intake, IntakeOptions, LocalIntake
@@ -53,16 +55,11 @@ from consumers.prices.library import resolve_prices
 from consumers.processes.parent_watch import end_with_parent
 from consumers.processes.supervisor import Supervisor, spawn
 from consumers.settings import Settings
-from domain.api_keys.api_key import IssuedKey
-from domain.api_keys.commands import IssueApiKey
 from domain.customers.personal_keys import PersonalKeys
-from domain.errors import CommandRefused
-from domain.event import Provenance
 from domain.log.creation import ensure_log_created
 from domain.log.records import EventLog
 from domain.log.sqlite.event_log import SQLiteEventLog
 from domain.log.sqlite.key_store import SQLiteKeyStore
-from domain.scope import DEFAULT_SCOPE
 from projections.duckdb.read_store import DuckDBOpener
 from projections.errors import ReadStoreOutdated
 from projections.folding.recovery import check_last_records, log_creation
@@ -88,30 +85,37 @@ def open_engine(
     clock: Clock = system_clock,
     randomness: Randomness = os.urandom,
     serving: bool = False,
+    without_personal_keys: bool = False,
     on_step: OnStep = lambda step: None,
 ) -> Iterator[EmbeddedEngine]:
     """Open the engine of the data folder in `settings`; on exit write everything out and close it.
 
     `serving`: take usage in a separate process (unless `settings.intake_process` is off), run the scheduled jobs, and
-    start the Kafka consumers. `on_step` is called with the progress when a read store of an older release is rebuilt.
-    Raises `FolderOwned`, `FolderUnusable`, and what opening the log and the read store raise.
+    start the Kafka consumers. `without_personal_keys`: go on with a key store that does not fit the log, or with a new
+    one instead of a missing one; names, emails and metadata that it cannot read are null. `on_step` is called with the
+    progress when a read store of an older release is rebuilt. Raises `FolderOwned`, `FolderUnusable`, `SettingsInvalid`
+    for an admin key that cannot be used, and what opening the log and the read store raise.
     """
     with ExitStack() as opened:
         folder = _owned_folder(settings, opened)
         append_signal = opened.enter_context(closing(AppendSignal(folder.root)))
-        log, keys = _opened_log(folder, randomness, opened, append_signal.notify)
+        log, keys = _opened_log(
+            folder, randomness, opened, append_signal.notify, without_personal_keys=without_personal_keys
+        )
         _ensure_created(log, clock, randomness)
         commands = CommandHandler(log, keys, clock, randomness)
         opener = _read_side_opener(log, keys, settings)
         read_side = _read_side(folder, log, opener, on_step)
         record_formats(folder.root, _stores(settings))
+        keys.note_log(log_creation(log).log_id)
         folder.remove_unused_read_folders()
         intake = opened.enter_context(closing(_intake(settings, folder, log, clock, serving)))
         engine = EmbeddedEngine(settings, folder, clock, log, keys, commands, intake, read_side, opener, append_signal)
         del read_side  # a rebuild replaces it, and the old one closes only when nothing refers to it any more
         opened.callback(engine.close)
         engine.start()
-        _ensure_first_key(engine, settings)
+        given = settings.admin_key
+        engine.generated_first_key = ensure_first_key(engine, None if given is None else given.get_secret_value())
         if serving:
             engine.scheduler = scheduler_of(engine)
             engine.scheduler.start()
@@ -138,9 +142,10 @@ def open_partition_appender(
         folder.prepare()
         log, keys = _opened_log(folder, randomness, opened, partial(signal_append, folder.root))
         _ensure_created(log, clock, randomness)
-        seed, options = log_creation(log).hash_seed, _intake_options(settings)
+        created, options = log_creation(log), _intake_options(settings)
         record_formats(folder.root, _stores(settings), engine_runs=folder.has_living_owner())
-        yield PartitionAppender(log, keys, seed, clock, randomness, resolve_prices, options)
+        keys.note_log(created.log_id)
+        yield PartitionAppender(log, keys, created.hash_seed, clock, randomness, resolve_prices, options)
 
 
 @contextmanager
@@ -264,12 +269,19 @@ def _owned_folder(settings: Settings, opened: ExitStack, *, rebuilding: bool = F
 
 
 def _opened_log(
-    folder: DataFolder, randomness: Randomness, opened: ExitStack, on_append: Callable[[], None]
+    folder: DataFolder,
+    randomness: Randomness,
+    opened: ExitStack,
+    on_append: Callable[[], None],
+    *,
+    without_personal_keys: bool = False,
 ) -> tuple[SQLiteEventLog, SQLiteKeyStore]:
     log = opened.enter_context(closing(SQLiteEventLog(folder.log, on_append=on_append)))
-    if log.head_position():
-        log_creation(log)  # refuses a newer log before anything is made beside it
+    created = log_creation(log) if log.head_position() else None
+    if created is not None:  # refuse what does not fit before anything is made beside it
         check_last_records(log)
+        if not without_personal_keys:
+            check_personal_keys(log, created.log_id, folder.keys)
     return log, opened.enter_context(closing(SQLiteKeyStore(folder.keys, randomness)))
 
 
@@ -299,27 +311,3 @@ def _intake_of_child(root: Path, clock: Clock, options: IntakeOptions) -> tuple[
     """Build the intake inside the intake process, on its own connection to the same log."""
     log = SQLiteEventLog(DataFolder(root).log, on_append=partial(signal_append, root))
     return LocalIntake(log, log_creation(log).hash_seed, clock, resolve_prices, options), log.close
-
-
-def _ensure_first_key(engine: EmbeddedEngine, settings: Settings) -> None:
-    """Issue the first admin key once, from the settings or generated, and keep it where the command line finds it."""
-    given = None if settings.admin_key is None else settings.admin_key.get_secret_value()
-    secret = given or engine.folder.first_key()
-    if secret is not None and engine.authenticate(secret) is not None:
-        if given is not None:
-            engine.folder.save_first_key(given)
-        return
-    try:
-        issued = _first_key(engine, secret)
-    except CommandRefused:
-        if given is not None:
-            raise
-        issued = _first_key(engine, None)  # the kept key was revoked, and a revoked key cannot be issued again
-    engine.folder.save_first_key(issued.state.secret)
-    if issued.position is not None:
-        engine.wait_folded(issued.position, engine.settings.http_write_wait_seconds_max)
-
-
-def _first_key(engine: EmbeddedEngine, secret: str | None) -> CommandResult[IssuedKey]:
-    provenance = Provenance("engine", reason="first key")
-    return engine.commands.handle(IssueApiKey(DEFAULT_SCOPE, provenance, ("admin",), "first key", secret))

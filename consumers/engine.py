@@ -25,6 +25,13 @@ class FoldProgress(msgspec.Struct, frozen=True):
     failure: str | None = None  # why folding fails at present; None when it does not
 
 
+class Refusals(msgspec.Struct, frozen=True):
+    """What the storage refuses at present: why, as a clause with advice; None while it does not."""
+
+    writes: str | None  # nothing can be appended to the log; reads go on
+    reads: str | None  # the read store cannot be read; the log takes writes all the same
+
+
 class OperationStep(msgspec.Struct, frozen=True):
     """Progress of a rebuild or verification: in this stage, `done` of `total` in `unit`."""
 
@@ -104,6 +111,12 @@ class Engine(Protocol):
 
     def progress(self) -> FoldProgress:
         """Return how far the fold is behind the log."""
+
+    def refusals(self) -> Refusals:
+        """Return what the storage refuses at present. It ends by itself once the storage allows."""
+
+    def append_refused(self) -> None:
+        """Note that an append to the log was refused by its storage."""
 
     def measurements(self) -> Measurements:
         """Return the engine's counts; of files it reads the size of one."""

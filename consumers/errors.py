@@ -6,7 +6,8 @@ ConsumerError
 ├── EngineClosing       a rebuild or verification was cancelled because the engine is stopping
 ├── FolderOwned         another engine owns the data folder
 ├── FolderUnusable      the data folder cannot be created, read or written
-│   └── FolderTooNew    a newer release has written the data folder
+│   ├── FolderTooNew    a newer release has written the data folder
+│   └── PersonalKeysLost the key store of the log's personal data is missing, or another one
 ├── IntakeFull          too many requests or bytes are pending; retry later
 ├── KafkaMisconfigured  Kafka settings are missing or contradict each other
 ├── IntakeUnavailable   the intake process is not running; requests in flight may be retried
@@ -53,6 +54,10 @@ class FolderUnusable(ConsumerError):
 
 class FolderTooNew(FolderUnusable):
     """A newer release has written the data folder; the message names it. Nothing in the folder was changed."""
+
+
+class PersonalKeysLost(FolderUnusable):
+    """The log holds personal data, and its key store is missing or another one. Nothing in the folder was changed."""
 
 
 class IntakeFull(ConsumerError):

@@ -68,7 +68,8 @@ class Settings(BaseModel):
     )
     admin_key: SecretStr | None = Field(
         None,
-        description="First admin key (starts with sk-), for tenant default, environment prod. Generated when not set.",
+        description="First admin key: sk- and at least 16 characters, for tenant default, environment prod. A changed "
+        "one ends the one before. Generated when not set.",
     )
 
     http_body_bytes_max: Bytes = Field(

@@ -11,10 +11,13 @@ from urllib.parse import quote
 
 from domain.scope import Scope
 
+#: What the streams of all customers begin with.
+CUSTOMER_STREAMS: Final = "customer/"
+
 
 def customer_stream(scope: Scope, customer_id: str) -> str:
     """Return the stream of one customer."""
-    return f"customer/{scope}/{customer_id}"
+    return f"{CUSTOMER_STREAMS}{scope}/{customer_id}"
 
 
 def budget_stream(scope: Scope, budget_id: str) -> str:

@@ -15,7 +15,7 @@ _REFUSALS: Final = (
 )
 
 
-def storage_refusal(error: BaseException) -> str | None:
-    """The advice for a storage problem, as a clause; None when the error is not one of storage."""
+def storage_refusal(error: BaseException | str) -> str | None:
+    """The advice for a storage problem, as a clause; None when the error, or its text, is not one of storage."""
     text = str(error)
     return next((advice for words, advice in _REFUSALS if words in text), None)

@@ -116,6 +116,14 @@ def came_over_loopback(request: Request) -> bool:
 
 
 async def metrics_reader(request: Request, engine: EngineOf, bearer: BearerSent, header: HeaderSent) -> None:
-    """Check access to /metrics: from this machine without a key, from elsewhere with any valid key."""
-    if not came_over_loopback(request):
-        authenticated(engine, bearer_or_header_key(request))
+    """Check access to /metrics, which counts what all tenants do: from this machine without a key, from elsewhere with
+    a read or admin key of the default tenant's prod environment.
+    """
+    if came_over_loopback(request):
+        return
+    key = authenticated(engine, bearer_or_header_key(request))
+    note_client(request, key)
+    if key.scope != DEFAULT_SCOPE or not {"read", "admin"} & set(key.scopes):
+        raise Problem(
+            "forbidden", f"the key must be a read or admin key of {DEFAULT_SCOPE}: this concerns every tenant"
+        )

@@ -63,7 +63,7 @@ async def start(request: Request, state: StateOf) -> Response:
     content = (
         "<p>Meterfold meters usage: report every request as an event, then ask what a customer has used in this period "
         "and in past ones, and whether it may go on.</p>"
-        "<h2>First calls</h2><p>The engine shows its first API key when it starts, and keeps it in the file "
+        "<h2>First calls</h2><p>The engine keeps its first API key in the file "
         "<code>admin.key</code> of its data folder.</p>"
         f"<pre tabindex='0'>{_FIRST_CALLS.format(address=address)}</pre>"
         f"<h2>API references</h2>{_references(state.dialects)}"

@@ -82,6 +82,7 @@ async def _answer(request: Request, error: Exception) -> Response:
         _logger.error("storage_refused", path=request.scope["path"], reason=str(error))
     if isinstance(error, LogUnavailable):
         state_of(request).metrics.append_failed()
+        state_of(request).engine.append_refused()
     return problem_response(request, problem_for(error))
 
 

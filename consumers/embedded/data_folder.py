@@ -7,6 +7,7 @@ read/0001/           store.duckdb and identity/: derived from the log, made agai
 admin.key            the first API key, readable by the file's owner only
 fold-position        last folded position of the engine, for consumers in other processes
 append-signal        FIFO that wakes the fold of the running engine after an append
+write-probe          written and removed to see whether a full disk has room again
 engine.lock          locked by the engine that owns the folder
 engine.json          process id and URL of that engine
 operations.json      operational data that is not in the log: last use of keys, progress of the nightly verification

@@ -22,7 +22,15 @@ from consumers.embedded.live_read_side import LiveReadSide
 from consumers.embedded.operations import Operations
 from consumers.embedded.projector_thread import ProjectorThread
 from consumers.embedded.upkeep import Upkeep
-from consumers.engine import FoldProgress, LastVerification, Measurements, OperationResult, OperationStep
+from consumers.embedded.write_refusal import WriteRefusal
+from consumers.engine import (
+    FoldProgress,
+    LastVerification,
+    Measurements,
+    OperationResult,
+    OperationStep,
+    Refusals,
+)
 from consumers.intake.intake import Intake
 from consumers.intake.process import IntakeProcess
 from consumers.maintenance.scheduler import Scheduler
@@ -76,6 +84,7 @@ class EmbeddedEngine:
         self.intake = intake
         self.scheduler: Scheduler | None = None
         self.consumers: Sequence[Supervisor] = ()
+        self.generated_first_key = False  # whether this start has made the first admin key
         self.verification = _stored_verification(folder)
         self._closing = threading.Event()
         self._closed = threading.Event()
@@ -88,6 +97,7 @@ class EmbeddedEngine:
         self.upkeep = Upkeep(settings, log, self._live, now, self._closing)
         self._operations = Operations(folder, log, keys, self._live, self.key_cache, self._closing)
         read_side.projector.on_lifecycle = self.key_cache.on_lifecycle
+        self._write_refusal = WriteRefusal(folder.root, folder.log)
         self._folded_position_writer = FoldedPositionWriter(folder.root)
         self.fold.on_folded = self._folded_position_writer.write
         self.fold.on_failure = self._recover
@@ -137,6 +147,18 @@ class EmbeddedEngine:
         waiting = self.log.read(position, 1) if position < head else []
         behind = (self.now() - recorded_at_of(waiting[0])).total_seconds() if waiting else 0.0
         return FoldProgress(position, head, max(0.0, behind), self.fold.projector.failure)
+
+    def refusals(self) -> Refusals:
+        """Return what the storage refuses at present. A read store that it has invalidated is opened again soon."""
+        reads = None
+        if not self._live.is_usable():
+            reads = "a storage error has invalidated it; it is being opened again"
+            self.fold.request_recovery()
+        return Refusals(self._write_refusal.reason(), reads)
+
+    def append_refused(self) -> None:
+        """Note that an append to the log was refused by its storage."""
+        self._write_refusal.append_refused()
 
     def measurements(self) -> Measurements:
         """Return the engine's counts since its start."""

@@ -37,6 +37,10 @@ class LiveReadSide:
         """Return whether every event of these folded spans is known, without a query, to be counted."""
         return self.current.store.reads.all_counted(spans)
 
+    def is_usable(self) -> bool:
+        """Return whether the read side in use can be read: no storage error has invalidated it."""
+        return self.current.store.database.is_usable()
+
     def replace(self, fresh: ReadSide) -> ReadSide:
         """Put `fresh` in use; return the one before. The caller holds `replacing` and `fold.paused`."""
         old, self.current = self.current, fresh
@@ -49,7 +53,7 @@ class LiveReadSide:
 
         Until that succeeds, readers get `ReadStoreUnavailable`.
         """
-        if self.current.store.database.is_usable():
+        if self.is_usable():
             return False
         with self.replacing, self.fold.paused:
             self.current.discard()

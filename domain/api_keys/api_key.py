@@ -22,7 +22,10 @@ KEY_SCOPES: Final = ("admin", "ingest", "read")
 KEY_PREFIX: Final = "sk-"
 SECRET_RANDOM_BYTES: Final = 32  # 43 characters of base64url
 SHOWN_CHARACTERS_MAX: Final = 8
-_SECRET = re.compile(r"sk-[!-~]{1,252}")
+#: The length of a chosen secret, after the prefix.
+CHOSEN_LENGTH_MIN: Final = 16
+CHOSEN_LENGTH_MAX: Final = 252
+_CHOSEN_SECRET = re.compile(rf"{KEY_PREFIX}[!-~]{{{CHOSEN_LENGTH_MIN},{CHOSEN_LENGTH_MAX}}}")
 
 
 class IssuedKey(msgspec.Struct, frozen=True):
@@ -41,9 +44,13 @@ def new_secret(randomness: Callable[[int], bytes]) -> str:
 
 
 def checked_secret(secret: str) -> str:
-    """Return a secret chosen by an operator if it is `sk-` and 1 to 252 visible ASCII characters."""
-    if _SECRET.fullmatch(secret) is None:
-        raise InvalidInput("key", "must start with 'sk-', followed by 1 to 252 visible ASCII characters")
+    """Return a secret chosen by an operator if it is `sk-` and enough visible ASCII characters."""
+    if _CHOSEN_SECRET.fullmatch(secret) is None:
+        raise InvalidInput(
+            "key",
+            f"must start with '{KEY_PREFIX}', followed by {CHOSEN_LENGTH_MIN} to {CHOSEN_LENGTH_MAX} visible ASCII "
+            "characters",
+        )
     return secret
 
 

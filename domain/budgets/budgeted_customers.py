@@ -62,7 +62,7 @@ class BudgetedCustomerCommand(ScopedCommand[Customer], frozen=True):
     def execute(self, aggregates: Aggregates, context: CommandContext) -> Executed[Customer]:
         """Decide on the change of both, and make it."""
         customer = aggregates.load(self._blank(aggregates.seal_of))
-        self.check(customer)
+        self.check(customer, context.recorded_at)
 
         def budget_of(budget_id: str | None) -> Mapping[str, Any] | None:
             budget = None if budget_id is None else aggregates.load(SharedBudget(self.scope, budget_id))
@@ -81,7 +81,7 @@ class BudgetedCustomerCommand(ScopedCommand[Customer], frozen=True):
             budget.update(change.budget_changes or {}, context, change.replaced)
         return Executed(customer, (budget, customer))
 
-    def check(self, customer: Customer) -> None:
+    def check(self, customer: Customer, now: datetime) -> None:
         """Refuse a customer that the command must not be about."""
         raise NotImplementedError
 
@@ -96,7 +96,7 @@ class BudgetedCustomerCommand(ScopedCommand[Customer], frozen=True):
 class CreateBudgetedCustomer(BudgetedCustomerCommand, frozen=True):
     """Create a customer that may name a budget. `AlreadyExists` when it was created and is not deleted."""
 
-    def check(self, customer: Customer) -> None:
+    def check(self, customer: Customer, now: datetime) -> None:
         """Leave the refusal to the creation."""
 
     def change_customer(self, customer: Customer, change: BudgetedChange, context: CommandContext) -> None:
@@ -111,9 +111,9 @@ class UpdateBudgetedCustomer(BudgetedCustomerCommand, frozen=True):
 
     seen_at: datetime | None = None
 
-    def check(self, customer: Customer) -> None:
+    def check(self, customer: Customer, now: datetime) -> None:
         """Refuse a customer that does not exist by `NoSuchCustomer`."""
-        if not customer.is_known(self.seen_at):
+        if not customer.is_known(self.seen_at, now):
             raise NoSuchCustomer(f"customer {self.customer_id!r} does not exist")
 
     def change_customer(self, customer: Customer, change: BudgetedChange, context: CommandContext) -> None:

@@ -55,7 +55,7 @@ class ExistingCustomerCommand(CustomerCommand, frozen=True, kw_only=True):
     def apply(self, aggregate: Customer, context: CommandContext) -> None:
         """Change the customer, if it exists."""
         if self.seen_at != NOT_LOOKED_UP:
-            if not aggregate.is_known(self.seen_at):
+            if not aggregate.is_known(self.seen_at, context.recorded_at):
                 raise NotFound(f"customer {self.customer_id!r} does not exist")
             self.change(aggregate, context, if_known=False)
         else:
@@ -139,7 +139,8 @@ class DeleteCustomers(ScopedCommand[tuple[str, ...]], frozen=True):
     def execute(self, aggregates: Aggregates, context: CommandContext) -> Executed[tuple[str, ...]]:
         """Delete all that exist, explicit or known by usage."""
         customers = tuple(aggregates.load(blank) for blank in self._blanks(aggregates.seal_of))
-        missing = tuple(one.customer_id for one in customers if not one.is_known(self.seen_at[one.customer_id]))
+        now = context.recorded_at
+        missing = tuple(one.customer_id for one in customers if not one.is_known(self.seen_at[one.customer_id], now))
         if missing:
             return Executed(missing)
         for customer in customers:

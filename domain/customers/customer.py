@@ -65,13 +65,14 @@ class Customer(EffectiveDatedAggregate):
         """The id of the encryption key of the present life; a hash, so that it does not reveal the customer's id."""
         return f"{hashlib.sha256(self.id.encode()).hexdigest()}:{self.life}"
 
-    def is_known(self, seen_at: datetime | None) -> bool:
-        """Whether the customer exists: a fact says so, or its latest usage is in the present life.
+    def is_known(self, seen_at: datetime | None, now: datetime) -> bool:
+        """Whether the customer exists: a fact says so, or it has usage in the present life.
 
-        `seen_at` is the event time of the latest usage, as the caller read it (None: no usage). It may be out of date:
-        usage of a life that was deleted since then does not count.
+        `seen_at` is the event time of its latest usage, as the caller read it (None: no usage). It may be out of date:
+        usage of a life that was deleted since then does not count. Nor does usage ahead of `now`, once the customer was
+        deleted: it will begin the next life when it is due.
         """
-        return self.alive or (seen_at is not None and (self.began_at is None or seen_at >= self.began_at))
+        return self.alive or (seen_at is not None and (self.began_at is None or self.began_at <= seen_at <= now))
 
     def create(self, changes: Mapping[str, Any], context: CommandContext) -> None:
         """Make the customer explicit by a creation; `AlreadyExists` when the present life has one."""

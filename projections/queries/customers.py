@@ -11,13 +11,18 @@ from projections.queries.facts import Fact
 
 
 class CustomerRecord(msgspec.Struct, frozen=True):
-    """What is stored about a customer id: the time range of its usage (None: no usage) and its facts in log order."""
+    """What is stored about a customer id: the time range of its usage (None: no usage) and its facts in log order.
+
+    `life_first_event_at`: of a customer that was deleted, and whose latest event lies ahead of the log's recorded time,
+    the earliest event since the last deletion; None for every other customer.
+    """
 
     customer_id: str
     first_position: int
     first_event_at: datetime | None  # the earliest event time of all its counted usage
     last_event_at: datetime | None
     facts: tuple[Fact, ...]
+    life_first_event_at: datetime | None = None
 
 
 class CustomerWithBudgets(msgspec.Struct, frozen=True):

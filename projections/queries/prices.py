@@ -1,17 +1,25 @@
-"""The price record that a snapshot returns."""
+"""The price record that a snapshot returns, and the place in a list of them."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
 from domain.prices.schedule import PriceVersion
 from domain.scope import Scope
 
+#: The bounds of a number in a cursor, which comes from outside.
+_Number = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+
 
 class PriceRecord(msgspec.Struct, frozen=True):
-    """The price versions that one log record set for a model. `scope` None: a list price, valid for every scope."""
+    """The price versions that one log record set for a model. `scope` None: a list price, valid for every scope.
+
+    Of a list price, `position` and `recorded_at` tell when the scope that asks came to know it: they are those of the
+    scope's first usage of the model, unless the price was listed later.
+    """
 
     position: int
     scope: Scope | None
@@ -21,3 +29,10 @@ class PriceRecord(msgspec.Struct, frozen=True):
     library: str | None
     recorded_at: datetime
     actor: str
+
+
+class PriceCursor(msgspec.Struct, frozen=True, array_like=True):
+    """The place in a list of prices behind the first `rows` rows at log position `position`."""
+
+    position: _Number
+    rows: _Number

@@ -30,7 +30,7 @@ from projections.queries.events import (
 )
 from projections.queries.facts import Fact, Subject
 from projections.queries.log import LogPoint, SourceCounts, SourceRecord
-from projections.queries.prices import PriceRecord
+from projections.queries.prices import PriceCursor, PriceRecord
 from projections.queries.usage import MeterQuestion, MeterValue, UsageQuestion, UsageSum
 
 PAGE_ROWS_MAX: Final = 1_000
@@ -148,12 +148,12 @@ class Snapshot(Protocol):
         """All API keys of every scope, revoked ones included."""
 
     def prices(
-        self, scope: Scope, provider: str | None, model: str | None, after: int | None, limit: int
+        self, scope: Scope, provider: str | None, model: str | None, after: PriceCursor | None, limit: int
     ) -> list[PriceRecord]:
-        """A page of the scope's own prices and the list prices, in log order; the cursor is the position."""
+        """A page of the scope's own prices and of list prices of models that its usage met, as it came to know them."""
 
-    def price_at(self, position: int) -> PriceRecord | None:
-        """The price that the log record at this position set."""
+    def price_at(self, scope: Scope, position: int) -> PriceRecord | None:
+        """The price that the log record at this position set; None when the scope does not know it."""
 
     def source_counts(self, scope: Scope) -> list[SourceCounts]:
         """Outcome counts of every usage stream of the scope."""

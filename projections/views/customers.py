@@ -133,9 +133,12 @@ class CustomerHistory(msgspec.Struct, frozen=True):
 
     @property
     def exists(self) -> bool:
-        """Whether usage or a fact in effect by `until` has begun the life."""
-        last = self.record.last_event_at
-        if last is not None and (self.life.start is None or last >= self.life.start):
+        """Whether usage or a fact in effect by `until` has begun the life.
+
+        Usage ahead of `until` begins the first life all the same; it revives nobody who was deleted, until it is due.
+        """
+        seen_at = usage_by(self.record, self.until)
+        if seen_at is not None and (self.life.start is None or seen_at >= self.life.start):
             return True
         return any(fact.effective_at <= self.until for fact in self._beginnings())
 
@@ -166,6 +169,17 @@ class CustomerHistory(msgspec.Struct, frozen=True):
             blocked=self.profile.blocked,
             fields=self.profile.fields,
         )
+
+
+def usage_by(record: CustomerRecord, now: datetime) -> datetime | None:
+    """The time of usage that tells whether a customer exists at `now`: its latest, if that is not ahead of `now`.
+
+    Where it is ahead, and the customer was deleted before: the first usage since then, None while that is ahead too.
+    """
+    last, first = record.last_event_at, record.life_first_event_at
+    if last is None or last <= now or first is None:
+        return last
+    return first if first <= now else None
 
 
 def lives(record: CustomerRecord) -> tuple[Life, ...]:

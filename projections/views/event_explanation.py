@@ -81,7 +81,7 @@ def explain_event(
         position=position,
         outcome="counted",
         event=event,
-        cost=_cost(snapshot, owner, event),
+        cost=_cost(snapshot, scope, owner, event),
         totals=None if owner is None else _totals(owner, event, now),
         corrections=corrections,
         refusals=refusals,
@@ -109,10 +109,10 @@ def conflict_of(received: ReceivedEvents, row: OutcomeRow) -> Conflict | None:
     return Conflict(counted, refused, differences(counted, refused))
 
 
-def _cost(snapshot: Snapshot, owner: CustomerWithBudgets | None, event: UsageEventRow) -> CostExplanation:
+def _cost(snapshot: Snapshot, scope: Scope, owner: CustomerWithBudgets | None, event: UsageEventRow) -> CostExplanation:
     markup = Decimal(0) if owner is None else markup_at(markup_changes(owner.record.facts), event.time)
     reported = None if event.cost_usd is None else marked_up(event.cost_usd, markup)
-    price = None if event.price_position is None else snapshot.price_at(event.price_position)
+    price = None if event.price_position is None else snapshot.price_at(scope, event.price_position)
     version = None if price is None else version_at(price.versions, event.time)
     unit_prices = None if version is None else unit_prices_for(version, event.input_tokens)
     return CostExplanation(event.cost_usd, markup, reported, price, unit_prices)

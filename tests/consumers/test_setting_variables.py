@@ -46,9 +46,9 @@ def test_a_setting_is_shown_with_where_it_comes_from() -> None:
 
 
 def test_a_secret_is_masked() -> None:
-    shown = shown_settings(Settings(admin_key=SecretStr("sk-very-secret")), {})
+    shown = shown_settings(Settings(admin_key=SecretStr("sk-very-secret-indeed")), {})
     assert [setting.value for setting in shown if setting.name == "admin_key"] == [MASK]
-    assert "sk-very-secret" not in repr(shown)
+    assert "sk-very-secret-indeed" not in repr(shown)
 
 
 def test_an_empty_variable_is_no_setting() -> None:
@@ -77,7 +77,7 @@ def test_every_wrong_variable_is_named_in_one_line_each() -> None:
 
 def test_a_wrong_secret_is_not_shown() -> None:
     assert refused({"METERFOLD_ADMIN_KEY": "hunter2"}) == (
-        "METERFOLD_ADMIN_KEY: must start with 'sk-', followed by 1 to 252 visible ASCII characters",
+        "METERFOLD_ADMIN_KEY: must start with 'sk-', followed by 16 to 252 visible ASCII characters",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from functools import partial
 from typing import Annotated, Final
@@ -11,6 +12,7 @@ import typer
 from api.cli.commands.engine_command import engine_command
 from api.cli.options import Reason
 from api.cli.output.columns import Column, Kind
+from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.results import Output
 from api.cli.output.text import print_message
 from api.cli.server.http_client import Connection, path_to
@@ -51,18 +53,36 @@ def create(
     tenant: Annotated[str, typer.Option(help="Tenant of the key; a new name creates a tenant.")] = "default",
     environment: Annotated[Environment, typer.Option(help="Environment of the tenant.")] = Environment.PROD,
     scope: Annotated[
-        list[Scope] | None, typer.Option(help="Permission of the key; may be repeated. [default: admin]")
+        list[Scope] | None,
+        typer.Option(help="Permission of the key; may be repeated. Asked for on a terminal if it is not given."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name that tells what the key is for.")] = None,
     reason: Reason = None,
 ) -> None:
     """Create an API key and show it once."""
-    body = {"tenant": tenant, "environment": environment, "scopes": list(scope or [Scope.ADMIN]), "name": name}
+    body = {"tenant": tenant, "environment": environment, "scopes": list(scope or _asked_scopes()), "name": name}
     given = {field: value for field, value in body.items() if value is not None}
     made = engine.send("POST", "/v1/keys", body=given, reason=reason)
     if output.is_text:
         print_message("This is the only time the key is shown; keep it.")
     output.lines(made, made["secret"])
+
+
+def _asked_scopes() -> list[Scope]:
+    """Ask on a terminal for the permissions of a key; `CommandFailed` elsewhere: a key gets none by default."""
+    names = ", ".join(Scope)
+    if not sys.stdin.isatty():
+        raise CommandFailed(ExitCode.WRONG_USE, f"name the permissions of the key by --scope: one or more of {names}")
+    asked = f"Scopes of the key, separated by commas ({names})"
+    scopes: list[Scope] = typer.prompt(asked, value_proc=_scopes_in, err=True)  # the output is the key alone
+    return scopes
+
+
+def _scopes_in(text: str) -> list[Scope]:
+    named = [name for part in text.split(",") if (name := part.strip())]
+    if not named or set(named) - set(Scope):
+        raise typer.BadParameter(f"name one or more of {', '.join(Scope)}")
+    return [Scope(name) for name in named]
 
 
 @app.command("list")

@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import socket
+import sys
 from typing import Annotated, Final
 
 import typer
@@ -33,7 +34,16 @@ def serve(
         int | None,
         typer.Option(help="Kafka consumers to run with it, if a broker is set. [default: METERFOLD_KAFKA_CONSUMERS]"),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print address and key as one JSON line.")] = False,
+    without_personal_keys: Annotated[
+        bool,
+        typer.Option(
+            "--without-personal-keys",
+            help="Go on although the key store of the log is lost: names, emails and metadata stay null.",
+        ),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the address, and the file with the key, as one JSON line.")
+    ] = False,
 ) -> None:
     """Run the engine on a data folder until stopped."""
     settings = settings_with(data_dir=data, host=host, port=port, kafka_consumers=consumers)
@@ -43,7 +53,7 @@ def serve(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with _bound_socket(settings) as listening:
-            _serve_on(listening, settings, as_json)
+            _serve_on(listening, settings, as_json, without_personal_keys)
     except KeyboardInterrupt:
         return
     except FolderOwned as error:
@@ -53,7 +63,7 @@ def serve(
         ) from error
 
 
-def _serve_on(listening: socket.socket, settings: Settings, as_json: bool) -> None:
+def _serve_on(listening: socket.socket, settings: Settings, as_json: bool, without_personal_keys: bool) -> None:
     # Imported here because no other command needs them.
     import uvicorn
 
@@ -62,14 +72,15 @@ def _serve_on(listening: socket.socket, settings: Settings, as_json: bool) -> No
     from api.cli.server.in_process_engine import opened_engine
     from api.http.middleware.shutdown_gate import ShutdownGate
 
-    with opened_engine(settings, serving=True) as engine:
+    with opened_engine(settings, serving=True, without_personal_keys=without_personal_keys) as engine:
         app = create_app(engine)
         gate = ShutdownGate(app, app.state.meterfold.dialects)
         _listen(listening, settings)  # not before a request would be answered at once
         url = url_of(settings.host, listening.getsockname()[1])
         engine.folder.announce(url)
-        key = engine.folder.first_key() or ""
-        print_lines(*(_as_line(url, key, settings) if as_json else greeting(settings.public_url or url, key, settings)))
+        new_key = engine.folder.first_key() if engine.generated_first_key and sys.stdout.isatty() else None
+        shown = _as_line(url, settings) if as_json else greeting(settings.public_url or url, new_key, settings)
+        print_lines(*shown)
         config = uvicorn.Config(
             gate,
             log_config=None,
@@ -89,8 +100,11 @@ def url_of(host: str, port: int) -> str:
     return f"http://{reached}:{port}"
 
 
-def greeting(url: str, key: str, settings: Settings) -> list[str]:
-    """Return what a person needs to start: address, key, and commands to copy and paste."""
+def greeting(url: str, new_key: str | None, settings: Settings) -> list[str]:
+    """Return what a person needs to start: address, where the key is, and commands to copy and paste.
+
+    The key itself is shown only when it is a new one; whoever calls this makes sure that it reaches no log.
+    """
     event = {
         "specversion": "1.0",
         "id": "request-1",
@@ -99,11 +113,13 @@ def greeting(url: str, key: str, settings: Settings) -> list[str]:
         "subject": "ada",
         "data": {"provider": "openai", "model": "gpt-4o", "input_tokens": 1200, "output_tokens": 350},
     }
-    authorization = shlex.quote(f"Authorization: Bearer {key}")
+    key_file = settings.data_dir / "admin.key"
+    authorization = f'"Authorization: Bearer $(cat {shlex.quote(str(key_file))})"'
+    shown_key = [] if new_key is None else [f"API key    {new_key}", "           This is the only time it is shown."]
     return [
         f"Meterfold serves {settings.data_dir} on {url} (Ctrl+C stops it)",
-        f"API key    {key}",
-        f"           stored in {settings.data_dir / 'admin.key'}",
+        *shown_key,
+        f"Key file   {key_file}",
         f"API pages  {url}/docs",
         "",
         "Send a usage event:",
@@ -120,8 +136,9 @@ def greeting(url: str, key: str, settings: Settings) -> list[str]:
     ]
 
 
-def _as_line(url: str, key: str, settings: Settings) -> list[str]:
-    return [json.dumps({"url": url, "key": key, "data_dir": str(settings.data_dir), "pid": os.getpid()})]
+def _as_line(url: str, settings: Settings) -> list[str]:
+    key_file = str(settings.data_dir / "admin.key")
+    return [json.dumps({"url": url, "key_file": key_file, "data_dir": str(settings.data_dir), "pid": os.getpid()})]
 
 
 def _bound_socket(settings: Settings) -> socket.socket:

@@ -19,9 +19,9 @@ from api.cli.output.progress import waiting
 from consumers.bootstrap import open_engine
 from consumers.embedded.engine import EmbeddedEngine
 from consumers.engine import OperationStep
-from consumers.errors import FolderUnusable
+from consumers.errors import FolderUnusable, SettingsInvalid
 from consumers.settings import Settings
-from domain.errors import CommandRefused, LogCorrupted, LogError
+from domain.errors import LogCorrupted, LogError
 from projections.errors import ProjectionError, ReadStoreUnavailable
 from projections.storage_errors import storage_refusal
 
@@ -37,8 +37,10 @@ def in_process_transport(settings: Settings) -> Iterator[httpx.HTTPTransport]:
 
 
 @contextmanager
-def opened_engine(settings: Settings, *, serving: bool = False) -> Iterator[EmbeddedEngine]:
-    """Open the engine of a folder in this process.
+def opened_engine(
+    settings: Settings, *, serving: bool = False, without_personal_keys: bool = False
+) -> Iterator[EmbeddedEngine]:
+    """Open the engine of a folder in this process. See `open_engine`.
 
     Raises `FolderOwned` if another process owns the folder, and `CommandFailed` for any other expected failure.
     """
@@ -46,7 +48,12 @@ def opened_engine(settings: Settings, *, serving: bool = False) -> Iterator[Embe
         try:
             with waiting(f"Opening {settings.data_dir}: the read store catches up with the log") as report:
                 engine = stack.enter_context(
-                    open_engine(settings, serving=serving, on_step=lambda step: report(rebuild_progress_text(step)))
+                    open_engine(
+                        settings,
+                        serving=serving,
+                        without_personal_keys=without_personal_keys,
+                        on_step=lambda step: report(rebuild_progress_text(step)),
+                    )
                 )
         except ReadStoreUnavailable as error:
             raise CommandFailed(ExitCode.UNREACHABLE, str(error)) from error
@@ -54,8 +61,8 @@ def opened_engine(settings: Settings, *, serving: bool = False) -> Iterator[Embe
             raise CommandFailed(ExitCode.DIFFERENCES, str(error)) from error
         except (FolderUnusable, LogError) as error:
             raise CommandFailed(ExitCode.UNREACHABLE, str(error)) from error
-        except CommandRefused as error:
-            raise CommandFailed(ExitCode.WRONG_USE, f"METERFOLD_ADMIN_KEY: {error}") from error
+        except SettingsInvalid as error:
+            raise CommandFailed(ExitCode.WRONG_USE, str(error)) from error
         except Exception as error:
             raise storage_failure(settings, error) or error from error
         yield engine

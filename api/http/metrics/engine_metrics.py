@@ -9,7 +9,7 @@ from pathlib import Path
 from prometheus_client import PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from consumers.engine import FoldProgress, JobRuns, Measurements
+from consumers.engine import FoldProgress, JobRuns, Measurements, Refusals
 
 
 def fold_metrics(progress: FoldProgress) -> Iterable[Metric]:
@@ -28,6 +28,16 @@ def fold_metrics(progress: FoldProgress) -> Iterable[Metric]:
         "meterfold_fold_stopped",
         "1 while the fold has stopped because of a failure.",
         float(progress.failure is not None),
+    )
+
+
+def refusal_metrics(refused: Refusals) -> Iterable[Metric]:
+    """What the storage refuses at present."""
+    yield GaugeMetricFamily(
+        "meterfold_writes_refused", "1 while the log cannot be written.", float(refused.writes is not None)
+    )
+    yield GaugeMetricFamily(
+        "meterfold_reads_refused", "1 while the read store cannot be read.", float(refused.reads is not None)
     )
 
 

@@ -10,7 +10,13 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, Info, disab
 from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 
-from api.http.metrics.engine_metrics import disk_metrics, fold_metrics, measured_metrics, process_metrics
+from api.http.metrics.engine_metrics import (
+    disk_metrics,
+    fold_metrics,
+    measured_metrics,
+    process_metrics,
+    refusal_metrics,
+)
 from api.http.metrics.event_metrics import EventMetrics
 from api.http.metrics.kafka_metrics import consumer_metrics
 from api.http.metrics.sources import SourceCollector, Sources
@@ -94,6 +100,7 @@ def _sources_of(engine: Engine) -> Sources:
         "fold": lambda: fold_metrics(engine.progress()),
         "events": EventMetrics(lambda: engine.reads.snapshot()).collect,
         "engine": lambda: measured_metrics(engine.measurements()),
+        "storage": lambda: refusal_metrics(engine.refusals()),
         "disk": lambda: disk_metrics(engine.settings.data_dir),
         "kafka": lambda: _consumers_at(engine, system_clock()),
         "process": lambda: process_metrics(engine.measurements),

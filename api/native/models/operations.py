@@ -16,8 +16,16 @@ class Alive(BaseModel):
     status: Literal["ok"] = "ok"
 
 
+class ReadinessQuery(BaseModel):
+    """Query parameters of GET /readyz."""
+
+    for_: Literal["reads"] | None = Field(
+        None, alias="for", description="`reads`: whether reads are answered, whether or not the log can be written."
+    )
+
+
 class Readiness(BaseModel):
-    """The response of GET /readyz: how far the fold is behind the log."""
+    """The response of GET /readyz: whether the engine takes writes, counts them and answers reads."""
 
     ready: bool
     position: int = Field(description="Log position up to which the log is folded.")
@@ -25,6 +33,10 @@ class Readiness(BaseModel):
     behind_positions: int
     behind_seconds: float
     failure: str | None = Field(description="Why the fold has stopped; null while it runs.")
+    writes_refused: str | None = Field(
+        None, description="Why the log cannot be written; null while it can. Reads go on."
+    )
+    reads_refused: str | None = Field(None, description="Why the read store cannot be read; null while it can.")
 
 
 class SourceStatus(BaseModel):

@@ -91,13 +91,16 @@ class PriceVersionView(BaseModel):
 class PriceView(BaseModel):
     """A list price, or a tenant's own price, of one model."""
 
-    position: int = Field(description="Log position of this price.")
+    position: int = Field(
+        description="Log position of an own price. Of a list price, that of the tenant's first usage of the model, "
+        "unless the price was listed later."
+    )
     origin: Literal["own", "list"]
     provider: str
     model: str
     versions: list[PriceVersionView]
     library: str | None = Field(description="Version of the price library that a list price came from.")
-    recorded_at: Instant
+    recorded_at: Instant = Field(description="When what stands at `position` was recorded.")
     actor: str
 
 

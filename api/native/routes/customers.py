@@ -46,6 +46,7 @@ from domain.customers.commands import (
 from domain.values.instants import EPOCH
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.snapshot import Snapshot
+from projections.views.customers import usage_by
 from projections.views.history_entries import history_entries
 
 router = APIRouter(tags=["customers"])
@@ -250,4 +251,4 @@ async def _seen_at(state: ApiState, key: ApiKeyRecord, customer_id: str) -> date
 def _last_usage(state: ApiState, key: ApiKeyRecord, customer_id: str) -> datetime | None:
     with state.engine.reads.snapshot() as snapshot:
         record = snapshot.customer(key.scope, customer_id)
-        return None if record is None else record.last_event_at
+        return None if record is None else usage_by(record, state.engine.now())

@@ -17,6 +17,6 @@ router = APIRouter(tags=["health"])
 )
 def metrics(state: StateOf, request: Request) -> Response:
     """All metrics in the Prometheus text format, or in OpenMetrics where `Accept` asks for it. From this machine
-    without a key, from elsewhere with any valid key."""
+    without a key, from elsewhere with a read or admin key of default/prod."""
     text, content_type = state.metrics.exposition(request.headers.get("accept", ""))
     return Response(text, headers={"Content-Type": content_type})

@@ -75,7 +75,7 @@ def _lines(steps: Iterator[OperationStep | OperationResult]) -> Iterator[bytes]:
 def status(state: StateOf, key: Operator) -> StatusView:
     """Log position and lag of the fold, outcomes by source, Kafka consumers and disk use, over all tenants. Needs an
     admin key of default/prod."""
-    progress = readiness(state.engine.progress())
+    progress = readiness(state.engine.progress(), state.engine.refusals())
     folder, now = DataFolder(state.engine.settings.data_dir), system_clock()
     with state.engine.reads.snapshot() as snapshot:
         scopes = snapshot.scopes()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
+import msgspec
 from fastapi import APIRouter, Depends
 from fastapi import Query as FromQuery
 from starlette.requests import Request
@@ -12,7 +14,7 @@ from starlette.responses import Response
 
 from api.http.authentication import Administrator, Reader
 from api.http.bodies import body_of, body_openapi
-from api.http.paging import cursor_number, page, rows_to_read
+from api.http.paging import CURSOR_NUMBER_MAX, cursor_values, page, rows_to_read
 from api.http.reading import WAIT_FOR_MIN_POSITION, reading
 from api.http.state import StateOf
 from api.http.writing import ACCEPTED, ReasonGiven, answer_command, optional_instant, provenance_of
@@ -22,26 +24,48 @@ from domain.prices.commands import SetPrice
 from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
 from domain.scope import Scope
 from domain.values.money import unit_price
+from projections.queries.prices import PriceCursor, PriceRecord
 from projections.queries.snapshot import PAGE_ROWS_MAX, Snapshot
 
 router = APIRouter(tags=["prices"])
 _LIST: Final = "prices"
+#: A log position, behind which the next page begins, or a place between prices at one position.
+_CURSOR: Final[Any] = Annotated[int, msgspec.Meta(ge=0, lt=CURSOR_NUMBER_MAX)] | PriceCursor
 
 
 @router.get("/v1/prices", response_model=PricePage, dependencies=[WAIT_FOR_MIN_POSITION], summary="List prices")
 def list_prices(state: StateOf, key: Reader, query: Annotated[PriceQuery, FromQuery()]) -> PricePage:
-    """The tenant's own prices and list prices, in the order in which they were recorded. Of several with the same
-    `effective_from` the last one holds."""
-    after = cursor_number(_LIST, query.cursor)
+    """The tenant's own prices, and the list prices of the models that its usage met, in the order in which it came to
+    know them. Of several with the same `effective_from` the last one holds."""
+    after = _place(cursor_values(_LIST, query.cursor, _CURSOR))
     with reading(state, query) as asked:
         rows = asked.snapshot.prices(key.scope, query.provider, query.model, after, rows_to_read(query.limit))
-        shown, next_cursor = page(rows, query.limit, _LIST, lambda price: price.position)
+        shown, next_cursor = page(rows, query.limit, _LIST, lambda _: _cursor(rows, query.limit, after))
         return PricePage(
             position=asked.position,
             now=asked.now,
             data=[price_view(price) for price in shown],
             next_cursor=next_cursor,
         )
+
+
+def _place(cursor: int | PriceCursor | None) -> PriceCursor | None:
+    return PriceCursor(cursor + 1, 0) if isinstance(cursor, int) else cursor
+
+
+def _cursor(rows: Sequence[PriceRecord], limit: int, after: PriceCursor | None) -> int | PriceCursor:
+    """The cursor behind the first `limit` of these rows, which follow the place `after`."""
+    shown, behind = rows[:limit], rows[limit:]
+    if behind and behind[0].position > shown[-1].position:
+        return shown[-1].position
+    return _place_behind(shown, after)
+
+
+def _place_behind(rows: Sequence[PriceRecord], after: PriceCursor | None) -> PriceCursor:
+    """The place behind the last of these rows, which follow the place `after`."""
+    position = rows[-1].position
+    here = sum(price.position == position for price in rows)
+    return PriceCursor(position, here + (after.rows if after is not None and after.position == position else 0))
 
 
 @router.post(
@@ -83,7 +107,7 @@ def _standing(
         for price in rows:
             if price.scope is not None and price.versions[0].effective_from == effective_from:
                 found = price
-        after = rows[-1].position
+        after = _place_behind(rows, after)
     return None if found is None else price_view(found)
 
 

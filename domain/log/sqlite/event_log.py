@@ -116,6 +116,11 @@ _HEAD_VERSIONS: Final = """SELECT originator_id, max(originator_version) FROM st
     WHERE originator_id IN (SELECT value FROM json_each(?)) GROUP BY originator_id"""
 
 
+_OF_STREAMS: Final = """SELECT originator_id, originator_version, topic, state FROM stored_events
+    WHERE (originator_id, originator_version) > (?, ?) AND originator_id < ?
+    ORDER BY originator_id, originator_version LIMIT ?"""
+
+
 @contextmanager
 def _no_lock() -> Iterator[None]:
     yield
@@ -198,6 +203,15 @@ class SQLiteEventLog:
             return [
                 _without_position(one) for one in self._recorder.select_events(stream, gt=after_version, limit=limit)
             ]
+
+    def records_of_streams(self, prefix: str, after: tuple[str, int], limit: int) -> list[LogRecord]:
+        """The first `limit` records of the streams whose name begins with `prefix`, in order of name and version.
+
+        `after`: the name and version behind which to begin. The records have position 0.
+        """
+        with self._storage_errors_translated(), self._datastore.transaction(commit=False) as cursor:
+            cursor.execute(_OF_STREAMS, (*max(after, (prefix, 0)), prefix[:-1] + chr(ord(prefix[-1]) + 1), limit))
+            return [LogRecord(0, str(stream), *rest) for stream, *rest in cursor.fetchall()]
 
     def head_version(self, stream: str) -> int:
         """The last version of a stream; 0 if it has no record."""

@@ -6,15 +6,16 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from domain.errors import PersonalKeyMissing
 from domain.log.sqlite.errors import log_error_of
 
 KEY_BYTES: Final = 32
 BUSY_TIMEOUT_SECONDS: Final = 30
+_CREATE_NOTE: Final = "CREATE TABLE IF NOT EXISTS key_store_of (log_id TEXT NOT NULL)"
 _CREATE_TABLE: Final = "CREATE TABLE IF NOT EXISTS personal_keys (key_id TEXT PRIMARY KEY, key BLOB) WITHOUT ROWID"
 
 
@@ -88,6 +89,16 @@ class SQLiteKeyStore:
                 (key_id,),
             )
 
+    def note_log(self, log_id: str) -> None:
+        """Note the log that this store belongs to; see `StoredKeys`."""
+        with self._lock:
+            if StoredKeys(self._path).log_id() == log_id:
+                return
+            with self.together():
+                self._connection.execute(_CREATE_NOTE)
+                self._connection.execute("DELETE FROM key_store_of")
+                self._connection.execute("INSERT INTO key_store_of VALUES (?)", (log_id,))
+
     def close(self) -> None:
         """Close the file."""
         with self._lock:
@@ -99,6 +110,35 @@ class SQLiteKeyStore:
             yield
         except (sqlite3.Error, OSError) as error:
             raise log_error_of(error, self._path, BUSY_TIMEOUT_SECONDS) from error
+
+
+class StoredKeys:
+    """What the key store at `path` holds, without opening it for writing. A missing file holds nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def log_id(self) -> str | None:
+        """The id of the log that the store belongs to; None when none was noted."""
+        found = self._first("SELECT log_id FROM key_store_of", (), "key_store_of")
+        return None if found is None else str(found)
+
+    def knows(self, key_id: str) -> bool:
+        """Whether the store holds the key or the tombstone of it."""
+        return self._first("SELECT 1 FROM personal_keys WHERE key_id = ?", (key_id,), "personal_keys") is not None
+
+    def _first(self, query: str, parameters: tuple[str, ...], table: str) -> Any:
+        if not self._path.exists():
+            return None
+        try:
+            uri = f"{self._path.absolute().as_uri()}?mode=ro"
+            with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_SECONDS)) as connection:
+                if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
+                    return None
+                found = connection.execute(query, parameters).fetchone()
+        except sqlite3.Error as error:
+            raise log_error_of(error, self._path, BUSY_TIMEOUT_SECONDS) from error
+        return None if found is None else found[0]
 
 
 def _make_private(path: Path) -> None:

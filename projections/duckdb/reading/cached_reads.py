@@ -17,17 +17,16 @@ from domain.scope import Scope
 from domain.values.instants import aware_or_none
 from projections.duckdb.memory.change_tracking import ChangeTracker, CustomerRow, LastWritten
 from projections.duckdb.memory.fact_positions import FactPositions
+from projections.duckdb.memory.first_uses import FirstUses, UsesBySeries
 from projections.duckdb.memory.monthly_usage import COMPACTED_DAYS, MonthlyUsage, monthly_usage
 from projections.duckdb.memory.recent_days import RecentDays
-from projections.duckdb.reading import customers, prices
+from projections.duckdb.reading import customers
 from projections.duckdb.reading.facts import facts_of_customer
 from projections.duckdb.storage.series import Series, all_series
 from projections.queries.facts import Fact
 from projections.queries.log import LogPoint
-from projections.queries.prices import PriceRecord
 
 CUSTOMERS_KNOWN_MAX: Final = 100_000
-PRICES_KNOWN_MAX: Final = 10_000
 #: Facts and monthly sums, of all customers together.
 FACTS_KNOWN_MAX: Final = 50_000
 SUMS_KNOWN_MAX: Final = 100_000
@@ -46,8 +45,8 @@ class SnapshotCache:
         self.series: tuple[int, tuple[Series, ...]] = (-1, ())  # as of a log position
         self.facts: dict[int, tuple[int, list[Fact]]] = {}  # as of a log position
         self.usage: dict[int, MonthlyUsage] = {}
-        self.prices: dict[int, PriceRecord] = {}  # by the log position that set them
         self.fact_positions = FactPositions()
+        self.first_uses = FirstUses()
         self.lock = threading.Lock()
         self.facts_kept = 0
         self.sums_kept = 0
@@ -57,12 +56,6 @@ class SnapshotCache:
         if len(self.customers) >= CUSTOMERS_KNOWN_MAX:
             self.customers.clear()
         self.customers[scope_key, customer_id] = row
-
-    def remember_price(self, position: int, price: PriceRecord) -> None:
-        """Keep the price that a log record set."""
-        if len(self.prices) >= PRICES_KNOWN_MAX:
-            self.prices.clear()
-        self.prices[position] = price
 
     def make_room(self) -> None:
         """Clear what has grown too large, before something is read to be kept."""
@@ -198,15 +191,6 @@ class CachedReads:
             return None if compacted is None else compacted.plus(recent, position)
         return monthly_usage(self.cursor, customer_key, position)
 
-    def price_at(self, position: int) -> PriceRecord | None:
-        """The price that the log record at this position set, which never changes."""
-        price = self.cache.prices.get(position)
-        if price is None:
-            price = prices.price_at(self.cursor, position)
-            if price is not None:
-                self.cache.remember_price(position, price)
-        return price
-
     def all_series(self) -> tuple[Series, ...]:
         """Every series of the store."""
         position = self.point().position
@@ -218,3 +202,10 @@ class CachedReads:
             series = all_series(self.cursor)
             self.cache.series = position, series
         return series
+
+    def first_uses(self, scope_key: int, of_series: set[int] | None = None) -> UsesBySeries:
+        """The first uses of series by a scope: of these, or of all."""
+        position, count = self.point().position, len(self.all_series())
+        if of_series is None:
+            return self.cache.first_uses.of_scope(self.cursor, scope_key, position, count)
+        return self.cache.first_uses.of_series(self.cursor, scope_key, of_series, position, count)

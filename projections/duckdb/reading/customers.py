@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Final
 
 import duckdb
+import msgspec
 
-from domain.customers.events import CUSTOMER_DEACTIVATED
-from domain.values.instants import aware_or_none
+from domain.customers.events import CUSTOMER_DEACTIVATED, CUSTOMER_DELETED
+from domain.values.instants import aware_or_none, naive
 from projections.duckdb.memory.change_tracking import CustomerRow
 from projections.duckdb.memory.monthly_usage import held_times
 from projections.duckdb.reading.bound_query import BoundQuery, Row
@@ -37,6 +38,23 @@ def first_and_last_seen(
     return aware_or_none(first), aware_or_none(last)
 
 
+def life_first_event_at(
+    cursor: duckdb.DuckDBPyConnection, customer_key: int, last: datetime | None, facts: Sequence[Fact]
+) -> datetime | None:
+    """Return the member of `CustomerRecord` of this name, for a customer with this latest event and these facts."""
+    died_at = max((fact.effective_at for fact in facts if fact.kind == CUSTOMER_DELETED), default=None)
+    if died_at is None or last is None or last < died_at:
+        return None
+    recorded_at = aware_or_none(cursor.execute("SELECT recorded_at FROM progress").fetchall()[0][0])
+    if recorded_at is None or last <= recorded_at:
+        return None
+    found = cursor.execute(
+        "SELECT min(time) FROM usage_rows WHERE customer_key = ? AND time >= ? AND closed_at IS NULL",
+        [customer_key, naive(died_at)],
+    ).fetchall()
+    return aware_or_none(found[0][0])
+
+
 def customers(
     cursor: duckdb.DuckDBPyConnection, scope_key: int, after: str | None, limit: int, prefix: str | None
 ) -> list[CustomerRecord]:
@@ -60,7 +78,13 @@ def records_of(cursor: duckdb.DuckDBPyConnection, scope_key: int, rows: Sequence
     keys = [row[0] for row in rows]
     facts = facts_of_customers(cursor, keys)
     seen = _seen(cursor, scope_key, keys)
-    return [_record(row, seen.get(row[0], (None, None)), facts[row[0]]) for row in rows]
+    records = [_record(row, seen.get(row[0], (None, None)), facts[row[0]]) for row in rows]
+    return [_with_life(cursor, key, record) for key, record in zip(keys, records, strict=True)]
+
+
+def _with_life(cursor: duckdb.DuckDBPyConnection, key: int, record: CustomerRecord) -> CustomerRecord:
+    first = life_first_event_at(cursor, key, record.last_event_at, record.facts)
+    return record if first is None else msgspec.structs.replace(record, life_first_event_at=first)
 
 
 def customers_ever_deactivated(cursor: duckdb.DuckDBPyConnection, scope_key: int) -> list[CustomerRecord]:

@@ -1,4 +1,4 @@
-"""Prices, read from their table."""
+"""Prices, read from their table, as one scope knows them."""
 
 from __future__ import annotations
 
@@ -9,43 +9,88 @@ import msgspec
 
 from domain.prices.schedule import PriceVersion
 from domain.scope import Scope
+from domain.usage.block_schema import REQUEST_TYPE
 from domain.values.instants import aware
+from projections.duckdb.memory.first_uses import UsesBySeries
 from projections.duckdb.reading.bound_query import BoundQuery, Row
-from projections.queries.prices import PriceRecord
-
-_PRICE: Final = """p.position, s.tenant, s.environment, p.provider, p.model, p.versions, p.library, p.recorded_at,
-    p.actor FROM prices p LEFT JOIN scopes s ON s.scope_key = p.scope_key"""
-
+from projections.queries.prices import PriceCursor, PriceRecord
 
 _versions: Final = msgspec.json.Decoder(tuple[PriceVersion, ...])
 
 
-def prices(
-    cursor: duckdb.DuckDBPyConnection, scope_key: int | None, provider: str | None, model: str | None,
-    after: int | None, limit: int,
-) -> list[PriceRecord]:  # fmt: skip
-    """Return a page of a scope's own prices and the list prices, ascending by position."""
-    query = BoundQuery()
-    conditions = [f"(p.scope_key IS NULL OR p.scope_key = {query.bind(scope_key)})"]
-    if provider is not None:
-        conditions.append(f"p.provider = {query.bind(provider)}")
-    if model is not None:
-        conditions.append(f"p.model = {query.bind(model)}")
-    if after is not None:
-        conditions.append(f"p.position > {query.bind(after)}")
-    rows = query.rows(
-        cursor, f"SELECT {_PRICE} WHERE {' AND '.join(conditions)} ORDER BY p.position LIMIT {query.bind(limit)}"
-    )
-    return [_price(row) for row in rows]
+class KnownPrices:
+    """The prices that a scope knows: its own, and the list prices of the models that its own usage has met.
+
+    List prices are shared by all scopes. One that another scope's usage brought into the log is shown as if it had come
+    with the first usage of the scope that asks: when and by whom else a model is used stays with those who use it.
+    """
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, scope_key: int, first_uses: UsesBySeries) -> None:
+        """`first_uses`: those of the scope, of every series that a price asked about may belong to."""
+        self._cursor = cursor
+        self._scope_key = scope_key
+        self._first_uses = first_uses
+
+    def page(self, provider: str | None, model: str | None, after: PriceCursor | None, limit: int) -> list[PriceRecord]:
+        """Return a page of the prices, in the order in which the scope came to know them."""
+        query = BoundQuery()
+        conditions = ["true"]
+        if provider is not None:
+            conditions.append(f"provider = {query.bind(provider)}")
+        if model is not None:
+            conditions.append(f"model = {query.bind(model)}")
+        if after is not None:
+            conditions.append(f"known_at >= {query.bind(after.position)}")
+        skipped = 0 if after is None else after.rows
+        return self._records(
+            query,
+            f"""WHERE {" AND ".join(conditions)} ORDER BY known_at, provider, model, position
+            LIMIT {query.bind(limit)} OFFSET {query.bind(skipped)}""",
+        )
+
+    def at(self, position: int) -> PriceRecord | None:
+        """Return the price that the log record at `position` set; None when the scope does not know it."""
+        query = BoundQuery()
+        found = self._records(query, f"WHERE position = {query.bind(position)}")
+        return found[0] if found else None
+
+    def _records(self, query: BoundQuery, rest: str) -> list[PriceRecord]:
+        rows = query.rows(
+            self._cursor,
+            f"""SELECT known_at, tenant, environment, provider, model, versions, library, recorded_at, actor
+            FROM ({self._known(query)}) {rest}""",
+        )
+        return [_price(row) for row in rows]
+
+    def _known(self, query: BoundQuery) -> str:
+        """SQL of all prices that the scope knows; `known_at` is the log position from which it does."""
+        uses = self._first_uses
+        used = f"""SELECT coalesce(k.provider, '') AS provider, k.model, min(u.position) AS position,
+                arg_min(u.recorded_at, u.position) AS recorded_at
+            FROM (SELECT unnest({query.bind(list(uses))}::INTEGER[]) AS kind_key,
+                unnest({query.bind([use.position for use in uses.values()])}::BIGINT[]) AS position,
+                unnest({query.bind([use.recorded_at for use in uses.values()])}::TIMESTAMP[]) AS recorded_at) u
+            JOIN kinds k ON k.kind_key = u.kind_key WHERE k.type = '{REQUEST_TYPE}' AND k.model IS NOT NULL
+            GROUP BY 1, 2"""
+        return f"""SELECT p.position, greatest(p.position, u.position) AS known_at, s.tenant, s.environment, p.provider,
+                p.model, p.versions, p.library, p.actor,
+                CASE WHEN u.position > p.position THEN u.recorded_at ELSE p.recorded_at END AS recorded_at
+            FROM prices p LEFT JOIN scopes s ON s.scope_key = p.scope_key
+            LEFT JOIN ({used}) u ON p.scope_key IS NULL AND u.provider = p.provider AND u.model = p.model
+            WHERE p.scope_key = {query.bind(self._scope_key)} OR p.scope_key IS NULL AND u.position IS NOT NULL"""
 
 
-def price_at(cursor: duckdb.DuckDBPyConnection, position: int) -> PriceRecord | None:
-    """Return the price that was listed or set at a log position."""
-    rows = cursor.execute(f"SELECT {_PRICE} WHERE p.position = ?", [position]).fetchall()
-    return _price(rows[0]) if rows else None
+def series_priced_at(cursor: duckdb.DuckDBPyConnection, position: int) -> set[int]:
+    """Return the keys of the series that the price at a log position is for; of events with no or an empty provider."""
+    rows = cursor.execute(
+        f"""SELECT k.kind_key FROM prices p JOIN kinds k ON k.model = p.model AND coalesce(k.provider, '') = p.provider
+        WHERE p.position = ? AND k.type = '{REQUEST_TYPE}'""",
+        [position],
+    ).fetchall()
+    return {row[0] for row in rows}
 
 
 def _price(row: Row) -> PriceRecord:
-    position, tenant, environment, provider, model, versions, library, recorded_at, actor = row
+    known_at, tenant, environment, provider, model, versions, library, recorded_at, actor = row
     scope = None if tenant is None else Scope(tenant, environment)
-    return PriceRecord(position, scope, provider, model, _versions.decode(versions), library, aware(recorded_at), actor)
+    return PriceRecord(known_at, scope, provider, model, _versions.decode(versions), library, aware(recorded_at), actor)

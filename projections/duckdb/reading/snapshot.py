@@ -15,6 +15,7 @@ from typing import Any, Final
 import duckdb
 import msgspec
 
+from domain.customers.events import CUSTOMER_DELETED
 from domain.errors import InvalidInput
 from domain.scope import Scope
 from domain.usage.block_schema import REQUEST_TYPE
@@ -22,7 +23,7 @@ from domain.usage.locators import locator_of
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 from domain.values.instants import naive
 from projections.duckdb.memory.change_tracking import ChangeTracker, CustomerRow
-from projections.duckdb.reading import api_keys, customer_pages, customers, prices, sources
+from projections.duckdb.reading import api_keys, customer_pages, customers, sources
 from projections.duckdb.reading import events as event_rows
 from projections.duckdb.reading.cached_reads import CachedReads, SnapshotCache
 from projections.duckdb.reading.cursor_as_of import CursorAsOf
@@ -35,6 +36,7 @@ from projections.duckdb.reading.facts import (
     facts_of_customers_with_markup,
 )
 from projections.duckdb.reading.meters import meter_values
+from projections.duckdb.reading.prices import KnownPrices, series_priced_at
 from projections.duckdb.reading.usage_sums import UsageSumQuery
 from projections.errors import ReadStoreUnavailable
 from projections.queries.api_keys import ApiKeyRecord
@@ -52,7 +54,7 @@ from projections.queries.events import (
 )
 from projections.queries.facts import Fact, Subject
 from projections.queries.log import LogPoint, SourceCounts, SourceRecord
-from projections.queries.prices import PriceRecord
+from projections.queries.prices import PriceCursor, PriceRecord
 from projections.queries.snapshot import PAGE_ROWS_MAX
 from projections.queries.usage import (
     WINDOWS_MAX,
@@ -176,8 +178,13 @@ class DuckDBSnapshot:
 
     def _record(self, scope_key: int, customer_id: str, row: CustomerRow, usage_times: bool = True) -> CustomerRecord:
         facts = tuple(self._cached.facts_of(row.key, None))
-        seen = self._cached.first_and_last_seen(scope_key, row.key) if usage_times else (None, None)
-        return CustomerRecord(customer_id, row.first_position, *seen, facts)
+        if not usage_times:
+            return CustomerRecord(customer_id, row.first_position, None, None, facts)
+        first, last = self._cached.first_and_last_seen(scope_key, row.key)
+        of_life = None
+        if any(fact.kind == CUSTOMER_DELETED for fact in facts):
+            of_life = customers.life_first_event_at(self.cursor, row.key, last, facts)
+        return CustomerRecord(customer_id, row.first_position, first, last, facts, of_life)
 
     def customer_with_budgets(
         self, scope: Scope, customer_id: str, usage_times: bool = True
@@ -407,14 +414,23 @@ class DuckDBSnapshot:
         return api_keys.api_keys(self.cursor, None)
 
     def prices(
-        self, scope: Scope, provider: str | None, model: str | None, after: int | None, limit: int
+        self, scope: Scope, provider: str | None, model: str | None, after: PriceCursor | None, limit: int
     ) -> list[PriceRecord]:
-        """A page of the scope's own prices and the list prices, in log order; the cursor is the position."""
-        return prices.prices(self.cursor, self._cached.scope_key(scope), provider, model, after, _page(limit))
+        """A page of the scope's own prices and of list prices of models that its usage met, as it came to know them."""
+        limit, scope_key = _page(limit), self._cached.scope_key(scope)
+        if scope_key is None:
+            return []
+        return KnownPrices(self.cursor, scope_key, self._cached.first_uses(scope_key)).page(
+            provider, model, after, limit
+        )
 
-    def price_at(self, position: int) -> PriceRecord | None:
-        """The price that the log record at this position set."""
-        return self._cached.price_at(position)
+    def price_at(self, scope: Scope, position: int) -> PriceRecord | None:
+        """The price that the log record at this position set; None when the scope does not know it."""
+        scope_key = self._cached.scope_key(scope)
+        if scope_key is None:
+            return None
+        met = self._cached.first_uses(scope_key, series_priced_at(self.cursor, position))
+        return KnownPrices(self.cursor, scope_key, met).at(position)
 
 
 def _page(limit: int) -> int:

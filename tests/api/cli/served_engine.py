@@ -63,7 +63,7 @@ def started(folder: Path, output: Path, **settings: str) -> Engine:
     deadline = time.monotonic() + 60
     while True:
         try:
-            if httpx.get(f"{engine.url}/readyz", timeout=5).status_code == 200:
+            if httpx.get(f"{engine.url}/readyz?for=reads", timeout=5).status_code == 200:
                 return engine
         except httpx.TransportError:
             if process.poll() is not None or time.monotonic() > deadline:

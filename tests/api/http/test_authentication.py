@@ -117,10 +117,18 @@ def test_only_an_operator_creates_tenants_and_runs_operations(
     assert tenant.post("/v1/keys", {"scopes": ["read"]})["tenant"] == "acme"
 
 
-def test_metrics_answer_this_machine_or_a_key(engine: EmbeddedEngine) -> None:
+def test_metrics_answer_this_machine_or_a_key_of_the_operator(engine: EmbeddedEngine) -> None:
     app = create_app(engine)
     local, remote = TestClient(app, client=("127.0.0.1", 5)), TestClient(app, client=("192.0.2.7", 5))
     assert local.get("/metrics").status_code == 200
     assert local.get("/metrics", headers={"X-Forwarded-For": "192.0.2.7"}).status_code == 401
     assert remote.get("/metrics").status_code == 401
-    assert status_with(remote, key_for(engine, DEFAULT_SCOPE, "read"), "GET", "/metrics") == 200
+    keys = [
+        (DEFAULT_SCOPE, "read"),
+        (DEFAULT_SCOPE, "admin"),
+        (DEFAULT_SCOPE, "ingest"),
+        (Scope("acme", "prod"), "admin"),
+    ]
+    keys.append((Scope("default", "test"), "read"))
+    found = [status_with(remote, key_for(engine, *key), "GET", "/metrics") for key in keys]
+    assert found == [200, 200, 403, 403, 403]

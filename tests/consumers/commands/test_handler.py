@@ -428,16 +428,16 @@ def test_a_key_is_issued_with_a_secret_that_the_log_does_not_hold(
 
 
 def test_a_given_secret_is_issued_once_and_stays_revoked(commands: CommandHandler) -> None:
-    issued = commands.handle(IssueApiKey(DEFAULT_SCOPE, WHO, ("admin",), secret="sk-1234"))
-    again = commands.handle(IssueApiKey(DEFAULT_SCOPE, WHO, ("admin",), secret="sk-1234"))
+    issued = commands.handle(IssueApiKey(DEFAULT_SCOPE, WHO, ("admin",), secret="sk-1234567890123456"))
+    again = commands.handle(IssueApiKey(DEFAULT_SCOPE, WHO, ("admin",), secret="sk-1234567890123456"))
 
-    assert (issued.position, again.position, again.state.secret) == (1, None, "sk-1234")
+    assert (issued.position, again.position, again.state.secret) == (1, None, "sk-1234567890123456")
     with pytest.raises(NotFound):
         commands.handle(RevokeApiKey(TEST_SCOPE, WHO, issued.state.key_id))
     assert commands.handle(RevokeApiKey(DEFAULT_SCOPE, WHO, issued.state.key_id)).position == 2
     assert commands.handle(RevokeApiKey(DEFAULT_SCOPE, WHO, issued.state.key_id)).position is None
     with pytest.raises(CommandRefused, match="revoked"):
-        commands.handle(IssueApiKey(DEFAULT_SCOPE, WHO, ("admin",), secret="sk-1234"))
+        commands.handle(IssueApiKey(DEFAULT_SCOPE, WHO, ("admin",), secret="sk-1234567890123456"))
 
 
 def test_prices_are_set_version_by_version(commands: CommandHandler, log: InMemoryEventLog) -> None:

@@ -75,7 +75,9 @@ def test_the_prefix_of_a_short_secret_does_not_reveal_it() -> None:
     assert shown_prefix(SECRET) == SECRET[3:11]
 
 
-@pytest.mark.parametrize("secret", ["", "sk-", "1234", "SK-1234", "sk-a b", "sk-ä", "sk-\n", "sk-" + "a" * 253])
+@pytest.mark.parametrize(
+    "secret", ["", "sk-", "1234", "SK-1234", "sk-a b", "sk-ä", "sk-\n", "sk-" + "a" * 15, "sk-" + "a" * 253]
+)
 def test_a_secret_that_cannot_be_sent_in_a_header_is_refused(secret: str) -> None:
     with pytest.raises(InvalidInput, match="sk-"):
         checked_secret(secret)

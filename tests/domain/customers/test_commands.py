@@ -161,7 +161,7 @@ def test_an_update_of_a_deleted_customer_holds_once_it_is_created() -> None:
         (CustomerUpdated, True),
         (CustomerDeactivated, True),
     ]
-    assert (one.alive, one.is_known(None), one.is_known(DIED_AT)) == (False, False, True)
+    assert (one.alive, one.is_known(None, NOW), one.is_known(DIED_AT, NOW)) == (False, False, True)
 
     create = CreateCustomer(*WHO, "acme", {"currency": "USD"})
     create.apply(one, create.context(NOW + INSTANT))
@@ -169,6 +169,15 @@ def test_an_update_of_a_deleted_customer_holds_once_it_is_created() -> None:
     assert [type(event) for event in one.collect_events()] == [CustomerCreated]
     assert (one.alive, one.life, one.created_at) == (True, 2, NOW + INSTANT)
     assert one.timeline.latest() == {"name": "Ada", "currency": "USD", "active": False}
+
+
+def test_usage_ahead_of_now_revives_nobody_who_was_deleted() -> None:
+    one = gone()
+    ahead = NOW + timedelta(hours=2)
+    assert (one.is_known(ahead, NOW), one.is_known(ahead, ahead)) == (False, True)
+    with pytest.raises(NotFound):
+        given(DeleteCustomer, one, ahead)
+    assert never().is_known(ahead, NOW)
 
 
 def test_what_was_said_of_a_life_that_never_began_ends_with_a_deletion_too() -> None:

@@ -16,6 +16,7 @@ from domain.prices.commands import SetPrice
 from domain.prices.schedule import PriceVersion, UnitPrices
 from domain.scope import DEFAULT_SCOPE, Scope
 from projections.queries.facts import Fact
+from projections.queries.prices import PriceCursor
 from projections.queries.snapshot import PAGE_ROWS_MAX
 from tests.projections.folded_log import BY_TEST, START, usage
 from tests.projections.queries.store_under_test import StoreUnderTest
@@ -152,6 +153,6 @@ def test_prices_of_a_scope_are_visible_to_it_alone(store_under_test: StoreUnderT
     with store.reads.snapshot() as snapshot:
         (mine,) = snapshot.prices(DEFAULT_SCOPE, None, None, None, 9)
         assert (mine.scope, mine.provider, mine.model, mine.versions) == (DEFAULT_SCOPE, "nowhere", "m-1", (version,))
-        assert snapshot.price_at(mine.position) == mine
+        assert snapshot.price_at(DEFAULT_SCOPE, mine.position) == mine
         assert snapshot.prices(DEFAULT_SCOPE, None, "m-2", None, 9) == []
-        assert snapshot.prices(DEFAULT_SCOPE, "nowhere", "m-1", mine.position, 9) == []
+        assert snapshot.prices(DEFAULT_SCOPE, "nowhere", "m-1", PriceCursor(mine.position, 1), 9) == []

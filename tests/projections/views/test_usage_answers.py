@@ -280,7 +280,7 @@ def test_an_event_is_explained_by_its_price_and_its_totals(store: DuckDBUnderTes
         explained = explain_event(snapshot, store.received, DEFAULT_SCOPE, "gateway", "1", store.now)
         assert explain_event(snapshot, store.received, DEFAULT_SCOPE, "gateway", "2", store.now) is None
         assert priced_at is not None
-        price = snapshot.price_at(priced_at)
+        price = snapshot.price_at(DEFAULT_SCOPE, priced_at)
     assert explained is not None
     assert explained.cost == CostExplanation(Decimal("0.0048"), Decimal(50), Decimal("0.0072"), price, dear)
     assert explained.totals == EventTotals(1, MARCH, Interval(START, START + timedelta(days=1)), START.date())

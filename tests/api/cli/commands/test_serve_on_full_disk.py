@@ -96,7 +96,13 @@ def test_a_full_disk_under_the_log_refuses_usage_until_there_is_space(tmp_path: 
         assert "Retry-After" in answer.headers
         assert "free some space" in output.read_text()
         assert counted(engine) == batch * EVENTS_OF_BATCH  # reads go on, and have all that was acknowledged
+        full = readiness(engine)
+        assert (full.status_code, full.json()["ready"], full.json()["failure"]) == (503, False, None)
+        assert "free some space" in full.json()["writes_refused"]
+        assert httpx.get(f"{engine.url}/readyz?for=reads", timeout=10).status_code == 200
+        assert "meterfold_writes_refused 1.0" in httpx.get(f"{engine.url}/metrics", timeout=10).text
         ballast.unlink()
+        assert eventually(lambda: readiness(engine).status_code == 200, RECOVERED_SECONDS_MAX)  # without a write
         assert send(engine, batch).status_code == 200
         assert counted(engine) == (batch + 1) * EVENTS_OF_BATCH
         engine.stop()

@@ -8,7 +8,7 @@ from tests.api.cli.shell import run
 
 
 def test_settings_are_shown_with_their_origin_and_secrets_masked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("METERFOLD_ADMIN_KEY", "sk-secret")
+    monkeypatch.setenv("METERFOLD_ADMIN_KEY", "sk-secret-of-a-test")
     ended = run("settings", "--data", "here", "--json")
     shown = {setting["name"]: setting for setting in ended.json()["data"]}
     assert (shown["data_dir"]["value"], shown["data_dir"]["origin"]) == ("here", "command line")

@@ -18,6 +18,8 @@ UNITS = ("_seconds", "_bytes", "_records", "_position", "_info")
 #: Gauges that count things or are 1 while something holds.
 WITHOUT_UNIT = {
     "meterfold_fold_stopped",
+    "meterfold_writes_refused",
+    "meterfold_reads_refused",
     "meterfold_intake_requests_in_flight",
     "meterfold_verification_findings",
     "meterfold_kafka_consumer_retrying",
@@ -36,7 +38,7 @@ LABELS = {
     "decision": "allowed|refused",
     "job_name": "[a-z -]+",
     "folder": "log|read",
-    "source": "fold|events|engine|disk|kafka|process",
+    "source": "fold|events|engine|storage|disk|kafka|process",
     "consumer": "serve-1",
     "topic": "meterfold.usage",
     "partition": "[0-9]+",

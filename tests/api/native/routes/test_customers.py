@@ -203,6 +203,60 @@ def test_a_deleted_customer_is_gone_until_it_lives_again(api: Api, clock: Settab
     assert (again["life"], again["name"]) == (2, None)
 
 
+def head_of(api: Api) -> int:
+    return int(api.get("/readyz")["head"])
+
+
+@pytest.mark.parametrize("dialect", ["native", "litellm"])
+def test_usage_ahead_of_its_time_revives_nobody_until_it_is_due(api: Api, clock: SettableClock, dialect: str) -> None:
+    name = f"ahead {dialect}"
+    due = clock() + timedelta(hours=2)
+    api.deliver([llm_request(f"{name} 1", name, due)])
+    assert api.get(customer_path(name))["origin"] == "usage"
+
+    def delete() -> int:
+        clock.advance(seconds=1)
+        body = {"user_ids": [name]}
+        answers = {
+            "native": lambda: api.send("DELETE", customer_path(name), None),
+            "litellm": lambda: api.send("POST", "/customer/delete", None, json=body),
+        }
+        return int(answers[dialect]().status_code // 100)
+
+    before = head_of(api)
+    assert delete() == 2
+    assert head_of(api) == before + 1
+    assert [delete() for _ in range(3)] == [4, 4, 4]
+    api.refused("GET", customer_path(name), 404)
+    api.refused("GET", f"/customer/info?end_user_id={name}", 404)
+    api.refused("PATCH", customer_path(name), 404, {"currency": "EUR"})
+    assert name not in {customer["id"] for customer in api.pages("/v1/customers", prefix=name)}
+    assert name not in api.send("GET", "/customer/list", 200).text
+    assert head_of(api) == before + 1
+
+    clock.set(due)
+    assert (api.get(customer_path(name))["life"], api.get(customer_path(name))["origin"]) == (2, "usage")
+    assert name in {customer["id"] for customer in api.pages("/v1/customers", prefix=name)}
+    assert [delete() for _ in range(2)] == [2, 4]
+    assert head_of(api) == before + 2
+    api.refused("GET", customer_path(name), 404)
+
+
+def test_usage_after_a_deletion_begins_a_life_though_later_usage_is_ahead_of_its_time(
+    api: Api, clock: SettableClock
+) -> None:
+    due = clock() + timedelta(hours=2)
+    api.deliver([llm_request("again 1", "again", due)])
+    api.delete("/v1/customers/again")
+    clock.advance(seconds=5)
+    api.deliver([llm_request("again 2", "again", clock())])
+    clock.advance(seconds=1)
+    assert api.get("/v1/customers/again")["life"] == 2
+    assert "again" in {customer["id"] for customer in api.pages("/v1/customers", prefix="again")}
+    api.delete("/v1/customers/again")
+    api.refused("DELETE", "/v1/customers/again", 404)
+
+
 def test_history_shows_actor_change_and_reason_in_pages(api: Api) -> None:
     api.post("/v1/customers", {"id": "told", "effective_at": "2025-05-01T00:00:00Z"})
     api.send("PATCH", "/v1/customers/told", 200, {"X-Meterfold-Reason": "renamed"}, json={"name": "T"})

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
+import pytest
 from starlette.testclient import TestClient
 
 from api.app import create_app
 from consumers.embedded.engine import EmbeddedEngine
-from consumers.engine import FoldProgress
+from consumers.engine import FoldProgress, Refusals
 from consumers.kafka.consumer.status import ConsumerStatus, StatusFile
 from consumers.settings import Settings
 from projections.queries.api_keys import ApiKeyRecord
@@ -34,10 +35,28 @@ def test_readiness_shows_how_far_the_fold_is_behind(api: Api) -> None:
         "behind_positions": 0,
         "behind_seconds": 0.0,
         "failure": None,
+        "writes_refused": None,
+        "reads_refused": None,
     }
 
 
-def test_an_engine_whose_fold_has_stopped_is_not_ready(engine: EmbeddedEngine, api: Api) -> None:
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (
+            "IOException: /data: No space left on device",
+            "the read store cannot be written, the disk under it is full: free some space; "
+            "the fold then resumes by itself",
+        ),
+        (
+            "LogCorrupted: a record holds no such event: 'Ann of acme'",  # is for the operator alone
+            "the fold stopped after position 3; 'meterfold status' and the engine's log have the reason",
+        ),
+    ],
+)
+def test_an_engine_whose_fold_has_stopped_is_not_ready(
+    engine: EmbeddedEngine, api: Api, failure: str, told: str
+) -> None:
     class Stopped(EmbeddedEngine):
         def __init__(self) -> None:
             self.settings, self.reads, self.now = QUICK, engine.reads, engine.now
@@ -52,7 +71,10 @@ def test_an_engine_whose_fold_has_stopped_is_not_ready(engine: EmbeddedEngine, a
             return 3
 
         def progress(self) -> FoldProgress:
-            return FoldProgress(3, 5, 2.5, "disk full")
+            return FoldProgress(3, 5, 2.5, failure)
+
+        def refusals(self) -> Refusals:
+            return Refusals(None, None)
 
     stopped = Api(TestClient(create_app(Stopped())), api.key)
     assert stopped.get("/v1/budgets", min_position=3)["data"] == []
@@ -62,8 +84,46 @@ def test_an_engine_whose_fold_has_stopped_is_not_ready(engine: EmbeddedEngine, a
     assert (answer.json()["ready"], answer.json()["behind_positions"], answer.json()["failure"]) == (
         False,
         2,
-        "disk full",
+        told,
     )
+    assert stopped.get("/v1/operations/status")["failure"] == failure
+
+
+class Refusing(EmbeddedEngine):
+    """An engine whose storage refuses something."""
+
+    def __init__(self, engine: EmbeddedEngine, refused: Refusals) -> None:
+        self.__dict__ |= engine.__dict__
+        self.refused = refused
+
+    def refusals(self) -> Refusals:
+        return self.refused
+
+
+FULL = "the disk under it is full: free some space"
+
+
+@pytest.mark.parametrize(
+    ("refused", "statuses", "told"),
+    [
+        (Refusals(None, None), (200, 200), (None, None)),
+        (Refusals(FULL, None), (503, 200), (f"the log cannot be written, {FULL}", None)),
+        (Refusals(None, "it broke"), (503, 503), (None, "the read store cannot be read, it broke")),
+    ],
+)
+def test_what_the_storage_refuses_makes_the_engine_not_ready_for_it(
+    engine: EmbeddedEngine, api: Api, refused: Refusals, statuses: tuple[int, int], told: tuple[str | None, str | None]
+) -> None:
+    refusing = Api(TestClient(create_app(Refusing(engine, refused))), api.key)
+    all_in_all, for_reads = refusing.client.get("/readyz"), refusing.client.get("/readyz?for=reads")
+    assert (all_in_all.status_code, for_reads.status_code) == statuses
+    assert (all_in_all.json()["ready"], for_reads.json()["ready"]) == tuple(status == 200 for status in statuses)
+    assert (all_in_all.json()["writes_refused"], all_in_all.json()["reads_refused"]) == told
+    shown = refusing.get("/v1/operations/status")
+    assert (shown["writes_refused"], shown["reads_refused"]) == told
+    assert metric(refusing, "meterfold_writes_refused") == (told[0] is not None)
+    assert metric(refusing, "meterfold_reads_refused") == (told[1] is not None)
+    assert refusing.refused("GET", "/readyz?for=everything", 422)["field"] == "for"
 
 
 def test_metrics_count_requests_and_events(api: Api) -> None:

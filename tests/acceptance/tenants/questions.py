@@ -1,0 +1,160 @@
+"""How to ask each GET route as one of two tenants: about its own ids, about ids of both, and about the other's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from tests.acceptance.tenants.worlds import (
+    BUDGET,
+    CUSTOMER,
+    DAYS,
+    EVENT,
+    MARK,
+    METER,
+    OTHERS_CUSTOMER,
+    SOURCE,
+    TUNED,
+)
+from tests.engine_fixtures import JsonObject
+
+Query = dict[str, str]
+#: The value of the path parameter, if the route has one, and the query.
+Asked = tuple[str | None, Query]
+
+_SPAN: Final[Query] = {"from": "2026-03-01", "to": "2026-03-20"}
+_LITE: Final[Query] = {"start_date": "2026-03-01", "end_date": "2026-03-20"}
+#: Stands for a log position that the asking tenant was told, which differs between the two histories.
+TOLD_POSITION: Final = "{told position}"
+#: Times at which the other tenants act, or shortly after.
+_THEN: Final = ("2026-03-10T07:31:42Z", "2026-03-13T00:00:00Z", "2026-03-13T23:59:48Z")
+_CUSTOMERS: Final = (CUSTOMER, "lou", OTHERS_CUSTOMER, MARK, "nobody")
+_AS_OF: Final[list[Query]] = [{"as_of": one} for one in (*_THEN, TOLD_POSITION)]
+_NO_PARAMETERS: Final[list[Asked]] = [(None, {})]
+
+
+def _each(values: Sequence[str], *queries: Query) -> list[Asked]:
+    return [(value, query) for value in values for query in queries or ({},)]
+
+
+def _queries(*queries: Query) -> list[Asked]:
+    return [(None, query) for query in queries]
+
+
+_LISTS_OF_CUSTOMERS: Final = _queries({}, {"page": "1", "page_size": "2"}, {"search": MARK}, {"search": "a"})
+_ACTIVITY: Final = _queries(
+    _LITE,
+    {**_LITE, "page_size": "1", "page": "2"},
+    {**_LITE, "end_user_ids": f"{CUSTOMER},{OTHERS_CUSTOMER}"},
+    {**_LITE, "exclude_end_user_ids": "lou"},
+    *({**_LITE, "model": model} for model in ("gpt-4o", TUNED)),
+    {**_LITE, "api_key": "hash"},
+)
+_INFO: Final = _queries(*({"end_user_id": one} for one in _CUSTOMERS))
+
+#: By the route's path as it is registered. Lists are followed to their last page.
+QUESTIONS: Final[Mapping[str, Sequence[Asked]]] = {
+    "/v1/events": _queries(
+        {},
+        {"limit": "2", "voided": "true"},
+        *({"customer": one} for one in _CUSTOMERS),
+        *({"model": one} for one in ("gpt-4o", TUNED)),
+        {"tag": MARK},
+        {"tag": "t"},
+        {"type": "download"},
+        {"unmatched": "true"},
+        {"unmatched": "false", "limit": "2"},
+    ),
+    "/v1/events/one": _queries(
+        *(
+            {"source": SOURCE, "id": one}
+            for one in (EVENT, "11-gpt-4o", "11-o1", "12-o1", f"bad {DAYS[0]}", f"1 {MARK} 10", f"bad {MARK}", "1  10")
+        ),
+        {"source": "litellm", "id": "call-11/chatcmpl-call-11"},
+    ),
+    "/v1/rejected": _queries(
+        {},
+        {"limit": "1"},
+        {"outcome": "conflict", "limit": "1"},
+        {"outcome": "duplicate"},
+        {"reason": "type_missing"},
+    ),
+    "/v1/customers": _queries({}, {"limit": "1"}, {"prefix": "customer of"}, {"prefix": "a"}),
+    "/v1/customers/{customer_id:segment}": _each(_CUSTOMERS),
+    "/v1/customers/{customer_id:segment}/history": _each(_CUSTOMERS, {}, {"limit": "1"}),
+    "/v1/usage": _queries(
+        _SPAN,
+        *({**_SPAN, **one} for one in _AS_OF),
+        {**_SPAN, "window": "day", "group_by": "customer,provider,model"},
+        {**_SPAN, "group_by": "tag,property:session_id,source"},
+        {**_SPAN, "meter": METER, "window": "day"},
+        {**_SPAN, "meter": "alpha_corp"},
+        *({**_SPAN, "customer": one} for one in _CUSTOMERS),
+    ),
+    "/v1/customers/{customer_id:segment}/usage": _each(
+        _CUSTOMERS, _SPAN, {**_SPAN, "group_by": "model", "window": "day"}, *({**_SPAN, **one} for one in _AS_OF)
+    ),
+    "/v1/customers/{customer_id:segment}/current-usage": _each(_CUSTOMERS, {}, {"period": "budget"}, *_AS_OF),
+    "/v1/customers/{customer_id:segment}/past-usage": _each(_CUSTOMERS, {}, {"period": "budget"}, *_AS_OF),
+    "/v1/customers/{customer_id:segment}/budget": _each(_CUSTOMERS, {}, *_AS_OF),
+    "/v1/customers/{customer_id:segment}/access": _each(
+        _CUSTOMERS, {}, {"model": "gpt-4o"}, {"model": TUNED, "as": "litellm"}
+    ),
+    "/v1/meters": _queries({}, {"limit": "1"}),
+    "/v1/meters/{code:segment}": _each((METER, "alpha_corp", "cost_usd", "nothing")),
+    "/v1/budgets": _queries({}, {"limit": "1"}),
+    "/v1/budgets/{budget_id:segment}": _each((BUDGET, "lite", f"budget of {MARK}")),
+    "/v1/prices": _queries(
+        {},
+        {"limit": "1"},
+        {"limit": "2"},
+        *({"model": one} for one in ("gpt-4o", "o1", "swift", TUNED)),
+        {"provider": "openai"},
+        {"provider": MARK},
+        {"min_position": TOLD_POSITION},
+    ),
+    "/v1/keys": _queries({}, {"limit": "1"}, {"revoked": "true"}),
+    "/v1/sources": _NO_PARAMETERS,
+    "/v1/operations/status": _NO_PARAMETERS,
+    "/healthz": _NO_PARAMETERS,
+    "/readyz": _NO_PARAMETERS,
+    "/metrics": _NO_PARAMETERS,
+    "/openapi.json": _NO_PARAMETERS,
+    "/customer/info": _INFO,
+    "/end_user/info": _INFO,
+    "/customer/list": _LISTS_OF_CUSTOMERS,
+    "/end_user/list": _LISTS_OF_CUSTOMERS,
+    "/customer/daily/activity": _ACTIVITY,
+    "/end_user/daily/activity": _ACTIVITY,
+    "/budget/list": _NO_PARAMETERS,
+    "/budget/settings": _queries(*({"budget_id": one} for one in ("lite", BUDGET, f"budget of {MARK}"))),
+    "/spend/logs/v2": _queries(
+        {},
+        {"page_size": "2", "page": "2"},
+        *({"end_user": one} for one in _CUSTOMERS),
+        *({"model": one} for one in ("gpt-4o", TUNED)),
+        {"api_key": "hash", "sort_by": "spend"},
+        {"request_id": "chatcmpl-call-11"},
+        {"min_spend": "0"},
+    ),
+    "/health/liveliness": _NO_PARAMETERS,
+    "/litellm/openapi.json": _NO_PARAMETERS,
+    "/": _NO_PARAMETERS,
+    "/docs": _NO_PARAMETERS,
+    "/docs/{name}": _each(("native", "litellm", MARK)),
+    "/schemas/usage-event.json": _NO_PARAMETERS,
+    "/problems": _NO_PARAMETERS,
+    "/problems/{code}": _each(("forbidden", MARK)),
+    "/chat/completions": _NO_PARAMETERS,
+    "/v1/chat/completions": _NO_PARAMETERS,
+    "/v1/completions": _NO_PARAMETERS,
+    "/completions": _NO_PARAMETERS,
+    "/v1/responses": _NO_PARAMETERS,
+    "/api/v1/{rest:path}": _each(("customers",)),
+    "/api/v1": _NO_PARAMETERS,
+}
+
+#: Routes that read although they are asked by POST, and the bodies to ask with.
+POSTED: Final[Mapping[str, Sequence[JsonObject]]] = {
+    "/budget/info": [{"budgets": [one]} for one in ("lite", BUDGET, f"budget of {MARK}")],
+}
