@@ -69,7 +69,7 @@ class IntakeProcess:
     def submit(self, request: IntakeRequest) -> Future[IntakeReceipt]:
         """Send a request to the child. See `Intake.submit`."""
         check_request(request)
-        size = len(request.body)
+        size = request.size_bytes
         if size > self._options.pending_bytes_max:
             raise InvalidInput("body", f"must be at most {self._options.pending_bytes_max} bytes", "body_too_large")
         future: Future[IntakeReceipt] = Future()

@@ -37,7 +37,7 @@ class IntakeQueue:
 
     def put(self, request: IntakeRequest) -> Future[IntakeReceipt]:
         """Queue a request. Raises `IntakeFull` when the bounds are reached, `IntakeUnavailable` after `close`."""
-        size = len(request.body)
+        size = request.size_bytes
         if size > self._options.pending_bytes_max:
             raise InvalidInput("body", f"must be at most {self._options.pending_bytes_max} bytes", "body_too_large")
         future: Future[IntakeReceipt] = Future()
@@ -69,7 +69,7 @@ class IntakeQueue:
             if not waiting.items and not _split(waiting):
                 continue
             events += len(waiting.items)
-            size += len(waiting.request.body)
+            size += waiting.request.size_bytes
             if group and (events > self._options.group_events_max or size > self._options.group_bytes_max):
                 self._next = waiting
                 return group
@@ -88,7 +88,7 @@ class IntakeQueue:
             if not self._waiting:
                 return None
             waiting = self._waiting.popleft()
-            self._waiting_bytes -= len(waiting.request.body)
+            self._waiting_bytes -= waiting.request.size_bytes
             return waiting
 
 
@@ -97,7 +97,10 @@ def _split(waiting: PendingRequest) -> bool:
     if not waiting.future.set_running_or_notify_cancel():
         return False
     try:
-        waiting.items = items_of(format_of(waiting.request.content_type), waiting.request.body)
+        body = waiting.request.body
+        waiting.items = (
+            items_of(format_of(waiting.request.content_type), body) if isinstance(body, bytes) else list(body)
+        )
     except Exception as error:
         waiting.future.set_exception(error)
         return False
