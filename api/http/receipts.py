@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from anyio import to_thread
@@ -9,6 +10,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.http.problems import Problem
 from api.http.state import ApiState
 from api.http.writing import POSITION_HEADER, accepted, wants_async
 from consumers.intake.intake import IntakeReceipt
@@ -65,8 +67,11 @@ def outcome_document(outcome: EventOutcome) -> OutcomeView:
 OUTCOMES_SHOWN_MAX: Final = 10_000
 
 
-async def receipt_response(request: Request, state: ApiState, taken: IntakeReceipt) -> Response:
-    """Answer with the outcomes of the events once they are counted; 202 as in `answer_command`."""
+async def receipt_response(request: Request, state: ApiState, taken: IntakeReceipt, single: bool = False) -> Response:
+    """Answer with the outcomes of the events once they are counted; 202 as in `answer_command`.
+
+    `single`: the request is one event, and a `Problem` tells that it was rejected (422) or is a conflict (409).
+    """
     preferred = wants_async(request)
     if preferred or not await state.fold.folded(taken.position):
         return accepted(taken.position, preferred)
@@ -74,7 +79,22 @@ async def receipt_response(request: Request, state: ApiState, taken: IntakeRecei
     if view is None:
         view = await to_thread.run_sync(_receipt, state, taken)
     headers = {POSITION_HEADER: str(taken.position)}
+    if single and view.outcomes:
+        _check_single(view.outcomes[0], taken.position, headers)
     return Response(view.model_dump_json(), 200, headers, "application/json")
+
+
+def _check_single(outcome: OutcomeView, position: int, headers: Mapping[str, str]) -> None:
+    """Raise the `Problem` of an event that is rejected or a conflict; a duplicate is none."""
+    if outcome.outcome == "rejected":
+        detail = outcome.detail or "the event breaks a rule"
+        field, _, rule = detail.partition(": ")
+        more = {"reason": outcome.reason, "position": position}
+        errors = ((field, rule),)
+        raise Problem("event_rejected", detail, field=field, rule=rule, errors=errors, headers=headers, more=more)
+    if outcome.outcome == "conflict":
+        detail = f"an earlier event of source {outcome.source!r} has the id {outcome.id!r} and other content"
+        raise Problem("event_conflict", detail, headers=headers, more={"position": position})
 
 
 def _receipt_of_counted(state: ApiState, taken: IntakeReceipt) -> ReceiptView | None:

@@ -112,9 +112,9 @@ def test_a_hostile_element_is_rejected_and_its_neighbours_count(api: Api, name: 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_event_alone_is_rejected_and_found(api: Api, name: str) -> None:
     sent, word = HOSTILE[name]
-    receipt = api.deliver_bytes(sent, CLOUDEVENT)
-    assert receipt["counts"] == {"counted": 0, "duplicate": 0, "conflict": 0, "rejected": 1}
-    assert_told_and_found(api, receipt, sent, word)
+    problem = api.deliver_bytes(sent, CLOUDEVENT, status=422)
+    assert (problem["type"], problem["status"]) == ("/problems/event_rejected", 422)
+    assert_told_and_found(api, {"outcomes": [{**problem, "outcome": "rejected"}]}, sent, word)
 
 
 def test_a_rejected_event_leaves_its_identity_free(api: Api) -> None:

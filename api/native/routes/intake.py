@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api.http.authentication import Ingester
 from api.http.bodies import bounded_body
-from api.http.problems import Problem
+from api.http.problems import PROBLEM_MEDIA_TYPE, Problem
 from api.http.receipts import ReceiptView, receipt_response
 from api.http.state import ApiState, StateOf
 from api.http.writing import ACCEPTED
@@ -65,14 +65,34 @@ _BODY: Final[dict[str, Any]] = {
 }
 
 
+def _problem(description: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/ProblemDocument"}
+    return {"description": description, "content": {PROBLEM_MEDIA_TYPE: {"schema": schema}}}
+
+
+_REFUSED: Final[dict[int | str, dict[str, Any]]] = {
+    409: _problem("`event_conflict`: an earlier event has the identity of this single event, and other content."),
+    413: _problem("`body_too_large`: the body has too many bytes or items. Nothing was received."),
+    422: _problem("`event_rejected`: the single event is rejected. `invalid`: the customer header is. `reason` tells."),
+}
+
+
 @router.post(
-    "/v1/events", response_model=ReceiptView, responses=ACCEPTED, openapi_extra=_BODY, summary="Ingest usage events"
+    "/v1/events",
+    response_model=ReceiptView,
+    responses=ACCEPTED | _REFUSED,
+    openapi_extra=_BODY,
+    summary="Ingest usage events",
 )
 async def take_events(request: Request, state: StateOf, key: Ingester) -> Response:
     """Ingest usage: one CloudEvents 1.0 event, a batch, or one event per line. An invalid event is rejected by itself,
     never with its batch. The answer comes once the events are counted, with the outcome of each that was not. Events
-    that are sent again are not counted twice."""
-    return await receipt_response(request, state, await _submitted(request, state, key.scope))
+    that are sent again are not counted twice. One event sent as `application/cloudevents+json` is answered 422 if it
+    is rejected and 409 if it is a conflict, and is in the log all the same; other bodies are answered 200 with counts.
+    """
+    taken = await _submitted(request, state, key.scope)
+    single = format_of(request.headers.get("content-type", "")) is BodyFormat.ONE
+    return await receipt_response(request, state, taken, single)
 
 
 async def _submitted(request: Request, state: ApiState, scope: Any) -> IntakeReceipt:
