@@ -16,6 +16,7 @@ StreamKind = Literal["http", "file"]
 class IntakeRequest(msgspec.Struct, frozen=True):
     """A body of usage events, or its items if they are known already, which makes the content type meaningless.
 
+    `key` is the id of the API key that it came by, as keys share the intake fairly.
     `atomic`: all of its events are taken or none; `group` must then name the request. No API exposes atomic requests or
     the stream kind "file" yet.
     """
@@ -27,6 +28,7 @@ class IntakeRequest(msgspec.Struct, frozen=True):
     group: str | None = None
     atomic: bool = False
     kind: StreamKind = "http"
+    key: str | None = None
 
     @property
     def size_bytes(self) -> int:

@@ -24,10 +24,13 @@ ATTEMPTS_MAX: Final = 2
 #: Tokens that are read one by one in one step.
 STEP_TOKENS: Final = 20_000
 
+#: Tokens that are read of an array with elements that are cut off; a longer one cannot be split.
+CUT_OFF_TOKENS_MAX: Final = 10_000_000
+
 _WHITESPACE: Final = b" \t\r\n"
 _EMPTY: Final = re.compile(rb"\[[ \t\r\n]*\]")
 #: A string is followed by what may follow a string, or it began inside another one.
-_TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"(?=[ \t\r\n]*[,:\]}])|["\[\]{},]', re.DOTALL)
+_TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"(?=[ \t\r\n]*[,:\]}])|[\[{]+|[\]}]+|[",]', re.DOTALL)
 _items: Final = msgspec.json.Decoder(list[Raw]).decode
 
 
@@ -99,13 +102,14 @@ def _read_tokens(text: bytes, start: int, until: int) -> Generator[list[bytes], 
         mark = token.group()
         if mark == b'"':
             raise ArrayBroken
-        if mark in (b"[", b"{"):
-            depth += 1
-        elif mark in (b"]", b"}"):
-            depth -= 1
-        if (mark == b"," and depth == 1) or depth == 0:
-            element = text[start : token.start()].strip(_WHITESPACE)
-            if not element or (depth == 0 and token.end() < len(text)):
+        if mark[0] in b"[{":
+            depth += len(mark)
+        elif mark[0] in b"]}":
+            depth -= len(mark)
+        if (mark == b"," and depth == 1) or depth <= 0:
+            end = token.start() if depth else token.end() - 1
+            element = text[start:end].strip(_WHITESPACE)
+            if not element or depth < 0 or (depth == 0 and token.end() < len(text)):
                 raise ArrayBroken
             found.append(element)
             start = token.end()
@@ -131,10 +135,15 @@ def split_cut_off(text: bytes) -> Iterator[list[bytes]]:
     where a string has no end or nothing that may follow a string follows. The next element begins there. An element
     that is cut off inside an array ends where an object with the same first name as the first element follows.
     """
+    if not text.endswith(b"]"):
+        raise ArrayBroken
     first = _FIRST_NAME.match(text, 1)
     scan = _CutOffScan(text, None if first is None else first.group())
-    while not scan.is_complete:
+    for _ in range(CUT_OFF_TOKENS_MAX // STEP_TOKENS):
         yield scan.step()
+        if scan.is_complete:
+            return
+    raise ArrayBroken
 
 
 class _CutOffScan:

@@ -98,7 +98,7 @@ def _lines(body: bytes) -> Iterator[list[bytes]]:
     """The lines that are not empty, in steps."""
     start = 0
     while start < len(body):
-        end = body.rfind(b"\n", start, start + STEP_BYTES)
+        end = len(body) if len(body) - start <= STEP_BYTES else body.rfind(b"\n", start, start + STEP_BYTES)
         if end < 0:
             end = body.find(b"\n", start + STEP_BYTES)
         if end < 0:

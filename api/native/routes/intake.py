@@ -19,6 +19,7 @@ from consumers.intake.intake import IntakeReceipt, IntakeRequest
 from domain.errors import InvalidInput
 from domain.usage.request_bodies import BodyFormat, format_of
 from domain.values.identifiers import checked_id
+from projections.queries.api_keys import ApiKeyRecord
 
 router = APIRouter(tags=["events"])
 
@@ -90,20 +91,21 @@ async def take_events(request: Request, state: StateOf, key: Ingester) -> Respon
     that are sent again are not counted twice. One event sent as `application/cloudevents+json` is answered 422 if it
     is rejected and 409 if it is a conflict, and is in the log all the same; other bodies are answered 200 with counts.
     """
-    taken = await _submitted(request, state, key.scope)
+    taken = await _submitted(request, state, key)
     single = format_of(request.headers.get("content-type", "")) is BodyFormat.ONE
     return await receipt_response(request, state, taken, single)
 
 
-async def _submitted(request: Request, state: ApiState, scope: Any) -> IntakeReceipt:
+async def _submitted(request: Request, state: ApiState, key: ApiKeyRecord) -> IntakeReceipt:
     """Submit the body to the intake and wait until it is durable. A `Problem` means that nothing was received."""
     content_type = request.headers.get("content-type", "")
     try:
         format_of(content_type)  # refuses an unknown type before the body is read
         asked = IntakeRequest(
-            scope=scope,
+            scope=key.scope,
             content_type=content_type,
             customer_header=_customer_of(request),
+            key=key.key_id,
             body=await bounded_body(request, state.engine.settings.http_body_bytes_max),
         )
         # Shielded, as a client that disconnects must not cancel what may be in the log already.
@@ -127,6 +129,6 @@ def _customer_of(request: Request) -> str | None:
 def _refusal(error: InvalidInput) -> Problem:
     if error.code == "unsupported_media_type":
         return Problem("media_type_unsupported", f"{error.field} {error.rule}")
-    if error.code == "body_too_large":
+    if error.code in ("body_too_large", "too_many_items"):
         return Problem("body_too_large", f"{error.field} {error.rule}")
     return Problem.invalid(error.field, error.rule, error.code)

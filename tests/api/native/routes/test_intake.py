@@ -149,6 +149,20 @@ def test_an_unknown_format_is_refused_as_a_whole(api: Api, content_type: str) ->
     assert (problem["type"], api.get("/v1/operations/status")["head"]) == ("/problems/media_type_unsupported", before)
 
 
+def test_a_body_with_more_events_than_allowed_is_refused_as_a_whole(tmp_path: Path) -> None:
+    with engine_on(tmp_path, SettableClock(), http_body_items_max=3) as engine, http(engine) as api:
+        assert api.deliver_bytes(b"[0,0,0]", JSON)["counts"]["rejected"] == 3
+        for body, content_type in ((b"[0,0,0,0]", JSON), (b"0\n0\n0\n0", NDJSON)):
+            problem = api.deliver_bytes(body, content_type, status=413)
+            assert (problem["type"], problem["detail"]) == (
+                "/problems/body_too_large",
+                "body must have at most 3 items",
+            )
+        answer = api.send("POST", "/litellm/logs", 413, content=b"[0,0,0,0]").json()
+        assert answer["error"]["message"] == "body must have at most 3 items"
+        assert len(api.pages("/v1/rejected")) == 3
+
+
 def test_a_body_above_the_bound_is_refused_as_a_whole(api: Api) -> None:
     before = api.get("/v1/operations/status")["head"]
     assert api.deliver_bytes(b" " * (64 * 1024 + 1), JSON, status=413)["type"] == "/problems/body_too_large"
