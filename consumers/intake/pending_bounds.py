@@ -42,13 +42,13 @@ class PendingBounds:
         self.requests += 1
         self.size_bytes += size
 
-    def remove(self, request: IntakeRequest) -> None:
-        """Count a request no more."""
-        requests, held_bytes = self._held.pop(request.key)
+    def remove(self, key: str | None, size_bytes: int) -> None:
+        """Count a request of this key and size no more."""
+        requests, held_bytes = self._held.pop(key)
         if requests > 1:
-            self._held[request.key] = requests - 1, held_bytes - request.size_bytes
+            self._held[key] = requests - 1, held_bytes - size_bytes
         self.requests -= 1
-        self.size_bytes -= request.size_bytes
+        self.size_bytes -= size_bytes
 
     @staticmethod
     def _is_over_share(total: int, held: int, more: int, bound: int) -> bool:

@@ -175,7 +175,7 @@ class IntakeProcess:
             future, request = self._in_flight.pop(number, (None, None))
             if future is None or request is None:
                 return
-            self._bounds.remove(request)
+            self._bounds.remove(request.key, request.size_bytes)
         if isinstance(outcome, IntakeReceipt):
             future.set_result(outcome)
         else:

@@ -44,17 +44,18 @@ T = TypeVar("T")
 class PendingRequest(msgspec.Struct, eq=False):
     """A request, the future of its receipt, and how far it is.
 
-    `splitting` is None once the body is split. Items before `taken` have been handed out. `pieces` are in the log.
+    The body is dropped when it is split, and `splitting` is None then. Items before `taken` have been handed out.
+    `pieces` are in the log.
     """
 
     request: IntakeRequest
     future: Future[IntakeReceipt]
+    size_bytes: int
     splitting: Splitting | None = None
     started: bool = False
     items: list[bytes] = []
     taken: int = 0
     pieces: list[Piece] = []
-    received: int = 0
     rejected: int = 0
 
     @property
@@ -70,7 +71,7 @@ class PendingRequest(msgspec.Struct, eq=False):
     @property
     def is_large(self) -> bool:
         """Whether the request takes more than one slice."""
-        return len(self.items) > SLICE_EVENTS_MAX or self.request.size_bytes > WHOLE_BYTES_MAX
+        return len(self.items) > SLICE_EVENTS_MAX or self.size_bytes > WHOLE_BYTES_MAX
 
 
 class ItemSlice(msgspec.Struct, frozen=True, eq=False):
@@ -137,7 +138,7 @@ class IntakeQueue:
             if request.key not in self._requests:
                 self._requests[request.key] = _Turns(in_order=request.key is None)
                 self._keys.first.append(request.key)
-            self._requests[request.key].first.append(PendingRequest(request, future))
+            self._requests[request.key].first.append(PendingRequest(request, future, request.size_bytes))
             self._changed.notify()
         return future
 
@@ -210,7 +211,7 @@ class IntakeQueue:
 
     def _drop(self, pending: PendingRequest) -> None:
         with self._changed:
-            self._bounds.remove(pending.request)
+            self._bounds.remove(pending.request.key, pending.size_bytes)
 
     def _advanced(self, pending: PendingRequest) -> bool:
         """Split some more of a body; return False when the request was cancelled, or is refused as a whole."""
@@ -223,6 +224,7 @@ class IntakeQueue:
                 pending.splitting = items_in_steps(form, pending.request.body, self._options.request_items_max)
             else:
                 pending.items = list(pending.request.body)
+            pending.request = msgspec.structs.replace(pending.request, body=b"")
         try:
             for _ in range(SPLITTING_STEPS):
                 if pending.splitting is not None:
@@ -250,7 +252,7 @@ def _slice(pending: PendingRequest, room_events: int, room_bytes: int, first: bo
     """Take a slice off a request that is split; None if there is no room for it."""
     items = pending.items
     if not pending.is_large or pending.request.atomic:
-        size = pending.request.size_bytes
+        size = pending.size_bytes
         if not first and (len(items) > room_events or size > room_bytes):
             return None
         pending.taken = len(items)

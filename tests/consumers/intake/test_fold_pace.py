@@ -26,7 +26,7 @@ class Fold:
 
 def pending(items: int, key: str = "key") -> PendingRequest:
     request = IntakeRequest(DEFAULT_SCOPE, NDJSON, b"", key=key)
-    return PendingRequest(request, Future(), started=True, items=[b"0"] * items)
+    return PendingRequest(request, Future(), items, started=True, items=[b"0"] * items)
 
 
 def appended(pace: FoldPace, position: int, events: int, key: str = "key") -> None:

@@ -62,7 +62,7 @@ def test_room_is_there_again_when_a_request_is_done() -> None:
     bounds.add(request("other"))
     with pytest.raises(IntakeFull):
         bounds.add(second)
-    bounds.remove(first)
+    bounds.remove(first.key, first.size_bytes)
     bounds.add(second)
     assert (bounds.requests, bounds.size_bytes) == (2, 2)
 
