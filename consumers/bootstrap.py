@@ -291,7 +291,7 @@ def _intake_options(settings: Settings) -> IntakeOptions:
         pending_requests_max=settings.intake_pending_requests_max,
         pending_bytes_max=settings.intake_pending_bytes_max,
         event_bytes_max=settings.intake_event_bytes_max,
-        request_items_max=settings.http_body_items_max,
+        request_items_max=settings.http_body_events_max,
         future_tolerance=timedelta(seconds=settings.intake_future_seconds_max),
     )
 

@@ -42,7 +42,7 @@ async def take_logs(request: Request, state: StateOf, key: Ingester) -> Response
     not counted twice. A payload that cannot be read is rejected by itself, never with the others."""
     settings = state.engine.settings
     body = without_byte_order_mark(await bounded_body(request, settings.http_body_bytes_max))
-    logs = LogBody(body, settings.http_body_items_max)
+    logs = LogBody(body, settings.http_body_events_max)
     await logs.convert(state.conversions)
     asked = IntakeRequest(key.scope, BodyFormat.BATCH.value, tuple(logs.events), key=key.key_id)
     # Shielded, as a client that disconnects must not cancel what may be in the log already.

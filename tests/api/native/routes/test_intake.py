@@ -150,7 +150,7 @@ def test_an_unknown_format_is_refused_as_a_whole(api: Api, content_type: str) ->
 
 
 def test_a_body_with_more_events_than_allowed_is_refused_as_a_whole(tmp_path: Path) -> None:
-    with engine_on(tmp_path, SettableClock(), http_body_items_max=3) as engine, http(engine) as api:
+    with engine_on(tmp_path, SettableClock(), http_body_events_max=3) as engine, http(engine) as api:
         assert api.deliver_bytes(b"[0,0,0]", JSON)["counts"]["rejected"] == 3
         for body, content_type in ((b"[0,0,0,0]", JSON), (b"0\n0\n0\n0", NDJSON)):
             problem = api.deliver_bytes(body, content_type, status=413)
