@@ -25,7 +25,18 @@ def main(name: str, cores: int) -> None:
     """Run one measurement and print its result as JSON."""
     pin(cores)
     # Imported only after the process is pinned, because libraries count their cores when they are loaded.
-    from bench import chain, endurance, http_load, listing, profile_of_chain, reads, rebuilding, serving, stored
+    from bench import (
+        chain,
+        endurance,
+        fairness,
+        http_load,
+        listing,
+        profile_of_chain,
+        reads,
+        rebuilding,
+        serving,
+        stored,
+    )
     from bench.kafka import consuming as kafka_consuming
     from bench.kafka import polling as kafka_polling
     from bench.kafka import records as kafka_records
@@ -40,6 +51,8 @@ def main(name: str, cores: int) -> None:
         "reads": (reads.measure, reads.ReadRun),
         "http": (serving.measure, serving.HttpRun),
         "http reads": (serving.measure_reads, reads.ReadRun),
+        "fairness": (fairness.measure, fairness.FairnessRun),
+        "neighbours": (fairness.send_as_neighbours, fairness.NeighbourRun),
         "list": (listing.measure, listing.ListRun),
         "load": (http_load.load, http_load.LoadRun),
         "kafka": (kafka_consuming.measure, kafka_consuming.ConsumingRun),

@@ -13,6 +13,7 @@ import msgspec
 
 from bench.chain import ChainResult, ChainRun
 from bench.endurance import EnduranceRun, Stage
+from bench.fairness import BODIES, Fairness, FairnessRun
 from bench.kafka import running as kafka_running
 from bench.kafka.running import KafkaResult
 from bench.listing import ListResult, ListRun
@@ -31,11 +32,14 @@ HTTP: Final = "http"
 ENDURANCE: Final = "endurance"
 KAFKA: Final = "kafka"
 LIST: Final = "list"
-QUESTIONS: Final = (CHAIN, PROFILE, REBUILD, READS, LIST, HTTP, KAFKA, ENDURANCE)
+FAIRNESS: Final = "fairness"
+QUESTIONS: Final = (CHAIN, PROFILE, REBUILD, READS, LIST, HTTP, FAIRNESS, KAFKA, ENDURANCE)
 
 CUSTOMERS: Final = 10_000
 KNOWN_SHARE: Final = 100  # one in this many events was sent before
 CHAIN_RUNS: Final = 3
+#: For each kind of body; the last bodies are waited for in addition.
+FAIRNESS_SECONDS: Final = 2.0
 ENDURED_PIECES: Final = 5
 #: Events, and events per body: bulk, and as many single events as a busy server gets between two commits.
 PROFILE_SIZES: Final = ((100_000, 10_000), (2_000, 20))
@@ -96,6 +100,7 @@ class Measured(msgspec.Struct):
     reads: list[ReadResult] = msgspec.field(default_factory=list)
     listed: ListResult | None = None
     http: HttpResult | None = None
+    fairness: list[Fairness] = msgspec.field(default_factory=list)
     endurance: list[Stage] = msgspec.field(default_factory=list)
     kafka: KafkaResult | None = None
 
@@ -131,6 +136,11 @@ def measure(sizes: Sizes, questions: frozenset[str], seed: int, below: Path | No
                 report(f"HTTP: single events and batches, {sizes.seconds_http:g} s each")
                 run = HttpRun(str(folder), sizes.seconds_http, CUSTOMERS, seed)
                 measured.http = run_step("http", run, HttpResult)
+        if FAIRNESS in questions:
+            with _folder(Path(name), "fairness") as folder:
+                report(f"single events beside worst-case bodies of {len(BODIES)} kinds, {FAIRNESS_SECONDS:g} s each")
+                beside = FairnessRun(str(folder), FAIRNESS_SECONDS, CUSTOMERS, seed, tuple(BODIES))
+                measured.fairness = run_step("fairness", beside, list[Fairness])
         if ENDURANCE in questions and sizes.endured:
             with _folder(Path(name), "endurance") as folder:
                 report(f"{sizes.endured:,} events in, then verify, then rebuild")

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from bench.chain import ChainResult
 from bench.endurance import Stage
+from bench.fairness import SECONDS_MAX, Fairness
 from bench.kafka.running import KafkaResult
 from bench.kafka.tables import KAFKA_CAPTION, KAFKA_HEADINGS, kafka_memory, kafka_rows, kafka_title
 from bench.listing import ListResult
@@ -44,6 +45,8 @@ def tables_of(measured: Measured) -> Iterator[Table]:
         yield list_table(measured.listed)
     if measured.http is not None:
         yield http_table(measured.http)
+    if measured.fairness:
+        yield fairness_table(measured.fairness)
     if measured.kafka is not None:
         yield kafka_table(measured.kafka)
     if measured.space is not None:
@@ -195,6 +198,23 @@ def http_table(result: HttpResult) -> Table:
         )
     headings = ("requests", "events/s (200s)", "to batches", "p50 ms", "p99 ms", "longest ms", "other answers")
     return _table("(d) HTTP intake; server family and client share all cores", headings, rows)
+
+
+def fairness_table(found: Sequence[Fairness]) -> Table:
+    """(h) Latency of single events beside worst-case bodies."""
+    rows = [
+        (
+            f"{one.neighbours} that send {one.kind}" if one.neighbours else "nobody",
+            f"{one.single_events:,}",
+            *(f"{seconds * 1e3:,.1f}" for seconds in (one.p50, one.p99, one.longest)),
+            f"{one.p99 / SECONDS_MAX:.2f}",
+            ", ".join(f"{count:,} x {status}" for status, count in sorted(one.answers.items())),
+        )
+        for one in found
+    ]
+    title = "(h) One client's single events beside clients that send worst-case bodies without pause"
+    headings = ("beside", "events", "p50 ms", "p99 ms", "longest ms", f"p99 to {SECONDS_MAX * 1e3:.0f} ms", "answers")
+    return _table(title, headings, rows)
 
 
 def kafka_table(result: KafkaResult) -> Table:

@@ -303,6 +303,7 @@ def _intake_options(settings: Settings) -> IntakeOptions:
         pending_requests_max=settings.intake_pending_requests_max,
         pending_bytes_max=settings.intake_pending_bytes_max,
         event_bytes_max=settings.intake_event_bytes_max,
+        request_items_max=settings.http_body_events_max,
         future_tolerance=timedelta(seconds=settings.intake_future_seconds_max),
     )
 
@@ -310,4 +311,6 @@ def _intake_options(settings: Settings) -> IntakeOptions:
 def _intake_of_child(root: Path, clock: Clock, options: IntakeOptions) -> tuple[Intake, Callable[[], None]]:
     """Build the intake inside the intake process, on its own connection to the same log."""
     log = SQLiteEventLog(DataFolder(root).log, on_append=partial(signal_append, root))
-    return LocalIntake(log, log_creation(log).hash_seed, clock, resolve_prices, options), log.close
+    folded = FoldedPositionReader(root)
+    intake = LocalIntake(log, log_creation(log).hash_seed, clock, resolve_prices, options, folded.read)
+    return intake, log.close

@@ -75,6 +75,9 @@ class Settings(BaseModel):
     http_body_bytes_max: Bytes = Field(
         64 * _MEBIBYTE, ge=1024, description="Largest request body. A larger one is refused with 413."
     )
+    http_body_events_max: int = Field(
+        100_000, ge=1, description="Most events in one request body. A body with more is refused with 413."
+    )
     http_write_wait_seconds_max: float = Field(
         5.0, gt=0, le=300, description="How long a write, or a read with min_position, waits for the fold at most."
     )

@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 
 from api.http.problems import Problem
 from api.http.state import state_of
+from domain.usage.request_bodies import without_byte_order_mark
 from domain.values.json_numbers import exact_json
 
 JSON: Final = ("application/json",)
@@ -104,9 +105,12 @@ def _rule(error: Mapping[str, Any]) -> str:
 
 
 def decoded_json(body: bytes) -> Any:
-    """Decode JSON, with fractional numbers as exact Decimals; `NotJson` when the body is not JSON."""
+    """Decode JSON, with fractional numbers as exact Decimals; `NotJson` when the body is not JSON.
+
+    A byte order mark before it is left out.
+    """
     try:
-        return exact_json(body)
+        return exact_json(without_byte_order_mark(body))
     except (ValueError, RecursionError, ArithmeticError) as error:
         raise NotJson(body, str(error)) from None
 

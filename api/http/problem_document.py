@@ -37,4 +37,6 @@ class ProblemDocument(BaseModel):
     field: str | None = Field(None, description="For an invalid value: its name.")
     rule: str | None = Field(None, description="For an invalid value: the rule that it breaks.")
     errors: list[BrokenRule] = Field(default=[], description="All invalid values.")
+    reason: str | None = Field(None, description="For a rejected event: the code of its reason.")
+    position: int | None = Field(None, description="For an event that was not counted: its log position.")
     instance: str | None = Field(None, description="The path of the request.")

@@ -103,6 +103,14 @@ PROBLEM_KINDS: Final[dict[str, ProblemKind]] = {
             "The detail names the reason.",
         ),
         ProblemKind(
+            "event_conflict",
+            409,
+            "Another event has this identity",
+            "An earlier event has the same source and id, and other content. The earlier one counts; this one is in "
+            "the log too, and is listed by GET /v1/rejected?outcome=conflict.",
+            "Give every event an id of its own. To correct usage, void the earlier event and send another one.",
+        ),
+        ProblemKind(
             "gone",
             410,
             "No longer kept",
@@ -132,6 +140,14 @@ PROBLEM_KINDS: Final[dict[str, ProblemKind]] = {
             "The id is not valid",
             "Ids have 1 to 1,000 characters, no NUL, and are neither '.' nor '..'.",
             "Choose another id.",
+        ),
+        ProblemKind(
+            "event_rejected",
+            422,
+            "The event is rejected",
+            "The event cannot be read or breaks a rule: `reason` is a stable code, `field` and `rule` tell what is "
+            "wrong. It counts nowhere, is in the log, and is listed by GET /v1/rejected.",
+            "Correct the event and send it again; its id is still free.",
         ),
         ProblemKind(
             "internal",
@@ -205,13 +221,16 @@ class Problem(Exception):
         rule: str | None = None,
         errors: tuple[tuple[str, str], ...] = (),
         headers: Mapping[str, str] | None = None,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
+        """`more` are members that only problems of this kind have."""
         super().__init__(f"{code}: {detail}")
         self.kind = PROBLEM_KINDS[code]
         self.detail = detail
         self.field = field
         self.rule = rule
         self.errors = errors
+        self.more = dict(more or {})
         self.headers = dict(headers or {})
         if self.kind.status == 503:
             self.headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
@@ -234,6 +253,7 @@ class Problem(Exception):
             document |= {"field": self.field, "rule": self.rule}
         if self.errors:
             document["errors"] = [{"field": field, "rule": rule} for field, rule in self.errors]
+        document |= self.more
         if instance is not None:
             document["instance"] = instance
         return document

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
 
 from anyio import to_thread
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.http.problems import Problem
 from api.http.reading import POSITION_HEADER
 from api.http.state import ApiState
 from api.http.writing import accepted, wants_async
@@ -63,19 +64,35 @@ def outcome_document(outcome: EventOutcome) -> OutcomeView:
     )
 
 
-OUTCOMES_SHOWN_MAX: Final = 10_000
+async def receipt_response(request: Request, state: ApiState, taken: IntakeReceipt, single: bool = False) -> Response:
+    """Answer with the outcomes of the events once they are counted; 202 as in `answer_command`.
 
-
-async def receipt_response(request: Request, state: ApiState, taken: IntakeReceipt) -> Response:
-    """Answer with the outcomes of the events once they are counted; 202 as in `answer_command`."""
+    `single`: the request is one event, and a `Problem` tells that it was rejected (422) or is a conflict (409).
+    """
     preferred = wants_async(request)
     if preferred or not await state.fold.folded(taken.position):
         return accepted(taken.position, preferred)
-    view = _receipt_of_counted(state, taken)
-    if view is None:
-        view = await to_thread.run_sync(_receipt, state, taken)
     headers = {POSITION_HEADER: str(taken.position)}
-    return Response(view.model_dump_json(), 200, headers, "application/json")
+    counted = _receipt_of_counted(state, taken)
+    if counted is not None:
+        return Response(counted.model_dump_json(), 200, headers, "application/json")
+    first, body = await to_thread.run_sync(_receipt, state, taken)
+    if single and first is not None:
+        _check_single(first, taken.position, headers)
+    return Response(body, 200, headers, "application/json")
+
+
+def _check_single(outcome: OutcomeView, position: int, headers: Mapping[str, str]) -> None:
+    """Raise the `Problem` of an event that is rejected or a conflict; a duplicate is none."""
+    if outcome.outcome == "rejected":
+        detail = outcome.detail or "the event breaks a rule"
+        field, _, rule = detail.partition(": ")
+        more = {"reason": outcome.reason, "position": position}
+        errors = ((field, rule),)
+        raise Problem("event_rejected", detail, field=field, rule=rule, errors=errors, headers=headers, more=more)
+    if outcome.outcome == "conflict":
+        detail = f"an earlier event of source {outcome.source!r} has the id {outcome.id!r} and other content"
+        raise Problem("event_conflict", detail, headers=headers, more={"position": position})
 
 
 def _receipt_of_counted(state: ApiState, taken: IntakeReceipt) -> ReceiptView | None:
@@ -90,12 +107,14 @@ def _spans(taken: IntakeReceipt) -> list[RowSpan]:
     return [RowSpan(piece.position, piece.row_from, piece.row_to) for piece in taken.pieces]
 
 
-def _receipt(state: ApiState, taken: IntakeReceipt) -> ReceiptView:
+def _receipt(state: ApiState, taken: IntakeReceipt) -> tuple[OutcomeView | None, str]:
+    """The first event that was not counted, and the whole receipt as JSON, which takes long if it is a long one."""
     with state.engine.reads.snapshot() as snapshot:
         counts, outcomes = snapshot.receipt(_spans(taken))
-    return ReceiptView(
+    view = ReceiptView(
         position=taken.position,
         counts=counts_view(counts),
-        outcomes=[outcome_document(outcome) for outcome in outcomes[:OUTCOMES_SHOWN_MAX]],
-        outcomes_truncated=len(outcomes) > OUTCOMES_SHOWN_MAX,
+        outcomes=[outcome_document(outcome) for outcome in outcomes],
+        outcomes_truncated=len(outcomes) < counts.received - counts.counted,
     )
+    return (view.outcomes[0] if view.outcomes else None), view.model_dump_json()

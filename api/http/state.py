@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, cast
 
 from fastapi import Depends
@@ -21,6 +22,8 @@ class ApiState:
         self.metrics = metrics
         self.dialects = dialects
         self.fold = FoldWaiter(engine)
+        #: Held for each step of converting a body, so that bodies are converted in turns, in one thread at a time.
+        self.conversions = asyncio.Lock()
 
 
 def state_of(connection: HTTPConnection) -> ApiState:

@@ -81,7 +81,8 @@ def _usage_event_schemas() -> dict[str, Any]:
 def _complete(operation: dict[str, Any]) -> None:
     """Give an operation the problem document as its error response, in place of FastAPI's 422."""
     responses = operation.setdefault("responses", {})
-    responses.pop("422", None)
+    if PROBLEM_MEDIA_TYPE not in responses.get("422", {}).get("content", {}):
+        responses.pop("422", None)
     schema = {"$ref": "#/components/schemas/ProblemDocument"}
     responses["default"] = {"description": "A problem.", "content": {PROBLEM_MEDIA_TYPE: {"schema": schema}}}
 

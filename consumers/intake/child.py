@@ -35,10 +35,14 @@ _ERRORS: Final[dict[str, type[Exception]]] = {
 
 
 class Call(msgspec.Struct, frozen=True):
-    """Message to the child: one request, or without a request the order to finish everything and end."""
+    """Message to the child: a part of a body, or one request, or the order to finish everything and end.
+
+    A request after parts of its body has the rest of it.
+    """
 
     number: int
     request: IntakeRequest | None = None
+    part: bytes | None = None
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -68,6 +72,13 @@ def error_reply(number: int, error: BaseException) -> Reply:
     return Reply(number, None, name, (str(error) if name in _ERRORS else f"{name}: {error}",))
 
 
+def _whole(request: IntakeRequest, parts: list[bytes]) -> IntakeRequest:
+    """The request with the parts of its body that came before it."""
+    if not parts or not isinstance(request.body, bytes):
+        return request
+    return msgspec.structs.replace(request, body=b"".join([*parts, request.body]))
+
+
 def run_child(connection: Connection, factory: IntakeFactory) -> None:
     """Run the child: serve requests until it is told to stop or its parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
@@ -88,13 +99,17 @@ def run_child(connection: Connection, factory: IntakeFactory) -> None:
         error = future.exception()
         send(Reply(number, future.result()) if error is None else error_reply(number, error))
 
+    bodies: dict[int, list[bytes]] = {}
     try:
         while True:
             call = msgspec.msgpack.decode(connection.recv_bytes(), type=Call)
+            if call.part is not None:
+                bodies.setdefault(call.number, []).append(call.part)
+                continue
             if call.request is None:
                 break
             try:
-                future = intake.submit(call.request)
+                future = intake.submit(_whole(call.request, bodies.pop(call.number, [])))
             except Exception as error:
                 send(error_reply(call.number, error))
             else:

@@ -13,21 +13,26 @@ from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import structlog
 
-from consumers.errors import IntakeFull, IntakeUnavailable
+from consumers.errors import IntakeUnavailable
 from consumers.intake.child import Call, IntakeFactory, Reply, run_child
 from consumers.intake.intake import CLOSE_SECONDS_MAX
 from consumers.intake.options import IntakeOptions
+from consumers.intake.pending_bounds import PendingBounds
 from consumers.intake.requests import IntakeReceipt, IntakeRequest, check_request
 from consumers.processes.supervisor import Supervisor, spawn
-from domain.errors import InvalidInput
 
 __all__ = ["IntakeFactory", "IntakeHealth", "IntakeProcess"]
 
+#: Larger requests are sent to the child after those that are waiting and not larger, and in parts of this size, so that
+#: a small one waits for one part at most.
+PART_BYTES: Final = 256 * 1024
+#: The number of the order to end, which is the last message.
+_LAST: Final = 2**62
 _DIED: Final = "the intake process died; send the request again"
 _logger = structlog.get_logger("meterfold.intake")
 
@@ -40,6 +45,26 @@ class IntakeHealth(msgspec.Struct, frozen=True):
     in_flight: int
 
 
+class _Outgoing(NamedTuple):
+    """A message to the child, in the order of sending; without a request the order to end."""
+
+    is_large: bool
+    number: int
+    request: IntakeRequest | None
+    sent_bytes: int = 0
+
+    def next_call(self) -> tuple[Call, _Outgoing | None]:
+        """The next call to send, and what is left to send after it."""
+        request = self.request
+        if request is None or not isinstance(request.body, bytes):
+            return Call(self.number, request), None
+        end = self.sent_bytes + PART_BYTES
+        part = request.body[self.sent_bytes : end]
+        if end < len(request.body):
+            return Call(self.number, part=part), self._replace(sent_bytes=end)
+        return Call(self.number, msgspec.structs.replace(request, body=part)), None
+
+
 class IntakeProcess:
     """Parent side of the intake process: an `Intake` whose work is done by a child process."""
 
@@ -49,14 +74,13 @@ class IntakeProcess:
         Of `options` only the bounds on pending requests are used here, for the requests in flight.
         """
         self._factory = factory
-        self._options = options
         self._changed = threading.Condition()  # guards what follows
-        self._in_flight: dict[int, tuple[Future[IntakeReceipt], int]] = {}
-        self._in_flight_bytes = 0
+        self._bounds = PendingBounds(options)
+        self._in_flight: dict[int, tuple[Future[IntakeReceipt], IntakeRequest]] = {}
         self._number = 0
         self._closing = False
         self._connection: Connection | None = None
-        self._outgoing: queue.SimpleQueue[Call] = queue.SimpleQueue()  # bounded, as requests in flight are
+        self._outgoing: queue.PriorityQueue[_Outgoing] = queue.PriorityQueue()  # bounded, as requests in flight are
         self._child = Supervisor("intake", self._start_child, self._read_replies, lambda process: self._order_end())
         self._writer = threading.Thread(target=self._write, name="intake-writer", daemon=True)
         self._writer.start()
@@ -69,22 +93,15 @@ class IntakeProcess:
     def submit(self, request: IntakeRequest) -> Future[IntakeReceipt]:
         """Send a request to the child. See `Intake.submit`."""
         check_request(request)
-        size = len(request.body)
-        if size > self._options.pending_bytes_max:
-            raise InvalidInput("body", f"must be at most {self._options.pending_bytes_max} bytes", "body_too_large")
         future: Future[IntakeReceipt] = Future()
         future.set_running_or_notify_cancel()
         with self._changed:
             if self._closing:
                 raise IntakeUnavailable("the intake is closed")
-            if len(self._in_flight) >= self._options.pending_requests_max:
-                raise IntakeFull(f"{len(self._in_flight)} requests are waiting")
-            if self._in_flight_bytes + size > self._options.pending_bytes_max:
-                raise IntakeFull(f"{self._in_flight_bytes} bytes are waiting")
+            self._bounds.add(request)
             self._number += 1
-            self._in_flight[self._number] = future, size
-            self._in_flight_bytes += size
-            self._outgoing.put(Call(self._number, request))
+            self._in_flight[self._number] = future, request
+            self._outgoing.put(_Outgoing(request.size_bytes > PART_BYTES, self._number, request))
         return future
 
     def close(self) -> None:
@@ -98,7 +115,7 @@ class IntakeProcess:
         self._fail_in_flight()
 
     def _order_end(self) -> None:
-        self._outgoing.put(Call(0))
+        self._outgoing.put(_Outgoing(True, _LAST, None))
 
     def _start_child(self) -> BaseProcess:
         try:
@@ -116,12 +133,15 @@ class IntakeProcess:
     def _write(self) -> None:
         """Send requests to the child, except those that a dead child has lost before they were sent."""
         while True:
-            call = self._outgoing.get()
+            outgoing = self._outgoing.get()
             connection = self._connection_to_child()
-            if connection is not None and (call.request is None or call.number in self._in_flight):
+            if connection is not None and (outgoing.request is None or outgoing.number in self._in_flight):
+                call, rest = outgoing.next_call()
                 with suppress(OSError):  # the child is dead: its end fails everything in flight
                     connection.send_bytes(msgspec.msgpack.encode(call))
-            if call.request is None:
+                if rest is not None:
+                    self._outgoing.put(rest)
+            if outgoing.request is None:
                 return
 
     def _connection_to_child(self) -> Connection | None:
@@ -152,10 +172,10 @@ class IntakeProcess:
 
     def _complete(self, number: int, outcome: IntakeReceipt | Exception) -> None:
         with self._changed:
-            future, size = self._in_flight.pop(number, (None, 0))
-            self._in_flight_bytes -= size
-        if future is None:
-            return
+            future, request = self._in_flight.pop(number, (None, None))
+            if future is None or request is None:
+                return
+            self._bounds.remove(request.key, request.size_bytes)
         if isinstance(outcome, IntakeReceipt):
             future.set_result(outcome)
         else:

@@ -14,18 +14,26 @@ StreamKind = Literal["http", "file"]
 
 
 class IntakeRequest(msgspec.Struct, frozen=True):
-    """A body of usage events. `atomic`: all of its events are taken or none; `group` must then name the request.
+    """A body of usage events, or its items if they are known already, which makes the content type meaningless.
 
-    No API exposes atomic requests or the stream kind "file" yet.
+    `key` is the id of the API key that it came by, as keys share the intake fairly.
+    `atomic`: all of its events are taken or none; `group` must then name the request. No API exposes atomic requests or
+    the stream kind "file" yet.
     """
 
     scope: Scope
     content_type: str
-    body: bytes
+    body: bytes | tuple[bytes, ...]
     customer_header: str | None = None
     group: str | None = None
     atomic: bool = False
     kind: StreamKind = "http"
+    key: str | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """The bytes of the body."""
+        return len(self.body) if isinstance(self.body, bytes) else sum(map(len, self.body))
 
 
 class Piece(NamedTuple):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Generator, Iterator
+from contextlib import suppress
 from enum import Enum
 from typing import Final
 
-import msgspec
-from msgspec import Raw
-
 from domain.errors import InvalidInput
+from domain.usage.array_splitting import ArrayBroken, split_array, split_cut_off
+
+#: How much of a body is split in one step.
+STEP_BYTES: Final = 256 * 1024
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
 class BodyFormat(Enum):
@@ -24,8 +27,8 @@ class BodyFormat(Enum):
 _FORMATS: Final = {form.value: form for form in BodyFormat}
 _UTF8: Final = frozenset({"utf-8", "utf8", "us-ascii"})
 _WHITESPACE: Final = b" \t\r\n"
-_ARRAY_TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|["\[\]{},]', re.DOTALL)
-_items: Final = msgspec.json.Decoder(list[Raw]).decode
+#: A body split so far: it yields after every step, for others to have their turn, and returns the items.
+Splitting = Generator[None, None, list[bytes]]
 
 
 def format_of(content_type: str) -> BodyFormat:
@@ -44,44 +47,61 @@ def format_of(content_type: str) -> BodyFormat:
     return found
 
 
+def without_byte_order_mark(text: bytes) -> bytes:
+    """The bytes of a text without the UTF-8 byte order mark that it may begin with."""
+    return text.removeprefix(_BYTE_ORDER_MARK)
+
+
 def items_of(form: BodyFormat, body: bytes) -> list[bytes]:
     """Return the bytes of each received event, in order. Items are not checked: they may be no JSON.
 
-    Empty lines are no items. A batch that is no JSON array is one item.
+    Empty lines are no items. A batch that is no JSON array is one item, and so is one that is not closed. An element
+    that is not JSON, or cut off, does not spoil its neighbours. A byte order mark before the first event is left out.
     """
+    splitting = items_in_steps(form, body)
+    while True:
+        try:
+            next(splitting)
+        except StopIteration as end:
+            found: list[bytes] = end.value
+            return found
+
+
+def items_in_steps(form: BodyFormat, body: bytes, items_max: int | None = None) -> Splitting:
+    """Split as `items_of` does, in steps of about `STEP_BYTES`.
+
+    Raises `InvalidInput` with code `too_many_items` as soon as a body is found to have more than `items_max`.
+    """
+    body = without_byte_order_mark(body)
     if form is BodyFormat.LINES:
-        return [line for line in body.split(b"\n") if line and not line.isspace()]
-    if form is BodyFormat.ONE or (form is BodyFormat.ONE_OR_BATCH and not body.lstrip(_WHITESPACE).startswith(b"[")):
+        return (yield from _collected(_lines(body), items_max))
+    array = body.strip(_WHITESPACE)
+    if form is BodyFormat.ONE or not array.startswith(b"["):
         return [body]
-    try:
-        return list(map(bytes, _items(body)))
-    except (ValueError, RecursionError):
-        found = _split_array(body)
-        return [body] if found is None else found
+    for steps in (split_array(array, STEP_BYTES), split_cut_off(array)):
+        with suppress(ArrayBroken):
+            return (yield from _collected(steps, items_max))
+    return [body]
 
 
-def _split_array(body: bytes) -> list[bytes] | None:
-    """Split an array that is not JSON by its brackets and commas alone; return None if the array is not closed.
+def _collected(steps: Iterator[list[bytes]], items_max: int | None) -> Splitting:
+    items: list[bytes] = []
+    for found in steps:
+        items += found
+        if items_max is not None and len(items) > items_max:
+            raise InvalidInput("body", f"must have at most {items_max} items", "too_many_items")
+        yield
+    return items
 
-    A bad element then does not spoil its neighbours.
-    """
-    text = body.strip(_WHITESPACE)
-    if not (text.startswith(b"[") and text.endswith(b"]")):
-        return None
-    found: list[bytes] = []
-    depth, start = 0, 1
-    for token in _ARRAY_TOKEN.finditer(text):
-        mark = token.group()
-        if mark == b'"':
-            return None
-        if mark in (b"[", b"{"):
-            depth += 1
-        elif mark in (b"]", b"}"):
-            depth -= 1
-        if (mark == b"," and depth == 1) or depth == 0:
-            found.append(text[start : token.start()].strip(_WHITESPACE))
-            start = token.end()
-        if depth == 0:
-            break
-    complete = depth == 0 and start == len(text)
-    return found if complete and all(found) else None
+
+def _lines(body: bytes) -> Iterator[list[bytes]]:
+    """The lines that are not empty, in steps."""
+    start = 0
+    while start < len(body):
+        end = len(body) if len(body) - start <= STEP_BYTES else body.rfind(b"\n", start, start + STEP_BYTES)
+        if end < 0:
+            end = body.find(b"\n", start + STEP_BYTES)
+        if end < 0:
+            end = len(body)
+        yield [line for line in body[start:end].split(b"\n") if line and not line.isspace()]
+        start = end + 1

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
 from domain.usage.outcomes import Outcome
 
+#: The events that were not counted of which a receipt tells at most.
+RECEIPT_OUTCOMES_MAX: Final = 10_000
 CostOrigin = Literal["producer", "price", "unknown", "none"]
 
 

@@ -19,6 +19,7 @@ from domain.usage.received_members import Members
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.customers import CustomerRecord, CustomerSpan, CustomerWithBudgets
 from projections.queries.events import (
+    RECEIPT_OUTCOMES_MAX,
     CorrectionRecord,
     EventFilter,
     EventLocation,
@@ -119,8 +120,10 @@ class Snapshot(Protocol):
     ) -> list[OutcomeRow]:
         """A page of events that were not counted, newest first; the cursor is the locator."""
 
-    def receipt(self, spans: Sequence[RowSpan]) -> tuple[OutcomeCounts, list[EventOutcome]]:
-        """The outcomes of the events of one request: counts, and every event that was not counted, in order."""
+    def receipt(
+        self, spans: Sequence[RowSpan], shown_max: int = RECEIPT_OUTCOMES_MAX
+    ) -> tuple[OutcomeCounts, list[EventOutcome]]:
+        """The outcomes of the events of one request: counts, and the first events that were not counted, in order."""
 
     def corrections(self, scope: Scope, source: str, event_id: str) -> list[CorrectionRecord]:
         """Voids and restorations of this identity, in log order."""

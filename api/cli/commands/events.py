@@ -121,6 +121,8 @@ def _correct(engine: Connection, output: Output, verb: str, source: str, event_i
         print_lines(f"stored at log position {answer['position']}, not yet counted")
     else:
         state = "voided: it counts in no total" if answer["voided"] else "not voided: it counts"
+        if answer["waits_for_event"]:
+            state = "voided: no such event has been received yet, and the void waits for it"
         print_lines(f"{label_of(event_id, None)} of {label_of(source, None)} is {state}")
         print_table("Corrections", CORRECTIONS, actor_labels(engine, answer["corrections"]))
 

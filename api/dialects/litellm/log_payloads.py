@@ -1,19 +1,24 @@
 """Conversion of LiteLLM's standard logging payload to a usage event.
 
 The id of the event is LiteLLM's call id with its response id, so that a payload that is sent again is a duplicate. The
-time of the event is the start of the request. Messages and responses are not kept.
+time of the event is the start of the request. Messages and responses are not kept. A value that cannot be read as what
+it should be is passed on, for intake to reject the event with a reason: no value is replaced by another one.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+import msgspec
+
 from domain.usage.block_schema import REQUEST_TYPE
 from domain.usage.rules import SPECVERSION, TAGS_MAX
 from domain.values.instants import EPOCH
+from domain.values.json_numbers import exact_json
 
 SOURCE: Final = "litellm"
 #: The digits that a number may have on either side of the decimal point; one with more is not converted.
@@ -21,16 +26,31 @@ EXPONENT_MAX: Final = 40
 _STATUSES: Final = {"success": "succeeded", "failure": "failed"}
 #: Members of the payload that become properties of the event, under their own names.
 _KEPT: Final = ("litellm_call_id", "trace_id", "session_id", "call_type", "model_group", "model_id", "api_base")
+#: What is passed on in place of an empty text, which would be left out.
+_NO_NUMBER: Final = " "
 #: The property with the hash of the LiteLLM key that made the request.
 KEY_PROPERTY: Final = "user_api_key_hash"
 _KEPT_OF_METADATA: Final = (KEY_PROPERTY, "user_api_key_alias", "user_api_key_team_id", "user_api_key_org_id")
 _CUSTOMER_HEADERS: Final = ("x-litellm-customer-id", "x-litellm-end-user-id")
+#: Decimal text, in the spellings of the common languages; others are no number.
+_DECIMAL_TEXT: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?")
+_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
-def usage_event(payload: Any) -> Any:
-    """Convert a payload to an event for the intake. A payload that is no object is passed on, for intake to reject."""
-    if not isinstance(payload, Mapping):
+def event_of(payload: bytes) -> bytes:
+    """Convert a payload as received to an event as intake reads it.
+
+    One that is no JSON, or that JSON cannot be read from, is passed on as it is, for intake to reject.
+    """
+    try:
+        value = exact_json(payload)
+        return _encode(usage_event(value)) if isinstance(value, dict) else payload
+    except (ValueError, RecursionError, ArithmeticError):
         return payload
+
+
+def usage_event(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert a payload to an event for the intake."""
     event = {
         "specversion": SPECVERSION,
         "id": _identity(payload),
@@ -38,7 +58,7 @@ def usage_event(payload: Any) -> Any:
         "type": REQUEST_TYPE,
         "subject": customer_of(payload),
         "time": _time(payload.get("startTime")),
-        "data": {name: value for name, value in _data(payload) if value not in (None, "")},
+        "data": {name: value for name, value in _data(payload) if value is not None and value != ""},
     }
     return {name: value for name, value in event.items() if value is not None}
 
@@ -75,14 +95,25 @@ def _candidates(payload: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _identity(payload: Mapping[str, Any]) -> str | None:
-    parts = (payload.get("litellm_call_id"), payload.get("id"))
-    return "/".join(part for part in parts if isinstance(part, str) and part) or None
+    """The call id and the response id, joined by a slash if both are given.
+
+    If one of them holds a slash itself, the length of the call id comes first, so that no two pairs have the same id:
+    "a/b" and "c" give "3/a/b/c".
+    """
+    call, response = (_text(payload.get(name)) for name in ("litellm_call_id", "id"))
+    if "/" in call or "/" in response:
+        return f"{len(call)}/{call}/{response}"
+    return "/".join(filter(None, (call, response))) or None
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _data(payload: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     metadata = _object(payload, "metadata")
-    given, read = payload.get("prompt_tokens"), payload.get("completion_tokens")
-    cached, written, reasoning = _token_parts(_object(metadata, "usage_object"))
+    given, read = _count(payload.get("prompt_tokens")), _count(payload.get("completion_tokens"))
+    cached, written, reasoning = map(_count, _token_parts(_object(metadata, "usage_object")))
     yield "provider", payload.get("custom_llm_provider")
     yield "model", payload.get("model")
     yield "status", _STATUSES.get(str(payload.get("status")), payload.get("status"))
@@ -115,29 +146,45 @@ def _token_parts(usage: Mapping[str, Any]) -> tuple[Any, Any, Any]:
     )
 
 
+def _count(value: Any) -> Any:
+    """A number of tokens as an integer if it is a whole number, such as 50.0; any other value as it is."""
+    if isinstance(value, Decimal) and _can_be_written_out(value) and value == value.to_integral_value():
+        return int(value)
+    return value
+
+
 def _at_most(part: Any, whole: Any) -> Any:
     """Cap a part at its whole, as some providers report parts that exceed it."""
     return min(part, whole) if isinstance(part, int) and isinstance(whole, int) else part
 
 
-def _cost(payload: Mapping[str, Any]) -> str | None:
-    """The cost that LiteLLM computed; None when it could not, so that the engine's prices apply."""
+def _cost(payload: Mapping[str, Any]) -> Any:
+    """The cost that LiteLLM computed, as number or text; None when it could not, so that the engine's prices apply.
+
+    A value that is no number is passed on, for intake to reject.
+    """
     cost = payload.get("response_cost")
-    if isinstance(cost, bool) or not isinstance(cost, int | float | Decimal):
-        return None
-    if not cost and payload.get("response_cost_failure_debug_info"):
-        return None
-    exact = Decimal(str(cost))
-    return format(exact, "f") if exact.is_finite() and _can_be_written_out(exact) else str(exact)
-
-
-def _time(seconds: Any) -> str | None:
-    """Convert seconds since 1970 to an instant; any other value is passed on, for intake to check."""
-    if isinstance(seconds, str):
-        return seconds
-    exact = _seconds(seconds)
+    exact = _decimal(cost)
     if exact is None:
+        return cost if cost != "" else _NO_NUMBER
+    if not exact and payload.get("response_cost_failure_debug_info"):
         return None
+    return format(exact, "f") if _can_be_written_out(exact) else str(exact)
+
+
+def _decimal(value: Any) -> Decimal | None:
+    """The number that a value is, or that it says as text; None if there is none."""
+    if isinstance(value, str):
+        text = value.strip()
+        return Decimal(text) if _DECIMAL_TEXT.fullmatch(text) else None
+    return _number(value)
+
+
+def _time(seconds: Any) -> Any:
+    """Convert seconds since 1970 to an instant; any other value is passed on, for intake to check."""
+    exact = _number(seconds)
+    if exact is None:
+        return seconds
     if not _can_be_written_out(exact):
         return str(exact)
     try:
@@ -147,13 +194,13 @@ def _time(seconds: Any) -> str | None:
 
 
 def _milliseconds(start: Any, end: Any) -> Any:
-    first, last = _seconds(start), _seconds(end)
+    first, last = _number(start), _number(end)
     if first is None or last is None or not (_can_be_written_out(first) and _can_be_written_out(last)):
         return None
     return None if last < first else (last - first) * 1_000
 
 
-def _seconds(value: Any) -> Decimal | None:
+def _number(value: Any) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
     exact = Decimal(str(value))

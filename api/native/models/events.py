@@ -157,3 +157,6 @@ class CorrectionResult(PositionedView):
     id: str
     voided: bool
     corrections: list[CorrectionView]
+    waits_for_event: bool = Field(
+        description="Whether the void waits for its event, as none with this identity has been counted."
+    )

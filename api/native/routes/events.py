@@ -185,7 +185,7 @@ async def void_event(
     reason: ReasonGiven,
 ) -> Response:
     """Void an event, whether it has arrived or not: it counts in no total. Its identity stays in use: the event
-    cannot be ingested again."""
+    cannot be ingested again. `waits_for_event` tells that no such event has arrived yet."""
     provenance = provenance_of(key, given.reason or reason)
     return await _corrected(request, state, VoidUsage(key.scope, provenance, given.source, given.id))
 
@@ -214,11 +214,13 @@ async def _corrected(request: Request, state: ApiState, command: CorrectionComma
 
     def show(snapshot: Snapshot) -> CorrectionResult:
         corrections = [correction_document(one) for one in snapshot.corrections(command.scope, source, event_id)]
+        voided = bool(corrections) and corrections[-1].kind == "voided"
         return CorrectionResult(
             position=snapshot.point().position,
             source=source,
             id=event_id,
-            voided=bool(corrections) and corrections[-1].kind == "voided",
+            voided=voided,
+            waits_for_event=voided and snapshot.event(command.scope, source, event_id) is None,
             corrections=corrections,
         )
 

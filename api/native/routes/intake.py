@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api.http.authentication import Ingester
 from api.http.bodies import bounded_body
-from api.http.problems import Problem
+from api.http.problems import PROBLEM_MEDIA_TYPE, Problem
 from api.http.receipts import ReceiptView, receipt_response
 from api.http.state import ApiState, StateOf
 from api.http.writing import ACCEPTED
@@ -19,6 +19,7 @@ from consumers.intake.intake import IntakeReceipt, IntakeRequest
 from domain.errors import InvalidInput
 from domain.usage.request_bodies import BodyFormat, format_of
 from domain.values.identifiers import checked_id
+from projections.queries.api_keys import ApiKeyRecord
 
 router = APIRouter(tags=["events"])
 
@@ -65,25 +66,46 @@ _BODY: Final[dict[str, Any]] = {
 }
 
 
+def _problem(description: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/ProblemDocument"}
+    return {"description": description, "content": {PROBLEM_MEDIA_TYPE: {"schema": schema}}}
+
+
+_REFUSED: Final[dict[int | str, dict[str, Any]]] = {
+    409: _problem("`event_conflict`: an earlier event has the identity of this single event, and other content."),
+    413: _problem("`body_too_large`: the body has too many bytes or items. Nothing was received."),
+    422: _problem("`event_rejected`: the single event is rejected. `invalid`: the customer header is. `reason` tells."),
+}
+
+
 @router.post(
-    "/v1/events", response_model=ReceiptView, responses=ACCEPTED, openapi_extra=_BODY, summary="Ingest usage events"
+    "/v1/events",
+    response_model=ReceiptView,
+    responses=ACCEPTED | _REFUSED,
+    openapi_extra=_BODY,
+    summary="Ingest usage events",
 )
 async def take_events(request: Request, state: StateOf, key: Ingester) -> Response:
     """Ingest usage: one CloudEvents 1.0 event, a batch, or one event per line. An invalid event is rejected by itself,
     never with its batch. The answer comes once the events are counted, with the outcome of each that was not. Events
-    that are sent again are not counted twice."""
-    return await receipt_response(request, state, await _submitted(request, state, key.scope))
+    that are sent again are not counted twice. One event sent as `application/cloudevents+json` is answered 422 if it
+    is rejected and 409 if it is a conflict, and is in the log all the same; other bodies are answered 200 with counts.
+    """
+    taken = await _submitted(request, state, key)
+    single = format_of(request.headers.get("content-type", "")) is BodyFormat.ONE
+    return await receipt_response(request, state, taken, single)
 
 
-async def _submitted(request: Request, state: ApiState, scope: Any) -> IntakeReceipt:
+async def _submitted(request: Request, state: ApiState, key: ApiKeyRecord) -> IntakeReceipt:
     """Submit the body to the intake and wait until it is durable. A `Problem` means that nothing was received."""
     content_type = request.headers.get("content-type", "")
     try:
         format_of(content_type)  # refuses an unknown type before the body is read
         asked = IntakeRequest(
-            scope=scope,
+            scope=key.scope,
             content_type=content_type,
             customer_header=_customer_of(request),
+            key=key.key_id,
             body=await bounded_body(request, state.engine.settings.http_body_bytes_max),
         )
         # Shielded, as a client that disconnects must not cancel what may be in the log already.
@@ -107,6 +129,6 @@ def _customer_of(request: Request) -> str | None:
 def _refusal(error: InvalidInput) -> Problem:
     if error.code == "unsupported_media_type":
         return Problem("media_type_unsupported", f"{error.field} {error.rule}")
-    if error.code == "body_too_large":
+    if error.code in ("body_too_large", "too_many_items"):
         return Problem("body_too_large", f"{error.field} {error.rule}")
     return Problem.invalid(error.field, error.rule, error.code)

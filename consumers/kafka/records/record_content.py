@@ -26,7 +26,7 @@ from consumers.kafka.appending.batches import CommandMessage, Part, UsageRun
 from consumers.kafka.records.record_runs import Headers, RecordRun
 from domain.errors import InvalidInput
 from domain.scope import Scope, scope_of
-from domain.usage.request_bodies import BodyFormat, items_of
+from domain.usage.request_bodies import BodyFormat, items_of, without_byte_order_mark
 from domain.usage.rules import SPECVERSION
 from domain.values.json_numbers import exact_json
 
@@ -205,6 +205,8 @@ def _media_type(content_type: str) -> str:
 
 def _items_of(value: bytes | None, metadata: _RecordMetadata) -> tuple[list[bytes], bool]:
     """The items of a record, which should be events but may be garbage, and whether the record is batched."""
+    if value is not None:
+        value = without_byte_order_mark(value)
     if metadata.attributes is not None:
         return [_structured(metadata.attributes, metadata.content_type, value)], False
     if value is None:

@@ -206,19 +206,28 @@ def _refusal(row: tuple[Any, ...]) -> OutcomeRow:
     return OutcomeRow(**named)
 
 
-def receipt(cursor: duckdb.DuckDBPyConnection, spans: Sequence[RowSpan]) -> tuple[OutcomeCounts, list[EventOutcome]]:
-    """Return the outcome counts of the events in `spans`, and the events not counted, in the order of the spans."""
+def receipt(
+    cursor: duckdb.DuckDBPyConnection, spans: Sequence[RowSpan], shown_max: int
+) -> tuple[OutcomeCounts, list[EventOutcome]]:
+    """Return the outcome counts of the events in `spans`, and the first `shown_max` of those not counted, in order."""
+    ended = dict.fromkeys(("duplicate", "conflict", "rejected"), 0)
     refused: list[EventOutcome] = []
     for span in spans:
-        rows = cursor.execute(
-            """SELECT source, id, outcome, reason, detail FROM outcomes WHERE locator >= ? AND locator < ?
-            ORDER BY locator""",
-            [locator_of(span.position, span.start), locator_of(span.position, 0) + span.end],
+        within = [locator_of(span.position, span.start), locator_of(span.position, 0) + span.end]
+        counts = cursor.execute(
+            "SELECT outcome, count(*) FROM outcomes WHERE locator >= ? AND locator < ? GROUP BY outcome", within
         ).fetchall()
-        refused.extend(EventOutcome(*row) for row in rows)
-    ended = {name: sum(1 for one in refused if one.outcome == name) for name in ("duplicate", "conflict", "rejected")}
+        for name, count in counts:
+            ended[name] += count
+        if counts and len(refused) < shown_max:
+            rows = cursor.execute(
+                """SELECT source, id, outcome, reason, detail FROM outcomes WHERE locator >= ? AND locator < ?
+                ORDER BY locator LIMIT ?""",
+                [*within, shown_max - len(refused)],
+            ).fetchall()
+            refused.extend(EventOutcome(*row) for row in rows)
     received = sum(span.end - span.start for span in spans)
-    return OutcomeCounts(counted=received - len(refused), **ended), refused
+    return OutcomeCounts(counted=received - sum(ended.values()), **ended), refused
 
 
 def corrections(

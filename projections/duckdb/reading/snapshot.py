@@ -42,6 +42,7 @@ from projections.errors import ReadStoreUnavailable
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.customers import CustomerRecord, CustomerSpan, CustomerWithBudgets
 from projections.queries.events import (
+    RECEIPT_OUTCOMES_MAX,
     CorrectionRecord,
     EventFilter,
     EventLocation,
@@ -372,9 +373,11 @@ class DuckDBSnapshot:
             return []
         return event_rows.outcomes(self.cursor, scope_key, outcomes, after, limit, reason)
 
-    def receipt(self, spans: Sequence[RowSpan]) -> tuple[OutcomeCounts, list[EventOutcome]]:
-        """The outcomes of the events of one request: counts, and every event that was not counted, in order."""
-        return event_rows.receipt(self.cursor, spans)
+    def receipt(
+        self, spans: Sequence[RowSpan], shown_max: int = RECEIPT_OUTCOMES_MAX
+    ) -> tuple[OutcomeCounts, list[EventOutcome]]:
+        """The outcomes of the events of one request: counts, and the first events that were not counted, in order."""
+        return event_rows.receipt(self.cursor, spans, shown_max)
 
     def corrections(self, scope: Scope, source: str, event_id: str) -> list[CorrectionRecord]:
         """Voids and restorations of this identity, in log order."""

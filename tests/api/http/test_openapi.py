@@ -84,7 +84,8 @@ def test_every_operation_has_summary_security_and_error_response(document: Any) 
             assert "summary" in operation
             assert operation["tags"]
             assert bool(operation.get("security")) == (path not in OPEN)
-            assert "422" not in operation["responses"]
+            named = operation["responses"].get("422", operation["responses"]["default"])
+            assert list(named["content"]) == ["application/problem+json"]
             assert list(operation["responses"]["default"]["content"]) == ["application/problem+json"]
     assert len(identifiers) == len(set(identifiers))
 
@@ -105,6 +106,13 @@ def test_bodies_are_published_with_their_media_types(document: Any) -> None:
         "application/json",
         "application/x-ndjson",
     }
+
+
+def test_what_a_single_event_is_answered_with_if_it_is_not_counted_is_published(document: Any) -> None:
+    responses = document["paths"]["/v1/events"]["post"]["responses"]
+    assert set(responses) == {"200", "202", "409", "413", "422", "default"}
+    for status, code in (("409", "event_conflict"), ("413", "body_too_large"), ("422", "event_rejected")):
+        assert code in responses[status]["description"]
 
 
 def test_the_document_is_the_same_every_time(document: Any) -> None:

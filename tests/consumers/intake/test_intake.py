@@ -19,7 +19,7 @@ from consumers.intake.requests import Piece
 from consumers.prices.listing import PriceResolver
 from domain.errors import Fenced, InvalidInput, LogUnavailable
 from domain.event import Provenance
-from domain.log.blocks import check_block, decode_typed, read_header
+from domain.log.blocks import check_block, decode_free, decode_typed, read_header
 from domain.log.event_codec import decode_lifecycle
 from domain.log.records import USAGE_BATCH_TOPIC, NewRecord
 from domain.prices.events import PriceListed
@@ -27,6 +27,7 @@ from domain.prices.schedule import PriceVersion, UnitPrices
 from domain.scope import DEFAULT_SCOPE, Scope
 from domain.streams import listed_price_stream, usage_stream
 from domain.usage.block_schema import BLOCK_EVENTS_MAX
+from domain.usage.decoding.decoder import DecodingContext, ItemRun, decode_items
 from tests.domain.usage.usage_event_texts import NDJSON, RECORDED_AT, text
 from tests.fakes.event_log import InMemoryEventLog
 from tests.fakes.gated_intake import no_price
@@ -70,6 +71,20 @@ class HeldLog(InMemoryEventLog):
         if self.failures:
             raise self.failures.pop(0)
         self.appends.append(records)
+        return super().append(records)
+
+
+class SecondAppendFails(InMemoryEventLog):
+    """A log whose disk is full for one moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.appends = 0
+
+    def append(self, records: Sequence[NewRecord]) -> list[int]:
+        self.appends += 1
+        if self.appends == 2:
+            raise LogUnavailable("the disk is full")
         return super().append(records)
 
 
@@ -277,6 +292,45 @@ def test_a_request_that_makes_intake_fail_does_not_fail_others() -> None:
         with pytest.raises(RuntimeError, match="cursed"):
             cursed.result(SECONDS_MAX)
         assert [receipt(held).position, receipt(neighbour).position] == [1, 2]
+
+
+def test_a_single_event_is_durable_long_before_a_large_request_that_came_first() -> None:
+    log = HeldLog()
+    log.free.clear()
+    with intake_on(log) as intake:
+        held = intake.submit(request(text(id="held"), key="one"))
+        assert log.waiting.acquire(timeout=SECONDS_MAX)
+        large = intake.submit(request(*(text(id=f"{n}") for n in range(30_000)), key="one"))
+        single = intake.submit(request(text(id="single"), key="other"))
+        same_key = intake.submit(request(text(id="same key"), key="one"))
+        log.free.set()
+        receipts = [receipt(future) for future in (held, single, same_key, large)]
+    assert [one.received for one in receipts] == [1, 1, 1, 30_000]
+    held_at, single_at, same_key_at, large_at = (one.position for one in receipts)
+    assert held_at < single_at <= large_at - 2
+    assert held_at < same_key_at <= large_at - 2
+    stored = [name for _, _, ids in blocks(log) for name in ids]
+    assert [name for name in stored if name.isdigit()] == [f"{n}" for n in range(30_000)]
+    assert sum(piece.row_to - piece.row_from for piece in receipts[3].pieces) == 30_000
+
+
+def test_slices_of_one_request_make_the_blocks_that_it_would_make_as_a_whole() -> None:
+    lines = [text(id=f"{n}", subject=f"customer-{n % 7}") if n % 3 else b"oops" for n in range(4_000)]
+    log, context = InMemoryEventLog(), DecodingContext(DEFAULT_SCOPE, 7, RECORDED_AT)
+    with intake_on(log) as intake:
+        assert receipt(intake.submit(request(*lines, key="one"))).rejected == 1_334
+    whole = decode_items([ItemRun(lines)], context)
+    [record] = log.read(0, 10)
+    assert decode_typed(record.state).to_pylist() == whole.typed.to_pylist()
+    assert decode_free(record.state).to_pylist() == whole.free.to_pylist()
+
+
+def test_a_request_of_which_a_part_is_stored_is_not_said_to_be_refused() -> None:
+    log = SecondAppendFails()
+    with intake_on(log) as intake:
+        with pytest.raises(IntakeUnavailable, match="a part of the request is stored, then: the disk is full"):
+            receipt(intake.submit(request(*[b"0"] * (BLOCK_EVENTS_MAX + 5), key="one")))
+        assert receipt(intake.submit(request(text()))).position == 2
 
 
 def test_another_writer_of_the_stream_costs_a_retry() -> None:

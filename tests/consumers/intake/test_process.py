@@ -16,7 +16,7 @@ import pytest
 
 from consumers.errors import IntakeFull, IntakeUnavailable
 from consumers.intake.intake import IntakeOptions, IntakeReceipt
-from consumers.intake.process import IntakeHealth, IntakeProcess
+from consumers.intake.process import PART_BYTES, IntakeHealth, IntakeProcess
 from domain.errors import InvalidInput, LogUnavailable
 from domain.log.blocks import decode_typed
 from domain.log.sqlite.event_log import SQLiteEventLog
@@ -55,6 +55,15 @@ def test_the_child_answers_as_an_intake_in_this_process_does(tmp_path: Path) -> 
     stored = [name for record in log.read(0, 10) for name in decode_typed(record.state).column("id").to_pylist()]
     log.close()
     assert stored == ["0", None, "1", None, "2", None]
+
+
+def test_a_large_body_reaches_the_child_whole_and_a_small_one_before_it(tmp_path: Path) -> None:
+    lines = [text(id=f"{n}") for n in range(40 * PART_BYTES // len(text(id="0")))]
+    with intake_in(tmp_path) as intake:
+        receipt(intake.submit(request(text(id="started"))))
+        large, small = intake.submit(request(*lines, key="one")), intake.submit(request(text(), key="other"))
+        assert receipt(small).position < receipt(large).pieces[0].position
+        assert (receipt(large).received, receipt(large).rejected) == (len(lines), 0)
 
 
 def test_errors_come_back_as_what_they_are(tmp_path: Path) -> None:

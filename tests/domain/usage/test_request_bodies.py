@@ -6,6 +6,7 @@ import pytest
 
 from domain.errors import InvalidInput
 from domain.usage.decoding.decoder import DecodedEvents, decode_body
+from domain.usage.request_bodies import BodyFormat, items_in_steps
 from tests.domain.usage.usage_event_texts import CONTEXT, text
 
 ONE = "application/cloudevents+json"
@@ -43,6 +44,8 @@ def outcome(content_type: str, body: bytes) -> list[tuple[str | None, str | None
         (BATCH, b'["unterminated]', [(None, "not_json")]),
         (LINES, A + b"\n{oops\n" + B, [("a", None), (None, "not_json"), ("b", None)]),
         (LINES, A + B, [(None, "not_json")]),
+        (BATCH, b"[" + A + b", ," + B + b"]", [("a", None), (None, "not_json"), ("b", None)]),
+        (BATCH, A[:-1] + b', "data": []]', [(None, "not_json")]),
     ],
 )
 def test_a_body_is_split_into_its_events(
@@ -68,6 +71,23 @@ def test_a_body_is_split_into_its_events(
 def test_an_invalid_element_of_a_batch_does_not_affect_the_others(bad: bytes, reason: str) -> None:
     found = outcome(BATCH, b"[" + A + b" ,\n" + bad + b", " + B + b"]")
     assert found == [("a", None), (None, reason), ("b", None)]
+
+
+@pytest.mark.parametrize("form", [ONE, PLAIN, BATCH, LINES])
+def test_a_byte_order_mark_is_not_part_of_the_first_event(form: str) -> None:
+    body = b"[" + A + b"]" if form == BATCH else A
+    assert outcome(form, b"\xef\xbb\xbf" + body) == [("a", None)]
+
+
+@pytest.mark.parametrize("form", [BodyFormat.BATCH, BodyFormat.LINES])
+def test_a_body_is_known_to_have_too_many_items_long_before_its_end(form: BodyFormat) -> None:
+    body = b"[" + b"0," * 2_000_000 + b"0]" if form is BodyFormat.BATCH else b"0\n" * 2_000_000
+    steps = items_in_steps(form, body, items_max=200_000)
+    next(steps)
+    with pytest.raises(InvalidInput) as caught:
+        next(steps)
+    assert str(caught.value) == "body: must have at most 200000 items"
+    assert caught.value.code == "too_many_items"
 
 
 def test_a_rejected_element_of_a_batch_keeps_its_own_bytes() -> None:

@@ -78,6 +78,11 @@ def test_a_conflict_is_told_by_what_differs(shell: Shell, events: str, tmp_path:
         assert told in " ".join(shell.run(*arguments).out.split())
 
 
+def test_the_void_of_an_event_that_nobody_sent_is_said_to_wait_for_it(shell: Shell) -> None:
+    out = shell.run("events", "void", "cli-events", "to come").out
+    assert "to come of cli-events is voided: no such event has been received yet, and the void waits for it" in out
+
+
 def test_a_rejected_event_is_listed_with_its_reason(shell: Shell, events: str) -> None:
     rows = list(csv.DictReader(io.StringIO(shell.run("rejected", "list", "--csv").out)))
     assert [(row["reason"], row["outcome"]) for row in rows if row["source"] == "cli-events"] == [

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from api.dialects.litellm.log_payloads import customer_of
+from api.dialects.litellm.log_payloads import customer_of, usage_event
 from consumers.embedded.engine import EmbeddedEngine
 from domain.scope import DEFAULT_SCOPE
 from tests.api.dialects.litellm.conftest import spend_of
@@ -99,10 +100,105 @@ def test_a_cost_unknown_to_litellm_comes_from_the_engines_prices(api: Api) -> No
     assert spend_of(api, "cus-4") > 0
 
 
-@pytest.mark.parametrize("body", [b"{bad", b"", b'{"a":1}\n{bad'])
-def test_what_is_no_json_is_refused_as_a_whole(api: Api, body: bytes) -> None:
+@pytest.mark.parametrize("body", [b"{bad", b""])
+def test_a_payload_that_is_no_json_is_refused_and_can_be_found(api: Api, body: bytes) -> None:
     answer = api.send("POST", "/litellm/logs", 422, content=body).json()
     assert answer["detail"][0]["loc"][0] == "body"
+    newest = api.get("/v1/rejected", limit=1)["data"][0]
+    assert (newest["reason"], newest["original"]) == ("not_json", body.decode())
+
+
+#: Payloads that cannot be read, or that are no usage, by what is wrong with them.
+BAD_PAYLOADS = {
+    "a lone surrogate in what is not kept": (rb'"messages": "\ud800"', "not_json"),
+    "a lone surrogate in a name": (rb'"\udfff": 1', "not_json"),
+    "a bare NaN": (b'"response": NaN', "not_json"),
+    "a bare Infinity": (b'"response": Infinity', "not_json"),
+    "an integer of 5,000 digits": (b'"response": ' + b"7" * 5_000, "not_json"),
+    "2,000 nested levels": (b'"response": ' + b"[" * 2_000 + b"]" * 2_000, "data_invalid"),
+    "bytes that are no UTF-8": (b'"messages": "\xff"', "not_json"),
+    "a cost that is no number": (b'"response_cost": "much"', "cost_invalid"),
+    "a cost that is an empty text": (b'"response_cost": ""', "cost_invalid"),
+    "a cost that is spelled NaN": (b'"response_cost": "NaN"', "cost_invalid"),
+    "a cost that is an object": (b'"response_cost": {"usd": 1}', "cost_invalid"),
+    "a start that is an object": (b'"startTime": {"seconds": 1}', "time_invalid"),
+    "half a token": (b'"prompt_tokens": 0.5', "tokens_invalid"),
+}
+
+
+@pytest.mark.parametrize("how", ["list", "lines"])
+@pytest.mark.parametrize("name", BAD_PAYLOADS)
+def test_a_bad_payload_is_rejected_by_itself_and_can_be_found(api: Api, name: str, how: str) -> None:
+    member, reason = BAD_PAYLOADS[name]
+    before, after = (json.dumps(payload(f"{number} {how} {name}")).encode() for number in (1, 2))
+    bad = json.dumps(payload(f"bad {how} {name}")).encode()[:-1] + b", " + member + b"}"
+    body = b"\n".join((before, bad, after)) if how == "lines" else b"[" + b", ".join((before, bad, after)) + b"]"
+    receipt = api.send("POST", "/litellm/logs", 200, content=body).json()
+    assert receipt["counts"] == {"counted": 2, "duplicate": 0, "conflict": 0, "rejected": 1}
+    assert [one["reason"] for one in receipt["outcomes"]] == [reason]
+    assert api.get("/v1/rejected", limit=1)["data"][0]["reason"] == reason
+
+
+def test_a_payload_cut_off_in_a_list_is_rejected_by_itself(api: Api) -> None:
+    before, bad, after = (json.dumps(payload(f"{name} of a list")).encode() for name in ("before", "cut", "after"))
+    body = b"[" + b", ".join((before, bad[:300], after)) + b"]"
+    receipt = api.send("POST", "/litellm/logs", 200, content=body).json()
+    assert receipt["counts"] == {"counted": 2, "duplicate": 0, "conflict": 0, "rejected": 1}
+
+
+def test_a_byte_order_mark_is_not_part_of_the_first_payload(api: Api) -> None:
+    lines = b"\n".join(json.dumps(payload(f"marked {number}")).encode() for number in (1, 2))
+    answer = api.send("POST", "/litellm/logs", 200, content=b"\xef\xbb\xbf" + lines)
+    assert answer.json()["counts"]["counted"] == 2
+
+
+def test_an_object_on_several_lines_is_one_payload(api: Api) -> None:
+    body = json.dumps(payload("printed"), indent=1)
+    assert api.send("POST", "/litellm/logs", 200, content=body).json()["counts"]["counted"] == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "response", "identity"),
+    [
+        ("a", "b", "a/b"),
+        ("a%2F", "b", "a%2F/b"),
+        ("a/b", "c", "3/a/b/c"),
+        ("a", "b/c", "1/a/b/c"),
+        ("a/b", None, "3/a/b/"),
+        (None, "a/b", "0//a/b"),
+        ("a", None, "a"),
+    ],
+)
+def test_no_two_pairs_of_call_and_response_have_the_same_id(
+    call: str | None, response: str | None, identity: str
+) -> None:
+    assert usage_event({"litellm_call_id": call, "id": response})["id"] == identity
+
+
+@pytest.mark.parametrize(
+    ("cost", "said"),
+    [
+        ("0.001", "0.001000000000"),
+        (" 2.5e-3 ", "0.002500000000"),
+        ("+.5", "0.500000000000"),
+        ("1", "1.000000000000"),
+        ("0", "0.000000000000"),
+    ],
+)
+def test_a_cost_given_as_text_is_the_decimal_that_it_says(api: Api, cost: str, said: str) -> None:
+    assert logged(api, payload(f"costs {cost}", response_cost=cost))["counts"]["counted"] == 1
+    event = api.get("/v1/events/one", source="litellm", id=f"costs {cost}/chatcmpl-costs {cost}")
+    assert Decimal(event["event"]["cost_usd"]) == Decimal(said)
+    assert event["cost"]["price"] is None
+
+
+def test_token_counts_may_be_whole_numbers_with_a_point(api: Api) -> None:
+    usage = {"prompt_tokens_details": {"cached_tokens": 50.0}, "completion_tokens_details": {"reasoning_tokens": 90.0}}
+    sent = payload("points", prompt_tokens=40.0, completion_tokens=80.0, metadata={"usage_object": usage})
+    assert logged(api, sent)["counts"]["counted"] == 1
+    event = api.get("/v1/events/one", source="litellm", id="points/chatcmpl-points")["event"]
+    names = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
+    assert [event[name] for name in names] == [40, 40, 80, 80]
 
 
 def test_a_key_that_only_ingests_may_log(api: Api, engine: EmbeddedEngine) -> None:

@@ -173,6 +173,16 @@ def test_a_page_of_conflicts_is_bounded_and_goes_on(api: Api) -> None:
     assert [one["id"] for one in listed if one["customer"] == "con"] == ids[::-1]
 
 
+def test_the_void_of_an_event_that_nobody_sent_waits_for_it(api: Api) -> None:
+    identity = {"source": "gateway", "id": "to come"}
+    assert api.post("/v1/events/void", identity, status=200)["waits_for_event"] is True
+    assert api.post("/v1/events/unvoid", identity, status=200)["waits_for_event"] is False
+    api.post("/v1/events/void", identity, status=200)
+    api.deliver([llm_request("to come", "wendy")])
+    again = api.post("/v1/events/void", identity, status=200)
+    assert (again["voided"], again["waits_for_event"]) == (True, False)
+
+
 def test_a_void_takes_an_event_out_of_all_totals_until_it_is_taken_back(api: Api) -> None:
     api.deliver([{**llm_request("v1", "vic", cost_usd="2"), "time": "2026-03-05T00:00:00Z"}])
     identity = {"source": "gateway", "id": "v1"}

@@ -82,6 +82,47 @@ def test_a_batch_is_answered_with_the_outcome_of_each_event(api: Api) -> None:
     assert (usage["position"] >= position, usage["customer"]) == (True, "rita")
 
 
+def test_a_single_event_that_is_rejected_is_answered_422_with_its_reason_and_is_in_the_log(api: Api) -> None:
+    event = llm_request("negative", input_tokens=-1)
+    answer = api.send("POST", "/v1/events", 422, {"Content-Type": CLOUDEVENT}, content=msgspec.json.encode(event))
+    position = int(answer.headers["meterfold-position"])
+    rule = {"field": "data.input_tokens", "rule": "must be a whole number from 0 to 10^15"}
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json() == {
+        "type": "/problems/event_rejected",
+        "title": "The event is rejected",
+        "status": 422,
+        "detail": "data.input_tokens: must be a whole number from 0 to 10^15",
+        **rule,
+        "errors": [rule],
+        "reason": "tokens_invalid",
+        "position": position,
+        "instance": "/v1/events",
+    }
+    newest = api.get("/v1/rejected", limit=1)["data"][0]
+    assert (newest["id"], newest["reason"]) == ("negative", "tokens_invalid")
+    assert "event_rejected" in api.send("GET", "/problems/event_rejected", 200).text
+
+
+def test_a_single_event_that_is_a_conflict_is_answered_409_and_is_in_the_log(api: Api) -> None:
+    first, other = llm_request("taken", "cora"), llm_request("taken", "cora", input_tokens=77)
+    assert api.deliver_bytes(msgspec.json.encode(first), CLOUDEVENT)["counts"]["counted"] == 1
+    problem = api.deliver_bytes(msgspec.json.encode(other), CLOUDEVENT, status=409)
+    assert (problem["type"], problem["detail"]) == (
+        "/problems/event_conflict",
+        "an earlier event of source 'gateway' has the id 'taken' and other content",
+    )
+    assert [one["id"] for one in api.get("/v1/rejected", outcome="conflict", limit=1)["data"]] == ["taken"]
+    assert api.deliver_bytes(msgspec.json.encode(first), CLOUDEVENT)["counts"]["duplicate"] == 1
+
+
+@pytest.mark.parametrize("content_type", [JSON, NDJSON, "application/cloudevents-batch+json"])
+def test_a_batch_of_one_event_that_is_not_counted_is_answered_200_with_counts(api: Api, content_type: str) -> None:
+    event = msgspec.json.encode(llm_request(f"bad {content_type}", input_tokens=-1))
+    body = b"[" + event + b"]" if "batch" in content_type else event
+    assert api.deliver_bytes(body, content_type)["counts"]["rejected"] == 1
+
+
 @pytest.mark.parametrize(
     ("content_type", "body", "counted"),
     [
@@ -106,6 +147,20 @@ def test_an_unknown_format_is_refused_as_a_whole(api: Api, content_type: str) ->
     before = api.get("/v1/operations/status")["head"]
     problem = api.deliver_bytes(b"[]", content_type, status=415)
     assert (problem["type"], api.get("/v1/operations/status")["head"]) == ("/problems/media_type_unsupported", before)
+
+
+def test_a_body_with_more_events_than_allowed_is_refused_as_a_whole(tmp_path: Path) -> None:
+    with engine_on(tmp_path, SettableClock(), http_body_events_max=3) as engine, http(engine) as api:
+        assert api.deliver_bytes(b"[0,0,0]", JSON)["counts"]["rejected"] == 3
+        for body, content_type in ((b"[0,0,0,0]", JSON), (b"0\n0\n0\n0", NDJSON)):
+            problem = api.deliver_bytes(body, content_type, status=413)
+            assert (problem["type"], problem["detail"]) == (
+                "/problems/body_too_large",
+                "body must have at most 3 items",
+            )
+        answer = api.send("POST", "/litellm/logs", 413, content=b"[0,0,0,0]").json()
+        assert answer["error"]["message"] == "body must have at most 3 items"
+        assert len(api.pages("/v1/rejected")) == 3
 
 
 def test_a_body_above_the_bound_is_refused_as_a_whole(api: Api) -> None:

@@ -94,6 +94,14 @@ def test_events_of_a_batch_have_their_indexes_whether_a_header_says_batch_or_not
         assert part.customers == ["k"] * 5
 
 
+def test_a_byte_order_mark_is_not_part_of_a_record() -> None:
+    for headers in ((), (("content-type", b"application/cloudevents+json"),)):
+        assert one_item(b"\xef\xbb\xbf" + EVENT, headers) == EVENT
+    (part,) = parts_of(run_of((None, b"\xef\xbb\xbf[" + EVENT + b"]", ())), USAGE)
+    assert isinstance(part, UsageRun)
+    assert (part.items, part.indexes) == ([EVENT], [0])
+
+
 def test_an_empty_batch_has_no_parts() -> None:
     assert parts_of(run_of((None, b"[]", ())), USAGE) == []
 

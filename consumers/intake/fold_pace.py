@@ -1,0 +1,77 @@
+"""Pace of the intake: how far the log may run ahead of the fold, which every request has to wait for.
+
+A request is answered once it is folded, and the fold takes the log in its order. So what was appended and is not
+folded yet is the queue that a single event waits in. It is kept short: while it is full, large requests wait, and so do
+further requests of a key that fills it alone. Nothing waits for a fold that makes no progress.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from consumers.intake.options import UNFOLDED_BYTES_MAX, UNFOLDED_EVENTS_MAX
+from consumers.intake.queue import PendingRequest
+from consumers.intake.slice_groups import SliceGroup
+
+#: For how long a fold may stay where it is until nothing waits for it any more.
+STANDSTILL_SECONDS_MAX: Final = 1.0
+
+
+class _Append(msgspec.Struct, frozen=True):
+    position: int
+    events: int
+    size_bytes: int
+    events_of_key: dict[str | None, int]
+
+
+class FoldPace:
+    """Knows what is appended and not folded. For one thread."""
+
+    def __init__(self, folded_position: Callable[[], int | None], monotonic: Callable[[], float]) -> None:
+        self._folded_position = folded_position
+        self._monotonic = monotonic
+        self._unfolded: deque[_Append] = deque()
+        self._events = self._size_bytes = 0
+        self._events_of_key: Counter[str | None] = Counter()
+        self._seen: int | None = None
+        self._moved_at = monotonic()
+
+    def appended(self, positions: Sequence[int], group: SliceGroup) -> None:
+        """Note an append."""
+        if not positions or self._folded_position() is None:
+            return
+        if not self._unfolded:
+            self._moved_at = self._monotonic()
+        events_of_key: Counter[str | None] = Counter()
+        for taken in group.slices:
+            events_of_key[taken.pending.request.key] += len(taken.items)
+        self._unfolded.append(_Append(positions[-1], group.events, group.size_bytes, dict(events_of_key)))
+        self._events += group.events
+        self._size_bytes += group.size_bytes
+        self._events_of_key += events_of_key
+
+    def must_wait(self, pending: PendingRequest) -> bool:
+        """Whether a request must wait until more is folded."""
+        if not self._is_held_up(pending):
+            return False
+        self._look()
+        return self._is_held_up(pending) and self._monotonic() - self._moved_at < STANDSTILL_SECONDS_MAX
+
+    def _is_held_up(self, pending: PendingRequest) -> bool:
+        is_full = self._events >= UNFOLDED_EVENTS_MAX or self._size_bytes >= UNFOLDED_BYTES_MAX
+        return (is_full and pending.is_large) or self._events_of_key[pending.request.key] >= UNFOLDED_EVENTS_MAX
+
+    def _look(self) -> None:
+        """Forget what is folded by now."""
+        folded = self._folded_position()
+        if folded is not None and folded != self._seen:
+            self._seen, self._moved_at = folded, self._monotonic()
+        while self._unfolded and folded is not None and self._unfolded[0].position <= folded:
+            oldest = self._unfolded.popleft()
+            self._events -= oldest.events
+            self._size_bytes -= oldest.size_bytes
+            self._events_of_key -= Counter(oldest.events_of_key)

@@ -1,0 +1,174 @@
+"""A group of slices that share one append: decoded as they come, and built into blocks."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import msgspec
+import pyarrow as pa
+
+from consumers.intake.appending import UsageBlock
+from consumers.intake.options import (
+    LARGE_GROUP_BYTES_MAX,
+    LARGE_GROUP_EVENTS_MAX,
+    SHARED_GROUP_SLICES,
+    SLICE_BYTES_MAX,
+    SLICE_EVENTS_MAX,
+    WHOLE_BYTES_MAX,
+    IntakeOptions,
+)
+from consumers.intake.queue import ItemSlice, PendingRequest
+from consumers.intake.requests import Piece, StreamKind
+from domain.log.blocks import encode_buffers
+from domain.scope import Scope
+from domain.usage.block_schema import BLOCK_EVENTS_MAX
+from domain.usage.decoding.decoder import DecodedEvents, DecodingContext, ItemRun, decode_items
+
+_Stream = tuple[StreamKind, Scope]
+
+
+class _Part(msgspec.Struct, frozen=True):
+    """Slices of one stream, decoded together."""
+
+    slices: list[ItemSlice]
+    decoded: DecodedEvents
+
+
+class GroupBlock(msgspec.Struct, frozen=True):
+    """A block of a group, before it has a position."""
+
+    usage: UsageBlock
+    parts: list[_Part]
+
+    def note(self, position: int) -> None:
+        """Note in every request where its items are in the log."""
+        first = 0
+        for part in self.parts:
+            row, rejected = 0, part.decoded.rejected_rows
+            for taken in part.slices:
+                end = row + len(taken.items)
+                taken.pending.rejected += bisect_left(rejected, end) - bisect_left(rejected, row)
+                taken.pending.pieces = _with_piece(taken.pending.pieces, Piece(position, first + row, first + end))
+                row = end
+            first += row
+
+
+def _with_piece(pieces: list[Piece], piece: Piece) -> list[Piece]:
+    if pieces and (pieces[-1].position, pieces[-1].row_to) == (piece.position, piece.row_from):
+        return [*pieces[:-1], Piece(piece.position, pieces[-1].row_from, piece.row_to)]
+    return [*pieces, piece]
+
+
+class SliceGroup:
+    """Slices in the order in which they were taken. `requests` are those that they belong to, each once."""
+
+    def __init__(self, recorded_at: datetime, hash_seed: int, options: IntakeOptions) -> None:
+        self.recorded_at = recorded_at
+        self.slices: list[ItemSlice] = []
+        self.events = self.size_bytes = 0
+        self._hash_seed = hash_seed
+        self._options = options
+        self._requests: dict[int, PendingRequest] = {}
+        self._parts: dict[_Stream, list[_Part]] = {}
+        self._undecoded: list[ItemSlice] = []
+        self._undecoded_events = self._undecoded_bytes = 0
+
+    @property
+    def requests(self) -> list[PendingRequest]:
+        """The requests with items in the group."""
+        return list(self._requests.values())
+
+    def add(self, taken: ItemSlice) -> None:
+        """Add a slice; decode what was added once it is as much as a slice may be."""
+        self.slices.append(taken)
+        self._requests[id(taken.pending)] = taken.pending
+        self.events += len(taken.items)
+        self.size_bytes += taken.size_bytes
+        self._undecoded.append(taken)
+        self._undecoded_events += len(taken.items)
+        self._undecoded_bytes += taken.size_bytes
+        is_enough = self._undecoded_events >= SLICE_EVENTS_MAX or self._undecoded_bytes >= WHOLE_BYTES_MAX
+        if is_enough or taken.pending.is_large:
+            self.decode()
+
+    def room(self) -> tuple[int, int]:
+        """How many events and bytes still have room; nothing once a part of a request would hold up another one."""
+        options = self._options
+        slices = max(self.events / SLICE_EVENTS_MAX, self.size_bytes / SLICE_BYTES_MAX)
+        shared = len(self._requests) > 1 and any(not pending.is_taken for pending in self._requests.values())
+        if shared and slices >= SHARED_GROUP_SLICES:
+            return 0, 0
+        events_max, bytes_max = options.group_events_max, options.group_bytes_max
+        if any(pending.is_large and pending.request.key is not None for pending in self._requests.values()):
+            events_max, bytes_max = min(events_max, LARGE_GROUP_EVENTS_MAX), min(bytes_max, LARGE_GROUP_BYTES_MAX)
+        return max(events_max - self.events, 0), max(bytes_max - self.size_bytes, 0)
+
+    def decode(self) -> None:
+        """Decode the slices that are not decoded yet. A request that makes decoding fail fails alone."""
+        by_stream: dict[_Stream, list[ItemSlice]] = {}
+        for taken in self._undecoded:
+            if taken.items:
+                by_stream.setdefault((taken.pending.request.kind, taken.pending.request.scope), []).append(taken)
+        self._undecoded, self._undecoded_events, self._undecoded_bytes = [], 0, 0
+        for stream, slices in by_stream.items():
+            self._parts.setdefault(stream, []).extend(self._decoded(slices))
+
+    def _decoded(self, slices: list[ItemSlice]) -> Iterator[_Part]:
+        scope = slices[0].pending.request.scope
+        options = self._options
+        context = DecodingContext(
+            scope, self._hash_seed, self.recorded_at, options.future_tolerance, options.event_bytes_max
+        )
+        try:
+            yield _Part(slices, decode_items([_run_of(taken) for taken in slices], context))
+        except Exception as error:
+            if len(slices) == 1:
+                if not slices[0].pending.future.done():
+                    slices[0].pending.future.set_exception(error)
+                return
+            for taken in slices:
+                yield from self._decoded([taken])
+
+    def blocks(self) -> list[GroupBlock]:
+        """Build blocks of one stream each, of at most `BLOCK_EVENTS_MAX` rows."""
+        blocks: list[GroupBlock] = []
+        for (kind, scope), parts in self._parts.items():
+            held: list[_Part] = []
+            for part in parts:
+                if sum(one.decoded.received for one in held) + part.decoded.received > BLOCK_EVENTS_MAX:
+                    blocks.append(_block(kind, scope, held))
+                    held = []
+                held.append(part)
+            if held:
+                blocks.append(_block(kind, scope, held))
+        return blocks
+
+    def by_request(self) -> Iterator[SliceGroup]:
+        """Yield a group of its own for each request, decoded again."""
+        for pending in self.requests:
+            alone = SliceGroup(self.recorded_at, self._hash_seed, self._options)
+            for taken in self.slices:
+                if taken.pending is pending:
+                    alone.add(taken)
+            alone.decode()
+            yield alone
+
+
+def _run_of(taken: ItemSlice) -> ItemRun:
+    request = taken.pending.request
+    return ItemRun(taken.items, request.customer_header, request.group, request.atomic)
+
+
+def _block(kind: StreamKind, scope: Scope, parts: list[_Part]) -> GroupBlock:
+    typed = _joined([part.decoded.typed for part in parts])
+    free = _joined([part.decoded.free for part in parts])
+    return GroupBlock(UsageBlock(kind, scope, encode_buffers(typed, free), typed), parts)
+
+
+def _joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    if len(batches) == 1:
+        return batches[0]
+    table = pa.Table.from_batches(batches).unify_dictionaries().combine_chunks()
+    return table.to_batches()[0]
