@@ -26,7 +26,7 @@ from projections.duckdb.memory.change_tracking import ChangeTracker, CustomerRow
 from projections.duckdb.reading import api_keys, customer_pages, customers, sources
 from projections.duckdb.reading import events as event_rows
 from projections.duckdb.reading.cached_reads import CachedReads, SnapshotCache
-from projections.duckdb.reading.cursor_as_of import CursorAsOf
+from projections.duckdb.storage.cursor_as_of import CursorAsOf
 from projections.duckdb.reading.event_pages import EventPageQuery, Markups, needs_markups
 from projections.duckdb.reading.facts import (
     all_facts,
