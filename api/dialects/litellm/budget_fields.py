@@ -120,6 +120,7 @@ def _periods(
 ) -> dict[str, Any]:
     text = given["budget_duration"] if "budget_duration" in given else _duration(current, inherited)
     if text is None:
+        _refuse_lone_reset(given)
         kept["budget_duration"] = None
         return dict(NO_PERIODS)
     duration = duration_of(text)
@@ -128,6 +129,7 @@ def _periods(
     if duration is None:
         if not any_duration:
             raise BadDuration(text)
+        _refuse_lone_reset(given)
         kept["budget_duration"] = text
         return dict(NO_PERIODS)
     if "budget_duration" in given:
@@ -138,6 +140,12 @@ def _periods(
     if reset_at is None and same and found.budget_alignment == "anchored":
         return {}  # setting the same duration again must not move the anchor
     return found.changes()
+
+
+def _refuse_lone_reset(given: Mapping[str, Any]) -> None:
+    """Raise `InvalidInput` for a reset of a budget without periods, which nothing could honour."""
+    if given.get("budget_reset_at") is not None:
+        raise InvalidInput("budget_reset_at", "needs a budget_duration: without one a budget has no periods to reset")
 
 
 def _duration(current: Mapping[str, Any], inherited: Mapping[str, Any]) -> str | None:

@@ -5,8 +5,9 @@
 | 30d, 1mo, monthly | calendar months |
 | 7d, 1w, weekly | weeks from Monday |
 | 24h, 1d, daily | days |
-| any that divides a day: 30s, 45m, 6h ... | aligned to midnight |
-| other seconds, minutes, hours, days and weeks | exactly as long, from the midnight before the duration was set |
+| seconds, minutes or hours that divide a minute, an hour or a day: 30s, 15m, 6h ... | aligned to that |
+| other seconds, minutes, hours | exactly as long, from the start of the minute, hour or day in which it was set |
+| other days and weeks | exactly as long, from the midnight before the duration was set |
 | other months | exactly as many, from the first of the month in which the duration was set |
 """
 
@@ -20,7 +21,7 @@ import msgspec
 
 from domain.errors import InvalidInput
 from domain.values.durations import Duration, duration_text, parse_duration
-from domain.values.instants import instant_text
+from domain.values.instants import EPOCH, instant_text
 
 _WORDS: Final = frozenset({"hourly", "daily", "weekly", "monthly"})
 #: The unit may be spelled out (1hr, 60min); a number without a unit is no duration.
@@ -30,6 +31,8 @@ _TEXT: Final = re.compile(
 _UNITS: Final = ("s", "m", "h", "d", "w", "mo")
 _CALENDAR: Final = {"30d": "1mo", "1mo": "1mo", "7d": "1w", "1w": "1w", "24h": "1d", "1d": "1d"}
 _DAY: Final = timedelta(days=1)
+#: Seconds are counted within the minute, minutes within the hour, hours within the day.
+_WITHIN: Final = {"s": timedelta(minutes=1), "m": timedelta(hours=1), "h": _DAY}
 
 
 class PeriodFields(msgspec.Struct, frozen=True):
@@ -71,11 +74,12 @@ def native_text(duration: Duration) -> str:
 def aligned_periods(duration: Duration, set_at: datetime) -> PeriodFields:
     """The period policy of a duration that is set at `set_at`."""
     text = native_text(duration)
-    elapsed = duration.elapsed
-    if text in _CALENDAR.values() or (elapsed is not None and not _DAY % elapsed):
+    within = _WITHIN.get(duration.unit)
+    if text in _CALENDAR.values() or (within is not None and not within % (duration.elapsed or within)):
         return PeriodFields(text, "calendar", None)
-    midnight = set_at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    anchor = midnight.replace(day=1) if duration.unit == "mo" else midnight
+    set_at = set_at.astimezone(UTC)
+    start = set_at - (set_at - EPOCH) % (within or _DAY)
+    anchor = start.replace(day=1) if duration.unit == "mo" else start
     return PeriodFields(text, "anchored", instant_text(anchor))
 
 

@@ -163,3 +163,16 @@ def test_an_amount_too_large_is_refused(api: Api, member: str) -> None:
             assert answer.status_code in (400, 422), (path, amount, answer.status_code, answer.text[:300])
             assert len(answer.text) < 2_000
     assert change(api, kept)["max_budget"] == 1.0
+
+
+@pytest.mark.parametrize("members", [{}, {"budget_duration": None}, {"max_budget": 1}])
+def test_a_reset_of_a_budget_without_a_duration_is_refused_not_dropped(api: Api, members: dict[str, Any]) -> None:
+    name = f"lone reset {len(str(members))}"
+    lone = {"budget_id": name, "budget_reset_at": "2027-01-01T00:00:00Z", **members}
+    for path, body in (("/budget/new", lone), ("/customer/new", {"user_id": name, **lone, "budget_id": None})):
+        (breach,) = api.refused("POST", path, 422, body)["detail"]
+        assert breach["loc"] == ["body", "budget_reset_at"]
+        assert breach["msg"] == ("Value error, needs a budget_duration: without one a budget has no periods to reset")
+    budget(api, name, max_budget=1)
+    assert api.refused("POST", "/budget/update", 422, lone)["detail"][0]["loc"] == ["body", "budget_reset_at"]
+    assert change(api, name, budget_duration="90m", budget_reset_at="2027-01-01T00:00:00Z")["budget_reset_at"]

@@ -33,7 +33,17 @@ def period_of(text: str, instant: datetime = FRIDAY) -> Interval:
     [
         ("30s", "2026-11-20T10:25:00"),
         ("45s", "2026-11-20T10:24:45"),
+        ("7s", "2026-11-20T10:24:42"),
+        ("90s", "2026-11-20T10:25:30"),
+        ("100s", "2026-11-20T10:25:40"),
+        ("3600s", "2026-11-20T11:24:00"),
+        ("7m", "2026-11-20T10:28:00"),
         ("30m", "2026-11-20T10:30:00"),
+        ("45m", "2026-11-20T10:45:00"),
+        ("90m", "2026-11-20T11:30:00"),
+        ("100m", "2026-11-20T11:40:00"),
+        ("120m", "2026-11-20T12:00:00"),
+        ("1440m", "2026-11-21T10:00:00"),
         ("1h", "2026-11-20T11:00:00"),
         ("1hr", "2026-11-20T11:00:00"),
         ("60min", "2026-11-20T11:00:00"),
@@ -66,6 +76,15 @@ def test_so_many_hours_are_so_many_hours_for_ever(text: str, hours: int) -> None
     period = period_containing(policy, FRIDAY)
     for _ in range(50):
         assert period.length == timedelta(hours=hours)
+        period = next_period(policy, period)
+
+
+@pytest.mark.parametrize(("text", "minutes"), [("90m", 90), ("45m", 45), ("100s", 100 / 60), ("1440m", 1_440)])
+def test_so_many_minutes_are_so_many_minutes_for_ever(text: str, minutes: float) -> None:
+    policy = policy_of(text)
+    period = period_containing(policy, FRIDAY)
+    for _ in range(50):
+        assert period.length == timedelta(minutes=minutes)
         period = next_period(policy, period)
 
 
