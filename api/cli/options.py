@@ -35,7 +35,7 @@ At = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help="Answer as if asked at this RFC 3339 instant. [default: now; with --as-of, the time of the log position]",
+        help="Answer as if asked at this RFC 3339 instant. [default: now; with --as-of, that of the last record]",
     ),
 ]
 Limit = Annotated[int, typer.Option(min=1, help="List at most this many.")]

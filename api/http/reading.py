@@ -4,7 +4,8 @@ The same question with the same position and time has the same answer for ever a
 
 1. `min_position`: wait until it is folded.
 2. `as_of`, a position, an instant or a day: the log position; by default the last one that is folded.
-3. `at`: the time; by default the recorded time of that position, and without `as_of` the time of the clock.
+3. `at`: the time; by default when the last record of the scope up to that position was recorded, and without `as_of`
+   the time of the clock.
 """
 
 from __future__ import annotations
@@ -134,11 +135,12 @@ class Reading(msgspec.Struct, frozen=True):
 
 @contextmanager
 def reading(
-    state: ApiState, asked: Asked, scope: Scope | None = None, customer_id: str | None = None, zone: str | None = None
+    state: ApiState, asked: Asked, scope: Scope, customer_id: str | None = None, zone: str | None = None
 ) -> Iterator[Reading]:
     """Open what an answer is read from, for as long as the context lasts; `Problem` 422 for what cannot be asked.
 
-    A day given as `as_of` is one in `zone`, else in the time zone that the customer has now, else in UTC.
+    A day given as `as_of` is one in `zone`, else in the time zone that the customer has now, else in UTC. The time of a
+    position is that of the last record of the scope: when others were active is theirs to know.
     """
     with state.engine.reads.snapshot() as latest:
         clock = state.engine.now()
@@ -146,10 +148,10 @@ def reading(
         if asked.as_of is None:
             yield Reading(latest, clock if at is None else at, latest)
             return
-        if is_day(asked.as_of) and zone is None and scope is not None:
+        if is_day(asked.as_of) and zone is None:
             zone = time_zone_of(latest, scope, customer_id, clock)
         snapshot = latest.as_of(_position(latest, asked.names[0], asked.as_of, zone))
-        yield Reading(snapshot, at or snapshot.point().recorded_at or clock, latest)
+        yield Reading(snapshot, at or snapshot.recorded_at(scope) or clock, latest)
 
 
 def time_zone_of(snapshot: Snapshot, scope: Scope, customer_id: str | None, now: datetime) -> str:

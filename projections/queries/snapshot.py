@@ -55,6 +55,9 @@ class Snapshot(Protocol):
     def position_at(self, instant: datetime) -> int:
         """The last position whose effective recorded time is before `instant`; 0 when there is none."""
 
+    def recorded_at(self, scope: Scope) -> datetime | None:
+        """The effective recorded time of the last record of a scope; None when there is none."""
+
     def customer(self, scope: Scope, customer_id: str) -> CustomerRecord | None:
         """The customer with this id; None when neither a fact nor usage of it is known."""
 

@@ -10,7 +10,7 @@ import typer
 from api.cli.commands.engine_command import engine_command
 from api.cli.commands.names import actor_labels, profile_of
 from api.cli.commands.resources import Id, Resource, add_commands, print_one
-from api.cli.options import Limit, Reason
+from api.cli.options import AsOf, At, Limit, Reason
 from api.cli.output.columns import Column, Kind, Row
 from api.cli.output.results import Output
 from api.cli.output.text import shown
@@ -69,9 +69,11 @@ def list_customers(
     output: Output,
     prefix: Annotated[str | None, typer.Option(help="Only customers whose id begins with this.")] = None,
     limit: Limit = 100,
+    as_of: AsOf = None,
+    at: At = None,
 ) -> None:
     """List customers, also those known by usage alone."""
-    found = list(engine.pages("/v1/customers", limit, prefix=prefix))
+    found = list(engine.pages("/v1/customers", limit, prefix=prefix, as_of=as_of, at=at))
     output.rows("Customers", CUSTOMERS.columns, found, headers=partial(engine.row_members, "/v1/customers"))
 
 
@@ -116,9 +118,11 @@ def reactivate(
 
 @app.command()
 @engine_command(csv=True)
-def history(engine: Connection, output: Output, customer: Id, limit: Limit = 10_000) -> None:
+def history(
+    engine: Connection, output: Output, customer: Id, limit: Limit = 10_000, as_of: AsOf = None, at: At = None
+) -> None:
     """Show all changes of a customer, who made them and why."""
-    found = list(engine.pages(path_to("v1", "customers", customer, "history"), limit))
+    found = list(engine.pages(path_to("v1", "customers", customer, "history"), limit, as_of=as_of, at=at))
     headers = partial(engine.row_members, "/v1/customers/{customer_id}/history")
     if not output.is_text:
         output.rows("", HISTORY, found, headers=headers)

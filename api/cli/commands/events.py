@@ -12,7 +12,7 @@ import typer
 from api.cli.commands.engine_command import engine_command
 from api.cli.commands.names import actor_labels, label_of, profile_of
 from api.cli.commands.rejected import detail_of
-from api.cli.options import Limit, Reason
+from api.cli.options import AsOf, At, Limit, Reason
 from api.cli.output.columns import Column, Kind, Row
 from api.cli.output.results import Output
 from api.cli.output.tables import print_fields, print_table
@@ -80,18 +80,23 @@ def list_events(
         bool | None, typer.Option("--unmatched/--matched", help="Only events that match no meter, or only the others.")
     ] = None,
     limit: Limit = 100,
+    as_of: AsOf = None,
+    at: At = None,
 ) -> None:
     """List counted events, newest first."""
     where = {"from": begin, "to": end, "type": type_, "voided": voided, "unmatched": unmatched}
-    found = list(engine.pages("/v1/events", limit, customer=customer, model=model, status=status, tag=tag, **where))
+    where |= {"customer": customer, "model": model, "status": status, "tag": tag, "as_of": as_of, "at": at}
+    found = list(engine.pages("/v1/events", limit, **where))
     output.rows("Usage events", EVENTS, found, headers=partial(engine.row_members, "/v1/events"))
 
 
 @app.command()
 @engine_command()
-def show(engine: Connection, output: Output, source: Source, event_id: EventId) -> None:
+def show(
+    engine: Connection, output: Output, source: Source, event_id: EventId, as_of: AsOf = None, at: At = None
+) -> None:
     """Explain one event: its outcome, cost, price and totals."""
-    explained = engine.get("/v1/events/one", source=source, id=event_id)
+    explained = engine.get("/v1/events/one", source=source, id=event_id, as_of=as_of, at=at)
     if output.is_text:
         _print_explained(engine, explained)
     else:

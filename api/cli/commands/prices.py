@@ -9,7 +9,7 @@ import typer
 
 from api.cli.commands.engine_command import engine_command
 from api.cli.commands.fields import FieldsOption, fields_of
-from api.cli.options import Limit, Reason
+from api.cli.options import AsOf, At, Limit, Reason
 from api.cli.output.columns import Column, Kind
 from api.cli.output.results import Output
 from api.cli.output.tables import print_table
@@ -57,9 +57,11 @@ def list_prices(
     provider: Annotated[str | None, typer.Option(help="Only prices of this provider.")] = None,
     model: Annotated[str | None, typer.Option(help="Only prices of this model.")] = None,
     limit: Limit = 1_000,
+    as_of: AsOf = None,
+    at: At = None,
 ) -> None:
     """List own prices and list prices, as they were recorded."""
-    found = list(engine.pages("/v1/prices", limit, provider=provider, model=model))
+    found = list(engine.pages("/v1/prices", limit, provider=provider, model=model, as_of=as_of, at=at))
     rows = (row for price in found for row in _rows_of(price))
     output.rows(TITLE, PRICES, rows, headers=lambda: HEADERS, document={"data": found})
 

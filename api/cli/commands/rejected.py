@@ -10,7 +10,7 @@ import typer
 
 from api.cli.commands.engine_command import engine_command
 from api.cli.commands.kafka.dead_letters import list_dead_letters, retry
-from api.cli.options import Limit
+from api.cli.options import AsOf, At, Limit
 from api.cli.output.columns import Column, Kind, Row
 from api.cli.output.results import Output
 from api.cli.server.http_client import Connection
@@ -65,9 +65,11 @@ def list_rejected(
     outcome: Annotated[Outcome, typer.Option(help="The outcome to list.")] = Outcome.REJECTED,
     reason: Annotated[str | None, typer.Option(help="Only events with this reason, such as required.")] = None,
     limit: Limit = 100,
+    as_of: AsOf = None,
+    at: At = None,
 ) -> None:
     """List events that were not counted, newest first."""
-    found = list(engine.pages("/v1/rejected", limit, outcome=outcome, reason=reason))
+    found = list(engine.pages("/v1/rejected", limit, outcome=outcome, reason=reason, as_of=as_of, at=at))
     output.rows(TITLES[outcome], REJECTED, found, headers=partial(engine.row_members, "/v1/rejected"))
 
 

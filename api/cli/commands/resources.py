@@ -15,7 +15,7 @@ import typer
 from api.cli.commands.engine_command import engine_command
 from api.cli.commands.fields import FieldsOption, fields_of
 from api.cli.commands.names import label_of
-from api.cli.options import Limit, Reason
+from api.cli.options import AsOf, At, Limit, Reason
 from api.cli.output.columns import Column, Kind
 from api.cli.output.exit_codes import ExitCode
 from api.cli.output.results import Output
@@ -23,6 +23,10 @@ from api.cli.output.text import print_lines, shown
 from api.cli.server.http_client import Connection, path_to
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The id, as `list` shows it.")]
+DeletedAt = Annotated[
+    str | None,
+    typer.Option("--effective-at", metavar="TIME", help="When it takes effect, RFC 3339, not later than now."),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 
@@ -48,11 +52,11 @@ def app_of(resource: Resource, help_text: str) -> typer.Typer:
 
     @app.command("list", help=f"List {resource.plural}.")
     @engine_command(csv=True)
-    def list_all(engine: Connection, output: Output, limit: Limit = 100) -> None:
+    def list_all(engine: Connection, output: Output, limit: Limit = 100, as_of: AsOf = None, at: At = None) -> None:
         path = path_to("v1", resource.segment)
         headers = partial(engine.row_members, path)
         title = resource.plural.capitalize()
-        output.rows(title, resource.columns, list(engine.pages(path, limit)), headers=headers)
+        output.rows(title, resource.columns, list(engine.pages(path, limit, as_of=as_of, at=at)), headers=headers)
 
     add_commands(app, resource)
     return app
@@ -63,8 +67,8 @@ def add_commands(app: typer.Typer, resource: Resource) -> None:
 
     @app.command(help=f"Show one {resource.noun}.")
     @engine_command()
-    def show(engine: Connection, output: Output, identifier: Id) -> None:
-        print_one(output, resource, engine.get(path_to("v1", resource.segment, identifier)))
+    def show(engine: Connection, output: Output, identifier: Id, as_of: AsOf = None, at: At = None) -> None:
+        print_one(output, resource, engine.get(path_to("v1", resource.segment, identifier), as_of=as_of, at=at))
 
     @app.command(help=f"{resource.create_help}\n\nFields: {resource.fields}.")
     @engine_command(new_folder=True)
@@ -84,10 +88,18 @@ def add_commands(app: typer.Typer, resource: Resource) -> None:
 
     @app.command(help=resource.delete_help)
     @engine_command()
-    def delete(engine: Connection, output: Output, identifier: Id, yes: Yes = False, reason: Reason = None) -> None:
+    def delete(
+        engine: Connection,
+        output: Output,
+        identifier: Id,
+        yes: Yes = False,
+        reason: Reason = None,
+        effective_at: DeletedAt = None,
+    ) -> None:
         if not yes and not typer.confirm(f"Delete the {resource.noun} {shown(identifier)}?", err=True):
             raise typer.Exit(ExitCode.INTERRUPTED)
-        output.lines(engine.send("DELETE", path_to("v1", resource.segment, identifier), reason=reason), "deleted")
+        path = path_to("v1", resource.segment, identifier)
+        output.lines(engine.send("DELETE", path, reason=reason, effective_at=effective_at), "deleted")
 
 
 def print_one(output: Output, resource: Resource, document: Mapping[str, Any]) -> None:

@@ -49,21 +49,23 @@ class Connection:
         answer = self.raw("GET", path, params=params)
         return None if answer.is_error else answer.json()
 
-    def send(self, method: str, path: str, *, body: Any = None, reason: str | None = None) -> Any:
+    def send(self, method: str, path: str, *, body: Any = None, reason: str | None = None, **params: Any) -> Any:
         """Send a JSON body and return the JSON answer, None for an empty one; `CommandFailed` on an error status."""
-        answer = self.answer(method, path, body=body, reason=reason)
+        answer = self.answer(method, path, body=body, reason=reason, **params)
         if answer.is_error:
             raise CommandFailed(ExitCode.REFUSED, problem_text(answer))
         return answer.json() if answer.content else None
 
-    def answer(self, method: str, path: str, *, body: Any = None, reason: str | None = None) -> httpx.Response:
+    def answer(
+        self, method: str, path: str, *, body: Any = None, reason: str | None = None, **params: Any
+    ) -> httpx.Response:
         """Send a JSON body and return the response, whatever its status."""
         headers = {} if reason is None else {REASON_HEADER: reason}
         if body is None:
-            return self.raw(method, path, headers=headers)
+            return self.raw(method, path, params=params, headers=headers)
         media_type = "application/merge-patch+json" if method == "PATCH" else "application/json"
         headers["Content-Type"] = media_type
-        return self.raw(method, path, content=json.dumps(body).encode(), headers=headers)
+        return self.raw(method, path, params=params, content=json.dumps(body).encode(), headers=headers)
 
     def raw(
         self,

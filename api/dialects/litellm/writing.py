@@ -45,7 +45,10 @@ def json_response(body: Any, asked: Reading) -> Response:
 
 
 async def answer_command(
-    state: ApiState, command: Callable[[], Sequence[CommandResult[Any]]], show: Callable[[Reading], Any]
+    state: ApiState,
+    key: ApiKeyRecord,
+    command: Callable[[], Sequence[CommandResult[Any]]],
+    show: Callable[[Reading], Any],
 ) -> Response:
     """Carry out commands, wait until they are folded, and answer what `show` reads then.
 
@@ -58,7 +61,7 @@ async def answer_command(
         raise error_refusal(503, "service_unavailable", message, headers={"Retry-After": RETRY_AFTER_SECONDS})
 
     def read() -> Response:
-        with reading(state, AskedAsOf()) as asked:
+        with reading(state, AskedAsOf(), key.scope) as asked:
             return json_response(show(asked), asked)
 
     return await to_thread.run_sync(read)

@@ -72,8 +72,8 @@ class AsOfQuery(ReadQuery):
     at: str | None = Field(
         None,
         max_length=MOMENT_LENGTH_MAX,
-        description="Answer as if asked at this time, RFC 3339. Default: now; with `as_of`, when the last log record "
-        "known then was recorded.",
+        description="Answer as if asked at this time, RFC 3339. Default: now; with `as_of`, when the tenant's last log "
+        "record known then was recorded.",
         examples=["2026-03-01T00:00:00Z"],
     )
 

@@ -40,7 +40,7 @@ _BESIDE: Final = frozenset({"id", "effective_at"})
 def list_budgets(state: StateOf, key: Reader, query: Annotated[AsOfPageQuery, FromQuery()]) -> BudgetPage:
     """Shared budgets, ordered by id."""
     after = cursor_values(_LIST, query.cursor, str)
-    with reading(state, query) as asked:
+    with reading(state, query, key.scope) as asked:
         ids = asked.snapshot.ids(key.scope, "budget", after, rows_to_read(query.limit))
         shown, next_cursor = page(ids, query.limit, _LIST, lambda budget_id: budget_id)
         views = [budget_view(asked.snapshot, key.scope, budget_id, asked.now) for budget_id in shown]
@@ -78,7 +78,7 @@ async def create_budget(
 @router.get(_ONE, response_model=BudgetView, dependencies=[WAIT_FOR_MIN_POSITION], summary="Show a shared budget")
 def get_budget(state: StateOf, key: Reader, budget_id: str, query: Annotated[AsOfQuery, FromQuery()]) -> BudgetView:
     """Show one shared budget. 404 when there is none with this id."""
-    with reading(state, query) as asked:
+    with reading(state, query, key.scope) as asked:
         found = budget_view(asked.snapshot, key.scope, budget_id, asked.now)
         view: BudgetView = found_or_404(found, "budget", budget_id)
         return view

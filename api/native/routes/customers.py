@@ -63,7 +63,7 @@ _BESIDE: Final = frozenset({"id", "effective_at", "active"})
 def list_customers(state: StateOf, key: Reader, query: Annotated[CustomerQuery, FromQuery()]) -> CustomerPage:
     """Customers that exist now, ordered by id: those that were created, and those known by their usage."""
     after = cursor_values(_LIST, query.cursor, str)
-    with reading(state, query) as asked:
+    with reading(state, query, key.scope) as asked:
         shown, behind = living_customers(asked.snapshot, key.scope, after, query.limit, query.prefix, asked.now)
         next_cursor = None if behind is None else cursor_text(_LIST, behind)
         return CustomerPage(position=asked.position, now=asked.now, data=shown, next_cursor=next_cursor)

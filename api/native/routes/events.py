@@ -38,6 +38,7 @@ from api.native.views.events import (
 )
 from domain.corrections.commands import CorrectionCommand, RestoreUsage, VoidUsage
 from domain.scope import Scope
+from domain.usage.block_schema import REQUEST_TYPE
 from projections.queries.events import EventFilter, UsageEventRow
 from projections.queries.snapshot import PAGE_ROWS_MAX, Snapshot
 from projections.views.event_explanation import explain_event
@@ -81,7 +82,7 @@ def list_events(state: StateOf, key: Reader, query: Annotated[EventQuery, FromQu
         end=_instant("to", query.to),
         include_voided=query.voided,
     )
-    with reading(state, query) as asked:
+    with reading(state, query, key.scope) as asked:
         types = metered_types(asked.snapshot, key.scope, asked.now)
         if query.unmatched is None:
             rows = asked.snapshot.events(key.scope, where, _position_after(after), rows_to_read(query.limit))
@@ -125,13 +126,8 @@ def _scanned(
 
 def metered_types(snapshot: Snapshot, scope: Scope, now: datetime) -> frozenset[str]:
     """The event types that a tenant's own meters measure."""
-    types: set[str] = set()
-    after: str | None = None
-    while codes := snapshot.ids(scope, "meter", after, PAGE_ROWS_MAX):
-        meters = (meter_view(code, snapshot.facts(scope, "meter", code), now) for code in codes)
-        types |= {meter.event_type for meter in meters if meter is not None}
-        after = codes[-1]
-    return frozenset(types)
+    meters = (meter_view(code, facts, now) for code, facts in snapshot.all_facts(scope, "meter"))
+    return frozenset(meter.event_type for meter in meters if meter is not None)
 
 
 @router.get(
@@ -144,10 +140,11 @@ def get_event(state: StateOf, key: Reader, query: Annotated[IdentityQuery, FromQ
     """Explain one event: its outcome, its cost with the unit prices that made it, and the totals it is in. 404 when no
     event with this identity was received."""
     received = state.engine.received
-    with reading(state, query) as asked:
+    with reading(state, query, key.scope) as asked:
         explained = explain_event(asked.snapshot, received, key.scope, query.source, query.id, asked.now)
         found = found_or_404(explained, "event", query.id)
-        types = metered_types(asked.snapshot, key.scope, asked.now)
+        measured = found.event is None or found.event.type == REQUEST_TYPE
+        types = frozenset[str]() if measured else metered_types(asked.snapshot, key.scope, asked.now)
     return explained_document(query.source, query.id, found, received, types, asked.now)
 
 
@@ -162,7 +159,7 @@ def list_rejected(state: StateOf, key: Reader, query: Annotated[RejectedQuery, F
     conflicts, each of which is shown with the event that was counted, has at most 100 rows."""
     after = cursor_number(_REFUSED, query.cursor)
     limit = min(query.limit, CONFLICTS_PAGE_MAX) if query.outcome == "conflict" else query.limit
-    with reading(state, query) as asked:
+    with reading(state, query, key.scope) as asked:
         rows = asked.snapshot.outcomes(key.scope, (query.outcome,), after, rows_to_read(limit), query.reason)
         position = asked.position
     shown, next_cursor = page(rows, limit, _REFUSED, lambda row: row.locator)

@@ -37,7 +37,7 @@ _ONE: Final = "/v1/meters/{code:segment}"
 def list_meters(state: StateOf, key: Reader, query: Annotated[AsOfPageQuery, FromQuery()]) -> MeterPage:
     """Built-in meters and the tenant's own, ordered by code."""
     after = cursor_values(_LIST, query.cursor, str)
-    with reading(state, query) as asked:
+    with reading(state, query, key.scope) as asked:
         own = asked.snapshot.ids(key.scope, "meter", after, rows_to_read(query.limit))
         codes = sorted([*own, *(code for code in BUILT_IN_METERS if after is None or code > after)])
         listed = [meter_of(asked.snapshot, key.scope, code, asked.now) for code in codes[: query.limit]]
@@ -74,7 +74,7 @@ async def create_meter(
 @router.get(_ONE, response_model=MeterView, dependencies=[WAIT_FOR_MIN_POSITION], summary="Show a meter")
 def get_meter(state: StateOf, key: Reader, code: str, query: Annotated[AsOfQuery, FromQuery()]) -> MeterView:
     """Show one built-in or custom meter. 404 when there is none with this code."""
-    with reading(state, query) as asked:
+    with reading(state, query, key.scope) as asked:
         view: MeterView = found_or_404(meter_of(asked.snapshot, key.scope, code, asked.now), "meter", code)
         return view
 

@@ -38,7 +38,7 @@ def list_prices(state: StateOf, key: Reader, query: Annotated[PriceQuery, FromQu
     """The tenant's own prices, and the list prices of the models that its usage met, in the order in which it came to
     know them. Of several with the same `effective_from` the last one holds."""
     after = _place(cursor_values(_LIST, query.cursor, _CURSOR))
-    with reading(state, query) as asked:
+    with reading(state, query, key.scope) as asked:
         rows = asked.snapshot.prices(key.scope, query.provider, query.model, after, rows_to_read(query.limit))
         shown, next_cursor = page(rows, query.limit, _LIST, lambda _: _cursor(rows, query.limit, after))
         return PricePage(

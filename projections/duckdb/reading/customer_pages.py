@@ -23,25 +23,10 @@ _PRESENT: Final = f"""SELECT f.* FROM facts f LEFT JOIN (
         GROUP BY customer_key) d ON d.customer_key = f.customer_key
     WHERE f.subject = 'customer' AND (d.position IS NULL OR f.position > d.position)"""
 
-#: Customers some of whose usage was voided.
-_CORRECTED: Final = "SELECT customer_key FROM usage_days WHERE taken_events > 0"
-#: What customers have of usage: the days tell its last time, but of those customers the rows.
-_USED: Final = f"""SELECT customer_key, last_time FROM usage_days
-        WHERE last_time IS NOT NULL AND customer_key NOT IN ({_CORRECTED})
-    UNION ALL SELECT customer_key, time FROM usage_rows WHERE closed_at IS NULL AND customer_key IN ({_CORRECTED})"""
-
-#: Customers that do not exist: nothing is known of them but a deletion, or usage that was voided.
-_GONE: Final = f"""SELECT f.customer_key FROM (
-        SELECT customer_key, arg_max(kind, position) AS last_kind, arg_max(effective_at, position) AS last_at
-        FROM facts
-        WHERE NOT if_known
-            AND customer_key IN (SELECT customer_key FROM facts WHERE kind = '{CUSTOMER_DELETED}')
-        GROUP BY customer_key) f
-    WHERE f.last_kind = '{CUSTOMER_DELETED}' AND NOT EXISTS (
-        SELECT 1 FROM ({_USED}) d WHERE d.customer_key = f.customer_key AND d.last_time >= f.last_at)
-    UNION ALL SELECT customer_key FROM customers
-    WHERE customer_key NOT IN (SELECT customer_key FROM facts WHERE subject = 'customer' AND NOT if_known)
-        AND customer_key NOT IN (SELECT customer_key FROM ({_USED}))"""
+#: Customers with a deletion after which nothing but usage can have begun another life.
+_DELETED: Final = f"""SELECT customer_key, arg_max(effective_at, position) AS last_at FROM facts
+    WHERE NOT if_known AND customer_key IN (SELECT customer_key FROM facts WHERE kind = '{CUSTOMER_DELETED}')
+    GROUP BY customer_key HAVING arg_max(kind, position) = '{CUSTOMER_DELETED}'"""
 
 #: Customers whose name at an instant contains a text, ignoring case.
 _NAMED: Final = """SELECT customer_key FROM (
@@ -52,6 +37,26 @@ _NAMED: Final = """SELECT customer_key FROM (
     WHERE contains(lower(name), {text})"""
 
 
+def _gone(cursor: duckdb.DuckDBPyConnection, query: BoundQuery) -> str:
+    """SQL of the customers of which nothing is known but a deletion, or usage that was voided.
+
+    The days tell the last usage of a customer, but the rows that of one from whose usage something was taken away.
+    """
+    taken = cursor.execute("SELECT DISTINCT customer_key FROM usage_days WHERE taken_events > 0").fetchall()
+    gone = f"""SELECT customer_key FROM ({_DELETED}) f WHERE NOT EXISTS (
+        SELECT 1 FROM usage_days d WHERE d.customer_key = f.customer_key AND d.last_time >= f.last_at)"""
+    if not taken:
+        return gone
+    corrected = f"SELECT unnest({query.bind([key for (key,) in taken])}::BIGINT[]) AS customer_key"
+    held = f"""SELECT customer_key, max(time) AS last_time FROM usage_rows
+        WHERE closed_at IS NULL AND customer_key IN ({corrected}) GROUP BY customer_key"""
+    return f"""{gone}
+        UNION SELECT f.customer_key FROM ({_DELETED}) f LEFT JOIN ({held}) h ON h.customer_key = f.customer_key
+            WHERE f.customer_key IN ({corrected}) AND (h.last_time IS NULL OR h.last_time < f.last_at)
+        UNION SELECT customer_key FROM ({corrected}) WHERE customer_key NOT IN (SELECT customer_key FROM ({held}))
+            AND customer_key NOT IN (SELECT customer_key FROM facts WHERE subject = 'customer' AND NOT if_known)"""
+
+
 def customer_page(
     cursor: duckdb.DuckDBPyConnection, scope_key: int, now: datetime, offset: int, limit: int, search: str | None
 ) -> list[CustomerRecord]:
@@ -60,7 +65,7 @@ def customer_page(
     `search` must be in the id, or in the name at `now` (naive UTC), ignoring case.
     """
     query = BoundQuery()
-    conditions = [f"scope_key = {query.bind(scope_key)}", f"customer_key NOT IN ({_GONE})"]
+    conditions = [f"scope_key = {query.bind(scope_key)}", f"customer_key NOT IN ({_gone(cursor, query)})"]
     if search is not None:
         text = query.bind(search.lower())
         named = _NAMED.format(text=text, present=_PRESENT, now=query.bind(now))
@@ -152,13 +157,15 @@ def customers_blocked(
     cursor: duckdb.DuckDBPyConnection, scope_key: int, now: datetime, limit: int
 ) -> list[CustomerRecord]:
     """Return customers that are blocked at `now` (naive UTC), deleted ones left out, by id."""
-    rows = cursor.execute(
-        f"""SELECT customer_key, customer_id, first_position FROM customers WHERE scope_key = ? AND customer_key IN (
+    query = BoundQuery()
+    rows = query.rows(
+        cursor,
+        f"""SELECT customer_key, customer_id, first_position FROM customers
+        WHERE scope_key = {query.bind(scope_key)} AND customer_key IN (
             SELECT customer_key FROM ({_PRESENT})
-            WHERE kind IN ('{CUSTOMER_BLOCKED}', '{CUSTOMER_UNBLOCKED}') AND effective_at <= ?
+            WHERE kind IN ('{CUSTOMER_BLOCKED}', '{CUSTOMER_UNBLOCKED}') AND effective_at <= {query.bind(now)}
             GROUP BY customer_key HAVING arg_max(kind, (effective_at, position)) = '{CUSTOMER_BLOCKED}')
-            AND customer_key NOT IN ({_GONE})
-        ORDER BY customer_id LIMIT ?""",
-        [scope_key, now, limit],
-    ).fetchall()
+            AND customer_key NOT IN ({_gone(cursor, query)})
+        ORDER BY customer_id LIMIT {query.bind(limit)}""",
+    )
     return records_of(cursor, scope_key, rows)

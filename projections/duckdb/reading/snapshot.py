@@ -21,12 +21,11 @@ from domain.scope import Scope
 from domain.usage.block_schema import REQUEST_TYPE
 from domain.usage.locators import locator_of
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
-from domain.values.instants import naive
-from projections.duckdb.memory.change_tracking import ChangeTracker, CustomerRow
+from domain.values.instants import aware_or_none, naive
+from projections.duckdb.memory.change_tracking import ChangeTracker
 from projections.duckdb.reading import api_keys, customer_pages, customers, sources
 from projections.duckdb.reading import events as event_rows
 from projections.duckdb.reading.cached_reads import CachedReads, SnapshotCache
-from projections.duckdb.storage.cursor_as_of import CursorAsOf
 from projections.duckdb.reading.event_pages import EventPageQuery, Markups, needs_markups
 from projections.duckdb.reading.facts import (
     all_facts,
@@ -38,6 +37,7 @@ from projections.duckdb.reading.facts import (
 from projections.duckdb.reading.meters import meter_values
 from projections.duckdb.reading.prices import KnownPrices, series_priced_at
 from projections.duckdb.reading.usage_sums import UsageSumQuery
+from projections.duckdb.storage.cursor_as_of import CursorAsOf
 from projections.errors import ReadStoreUnavailable
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.customers import CustomerRecord, CustomerSpan, CustomerWithBudgets
@@ -134,6 +134,13 @@ class DuckDBSnapshot:
         """The log position of this snapshot."""
         return self._cached.point()
 
+    def recorded_at(self, scope: Scope) -> datetime | None:
+        """The effective recorded time of the last record of a scope; None when there is none."""
+        rows = self._rows(
+            "SELECT max(recorded_at) FROM log_records WHERE scope_key = ?", [self._cached.scope_key(scope)]
+        )
+        return aware_or_none(rows[0][0])
+
     def position_at(self, instant: datetime) -> int:
         """The last position whose effective recorded time is before `instant`; 0 when there is none."""
         found = self._rows("SELECT max(position) FROM log_records WHERE recorded_at < ?", [naive(instant)])
@@ -171,13 +178,13 @@ class DuckDBSnapshot:
 
     def customer(self, scope: Scope, customer_id: str) -> CustomerRecord | None:
         """The customer with this id; None when neither a fact nor usage of it is known."""
+        return self._record(scope, customer_id)
+
+    def _record(self, scope: Scope, customer_id: str, usage_times: bool = True) -> CustomerRecord | None:
         scope_key = self._cached.scope_key(scope)
         row = None if scope_key is None else self._cached.customer_row(scope_key, customer_id)
         if scope_key is None or row is None:
             return None
-        return self._record(scope_key, customer_id, row)
-
-    def _record(self, scope_key: int, customer_id: str, row: CustomerRow, usage_times: bool = True) -> CustomerRecord:
         facts = tuple(self._cached.facts_of(row.key, None))
         if not usage_times:
             return CustomerRecord(customer_id, row.first_position, None, None, facts)
@@ -194,11 +201,9 @@ class DuckDBSnapshot:
 
         Without `usage_times`, the record does not tell the time range of its usage.
         """
-        scope_key = self._cached.scope_key(scope)
-        row = None if scope_key is None else self._cached.customer_row(scope_key, customer_id)
-        if scope_key is None or row is None:
+        record, scope_key = self._record(scope, customer_id, usage_times), self._cached.scope_key(scope)
+        if record is None or scope_key is None:
             return None
-        record = self._record(scope_key, customer_id, row, usage_times)
         named = {fact.fields["budget_id"] for fact in record.facts if fact.fields.get("budget_id") is not None}
         index, position = self._cached.cache.fact_positions, self._cached.point().position
         budgets = facts_named(self.cursor, index, scope_key, "budget", sorted(named)) if named else {}

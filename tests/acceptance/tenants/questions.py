@@ -52,8 +52,22 @@ _ACTIVITY: Final = _queries(
 )
 _INFO: Final = _queries(*({"end_user_id": one} for one in _CUSTOMERS))
 
-#: By the route's path as it is registered. Lists are followed to their last page.
-QUESTIONS: Final[Mapping[str, Sequence[Asked]]] = {
+#: Routes that cannot be asked as of an earlier position.
+_NOT_AS_OF: Final = ("/v1/keys", "/v1/sources", "/v1/operations/status")
+
+
+def _as_of_too(route: str, asked: Sequence[Asked]) -> Sequence[Asked]:
+    """The questions of a route that shows numbers, with the first of them as of earlier positions and times too."""
+    of_litellm = route.startswith(("/customer", "/end_user", "/budget", "/spend"))
+    is_native = route.startswith("/v1/") and not route.endswith(("completions", "responses"))
+    if not (of_litellm or (is_native and route not in _NOT_AS_OF)):
+        return asked
+    parameter, query = asked[0]
+    return [*asked, *((parameter, {**query, **one}) for one in _AS_OF)]
+
+
+#: By the route's path as it is registered.
+_ASKED: Final[Mapping[str, Sequence[Asked]]] = {
     "/v1/events": _queries(
         {},
         {"limit": "2", "voided": "true"},
@@ -153,6 +167,9 @@ QUESTIONS: Final[Mapping[str, Sequence[Asked]]] = {
     "/api/v1/{rest:path}": _each(("customers",)),
     "/api/v1": _NO_PARAMETERS,
 }
+
+#: By the route's path. Lists are followed to their last page. `as_of` is asked in the way of the route's API.
+QUESTIONS: Final = {route: _as_of_too(route, asked) for route, asked in _ASKED.items()}
 
 #: Routes that read although they are asked by POST, and the bodies to ask with.
 POSTED: Final[Mapping[str, Sequence[JsonObject]]] = {

@@ -68,9 +68,15 @@ def pages(asked_in: World, route: str, asked: Asked, key: str | None) -> Iterato
     path = route if parameter is None else _PATH_PARAMETER.sub(quote(parameter, safe=""), route)
     told = {name: str(asked_in.positions[1]) if value == TOLD_POSITION else value for name, value in query.items()}
     headers = {} if key is None else {"Authorization": f"Bearer {secret_of(MINE, key)}"}
+    if not route.startswith("/v1/") and "as_of" in told:
+        headers["Meterfold-As-Of"] = told.pop("as_of")
     for _ in range(PAGES_MAX):
         answer = asked_in.client.get(path, params=told, headers=headers)
-        shown = frozenset(name for name in answer.headers if name.startswith("meterfold-"))
+        shown = frozenset(
+            f"{name}: {'' if name == 'meterfold-position' else value}"
+            for name, value in answer.headers.items()
+            if name.startswith("meterfold-")
+        )
         yield Answer(answer.status_code, answer.headers.get("content-type"), shown, answer.text)
         cursor = json.loads(answer.text).get("next_cursor") if answer.text.startswith("{") else None
         if cursor is None:

@@ -79,7 +79,7 @@ async def new_budget(
         except InvalidInput as problem:
             raise invalid_input_refusal(problem) from None
 
-    return await answer_command(state, create, _shown(key, budget_id))
+    return await answer_command(state, key, create, _shown(key, budget_id))
 
 
 @router.post(
@@ -106,7 +106,7 @@ async def update_budget(
         except InvalidInput as problem:
             raise invalid_input_refusal(problem) from None
 
-    return await answer_command(state, update, _shown(key, budget_id))
+    return await answer_command(state, key, update, _shown(key, budget_id))
 
 
 @router.post(
@@ -124,7 +124,7 @@ def info_budget(
     """Show budgets by id; ids without a budget are left out."""
     if not given.budgets:
         raise detail_refusal(400, f"Specify list of budget id's to query. Passed in={given.budgets}")
-    with reading(state, known) as asked:
+    with reading(state, known, key.scope) as asked:
         found = asked.snapshot.facts_named(key.scope, "budget", given.budgets)
         named = [shared_budget(name, found.get(name, ()), asked.now) for name in dict.fromkeys(given.budgets)]
         return json_response([budget_row(one, asked.now) for one in named if one is not None], asked)
@@ -138,7 +138,7 @@ def info_budget(
 )
 def list_budget(state: StateOf, key: Administrator, known: AskedByHeaders) -> Response:
     """All budgets in order of creation, streamed."""
-    with reading(state, known) as asked:
+    with reading(state, known, key.scope) as asked:
         headers, again = asked.headers(), asked.again()
     return StreamingResponse(_stream_all(state, key.scope, again), headers=headers, media_type="application/json")
 
@@ -156,7 +156,7 @@ def budget_settings(
     known: AskedByHeaders,
 ) -> Response:
     """The settings of a budget, with their types and values."""
-    with reading(state, known) as asked:
+    with reading(state, known, key.scope) as asked:
         budget = _budget(asked, key.scope, query.budget_id)
         row = {} if budget is None else budget_row(budget, asked.now)
         return json_response([_setting(name, row.get(name)) for name in _SETTINGS], asked)
@@ -186,7 +186,7 @@ async def delete_budget(
     before: list[SharedBudgetView] = []
 
     def delete() -> Sequence[CommandResult[Any]]:
-        with reading(state, AskedAsOf()) as asked:
+        with reading(state, AskedAsOf(), key.scope) as asked:
             budget = _budget(asked, key.scope, given.id)
         if budget is None:
             return []
@@ -197,7 +197,7 @@ async def delete_budget(
             before.clear()
             return []
 
-    return await answer_command(state, delete, lambda asked: budget_row(before[0], asked.now) if before else None)
+    return await answer_command(state, key, delete, lambda asked: budget_row(before[0], asked.now) if before else None)
 
 
 def _check_amounts(state: ApiState, members: Mapping[str, Any]) -> None:
@@ -232,7 +232,7 @@ def _stream_all(state: ApiState, scope: Scope, known: Asked) -> Iterator[bytes]:
     """Yield one JSON array, read at one log position. It is spooled, so that a slow client holds no snapshot open."""
     opening = b"["
     with SpooledTemporaryFile(SPOOLED_BYTES_MAX) as spooled:
-        with reading(state, known) as asked:
+        with reading(state, known, scope) as asked:
             for name, facts in asked.snapshot.all_facts(scope, "budget"):
                 budget = shared_budget(name, facts, asked.now)
                 if budget is not None:

@@ -41,7 +41,7 @@ async def list_end_user(request: Request, state: StateOf, key: Administrator, kn
 
 
 def _page(state: ApiState, scope: Scope, query: ListQuery, known: Asked) -> Response:
-    with reading(state, known) as asked:
+    with reading(state, known, scope) as asked:
         offset = (query.page - 1) * query.page_size
         records = asked.snapshot.customer_page(scope, asked.now, offset, query.page_size, query.search)
         found = b"[" + _objects(asked, scope, records) + b"]"
@@ -49,7 +49,7 @@ def _page(state: ApiState, scope: Scope, query: ListQuery, known: Asked) -> Resp
 
 
 def _all(state: ApiState, scope: Scope, search: str | None, known: Asked) -> Response:
-    with reading(state, known) as asked:
+    with reading(state, known, scope) as asked:
         headers, again = asked.headers(), asked.again()
     return StreamingResponse(_stream_all(state, scope, search, again), headers=headers, media_type="application/json")
 
@@ -59,7 +59,7 @@ def _stream_all(state: ApiState, scope: Scope, search: str | None, known: Asked)
     after = None
     opening = b"["
     while True:
-        with reading(state, known) as asked:
+        with reading(state, known, scope) as asked:
             records = asked.snapshot.customers(scope, after, STREAMED_ROWS)
             chunk = _objects(asked, scope, [one for one in records if _matches(one, search, asked.now)])
         if chunk:

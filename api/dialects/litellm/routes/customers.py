@@ -91,7 +91,7 @@ async def new_end_user(
                 message = f"Customer already exists, passed user_id={user_id}. Please pass a new user_id."
                 raise error_refusal(400, "bad_request", message, "user_id") from None
 
-    return await answer_command(state, create, lambda asked: _shown(asked, state, key, user_id))
+    return await answer_command(state, key, create, lambda asked: _shown(asked, state, key, user_id))
 
 
 async def update_end_user(
@@ -117,7 +117,7 @@ async def update_end_user(
             except NoSuchCustomer:
                 raise _unknown(state, user_id, "user_id") from None
 
-    return await answer_command(state, change, lambda asked: _shown(asked, state, key, user_id))
+    return await answer_command(state, key, change, lambda asked: _shown(asked, state, key, user_id))
 
 
 async def delete_end_user(
@@ -141,7 +141,7 @@ async def delete_end_user(
         "deleted_customers": len(ids),
         "message": f"Successfully deleted customers with ids: {ids}",
     }
-    return await answer_command(state, delete, lambda asked: summary)
+    return await answer_command(state, key, delete, lambda asked: summary)
 
 
 async def block_user(
@@ -157,7 +157,7 @@ async def block_user(
     def show(asked: Reading) -> Any:
         return {"blocked_users": [_shown(asked, state, key, user_id, with_budget=False) for user_id in ids]}
 
-    return await answer_command(state, block, show)
+    return await answer_command(state, key, block, show)
 
 
 async def unblock_user(
@@ -179,7 +179,7 @@ async def unblock_user(
         views = [customer_view(record, asked.now) for record in records]
         return {"blocked_users": [view.customer_id for view in views if view.exists and view.blocked]}
 
-    return await answer_command(state, unblock, show)
+    return await answer_command(state, key, unblock, show)
 
 
 def end_user_info(
@@ -189,7 +189,7 @@ def end_user_info(
     known: AskedByHeaders,
 ) -> Response:
     """Show a customer with the budget in effect. 404 when it does not exist."""
-    with reading(state, known) as asked:
+    with reading(state, known, key.scope) as asked:
         found = customer_then(asked, key.scope, query.end_user_id)
         if found is None:
             raise _unknown(state, query.end_user_id, "end_user_id")

@@ -65,7 +65,7 @@ def get_customer_daily_activity(
     if query.start_date is None or query.end_date is None:
         raise detail_refusal(400, "Please provide start_date and end_date")
     days = _days(_day("start_date", query.start_date), _day("end_date", query.end_date))
-    with reading(state, known) as asked:
+    with reading(state, known, key.scope) as asked:
         found = _by_day(asked.snapshot, key.scope, days, query)
         return json_response(_page(found, query), asked)
 

@@ -92,7 +92,7 @@ def ui_view_spend_logs(
         reported_min_usd=query.min_spend,
         reported_max_usd=query.max_spend,
     )
-    with reading(state, known) as asked:
+    with reading(state, known, key.scope) as asked:
         found = asked.snapshot.event_page(key.scope, question, (query.page - 1) * query.page_size, query.page_size)
         return json_response(_page(found, query), asked)
 

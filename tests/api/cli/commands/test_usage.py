@@ -101,7 +101,8 @@ def test_a_meter_shows_its_value(shell: Shell, used: str) -> None:
 
 def test_as_of_takes_a_position(shell: Shell, used: str) -> None:
     now = shell.json("usage", used, *DAY)
-    assert shell.json("usage", used, *DAY, "--as-of", str(now["position"])) == now
+    known = ("--as-of", str(now["position"]), "--at", now["now"])
+    assert shell.json("usage", used, *DAY, *known) == now
     ended = shell.run("usage", used, *DAY, "--as-of", "1")
     assert (ended.code, ended.out) == (3, "")
     assert ended.err == f"meterfold: Not found: customer {used!r} was not yet known then\n"
