@@ -25,8 +25,10 @@ from projections.duckdb.reading.facts import facts_of_customer
 from projections.duckdb.storage.series import Series, all_series
 from projections.queries.facts import Fact
 from projections.queries.log import LogPoint
+from projections.queries.prices import PriceRecord
 
 CUSTOMERS_KNOWN_MAX: Final = 100_000
+PRICES_KNOWN_MAX: Final = 10_000
 #: Facts and monthly sums, of all customers together.
 FACTS_KNOWN_MAX: Final = 50_000
 SUMS_KNOWN_MAX: Final = 100_000
@@ -45,6 +47,7 @@ class SnapshotCache:
         self.series: tuple[int, tuple[Series, ...]] = (-1, ())  # as of a log position
         self.facts: dict[int, tuple[int, list[Fact]]] = {}  # as of a log position
         self.usage: dict[int, MonthlyUsage] = {}
+        self.prices: dict[tuple[int, int], PriceRecord] = {}  # by scope and log position, once the scope knows them
         self.fact_positions = FactPositions()
         self.first_uses = FirstUses()
         self.lock = threading.Lock()
@@ -56,6 +59,12 @@ class SnapshotCache:
         if len(self.customers) >= CUSTOMERS_KNOWN_MAX:
             self.customers.clear()
         self.customers[scope_key, customer_id] = row
+
+    def remember_price(self, scope_key: int, position: int, price: PriceRecord) -> None:
+        """Keep a price as a scope knows it."""
+        if len(self.prices) >= PRICES_KNOWN_MAX:
+            self.prices.clear()
+        self.prices[scope_key, position] = price
 
     def make_room(self) -> None:
         """Clear what has grown too large, before something is read to be kept."""

@@ -437,8 +437,14 @@ class DuckDBSnapshot:
         scope_key = self._cached.scope_key(scope)
         if scope_key is None:
             return None
+        known = self._cached.cache.prices.get((scope_key, position))
+        if known is not None and known.position <= self._cached.point().position:
+            return known
         met = self._cached.first_uses(scope_key, series_priced_at(self.cursor, position))
-        return KnownPrices(self.cursor, scope_key, met).at(position)
+        price = KnownPrices(self.cursor, scope_key, met).at(position)
+        if price is not None:
+            self._cached.cache.remember_price(scope_key, position, price)
+        return price
 
 
 def _page(limit: int) -> int:
