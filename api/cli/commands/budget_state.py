@@ -49,6 +49,8 @@ def budget(
         return
     profile = profile_of(engine, customer)
     fields = {name: value for name, value in answer.items() if name not in _BESIDE}
+    if not answer["ignored_fields"]:
+        del fields["ignored_fields"]
     if answer["budget_id"] is not None:
         shared = engine.found(path_to("v1", "budgets", answer["budget_id"])) or {}
         fields["budget_id"] = label_of(answer["budget_id"], shared.get("name"))
