@@ -38,10 +38,10 @@ class _PositionIndex(msgspec.Struct, frozen=True):
     added_positions: Positions
     position: int
 
-    def with_added(self, hashes: Hashes, positions: Positions) -> _PositionIndex:
+    def with_added(self, hashes: Hashes, positions: Positions, position: int) -> _PositionIndex:
+        last = max(self.position, position)
         if not hashes.size:
-            return self
-        last = int(positions.max())
+            return msgspec.structs.replace(self, position=last)
         added = np.concatenate((self.added_hashes, hashes)), np.concatenate((self.added_positions, positions))
         if added[0].size <= ADDED_MAX:
             return _PositionIndex(self.hashes, self.positions, *added, last)
@@ -69,8 +69,8 @@ class FactPositions:
     def __init__(self) -> None:
         self._index = _PositionIndex(*_NOTHING, *_NOTHING, 0)
 
-    def positions(self, cursor: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> list[int]:
-        """Return the positions of all facts about these ids that the cursor's snapshot holds.
+    def positions(self, cursor: duckdb.DuckDBPyConnection, ids: Sequence[str], position: int) -> list[int]:
+        """Return the positions of all facts about these ids that the cursor's snapshot, which is at `position`, holds.
 
         There may be others among them: in other scopes, about other subjects, or with the same hash.
         """
@@ -78,6 +78,6 @@ class FactPositions:
         found = cursor.execute(_READ, [index.position, list(ids)]).fetchnumpy()
         hashes, positions = np.asarray(found["hash"], np.uint64), np.asarray(found["position"], np.int64)
         is_fact = positions > 0
-        index = index.with_added(hashes[is_fact], positions[is_fact])
+        index = index.with_added(hashes[is_fact], positions[is_fact], position)
         self._index = index
         return index.of(hashes[~is_fact])

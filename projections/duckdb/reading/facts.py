@@ -103,15 +103,20 @@ def all_facts(
 
 
 def facts_named(
-    cursor: duckdb.DuckDBPyConnection, index: FactPositions, scope_key: int, subject: Subject, ids: Sequence[str]
+    cursor: duckdb.DuckDBPyConnection,
+    index: FactPositions,
+    position: int,
+    scope_key: int,
+    subject: Subject,
+    ids: Sequence[str],
 ) -> dict[str, tuple[Fact, ...]]:
-    """Return the facts about each of these ids that has any."""
+    """Return the facts about each of these ids that has any, in a snapshot at `position`."""
     found: dict[str, list[Fact]] = {}
     asked = frozenset(ids)
     rows = cursor.execute(
         f"""SELECT id, {FACT_COLUMNS} FROM facts
         WHERE position IN (SELECT unnest(?::BIGINT[])) AND scope_key = ? AND subject = ? ORDER BY position""",
-        [index.positions(cursor, ids), scope_key, subject],
+        [index.positions(cursor, ids, position), scope_key, subject],
     ).fetchall()
     for name, *fact in rows:
         if name in asked:

@@ -206,7 +206,7 @@ class DuckDBSnapshot:
             return None
         named = {fact.fields["budget_id"] for fact in record.facts if fact.fields.get("budget_id") is not None}
         index, position = self._cached.cache.fact_positions, self._cached.point().position
-        budgets = facts_named(self.cursor, index, scope_key, "budget", sorted(named)) if named else {}
+        budgets = facts_named(self.cursor, index, position, scope_key, "budget", sorted(named)) if named else {}
         return CustomerWithBudgets(position, record, budgets)
 
     def customers(self, scope: Scope, after: str | None, limit: int, prefix: str | None = None) -> list[CustomerRecord]:
@@ -400,7 +400,8 @@ class DuckDBSnapshot:
         scope_key = self._cached.scope_key(scope)
         if scope_key is None or not ids:
             return {}
-        return facts_named(self.cursor, self._cached.cache.fact_positions, scope_key, subject, ids)
+        index, position = self._cached.cache.fact_positions, self._cached.point().position
+        return facts_named(self.cursor, index, position, scope_key, subject, ids)
 
     def all_facts(self, scope: Scope, subject: Subject) -> Iterator[tuple[str, tuple[Fact, ...]]]:
         """All ids of a subject, deleted ones included, with their facts, in the order of their first use."""

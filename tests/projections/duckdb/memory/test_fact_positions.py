@@ -39,12 +39,12 @@ def scanned(cursor: duckdb.DuckDBPyConnection) -> list[Any]:
 
 def test_positions_are_those_of_all_facts_while_facts_are_added(connection: duckdb.DuckDBPyConnection) -> None:
     index = FactPositions()
-    assert index.positions(connection, ASKED) == []
+    assert index.positions(connection, ASKED, 0) == []
     for number in range(5):
         add(connection, 1 + number * EACH, EACH)
         for _ in range(2):
-            assert sorted(index.positions(connection, ASKED)) == scanned(connection)
-    assert index.positions(connection, []) == []
+            assert sorted(index.positions(connection, ASKED, (number + 1) * EACH)) == scanned(connection)
+    assert index.positions(connection, [], 5 * EACH) == []
 
 
 def test_an_older_snapshot_finds_all_that_it_holds(connection: duckdb.DuckDBPyConnection) -> None:
@@ -53,7 +53,7 @@ def test_an_older_snapshot_finds_all_that_it_holds(connection: duckdb.DuckDBPyCo
     older.execute("BEGIN TRANSACTION READ ONLY")
     before = scanned(older)
     add(connection, 1 + EACH, EACH)
-    for cursor in (older, connection, older):
-        found = set(index.positions(cursor, ASKED))
+    for cursor, position in ((older, EACH), (connection, 2 * EACH), (older, EACH)):
+        found = set(index.positions(cursor, ASKED, position))
         assert found >= set(scanned(cursor))
     assert scanned(older) == before
