@@ -8,14 +8,8 @@ from __future__ import annotations
 import structlog
 from hypothesis import HealthCheck, settings
 
+from consumers.log_output import processors_before
+
 settings.register_profile("meterfold", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("meterfold")
-structlog.configure(
-    processors=[
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
-        structlog.processors.format_exc_info,
-        structlog.dev.ConsoleRenderer(colors=False),
-    ]
-)
+structlog.configure(processors=processors_before(structlog.dev.ConsoleRenderer(colors=False)))

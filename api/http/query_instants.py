@@ -19,6 +19,11 @@ def query_instant(field: str, text: str) -> datetime:
     return datetime.fromisoformat(instant(field, _with_plus(text)))
 
 
+def optional_query_instant(field: str, text: str | None) -> datetime | None:
+    """Parse an instant as `query_instant` does; None stays None."""
+    return None if text is None else query_instant(field, text)
+
+
 def _with_plus(text: str) -> str:
     """Restore the + of a UTC offset that was not percent-encoded in a query and became a space."""
     head, space, tail = text.rpartition(" ")

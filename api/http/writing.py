@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from api.http.problems import Problem
-from api.http.query_instants import query_instant
+from api.http.query_instants import optional_query_instant
 from api.http.reading import POSITION_HEADER
 from api.http.state import ApiState
 from domain.command import Command
@@ -73,7 +73,7 @@ async def _deleted_at(
         Query(description="When the deletion takes effect, RFC 3339, not in the future. Default: now."),
     ] = None,
 ) -> datetime | None:
-    return None if effective_at is None else query_instant("effective_at", effective_at)
+    return optional_query_instant("effective_at", effective_at)
 
 
 #: The instant of a deletion, from the query.

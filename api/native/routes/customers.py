@@ -101,7 +101,7 @@ async def create_customer(
 def get_customer(
     state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[AsOfQuery, FromQuery()]
 ) -> CustomerView:
-    """Show a customer as it is now. 404 when it does not exist."""
+    """Show a customer as it is now, or was then. 404 when it does not exist."""
     with reading(state, query, key.scope, customer_id) as asked:
         view = customer_at(asked.snapshot, key.scope, customer_id, asked.now)
         found = asked.customer_or_404(view, key.scope, customer_id)
