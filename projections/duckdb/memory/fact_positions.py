@@ -39,7 +39,7 @@ class _PositionIndex(msgspec.Struct, frozen=True):
     position: int
 
     def with_added(self, hashes: Hashes, positions: Positions, position: int) -> _PositionIndex:
-        last = max(self.position, position)
+        last = max(self.position, position, int(positions.max(initial=0)))
         if not hashes.size:
             return msgspec.structs.replace(self, position=last)
         added = np.concatenate((self.added_hashes, hashes)), np.concatenate((self.added_positions, positions))

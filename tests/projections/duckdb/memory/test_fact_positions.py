@@ -57,3 +57,9 @@ def test_an_older_snapshot_finds_all_that_it_holds(connection: duckdb.DuckDBPyCo
         found = set(index.positions(cursor, ASKED, position))
         assert found >= set(scanned(cursor))
     assert scanned(older) == before
+
+
+def test_facts_past_the_position_of_a_snapshot_are_read_once(connection: duckdb.DuckDBPyConnection) -> None:
+    index = FactPositions()
+    add(connection, 1, EACH)
+    assert [sorted(index.positions(connection, ASKED, 1)) for _ in range(3)] == [scanned(connection)] * 3
