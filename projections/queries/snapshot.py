@@ -69,6 +69,9 @@ class Snapshot(Protocol):
         Without `usage_times`, which take a query to find, the record does not tell the time range of its usage.
         """
 
+    def customer_of_derived_id(self, scope: Scope, derived: str) -> str | None:
+        """The id of the customer with a derived id (see `domain.customers.derived_id`); None when there is none."""
+
     def customers(self, scope: Scope, after: str | None, limit: int, prefix: str | None = None) -> list[CustomerRecord]:
         """A page of customers in ascending order of customer_id (binary collation)."""
 

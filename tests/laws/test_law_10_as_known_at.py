@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Final
+from urllib.parse import quote
 
 import pytest
 from fastapi import FastAPI
@@ -28,6 +29,7 @@ from tests.laws.laboratory import examples
 CUSTOMERS: Final = ("ann", "b/ö", "cy")
 BUDGETS: Final = ("gold", "silver")
 METER: Final = "disk"
+SHUTTLE: Final = "/promptshuttle/api/v1"
 MODELS: Final = ("swift", "slow")
 IDENTITIES: Final = tuple(f"event {number}" for number in range(6))
 #: Questions asked after each step.
@@ -42,6 +44,7 @@ NOT_ASKED: Final = {
     "/": "a page with first calls",
     "/openapi.json": "a document",
     "/litellm/openapi.json": "a document",
+    "/promptshuttle/openapi.json": "a document",
     "/schemas/usage-event.json": "a document",
     "/docs": "a page",
     "/docs/{name}": "files of a library",
@@ -239,11 +242,13 @@ def questions(since: datetime) -> list[Question]:
         ("/customer/daily/activity", "/customer/daily/activity", activity),
         ("/end_user/daily/activity", "/end_user/daily/activity", activity),
         ("/spend/logs/v2", "/spend/logs/v2", {"page_size": "100"}),
+        (f"{SHUTTLE}/customers", f"{SHUTTLE}/customers", {}),
     ]
     for customer in CUSTOMERS:
         asked += [
             ("/customer/info", "/customer/info", {"end_user_id": customer}),
             ("/end_user/info", "/end_user/info", {"end_user_id": customer}),
+            (f"{SHUTTLE}/customers/{{customer_id:segment}}", f"{SHUTTLE}/customers/{quote(customer, safe='')}", {}),
         ]
         for rest, params in (
             ("", {}),

@@ -16,6 +16,7 @@ import msgspec
 from domain.scope import Scope
 from domain.values.instants import aware_or_none
 from projections.duckdb.memory.change_tracking import ChangeTracker, CustomerRow, LastWritten
+from projections.duckdb.memory.derived_ids import DerivedIds
 from projections.duckdb.memory.fact_positions import FactPositions
 from projections.duckdb.memory.first_uses import FirstUses, UsesBySeries
 from projections.duckdb.memory.monthly_usage import COMPACTED_DAYS, MonthlyUsage, monthly_usage
@@ -49,6 +50,7 @@ class SnapshotCache:
         self.usage: dict[int, MonthlyUsage] = {}
         self.prices: dict[tuple[int, int], PriceRecord] = {}  # by scope and log position, once the scope knows them
         self.fact_positions = FactPositions()
+        self.derived_ids = DerivedIds()
         self.first_uses = FirstUses()
         self.lock = threading.Lock()
         self.facts_kept = 0

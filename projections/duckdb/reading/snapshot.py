@@ -123,6 +123,7 @@ class DuckDBSnapshot:
         earlier: Any = CursorAsOf(self.cursor, position)
         cache = SnapshotCache()
         cache.scopes, cache.fact_positions = self._cached.cache.scopes, self._cached.cache.fact_positions
+        cache.derived_ids = self._cached.cache.derived_ids
         return DuckDBSnapshot(lambda: earlier, cache, None)
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -208,6 +209,14 @@ class DuckDBSnapshot:
         index, position = self._cached.cache.fact_positions, self._cached.point().position
         budgets = facts_named(self.cursor, index, position, scope_key, "budget", sorted(named)) if named else {}
         return CustomerWithBudgets(position, record, budgets)
+
+    def customer_of_derived_id(self, scope: Scope, derived: str) -> str | None:
+        """The id of the customer with a derived id; None when there is none."""
+        scope_key = self._cached.scope_key(scope)
+        if scope_key is None:
+            return None
+        known = self._cached.cache.derived_ids
+        return known.customer_id(self.cursor, scope, scope_key, derived, self.point().position)
 
     def customers(self, scope: Scope, after: str | None, limit: int, prefix: str | None = None) -> list[CustomerRecord]:
         """A page of customers in ascending order of customer_id (binary collation)."""

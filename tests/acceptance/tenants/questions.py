@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from domain.customers.derived_id import derived_id
 from tests.acceptance.tenants.worlds import (
     BUDGET,
     CUSTOMER,
@@ -12,6 +13,7 @@ from tests.acceptance.tenants.worlds import (
     EVENT,
     MARK,
     METER,
+    MINE,
     OTHERS_CUSTOMER,
     SOURCE,
     TUNED,
@@ -58,9 +60,9 @@ _NOT_AS_OF: Final = ("/v1/keys", "/v1/sources", "/v1/operations/status")
 
 def _as_of_too(route: str, asked: Sequence[Asked]) -> Sequence[Asked]:
     """The questions of a route that shows numbers, with the first of them as of earlier positions and times too."""
-    of_litellm = route.startswith(("/customer", "/end_user", "/budget", "/spend"))
+    of_dialect = route.startswith(("/customer", "/end_user", "/budget", "/spend", "/promptshuttle/api"))
     is_native = route.startswith("/v1/") and not route.endswith(("completions", "responses"))
-    if not (of_litellm or (is_native and route not in _NOT_AS_OF)):
+    if not (of_dialect or (is_native and route not in _NOT_AS_OF)):
         return asked
     parameter, query = asked[0]
     return [*asked, *((parameter, {**query, **one}) for one in _AS_OF)]
@@ -153,9 +155,14 @@ _ASKED: Final[Mapping[str, Sequence[Asked]]] = {
     ),
     "/health/liveliness": _NO_PARAMETERS,
     "/litellm/openapi.json": _NO_PARAMETERS,
+    "/promptshuttle/api/v1/customers": _NO_PARAMETERS,
+    "/promptshuttle/api/v1/customers/{customer_id:segment}": _each(
+        (*_CUSTOMERS, *(derived_id(MINE, one) for one in (CUSTOMER, OTHERS_CUSTOMER)))
+    ),
+    "/promptshuttle/openapi.json": _NO_PARAMETERS,
     "/": _NO_PARAMETERS,
     "/docs": _NO_PARAMETERS,
-    "/docs/{name}": _each(("native", "litellm", MARK)),
+    "/docs/{name}": _each(("native", "litellm", "promptshuttle", MARK)),
     "/schemas/usage-event.json": _NO_PARAMETERS,
     "/problems": _NO_PARAMETERS,
     "/problems/{code}": _each(("forbidden", MARK)),

@@ -10,6 +10,7 @@ import pytest
 from domain.api_keys.commands import IssueApiKey, RevokeApiKey
 from domain.budgets.commands import CreateBudget
 from domain.customers.commands import CreateCustomer, DeactivateCustomer
+from domain.customers.derived_id import derived_id
 from domain.errors import InvalidInput
 from domain.meters.commands import CreateMeter
 from domain.prices.commands import SetPrice
@@ -156,3 +157,22 @@ def test_prices_of_a_scope_are_visible_to_it_alone(store_under_test: StoreUnderT
         assert snapshot.price_at(DEFAULT_SCOPE, mine.position) == mine
         assert snapshot.prices(DEFAULT_SCOPE, None, "m-2", None, 9) == []
         assert snapshot.prices(DEFAULT_SCOPE, "nowhere", "m-1", PriceCursor(mine.position, 1), 9) == []
+
+
+def test_a_customer_is_found_by_its_derived_id_once_it_is_known(store_under_test: StoreUnderTest) -> None:
+    store = store_under_test
+    mine, others = derived_id(DEFAULT_SCOPE, "acme"), derived_id(OTHER, "acme")
+    first = store.deliver([usage("1", "before")])
+    store.fold()
+    with store.reads.snapshot() as snapshot:
+        assert snapshot.customer_of_derived_id(DEFAULT_SCOPE, mine) is None
+        assert snapshot.customer_of_derived_id(OTHER, mine) is None
+    store.deliver([usage("2", "acme")])
+    store.fold()
+    for _ in range(2):
+        with store.reads.snapshot() as snapshot:
+            assert snapshot.customer_of_derived_id(DEFAULT_SCOPE, mine) == "acme"
+            assert snapshot.customer_of_derived_id(DEFAULT_SCOPE, others) is None
+            assert snapshot.as_of(first).customer_of_derived_id(DEFAULT_SCOPE, mine) is None
+            before = derived_id(DEFAULT_SCOPE, "before")
+            assert snapshot.as_of(first).customer_of_derived_id(DEFAULT_SCOPE, before) == "before"

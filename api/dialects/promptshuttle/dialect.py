@@ -1,0 +1,60 @@
+"""The PromptShuttle dialect, below /promptshuttle."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import APIRouter
+
+from api.dialects.promptshuttle.access_refusal import refused_access
+from api.dialects.promptshuttle.error_shapes import rendered_problem
+from api.dialects.promptshuttle.models.errors import ProblemDetails
+from api.dialects.promptshuttle.routes import customers
+from api.http.authentication import bearer_key
+from api.http.dialect import Dialect
+from api.http.openapi import COMPONENTS, dialect_document, model_schemas
+from api.http.problems import PROBLEM_KINDS, PROBLEM_MEDIA_TYPE
+
+_DESCRIPTION: Final = "The customers, the usage and the invocation log of PromptShuttle."
+#: Statuses of errors. What the engine answers 422 is answered 400.
+_ERROR_STATUSES: Final = sorted({kind.status for kind in PROBLEM_KINDS.values()} - {422})
+
+
+def _router() -> APIRouter:
+    router = APIRouter()
+    for part in (customers.router,):
+        router.include_router(part)
+    return router
+
+
+_ROUTER: Final = _router()
+
+
+def _openapi() -> dict[str, Any]:
+    document = dialect_document("Meterfold for clients of PromptShuttle", _DESCRIPTION, _ROUTER.routes)
+    document["components"]["schemas"] |= model_schemas([ProblemDetails])
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)
+            operation["responses"] |= {str(status): _error(status) for status in _ERROR_STATUSES}
+    return document
+
+
+def _error(status: int) -> dict[str, Any]:
+    schema = {"$ref": f"{COMPONENTS}{ProblemDetails.__name__}"}
+    return {"description": HTTPStatus(status).phrase, "content": {PROBLEM_MEDIA_TYPE: {"schema": schema}}}
+
+
+PROMPTSHUTTLE: Final = Dialect(
+    name="promptshuttle",
+    title="PromptShuttle",
+    base_path="/promptshuttle/api/v1",
+    paths=("/promptshuttle",),
+    router=_ROUTER,
+    key_given=bearer_key,
+    render=rendered_problem,
+    answer_access=refused_access,
+    openapi_path="/promptshuttle/openapi.json",
+    openapi=_openapi,
+)
