@@ -27,9 +27,9 @@ from projections.arrow_columns import (
     words_of_integers,
 )
 
-#: The columns of `DayDeltas.values`; those from `EVENTS` to `UNKNOWN` are sums.
-DAY, KIND, EVENTS, FIRST_TOKENS, COST, UNKNOWN, FIRST, LAST = 0, 1, 2, 3, 8, 9, 10, 11
-VALUES: Final = 12
+#: The columns of `DayDeltas.values`; those from `EVENTS` to `ROOTS` are sums.
+DAY, KIND, EVENTS, FIRST_TOKENS, COST, UNKNOWN, ROOTS, FIRST, LAST = 0, 1, 2, 3, 8, 9, 10, 11, 12
+VALUES: Final = 13
 #: `FIRST` and `LAST` of a delta that subtracts usage.
 NO_FIRST, NO_LAST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
 #: Limit of sums computed in floating point; below it the exact sums fit into 64 bits.
@@ -99,6 +99,7 @@ def delta_table(deltas: DayDeltas) -> pa.Table:
         "events": pa.array(values[:, EVENTS]),
         "cost_usd": decimals_of_words(words_of_integers(np.ascontiguousarray(values[:, COST])), everywhere),
         "cost_unknown_events": pa.array(values[:, UNKNOWN]),
+        "root_requests": pa.array(values[:, ROOTS]),
         "first_time": pa.array(values[:, FIRST]).cast(INSTANT),
         "last_time": pa.array(values[:, LAST]).cast(INSTANT),
         "taken_events": pa.array(np.zeros(len(values), dtype=np.int64)),
@@ -117,7 +118,8 @@ def _summable_columns(rows: pa.Table) -> dict[int, Ints] | None:
     tokens = {FIRST_TOKENS + index: integers(rows, name) for index, name in enumerate(TOKEN_COLUMNS)}
     if not _sums_fit(np.column_stack([cost, *tokens.values()])):
         return None
-    return tokens | {COST: cost, UNKNOWN: unknown.astype(np.int64)}
+    roots = np.asarray(column(rows, "parent_request").is_null(), dtype=bool)
+    return tokens | {COST: cost, UNKNOWN: unknown.astype(np.int64), ROOTS: roots.astype(np.int64)}
 
 
 def picodollars(cost: pa.Array) -> Ints | None:

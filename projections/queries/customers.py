@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 
 import msgspec
 
@@ -34,6 +35,13 @@ class CustomerWithBudgets(msgspec.Struct, frozen=True):
     position: int
     record: CustomerRecord
     budgets: Mapping[str, tuple[Fact, ...]]
+
+
+class SpanUsage(msgspec.Struct, frozen=True):
+    """Usage of one customer in a range of event time: raw cost of all events, and the events without a parent."""
+
+    cost_usd: Decimal = Decimal(0)
+    root_requests: int = 0
 
 
 class CustomerSpan(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ from domain.scope import Scope
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 from domain.usage.received_members import Members
 from projections.queries.api_keys import ApiKeyRecord
-from projections.queries.customers import CustomerRecord, CustomerSpan, CustomerWithBudgets
+from projections.queries.customers import CustomerRecord, CustomerSpan, CustomerWithBudgets, SpanUsage
 from projections.queries.events import (
     RECEIPT_OUTCOMES_MAX,
     CorrectionRecord,
@@ -91,6 +91,9 @@ class Snapshot(Protocol):
 
     def costs_of(self, scope: Scope, spans: Sequence[CustomerSpan]) -> list[Decimal]:
         """The raw cost of each span, in the given order; at most `PAGE_ROWS_MAX` customers."""
+
+    def usage_of_spans(self, scope: Scope, spans: Sequence[CustomerSpan]) -> list[SpanUsage]:
+        """The usage of each span, in the given order; at most `PAGE_ROWS_MAX` customers."""
 
     def usage(self, scope: Scope, question: UsageQuestion) -> list[UsageSum]:
         """Usage sums of the groups that hold at least one event, by segment, then group (nulls first), then markup."""

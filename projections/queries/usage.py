@@ -15,7 +15,7 @@ GROUPS_MAX: Final = 100_000
 
 
 class UsageSums(msgspec.Struct, frozen=True):
-    """Sums over usage events of any type. `requests` counts events.
+    """Sums over usage events of any type. `requests` counts events, `root_requests` those without a parent.
 
     `cost_usd` is raw cost; events of unknown cost add nothing to it and are counted in `cost_unknown_events`.
     """
@@ -28,6 +28,7 @@ class UsageSums(msgspec.Struct, frozen=True):
     reasoning_tokens: int = 0
     cost_usd: Decimal = Decimal(0)
     cost_unknown_events: int = 0
+    root_requests: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -45,6 +46,7 @@ class UsageSums(msgspec.Struct, frozen=True):
             self.reasoning_tokens + other.reasoning_tokens,
             MONEY.add(self.cost_usd, other.cost_usd),
             self.cost_unknown_events + other.cost_unknown_events,
+            self.root_requests + other.root_requests,
         )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
-from itertools import pairwise
 
 import msgspec
 
@@ -29,7 +28,7 @@ from projections.views.budgets import (
     named_tier,
     tiers_of,
 )
-from projections.views.customers import CustomerHistory, CustomerView, customer_history, markup_at, markup_changes
+from projections.views.customers import CustomerHistory, CustomerView, customer_history, marked_spans
 from projections.views.periods import usage_timeline
 
 NOTHING = Decimal(0)
@@ -86,23 +85,13 @@ def _spending_query(history: CustomerHistory, tiers: Tiers) -> _SpendingQuery:
         if spent_in is not None and spent_in.contains(at):
             opened = MONEY.add(opened, amount)
     tier = named_tier(history.profile, tiers, history.until)
-    return _SpendingQuery(view, limits, tier, period, opened, tuple(_marked_spans(record, spent_in)))
+    return _SpendingQuery(view, limits, tier, period, opened, tuple(marked_spans(record, spent_in)))
 
 
 def _period(history: CustomerHistory, limits: BudgetLimits, tiers: Tiers) -> Interval | None:
     if not (limits.has_own_period or limits.period_limit_usd is not None):
         return None
     return (budget_timeline(history, tiers) or usage_timeline(history)).containing(history.until)
-
-
-def _marked_spans(record: CustomerRecord, span: Interval | None) -> Iterator[tuple[CustomerSpan, Decimal]]:
-    """Split the span where the customer's markup changes."""
-    if span is None:
-        return
-    changes = markup_changes(record.facts)
-    cuts = [span.start, *(change.start for change in changes if span.start < change.start < span.end), span.end]
-    for start, end in pairwise(cuts):
-        yield CustomerSpan(record.customer_id, start, end), markup_at(changes, start)
 
 
 def _with_spending(query: _SpendingQuery, costs: Iterator[Decimal]) -> BudgetedCustomer:

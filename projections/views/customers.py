@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any, Final, Literal
 
 import msgspec
@@ -18,7 +19,7 @@ from domain.customers.state_fields import SET_BY_TOPIC
 from domain.facts.in_effect import State, in_effect, states
 from domain.values.money import markup_percentage
 from domain.values.periods import USAGE_TIME_MIN, Interval
-from projections.queries.customers import CustomerRecord
+from projections.queries.customers import CustomerRecord, CustomerSpan
 from projections.queries.facts import Fact
 
 CURRENCY_DEFAULT: Final = "USD"
@@ -270,3 +271,13 @@ def markup_changes(facts: Sequence[Fact]) -> tuple[MarkupChange, ...]:
 def markup_at(changes: Sequence[MarkupChange], instant: datetime) -> Decimal:
     """The percentage valid at an instant."""
     return next((change.percentage for change in reversed(changes) if change.start <= instant), Decimal(0))
+
+
+def marked_spans(record: CustomerRecord, span: Interval | None) -> Iterator[tuple[CustomerSpan, Decimal]]:
+    """Yield the parts into which the customer's markup changes divide a span, each with its percentage."""
+    if span is None:
+        return
+    changes = markup_changes(record.facts)
+    cuts = [span.start, *(change.start for change in changes if span.start < change.start < span.end), span.end]
+    for start, end in pairwise(cuts):
+        yield CustomerSpan(record.customer_id, start, end), markup_at(changes, start)

@@ -30,6 +30,7 @@ CUSTOMERS: Final = ("ann", "b/ö", "cy")
 BUDGETS: Final = ("gold", "silver")
 METER: Final = "disk"
 SHUTTLE: Final = "/promptshuttle/api/v1"
+SHUTTLE_CUSTOMER: Final = f"{SHUTTLE}/customers/{{customer_id:segment}}"
 MODELS: Final = ("swift", "slow")
 IDENTITIES: Final = tuple(f"event {number}" for number in range(6))
 #: Questions asked after each step.
@@ -243,12 +244,15 @@ def questions(since: datetime) -> list[Question]:
         ("/end_user/daily/activity", "/end_user/daily/activity", activity),
         ("/spend/logs/v2", "/spend/logs/v2", {"page_size": "100"}),
         (f"{SHUTTLE}/customers", f"{SHUTTLE}/customers", {}),
+        (f"{SHUTTLE}/usage/by-customer", f"{SHUTTLE}/usage/by-customer", {}),
+        (f"{SHUTTLE}/usage/by-customer", f"{SHUTTLE}/usage/by-customer", {"period": "1.12:30"}),
     ]
     for customer in CUSTOMERS:
         asked += [
             ("/customer/info", "/customer/info", {"end_user_id": customer}),
             ("/end_user/info", "/end_user/info", {"end_user_id": customer}),
-            (f"{SHUTTLE}/customers/{{customer_id:segment}}", f"{SHUTTLE}/customers/{quote(customer, safe='')}", {}),
+            (SHUTTLE_CUSTOMER, f"{SHUTTLE}/customers/{quote(customer, safe='')}", {}),
+            (f"{SHUTTLE_CUSTOMER}/usage", f"{SHUTTLE}/customers/{quote(customer, safe='')}/usage", {"period": "60"}),
         ]
         for rest, params in (
             ("", {}),

@@ -77,6 +77,8 @@ def _usage_event(which: int, variant: int) -> dict[str, Any] | bytes:
         data["cost_usd"] = "0.25"
     if which % 5 == 0:
         data["provider"] = None
+    if which % 2 == 0:
+        data["parent_request"] = "root"
     return usage(f"e-{which}", customer=f"c-{which % 3}", at=START - timedelta(hours=7 * which), **data)
 
 

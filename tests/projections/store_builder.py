@@ -46,6 +46,7 @@ class PlainEvent:
     source: str = "gateway"
     id: str = "e1"
     subscription: str | None = None
+    parent_request: str | None = None
     tags: tuple[str, ...] = ()
     properties: str | None = None
     content: int = 7
@@ -119,11 +120,12 @@ class StoreBuilder:
         self.connection.execute(
             """INSERT INTO days_2 SELECT scope_key, customer_key, time::DATE, kind_key, 1, input_tokens,
             cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, coalesce(cost_usd, 0),
-            (cost_origin = 'unknown')::INT, time, time, 0 FROM made WHERE closed_at IS NULL"""
+            (cost_origin = 'unknown')::INT, (parent_request IS NULL)::INT, time, time, 0
+            FROM made WHERE closed_at IS NULL"""
         )
         self.connection.execute(  # events counted and voided again: deltas that add up to nothing
             """INSERT INTO days_2 SELECT scope_key, customer_key, time::DATE, kind_key, s, s * input_tokens,
-            0, 0, 0, 0, s * coalesce(cost_usd, 0), 0,
+            0, 0, 0, 0, s * coalesce(cost_usd, 0), 0, s * (parent_request IS NULL)::INT,
             if(s > 0, time, NULL), if(s > 0, time, NULL), (s < 0)::INT
             FROM made, (VALUES (1), (-1)) v(s) WHERE closed_at IS NOT NULL"""
         )

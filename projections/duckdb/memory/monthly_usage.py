@@ -20,7 +20,7 @@ from domain.values.instants import EPOCH, naive
 from domain.values.money import COST_DECIMALS, MONEY
 from projections.arrow_columns import Ints
 from projections.duckdb.storage.series import SERIES_DIMENSIONS, Series, SeriesGroups
-from projections.folding.day_deltas import COST, DAY, EVENTS, FIRST, KIND, LAST, NO_FIRST, NO_LAST, SUM_LIMIT, UNKNOWN
+from projections.folding.day_deltas import COST, DAY, EVENTS, FIRST, KIND, LAST, NO_FIRST, NO_LAST, ROOTS, SUM_LIMIT
 from projections.queries.usage import Segment, UsageQuestion, UsageSum, UsageSums
 
 #: Monthly sums read per customer, at most. A customer with more is answered from the days.
@@ -29,14 +29,13 @@ SUMS_MAX: Final = 1_000
 DELTAS_ADDED_MAX: Final = 256
 
 _COLUMNS: Final = """events, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
-    cost_usd, cost_unknown_events"""
+    cost_usd, cost_unknown_events, root_requests"""
 _DELTAS: Final = f"""SELECT day, kind_key, {_COLUMNS}, first_time, last_time, taken_events
     FROM {{days}} WHERE customer_key = ? LIMIT {DELTAS_ADDED_MAX + 1}"""
 
 _MONTHS: Final = f"""SELECT date_trunc('month', day)::DATE AS month, kind_key, sum(events), sum(input_tokens),
     sum(cached_input_tokens), sum(cache_write_tokens), sum(output_tokens), sum(reasoning_tokens), sum(cost_usd),
-    sum(cost_unknown_events), min(first_time), max(last_time),
-    sum(taken_events)
+    sum(cost_unknown_events), sum(root_requests), min(first_time), max(last_time), sum(taken_events)
     FROM {{days}} WHERE customer_key = ? GROUP BY ALL LIMIT {SUMS_MAX + 1}"""
 #: The views of all days, and of the compacted ones, which lie sorted by customer.
 ALL_DAYS: Final = "usage_days"
@@ -172,7 +171,7 @@ def _sums_by_month(deltas: Ints) -> Iterator[tuple[datetime, int, UsageSums]]:
     """Yield (month, series key, sums) of the deltas."""
     months = deltas[:, DAY].astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
     groups, which = np.unique(months << 32 | deltas[:, KIND], return_inverse=True)
-    added = deltas[:, EVENTS : UNKNOWN + 1]
+    added = deltas[:, EVENTS : ROOTS + 1]
     # One customer has few deltas: a bound coarser than that of a whole fold step will do.
     fits = float(np.abs(added.astype(np.float64)).max()) * len(added) < SUM_LIMIT
     sums = np.zeros((len(groups), added.shape[1]), dtype=np.int64 if fits else object)

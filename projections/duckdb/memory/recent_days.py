@@ -25,7 +25,7 @@ import numpy as np
 from projections.arrow_columns import Ints
 from projections.folding.day_deltas import VALUES, DayDeltas
 
-#: Beyond this many deltas everything is forgotten. A delta takes 112 bytes.
+#: Beyond this many deltas everything is forgotten. A delta takes 120 bytes.
 DELTAS_MAX: Final = 3_000_000
 #: Runs are not merged into one larger than this; `DELTAS_MAX` deltas lie in at most fifty runs.
 RUN_DELTAS_MAX: Final = 131_072

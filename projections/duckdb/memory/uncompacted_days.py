@@ -21,6 +21,7 @@ from projections.folding.day_deltas import (
     LAST,
     NO_FIRST,
     NO_LAST,
+    ROOTS,
     UNKNOWN,
     VALUES,
     DayDeltas,
@@ -33,7 +34,7 @@ UNCOMPACTED_MAX: Final = 1_000_000
 
 _TOKENS: Final = ", ".join(f"TRY_CAST({name} AS BIGINT) AS {name}" for name in TOKEN_COLUMNS)
 _DELTAS: Final = f"""SELECT scope_key, customer_key, (day - DATE '1970-01-01')::BIGINT AS day, kind_key, events,
-    {_TOKENS}, cost_usd, cost_unknown_events, coalesce(epoch_us(first_time), {NO_FIRST}) AS first_time,
+    {_TOKENS}, cost_usd, cost_unknown_events, root_requests, coalesce(epoch_us(first_time), {NO_FIRST}) AS first_time,
     coalesce(epoch_us(last_time), {NO_LAST}) AS last_time
     FROM ({{tables}}) ORDER BY customer_key LIMIT {UNCOMPACTED_MAX + 1}"""
 
@@ -43,6 +44,7 @@ _VALUE_COLUMNS: Final = {
     KIND: "kind_key",
     EVENTS: "events",
     UNKNOWN: "cost_unknown_events",
+    ROOTS: "root_requests",
     FIRST: "first_time",
     LAST: "last_time",
 } | {FIRST_TOKENS + number: name for number, name in enumerate(TOKEN_COLUMNS)}

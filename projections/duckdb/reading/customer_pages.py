@@ -1,21 +1,21 @@
-"""Queries over many customers at once: pages, blocked customers, shared budgets, and costs within spans."""
+"""Queries over many customers at once: pages, blocked customers, and usage within spans."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Final
 
 import duckdb
+import msgspec
 
 from domain.customers.events import CUSTOMER_BLOCKED, CUSTOMER_DELETED, CUSTOMER_UNBLOCKED
-from projections.duckdb.reading.bound_query import BoundQuery
+from domain.values.money import MONEY
+from projections.duckdb.reading.bound_query import BoundQuery, Row
 from projections.duckdb.reading.customers import records_of
 from projections.duckdb.reading.segments import whole_days_of
-from projections.queries.customers import CustomerRecord
-
-NO_COST: Final = Decimal(0)
+from projections.queries.customers import CustomerRecord, SpanUsage
 
 #: The facts of the present life of each customer: those after its last deletion.
 _PRESENT: Final = f"""SELECT f.* FROM facts f LEFT JOIN (
@@ -78,81 +78,6 @@ def customer_page(
     return records_of(cursor, scope_key, rows)
 
 
-def costs_of(
-    cursor: duckdb.DuckDBPyConnection, kind_keys: Sequence[int], spans: Sequence[tuple[int, datetime, datetime]]
-) -> list[Decimal]:
-    """Return the raw cost of these series within each span (customer key, start, end; naive UTC).
-
-    Spans of one customer may overlap. Whole UTC days are summed from the rollups, the rest of a span from rows.
-    """
-    cut = [whole_days_of(start, end) for _, start, end in spans]
-    whole = [n for n, (first, past) in enumerate(cut) if first < past]
-    with_edges = [n for n, (first, past) in enumerate(cut) if not _covers(spans[n], first, past)]
-    costs = [NO_COST] * len(spans)
-    for number, cost in _costs_from_days(cursor, kind_keys, spans, cut, whole) + _costs_from_rows(
-        cursor, kind_keys, spans, cut, with_edges
-    ):
-        costs[number] += cost
-    return costs
-
-
-def _costs_from_days(
-    cursor: duckdb.DuckDBPyConnection, kind_keys: Sequence[int], spans: Sequence[tuple[int, datetime, datetime]],
-    cut: Sequence[tuple[date, date]], numbers: Sequence[int],
-) -> list[tuple[int, Decimal]]:  # fmt: skip
-    if not numbers:
-        return []
-    query = BoundQuery()
-    keys, series = query.bind([spans[n][0] for n in numbers]), query.bind(list(kind_keys))
-    asked = f"""SELECT unnest({query.bind(list(numbers))}::INTEGER[]) AS number, unnest({keys}::BIGINT[]) AS key,
-        unnest({query.bind([cut[n][0] for n in numbers])}::DATE[]) AS first,
-        unnest({query.bind([cut[n][1] for n in numbers])}::DATE[]) AS past"""
-    return _sums(
-        query,
-        cursor,
-        f"""SELECT a.number, sum(d.cost_usd) FROM (
-            SELECT customer_key, day, cost_usd FROM usage_days
-            WHERE customer_key IN (SELECT unnest({keys}::BIGINT[])) AND list_contains({series}::INTEGER[], kind_key)) d
-        JOIN ({asked}) a ON d.customer_key = a.key AND d.day >= a.first AND d.day < a.past GROUP BY a.number""",
-    )
-
-
-def _costs_from_rows(
-    cursor: duckdb.DuckDBPyConnection, kind_keys: Sequence[int], spans: Sequence[tuple[int, datetime, datetime]],
-    cut: Sequence[tuple[date, date]], numbers: Sequence[int],
-) -> list[tuple[int, Decimal]]:  # fmt: skip
-    """The cost outside the whole days of each span."""
-    if not numbers:
-        return []
-    query = BoundQuery()
-    keys, series = query.bind([spans[n][0] for n in numbers]), query.bind(list(kind_keys))
-    first, past = query.bind(min(spans[n][1] for n in numbers)), query.bind(max(spans[n][2] for n in numbers))
-    asked = f"""SELECT unnest({query.bind(list(numbers))}::INTEGER[]) AS number, unnest({keys}::BIGINT[]) AS key,
-        unnest({query.bind([spans[n][1] for n in numbers])}::TIMESTAMP[]) AS start,
-        unnest({query.bind([spans[n][2] for n in numbers])}::TIMESTAMP[]) AS past,
-        unnest({query.bind([cut[n][0] for n in numbers])}::DATE[]) AS days_first,
-        unnest({query.bind([cut[n][1] for n in numbers])}::DATE[]) AS days_past"""
-    return _sums(
-        query,
-        cursor,
-        f"""SELECT a.number, sum(r.cost_usd) FROM (
-            SELECT customer_key, time, cost_usd FROM usage_rows
-            WHERE customer_key IN (SELECT unnest({keys}::BIGINT[])) AND list_contains({series}::INTEGER[], kind_key)
-            AND time >= {first} AND time < {past} AND closed_at IS NULL AND cost_usd IS NOT NULL) r
-        JOIN ({asked}) a ON r.customer_key = a.key AND r.time >= a.start AND r.time < a.past
-            AND (r.time < a.days_first::TIMESTAMP OR r.time >= a.days_past::TIMESTAMP) GROUP BY a.number""",
-    )
-
-
-def _sums(query: BoundQuery, cursor: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[int, Decimal]]:
-    return [(number, cost) for number, cost in query.rows(cursor, sql) if cost is not None]
-
-
-def _covers(span: tuple[int, datetime, datetime], first: date, past: date) -> bool:
-    """Whether the span consists of the whole days [first, past)."""
-    return (datetime.combine(first, time.min), datetime.combine(past, time.min)) == span[1:]
-
-
 def customers_blocked(
     cursor: duckdb.DuckDBPyConnection, scope_key: int, now: datetime, limit: int
 ) -> list[CustomerRecord]:
@@ -169,3 +94,121 @@ def customers_blocked(
         ORDER BY customer_id LIMIT {query.bind(limit)}""",
     )
     return records_of(cursor, scope_key, rows)
+
+
+NO_COST: Final = Decimal(0)
+
+#: A customer key, a start and an end (naive UTC). Spans of one customer may overlap.
+KeyedSpan = tuple[int, datetime, datetime]
+
+
+class _Sums(msgspec.Struct, frozen=True):
+    """What is summed, as SQL on days `d` and rows `r`. `rows_that_add`: the condition on rows that add something."""
+
+    of_days: str
+    of_rows: str
+    rows_that_add: str = "true"
+
+
+_COSTS: Final = _Sums("sum(d.cost_usd)", "sum(r.cost_usd)", "cost_usd IS NOT NULL")
+_USAGE: Final = _Sums(
+    "sum(d.cost_usd), sum(d.root_requests)",
+    "coalesce(sum(r.cost_usd), 0)::DECIMAL(38, 12), count(*) FILTER (r.parent_request IS NULL)",
+)
+
+
+def costs_of(cursor: duckdb.DuckDBPyConnection, kind_keys: Sequence[int], spans: Sequence[KeyedSpan]) -> list[Decimal]:
+    """Return the raw cost of these series within each span."""
+    costs = [NO_COST] * len(spans)
+    for number, cost in _sums_of(cursor, kind_keys, spans, _COSTS):
+        if cost is not None:
+            costs[number] = MONEY.add(costs[number], cost)
+    return costs
+
+
+def usage_of(
+    cursor: duckdb.DuckDBPyConnection, kind_keys: Sequence[int], spans: Sequence[KeyedSpan]
+) -> list[SpanUsage]:
+    """Return the usage of these series within each span."""
+    found = [SpanUsage()] * len(spans)
+    for number, cost, roots in _sums_of(cursor, kind_keys, spans, _USAGE):
+        known = found[number]
+        found[number] = SpanUsage(MONEY.add(known.cost_usd, cost), known.root_requests + int(roots))
+    return found
+
+
+def _sums_of(
+    cursor: duckdb.DuckDBPyConnection, kind_keys: Sequence[int], spans: Sequence[KeyedSpan], sums: _Sums
+) -> Iterable[Row]:
+    """Return rows (number of the span, sums); a span has one of its days, one of its edges, both or none."""
+    cut = [whole_days_of(start, end) for _, start, end in spans]
+    whole = [n for n, (first, past) in enumerate(cut) if first < past]
+    with_edges = [n for n, (first, past) in enumerate(cut) if not _covers(spans[n], first, past)]
+    of_days = _from_days(cursor, kind_keys, spans, cut, whole, sums)
+    return of_days + _from_rows(cursor, kind_keys, spans, cut, with_edges, sums)
+
+
+def _from_days(
+    cursor: duckdb.DuckDBPyConnection, kind_keys: Sequence[int], spans: Sequence[KeyedSpan],
+    cut: Sequence[tuple[date, date]], numbers: Sequence[int], sums: _Sums,
+) -> list[Row]:  # fmt: skip
+    if not numbers:
+        return []
+    query = BoundQuery()
+    keys, series = query.bind([spans[n][0] for n in numbers]), query.bind(list(kind_keys))
+    first, past = query.bind(min(cut[n][0] for n in numbers)), query.bind(max(cut[n][1] for n in numbers))
+    asked = f"""SELECT unnest({query.bind(list(numbers))}::INTEGER[]) AS number, unnest({keys}::BIGINT[]) AS key,
+        unnest({query.bind([cut[n][0] for n in numbers])}::DATE[]) AS first,
+        unnest({query.bind([cut[n][1] for n in numbers])}::DATE[]) AS past"""
+    return query.rows(
+        cursor,
+        f"""SELECT a.number, {sums.of_days} FROM (SELECT * FROM usage_days
+            WHERE customer_key IN (SELECT unnest({keys}::BIGINT[])) AND list_contains({series}::INTEGER[], kind_key)
+            AND day >= {first} AND day < {past}) d
+        JOIN ({asked}) a ON d.customer_key = a.key AND d.day >= a.first AND d.day < a.past GROUP BY a.number""",
+    )
+
+
+def _from_rows(
+    cursor: duckdb.DuckDBPyConnection, kind_keys: Sequence[int], spans: Sequence[KeyedSpan],
+    cut: Sequence[tuple[date, date]], numbers: Sequence[int], sums: _Sums,
+) -> list[Row]:  # fmt: skip
+    """The sums outside the whole days of each span."""
+    if not numbers:
+        return []
+    query = BoundQuery()
+    keys, series = query.bind([spans[n][0] for n in numbers]), query.bind(list(kind_keys))
+    asked = f"""SELECT unnest({query.bind(list(numbers))}::INTEGER[]) AS number, unnest({keys}::BIGINT[]) AS key,
+        unnest({query.bind([spans[n][1] for n in numbers])}::TIMESTAMP[]) AS start,
+        unnest({query.bind([spans[n][2] for n in numbers])}::TIMESTAMP[]) AS past,
+        unnest({query.bind([cut[n][0] for n in numbers])}::DATE[]) AS days_first,
+        unnest({query.bind([cut[n][1] for n in numbers])}::DATE[]) AS days_past"""
+    at_edges = _at_edges(query, [(spans[n], cut[n]) for n in numbers])
+    return query.rows(
+        cursor,
+        f"""SELECT a.number, {sums.of_rows} FROM (SELECT * FROM usage_rows
+            WHERE customer_key IN (SELECT unnest({keys}::BIGINT[])) AND list_contains({series}::INTEGER[], kind_key)
+            AND {at_edges} AND closed_at IS NULL AND {sums.rows_that_add}) r
+        JOIN ({asked}) a ON r.customer_key = a.key AND r.time >= a.start AND r.time < a.past
+            AND (r.time < a.days_first::TIMESTAMP OR r.time >= a.days_past::TIMESTAMP) GROUP BY a.number""",
+    )
+
+
+def _at_edges(query: BoundQuery, cut: Sequence[tuple[KeyedSpan, tuple[date, date]]]) -> str:
+    """The condition on rows that lie between the first start and the last end, outside days that all spans cover."""
+    start, past = min(span[1] for span, _ in cut), max(span[2] for span, _ in cut)
+    within = f"time >= {query.bind(start)} AND time < {query.bind(past)}"
+    first, last = max(days[0] for _, days in cut), min(days[1] for _, days in cut)
+    if not first < last:
+        return within
+    outside = f"time < {query.bind(_midnight(first))} OR time >= {query.bind(_midnight(last))}"
+    return f"{within} AND ({outside})"
+
+
+def _covers(span: KeyedSpan, first: date, past: date) -> bool:
+    """Whether the span consists of the whole days [first, past)."""
+    return (_midnight(first), _midnight(past)) == span[1:]
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min)

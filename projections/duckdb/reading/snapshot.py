@@ -40,7 +40,7 @@ from projections.duckdb.reading.usage_sums import UsageSumQuery
 from projections.duckdb.storage.cursor_as_of import CursorAsOf
 from projections.errors import ReadStoreUnavailable
 from projections.queries.api_keys import ApiKeyRecord
-from projections.queries.customers import CustomerRecord, CustomerSpan, CustomerWithBudgets
+from projections.queries.customers import CustomerRecord, CustomerSpan, CustomerWithBudgets, SpanUsage
 from projections.queries.events import (
     RECEIPT_OUTCOMES_MAX,
     CorrectionRecord,
@@ -249,13 +249,24 @@ class DuckDBSnapshot:
         scope_key = self._cached.scope_key(scope)
         if scope_key is None:
             return [Decimal(0)] * len(spans)
+        return customer_pages.costs_of(self.cursor, self._request_keys(), self._keyed(scope_key, spans))
+
+    def usage_of_spans(self, scope: Scope, spans: Sequence[CustomerSpan]) -> list[SpanUsage]:
+        """The usage of each span, in the given order; at most `PAGE_ROWS_MAX` customers."""
+        scope_key = self._cached.scope_key(scope)
+        if scope_key is None:
+            return [SpanUsage()] * len(spans)
+        return customer_pages.usage_of(self.cursor, self._request_keys(), self._keyed(scope_key, spans))
+
+    def _request_keys(self) -> list[int]:
+        return [series.key for series in self._cached.all_series() if series.type == REQUEST_TYPE]
+
+    def _keyed(self, scope_key: int, spans: Sequence[CustomerSpan]) -> list[customer_pages.KeyedSpan]:
         keys = [self._cached.customer_row(scope_key, span.customer_id) for span in spans]
-        asked = [
+        return [
             (0 if row is None else row.key, naive(span.start), naive(span.end))
             for row, span in zip(keys, spans, strict=True)
         ]
-        kind_keys = [series.key for series in self._cached.all_series() if series.type == REQUEST_TYPE]
-        return customer_pages.costs_of(self.cursor, kind_keys, asked)
 
     def usage(self, scope: Scope, question: UsageQuestion) -> list[UsageSum]:
         """Usage sums of the groups that hold at least one event, by segment, then group (nulls first), then markup."""

@@ -26,12 +26,13 @@ from projections.views.customers import MarkupChange
 
 UNMARKED: Final = Decimal(0)
 
-_SUMS: Final = ("events", *TOKEN_COLUMNS, "cost_usd", "cost_unknown_events")
+_SUMS: Final = ("events", *TOKEN_COLUMNS, "cost_usd", "cost_unknown_events", "root_requests")
 _OF_ROWS: Final = ", ".join(
     {
         "events": "count(*) AS events",
         "cost_usd": "coalesce(sum(r.cost_usd), 0)::DECIMAL(38, 12) AS cost_usd",
         "cost_unknown_events": "count(*) FILTER (r.cost_origin = 'unknown') AS cost_unknown_events",
+        "root_requests": "count(*) FILTER (r.parent_request IS NULL) AS root_requests",
     }.get(name, f"sum(r.{name}) AS {name}")
     for name in _SUMS
 )

@@ -43,8 +43,8 @@ _COMPACTION_SELECTS: Final[dict[GenerationKind, str]] = {
             sum(input_tokens)::HUGEINT AS input_tokens, sum(cached_input_tokens)::HUGEINT AS cached_input_tokens,
             sum(cache_write_tokens)::HUGEINT AS cache_write_tokens, sum(output_tokens)::HUGEINT AS output_tokens,
             sum(reasoning_tokens)::HUGEINT AS reasoning_tokens, sum(cost_usd)::DECIMAL(38, 12) AS cost_usd,
-            sum(cost_unknown_events)::BIGINT AS cost_unknown_events, min(first_time) AS first_time,
-            max(last_time) AS last_time, sum(taken_events)::BIGINT AS taken_events
+            sum(cost_unknown_events)::BIGINT AS cost_unknown_events, sum(root_requests)::BIGINT AS root_requests,
+            min(first_time) AS first_time, max(last_time) AS last_time, sum(taken_events)::BIGINT AS taken_events
         FROM ({merged}) WHERE {chunk} GROUP BY scope_key, customer_key, day, kind_key
         ORDER BY scope_key, customer_key, day, kind_key""",
 }

@@ -55,6 +55,7 @@ def _tables(position: int) -> dict[str, str]:
         "usage_days": f"""SELECT scope_key, customer_key, time::DATE AS day, kind_key, count(*) AS events, {sums},
             coalesce(sum(cost_usd), 0)::DECIMAL(38, 12) AS cost_usd,
             count(*) FILTER (cost_origin = 'unknown') AS cost_unknown_events,
+            count(*) FILTER (parent_request IS NULL) AS root_requests,
             min(time) AS first_time, max(time) AS last_time, 0 AS taken_events
             FROM usage_rows WHERE closed_at IS NULL GROUP BY scope_key, customer_key, time::DATE, kind_key""",
     }

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from typing import Final
 
-#: 6 has one table of facts, and `taken_events` of days; 5 added `patched` and `if_known` of facts, 4
-#: `progress.days_settled_to`. 3 has the tables of 2, folded anew because the compaction of 2 could lose rows.
-SCHEMA_VERSION: Final = 6
+#: 7 has `root_requests` of days, 6 one table of facts and `taken_events` of days; 5 added `patched` and `if_known` of
+#: facts, 4 `progress.days_settled_to`. 3 has the tables of 2, folded anew because the compaction of 2 could lose rows.
+SCHEMA_VERSION: Final = 7
 
 ROW_COLUMNS: Final = """
     scope_key INTEGER NOT NULL,
@@ -54,6 +54,7 @@ scope_key INTEGER NOT NULL, customer_key BIGINT NOT NULL, day DATE NOT NULL, kin
 events BIGINT NOT NULL, input_tokens HUGEINT NOT NULL, cached_input_tokens HUGEINT NOT NULL,
 cache_write_tokens HUGEINT NOT NULL, output_tokens HUGEINT NOT NULL, reasoning_tokens HUGEINT NOT NULL,
 cost_usd DECIMAL(38, 12) NOT NULL, cost_unknown_events BIGINT NOT NULL,
+root_requests BIGINT NOT NULL,      -- events without a parent
 first_time TIMESTAMP,               -- least and greatest event time that this adds; NULL when it takes away
 last_time TIMESTAMP,
 taken_events BIGINT NOT NULL        -- events that this takes away; without any, the two times are those of what holds

@@ -64,8 +64,8 @@ LOGICAL_VIEWS: Final[dict[str, str]] = {
         "SELECT scope_key, customer_key, day, kind_key, sum(events) AS events, sum(input_tokens) AS input_tokens,"
         " sum(cached_input_tokens) AS cached_input_tokens, sum(cache_write_tokens) AS cache_write_tokens,"
         " sum(output_tokens) AS output_tokens, sum(reasoning_tokens) AS reasoning_tokens, sum(cost_usd) AS cost_usd,"
-        " sum(cost_unknown_events) AS cost_unknown_events, min(first_time) AS first_time, max(last_time) AS last_time,"
-        " sum(taken_events) AS taken_events"
+        " sum(cost_unknown_events) AS cost_unknown_events, sum(root_requests) AS root_requests,"
+        " min(first_time) AS first_time, max(last_time) AS last_time, sum(taken_events) AS taken_events"
         " FROM {days} GROUP BY ALL"
         " HAVING sum(events) <> 0 OR sum(cost_usd) <> 0 OR sum(cost_unknown_events) <> 0) t"
         " JOIN {db}.customers c ON c.customer_key = t.customer_key JOIN {db}.kinds k ON k.kind_key = t.kind_key"
@@ -78,12 +78,13 @@ _DAYS_BY_ROWS: Final = """
     SELECT customer_key, time::DATE AS day, kind_key, count(*)::HUGEINT AS events,
         sum(input_tokens)::HUGEINT AS input_tokens, sum(output_tokens)::HUGEINT AS output_tokens,
         coalesce(sum(cost_usd), 0)::DECIMAL(38, 12) AS cost_usd,
-        (count(*) FILTER (cost_origin = 'unknown'))::HUGEINT AS cost_unknown_events
+        (count(*) FILTER (cost_origin = 'unknown'))::HUGEINT AS cost_unknown_events,
+        (count(*) FILTER (parent_request IS NULL))::HUGEINT AS root_requests
     FROM {rows} WHERE closed_at IS NULL GROUP BY ALL"""
 _DAYS_BY_DELTAS: Final = """
     SELECT customer_key, day, kind_key, sum(events)::HUGEINT AS events, sum(input_tokens)::HUGEINT AS input_tokens,
         sum(output_tokens)::HUGEINT AS output_tokens, sum(cost_usd)::DECIMAL(38, 12) AS cost_usd,
-        sum(cost_unknown_events)::HUGEINT AS cost_unknown_events
+        sum(cost_unknown_events)::HUGEINT AS cost_unknown_events, sum(root_requests)::HUGEINT AS root_requests
     FROM {days} GROUP BY ALL HAVING sum(events) <> 0"""
 _BUCKET: Final = "(hash(d) >> 56)"  # 256 buckets
 

@@ -33,7 +33,7 @@ from projections.folding.lifecycle_writes import (
 _DELTA_SUMS: Final = """
     {sign}count(*), {sign}sum(input_tokens), {sign}sum(cached_input_tokens), {sign}sum(cache_write_tokens),
     {sign}sum(output_tokens), {sign}sum(reasoning_tokens), {sign}coalesce(sum(cost_usd), 0),
-    {sign}count(*) FILTER (cost_origin = 'unknown')"""
+    {sign}count(*) FILTER (cost_origin = 'unknown'), {sign}count(*) FILTER (parent_request IS NULL)"""
 
 
 _UPSERT_SOURCES: Final = """INSERT INTO sources BY NAME SELECT * FROM staged
@@ -298,7 +298,7 @@ class DuckDBFoldStore:
         )
         self._cursor.execute(
             f"""INSERT INTO {self._open_days} SELECT r.scope_key, r.customer_key, r.time::DATE, r.kind_key,
-            0, 0, 0, 0, 0, 0, sum(p.cost_usd), -count(*), {_CHANGED} FROM {closed} GROUP BY ALL"""
+            0, 0, 0, 0, 0, 0, sum(p.cost_usd), -count(*), 0, {_CHANGED} FROM {closed} GROUP BY ALL"""
         )
         self._cursor.execute(
             f"""INSERT INTO {self._open_rows} SELECT r.* REPLACE (p.cost_usd AS cost_usd, 'price' AS cost_origin,

@@ -159,6 +159,8 @@ _ASKED: Final[Mapping[str, Sequence[Asked]]] = {
     "/promptshuttle/api/v1/customers/{customer_id:segment}": _each(
         (*_CUSTOMERS, *(derived_id(MINE, one) for one in (CUSTOMER, OTHERS_CUSTOMER)))
     ),
+    "/promptshuttle/api/v1/customers/{customer_id:segment}/usage": _each(_CUSTOMERS, {}, {"period": "3.12:00"}),
+    "/promptshuttle/api/v1/usage/by-customer": _queries({}, {"period": "3.12:00"}),
     "/promptshuttle/openapi.json": _NO_PARAMETERS,
     "/": _NO_PARAMETERS,
     "/docs": _NO_PARAMETERS,

@@ -115,6 +115,7 @@ def _days(current: Iterable[Row]) -> list[Row]:
         dict(zip(names, key, strict=True))
         | {"events": len(rows), "cost_usd": _added(row["cost_usd"] for row in rows)}
         | {"cost_unknown_events": sum(row["cost_origin"] == "unknown" for row in rows)}
+        | {"root_requests": sum(row["parent_request"] is None for row in rows)}
         | {name: sum(row[name] for row in rows) for name in TOKEN_COLUMNS}
         for key, rows in groups.items()
     ]

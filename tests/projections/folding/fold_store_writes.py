@@ -124,4 +124,5 @@ def day_of(*events: Row, unknown: int = 0, cost: str = "0") -> Row:
     row = shown(events[0])
     sums = {name: sum(event[name] for event in events) for name in TOKEN_COLUMNS}
     counts = {"events": len(events), "cost_usd": Decimal(cost), "cost_unknown_events": unknown}
+    counts["root_requests"] = sum(event["parent_request"] is None for event in events)
     return {name: row[name] for name in keys} | {"day": row["time"].date()} | counts | sums

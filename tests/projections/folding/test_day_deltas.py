@@ -27,6 +27,7 @@ class Row(msgspec.Struct, frozen=True):
     cost_usd: Decimal | None
     cost_origin: str
     closed_at: int | None
+    parent: str | None = None
 
 
 costs = st.one_of(
@@ -45,6 +46,7 @@ rows_of = st.lists(
         cost_usd=costs,
         cost_origin=st.sampled_from(["producer", "none", "price", "unknown"]),
         closed_at=st.one_of(st.none(), st.none(), st.integers(1, 9)),
+        parent=st.sampled_from([None, "root"]),
     ),
     max_size=30,
 )
@@ -62,6 +64,7 @@ def table_of(rows: list[Row]) -> pa.Table:
         "kind_key": pa.array([row.kind_key for row in rows], pa.int32()),
         "cost_usd": pa.array([row.cost_usd for row in rows], COST),
         "cost_origin": pa.array([row.cost_origin for row in rows], pa.utf8()).dictionary_encode(),
+        "parent_request": pa.array([row.parent for row in rows], pa.utf8()),
         "closed_at": pa.array([row.closed_at for row in rows], pa.int64()),
     }
     for place, name in enumerate(TOKEN_COLUMNS):
@@ -76,18 +79,19 @@ def added_up(rows: list[Row]) -> dict[tuple[int, int, date, int], list[Any]]:
         if row.closed_at is not None:
             continue
         key = scope_of(row.customer_key), row.customer_key, row.time.date(), row.kind_key
-        day = days.setdefault(key, [0, *[0] * len(TOKEN_COLUMNS), Decimal(0), 0, row.time, row.time])
+        day = days.setdefault(key, [0, *[0] * len(TOKEN_COLUMNS), Decimal(0), 0, 0, row.time, row.time])
         day[0] += 1
         for place in range(len(TOKEN_COLUMNS)):
             day[1 + place] += row.tokens // (place + 1)
         day[6] += row.cost_usd or Decimal(0)
         day[7] += row.cost_origin == "unknown"
-        day[8], day[9] = min(day[8], row.time), max(day[9], row.time)
+        day[8] += row.parent is None
+        day[9], day[10] = min(day[9], row.time), max(day[10], row.time)
     return days
 
 
 def told(deltas: DayDeltas) -> dict[tuple[int, int, date, int], list[Any]]:
-    names = ("events", *TOKEN_COLUMNS, "cost_usd", "cost_unknown_events")
+    names = ("events", *TOKEN_COLUMNS, "cost_usd", "cost_unknown_events", "root_requests")
     return {
         (row["scope_key"], row["customer_key"], row["day"], row["kind_key"]): [
             *(row[name] for name in names),

@@ -37,6 +37,7 @@ QUERIES: Final[dict[str, Callable[[Snapshot, Scope], Any]]] = {
     "customer search": lambda store, scope: store.customer_page(scope, LATER, 0, 9, "a"),
     "blocked": lambda store, scope: store.customers_blocked(scope, LATER, 9),
     "costs": lambda store, scope: store.costs_of(scope, SPANS),
+    "usage of spans": lambda store, scope: store.usage_of_spans(scope, SPANS),
     "usage": lambda store, scope: [
         store.usage(scope, UsageQuestion(segments, customer, ("model",), split_markup=True))
         for segments in (DAYS, EVERYTHING)

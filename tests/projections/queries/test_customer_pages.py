@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from domain.budgets.commands import CreateBudget, UpdateBudget
 from domain.customers.commands import BlockCustomer, CreateCustomer, DeleteCustomer, UnblockCustomer, UpdateCustomer
 from domain.scope import DEFAULT_SCOPE, Scope
-from projections.queries.customers import CustomerSpan
-from projections.queries.usage import Segment, UsageQuestion
+from projections.queries.customers import CustomerSpan, SpanUsage
+from projections.queries.usage import Segment, UsageQuestion, UsageSums
 from tests.projections.folded_log import BY_TEST, START, usage
 from tests.projections.queries.store_under_test import StoreUnderTest
 
@@ -107,7 +107,7 @@ def test_all_budgets_come_with_all_their_facts(store_under_test: StoreUnderTest)
     spans=st.lists(st.tuples(st.sampled_from("abcd"), HOURS, st.integers(1, 100), st.booleans()), max_size=6),
     batch=st.uuids(),
 )
-def test_the_costs_of_many_spans_are_those_of_each(
+def test_the_usage_of_many_spans_is_that_of_each(
     store_under_test: StoreUnderTest,
     events: list[tuple[str, int, int]],
     spans: list[tuple[str, int, int, bool]],
@@ -117,7 +117,11 @@ def test_the_costs_of_many_spans_are_those_of_each(
     store.deliver(
         [
             usage(
-                f"{batch}-{number}", customer, START - timedelta(hours=hours + 90), cost_usd=str(Decimal(cost) / 1000)
+                f"{batch}-{number}",
+                customer,
+                START - timedelta(hours=hours + 90),
+                cost_usd=str(Decimal(cost) / 1000) if cost % 5 else None,
+                parent_request="root" if cost % 3 else None,
             )
             for number, (customer, hours, cost) in enumerate(events)
         ]
@@ -135,17 +139,13 @@ def test_the_costs_of_many_spans_are_those_of_each(
         for customer, hours, length, whole in spans
     ]
     with store.reads.snapshot() as snapshot:
-        found = snapshot.costs_of(DEFAULT_SCOPE, asked)
-        assert found == [
-            sum(
-                (
-                    one.sums.cost_usd
-                    for one in snapshot.usage(
-                        DEFAULT_SCOPE, UsageQuestion((Segment(span.start, span.end),), span.customer_id)
-                    )
-                ),
-                Decimal(0),
-            )
+        each = [
+            snapshot.usage(DEFAULT_SCOPE, UsageQuestion((Segment(span.start, span.end),), span.customer_id))
             for span in asked
         ]
+        sums = [one[0].sums if one else UsageSums() for one in each]
+        assert snapshot.costs_of(DEFAULT_SCOPE, asked) == [one.cost_usd for one in sums]
+        usage_of_spans = snapshot.usage_of_spans(DEFAULT_SCOPE, asked)
+        assert usage_of_spans == [SpanUsage(one.cost_usd, one.root_requests) for one in sums]
         assert snapshot.costs_of(OTHER, asked) == [Decimal(0)] * len(asked)
+        assert snapshot.usage_of_spans(OTHER, asked) == [SpanUsage()] * len(asked)

@@ -37,11 +37,13 @@ def disk(event_id: str, minute: int = 0, customer: str = "acme", **data: Any) ->
 @pytest.mark.parametrize("segment", [DAY, MIDDAY])
 def test_sums_are_the_same_from_days_and_from_rows(store_under_test: StoreUnderTest, segment: Segment) -> None:
     store = store_under_test
-    store.deliver([usage("1", cost_usd="0.1"), usage("2", "beta"), usage("3", model=None), disk("4", bytes=1)])
+    store.deliver(
+        [usage("1", cost_usd="0.1"), usage("2", "beta", parent_request="1"), usage("3", model=None), disk("4", bytes=1)]
+    )
     store.fold()
     with store.reads.snapshot() as snapshot:
         assert snapshot.usage(DEFAULT_SCOPE, UsageQuestion((segment,))) == [
-            UsageSum(0, (), UsageSums(3, 3000, 0, 0, 300, 0, Decimal("0.1"), cost_unknown_events=1))
+            UsageSum(0, (), UsageSums(3, 3000, 0, 0, 300, 0, Decimal("0.1"), cost_unknown_events=1, root_requests=2))
         ]
         by_customer = snapshot.usage(DEFAULT_SCOPE, UsageQuestion((segment,), group_by=("model", "customer")))
         assert [(one.group, one.sums.requests) for one in by_customer] == [

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+
+from domain.values.time_spans import TEXT_LENGTH_MAX
+
+PERIOD_DEFAULT: Final = "30.00:00:00"
 
 
 class CustomerMembers(BaseModel):
@@ -29,3 +33,19 @@ class CustomerUpdate(CustomerMembers):
     """The body of PUT /customers/{id}."""
 
     external_id: str | None = Field(None, description="Cannot change; must be the present one if it is given.")
+
+
+class ShuttleQuery(BaseModel):
+    """Base of queries: values are converted from text."""
+
+    model_config = ConfigDict(extra="ignore", alias_generator=to_camel)
+
+
+class UsageQuery(ShuttleQuery):
+    """Query parameters of usage."""
+
+    period: Annotated[str, Field(max_length=TEXT_LENGTH_MAX)] = Field(
+        PERIOD_DEFAULT,
+        description="A time span of .NET, which ends now: `7` is seven days, `23:00:00` 23 hours, `24:00:00` 24 days.",
+        examples=[PERIOD_DEFAULT, "7"],
+    )

@@ -28,3 +28,17 @@ class CustomerResponse(Answer):
     is_active: bool
     created_at: str
     updated_at: str
+
+
+class UsageResponse(Answer):
+    """The usage of a customer in a window [from, to) that ends now."""
+
+    customer_id: str = Field(description="The internal id.")
+    external_id: str
+    name: str | None
+    period: str = Field(description="The length of the window, as .NET writes it.")
+    from_: str = Field(alias="from")
+    to: str
+    credits_used: int = Field(description="Reported cost in credits, 1,000,000 to the dollar, rounded half-even.")
+    request_count: int = Field(description="Requests without a parent.")
+    cost_usd: float = Field(description="Reported cost of all requests, in dollars.")

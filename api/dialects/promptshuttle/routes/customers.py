@@ -33,7 +33,7 @@ from projections.views.customers import customer_history, usage_by
 router = APIRouter(tags=["Customers"])
 BASE: Final = "/promptshuttle/api/v1"
 _ALL: Final = f"{BASE}/customers"
-_ONE: Final = f"{BASE}/customers/{{customer_id:segment}}"
+ONE_CUSTOMER: Final = f"{BASE}/customers/{{customer_id:segment}}"
 _READ: Final[dict[str, Any]] = {"parameters": AS_OF_HEADERS}
 _REPLACED: Final = frozenset({"metadata"})
 #: An id that producers use, and the time of the customer's last usage.
@@ -94,7 +94,7 @@ def _stream(state: ApiState, scope: Scope, known: Asked) -> Iterator[bytes]:
     yield b"[]" if opening == b"[" else b"]"
 
 
-@router.get(_ONE, response_model=CustomerResponse, openapi_extra=_READ, summary="Show a customer")
+@router.get(ONE_CUSTOMER, response_model=CustomerResponse, openapi_extra=_READ, summary="Show a customer")
 def get_customer(state: StateOf, key: Reader, customer_id: CustomerId, known: AskedByHeaders) -> Response:
     """Show a customer, by its internal id or its `externalId`. 404 when it does not exist."""
     with reading(state, known, key.scope) as asked:
@@ -102,7 +102,10 @@ def get_customer(state: StateOf, key: Reader, customer_id: CustomerId, known: As
 
 
 @router.put(
-    _ONE, response_model=CustomerResponse, openapi_extra=body_openapi(CustomerUpdate), summary="Change a customer"
+    ONE_CUSTOMER,
+    response_model=CustomerResponse,
+    openapi_extra=body_openapi(CustomerUpdate),
+    summary="Change a customer",
 )
 async def update_customer(
     state: StateOf,
@@ -128,7 +131,7 @@ async def update_customer(
     return await answer_command(state, key, change, lambda asked: _shown(asked, key.scope, customer_id), 200)
 
 
-@router.delete(_ONE, status_code=204, summary="Delete a customer")
+@router.delete(ONE_CUSTOMER, status_code=204, summary="Delete a customer")
 async def delete_customer(state: StateOf, key: Administrator, customer_id: CustomerId) -> Response:
     """Delete a customer: it is gone from lists and usage reports, and its requests stay in the log. A later request
     with its `externalId` begins a new customer without usage. 404 when it does not exist."""

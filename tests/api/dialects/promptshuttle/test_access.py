@@ -18,7 +18,12 @@ def asked(api: Api, customer: str, **params: str) -> Any:
 @pytest.mark.parametrize(
     ("customer", "budget", "params", "detail"),
     [
-        ("p", {"period_limit_usd": "1", "duration": "1mo"}, {}, "customer 'p' has used 1500000 of 1000000 credits (period)"),
+        (
+            "p",
+            {"period_limit_usd": "1", "duration": "1mo"},
+            {},
+            "customer 'p' has used 1500000 of 1000000 credits (period)",
+        ),
         ("t", {"total_limit_usd": "1.5"}, {}, "customer 't' has used 1500000 of 1500000 credits (total)"),
         (
             "m",
@@ -27,7 +32,7 @@ def asked(api: Api, customer: str, **params: str) -> Any:
             "customer 'm' has used 1500000 of 500000 credits (model:swift)",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_customer_over_a_limit_is_refused_with_the_code_of_the_product(
     api: Api, spend: Spend, customer: str, budget: JsonObject, params: dict[str, str], detail: str
 ) -> None:

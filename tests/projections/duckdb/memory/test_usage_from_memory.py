@@ -24,10 +24,12 @@ from projections.duckdb.writing.fold_store import DuckDBFoldStore
 from projections.folding.day_deltas import KIND, VALUES
 from projections.folding.projector import Projector
 from projections.queries.snapshot import Snapshot
+from projections.queries.usage import Segment, UsageQuestion
 from projections.views.current_usage import current_usage
 from tests.projections.folded_log import BY_TEST, START, FoldedLog, usage
 
 CUSTOMERS = ("acme", "globex", "initech")
+EVER = Segment(START - timedelta(days=900), START + timedelta(days=900))
 
 
 class FailingCommitStore(DuckDBFoldStore):
@@ -56,7 +58,8 @@ class DrivenLog(FoldedLog):
 
     def used(self, number: int, customer: int, days: int, cost_usd: str | None) -> None:
         at = START - timedelta(days=days)
-        self.deliver([usage(f"e{number}", CUSTOMERS[customer], at, cost_usd=cost_usd)])
+        parent = "root" if number % 2 else None
+        self.deliver([usage(f"e{number}", CUSTOMERS[customer], at, cost_usd=cost_usd, parent_request=parent)])
         self.fold()
 
     def corrected(self, number: int) -> None:
@@ -108,6 +111,7 @@ def answers(snapshot: Snapshot) -> list[Any]:
     for name in CUSTOMERS:
         found.append(snapshot.customer(DEFAULT_SCOPE, name))
         found.append(current_usage(snapshot, DEFAULT_SCOPE, name, START + timedelta(hours=1)))
+        found.append(snapshot.usage(DEFAULT_SCOPE, UsageQuestion((EVER,), name, split_markup=True)))
     return found
 
 

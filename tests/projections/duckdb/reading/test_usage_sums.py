@@ -54,7 +54,8 @@ def versions(draw: st.DrawFn) -> PlainEvent:
         provider=draw(st.sampled_from([None, "openai"])), model=draw(st.sampled_from([None, "gpt", "o1"])),
         status=draw(st.sampled_from(["succeeded", "failed"])), input_tokens=draw(st.integers(0, 10**15)),
         output_tokens=draw(st.integers(0, 9)), reasoning_tokens=draw(st.integers(0, 9)),
-        cost_usd=cost, cost_origin=origin, tags=tuple(draw(st.lists(st.sampled_from("xyz"), max_size=3))),
+        cost_usd=cost, cost_origin=origin, parent_request=draw(st.sampled_from([None, "root"])),
+        tags=tuple(draw(st.lists(st.sampled_from("xyz"), max_size=3))),
     )  # fmt: skip
 
 
@@ -144,6 +145,7 @@ def summed(events: Sequence[PlainEvent], facts: Sequence[Markup], question: Usag
         one = UsageSums(
             1, event.input_tokens, event.cached_input_tokens, event.cache_write_tokens, event.output_tokens,
             event.reasoning_tokens, event.cost_usd or Decimal(0), int(event.cost_origin == "unknown"),
+            int(event.parent_request is None),
         )  # fmt: skip
         for index, segment in enumerate(question.segments):
             if segment.start <= event.time < segment.end:
@@ -190,7 +192,7 @@ def test_a_day_without_usage_left_after_voids_is_in_no_answer() -> None:
     with STORE.reads.snapshot() as snapshot:
         assert snapshot.usage(scope, UsageQuestion((day,))) == []
         assert snapshot.usage(scope, UsageQuestion((day,), as_of=2)) == [
-            UsageSum(0, (), UsageSums(requests=1, cost_usd=Decimal("0.5")))
+            UsageSum(0, (), UsageSums(requests=1, cost_usd=Decimal("0.5"), root_requests=1))
         ]
 
 
@@ -213,5 +215,7 @@ def test_the_same_day_in_another_scope_is_not_summed() -> None:
     STORE.add_events(other, [PlainEvent(input_tokens=2)])
     whole = UsageQuestion((Segment(datetime(2025, 12, 31, 12, tzinfo=UTC), START + timedelta(hours=30)),))
     with STORE.reads.snapshot() as snapshot:
-        assert [one.sums for one in snapshot.usage(mine, whole)] == [UsageSums(requests=1, input_tokens=1)]
+        assert [one.sums for one in snapshot.usage(mine, whole)] == [
+            UsageSums(requests=1, input_tokens=1, root_requests=1)
+        ]
         assert snapshot.usage(Scope("never-heard-of", "prod"), whole) == []
