@@ -19,6 +19,9 @@ from domain.values.json_numbers import WrittenDecimal, number_text, written_deci
 SPECVERSION: Final = "1.0"
 #: Members of data that name the customer if nothing else does, in this order.
 CUSTOMER_MEMBERS: Final = ("customerId", "user")
+#: Headers, of requests and of Kafka records, that name the customer of events without a subject. Of both the first one
+#: counts; the second one is PromptShuttle's.
+CUSTOMER_HEADERS: Final = ("X-Meterfold-Customer", "X-Shuttle-Customer-Id")
 STATUSES: Final = ("succeeded", "failed", "pending")
 #: The status of a request that was sent without one.
 STATUS_DEFAULT: Final = "succeeded"

@@ -18,13 +18,12 @@ from api.http.writing import ACCEPTED
 from consumers.intake.intake import IntakeReceipt, IntakeRequest
 from domain.errors import InvalidInput
 from domain.usage.request_bodies import BodyFormat, format_of
+from domain.usage.rules import CUSTOMER_HEADERS
 from domain.values.identifiers import checked_id
 from projections.queries.api_keys import ApiKeyRecord
 
 router = APIRouter(tags=["events"])
 
-
-CUSTOMER_HEADER: Final = "X-Meterfold-Customer"
 
 _EVENT: Final = {"$ref": "#/components/schemas/UsageEvent"}
 _BATCH: Final = {"type": "array", "items": _EVENT}
@@ -48,13 +47,23 @@ _BODY: Final[dict[str, Any]] = {
         },
     },
     "parameters": [
-        {
-            "name": CUSTOMER_HEADER,
-            "in": "header",
-            "required": False,
-            "schema": {"type": "string"},
-            "description": "Customer of events that have no `subject`.",
-        },
+        *(
+            {
+                "name": name,
+                "in": "header",
+                "required": False,
+                "schema": {"type": "string"},
+                "description": text,
+            }
+            for name, text in zip(
+                CUSTOMER_HEADERS,
+                (
+                    "Customer of events that have no `subject`.",
+                    "The same, as PromptShuttle's clients name it; without `X-Meterfold-Customer`.",
+                ),
+                strict=True,
+            )
+        ),
         {
             "name": "Prefer",
             "in": "header",
@@ -115,15 +124,17 @@ async def _submitted(request: Request, state: ApiState, key: ApiKeyRecord) -> In
 
 
 def _customer_of(request: Request) -> str | None:
-    """The customer named by the header; None without one. Its value is UTF-8."""
-    value = request.headers.get(CUSTOMER_HEADER)
-    if value is None:
-        return None
-    try:
-        value = value.encode("latin-1").decode()
-    except UnicodeDecodeError:
-        raise InvalidInput(CUSTOMER_HEADER, "must be UTF-8 text") from None
-    return checked_id(CUSTOMER_HEADER, value)
+    """The customer named by a header; None without one. Its value is UTF-8."""
+    for name in CUSTOMER_HEADERS:
+        value = request.headers.get(name)
+        if value is None:
+            continue
+        try:
+            value = value.encode("latin-1").decode()
+        except UnicodeDecodeError:
+            raise InvalidInput(name, "must be UTF-8 text") from None
+        return checked_id(name, value)
+    return None
 
 
 def _refusal(error: InvalidInput) -> Problem:

@@ -33,8 +33,8 @@ class UsageRun(msgspec.Struct):
 
     `offsets` and `arrivals_us` have one value for each item: the offset of its record, and that record's timestamp in
     microseconds since 1970; negative when the record has none, in which case the time of the append is taken.
-    `customers` has the record's key for each item; None when no record of the run has one. Customers differ by item
-    and not by run, so that runs stay long where every record has another key.
+    `customers` has for each item the customer that the record's headers or its key name; None when no record of the run
+    names one. Customers differ by item and not by run, so that runs stay long where every record has another key.
     `indexes` are the indexes of items in batched records; None when every item is a whole record.
     """
 

@@ -7,7 +7,9 @@
    - *binary*: headers `ce_...` are the attributes and the value is the data; it becomes the equal structured event.
    - No value and no such headers: a tombstone. On a topic of customers it deletes the customer that its key names.
 2. Find their scope: headers `meterfold-tenant` and `meterfold-environment`, else the default of the consumer.
-3. Find the commands: the type decides. One that cannot be a command (no id, data that is no object) is left to the
+3. Find the customer of events without a subject: the header `X-Meterfold-Customer` or `X-Shuttle-Customer-Id`, else
+   the key.
+4. Find the commands: the type decides. One that cannot be a command (no id, data that is no object) is left to the
    decoder of usage, which rejects it with a reason, like all garbage.
 
 Most records are structured usage without headers; a run of only those is taken as a whole.
@@ -27,13 +29,14 @@ from consumers.kafka.records.record_runs import Headers, RecordRun
 from domain.errors import InvalidInput
 from domain.scope import Scope, scope_of
 from domain.usage.request_bodies import BodyFormat, items_of, without_byte_order_mark
-from domain.usage.rules import SPECVERSION
+from domain.usage.rules import CUSTOMER_HEADERS, SPECVERSION
 from domain.values.json_numbers import exact_json
 
 TENANT_HEADER: Final = "meterfold-tenant"
 ENVIRONMENT_HEADER: Final = "meterfold-environment"
 CONTENT_TYPE_HEADER: Final = "content-type"
 ATTRIBUTE_PREFIX: Final = "ce_"
+_CUSTOMER_HEADERS: Final = tuple(name.lower() for name in CUSTOMER_HEADERS)
 
 CUSTOMER_KINDS: Final = tuple(
     f"customer.{verb}" for verb in ("create", "update", "block", "unblock", "deactivate", "reactivate", "delete")
@@ -66,11 +69,15 @@ class RecordContext(msgspec.Struct, frozen=True):
 
 
 class _RecordMetadata(msgspec.Struct, frozen=True):
-    """The metadata in the headers of a record. `attributes`: those of an event in binary mode, None in other modes."""
+    """The metadata in the headers of a record. `attributes`: those of an event in binary mode, None in other modes.
+
+    `customer` is that of events without a subject; None: the headers name none.
+    """
 
     scope: Scope
     content_type: str
     attributes: dict[str, str] | None
+    customer: str | None = None
 
 
 def parts_of(run: RecordRun, context: RecordContext) -> list[Part]:
@@ -89,6 +96,8 @@ def parts_of(run: RecordRun, context: RecordContext) -> list[Part]:
         except (InvalidInput, UnicodeDecodeError):
             parts.add_item(context.scope, origin, _unusable(headers, value), None)
             continue
+        if metadata.customer is not None:
+            origin = msgspec.structs.replace(origin, header=metadata.customer)
         if value is None and metadata.attributes is None:
             _add_tombstone(parts, origin, metadata.scope, context)
             continue
@@ -103,11 +112,15 @@ def parts_of(run: RecordRun, context: RecordContext) -> list[Part]:
 
 
 class _RecordOrigin(msgspec.Struct, frozen=True):
-    """The offset, key and arrival of the record that an item comes from."""
+    """The offset, key and arrival of the record that an item comes from, and the customer that its headers name."""
 
     offset: int
     key: bytes | None
     arrival_us: int
+    header: str | None = None
+
+    def customer(self) -> str | None:
+        return self.key_text() if self.header is None else self.header
 
     def key_text(self) -> str | None:
         return _key_text(self.key)
@@ -131,7 +144,7 @@ class _Parts:
         last.offsets.append(origin.offset)
         last.arrivals_us.append(origin.arrival_us)
         if last.customers is not None:
-            last.customers.append(origin.key_text())
+            last.customers.append(origin.customer())
         if index is not None and last.indexes is None:
             last.indexes = [0] * (len(last.items) - 1)
         if last.indexes is not None:
@@ -179,6 +192,7 @@ def _arrival_us(timestamp_ms: int) -> int:
 def _read_headers(headers: Headers, scope: Scope) -> _RecordMetadata:
     """Raises `InvalidInput` for an invalid tenant or environment, `UnicodeDecodeError` for one that is not UTF-8."""
     tenant, environment, content_type = scope.tenant, scope.environment, ""
+    customers: dict[str, str] = {}
     attributes: dict[str, str] = {}
     for name, value in headers:
         if value is None:
@@ -192,11 +206,14 @@ def _read_headers(headers: Headers, scope: Scope) -> _RecordMetadata:
             tenant = value.decode()
         elif lower == ENVIRONMENT_HEADER:
             environment = value.decode()
+        elif lower in _CUSTOMER_HEADERS:
+            customers[lower] = value.decode()
     if (tenant, environment) != (scope.tenant, scope.environment):
         scope = scope_of(tenant, environment)
     media_type = _media_type(content_type)
     is_binary = bool(attributes) and not media_type.startswith(_STRUCTURED)
-    return _RecordMetadata(scope, content_type, attributes if is_binary else None)
+    customer = next((customers[name] for name in _CUSTOMER_HEADERS if name in customers), None)
+    return _RecordMetadata(scope, content_type, attributes if is_binary else None, customer)
 
 
 def _media_type(content_type: str) -> str:

@@ -70,6 +70,33 @@ def test_a_run_without_keys_names_no_customers() -> None:
     assert part.customers is None
 
 
+def test_a_header_names_the_customer_before_the_key() -> None:
+    shuttle, native = ("x-shuttle-customer-id", "zoë".encode()), ("X-Meterfold-Customer", b"native")
+    run = run_of(
+        (b"key", EVENT, (shuttle,)),
+        (b"key", EVENT, (shuttle, native)),
+        (None, b"[" + EVENT + b"," + EVENT + b"]", (shuttle,)),
+        (b"key", EVENT, ()),
+        (None, EVENT, (("X-Shuttle-Customer-Id", None),)),
+    )
+    (part,) = parts_of(run, USAGE)
+    assert isinstance(part, UsageRun)
+    assert part.customers == ["zoë", "native", "zoë", "zoë", "key", None]
+    assert part.items == [EVENT] * 6, "what a header names is no part of the event"
+
+
+def test_a_customer_header_that_is_not_utf_8_makes_its_record_garbage() -> None:
+    item = one_item(EVENT, (("X-Shuttle-Customer-Id", b"\xff"),))
+    assert reason_of(item) == "not_json"
+
+
+def test_a_customer_header_is_not_what_a_command_is_about() -> None:
+    deletion = run_of((b"ada", None, (("X-Shuttle-Customer-Id", b"eve"),)))
+    (command,) = parts_of(deletion, CUSTOMERS)
+    assert isinstance(command, CommandMessage)
+    assert command.subject == "ada"
+
+
 def test_an_empty_run_has_no_parts() -> None:
     assert parts_of(RecordRun.starting_at(3), USAGE) == []
 
