@@ -74,8 +74,21 @@ class EventLocation(msgspec.Struct, frozen=True):
     time: datetime
 
 
+class MemberIn(msgspec.Struct, frozen=True):
+    """The condition that the data of an event have one of these texts at one of these dotted paths.
+
+    The paths must name properties: members that have a field of their own in `UsageEventRow` are not found.
+    """
+
+    paths: tuple[str, ...]
+    texts: tuple[str, ...]
+
+
 class EventFilter(msgspec.Struct, frozen=True):
-    """Conditions on counted events, combined with AND. Results are newest first by (time, locator)."""
+    """Conditions on counted events, combined with AND. Results are newest first by (time, locator).
+
+    `statuses` and `tags`: one of them is enough; empty: any. `roots_only`: events without a parent.
+    """
 
     customer_id: str | None = None
     model: str | None = None
@@ -85,6 +98,11 @@ class EventFilter(msgspec.Struct, frozen=True):
     start: datetime | None = None
     end: datetime | None = None
     include_voided: bool = False
+    statuses: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    roots_only: bool = False
+    parent_request: str | None = None
+    members: tuple[MemberIn, ...] = ()
 
 
 EventOrder = Literal["time", "ended_at", "reported_cost_usd", "total_tokens"]

@@ -25,6 +25,7 @@ from projections.queries.events import (
     EventLocation,
     EventPage,
     EventQuestion,
+    EventWithMarkup,
     OutcomeRow,
     RowSpan,
     UsageEventRow,
@@ -105,6 +106,11 @@ class Snapshot(Protocol):
         self, scope: Scope, where: EventFilter, after: tuple[datetime, int] | None, limit: int
     ) -> list[UsageEventRow]:
         """A page of counted events, newest first; the cursor is (time, locator)."""
+
+    def marked_events(
+        self, scope: Scope, where: EventFilter, after: tuple[datetime, int] | None, limit: int
+    ) -> list[EventWithMarkup]:
+        """A page as `events` returns it, of each event with the markup of its customer."""
 
     def event_page(self, scope: Scope, question: EventQuestion, offset: int, limit: int) -> EventPage:
         """A page of events in the order of the question, from row `offset` on, with the total number of matches."""

@@ -244,6 +244,7 @@ def questions(since: datetime) -> list[Question]:
         ("/end_user/daily/activity", "/end_user/daily/activity", activity),
         ("/spend/logs/v2", "/spend/logs/v2", {"page_size": "100"}),
         (f"{SHUTTLE}/customers", f"{SHUTTLE}/customers", {}),
+        (f"{SHUTTLE}/llm-logs", f"{SHUTTLE}/llm-logs", {"pageSize": "1000"}),
         (f"{SHUTTLE}/usage/by-customer", f"{SHUTTLE}/usage/by-customer", {}),
         (f"{SHUTTLE}/usage/by-customer", f"{SHUTTLE}/usage/by-customer", {"period": "1.12:30"}),
     ]

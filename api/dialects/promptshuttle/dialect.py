@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from api.dialects.promptshuttle.access_refusal import refused_access
 from api.dialects.promptshuttle.error_shapes import rendered_problem
 from api.dialects.promptshuttle.models.errors import ProblemDetails
-from api.dialects.promptshuttle.routes import customers, usage
+from api.dialects.promptshuttle.routes import customers, llm_logs, usage
 from api.http.authentication import bearer_key
 from api.http.dialect import Dialect
 from api.http.openapi import COMPONENTS, dialect_document, model_schemas
@@ -23,7 +23,7 @@ _ERROR_STATUSES: Final = sorted({kind.status for kind in PROBLEM_KINDS.values()}
 
 def _router() -> APIRouter:
     router = APIRouter()
-    for part in (customers.router, usage.router):
+    for part in (customers.router, usage.router, llm_logs.router):
         router.include_router(part)
     return router
 

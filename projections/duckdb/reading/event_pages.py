@@ -102,7 +102,7 @@ class EventPageQuery:
         return [(day, count) for day, count in rows]
 
     def _matching(self, within: Sequence[str]) -> str:
-        rows = f"(SELECT * FROM usage_rows WHERE {' AND '.join([*self._conditions_on_rows, *within])}) r"
+        rows = f"(SELECT * FROM usage_rows r WHERE {' AND '.join([*self._conditions_on_rows, *within])}) r"
         where = f"WHERE {' AND '.join(self._conditions_on_joined)}" if self._conditions_on_joined else ""
         return f"FROM {rows} {' '.join(self._joins)} {where}"
 

@@ -16,8 +16,9 @@ from domain.usage.locators import locator_of
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 from domain.values.instants import aware, naive
 from projections.duckdb.reading.bound_query import BoundQuery
+from projections.duckdb.reading.dimensions import members_equal
 from projections.duckdb.storage.series import Series
-from projections.queries.events import CorrectionRecord, EventFilter, OutcomeRow, RowSpan, UsageEventRow
+from projections.queries.events import CorrectionRecord, EventFilter, MemberIn, OutcomeRow, RowSpan, UsageEventRow
 
 #: In the order of the fields of UsageEventRow.
 _EVENT: Final = """r.locator, r.source, r.id, k.type, c.customer_id, r.time, r.recorded_at, k.provider, k.model,
@@ -47,7 +48,7 @@ class RowLocation(msgspec.Struct, frozen=True):
     locator: int
 
 
-def events(
+def event_locations(
     cursor: duckdb.DuckDBPyConnection,
     scope_key: int,
     customer_key: int | None,
@@ -55,13 +56,11 @@ def events(
     where: EventFilter,
     after: tuple[datetime, int] | None,
     limit: int,
-) -> list[UsageEventRow]:
-    """Return a page of counted events, newest first.
+) -> list[RowLocation]:
+    """Return the locations of a page of counted events, newest first.
 
-    `customer_key` and `kind_keys` stand for the customer, model and type of `where` (None: any).
-
-    1. Find the page by time and locator alone, because reading wide rows only to drop them is slow.
-    2. Read the rows of the page, each in its last version.
+    `customer_key` and `kind_keys` stand for the customer, model and type of `where` (None: any). A page is found by
+    time and locator alone, because reading wide rows only to drop them is slow.
     """
     query = BoundQuery()
     conditions = conditions_of(query, scope_key, customer_key, kind_keys, where)
@@ -71,10 +70,10 @@ def events(
     once = "DISTINCT" if where.include_voided else ""
     page = query.rows(
         cursor,
-        f"""SELECT {once} customer_key, time, locator FROM usage_rows WHERE {" AND ".join(conditions)}
+        f"""SELECT {once} customer_key, time, locator FROM usage_rows r WHERE {" AND ".join(conditions)}
         ORDER BY time DESC, locator DESC LIMIT {query.bind(limit)}""",
     )
-    return events_by_location(cursor, [RowLocation(*row) for row in page])
+    return [RowLocation(*row) for row in page]
 
 
 def events_by_location(cursor: duckdb.DuckDBPyConnection, locations: Sequence[RowLocation]) -> list[UsageEventRow]:
@@ -98,7 +97,7 @@ def events_by_location(cursor: duckdb.DuckDBPyConnection, locations: Sequence[Ro
 def conditions_of(
     query: BoundQuery, scope_key: int, customer_key: int | None, kind_keys: Sequence[int] | None, where: EventFilter
 ) -> list[str]:
-    """Return the conditions of a filter on usage rows; `customer_key` and `kind_keys` as in `events`."""
+    """Return the conditions of a filter on usage rows `r`; `customer_key` and `kind_keys` as in `event_locations`."""
     conditions = [f"scope_key = {query.bind(scope_key)}"]
     if not where.include_voided:
         conditions.append("closed_at IS NULL")
@@ -114,7 +113,20 @@ def conditions_of(
         conditions.append(f"time >= {query.bind(naive(where.start))}")
     if where.end is not None:
         conditions.append(f"time < {query.bind(naive(where.end))}")
-    return conditions
+    if where.statuses:
+        conditions.append(f"list_contains({query.bind(list(where.statuses))}::VARCHAR[], status)")
+    if where.tags:
+        conditions.append(f"list_has_any(tags, {query.bind(list(where.tags))}::VARCHAR[])")
+    if where.roots_only:
+        conditions.append("parent_request IS NULL")
+    if where.parent_request is not None:
+        conditions.append(f"parent_request = {query.bind(where.parent_request)}")
+    return conditions + [_member_in(query, one) for one in where.members]
+
+
+def _member_in(query: BoundQuery, member: MemberIn) -> str:
+    pairs = [(path, text) for path in member.paths for text in member.texts]
+    return f"({' OR '.join(members_equal(query, pairs)) or 'false'})"
 
 
 def event_of_identity(

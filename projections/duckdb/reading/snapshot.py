@@ -323,10 +323,21 @@ class DuckDBSnapshot:
         self, scope: Scope, where: EventFilter, after: tuple[datetime, int] | None, limit: int
     ) -> list[UsageEventRow]:
         """A page of counted events, newest first; the cursor is (time, locator)."""
+        return event_rows.events_by_location(self.cursor, self._event_locations(scope, where, after, limit))
+
+    def marked_events(
+        self, scope: Scope, where: EventFilter, after: tuple[datetime, int] | None, limit: int
+    ) -> list[EventWithMarkup]:
+        """A page as `events` returns it, of each event with the markup of its customer."""
+        return self._with_markups(self._event_locations(scope, where, after, limit))
+
+    def _event_locations(
+        self, scope: Scope, where: EventFilter, after: tuple[datetime, int] | None, limit: int
+    ) -> list[event_rows.RowLocation]:
         limit, owner = _page(limit), self._owner_keys(scope, where.customer_id)
         if owner is None:
             return []
-        return event_rows.events(self.cursor, *owner, self._kind_keys(where), where, after, limit)
+        return event_rows.event_locations(self.cursor, *owner, self._kind_keys(where), where, after, limit)
 
     def event_page(self, scope: Scope, question: EventQuestion, offset: int, limit: int) -> EventPage:
         """A page of events in the order of the question, from row `offset` on, with the total number of matches."""
@@ -336,14 +347,17 @@ class DuckDBSnapshot:
         markups = self._markups_of(*owner) if needs_markups(question) else {}
         page_query = EventPageQuery(*owner, self._kind_keys(question.where), question, markups)
         total, locations = page_query.page(self.cursor, offset, limit)
+        return EventPage(total, tuple(self._with_markups(locations)))
+
+    def _with_markups(self, locations: Sequence[event_rows.RowLocation]) -> list[EventWithMarkup]:
+        """The events at these locations, each with the markup valid at its time."""
         facts = facts_of_customers(self.cursor, sorted({one.customer_key for one in locations}))
         of_page = {key: markup_changes(found) for key, found in facts.items()}
         found = event_rows.events_by_location(self.cursor, locations)
-        events = [
+        return [
             EventWithMarkup(event, markup_at(of_page.get(location.customer_key, ()), event.time))
             for location, event in zip(locations, found, strict=True)
         ]
-        return EventPage(total, tuple(events))
 
     def _markups_of(self, scope_key: int, customer_key: int | None) -> Markups:
         if customer_key is None:

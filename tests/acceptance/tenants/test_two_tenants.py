@@ -20,6 +20,7 @@ from tests.golden.asking import get_routes
 POSITION_LIKE = {
     "position": "a position in the log, which counts the records of all tenants",
     "next_cursor": "holds a position, or the place of an event, which begins with one",
+    "nextCursor": "the same, as PromptShuttle's clients read it",
     "head": "the last position of the log",
 }
 PAGES_MAX = 100
@@ -78,7 +79,8 @@ def pages(asked_in: World, route: str, asked: Asked, key: str | None) -> Iterato
             if name.startswith("meterfold-")
         )
         yield Answer(answer.status_code, answer.headers.get("content-type"), shown, answer.text)
-        cursor = json.loads(answer.text).get("next_cursor") if answer.text.startswith("{") else None
+        body = json.loads(answer.text) if answer.text.startswith("{") else {}
+        cursor = body.get("next_cursor") or body.get("nextCursor")
         if cursor is None:
             return
         told["cursor"] = cursor

@@ -49,6 +49,7 @@ QUERIES: Final[dict[str, Callable[[Snapshot, Scope], Any]]] = {
     ),
     "events": lambda store, scope: store.events(scope, EventFilter(), None, 99),
     "voided events": lambda store, scope: store.events(scope, EventFilter(include_voided=True), None, 99),
+    "marked events": lambda store, scope: store.marked_events(scope, EventFilter(roots_only=True), None, 99),
     "event page": lambda store, scope: store.event_page(scope, EventQuestion(EventFilter()), 0, 99),
     "event": lambda store, scope: [store.event(scope, "gateway", f"e-{number}") for number in range(8)],
     "refusals": lambda store, scope: [store.refusals_of(scope, "gateway", f"e-{n}", 9) for n in range(8)],

@@ -42,3 +42,68 @@ class UsageResponse(Answer):
     credits_used: int = Field(description="Reported cost in credits, 1,000,000 to the dollar, rounded half-even.")
     request_count: int = Field(description="Requests without a parent.")
     cost_usd: float = Field(description="Reported cost of all requests, in dollars.")
+
+
+class LogRequest(Answer):
+    """What was asked. Messages and parameters are not stored."""
+
+    provider: str | None
+    model: str | None
+    environment: Any
+    flow: Any
+    tags: list[str]
+
+
+class LogUsage(Answer):
+    """Tokens and reported cost; null where the cost is unknown."""
+
+    tokens_in: int
+    tokens_out: int
+    tokens_total: int
+    tokens_reasoning: int
+    tokens_cached_read: int
+    tokens_cache_write: int
+    cost_credits: int | None
+    cost_usd: float | None
+
+
+class LogTiming(Answer):
+    """Milliseconds, null where they were not reported."""
+
+    milliseconds: int | None
+    first_token_milliseconds: int | None
+
+
+class LogHierarchy(Answer):
+    """The place of the request in its tree. The root is known of a root alone."""
+
+    parent_request_id: str | None
+    root_request_id: str | None
+
+
+class LogCustomer(Answer):
+    """The customer of the request."""
+
+    id: str
+    external_id: str
+
+
+class LogEntry(Answer):
+    """One request."""
+
+    id: str
+    source: str
+    timestamp: str
+    status: str | None
+    request: LogRequest
+    usage: LogUsage
+    timing: LogTiming
+    hierarchy: LogHierarchy
+    customer: LogCustomer
+
+
+class LogPage(Answer):
+    """A page of the invocation log, newest first."""
+
+    items: list[LogEntry]
+    next_cursor: str | None
