@@ -11,18 +11,24 @@ from api.dialects.promptshuttle.access_refusal import refused_access
 from api.dialects.promptshuttle.error_shapes import rendered_problem
 from api.dialects.promptshuttle.models.errors import ProblemDetails
 from api.dialects.promptshuttle.routes import customers, llm_logs, usage
+from api.dialects.promptshuttle.routes.customers import BASE
 from api.http.authentication import bearer_key
 from api.http.dialect import Dialect
 from api.http.openapi import COMPONENTS, dialect_document, model_schemas
-from api.http.problems import PROBLEM_KINDS, PROBLEM_MEDIA_TYPE
+from api.http.problems import PROBLEM_KINDS, PROBLEM_MEDIA_TYPE, Problem
 
 _DESCRIPTION: Final = "The customers, the usage and the invocation log of PromptShuttle."
 #: Statuses of errors. What the engine answers 422 is answered 400.
 _ERROR_STATUSES: Final = sorted({kind.status for kind in PROBLEM_KINDS.values()} - {422})
 
 
+async def _no_gateway() -> None:
+    raise Problem("no_gateway", "this is no gateway: send usage to POST /v1/events")
+
+
 def _router() -> APIRouter:
     router = APIRouter()
+    router.add_api_route(f"{BASE}/chat/completions", _no_gateway, methods=["POST"], include_in_schema=False)
     for part in (customers.router, usage.router, llm_logs.router):
         router.include_router(part)
     return router
@@ -49,7 +55,7 @@ def _error(status: int) -> dict[str, Any]:
 PROMPTSHUTTLE: Final = Dialect(
     name="promptshuttle",
     title="PromptShuttle",
-    base_path="/promptshuttle/api/v1",
+    base_path=BASE,
     paths=("/promptshuttle",),
     router=_ROUTER,
     key_given=bearer_key,
