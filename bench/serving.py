@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -90,16 +91,21 @@ def measure(run: HttpRun) -> HttpResult:
 
 
 def measure_reads(run: ReadRun) -> list[Latencies]:
-    """Read current usage and budgets over HTTP on a filled folder, alone and while batches come in."""
+    """Read usage and budgets over HTTP on a filled folder, alone and, some, while batches come in."""
     measured = []
     asked, budgeted = customers_asked(run), budgeted_customers(run)
+    since = (datetime.now(UTC) - timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
     paths = {
         "current usage": [f"/v1/customers/{name}/current-usage" for name in asked],
         "budget": [f"/v1/customers/{name}/budget" for name in budgeted],
     }
+    rolling = {
+        "usage of 30 days": [f"/v1/customers/{name}/usage?from={since}" for name in asked],
+        "the same by PromptShuttle's API": [f"/promptshuttle/api/v1/customers/{name}/usage" for name in asked],
+    }
     intake = HttpRun(run.filling.folder, 2 * run.seconds + WARMING_SECONDS, run.filling.customers, run.filling.seed + 5)
     with serving(Path(run.filling.folder)) as server, ThreadPoolExecutor(1) as pool:
-        for question, asked_for in paths.items():
+        for question, asked_for in (paths | rolling).items():
             p50, p99, longest = percentiles(read_latencies(server.address, asked_for, run.seconds))
             measured.append(Latencies(question, "HTTP", 0.0, p50, p99, longest))
         load = _load(server, intake, EVENTS_PER_BATCH, BATCH_CONNECTIONS // 2, 2, 120_000)

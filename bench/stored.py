@@ -220,6 +220,6 @@ _ROWS: Final = f"""
 _DAYS: Final = """
     INSERT INTO {table} SELECT scope_key, customer_key, time::DATE, kind_key, count(*), sum(input_tokens),
         sum(cached_input_tokens), sum(cache_write_tokens), sum(output_tokens), sum(reasoning_tokens), sum(cost_usd), 0,
-        min(time), max(time), 0
+        count(*) FILTER (parent_request IS NULL), min(time), max(time), 0
     FROM {rows} GROUP BY scope_key, customer_key, time::DATE, kind_key
     ORDER BY scope_key, customer_key, time::DATE, kind_key"""
