@@ -1,4 +1,4 @@
-"""Large requests, and a key that fills the log alone, wait for the fold: less for a quick one, never for a still one."""
+"""Large requests, and a key that fills the log alone, wait for the fold; nothing waits for one that stands still."""
 
 from __future__ import annotations
 
