@@ -18,6 +18,8 @@ _BY_POSITION: Final = ("facts", "corrections", "prices", "log_records")
 _NAME: Final = re.compile(r"[a-z_]+")
 #: What the queries that stand in for these tables are made of.
 _NEEDED: Final = {"usage_days": ("usage_rows",), "progress": ("log_records",)}
+#: The condition on versions of rows that hold. The days of the others say that something was taken away.
+_HELD: Final = "closed_at IS NULL"
 _DAY_SUMS: Final = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 
 
@@ -43,7 +45,7 @@ class CursorAsOf:
 
 def _tables(position: int) -> dict[str, str]:
     known = {name: f"SELECT * FROM main.{name} WHERE position <= {position}" for name in _BY_POSITION}
-    sums = ", ".join(f"sum({name})::HUGEINT AS {name}" for name in _DAY_SUMS)
+    sums = ", ".join(f"coalesce(sum({name}) FILTER ({_HELD}), 0)::HUGEINT AS {name}" for name in _DAY_SUMS)
     return {
         **known,
         "progress": f"""SELECT * REPLACE ({position} AS position, 0 AS days_settled_to, (
@@ -52,10 +54,12 @@ def _tables(position: int) -> dict[str, str]:
         "outcomes": f"SELECT * FROM main.outcomes WHERE locator < {locator_of(position + 1, 0)}",
         "usage_rows": f"""SELECT * REPLACE (CASE WHEN closed_at <= {position} THEN closed_at END AS closed_at)
             FROM main.usage_rows WHERE counted_at <= {position}""",
-        "usage_days": f"""SELECT scope_key, customer_key, time::DATE AS day, kind_key, count(*) AS events, {sums},
-            coalesce(sum(cost_usd), 0)::DECIMAL(38, 12) AS cost_usd,
-            count(*) FILTER (cost_origin = 'unknown') AS cost_unknown_events,
-            count(*) FILTER (parent_request IS NULL) AS root_requests,
-            min(time) AS first_time, max(time) AS last_time, 0 AS taken_events
-            FROM usage_rows WHERE closed_at IS NULL GROUP BY scope_key, customer_key, time::DATE, kind_key""",
+        "usage_days": f"""SELECT scope_key, customer_key, time::DATE AS day, kind_key,
+            count(*) FILTER ({_HELD}) AS events, {sums},
+            coalesce(sum(cost_usd) FILTER ({_HELD}), 0)::DECIMAL(38, 12) AS cost_usd,
+            count(*) FILTER ({_HELD} AND cost_origin = 'unknown') AS cost_unknown_events,
+            count(*) FILTER ({_HELD} AND parent_request IS NULL) AS root_requests,
+            min(time) FILTER ({_HELD}) AS first_time, max(time) FILTER ({_HELD}) AS last_time,
+            count(*) FILTER (NOT ({_HELD})) AS taken_events
+            FROM usage_rows GROUP BY scope_key, customer_key, time::DATE, kind_key""",
     }

@@ -10,12 +10,13 @@ from typing import Any, Final
 
 from hypothesis import HealthCheck, Phase, given, settings
 
+from domain.corrections.commands import VoidUsage
 from domain.scope import DEFAULT_SCOPE, Scope
 from projections.queries.customers import CustomerSpan
 from projections.queries.events import EventFilter, EventQuestion
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import MeterQuestion, Segment, UsageQuestion
-from tests.projections.folded_log import START
+from tests.projections.folded_log import BY_TEST, START, usage
 from tests.projections.generated_logs import Entry, generated_logs, write_entries
 from tests.projections.queries.store_under_test import DuckDBUnderTest
 
@@ -90,3 +91,20 @@ def test_a_snapshot_as_of_a_position_answers_as_the_store_did_then(entries: list
             for found in then:
                 assert answers(snapshot.as_of(found["point"].position)) == found
         store.close()
+
+
+def test_a_customer_whose_usage_was_all_voided_is_on_no_page_as_of_then(tmp_path: Path) -> None:
+    store = DuckDBUnderTest(tmp_path)
+    store.deliver([usage("1", "gone"), usage("2", "there")])
+    counted = store.deliver([usage("3", "there")])
+    voided = store.commands.handle(VoidUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "1")).position
+    assert voided is not None
+    store.deliver([usage("4", "later")])
+    store.fold()
+    with store.reads.snapshot() as snapshot:
+        shown = [
+            [one.customer_id for one in snapshot.as_of(position).customer_page(DEFAULT_SCOPE, LATER, 0, 9)]
+            for position in (counted, voided)
+        ]
+    store.close()
+    assert shown == [["gone", "there"], ["there"]]
