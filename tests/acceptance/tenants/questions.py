@@ -114,7 +114,7 @@ _ASKED: Final[Mapping[str, Sequence[Asked]]] = {
     "/v1/customers/{customer_id:segment}/past-usage": _each(_CUSTOMERS, {}, {"period": "budget"}, *_AS_OF),
     "/v1/customers/{customer_id:segment}/budget": _each(_CUSTOMERS, {}, *_AS_OF),
     "/v1/customers/{customer_id:segment}/access": _each(
-        _CUSTOMERS, {}, {"model": "gpt-4o"}, {"model": TUNED, "as": "litellm"}
+        _CUSTOMERS, {}, {"model": "gpt-4o"}, {"model": TUNED, "as": "litellm"}, {"as": "promptshuttle"}
     ),
     "/v1/meters": _queries({}, {"limit": "1"}),
     "/v1/meters/{code:segment}": _each((METER, "alpha_corp", "cost_usd", "nothing")),
