@@ -1,4 +1,4 @@
-"""Routes of one customer: PATCH and GET /users/{customer_identifier}/."""
+"""Routes of one customer: PATCH, GET and DELETE /users/{customer_identifier}/."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from api.http.reading import AS_OF_HEADERS, AskedAsOf, AskedByHeaders, Reading, 
 from api.http.state import ApiState, StateOf
 from consumers.commands.handler import CommandResult
 from domain.budgets.budgeted_customers import BudgetedChange, BudgetOf, NoSuchCustomer, UpdateBudgetedCustomer
+from domain.customers.commands import DeleteCustomer
 from domain.customers.customer import Customer
 from domain.values.identifiers import checked_id
 from domain.values.periods import Interval
@@ -65,6 +66,24 @@ def retrieve_user(
         return _shown(asked, client, customer_identifier)
 
 
+async def delete_user(state: StateOf, client: Administrator, customer_identifier: CustomerIdentifier) -> Response:
+    """Delete a customer, with its settings. Its usage stays in reports over all time; usage after the deletion begins
+    a new customer with this identifier. 404 when there is no such customer."""
+    return await answer_command(
+        state,
+        client.scope,
+        lambda: _deleted(state, client, customer_identifier),
+        lambda asked: Response(status_code=204, headers=asked.headers()),
+    )
+
+
+def _deleted(state: ApiState, client: Client, customer_identifier: str) -> CommandResult[Customer]:
+    history, _ = _customer_now(state, client, customer_identifier)
+    seen_at = usage_by(history.record, history.until)
+    command = DeleteCustomer(client.scope, client.provenance, customer_identifier, seen_at=seen_at)
+    return state.engine.commands.handle(command)
+
+
 def _updated(
     state: ApiState, client: Client, customer_identifier: str, sent: Mapping[str, Any]
 ) -> CommandResult[Customer]:
@@ -102,27 +121,23 @@ def _shown(asked: Reading, client: Client, customer_identifier: str) -> Response
 
 def _router() -> APIRouter:
     router = APIRouter(prefix=BASE, tags=[TAG])
-    in_path = [ENVIRONMENT_PARAMETER]
-    for end, shown in (("/", True), ("", False)):
-        path = f"/{{{IDENTIFIER}:{SEGMENTS}}}{end}"
-        router.add_api_route(
-            path,
-            update_user,
-            methods=["PATCH"],
-            response_model=UserResponse,
-            openapi_extra={**body_openapi(UpdateUserRequest), "parameters": in_path},
-            summary="Update a customer",
-            include_in_schema=shown,
-        )
-        router.add_api_route(
-            path,
-            retrieve_user,
-            methods=["GET"],
-            response_model=UserResponse,
-            openapi_extra={"parameters": [*in_path, *AS_OF_HEADERS]},
-            summary="Retrieve a customer",
-            include_in_schema=shown,
-        )
+    body = body_openapi(UpdateUserRequest)
+    for end, published in (("/", True), ("", False)):
+        for method, handler, summary, more in (
+            ("PATCH", update_user, "Update a customer", {**body, "parameters": [ENVIRONMENT_PARAMETER]}),
+            ("GET", retrieve_user, "Retrieve a customer", {"parameters": [ENVIRONMENT_PARAMETER, *AS_OF_HEADERS]}),
+            ("DELETE", delete_user, "Delete a customer", {"parameters": [ENVIRONMENT_PARAMETER]}),
+        ):
+            router.add_api_route(
+                f"/{{{IDENTIFIER}:{SEGMENTS}}}{end}",
+                handler,
+                methods=[method],
+                response_model=None if method == "DELETE" else UserResponse,
+                status_code=204 if method == "DELETE" else 200,
+                openapi_extra=more,
+                summary=summary,
+                include_in_schema=published,
+            )
     return router
 
 
