@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from api.dialects.litellm.dialect import LITELLM
+from api.dialects.respan.dialect import RESPAN
 from api.http import documentation_pages
 from api.http.dialect import Dialect, Dialects
 from api.http.error_mapping import install_error_handlers, problem_response
@@ -33,7 +34,7 @@ _NOWHERE: Final = "/-/no/route"
 
 
 def create_app(
-    engine: Engine, dialects: Sequence[Dialect] = (LITELLM,), randomness: Callable[[int], bytes] = os.urandom
+    engine: Engine, dialects: Sequence[Dialect] = (LITELLM, RESPAN), randomness: Callable[[int], bytes] = os.urandom
 ) -> FastAPI:
     """Create the application over an engine, which the caller opens and closes.
 

@@ -92,16 +92,18 @@ class Customer(EffectiveDatedAggregate):
         replaced: frozenset[str] = frozenset(),
         *,
         if_known: bool = False,
+        anchor_default: datetime | None = None,
     ) -> None:
         """Change fields: a present key sets the field, None clears it. Maps are patched unless they are in `replaced`.
 
-        No effect when nothing changes and the command names no instant. `if_known`: see `ConditionalEvent`.
+        No effect when nothing changes and the command names no instant. `if_known`: see `ConditionalEvent`. An anchored
+        policy without an anchor gets one: the creation, else `anchor_default`, else the instant of the command.
         """
         for field in CREATION_FIELDS & changes.keys():
             raise InvalidInput(field, "must be given only when the customer is created")
         changes, patched = with_separate_limits(changes), patched_fields(changes, replaced)
         fields = checked_fields(CUSTOMER_RULES, changes, patched)
-        fields |= self._anchors(fields, patched, context, self.created_at or self.effective(context))
+        fields |= self._anchors(fields, patched, context, self.created_at or anchor_default or self.effective(context))
         if self._check(fields, patched, context):
             plain, sealed = self._sealed(fields)
             about = self._event_fields(context)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Final
+from urllib.parse import quote
 
 import pytest
 from fastapi import FastAPI
@@ -30,6 +31,8 @@ BUDGETS: Final = ("gold", "silver")
 METER: Final = "disk"
 MODELS: Final = ("swift", "slow")
 IDENTITIES: Final = tuple(f"event {number}" for number in range(6))
+#: The route of one customer in the Respan dialect, without the slash at its end.
+OF_RESPAN: Final = "/respan/api/users/{customer_identifier:segments}"
 #: Questions asked after each step.
 ASKED_AT_ONCE: Final = 2
 STEPS_MAX: Final = 8
@@ -42,6 +45,7 @@ NOT_ASKED: Final = {
     "/": "a page with first calls",
     "/openapi.json": "a document",
     "/litellm/openapi.json": "a document",
+    "/respan/openapi.json": "a document",
     "/schemas/usage-event.json": "a document",
     "/docs": "a page",
     "/docs/{name}": "files of a library",
@@ -244,6 +248,7 @@ def questions(since: datetime) -> list[Question]:
         asked += [
             ("/customer/info", "/customer/info", {"end_user_id": customer}),
             ("/end_user/info", "/end_user/info", {"end_user_id": customer}),
+            *((f"{OF_RESPAN}{end}", f"/respan/api/users/{quote(customer)}{end}", {}) for end in ("/", "")),
         ]
         for rest, params in (
             ("", {}),
@@ -257,6 +262,7 @@ def questions(since: datetime) -> list[Question]:
             ("/budget", {}),
             ("/access", {}),
             ("/access", {"as": "litellm", "model": MODELS[0]}),
+            ("/access", {"as": "respan"}),
             ("/history", {}),
         ):
             asked.append((f"/v1/customers/{{customer_id:segment}}{rest}", customer_path(customer, rest), params))

@@ -58,9 +58,9 @@ _NOT_AS_OF: Final = ("/v1/keys", "/v1/sources", "/v1/operations/status")
 
 def _as_of_too(route: str, asked: Sequence[Asked]) -> Sequence[Asked]:
     """The questions of a route that shows numbers, with the first of them as of earlier positions and times too."""
-    of_litellm = route.startswith(("/customer", "/end_user", "/budget", "/spend"))
+    of_dialect = route.startswith(("/customer", "/end_user", "/budget", "/spend", "/respan/api"))
     is_native = route.startswith("/v1/") and not route.endswith(("completions", "responses"))
-    if not (of_litellm or (is_native and route not in _NOT_AS_OF)):
+    if not (of_dialect or (is_native and route not in _NOT_AS_OF)):
         return asked
     parameter, query = asked[0]
     return [*asked, *((parameter, {**query, **one}) for one in _AS_OF)]
@@ -112,7 +112,7 @@ _ASKED: Final[Mapping[str, Sequence[Asked]]] = {
     "/v1/customers/{customer_id:segment}/past-usage": _each(_CUSTOMERS, {}, {"period": "budget"}, *_AS_OF),
     "/v1/customers/{customer_id:segment}/budget": _each(_CUSTOMERS, {}, *_AS_OF),
     "/v1/customers/{customer_id:segment}/access": _each(
-        _CUSTOMERS, {}, {"model": "gpt-4o"}, {"model": TUNED, "as": "litellm"}
+        _CUSTOMERS, {}, {"model": "gpt-4o"}, {"model": TUNED, "as": "litellm"}, {"as": "respan"}
     ),
     "/v1/meters": _queries({}, {"limit": "1"}),
     "/v1/meters/{code:segment}": _each((METER, "alpha_corp", "cost_usd", "nothing")),
@@ -153,9 +153,12 @@ _ASKED: Final[Mapping[str, Sequence[Asked]]] = {
     ),
     "/health/liveliness": _NO_PARAMETERS,
     "/litellm/openapi.json": _NO_PARAMETERS,
+    "/respan/api/users/{customer_identifier:segments}": _each(_CUSTOMERS),
+    "/respan/api/users/{customer_identifier:segments}/": _each(_CUSTOMERS),
+    "/respan/openapi.json": _NO_PARAMETERS,
     "/": _NO_PARAMETERS,
     "/docs": _NO_PARAMETERS,
-    "/docs/{name}": _each(("native", "litellm", MARK)),
+    "/docs/{name}": _each(("native", "litellm", "respan", MARK)),
     "/schemas/usage-event.json": _NO_PARAMETERS,
     "/problems": _NO_PARAMETERS,
     "/problems/{code}": _each(("forbidden", MARK)),

@@ -9,6 +9,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 
 from api.dialects.litellm.dialect import LITELLM
+from api.dialects.respan.dialect import RESPAN
 from api.native.dialect import NATIVE
 
 
@@ -24,7 +25,7 @@ def is_async(call: object) -> bool:
 
 
 def test_every_dependency_of_every_route_is_async() -> None:
-    routes = [route for one in (NATIVE, LITELLM) for route in iter_route_contexts(one.router.routes)]
+    routes = [route for one in (NATIVE, LITELLM, RESPAN) for route in iter_route_contexts(one.router.routes)]
     found = [(route.path, one) for route in routes for one in dependencies_of(route.dependant)]
     assert {path for path, _ in found} >= {"/v1/events", "/metrics", "/customer/info", "/budget/list"}
     assert [path for path, one in found if not is_async(one.call)] == []

@@ -20,6 +20,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api.dialects.litellm.dialect import LITELLM
+from api.dialects.respan.dialect import RESPAN
 from api.http.dialect import Dialect
 from api.native.dialect import NATIVE
 from tests.engine_fixtures import Api
@@ -55,7 +56,7 @@ def modes_of(operation: APIOperation[Any, Any, Any, Any]) -> list[GenerationMode
 
 OPERATIONS: Final = [
     pytest.param(operation, mode, id=f"{operation.label} {mode.value}")
-    for dialect in (NATIVE, LITELLM)
+    for dialect in (NATIVE, LITELLM, RESPAN)
     for operation in operations_of(dialect)
     for mode in modes_of(operation)
 ]
