@@ -121,6 +121,19 @@ OF_CUSTOMERS: Final = (
 )
 
 
+#: Logs of Respan's clients that say something of their customer. `timestamp`: in days before the step.
+LOGS: Final = st.builds(
+    lambda number, days, params: {"unique_id": f"{number}", "timestamp": days, "cost": 1, "customer_params": params},
+    st.integers(0, 3),
+    DAYS_BACK,
+    one_of(
+        {"name": "Bea", "markup_percentage": 50},
+        {"period_budget": 2, "budget_duration": "weekly"},
+        {"name": None, "total_budget": 3},
+    ),
+)
+
+
 @st.composite
 def commands(draw: st.DrawFn) -> tuple[str, str, JsonObject | None]:
     customer, budget, identity = draw(one_of(*CUSTOMERS)), draw(one_of(*BUDGETS)), draw(one_of(*IDENTITIES))
@@ -153,6 +166,7 @@ def commands(draw: st.DrawFn) -> tuple[str, str, JsonObject | None]:
         ("POST", "/v1/events/void", {"source": "gateway", "id": identity}),
         ("POST", "/v1/events/unvoid", {"source": "gateway", "id": identity}),
         ("POST", "/v1/prices", price),
+        ("POST", "/respan/api/request-logs/create/", {**draw(LOGS), "customer_identifier": customer}),
     ]
     return draw(st.sampled_from(choices))
 
@@ -198,8 +212,8 @@ class Office:
         if step.command is not None:
             method, path, body = step.command
             given = {**body} if body else {}
-            if "effective_at" in given:
-                given["effective_at"] = self._instant(given["effective_at"])
+            for name in {"effective_at", "timestamp"} & given.keys():
+                given[name] = self._instant(given[name])
             media_type = "application/merge-patch+json" if method == "PATCH" else "application/json"
             more = {} if body is None else {"json": given}
             answer = api.send(method, path, None, {"Content-Type": media_type}, **more)

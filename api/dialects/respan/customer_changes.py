@@ -34,11 +34,16 @@ def native_changes(sent: Mapping[str, Any], current: Mapping[str, Any], period_s
 
     `period_start` is the start of its current period, which an end that is given alone ends.
     """
+    return named_changes(sent) | _bounds(sent, current, period_start)
+
+
+def named_changes(sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the changes that these members make whatever is set already."""
     changes = {native: plain_json(sent[name]) if name == "metadata" else sent[name]
                for name, native in _NATIVE_OF.items() if name in sent}  # fmt: skip
     if "budget_duration" in sent:
         changes |= _periods(sent["budget_duration"])
-    return changes | _bounds(sent, current, period_start)
+    return changes
 
 
 def _periods(duration: str | None) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from api.dialects.respan.error_shapes import rendered_problem
 from api.dialects.respan.models.errors import ErrorBody, FailureBody, RateLimitBody
-from api.dialects.respan.routes import users
+from api.dialects.respan.models.request_logs import RequestLog
+from api.dialects.respan.routes import request_logs, users
 from api.http.authentication import bearer_key
 from api.http.dialect import Dialect
 from api.http.openapi import COMPONENTS, dialect_document, model_schemas
@@ -22,7 +23,7 @@ _UNPROCESSABLE: Final = 422
 #: Statuses of errors: those of the engine's problems, with 400 for 422.
 _ERROR_STATUSES: Final = sorted({kind.status for kind in PROBLEM_KINDS.values()} - {_UNPROCESSABLE} | {429})
 _SHAPES: Final[dict[int, type[BaseModel]]] = {429: RateLimitBody, 500: FailureBody, 503: FailureBody}
-_PARTS: Final = (users,)
+_PARTS: Final = (users, request_logs)
 
 
 def _router() -> APIRouter:
@@ -37,7 +38,7 @@ _ROUTER: Final = _router()
 
 def _openapi() -> dict[str, Any]:
     document = dialect_document("Meterfold for clients of Respan", _DESCRIPTION, _ROUTER.routes)
-    document["components"]["schemas"] |= model_schemas([ErrorBody, RateLimitBody, FailureBody])
+    document["components"]["schemas"] |= model_schemas([ErrorBody, RateLimitBody, FailureBody, RequestLog])
     for operations in document["paths"].values():
         for operation in operations.values():
             operation["responses"].pop(str(_UNPROCESSABLE), None)

@@ -27,7 +27,7 @@ from domain.values.identifiers import checked_id
 from domain.values.periods import Interval
 from projections.views.accounts.account import account, open_period
 from projections.views.budgets import tiers_of
-from projections.views.customers import CustomerHistory, customer_history, usage_by
+from projections.views.customers import CustomerHistory, customer_history, known_by
 
 TAG: Final = "users"
 BASE: Final = "/respan/api/users"
@@ -79,7 +79,7 @@ async def delete_user(state: StateOf, client: Administrator, customer_identifier
 
 def _deleted(state: ApiState, client: Client, customer_identifier: str) -> CommandResult[Customer]:
     history, _ = _customer_now(state, client, customer_identifier)
-    seen_at = usage_by(history.record, history.until)
+    seen_at = known_by(history.record, history.until)
     command = DeleteCustomer(client.scope, client.provenance, customer_identifier, seen_at=seen_at)
     return state.engine.commands.handle(command)
 
@@ -94,7 +94,7 @@ def _updated(
         changes = native_changes(sent, current, period.start)
         return BudgetedChange(changes, replaced=REPLACED, anchor_default=default)
 
-    seen_at = usage_by(history.record, history.until)
+    seen_at = known_by(history.record, history.until)
     try:
         command = UpdateBudgetedCustomer(client.scope, client.provenance, customer_identifier, decide, seen_at)
         return state.engine.commands.handle(command)
