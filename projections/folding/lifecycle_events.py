@@ -180,4 +180,5 @@ def _api_key(scope_key: int, position: int, event: ApiKeyIssued) -> NewApiKey:
         event.name,
         event.recorded_at,
         position,
+        tuple(one for one in event.environments if one != event.environment),
     )

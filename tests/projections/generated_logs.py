@@ -180,7 +180,8 @@ def _issued(log: WrittenLog, number: int, which: int) -> None:
         return
     allowed = ("ingest", "read")[: which % 3]
     secret = {"prefix": "mf_1", "secret_hash": f"{which:064x}", "name": None if which % 2 else "a key"}
-    log.append(ApiKeyIssued, f"key/{key_id}", **_of_scope(number), key_id=key_id, scopes=allowed, **secret)
+    valid_in = {"scopes": allowed, "environments": ("prod", "test")[: which % 3]}
+    log.append(ApiKeyIssued, f"key/{key_id}", **_of_scope(number), key_id=key_id, **valid_in, **secret)
 
 
 def _revoked(log: WrittenLog, number: int, which: int) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from fastapi import Depends
 from starlette.requests import Request
+from structlog.contextvars import bind_contextvars
 
 from api.dialects.respan.error_shapes import not_found_refusal
 from api.http.authentication import KeyScope, key_with
@@ -42,7 +43,9 @@ def client_with(needed: KeyScope) -> Callable[..., Awaitable[Client]]:
     with_scope: Any = Depends(key_with(needed))
 
     async def check(request: Request, key: ApiKeyRecord = with_scope) -> Client:
-        return Client(key, _scope_asked(key, request.query_params.get(ENVIRONMENT)))
+        scope = _scope_asked(key, request.query_params.get(ENVIRONMENT))
+        bind_contextvars(environment=scope.environment)
+        return Client(key, scope)
 
     return check
 
@@ -52,7 +55,7 @@ def _scope_asked(key: ApiKeyRecord, environment: str | None) -> Scope:
         return key.scope
     if environment not in ENVIRONMENTS:
         raise Problem.invalid(ENVIRONMENT, "must be 'prod' or 'test'")
-    if environment != key.scope.environment:
+    if environment not in key.environments:
         raise not_found_refusal()
     return Scope(key.scope.tenant, environment)
 

@@ -9,9 +9,11 @@ from urllib.parse import quote
 import pytest
 
 from consumers.embedded.engine import EmbeddedEngine
+from domain.api_keys.commands import IssueApiKey
+from domain.event import Provenance
 from domain.scope import DEFAULT_SCOPE, Scope
 from tests.api.dialects.respan.conftest import MARCH_25, USERS, Spend, updated, user
-from tests.engine_fixtures import Api, customer_path, key_for
+from tests.engine_fixtures import Api, customer_path, key_for, llm_request
 
 NOT_FOUND = {"detail": "Not found."}
 BEFORE = MARCH_25 - timedelta(hours=1)
@@ -117,6 +119,24 @@ def test_the_environment_is_that_of_the_key_or_named(api: Api, engine: EmbeddedE
         "environment": ["must be 'prod' or 'test'"],
         "detail": "environment must be 'prod' or 'test'",
     }
+
+
+def test_a_key_of_both_environments_finds_each_customer_in_the_one_that_is_named(
+    api: Api, engine: EmbeddedEngine
+) -> None:
+    command = IssueApiKey(Scope("acme", "test"), Provenance("test"), ("admin",), environments=("test", "prod"))
+    issued = engine.commands.handle(command)
+    assert engine.wait_folded(issued.position or 0, 60)
+    of_both = Api(api.client, issued.state.secret)
+    of_both.deliver([llm_request("of-acme", "twin", BEFORE, cost_usd="2")])
+    assert user(of_both, "twin")["environment"] == "test"
+    assert user(of_both, "twin", environment="test")["total_period_usage"] == 2.0
+    assert of_both.refused("GET", f"{USERS}/twin/?environment=prod", 404) == NOT_FOUND
+    Api(api.client, key_for(engine, Scope("acme", "prod"))).deliver([llm_request("of-prod", "twin", BEFORE)])
+    changed = of_both.send("PATCH", f"{USERS}/twin/?environment=prod", 200, json={"name": "Prod"}).json()
+    assert (changed["environment"], changed["organization_name"], changed["name"]) == ("prod", "acme", "Prod")
+    of_both.send("DELETE", f"{USERS}/twin/?environment=prod", 204)
+    assert user(of_both, "twin")["name"] is None
 
 
 @pytest.mark.parametrize(
