@@ -125,8 +125,9 @@ class SliceGroup:
         )
         try:
             decoded = decode_items([_run_of(taken) for taken in slices], context)
-            items = [item for taken in slices for item in taken.items]
-            yield _Part(slices, *with_facts(decoded, _facts_of(slices), items, context))
+            given = _facts_of(slices)
+            items = [item for taken in slices for item in taken.items] if given else []
+            yield _Part(slices, *with_facts(decoded, given, items, context))
         except Exception as error:
             if len(slices) == 1:
                 if not slices[0].pending.future.done():

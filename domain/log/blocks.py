@@ -177,9 +177,12 @@ def decode_free(state: bytes, free_sha256: bytes | None = None) -> pa.RecordBatc
 
 def decode_facts(state: bytes) -> tuple[StoredFacts, ...]:
     """The facts that events of the block carry, checked against their hash; none in a block of version 1."""
+    if state[:4] != FACTS_MAGIC:
+        header_end(state)
+        return ()
     header, end = _header_and_end(state)
     if not isinstance(header, FactsBlockHeader):
-        return ()
+        raise LogCorrupted("block header has no facts")
     start = end + header.typed_bytes
     buffer = memoryview(state)[start : start + header.facts_bytes]
     _check_buffer("facts", buffer, header.facts_bytes, header.facts_sha256)
