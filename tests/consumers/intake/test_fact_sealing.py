@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -35,6 +36,15 @@ WHO = Provenance("key_1", "native")
 SECONDS_MAX = 20.0
 
 
+Given = dict[str, Any] | ItemFacts | None
+
+
+def request(items: Sequence[bytes], facts: Sequence[Given]) -> IntakeRequest:
+    carried = tuple(ItemFacts(facts_text(checked_event_facts(one))) if isinstance(one, dict) else one for one in facts)
+    batch = "application/cloudevents-batch+json"
+    return IntakeRequest(DEFAULT_SCOPE, batch, tuple(items), key="key_2", facts=carried, dialect="respan")
+
+
 class Laboratory:
     """A log with an intake and commands."""
 
@@ -44,17 +54,13 @@ class Laboratory:
         self.commands = CommandHandler(self.log, self.keys, lambda: RECORDED_AT, CountedRandomness("commands"))
         self.sealer = FactSealer(self.log, self.keys, CountedRandomness())
 
-    def submit(
-        self, items: Sequence[bytes], facts: Sequence[dict[str, Any] | ItemFacts | None], **more: Any
-    ) -> IntakeReceipt:
-        intake = LocalIntake(self.log, 7, lambda: RECORDED_AT, no_price, IntakeOptions(**more), self.sealer)
-        carried = tuple(
-            ItemFacts(facts_text(checked_event_facts(one))) if isinstance(one, dict) else one for one in facts
-        )
-        body, batch = tuple(items), "application/cloudevents-batch+json"
-        request = IntakeRequest(DEFAULT_SCOPE, batch, body, key="key_2", facts=carried, dialect="respan")
+    def intake(self) -> LocalIntake:
+        return LocalIntake(self.log, 7, lambda: RECORDED_AT, no_price, IntakeOptions(), self.sealer)
+
+    def submit(self, items: Sequence[bytes], facts: Sequence[Given]) -> IntakeReceipt:
+        intake = self.intake()
         try:
-            return intake.submit(request).result(SECONDS_MAX)
+            return intake.submit(request(items, facts)).result(SECONDS_MAX)
         finally:
             intake.close()
 
@@ -215,7 +221,7 @@ def test_a_command_after_facts_of_usage_uses_the_same_key() -> None:
 def test_facts_that_break_a_rule_reject_their_event_alone_and_carry_nothing() -> None:
     lab = Laboratory()
     items = [text(id=f"e-{number}") for number in range(30)]
-    facts: list[dict[str, Any] | ItemFacts | None] = [{"name": f"N{number}"} for number in range(30)]
+    facts: list[Given] = [{"name": f"N{number}"} for number in range(30)]
     facts[3] = ItemFacts(problem=("customer_params.email", "must be an email address"))
     receipt = lab.submit(items, facts)
     assert (receipt.received, receipt.rejected) == (30, 1)
@@ -239,6 +245,38 @@ def test_facts_keep_their_rows_in_a_request_that_is_cut_into_slices_and_blocks()
             ids = decode_typed(record.state).column("id")
             found += [(ids[one.row].as_py(), one.fields["markup_percentage"]) for one in decode_facts(record.state)]
     assert found == [(f"e-{number}", str(number % 9_000)) for number in range(7, count, 500)]
+
+
+class HeldLog(InMemoryEventLog):
+    """The first append waits until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_asked, self.free = threading.Event(), threading.Event()
+
+    def append(self, records: Sequence[NewRecord]) -> list[int]:
+        self.is_asked.set()
+        assert self.free.wait(SECONDS_MAX)
+        return super().append(records)
+
+
+def test_facts_keep_their_rows_in_requests_that_share_a_block() -> None:
+    log = HeldLog()
+    lab = Laboratory(log)
+    intake = lab.intake()
+    first = intake.submit(request([text(id="first")], []))
+    assert log.is_asked.wait(SECONDS_MAX)
+    later = [
+        intake.submit(request([text(id=f"{n}-a"), text(id=f"{n}-b")], [None, {"markup_percentage": n}]))
+        for n in range(3)
+    ]
+    log.free.set()
+    assert [future.result(SECONDS_MAX).received for future in (first, *later)] == [1, 2, 2, 2]
+    intake.close()
+    assert [[(one.row, one.fields["markup_percentage"]) for one in block] for block in lab.blocks()] == [
+        [],
+        [(1, "0"), (3, "1"), (5, "2")],
+    ]
 
 
 def test_a_request_has_facts_or_none_for_each_of_its_items() -> None:
