@@ -243,6 +243,11 @@ def questions(since: datetime) -> list[Question]:
         ("/customer/daily/activity", "/customer/daily/activity", activity),
         ("/end_user/daily/activity", "/end_user/daily/activity", activity),
         ("/spend/logs/v2", "/spend/logs/v2", {"page_size": "100"}),
+        *((f"/respan/api/users/list{end}", f"/respan/api/users/list{end}", {}) for end in ("/", "")),
+        *(
+            ("/respan/api/users/list/", "/respan/api/users/list/", {"page_size": "2", "sort_by": one})
+            for one in ("-total_cost", "-active_days", "first_seen", "name")
+        ),
     ]
     for customer in CUSTOMERS:
         asked += [

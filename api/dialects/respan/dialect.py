@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from api.dialects.respan.error_shapes import rendered_problem
 from api.dialects.respan.models.errors import ErrorBody, FailureBody, RateLimitBody
-from api.dialects.respan.routes import users
+from api.dialects.respan.routes import user_list, users
 from api.http.authentication import bearer_key
 from api.http.dialect import Dialect
 from api.http.openapi import COMPONENTS, dialect_document, model_schemas
@@ -22,7 +22,8 @@ _UNPROCESSABLE: Final = 422
 #: Statuses of errors: those of the engine's problems, with 400 for 422.
 _ERROR_STATUSES: Final = sorted({kind.status for kind in PROBLEM_KINDS.values()} - {_UNPROCESSABLE} | {429})
 _SHAPES: Final[dict[int, type[BaseModel]]] = {429: RateLimitBody, 500: FailureBody, 503: FailureBody}
-_PARTS: Final = (users,)
+#: The list first: its paths fit those of a customer too.
+_PARTS: Final = (user_list, users)
 
 
 def _router() -> APIRouter:
