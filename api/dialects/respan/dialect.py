@@ -8,6 +8,7 @@ from typing import Any, Final
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from api.dialects.respan.access_answer import answered_access
 from api.dialects.respan.error_shapes import rendered_problem
 from api.dialects.respan.models.errors import ErrorBody, FailureBody, RateLimitBody
 from api.dialects.respan.routes import user_list, users
@@ -59,7 +60,7 @@ RESPAN: Final = Dialect(
     router=_ROUTER,
     key_given=bearer_key,
     render=rendered_problem,
-    answer_access=lambda access, model, settings: None,
+    answer_access=answered_access,
     openapi_path="/respan/openapi.json",
     openapi=_openapi,
 )

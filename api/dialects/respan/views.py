@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -10,11 +11,13 @@ from uuid import NAMESPACE_OID, uuid5
 from domain.scope import Scope
 from domain.values.durations import Duration, duration_text
 from domain.values.money import MONEY
+from projections.queries.usage import UsageSums
 from projections.views.accounts.account import Account
 from projections.views.accounts.account_list import ListedAccount
 
 DURATION_DEFAULT: Final = "monthly"
 MICROSECONDS: Final = 1_000_000
+TOP_MODELS_MAX: Final = 5
 #: Respan's words for durations of the engine.
 _WORDS: Final = {
     Duration(1, "d"): "daily",
@@ -44,7 +47,42 @@ def user_object(account: Account, scope: Scope) -> dict[str, Any]:
         "period_end": shown_instant(account.period.end),
         "budget_duration": shown_duration(limits.duration),
         "updated_at": shown_instant(account.updated_at),
+        **_legacy_members(account, scope),
     }
+
+
+def _legacy_members(account: Account, scope: Scope) -> dict[str, Any]:
+    """The members that only older releases of Respan show."""
+    view, totals = account.view, account.totals
+    seen_at = view.created_at or view.first_seen_at or account.updated_at
+    last_at = totals.last_at
+    return {
+        "unique_organization_id": organization_id(scope),
+        "organization": scope.tenant,
+        "organization_key": None,
+        "total_usage": float(account.total_usd),
+        "total_requests": totals.requests,
+        "total_prompt_tokens": totals.input_tokens,
+        "total_completion_tokens": totals.output_tokens,
+        "total_tokens": totals.input_tokens + totals.output_tokens,
+        "total_cache_hits": totals.requests_with_cached_input,
+        "average_latency": _seconds(totals.average_latency_us),
+        "average_ttft": _seconds(totals.average_ttft_us),
+        "average_monthly_cost": average_monthly_cost(account.total_usd, totals.first_at, last_at),
+        "top_models": _top_models(account.models),
+        "last_active": None if last_at is None else shown_instant(last_at),
+        "created_at": shown_instant(seen_at),
+        "metadata": view.fields.get("metadata") or {},
+        "markup_percentage": float(view.markup_percentage),
+        "is_test": scope.environment == "test",
+        "blurred": False,
+    }
+
+
+def _top_models(models: Mapping[str | None, UsageSums]) -> dict[str, int]:
+    """The models with the most requests, and their numbers of requests."""
+    named = [(name, sums.requests) for name, sums in models.items() if name is not None]
+    return dict(sorted(named, key=lambda one: (-one[1], one[0]))[:TOP_MODELS_MAX])
 
 
 def listed_user(listed: ListedAccount, scope: Scope) -> dict[str, Any]:

@@ -28,7 +28,6 @@ from projections.duckdb.reading import events as event_rows
 from projections.duckdb.reading.cached_reads import CachedReads, SnapshotCache
 from projections.duckdb.reading.customer_lists.list_query import customer_list
 from projections.duckdb.reading.customer_lists.list_query import needs_markups as needs_markups_of_all
-from projections.duckdb.reading.customer_lists.usage_totals import usage_totals
 from projections.duckdb.reading.event_pages import EventPageQuery, Markups, needs_markups
 from projections.duckdb.reading.facts import (
     all_facts,
@@ -247,8 +246,8 @@ class DuckDBSnapshot:
         """The usage of each of these customers in its present life, in the given order; at most `PAGE_ROWS_MAX`."""
         scope_key = self._cached.scope_key(scope)
         rows = [None if scope_key is None else self._cached.customer_row(scope_key, name) for name in customer_ids]
-        found = usage_totals(self.cursor, self._request_kinds(), [row.key for row in rows if row is not None])
-        return [found.get(row.key, UsageTotals()) if row is not None else UsageTotals() for row in rows]
+        found = self._cached.usage_totals([row.key for row in rows if row is not None])
+        return [UsageTotals() if row is None else found[row.key] for row in rows]
 
     def _request_kinds(self) -> list[int]:
         return [series.key for series in self._cached.all_series() if series.type == REQUEST_TYPE]
