@@ -31,8 +31,8 @@ BUDGETS: Final = ("gold", "silver")
 METER: Final = "disk"
 MODELS: Final = ("swift", "slow")
 IDENTITIES: Final = tuple(f"event {number}" for number in range(6))
-#: The route of one customer in the Respan dialect, without the slash at its end.
-OF_RESPAN: Final = "/respan/api/users/{customer_identifier:segments}"
+#: The routes of one customer in the Respan dialect, without the slash at their ends.
+OF_RESPAN: Final = tuple(f"/respan/api/{one}/{{customer_identifier:segments}}" for one in ("users", "user/detail"))
 #: Questions asked after each step.
 ASKED_AT_ONCE: Final = 2
 STEPS_MAX: Final = 8
@@ -253,7 +253,11 @@ def questions(since: datetime) -> list[Question]:
         asked += [
             ("/customer/info", "/customer/info", {"end_user_id": customer}),
             ("/end_user/info", "/end_user/info", {"end_user_id": customer}),
-            *((f"{OF_RESPAN}{end}", f"/respan/api/users/{quote(customer)}{end}", {}) for end in ("/", "")),
+            *(
+                (f"{route}{end}", f"{route.partition('{')[0]}{quote(customer)}{end}", {})
+                for route in OF_RESPAN
+                for end in ("/", "")
+            ),
         ]
         for rest, params in (
             ("", {}),

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from api.dialects.respan.access_answer import answered_access
 from api.dialects.respan.error_shapes import rendered_problem
 from api.dialects.respan.models.errors import ErrorBody, FailureBody, RateLimitBody
-from api.dialects.respan.routes import user_list, users
+from api.dialects.respan.routes import older_paths, user_list, users
 from api.http.authentication import bearer_key
 from api.http.dialect import Dialect
 from api.http.openapi import COMPONENTS, dialect_document, model_schemas
@@ -23,8 +23,8 @@ _UNPROCESSABLE: Final = 422
 #: Statuses of errors: those of the engine's problems, with 400 for 422.
 _ERROR_STATUSES: Final = sorted({kind.status for kind in PROBLEM_KINDS.values()} - {_UNPROCESSABLE} | {429})
 _SHAPES: Final[dict[int, type[BaseModel]]] = {429: RateLimitBody, 500: FailureBody, 503: FailureBody}
-#: The list first: its paths fit those of a customer too.
-_PARTS: Final = (user_list, users)
+#: One customer last: its paths fit those of the others too.
+_PARTS: Final = (user_list, older_paths, users)
 
 
 def _router() -> APIRouter:

@@ -160,6 +160,8 @@ _ASKED: Final[Mapping[str, Sequence[Asked]]] = {
     "/respan/api/users/{customer_identifier:segments}/": _each(_CUSTOMERS),
     "/respan/api/users/list": _RESPAN_LISTS,
     "/respan/api/users/list/": _RESPAN_LISTS,
+    "/respan/api/user/detail/{customer_identifier:segments}": _each(_CUSTOMERS),
+    "/respan/api/user/detail/{customer_identifier:segments}/": _each(_CUSTOMERS),
     "/respan/openapi.json": _NO_PARAMETERS,
     "/": _NO_PARAMETERS,
     "/docs": _NO_PARAMETERS,

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.dialects.respan.models.field_types import BudgetDuration, Instant, Number
+from api.dialects.respan.models.field_types import BudgetDuration, Identifier, Instant, Number
 
 PAGE_SIZE_DEFAULT: Final = 50
 PAGE_SIZE_MAX: Final = 1_000
@@ -35,6 +35,12 @@ class CustomerFields(BaseModel):
     def sent_members(self) -> dict[str, Any]:
         """The members that were sent, null ones too."""
         return self.model_dump(exclude_unset=True)
+
+
+class CreateUserRequest(CustomerFields):
+    """The body of POST /respan/api/users/create/."""
+
+    customer_identifier: Identifier = Field(description="Your unique identifier for the customer.")
 
 
 class ListQuery(BaseModel):
