@@ -26,6 +26,7 @@ from projections.queries.events import (
     EventLocation,
     EventPage,
     EventQuestion,
+    IdentityHistory,
     OutcomeRow,
     RowSpan,
     UsageEventRow,
@@ -124,8 +125,8 @@ class Snapshot(Protocol):
     def event_at(self, locator: int) -> UsageEventRow | None:
         """The counted event at a locator; None when there is none."""
 
-    def refusals_of(self, scope: Scope, source: str, event_id: str, limit: int) -> list[OutcomeRow]:
-        """Deliveries of this identity that were not counted, oldest first."""
+    def identity_history(self, scope: Scope, source: str, event_id: str, limit: int) -> IdentityHistory:
+        """What became of an identity besides its counted event; at most `limit` refusals."""
 
     def outcomes(
         self, scope: Scope, outcomes: tuple[Outcome, ...], after: int | None, limit: int, reason: str | None = None

@@ -126,6 +126,11 @@ class CachedReads:
             self._point = LogPoint(position, aware_or_none(recorded_at))
         return self._point
 
+    def days_compacted_to(self) -> int:
+        """The position up to which the days were compacted, and the rows as a rule."""
+        self.point()
+        return self._days_compacted_to
+
     def scope_key(self, scope: Scope) -> int | None:
         """The key of a scope; None when the log does not name it."""
         key = self.cache.scopes.get(scope)

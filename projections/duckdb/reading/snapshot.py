@@ -52,6 +52,7 @@ from projections.queries.events import (
     EventPage,
     EventQuestion,
     EventWithMarkup,
+    IdentityHistory,
     OutcomeRow,
     RowSpan,
     UsageEventRow,
@@ -378,19 +379,29 @@ class DuckDBSnapshot:
         if customer is None:
             return None
         located = event_rows.RowLocation(customer.key, location.time, location.locator)
-        series = self._cached.all_series()
-        return event_rows.event_at_location(self.cursor, located, location.customer_id, series)
+        series, tables = self._cached.all_series(), self._row_tables(location.locator)
+        return event_rows.event_at_location(self.cursor, located, location.customer_id, series, tables)
+
+    def _row_tables(self, locator: int) -> list[str]:
+        """The tables that may hold an event, the most likely one first. Only the view is as of an earlier position."""
+        if isinstance(self.cursor, CursorAsOf):
+            return [event_rows.USAGE_ROWS]
+        compacted = locator < locator_of(self._cached.days_compacted_to() + 1, 0)
+        rows = self._rows(
+            "SELECT name FROM generations WHERE kind = 'rows' ORDER BY (state = 'settled') = ?", [not compacted]
+        )
+        return [name for (name,) in rows]
 
     def event_at(self, locator: int) -> UsageEventRow | None:
         """The counted event at a locator; None when there is none."""
         return event_rows.event_at(self.cursor, locator)
 
-    def refusals_of(self, scope: Scope, source: str, event_id: str, limit: int) -> list[OutcomeRow]:
-        """Deliveries of this identity that were not counted, oldest first."""
+    def identity_history(self, scope: Scope, source: str, event_id: str, limit: int) -> IdentityHistory:
+        """What became of an identity besides its counted event; at most `limit` refusals."""
         limit, scope_key = _page(limit), self._cached.scope_key(scope)
         if scope_key is None:
-            return []
-        return event_rows.refusals_of(self.cursor, scope_key, source, event_id, limit)
+            return IdentityHistory()
+        return event_rows.identity_history(self.cursor, scope_key, source, event_id, limit)
 
     def outcomes(
         self, scope: Scope, outcomes: tuple[Outcome, ...], after: int | None, limit: int, reason: str | None = None

@@ -60,7 +60,7 @@ QUERIES: Final[dict[str, Callable[[Snapshot, Scope], Any]]] = {
     "voided events": lambda store, scope: store.events(scope, EventFilter(include_voided=True), None, 99),
     "event page": lambda store, scope: store.event_page(scope, EventQuestion(EventFilter()), 0, 99),
     "event": lambda store, scope: [store.event(scope, "gateway", f"e-{number}") for number in range(8)],
-    "refusals": lambda store, scope: [store.refusals_of(scope, "gateway", f"e-{n}", 9) for n in range(8)],
+    "refusals": lambda store, scope: [store.identity_history(scope, "gateway", f"e-{n}", 9) for n in range(8)],
     "outcomes": lambda store, scope: store.outcomes(scope, ("rejected", "duplicate", "conflict"), None, 99),
     "corrections": lambda store, scope: [store.corrections(scope, "gateway", f"e-{n}") for n in range(8)],
     "budget ids": lambda store, scope: store.ids(scope, "budget", None, 9),
