@@ -97,7 +97,7 @@ class LocalIntake:
         found = self._queue.take(options.group_events_max, options.group_bytes_max, first=True)
         if found is None:
             return None
-        group = SliceGroup(self._clock(), self._hash_seed, options)
+        group = SliceGroup(self._clock(), self._hash_seed, options, self._pace.lead)
         while found is not None:
             group.add(found)
             room_events, room_bytes = group.room()

@@ -16,15 +16,19 @@ SLICE_EVENTS_MAX: Final = 1_000
 SLICE_BYTES_MAX: Final = 256 * 1024
 #: A request is large if it has more events than a slice, or more bytes than this.
 WHOLE_BYTES_MAX: Final = 512 * 1024
-#: A group with a part of a request, and with another request, is appended as soon as it has so many slices.
+#: A group with a part of a request, and with a small request, is appended as soon as it has so many slices.
 SHARED_GROUP_SLICES: Final = 1
-#: Events and bytes that share one append at most if a part of a large request of a key is among them.
+#: Events and bytes that share one append at most if a part of a large request is among them, for a lead of 1.
 LARGE_GROUP_EVENTS_MAX: Final = 5_000
-LARGE_GROUP_BYTES_MAX: Final = 4 * 1024 * 1024
-#: While the fold is so many events or bytes behind, it gets no more of requests larger than a slice, nor of a key that
-#: has so many events there.
+LARGE_GROUP_BYTES_MAX: Final = 2 * 1024 * 1024
+#: While the fold is so many events or bytes behind, for a lead of 1, it gets no more of requests larger than a slice,
+#: nor of a key that has so many events there.
 UNFOLDED_EVENTS_MAX: Final = 10_000
 UNFOLDED_BYTES_MAX: Final = 4 * 1024 * 1024
+#: The lead is what the fold gets through in so many seconds, as it was lately, in multiples of these bounds; it is 1
+#: at least and `LEAD_MAX` at most.
+UNFOLDED_SECONDS_MAX: Final = 0.2
+LEAD_MAX: Final = 3.0
 
 
 class IntakeOptions(msgspec.Struct, frozen=True, kw_only=True):

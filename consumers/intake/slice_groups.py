@@ -66,12 +66,14 @@ def _with_piece(pieces: list[Piece], piece: Piece) -> list[Piece]:
 class SliceGroup:
     """Slices in the order in which they were taken. `requests` are those that they belong to, each once."""
 
-    def __init__(self, recorded_at: datetime, hash_seed: int, options: IntakeOptions) -> None:
+    def __init__(self, recorded_at: datetime, hash_seed: int, options: IntakeOptions, lead: float = 1.0) -> None:
+        """`lead`: how many times `LARGE_GROUP_EVENTS_MAX` and `LARGE_GROUP_BYTES_MAX` parts of large requests fill."""
         self.recorded_at = recorded_at
         self.slices: list[ItemSlice] = []
         self.events = self.size_bytes = 0
         self._hash_seed = hash_seed
         self._options = options
+        self._lead = lead
         self._requests: dict[int, PendingRequest] = {}
         self._parts: dict[_Stream, list[_Part]] = {}
         self._undecoded: list[ItemSlice] = []
@@ -96,15 +98,19 @@ class SliceGroup:
             self.decode()
 
     def room(self) -> tuple[int, int]:
-        """How many events and bytes still have room; nothing once a part of a request would hold up another one."""
+        """How many events and bytes still have room; nothing once a part of a request would hold up a small one."""
         options = self._options
         slices = max(self.events / SLICE_EVENTS_MAX, self.size_bytes / SLICE_BYTES_MAX)
-        shared = len(self._requests) > 1 and any(not pending.is_taken for pending in self._requests.values())
+        requests = self._requests.values()
+        shared = any(not pending.is_taken for pending in requests) and any(
+            pending.is_taken and not pending.is_large for pending in requests
+        )
         if shared and slices >= SHARED_GROUP_SLICES:
             return 0, 0
         events_max, bytes_max = options.group_events_max, options.group_bytes_max
-        if any(pending.is_large and pending.request.key is not None for pending in self._requests.values()):
-            events_max, bytes_max = min(events_max, LARGE_GROUP_EVENTS_MAX), min(bytes_max, LARGE_GROUP_BYTES_MAX)
+        if any(pending.is_large for pending in self._requests.values()):
+            events_max = min(events_max, int(LARGE_GROUP_EVENTS_MAX * self._lead))
+            bytes_max = min(bytes_max, int(LARGE_GROUP_BYTES_MAX * self._lead))
         return max(events_max - self.events, 0), max(bytes_max - self.size_bytes, 0)
 
     def decode(self) -> None:

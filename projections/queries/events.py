@@ -131,6 +131,13 @@ class CorrectionRecord(msgspec.Struct, frozen=True):
     reason: str | None
 
 
+class IdentityHistory(msgspec.Struct, frozen=True):
+    """Deliveries of an identity that were not counted, and its voids and restorations, each oldest first."""
+
+    refusals: tuple[OutcomeRow, ...] = ()
+    corrections: tuple[CorrectionRecord, ...] = ()
+
+
 class RowSpan(msgspec.Struct, frozen=True):
     """Rows [start, end) of the usage block at a log position: where the events of a request are stored."""
 

@@ -17,6 +17,7 @@ from domain.scope import Scope
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 from domain.usage.received_members import Members
 from projections.queries.api_keys import ApiKeyRecord
+from projections.queries.customer_list import CustomerListQuestion, UsageTotals
 from projections.queries.customers import CustomerRecord, CustomerSpan, CustomerWithBudgets
 from projections.queries.events import (
     RECEIPT_OUTCOMES_MAX,
@@ -25,6 +26,7 @@ from projections.queries.events import (
     EventLocation,
     EventPage,
     EventQuestion,
+    IdentityHistory,
     OutcomeRow,
     RowSpan,
     UsageEventRow,
@@ -83,6 +85,14 @@ class Snapshot(Protocol):
         `search` must be contained in the id, or in the name at `now`, ignoring case.
         """
 
+    def customer_list(
+        self, scope: Scope, question: CustomerListQuestion, offset: int, limit: int
+    ) -> list[CustomerRecord]:
+        """A page of the customers that a question asks for, in its order, from row `offset` on."""
+
+    def usage_totals(self, scope: Scope, customer_ids: Sequence[str]) -> list[UsageTotals]:
+        """The usage of each of these customers in its present life, in the given order; at most `PAGE_ROWS_MAX`."""
+
     def customers_blocked(self, scope: Scope, now: datetime, limit: int) -> list[CustomerRecord]:
         """Customers that are blocked at `now`, deleted ones left out, by id."""
 
@@ -115,8 +125,8 @@ class Snapshot(Protocol):
     def event_at(self, locator: int) -> UsageEventRow | None:
         """The counted event at a locator; None when there is none."""
 
-    def refusals_of(self, scope: Scope, source: str, event_id: str, limit: int) -> list[OutcomeRow]:
-        """Deliveries of this identity that were not counted, oldest first."""
+    def identity_history(self, scope: Scope, source: str, event_id: str, limit: int) -> IdentityHistory:
+        """What became of an identity besides its counted event; at most `limit` refusals."""
 
     def outcomes(
         self, scope: Scope, outcomes: tuple[Outcome, ...], after: int | None, limit: int, reason: str | None = None

@@ -86,7 +86,7 @@ def _spending_query(history: CustomerHistory, tiers: Tiers) -> _SpendingQuery:
         if spent_in is not None and spent_in.contains(at):
             opened = MONEY.add(opened, amount)
     tier = named_tier(history.profile, tiers, history.until)
-    return _SpendingQuery(view, limits, tier, period, opened, tuple(_marked_spans(record, spent_in)))
+    return _SpendingQuery(view, limits, tier, period, opened, tuple(marked_spans(record, spent_in)))
 
 
 def _period(history: CustomerHistory, limits: BudgetLimits, tiers: Tiers) -> Interval | None:
@@ -95,7 +95,7 @@ def _period(history: CustomerHistory, limits: BudgetLimits, tiers: Tiers) -> Int
     return (budget_timeline(history, tiers) or usage_timeline(history)).containing(history.until)
 
 
-def _marked_spans(record: CustomerRecord, span: Interval | None) -> Iterator[tuple[CustomerSpan, Decimal]]:
+def marked_spans(record: CustomerRecord, span: Interval | None) -> Iterator[tuple[CustomerSpan, Decimal]]:
     """Split the span where the customer's markup changes."""
     if span is None:
         return

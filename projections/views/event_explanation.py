@@ -69,8 +69,8 @@ def explain_event(
 ) -> EventExplanation | None:
     """Explain the event with this identity; None when it was never delivered."""
     event = received.counted(snapshot, scope, source, event_id)
-    refusals = tuple(snapshot.refusals_of(scope, source, event_id, REFUSALS_SHOWN_MAX))
-    corrections = tuple(snapshot.corrections(scope, source, event_id))
+    history = snapshot.identity_history(scope, source, event_id, REFUSALS_SHOWN_MAX)
+    refusals, corrections = history.refusals, history.corrections
     position = snapshot.point().position
     if event is None:
         if not refusals:

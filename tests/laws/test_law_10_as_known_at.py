@@ -31,8 +31,8 @@ BUDGETS: Final = ("gold", "silver")
 METER: Final = "disk"
 MODELS: Final = ("swift", "slow")
 IDENTITIES: Final = tuple(f"event {number}" for number in range(6))
-#: The route of one customer in the Respan dialect, without the slash at its end.
-OF_RESPAN: Final = "/respan/api/users/{customer_identifier:segments}"
+#: The routes of one customer in the Respan dialect, without the slash at their ends.
+OF_RESPAN: Final = tuple(f"/respan/api/{one}/{{customer_identifier:segments}}" for one in ("users", "user/detail"))
 #: Questions asked after each step.
 ASKED_AT_ONCE: Final = 2
 STEPS_MAX: Final = 8
@@ -257,12 +257,21 @@ def questions(since: datetime) -> list[Question]:
         ("/customer/daily/activity", "/customer/daily/activity", activity),
         ("/end_user/daily/activity", "/end_user/daily/activity", activity),
         ("/spend/logs/v2", "/spend/logs/v2", {"page_size": "100"}),
+        *((f"/respan/api/users/list{end}", f"/respan/api/users/list{end}", {}) for end in ("/", "")),
+        *(
+            ("/respan/api/users/list/", "/respan/api/users/list/", {"page_size": "2", "sort_by": one})
+            for one in ("-total_cost", "-active_days", "first_seen", "name")
+        ),
     ]
     for customer in CUSTOMERS:
         asked += [
             ("/customer/info", "/customer/info", {"end_user_id": customer}),
             ("/end_user/info", "/end_user/info", {"end_user_id": customer}),
-            *((f"{OF_RESPAN}{end}", f"/respan/api/users/{quote(customer)}{end}", {}) for end in ("/", "")),
+            *(
+                (f"{route}{end}", f"{route.partition('{')[0]}{quote(customer)}{end}", {})
+                for route in OF_RESPAN
+                for end in ("/", "")
+            ),
         ]
         for rest, params in (
             ("", {}),

@@ -11,8 +11,10 @@ from starlette.requests import Request
 from structlog.contextvars import bind_contextvars
 
 from api.dialects.respan.error_shapes import not_found_refusal
+from api.dialects.respan.rate_limit import check_rate
 from api.http.authentication import KeyScope, key_with
 from api.http.problems import Problem
+from api.http.state import StateOf
 from domain.event import Provenance
 from domain.scope import ENVIRONMENTS, Scope
 from projections.queries.api_keys import ApiKeyRecord
@@ -33,16 +35,19 @@ class Client(msgspec.Struct, frozen=True):
         return Provenance(self.key.key_id, DIALECT)
 
 
-def client_with(needed: KeyScope) -> Callable[..., Awaitable[Client]]:
+def client_with(needed: KeyScope, *, limited: bool = True) -> Callable[..., Awaitable[Client]]:
     """Make the dependency of a route that needs a key with this scope, or an admin key.
 
-    An environment that the key does not have is refused as an unknown customer is: 404.
+    `limited`: whether requests are limited in number, as those to /users are. An environment that the key does not have
+    is refused as an unknown customer is: 404.
     """
 
     # As a default, not as an annotation, because an annotation cannot name what only this call knows.
     with_scope: Any = Depends(key_with(needed))
 
-    async def check(request: Request, key: ApiKeyRecord = with_scope) -> Client:
+    async def check(request: Request, state: StateOf, key: ApiKeyRecord = with_scope) -> Client:
+        if limited:
+            check_rate(state, key.scope)
         scope = _scope_asked(key, request.query_params.get(ENVIRONMENT))
         bind_contextvars(environment=scope.environment)
         return Client(key, scope)
@@ -61,7 +66,8 @@ def _scope_asked(key: ApiKeyRecord, environment: str | None) -> Scope:
 
 
 Reader = Annotated[Client, Depends(client_with("read"))]
-Ingester = Annotated[Client, Depends(client_with("ingest"))]
+#: Of a route that is not below /users, and not limited in number.
+Ingester = Annotated[Client, Depends(client_with("ingest", limited=False))]
 Administrator = Annotated[Client, Depends(client_with("admin"))]
 
 #: The parameter in an OpenAPI document.

@@ -46,6 +46,23 @@ def named_changes(sent: Mapping[str, Any]) -> dict[str, Any]:
     return changes
 
 
+def creation_fields(sent: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Return the fields of a customer that is created with these members, none of them null.
+
+    A duration without a start counts from the midnight (UTC) before `now`, as does an end without one.
+    """
+    today = midnight_before(now)
+    fields = native_changes(sent, {}, today)
+    if "budget_duration" in sent and "period_start" not in fields:
+        fields["budget_anchor"] = today
+    return fields
+
+
+def midnight_before(instant: datetime) -> datetime:
+    """The beginning of the day (UTC) of an instant."""
+    return instant.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def _periods(duration: str | None) -> dict[str, Any]:
     if duration is None:
         return dict.fromkeys(_PERIODS)
@@ -67,6 +84,4 @@ def _bounds(sent: Mapping[str, Any], current: Mapping[str, Any], period_start: d
 
 def anchor_default(first_seen_at: datetime | None) -> datetime | None:
     """The anchor of periods whose customer nobody created: the midnight before it was first seen."""
-    if first_seen_at is None:
-        return None
-    return first_seen_at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return None if first_seen_at is None else midnight_before(first_seen_at)

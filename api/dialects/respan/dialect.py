@@ -8,10 +8,11 @@ from typing import Any, Final
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from api.dialects.respan.access_answer import answered_access
 from api.dialects.respan.error_shapes import rendered_problem
 from api.dialects.respan.models.errors import ErrorBody, FailureBody, RateLimitBody
 from api.dialects.respan.models.request_logs import RequestLog
-from api.dialects.respan.routes import request_logs, users
+from api.dialects.respan.routes import older_paths, request_logs, user_list, users
 from api.http.authentication import bearer_key
 from api.http.dialect import Dialect
 from api.http.openapi import COMPONENTS, dialect_document, model_schemas
@@ -23,7 +24,8 @@ _UNPROCESSABLE: Final = 422
 #: Statuses of errors: those of the engine's problems, with 400 for 422.
 _ERROR_STATUSES: Final = sorted({kind.status for kind in PROBLEM_KINDS.values()} - {_UNPROCESSABLE} | {429})
 _SHAPES: Final[dict[int, type[BaseModel]]] = {429: RateLimitBody, 500: FailureBody, 503: FailureBody}
-_PARTS: Final = (users, request_logs)
+#: One customer last: its paths fit those of the others too.
+_PARTS: Final = (request_logs, user_list, older_paths, users)
 
 
 def _router() -> APIRouter:
@@ -59,7 +61,7 @@ RESPAN: Final = Dialect(
     router=_ROUTER,
     key_given=bearer_key,
     render=rendered_problem,
-    answer_access=lambda access, model, settings: None,
+    answer_access=answered_access,
     openapi_path="/respan/openapi.json",
     openapi=_openapi,
 )

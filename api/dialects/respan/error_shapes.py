@@ -35,6 +35,12 @@ def not_found_refusal() -> Refusal:
     return Refusal(404, {"detail": NOT_FOUND})
 
 
+def rate_limit_refusal(retry_after_seconds: int) -> Refusal:
+    """Make the refusal of one request too many."""
+    body = {"detail": "Rate limit exceeded", "retry_after": retry_after_seconds}
+    return Refusal(429, body, {"Retry-After": str(retry_after_seconds)})
+
+
 def rendered_problem(problem: Problem, path: str) -> Response:
     """Render the engine's problems on the paths of this dialect, in Respan's shapes."""
     return _refusal(problem).response()

@@ -15,9 +15,16 @@ import msgspec
 from domain.usage.locators import locator_of
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 from domain.values.instants import aware, naive
-from projections.duckdb.reading.bound_query import BoundQuery
+from projections.duckdb.reading.bound_query import BoundQuery, Row
 from projections.duckdb.storage.series import Series
-from projections.queries.events import CorrectionRecord, EventFilter, OutcomeRow, RowSpan, UsageEventRow
+from projections.queries.events import (
+    CorrectionRecord,
+    EventFilter,
+    IdentityHistory,
+    OutcomeRow,
+    RowSpan,
+    UsageEventRow,
+)
 
 #: In the order of the fields of UsageEventRow.
 _EVENT: Final = """r.locator, r.source, r.id, k.type, c.customer_id, r.time, r.recorded_at, k.provider, k.model,
@@ -32,6 +39,8 @@ _EVENT_ALONE: Final = (
     .replace("k.model", "NULL")
 )
 _NAMED: Final = "JOIN kinds k ON k.kind_key = r.kind_key JOIN customers c ON c.customer_key = r.customer_key"
+#: The view of all tables of usage rows.
+USAGE_ROWS: Final = "usage_rows"
 #: Orders the versions of one event: the current one first, else the last that was valid.
 _LAST_VERSION: Final = "counted_at DESC, closed_at DESC NULLS FIRST"
 #: In the order of the fields of OutcomeRow.
@@ -126,17 +135,25 @@ def event_of_identity(
 
 
 def event_at_location(
-    cursor: duckdb.DuckDBPyConnection, at: RowLocation, customer_id: str, all_series: Sequence[Series]
+    cursor: duckdb.DuckDBPyConnection,
+    at: RowLocation,
+    customer_id: str,
+    all_series: Sequence[Series],
+    tables: Sequence[str],
 ) -> UsageEventRow | None:
     """Return the event at a location, in its current version, else in its last one.
 
-    It needs no joins, which would take most of the time.
+    It needs no joins, and no table after the one with the current version: they would take most of the time.
     """
-    rows = cursor.execute(
-        f"""SELECT r.counted_at, r.closed_at, r.kind_key, {_EVENT_ALONE} FROM usage_rows r
-        WHERE r.customer_key = ? AND r.time = ? AND r.locator = ?""",
-        [at.customer_key, at.time, at.locator],
-    ).fetchall()
+    rows: list[Row] = []
+    for table in tables:
+        rows += cursor.execute(
+            f"""SELECT r.counted_at, r.closed_at, r.kind_key, {_EVENT_ALONE} FROM {table} r
+            WHERE r.customer_key = ? AND r.time = ? AND r.locator = ?""",
+            [at.customer_key, at.time, at.locator],
+        ).fetchall()
+        if any(closed_at is None for _, closed_at, *_ in rows):
+            break
     if not rows:
         return None
     _, _, kind_key, *columns = max(rows, key=lambda row: (row[0], row[1] is None, row[1] or 0))
@@ -166,10 +183,28 @@ def _event(row: tuple[Any, ...]) -> UsageEventRow:
     return UsageEventRow(**named)
 
 
-def refusals_of(
+def identity_history(
+    cursor: duckdb.DuckDBPyConnection, scope_key: int, source: str, event_id: str, limit: int
+) -> IdentityHistory:
+    """Return the refusals of an identity, at most `limit`, and its corrections.
+
+    Most identities have neither, which one statement tells.
+    """
+    same = "scope_key = $1 AND source = $2 AND id = $3"
+    known = cursor.execute(
+        f"SELECT EXISTS (SELECT 1 FROM outcomes WHERE {same}), EXISTS (SELECT 1 FROM corrections WHERE {same})",
+        [scope_key, source, event_id],
+    ).fetchall()
+    refused, corrected = known[0]
+    return IdentityHistory(
+        tuple(_refusals_of(cursor, scope_key, source, event_id, limit)) if refused else (),
+        tuple(corrections(cursor, scope_key, source, event_id)) if corrected else (),
+    )
+
+
+def _refusals_of(
     cursor: duckdb.DuckDBPyConnection, scope_key: int, source: str, event_id: str, limit: int
 ) -> list[OutcomeRow]:
-    """Return deliveries of an identity that were not counted, oldest first."""
     rows = cursor.execute(
         f"SELECT {_REFUSAL} FROM outcomes WHERE scope_key = ? AND source = ? AND id = ? ORDER BY locator LIMIT ?",
         [scope_key, source, event_id, limit],

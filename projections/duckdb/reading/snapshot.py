@@ -26,6 +26,8 @@ from projections.duckdb.memory.change_tracking import ChangeTracker
 from projections.duckdb.reading import api_keys, customer_pages, customers, sources
 from projections.duckdb.reading import events as event_rows
 from projections.duckdb.reading.cached_reads import CachedReads, SnapshotCache
+from projections.duckdb.reading.customer_lists.list_query import customer_list
+from projections.duckdb.reading.customer_lists.list_query import needs_markups as needs_markups_of_all
 from projections.duckdb.reading.event_pages import EventPageQuery, Markups, needs_markups
 from projections.duckdb.reading.facts import (
     all_facts,
@@ -40,6 +42,7 @@ from projections.duckdb.reading.usage_sums import UsageSumQuery
 from projections.duckdb.storage.cursor_as_of import CursorAsOf
 from projections.errors import ReadStoreUnavailable
 from projections.queries.api_keys import ApiKeyRecord
+from projections.queries.customer_list import CustomerListQuestion, UsageTotals
 from projections.queries.customers import CustomerRecord, CustomerSpan, CustomerWithBudgets
 from projections.queries.events import (
     RECEIPT_OUTCOMES_MAX,
@@ -49,6 +52,7 @@ from projections.queries.events import (
     EventPage,
     EventQuestion,
     EventWithMarkup,
+    IdentityHistory,
     OutcomeRow,
     RowSpan,
     UsageEventRow,
@@ -228,6 +232,27 @@ class DuckDBSnapshot:
             return []
         return customer_pages.customer_page(self.cursor, scope_key, naive(now), offset, limit, search)
 
+    def customer_list(
+        self, scope: Scope, question: CustomerListQuestion, offset: int, limit: int
+    ) -> list[CustomerRecord]:
+        """A page of the customers that a question asks for, in its order, from row `offset` on."""
+        limit, scope_key = _page(limit), self._cached.scope_key(scope)
+        if scope_key is None:
+            return []
+        markups = self._all_markups(scope_key, None) if needs_markups_of_all(question) else {}
+        rows = customer_list(self.cursor, scope_key, self._request_kinds(), question, markups, offset, limit)
+        return customers.records_of(self.cursor, scope_key, rows)
+
+    def usage_totals(self, scope: Scope, customer_ids: Sequence[str]) -> list[UsageTotals]:
+        """The usage of each of these customers in its present life, in the given order; at most `PAGE_ROWS_MAX`."""
+        scope_key = self._cached.scope_key(scope)
+        rows = [None if scope_key is None else self._cached.customer_row(scope_key, name) for name in customer_ids]
+        found = self._cached.usage_totals([row.key for row in rows if row is not None])
+        return [UsageTotals() if row is None else found[row.key] for row in rows]
+
+    def _request_kinds(self) -> list[int]:
+        return [series.key for series in self._cached.all_series() if series.type == REQUEST_TYPE]
+
     def customers_blocked(self, scope: Scope, now: datetime, limit: int) -> list[CustomerRecord]:
         """Customers that are blocked at `now`, deleted ones left out, by id."""
         limit, scope_key = _page(limit), self._cached.scope_key(scope)
@@ -245,8 +270,7 @@ class DuckDBSnapshot:
             (0 if row is None else row.key, naive(span.start), naive(span.end))
             for row, span in zip(keys, spans, strict=True)
         ]
-        kind_keys = [series.key for series in self._cached.all_series() if series.type == REQUEST_TYPE]
-        return customer_pages.costs_of(self.cursor, kind_keys, asked)
+        return customer_pages.costs_of(self.cursor, self._request_kinds(), asked)
 
     def usage(self, scope: Scope, question: UsageQuestion) -> list[UsageSum]:
         """Usage sums of the groups that hold at least one event, by segment, then group (nulls first), then markup."""
@@ -355,19 +379,29 @@ class DuckDBSnapshot:
         if customer is None:
             return None
         located = event_rows.RowLocation(customer.key, location.time, location.locator)
-        series = self._cached.all_series()
-        return event_rows.event_at_location(self.cursor, located, location.customer_id, series)
+        series, tables = self._cached.all_series(), self._row_tables(location.locator)
+        return event_rows.event_at_location(self.cursor, located, location.customer_id, series, tables)
+
+    def _row_tables(self, locator: int) -> list[str]:
+        """The tables that may hold an event, the most likely one first. Only the view is as of an earlier position."""
+        if isinstance(self.cursor, CursorAsOf):
+            return [event_rows.USAGE_ROWS]
+        compacted = locator < locator_of(self._cached.days_compacted_to() + 1, 0)
+        rows = self._rows(
+            "SELECT name FROM generations WHERE kind = 'rows' ORDER BY (state = 'settled') = ?", [not compacted]
+        )
+        return [name for (name,) in rows]
 
     def event_at(self, locator: int) -> UsageEventRow | None:
         """The counted event at a locator; None when there is none."""
         return event_rows.event_at(self.cursor, locator)
 
-    def refusals_of(self, scope: Scope, source: str, event_id: str, limit: int) -> list[OutcomeRow]:
-        """Deliveries of this identity that were not counted, oldest first."""
+    def identity_history(self, scope: Scope, source: str, event_id: str, limit: int) -> IdentityHistory:
+        """What became of an identity besides its counted event; at most `limit` refusals."""
         limit, scope_key = _page(limit), self._cached.scope_key(scope)
         if scope_key is None:
-            return []
-        return event_rows.refusals_of(self.cursor, scope_key, source, event_id, limit)
+            return IdentityHistory()
+        return event_rows.identity_history(self.cursor, scope_key, source, event_id, limit)
 
     def outcomes(
         self, scope: Scope, outcomes: tuple[Outcome, ...], after: int | None, limit: int, reason: str | None = None

@@ -12,6 +12,7 @@ from domain.customers.events import CUSTOMER_DELETED
 from domain.scope import Scope
 from domain.values.money import MONEY, marked_up
 from domain.values.periods import Interval
+from projections.queries.customer_list import UsageTotals
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import Segment, UsageQuestion, UsageSums
 from projections.views.budget_state import NOTHING, cut_at, opening_spends
@@ -24,7 +25,7 @@ class Account(msgspec.Struct, frozen=True):
     """A customer at an instant. `updated_at`: when the last command about it was recorded, else when it was first seen.
 
     `period` is that of its budget, otherwise its usage period. Spending is reported cost, opening spend included, in
-    the current life. `models`: the usage of the life by model, None for requests that name none.
+    the current life. `models`: the usage of the life by model, None for requests that name none. `totals`: of all.
     """
 
     view: CustomerView
@@ -34,6 +35,7 @@ class Account(msgspec.Struct, frozen=True):
     period_usd: Decimal
     total_usd: Decimal
     models: dict[str | None, UsageSums]
+    totals: UsageTotals
 
     @property
     def usage(self) -> UsageSums:
@@ -54,7 +56,7 @@ def account(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime) -
     period = open_period(history, tiers)
     view, limits = history.view(), budget_limits(history.profile, tiers, now)
     return _with_spending(snapshot, scope, history, Account(
-        view, _updated_at(history, view), limits, period, NOTHING, NOTHING, {}
+        view, _updated_at(history, view), limits, period, NOTHING, NOTHING, {}, UsageTotals()
     ))  # fmt: skip
 
 
@@ -79,6 +81,7 @@ def _with_spending(snapshot: Snapshot, scope: Scope, history: CustomerHistory, s
     parts = cut_at(history.span, [shown.period])
     segments = tuple(Segment(part.start, part.end) for part in parts)
     question = UsageQuestion(segments, history.record.customer_id, ("model",), split_markup=True)
+    (totals,) = snapshot.usage_totals(scope, [history.record.customer_id])
     of_period = of_life = NOTHING
     models: dict[str | None, UsageSums] = {}
     for one in snapshot.usage(scope, question):
@@ -91,4 +94,4 @@ def _with_spending(snapshot: Snapshot, scope: Scope, history: CustomerHistory, s
         if history.life.contains(at):
             of_life = MONEY.add(of_life, amount)
             of_period = MONEY.add(of_period, amount if shown.period.contains(at) else NOTHING)
-    return msgspec.structs.replace(shown, period_usd=of_period, total_usd=of_life, models=models)
+    return msgspec.structs.replace(shown, period_usd=of_period, total_usd=of_life, models=models, totals=totals)

@@ -50,6 +50,9 @@ _ACTIVITY: Final = _queries(
     *({**_LITE, "model": model} for model in ("gpt-4o", TUNED)),
     {**_LITE, "api_key": "hash"},
 )
+_RESPAN_LISTS: Final = _queries(
+    {}, {"page_size": "1", "page": "2"}, *({"sort_by": one} for one in ("-total_cost", "name", "average_latency"))
+)
 _INFO: Final = _queries(*({"end_user_id": one} for one in _CUSTOMERS))
 
 #: Routes that cannot be asked as of an earlier position.
@@ -155,6 +158,10 @@ _ASKED: Final[Mapping[str, Sequence[Asked]]] = {
     "/litellm/openapi.json": _NO_PARAMETERS,
     "/respan/api/users/{customer_identifier:segments}": _each(_CUSTOMERS),
     "/respan/api/users/{customer_identifier:segments}/": _each(_CUSTOMERS),
+    "/respan/api/users/list": _RESPAN_LISTS,
+    "/respan/api/users/list/": _RESPAN_LISTS,
+    "/respan/api/user/detail/{customer_identifier:segments}": _each(_CUSTOMERS),
+    "/respan/api/user/detail/{customer_identifier:segments}/": _each(_CUSTOMERS),
     "/respan/openapi.json": _NO_PARAMETERS,
     "/": _NO_PARAMETERS,
     "/docs": _NO_PARAMETERS,
@@ -177,4 +184,9 @@ QUESTIONS: Final = {route: _as_of_too(route, asked) for route, asked in _ASKED.i
 #: Routes that read although they are asked by POST, and the bodies to ask with.
 POSTED: Final[Mapping[str, Sequence[JsonObject]]] = {
     "/budget/info": [{"budgets": [one]} for one in ("lite", BUDGET, f"budget of {MARK}")],
+    "/respan/api/users/list/": [
+        {},
+        {"filters": {"customer_identifier": {"operator": "in", "value": [CUSTOMER, OTHERS_CUSTOMER]}}},
+        {"filters": {"total_cost": {"operator": "gte", "value": [0]}, "name": {"operator": "not", "value": ["none"]}}},
+    ],
 }

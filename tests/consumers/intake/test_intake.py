@@ -176,6 +176,26 @@ def test_a_large_request_spans_blocks_in_order() -> None:
     )
 
 
+def test_parts_of_several_large_requests_share_appends_but_a_small_one_among_them_is_appended_soon() -> None:
+    log = HeldLog()
+    log.free.clear()
+    with intake_on(log) as intake:
+        held = intake.submit(request(text()))
+        assert log.waiting.acquire(timeout=SECONDS_MAX)
+        large = [intake.submit(request(*[b"1"] * 3_000, key="bulk")) for _ in range(2)]
+        log.free.set()
+        assert receipt(held).position == 1
+        assert [{piece.position for piece in receipt(future).pieces} for future in large] == [{2}, {2}]
+        log.free.clear()
+        held = intake.submit(request(text()))
+        assert log.waiting.acquire(timeout=SECONDS_MAX)
+        large = [intake.submit(request(*[b"1"] * 6_000, key="bulk")) for _ in range(2)]
+        small = intake.submit(request(text(id="small"), key="small"))
+        log.free.set()
+        assert (receipt(held).position, receipt(small).position) == (3, 4)
+        assert max(receipt(future).position for future in large) > 4
+
+
 def test_an_atomic_request_stays_in_one_block() -> None:
     log = HeldLog()
     log.free.clear()

@@ -159,7 +159,7 @@ def test_refused_events_are_found_by_identity_and_by_outcome(store_under_test: S
     second = store.deliver([usage("1", input_tokens=9)])
     store.fold()
     with store.reads.snapshot() as snapshot:
-        of_one = snapshot.refusals_of(DEFAULT_SCOPE, "gateway", "1", 9)
+        of_one = list(snapshot.identity_history(DEFAULT_SCOPE, "gateway", "1", 9).refusals)
         newest = snapshot.outcomes(DEFAULT_SCOPE, ("rejected", "conflict"), None, 1)
         older = snapshot.outcomes(DEFAULT_SCOPE, ("rejected", "conflict"), newest[-1].locator, 9)
         by_reason = snapshot.outcomes(DEFAULT_SCOPE, ("rejected",), None, 9, reason="time_out_of_range")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.dialects.respan.models.field_types import BudgetDuration, Instant, Number
+from api.dialects.respan.models.field_types import BudgetDuration, Identifier, Instant, Number
+
+PAGE_SIZE_DEFAULT: Final = 50
+PAGE_SIZE_MAX: Final = 1_000
+PAGE_MAX: Final = 1_000_000_000
+SORT_DEFAULT: Final = "-first_seen"
 
 
 class CustomerFields(BaseModel):
@@ -30,6 +35,35 @@ class CustomerFields(BaseModel):
     def sent_members(self) -> dict[str, Any]:
         """The members that were sent, null ones too."""
         return self.model_dump(exclude_unset=True)
+
+
+class CreateUserRequest(CustomerFields):
+    """The body of POST /respan/api/users/create/."""
+
+    customer_identifier: Identifier = Field(description="Your unique identifier for the customer.")
+
+
+class ListQuery(BaseModel):
+    """Query parameters of /respan/api/users/list/."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    page: int = Field(1, ge=1, le=PAGE_MAX)
+    page_size: int = Field(PAGE_SIZE_DEFAULT, ge=1, le=PAGE_SIZE_MAX)
+    sort_by: str = Field(
+        SORT_DEFAULT, max_length=100, description="A field; with - before it descending. Equal ones are sorted by id."
+    )
+
+
+class ListRequest(BaseModel):
+    """The body of POST /respan/api/users/list/."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    filters: dict[str, Any] | None = Field(
+        None,
+        description='By field, {"operator": "gte", "value": [10]} or a list of such conditions; all of them must hold.',
+    )
 
 
 class UpdateUserRequest(CustomerFields):

@@ -27,3 +27,40 @@ class UserResponse(BaseModel):
     period_end: datetime | None = Field(description="End of the current budget period.")
     budget_duration: str = Field(description="Budget renewal period.")
     updated_at: datetime = Field(description="Last update timestamp.")
+
+
+class ListedUser(BaseModel):
+    """A customer in a list, with its usage since it was first seen."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str = Field(description="An id of the row: the identifier, the environment and the organization's id.")
+    customer_identifier: str
+    unique_organization_id: str
+    environment: Environment
+    name: str | None
+    email: str | None
+    first_seen: datetime
+    last_active_timeframe: datetime | None
+    active_days: int = Field(description="Days (UTC) with usage.")
+    number_of_requests: int
+    total_requests: int = Field(description="The same as `number_of_requests`.")
+    total_tokens: int
+    tokens: int = Field(description="The same as `total_tokens`.")
+    total_cost: float = Field(description="USD, markup included.")
+    cost: float = Field(description="The same as `total_cost`.")
+    average_latency: float | None = Field(description="Seconds; null when no request told its latency.")
+    average_ttft: float | None = Field(description="Seconds; null when no request told its time to first token.")
+    average_monthly_cost: float = Field(description="`total_cost` by month from the first to the last usage.")
+    period_budget: float | None
+    budget_duration: str
+    total_budget: float | None
+
+
+class UserPage(BaseModel):
+    """One page of customers."""
+
+    count: int = Field(description="How many customers this page has. The last page has no `next`.")
+    next: str | None = Field(description="The address of the next page.")
+    previous: str | None = Field(description="The address of the previous page.")
+    results: list[ListedUser]

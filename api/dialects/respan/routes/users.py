@@ -54,7 +54,7 @@ async def update_user(
         state,
         client.scope,
         lambda: _updated(state, client, customer_identifier, sent),
-        lambda asked: _shown(asked, client, customer_identifier),
+        lambda asked: show_user(asked, client, customer_identifier),
     )
 
 
@@ -63,7 +63,7 @@ def retrieve_user(
 ) -> Response:
     """Show a customer with its budget and what it used of it. 404 when there is no such customer."""
     with reading(state, known, client.scope, customer_identifier) as asked:
-        return _shown(asked, client, customer_identifier)
+        return show_user(asked, client, customer_identifier)
 
 
 async def delete_user(state: StateOf, client: Administrator, customer_identifier: CustomerIdentifier) -> Response:
@@ -112,11 +112,12 @@ def _customer_now(state: ApiState, client: Client, customer_identifier: str) -> 
     return history, open_period(history, tiers_of(found.budgets))
 
 
-def _shown(asked: Reading, client: Client, customer_identifier: str) -> Response:
+def show_user(asked: Reading, client: Client, customer_identifier: str, status: int = 200) -> Response:
+    """The response that shows a customer; a refusal when there is none."""
     found = account(asked.snapshot, client.scope, customer_identifier, asked.now)
     if found is None:
         raise not_found_refusal()
-    return json_response(user_object(found, client.scope), asked)
+    return json_response(user_object(found, client.scope), asked, status)
 
 
 def _router() -> APIRouter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +17,12 @@ from tests.engine_fixtures import Api, customer_path, key_for, llm_request
 
 NOT_FOUND = {"detail": "Not found."}
 BEFORE = MARCH_25 - timedelta(hours=1)
+LEGACY = (
+    "unique_organization_id", "organization", "organization_key", "total_usage", "total_requests",
+    "total_prompt_tokens", "total_completion_tokens", "total_tokens", "total_cache_hits", "average_latency",
+    "average_ttft", "average_monthly_cost", "top_models", "last_active", "created_at", "metadata", "markup_percentage",
+    "is_test", "blurred",
+)  # fmt: skip
 #: Ids, with the path segment in which an HTTP client that does not escape ids sends each.
 UNESCAPED = [
     ("acme/eu/7", "acme/eu/7"),
@@ -45,7 +51,7 @@ def test_every_field_that_is_set_is_shown(api: Api, spend: Spend) -> None:
         total_budget=1000.5,
         markup_percentage=20,
     )
-    assert shown == {
+    assert {name: value for name, value in shown.items() if name not in LEGACY} == {
         "id": "full",
         "name": "Full Ltd",
         "email": "full@example.com",
@@ -61,6 +67,36 @@ def test_every_field_that_is_set_is_shown(api: Api, spend: Spend) -> None:
         "updated_at": "2026-03-25T10:24:37Z",
     }
     assert user(api, "full") == shown
+
+
+def test_the_fields_of_older_releases_are_shown_too(api: Api, spend: Spend) -> None:
+    spend("older", "3", datetime(2026, 1, 31, 9, tzinfo=UTC), model="slow", latency_ms=1500, ttft_ms=40)
+    for _ in range(2):
+        spend("older", "1.5", BEFORE, cached_input_tokens=5, latency_ms=500)
+    shown = updated(api, "older", metadata={"plan": "pro"}, markup_percentage=12.5)
+    organization = shown["unique_organization_id"]
+    assert len(organization) == 36
+    assert {name: shown[name] for name in LEGACY} == {
+        "unique_organization_id": organization,
+        "organization": "default",
+        "organization_key": None,
+        "total_usage": 6.0,
+        "total_requests": 3,
+        "total_prompt_tokens": 300,
+        "total_completion_tokens": 30,
+        "total_tokens": 330,
+        "total_cache_hits": 2,
+        "average_latency": pytest.approx(2.5 / 3),
+        "average_ttft": 0.04,
+        "average_monthly_cost": 2.0,
+        "top_models": {"swift": 2, "slow": 1},
+        "last_active": "2026-03-25T09:24:37Z",
+        "created_at": "2026-01-31T09:00:00Z",
+        "metadata": {"plan": "pro"},
+        "markup_percentage": 12.5,
+        "is_test": False,
+        "blurred": False,
+    }
 
 
 def test_a_customer_is_created_by_its_usage_and_changed_afterwards(api: Api, spend: Spend) -> None:
