@@ -227,7 +227,7 @@ PROBLEMS: list[tuple[Any, str, str]] = [
     ({"name": 5}, "customer_params.name", "input should be a valid string"),
     ({"period_budget": -1}, "customer_params.period_budget", "negative"),
     ({"period_budget": True}, "customer_params.period_budget", "must be a number"),
-    ({"total_budget": "much"}, "customer_params.total_budget", "decimal"),
+    ({"total_budget": "much"}, "customer_params.total_budget", "must be a number"),
     ({"budget_duration": "hourly"}, "customer_params.budget_duration", "daily"),
     ({"period_start": "soon"}, "customer_params.period_start", "ISO 8601"),
     (

@@ -130,6 +130,15 @@ def test_every_member_of_customer_params_is_stored_and_shown(api: Api) -> None:
     }
 
 
+def test_lists_know_what_logs_said(api: Api) -> None:
+    sent(api, log("listed", customer_params={"name": "Listed", "period_budget": 3}))
+    filters = {"filters": {"name": {"operator": "iexact", "value": ["listed"]}}}
+    found = api.send("POST", f"{USERS}/list/", 200, json=filters).json()["results"]
+    assert [(one["customer_identifier"], one["name"], one["period_budget"]) for one in found] == [
+        ("listed", "Listed", 3.0)
+    ]
+
+
 def test_access_tells_the_rate_limit(api: Api) -> None:
     sent(api, log("rated", customer_params={"rate_limit": 60}))
     assert api.get(customer_path("rated", "/access"))["requests_per_minute"] == 60
