@@ -19,8 +19,10 @@ from api.dialects.respan.views import listed_user
 from api.dialects.respan.writing import json_response
 from api.http.bodies import body_of, body_openapi, validated
 from api.http.documentation_pages import own_address
-from api.http.reading import AS_OF_HEADERS, AskedAsOf, AskedByHeaders, reading
+from api.http.paging import rows_to_read
+from api.http.reading import AS_OF_HEADERS, AskedAsOf, AskedByHeaders, Reading, reading
 from api.http.state import ApiState, StateOf
+from projections.queries.snapshot import PAGE_ROWS_MAX
 from projections.views.accounts.account_list import ListedAccount, listed_accounts
 
 
@@ -55,16 +57,7 @@ def _page(
     request: Request, state: ApiState, client: Client, query: ListQuery, given: ListRequest, known: AskedAsOf
 ) -> Response:
     with reading(state, known, client.scope) as asked:
-        wanted = list_asked(given.filters or {}, query.sort_by, client.scope.environment, asked.now)
-        offset, more = (query.page - 1) * query.page_size, False
-        found: list[ListedAccount] = []
-        if wanted.environment_fits:
-            found = listed_accounts(asked.snapshot, client.scope, wanted.question, offset, query.page_size)
-            # Asked for by itself, as a page of the store may have no more rows than one here.
-            after = offset + query.page_size
-            more = len(found) == query.page_size and bool(
-                asked.snapshot.customer_list(client.scope, wanted.question, after, 1)
-            )
+        found, more = _rows(asked, client, query, given)
         body = {
             "count": len(found),
             "next": _address(request, state, query.page + 1) if more else None,
@@ -72,6 +65,19 @@ def _page(
             "results": [listed_user(one, client.scope) for one in found],
         }
         return json_response(body, asked)
+
+
+def _rows(asked: Reading, client: Client, query: ListQuery, given: ListRequest) -> tuple[list[ListedAccount], bool]:
+    """The customers of the page, and whether there is a page after it."""
+    wanted = list_asked(given.filters or {}, query.sort_by, client.scope.environment, asked.now)
+    if not wanted.environment_fits:
+        return [], False
+    offset, rows = (query.page - 1) * query.page_size, rows_to_read(query.page_size)
+    found = listed_accounts(asked.snapshot, client.scope, wanted.question, offset, rows)
+    more = len(found) > query.page_size
+    if len(found) == query.page_size == PAGE_ROWS_MAX:  # the store reads no more rows at once
+        more = bool(asked.snapshot.customer_list(client.scope, wanted.question, offset + PAGE_ROWS_MAX, 1))
+    return found[: query.page_size], more
 
 
 def _address(request: Request, state: ApiState, page: int) -> str:

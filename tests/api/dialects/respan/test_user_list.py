@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from consumers.embedded.engine import EmbeddedEngine
 from domain.scope import DEFAULT_SCOPE, Scope
-from tests.api.dialects.respan.conftest import USERS, Spend, updated
-from tests.engine_fixtures import Api, key_for
+from tests.api.dialects.respan.conftest import MARCH_25, USERS, Spend, updated
+from tests.engine_fixtures import Api, key_for, llm_request
 
 LIST = f"{USERS}/list/"
+BEFORE = MARCH_25 - timedelta(hours=1)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -205,3 +206,16 @@ def test_a_list_is_of_one_environment_of_one_organization(api: Api, engine: Embe
         assert listed(Api(api.client, key_for(engine, scope))) == []
     assert listed(Api(api.client, key_for(engine, DEFAULT_SCOPE, "read"))) != []
     api.send("POST", f"{LIST}?environment=test", 404)
+
+
+def test_a_page_of_a_thousand_is_followed_by_the_rest(api: Api, engine: EmbeddedEngine) -> None:
+    many = Api(api.client, key_for(engine, Scope("many", "prod")))
+    many.deliver([llm_request(f"of-{number}", f"c{number:04}", BEFORE) for number in range(1_001)], as_lines=True)
+    asked: dict[str, str | int] = {"page_size": 1_000, "sort_by": "customer_identifier"}
+    first, last = (many.get(LIST, page=page, **asked) for page in (1, 2))
+    assert (first["count"], first["next"] is not None) == (1_000, True)
+    assert first["results"][-1]["customer_identifier"] == "c0999"
+    assert (last["count"], last["next"], last["results"][0]["customer_identifier"]) == (1, None, "c1000")
+    below = {"filters": {"customer_identifier": {"operator": "lt", "value": ["c1000"]}}}
+    exact = many.send("POST", LIST, 200, params=asked, json=below).json()
+    assert (exact["count"], exact["next"]) == (1_000, None)
