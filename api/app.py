@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Final
@@ -13,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from api.dialects.litellm.dialect import LITELLM
 from api.dialects.promptshuttle.dialect import PROMPTSHUTTLE
+from api.dialects.respan.dialect import RESPAN
 from api.http import documentation_pages
 from api.http.dialect import Dialect, Dialects
 from api.http.error_mapping import install_error_handlers, problem_response
@@ -35,16 +37,18 @@ _NOWHERE: Final = "/-/no/route"
 
 def create_app(
     engine: Engine,
-    dialects: Sequence[Dialect] = (LITELLM, PROMPTSHUTTLE),
+    dialects: Sequence[Dialect] = (LITELLM, PROMPTSHUTTLE, RESPAN),
     randomness: Callable[[int], bytes] = os.urandom,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> FastAPI:
     """Create the application over an engine, which the caller opens and closes.
 
-    It serves the native API and these dialects. `randomness` returns so many random bytes, for ids of requests.
+    It serves the native API and these dialects. `randomness` returns so many random bytes, for ids of requests;
+    `monotonic` the seconds of a clock that never runs backwards, for limits of requests.
     `ValueError` when two dialects have the same name or path.
     """
     app = FastAPI(title="Meterfold API", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    state = app.state.meterfold = ApiState(engine, Metrics(engine), Dialects(NATIVE, dialects))
+    state = app.state.meterfold = ApiState(engine, Metrics(engine), Dialects(NATIVE, dialects), monotonic)
     # The middleware added last is the outermost.
     app.add_middleware(RawPathMiddleware, dialects=state.dialects)
     app.add_middleware(AccessLogMiddleware, metrics=state.metrics)

@@ -35,6 +35,7 @@ from consumers.embedded.jobs import scheduler_of
 from consumers.embedded.personal_key_check import check_personal_keys
 from consumers.engine import OperationResult, OperationStep
 from consumers.errors import FolderUnusable
+from consumers.intake.fact_sealing import FactSealer
 from consumers.intake.intake import Intake, IntakeOptions, LocalIntake
 from consumers.intake.process import IntakeProcess
 from consumers.kafka.appending.appender import PartitionAppender
@@ -109,7 +110,7 @@ def open_engine(
         record_formats(folder.root, _stores(settings))
         keys.note_log(log_creation(log).log_id)
         folder.remove_unused_read_folders()
-        intake = opened.enter_context(closing(_intake(settings, folder, log, clock, serving)))
+        intake = opened.enter_context(closing(_intake(settings, folder, log, keys, clock, randomness, serving)))
         engine = EmbeddedEngine(settings, folder, clock, log, keys, commands, intake, read_side, opener, append_signal)
         del read_side  # a rebuild replaces it, and the old one closes only when nothing refers to it any more
         opened.callback(engine.close)
@@ -290,11 +291,20 @@ def _ensure_created(log: EventLog, clock: Clock, randomness: Randomness) -> None
         ensure_log_created(log, randomness(16).hex(), int.from_bytes(randomness(8), "big"), clock())
 
 
-def _intake(settings: Settings, folder: DataFolder, log: EventLog, clock: Clock, serving: bool) -> Intake:
+def _intake(
+    settings: Settings,
+    folder: DataFolder,
+    log: EventLog,
+    keys: PersonalKeys,
+    clock: Clock,
+    randomness: Randomness,
+    serving: bool,
+) -> Intake:
     options = _intake_options(settings)
     if serving and settings.intake_process:
-        return IntakeProcess(partial(_intake_of_child, folder.root, clock, options), options)
-    return LocalIntake(log, log_creation(log).hash_seed, clock, resolve_prices, options)
+        return IntakeProcess(partial(_intake_of_child, folder.root, clock, randomness, options), options)
+    facts = FactSealer(log, keys, randomness)
+    return LocalIntake(log, log_creation(log).hash_seed, clock, resolve_prices, options, facts)
 
 
 def _intake_options(settings: Settings) -> IntakeOptions:
@@ -308,9 +318,18 @@ def _intake_options(settings: Settings) -> IntakeOptions:
     )
 
 
-def _intake_of_child(root: Path, clock: Clock, options: IntakeOptions) -> tuple[Intake, Callable[[], None]]:
-    """Build the intake inside the intake process, on its own connection to the same log."""
-    log = SQLiteEventLog(DataFolder(root).log, on_append=partial(signal_append, root))
-    folded = FoldedPositionReader(root)
-    intake = LocalIntake(log, log_creation(log).hash_seed, clock, resolve_prices, options, folded.read)
-    return intake, log.close
+def _intake_of_child(
+    root: Path, clock: Clock, randomness: Randomness, options: IntakeOptions
+) -> tuple[Intake, Callable[[], None]]:
+    """Build the intake inside the intake process, on its own connections to the same log and key store."""
+    folder = DataFolder(root)
+    log = SQLiteEventLog(folder.log, on_append=partial(signal_append, root))
+    keys = SQLiteKeyStore(folder.keys, randomness)
+    folded, facts = FoldedPositionReader(root), FactSealer(log, keys, randomness)
+    intake = LocalIntake(log, log_creation(log).hash_seed, clock, resolve_prices, options, facts, folded.read)
+
+    def close() -> None:
+        log.close()
+        keys.close()
+
+    return intake, close

@@ -226,6 +226,10 @@ class Settings(BaseModel):
         422, ge=400, le=499, description="Status code with `?as=litellm` for a customer over its budget."
     )
 
+    respan_minute_requests_max: int = Field(
+        60, ge=0, le=100_000, description="Most requests a minute to Respan's /users for each tenant; 0 for no limit."
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Lowest severity of messages written to the error stream."
     )
@@ -266,6 +270,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "Read store": ("duckdb_", "compact_", "identity_", "verify_"),
     "Kafka": ("kafka_",),
     "LiteLLM API": ("litellm_",),
+    "Respan API": ("respan_",),
     "Messages": ("log_",),
 }
 

@@ -51,7 +51,8 @@ class SettableClock:
 @contextmanager
 def engine_on(folder: Path, clock: SettableClock, **settings: Any) -> Iterator[EmbeddedEngine]:
     """An engine on a data folder, in this process alone; nothing but the fold runs in the background."""
-    chosen: JsonObject = {"http_write_wait_seconds_max": 60.0, "duckdb_threads": 1, **settings}
+    chosen: JsonObject = {"http_write_wait_seconds_max": 60.0, "duckdb_threads": 1}
+    chosen |= {"respan_minute_requests_max": 0, **settings}
     with open_engine(Settings(data_dir=folder, intake_process=False, **chosen), clock=clock) as engine:
         yield engine
 

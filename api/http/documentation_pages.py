@@ -59,7 +59,7 @@ async def start(request: Request, state: StateOf) -> Response:
     headers = {"Vary": "Accept"}
     if not _prefers_html(request.headers.get("accept", "")):
         return JSONResponse(START, headers=headers)
-    address = escape((state.engine.settings.public_url or _own_address(request)).rstrip("/"))
+    address = escape((state.engine.settings.public_url or own_address(request)).rstrip("/"))
     content = (
         "<p>Meterfold meters usage: report every request as an event, then ask what a customer has used in this period "
         "and in past ones, and whether it may go on.</p>"
@@ -88,7 +88,7 @@ def _prefers_html(accept: str) -> bool:
     return weights.get(_HTML, 0.0) > weights.get(_JSON, 0.0)
 
 
-def _own_address(request: Request) -> str:
+def own_address(request: Request) -> str:
     """The address that the client used for this engine; its socket's when the header Host is none."""
     host = request.headers.get("host", "")
     if not _HOST.fullmatch(host):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+import msgspec
 from anyio import to_thread
 from pydantic import BaseModel, Field
 from starlette.requests import Request
@@ -64,10 +66,17 @@ def outcome_document(outcome: EventOutcome) -> OutcomeView:
     )
 
 
-async def receipt_response(request: Request, state: ApiState, taken: IntakeReceipt, single: bool = False) -> Response:
+async def receipt_response(
+    request: Request,
+    state: ApiState,
+    taken: IntakeReceipt,
+    single: bool = False,
+    more: Mapping[str, Any] | None = None,
+) -> Response:
     """Answer with the outcomes of the events once they are counted; 202 as in `answer_command`.
 
-    `single`: the request is one event, and a `Problem` tells that it was rejected (422) or is a conflict (409).
+    `single`: the request is one event, and a `Problem` tells that it was rejected (422) or is a conflict (409). `more`:
+    members that the dialect shows beside the outcomes.
     """
     preferred = wants_async(request)
     if preferred or not await state.fold.folded(taken.position):
@@ -75,8 +84,8 @@ async def receipt_response(request: Request, state: ApiState, taken: IntakeRecei
     headers = {POSITION_HEADER: str(taken.position)}
     counted = _receipt_of_counted(state, taken)
     if counted is not None:
-        return Response(counted.model_dump_json(), 200, headers, "application/json")
-    first, body = await to_thread.run_sync(_receipt, state, taken)
+        return Response(_body(counted, more), 200, headers, "application/json")
+    first, body = await to_thread.run_sync(_receipt, state, taken, more)
     if single and first is not None:
         _check_single(first, taken.position, headers)
     return Response(body, 200, headers, "application/json")
@@ -107,7 +116,9 @@ def _spans(taken: IntakeReceipt) -> list[RowSpan]:
     return [RowSpan(piece.position, piece.row_from, piece.row_to) for piece in taken.pieces]
 
 
-def _receipt(state: ApiState, taken: IntakeReceipt) -> tuple[OutcomeView | None, str]:
+def _receipt(
+    state: ApiState, taken: IntakeReceipt, more: Mapping[str, Any] | None
+) -> tuple[OutcomeView | None, str | bytes]:
     """The first event that was not counted, and the whole receipt as JSON, which takes long if it is a long one."""
     with state.engine.reads.snapshot() as snapshot:
         counts, outcomes = snapshot.receipt(_spans(taken))
@@ -117,4 +128,8 @@ def _receipt(state: ApiState, taken: IntakeReceipt) -> tuple[OutcomeView | None,
         outcomes=[outcome_document(outcome) for outcome in outcomes],
         outcomes_truncated=len(outcomes) < counts.received - counts.counted,
     )
-    return (view.outcomes[0] if view.outcomes else None), view.model_dump_json()
+    return (view.outcomes[0] if view.outcomes else None), _body(view, more)
+
+
+def _body(view: ReceiptView, more: Mapping[str, Any] | None) -> str | bytes:
+    return view.model_dump_json() if more is None else msgspec.json.encode({**view.model_dump(mode="json"), **more})

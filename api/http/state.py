@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, cast
+import time
+from collections.abc import Callable
+from typing import Annotated, Final, cast
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
@@ -12,16 +14,24 @@ from api.http.dialect import Dialects
 from api.http.fold_waiting import FoldWaiter
 from api.http.metrics.metrics import Metrics
 from consumers.engine import Engine
+from domain.values.rate_limits import RateLimiter
+
+MINUTE_SECONDS: Final = 60.0
 
 
 class ApiState:
-    """The engine, with metrics, dialects and the waiting for the fold. One per application."""
+    """The engine, with metrics, dialects, the waiting for the fold and limits of requests. One per application."""
 
-    def __init__(self, engine: Engine, metrics: Metrics, dialects: Dialects) -> None:
+    def __init__(
+        self, engine: Engine, metrics: Metrics, dialects: Dialects, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self.engine = engine
         self.metrics = metrics
         self.dialects = dialects
         self.fold = FoldWaiter(engine)
+        #: Seconds of a clock that never runs backwards.
+        self.monotonic = monotonic
+        self.requests_in_a_minute = RateLimiter(MINUTE_SECONDS)
         #: Held for each step of converting a body, so that bodies are converted in turns, in one thread at a time.
         self.conversions = asyncio.Lock()
 

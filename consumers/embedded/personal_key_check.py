@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Final
 
 from consumers.errors import PersonalKeysLost
-from domain.customers.events import CUSTOMER_CREATED, CUSTOMER_UPDATED, CustomerCreated, CustomerUpdated
+from domain.customers.events import (
+    CUSTOMER_CREATED,
+    CUSTOMER_FACTS_CARRIED,
+    CUSTOMER_UPDATED,
+    CustomerCreated,
+    CustomerFactsCarried,
+    CustomerUpdated,
+)
 from domain.log.event_codec import decode_lifecycle
 from domain.log.sqlite.event_log import SQLiteEventLog
 from domain.log.sqlite.key_store import StoredKeys
@@ -50,8 +57,10 @@ def _personal_keys_of(log: SQLiteEventLog) -> Iterator[str]:
     after = ("", 0)
     while records := log.records_of_streams(CUSTOMER_STREAMS, after, READ_RECORDS_MAX):
         for record in records:
-            if record.topic in (CUSTOMER_CREATED, CUSTOMER_UPDATED):
+            if record.topic in (CUSTOMER_CREATED, CUSTOMER_UPDATED, CUSTOMER_FACTS_CARRIED):
                 event = decode_lifecycle(record.topic, record.state)
+                if isinstance(event, CustomerFactsCarried) and event.personal_key_id is not None:
+                    yield event.personal_key_id
                 if isinstance(event, CustomerCreated | CustomerUpdated) and event.personal is not None:
                     yield event.personal.key_id
         after = records[-1].stream, records[-1].version

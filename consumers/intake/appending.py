@@ -1,4 +1,6 @@
-"""Append of usage blocks: list prices first, then the blocks with consecutive versions per stream, in one append."""
+"""Append of usage blocks: list prices and what the streams of customers must know first, then the blocks with
+consecutive versions per stream, in one append.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,12 @@ from datetime import datetime
 import msgspec
 import pyarrow as pa
 
+from consumers.intake.fact_sealing import FactSealer, ScopedFacts
+from consumers.intake.item_facts import EventFacts
 from consumers.intake.options import IntakeOptions
 from consumers.intake.requests import StreamKind
 from consumers.prices.listing import PriceListing, priced_pairs
+from domain.customers.event_facts import StoredFacts
 from domain.errors import Fenced
 from domain.log.blocks import BlockBuffers, BlockContext, block_state, read_header
 from domain.log.records import USAGE_BATCH_TOPIC, EventLog, NewRecord
@@ -19,12 +24,16 @@ from domain.streams import usage_stream
 
 
 class UsageBlock(msgspec.Struct, frozen=True):
-    """A usage block before it has a version and a position. `typed` are the encoded rows once more, for pricing."""
+    """A usage block before it has a version and a position.
+
+    `typed` are the encoded rows once more, for pricing. `facts`: those that its events carry, in order of their rows.
+    """
 
     kind: StreamKind
     scope: Scope
     buffers: BlockBuffers
     typed: pa.RecordBatch
+    facts: Sequence[EventFacts] = ()
 
 
 class _StreamHead(msgspec.Struct, frozen=True):
@@ -37,9 +46,10 @@ class _StreamHead(msgspec.Struct, frozen=True):
 class UsageAppender:
     """Appends the blocks of one intake. Not thread-safe."""
 
-    def __init__(self, log: EventLog, prices: PriceListing, options: IntakeOptions) -> None:
+    def __init__(self, log: EventLog, prices: PriceListing, facts: FactSealer, options: IntakeOptions) -> None:
         self._log = log
         self._prices = prices
+        self._facts = facts
         self._options = options
         self._heads: dict[str, _StreamHead] = {}
 
@@ -47,8 +57,9 @@ class UsageAppender:
         """Append all blocks or none; return the position of each.
 
         1. Find the list prices that must be in the log before these blocks.
-        2. Give each block the next version and offsets of its stream.
-        3. Append prices and blocks together.
+        2. Encrypt the personal facts that the blocks carry.
+        3. Give each block the next version and offsets of its stream.
+        4. Append all of it together.
 
         When another writer listed a price or wrote to one of the streams in between, all of it is done again, at most
         `append_attempts_max` times before `Fenced` is raised.
@@ -56,9 +67,10 @@ class UsageAppender:
         pairs = {pair for block in blocks for pair in priced_pairs(block.typed)}
         for attempt in range(1, self._options.append_attempts_max + 1):
             listed = self._prices.missing(pairs, recorded_at)
-            usage, heads = self._usage_records(blocks, recorded_at)
+            sealed = self._facts.sealed([ScopedFacts(block.scope, block.facts) for block in blocks], recorded_at)
+            usage, heads = self._usage_records(blocks, sealed.facts, recorded_at)
             try:
-                positions = self._log.append([*listed.values(), *usage])
+                positions = self._log.append([*listed.values(), *sealed.records, *usage])
             except Fenced:
                 self._heads.clear()
                 if attempt == self._options.append_attempts_max:
@@ -66,15 +78,15 @@ class UsageAppender:
             else:
                 self._heads |= heads
                 self._prices.mark_listed(listed)
-                return positions[len(listed) :]
+                return positions[len(listed) + len(sealed.records) :]
         raise ValueError("append_attempts_max must be at least 1")
 
     def _usage_records(
-        self, blocks: Iterable[UsageBlock], recorded_at: datetime
+        self, blocks: Iterable[UsageBlock], facts: Iterable[Sequence[StoredFacts]], recorded_at: datetime
     ) -> tuple[list[NewRecord], dict[str, _StreamHead]]:
         records: list[NewRecord] = []
         heads: dict[str, _StreamHead] = {}
-        for block in blocks:
+        for block, carried in zip(blocks, facts, strict=True):
             stream = usage_stream(block.kind, self._options.name)
             head = heads.get(stream) or self._head(stream)
             last = head.next_offset + block.buffers.count - 1
@@ -87,7 +99,8 @@ class UsageAppender:
                 last_offset=last,
                 recorded_at=recorded_at,
             )
-            records.append(NewRecord(stream, context.version, USAGE_BATCH_TOPIC, block_state(context, block.buffers)))
+            state = block_state(context, block.buffers, facts=carried)
+            records.append(NewRecord(stream, context.version, USAGE_BATCH_TOPIC, state))
             heads[stream] = _StreamHead(context.version, last + 1)
         return records, heads
 

@@ -17,6 +17,7 @@ from typing import Final, Protocol
 
 from consumers.errors import IntakeUnavailable
 from consumers.intake.appending import UsageAppender
+from consumers.intake.fact_sealing import FactSealer
 from consumers.intake.fold_pace import FoldPace
 from consumers.intake.options import IntakeOptions
 from consumers.intake.queue import IntakeQueue, PendingRequest
@@ -60,16 +61,19 @@ class LocalIntake:
         clock: Callable[[], datetime],
         resolve_price: PriceResolver,
         options: IntakeOptions,
+        facts: FactSealer,
         folded_position: Callable[[], int | None] = lambda: None,
     ) -> None:
-        """`folded_position` returns where the fold is; None if that is not known, and then nothing waits for it."""
+        """`facts` encrypts personal facts. `folded_position` returns where the fold is; None if that is not known, and
+        then nothing waits for it.
+        """
         self._log = log
         self._hash_seed = hash_seed
         self._clock = clock
         self._options = options
         self._pace = FoldPace(folded_position, time.monotonic)
         self._queue = IntakeQueue(options, self._pace.must_wait)
-        self._appender = UsageAppender(log, PriceListing(log, resolve_price), options)
+        self._appender = UsageAppender(log, PriceListing(log, resolve_price), facts, options)
         self._committer = threading.Thread(target=self._commit_until_closed, name="intake", daemon=True)
         self._committer.start()
 

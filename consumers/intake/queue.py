@@ -75,11 +75,12 @@ class PendingRequest(msgspec.Struct, eq=False):
 
 
 class ItemSlice(msgspec.Struct, frozen=True, eq=False):
-    """Consecutive items of one request."""
+    """Consecutive items of one request, from the item with the number `first` on."""
 
     pending: PendingRequest
     items: list[bytes]
     size_bytes: int
+    first: int = 0
 
 
 class _Turns(Generic[T]):
@@ -265,4 +266,4 @@ def _slice(pending: PendingRequest, room_events: int, room_bytes: int, first: bo
     if end == start:
         return None
     pending.taken = end
-    return ItemSlice(pending, items[start:end], size)
+    return ItemSlice(pending, items[start:end], size, start)

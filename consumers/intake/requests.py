@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from consumers.intake.item_facts import ItemFacts
 from domain.scope import Scope
 from domain.usage.request_bodies import format_of
 from domain.values.identifiers import checked_id
@@ -18,7 +19,8 @@ class IntakeRequest(msgspec.Struct, frozen=True):
 
     `key` is the id of the API key that it came by, as keys share the intake fairly.
     `atomic`: all of its events are taken or none; `group` must then name the request. No API exposes atomic requests or
-    the stream kind "file" yet.
+    the stream kind "file" yet. `facts`: what each of its items says of its customer, beside its bytes (None: nothing);
+    empty when none does. They came by the dialect `dialect`.
     """
 
     scope: Scope
@@ -29,11 +31,14 @@ class IntakeRequest(msgspec.Struct, frozen=True):
     atomic: bool = False
     kind: StreamKind = "http"
     key: str | None = None
+    facts: tuple[ItemFacts | None, ...] = ()
+    dialect: str = "native"
 
     @property
     def size_bytes(self) -> int:
-        """The bytes of the body."""
-        return len(self.body) if isinstance(self.body, bytes) else sum(map(len, self.body))
+        """The bytes of the body and of the facts."""
+        of_facts = sum(one.size_bytes for one in self.facts if one is not None)
+        return of_facts + (len(self.body) if isinstance(self.body, bytes) else sum(map(len, self.body)))
 
 
 class Piece(NamedTuple):
@@ -63,3 +68,5 @@ def check_request(request: IntakeRequest) -> None:
         checked_id("customer header", request.customer_header)
     if request.atomic and request.group is None:
         raise ValueError("an atomic request must have a group")
+    if request.facts and (isinstance(request.body, bytes) or len(request.facts) != len(request.body)):
+        raise ValueError("a request with facts must have items, and facts or None for each")

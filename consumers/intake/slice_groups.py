@@ -10,6 +10,7 @@ import msgspec
 import pyarrow as pa
 
 from consumers.intake.appending import UsageBlock
+from consumers.intake.item_facts import NO_KEY, EventFacts, GivenFacts, with_facts
 from consumers.intake.options import (
     LARGE_GROUP_BYTES_MAX,
     LARGE_GROUP_EVENTS_MAX,
@@ -34,6 +35,7 @@ class _Part(msgspec.Struct, frozen=True):
 
     slices: list[ItemSlice]
     decoded: DecodedEvents
+    facts: list[EventFacts]
 
 
 class GroupBlock(msgspec.Struct, frozen=True):
@@ -128,7 +130,10 @@ class SliceGroup:
             scope, self._hash_seed, self.recorded_at, options.future_tolerance, options.event_bytes_max
         )
         try:
-            yield _Part(slices, decode_items([_run_of(taken) for taken in slices], context))
+            decoded = decode_items([_run_of(taken) for taken in slices], context)
+            given = _facts_of(slices)
+            items = [item for taken in slices for item in taken.items] if given else []
+            yield _Part(slices, *with_facts(decoded, given, items, context))
         except Exception as error:
             if len(slices) == 1:
                 if not slices[0].pending.future.done():
@@ -167,10 +172,33 @@ def _run_of(taken: ItemSlice) -> ItemRun:
     return ItemRun(taken.items, request.customer_header, request.group, request.atomic)
 
 
+def _facts_of(slices: Sequence[ItemSlice]) -> dict[int, GivenFacts]:
+    """The facts that came with the items of these slices, by row."""
+    found: dict[int, GivenFacts] = {}
+    first = 0
+    for taken in slices:
+        request = taken.pending.request
+        for row, facts in enumerate(request.facts[taken.first : taken.first + len(taken.items)], first):
+            if facts is not None:
+                found[row] = GivenFacts(facts, request.key or NO_KEY, request.dialect)
+        first += len(taken.items)
+    return found
+
+
+def _facts_of_block(parts: Sequence[_Part]) -> list[EventFacts]:
+    """The facts of the events of a block, by its rows."""
+    facts: list[EventFacts] = []
+    first = 0
+    for part in parts:
+        facts += [msgspec.structs.replace(one, row=first + one.row) for one in part.facts]
+        first += part.decoded.received
+    return facts
+
+
 def _block(kind: StreamKind, scope: Scope, parts: list[_Part]) -> GroupBlock:
     typed = _joined([part.decoded.typed for part in parts])
     free = _joined([part.decoded.free for part in parts])
-    return GroupBlock(UsageBlock(kind, scope, encode_buffers(typed, free), typed), parts)
+    return GroupBlock(UsageBlock(kind, scope, encode_buffers(typed, free), typed, _facts_of_block(parts)), parts)
 
 
 def _joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:

@@ -14,7 +14,7 @@ from domain.aggregate import Aggregate, CommandContext
 from domain.api_keys.events import ApiKeyIssued, ApiKeyRevoked
 from domain.errors import AlreadyExists, CommandRefused, InvalidInput, NotFound
 from domain.event import LifecycleEvent
-from domain.scope import Scope
+from domain.scope import ENVIRONMENTS, Scope
 from domain.streams import key_stream
 from domain.values import field_rules
 
@@ -78,6 +78,14 @@ def checked_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
     return tuple(scope for scope in KEY_SCOPES if scope in given)
 
 
+def checked_environments(scope: Scope, others: Iterable[str]) -> tuple[str, ...]:
+    """Return the environments of a key, each once, that of its scope first; `InvalidInput` for an unknown name."""
+    given = tuple(dict.fromkeys((scope.environment, *others)))
+    if set(given) - set(ENVIRONMENTS):
+        raise InvalidInput("environments", "must be 'prod' or 'test', or both")
+    return given
+
+
 class ApiKey(Aggregate):
     """The state of one key: not issued, issued, or permanently revoked."""
 
@@ -88,17 +96,23 @@ class ApiKey(Aggregate):
         self.revoked = False
 
     def issue(
-        self, scope: Scope, scopes: Iterable[str], name: str | None, secret: str, context: CommandContext
+        self,
+        scope: Scope,
+        scopes: Iterable[str],
+        name: str | None,
+        secret: str,
+        context: CommandContext,
+        environments: Iterable[str] = (),
     ) -> None:
-        """Issue the key; no effect when it was issued with the same scopes already.
+        """Issue the key, for further environments of its tenant too; no effect when it was issued like this already.
 
         Raises `AlreadyExists` when it was issued with others, and `CommandRefused` when it was revoked.
         """
-        wanted = checked_scopes(scopes)
+        wanted, valid_in = checked_scopes(scopes), checked_environments(scope, environments)
         if self.revoked:
             raise CommandRefused("this key was revoked; choose another secret")
         if self.issued is not None:
-            if (self.issued.tenant, self.issued.environment, self.issued.scopes) == (*_scope_parts(scope), wanted):
+            if (self.issued.tenant, _environments(self.issued), self.issued.scopes) == (scope.tenant, valid_in, wanted):
                 return
             raise AlreadyExists("this secret is in use already, for another tenant or environment or with other scopes")
         self._emit(
@@ -111,6 +125,7 @@ class ApiKey(Aggregate):
                 prefix=shown_prefix(secret),
                 secret_hash=secret_hash(secret),
                 name=None if name is None else field_rules.text("name", name),
+                environments=valid_in,
             )
         )
 
@@ -136,6 +151,10 @@ class ApiKey(Aggregate):
                 self.revoked = True
             case _:
                 raise self._unexpected_event(event)
+
+
+def _environments(issued: ApiKeyIssued) -> tuple[str, ...]:
+    return issued.environments or (issued.environment,)
 
 
 def _scope_parts(scope: Scope) -> tuple[str, str]:

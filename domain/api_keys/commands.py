@@ -15,6 +15,7 @@ from domain.command import AggregateCommand, Aggregates, Executed, ScopedCommand
 class IssueApiKey(ScopedCommand[IssuedKey], frozen=True):
     """Issue a key with the permissions `scopes`, with a new secret or a given one (`METERFOLD_ADMIN_KEY`).
 
+    It is valid in the environment of the scope, which is its default, and in those of `environments`.
     Issuing the same secret again changes nothing. `AlreadyExists` when that key has another scope or other permissions,
     `CommandRefused` when it was revoked, `InvalidInput` for an invalid secret or invalid permissions. The state
     answered has the whole secret. The log holds only its hash, so it can be shown only then.
@@ -23,6 +24,7 @@ class IssueApiKey(ScopedCommand[IssuedKey], frozen=True):
     scopes: tuple[str, ...]
     name: str | None = None
     secret: str | None = None
+    environments: tuple[str, ...] = ()
 
     def with_randomness(self, randomness: Callable[[int], bytes]) -> IssueApiKey:
         """Return the command with a secret, a new one if none was given."""
@@ -37,7 +39,7 @@ class IssueApiKey(ScopedCommand[IssuedKey], frozen=True):
         """Issue the key; no effect when it was issued already."""
         secret = self._whole()
         key = aggregates.load(ApiKey(key_id_of(secret)))
-        key.issue(self.scope, self.scopes, self.name, secret, context)
+        key.issue(self.scope, self.scopes, self.name, secret, context, self.environments)
         return Executed(key.shown_with(secret), (key,))
 
     def _whole(self) -> str:

@@ -12,7 +12,11 @@ KEY_REVOKED: Final = "key.revoked"
 
 
 class ApiKeyIssued(LifecycleEvent, frozen=True, kw_only=True):
-    """An API key was issued for one scope."""
+    """An API key was issued for one tenant, in one environment or several.
+
+    `environments`: all of them, the first one (`environment`) by default; empty in events of older logs, where it is
+    that one alone.
+    """
 
     key_id: str
     tenant: str
@@ -21,6 +25,7 @@ class ApiKeyIssued(LifecycleEvent, frozen=True, kw_only=True):
     prefix: str  # the first characters of the secret, to recognize the key by
     secret_hash: str  # SHA-256 of the whole key, hex
     name: str | None = None
+    environments: tuple[str, ...] = ()
 
 
 class ApiKeyRevoked(LifecycleEvent, frozen=True, kw_only=True):

@@ -23,6 +23,7 @@ class BudgetedChange(msgspec.Struct, frozen=True):
     """Changes of a customer and of at most one shared budget.
 
     In changes, None clears a field; the maps named in `replaced` are replaced as a whole instead of merged.
+    `anchor_default`: the anchor of a period policy that the change sets without one, for a customer without a creation.
     `budget_id` None: no budget is changed. `budget_changes` None: the budget is only named, and must exist.
     """
 
@@ -32,6 +33,7 @@ class BudgetedChange(msgspec.Struct, frozen=True):
     budget_changes: Mapping[str, Any] | None = None
     budget_is_new: bool = False
     replaced: frozenset[str] = frozenset()
+    anchor_default: datetime | None = None
 
 
 #: Look up the stored fields of a shared budget now, by its id; None when the id is None or unknown.
@@ -118,6 +120,6 @@ class UpdateBudgetedCustomer(BudgetedCustomerCommand, frozen=True):
 
     def change_customer(self, customer: Customer, change: BudgetedChange, context: CommandContext) -> None:
         """Change the fields first, then the block."""
-        customer.update(change.customer_changes, context, change.replaced)
+        customer.update(change.customer_changes, context, change.replaced, anchor_default=change.anchor_default)
         if change.blocked is not None:
             (customer.block if change.blocked else customer.unblock)(context)

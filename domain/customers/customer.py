@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -15,6 +14,7 @@ from domain.customers.events import (
     CustomerDeactivated,
     CustomerDeleted,
     CustomerEvent,
+    CustomerFactsCarried,
     CustomerReactivated,
     CustomerUnblocked,
     CustomerUpdated,
@@ -29,7 +29,7 @@ from domain.customers.fields import (
     with_separate_limits,
     with_whole_maps,
 )
-from domain.customers.personal_data import PersonalSeal
+from domain.customers.personal_data import PersonalSeal, personal_key_id
 from domain.customers.state_fields import SET_BY_EVENT
 from domain.errors import AlreadyExists, InvalidInput
 from domain.event import LifecycleEvent
@@ -62,8 +62,8 @@ class Customer(EffectiveDatedAggregate):
 
     @property
     def personal_key_id(self) -> str:
-        """The id of the encryption key of the present life; a hash, so that it does not reveal the customer's id."""
-        return f"{hashlib.sha256(self.id.encode()).hexdigest()}:{self.life}"
+        """The id of the encryption key of the present life."""
+        return personal_key_id(self.id, self.life)
 
     def is_known(self, seen_at: datetime | None, now: datetime) -> bool:
         """Whether the customer exists: a fact says so, or it has usage in the present life.
@@ -92,16 +92,18 @@ class Customer(EffectiveDatedAggregate):
         replaced: frozenset[str] = frozenset(),
         *,
         if_known: bool = False,
+        anchor_default: datetime | None = None,
     ) -> None:
         """Change fields: a present key sets the field, None clears it. Maps are patched unless they are in `replaced`.
 
-        No effect when nothing changes and the command names no instant. `if_known`: see `ConditionalEvent`.
+        No effect when nothing changes and the command names no instant. `if_known`: see `ConditionalEvent`. An anchored
+        policy without an anchor gets one: the creation, else `anchor_default`, else the instant of the command.
         """
         for field in CREATION_FIELDS & changes.keys():
             raise InvalidInput(field, "must be given only when the customer is created")
         changes, patched = with_separate_limits(changes), patched_fields(changes, replaced)
         fields = checked_fields(CUSTOMER_RULES, changes, patched)
-        fields |= self._anchors(fields, patched, context, self.created_at or self.effective(context))
+        fields |= self._anchors(fields, patched, context, self.created_at or anchor_default or self.effective(context))
         if self._check(fields, patched, context):
             plain, sealed = self._sealed(fields)
             about = self._event_fields(context)
@@ -137,6 +139,10 @@ class Customer(EffectiveDatedAggregate):
                 self._apply_fact(event, self._opened(event), event.patched)
             case CustomerDeleted():
                 self._apply_deletion(event)
+                return
+            case CustomerFactsCarried():
+                self.holds_all_facts = False
+                self._has_sealed = self._has_sealed or event.personal_key_id is not None
                 return
             case CustomerEvent():
                 self._apply_fact(event, SET_BY_EVENT[type(event)])

@@ -22,6 +22,7 @@ CUSTOMER_UNBLOCKED: Final = "customer.unblocked"
 CUSTOMER_DEACTIVATED: Final = "customer.deactivated"
 CUSTOMER_REACTIVATED: Final = "customer.reactivated"
 CUSTOMER_DELETED: Final = "customer.deleted"
+CUSTOMER_FACTS_CARRIED: Final = "customer.facts_carried"
 
 
 class SealedPersonal(msgspec.Struct, frozen=True):
@@ -79,6 +80,15 @@ class CustomerDeactivated(ConditionalEvent, frozen=True, kw_only=True):
 
 class CustomerReactivated(ConditionalEvent, frozen=True, kw_only=True):
     """The customer is shown in reports by customer again."""
+
+
+class CustomerFactsCarried(CustomerEvent, frozen=True, kw_only=True):
+    """Usage events of the present life may carry facts about the customer, from here on. It is no fact itself.
+
+    `personal_key_id`: the key under which such facts are encrypted; None while none of them is personal.
+    """
+
+    personal_key_id: str | None = None
 
 
 class CustomerDeleted(CustomerEvent, frozen=True, kw_only=True):

@@ -118,6 +118,7 @@ CUSTOMER_RULES: Final[dict[str, Rule]] = {
     "metadata": metadata,
     "currency": field_rules.currency,
     "time_zone": field_rules.time_zone,
+    "group_identifier": field_rules.group_identifier,
     "allowed_region": field_rules.text,
     "default_model": field_rules.model_name,
     "markup_percentage": field_rules.markup,

@@ -5,6 +5,7 @@ Key id, scope and customer id are authenticated with the ciphertext, so that it 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
@@ -18,6 +19,11 @@ from domain.errors import LogCorrupted, PersonalKeyMissing
 from domain.scope import Scope
 
 NONCE_BYTES: Final = 12
+
+
+def personal_key_id(stream: str, life: int) -> str:
+    """Return the id of the key of a life of the customer with this stream; a hash, which does not reveal its id."""
+    return f"{hashlib.sha256(stream.encode()).hexdigest()}:{life}"
 
 
 class PersonalSeal(Protocol):

@@ -21,7 +21,7 @@ class EffectiveDatedAggregate(Aggregate):
 
     `life` counts from 1. `began_at`: when the previous life ended. `alive`: whether a fact made the life explicit.
     `created_at`: from when its creation is effective; None: it has none. `timeline`: its facts, future-dated ones
-    included.
+    included. `holds_all_facts`: whether these are all facts of the life; usage may carry others.
     """
 
     def __init__(self, stream: str) -> None:
@@ -34,6 +34,7 @@ class EffectiveDatedAggregate(Aggregate):
         self.alive = False
         self.created_at: datetime | None = None
         self.timeline = Timeline()
+        self.holds_all_facts = True
 
     def state_for(self, context: CommandContext) -> dict[str, Any]:
         """Return the state at the effective instant of a command, in stored form.
@@ -52,11 +53,11 @@ class EffectiveDatedAggregate(Aggregate):
         """Return the timeline after a command; None when the command need not be written.
 
         One that names its instant always is. One that does not is left out when it changes nothing at its instant: what
-        follows is then the same as well.
+        follows is then the same as well. That cannot be told of a life with facts that are not known here.
         """
         at = self.effective(context)
         after = self.timeline.with_change(Change(at, self.version + 1, fields, patched))
-        if context.effective_at is None and after.at(at) == self.timeline.at(at):
+        if self.holds_all_facts and context.effective_at is None and after.at(at) == self.timeline.at(at):
             return None
         return after
 

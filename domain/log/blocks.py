@@ -1,6 +1,10 @@
 """The stored format of a usage batch: a header and two columnar buffers.
 
     b"MFB1" | u32 header length | header (MessagePack of `BlockHeader`) | typed buffer | free buffer
+    b"MFB2" | u32 header length | header (`FactsBlockHeader`) | typed buffer | facts buffer | free buffer
+
+Version 2 is a block with events that carry facts about their customers (see `block_facts.py`); every other block is of
+version 1, which all releases read.
 
 A buffer is a u64, the length of an Arrow IPC stream in bytes, followed by that stream as one zstd frame of level 1.
 Compression is around the stream, not inside it: at 10,000 rows both cost the same, and a block of one row is a fifth
@@ -14,20 +18,25 @@ as `UnknownRecord`.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
 
+from domain.customers.event_facts import StoredFacts
 from domain.errors import LogCorrupted, UnknownRecord
+from domain.log.block_facts import pack_facts, unpack_facts
 from domain.scope import Scope
 from domain.usage.block_schema import BLOCK_EVENTS_MAX, FREE, TYPED
 
-#: The version of blocks that is written, and the newest that can be read.
-BLOCK_VERSION: Final = 1
+#: The newest version of blocks that is written, and that can be read.
+BLOCK_VERSION: Final = 2
 _MAGIC_NAME: Final = b"MFB"
-MAGIC: Final = _MAGIC_NAME + str(BLOCK_VERSION).encode()
+#: What a block without facts begins with, and one with facts.
+MAGIC: Final = _MAGIC_NAME + b"1"
+FACTS_MAGIC: Final = _MAGIC_NAME + b"2"
 HEADER_BYTES_MAX: Final = 64 * 1024
 #: A buffer with a larger size than this is corrupt: the largest request body is far smaller.
 PLAIN_BYTES_MAX: Final = 4 * 1024**3
@@ -57,6 +66,13 @@ class BlockHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def scope(self) -> Scope:
         """The tenant and environment of the block."""
         return Scope(self.tenant, self.environment)
+
+
+class FactsBlockHeader(BlockHeader, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The stored header of a block with facts."""
+
+    facts_bytes: int
+    facts_sha256: bytes
 
 
 class BlockContext(msgspec.Struct, frozen=True):
@@ -100,10 +116,23 @@ def encode_buffers(typed: pa.RecordBatch, free: pa.RecordBatch) -> BlockBuffers:
     )
 
 
-def block_state(context: BlockContext, buffers: BlockBuffers, extra: dict[str, Any] | None = None) -> bytes:
-    """The stored bytes of a block. `extra` is for the source's own use, and small because the header is bounded."""
-    header = BlockHeader(
+def block_state(
+    context: BlockContext,
+    buffers: BlockBuffers,
+    extra: dict[str, Any] | None = None,
+    facts: Sequence[StoredFacts] = (),
+) -> bytes:
+    """The stored bytes of a block. `extra` is for the source's own use, and small because the header is bounded.
+
+    `facts`: those that its events carry, by row.
+    """
+    packed = pack_facts(facts) if facts else b""
+    of_facts: dict[str, Any] = (
+        {"facts_bytes": len(packed), "facts_sha256": hashlib.sha256(packed).digest()} if facts else {}
+    )
+    header = (FactsBlockHeader if facts else BlockHeader)(
         **msgspec.structs.asdict(context),
+        **of_facts,
         count=buffers.count,
         rejected=buffers.rejected,
         typed_bytes=len(buffers.typed),
@@ -115,7 +144,8 @@ def block_state(context: BlockContext, buffers: BlockBuffers, extra: dict[str, A
     head = msgspec.msgpack.encode(header)
     if len(head) > HEADER_BYTES_MAX:
         raise ValueError(f"a block's header has at most {HEADER_BYTES_MAX} bytes")
-    return b"".join((MAGIC, len(head).to_bytes(4, "big"), head, buffers.typed, buffers.free))
+    magic = FACTS_MAGIC if facts else MAGIC
+    return b"".join((magic, len(head).to_bytes(4, "big"), head, buffers.typed, packed, buffers.free))
 
 
 def encode_block(context: BlockContext, typed: pa.RecordBatch, free: pa.RecordBatch) -> bytes:
@@ -139,16 +169,31 @@ def decode_typed(state: bytes) -> pa.RecordBatch:
 def decode_free(state: bytes, free_sha256: bytes | None = None) -> pa.RecordBatch:
     """The free rows, checked against the hash in the header, or `free_sha256` if erasure replaced the buffer."""
     header, end = _header_and_end(state)
-    buffer = memoryview(state)[end + header.typed_bytes :]
+    buffer = memoryview(state)[end + header.typed_bytes + _facts_bytes(header) :]
     length = header.free_bytes if free_sha256 is None else len(buffer)
     _check_buffer("free", buffer, length, header.free_sha256 if free_sha256 is None else free_sha256)
     return _unpacked("free", buffer, FREE, header.count)
+
+
+def decode_facts(state: bytes) -> tuple[StoredFacts, ...]:
+    """The facts that events of the block carry, checked against their hash; none in a block of version 1."""
+    if state[:4] != FACTS_MAGIC:
+        header_end(state)
+        return ()
+    header, end = _header_and_end(state)
+    if not isinstance(header, FactsBlockHeader):
+        raise LogCorrupted("block header has no facts")
+    start = end + header.typed_bytes
+    buffer = memoryview(state)[start : start + header.facts_bytes]
+    _check_buffer("facts", buffer, header.facts_bytes, header.facts_sha256)
+    return unpack_facts(buffer, header.count)
 
 
 def check_block(state: bytes, free_sha256: bytes | None = None) -> BlockHeader:
     """Decode everything and compare it with the header; raise `LogCorrupted` naming the difference."""
     header = read_header(state)
     typed = decode_typed(state)
+    decode_facts(state)
     decode_free(state, free_sha256)
     rejected = typed.num_rows - typed.column("reason").null_count
     if rejected != header.rejected:
@@ -191,7 +236,7 @@ def _check_buffer(name: str, buffer: memoryview, length: int, sha256: bytes) -> 
 
 def header_end(state: bytes) -> int:
     """The index in the stored bytes at which the header ends and the buffers begin."""
-    if state[:4] != MAGIC:
+    if state[:4] not in (MAGIC, FACTS_MAGIC):
         _check_version(state)
         raise LogCorrupted("block does not start with its magic bytes")
     length = int.from_bytes(state[4:_PREFIX_BYTES], "big")
@@ -213,12 +258,18 @@ def _check_version(state: bytes) -> None:
 def _header_and_end(state: bytes) -> tuple[BlockHeader, int]:
     end = header_end(state)
     try:
-        header = _read(state[_PREFIX_BYTES:end])
+        header = (_read_with_facts if state[:4] == FACTS_MAGIC else _read)(state[_PREFIX_BYTES:end])
     except (ValueError, RecursionError) as error:
         raise LogCorrupted(f"block header cannot be read: {error}") from error
-    if header.count < 1 or header.typed_bytes < 0 or header.free_bytes < 0 or header.recorded_at.tzinfo is None:
+    sizes = header.typed_bytes, header.free_bytes, _facts_bytes(header)
+    if header.count < 1 or min(sizes) < 0 or header.recorded_at.tzinfo is None:
         raise LogCorrupted("block header holds impossible values")
     return header, end
 
 
+def _facts_bytes(header: BlockHeader) -> int:
+    return header.facts_bytes if isinstance(header, FactsBlockHeader) else 0
+
+
 _read: Final = msgspec.msgpack.Decoder(BlockHeader).decode
+_read_with_facts: Final = msgspec.msgpack.Decoder(FactsBlockHeader).decode

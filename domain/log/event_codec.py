@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from domain.api_keys.events import KEY_ISSUED
 from domain.budgets.events import BUDGET_UPDATED
 from domain.customers.events import (
     CUSTOMER_DEACTIVATED,
@@ -33,6 +34,7 @@ CLASS_VERSIONS: Final[dict[str, int]] = {
     CUSTOMER_DEACTIVATED: 2,
     CUSTOMER_REACTIVATED: 2,
     BUDGET_UPDATED: 2,  # gained `patched`
+    KEY_ISSUED: 2,  # gained `environments`
 }
 
 

@@ -32,4 +32,5 @@ REASONS: Final = (
     "cost_too_precise",
     "tags_invalid",
     "latency_invalid",
+    "facts_invalid",
 )

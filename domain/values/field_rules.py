@@ -25,6 +25,7 @@ Rule = Callable[[str, Any], Any]
 
 TEXT_LENGTH_MAX: Final = 255
 EMAIL_LENGTH_MAX: Final = 254
+GROUP_LENGTH_MAX: Final = 1_000
 COUNT_MAX: Final = 2**53 - 1  # the largest integer that every JSON reader keeps exactly
 OBJECT_DEPTH_MAX: Final = 32
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
@@ -46,6 +47,11 @@ def identifier(field: str, value: object) -> str:
     if not isinstance(value, str):
         raise InvalidInput(field, "must be text")
     return checked_id(field, value)
+
+
+def group_identifier(field: str, value: object) -> str:
+    """The name of a group of customers: text of 1 to 1,000 characters of valid Unicode, without NUL."""
+    return _text(field, value, GROUP_LENGTH_MAX)
 
 
 def email(field: str, value: object) -> str:

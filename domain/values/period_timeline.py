@@ -13,17 +13,24 @@ from domain.values.periods import MICROSECOND, USAGE_TIME_MIN, Interval, PeriodP
 
 
 class PolicySegment(msgspec.Struct, frozen=True):
-    """A period policy in force from `effective_from` on, until the next segment."""
+    """A period policy in force from `effective_from` on, until the next segment.
+
+    `moved_to`: where its periods were moved to by hand; they begin there, be it before `effective_from` or after it.
+    """
 
     effective_from: datetime
     policy: PeriodPolicy
+    moved_to: datetime | None = None
 
 
 class _Piece(msgspec.Struct, frozen=True):
-    """A stretch of time with the periods of one policy, cut off at both ends; `start` None: unbounded."""
+    """A stretch of time with the periods of one policy, cut off at both ends; `start` None: unbounded.
+
+    `policy` None: one period, until the next piece. It has a start, and there is a next piece.
+    """
 
     start: datetime | None
-    policy: PeriodPolicy
+    policy: PeriodPolicy | None
 
 
 class PeriodTimeline:
@@ -34,7 +41,9 @@ class PeriodTimeline:
        contains c. It starts at its own start, but not before the end of the last period that closed between the first
        segment and c.
     3. What remains of the old open period before that start becomes a closed period of its own.
-    4. Of segments with an equal `effective_from` the last one given wins.
+    4. A later segment with `moved_to` m is an exception to 2. Its periods begin at m; where that is before c, closed
+       periods that it reaches into end there. Where it is after c, the period that is open at c runs until m.
+    5. Of segments with an equal `effective_from` the last one given wins.
     """
 
     def __init__(self, segments: Sequence[PolicySegment]) -> None:
@@ -52,6 +61,8 @@ class PeriodTimeline:
         """Return the period that contains `instant`."""
         index = bisect_right(self._starts, instant)
         piece = self._pieces[index]
+        if piece.policy is None:
+            return Interval(self._starts[index - 1], self._starts[index])
         period = period_containing(piece.policy, instant)
         start, end = period.start, period.end
         if piece.start is not None and start < piece.start:
@@ -87,23 +98,33 @@ class PeriodTimeline:
 
     def _apply_segment(self, segment: PolicySegment) -> None:
         """Redraw the open period and all later ones by the segment's policy; earlier periods keep their bounds."""
-        open_start = self.containing(segment.effective_from).start
-        start = period_containing(segment.policy, segment.effective_from).start
+        at, moved_to = segment.effective_from, segment.moved_to
+        open_start = self.containing(at).start
+        if moved_to is not None:
+            if moved_to > at:
+                self._begin_piece(open_start, None)
+            self._begin_piece(moved_to, segment.policy)
+            return
+        start = period_containing(segment.policy, at).start
         if open_start > self._first_effective:  # a period closed since the first segment took effect
             start = max(start, open_start)
+        self._begin_piece(start, segment.policy)
+
+    def _begin_piece(self, start: datetime, policy: PeriodPolicy | None) -> None:
+        """End what there is at `start`, where the periods of `policy` begin."""
         while self._starts and self._starts[-1] >= start:
             self._starts.pop()
             self._pieces.pop()
         self._starts.append(start)
-        self._pieces.append(_Piece(start, segment.policy))
+        self._pieces.append(_Piece(start, policy))
 
 
-def timeline_of(policies: Iterable[tuple[datetime, PeriodPolicy]]) -> PeriodTimeline:
-    """The periods of policies, each with the instant from which it applies, in order; equal neighbours are merged."""
+def timeline_of(policies: Iterable[PolicySegment]) -> PeriodTimeline:
+    """The periods of policies, in order of time; equal neighbours are merged."""
     segments: list[PolicySegment] = []
-    for at, policy in policies:
-        if not segments or not _same_periods(segments[-1].policy, policy):
-            segments.append(PolicySegment(at, policy))
+    for one in policies:
+        if not segments or not _same_periods(segments[-1].policy, one.policy):
+            segments.append(one)
     return PeriodTimeline(segments)
 
 

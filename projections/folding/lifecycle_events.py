@@ -9,7 +9,7 @@ from domain.api_keys.events import ApiKeyIssued, ApiKeyRevoked
 from domain.budgets.events import BudgetEvent
 from domain.commands.events import CommandHonoured
 from domain.corrections.events import CorrectionEvent
-from domain.customers.events import CustomerCreated, CustomerEvent, CustomerUpdated
+from domain.customers.events import CustomerCreated, CustomerEvent, CustomerFactsCarried, CustomerUpdated
 from domain.customers.personal_data import open_personal
 from domain.customers.personal_keys import PersonalKeys
 from domain.errors import LogCorrupted
@@ -51,6 +51,8 @@ class LifecycleFolder:
         `hash_at` returns the running hash of any folded position.
         """
         match event:
+            case CustomerFactsCarried():  # for commands; the facts are in the blocks that follow
+                return state.scope_key(Scope(event.tenant, event.environment))
             case CustomerEvent():
                 return self._customer(state, position, topic, event)
             case BudgetEvent():
@@ -178,4 +180,5 @@ def _api_key(scope_key: int, position: int, event: ApiKeyIssued) -> NewApiKey:
         event.name,
         event.recorded_at,
         position,
+        tuple(one for one in event.environments if one != event.environment),
     )

@@ -74,7 +74,10 @@ class NewPrice(msgspec.Struct, frozen=True):
 
 
 class NewApiKey(msgspec.Struct, frozen=True):
-    """An API key without its secret: `secret_hash` is the SHA-256 of the whole key, in hex."""
+    """An API key without its secret: `secret_hash` is the SHA-256 of the whole key, in hex.
+
+    `environments`: where else in its tenant it is valid than in the environment of its scope.
+    """
 
     key_id: str
     scope_key: int
@@ -84,6 +87,7 @@ class NewApiKey(msgspec.Struct, frozen=True):
     name: str | None
     issued_at: datetime
     position: int
+    environments: tuple[str, ...] = ()
 
 
 class SourceProgress(msgspec.Struct, frozen=True):

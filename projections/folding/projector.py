@@ -6,7 +6,7 @@ that do not affect them (of customers, budgets, sources and honoured commands), 
 1. Read the next records, within `STEP_RECORDS_MAX` (`STEP_SMALL_RECORDS_MAX` where commands make them small) and
    `step_events_max`.
 2. Begin a transaction of the read store.
-3. Usage: resolve identities against the index; write rows, days and outcomes.
+3. Usage: resolve identities against the index; write rows, days and outcomes, and the facts that counted events carry.
    Then lifecycle: apply one event after the other.
 4. Write one row per record with its running hash, the new surrogate keys, and the checkpoint. Commit.
 5. Only then add the claims to the identity index, so that it is never ahead of the read store.
@@ -30,7 +30,7 @@ import pyarrow as pa
 
 from domain.customers.personal_keys import PersonalKeys
 from domain.event import LifecycleEvent
-from domain.log.blocks import decode_free, decode_typed, read_header
+from domain.log.blocks import decode_facts, decode_free, decode_typed, read_header
 from domain.log.chain import chain
 from domain.log.event_codec import decode_lifecycle
 from domain.log.records import USAGE_BATCH_TOPIC, EventLog, LogRecord
@@ -38,6 +38,7 @@ from domain.scope import Scope
 from domain.usage.outcomes import OUTCOMES
 from domain.values.instants import naive
 from projections.arrow_columns import column
+from projections.folding.event_facts import facts_of_events
 from projections.folding.event_lookup import EventLookup
 from projections.folding.fold_store import FoldStore
 from projections.folding.lifecycle_events import LifecycleFolder
@@ -98,6 +99,7 @@ class Projector:
         self._store = store
         self._index = index
         self._lookup = EventLookup(log)
+        self._keys = keys
         self._lifecycle = LifecycleFolder(store, index, self._lookup, keys)
         self.on_lifecycle = on_lifecycle
         self.step_events_max = STEP_EVENTS_MAX
@@ -221,6 +223,8 @@ class Projector:
                 self._store.update_source(_source_progress(block))
         if counted.any():
             self._store.add_rows(usage_rows(step_rows, counted, self._state))
+        for fact in facts_of_events(blocks, counted, self._state, self._keys):
+            self._store.add_fact(fact)
         if not counted.all():
             self._store.add_outcomes(outcome_rows(step_rows, resolved))
         entries = [
@@ -238,6 +242,7 @@ class Projector:
             header=header,
             typed=decode_typed(record.state),
             free=decode_free(record.state),
+            facts=decode_facts(record.state),
         )
 
     def _comparisons(self, step_rows: StepRows) -> tuple[Callable[[int, int], bool], Callable[[int, int], bool]]:

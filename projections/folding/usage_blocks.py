@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from domain.customers.event_facts import StoredFacts
 from domain.log.blocks import BlockHeader
 from domain.usage.block_schema import FREE, INSTANT, REQUEST_TYPE, TOKEN_COLUMNS, TYPED
 from domain.usage.locators import LOCATOR_ROW_BITS
@@ -57,7 +58,7 @@ _SPAN_PER_ROW_MAX: Final = 8
 
 
 class FoldBlock(msgspec.Struct, frozen=True):
-    """A decoded usage batch of the log, with the key of its scope."""
+    """A decoded usage batch of the log, with the key of its scope. `facts`: those that its events carry."""
 
     position: int
     stream: str
@@ -65,6 +66,7 @@ class FoldBlock(msgspec.Struct, frozen=True):
     header: BlockHeader
     typed: pa.RecordBatch
     free: pa.RecordBatch
+    facts: tuple[StoredFacts, ...] = ()
 
 
 class StepRows(msgspec.Struct, frozen=True):

@@ -10,7 +10,10 @@ from domain.scope import Scope
 
 
 class ApiKeyRecord(msgspec.Struct, frozen=True):
-    """An API key without its secret: of that only the hash is stored. `revoked_at` None: still valid."""
+    """An API key without its secret: of that only the hash is stored. `revoked_at` None: still valid.
+
+    `scope`: where it is valid by default. `other_environments` of the tenant: where else, for who asks for them.
+    """
 
     key_id: str
     scope: Scope
@@ -20,3 +23,9 @@ class ApiKeyRecord(msgspec.Struct, frozen=True):
     name: str | None
     issued_at: datetime
     revoked_at: datetime | None
+    other_environments: tuple[str, ...] = ()
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """Every environment in which it is valid, the default first."""
+        return (self.scope.environment, *self.other_environments)

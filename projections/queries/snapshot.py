@@ -17,6 +17,7 @@ from domain.scope import Scope
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 from domain.usage.received_members import Members
 from projections.queries.api_keys import ApiKeyRecord
+from projections.queries.customer_list import CustomerListQuestion, UsageTotals
 from projections.queries.customers import CustomerRecord, CustomerSpan, CustomerWithBudgets, SpanUsage
 from projections.queries.events import (
     RECEIPT_OUTCOMES_MAX,
@@ -87,6 +88,14 @@ class Snapshot(Protocol):
 
         `search` must be contained in the id, or in the name at `now`, ignoring case.
         """
+
+    def customer_list(
+        self, scope: Scope, question: CustomerListQuestion, offset: int, limit: int
+    ) -> list[CustomerRecord]:
+        """A page of the customers that a question asks for, in its order, from row `offset` on."""
+
+    def usage_totals(self, scope: Scope, customer_ids: Sequence[str]) -> list[UsageTotals]:
+        """The usage of each of these customers in its present life, in the given order; at most `PAGE_ROWS_MAX`."""
 
     def customers_blocked(self, scope: Scope, now: datetime, limit: int) -> list[CustomerRecord]:
         """Customers that are blocked at `now`, deleted ones left out, by id."""

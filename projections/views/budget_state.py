@@ -92,7 +92,7 @@ def access(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime, mo
 def _spending(snapshot: Snapshot, scope: Scope, history: CustomerHistory, periods: LimitPeriods) -> BudgetSpending:
     """Spending against each limit, from one query: the life is split wherever a period begins or ends."""
     of_limits = [*periods.models.values(), *([] if periods.budget is None else [periods.budget])]
-    parts = _cut(history.span, of_limits)
+    parts = cut_at(history.span, of_limits)
     question = UsageQuestion(
         tuple(Segment(part.start, part.end) for part in parts),
         history.record.customer_id,
@@ -129,7 +129,7 @@ def opening_spends(history: CustomerHistory) -> list[tuple[datetime, Decimal]]:
     ]
 
 
-def _cut(span: Interval, periods: Sequence[Interval]) -> list[Interval]:
+def cut_at(span: Interval, periods: Sequence[Interval]) -> list[Interval]:
     """Split `span` at every bound of `periods` that lies in it."""
     bounds = {bound for period in periods for bound in (period.start, period.end) if span.contains(bound)}
     cuts = sorted({span.start, span.end, *bounds})

@@ -18,7 +18,7 @@ from domain.budgets.limits import (
     effective_budget,
 )
 from domain.facts.in_effect import State, in_effect, states
-from domain.values.period_timeline import PeriodTimeline, timeline_of
+from domain.values.period_timeline import PeriodTimeline, PolicySegment, timeline_of
 from domain.values.periods import Interval, PeriodPolicy, period_containing, zone_named
 from projections.queries.facts import Fact
 from projections.views.customers import TIME_ZONE_DEFAULT, CustomerHistory, Profile
@@ -115,10 +115,10 @@ def budget_timeline(history: CustomerHistory, tiers: Tiers) -> PeriodTimeline | 
 
     `tiers`: every shared budget that the customer has named in this life (`named_budgets`); others are ignored.
     """
-    policies = list(_budget_policies(history, tiers))
-    if not policies or policies[-1][1] is None:
+    segments = list(_budget_policies(history, tiers))
+    if not segments or segments[-1] is None:
         return None
-    return timeline_of((at, policy) for at, policy in policies if policy is not None)
+    return timeline_of(segment for segment in segments if segment is not None)
 
 
 def named_budgets(history: CustomerHistory) -> tuple[str, ...]:
@@ -127,7 +127,8 @@ def named_budgets(history: CustomerHistory) -> tuple[str, ...]:
     return tuple(sorted({budget_id for budget_id in named if budget_id is not None}))
 
 
-def _budget_policies(history: CustomerHistory, tiers: Tiers) -> Iterable[tuple[datetime, PeriodPolicy | None]]:
+def _budget_policies(history: CustomerHistory, tiers: Tiers) -> Iterable[PolicySegment | None]:
+    """The policy wherever the profile or a tier changes; None: there is none from there on."""
     known, until = history.profiles, history.until
     if not known:
         return
@@ -135,11 +136,20 @@ def _budget_policies(history: CustomerHistory, tiers: Tiers) -> Iterable[tuple[d
     named = tiers.keys() & {profile.fields.get("budget_id") for profile in known}
     of_tiers = {state.since for name in named for state in tiers[name] if begin <= state.since <= until}
     profile_at = _profile_lookup(known)
+    start_before: datetime | None = None
     for instant in sorted({profile.since for profile in known} | of_tiers):
         profile = profile_at(instant)
         tier = named_tier(profile, tiers, instant)
         limits = budget_without_amounts(None if tier is None else tier.fields, profile.fields)
-        yield instant, budget_policy(limits, _zone_of(profile), _anchor_default(history, profile))
+        policy = budget_policy(limits, _zone_of(profile), _anchor_default(history, profile))
+        yield None if policy is None else PolicySegment(instant, policy, _moved_to(limits, instant, start_before))
+        start_before = limits.period_start
+
+
+def _moved_to(limits: BudgetLimits, instant: datetime, start_before: datetime | None) -> datetime | None:
+    """Where a `period_start` that is set at `instant`, or still lies ahead, moves the periods to."""
+    start = limits.period_start
+    return start if start is not None and (start != start_before or start > instant) else None
 
 
 def _anchor_default(history: CustomerHistory, profile: Profile) -> datetime:

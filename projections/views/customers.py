@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from domain.customers.event_facts import CUSTOMER_DESCRIBED
 from domain.customers.events import CUSTOMER_CREATED, CUSTOMER_DELETED
 from domain.customers.state_fields import SET_BY_TOPIC
 from domain.facts.in_effect import State, in_effect, states
@@ -181,6 +182,19 @@ def usage_by(record: CustomerRecord, now: datetime) -> datetime | None:
     if last is None or last <= now or first is None:
         return last
     return first if first <= now else None
+
+
+def known_by(record: CustomerRecord, now: datetime) -> datetime | None:
+    """The latest time by which usage, or a fact that came with usage, tells that a customer exists at `now`.
+
+    Of its other facts its stream tells. Facts that a deletion has cut off are none.
+    """
+    carried = [one.effective_at for one in record.facts if one.kind == CUSTOMER_DESCRIBED and one.effective_at <= now]
+    if carried:
+        known = in_effect(record.facts)
+        carried = [one.effective_at for one in known if one.kind == CUSTOMER_DESCRIBED and one.effective_at <= now]
+    seen_at = usage_by(record, now)
+    return max([*carried, *(() if seen_at is None else (seen_at,))], default=None)
 
 
 def lives(record: CustomerRecord) -> tuple[Life, ...]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from domain.customers.event_facts import CUSTOMER_DESCRIBED
 from domain.facts.in_effect import in_effect_order
 from projections.queries.customers import CustomerRecord
 
@@ -50,7 +51,8 @@ def history_entries(record: CustomerRecord) -> list[HistoryEntry]:
     ]
     if record.first_event_at is None:
         return entries
-    began_with_usage = all(fact.position != record.first_position for fact in record.facts)
+    of_commands = (fact for fact in record.facts if fact.kind != CUSTOMER_DESCRIBED)
+    began_with_usage = all(fact.position != record.first_position for fact in of_commands)
     position = record.first_position if began_with_usage else None
     first_seen = HistoryEntry(
         FIRST_SEEN, record.first_event_at, None, position, {}, "engine", "native", None, derived=True

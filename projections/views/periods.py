@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from domain.values.period_timeline import PeriodTimeline, timeline_of
+from domain.values.period_timeline import PeriodTimeline, PolicySegment, timeline_of
 from domain.values.periods import PeriodPolicy, period_policy
 from projections.views.customers import TIME_ZONE_DEFAULT, CustomerHistory, Profile
 
@@ -31,5 +31,6 @@ def usage_timeline(history: CustomerHistory) -> PeriodTimeline:
     """
     beginning = Profile(history.span.start, history.base, None)
     return timeline_of(
-        (profile.since, usage_policy(profile, history.anchor)) for profile in (beginning, *history.profiles)
+        PolicySegment(profile.since, usage_policy(profile, history.anchor))
+        for profile in (beginning, *history.profiles)
     )

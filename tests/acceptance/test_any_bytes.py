@@ -24,8 +24,9 @@ from consumers.kafka.appending.batches import UsageRun
 from consumers.kafka.records.record_content import RecordContext, parts_of
 from consumers.kafka.records.record_decoder import TOGETHER_RECORDS_MIN, unpacked
 from consumers.kafka.records.record_runs import Headers, RecordRun
+from domain.customers.event_facts import StoredFacts
 from domain.errors import LogCorrupted, UnknownRecord
-from domain.log.blocks import BlockContext, check_block, encode_block
+from domain.log.blocks import BlockContext, block_state, check_block, encode_buffers
 from domain.scope import DEFAULT_SCOPE
 from domain.usage.decoding.decoder import DecodingContext, ItemRun, decode_body, decode_items
 from domain.usage.received_members import received_members
@@ -50,6 +51,10 @@ COMMAND: Final = (
 PAYLOAD: Final = (
     b'{"id":"r1","litellm_call_id":"c1","model":"gpt-4","end_user":"ada","startTime":1772323200.5,"endTime":1772323201,'
     b'"prompt_tokens":12,"completion_tokens":3,"response_cost":0.5,"status":"success","metadata":{"usage_object":{}}}'
+)
+REQUEST_LOG: Final = (
+    b'{"unique_id":"l1","model":"gpt-4","timestamp":"2026-03-10T08:00:00Z","usage":{"prompt_tokens":12},"cost":0.5,'
+    b'"customer_params":{"customer_identifier":7,"name":"Ada","metadata":{"a":1.5},"period_budget":1e2,"rate_limit":3}}'
 )
 PIECES: Final = (
     b"NaN", b"-Infinity", b'"\\ud800"', b'"\\u0000"', b"\x00", b"\xff", b"\xef\xbb\xbf", b"1e999999999", b"-0.0",
@@ -128,9 +133,22 @@ def test_payloads_of_litellm_are_answered(tmp_path: Path) -> None:
         try_for_a_while(spoilt(valid), decode)
 
 
-def test_blocks_of_the_log_are_read_or_found_corrupted() -> None:
+def test_logs_of_respan_are_answered(tmp_path: Path) -> None:
+    valid = st.just(REQUEST_LOG) | repeated(REQUEST_LOG, b",", (b"[", b"]"))
+    with engine_on(tmp_path, SettableClock(NOW), http_write_wait_seconds_max=10) as engine, http(engine) as api:
+
+        def decode(body: bytes) -> None:
+            answer = api.send("POST", "/respan/api/request-logs/create/", None, content=body)
+            assert answer.status_code in (200, 400, 409)
+
+        try_for_a_while(spoilt(valid), decode)
+
+
+@pytest.mark.parametrize("facts", [(), (StoredFacts(2, {"name": None}, None, "key", "native"),)], ids=["1", "2"])
+def test_blocks_of_the_log_are_read_or_found_corrupted(facts: tuple[StoredFacts, ...]) -> None:
     decoded = decode_body("application/x-ndjson", b"\n".join([EVENT, b"?", EVENT]), CONTEXT)
-    block = encode_block(BlockContext("default", "prod", "usage/http/a", 1, 0, 0, NOW), decoded.typed, decoded.free)
+    context = BlockContext("default", "prod", "usage/http/a", 1, 0, 0, NOW)
+    block = block_state(context, encode_buffers(decoded.typed, decoded.free), facts=facts)
 
     def decode(state: bytes) -> None:
         with contextlib.suppress(LogCorrupted, UnknownRecord):

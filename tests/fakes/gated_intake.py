@@ -12,6 +12,7 @@ from consumers.intake.intake import Intake, IntakeOptions, LocalIntake
 from domain.errors import LogUnavailable
 from domain.log.records import NewRecord
 from domain.log.sqlite.event_log import SQLiteEventLog
+from tests.fakes.sealer import sealer
 
 HELD_SECONDS_MAX: Final = 20.0
 
@@ -43,7 +44,7 @@ def no_price(provider: str | None, model: str) -> None:
 def gated_intake(folder: Path) -> tuple[Intake, Callable[[], None]]:
     """An intake on the log in `folder`, and what closes it."""
     log = GatedLog(folder)
-    return LocalIntake(log, 7, always_the_same_time, no_price, IntakeOptions()), log.close
+    return LocalIntake(log, 7, always_the_same_time, no_price, IntakeOptions(), sealer(log)), log.close
 
 
 def no_intake(folder: Path) -> tuple[Intake, Callable[[], None]]:

@@ -1,4 +1,4 @@
-"""Random short histories of a tenant: usage and commands in any order."""
+"""Random short histories of a tenant: usage, with facts about customers or without, and commands in any order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.engine_fixtures import customer_path
-from tests.laws.laboratory import CUSTOMERS, JsonObject, Laboratory, Tenant, usage_event
+from tests.laws.laboratory import CUSTOMERS, JsonObject, Laboratory, Tenant, times, usage_event
 
 #: A command may be refused by the state that it meets; that is part of the history.
 REFUSED = (404, 409)
@@ -17,9 +17,10 @@ REFUSED = (404, 409)
 
 @dataclass(frozen=True)
 class Step:
-    """One request: either a batch of events, or a command with its method, path and body."""
+    """One request: a batch of events, a list of logs with facts, or a command with its method, path and body."""
 
     events: tuple[JsonObject, ...] = ()
+    logs: tuple[JsonObject, ...] = ()
     method: str = ""
     path: str = ""
     body: JsonObject | None = None
@@ -57,8 +58,36 @@ def deliveries(draw: st.DrawFn) -> Step:
     return Step(events=tuple(draw(usage_event(identity)) for identity in identities))
 
 
+@st.composite
+def logged(draw: st.DrawFn) -> Step:
+    """Logs that say something of their customer, some of it against the rules; few ids, so that they meet again."""
+    return Step(logs=tuple(draw(st.lists(_logs(), min_size=1, max_size=3))))
+
+
+@st.composite
+def _logs(draw: st.DrawFn) -> JsonObject:
+    params = draw(
+        st.sampled_from(
+            (
+                {"name": "Ann", "markup_percentage": 10},
+                {"markup_percentage": 0, "email": None},
+                {"period_budget": 5, "budget_duration": "weekly"},
+                {"email": "nobody"},
+            )
+        )
+    )
+    number = draw(st.integers(0, 3))
+    return {
+        "unique_id": f"log-{number}",
+        "customer_identifier": draw(st.sampled_from(CUSTOMERS)),
+        "timestamp": draw(times()),
+        "cost": number,
+        "customer_params": params,
+    }
+
+
 def histories(at_most: int = 14) -> st.SearchStrategy[list[Step]]:
-    return st.lists(st.one_of(deliveries(), commands()), min_size=1, max_size=at_most)
+    return st.lists(st.one_of(deliveries(), logged(), commands()), min_size=1, max_size=at_most)
 
 
 def live_through(laboratory: Laboratory, tenant: Tenant, steps: Sequence[Step]) -> list[JsonObject]:
@@ -68,6 +97,10 @@ def live_through(laboratory: Laboratory, tenant: Tenant, steps: Sequence[Step]) 
         laboratory.clock.advance(seconds=1)
         if step.events:
             receipts.append(tenant.deliver(step.events))
+            continue
+        if step.logs:
+            sent = tenant.api.send("POST", "/respan/api/request-logs/create/", 200, json=list(step.logs))
+            receipts.append(sent.json())
             continue
         answer = tenant.api.send(step.method, step.path, None, **({} if step.body is None else {"json": step.body}))
         assert answer.status_code < 300 or answer.status_code in REFUSED, answer.text

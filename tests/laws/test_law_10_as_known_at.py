@@ -33,6 +33,8 @@ SHUTTLE: Final = "/promptshuttle/api/v1"
 SHUTTLE_CUSTOMER: Final = f"{SHUTTLE}/customers/{{customer_id:segment}}"
 MODELS: Final = ("swift", "slow")
 IDENTITIES: Final = tuple(f"event {number}" for number in range(6))
+#: The routes of one customer in the Respan dialect, without the slash at their ends.
+OF_RESPAN: Final = tuple(f"/respan/api/{one}/{{customer_identifier:segments}}" for one in ("users", "user/detail"))
 #: Questions asked after each step.
 ASKED_AT_ONCE: Final = 2
 STEPS_MAX: Final = 8
@@ -46,6 +48,7 @@ NOT_ASKED: Final = {
     "/openapi.json": "a document",
     "/litellm/openapi.json": "a document",
     "/promptshuttle/openapi.json": "a document",
+    "/respan/openapi.json": "a document",
     "/schemas/usage-event.json": "a document",
     "/docs": "a page",
     "/docs/{name}": "files of a library",
@@ -121,6 +124,19 @@ OF_CUSTOMERS: Final = (
 )
 
 
+#: Logs of Respan's clients that say something of their customer. `timestamp`: in days before the step.
+LOGS: Final = st.builds(
+    lambda number, days, params: {"unique_id": f"{number}", "timestamp": days, "cost": 1, "customer_params": params},
+    st.integers(0, 3),
+    DAYS_BACK,
+    one_of(
+        {"name": "Bea", "markup_percentage": 50},
+        {"period_budget": 2, "budget_duration": "weekly"},
+        {"name": None, "total_budget": 3},
+    ),
+)
+
+
 @st.composite
 def commands(draw: st.DrawFn) -> tuple[str, str, JsonObject | None]:
     customer, budget, identity = draw(one_of(*CUSTOMERS)), draw(one_of(*BUDGETS)), draw(one_of(*IDENTITIES))
@@ -153,6 +169,7 @@ def commands(draw: st.DrawFn) -> tuple[str, str, JsonObject | None]:
         ("POST", "/v1/events/void", {"source": "gateway", "id": identity}),
         ("POST", "/v1/events/unvoid", {"source": "gateway", "id": identity}),
         ("POST", "/v1/prices", price),
+        ("POST", "/respan/api/request-logs/create/", {**draw(LOGS), "customer_identifier": customer}),
     ]
     return draw(st.sampled_from(choices))
 
@@ -198,8 +215,8 @@ class Office:
         if step.command is not None:
             method, path, body = step.command
             given = {**body} if body else {}
-            if "effective_at" in given:
-                given["effective_at"] = self._instant(given["effective_at"])
+            for name in {"effective_at", "timestamp"} & given.keys():
+                given[name] = self._instant(given[name])
             media_type = "application/merge-patch+json" if method == "PATCH" else "application/json"
             more = {} if body is None else {"json": given}
             answer = api.send(method, path, None, {"Content-Type": media_type}, **more)
@@ -247,6 +264,11 @@ def questions(since: datetime) -> list[Question]:
         (f"{SHUTTLE}/llm-logs", f"{SHUTTLE}/llm-logs", {"pageSize": "1000"}),
         (f"{SHUTTLE}/usage/by-customer", f"{SHUTTLE}/usage/by-customer", {}),
         (f"{SHUTTLE}/usage/by-customer", f"{SHUTTLE}/usage/by-customer", {"period": "1.12:30"}),
+        *((f"/respan/api/users/list{end}", f"/respan/api/users/list{end}", {}) for end in ("/", "")),
+        *(
+            ("/respan/api/users/list/", "/respan/api/users/list/", {"page_size": "2", "sort_by": one})
+            for one in ("-total_cost", "-active_days", "first_seen", "name")
+        ),
     ]
     for customer in CUSTOMERS:
         asked += [
@@ -254,6 +276,11 @@ def questions(since: datetime) -> list[Question]:
             ("/end_user/info", "/end_user/info", {"end_user_id": customer}),
             (SHUTTLE_CUSTOMER, f"{SHUTTLE}/customers/{quote(customer, safe='')}", {}),
             (f"{SHUTTLE_CUSTOMER}/usage", f"{SHUTTLE}/customers/{quote(customer, safe='')}/usage", {"period": "60"}),
+            *(
+                (f"{route}{end}", f"{route.partition('{')[0]}{quote(customer)}{end}", {})
+                for route in OF_RESPAN
+                for end in ("/", "")
+            ),
         ]
         for rest, params in (
             ("", {}),
@@ -267,6 +294,7 @@ def questions(since: datetime) -> list[Question]:
             ("/budget", {}),
             ("/access", {}),
             ("/access", {"as": "litellm", "model": MODELS[0]}),
+            ("/access", {"as": "respan"}),
             ("/history", {}),
         ):
             asked.append((f"/v1/customers/{{customer_id:segment}}{rest}", customer_path(customer, rest), params))

@@ -55,7 +55,7 @@ Questions = Sequence[tuple[str, dict[str, str]]]
 
 @dataclass(frozen=True)
 class Said:
-    """A fact as a command says it; by HTTP, or by Kafka."""
+    """A fact as a command says it, by HTTP or by Kafka, or as usage says it (`describe`)."""
 
     kind: str
     subject: str
@@ -75,6 +75,8 @@ class Said:
                 return "PATCH", path, {"active": verb == "reactivate", **self.data}
             case "delete":
                 return "DELETE", path, {}
+            case "describe":
+                return "POST", "/respan/api/request-logs/create/", {"customer_identifier": self.subject, **self.data}
         return "POST", f"{path}/{verb}", self.data
 
 
@@ -166,6 +168,16 @@ UPDATES: Final[dict[str, dict[str, st.SearchStrategy[JsonObject]]]] = {
         "groups": member("group_by", one_of(["zone"], {"zone": "kind"}, {}, None)),
     },
 }
+#: What usage may say of its customer, in the words of Respan's clients.
+DESCRIPTIONS: Final = (
+    member("name", one_of("Ann", "Cy", None))
+    | member("metadata", one_of({"a": 1}, {"b": {"x": 2}}, None))
+    | member("markup_percentage", one_of(0, 10, None))
+    | member("period_budget", one_of(0, 3, None))
+    | member("total_budget", one_of(3, None))
+    | member("rate_limit", one_of(5, None))
+    | (member("budget_duration", one_of("daily", "weekly", "yearly")) if WITH_PERIOD_POLICIES else st.nothing())
+)
 #: What else a fact may be about, and the verbs that say it.
 SWITCHES: Final = {"blocked": ("block", "unblock"), "active": ("deactivate", "reactivate")}
 #: The members that every creation names.
@@ -209,6 +221,10 @@ def life(
     for hour in hours:
         topic = draw(topics)
         updated = draw(UPDATES[about].get(topic, st.just({})))
+        if about == "customer" and hour < 0 and not (is_created and not facts) and draw(one_of(False, False, True)):
+            log = {"unique_id": f"{subject} {span} {hour}", "timestamp": instant(hour), "cost": draw(one_of(0, 1))}
+            facts.append(Said("customer.describe", subject, {**log, "customer_params": draw(DESCRIPTIONS)}, True))
+            continue
         if is_created and not facts:
             verb, members = "create", {**draw(CREATIONS[about]), **updated}
         else:

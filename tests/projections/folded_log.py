@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from consumers.commands.handler import CommandHandler
+from consumers.intake.fact_sealing import FactSealer, ScopedFacts
+from consumers.intake.item_facts import GivenFacts, ItemFacts, with_facts
+from domain.customers.event_facts import checked_event_facts, facts_text
 from domain.event import LifecycleEvent, Provenance
 from domain.log.blocks import BlockContext, block_state, encode_buffers
 from domain.log.chain import CHAIN_START
@@ -72,15 +75,23 @@ class WrittenLog:
         atomic: bool = False,
         stream: str = "usage/http/test",
         extra: dict[str, Any] | None = None,
+        facts: Mapping[int, dict[str, Any]] | None = None,
     ) -> int:
-        """Append one usage batch and return its position."""
+        """Append one usage batch and return its position. `facts`: the fields that its events carry, by row."""
         lines = [event if isinstance(event, bytes) else json.dumps(event).encode() for event in events]
         context = DecodingContext(scope, SEED, self.now)
         decoded = decode_body("application/x-ndjson", b"\n".join(lines), context, group=group, atomic=atomic)
+        carried = {
+            row: GivenFacts(ItemFacts(facts_text(checked_event_facts(fields))), "key_1", "respan")
+            for row, fields in (facts or {}).items()
+        }
+        decoded, of_events = with_facts(decoded, carried, lines, context)
+        sealer = FactSealer(self.log, self.keys, CountedRandomness(str(self.log.head_position())))
+        sealed = sealer.sealed([ScopedFacts(scope, of_events)], self.now)
         version = self.log.head_version(stream) + 1
         block = BlockContext(scope.tenant, scope.environment, stream, version, 0, 0, self.now)
-        state = block_state(block, encode_buffers(decoded.typed, decoded.free), extra)
-        return self.log.append([NewRecord(stream, version, USAGE_BATCH_TOPIC, state)])[0]
+        state = block_state(block, encode_buffers(decoded.typed, decoded.free), extra, sealed.facts[0])
+        return self.log.append([*sealed.records, NewRecord(stream, version, USAGE_BATCH_TOPIC, state)])[-1]
 
     def pass_time(self, **by: float) -> None:
         self.now += timedelta(**by)

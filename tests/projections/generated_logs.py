@@ -36,7 +36,7 @@ Entry = tuple[str, int, Any]
 _SCOPES: Final = (DEFAULT_SCOPE, Scope("other", "test"))
 _NUMBERS: Final = st.integers(0, 7)
 _EVENTS: Final = st.lists(st.tuples(_NUMBERS, st.integers(0, 9)), min_size=2, max_size=8)
-_DELIVERIES: Final = ("usage", "atomic usage", "usage of Kafka")
+_DELIVERIES: Final = ("usage", "atomic usage", "usage of Kafka", "usage with facts")
 _EFFECTS_ON_USAGE: Final = ("void", "restore", "set a price", "list a price", "set a price while voided")
 
 
@@ -66,6 +66,12 @@ def _of_scope(number: int) -> dict[str, str]:
 
 def _usage(log: WrittenLog, number: int, events: list[tuple[int, int]], **more: Any) -> None:
     log.deliver([_usage_event(which, variant) for which, variant in events], _scope(number), **more)
+
+
+def _usage_with_facts(log: WrittenLog, number: int, events: list[tuple[int, int]]) -> None:
+    """Every second event says something of its customer; under the same id it may say something else."""
+    said = [{"name": f"N{variant % 3}", "markup_percentage": variant % 2} for _, variant in events]
+    _usage(log, number, events, facts={row: said[row] for row in range(0, len(events), 2)})
 
 
 def _usage_event(which: int, variant: int) -> dict[str, Any] | bytes:
@@ -176,7 +182,8 @@ def _issued(log: WrittenLog, number: int, which: int) -> None:
         return
     allowed = ("ingest", "read")[: which % 3]
     secret = {"prefix": "mf_1", "secret_hash": f"{which:064x}", "name": None if which % 2 else "a key"}
-    log.append(ApiKeyIssued, f"key/{key_id}", **_of_scope(number), key_id=key_id, scopes=allowed, **secret)
+    valid_in = {"scopes": allowed, "environments": ("prod", "test")[: which % 3]}
+    log.append(ApiKeyIssued, f"key/{key_id}", **_of_scope(number), key_id=key_id, **valid_in, **secret)
 
 
 def _revoked(log: WrittenLog, number: int, which: int) -> None:
@@ -202,6 +209,7 @@ _WRITERS: Final[dict[str, Callable[[WrittenLog, int, Any], None]]] = {
     "usage": _usage,
     "atomic usage": lambda log, number, events: _usage(log, number, events, group="request", atomic=True),
     "usage of Kafka": _usage_of_kafka,
+    "usage with facts": _usage_with_facts,
     "void": _correction(UsageVoided),
     "restore": _correction(UsageRestored),
     "set a price": _set_price,

@@ -46,8 +46,9 @@ CUSTOMERS = Resource(
         Column("First seen", "first_seen_at", Kind.INSTANT, drop=4),
         Column("Life", "life", drop=6),
     ),
-    fields="name, email, metadata, currency, time_zone, allowed_region, default_model, markup_percentage, "
-    "usage_period, budget, opening_spend_usd, effective_at; budget.period_limit_usd sets a member of budget",
+    fields="name, email, metadata, currency, time_zone, group_identifier, allowed_region, default_model, "
+    "markup_percentage, usage_period, budget, opening_spend_usd, effective_at; budget.period_limit_usd sets a member "
+    "of budget",
     create_help="Create a customer; earlier usage of its id becomes its own.",
     update_help="Change fields of a customer.",
     delete_help="Delete a customer; its usage stays, and the id is free again.",

@@ -23,7 +23,7 @@ KEYS: Final = (
     Column("Name", "name"),
     Column("Begins with", "prefix", drop=3),
     Column("Scopes", "scopes", Kind.LIST, drop=1),
-    Column("Tenant", lambda row: f"{row['tenant']}/{row['environment']}", drop=5),
+    Column("Tenant", lambda row: f"{row['tenant']}/{'+'.join(row['environments'])}", drop=5),
     Column("Created", "created_at", Kind.INSTANT, drop=4),
     Column("Last used", "last_used_at", Kind.INSTANT, drop=2),
     Column("Revoked", "revoked_at", Kind.INSTANT, drop=6),
@@ -51,7 +51,12 @@ def create(
     engine: Connection,
     output: Output,
     tenant: Annotated[str, typer.Option(help="Tenant of the key; a new name creates a tenant.")] = "default",
-    environment: Annotated[Environment, typer.Option(help="Environment of the tenant.")] = Environment.PROD,
+    environment: Annotated[
+        list[Environment] | None,
+        typer.Option(
+            help="Environment of the key, prod by default; may be repeated. The first of both is the default."
+        ),
+    ] = None,
     scope: Annotated[
         list[Scope] | None,
         typer.Option(help="Permission of the key; may be repeated. Asked for on a terminal if it is not given."),
@@ -60,7 +65,8 @@ def create(
     reason: Reason = None,
 ) -> None:
     """Create an API key and show it once."""
-    body = {"tenant": tenant, "environment": environment, "scopes": list(scope or _asked_scopes()), "name": name}
+    environments = list(environment or [Environment.PROD])
+    body = {"tenant": tenant, "environments": environments, "scopes": list(scope or _asked_scopes()), "name": name}
     given = {field: value for field, value in body.items() if value is not None}
     made = engine.send("POST", "/v1/keys", body=given, reason=reason)
     if output.is_text:

@@ -7,7 +7,6 @@ it should be is passed on, for intake to reject the event with a reason: no valu
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
@@ -15,14 +14,13 @@ from typing import Any, Final
 
 import msgspec
 
+from api.http.logs.log_numbers import at_most, can_be_written_out, decimal_of, number_of, object_in, whole_number
 from domain.usage.block_schema import REQUEST_TYPE
 from domain.usage.rules import SPECVERSION, TAGS_MAX
 from domain.values.instants import EPOCH
 from domain.values.json_numbers import exact_json
 
 SOURCE: Final = "litellm"
-#: The digits that a number may have on either side of the decimal point; one with more is not converted.
-EXPONENT_MAX: Final = 40
 _STATUSES: Final = {"success": "succeeded", "failure": "failed"}
 #: Members of the payload that become properties of the event, under their own names.
 _KEPT: Final = ("litellm_call_id", "trace_id", "session_id", "call_type", "model_group", "model_id", "api_base")
@@ -32,8 +30,6 @@ _NO_NUMBER: Final = " "
 KEY_PROPERTY: Final = "user_api_key_hash"
 _KEPT_OF_METADATA: Final = (KEY_PROPERTY, "user_api_key_alias", "user_api_key_team_id", "user_api_key_org_id")
 _CUSTOMER_HEADERS: Final = ("x-litellm-customer-id", "x-litellm-end-user-id")
-#: Decimal text, in the spellings of the common languages; others are no number.
-_DECIMAL_TEXT: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?")
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -81,16 +77,16 @@ def customer_of(payload: Mapping[str, Any]) -> str | None:
 
 
 def _candidates(payload: Mapping[str, Any]) -> Iterator[Any]:
-    metadata, sent = _object(payload, "metadata"), _object(payload, "model_parameters")
+    metadata, sent = object_in(payload, "metadata"), object_in(payload, "model_parameters")
     yield metadata.get("user_api_key_end_user_id")
-    headers = {str(name).lower(): value for name, value in _object(metadata, "requester_custom_headers").items()}
+    headers = {str(name).lower(): value for name, value in object_in(metadata, "requester_custom_headers").items()}
     for name in _CUSTOMER_HEADERS:
         yield headers.get(name)
     yield payload.get("end_user")
     yield sent.get("user")
-    yield _object(sent, "litellm_metadata").get("user")
-    yield _object(metadata, "requester_metadata").get("user_id")
-    yield _object(sent, "metadata").get("user_id")
+    yield object_in(sent, "litellm_metadata").get("user")
+    yield object_in(metadata, "requester_metadata").get("user_id")
+    yield object_in(sent, "metadata").get("user_id")
     yield sent.get("safety_identifier")
 
 
@@ -111,17 +107,17 @@ def _text(value: Any) -> str:
 
 
 def _data(payload: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    metadata = _object(payload, "metadata")
-    given, read = _count(payload.get("prompt_tokens")), _count(payload.get("completion_tokens"))
-    cached, written, reasoning = map(_count, _token_parts(_object(metadata, "usage_object")))
+    metadata = object_in(payload, "metadata")
+    given, read = whole_number(payload.get("prompt_tokens")), whole_number(payload.get("completion_tokens"))
+    cached, written, reasoning = map(whole_number, _token_parts(object_in(metadata, "usage_object")))
     yield "provider", payload.get("custom_llm_provider")
     yield "model", payload.get("model")
     yield "status", _STATUSES.get(str(payload.get("status")), payload.get("status"))
     yield "input_tokens", given
     yield "output_tokens", read
-    yield "cached_input_tokens", _at_most(cached, given)
+    yield "cached_input_tokens", at_most(cached, given)
     yield "cache_write_tokens", written
-    yield "reasoning_tokens", _at_most(reasoning, read)
+    yield "reasoning_tokens", at_most(reasoning, read)
     yield "cost_usd", _cost(payload)
     tags = payload.get("request_tags")
     yield "tags", [tag for tag in tags if isinstance(tag, str)][:TAGS_MAX] if isinstance(tags, list) else []
@@ -138,24 +134,12 @@ def _data(payload: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _token_parts(usage: Mapping[str, Any]) -> tuple[Any, Any, Any]:
     """The tokens of cached input, cache writes and reasoning: OpenAI's usage members, else Anthropic's."""
-    read, written = _object(usage, "prompt_tokens_details"), _object(usage, "completion_tokens_details")
+    read, written = object_in(usage, "prompt_tokens_details"), object_in(usage, "completion_tokens_details")
     return (
         read.get("cached_tokens") or usage.get("cache_read_input_tokens"),
         read.get("cache_creation_tokens") or usage.get("cache_creation_input_tokens"),
         written.get("reasoning_tokens"),
     )
-
-
-def _count(value: Any) -> Any:
-    """A number of tokens as an integer if it is a whole number, such as 50.0; any other value as it is."""
-    if isinstance(value, Decimal) and _can_be_written_out(value) and value == value.to_integral_value():
-        return int(value)
-    return value
-
-
-def _at_most(part: Any, whole: Any) -> Any:
-    """Cap a part at its whole, as some providers report parts that exceed it."""
-    return min(part, whole) if isinstance(part, int) and isinstance(whole, int) else part
 
 
 def _cost(payload: Mapping[str, Any]) -> Any:
@@ -164,28 +148,20 @@ def _cost(payload: Mapping[str, Any]) -> Any:
     A value that is no number is passed on, for intake to reject.
     """
     cost = payload.get("response_cost")
-    exact = _decimal(cost)
+    exact = decimal_of(cost)
     if exact is None:
         return cost if cost != "" else _NO_NUMBER
     if not exact and payload.get("response_cost_failure_debug_info"):
         return None
-    return format(exact, "f") if _can_be_written_out(exact) else str(exact)
-
-
-def _decimal(value: Any) -> Decimal | None:
-    """The number that a value is, or that it says as text; None if there is none."""
-    if isinstance(value, str):
-        text = value.strip()
-        return Decimal(text) if _DECIMAL_TEXT.fullmatch(text) else None
-    return _number(value)
+    return format(exact, "f") if can_be_written_out(exact) else str(exact)
 
 
 def _time(seconds: Any) -> Any:
     """Convert seconds since 1970 to an instant; any other value is passed on, for intake to check."""
-    exact = _number(seconds)
+    exact = number_of(seconds)
     if exact is None:
         return seconds
-    if not _can_be_written_out(exact):
+    if not can_be_written_out(exact):
         return str(exact)
     try:
         return (EPOCH + timedelta(microseconds=int(exact * 1_000_000))).isoformat()
@@ -194,25 +170,7 @@ def _time(seconds: Any) -> Any:
 
 
 def _milliseconds(start: Any, end: Any) -> Any:
-    first, last = _number(start), _number(end)
-    if first is None or last is None or not (_can_be_written_out(first) and _can_be_written_out(last)):
+    first, last = number_of(start), number_of(end)
+    if first is None or last is None or not (can_be_written_out(first) and can_be_written_out(last)):
         return None
     return None if last < first else (last - first) * 1_000
-
-
-def _number(value: Any) -> Decimal | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        return None
-    exact = Decimal(str(value))
-    return exact if exact.is_finite() else None
-
-
-def _can_be_written_out(exact: Decimal) -> bool:
-    """Whether the number has few digits when written without an exponent: 1e1000000 has a million."""
-    exponent = exact.as_tuple().exponent
-    return isinstance(exponent, int) and abs(exponent) <= EXPONENT_MAX and exact.adjusted() <= EXPONENT_MAX
-
-
-def _object(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    member = value.get(name)
-    return member if isinstance(member, Mapping) else {}

@@ -1,8 +1,9 @@
 """Routing on the raw path, so that ids in a path may hold any character and are decoded exactly once.
 
 The path that routing sees is the raw path in canonical form: every byte that is not unreserved is percent-encoded, so
-`%2F` inside an id stays data. `{id:segment}` in a route decodes one segment. The same middleware maps the customer
-routes with a query to those with a path: /v1/customer/usage?customer=ID is /v1/customers/ID/usage.
+`%2F` inside an id stays data. `{id:segment}` in a route decodes one segment, `{id:segments}` several, for clients that
+do not escape the slashes in an id. The same middleware maps the customer routes with a query to those with a path:
+/v1/customer/usage?customer=ID is /v1/customers/ID/usage.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.http.dialect import Dialects
 from api.http.problems import Problem
 
+#: The name of the type of a route parameter that may hold unescaped slashes.
+SEGMENTS: Final = "segments"
 BY_PATH: Final = "/v1/customers"
 BY_QUERY: Final = "/v1/customer"
 
@@ -37,7 +40,17 @@ class SegmentConvertor(Convertor[str]):
         return quote(value, safe="")
 
 
+class SegmentsConvertor(SegmentConvertor):
+    """The route parameter type `segments`: an id whose slashes may be unescaped.
+
+    It ends before a slash at the end of the path, where the route has one.
+    """
+
+    regex = ".+?"
+
+
 register_url_convertor("segment", SegmentConvertor())
+register_url_convertor(SEGMENTS, SegmentsConvertor())
 
 
 def canonical_path(raw_path: bytes) -> str:

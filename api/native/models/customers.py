@@ -85,6 +85,9 @@ class ProfileGiven(RequestBody):
     metadata: dict[str, Any] | None = Field(None, description="At most 50 members and 16 KiB; encrypted in the log.")
     currency: str | None = Field(None, examples=["USD"])
     time_zone: str | None = Field(None, description="IANA time zone name.", examples=["Europe/Berlin"])
+    group_identifier: str | None = Field(
+        None, description="A group that the customer belongs to; 1 to 1,000 characters. Stored and shown."
+    )
     allowed_region: str | None = None
     default_model: str | None = None
     markup_percentage: NumberGiven = Field(None, description="Percentage added to raw cost, from -100 to 10,000.")
@@ -170,6 +173,7 @@ class CustomerView(ReadingView):
     metadata: dict[str, Any]
     currency: str | None
     time_zone: str | None
+    group_identifier: str | None
     allowed_region: str | None
     default_model: str | None
     markup_percentage: DecimalText | None

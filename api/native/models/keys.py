@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from api.native.models.field_types import Instant, PageQuery, PositionedView, RequestBody
+from domain.scope import ENVIRONMENTS
 
 
 class KeyGiven(RequestBody):
@@ -18,6 +21,17 @@ class KeyGiven(RequestBody):
         None, description="Default: the tenant of the key used. Another tenant needs an admin key of default/prod."
     )
     environment: str | None = Field(None, description="prod or test. Default: the environment of the key used.")
+    environments: list[str] | None = Field(
+        None,
+        max_length=len(ENVIRONMENTS),
+        description="prod and test, for a key of both: the first is its default. In place of `environment`.",
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if self.environment is not None and self.environments is not None:
+            raise ValueError("environment must not be given beside environments")
+        return self
 
 
 class KeyQuery(PageQuery):
@@ -33,7 +47,8 @@ class KeyView(BaseModel):
     prefix: str = Field(description="The first characters of the secret, to recognize the key by.")
     name: str | None
     tenant: str
-    environment: str
+    environment: str = Field(description="The environment in which it is valid by default.")
+    environments: list[str] = Field(description="Every environment in which it is valid, the default first.")
     scopes: list[str]
     created_at: Instant | None
     last_used_at: Instant | None = Field(description="To the minute; null when it was never used.")
@@ -48,7 +63,8 @@ class IssuedKeyView(BaseModel):
     prefix: str
     name: str | None
     tenant: str
-    environment: str
+    environment: str = Field(description="The environment in which it is valid by default.")
+    environments: list[str] = Field(description="Every environment in which it is valid, the default first.")
     scopes: list[str]
     position: int | None = Field(
         description="Log position of the new key; the key is accepted once this position is folded."

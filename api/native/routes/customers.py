@@ -46,7 +46,7 @@ from domain.customers.commands import (
 from domain.values.instants import EPOCH
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.snapshot import Snapshot
-from projections.views.customers import usage_by
+from projections.views.customers import known_by
 from projections.views.history_entries import history_entries
 
 router = APIRouter(tags=["customers"])
@@ -251,4 +251,4 @@ async def _seen_at(state: ApiState, key: ApiKeyRecord, customer_id: str) -> date
 def _last_usage(state: ApiState, key: ApiKeyRecord, customer_id: str) -> datetime | None:
     with state.engine.reads.snapshot() as snapshot:
         record = snapshot.customer(key.scope, customer_id)
-        return None if record is None else usage_by(record, state.engine.now())
+        return None if record is None else known_by(record, state.engine.now())

@@ -58,9 +58,10 @@ async def issue_key(
     reason: ReasonGiven,
 ) -> Response:
     """Make a new key. Its secret is only in this answer, which is 201 even when the key is not folded in time. A key of
-    another tenant or environment needs an admin key of default/prod (else 403)."""
-    scope = _scope_for(key, given)
-    command = IssueApiKey(scope, provenance_of(key, reason), tuple(given.scopes), given.name)
+    another tenant or environment than those of the key used needs an admin key of default/prod (else 403)."""
+    scope, environments = _scope_for(key, given), tuple(given.environments or ())
+    about = provenance_of(key, reason)
+    command = IssueApiKey(scope, about, tuple(given.scopes), given.name, environments=environments)
     issued = await to_thread.run_sync(state.engine.commands.handle, command)
     if issued.position is not None:
         await state.fold.folded(issued.position)
@@ -71,6 +72,7 @@ async def issue_key(
         name=issued.state.name,
         tenant=scope.tenant,
         environment=scope.environment,
+        environments=[scope.environment, *(one for one in environments if one != scope.environment)],
         scopes=list(issued.state.scopes),
         position=issued.position,
     )
@@ -87,11 +89,13 @@ async def revoke_key(
 
 
 def _scope_for(key: ApiKeyRecord, given: KeyGiven) -> Scope:
-    """The scope of the new key. Only an operator may issue keys of another tenant or environment."""
-    scope = scope_of(given.tenant or key.scope.tenant, given.environment or key.scope.environment)
-    if scope != key.scope and not is_operator(key):
+    """The default scope of the new key. Only an operator may issue keys of another tenant or environment."""
+    named = given.environments or [given.environment or key.scope.environment]
+    scopes = [scope_of(given.tenant or key.scope.tenant, one) for one in named]
+    own = {Scope(key.scope.tenant, one) for one in key.environments}
+    if not set(scopes) <= own and not is_operator(key):
         raise Problem("forbidden", "issuing a key of another tenant or environment needs an admin key of default/prod")
-    return scope
+    return scopes[0]
 
 
 def key_view(engine: Engine, key: ApiKeyRecord) -> KeyView:
@@ -102,6 +106,7 @@ def key_view(engine: Engine, key: ApiKeyRecord) -> KeyView:
         name=key.name,
         tenant=key.scope.tenant,
         environment=key.scope.environment,
+        environments=list(key.environments),
         scopes=list(key.scopes),
         created_at=key.issued_at,
         last_used_at=engine.last_used_at(key.key_id),

@@ -73,6 +73,7 @@ def customer_document(view: customers.CustomerView, position: int, now: datetime
         metadata=fields.get("metadata") or {},
         currency=view.currency,
         time_zone=view.time_zone,
+        group_identifier=fields.get("group_identifier"),
         allowed_region=fields.get("allowed_region"),
         default_model=fields.get("default_model"),
         markup_percentage=view.markup_percentage,

@@ -94,7 +94,7 @@ def decode_event(raw: bytes, header: str | None, context: RowContext, arrival_us
         row = accepted_row(read_event(raw), header, context, arrival_us)
         return row | {"content": content_digest(context.hash_seed, raw)}
     except InvalidInput as problem:
-        return _rejected_row(raw, problem, context)
+        return rejected_row(raw, problem, context)
 
 
 def read_event(raw: bytes) -> dict[str, Any]:
@@ -198,7 +198,8 @@ class _ReadableAttributes(msgspec.Struct):
 _read_attributes: Final = msgspec.json.Decoder(_ReadableAttributes).decode
 
 
-def _rejected_row(raw: bytes, problem: InvalidInput, context: RowContext) -> Row:
+def rejected_row(raw: bytes, problem: InvalidInput, context: RowContext) -> Row:
+    """Return the column values of an event that is rejected for `problem`."""
     row: Row = dict.fromkeys((*COMMON_MEMBERS, *DURATION_MEMBERS, "status", "time", "properties", "extensions"))
     row |= dict.fromkeys(TOKEN_COLUMNS, 0)
     try:
@@ -228,16 +229,22 @@ def decode_rows(
 ) -> list[Row]:
     """Decode each item into a row of `TYPED` and `FREE`, without `group` and `atomic`."""
     received = zip(items, headers, arrivals_us, strict=True)
-    rows = [decode_event(item, header, context, arrival_us) for item, header, arrival_us in received]
-    for row in rows:
-        accepted = row["reason"] is None
-        row["identity"] = identity_hash(context.hash_seed, scope, row["source"], row["id"]) if accepted else None
-        row["cost_usd"] = None if row["cost_usd"] is None else Decimal(row["cost_usd"])
-        for member, column in zip(DURATION_MEMBERS, ("latency_us", "ttft_us"), strict=True):
-            row[column] = duration_microseconds(member, row[member])
-        if not accepted:
-            row |= dict.fromkeys(TOKEN_COLUMNS)
-    return rows
+    return [
+        completed_row(decode_event(item, header, context, arrival_us), context, scope)
+        for item, header, arrival_us in received
+    ]
+
+
+def completed_row(row: Row, context: RowContext, scope: Scope) -> Row:
+    """Complete the values of a decoded event to a row of `TYPED` and `FREE`, without `group` and `atomic`."""
+    accepted = row["reason"] is None
+    row["identity"] = identity_hash(context.hash_seed, scope, row["source"], row["id"]) if accepted else None
+    row["cost_usd"] = None if row["cost_usd"] is None else Decimal(row["cost_usd"])
+    for member, column in zip(DURATION_MEMBERS, ("latency_us", "ttft_us"), strict=True):
+        row[column] = duration_microseconds(member, row[member])
+    if not accepted:
+        row |= dict.fromkeys(TOKEN_COLUMNS)
+    return row
 
 
 def batches_of(rows: Sequence[Row]) -> tuple[pa.RecordBatch, pa.RecordBatch]:

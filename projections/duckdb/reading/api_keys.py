@@ -9,6 +9,7 @@ import duckdb
 from domain.scope import Scope
 from domain.values.instants import aware, aware_or_none
 from projections.duckdb.reading.bound_query import Row
+from projections.duckdb.storage.permissions import permissions_of
 from projections.queries.api_keys import ApiKeyRecord
 
 _KEY: Final = """k.key_id, s.tenant, s.environment, k.scopes, k.prefix, k.secret_hash, k.name, k.issued_at, k.revoked_at
@@ -24,7 +25,7 @@ def api_keys(cursor: duckdb.DuckDBPyConnection, scope_key: int | None) -> list[A
 
 def _api_key(row: Row) -> ApiKeyRecord:
     key_id, tenant, environment, scopes, prefix, secret_hash, name, issued_at, revoked_at = row
-    allowed = tuple(scopes.split(",")) if scopes else ()
+    allowed, environments = permissions_of(scopes)
     return ApiKeyRecord(
         key_id,
         Scope(tenant, environment),
@@ -34,4 +35,5 @@ def _api_key(row: Row) -> ApiKeyRecord:
         name,
         aware(issued_at),
         aware_or_none(revoked_at),
+        environments,
     )

@@ -6,6 +6,7 @@ Whatever is not in memory, or may have changed since, is read from the store and
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -14,6 +15,7 @@ import duckdb
 import msgspec
 
 from domain.scope import Scope
+from domain.usage.block_schema import REQUEST_TYPE
 from domain.values.instants import aware_or_none
 from projections.duckdb.memory.change_tracking import ChangeTracker, CustomerRow, LastWritten
 from projections.duckdb.memory.derived_ids import DerivedIds
@@ -22,8 +24,10 @@ from projections.duckdb.memory.first_uses import FirstUses, UsesBySeries
 from projections.duckdb.memory.monthly_usage import COMPACTED_DAYS, MonthlyUsage, monthly_usage
 from projections.duckdb.memory.recent_days import RecentDays
 from projections.duckdb.reading import customers
+from projections.duckdb.reading.customer_lists.usage_totals import usage_totals
 from projections.duckdb.reading.facts import facts_of_customer
 from projections.duckdb.storage.series import Series, all_series
+from projections.queries.customer_list import UsageTotals
 from projections.queries.facts import Fact
 from projections.queries.log import LogPoint
 from projections.queries.prices import PriceRecord
@@ -48,6 +52,7 @@ class SnapshotCache:
         self.series: tuple[int, tuple[Series, ...]] = (-1, ())  # as of a log position
         self.facts: dict[int, tuple[int, list[Fact]]] = {}  # as of a log position
         self.usage: dict[int, MonthlyUsage] = {}
+        self.totals: dict[int, tuple[int, UsageTotals]] = {}  # as of a log position
         self.prices: dict[tuple[int, int], PriceRecord] = {}  # by scope and log position, once the scope knows them
         self.fact_positions = FactPositions()
         self.derived_ids = DerivedIds()
@@ -61,6 +66,12 @@ class SnapshotCache:
         if len(self.customers) >= CUSTOMERS_KNOWN_MAX:
             self.customers.clear()
         self.customers[scope_key, customer_id] = row
+
+    def remember_totals(self, customer_key: int, position: int, totals: UsageTotals) -> None:
+        """Keep the usage of a customer's present life as it is at a position."""
+        if len(self.totals) >= CUSTOMERS_KNOWN_MAX:
+            self.totals.clear()
+        self.totals[customer_key] = position, totals
 
     def remember_price(self, scope_key: int, position: int, price: PriceRecord) -> None:
         """Keep a price as a scope knows it."""
@@ -87,6 +98,7 @@ class _KnownCustomer(msgspec.Struct, frozen=True):
 
     facts: tuple[int, list[Fact]] | None
     usage: MonthlyUsage | None
+    totals: tuple[int, UsageTotals] | None
     written: LastWritten
 
 
@@ -141,7 +153,7 @@ class CachedReads:
             if row is not None:
                 self.cache.remember(scope_key, customer_id, row)
         if row is not None and self.changes is not None and row.key not in self._known:
-            cached = self.cache.facts.get(row.key), self.cache.usage.get(row.key)
+            cached = self.cache.facts.get(row.key), self.cache.usage.get(row.key), self.cache.totals.get(row.key)
             self._known[row.key] = _KnownCustomer(*cached, self.changes.last_written(row.key))
         return row
 
@@ -206,6 +218,27 @@ class CachedReads:
             compacted = monthly_usage(self.cursor, customer_key, compacted_to, COMPACTED_DAYS)
             return None if compacted is None else compacted.plus(recent, position)
         return monthly_usage(self.cursor, customer_key, position)
+
+    def usage_totals(self, customer_keys: Sequence[int]) -> dict[int, UsageTotals]:
+        """The usage of each of these customers in its present life, which its facts end too."""
+        found = {key: totals for key in customer_keys if (totals := self._totals_known(key)) is not None}
+        missing = [key for key in customer_keys if key not in found]
+        if missing:
+            kinds = [series.key for series in self.all_series() if series.type == REQUEST_TYPE]
+            read = usage_totals(self.cursor, kinds, missing)
+            for key in missing:
+                found[key] = read.get(key, UsageTotals())
+                if self.changes is not None:
+                    self.cache.remember_totals(key, self.point().position, found[key])
+        return found
+
+    def _totals_known(self, customer_key: int) -> UsageTotals | None:
+        known = self._known.get(customer_key)
+        if known is None or known.totals is None:
+            return None
+        read_at, totals = known.totals
+        last_written = max(known.written.usage_at, known.written.facts_at)
+        return totals if last_written <= min(read_at, self.point().position) else None
 
     def all_series(self) -> tuple[Series, ...]:
         """Every series of the store."""

@@ -18,7 +18,7 @@ from projections.duckdb.reading.segments import whole_days_of
 from projections.queries.customers import CustomerRecord, SpanUsage
 
 #: The facts of the present life of each customer: those after its last deletion.
-_PRESENT: Final = f"""SELECT f.* FROM facts f LEFT JOIN (
+PRESENT_FACTS: Final = f"""SELECT f.* FROM facts f LEFT JOIN (
         SELECT customer_key, max(position) AS position FROM facts WHERE kind = '{CUSTOMER_DELETED}'
         GROUP BY customer_key) d ON d.customer_key = f.customer_key
     WHERE f.subject = 'customer' AND (d.position IS NULL OR f.position > d.position)"""
@@ -37,7 +37,7 @@ _NAMED: Final = """SELECT customer_key FROM (
     WHERE contains(lower(name), {text})"""
 
 
-def _gone(cursor: duckdb.DuckDBPyConnection, query: BoundQuery) -> str:
+def gone_customers(cursor: duckdb.DuckDBPyConnection, query: BoundQuery) -> str:
     """SQL of the customers of which nothing is known but a deletion, or usage that was voided.
 
     The days tell the last usage of a customer, but the rows that of one from whose usage something was taken away.
@@ -65,10 +65,10 @@ def customer_page(
     `search` must be in the id, or in the name at `now` (naive UTC), ignoring case.
     """
     query = BoundQuery()
-    conditions = [f"scope_key = {query.bind(scope_key)}", f"customer_key NOT IN ({_gone(cursor, query)})"]
+    conditions = [f"scope_key = {query.bind(scope_key)}", f"customer_key NOT IN ({gone_customers(cursor, query)})"]
     if search is not None:
         text = query.bind(search.lower())
-        named = _NAMED.format(text=text, present=_PRESENT, now=query.bind(now))
+        named = _NAMED.format(text=text, present=PRESENT_FACTS, now=query.bind(now))
         conditions.append(f"(contains(lower(customer_id), {text}) OR customer_key IN ({named}))")
     rows = query.rows(
         cursor,
@@ -87,10 +87,10 @@ def customers_blocked(
         cursor,
         f"""SELECT customer_key, customer_id, first_position FROM customers
         WHERE scope_key = {query.bind(scope_key)} AND customer_key IN (
-            SELECT customer_key FROM ({_PRESENT})
+            SELECT customer_key FROM ({PRESENT_FACTS})
             WHERE kind IN ('{CUSTOMER_BLOCKED}', '{CUSTOMER_UNBLOCKED}') AND effective_at <= {query.bind(now)}
             GROUP BY customer_key HAVING arg_max(kind, (effective_at, position)) = '{CUSTOMER_BLOCKED}')
-            AND customer_key NOT IN ({_gone(cursor, query)})
+            AND customer_key NOT IN ({gone_customers(cursor, query)})
         ORDER BY customer_id LIMIT {query.bind(limit)}""",
     )
     return records_of(cursor, scope_key, rows)

@@ -26,6 +26,8 @@ from projections.duckdb.memory.change_tracking import ChangeTracker
 from projections.duckdb.reading import api_keys, customer_pages, customers, sources
 from projections.duckdb.reading import events as event_rows
 from projections.duckdb.reading.cached_reads import CachedReads, SnapshotCache
+from projections.duckdb.reading.customer_lists.list_query import customer_list
+from projections.duckdb.reading.customer_lists.list_query import needs_markups as needs_markups_of_all
 from projections.duckdb.reading.event_pages import EventPageQuery, Markups, needs_markups
 from projections.duckdb.reading.facts import (
     all_facts,
@@ -40,6 +42,7 @@ from projections.duckdb.reading.usage_sums import UsageSumQuery
 from projections.duckdb.storage.cursor_as_of import CursorAsOf
 from projections.errors import ReadStoreUnavailable
 from projections.queries.api_keys import ApiKeyRecord
+from projections.queries.customer_list import CustomerListQuestion, UsageTotals
 from projections.queries.customers import CustomerRecord, CustomerSpan, CustomerWithBudgets, SpanUsage
 from projections.queries.events import (
     RECEIPT_OUTCOMES_MAX,
@@ -237,6 +240,24 @@ class DuckDBSnapshot:
         if scope_key is None:
             return []
         return customer_pages.customer_page(self.cursor, scope_key, naive(now), offset, limit, search)
+
+    def customer_list(
+        self, scope: Scope, question: CustomerListQuestion, offset: int, limit: int
+    ) -> list[CustomerRecord]:
+        """A page of the customers that a question asks for, in its order, from row `offset` on."""
+        limit, scope_key = _page(limit), self._cached.scope_key(scope)
+        if scope_key is None:
+            return []
+        markups = self._all_markups(scope_key, None) if needs_markups_of_all(question) else {}
+        rows = customer_list(self.cursor, scope_key, self._request_keys(), question, markups, offset, limit)
+        return customers.records_of(self.cursor, scope_key, rows)
+
+    def usage_totals(self, scope: Scope, customer_ids: Sequence[str]) -> list[UsageTotals]:
+        """The usage of each of these customers in its present life, in the given order; at most `PAGE_ROWS_MAX`."""
+        scope_key = self._cached.scope_key(scope)
+        rows = [None if scope_key is None else self._cached.customer_row(scope_key, name) for name in customer_ids]
+        found = self._cached.usage_totals([row.key for row in rows if row is not None])
+        return [UsageTotals() if row is None else found[row.key] for row in rows]
 
     def customers_blocked(self, scope: Scope, now: datetime, limit: int) -> list[CustomerRecord]:
         """Customers that are blocked at `now`, deleted ones left out, by id."""

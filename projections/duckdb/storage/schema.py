@@ -87,6 +87,7 @@ TABLES: Final[tuple[str, ...]] = (
         position BIGINT NOT NULL, effective_at TIMESTAMP NOT NULL, recorded_at TIMESTAMP NOT NULL,
         kind VARCHAR NOT NULL, fields VARCHAR NOT NULL, actor VARCHAR NOT NULL, dialect VARCHAR NOT NULL,
         reason VARCHAR, patched VARCHAR[] NOT NULL, if_known BOOLEAN NOT NULL)""",
+    # `scopes`: the text of `permissions.py`.
     """CREATE TABLE api_keys (
         key_id VARCHAR NOT NULL, scope_key INTEGER NOT NULL, scopes VARCHAR NOT NULL, prefix VARCHAR NOT NULL,
         secret_hash VARCHAR NOT NULL, name VARCHAR, issued_at TIMESTAMP NOT NULL, issued_position BIGINT NOT NULL,

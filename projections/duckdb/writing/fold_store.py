@@ -19,6 +19,7 @@ from domain.values.instants import aware_or_none, naive
 from projections.duckdb.memory.change_tracking import ChangeTracker, Positions
 from projections.duckdb.memory.uncompacted_days import customers_corrected, uncompacted_days
 from projections.duckdb.storage.generations import Generations
+from projections.duckdb.storage.permissions import permissions_text
 from projections.duckdb.writing.write_buffer import WriteBuffer
 from projections.folding.day_deltas import delta_table, deltas_of_rows
 from projections.folding.fold_state import FoldState, NewKeys
@@ -357,7 +358,7 @@ class DuckDBFoldStore:
             [
                 key.key_id,
                 key.scope_key,
-                ",".join(key.scopes),
+                permissions_text(key.scopes, key.environments),
                 key.prefix,
                 key.secret_hash,
                 key.name,

@@ -52,6 +52,9 @@ _ACTIVITY: Final = _queries(
     *({**_LITE, "model": model} for model in ("gpt-4o", TUNED)),
     {**_LITE, "api_key": "hash"},
 )
+_RESPAN_LISTS: Final = _queries(
+    {}, {"page_size": "1", "page": "2"}, *({"sort_by": one} for one in ("-total_cost", "name", "average_latency"))
+)
 _INFO: Final = _queries(*({"end_user_id": one} for one in _CUSTOMERS))
 
 #: Routes that cannot be asked as of an earlier position.
@@ -60,7 +63,7 @@ _NOT_AS_OF: Final = ("/v1/keys", "/v1/sources", "/v1/operations/status")
 
 def _as_of_too(route: str, asked: Sequence[Asked]) -> Sequence[Asked]:
     """The questions of a route that shows numbers, with the first of them as of earlier positions and times too."""
-    of_dialect = route.startswith(("/customer", "/end_user", "/budget", "/spend", "/promptshuttle/api"))
+    of_dialect = route.startswith(("/customer", "/end_user", "/budget", "/spend", "/promptshuttle/api", "/respan/api"))
     is_native = route.startswith("/v1/") and not route.endswith(("completions", "responses"))
     if not (of_dialect or (is_native and route not in _NOT_AS_OF)):
         return asked
@@ -114,7 +117,17 @@ _ASKED: Final[Mapping[str, Sequence[Asked]]] = {
     "/v1/customers/{customer_id:segment}/past-usage": _each(_CUSTOMERS, {}, {"period": "budget"}, *_AS_OF),
     "/v1/customers/{customer_id:segment}/budget": _each(_CUSTOMERS, {}, *_AS_OF),
     "/v1/customers/{customer_id:segment}/access": _each(
-        _CUSTOMERS, {}, {"model": "gpt-4o"}, {"model": TUNED, "as": "litellm"}, {"as": "promptshuttle"}
+        _CUSTOMERS,
+        {},
+        _CUSTOMERS,
+        {},
+        {"model": "gpt-4o"},
+        {"model": TUNED, "as": "litellm"},
+        {"as": "promptshuttle"},
+        {"as": "respan"},
+        {"model": TUNED, "as": "litellm"},
+        {"as": "promptshuttle"},
+        {"as": "respan"},
     ),
     "/v1/meters": _queries({}, {"limit": "1"}),
     "/v1/meters/{code:segment}": _each((METER, "alpha_corp", "cost_usd", "nothing")),
@@ -171,9 +184,16 @@ _ASKED: Final[Mapping[str, Sequence[Asked]]] = {
         {"parentRequestId": MARK},
     ),
     "/promptshuttle/openapi.json": _NO_PARAMETERS,
+    "/respan/api/users/{customer_identifier:segments}": _each(_CUSTOMERS),
+    "/respan/api/users/{customer_identifier:segments}/": _each(_CUSTOMERS),
+    "/respan/api/users/list": _RESPAN_LISTS,
+    "/respan/api/users/list/": _RESPAN_LISTS,
+    "/respan/api/user/detail/{customer_identifier:segments}": _each(_CUSTOMERS),
+    "/respan/api/user/detail/{customer_identifier:segments}/": _each(_CUSTOMERS),
+    "/respan/openapi.json": _NO_PARAMETERS,
     "/": _NO_PARAMETERS,
     "/docs": _NO_PARAMETERS,
-    "/docs/{name}": _each(("native", "litellm", "promptshuttle", MARK)),
+    "/docs/{name}": _each(("native", "litellm", "promptshuttle", "respan", MARK)),
     "/schemas/usage-event.json": _NO_PARAMETERS,
     "/problems": _NO_PARAMETERS,
     "/problems/{code}": _each(("forbidden", MARK)),
@@ -192,4 +212,9 @@ QUESTIONS: Final = {route: _as_of_too(route, asked) for route, asked in _ASKED.i
 #: Routes that read although they are asked by POST, and the bodies to ask with.
 POSTED: Final[Mapping[str, Sequence[JsonObject]]] = {
     "/budget/info": [{"budgets": [one]} for one in ("lite", BUDGET, f"budget of {MARK}")],
+    "/respan/api/users/list/": [
+        {},
+        {"filters": {"customer_identifier": {"operator": "in", "value": [CUSTOMER, OTHERS_CUSTOMER]}}},
+        {"filters": {"total_cost": {"operator": "gte", "value": [0]}, "name": {"operator": "not", "value": ["none"]}}},
+    ],
 }

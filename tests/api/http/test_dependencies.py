@@ -10,6 +10,7 @@ from fastapi.routing import iter_route_contexts
 
 from api.dialects.litellm.dialect import LITELLM
 from api.dialects.promptshuttle.dialect import PROMPTSHUTTLE
+from api.dialects.respan.dialect import RESPAN
 from api.native.dialect import NATIVE
 
 
@@ -25,7 +26,8 @@ def is_async(call: object) -> bool:
 
 
 def test_every_dependency_of_every_route_is_async() -> None:
-    routes = [route for one in (NATIVE, LITELLM, PROMPTSHUTTLE) for route in iter_route_contexts(one.router.routes)]
+    dialects = (NATIVE, LITELLM, PROMPTSHUTTLE, RESPAN)
+    routes = [route for one in dialects for route in iter_route_contexts(one.router.routes)]
     found = [(route.path, one) for route in routes for one in dependencies_of(route.dependant)]
     assert {path for path, _ in found} >= {"/v1/events", "/metrics", "/customer/info", "/budget/list"}
     assert [path for path, one in found if not is_async(one.call)] == []

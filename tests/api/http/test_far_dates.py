@@ -9,6 +9,7 @@ import pytest
 
 from api.dialects.litellm.dialect import LITELLM
 from api.dialects.promptshuttle.dialect import PROMPTSHUTTLE
+from api.dialects.respan.dialect import RESPAN
 from api.native.dialect import NATIVE
 from tests.engine_fixtures import Api, JsonObject, llm_request
 
@@ -21,7 +22,7 @@ ZONES: Final = ("Pacific/Kiritimati", "Etc/GMT+12")
 CUSTOMER: Final = "far"
 READS: Final = [
     (path, parameter["name"], "timezone" in {one["name"] for one in operations["get"]["parameters"]})
-    for dialect in (NATIVE, LITELLM, PROMPTSHUTTLE)
+    for dialect in (NATIVE, LITELLM, PROMPTSHUTTLE, RESPAN)
     for path, operations in dialect.openapi()["paths"].items()
     for parameter in operations.get("get", {}).get("parameters", [])
     if parameter["in"] == "query" and parameter["name"] in {"from", "to", "as_of", "at", "start_date", "end_date"}

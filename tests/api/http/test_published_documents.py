@@ -21,6 +21,7 @@ from schemathesis.specs.openapi.checks import (
 
 from api.dialects.litellm.dialect import LITELLM
 from api.dialects.promptshuttle.dialect import PROMPTSHUTTLE
+from api.dialects.respan.dialect import RESPAN
 from api.http.dialect import Dialect
 from api.native.dialect import NATIVE
 from tests.engine_fixtures import Api
@@ -56,7 +57,7 @@ def modes_of(operation: APIOperation[Any, Any, Any, Any]) -> list[GenerationMode
 
 OPERATIONS: Final = [
     pytest.param(operation, mode, id=f"{operation.label} {mode.value}")
-    for dialect in (NATIVE, LITELLM, PROMPTSHUTTLE)
+    for dialect in (NATIVE, LITELLM, PROMPTSHUTTLE, RESPAN)
     for operation in operations_of(dialect)
     for mode in modes_of(operation)
 ]

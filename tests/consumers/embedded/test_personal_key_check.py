@@ -12,10 +12,14 @@ import pytest
 from consumers.bootstrap import open_engine, open_partition_appender, rebuild_closed
 from consumers.embedded.engine import EmbeddedEngine
 from consumers.errors import PersonalKeysLost
+from consumers.intake.intake import IntakeRequest
+from consumers.intake.item_facts import ItemFacts
 from consumers.settings import Settings
 from domain.customers.commands import CreateCustomer, UpdateCustomer
+from domain.customers.event_facts import facts_text
 from domain.event import Provenance
 from domain.scope import DEFAULT_SCOPE
+from tests.domain.usage.usage_event_texts import text
 from tests.engine_fixtures import SettableClock, engine_on
 
 BY_TEST = Provenance("test")
@@ -124,4 +128,14 @@ def test_a_destroyed_key_is_known(tmp_path: Path) -> None:
         keys.execute("UPDATE personal_keys SET key = NULL")
     keys.close()
     with engine_on(folder, SettableClock()):
+        pass
+
+
+def test_a_log_whose_only_personal_data_came_with_usage_needs_its_key_store_too(tmp_path: Path) -> None:
+    with engine_on(tmp_path / "data", SettableClock()) as engine:
+        facts = ItemFacts(facts_text({"name": "Ada"}))
+        body, batch = (text(time=None),), "application/cloudevents-batch+json"
+        engine.intake.submit(IntakeRequest(DEFAULT_SCOPE, batch, body, facts=(facts,))).result(60)
+    copy = copied(tmp_path / "data", tmp_path / "copy", "log.sqlite")
+    with pytest.raises(PersonalKeysLost), open_engine(Settings(data_dir=copy, intake_process=False)):
         pass

@@ -31,6 +31,7 @@ from domain.usage.decoding.decoder import DecodingContext, ItemRun, decode_items
 from tests.domain.usage.usage_event_texts import NDJSON, RECORDED_AT, text
 from tests.fakes.event_log import InMemoryEventLog
 from tests.fakes.gated_intake import no_price
+from tests.fakes.sealer import sealer
 
 STREAM = usage_stream("http", "local")
 SECONDS_MAX = 20.0
@@ -90,7 +91,7 @@ class SecondAppendFails(InMemoryEventLog):
 
 @contextmanager
 def intake_on(log: InMemoryEventLog, resolve: PriceResolver = no_price, **options: Any) -> Iterator[LocalIntake]:
-    intake = LocalIntake(log, 7, lambda: RECORDED_AT, resolve, IntakeOptions(**options))
+    intake = LocalIntake(log, 7, lambda: RECORDED_AT, resolve, IntakeOptions(**options), sealer(log))
     try:
         yield intake
     finally:
@@ -444,7 +445,7 @@ def test_a_price_that_another_intake_lists_in_between_is_not_listed_again() -> N
 
 def test_closing_finishes_what_was_submitted_and_takes_nothing_more() -> None:
     log = InMemoryEventLog()
-    intake = LocalIntake(log, 7, lambda: datetime(2026, 9, 2, tzinfo=UTC), no_price, IntakeOptions())
+    intake = LocalIntake(log, 7, lambda: datetime(2026, 9, 2, tzinfo=UTC), no_price, IntakeOptions(), sealer(log))
     futures = [intake.submit(request(text(id=f"{n}"))) for n in range(20)]
     intake.close()
     assert [future.done() and receipt(future).received for future in futures] == [1] * 20

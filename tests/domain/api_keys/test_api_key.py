@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from domain.aggregate import CommandContext
 from domain.api_keys.api_key import (
     ApiKey,
+    checked_environments,
     checked_scopes,
     checked_secret,
     key_id_of,
@@ -63,6 +64,7 @@ def test_issuing_stores_hash_and_prefix_but_never_the_secret() -> None:
         prefix=SECRET[3:11],
         secret_hash=hashlib.sha256(SECRET.encode()).hexdigest(),
         name="ops",
+        environments=("prod",),
     )
     stored = new_record(event).state
     assert SECRET[3:12].encode() not in stored
@@ -96,6 +98,25 @@ def test_issuing_the_same_key_again_changes_nothing() -> None:
     key.issue(DEFAULT_SCOPE, ("admin", "read"), "another name", SECRET, NOW)
 
     assert key.collect_events() == []
+
+
+def test_a_key_of_several_environments_has_the_one_of_its_scope_first() -> None:
+    assert checked_environments(OTHER_SCOPE, ()) == ("test",)
+    assert checked_environments(OTHER_SCOPE, ("prod", "test", "prod")) == ("test", "prod")
+    with pytest.raises(InvalidInput, match="'prod' or 'test'"):
+        checked_environments(OTHER_SCOPE, ("staging",))
+
+
+def test_a_key_is_not_issued_again_for_more_environments() -> None:
+    key = issued()
+    with pytest.raises(AlreadyExists):
+        key.issue(DEFAULT_SCOPE, ("admin", "read"), None, SECRET, NOW, ("test",))
+    of_both = ApiKey(key_id_of(SECRET))
+    of_both.issue(DEFAULT_SCOPE, ("read",), None, SECRET, NOW, ("prod", "test"))
+    of_both.issue(DEFAULT_SCOPE, ("read",), None, SECRET, NOW, ("test",))
+    (event,) = of_both.collect_events()
+    assert isinstance(event, ApiKeyIssued)
+    assert event.environments == ("prod", "test")
 
 
 @pytest.mark.parametrize(("scope", "scopes"), [(OTHER_SCOPE, ("admin", "read")), (DEFAULT_SCOPE, ("read",))])

@@ -345,6 +345,19 @@ def test_a_policy_of_a_customer_without_a_creation_is_anchored_at_the_instant_of
     ]
 
 
+@pytest.mark.parametrize("of", ["usage", "budget"])
+def test_an_anchor_by_default_holds_where_there_is_neither_a_creation_nor_an_anchor(of: str) -> None:
+    anchored, default = {f"{of}_alignment": "anchored"}, on(4)
+    one, other = customer(), living()
+    one.update(anchored, day(), anchor_default=default)
+    one.update({**anchored, f"{of}_duration": "1w"}, day(), anchor_default=on(3))
+    other.update(anchored, day(), anchor_default=default)
+
+    assert fields_written(one)[0] == {**anchored, f"{of}_anchor": instant_text(default)}
+    assert one.timeline.latest()[f"{of}_anchor"] == instant_text(default)
+    assert fields_written(other) == [{**anchored, f"{of}_anchor": instant_text(on(1))}]
+
+
 def test_an_anchor_that_is_given_or_known_is_not_replaced() -> None:
     anchor = instant_text(on(7))
     one = living(usage_anchor=anchor)

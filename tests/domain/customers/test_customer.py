@@ -13,7 +13,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from domain.aggregate import CommandContext
 from domain.customers.customer import Customer
-from domain.customers.events import CustomerBlocked, CustomerCreated, CustomerDeleted, CustomerUpdated
+from domain.customers.events import (
+    CustomerBlocked,
+    CustomerCreated,
+    CustomerDeleted,
+    CustomerFactsCarried,
+    CustomerUpdated,
+)
 from domain.customers.personal_data import CustomerSeal, open_personal
 from domain.errors import AlreadyExists, InvalidInput, LogCorrupted, PersonalKeyMissing
 from domain.event import LifecycleEvent, Provenance
@@ -422,3 +428,41 @@ def _state(one: Customer) -> tuple[Any, ...]:
 
 TestLives = Lives.TestCase
 TestLives.settings = settings(max_examples=40, stateful_step_count=15)
+
+
+def carried(of: Customer, key_id: str | None = None) -> None:
+    """Tell the customer that usage carries facts about it."""
+    about = {"tenant": "default", "environment": "prod", "customer_id": "acme", "personal_key_id": key_id}
+    common = {"recorded_at": NOW, "effective_at": NOW, "provenance": WHO}
+    of.replay(CustomerFactsCarried(stream=of.id, version=of.version + 1, **common, **about))  # type: ignore[arg-type]
+
+
+def test_a_command_that_seems_to_change_nothing_is_written_where_usage_may_have_said_something_else() -> None:
+    one = living(currency="EUR")
+    one.update({"currency": "EUR"}, context(1))
+    assert one.collect_events() == []
+
+    carried(one)
+
+    assert (one.alive, one.timeline.latest()) == (True, {"currency": "EUR"})
+    one.update({"currency": "EUR"}, context(1))
+    assert [event.version for event in one.collect_events()] == [3]
+
+
+def test_facts_of_usage_begin_no_life_and_end_with_the_one_that_they_are_about() -> None:
+    one = customer()
+    carried(one)
+    assert not one.alive
+    one.delete(context(1))
+    one.create({}, context(2))
+    one.update({"currency": None}, context(3))
+    assert [type(event) for event in one.collect_events()] == [CustomerDeleted, CustomerCreated]
+
+
+def test_a_key_that_facts_of_usage_were_encrypted_with_is_not_made_again() -> None:
+    keys = InMemoryPersonalKeys()
+    one = customer(keys)
+    carried(one, one.personal_key_id)
+    with pytest.raises(PersonalKeyMissing, match="restore the key store"):
+        one.create({"name": "Ada"}, context())
+    assert keys.keys == {}

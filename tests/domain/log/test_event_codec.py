@@ -11,6 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.aggregate import CommandContext
+from domain.api_keys.api_key import ApiKey
+from domain.api_keys.events import KEY_ISSUED, ApiKeyIssued
 from domain.budgets.events import BudgetUpdated
 from domain.customers.events import (
     CustomerCreated,
@@ -28,6 +31,7 @@ from domain.log.topics import LIFECYCLE_TOPICS
 from domain.meters.events import MeterDeleted
 from domain.prices.events import PriceSet
 from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
+from domain.scope import Scope
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
 COMMON: dict[str, Any] = {
@@ -206,6 +210,18 @@ def test_an_event_written_before_maps_were_patched_sets_them_whole_and_is_writte
 
     assert decoded == event
     assert msgspec.msgpack.decode(new_record(decoded).state)[0] == 2
+
+
+def test_a_key_issued_before_there_were_several_environments_has_the_one_of_its_scope() -> None:
+    event = ApiKeyIssued(
+        **COMMON, key_id="k", tenant="acme", environment="test", scopes=("read",), prefix="1", secret_hash="00"
+    )
+    _, fields = msgspec.msgpack.decode(new_record(event).state)
+    del fields["environments"]
+    key = ApiKey("k")
+    key.apply(decode_lifecycle(KEY_ISSUED, msgspec.msgpack.encode((1, fields))))
+    key.issue(Scope("acme", "test"), ("read",), None, "sk-1", CommandContext(NOW, Provenance("engine")))
+    assert list(key.collect_events()) == []
 
 
 @pytest.mark.parametrize(

@@ -160,3 +160,73 @@ def test_a_distant_instant_is_found_in_constant_time() -> None:
     every_second = timeline(("1980-01-01", period_policy("1s", "anchored", "UTC", day("1980-01-01"))))
     last = day("2199-12-31")
     assert every_second.containing(last) == Interval(last, last + timedelta(seconds=1))
+
+
+def moved(at: str, to: str, policy: PeriodPolicy | None = None) -> PeriodTimeline:
+    """Months since 5 January, moved by hand."""
+    to_day = day(to)
+    policy = policy or period_policy("1mo", "anchored", "UTC", to_day)
+    return PeriodTimeline([PolicySegment(day("2026-01-05"), MONTHLY), PolicySegment(day(at), policy, to_day)])
+
+
+def test_periods_moved_back_begin_where_they_were_moved_to_and_end_closed_ones_there() -> None:
+    changed = moved("2026-03-25", "2026-02-20")
+    assert list(changed.within(between("2026-01-15", "2026-04-01"))) == [
+        between("2026-01-01", "2026-02-01"),
+        between("2026-02-01", "2026-02-20"),
+        between("2026-02-20", "2026-03-20"),
+        between("2026-03-20", "2026-04-20"),
+    ]
+
+
+def test_periods_moved_ahead_begin_then_and_the_open_one_runs_until_it() -> None:
+    changed = moved("2026-03-25", "2026-05-10")
+    assert list(changed.within(between("2026-02-15", "2026-05-11"))) == [
+        between("2026-02-01", "2026-03-01"),
+        between("2026-03-01", "2026-05-10"),
+        between("2026-05-10", "2026-06-10"),
+    ]
+
+
+def test_a_first_period_that_was_given_an_end_is_exactly_that() -> None:
+    policy = period_policy("1mo", "anchored", "UTC", day("2026-02-10"), day("2026-03-31"))
+    assert list(moved("2026-03-25", "2026-02-10", policy).within(between("2026-02-09", "2026-06-01"))) == [
+        between("2026-02-01", "2026-02-10"),
+        between("2026-02-10", "2026-03-31"),
+        between("2026-03-31", "2026-04-30"),
+        between("2026-04-30", "2026-05-31"),
+        between("2026-05-31", "2026-06-30"),
+    ]
+
+
+def test_periods_moved_twice_are_where_they_were_moved_last() -> None:
+    ahead, back = day("2026-05-10"), day("2026-03-20")
+    segments = [PolicySegment(day("2026-01-05"), MONTHLY)]
+    for at, to in (("2026-03-25", ahead), ("2026-03-26", ahead + timedelta(days=1)), ("2026-03-27", back)):
+        segments.append(PolicySegment(day(at), period_policy("1mo", "anchored", "UTC", to), to))
+    assert PeriodTimeline(segments[:3]).containing(day("2026-03-27")) == between("2026-03-01", "2026-05-11")
+    assert list(PeriodTimeline(segments).within(between("2026-03-01", "2026-04-01"))) == [
+        between("2026-03-01", "2026-03-20"),
+        between("2026-03-20", "2026-04-20"),
+    ]
+
+
+@given(
+    histories(), st.lists(st.none() | st.timedeltas(timedelta(days=-200), timedelta(days=200)), min_size=5), instants()
+)
+def test_a_timeline_of_moved_periods_partitions_time(
+    history: list[PolicySegment], moves: list[timedelta | None], instant: datetime
+) -> None:
+    moved_history = [
+        PolicySegment(one.effective_from, one.policy, None if by is None else one.effective_from + by)
+        for one, by in zip(history, moves, strict=False)
+    ]
+    periods = PeriodTimeline(moved_history)
+    for each in [instant, *(one.moved_to or one.effective_from for one in moved_history)]:
+        period = periods.containing(each)
+        assert period.contains(each)
+        assert periods.containing(period.start) == period
+        assert periods.containing(period.end - MICROSECOND) == period
+    last = moved_history[-1]
+    if last.moved_to is not None and len(moved_history) > 1:
+        assert periods.containing(last.moved_to).start == last.moved_to

@@ -19,6 +19,7 @@ import msgspec
 
 from domain.prices.schedule import PriceVersion
 from domain.usage.block_schema import TOKEN_COLUMNS
+from projections.duckdb.storage.permissions import permissions_of
 from projections.duckdb.verification.comparison import LOGICAL_VIEWS, logical_view
 from projections.folding.lifecycle_writes import NewFact
 from tests.fakes.in_memory_fold_store import Row, StoredTables
@@ -32,7 +33,7 @@ _EXACT: Final = Context(prec=60)
 _DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "fields": json.loads,
     "versions": lambda text: msgspec.json.decode(text, type=tuple[PriceVersion, ...]),
-    "scopes": lambda text: tuple(text.split(",")) if text else (),
+    "scopes": permissions_of,
 }
 #: What the days keep for the time range of usage; no sum needs it.
 _LEFT_OUT: Final = ("first_time", "last_time", "taken_events")
@@ -85,7 +86,8 @@ def contents_in_memory(stored: StoredTables) -> Contents:
     customers = [customer(key) | {"first_position": first} for key, (_, _, first) in stored.customers.items()]
     versions = [usage(row) for versions in stored.versions.values() for row in versions]
     api_keys = [
-        scoped(_renamed(key, position="issued_position")) | {"revoked_at": stored.revoked.get(key.key_id)}
+        _without(scoped(_renamed(key, position="issued_position")), "environments")
+        | {"scopes": (key.scopes, key.environments), "revoked_at": stored.revoked.get(key.key_id)}
         for key in stored.api_keys.values()
     ]
     contents = {

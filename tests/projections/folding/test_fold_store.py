@@ -130,7 +130,7 @@ def write_one_of_each(store: FoldStore) -> None:
         store.add_fact(fact(owner, 1, name=HOSTILE, limit=None))
     store.add_correction(correction("usage.voided", 1, "later"))
     store.add_price(NewPrice(1, 1, "nowhere", "m-1", (), None, START, "key-1"))
-    store.add_api_key(NewApiKey("key-1", 1, ("ingest", "read"), "mf_1", "00ff", None, START, 1))
+    store.add_api_key(NewApiKey("key-1", 1, ("ingest", "read"), "mf_1", "00ff", None, START, 1, ("test",)))
     store.update_source(SourceProgress("usage/kafka/a/b/0", "usage", 0, 7, 1, START, 2, 1))
 
 
@@ -149,7 +149,13 @@ EVERYTHING: Contents = {
     ],
     "api keys": [
         scope_of(1)
-        | {"key_id": "key-1", "scopes": ("ingest", "read"), "prefix": "mf_1", "secret_hash": "00ff", "name": None}
+        | {
+            "key_id": "key-1",
+            "scopes": (("ingest", "read"), ("test",)),
+            "prefix": "mf_1",
+            "secret_hash": "00ff",
+            "name": None,
+        }
         | {"issued_at": START, "issued_position": 1, "revoked_at": None}
     ],
     "prices": [
@@ -465,8 +471,8 @@ def test_an_api_key_is_revoked_once(under_test: FoldStoreUnderTest, store: FoldS
     assert {
         row["key_id"]: (row["scopes"], row["name"], row["revoked_at"]) for row in under_test.contents()["api keys"]
     } == {
-        "kept": ((), HOSTILE, None),
-        "revoked": ((), HOSTILE, recorded_at(2)),
+        "kept": (((), ()), HOSTILE, None),
+        "revoked": (((), ()), HOSTILE, recorded_at(2)),
     }
 
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from domain.corrections.commands import VoidUsage
 from domain.scope import DEFAULT_SCOPE, Scope
+from projections.queries.customer_list import CustomerCondition, CustomerListQuestion
 from projections.queries.customers import CustomerSpan
 from projections.queries.events import EventFilter, EventQuestion
 from projections.queries.snapshot import Snapshot
@@ -27,6 +28,13 @@ DAYS: Final = tuple(Segment(START - timedelta(days=day), START - timedelta(days=
 EVERYTHING: Final = (Segment(START - timedelta(days=30), START + timedelta(days=30)),)
 SPANS: Final = tuple(CustomerSpan(name, DAYS[0].start + timedelta(hours=5), LATER) for name in CUSTOMERS)
 
+WITHOUT: Final = (CustomerCondition("metadata:a", "is_null"),)
+LISTS: Final = (
+    CustomerListQuestion(LATER, WITHOUT, "reported_cost_usd", descending=True),
+    CustomerListQuestion(LATER, WITHOUT, "first_seen_at"),
+    CustomerListQuestion(LATER, WITHOUT, "average_latency"),
+)
+
 #: Every query that names a scope.
 QUERIES: Final[dict[str, Callable[[Snapshot, Scope], Any]]] = {
     "customer": lambda store, scope: [store.customer(scope, name) for name in CUSTOMERS],
@@ -36,6 +44,8 @@ QUERIES: Final[dict[str, Callable[[Snapshot, Scope], Any]]] = {
     "ever deactivated": lambda store, scope: store.customers_ever_deactivated(scope),
     "customer page": lambda store, scope: store.customer_page(scope, LATER, 0, 9),
     "customer search": lambda store, scope: store.customer_page(scope, LATER, 0, 9, "a"),
+    "customer list": lambda store, scope: [store.customer_list(scope, one, 0, 9) for one in LISTS],
+    "usage totals": lambda store, scope: store.usage_totals(scope, CUSTOMERS),
     "blocked": lambda store, scope: store.customers_blocked(scope, LATER, 9),
     "costs": lambda store, scope: store.costs_of(scope, SPANS),
     "usage of spans": lambda store, scope: store.usage_of_spans(scope, SPANS),

@@ -21,6 +21,7 @@ from projections.views.customers import (
     MarkupChange,
     customer_history,
     customer_view,
+    known_by,
     life_at,
     lives,
     markup_at,
@@ -229,3 +230,20 @@ def test_a_scheduled_creation_is_dropped_by_a_deletion() -> None:
         fact("customer.created", on(20), position=1), fact("customer.deleted", on(5), position=2), seen=(on(1), on(2))
     )
     assert not customer_view(ended, on(21)).exists
+
+
+def test_facts_of_usage_tell_that_a_customer_exists_also_without_the_usage() -> None:
+    described = fact("customer.described", on(2), name="Ada")
+    told = record(described)
+    assert [customer_view(told, on(day)).exists for day in (1, 2)] == [False, True]
+    assert customer_view(told, on(2)).origin == "explicit"
+    assert [known_by(told, on(day)) for day in (1, 2)] == [None, on(2)]
+    assert known_by(record(described, seen=(on(3), on(9))), on(10)) == on(9)
+    assert known_by(record(described, seen=(on(1), on(1))), on(10)) == on(2)
+
+
+def test_facts_of_usage_that_a_deletion_cut_off_tell_nothing() -> None:
+    cut_off = record(fact("customer.described", on(5), 1, name="Ada"), fact("customer.deleted", on(3), 2))
+    assert known_by(cut_off, on(9)) is None
+    since = record(fact("customer.deleted", on(3), 2), fact("customer.described", on(5), 3, name="Ada"))
+    assert known_by(since, on(9)) == on(5)

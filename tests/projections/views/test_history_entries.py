@@ -26,6 +26,14 @@ def test_the_first_sighting_is_a_derived_entry() -> None:
     ]
 
 
+def test_usage_that_came_with_facts_is_the_first_sighting_all_the_same() -> None:
+    told = CustomerRecord("acme", 3, on(2), on(9), (fact("customer.described", on(2), 3, name="Ada"),))
+    assert [(entry.kind, entry.position, entry.derived) for entry in history_entries(told)] == [
+        (FIRST_SEEN, 3, True),
+        ("customer.described", 3, False),
+    ]
+
+
 def test_what_a_deletion_cut_off_is_listed_too() -> None:
     facts = (
         fact("customer.created", on(1), 1),

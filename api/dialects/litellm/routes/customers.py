@@ -63,7 +63,7 @@ from domain.errors import AlreadyExists, InvalidInput, NotFound
 from domain.values.identifiers import checked_id
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.snapshot import PAGE_ROWS_MAX
-from projections.views.customers import customer_view, usage_by
+from projections.views.customers import customer_view, known_by
 
 TAG: Final = "Customer Management"
 #: How many of the ids that are still blocked an unblocking answers, at most.
@@ -211,7 +211,7 @@ def _existing(state: ApiState, key: ApiKeyRecord, user_ids: Sequence[str]) -> di
     with state.engine.reads.snapshot() as snapshot:
         records = [snapshot.customer(key.scope, user_id) for user_id in user_ids]
     found = [one for one in records if one is not None and customer_view(one, now).exists]
-    return {one.customer_id: usage_by(one, now) for one in found}
+    return {one.customer_id: known_by(one, now) for one in found}
 
 
 def _refuse_missing(user_ids: Sequence[str]) -> None:

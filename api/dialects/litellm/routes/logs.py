@@ -9,9 +9,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.dialects.litellm.log_bodies import LogBody
+from api.dialects.litellm.log_payloads import event_of
 from api.http.authentication import Ingester
 from api.http.bodies import bounded_body, decoded_json
+from api.http.logs.log_bodies import LogBody
 from api.http.receipts import ReceiptView, receipt_response
 from api.http.state import StateOf
 from api.http.writing import ACCEPTED
@@ -42,7 +43,7 @@ async def take_logs(request: Request, state: StateOf, key: Ingester) -> Response
     not counted twice. A payload that cannot be read is rejected by itself, never with the others."""
     settings = state.engine.settings
     body = without_byte_order_mark(await bounded_body(request, settings.http_body_bytes_max))
-    logs = LogBody(body, settings.http_body_events_max)
+    logs = LogBody(body, settings.http_body_events_max, event_of)
     await logs.convert(state.conversions)
     asked = IntakeRequest(key.scope, BodyFormat.BATCH.value, tuple(logs.events), key=key.key_id)
     # Shielded, as a client that disconnects must not cancel what may be in the log already.

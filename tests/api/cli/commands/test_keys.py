@@ -36,6 +36,14 @@ def test_a_new_tenant_sees_nothing_of_another(shell: Shell, server: Server) -> N
     assert other.json("customers", "list")["data"] == []
 
 
+def test_a_key_of_both_environments_works_in_the_first_one(shell: Shell, server: Server) -> None:
+    named = ("--environment", "test", "--environment", "prod")
+    made = shell.json("keys", "create", "--scope", "admin", "--tenant", "cli-both", *named)
+    assert (made["environment"], made["environments"]) == ("test", ["test", "prod"])
+    listed = Shell("--url", server.url, "--key", made["secret"]).run("keys", "list")
+    assert "cli-both/test+prod" in listed.out
+
+
 def test_an_address_without_a_key_is_wrong_use(server: Server) -> None:
     ended = run("customers", "list", "--url", server.url)
     assert (ended.code, "--key" in ended.err) == (2, True)

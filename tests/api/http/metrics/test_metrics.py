@@ -35,7 +35,7 @@ def added_by(api: Api, series: str, act: Callable[[], object]) -> float:
         ("spent", {"budget": {"total_limit_usd": "0"}}, "refused", "total_limit"),
     ],
 )
-@pytest.mark.parametrize("dialect", ["native", "litellm"])
+@pytest.mark.parametrize("dialect", ["native", "litellm", "respan"])
 def test_every_answer_about_access_is_counted_by_its_reason(
     api: Api, customer: str, body: dict[str, object] | None, decision: str, reason: str, dialect: str
 ) -> None:

@@ -30,12 +30,19 @@ NEW_CUSTOMER = {
     "email": "ada@example.com",
     "metadata": {"tier": 1},
     "currency": "eur",
+    "group_identifier": "team/7",
     "usage_period": {"duration": "1w"},
     "budget": {"period_limit_usd": "25.00", "duration": "1mo", "budget_id": "gold"},
     "opening_spend_usd": "3",
     "effective_at": CREATED_AT,
 }
-CHANGES = {"name": None, "metadata": {"tier": None, "seats": 2}, "usage_period": None, "active": False}
+CHANGES = {
+    "name": None,
+    "group_identifier": None,
+    "metadata": {"tier": None, "seats": 2},
+    "usage_period": None,
+    "active": False,
+}
 NEW_BUDGET = {"name": "Gold", "period_limit_usd": "100.0", "duration": "1mo", "model_limits": {"m": {"limit_usd": "1"}}}
 BUDGET_CHANGES = {"name": None, "tokens_per_minute": 5, "model_limits": {"m": None}}
 

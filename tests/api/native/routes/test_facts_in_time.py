@@ -87,6 +87,7 @@ def expected(customer: str, **members: Any) -> JsonObject:
         "metadata": {},
         "currency": "USD",
         "time_zone": "UTC",
+        "group_identifier": None,
         "allowed_region": None,
         "default_model": None,
         "markup_percentage": "0",

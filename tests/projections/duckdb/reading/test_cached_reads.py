@@ -27,7 +27,7 @@ NAMES = ("acme", "globex", "nobody")
 def answers(snapshot: DuckDBSnapshot) -> list[Any]:
     """Every answer about every customer that may come from the cache."""
     of_months = Segment(datetime(2026, 2, 1, tzinfo=UTC), AT + timedelta(days=40))
-    found: list[Any] = [snapshot.point()]
+    found: list[Any] = [snapshot.point(), snapshot.usage_totals(DEFAULT_SCOPE, NAMES)]
     for name in NAMES:
         found.append(snapshot.customer(DEFAULT_SCOPE, name))
         found.append(current_usage(snapshot, DEFAULT_SCOPE, name, AT))

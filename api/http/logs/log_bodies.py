@@ -1,23 +1,26 @@
-"""Bodies of LiteLLM's logs, split and converted to usage events in short steps, in turns with other bodies."""
+"""Bodies of logs, split and converted to usage events in short steps, in turns with other bodies."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
 
-from api.dialects.litellm.log_payloads import event_of
 from api.http.problems import Problem
 from consumers.intake.options import SLICE_BYTES_MAX, SLICE_EVENTS_MAX
 from domain.errors import InvalidInput
 from domain.usage.request_bodies import BodyFormat, items_in_steps
 
+T = TypeVar("T")
 
-class LogBody:
+
+class LogBody(Generic[T]):
     """One body: `convert` takes the steps one by one, in a thread. `events` are complete when it has ended."""
 
-    def __init__(self, body: bytes, items_max: int) -> None:
-        """`body` has no byte order mark."""
-        self.events: list[bytes] = []
+    def __init__(self, body: bytes, items_max: int, event_of: Callable[[bytes], T]) -> None:
+        """`body` has no byte order mark. `event_of` converts one payload and raises nothing."""
+        self.events: list[T] = []
+        self._event_of = event_of
         self.is_one_payload = False
         self._body = body
         self._items_max = items_max
@@ -41,7 +44,7 @@ class LogBody:
             self.is_one_payload = False
         size = 0
         for number, payload in enumerate(payloads, 1):
-            self.events.append(event_of(payload))
+            self.events.append(self._event_of(payload))
             size += len(payload)
             if number % SLICE_EVENTS_MAX == 0 or size >= SLICE_BYTES_MAX:
                 yield

@@ -1,0 +1,62 @@
+"""The statement of a list of customers: who exists, joined with what its conditions and its order need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import duckdb
+
+from domain.values.instants import naive
+from projections.duckdb.reading.bound_query import BoundQuery, Row
+from projections.duckdb.reading.customer_lists.conditions import condition_sql
+from projections.duckdb.reading.customer_lists.fields import FieldSql, field_sql, needs_averages, needs_usage
+from projections.duckdb.reading.customer_lists.usage_totals import average_relations, usage_relations
+from projections.duckdb.reading.customer_pages import gone_customers
+from projections.duckdb.reading.event_pages import Markups
+from projections.queries.customer_list import CustomerListQuestion
+
+
+def needs_markups(question: CustomerListQuestion) -> bool:
+    """Return whether the filter or the order of a question depends on reported cost."""
+    return "reported_cost_usd" in _fields(question)
+
+
+def customer_list(
+    cursor: duckdb.DuckDBPyConnection, scope_key: int, kind_keys: Sequence[int], question: CustomerListQuestion,
+    markups: Markups, offset: int, limit: int,
+) -> list[Row]:  # fmt: skip
+    """Return a page of customers as rows (key, id, first position).
+
+    `kind_keys`: the series of requests. `markups`: the changes of all customers, where `needs_markups`.
+    """
+    query, fields = BoundQuery(), _fields(question)
+    now = query.bind(naive(question.now))
+    relations: dict[str, str] = {}
+    if needs_usage(fields):
+        relations |= usage_relations(query, scope_key, kind_keys, markups)
+    if needs_averages(fields):
+        relations |= average_relations(query, scope_key, kind_keys)
+    found = {field: field_sql(query, field, number, now) for number, field in enumerate(sorted(fields))}
+    conditions = [f"c.scope_key = {query.bind(scope_key)}", f"c.customer_key NOT IN ({gone_customers(cursor, query)})"]
+    conditions += [
+        condition_sql(query, one, found[one.field].expression, found[one.field].is_text) for one in question.conditions
+    ]
+    named = ", ".join(f"{name} AS ({relation})" for name, relation in relations.items())
+    return query.rows(
+        cursor,
+        f"""{f"WITH {named}" if named else ""} SELECT c.customer_key, c.customer_id, c.first_position FROM customers c
+        {" ".join(_joins(found.values()))} WHERE {" AND ".join(conditions)}
+        ORDER BY {found[question.order].expression} {"DESC" if question.descending else "ASC"} NULLS LAST,
+        c.customer_id LIMIT {query.bind(limit)} OFFSET {query.bind(offset)}""",
+    )
+
+
+def _fields(question: CustomerListQuestion) -> set[str]:
+    return {question.order, *(one.field for one in question.conditions)}
+
+
+def _joins(fields: Iterable[FieldSql]) -> Sequence[str]:
+    joins: dict[str, str] = {}
+    for field in fields:
+        joins |= field.joins
+    return list(joins.values())

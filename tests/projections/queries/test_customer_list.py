@@ -1,0 +1,181 @@
+"""Any read store lists customers by profile and usage as a plain computation over their records does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, get_args
+
+import pytest
+
+from domain.corrections.commands import VoidUsage
+from domain.customers.commands import CreateCustomer, DeleteCustomer, UpdateCustomer
+from domain.scope import DEFAULT_SCOPE, Scope
+from projections.queries.customer_list import (
+    Comparison,
+    CustomerCondition,
+    CustomerField,
+    CustomerListQuestion,
+    UsageTotals,
+)
+from tests.projections.folded_log import BY_TEST, START, usage
+from tests.projections.queries.store_under_test import StoreUnderTest
+
+NOW = START + timedelta(days=40)
+OTHER = Scope("other", "test")
+
+
+def hours(count: float) -> datetime:
+    return START + timedelta(hours=count)
+
+
+@pytest.fixture
+def store(store_under_test: StoreUnderTest) -> StoreUnderTest:
+    """ann: two days of usage, a markup in between. Bo: usage of an earlier life too. cy%: a profile alone. dee: usage
+    alone, some of it voided. gone: deleted."""
+    store = store_under_test
+    handle = store.commands.handle
+    store.deliver(
+        [
+            usage("1", "ann", hours(0), cost_usd="10", latency_ms=100, ttft_ms=10, input_tokens=5, output_tokens=1),
+            usage("2", "Bo", hours(1), cost_usd="100"),
+            usage("3", "dee", hours(2), cost_usd="7", input_tokens=1, output_tokens=1),
+            usage("4", "dee", hours(50), cost_usd="50", input_tokens=1, output_tokens=1),
+            usage("5", "gone", hours(3), cost_usd="1000"),
+            usage("6", "ann", hours(0)) | {"type": "disk.sampled"},
+        ]
+    )
+    store.deliver([usage("7", "elsewhere", hours(0), cost_usd="3")], scope=OTHER)
+    profile: dict[str, Any] = {"name": "Ann", "markup_percentage": "50"}
+    profile["metadata"] = {"plan": "pro", "seats": 12, "a/b~": {"c": 1}}
+    handle(UpdateCustomer(DEFAULT_SCOPE, BY_TEST, "ann", effective_at=hours(4), seen_at=hours(0), changes=profile))
+    handle(UpdateCustomer(DEFAULT_SCOPE, BY_TEST, "ann", effective_at=hours(5), changes={"metadata": {"plan": None}}))
+    handle(CreateCustomer(DEFAULT_SCOPE, BY_TEST, "cy%", effective_at=hours(6), fields={
+        "name": "Ännchen", "email": "cy@example.com", "metadata": {"plan": "Free_%"}}))  # fmt: skip
+    store.pass_time(hours=30)
+    handle(DeleteCustomer(DEFAULT_SCOPE, BY_TEST, "gone", seen_at=hours(3), effective_at=hours(20)))
+    handle(DeleteCustomer(DEFAULT_SCOPE, BY_TEST, "Bo", seen_at=hours(1), effective_at=hours(20)))
+    store.deliver(
+        [
+            usage("8", "ann", hours(25), cost_usd="4", latency_ms=300, input_tokens=5, output_tokens=1,
+                  cached_input_tokens=2),
+            usage("9", "Bo", hours(26), cost_usd="1", input_tokens=100, output_tokens=0),
+        ]
+    )  # fmt: skip
+    handle(VoidUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "4"))
+    store.fold()
+    return store
+
+
+def listed(store: StoreUnderTest, *conditions: CustomerCondition, order: CustomerField = "customer_id",
+           descending: bool = False, offset: int = 0, limit: int = 9) -> list[str]:  # fmt: skip
+    question = CustomerListQuestion(NOW, conditions, order, descending)
+    with store.reads.snapshot() as snapshot:
+        return [one.customer_id for one in snapshot.customer_list(DEFAULT_SCOPE, question, offset, limit)]
+
+
+def where(field: str, comparison: Comparison, *values: Any, negated: bool = False) -> CustomerCondition:
+    return CustomerCondition(field, comparison, values, negated)
+
+
+ORDERS: dict[CustomerField, Sequence[str]] = {
+    "customer_id": ["Bo", "ann", "cy%", "dee"],
+    "name": ["ann", "cy%", "Bo", "dee"],
+    "email": ["cy%", "Bo", "ann", "dee"],
+    "first_seen_at": ["ann", "dee", "cy%", "Bo"],
+    "last_seen_at": ["dee", "ann", "Bo", "cy%"],
+    "active_days": ["cy%", "Bo", "dee", "ann"],
+    "requests": ["cy%", "Bo", "dee", "ann"],
+    "input_tokens": ["cy%", "dee", "ann", "Bo"],
+    "output_tokens": ["Bo", "cy%", "dee", "ann"],
+    "total_tokens": ["cy%", "dee", "ann", "Bo"],
+    "reported_cost_usd": ["cy%", "Bo", "dee", "ann"],
+    "average_latency": ["ann", "Bo", "cy%", "dee"],
+    "average_ttft": ["ann", "Bo", "cy%", "dee"],
+}
+#: How many customers have no such value; they come last in both directions.
+UNSET = {"name": 2, "email": 3, "last_seen_at": 1, "average_latency": 3, "average_ttft": 3}
+#: Values that several customers share, which are then in the order of their ids in both directions.
+EQUAL = {"active_days": ("Bo", "dee"), "requests": ("Bo", "dee"), "output_tokens": ("Bo", "cy%")}
+
+
+@pytest.mark.parametrize("order", get_args(CustomerField))
+def test_a_list_is_in_order_both_ways_with_what_is_not_set_last(store: StoreUnderTest, order: CustomerField) -> None:
+    ascending = ORDERS[order]
+    assert listed(store, order=order) == ascending
+    known = len(ascending) - UNSET.get(order, 0)
+    descending = [*ascending[:known][::-1], *ascending[known:]]
+    if order in EQUAL:
+        one, other = sorted(descending.index(name) for name in EQUAL[order])
+        descending[one], descending[other] = EQUAL[order]
+    assert listed(store, order=order, descending=True) == descending
+    pages = [listed(store, order=order, offset=offset, limit=2) for offset in (0, 2, 4)]
+    assert pages == [ascending[:2], ascending[2:], []]
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        (where("customer_id", "equal", "ann", "Bo"), ["Bo", "ann"]),
+        (where("customer_id", "equal", "ann", negated=True), ["Bo", "cy%", "dee"]),
+        (where("customer_id", "equal_ignoring_case", "BO"), ["Bo"]),
+        (where("customer_id", "less", "b"), ["Bo", "ann"]),
+        (where("customer_id", "contains", "%"), ["cy%"]),
+        (where("customer_id", "starts_with", "_"), []),
+        (where("name", "contains_ignoring_case", "änn"), ["cy%"]),
+        (where("name", "contains", "nn"), ["ann", "cy%"]),
+        (where("name", "contains", "nn", negated=True), ["Bo", "dee"]),
+        (where("name", "ends_with", "chen"), ["cy%"]),
+        (where("name", "is_null"), ["Bo", "dee"]),
+        (where("name", "is_empty", negated=True), ["ann", "cy%"]),
+        (where("email", "equal", "cy@example.com", negated=True), ["Bo", "ann", "dee"]),
+        (where("metadata:plan", "equal", "Free_%"), ["cy%"]),
+        (where("metadata:plan", "is_null"), ["Bo", "ann", "dee"]),
+        (where("metadata:seats", "greater_or_equal", Decimal(9)), ["ann"]),
+        (where("metadata:seats", "less", Decimal(9)), []),
+        (where("metadata:seats", "equal", "12"), ["ann"]),
+        (where("metadata:a/b~", "is_null", negated=True), ["ann"]),
+        (where("metadata:'); --", "is_null", negated=True), []),
+        (where("requests", "greater", Decimal(1)), ["ann"]),
+        (where("requests", "equal", Decimal(0), Decimal(2)), ["ann", "cy%"]),
+        (where("total_tokens", "less_or_equal", Decimal(2)), ["cy%", "dee"]),
+        (where("reported_cost_usd", "equal", Decimal("16")), ["ann"]),
+        (where("reported_cost_usd", "greater_or_equal", Decimal("7")), ["ann", "dee"]),
+        (where("active_days", "equal", Decimal(2)), ["ann"]),
+        (where("average_latency", "equal", Decimal("0.2")), ["ann"]),
+        (where("average_ttft", "is_null"), ["Bo", "cy%", "dee"]),
+        (where("first_seen_at", "less", hours(3)), ["ann", "dee"]),
+        (where("last_seen_at", "greater_or_equal", hours(25)), ["Bo", "ann"]),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_list_has_who_fulfils_a_condition(
+    store: StoreUnderTest, condition: CustomerCondition, expected: Sequence[str]
+) -> None:
+    assert listed(store, condition) == expected
+
+
+def test_all_conditions_have_to_hold(store: StoreUnderTest) -> None:
+    conditions = (where("customer_id", "equal", "ann", "dee"), where("reported_cost_usd", "less", Decimal(10)))
+    assert listed(store, *conditions) == ["dee"]
+
+
+def test_totals_are_those_of_the_present_life(store: StoreUnderTest) -> None:
+    with store.reads.snapshot() as snapshot:
+        found = snapshot.usage_totals(DEFAULT_SCOPE, ["dee", "nobody", "Bo", "ann", "gone", "elsewhere"])
+    assert found == [
+        UsageTotals(1, 1, 1, 0, 1, hours(2), hours(2)),
+        UsageTotals(),
+        UsageTotals(1, 100, 0, 0, 1, hours(26), hours(26)),
+        UsageTotals(2, 10, 2, 1, 2, hours(0), hours(25), 200_000.0, 10_000.0),
+        UsageTotals(),
+        UsageTotals(),
+    ]
+
+
+def test_without_its_own_customers_a_scope_lists_nobody(store: StoreUnderTest) -> None:
+    question = CustomerListQuestion(NOW)
+    with store.reads.snapshot() as snapshot:
+        assert snapshot.customer_list(Scope("nobody", "prod"), question, 0, 9) == []
+        assert [one.customer_id for one in snapshot.customer_list(OTHER, question, 0, 9)] == ["elsewhere"]
