@@ -28,7 +28,7 @@ from domain.scope import Scope
 from domain.values.json_numbers import plain_json
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.snapshot import PAGE_ROWS_MAX
-from projections.views.customers import customer_history, usage_by
+from projections.views.customers import customer_history, known_by
 
 router = APIRouter(tags=["Customers"])
 BASE: Final = "/promptshuttle/api/v1"
@@ -161,4 +161,4 @@ def _named(state: ApiState, key: ApiKeyRecord, customer_id: str) -> _Named:
     """The customer that a client names, if it exists now."""
     with reading(state, AskedAsOf(), key.scope) as asked:
         record = existing_customer(asked, key.scope, customer_id).record
-        return record.customer_id, usage_by(record, asked.now)
+        return record.customer_id, known_by(record, asked.now)
