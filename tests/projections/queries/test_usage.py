@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from domain.corrections.commands import VoidUsage
+from domain.corrections.commands import RestoreUsage, VoidUsage
 from domain.customers.commands import CreateCustomer, UpdateCustomer
 from domain.errors import InvalidInput
 from domain.scope import DEFAULT_SCOPE
@@ -187,3 +187,21 @@ def test_meters_read_the_members_that_became_columns(store_under_test: StoreUnde
         "latency_ms": Decimal("12.5"), "input_tokens": 2000, "total_tokens": 2200, "cost_usd": Decimal("0.003"),
         "status": 0,
     }  # fmt: skip
+
+
+def test_root_requests_follow_voids_and_restorations(store_under_test: StoreUnderTest) -> None:
+    store = store_under_test
+    store.deliver([usage("root"), usage("child", parent_request="root"), usage("other child", parent_request="root")])
+    found = []
+    for correct, event_id in (
+        (VoidUsage, "child"),
+        (VoidUsage, "root"),
+        (RestoreUsage, "child"),
+        (RestoreUsage, "root"),
+    ):
+        store.commands.handle(correct(DEFAULT_SCOPE, BY_TEST, "gateway", event_id))
+        store.fold()
+        with store.reads.snapshot() as snapshot:
+            (one,) = snapshot.usage(DEFAULT_SCOPE, UsageQuestion((DAY,)))
+            found.append((one.sums.requests, one.sums.root_requests))
+    assert found == [(2, 1), (1, 0), (2, 0), (3, 1)]
