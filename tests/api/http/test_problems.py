@@ -63,7 +63,7 @@ def test_completions_are_answered_that_this_is_no_gateway(api: Api, path: str) -
 def test_a_base_url_without_an_api_names_the_prefixes(api: Api, path: str) -> None:
     problem = api.refused("POST", path, 404)
     assert problem["type"] == "/problems/prefix_missing"
-    assert problem["detail"] == "clients of LiteLLM use the root; the native API is below /v1"
+    assert problem["detail"] == "clients of LiteLLM use the root, of Respan use /respan; the native API is below /v1"
 
 
 @pytest.mark.parametrize("body", [b"{", b"", b'{"id": NaN}', b'{"id": "\\ud800"}', b"\xff", b"[" * 100_000])
