@@ -63,9 +63,9 @@ def test_completions_are_answered_that_this_is_no_gateway(api: Api, path: str) -
 def test_a_base_url_without_an_api_names_the_prefixes(api: Api, path: str) -> None:
     problem = api.refused("POST", path, 404)
     assert problem["type"] == "/problems/prefix_missing"
-    assert (
-        problem["detail"]
-        == "clients of LiteLLM use the root, of PromptShuttle use /promptshuttle/api/v1; the native API is below /v1"
+    assert problem["detail"] == (
+        "clients of LiteLLM use the root, of PromptShuttle use /promptshuttle/api/v1, of Respan use /respan; "
+        "the native API is below /v1"
     )
 
 
