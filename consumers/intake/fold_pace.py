@@ -19,7 +19,7 @@ from consumers.intake.queue import PendingRequest
 from consumers.intake.slice_groups import SliceGroup
 
 #: For how long a fold may stay where it is until nothing waits for it any more.
-STANDSTILL_SECONDS_MAX: Final = 1.0
+STANDSTILL_SECONDS_MAX: Final = 5.0
 #: How much the newest append that was folded counts in the time that the fold takes.
 NEWEST_WEIGHT: Final = 0.3
 

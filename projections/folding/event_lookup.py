@@ -43,6 +43,8 @@ class EventLookup:
     def __init__(self, log: EventLog) -> None:
         self._log = log
         self._blocks: OrderedDict[int, tuple[Scope, pa.RecordBatch]] = OrderedDict()
+        #: Of the event that was asked for last: a sender may repeat a conflicting event.
+        self._last_identity: tuple[int, tuple[Scope, str, str]] | None = None
 
     def at(self, locator: int) -> LocatedEvent:
         """The event at a locator. `LogCorrupted` when there is no usage block at its position."""
@@ -50,6 +52,15 @@ class EventLookup:
         row = row_of(locator)
         source, event_id, subject, time = (typed.column(name)[row].as_py() for name in _LOCATED)
         return LocatedEvent(locator, scope, source, event_id, subject, time)
+
+    def identity_at(self, locator: int) -> tuple[Scope, str, str]:
+        """The scope, source and id of the event at a locator; errors as in `at`."""
+        if self._last_identity is None or self._last_identity[0] != locator:
+            scope, typed = self._block(position_of(locator))
+            row = row_of(locator)
+            source, event_id = typed.column("source")[row].as_py(), typed.column("id")[row].as_py()
+            self._last_identity = locator, (scope, source, event_id)
+        return self._last_identity[1]
 
     def members(self, locator: int) -> Members | None:
         """What the event at a locator said when it was received; None when intake rejected it."""

@@ -254,8 +254,7 @@ class Projector:
 
         def same_as_stored(row: int, locator: int) -> bool:
             scope_key, source, event_id = identity(row)
-            stored = self._lookup.at(locator)
-            return (stored.scope, stored.source, stored.id) == (scopes[scope_key], source, event_id)
+            return self._lookup.identity_at(locator) == (scopes[scope_key], source, event_id)
 
         return same_as_stored, lambda row, other: identity(row) == identity(other)
 
