@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-import msgspec
-from anyio import to_thread
 from starlette.responses import Response
 
 from api.dialects.litellm.budget_fields import DIALECT
 from api.dialects.litellm.error_shapes import error_refusal
-from api.http.reading import AskedAsOf, Reading, reading
+from api.http.dialect import Refusal
+from api.http.folded_answers import answer_folded, json_response
+from api.http.reading import Reading
 from api.http.state import ApiState
 from consumers.commands.handler import CommandResult
 from domain.event import Provenance
@@ -39,11 +39,6 @@ def new_budget_id() -> str:
     return str(made)
 
 
-def json_response(body: Any, asked: Reading) -> Response:
-    """Make a 200 response with a JSON body, and headers with the position and the time that it is true for."""
-    return Response(msgspec.json.encode(body), 200, asked.headers(), "application/json")
-
-
 async def answer_command(
     state: ApiState,
     key: ApiKeyRecord,
@@ -54,17 +49,11 @@ async def answer_command(
 
     503 when they are not folded in time. They are stored durably all the same, and counted once the fold goes on.
     """
-    results = await to_thread.run_sync(command)
-    position = max((result.position for result in results if result.position is not None), default=None)
-    if position is not None and not await state.fold.folded(position):
-        message = f"the change is stored at log position {position}, but not folded yet: read it again later"
-        raise error_refusal(503, "service_unavailable", message, headers={"Retry-After": RETRY_AFTER_SECONDS})
+    return await answer_folded(state, key.scope, command, lambda asked: json_response(show(asked), asked), _late)
 
-    def read() -> Response:
-        with reading(state, AskedAsOf(), key.scope) as asked:
-            return json_response(show(asked), asked)
 
-    return await to_thread.run_sync(read)
+def _late(message: str) -> Refusal:
+    return error_refusal(503, "service_unavailable", message, headers={"Retry-After": RETRY_AFTER_SECONDS})
 
 
 def customer_then(asked: Reading, scope: Scope, customer_id: str) -> BudgetedCustomer | None:

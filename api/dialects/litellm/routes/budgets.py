@@ -18,9 +18,10 @@ from api.dialects.litellm.models.requests import BudgetDeleteRequest, BudgetNewR
 from api.dialects.litellm.models.responses import BudgetRow
 from api.dialects.litellm.request_reading import query_of, query_openapi
 from api.dialects.litellm.views import budget_row
-from api.dialects.litellm.writing import answer_command, json_response, new_budget_id, provenance_of, uses_seed_profile
+from api.dialects.litellm.writing import answer_command, new_budget_id, provenance_of, uses_seed_profile
 from api.http.authentication import Administrator
 from api.http.bodies import body_of, body_openapi
+from api.http.folded_answers import json_response
 from api.http.reading import AS_OF_HEADERS, Asked, AskedAsOf, AskedByHeaders, Reading, reading
 from api.http.state import ApiState, StateOf
 from consumers.commands.handler import CommandResult

@@ -40,7 +40,6 @@ from api.dialects.litellm.views import customer_object
 from api.dialects.litellm.writing import (
     answer_command,
     customer_then,
-    json_response,
     new_budget_id,
     provenance_of,
     uses_seed_profile,
@@ -48,6 +47,7 @@ from api.dialects.litellm.writing import (
 from api.http.authentication import Administrator
 from api.http.bodies import body_of, body_openapi
 from api.http.dialect import Refusal
+from api.http.folded_answers import json_response
 from api.http.reading import AskedByHeaders, Reading, reading
 from api.http.state import ApiState, StateOf
 from consumers.commands.handler import CommandResult

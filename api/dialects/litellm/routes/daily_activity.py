@@ -16,8 +16,8 @@ from api.dialects.litellm.models.requests import PAGE_MAX, RequestFields
 from api.dialects.litellm.models.responses import SpendAnalyticsPaginatedResponse
 from api.dialects.litellm.request_reading import query_of, query_openapi
 from api.dialects.litellm.routes.customers import TAG
-from api.dialects.litellm.writing import json_response
 from api.http.authentication import Administrator
+from api.http.folded_answers import json_response
 from api.http.reading import AskedByHeaders, reading
 from api.http.state import StateOf
 from domain.errors import InvalidInput

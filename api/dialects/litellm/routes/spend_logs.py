@@ -16,8 +16,8 @@ from api.dialects.litellm.models.requests import PAGE_MAX, PAGE_SIZE_DEFAULT, PA
 from api.dialects.litellm.models.responses import SpendLogs
 from api.dialects.litellm.request_reading import query_of, query_openapi
 from api.dialects.litellm.views import shown_instant
-from api.dialects.litellm.writing import json_response
 from api.http.authentication import Reader
+from api.http.folded_answers import json_response
 from api.http.reading import AskedByHeaders, reading
 from api.http.state import StateOf
 from domain.usage.block_schema import REQUEST_TYPE

@@ -15,9 +15,10 @@ from api.dialects.promptshuttle.customer_ids import existing_customer
 from api.dialects.promptshuttle.models.requests import CustomerCreation, CustomerMembers, CustomerUpdate
 from api.dialects.promptshuttle.models.responses import CustomerResponse
 from api.dialects.promptshuttle.views import customer_object
-from api.dialects.promptshuttle.writing import answer_command, json_response, provenance_of
+from api.dialects.promptshuttle.writing import answer_command, provenance_of
 from api.http.authentication import Administrator, Reader
 from api.http.bodies import body_of, body_openapi
+from api.http.folded_answers import json_response
 from api.http.problems import Problem
 from api.http.reading import AS_OF_HEADERS, Asked, AskedAsOf, AskedByHeaders, CustomerId, Reading, reading
 from api.http.state import ApiState, StateOf

@@ -15,8 +15,8 @@ from api.dialects.promptshuttle.models.responses import LogPage
 from api.dialects.promptshuttle.query_reading import query_of, query_openapi
 from api.dialects.promptshuttle.routes.customers import BASE
 from api.dialects.promptshuttle.views import credits_of, shown_instant
-from api.dialects.promptshuttle.writing import json_response
 from api.http.authentication import Reader
+from api.http.folded_answers import json_response
 from api.http.paging import CURSOR_NUMBER_MAX, cursor_values, page, rows_to_read
 from api.http.problems import Problem
 from api.http.query_instants import is_day, local_midnight, query_instant

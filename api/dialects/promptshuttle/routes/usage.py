@@ -16,8 +16,8 @@ from api.dialects.promptshuttle.ordered_rows import OrderedRows
 from api.dialects.promptshuttle.query_reading import query_of, query_openapi
 from api.dialects.promptshuttle.routes.customers import BASE, ONE_CUSTOMER
 from api.dialects.promptshuttle.views import credits_of, shown_instant
-from api.dialects.promptshuttle.writing import json_response
 from api.http.authentication import Reader
+from api.http.folded_answers import json_response
 from api.http.problems import Problem
 from api.http.reading import AskedByHeaders, CustomerId, Reading, reading
 from api.http.state import StateOf

@@ -13,8 +13,8 @@ from api.dialects.respan.customer_changes import creation_fields
 from api.dialects.respan.models.requests import CreateUserRequest, UpdateUserRequest
 from api.dialects.respan.models.responses import UserResponse
 from api.dialects.respan.routes.users import BASE, IDENTIFIER, TAG, retrieve_user, show_user, update_user
-from api.dialects.respan.writing import answer_command
 from api.http.bodies import body_of, body_openapi
+from api.http.folded_answers import answer_folded
 from api.http.middleware.raw_paths import SEGMENTS
 from api.http.problems import Problem
 from api.http.reading import AS_OF_HEADERS
@@ -35,10 +35,10 @@ async def create_user(
     before. A duration without a start counts from the midnight (UTC) before."""
     customer_identifier = checked_id(IDENTIFIER, given.customer_identifier)
     sent = {name: value for name, value in given.sent_members.items() if value is not None and name != IDENTIFIER}
-    return await answer_command(
+    return await answer_folded(
         state,
         client.scope,
-        lambda: _created(state, client, customer_identifier, sent),
+        lambda: [_created(state, client, customer_identifier, sent)],
         lambda asked: show_user(asked, client, customer_identifier, 201),
     )
 

@@ -16,9 +16,9 @@ from api.dialects.respan.models.requests import ListQuery, ListRequest
 from api.dialects.respan.models.responses import UserPage
 from api.dialects.respan.routes.users import BASE, TAG
 from api.dialects.respan.views import listed_user
-from api.dialects.respan.writing import json_response
 from api.http.bodies import body_of, body_openapi, validated
 from api.http.documentation_pages import own_address
+from api.http.folded_answers import json_response
 from api.http.paging import rows_to_read
 from api.http.reading import AS_OF_HEADERS, AskedAsOf, AskedByHeaders, Reading, reading
 from api.http.state import ApiState, StateOf

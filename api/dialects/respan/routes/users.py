@@ -14,8 +14,8 @@ from api.dialects.respan.error_shapes import not_found_refusal
 from api.dialects.respan.models.requests import UpdateUserRequest
 from api.dialects.respan.models.responses import UserResponse
 from api.dialects.respan.views import user_object
-from api.dialects.respan.writing import answer_command, json_response
 from api.http.bodies import body_of, body_openapi
+from api.http.folded_answers import answer_folded, json_response
 from api.http.middleware.raw_paths import SEGMENTS
 from api.http.reading import AS_OF_HEADERS, AskedAsOf, AskedByHeaders, Reading, reading
 from api.http.state import ApiState, StateOf
@@ -50,10 +50,10 @@ async def update_user(
     """Change the profile and the budget of a customer: an absent member stays as it is, null clears it. 404 when there
     is no such customer, created or known by its usage."""
     sent = given.sent_members
-    return await answer_command(
+    return await answer_folded(
         state,
         client.scope,
-        lambda: _updated(state, client, customer_identifier, sent),
+        lambda: [_updated(state, client, customer_identifier, sent)],
         lambda asked: show_user(asked, client, customer_identifier),
     )
 
@@ -69,10 +69,10 @@ def retrieve_user(
 async def delete_user(state: StateOf, client: Administrator, customer_identifier: CustomerIdentifier) -> Response:
     """Delete a customer, with its settings. Its usage stays in reports over all time; usage after the deletion begins
     a new customer with this identifier. 404 when there is no such customer."""
-    return await answer_command(
+    return await answer_folded(
         state,
         client.scope,
-        lambda: _deleted(state, client, customer_identifier),
+        lambda: [_deleted(state, client, customer_identifier)],
         lambda asked: Response(status_code=204, headers=asked.headers()),
     )
 
