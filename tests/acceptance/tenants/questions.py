@@ -119,12 +119,7 @@ _ASKED: Final[Mapping[str, Sequence[Asked]]] = {
     "/v1/customers/{customer_id:segment}/access": _each(
         _CUSTOMERS,
         {},
-        _CUSTOMERS,
-        {},
         {"model": "gpt-4o"},
-        {"model": TUNED, "as": "litellm"},
-        {"as": "promptshuttle"},
-        {"as": "respan"},
         {"model": TUNED, "as": "litellm"},
         {"as": "promptshuttle"},
         {"as": "respan"},
