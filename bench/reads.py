@@ -46,7 +46,10 @@ class ReadRun(msgspec.Struct, frozen=True):
 
 
 class Latencies(msgspec.Struct, frozen=True):
-    """Latencies in seconds. `ingesting` is the rate of events per second during them."""
+    """Latencies in seconds. `ingesting` is the rate of events per second during them.
+
+    `native` is the p50 of the native API's answer to the same question, asked in turns with this one; 0: none was.
+    """
 
     question: str
     through: str
@@ -54,6 +57,7 @@ class Latencies(msgspec.Struct, frozen=True):
     p50: float
     p99: float
     longest: float
+    native: float = 0.0
 
 
 def customers_asked(run: ReadRun) -> list[str]:

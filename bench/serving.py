@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -29,6 +29,7 @@ SINGLE_CONNECTIONS: Final = 64
 BATCH_CONNECTIONS: Final = 8
 EVENTS_PER_BATCH: Final = 1_000
 WARMING_SECONDS: Final = 1.0
+WARMED_CUSTOMERS: Final = 20
 
 
 class HttpRun(msgspec.Struct, frozen=True):
@@ -63,9 +64,11 @@ class RunningServer:
 
 @contextmanager
 def serving(folder: Path) -> Iterator[RunningServer]:
-    """Run the real command on a folder, with its default settings, within the context."""
+    """Run the real command on a folder within the context, with default settings but for Respan's limit of requests."""
     arguments = ["serve", "--data", str(folder), "--port", "0", "--json"]
-    environment = clean_environment(METERFOLD_ADMIN_KEY=KEY, METERFOLD_LOG_LEVEL="error")
+    environment = clean_environment(
+        METERFOLD_ADMIN_KEY=KEY, METERFOLD_LOG_LEVEL="error", METERFOLD_RESPAN_MINUTE_REQUESTS_MAX="0"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", _COMMAND, *arguments], cwd=ROOT, env=environment, stdout=subprocess.PIPE
     ) as process:
@@ -99,15 +102,22 @@ def measure_reads(run: ReadRun) -> list[Latencies]:
         "current usage": [f"/v1/customers/{name}/current-usage" for name in asked],
         "budget": [f"/v1/customers/{name}/budget" for name in budgeted],
     }
-    rolling = {
-        "usage of 30 days": [f"/v1/customers/{name}/usage?from={since}" for name in asked],
-        "the same by PromptShuttle's API": [f"/promptshuttle/api/v1/customers/{name}/usage" for name in asked],
+    usage = [f"/v1/customers/{name}/usage?from={since}" for name in asked]
+    of_dialects = {
+        "budget, LiteLLM /customer/info": (
+            paths["budget"],
+            [f"/customer/info?end_user_id={name}" for name in budgeted],
+        ),
+        "budget, Respan GET user": (paths["budget"], [f"/respan/api/users/{name}/" for name in budgeted]),
+        "usage of 30 days, PromptShuttle": (usage, [f"/promptshuttle/api/v1/customers/{name}/usage" for name in asked]),
     }
     intake = HttpRun(run.filling.folder, 2 * run.seconds + WARMING_SECONDS, run.filling.customers, run.filling.seed + 5)
     with serving(Path(run.filling.folder)) as server, ThreadPoolExecutor(1) as pool:
-        for question, asked_for in (paths | rolling).items():
+        for question, asked_for in paths.items():
             p50, p99, longest = percentiles(read_latencies(server.address, asked_for, run.seconds))
             measured.append(Latencies(question, "HTTP", 0.0, p50, p99, longest))
+        for question, (native, dialect) in of_dialects.items():
+            measured.append(_beside_native(server.address, question, native, dialect, run.seconds))
         load = _load(server, intake, EVENTS_PER_BATCH, BATCH_CONNECTIONS // 2, 2, 120_000)
         coming: Future[LoadResult] = pool.submit(run_step, "load", load, LoadResult)
         _wait_until_folding(Path(run.filling.folder))
@@ -116,6 +126,16 @@ def measure_reads(run: ReadRun) -> list[Latencies]:
         rate = coming.result().per_second
         measured += [Latencies(name, "HTTP", rate, *percentiles(values)) for name, values in found.items()]
     return measured
+
+
+def _beside_native(
+    address: Address, question: str, native: Sequence[str], dialect: Sequence[str], seconds: float
+) -> Latencies:
+    """Ask the native API and a dialect in turns, each once about a customer and then again about the next one."""
+    read_latencies(address, [*native[:WARMED_CUSTOMERS], *dialect[:WARMED_CUSTOMERS]], WARMING_SECONDS)
+    in_turns = [path for of_one in zip(native, dialect, strict=True) for path in of_one]
+    latencies = read_latencies(address, in_turns, seconds)
+    return Latencies(question, "HTTP", 0.0, *percentiles(latencies[1::2]), percentiles(latencies[::2])[0])
 
 
 def _wait_until_folding(folder: Path) -> None:

@@ -152,7 +152,16 @@ def rebuild_table(result: RebuildResult) -> Table:
 def reads_table(reads: ReadResult) -> Table:
     """(c) Latency of reads."""
     title = f"(c) reads at {reads.customers:,} customers, {reads.rows:,} rows"
-    headings = ("question", "through", "events/s meanwhile", "p50 ms", "p99 ms", "longest ms", "p99 : alone")
+    headings = (
+        "question",
+        "through",
+        "events/s meanwhile",
+        "p50 ms",
+        "p99 ms",
+        "longest ms",
+        "p99 : alone",
+        "p50 : native",
+    )
     alone = {(one.question, one.through): one.p99 for one in reads.latencies if not one.ingesting}
     return _table(title, headings, [_read_row(one, alone[one.question, one.through]) for one in reads.latencies])
 
@@ -164,6 +173,7 @@ def _read_row(one: Latencies, alone: float) -> Sequence[str]:
         f"{one.ingesting:,.0f}" if one.ingesting else "alone",
         *(f"{seconds * 1e3:.2f}" for seconds in (one.p50, one.p99, one.longest)),
         f"{one.p99 / alone:.1f}",
+        f"{one.p50 / one.native:.2f}" if one.native else "",
     )
 
 

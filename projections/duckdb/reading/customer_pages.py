@@ -23,10 +23,16 @@ PRESENT_FACTS: Final = f"""SELECT f.* FROM facts f LEFT JOIN (
         GROUP BY customer_key) d ON d.customer_key = f.customer_key
     WHERE f.subject = 'customer' AND (d.position IS NULL OR f.position > d.position)"""
 
-#: Customers with a deletion after which nothing but usage can have begun another life.
-_DELETED: Final = f"""SELECT customer_key, arg_max(effective_at, position) AS last_at FROM facts
-    WHERE NOT if_known AND customer_key IN (SELECT customer_key FROM facts WHERE kind = '{CUSTOMER_DELETED}')
-    GROUP BY customer_key HAVING arg_max(kind, position) = '{CUSTOMER_DELETED}'"""
+_EVER_DELETED: Final = f"SELECT customer_key FROM facts WHERE kind = '{CUSTOMER_DELETED}'"
+#: Customers with a deletion after which nothing but usage can have begun another life by an instant.
+_DELETED: Final = f"""SELECT customer_key,
+    arg_max(effective_at, position) FILTER (kind = '{CUSTOMER_DELETED}') AS last_at FROM facts
+    WHERE NOT if_known AND customer_key IN ({_EVER_DELETED}) GROUP BY customer_key
+    HAVING arg_max(kind, position) FILTER (effective_at <= {{now}}) = '{CUSTOMER_DELETED}'"""
+#: Customers of whom every fact is ahead of an instant.
+_TO_COME: Final = """SELECT customer_key FROM facts WHERE subject = 'customer' AND NOT if_known
+    AND customer_key IN (SELECT customer_key FROM facts WHERE effective_at > {now})
+    GROUP BY customer_key HAVING min(effective_at) > {now}"""
 
 #: Customers whose name at an instant contains a text, ignoring case.
 _NAMED: Final = """SELECT customer_key FROM (
@@ -37,24 +43,33 @@ _NAMED: Final = """SELECT customer_key FROM (
     WHERE contains(lower(name), {text})"""
 
 
-def gone_customers(cursor: duckdb.DuckDBPyConnection, query: BoundQuery) -> str:
-    """SQL of the customers of which nothing is known but a deletion, or usage that was voided.
+def gone_customers(cursor: duckdb.DuckDBPyConnection, query: BoundQuery, now: datetime) -> str:
+    """SQL of the customers of which nothing is known by `now` (naive UTC) but a deletion, or usage that was voided.
 
-    The days tell the last usage of a customer, but the rows that of one from whose usage something was taken away.
+    Usage ahead of `now` begins a first life all the same, but none after a deletion. The days tell the last usage of a
+    customer, but the rows that of one from whose usage something was taken away, or that has usage ahead of `now`.
     """
-    taken = cursor.execute("SELECT DISTINCT customer_key FROM usage_days WHERE taken_events > 0").fetchall()
-    gone = f"""SELECT customer_key FROM ({_DELETED}) f WHERE NOT EXISTS (
-        SELECT 1 FROM usage_days d WHERE d.customer_key = f.customer_key AND d.last_time >= f.last_at)"""
-    if not taken:
+    bound = query.bind(now)
+    deleted, to_come = _DELETED.format(now=bound), _TO_COME.format(now=bound)
+    told_by_rows = query.rows(
+        cursor,
+        f"""SELECT DISTINCT customer_key FROM usage_days
+        WHERE taken_events > 0 OR (last_time > {bound} AND customer_key IN ({_EVER_DELETED}))""",
+    )
+    gone = f"""SELECT customer_key FROM ({deleted}) f WHERE NOT EXISTS (
+            SELECT 1 FROM usage_days d WHERE d.customer_key = f.customer_key AND d.last_time >= f.last_at)
+        UNION SELECT customer_key FROM ({to_come}) WHERE customer_key NOT IN (SELECT customer_key FROM usage_days)"""
+    if not told_by_rows:
         return gone
-    corrected = f"SELECT unnest({query.bind([key for (key,) in taken])}::BIGINT[]) AS customer_key"
-    held = f"""SELECT customer_key, max(time) AS last_time FROM usage_rows
-        WHERE closed_at IS NULL AND customer_key IN ({corrected}) GROUP BY customer_key"""
+    asked = f"SELECT unnest({query.bind([key for (key,) in told_by_rows])}::BIGINT[]) AS customer_key"
+    held = f"""SELECT customer_key, max(time) FILTER (time <= {bound}) AS last_time FROM usage_rows
+        WHERE closed_at IS NULL AND customer_key IN ({asked}) GROUP BY customer_key"""
     return f"""{gone}
-        UNION SELECT f.customer_key FROM ({_DELETED}) f LEFT JOIN ({held}) h ON h.customer_key = f.customer_key
-            WHERE f.customer_key IN ({corrected}) AND (h.last_time IS NULL OR h.last_time < f.last_at)
-        UNION SELECT customer_key FROM ({corrected}) WHERE customer_key NOT IN (SELECT customer_key FROM ({held}))
-            AND customer_key NOT IN (SELECT customer_key FROM facts WHERE subject = 'customer' AND NOT if_known)"""
+        UNION SELECT f.customer_key FROM ({deleted}) f LEFT JOIN ({held}) h ON h.customer_key = f.customer_key
+            WHERE f.customer_key IN ({asked}) AND (h.last_time IS NULL OR h.last_time < f.last_at)
+        UNION SELECT customer_key FROM ({asked}) WHERE customer_key NOT IN (SELECT customer_key FROM ({held}))
+            AND customer_key NOT IN (SELECT customer_key FROM facts WHERE subject = 'customer' AND NOT if_known
+                AND effective_at <= {bound})"""
 
 
 def customer_page(
@@ -65,7 +80,7 @@ def customer_page(
     `search` must be in the id, or in the name at `now` (naive UTC), ignoring case.
     """
     query = BoundQuery()
-    conditions = [f"scope_key = {query.bind(scope_key)}", f"customer_key NOT IN ({gone_customers(cursor, query)})"]
+    conditions = [f"scope_key = {query.bind(scope_key)}", f"customer_key NOT IN ({gone_customers(cursor, query, now)})"]
     if search is not None:
         text = query.bind(search.lower())
         named = _NAMED.format(text=text, present=PRESENT_FACTS, now=query.bind(now))
@@ -90,7 +105,7 @@ def customers_blocked(
             SELECT customer_key FROM ({PRESENT_FACTS})
             WHERE kind IN ('{CUSTOMER_BLOCKED}', '{CUSTOMER_UNBLOCKED}') AND effective_at <= {query.bind(now)}
             GROUP BY customer_key HAVING arg_max(kind, (effective_at, position)) = '{CUSTOMER_BLOCKED}')
-            AND customer_key NOT IN ({gone_customers(cursor, query)})
+            AND customer_key NOT IN ({gone_customers(cursor, query, now)})
         ORDER BY customer_id LIMIT {query.bind(limit)}""",
     )
     return records_of(cursor, scope_key, rows)

@@ -30,14 +30,16 @@ def customer_list(
     `kind_keys`: the series of requests. `markups`: the changes of all customers, where `needs_markups`.
     """
     query, fields = BoundQuery(), _fields(question)
-    now = query.bind(naive(question.now))
+    now = naive(question.now)
+    bound_now = query.bind(now)
     relations: dict[str, str] = {}
     if needs_usage(fields):
         relations |= usage_relations(query, scope_key, kind_keys, markups)
     if needs_averages(fields):
         relations |= average_relations(query, scope_key, kind_keys)
-    found = {field: field_sql(query, field, number, now) for number, field in enumerate(sorted(fields))}
-    conditions = [f"c.scope_key = {query.bind(scope_key)}", f"c.customer_key NOT IN ({gone_customers(cursor, query)})"]
+    found = {field: field_sql(query, field, number, bound_now) for number, field in enumerate(sorted(fields))}
+    gone = gone_customers(cursor, query, now)
+    conditions = [f"c.scope_key = {query.bind(scope_key)}", f"c.customer_key NOT IN ({gone})"]
     conditions += [
         condition_sql(query, one, found[one.field].expression, found[one.field].is_text) for one in question.conditions
     ]

@@ -10,7 +10,7 @@ import pytest
 from consumers.embedded.engine import EmbeddedEngine
 from domain.scope import DEFAULT_SCOPE, Scope
 from tests.api.dialects.respan.conftest import MARCH_25, USERS, Spend, updated
-from tests.engine_fixtures import Api, key_for, llm_request
+from tests.engine_fixtures import Api, customer_path, key_for, llm_request
 
 LIST = f"{USERS}/list/"
 BEFORE = MARCH_25 - timedelta(hours=1)
@@ -219,3 +219,19 @@ def test_a_page_of_a_thousand_is_followed_by_the_rest(api: Api, engine: Embedded
     below = {"filters": {"customer_identifier": {"operator": "lt", "value": ["c1000"]}}}
     exact = many.send("POST", LIST, 200, params=asked, json=below).json()
     assert (exact["count"], exact["next"]) == (1_000, None)
+
+
+def test_a_list_and_its_count_have_nobody_whose_life_is_still_ahead(api: Api, engine: EmbeddedEngine) -> None:
+    others = Api(api.client, key_for(engine, Scope("to come", "prod")))
+    ahead, tomorrow = MARCH_25 + timedelta(hours=3), (MARCH_25 + timedelta(days=1)).isoformat()
+    for name in ("ended", "created again", "used again"):
+        others.deliver([llm_request(f"{name} 1", name, BEFORE), llm_request(f"{name} 2", name, ahead)])
+        others.delete(customer_path(name))
+    others.deliver([llm_request("used again 3", "used again", MARCH_25), llm_request("first", "used ahead", ahead)])
+    for name in ("created again", "created"):
+        others.post("/v1/customers", {"id": name, "effective_at": tomorrow})
+    answer = others.get(LIST, sort_by="customer_identifier")
+    assert [one["customer_identifier"] for one in answer["results"]] == ["used again", "used ahead"]
+    assert answer["count"] == 2
+    assert [one["user_id"] for one in others.get("/customer/list", page=1)] == ["used again", "used ahead"]
+    assert [one["id"] for one in others.pages("/v1/customers")] == ["used again", "used ahead"]
