@@ -1,4 +1,4 @@
-"""Budget spending of many customers at once, with one query for all their costs.
+"""Budget spending of many customers at once, with one query for all their costs, and of a single one.
 
 `spent_usd` is reported cost, markup included, plus opening spend: within the open period of the budget where it has
 periods, otherwise within the customer's current life. It is the same amount as in `budget_state` for one customer.
@@ -18,6 +18,7 @@ from domain.values.money import MONEY, marked_up
 from domain.values.periods import Interval
 from projections.queries.customers import CustomerRecord, CustomerSpan
 from projections.queries.snapshot import Snapshot
+from projections.queries.usage import Segment, UsageQuestion
 from projections.views.budget_state import opening_spends
 from projections.views.budgets import (
     SharedBudgetView,
@@ -70,6 +71,21 @@ def budgeted_customers(
     spans = [span for query in queries for span, _ in query.spans]
     costs = iter(snapshot.costs_of(scope, spans))
     return [_with_spending(query, costs) for query in queries]
+
+
+def budgeted_customer(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime) -> BudgetedCustomer | None:
+    """One budgeted customer, whose spending is answered from memory where it can be; None when there is none now."""
+    found = snapshot.customer_with_budgets(scope, customer_id)
+    history = None if found is None else customer_history(found.record, now)
+    if found is None or history is None or not history.exists:
+        return None
+    query = _spending_query(history, tiers_of(found.budgets))
+    spent = query.opened_usd
+    if query.spans:
+        segment = Segment(query.spans[0][0].start, query.spans[-1][0].end)
+        for one in snapshot.usage(scope, UsageQuestion((segment,), customer_id, split_markup=True)):
+            spent = MONEY.add(spent, marked_up(one.sums.cost_usd, one.markup_percentage))
+    return BudgetedCustomer(query.view, query.limits, query.tier, query.period, spent)
 
 
 def _spending_query(history: CustomerHistory, tiers: Tiers) -> _SpendingQuery:

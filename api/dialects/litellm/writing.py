@@ -18,7 +18,7 @@ from consumers.commands.handler import CommandResult
 from domain.event import Provenance
 from domain.scope import Scope
 from projections.queries.api_keys import ApiKeyRecord
-from projections.views.budget_list import BudgetedCustomer, budgeted_customers
+from projections.views.budget_list import BudgetedCustomer, budgeted_customer
 
 RETRY_AFTER_SECONDS: Final = "1"
 
@@ -58,6 +58,4 @@ def _late(message: str) -> Refusal:
 
 def customer_then(asked: Reading, scope: Scope, customer_id: str) -> BudgetedCustomer | None:
     """The customer, created or known by its usage; None when it does not exist then."""
-    record = asked.snapshot.customer(scope, customer_id)
-    found = [] if record is None else budgeted_customers(asked.snapshot, scope, [record], asked.now)
-    return found[0] if found else None
+    return budgeted_customer(asked.snapshot, scope, customer_id, asked.now)
