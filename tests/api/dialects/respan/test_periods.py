@@ -38,6 +38,7 @@ def test_a_customer_without_a_policy_shows_the_month_in_utc(api: Api, spend: Spe
 
 
 def test_a_budget_without_a_duration_keeps_the_month_in_utc(api: Api, spend: Spend) -> None:
+    """Reading: without a duration, start or end the period is the customer's usage period."""
     spend("undated", "2", day("2026-03-09"))
     assert period(updated(api, "undated", period_budget=5)) == ("2026-03-01", "2026-04-01")
     assert same_as_native(api, "undated") == 2.0
@@ -65,6 +66,7 @@ def test_a_duration_counts_from_the_date_first_seen(
 
 
 def test_a_late_event_does_not_move_a_period_that_is_set(api: Api, spend: Spend) -> None:
+    """Reading: an anchor that was set stays."""
     spend("late", "1", day("2026-03-09"))
     updated(api, "late", budget_duration="monthly")
     spend("late", "4", day("2026-03-02"))
@@ -74,6 +76,7 @@ def test_a_late_event_does_not_move_a_period_that_is_set(api: Api, spend: Spend)
 
 
 def test_a_start_alone_is_the_start_of_monthly_periods(api: Api, spend: Spend) -> None:
+    """Reading: the duration is monthly where none is set."""
     spend("started", "1", day("2026-03-11"))
     spend("started", "2", day("2026-03-12"))
     shown = updated(api, "started", period_start="2026-03-12", period_budget=9)
@@ -94,6 +97,7 @@ def test_a_start_alone_is_the_start_of_monthly_periods(api: Api, spend: Spend) -
 def test_a_date_is_its_midnight_and_a_time_without_an_offset_is_one_in_utc(
     api: Api, spend: Spend, given: str, shown: str
 ) -> None:
+    """Reading: a time without an offset is one in UTC."""
     spend("dated", "1", day("2026-03-01"))
     assert updated(api, "dated", period_start=given)["period_start"] == shown
 
@@ -115,7 +119,7 @@ def test_an_end_alone_ends_the_open_period(api: Api, spend: Spend) -> None:
 
 
 def test_a_start_after_the_end_of_an_earlier_period_drops_that_end(api: Api, spend: Spend) -> None:
-    """A client renews a budget by moving its start to now."""
+    """Reading: a client renews a budget by moving its start to now."""
     spend("renewed", "1", day("2026-02-01"))
     updated(api, "renewed", period_start="2026-02-01", period_end="2026-03-20", budget_duration="monthly")
     renewed = updated(api, "renewed", period_budget=50, period_start="2026-03-25", budget_duration="monthly")
@@ -125,6 +129,7 @@ def test_a_start_after_the_end_of_an_earlier_period_drops_that_end(api: Api, spe
 def test_a_start_that_is_moved_back_is_shown_as_set_and_summed_again(
     api: Api, spend: Spend, clock: SettableClock
 ) -> None:
+    """Reading: closed periods that a moved start reaches into end there."""
     for number, when in enumerate(("2026-02-15", "2026-02-25", "2026-03-05", "2026-03-24")):
         spend("moved", 10**number, day(when))
     updated(api, "moved", budget_duration="monthly", period_start="2026-02-01", period_budget=1)
@@ -138,6 +143,7 @@ def test_a_start_that_is_moved_back_is_shown_as_set_and_summed_again(
 
 
 def test_a_start_that_lies_ahead_is_the_end_of_the_open_period(api: Api, spend: Spend, clock: SettableClock) -> None:
+    """Reading: the open period runs until a start that lies ahead."""
     spend("ahead", "1", day("2026-03-02"))
     updated(api, "ahead", budget_duration="monthly", period_start="2026-03-01", period_budget=1)
     clock.advance(seconds=1)
@@ -146,6 +152,7 @@ def test_a_start_that_lies_ahead_is_the_end_of_the_open_period(api: Api, spend: 
 
 
 def test_durations_of_other_apis_are_shown_as_respan_names_them(api: Api) -> None:
+    """Reading: a duration that Respan has no word for is shown as stored."""
     for stored, shown in (
         ("1d", "daily"), ("24h", "daily"), ("7d", "weekly"), ("1w", "weekly"), ("30d", "monthly"), ("1mo", "monthly"),
         ("1y", "yearly"), ("90d", "90d"), ("hourly", "1h"),
