@@ -27,8 +27,8 @@ UNFOLDED_EVENTS_MAX: Final = 10_000
 UNFOLDED_BYTES_MAX: Final = 4 * 1024 * 1024
 #: The lead is what the fold gets through in so many seconds, as it was lately, in multiples of these bounds; it is 1
 #: at least and `LEAD_MAX` at most.
-UNFOLDED_SECONDS_MAX: Final = 0.2
-LEAD_MAX: Final = 2.0
+UNFOLDED_SECONDS_MAX: Final = 0.12
+LEAD_MAX: Final = 1.5
 
 
 class IntakeOptions(msgspec.Struct, frozen=True, kw_only=True):

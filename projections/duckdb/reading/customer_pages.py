@@ -29,9 +29,10 @@ _DELETED: Final = f"""SELECT customer_key,
     arg_max(effective_at, position) FILTER (kind = '{CUSTOMER_DELETED}') AS last_at FROM facts
     WHERE NOT if_known AND customer_key IN ({_EVER_DELETED}) GROUP BY customer_key
     HAVING arg_max(kind, position) FILTER (effective_at <= {{now}}) = '{CUSTOMER_DELETED}'"""
-#: Customers of whom every fact is ahead of an instant.
+#: Customers, of those with facts ahead of an instant, of whom nothing else is known.
 _TO_COME: Final = """SELECT customer_key FROM facts WHERE subject = 'customer' AND NOT if_known
-    AND customer_key IN (SELECT customer_key FROM facts WHERE effective_at > {now})
+    AND customer_key IN ({ahead}) AND customer_key NOT IN (
+        SELECT customer_key FROM usage_days WHERE customer_key IN ({ahead}))
     GROUP BY customer_key HAVING min(effective_at) > {now}"""
 
 #: Customers whose name at an instant contains a text, ignoring case.
@@ -50,15 +51,21 @@ def gone_customers(cursor: duckdb.DuckDBPyConnection, query: BoundQuery, now: da
     customer, but the rows that of one from whose usage something was taken away, or that has usage ahead of `now`.
     """
     bound = query.bind(now)
-    deleted, to_come = _DELETED.format(now=bound), _TO_COME.format(now=bound)
+    deleted = _DELETED.format(now=bound)
     told_by_rows = query.rows(
         cursor,
         f"""SELECT DISTINCT customer_key FROM usage_days
         WHERE taken_events > 0 OR (last_time > {bound} AND customer_key IN ({_EVER_DELETED}))""",
     )
     gone = f"""SELECT customer_key FROM ({deleted}) f WHERE NOT EXISTS (
-            SELECT 1 FROM usage_days d WHERE d.customer_key = f.customer_key AND d.last_time >= f.last_at)
-        UNION SELECT customer_key FROM ({to_come}) WHERE customer_key NOT IN (SELECT customer_key FROM usage_days)"""
+            SELECT 1 FROM usage_days d WHERE d.customer_key = f.customer_key AND d.last_time >= f.last_at)"""
+    ahead = query.rows(
+        cursor,
+        f"SELECT DISTINCT customer_key FROM facts WHERE effective_at > {bound} AND customer_key IS NOT NULL",
+    )
+    if ahead:
+        keys = f"SELECT unnest({query.bind([key for (key,) in ahead])}::BIGINT[])"
+        gone = f"{gone} UNION {_TO_COME.format(ahead=keys, now=bound)}"
     if not told_by_rows:
         return gone
     asked = f"SELECT unnest({query.bind([key for (key,) in told_by_rows])}::BIGINT[]) AS customer_key"

@@ -95,8 +95,8 @@ def test_a_quick_fold_gets_as_much_as_it_folds_in_the_time_that_a_single_event_m
     fold = Fold(0)
     pace = fold.pace()
     assert pace.lead == 1.0
-    folded_each(fold, pace, UNFOLDED_SECONDS_MAX / 2 / 2)
-    assert pace.lead == pytest.approx(2.0, rel=0.05)
+    folded_each(fold, pace, UNFOLDED_SECONDS_MAX / 1.25 / 2)
+    assert pace.lead == pytest.approx(1.25, rel=0.05)
     appended(pace, 100, int(0.4 * UNFOLDED_EVENTS_MAX))
     assert not pace.must_wait(pending(5_000))
     appended(pace, 101, int(1.2 * UNFOLDED_EVENTS_MAX))
@@ -114,10 +114,10 @@ def test_however_quick_and_however_slow_the_fold_its_lead_has_bounds() -> None:
 def test_a_fold_that_had_nothing_more_to_do_is_not_taken_for_slow() -> None:
     fold = Fold(0)
     pace = fold.pace()
-    folded_each(fold, pace, UNFOLDED_SECONDS_MAX / 2 / 2)
+    folded_each(fold, pace, UNFOLDED_SECONDS_MAX / 1.25 / 2)
     fold.position, fold.now = 39, fold.now + 1
     assert not pace.must_wait(pending(1))
     for position in range(40, 80):
         appended(pace, position, UNFOLDED_EVENTS_MAX // 2)
         fold.position, fold.now = position, fold.now + 1  # looked at a second later
-    assert pace.lead == pytest.approx(2.0, rel=0.05)
+    assert pace.lead == pytest.approx(1.25, rel=0.05)
