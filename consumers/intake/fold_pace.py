@@ -20,6 +20,8 @@ from consumers.intake.slice_groups import SliceGroup
 
 #: For how long a fold may stay where it is until nothing waits for it any more.
 STANDSTILL_SECONDS_MAX: Final = 5.0
+#: The lead where nobody knows how far the fold is, and nothing waits for it.
+UNPACED_LEAD: Final = 10.0
 #: How much the newest append that was folded counts in the time that the fold takes.
 NEWEST_WEIGHT: Final = 0.3
 
@@ -54,7 +56,7 @@ class FoldPace:
     @property
     def lead(self) -> float:
         """How many times the least bounds may be appended and not folded."""
-        return LEAD_MAX if self._folded_position() is None else self._known_lead()
+        return UNPACED_LEAD if self._folded_position() is None else self._known_lead()
 
     def _known_lead(self) -> float:
         return min(max(UNFOLDED_SECONDS_MAX / self._seconds_per_load, 1.0), LEAD_MAX)
