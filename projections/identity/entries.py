@@ -53,6 +53,13 @@ class PriorClaims(NamedTuple):
         first, last = np.searchsorted(self.rows, (row, row + 1))
         return list(zip(self.digests[first:last].tolist(), self.locators[first:last].tolist(), strict=True))
 
+    def locators_by_row(self) -> dict[int, list[int]]:
+        """The locators of the entries of each row that has any, starting with its first claim."""
+        found: dict[int, list[int]] = {}
+        for row, locator in zip(self.rows.tolist(), self.locators.tolist(), strict=True):
+            found.setdefault(row, []).append(locator)
+        return found
+
 
 NO_U64: Final[U64] = np.empty(0, dtype=np.uint64)
 NO_PRIOR_CLAIMS: Final = PriorClaims(np.empty(0, dtype=np.intp), NO_U64, NO_U64)

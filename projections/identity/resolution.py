@@ -165,9 +165,8 @@ class _Claims:
     def __init__(
         self, rows: ReceivedRows, stored: PriorClaims, same_identity: SameIdentity, same_identity_here: SameIdentity
     ) -> None:
-        self._identities, self._contents = rows.identities.tolist(), rows.contents.tolist()
-        self._locators = rows.locators.tolist()
-        self._stored = _of_rows(stored)
+        self._rows = rows
+        self._stored = stored.locators_by_row()
         self._same_identity = same_identity
         self._same_identity_here = same_identity_here
         self._valid: dict[int, list[int]] = {}  # identity hash -> the rows here that claimed it
@@ -175,17 +174,17 @@ class _Claims:
 
     def decide(self, row: int) -> tuple[int, int]:
         """Return the code of a row and the locator of the first claim (0: none); a row to be counted claims."""
-        identity, content = self._identities[row], self._contents[row]
+        identity, content = int(self._rows.identities[row]), int(self._rows.contents[row])
         here = self._valid.get(identity, []) + self._of_unit.get(identity, [])
         for other in here:
-            if self._contents[other] == content:
-                return DUPLICATE, self._locators[other]
+            if int(self._rows.contents[other]) == content:
+                return DUPLICATE, int(self._rows.locators[other])
         for locator in self._stored.get(row, ()):
             if self._same_identity(row, locator):
                 return CONFLICT, locator
         for other in here:
             if self._same_identity_here(row, other):
-                return CONFLICT, self._locators[other]
+                return CONFLICT, int(self._rows.locators[other])
         self._of_unit.setdefault(identity, []).append(row)
         return COUNTED, 0
 
@@ -195,11 +194,3 @@ class _Claims:
             for identity, claimants in self._of_unit.items():
                 self._valid.setdefault(identity, []).extend(claimants)
         self._of_unit = {}
-
-
-def _of_rows(stored: PriorClaims) -> dict[int, list[int]]:
-    """The locators of the claims for each row that has any, starting with its first claim."""
-    found: dict[int, list[int]] = {}
-    for row, locator in zip(stored.rows.tolist(), stored.locators.tolist(), strict=True):
-        found.setdefault(row, []).append(locator)
-    return found
