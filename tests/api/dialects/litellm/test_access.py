@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.dialects.litellm.conftest import Spend, made
+from tests.api.dialects.conftest import Spend
+from tests.api.dialects.litellm.conftest import made
 from tests.engine_fixtures import Api, SettableClock, engine_on, http, llm_request
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.api.dialects.litellm.conftest import Spend
+from tests.api.dialects.conftest import Spend
 from tests.engine_fixtures import Api, SettableClock
 
 READS: Final = (

@@ -11,7 +11,8 @@ import pytest
 from api.dialects.litellm.models.responses import BlockUsersResponse, CustomerResponse
 from consumers.embedded.engine import EmbeddedEngine
 from domain.scope import DEFAULT_SCOPE
-from tests.api.dialects.litellm.conftest import Spend, made, spend_of, updated
+from tests.api.dialects.conftest import Spend
+from tests.api.dialects.litellm.conftest import made, spend_of, updated
 from tests.engine_fixtures import Api, JsonObject, SettableClock, key_for
 
 #: How often those who do something at once do it.

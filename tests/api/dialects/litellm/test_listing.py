@@ -8,7 +8,8 @@ import pytest
 
 from api.dialects.litellm.models.responses import CustomerResponse
 from api.dialects.litellm.routes.customer_list import STREAMED_ROWS
-from tests.api.dialects.litellm.conftest import FRIDAY, Spend, made
+from tests.api.dialects.conftest import Spend
+from tests.api.dialects.litellm.conftest import FRIDAY, made
 from tests.engine_fixtures import Api, SettableClock, llm_request
 
 MANY = STREAMED_ROWS + 250

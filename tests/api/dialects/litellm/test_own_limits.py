@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.dialects.litellm.conftest import Spend, made, updated
+from tests.api.dialects.conftest import Spend
+from tests.api.dialects.litellm.conftest import made, updated
 from tests.engine_fixtures import Api, SettableClock
 
 

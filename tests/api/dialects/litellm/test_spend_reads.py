@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.dialects.litellm.conftest import Spend, made
+from tests.api.dialects.conftest import Spend
+from tests.api.dialects.litellm.conftest import made
 from tests.engine_fixtures import Api
 
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from api.dialects.promptshuttle.models.errors import ProblemDetails
-from tests.api.dialects.promptshuttle.conftest import Spend
+from tests.api.dialects.conftest import Spend
 from tests.engine_fixtures import Api, JsonObject, customer_path
 
 

@@ -12,7 +12,8 @@ import pytest
 from api.dialects.promptshuttle.models.responses import CustomerResponse
 from consumers.embedded.engine import EmbeddedEngine
 from domain.scope import Scope
-from tests.api.dialects.promptshuttle.conftest import BASE, FRIDAY, Spend, changed, created, listed
+from tests.api.dialects.conftest import Spend
+from tests.api.dialects.promptshuttle.conftest import BASE, FRIDAY, changed, created, listed
 from tests.engine_fixtures import Api, JsonObject, SettableClock, http, key_for
 
 CUSTOMERS: Final = f"{BASE}/customers"

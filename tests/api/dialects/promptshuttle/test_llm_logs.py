@@ -10,7 +10,8 @@ import pytest
 from api.dialects.promptshuttle.models.responses import LogPage
 from domain.customers.derived_id import derived_id
 from domain.scope import DEFAULT_SCOPE
-from tests.api.dialects.promptshuttle.conftest import BASE, FRIDAY, Spend
+from tests.api.dialects.conftest import Spend
+from tests.api.dialects.promptshuttle.conftest import BASE, FRIDAY
 from tests.engine_fixtures import Api, JsonObject, SettableClock, customer_path, llm_request
 
 LOGS: Final = f"{BASE}/llm-logs"

@@ -14,7 +14,8 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from tests.api.dialects.promptshuttle.conftest import BASE, FRIDAY, Spend, changed, created, listed
+from tests.api.dialects.conftest import Spend
+from tests.api.dialects.promptshuttle.conftest import BASE, FRIDAY, changed, created, listed
 from tests.engine_fixtures import CLOUDEVENT, Api, JsonObject, llm_request
 
 HOUR: Final = timedelta(hours=1)

@@ -20,7 +20,8 @@ from api.dialects.promptshuttle.ordered_rows import CHUNK_ROWS, SPOOLED_BYTES_MA
 from api.dialects.promptshuttle.routes.usage import get_usage_by_customer
 from api.http.reading import AskedAsOf
 from domain.scope import Scope
-from tests.api.dialects.promptshuttle.conftest import BASE, FRIDAY, Spend, changed, created
+from tests.api.dialects.conftest import Spend
+from tests.api.dialects.promptshuttle.conftest import BASE, FRIDAY, changed, created
 from tests.engine_fixtures import Api, JsonObject, SettableClock, customer_path, engine_on, http, key_for, llm_request
 
 HOUR: Final = timedelta(hours=1)

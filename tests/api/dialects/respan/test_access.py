@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.api.dialects.respan.conftest import Spend, updated
+from tests.api.dialects.conftest import Spend
+from tests.api.dialects.respan.conftest import updated
 from tests.engine_fixtures import Api
 
 RESETS_AT = "2026-04-01T00:00:00Z"

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.dialects.respan.conftest import Spend, user
+from tests.api.dialects.conftest import Spend
+from tests.api.dialects.respan.conftest import user
 from tests.engine_fixtures import Api
 
 CREATE = "/respan/api/users/create/"

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.dialects.respan.conftest import Spend, updated, user
+from tests.api.dialects.conftest import Spend
+from tests.api.dialects.respan.conftest import updated, user
 from tests.engine_fixtures import Api, SettableClock
 
 

@@ -19,7 +19,8 @@ from consumers.embedded.engine import EmbeddedEngine
 from domain.api_keys.commands import IssueApiKey
 from domain.event import Provenance
 from domain.scope import Scope
-from tests.api.dialects.respan.conftest import MARCH_25, USERS, Spend, updated, user
+from tests.api.dialects.conftest import Spend
+from tests.api.dialects.respan.conftest import MARCH_25, USERS, updated, user
 from tests.engine_fixtures import Api, JsonObject, SettableClock, key_for
 
 BEFORE = MARCH_25 - timedelta(hours=1)

@@ -9,7 +9,8 @@ import pytest
 
 from consumers.embedded.engine import EmbeddedEngine
 from domain.scope import DEFAULT_SCOPE, Scope
-from tests.api.dialects.respan.conftest import MARCH_25, USERS, Spend, updated
+from tests.api.dialects.conftest import Spend
+from tests.api.dialects.respan.conftest import MARCH_25, USERS, updated
 from tests.engine_fixtures import Api, customer_path, key_for, llm_request
 
 LIST = f"{USERS}/list/"

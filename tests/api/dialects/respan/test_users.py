@@ -12,7 +12,8 @@ from consumers.embedded.engine import EmbeddedEngine
 from domain.api_keys.commands import IssueApiKey
 from domain.event import Provenance
 from domain.scope import DEFAULT_SCOPE, Scope
-from tests.api.dialects.respan.conftest import MARCH_25, USERS, Spend, updated, user
+from tests.api.dialects.conftest import Spend
+from tests.api.dialects.respan.conftest import MARCH_25, USERS, updated, user
 from tests.engine_fixtures import Api, customer_path, key_for, llm_request
 
 NOT_FOUND = {"detail": "Not found."}
