@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from fastapi.openapi.utils import get_openapi
@@ -15,6 +15,8 @@ from api.http.bodies import body_models
 
 VERSION: Final = "1"
 COMPONENTS: Final = "#/components/schemas/"
+#: The status of invalid requests that FastAPI adds to operations by itself.
+_DERIVED_STATUS: Final = "422"
 #: The security scheme of a dialect whose keys are read by `bearer_key`.
 BEARER: Final[Mapping[str, Any]] = {"bearer": {"type": "http", "scheme": "bearer"}}
 
@@ -35,6 +37,22 @@ def dialect_document(
     document["security"] = [{name: []} for name in keys]
     plain: dict[str, Any] = json.loads(json.dumps(document))
     return plain
+
+
+def with_errors(
+    document: dict[str, Any], statuses: Iterable[int], models: Sequence[type[BaseModel]], error: Callable[[int], Any]
+) -> dict[str, Any]:
+    """Describe the errors of every operation of a document in place, and return it.
+
+    `error` returns the response with a status; `models` are the bodies that these refer to.
+    """
+    document["components"]["schemas"] |= model_schemas(models)
+    described = {str(status): error(status) for status in statuses}
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            operation["responses"].pop(_DERIVED_STATUS, None)
+            operation["responses"] |= described
+    return document
 
 
 def model_schemas(models: Sequence[type[BaseModel]]) -> dict[str, Any]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from fastapi import APIRouter
-
 from api.http.authentication import bearer_or_header_key
 from api.http.bodies import JSON
-from api.http.dialect import Dialect
+from api.http.dialect import Dialect, joined_router
 from api.http.problems import native_problem_response
 from api.native.openapi import openapi_document
 from api.native.routes import (
@@ -28,15 +26,7 @@ from api.native.routes import (
 
 _PARTS: Final = (intake, events, customers, usage, meters, budgets, prices, keys, sources, operations, health, metrics)
 
-
-def _router() -> APIRouter:
-    router = APIRouter()
-    for part in _PARTS:
-        router.include_router(part.router)
-    return router
-
-
-_ROUTER: Final = _router()
+_ROUTER: Final = joined_router(part.router for part in _PARTS)
 
 
 def _openapi() -> dict[str, Any]:

@@ -16,7 +16,7 @@ from api.dialects.litellm.routes import budgets, customers, health, logs, spend_
 from api.dialects.litellm.routes import customer_list as listing
 from api.dialects.litellm.routes import daily_activity as activity
 from api.http.dialect import Dialect
-from api.http.openapi import COMPONENTS, dialect_document, model_schemas
+from api.http.openapi import COMPONENTS, dialect_document, with_errors
 from api.http.problems import PROBLEM_KINDS
 
 _KEY: Final = {
@@ -56,11 +56,7 @@ _ROUTER: Final = _router()
 
 def _openapi() -> dict[str, Any]:
     document = dialect_document("Meterfold for clients of LiteLLM", _DESCRIPTION, _ROUTER.routes, _KEY)
-    document["components"]["schemas"] |= model_schemas([ErrorBody, DetailBody, ValidationBody, TextBody])
-    for operations in document["paths"].values():
-        for operation in operations.values():
-            operation["responses"] |= {str(status): _error(status) for status in _ERROR_STATUSES}
-    return document
+    return with_errors(document, _ERROR_STATUSES, (ErrorBody, DetailBody, ValidationBody, TextBody), _error)
 
 
 def _error(status: int) -> dict[str, Any]:

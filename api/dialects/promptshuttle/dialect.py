@@ -14,7 +14,7 @@ from api.dialects.promptshuttle.routes import customers, llm_logs, usage
 from api.dialects.promptshuttle.routes.customers import BASE
 from api.http.authentication import bearer_key
 from api.http.dialect import Dialect
-from api.http.openapi import COMPONENTS, dialect_document, model_schemas
+from api.http.openapi import COMPONENTS, dialect_document, with_errors
 from api.http.problems import PROBLEM_KINDS, PROBLEM_MEDIA_TYPE, Problem
 
 _DESCRIPTION: Final = "The customers, the usage and the invocation log of PromptShuttle."
@@ -39,12 +39,7 @@ _ROUTER: Final = _router()
 
 def _openapi() -> dict[str, Any]:
     document = dialect_document("Meterfold for clients of PromptShuttle", _DESCRIPTION, _ROUTER.routes)
-    document["components"]["schemas"] |= model_schemas([ProblemDetails])
-    for operations in document["paths"].values():
-        for operation in operations.values():
-            operation["responses"].pop("422", None)
-            operation["responses"] |= {str(status): _error(status) for status in _ERROR_STATUSES}
-    return document
+    return with_errors(document, _ERROR_STATUSES, (ProblemDetails,), _error)
 
 
 def _error(status: int) -> dict[str, Any]:

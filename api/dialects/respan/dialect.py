@@ -5,7 +5,6 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any, Final
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 
 from api.dialects.respan.access_answer import answered_access
@@ -14,38 +13,24 @@ from api.dialects.respan.models.errors import ErrorBody, FailureBody, RateLimitB
 from api.dialects.respan.models.request_logs import RequestLog
 from api.dialects.respan.routes import older_paths, request_logs, user_list, users
 from api.http.authentication import bearer_key
-from api.http.dialect import Dialect
-from api.http.openapi import COMPONENTS, dialect_document, model_schemas
+from api.http.dialect import Dialect, joined_router
+from api.http.openapi import COMPONENTS, dialect_document, with_errors
 from api.http.problems import PROBLEM_KINDS
 
 _DESCRIPTION: Final = """\
 The customer management of Respan (formerly Keywords AI). The base URL is the engine's address and `/respan`."""
-_UNPROCESSABLE: Final = 422
 #: Statuses of errors: those of the engine's problems, with 400 for 422.
-_ERROR_STATUSES: Final = sorted({kind.status for kind in PROBLEM_KINDS.values()} - {_UNPROCESSABLE} | {429})
+_ERROR_STATUSES: Final = sorted({kind.status for kind in PROBLEM_KINDS.values()} - {422} | {429})
 _SHAPES: Final[dict[int, type[BaseModel]]] = {429: RateLimitBody, 500: FailureBody, 503: FailureBody}
 #: One customer last: its paths fit those of the others too.
 _PARTS: Final = (request_logs, user_list, older_paths, users)
 
-
-def _router() -> APIRouter:
-    router = APIRouter()
-    for part in _PARTS:
-        router.include_router(part.router)
-    return router
-
-
-_ROUTER: Final = _router()
+_ROUTER: Final = joined_router(part.router for part in _PARTS)
 
 
 def _openapi() -> dict[str, Any]:
     document = dialect_document("Meterfold for clients of Respan", _DESCRIPTION, _ROUTER.routes)
-    document["components"]["schemas"] |= model_schemas([ErrorBody, RateLimitBody, FailureBody, RequestLog])
-    for operations in document["paths"].values():
-        for operation in operations.values():
-            operation["responses"].pop(str(_UNPROCESSABLE), None)
-            operation["responses"] |= {str(status): _error(status) for status in _ERROR_STATUSES}
-    return document
+    return with_errors(document, _ERROR_STATUSES, (ErrorBody, RateLimitBody, FailureBody, RequestLog), _error)
 
 
 def _error(status: int) -> dict[str, Any]:
