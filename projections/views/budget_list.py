@@ -24,13 +24,12 @@ from projections.views.budgets import (
     SharedBudgetView,
     Tiers,
     budget_limits,
-    budget_timeline,
     named_budgets,
     named_tier,
+    open_period,
     tiers_of,
 )
 from projections.views.customers import CustomerHistory, CustomerView, customer_history, marked_spans
-from projections.views.periods import usage_timeline
 
 NOTHING = Decimal(0)
 
@@ -107,7 +106,7 @@ def _spending_query(history: CustomerHistory, tiers: Tiers) -> _SpendingQuery:
 def _period(history: CustomerHistory, limits: BudgetLimits, tiers: Tiers) -> Interval | None:
     if not (limits.has_own_period or limits.period_limit_usd is not None):
         return None
-    return (budget_timeline(history, tiers) or usage_timeline(history)).containing(history.until)
+    return open_period(history, tiers)
 
 
 def _with_spending(query: _SpendingQuery, costs: Iterator[Decimal]) -> BudgetedCustomer:

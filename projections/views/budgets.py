@@ -121,6 +121,11 @@ def budget_timeline(history: CustomerHistory, tiers: Tiers) -> PeriodTimeline | 
     return timeline_of(segment for segment in segments if segment is not None)
 
 
+def open_period(history: CustomerHistory, tiers: Tiers) -> Interval:
+    """The period of the budget at the instant of the history; where it has none, the usage period."""
+    return (budget_timeline(history, tiers) or usage_timeline(history)).containing(history.until)
+
+
 def named_budgets(history: CustomerHistory) -> tuple[str, ...]:
     """The ids of the shared budgets that a customer named in a life up to the instant of its history."""
     named = (profile.fields.get("budget_id") for profile in history.profiles)

@@ -224,8 +224,7 @@ class CachedReads:
         found = {key: totals for key in customer_keys if (totals := self._totals_known(key)) is not None}
         missing = [key for key in customer_keys if key not in found]
         if missing:
-            kinds = [series.key for series in self.all_series() if series.type == REQUEST_TYPE]
-            read = usage_totals(self.cursor, kinds, missing)
+            read = usage_totals(self.cursor, self.request_keys(), missing)
             for key in missing:
                 found[key] = read.get(key, UsageTotals())
                 if self.changes is not None:
@@ -251,6 +250,10 @@ class CachedReads:
             series = all_series(self.cursor)
             self.cache.series = position, series
         return series
+
+    def request_keys(self) -> list[int]:
+        """The keys of all series of requests to models."""
+        return [series.key for series in self.all_series() if series.type == REQUEST_TYPE]
 
     def first_uses(self, scope_key: int, of_series: set[int] | None = None) -> UsesBySeries:
         """The first uses of series by a scope: of these, or of all."""

@@ -17,6 +17,11 @@ from projections.duckdb.reading.customers import records_of
 from projections.duckdb.reading.segments import whole_days_of
 from projections.queries.customers import CustomerRecord, SpanUsage
 
+NO_COST: Final = Decimal(0)
+
+#: A customer key, a start and an end (naive UTC). Spans of one customer may overlap.
+KeyedSpan = tuple[int, datetime, datetime]
+
 #: The facts of the present life of each customer: those after its last deletion.
 PRESENT_FACTS: Final = f"""SELECT f.* FROM facts f LEFT JOIN (
         SELECT customer_key, max(position) AS position FROM facts WHERE kind = '{CUSTOMER_DELETED}'
@@ -116,12 +121,6 @@ def customers_blocked(
         ORDER BY customer_id LIMIT {query.bind(limit)}""",
     )
     return records_of(cursor, scope_key, rows)
-
-
-NO_COST: Final = Decimal(0)
-
-#: A customer key, a start and an end (naive UTC). Spans of one customer may overlap.
-KeyedSpan = tuple[int, datetime, datetime]
 
 
 class _Sums(msgspec.Struct, frozen=True):

@@ -18,7 +18,6 @@ import msgspec
 from domain.customers.events import CUSTOMER_DELETED
 from domain.errors import InvalidInput
 from domain.scope import Scope
-from domain.usage.block_schema import REQUEST_TYPE
 from domain.usage.locators import locator_of
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 from domain.values.instants import aware_or_none, naive
@@ -249,7 +248,7 @@ class DuckDBSnapshot:
         if scope_key is None:
             return []
         markups = self._all_markups(scope_key, None) if needs_markups_of_all(question) else {}
-        rows = customer_list(self.cursor, scope_key, self._request_keys(), question, markups, offset, limit)
+        rows = customer_list(self.cursor, scope_key, self._cached.request_keys(), question, markups, offset, limit)
         return customers.records_of(self.cursor, scope_key, rows)
 
     def usage_totals(self, scope: Scope, customer_ids: Sequence[str]) -> list[UsageTotals]:
@@ -271,17 +270,14 @@ class DuckDBSnapshot:
         scope_key = self._cached.scope_key(scope)
         if scope_key is None:
             return [Decimal(0)] * len(spans)
-        return customer_pages.costs_of(self.cursor, self._request_keys(), self._keyed(scope_key, spans))
+        return customer_pages.costs_of(self.cursor, self._cached.request_keys(), self._keyed(scope_key, spans))
 
     def usage_of_spans(self, scope: Scope, spans: Sequence[CustomerSpan]) -> list[SpanUsage]:
         """The usage of each span, in the given order; at most `PAGE_ROWS_MAX` customers."""
         scope_key = self._cached.scope_key(scope)
         if scope_key is None:
             return [SpanUsage()] * len(spans)
-        return customer_pages.usage_of(self.cursor, self._request_keys(), self._keyed(scope_key, spans))
-
-    def _request_keys(self) -> list[int]:
-        return [series.key for series in self._cached.all_series() if series.type == REQUEST_TYPE]
+        return customer_pages.usage_of(self.cursor, self._cached.request_keys(), self._keyed(scope_key, spans))
 
     def _keyed(self, scope_key: int, spans: Sequence[CustomerSpan]) -> list[customer_pages.KeyedSpan]:
         keys = [self._cached.customer_row(scope_key, span.customer_id) for span in spans]

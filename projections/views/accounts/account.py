@@ -16,9 +16,8 @@ from projections.queries.customer_list import UsageTotals
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import Segment, UsageQuestion, UsageSums
 from projections.views.budget_state import NOTHING, cut_at, opening_spends
-from projections.views.budgets import Tiers, budget_limits, budget_timeline, tiers_of
+from projections.views.budgets import budget_limits, open_period, tiers_of
 from projections.views.customers import CustomerHistory, CustomerView, customer_history
-from projections.views.periods import usage_timeline
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -37,14 +36,6 @@ class Account(msgspec.Struct, frozen=True):
     models: dict[str | None, UsageSums]
     totals: UsageTotals
 
-    @property
-    def usage(self) -> UsageSums:
-        """The usage of the life."""
-        total = UsageSums()
-        for sums in self.models.values():
-            total = total.plus(sums)
-        return total
-
 
 def account(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime) -> Account | None:
     """The account at `now`; None when there is no such customer now."""
@@ -58,11 +49,6 @@ def account(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime) -
     return _with_spending(snapshot, scope, history, Account(
         view, _updated_at(history, view), limits, period, NOTHING, NOTHING, {}, UsageTotals()
     ))  # fmt: skip
-
-
-def open_period(history: CustomerHistory, tiers: Tiers) -> Interval:
-    """The period of the budget at the instant of the history; where it has none, the usage period."""
-    return (budget_timeline(history, tiers) or usage_timeline(history)).containing(history.until)
 
 
 def _updated_at(history: CustomerHistory, view: CustomerView) -> datetime:

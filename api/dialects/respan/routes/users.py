@@ -25,8 +25,8 @@ from domain.customers.commands import DeleteCustomer
 from domain.customers.customer import Customer
 from domain.values.identifiers import checked_id
 from domain.values.periods import Interval
-from projections.views.accounts.account import account, open_period
-from projections.views.budgets import tiers_of
+from projections.views.accounts.account import account
+from projections.views.budgets import open_period, tiers_of
 from projections.views.customers import CustomerHistory, customer_history, known_by
 
 TAG: Final = "users"
