@@ -21,7 +21,7 @@ def json_response(body: Any, asked: Reading, status: int = 200) -> Response:
     return Response(msgspec.json.encode(body), status, asked.headers(), "application/json")
 
 
-def late(message: str) -> Exception:
+def late_problem(message: str) -> Exception:
     """Make the problem of a change that is stored, but not folded in time."""
     return Problem("not_folded_yet", message)
 
@@ -31,7 +31,7 @@ async def answer_folded(
     scope: Scope,
     command: Callable[[], Sequence[CommandResult[Any]]],
     show: Callable[[Reading], Response],
-    late: Callable[[str], Exception] = late,
+    late: Callable[[str], Exception] = late_problem,
 ) -> Response:
     """Carry out commands in a thread, wait until they are folded, and answer what `show` reads then.
 

@@ -91,17 +91,17 @@ class FoldPace:
         return (is_full and pending.is_large) or self._events_of_key[pending.request.key] >= events_max
 
     def _look(self) -> None:
-        """Forget what is folded by now."""
+        """Forget what is folded by now, and learn how long the fold took for it."""
         folded, now = self._folded_position(), self._monotonic()
         if folded is not None and folded != self._seen:
             self._seen, self._moved_at = folded, now
-        load, since = 0.0, self._looked_at
+        load = 0.0
+        since = max(self._looked_at, self._unfolded[0].appended_at) if self._unfolded else now
         while self._unfolded and folded is not None and self._unfolded[0].position <= folded:
             oldest = self._unfolded.popleft()
             self._events -= oldest.events
             self._size_bytes -= oldest.size_bytes
             self._events_of_key -= Counter(oldest.events_of_key)
-            since = max(since, oldest.appended_at) if not load else since
             load += oldest.load
         if load:
             self._looked_at = now

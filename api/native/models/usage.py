@@ -199,7 +199,7 @@ class AccessQuery(AsOfQuery):
         None,
         alias="as",
         max_length=50,
-        description="Dialect of the response: `native`; `litellm` and `respan` answer as those do.",
+        description="Dialect of the response: `native`; `litellm`, `promptshuttle` and `respan` answer as those do.",
     )
 
 

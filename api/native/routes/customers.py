@@ -245,10 +245,10 @@ async def _changed(request: Request, state: ApiState, command: ExistingCustomerC
 
 async def _seen_at(state: ApiState, key: ApiKeyRecord, customer_id: str) -> datetime | None:
     """The time of the customer's last usage. With it, a command accepts a customer that was never created."""
-    return await to_thread.run_sync(_last_usage, state, key, customer_id)
+    return await to_thread.run_sync(_last_known_by, state, key, customer_id)
 
 
-def _last_usage(state: ApiState, key: ApiKeyRecord, customer_id: str) -> datetime | None:
+def _last_known_by(state: ApiState, key: ApiKeyRecord, customer_id: str) -> datetime | None:
     with state.engine.reads.snapshot() as snapshot:
         record = snapshot.customer(key.scope, customer_id)
         return None if record is None else known_by(record, state.engine.now())
