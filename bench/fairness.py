@@ -68,7 +68,7 @@ class Fairness(msgspec.Struct, frozen=True):
     answers: dict[str, int]
 
 
-def _event(number: int, **data: object) -> bytes:
+def _event(number: int | str, **data: object) -> bytes:
     whole = {"specversion": "1.0", "id": f"n-{number}", "source": "neighbour", "type": "llm.request", "subject": "n"}
     return json.dumps({**whole, "data": {"provider": "openai", "model": "gpt-4o", "input_tokens": 1, **data}}).encode()
 
@@ -87,7 +87,8 @@ BODIES: Final[dict[str, Callable[[], tuple[str, bytes]]]] = {
     "brackets": lambda: (JSON, b"[" * _BODY_BYTES),
     "long strings": lambda: (JSON, _fitting(lambda number: _event(number, note="x" * 4_000))),
     "1 MiB events": lambda: (JSON, _fitting(lambda number: _event(number, note="x" * (_MEBIBYTE - 500)))),
-    "duplicates": lambda: (JSON, _fitting(lambda number: _event(0))),
+    "duplicates": lambda: (JSON, _fitting(lambda number: _event("same"))),
+    "conflicts": lambda: (JSON, _fitting(lambda number: _event("other", note=number))),
 }
 
 
