@@ -2,9 +2,11 @@
 
     b"MFB1" | u32 header length | header (MessagePack of `BlockHeader`) | typed buffer | free buffer
     b"MFB2" | u32 header length | header (`FactsBlockHeader`) | typed buffer | facts buffer | free buffer
+    b"MFB3" | u32 header length | header (`QuantitiesBlockHeader`) | typed | quantities | facts | free buffer
 
-Version 2 is a block with events that carry facts about their customers (see `block_facts.py`); every other block is of
-version 1, which all releases read.
+Version 2 is a block with events that carry facts about their customers (see `block_facts.py`). Version 3 is a block
+with an event that has one of the columns `QUANTITIES`; its facts buffer is empty if there are no facts. Every other
+block is of version 1, which all releases read.
 
 A buffer is a u64, the length of an Arrow IPC stream in bytes, followed by that stream as one zstd frame of level 1.
 Compression is around the stream, not inside it: at 10,000 rows both cost the same, and a block of one row is a fifth
@@ -18,7 +20,7 @@ as `UnknownRecord`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -29,14 +31,15 @@ from domain.customers.event_facts import StoredFacts
 from domain.errors import LogCorrupted, UnknownRecord
 from domain.log.block_facts import pack_facts, unpack_facts
 from domain.scope import Scope
-from domain.usage.block_schema import BLOCK_EVENTS_MAX, FREE, TYPED
+from domain.usage.block_schema import BLOCK_EVENTS_MAX, COMMON, FREE, QUANTITIES, TYPED
 
 #: The newest version of blocks that is written, and that can be read.
-BLOCK_VERSION: Final = 2
+BLOCK_VERSION: Final = 3
 _MAGIC_NAME: Final = b"MFB"
-#: What a block without facts begins with, and one with facts.
+#: What a block begins with: a plain one, one with facts, and one with quantities.
 MAGIC: Final = _MAGIC_NAME + b"1"
 FACTS_MAGIC: Final = _MAGIC_NAME + b"2"
+QUANTITIES_MAGIC: Final = _MAGIC_NAME + b"3"
 HEADER_BYTES_MAX: Final = 64 * 1024
 #: A buffer with a larger size than this is corrupt: the largest request body is far smaller.
 PLAIN_BYTES_MAX: Final = 4 * 1024**3
@@ -75,6 +78,13 @@ class FactsBlockHeader(BlockHeader, frozen=True, forbid_unknown_fields=True, kw_
     facts_sha256: bytes
 
 
+class QuantitiesBlockHeader(FactsBlockHeader, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The stored header of a block with quantities, and with facts if `facts_bytes` is not 0."""
+
+    quantities_bytes: int
+    quantities_sha256: bytes
+
+
 class BlockContext(msgspec.Struct, frozen=True):
     """The fields of a header that do not depend on the buffers: scope, stream and version, offsets, and time."""
 
@@ -88,9 +98,13 @@ class BlockContext(msgspec.Struct, frozen=True):
 
 
 class BlockBuffers(msgspec.Struct, frozen=True):
-    """The two encoded buffers of a block with their fields of its header; independent of its stream."""
+    """The encoded buffers of a block with their fields of its header; independent of its stream.
+
+    `quantities` is empty if no row has any.
+    """
 
     typed: bytes
+    quantities: bytes
     free: bytes
     count: int
     rejected: int
@@ -104,10 +118,12 @@ def encode_buffers(typed: pa.RecordBatch, free: pa.RecordBatch) -> BlockBuffers:
         raise ValueError("a block takes one row by TYPED and one by FREE for each event")
     if not 1 <= typed.num_rows <= BLOCK_EVENTS_MAX:
         raise ValueError(f"a block has 1 to {BLOCK_EVENTS_MAX} rows")
-    typed_buffer, free_buffer = _packed(typed), _packed(free)
+    typed_buffer, free_buffer = _packed(typed.select(COMMON.names)), _packed(free)
+    quantities = typed.select(QUANTITIES.names)
     reasons = typed.column("reason")
     return BlockBuffers(
         typed_buffer,
+        _packed(quantities) if any(column.null_count < len(column) for column in quantities.columns) else b"",
         free_buffer,
         typed.num_rows,
         typed.num_rows - reasons.null_count,
@@ -127,12 +143,19 @@ def block_state(
     `facts`: those that its events carry, by row.
     """
     packed = pack_facts(facts) if facts else b""
-    of_facts: dict[str, Any] = (
-        {"facts_bytes": len(packed), "facts_sha256": hashlib.sha256(packed).digest()} if facts else {}
-    )
-    header = (FactsBlockHeader if facts else BlockHeader)(
+    of_buffers: dict[str, Any] = {}
+    header_class: type[BlockHeader] = BlockHeader
+    magic = MAGIC
+    if packed or buffers.quantities:
+        header_class, magic = FactsBlockHeader, FACTS_MAGIC
+        of_buffers |= {"facts_bytes": len(packed), "facts_sha256": hashlib.sha256(packed).digest()}
+    if buffers.quantities:
+        header_class, magic = QuantitiesBlockHeader, QUANTITIES_MAGIC
+        digest = hashlib.sha256(buffers.quantities).digest()
+        of_buffers |= {"quantities_bytes": len(buffers.quantities), "quantities_sha256": digest}
+    header = header_class(
         **msgspec.structs.asdict(context),
-        **of_facts,
+        **of_buffers,
         count=buffers.count,
         rejected=buffers.rejected,
         typed_bytes=len(buffers.typed),
@@ -144,8 +167,8 @@ def block_state(
     head = msgspec.msgpack.encode(header)
     if len(head) > HEADER_BYTES_MAX:
         raise ValueError(f"a block's header has at most {HEADER_BYTES_MAX} bytes")
-    magic = FACTS_MAGIC if facts else MAGIC
-    return b"".join((magic, len(head).to_bytes(4, "big"), head, buffers.typed, packed, buffers.free))
+    parts = magic, len(head).to_bytes(4, "big"), head, buffers.typed, buffers.quantities, packed, buffers.free
+    return b"".join(parts)
 
 
 def encode_block(context: BlockContext, typed: pa.RecordBatch, free: pa.RecordBatch) -> bytes:
@@ -159,17 +182,29 @@ def read_header(state: bytes) -> BlockHeader:
 
 
 def decode_typed(state: bytes) -> pa.RecordBatch:
-    """The typed rows, checked against their hash."""
+    """The typed rows, checked against their hashes."""
     header, end = _header_and_end(state)
     buffer = memoryview(state)[end : end + header.typed_bytes]
     _check_buffer("typed", buffer, header.typed_bytes, header.typed_sha256)
-    return _unpacked("typed", buffer, TYPED, header.count)
+    common = _unpacked("typed", buffer, COMMON, header.count)
+    return pa.RecordBatch.from_arrays([*common.columns, *_quantities(state, header, end)], schema=TYPED)
+
+
+def _quantities(state: bytes, header: BlockHeader, end: int) -> list[pa.Array]:
+    """The columns `QUANTITIES`, null in a block without them: all was told, of usual units and one request each."""
+    if not isinstance(header, QuantitiesBlockHeader):
+        return [pa.nulls(header.count, field.type) for field in QUANTITIES]
+    start = end + header.typed_bytes
+    buffer = memoryview(state)[start : start + header.quantities_bytes]
+    _check_buffer("quantities", buffer, header.quantities_bytes, header.quantities_sha256)
+    columns: list[pa.Array] = _unpacked("quantities", buffer, QUANTITIES, header.count).columns
+    return columns
 
 
 def decode_free(state: bytes, free_sha256: bytes | None = None) -> pa.RecordBatch:
     """The free rows, checked against the hash in the header, or `free_sha256` if erasure replaced the buffer."""
     header, end = _header_and_end(state)
-    buffer = memoryview(state)[end + header.typed_bytes + _facts_bytes(header) :]
+    buffer = memoryview(state)[end + header.typed_bytes + _quantities_bytes(header) + _facts_bytes(header) :]
     length = header.free_bytes if free_sha256 is None else len(buffer)
     _check_buffer("free", buffer, length, header.free_sha256 if free_sha256 is None else free_sha256)
     return _unpacked("free", buffer, FREE, header.count)
@@ -177,16 +212,16 @@ def decode_free(state: bytes, free_sha256: bytes | None = None) -> pa.RecordBatc
 
 def decode_facts(state: bytes) -> tuple[StoredFacts, ...]:
     """The facts that events of the block carry, checked against their hash; none in a block of version 1."""
-    if state[:4] != FACTS_MAGIC:
+    if state[:4] not in (FACTS_MAGIC, QUANTITIES_MAGIC):
         header_end(state)
         return ()
     header, end = _header_and_end(state)
     if not isinstance(header, FactsBlockHeader):
         raise LogCorrupted("block header has no facts")
-    start = end + header.typed_bytes
+    start = end + header.typed_bytes + _quantities_bytes(header)
     buffer = memoryview(state)[start : start + header.facts_bytes]
     _check_buffer("facts", buffer, header.facts_bytes, header.facts_sha256)
-    return unpack_facts(buffer, header.count)
+    return unpack_facts(buffer, header.count) if header.facts_bytes or state[:4] == FACTS_MAGIC else ()
 
 
 def check_block(state: bytes, free_sha256: bytes | None = None) -> BlockHeader:
@@ -236,7 +271,7 @@ def _check_buffer(name: str, buffer: memoryview, length: int, sha256: bytes) -> 
 
 def header_end(state: bytes) -> int:
     """The index in the stored bytes at which the header ends and the buffers begin."""
-    if state[:4] not in (MAGIC, FACTS_MAGIC):
+    if state[:4] not in _READERS:
         _check_version(state)
         raise LogCorrupted("block does not start with its magic bytes")
     length = int.from_bytes(state[4:_PREFIX_BYTES], "big")
@@ -258,10 +293,10 @@ def _check_version(state: bytes) -> None:
 def _header_and_end(state: bytes) -> tuple[BlockHeader, int]:
     end = header_end(state)
     try:
-        header = (_read_with_facts if state[:4] == FACTS_MAGIC else _read)(state[_PREFIX_BYTES:end])
+        header = _READERS[state[:4]](state[_PREFIX_BYTES:end])
     except (ValueError, RecursionError) as error:
         raise LogCorrupted(f"block header cannot be read: {error}") from error
-    sizes = header.typed_bytes, header.free_bytes, _facts_bytes(header)
+    sizes = header.typed_bytes, header.free_bytes, _facts_bytes(header), _quantities_bytes(header)
     if header.count < 1 or min(sizes) < 0 or header.recorded_at.tzinfo is None:
         raise LogCorrupted("block header holds impossible values")
     return header, end
@@ -271,5 +306,12 @@ def _facts_bytes(header: BlockHeader) -> int:
     return header.facts_bytes if isinstance(header, FactsBlockHeader) else 0
 
 
-_read: Final = msgspec.msgpack.Decoder(BlockHeader).decode
-_read_with_facts: Final = msgspec.msgpack.Decoder(FactsBlockHeader).decode
+def _quantities_bytes(header: BlockHeader) -> int:
+    return header.quantities_bytes if isinstance(header, QuantitiesBlockHeader) else 0
+
+
+_READERS: Final[dict[bytes, Callable[[bytes], BlockHeader]]] = {
+    MAGIC: msgspec.msgpack.Decoder(BlockHeader).decode,
+    FACTS_MAGIC: msgspec.msgpack.Decoder(FactsBlockHeader).decode,
+    QUANTITIES_MAGIC: msgspec.msgpack.Decoder(QuantitiesBlockHeader).decode,
+}

@@ -1,7 +1,8 @@
 """The Arrow schemas of a usage block, which holds one row for every received event, in order of arrival.
 
-The `TYPED` columns hold everything that is counted or priced and are never rewritten. The `FREE` columns hold
-whatever a producer chose to send; erasure may replace them. A row that intake rejected has `reason` set; its other
+The `TYPED` columns hold everything that is counted or priced and are never rewritten; the last ones, `QUANTITIES`, have
+values in few rows and are stored apart. The `FREE` columns hold whatever a producer chose to send; erasure may replace
+them. A row that intake rejected has `reason` set; its other
 typed columns are null, except `source`, `id`, `subject` and `type` if they could be read, `content` (the digest of the
 raw bytes) and `group`. Instants are UTC microseconds without a zone in the Arrow type. Money is USD with twelve
 decimals.
@@ -21,6 +22,8 @@ INSTANT = pa.timestamp("us")
 
 #: The type of events that are requests to a language model; only these have tokens and prices.
 REQUEST_TYPE: Final = "llm.request"
+#: The status of a request that failed.
+FAILED: Final = "failed"
 TOKEN_COLUMNS: Final = (
     "input_tokens",
     "cached_input_tokens",
@@ -29,7 +32,8 @@ TOKEN_COLUMNS: Final = (
     "reasoning_tokens",
 )
 
-TYPED: Final = pa.schema(
+#: The typed columns that every block stores.
+COMMON: Final = pa.schema(
     [
         pa.field("source", NAME),
         pa.field("id", pa.utf8()),
@@ -57,6 +61,18 @@ TYPED: Final = pa.schema(
         pa.field("reason", NAME),  # why intake rejected it; null for accepted
     ]
 )
+#: Quantities of units without a column of their own; see `domain.units`. Each unit is named once.
+UNITS: Final = pa.list_(pa.struct([pa.field("unit", pa.utf8()), pa.field("quantity", COST)]))
+#: What few requests say about their usage, and all that block versions 1 and 2 cannot. Null in every other row.
+QUANTITIES: Final = pa.schema(
+    [
+        pa.field("units", UNITS),
+        pa.field("requests", pa.int64()),  # how many requests the event stands for; null: one
+        pa.field("quantities_unknown", pa.bool_()),  # true: nothing was told of what it used, and the tokens say 0
+        pa.field("price_context", NAME),  # JSON object text of the members that choose a price, such as service_tier
+    ]
+)
+TYPED: Final = pa.schema([*COMMON, *QUANTITIES])
 
 FREE: Final = pa.schema(
     [

@@ -31,6 +31,13 @@ from pydantic_core import PydanticCustomError
 from domain.errors import InvalidInput
 from domain.usage.block_schema import REQUEST_TYPE
 from domain.usage.decoding.single_event import EVENT_BYTES_MAX, read_event
+from domain.usage.quantity_rules import (
+    REQUESTS_MAX,
+    UNIT_LENGTH_MAX,
+    RequestQuantities,
+    request_quantities,
+    requests_of,
+)
 from domain.usage.rules import (
     COST_MAGNITUDE_MAX,
     DURATION_MAGNITUDE_MAX,
@@ -41,7 +48,6 @@ from domain.usage.rules import (
     TAG_LENGTH_MAX,
     TAGS_MAX,
     TOKENS_MAX,
-    check_token_parts,
     checked_specversion,
     cost_of,
     customer_of,
@@ -149,6 +155,10 @@ def _id_of(member: str) -> Callable[[object], str | None]:
     return lambda value: optional_id(f"data.{member}", value, "data_invalid")
 
 
+def _tokens(member: str) -> Callable[[object], int | None]:
+    return lambda value: None if value is None else token_count(member, value)
+
+
 def _lenient(rule: Callable[[Any], Any]) -> PlainValidator:
     """The value that `rule` returns, or None if it refuses the value."""
 
@@ -162,6 +172,8 @@ def _lenient(rule: Callable[[Any], Any]) -> PlainValidator:
 
 
 _ANYTHING: Final = WithJsonSchema({})
+_REQUESTS: Final[JsonSchema] = {"type": "integer", "minimum": 1, "maximum": REQUESTS_MAX}
+_UNITS: Final = WithJsonSchema({"propertyNames": {"minLength": 1, "maxLength": UNIT_LENGTH_MAX}})
 _Reference = _or_null(_ID)
 _Count = _or_null(_TOKENS)
 _Duration = _or_null(_MILLISECONDS)
@@ -203,18 +215,20 @@ class RequestData(UsageData):
     hold_id: Annotated[str | None, _rule(_id_of("hold_id")), _Reference] = None
     tags: Annotated[list[str] | None, _rule(tags_of), _or_null(_TAGS)] = None
 
-    input_tokens: Annotated[int, _rule(partial(token_count, "input_tokens")), _Count] = Field(
-        0, description="Tokens of the prompt, including cached ones."
+    input_tokens: Annotated[int | None, _rule(_tokens("input_tokens")), _Count] = Field(
+        None, description="Tokens of the prompt, including cached ones."
     )
-    cached_input_tokens: Annotated[int, _rule(partial(token_count, "cached_input_tokens")), _Count] = Field(
-        0, description="Number of input tokens that were read from a cache."
+    cached_input_tokens: Annotated[int | None, _rule(_tokens("cached_input_tokens")), _Count] = Field(
+        None, description="Number of input tokens that were read from a cache."
     )
-    cache_write_tokens: Annotated[int, _rule(partial(token_count, "cache_write_tokens")), _Count] = 0
-    output_tokens: Annotated[int, _rule(partial(token_count, "output_tokens")), _Count] = Field(
-        0, description="Tokens of the answer, including reasoning."
+    cache_write_tokens: Annotated[int | None, _rule(_tokens("cache_write_tokens")), _Count] = Field(
+        None, description="Number of input tokens that were written to a cache."
     )
-    reasoning_tokens: Annotated[int, _rule(partial(token_count, "reasoning_tokens")), _Count] = Field(
-        0, description="Number of output tokens that were reasoning."
+    output_tokens: Annotated[int | None, _rule(_tokens("output_tokens")), _Count] = Field(
+        None, description="Tokens of the answer, including reasoning."
+    )
+    reasoning_tokens: Annotated[int | None, _rule(_tokens("reasoning_tokens")), _Count] = Field(
+        None, description="Number of output tokens that were reasoning."
     )
     status: Annotated[str, _rule(status_of), _or_null({"enum": list(STATUSES)})] = Field(
         STATUS_DEFAULT, description="Status of the request. Failed requests are counted too."
@@ -226,13 +240,28 @@ class RequestData(UsageData):
         None, description="Milliseconds until the first token; stored as whole microseconds."
     )
 
+    requests: Annotated[int, _rule(requests_of), _or_null(_REQUESTS)] = Field(
+        1, description="Number of requests that the event stands for."
+    )
+    units: Annotated[Any, _UNITS] = Field(
+        None, description="Quantities of other units by unit, such as web_searches; or members of their own."
+    )
+    service_tier: Annotated[Any, _ANYTHING] = Field(
+        None, description="The tier of service that chooses the price, such as flex, batch or priority."
+    )
+
     @model_validator(mode="after")
-    def _parts_fit(self) -> Self:
+    def _quantities_fit(self) -> Self:
         try:
-            check_token_parts(self.input_tokens, self.cached_input_tokens, self.output_tokens, self.reasoning_tokens)
+            self.quantities()
         except InvalidInput as problem:
             raise _custom(problem) from problem
         return self
+
+    def quantities(self) -> RequestQuantities:
+        """What the request used, by all members that say something about it."""
+        told = {name: getattr(self, name) for name in self.model_fields_set}
+        return request_quantities(told | (self.model_extra or {}))
 
 
 class _CloudEvent(BaseModel):

@@ -65,7 +65,7 @@ def differences(counted: Members, received: Members) -> tuple[MemberDifference, 
 
 def _data(row: Mapping[str, Any]) -> Members:
     data: Members = {name: row[name] for name in _TEXTS if row[name] is not None}
-    if row["type"] == REQUEST_TYPE:
+    if row["type"] == REQUEST_TYPE and not row["quantities_unknown"]:
         data |= {name: row[name] for name in TOKEN_COLUMNS}
     if row["cost_usd"] is not None:
         data["cost_usd"] = money_text(row["cost_usd"])

@@ -25,7 +25,10 @@ REASONS: Final = (
     "model_invalid",
     "status_invalid",
     "tokens_invalid",
-    "cached_tokens_exceed_input",
+    "units_invalid",
+    "requests_invalid",
+    "parts_exceed_whole",
+    "cached_tokens_exceed_input",  # only in logs of releases that knew no other parts, like the next one
     "reasoning_tokens_exceed_output",
     "cost_invalid",
     "cost_out_of_range",

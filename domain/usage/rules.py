@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
 from domain.errors import InvalidInput
-from domain.usage.block_schema import COST_SCALE
+from domain.usage.block_schema import COST_SCALE, FAILED
 from domain.values.identifiers import MODEL_LENGTH_MAX, id_problem
 from domain.values.instants import EVENT_TIME, epoch_microseconds
 from domain.values.json_numbers import WrittenDecimal, number_text, written_decimal
@@ -22,7 +22,7 @@ CUSTOMER_MEMBERS: Final = ("customerId", "user")
 #: Headers, of requests and of Kafka records, that name the customer of events without a subject. Of both the first one
 #: counts; the second one is PromptShuttle's.
 CUSTOMER_HEADERS: Final = ("X-Meterfold-Customer", "X-Shuttle-Customer-Id")
-STATUSES: Final = ("succeeded", "failed", "pending")
+STATUSES: Final = ("succeeded", FAILED, "pending")
 #: The status of a request that was sent without one.
 STATUS_DEFAULT: Final = "succeeded"
 TOKENS_MAX: Final = 10**15
@@ -147,16 +147,6 @@ def token_count(member: str, value: object) -> int:
     if number is None or not whole or number.negative or int(number.plain()) > TOKENS_MAX:
         raise InvalidInput(f"data.{member}", "must be a whole number from 0 to 10^15", "tokens_invalid")
     return int(number.plain())
-
-
-def check_token_parts(input_tokens: int, cached: int, output_tokens: int, reasoning: int) -> None:
-    """Refuse more cached than input tokens, and more reasoning than output tokens."""
-    if cached > input_tokens:
-        rule = "must not exceed data.input_tokens, which include them"
-        raise InvalidInput("data.cached_input_tokens", rule, "cached_tokens_exceed_input")
-    if reasoning > output_tokens:
-        rule = "must not exceed data.output_tokens, which include them"
-        raise InvalidInput("data.reasoning_tokens", rule, "reasoning_tokens_exceed_output")
 
 
 def cost_of(value: object) -> Decimal | None:

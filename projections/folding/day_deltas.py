@@ -118,8 +118,11 @@ def _summable_columns(rows: pa.Table) -> dict[int, Ints] | None:
     tokens = {FIRST_TOKENS + index: integers(rows, name) for index, name in enumerate(TOKEN_COLUMNS)}
     if not _sums_fit(np.column_stack([cost, *tokens.values()])):
         return None
-    roots = np.asarray(column(rows, "parent_request").is_null(), dtype=bool)
-    return tokens | {COST: cost, UNKNOWN: unknown.astype(np.int64), ROOTS: roots.astype(np.int64)}
+    roots = np.asarray(column(rows, "parent_request").is_null(), dtype=bool).astype(np.int64)
+    requests = column(rows, "requests")
+    if requests.null_count < len(requests):
+        roots *= np.asarray(requests.fill_null(1), dtype=np.int64)
+    return tokens | {COST: cost, UNKNOWN: unknown.astype(np.int64), ROOTS: roots}
 
 
 def picodollars(cost: pa.Array) -> Ints | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
@@ -10,8 +10,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from domain.prices.cost import Picodollars, TokenColumn, block_costs
+from domain.prices.cost import Picodollars, block_costs
 from domain.prices.schedule import PriceVersion
+from domain.usage.quantities import Quantities
 from domain.values.instants import epoch_microseconds
 from domain.values.money import COST_DECIMALS, USD_LIMIT
 
@@ -75,15 +76,15 @@ class PriceBook:
         provider: str,
         model: str,
         times_us: npt.NDArray[np.int64],
-        tokens: Sequence[TokenColumn],
+        quantities: Quantities,
     ) -> Iterator[tuple[int, npt.NDArray[np.intp], Picodollars]]:
         """Costs of events as (position of the price, indexes of events, their costs), each index at most once.
 
-        `tokens`: the token columns in the order of `block_costs`. An event without a price, or with a cost of 10^15 USD
+        An event without a price, or with a cost of 10^15 USD
         or more, is left out: its cost stays unknown.
         """
         for price, indexes in self.choose(scope_key, provider, model, times_us):
-            costs = block_costs(price.version, *(column[indexes] for column in tokens))
+            costs = block_costs(price.version, *(column[indexes] for column in quantities.tokens))
             if isinstance(costs, list):
                 possible = [number for number, cost in enumerate(costs) if cost < _PICODOLLARS_LIMIT]
                 indexes, costs = indexes[possible], [costs[number] for number in possible]

@@ -15,6 +15,14 @@ from domain.usage.block_schema import COST, INSTANT, NAME, TOKEN_COLUMNS
 from domain.usage.outcomes import OUTCOMES
 
 _TOKENS: Final = [(name, pa.int64()) for name in TOKEN_COLUMNS]
+#: What the columns `domain.usage.block_schema.QUANTITIES` say, each null in most rows; units as two lists.
+QUANTITY_COLUMNS: Final = [
+    ("unit_names", pa.list_(pa.utf8())),
+    ("unit_quantities", pa.list_(COST)),
+    ("requests", pa.int64()),
+    ("quantities_unknown", pa.bool_()),
+    ("price_context", NAME),
+]
 
 #: `FoldStore.add_log_records`: one row for each folded record of the log, ascending by position.
 LOG_RECORDS: Final = pa.schema(
@@ -57,6 +65,7 @@ USAGE_ROWS: Final = pa.schema(
         ("tags", pa.list_(pa.utf8())),
         ("properties", pa.utf8()),  # JSON object text
         ("extensions", pa.utf8()),  # JSON object text
+        *QUANTITY_COLUMNS,
     ]
 )
 
@@ -82,7 +91,7 @@ OUTCOME_ROWS: Final = pa.schema(
 
 #: `FoldStore.unknown_cost_rows`: current versions whose cost is unknown, ascending by locator.
 UNKNOWN_COST_ROWS: Final = pa.schema(
-    [("locator", pa.int64()), ("customer_key", pa.int64()), ("time", INSTANT), *_TOKENS]
+    [("locator", pa.int64()), ("customer_key", pa.int64()), ("time", INSTANT), *_TOKENS, *QUANTITY_COLUMNS]
 )
 
 #: `FoldStore.price_rows`: the costs of such rows.

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from domain.customers.event_facts import StoredFacts
 from domain.log.blocks import BlockHeader
-from domain.usage.block_schema import FREE, INSTANT, REQUEST_TYPE, TOKEN_COLUMNS, TYPED
+from domain.usage.block_schema import FAILED, FREE, INSTANT, REQUEST_TYPE, TOKEN_COLUMNS, TYPED
 from domain.usage.locators import LOCATOR_ROW_BITS
 from domain.usage.outcomes import BATCH_REFUSED
 from domain.values.instants import epoch_microseconds
@@ -39,6 +39,7 @@ from projections.folding.fold_state import FoldState
 from projections.folding.staged_tables import OUTCOME_ROWS, USAGE_ROWS
 from projections.identity.resolution import BATCH_REFUSED as BATCH_REFUSED_CODE
 from projections.identity.resolution import COUNTED, NO_GROUP, OUTCOME_OF_CODE, ReceivedRows, Resolution
+from projections.quantity_columns import quantities_of, unit_lists
 
 _COPIED_COLUMNS: Final = (
     "time",
@@ -52,6 +53,9 @@ _COPIED_COLUMNS: Final = (
     "hold_id",
     "latency_us",
     "ttft_us",
+    "requests",
+    "quantities_unknown",
+    "price_context",
 )
 #: Distinct codes are found with an array of all possible codes, or by sorting where those are this many times the rows.
 _SPAN_PER_ROW_MAX: Final = 8
@@ -138,6 +142,7 @@ def usage_rows(step_rows: StepRows, counted: Bools, state: FoldState) -> pa.Tabl
     }
     columns.update({name: typed.column(name) for name in _COPIED_COLUMNS})
     columns.update({name: free.column(name) for name in ("tags", "properties", "extensions")})
+    columns["unit_names"], columns["unit_quantities"] = unit_lists(column(typed, "units"))
     return pa.table(columns, USAGE_ROWS)
 
 
@@ -233,7 +238,10 @@ def _costs(typed: pa.Table, scope_keys: npt.NDArray[np.int32], state: FoldState)
     models, model_names = codes(typed, "model")
     providers, provider_names = codes(typed, "provider")
     is_request = types == (type_names.index(REQUEST_TYPE) if REQUEST_TYPE in type_names else -2)
-    unpriced = np.flatnonzero(~has_cost & is_request & (models >= 0))
+    priceable = ~has_cost & is_request & (models >= 0)
+    if column(typed, "quantities_unknown").null_count < len(has_cost):
+        priceable &= ~_failed_without_quantities(typed)
+    unpriced = np.flatnonzero(priceable)
     origins = np.where(has_cost, 0, 1).astype(np.int8)
     origins[unpriced] = 3
     words = decimal_words(given)
@@ -241,7 +249,7 @@ def _costs(typed: pa.Table, scope_keys: npt.NDArray[np.int32], state: FoldState)
     price_positions = np.zeros(len(has_cost), dtype=np.int64)
     if len(unpriced):
         times = integers(typed, "time")
-        tokens = [integers(typed, name) for name in TOKEN_COLUMNS]
+        quantities = quantities_of(typed)
         wide, wider = len(model_names) + 1, len(provider_names) + 1
         kinds = (scope_keys[unpriced].astype(np.int64) * wider + providers[unpriced] + 1) * wide + models[unpriced]
         for value in np.unique(kinds).tolist():
@@ -249,8 +257,8 @@ def _costs(typed: pa.Table, scope_keys: npt.NDArray[np.int32], state: FoldState)
             scope_key, provider = divmod(rest, wider)
             rows = unpriced[kinds == value]
             name = provider_names[provider - 1] if provider else ""
-            of_rows = [column[rows] for column in tokens]
-            for price, chosen, costs in state.prices.costs(scope_key, name, model_names[model], times[rows], of_rows):
+            used = quantities.take(rows)
+            for price, chosen, costs in state.prices.costs(scope_key, name, model_names[model], times[rows], used):
                 priced = rows[chosen]
                 words[priced] = words_of_integers(costs)
                 price_positions[priced] = price
@@ -261,6 +269,13 @@ def _costs(typed: pa.Table, scope_keys: npt.NDArray[np.int32], state: FoldState)
         pa.DictionaryArray.from_arrays(pa.array(origins), origin_names),
         pa.array(price_positions, mask=price_positions == 0),
     )
+
+
+def _failed_without_quantities(typed: pa.Table) -> Bools:
+    """Requests that failed and told nothing of what they used: they have no cost."""
+    unknown = pc.fill_null(column(typed, "quantities_unknown"), False)
+    failed = pc.fill_null(pc.equal(column(typed, "status").cast(pa.utf8()), FAILED), False)
+    return np.asarray(pc.and_(unknown, failed), dtype=bool)
 
 
 def _closed_by_waiting_voids(

@@ -16,7 +16,11 @@ CostOrigin = Literal["producer", "price", "unknown", "none"]
 
 
 class UsageEventRow(msgspec.Struct, frozen=True):
-    """A counted event in the version valid at the snapshot's position, or in its last version when it is voided."""
+    """A counted event in the version valid at the snapshot's position, or in its last version when it is voided.
+
+    `units`: quantities by unit, of units without a column of their own. `quantities_unknown`: nothing was told of what
+    it used, and the tokens are 0 for that reason. `price_context`: the members that choose a price.
+    """
 
     locator: int
     source: str
@@ -46,6 +50,10 @@ class UsageEventRow(msgspec.Struct, frozen=True):
     properties: dict[str, Any]
     extensions: dict[str, Any]
     content: int
+    units: dict[str, Decimal]
+    requests: int
+    quantities_unknown: bool
+    price_context: dict[str, str]
 
 
 class OutcomeRow(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ GROUPS_MAX: Final = 100_000
 
 
 class UsageSums(msgspec.Struct, frozen=True):
-    """Sums over usage events of any type. `requests` counts events, `root_requests` those without a parent.
+    """Sums over usage events of any type. `requests` counts events, `root_requests` the requests without a parent.
 
     `cost_usd` is raw cost; events of unknown cost add nothing to it and are counted in `cost_unknown_events`.
     """

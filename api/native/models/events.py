@@ -47,12 +47,14 @@ class EventView(BaseModel):
     provider: str | None
     model: str | None
     status: str | None
-    input_tokens: int
-    cached_input_tokens: int
-    cache_write_tokens: int
-    output_tokens: int
-    reasoning_tokens: int
-    total_tokens: int
+    input_tokens: int | None = Field(description="Null, like all tokens, when nothing was told of what was used.")
+    cached_input_tokens: int | None
+    cache_write_tokens: int | None
+    output_tokens: int | None
+    reasoning_tokens: int | None
+    total_tokens: int | None
+    units: dict[str, DecimalText] = Field(description="Quantities of other units, such as web_searches.")
+    requests: int = Field(description="Number of requests that the event stands for.")
     cost_usd: DecimalText | None = Field(description="USD before markup; null when there is none or it is unknown.")
     cost_origin: Literal["producer", "price", "unknown", "none"]
     voided: bool

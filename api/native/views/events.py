@@ -13,7 +13,7 @@ from api.native.models.events import CorrectionView, DifferenceView, EventView, 
 from api.native.views.prices import price_view, unit_prices_view
 from api.native.views.usage import period_document
 from domain.corrections.events import USAGE_VOIDED
-from domain.usage.block_schema import REQUEST_TYPE
+from domain.usage.block_schema import REQUEST_TYPE, TOKEN_COLUMNS
 from domain.usage.locators import position_of
 from domain.usage.received_members import members_text
 from projections.queries.events import CorrectionRecord, OutcomeRow, UsageEventRow
@@ -42,12 +42,9 @@ def event_document(event: UsageEventRow, metered_types: frozenset[str]) -> Event
         provider=event.provider,
         model=event.model,
         status=event.status,
-        input_tokens=event.input_tokens,
-        cached_input_tokens=event.cached_input_tokens,
-        cache_write_tokens=event.cache_write_tokens,
-        output_tokens=event.output_tokens,
-        reasoning_tokens=event.reasoning_tokens,
-        total_tokens=event.input_tokens + event.output_tokens,
+        **_tokens(event),
+        units=event.units,
+        requests=event.requests,
         cost_usd=event.cost_usd,
         cost_origin=event.cost_origin,
         voided=event.voided,
@@ -62,6 +59,13 @@ def event_document(event: UsageEventRow, metered_types: frozenset[str]) -> Event
         properties=event.properties,
         extensions=event.extensions,
     )
+
+
+def _tokens(event: UsageEventRow) -> dict[str, int | None]:
+    if event.quantities_unknown:
+        return dict.fromkeys((*TOKEN_COLUMNS, "total_tokens"))
+    counts: dict[str, int | None] = {name: getattr(event, name) for name in TOKEN_COLUMNS}
+    return counts | {"total_tokens": event.input_tokens + event.output_tokens}
 
 
 def _milliseconds(microseconds: int | None) -> Decimal | None:

@@ -7,22 +7,25 @@ suspect and holds placeholders until `single_event` has decoded it by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from domain.usage.block_schema import REQUEST_TYPE, TOKEN_COLUMNS
+from domain.errors import InvalidInput
+from domain.usage.block_schema import QUANTITIES, REQUEST_TYPE, TOKEN_COLUMNS
 from domain.usage.canonical_form import CanonicalParts, canonical_extensions, content_digest, content_digests
 from domain.usage.decoding.dict_reader import DictReader, EventColumns
+from domain.usage.decoding.quantity_columns import quantity_values
 from domain.usage.decoding.schema_inference import SchemaInference
 from domain.usage.decoding.single_event import COMMON_MEMBERS, DURATION_MEMBERS, Row, RowContext, sorted_json
 from domain.usage.decoding.struct_reader import read_structs
 from domain.usage.decoding.vectorized_rules import instants_of
+from domain.usage.quantity_rules import request_quantities
 from domain.usage.rules import CUSTOMER_MEMBERS, NESTING_MAX, SPECVERSION, STATUS_DEFAULT
 
 CHUNK_EVENTS: Final = 2_000
 LIST_COLUMNS: Final = (
     *("id", "source", "type", "subject", "time", "content", "status", *TOKEN_COLUMNS, *DURATION_MEMBERS),
-    *(*COMMON_MEMBERS, "properties", "extensions"),
+    *(*COMMON_MEMBERS, *QUANTITIES.names, "properties", "extensions"),
 )
 
 #: A text with fewer brackets cannot be nested too deep: the event itself is one more level, and so is its data.
@@ -95,6 +98,7 @@ class ColumnReader:
         times = self._times(attributes["time"])
         columns: dict[str, Sequence[Any]] = {name: attributes[name] for name in ("id", "source", "type")}
         columns |= _data_columns(events)
+        columns |= self._quantities(events, columns)
         columns["time"] = times
         columns["subject"] = self._customers(events)
         columns["properties"] = events.properties
@@ -103,6 +107,23 @@ class ColumnReader:
             self._suspect(_maybe_deep(columns[name]))
         columns["content"] = self._digests(events, times, items)
         return columns
+
+    def _quantities(self, events: EventColumns, columns: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
+        """The columns of tokens and quantities, of which few rows need more than the tokens that they name."""
+        rows = _rows_of_quantities(events, columns)
+        found: dict[str, list[Any]] = {name: [None] * len(columns["type"]) for name in QUANTITIES.names}
+        if rows:
+            found |= {name: list(columns[name]) for name in TOKEN_COLUMNS}
+        for row in rows:
+            data = events.data_of(row)
+            try:
+                values = quantity_values(data, request_quantities(data, self._context.read_usage))
+            except InvalidInput:
+                self._suspect([row])
+                continue
+            for name, value in values.items():
+                found[name][row] = value
+        return {**found}
 
     def _times(self, texts: Sequence[Any]) -> list[int]:
         times, bad_times = instants_of(texts, self._context.recorded_us, self._context.until_us)
@@ -157,6 +178,16 @@ def _data_columns(events: EventColumns) -> dict[str, Sequence[Any]]:
             for status, kind in zip(columns["status"], types, strict=True)
         ]
     return columns
+
+
+def _rows_of_quantities(events: EventColumns, columns: Mapping[str, Sequence[Any]]) -> list[int]:
+    """Requests that name other members of quantities, or that may have told nothing of what they used."""
+    rows = set(events.quantity_rows)
+    if not any(all(columns[name]) for name in TOKEN_COLUMNS):
+        named = zip(*(columns[name] for name in (*TOKEN_COLUMNS, "cost_usd")), strict=True)
+        rows.update(row for row, (*tokens, cost) in enumerate(named) if cost is None and not any(tokens))
+    types = columns["type"]
+    return sorted(row for row in rows if types[row] == REQUEST_TYPE)
 
 
 def _maybe_deep(texts: Sequence[bytes | None]) -> list[int]:

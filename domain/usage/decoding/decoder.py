@@ -23,9 +23,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from domain.scope import Scope
-from domain.usage.block_schema import FREE, INSTANT, NAME, TOKEN_COLUMNS, TYPED
+from domain.usage.block_schema import FREE, INSTANT, NAME, QUANTITIES, TOKEN_COLUMNS, TYPED, UNITS
 from domain.usage.canonical_form import identity_hashes
 from domain.usage.decoding.column_reader import ColumnReader
+from domain.usage.decoding.quantity_columns import units_array
 from domain.usage.decoding.single_event import (
     EVENT_BYTES_MAX,
     ROW_BY_ROW_EVENTS_MAX,
@@ -46,6 +47,7 @@ from domain.usage.decoding.vectorized_rules import (
     tags_of,
     tokens_of,
 )
+from domain.usage.quantity_rules import UsageReader
 from domain.usage.request_bodies import format_of, items_of
 from domain.usage.rules import FUTURE_TOLERANCE
 from domain.values.instants import epoch_microseconds
@@ -78,12 +80,13 @@ class DecodingContext(msgspec.Struct, frozen=True):
     recorded_at: datetime
     future_tolerance: timedelta = FUTURE_TOLERANCE
     event_bytes_max: int = EVENT_BYTES_MAX
+    read_usage: UsageReader | None = None
 
     def row_context(self) -> RowContext:
         """The same for decoding rows, with instants as microseconds."""
         recorded_us = epoch_microseconds(self.recorded_at)
         until_us = recorded_us + self.future_tolerance // timedelta(microseconds=1)
-        return RowContext(self.hash_seed, recorded_us, until_us, self.event_bytes_max)
+        return RowContext(self.hash_seed, recorded_us, until_us, self.event_bytes_max, self.read_usage)
 
 
 class DecodedEvents(msgspec.Struct, frozen=True):
@@ -185,11 +188,23 @@ def _arrays_of(columns: dict[str, list[Any]]) -> tuple[dict[str, pa.Array], set[
     for name, (counts, rows) in tokens.items():
         arrays[name] = pa.array(counts)
         suspects.update(rows)
-    for part, whole in (("cached_input_tokens", "input_tokens"), ("reasoning_tokens", "output_tokens")):
-        exceeding = tokens[part][0] > tokens[whole][0]
-        if exceeding.any():
-            suspects.update(np.flatnonzero(exceeding).tolist())
-    return arrays, suspects
+    given, cached, written, answered, reasoning = (counts for counts, _ in tokens.values())
+    exceeding = (cached + written > given) | (reasoning > answered)
+    if exceeding.any():
+        suspects.update(np.flatnonzero(exceeding).tolist())
+    return arrays | _quantity_arrays(columns), suspects
+
+
+def _quantity_arrays(columns: dict[str, list[Any]]) -> dict[str, pa.Array]:
+    """The columns `QUANTITIES`, whose values were checked when they were read."""
+    arrays: dict[str, pa.Array] = {}
+    for field in QUANTITIES:
+        values = columns[field.name]
+        if values.count(None) == len(values):
+            arrays[field.name] = pa.nulls(len(values), field.type)
+        else:
+            arrays[field.name] = units_array(values) if field.type == UNITS else pa.array(values, field.type)
+    return arrays
 
 
 def _batches(

@@ -15,6 +15,7 @@ from msgspec import Raw
 from domain.usage.block_schema import REQUEST_TYPE, TOKEN_COLUMNS
 from domain.usage.canonical_form import CORE_ATTRIBUTES
 from domain.usage.decoding.single_event import COMMON_MEMBERS, REQUEST_MEMBERS, sorted_json
+from domain.usage.quantity_rules import QUANTITY_MEMBERS
 from domain.usage.rules import CUSTOMER_MEMBERS
 from domain.values.json_numbers import is_canonical, number_keeping_decoder
 
@@ -37,6 +38,15 @@ class EventColumns(msgspec.Struct):
     extensions: Sequence[dict[str, Any] | None]
     noncanonical: list[int]  # rows with a number that is not in canonical spelling
     unreadable: list[int]  # rows that are no event, or one that must be decoded by itself
+    quantity_rows: list[int]  # rows with a member of data that says something about quantities
+
+    def data_of(self, row: int) -> dict[str, Any]:
+        """The members of data of one row, as they were sent."""
+        content = self.contents[row]
+        if isinstance(content, msgspec.Struct):
+            named = zip(content.__struct_encode_fields__, msgspec.structs.astuple(content), strict=True)
+            return {name: value for name, value in named if value is not msgspec.UNSET}
+        return content if isinstance(content, dict) else {}
 
     def replace_rows(self, rows: Sequence[int], others: EventColumns) -> None:
         """Replace these rows by other events, one for each of them."""
@@ -51,6 +61,9 @@ class EventColumns(msgspec.Struct):
         self.extensions = _replaced(self.extensions, rows, others.extensions)
         self.noncanonical += [rows[index] for index in others.noncanonical]
         self.unreadable += [rows[index] for index in others.unreadable]
+        placeholders = set(rows)
+        kept = [row for row in self.quantity_rows if row not in placeholders]
+        self.quantity_rows = kept + [rows[index] for index in others.quantity_rows]
 
 
 def _replaced(column: Column, rows: Sequence[int], values: Column) -> list[Any]:
@@ -86,7 +99,10 @@ class DictReader:
             members |= {name: list(map(_get, rests, repeat(name))) for name in CUSTOMER_MEMBERS}
         properties = [sorted_json(rest) if rest else None for rest in rests]
         extensions = [rest or None for rest in events]
-        return EventColumns({**attributes}, {**members}, contents, properties, extensions, noncanonical, unreadable)
+        with_quantities = [row for row, rest in enumerate(rests) if not QUANTITY_MEMBERS.isdisjoint(rest)]
+        return EventColumns(
+            {**attributes}, {**members}, contents, properties, extensions, noncanonical, unreadable, with_quantities
+        )
 
     def _number(self, text: str) -> Raw:
         if not is_canonical(text):

@@ -15,12 +15,13 @@ import pyarrow as pa
 
 from domain.errors import InvalidInput
 from domain.scope import Scope
-from domain.usage.block_schema import FREE, REQUEST_TYPE, TOKEN_COLUMNS, TYPED
+from domain.usage.block_schema import FREE, REQUEST_TYPE, TOKEN_COLUMNS, TYPED, UNITS
 from domain.usage.canonical_form import CORE_ATTRIBUTES, content_digest, identity_hash, raw_digest
+from domain.usage.decoding.quantity_columns import NOTHING_ELSE, quantity_values, units_array
+from domain.usage.quantity_rules import UsageReader, request_quantities
 from domain.usage.rules import (
     TIME_FIRST,
     check_nesting,
-    check_token_parts,
     checked_data,
     checked_specversion,
     cost_of,
@@ -33,7 +34,6 @@ from domain.usage.rules import (
     status_of,
     tags_of,
     time_in_range,
-    token_count,
     too_deep,
 )
 from domain.values.identifiers import id_problem
@@ -68,6 +68,7 @@ class RowContext(msgspec.Struct, frozen=True):
     recorded_us: int
     until_us: int  # the first instant too far in the future
     event_bytes_max: int = EVENT_BYTES_MAX
+    read_usage: UsageReader | None = None
 
     def arrival_in_range(self, arrival_us: int) -> int:
         """The arrival itself, as the time of an event without one; `InvalidInput` if it is out of range."""
@@ -127,7 +128,7 @@ def accepted_row(event: dict[str, Any], header: str | None, context: RowContext,
     row["time"] = _time_of(get("time"), context, arrival_us)
     is_request = row["type"] == REQUEST_TYPE
     known = data if is_request else _readable(data)
-    row |= _common_columns(known) | _request_columns(data if is_request else {}, is_request)
+    row |= _common_columns(known) | _request_columns(data if is_request else {}, is_request, context)
     row["subject"] = customer_of(get("subject"), header, data)
     columns = COMMON_MEMBERS + REQUEST_MEMBERS if is_request else tuple(known)
     row["properties"] = _rest(data, columns)
@@ -165,12 +166,10 @@ def _common_columns(data: dict[str, Any]) -> Row:
     }
 
 
-def _request_columns(data: dict[str, Any], is_request: bool) -> Row:
-    row: Row = {name: token_count(name, data.get(name)) for name in TOKEN_COLUMNS}
-    row |= {name: _milliseconds(duration_microseconds(name, data.get(name))) for name in DURATION_MEMBERS}
+def _request_columns(data: dict[str, Any], is_request: bool, context: RowContext) -> Row:
+    row: Row = {name: _milliseconds(duration_microseconds(name, data.get(name))) for name in DURATION_MEMBERS}
     row["status"] = status_of(data.get("status")) if is_request else None
-    check_token_parts(row["input_tokens"], row["cached_input_tokens"], row["output_tokens"], row["reasoning_tokens"])
-    return row
+    return row | quantity_values(data, request_quantities(data, context.read_usage))
 
 
 def _milliseconds(microseconds: int | None) -> msgspec.Raw | None:
@@ -201,7 +200,7 @@ _read_attributes: Final = msgspec.json.Decoder(_ReadableAttributes).decode
 def rejected_row(raw: bytes, problem: InvalidInput, context: RowContext) -> Row:
     """Return the column values of an event that is rejected for `problem`."""
     row: Row = dict.fromkeys((*COMMON_MEMBERS, *DURATION_MEMBERS, "status", "time", "properties", "extensions"))
-    row |= dict.fromkeys(TOKEN_COLUMNS, 0)
+    row |= dict.fromkeys(TOKEN_COLUMNS, 0) | NOTHING_ELSE
     try:
         attributes = _read_attributes(raw)
     except (ValueError, RecursionError):
@@ -258,7 +257,9 @@ def _batch_of(rows: Sequence[Row], schema: pa.Schema) -> pa.RecordBatch:
 
 
 def _column(values: list[Any], arrow_type: pa.DataType) -> pa.Array:
-    return _nulls(len(values), arrow_type) if values.count(None) == len(values) else pa.array(values, arrow_type)
+    if values.count(None) == len(values):
+        return _nulls(len(values), arrow_type)
+    return units_array(values) if arrow_type == UNITS else pa.array(values, arrow_type)
 
 
 _nulls: Final = cache(pa.nulls)  # called with few counts and few types

@@ -44,7 +44,7 @@ def read_structs(schema: InferredSchema, items: Sequence[bytes]) -> StructEvents
         name: values[name] if name in required_names else _with_default(values[name], None) for name in ATTRIBUTES
     }
     contents = _with_default(values["data"], None)
-    event_columns = EventColumns(attributes, {}, contents, [], _extensions(schema, values, len(items)), [], [])
+    event_columns = EventColumns(attributes, {}, contents, [], _extensions(schema, values, len(items)), [], [], [])
     _read_data(schema, event_columns)
     return StructEvents(event_columns, mismatches)
 
@@ -88,6 +88,7 @@ def _read_data(schema: InferredSchema, event_columns: EventColumns) -> None:
     columns = _columns(schema.data_names, datas)
     is_request = [kind == REQUEST_TYPE for kind in event_columns.attributes["type"]]
     event_columns.properties = _properties(schema, columns, is_request)
+    event_columns.quantity_rows = _quantity_rows([columns[name] for name in schema.quantity_members])
     for name in DATA_MEMBERS + CUSTOMER_MEMBERS if None in event_columns.attributes["subject"] else DATA_MEMBERS:
         absent = ABSENT_MEMBERS.get(name)
         if name not in columns:
@@ -97,6 +98,13 @@ def _read_data(schema: InferredSchema, event_columns: EventColumns) -> None:
         if name in REQUEST_MEMBERS and not all(is_request):
             column = [value if request else absent for value, request in zip(column, is_request, strict=True)]
         event_columns.members[name] = column
+
+
+def _quantity_rows(columns: Sequence[Column]) -> list[int]:
+    """The rows with a value in one of these columns."""
+    if not columns:
+        return []
+    return [row for row, values in enumerate(zip(*columns, strict=True)) if any(one is not UNSET for one in values)]
 
 
 def _properties(schema: InferredSchema, columns: dict[str, Column], is_request: list[bool]) -> list[bytes | None]:

@@ -15,6 +15,7 @@ from domain.values.money import MONEY
 from projections.duckdb.reading.bound_query import BoundQuery, Row
 from projections.duckdb.reading.customers import records_of
 from projections.duckdb.reading.segments import whole_days_of
+from projections.duckdb.storage.schema import root_requests
 from projections.queries.customers import CustomerRecord, SpanUsage
 
 NO_COST: Final = Decimal(0)
@@ -134,7 +135,7 @@ class _Sums(msgspec.Struct, frozen=True):
 _COSTS: Final = _Sums("sum(d.cost_usd)", "sum(r.cost_usd)", "cost_usd IS NOT NULL")
 _USAGE: Final = _Sums(
     "sum(d.cost_usd), sum(d.root_requests)",
-    "coalesce(sum(r.cost_usd), 0)::DECIMAL(38, 12), count(*) FILTER (r.parent_request IS NULL)",
+    f"coalesce(sum(r.cost_usd), 0)::DECIMAL(38, 12), {root_requests('r.')}",
 )
 
 

@@ -32,7 +32,8 @@ from projections.queries.events import (
 _EVENT: Final = """r.locator, r.source, r.id, k.type, c.customer_id, r.time, r.recorded_at, k.provider, k.model,
     r.status, r.input_tokens, r.cached_input_tokens, r.cache_write_tokens, r.output_tokens, r.reasoning_tokens,
     r.cost_usd, r.cost_origin, r.price_position, r.closed_at IS NOT NULL, r.subscription, r.parent_request,
-    r.hold_id, r.latency_us, r.ttft_us, r.tags, r.properties, r.extensions, r.content"""
+    r.hold_id, r.latency_us, r.ttft_us, r.tags, r.properties, r.extensions, r.content,
+    map(r.unit_names, r.unit_quantities), coalesce(r.requests, 1), r.quantities_unknown IS NOT NULL, r.price_context"""
 #: The columns of one row in the same order, without the joins that name its series and its customer.
 _EVENT_ALONE: Final = (
     _EVENT.replace("k.type", "NULL")
@@ -192,6 +193,8 @@ def _event(row: tuple[Any, ...]) -> UsageEventRow:
     named: dict[str, Any] = dict(zip(UsageEventRow.__struct_fields__, row, strict=True))
     named["time"], named["recorded_at"] = aware(named["time"]), aware(named["recorded_at"])
     named["tags"] = tuple(named["tags"] or ())
+    named["units"] = named["units"] or {}
+    named["price_context"] = _json_members(named["price_context"])
     named["properties"], named["extensions"] = _json_members(named["properties"]), _json_members(named["extensions"])
     return UsageEventRow(**named)
 

@@ -20,6 +20,7 @@ from domain.values.instants import naive
 from projections.duckdb.reading.bound_query import BoundQuery
 from projections.duckdb.reading.dimensions import dimensions, members_equal, row_source, version_holds
 from projections.duckdb.reading.segments import SegmentMatch, cut_segments, match_days, match_rows
+from projections.duckdb.storage.schema import root_requests
 from projections.duckdb.storage.series import SERIES_DIMENSIONS, Series, SeriesGroups
 from projections.queries.usage import GROUPS_MAX, UsageQuestion, UsageSum, UsageSums, sum_sort_key
 from projections.views.customers import MarkupChange
@@ -32,7 +33,7 @@ _OF_ROWS: Final = ", ".join(
         "events": "count(*) AS events",
         "cost_usd": "coalesce(sum(r.cost_usd), 0)::DECIMAL(38, 12) AS cost_usd",
         "cost_unknown_events": "count(*) FILTER (r.cost_origin = 'unknown') AS cost_unknown_events",
-        "root_requests": "count(*) FILTER (r.parent_request IS NULL) AS root_requests",
+        "root_requests": f"{root_requests('r.')} AS root_requests",
     }.get(name, f"sum(r.{name}) AS {name}")
     for name in _SUMS
 )

@@ -58,7 +58,8 @@ def _tables(position: int) -> dict[str, str]:
             count(*) FILTER ({_HELD}) AS events, {sums},
             coalesce(sum(cost_usd) FILTER ({_HELD}), 0)::DECIMAL(38, 12) AS cost_usd,
             count(*) FILTER ({_HELD} AND cost_origin = 'unknown') AS cost_unknown_events,
-            count(*) FILTER ({_HELD} AND parent_request IS NULL) AS root_requests,
+            coalesce(sum(coalesce(requests, 1)) FILTER ({_HELD} AND parent_request IS NULL), 0)::BIGINT
+                AS root_requests,
             min(time) FILTER ({_HELD}) AS first_time, max(time) FILTER ({_HELD}) AS last_time,
             count(*) FILTER (NOT ({_HELD})) AS taken_events
             FROM usage_rows GROUP BY scope_key, customer_key, time::DATE, kind_key""",

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from typing import Final
 
-#: 7 has `root_requests` of days, 6 one table of facts and `taken_events` of days; 5 added `patched` and `if_known` of
-#: facts, 4 `progress.days_settled_to`. 3 has the tables of 2, folded anew because the compaction of 2 could lose rows.
-SCHEMA_VERSION: Final = 7
+#: 8 has units and requests of rows, 7 `root_requests` of days, 6 one table of facts and `taken_events` of days; 5 added
+#: `patched` and `if_known` of facts, 4 `progress.days_settled_to`. 3 has the tables of 2, folded anew because the
+#: compaction of 2 could lose rows.
+SCHEMA_VERSION: Final = 8
 
 ROW_COLUMNS: Final = """
     scope_key INTEGER NOT NULL,
@@ -45,7 +46,12 @@ ROW_COLUMNS: Final = """
     ttft_us BIGINT,
     tags VARCHAR[],
     properties VARCHAR,                -- JSON object text
-    extensions VARCHAR                 -- JSON object text
+    extensions VARCHAR,                -- JSON object text
+    unit_names VARCHAR[],              -- units without a column of their own, with their quantities below
+    unit_quantities DECIMAL(38, 12)[],
+    requests BIGINT,                   -- how many requests the event stands for; NULL: one
+    quantities_unknown BOOLEAN,        -- true: nothing was told of what it used; else NULL
+    price_context VARCHAR              -- JSON object text of the members that choose a price
 """
 
 # Signed deltas per customer, UTC day and series; the usage of a day is their sum.
@@ -54,11 +60,17 @@ scope_key INTEGER NOT NULL, customer_key BIGINT NOT NULL, day DATE NOT NULL, kin
 events BIGINT NOT NULL, input_tokens HUGEINT NOT NULL, cached_input_tokens HUGEINT NOT NULL,
 cache_write_tokens HUGEINT NOT NULL, output_tokens HUGEINT NOT NULL, reasoning_tokens HUGEINT NOT NULL,
 cost_usd DECIMAL(38, 12) NOT NULL, cost_unknown_events BIGINT NOT NULL,
-root_requests BIGINT NOT NULL,      -- events without a parent
+root_requests BIGINT NOT NULL,      -- requests of events without a parent
 first_time TIMESTAMP,               -- least and greatest event time that this adds; NULL when it takes away
 last_time TIMESTAMP,
 taken_events BIGINT NOT NULL        -- events that this takes away; without any, the two times are those of what holds
 """
+
+
+def root_requests(rows: str = "") -> str:
+    """Return the SQL sum of the requests of usage rows without a parent; `rows` is their alias with a point."""
+    return f"coalesce(sum(coalesce({rows}requests, 1)) FILTER ({rows}parent_request IS NULL), 0)"
+
 
 TABLES: Final[tuple[str, ...]] = (
     # One row: the position of the fold. recorded_at is the running maximum over all records so far.

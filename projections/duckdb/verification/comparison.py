@@ -79,7 +79,7 @@ _DAYS_BY_ROWS: Final = """
         sum(input_tokens)::HUGEINT AS input_tokens, sum(output_tokens)::HUGEINT AS output_tokens,
         coalesce(sum(cost_usd), 0)::DECIMAL(38, 12) AS cost_usd,
         (count(*) FILTER (cost_origin = 'unknown'))::HUGEINT AS cost_unknown_events,
-        (count(*) FILTER (parent_request IS NULL))::HUGEINT AS root_requests
+        coalesce(sum(coalesce(requests, 1)) FILTER (parent_request IS NULL), 0)::HUGEINT AS root_requests
     FROM {rows} WHERE closed_at IS NULL GROUP BY ALL"""
 _DAYS_BY_DELTAS: Final = """
     SELECT customer_key, day, kind_key, sum(events)::HUGEINT AS events, sum(input_tokens)::HUGEINT AS input_tokens,

@@ -20,6 +20,7 @@ from projections.duckdb.memory.change_tracking import ChangeTracker, Positions
 from projections.duckdb.memory.uncompacted_days import customers_corrected, uncompacted_days
 from projections.duckdb.storage.generations import Generations
 from projections.duckdb.storage.permissions import permissions_text
+from projections.duckdb.storage.schema import root_requests
 from projections.duckdb.writing.write_buffer import WriteBuffer
 from projections.folding.day_deltas import delta_table, deltas_of_rows
 from projections.folding.fold_state import FoldState, NewKeys
@@ -34,7 +35,7 @@ from projections.folding.lifecycle_writes import (
 _DELTA_SUMS: Final = """
     {sign}count(*), {sign}sum(input_tokens), {sign}sum(cached_input_tokens), {sign}sum(cache_write_tokens),
     {sign}sum(output_tokens), {sign}sum(reasoning_tokens), {sign}coalesce(sum(cost_usd), 0),
-    {sign}count(*) FILTER (cost_origin = 'unknown'), {sign}count(*) FILTER (parent_request IS NULL)"""
+    {sign}count(*) FILTER (cost_origin = 'unknown'), {sign}{root_requests}"""
 
 
 _UPSERT_SOURCES: Final = """INSERT INTO sources BY NAME SELECT * FROM staged
@@ -55,7 +56,7 @@ def insert_deltas(days: str, source: str, sign: str = "") -> str:
     """Return the INSERT of the day deltas of the rows of `source` into `days`; with `sign` "-" of their negation."""
     return (
         f"INSERT INTO {days} SELECT scope_key, customer_key, time::DATE, kind_key,"
-        f"{_DELTA_SUMS.format(sign=sign)}, {_TAKEN if sign else _ADDED}"
+        f"{_DELTA_SUMS.format(sign=sign, root_requests=root_requests())}, {_TAKEN if sign else _ADDED}"
         f" FROM {source} GROUP BY scope_key, customer_key, time::DATE, kind_key"
     )
 
@@ -275,7 +276,8 @@ class DuckDBFoldStore:
         """Return current rows of one series whose cost is unknown, ascending by locator, after `above_locator`."""
         return self._cursor.sql(
             """SELECT locator, customer_key, time, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens,
-                reasoning_tokens FROM usage_rows
+                reasoning_tokens, unit_names, unit_quantities, requests, quantities_unknown, price_context
+            FROM usage_rows
             WHERE scope_key = $1 AND kind_key = $2 AND cost_origin = 'unknown' AND closed_at IS NULL AND locator > $3
             ORDER BY locator LIMIT $4""",
             params=[scope_key, kind_key, above_locator, rows_max],

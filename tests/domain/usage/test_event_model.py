@@ -27,7 +27,10 @@ def read_by_model(raw: bytes) -> set[str] | dict[str, Any]:
         return reasons_of(error)
     data = found.data or RequestData()
     request = data if isinstance(data, RequestData) else RequestData()
-    row: dict[str, Any] = {name: getattr(request, name) for name in TOKEN_COLUMNS}
+    used = request.quantities()
+    row: dict[str, Any] = dict(zip(TOKEN_COLUMNS, used.tokens, strict=True))
+    units = [{"unit": key, "quantity": quantity} for key, quantity in used.units]
+    row |= {"units": units or None, "requests": None if used.requests == 1 else used.requests}
     row |= {name: getattr(found, name) for name in ("id", "source", "type")}
     row |= {
         name: getattr(data, name)
@@ -79,6 +82,6 @@ def test_the_published_schema_names_every_attribute_and_member() -> None:
     }  # fmt: skip
     assert set(schema["$defs"]["RequestData"]["properties"]) == {
         "provider", "model", "cost_usd", "subscription", "parent_request", "hold_id", "tags", *TOKEN_COLUMNS, "status",
-        "latency_ms", "ttft_ms",
+        "latency_ms", "ttft_ms", "requests", "units", "service_tier",
     }  # fmt: skip
     assert [choice["$ref"] for choice in schema["oneOf"]] == ["#/$defs/RequestEvent", "#/$defs/OtherEvent"]

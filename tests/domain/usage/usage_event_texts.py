@@ -59,6 +59,7 @@ _names = st.sampled_from(['"openai"', '"gpt-4o"', '"anthropic"', "null"])
 _tokens = st.integers(0, 9).map(str) | st.sampled_from(
     ["3.0", "1e2", "null", "1.20e1", "1000000000000000", "-0", "0.0"]
 )
+_quantities = st.sampled_from(["3", "1.5", "0.1234567890125", "1e-30", "0", "null", '"2"'])
 _costs = st.sampled_from(
     [
         '"0.0125"',
@@ -122,6 +123,13 @@ good_data = _some(
         "hold_id": _refs,
         "custom": _any_text,
         "user": _refs,
+        "completion_tokens": _tokens,
+        "cache_write_1h_tokens": st.just("0") | st.just("null"),
+        "web_searches": _quantities,
+        "audio_seconds": _quantities,
+        "units": st.sampled_from(['{"code_executions":2,"gpu_seconds":"1"}', '{"input_tokens":7}', "[]", "null"]),
+        "requests": st.sampled_from(["1", "25", "2.0", "null"]),
+        "service_tier": st.sampled_from(['"flex"', '"batch"', "null", "1"]),
     },
 )
 
@@ -214,6 +222,13 @@ _MEMBERS = [
     "customerId",
     "user",
     "custom",
+    "prompt_tokens",
+    "cache_write_1h_tokens",
+    "web_searches",
+    "units",
+    "requests",
+    "service_tier",
+    "usage",
 ]
 
 

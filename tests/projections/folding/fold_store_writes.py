@@ -15,7 +15,7 @@ from domain.usage.block_schema import TOKEN_COLUMNS
 from domain.usage.locators import locator_of
 from projections.folding.fold_state import NewKeys, SeriesKey
 from projections.folding.fold_store import FoldStore
-from projections.folding.staged_tables import LOG_RECORDS, OUTCOME_ROWS, PRICED_ROWS, USAGE_ROWS
+from projections.folding.staged_tables import LOG_RECORDS, OUTCOME_ROWS, PRICED_ROWS, QUANTITY_COLUMNS, USAGE_ROWS
 from tests.fakes.in_memory_fold_store import Row
 
 START: Final = datetime(2026, 3, 1, tzinfo=UTC)
@@ -64,6 +64,7 @@ def event(position: int = 1, row: int = 0, **columns: object) -> Row:
     instants = {"time": START, "recorded_at": recorded_at(position)}
     sent = {"source": "gateway", "status": "succeeded", "content": 2**64 - 1, "tags": ["a", "b"], "properties": "{}"}
     rest = dict.fromkeys(("subscription", "parent_request", "hold_id", "latency_us", "ttft_us", "extensions"))
+    rest |= {name: None for name, _ in QUANTITY_COLUMNS}
     return first | keys | cost | instants | sent | rest | dict.fromkeys(TOKEN_COLUMNS, 10) | columns
 
 

@@ -28,6 +28,7 @@ class Row(msgspec.Struct, frozen=True):
     cost_origin: str
     closed_at: int | None
     parent: str | None = None
+    requests: int | None = None
 
 
 costs = st.one_of(
@@ -47,6 +48,7 @@ rows_of = st.lists(
         cost_origin=st.sampled_from(["producer", "none", "price", "unknown"]),
         closed_at=st.one_of(st.none(), st.none(), st.integers(1, 9)),
         parent=st.sampled_from([None, "root"]),
+        requests=st.sampled_from([None, None, 1, 40]),
     ),
     max_size=30,
 )
@@ -65,6 +67,7 @@ def table_of(rows: list[Row]) -> pa.Table:
         "cost_usd": pa.array([row.cost_usd for row in rows], COST),
         "cost_origin": pa.array([row.cost_origin for row in rows], pa.utf8()).dictionary_encode(),
         "parent_request": pa.array([row.parent for row in rows], pa.utf8()),
+        "requests": pa.array([row.requests for row in rows], pa.int64()),
         "closed_at": pa.array([row.closed_at for row in rows], pa.int64()),
     }
     for place, name in enumerate(TOKEN_COLUMNS):
@@ -85,7 +88,7 @@ def added_up(rows: list[Row]) -> dict[tuple[int, int, date, int], list[Any]]:
             day[1 + place] += row.tokens // (place + 1)
         day[6] += row.cost_usd or Decimal(0)
         day[7] += row.cost_origin == "unknown"
-        day[8] += row.parent is None
+        day[8] += (row.requests or 1) if row.parent is None else 0
         day[9], day[10] = min(day[9], row.time), max(day[10], row.time)
     return days
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from domain.scope import DEFAULT_SCOPE
-from domain.usage.block_schema import FREE, TYPED
+from domain.usage.block_schema import FREE, QUANTITIES, TYPED
 from domain.usage.canonical_form import content_digest, identity_hash
 from domain.usage.decoding.decoder import DecodingContext, ItemRun, decode_items
 from tests.domain.usage.usage_event_texts import CONTEXT, RECORDED_AT, decode, only_row, text
@@ -58,6 +58,10 @@ def test_a_full_event_fills_every_column() -> None:
         "group": None,
         "atomic": False,
         "reason": None,
+        "units": None,
+        "requests": None,
+        "quantities_unknown": None,
+        "price_context": None,
         "properties": '{"big":123456789012345678901234567890,"nested":{"x":[1E5,null,"é"]},"score":1.50,"user":"u-1"}',
         "tags": ["a", "b"],
         "extensions": '{"datacontenttype":"application/json","dataschema":"https://example.com/s","traceparent":"00-ab"}',
@@ -180,3 +184,19 @@ def test_of_two_members_with_the_same_name_the_last_counts() -> None:
 def test_nothing_decodes_to_no_rows() -> None:
     decoded = decode(b"")
     assert (decoded.received, decoded.rejected, decoded.free.num_rows) == (0, 0, 0)
+
+
+def test_what_few_requests_say_of_their_usage_has_columns_too() -> None:
+    told = {"model": "m", "input_tokens": 5, "web_searches": 2, "requests": 4, "service_tier": "flex"}
+    rows = decode(text(data=told), text(data={"model": "m"}), text(data={"model": "m", "cost_usd": "1"}), text()).typed
+    assert rows.select(QUANTITIES.names).to_pylist() == [
+        {
+            "units": [{"unit": "web_searches", "quantity": Decimal(2)}],
+            "requests": 4,
+            "quantities_unknown": None,
+            "price_context": '{"service_tier":"flex"}',
+        },
+        {"units": None, "requests": None, "quantities_unknown": True, "price_context": None},
+        dict.fromkeys(QUANTITIES.names),
+        dict.fromkeys(QUANTITIES.names),
+    ]
