@@ -28,20 +28,24 @@ _FURTHER: Final[Mapping[str, tuple[Extractor, ...]]] = {
 }
 
 
-@lru_cache(_KEPT_NAMES)
 def extractors_of(provider: str) -> tuple[Extractor, ...] | None:
     """Return the extractors of a provider in the order of the library; None if it knows no such provider."""
-    if not provider or len(provider) > MODEL_LENGTH_MAX:
-        return None
+    return _of_provider(provider) if 0 < len(provider) <= MODEL_LENGTH_MAX else None
+
+
+def extractors_of_model(model: str) -> tuple[Extractor, ...]:
+    """Return the extractors of the provider that a model name means by itself, as it does for prices."""
+    return _of_model(model.lower()) if len(model) <= MODEL_LENGTH_MAX else ()
+
+
+@lru_cache(_KEPT_NAMES)
+def _of_provider(provider: str) -> tuple[Extractor, ...] | None:
     found = find_provider_by_id(_providers, provider)
     return None if found is None else _all_of(found)
 
 
 @lru_cache(_KEPT_NAMES)
-def extractors_of_model(model: str) -> tuple[Extractor, ...]:
-    """Return the extractors of the provider that a model name means by itself, as it does for prices."""
-    if len(model) > MODEL_LENGTH_MAX:
-        return ()
+def _of_model(model: str) -> tuple[Extractor, ...]:
     matching = (found for found in _providers if found.model_match is not None and found.model_match.is_match(model))
     found = next(matching, None)
     return () if found is None else _all_of(found)

@@ -48,7 +48,7 @@ def _candidates(
     """The extractors that fit the object, the most likely first."""
     told = extractors_of(provider) if isinstance(provider, str) else None
     if told is None and isinstance(model, str):
-        told = extractors_of_model(model.lower())
+        told = extractors_of_model(model)
     own = best_fit(told or (), numbers)
     if own is not None:
         yield own

@@ -21,6 +21,8 @@ LEVELS_MAX: Final = 5
 #: An object with more members, or a list with more items, is no usage object and is left out.
 MEMBERS_MAX: Final = 256
 TEXT_LENGTH_MAX: Final = 256
+#: Members that name an item of a list.
+ITEM_NAMES: Final = ("modality", "ttl")
 
 #: A number that cannot be a quantity. It is kept, so that a member with it counts as wrong and not as absent.
 NOT_A_QUANTITY: Final = Decimal("NaN")
@@ -40,8 +42,8 @@ def exact_members(received: Mapping[str, Any]) -> dict[str, Any]:
 def numbers_of(members: Mapping[str, Any]) -> Numbers:
     """Return every number of an exact copy by its path.
 
-    An item of a list is named by each text in it: ("promptTokensDetails", "modality=text", "tokenCount"). The first
-    item of a name counts.
+    An item of a list is named by its modality or lifetime: ("promptTokensDetails", "modality=text", "tokenCount"). The
+    first item of a name counts, and of items only their own numbers.
     """
     numbers: Numbers = {}
     _gather(members, (), numbers)
@@ -57,7 +59,7 @@ def _gather(members: Mapping[str, Any], path: Path, numbers: Numbers) -> None:
     for name, value in members.items():
         kind = type(value)
         if kind is int or kind is Decimal:
-            numbers.setdefault((*path, name), value)
+            numbers[(*path, name)] = value
         elif kind is dict:
             _gather(value, (*path, name), numbers)
         elif kind is list:
@@ -66,10 +68,14 @@ def _gather(members: Mapping[str, Any], path: Path, numbers: Numbers) -> None:
 
 
 def _gather_item(item: object, path: Path, numbers: Numbers) -> None:
-    if isinstance(item, dict):
-        for member, text in item.items():
-            if isinstance(text, str):
-                _gather(item, (*path, item_name(member, text)), numbers)
+    if not isinstance(item, dict):
+        return
+    for member in ITEM_NAMES:
+        text = item.get(member)
+        if isinstance(text, str):
+            for name, value in item.items():
+                if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+                    numbers.setdefault((*path, item_name(member, text), name), value)
 
 
 def is_quantity(number: Number) -> bool:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from genai_prices.data import providers
+from genai_prices.types import ArrayMatch
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
 from consumers.prices.usage_objects.details import fits_together
 from consumers.prices.usage_objects.reading import read_usage
+from consumers.prices.usage_objects.received_numbers import ITEM_NAMES
 from domain.values.json_numbers import WrittenDecimal, exact_json, number_keeping_decoder, written_decimal
 from tests.consumers.prices.usage_objects.test_objects_of_providers import OBJECTS
 
@@ -133,6 +137,28 @@ def test_deep_and_wide_objects_are_read_as_nothing_and_at_once() -> None:
     assert read_usage("openai", None, deep) is None
     assert read_usage("openai", None, wide) is None
     assert read_usage("google", None, long_list) == {"input_tokens": 1}
+
+
+def test_an_object_of_a_megabyte_takes_no_more_than_a_moment() -> None:
+    item: Any = {"modality": "TEXT", "ttl": "5m"} | {f"text_{n}": "TEXT" for n in range(60)}
+    item |= {f"number_{n}": n for n in range(60)}
+    nested = [item | {"inner": [item | {"inner": [item] * 20}] * 20}] * 20
+    usage = {"promptTokenCount": 1, "promptTokensDetails": nested, "cacheTokensDetails": [item] * 200}
+    started = time.process_time()
+    assert read_usage(None, None, usage) == {"input_tokens": 1}
+    assert time.process_time() - started < 5
+
+
+def test_items_of_lists_are_named_as_the_library_matches_them() -> None:
+    matched = {
+        step.field
+        for provider in providers
+        for extractor in provider.extractors or ()
+        for mapping in extractor.mappings
+        for step in mapping.path
+        if isinstance(step, ArrayMatch)
+    }
+    assert matched == set(ITEM_NAMES)
 
 
 def test_the_order_of_members_makes_no_difference() -> None:
