@@ -73,6 +73,14 @@ _DETAILS: Final[Mapping[str, tuple[_Detail, ...]]] = {
         ("reasoning_tokens", ("reasoningTokens",)),
     ),
 }
+#: By unit of a modality: its part of each unit of cached tokens.
+_CACHED_BY_MODALITY: Final[Mapping[str, Mapping[str, str]]] = {
+    f"input_{modality}_tokens": {
+        "cached_input_tokens": f"cache_{modality}_read_tokens",
+        "cache_write_tokens": f"cache_{modality}_write_tokens",
+    }
+    for modality in ("text", "audio", "image", "video")
+}
 #: A unit may also stand in the object under its own name, or else under another name of it.
 _NAMES: Final[Mapping[Path, str]] = {
     **{(unit,): unit for unit in UNITS if unit != REQUESTS},
@@ -103,6 +111,19 @@ def _further(input_member: str | None, numbers: Numbers) -> Iterator[tuple[str, 
     for path in sorted(numbers.keys() & _NAMES.keys(), key=lambda path: (path[0] not in UNITS, path)):
         if is_quantity(numbers[path]):
             yield _NAMES[path], numbers[path]
+
+
+def with_implied_parts(quantities: Quantities) -> Quantities:
+    """Return the quantities, and the cached tokens of a modality that is the whole input, which are all cached ones.
+
+    Without them, cached tokens and those of the modality would seem to be separate, and exceed the input.
+    """
+    whole_input = quantities.get("input_tokens")
+    modality = next((unit for unit in _CACHED_BY_MODALITY if quantities.get(unit, -1) == whole_input), None)
+    if modality is None:
+        return quantities
+    cached = _CACHED_BY_MODALITY[modality]
+    return {part: quantities[whole] for whole, part in cached.items() if whole in quantities} | quantities
 
 
 def fits_together(quantities: Quantities) -> bool:

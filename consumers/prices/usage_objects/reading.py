@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from consumers.prices.usage_objects.details import fits_together, with_details
+from consumers.prices.usage_objects.details import fits_together, with_details, with_implied_parts
 from consumers.prices.usage_objects.extractors import Extractor, Quantities, best_fit
 from consumers.prices.usage_objects.providers import extractors_of, extractors_of_model
 from consumers.prices.usage_objects.received_numbers import Number, Numbers, exact_members, numbers_of
@@ -31,7 +31,7 @@ def read_usage(provider: str | None, model: str | None, usage: object) -> Mappin
         if quantities is None:
             return None
         first = first or quantities
-        if not fits_together(quantities):
+        if not fits_together(quantities) and not fits_together(quantities := with_implied_parts(quantities)):
             continue
         quantities = with_details(quantities, extractor.input_member, numbers)
         if not _tells_all(quantities, first):

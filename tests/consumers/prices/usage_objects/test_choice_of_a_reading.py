@@ -135,6 +135,20 @@ def test_parts_above_their_whole_are_kept_for_a_rejection_that_names_them() -> N
     assert read_usage("openai", None, usage) == read
 
 
+def test_all_cached_tokens_are_of_the_one_modality_of_the_input() -> None:
+    usage = {
+        "promptTokenCount": 300,
+        "cachedContentTokenCount": 100,
+        "candidatesTokenCount": 5,
+        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 300}],
+    }
+    read = {"input_tokens": 300, "cached_input_tokens": 100, "input_text_tokens": 300, "output_tokens": 5}
+    assert read_usage("google", None, usage) == read | {"cache_text_read_tokens": 100}
+    usage["promptTokensDetails"] = [{"modality": "TEXT", "tokenCount": 210}, {"modality": "AUDIO", "tokenCount": 90}]
+    read |= {"input_text_tokens": 210, "input_audio_tokens": 90}
+    assert read_usage("google", None, usage) == read  # nobody knows how many of each are cached
+
+
 def test_a_detail_that_does_not_fit_is_left_out_and_the_others_are_read() -> None:
     usage = {
         "prompt_tokens": 10,
