@@ -22,6 +22,7 @@ from consumers.intake.options import (
 )
 from consumers.intake.queue import ItemSlice, PendingRequest
 from consumers.intake.requests import Piece, StreamKind
+from consumers.prices.usage_objects.reading import read_usage
 from domain.log.blocks import encode_buffers
 from domain.scope import Scope
 from domain.usage.block_schema import BLOCK_EVENTS_MAX
@@ -127,7 +128,7 @@ class SliceGroup:
         scope = slices[0].pending.request.scope
         options = self._options
         context = DecodingContext(
-            scope, self._hash_seed, self.recorded_at, options.future_tolerance, options.event_bytes_max
+            scope, self._hash_seed, self.recorded_at, options.future_tolerance, options.event_bytes_max, read_usage
         )
         try:
             decoded = decode_items([_run_of(taken) for taken in slices], context)

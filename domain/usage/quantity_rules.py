@@ -91,7 +91,9 @@ def _told(data: Mapping[str, Any], read_usage: UsageReader | None) -> Iterator[t
     yield from _units_of(data.get(UNITS_MEMBER))
     usage = data.get(USAGE_MEMBER)
     if read_usage is not None and isinstance(usage, dict):
-        yield from (read_usage(_text(data.get("provider")), _text(data.get("model")), usage) or {}).items()
+        found = read_usage(_text(data.get("provider")), _text(data.get("model")), usage) or {}
+        # Answers name many units that were not used; an extra unit of 0 would say nothing more.
+        yield from ((key, quantity) for key, quantity in found.items() if quantity or key in COMMON_UNITS)
 
 
 def _text(value: object) -> str | None:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from consumers.intake.options import IntakeOptions
 from consumers.kafka.appending.batches import RejectedItem, UsageRun
 from consumers.kafka.appending.ordering import Layers
+from consumers.prices.usage_objects.reading import read_usage
 from domain.log.blocks import BlockBuffers, encode_buffers
 from domain.scope import Scope
 from domain.usage.block_schema import BLOCK_EVENTS_MAX
@@ -60,7 +61,8 @@ def decoded_chunks(
         by_scope.setdefault(run.scope, []).append((number, run))
     chunks = []
     for scope, of_scope in by_scope.items():
-        context = DecodingContext(scope, hash_seed, recorded_at, options.future_tolerance, options.event_bytes_max)
+        tolerance, bytes_max = options.future_tolerance, options.event_bytes_max
+        context = DecodingContext(scope, hash_seed, recorded_at, tolerance, bytes_max, read_usage)
         chunks += [_decoded(slices, context) for slices in _block_slices(of_scope)]
     return chunks
 
