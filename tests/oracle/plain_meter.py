@@ -56,7 +56,7 @@ class Sums:
     unknown: int = 0
 
     def add(self, event: CountedEvent, cost: Decimal | None, factor: Decimal, unknown: bool) -> None:
-        self.requests += 1
+        self.requests += event.is_root
         self.tokens = tuple(mine + more for mine, more in zip(self.tokens, event.tokens, strict=True))
         self.unknown += unknown
         if cost is not None:

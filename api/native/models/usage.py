@@ -16,7 +16,7 @@ PERIODS_SHOWN_MAX = 120
 class Measures(BaseModel):
     """Sums of usage and cost."""
 
-    requests: int
+    requests: int = Field(description="Requests to models, without those that another one made (`parent_request`).")
     input_tokens: int = Field(description="Includes cached input tokens.")
     cached_input_tokens: int
     cache_write_tokens: int
