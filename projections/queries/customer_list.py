@@ -71,7 +71,8 @@ class UsageTotals(msgspec.Struct, frozen=True):
     """The usage of a customer in its present life.
 
     Requests, tokens and averages are those of llm.request, times and `active_days` (UTC) those of events of any type.
-    `requests_with_cached_input`: those that read cached input. Averages None: no request tells any.
+    Requests are those without a parent (`UsageSums`), tokens and averages those of all events.
+    `requests_with_cached_input`: requests that read cached input. Averages None: no event tells any.
     """
 
     requests: int = 0

@@ -15,12 +15,14 @@ GROUPS_MAX: Final = 100_000
 
 
 class UsageSums(msgspec.Struct, frozen=True):
-    """Sums over usage events of any type. `requests` counts events, `root_requests` the requests without a parent.
+    """Sums over usage events of any type. `root_requests`: the requests that answers show, without a parent.
 
-    `cost_usd` is raw cost; events of unknown cost add nothing to it and are counted in `cost_unknown_events`.
+    A request to a model may make further ones, its children. Tokens and money are those of all `events`. A child is
+    no request, whether its parent is known or not. `cost_usd` is raw cost; events of unknown cost add nothing to it
+    and are counted in `cost_unknown_events`.
     """
 
-    requests: int = 0
+    events: int = 0
     input_tokens: int = 0
     cached_input_tokens: int = 0
     cache_write_tokens: int = 0
@@ -38,7 +40,7 @@ class UsageSums(msgspec.Struct, frozen=True):
     def plus(self, other: UsageSums) -> UsageSums:
         """The exact sum of both."""
         return UsageSums(
-            self.requests + other.requests,
+            self.events + other.events,
             self.input_tokens + other.input_tokens,
             self.cached_input_tokens + other.cached_input_tokens,
             self.cache_write_tokens + other.cache_write_tokens,

@@ -12,7 +12,7 @@ from projections.queries.usage import UsageSum
 
 
 class Measures(msgspec.Struct, frozen=True):
-    """Sums over events.
+    """Sums over events. `requests` are those without a parent (`UsageSums`).
 
     `reported_cost_usd` is raw cost with the markup valid at the time of each event. Events of unknown cost add nothing
     to either cost and are counted in `cost_unknown_events`.
@@ -59,7 +59,7 @@ def measures_of(sum_: UsageSum) -> Measures:
     """The measures of one usage sum; its reported cost is its cost with its markup added."""
     sums = sum_.sums
     return Measures(
-        sums.requests,
+        sums.root_requests,
         sums.input_tokens,
         sums.cached_input_tokens,
         sums.cache_write_tokens,

@@ -14,7 +14,7 @@ from projections.queries.facts import Fact
 from projections.queries.usage import Aggregation
 from projections.views.measures import Measures
 
-#: The value of each built-in meter, from the measures of llm.request events.
+#: The value of each built-in meter, from the measures of llm.request events; `requests` are those without a parent.
 BUILT_IN_METERS: Final[dict[str, Callable[[Measures], Decimal]]] = {
     "requests": lambda measures: Decimal(measures.requests),
     "input_tokens": lambda measures: Decimal(measures.input_tokens),

@@ -14,10 +14,11 @@ from domain.values.period_timeline import PeriodTimeline
 from domain.values.periods import Interval
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import Segment, UsageQuestion
-from projections.views.budgets import budget_timeline, named_budgets, tiers_of
+from projections.views.budgets import budget_timeline, tiers_of
 from projections.views.customers import CustomerHistory, customer_history
 from projections.views.measures import Measures, measures_of, total
 from projections.views.periods import usage_timeline
+from projections.views.periods_as_known import PeriodsAsKnown
 
 PAST_PERIODS_MAX: Final = 120
 
@@ -25,7 +26,8 @@ PAST_PERIODS_MAX: Final = 120
 class PastPeriod(msgspec.Struct, frozen=True):
     """An ended period. `closed`: its closing grace is over.
 
-    `at_closing` and `difference` (now minus at closing) are None until then.
+    `at_closing` and `difference` (now minus at closing) are None until then. `period_at_closing`: the period that was
+    known at closing to contain the beginning of this one; None until then, and where none was known.
     """
 
     period: Interval
@@ -33,6 +35,13 @@ class PastPeriod(msgspec.Struct, frozen=True):
     at_closing: Measures | None
     now: Measures
     difference: Measures | None
+    period_at_closing: Interval | None = None
+
+    @property
+    def restated(self) -> bool:
+        """Whether the numbers or the bounds are others than were known at closing."""
+        moved = self.period_at_closing is not None and self.period_at_closing != self.period
+        return moved or (self.difference is not None and self.difference != Measures())
 
 
 class PastUsage(msgspec.Struct, frozen=True):
@@ -60,12 +69,12 @@ def past_usage(
     """
     if not 1 <= periods <= PAST_PERIODS_MAX:
         raise InvalidInput("periods", f"must be 1 to {PAST_PERIODS_MAX}")
-    record = snapshot.customer(scope, customer_id)
-    history = None if record is None else customer_history(record, now)
-    if history is None or not history.exists:
+    found = snapshot.customer_with_budgets(scope, customer_id)
+    history = None if found is None else customer_history(found.record, now)
+    if found is None or history is None or not history.exists:
         return None
-    tiers = tiers_of(snapshot.facts_named(scope, "budget", named_budgets(history)) if of_budget else {})
-    timeline = budget_timeline(history, tiers) if of_budget else None
+    timeline = budget_timeline(history, tiers_of(found.budgets)) if of_budget else None
+    periods_as_known = PeriodsAsKnown(found.record, None if timeline is None else found.budgets)
     ended = _ended_periods(history, timeline or usage_timeline(history), periods)
     spans = [period.intersect(history.span) or period for period in ended]
     sums = _sums(snapshot, scope, customer_id, spans)
@@ -73,15 +82,16 @@ def past_usage(
     grace = timedelta(seconds=closing_grace_seconds)
     past = []
     for period, span, known_now in zip(ended, spans, sums, strict=True):
-        at_closing = None
+        at_closing = known_then = None
         if period.end + grace <= now:
             closing = snapshot.position_at(period.end + grace)
+            known_then = periods_as_known.containing(period.start, closing, period.end + grace)
             at_closing = known_now
             if closing < position:
                 question = _question(customer_id, [span], closing)
                 at_closing = total(snapshot.usage(scope, question))
         difference = None if at_closing is None else known_now.minus(at_closing)
-        past.append(PastPeriod(period, at_closing is not None, at_closing, known_now, difference))
+        past.append(PastPeriod(period, at_closing is not None, at_closing, known_now, difference, known_then))
     return PastUsage(position, customer_id, tuple(past))
 
 

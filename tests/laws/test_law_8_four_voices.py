@@ -6,8 +6,7 @@ changes. Then each quantity is asked of every API that knows it, in the words an
 an API by its contract says otherwise is compared in its own form, made from the exact sum:
 
 1. LiteLLM and Respan show money as JSON numbers: the float nearest to the exact sum.
-2. PromptShuttle shows credits: the exact sum rounded once, half to even, and the same money as a float. It counts
-   requests without a parent; the other APIs count every request to a model.
+2. PromptShuttle shows credits: the exact sum rounded once, half to even, and the same money as a float.
 3. PromptShuttle's windows end now; usage ahead of time is in no window yet. Windows and lists of Respan, and LiteLLM's
    `spend`, reach into the present life alone; LiteLLM's days and native sums of a span are of all lives.
 

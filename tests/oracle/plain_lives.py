@@ -56,11 +56,11 @@ class PlainCustomer:
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums over events: money is of all; `requests` are the requests to models, `roots` those without a parent."""
+    """Sums over events of requests to models; `requests` are those of `events` that have no parent."""
 
     reported_usd: Decimal = Decimal(0)
+    events: int = 0
     requests: int = 0
-    roots: int = 0
     tokens: int = 0
 
     def credits(self) -> int:
@@ -118,8 +118,8 @@ class PlainMonth:
             cost = reported(one, self.customers[one.customer]) or Decimal(0)
             total = Totals(
                 EXACT.add(total.reported_usd, cost),
-                total.requests + one.is_request,
-                total.roots + (one.is_request and one.is_root),
+                total.events + one.is_request,
+                total.requests + (one.is_request and one.is_root),
                 total.tokens + one.tokens,
             )
         return total

@@ -35,6 +35,8 @@ from tests.oracle.plain_usage import COUNTS, EXACT, CountedEvent, PlainUsage
 from tests.oracle.trace_entries import JsonObject, TraceEntry
 
 GRACE = timedelta(hours=1)
+#: The bounds of a customer's periods at an instant, as known after a number of entries.
+CutsKnown = Callable[[str, datetime, int], Sequence[datetime] | None]
 
 
 def money_text(amount: Decimal) -> str:
@@ -56,7 +58,7 @@ class Sums:
     unknown: int = 0
 
     def add(self, event: CountedEvent, cost: Decimal | None, factor: Decimal, unknown: bool) -> None:
-        self.requests += 1
+        self.requests += event.is_root
         self.tokens = tuple(mine + more for mine, more in zip(self.tokens, event.tokens, strict=True))
         self.unknown += unknown
         if cost is not None:
@@ -195,21 +197,34 @@ class PlainMeter:
         """
         life = self.life(customer, now, known)
         begin = self.life_begin(customer, now, known)
+        by_budget = cuts is not None
         cuts = self.usage_cuts(customer, now, known) if cuts is None else cuts
         ended = [Period(start, end) for start, end in pairwise(cuts) if begin < end <= now]
-        return [self._past_period(customer, period, life, now, known) for period in reversed(ended[-periods:])]
+        read = self.budget_cuts if by_budget else self.usage_cuts
+        return [self._past_period(customer, period, life, now, known, read) for period in reversed(ended[-periods:])]
 
-    def _past_period(self, customer: str, period: Period, life: Life, now: datetime, known: int) -> JsonObject:
+    def _past_period(
+        self, customer: str, period: Period, life: Life, now: datetime, known: int, cuts_known: CutsKnown
+    ) -> JsonObject:
         start, end = max(period.start, life.start), min(period.end, life.end)
         current = self.sums(customer, start, end, known)
         closed = period.end + GRACE <= now
-        at_closing = self.sums(customer, start, end, self.known_before(period.end + GRACE)) if closed else None
+        closing = self.known_before(period.end + GRACE)
+        at_closing = self.sums(customer, start, end, closing) if closed else None
+        heard = self.facts(customer, closing) or any(
+            event.order < closing for event in self.usage.by_customer.get(customer, ())
+        )
+        cuts = cuts_known(customer, period.end + GRACE, closing) if closed and heard else None
+        before = None if cuts is None else period_around(cuts, period.start)
+        difference = None if at_closing is None else current.minus(at_closing)
         return {
             **period_json(period),
             "closed": closed,
             "at_closing": None if at_closing is None else at_closing.as_json(),
             "now": current.as_json(),
-            "difference": None if at_closing is None else current.minus(at_closing).as_json(),
+            "difference": None if difference is None else difference.as_json(),
+            "restated": before not in (None, period) or difference not in (None, Sums()),
+            "period_at_closing": None if before is None else period_json(before),
         }
 
     # Budgets

@@ -39,6 +39,7 @@ class CountedEvent:
     model: str | None
     tokens: tuple[int, ...]  # as COUNTS
     given_cost: Decimal | None
+    is_root: bool  # no other request made it
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,7 @@ def counted_event(order: int, event: JsonObject, recorded_at: datetime) -> Count
         provider=data.get("provider"),
         model=data.get("model"),
         tokens=tuple(int(data.get(name, 0)) for name in COUNTS),
+        is_root="parent_request" not in data,
         given_cost=None if given is None else Decimal(str(given)).quantize(PICODOLLAR, ROUND_HALF_EVEN, EXACT),
     )
 

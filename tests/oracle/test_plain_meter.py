@@ -94,6 +94,12 @@ def test_the_cost_of_the_producer_wins_and_no_model_means_no_cost() -> None:
     assert (whole(plain).cost, whole(plain).unknown, whole(plain).requests) == (Decimal("0.1234"), 0, 2)
 
 
+def test_a_request_that_another_one_made_adds_money_but_no_request() -> None:
+    child = request("child", "2025-01-01", cost_usd="2", parent_request="nobody knows it")
+    plain = meter(Delivered(at("2025-01-02"), (request("root", "2025-01-01", cost_usd="1"), child)))
+    assert (whole(plain).requests, whole(plain).cost, whole(plain).tokens[0]) == (1, Decimal(3), 2_000_000)
+
+
 def test_an_identity_counts_once_and_the_first_content_stands() -> None:
     plain = meter(
         Delivered(at("2025-01-02"), (request("a", "2025-01-01"), request("a", "2025-01-01"))),

@@ -26,6 +26,7 @@ def test_every_outcome_and_every_kind_of_lateness_occurs() -> None:
     late = [recorded[event.order] - event.time for event in plain.usage.counted]
     assert sum(1 for lateness in late if lateness > timedelta(days=20)) > 50
     assert sum(1 for lateness in late if lateness < timedelta(0)) > 5
+    assert sum(1 for event in plain.usage.counted if not event.is_root) > 500
 
 
 def test_late_events_fall_into_lives_that_have_ended() -> None:

@@ -130,6 +130,8 @@ class Traffic:
             data["cost_usd"] = format(cost, "f") if random.random() < 0.5 else cost
         elif random.random() < 0.04:
             del data["provider"], data["model"]  # no model and no cost: not unknown, there is none
+        if random.random() < 0.15:
+            data["parent_request"] = f"event {random.randrange(self._number + 1)}"
         if random.random() < 0.2:
             data |= {"latency_ms": random.randrange(10, 9_000), "feature": random.choice(("chat", "search"))}
         return data

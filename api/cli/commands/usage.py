@@ -45,6 +45,7 @@ PAST_COLUMNS: Final = (
     Column("From", "start", Kind.INSTANT),
     Column("To", "end", Kind.INSTANT, drop=2),
     Column("Closed", "closed", drop=3),
+    Column("Restated", "restated", drop=3),
     Column("Requests", "now.requests", Kind.COUNT, drop=1),
     Column("Tokens", "now.total_tokens", Kind.COUNT, drop=4),
     *(
@@ -57,7 +58,7 @@ PAST_COLUMNS: Final = (
     ),
 )
 PAST_HEADERS: Final = (
-    *("start", "end", "closed"),
+    *("start", "end", "closed", "restated"),
     *(f"{when}.{measure}" for when in ("at_closing", "now", "difference") for measure in MEASURES),
 )
 

@@ -81,7 +81,7 @@ def _legacy_members(account: Account, scope: Scope) -> dict[str, Any]:
 
 def _top_models(models: Mapping[str | None, UsageSums]) -> dict[str, int]:
     """The models with the most requests, and their numbers of requests."""
-    named = [(name, sums.requests) for name, sums in models.items() if name is not None]
+    named = [(name, sums.root_requests) for name, sums in models.items() if name is not None and sums.root_requests]
     return dict(sorted(named, key=lambda one: (-one[1], one[0]))[:TOP_MODELS_MAX])
 
 

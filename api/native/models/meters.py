@@ -44,7 +44,7 @@ class MeterView(ReadingView):
 
     code: str
     event_type: str
-    aggregation: str
+    aggregation: str = Field(description="The built-in meter `requests` counts the events without a `parent_request`.")
     value_property: str | None
     group_by: dict[str, str] = Field(description="Dotted paths into `data`, by group name.")
     name: str | None

@@ -16,7 +16,7 @@ PERIODS_SHOWN_MAX = 120
 class Measures(BaseModel):
     """Sums of usage and cost."""
 
-    requests: int
+    requests: int = Field(description="Requests to models, without those that another one made (`parent_request`).")
     input_tokens: int = Field(description="Includes cached input tokens.")
     cached_input_tokens: int
     cache_write_tokens: int
@@ -138,6 +138,11 @@ class PastPeriod(PeriodView):
     at_closing: Measures | None = Field(description="As known when the period closed; null until then.")
     now: Measures
     difference: Measures | None = Field(description="`now` minus `at_closing`: what arrived or changed after closing.")
+    restated: bool = Field(description="Whether its numbers or its bounds are others than were known when it closed.")
+    period_at_closing: PeriodView | None = Field(
+        description="The period that contained `start` as known at closing: another one if a later change moved the "
+        "bounds; null until closing, and if the customer or its budget was not known then."
+    )
 
 
 class PastUsageView(ReadingView):

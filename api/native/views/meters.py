@@ -35,7 +35,7 @@ def meter_of(snapshot: Snapshot, scope: Scope, code: str, now: datetime) -> Mete
 
 
 def built_in_meter(code: str, position: int, now: datetime) -> MeterView:
-    """Describe a built-in meter: a sum over llm.request, or the count of requests."""
+    """Describe a built-in meter: a sum over llm.request, or the count of requests (those without a parent)."""
     return MeterView(
         position=position,
         now=now,

@@ -133,6 +133,8 @@ def _past_period(past: PastPeriod) -> models.PastPeriod:
         at_closing=None if past.at_closing is None else measures_document(past.at_closing),
         now=measures_document(past.now),
         difference=None if past.difference is None else measures_document(past.difference),
+        restated=past.restated,
+        period_at_closing=None if past.period_at_closing is None else period_document(past.period_at_closing),
     )
 
 

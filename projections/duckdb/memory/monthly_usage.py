@@ -93,7 +93,7 @@ class MonthlyUsage(msgspec.Struct, frozen=True):
         return [
             UsageSum(segment, groups.of_group[group], sums, percentage)
             for (segment, group), sums in found.items()
-            if sums.requests > 0
+            if sums.events > 0
         ]
 
     def plus(self, recent: Ints, position: int) -> MonthlyUsage | None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import duckdb
 
 from domain.usage.locators import locator_of
+from projections.duckdb.storage.schema import root_requests
 
 _BY_POSITION: Final = ("facts", "corrections", "prices", "log_records")
 _NAME: Final = re.compile(r"[a-z_]+")
@@ -58,8 +59,7 @@ def _tables(position: int) -> dict[str, str]:
             count(*) FILTER ({_HELD}) AS events, {sums},
             coalesce(sum(cost_usd) FILTER ({_HELD}), 0)::DECIMAL(38, 12) AS cost_usd,
             count(*) FILTER ({_HELD} AND cost_origin = 'unknown') AS cost_unknown_events,
-            coalesce(sum(coalesce(requests, 1)) FILTER ({_HELD} AND parent_request IS NULL), 0)::BIGINT
-                AS root_requests,
+            {root_requests(where=_HELD)} AS root_requests,
             min(time) FILTER ({_HELD}) AS first_time, max(time) FILTER ({_HELD}) AS last_time,
             count(*) FILTER (NOT ({_HELD})) AS taken_events
             FROM usage_rows GROUP BY scope_key, customer_key, time::DATE, kind_key""",

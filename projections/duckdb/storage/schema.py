@@ -67,9 +67,9 @@ taken_events BIGINT NOT NULL        -- events that this takes away; without any,
 """
 
 
-def root_requests(rows: str = "") -> str:
+def root_requests(rows: str = "", where: str = "true") -> str:
     """Return the SQL sum of the requests of usage rows without a parent; `rows` is their alias with a point."""
-    return f"coalesce(sum(coalesce({rows}requests, 1)) FILTER ({rows}parent_request IS NULL), 0)"
+    return f"coalesce(sum(coalesce({rows}requests, 1)) FILTER ({rows}parent_request IS NULL AND {where}), 0)::BIGINT"
 
 
 TABLES: Final[tuple[str, ...]] = (

@@ -68,7 +68,7 @@ def shuttle_usage(api: Api, customer: str, start: datetime) -> tuple[int, int, f
 
 
 def in_credits(totals: Totals) -> tuple[int, int, float]:
-    return totals.credits(), totals.roots, float(totals.reported_usd)
+    return totals.credits(), totals.requests, float(totals.reported_usd)
 
 
 def differing(said: Answers) -> Answers:
@@ -122,7 +122,7 @@ def of_days(api: Api, plain: PlainMonth) -> Answers:
         for one in plain.customers
         for day in days
         for totals in (plain.of_all_lives(one, day, day + timedelta(days=1)),)
-        if totals.requests
+        if totals.events
     }
     active = {one.id for one in plain.customers.values() if one.is_active}
     monthly = {one: plain.of_all_lives(one, MONTH, NOW) for one in plain.customers}
@@ -137,7 +137,7 @@ def of_days(api: Api, plain: PlainMonth) -> Answers:
         ),
         "native usage by customer": (
             {row["group"]["customer"]: money_and_requests(row) for row in of_month},
-            {one: (of.reported_usd, of.requests) for one, of in monthly.items() if of.requests and one in active},
+            {one: (of.reported_usd, of.requests) for one, of in monthly.items() if of.events and one in active},
         ),
         "native usage by day": (
             {(row["group"]["customer"], row["window_start"][:10]): money_and_requests(row) for row in by_day},

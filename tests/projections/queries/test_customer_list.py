@@ -171,6 +171,30 @@ def test_totals_are_those_of_the_present_life(store: StoreUnderTest) -> None:
     ]
 
 
+def test_requests_are_those_without_a_parent_from_days_and_from_rows(store_under_test: StoreUnderTest) -> None:
+    store = store_under_test
+    for name in ("of days", "of rows"):
+        children = [usage(f"{name} {n}", name, hours(n), cached_input_tokens=1, parent_request="root") for n in (1, 2)]
+        store.deliver([usage(f"{name} root", name, hours(0), cached_input_tokens=1), *children])
+    store.deliver([usage("of three", "of three", hours(n)) | {"id": f"of three {n}"} for n in range(3)])
+    store.commands.handle(
+        UpdateCustomer(
+            DEFAULT_SCOPE,
+            BY_TEST,
+            "of rows",
+            effective_at=hours(4),
+            seen_at=hours(0),
+            changes={"markup_percentage": "5"},
+        )
+    )
+    store.fold()
+    assert listed(store, where("requests", "equal", Decimal(1))) == ["of days", "of rows"]
+    assert listed(store, order="requests", descending=True) == ["of three", "of days", "of rows"]
+    with store.reads.snapshot() as snapshot:
+        found = snapshot.usage_totals(DEFAULT_SCOPE, ["of days", "of rows"])
+    assert found == [UsageTotals(1, 3000, 300, 1, 1, hours(0), hours(2))] * 2
+
+
 def test_without_its_own_customers_a_scope_lists_nobody(store: StoreUnderTest) -> None:
     question = CustomerListQuestion(NOW)
     with store.reads.snapshot() as snapshot:

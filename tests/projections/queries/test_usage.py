@@ -46,13 +46,13 @@ def test_sums_are_the_same_from_days_and_from_rows(store_under_test: StoreUnderT
             UsageSum(0, (), UsageSums(3, 3000, 0, 0, 300, 0, Decimal("0.1"), cost_unknown_events=1, root_requests=2))
         ]
         by_customer = snapshot.usage(DEFAULT_SCOPE, UsageQuestion((segment,), group_by=("model", "customer")))
-        assert [(one.group, one.sums.requests) for one in by_customer] == [
+        assert [(one.group, one.sums.events) for one in by_customer] == [
             ((None, "acme"), 1),
             (("m-1", "acme"), 1),
             (("m-1", "beta"), 1),
         ]
         every_type = UsageQuestion((segment,), group_by=("type",), event_types=("llm.request", "disk.sampled"))
-        assert [(one.group, one.sums.requests) for one in snapshot.usage(DEFAULT_SCOPE, every_type)] == [
+        assert [(one.group, one.sums.events) for one in snapshot.usage(DEFAULT_SCOPE, every_type)] == [
             (("disk.sampled",), 1),
             (("llm.request",), 3),
         ]
@@ -66,9 +66,7 @@ def test_usage_is_told_as_it_was_known_at_a_position(store_under_test: StoreUnde
     store.fold()
     with store.reads.snapshot() as snapshot:
         known = {
-            position: [
-                one.sums.requests for one in snapshot.usage(DEFAULT_SCOPE, UsageQuestion((DAY,), as_of=position))
-            ]
+            position: [one.sums.events for one in snapshot.usage(DEFAULT_SCOPE, UsageQuestion((DAY,), as_of=position))]
             for position in (first - 1, first, voided, late, None)
         }
     assert known == {first - 1: [], first: [2], voided: [1], late: [2], None: [2]}
@@ -104,7 +102,7 @@ def test_an_event_with_two_tags_counts_in_both_groups_and_one_without_in_none(st
     store.fold()
     with store.reads.snapshot() as snapshot:
         found = snapshot.usage(DEFAULT_SCOPE, UsageQuestion((DAY,), group_by=("tag",)))
-    assert [(one.group, one.sums.requests) for one in found] == [((None,), 2), (("x",), 2), (("y",), 1)]
+    assert [(one.group, one.sums.events) for one in found] == [((None,), 2), (("x",), 2), (("y",), 1)]
 
 
 @pytest.mark.parametrize("customer", [None, "acme"])
@@ -120,7 +118,7 @@ def test_sums_hold_only_what_has_these_properties(store_under_test: StoreUnderTe
         with store.reads.snapshot() as snapshot:
             snapshot.customer(DEFAULT_SCOPE, "acme")
             question = UsageQuestion((DAY,), customer, split_markup=True, properties=properties)
-            return sum(one.sums.requests for one in snapshot.usage(DEFAULT_SCOPE, question))
+            return sum(one.sums.events for one in snapshot.usage(DEFAULT_SCOPE, question))
 
     everybody = 4 if customer else 5
     assert {name: requests(properties) for name, properties in asked.items()} == {
@@ -203,5 +201,5 @@ def test_root_requests_follow_voids_and_restorations(store_under_test: StoreUnde
         store.fold()
         with store.reads.snapshot() as snapshot:
             (one,) = snapshot.usage(DEFAULT_SCOPE, UsageQuestion((DAY,)))
-            found.append((one.sums.requests, one.sums.root_requests))
+            found.append((one.sums.events, one.sums.root_requests))
     assert found == [(2, 1), (1, 0), (2, 0), (3, 1)]

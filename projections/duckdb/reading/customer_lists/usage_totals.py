@@ -17,6 +17,7 @@ from domain.values.instants import aware_or_none, naive
 from domain.values.money import marked_up
 from projections.duckdb.reading.bound_query import BoundQuery, Row
 from projections.duckdb.reading.event_pages import Markups
+from projections.duckdb.storage.schema import root_requests
 from projections.queries.customer_list import UsageTotals
 
 _ONE: Final = Decimal(1)
@@ -47,7 +48,7 @@ def usage_relations(query: BoundQuery, scope_key: int, kind_keys: Sequence[int],
             unnest({query.bind(starts)}::TIMESTAMP[]) AS start, unnest({query.bind(factors)}::DOUBLE[]) AS factor""",
         "from_rows": f"""SELECT customer_key FROM died UNION SELECT customer_key FROM factors
             UNION SELECT customer_key FROM usage_days WHERE scope_key = {scope} AND taken_events > 0""",
-        "days": f"""SELECT customer_key, day, sum(events) FILTER ({is_request}) AS requests,
+        "days": f"""SELECT customer_key, day, sum(root_requests) FILTER ({is_request}) AS requests,
             sum(input_tokens) FILTER ({is_request}) AS input_tokens,
             sum(output_tokens) FILTER ({is_request}) AS output_tokens,
             sum(cost_usd) FILTER ({is_request})::DOUBLE AS cost, min(first_time) AS first_time,
@@ -57,7 +58,7 @@ def usage_relations(query: BoundQuery, scope_key: int, kind_keys: Sequence[int],
         "usage": f"""SELECT customer_key, sum(requests) AS requests, sum(input_tokens) AS input_tokens,
             sum(output_tokens) AS output_tokens, round(sum(cost), {COST_DIGITS}) AS cost, count(*) AS active_days,
             min(first_time) AS first_time, max(last_time) AS last_time FROM days GROUP BY customer_key
-            UNION ALL SELECT r.customer_key, count(*) FILTER ({is_request}),
+            UNION ALL SELECT r.customer_key, {root_requests("r.", is_request)},
             sum(r.input_tokens) FILTER ({is_request}), sum(r.output_tokens) FILTER ({is_request}),
             round(sum(r.cost_usd::DOUBLE * coalesce(m.factor, 1)) FILTER ({is_request}), {COST_DIGITS}),
             count(DISTINCT r.time::DATE), min(r.time), max(r.time)
@@ -84,12 +85,13 @@ def usage_totals(
     """Return the totals of each of these customers that has usage, from rows."""
     query = BoundQuery()
     keys, kinds = query.bind(list(customer_keys)), query.bind(list(kind_keys))
-    of_request = f"FILTER (list_contains({kinds}::INTEGER[], r.kind_key))"
+    is_request = f"list_contains({kinds}::INTEGER[], r.kind_key)"
+    of_request = f"FILTER ({is_request})"
     rows = query.rows(
         cursor,
-        f"""WITH died AS ({DIED}) SELECT r.customer_key, count(*) {of_request},
+        f"""WITH died AS ({DIED}) SELECT r.customer_key, {root_requests("r.", is_request)},
             coalesce(sum(r.input_tokens) {of_request}, 0), coalesce(sum(r.output_tokens) {of_request}, 0),
-            count(*) FILTER (list_contains({kinds}::INTEGER[], r.kind_key) AND r.cached_input_tokens > 0),
+            {root_requests("r.", f"{is_request} AND r.cached_input_tokens > 0")},
             count(DISTINCT r.time::DATE), min(r.time), max(r.time),
             avg(r.latency_us) {of_request}, avg(r.ttft_us) {of_request}
         FROM (SELECT * FROM usage_rows WHERE customer_key IN (SELECT unnest({keys}::BIGINT[]))) r {_LIVING}

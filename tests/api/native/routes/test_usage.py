@@ -226,7 +226,8 @@ def test_past_usage_shows_what_changed_after_closing(api: Api, clock: SettableCl
     past = api.get("/v1/customers/pat/past-usage", periods=1)["periods"]
     late = {**MEASURES, "cost_usd": "0.25", "reported_cost_usd": "0.25"}
     both = {name: 2 * value if isinstance(value, int) else "1.75" for name, value in MEASURES.items()}
-    assert past == [{**MARCH, "closed": True, "at_closing": MEASURES, "now": both, "difference": late}]
+    sums = {"at_closing": MEASURES, "now": both, "difference": late}
+    assert past == [{**MARCH, "closed": True, **sums, "restated": True, "period_at_closing": MARCH}]
 
 
 def test_budget_and_access_show_limits_and_what_is_left(api: Api, clock: SettableClock) -> None:

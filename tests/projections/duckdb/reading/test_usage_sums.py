@@ -192,7 +192,7 @@ def test_a_day_without_usage_left_after_voids_is_in_no_answer() -> None:
     with STORE.reads.snapshot() as snapshot:
         assert snapshot.usage(scope, UsageQuestion((day,))) == []
         assert snapshot.usage(scope, UsageQuestion((day,), as_of=2)) == [
-            UsageSum(0, (), UsageSums(requests=1, cost_usd=Decimal("0.5"), root_requests=1))
+            UsageSum(0, (), UsageSums(events=1, cost_usd=Decimal("0.5"), root_requests=1))
         ]
 
 
@@ -205,7 +205,7 @@ def test_properties_group_by_hostile_paths_and_keep_strings_apart_from_nothing()
         (Segment(START, START + timedelta(days=1)),), group_by=(f"property:{hostile}", "property:deep.er")
     )
     with STORE.reads.snapshot() as snapshot:
-        found = [(one.group, one.sums.requests) for one in snapshot.usage(scope, question)]
+        found = [(one.group, one.sums.events) for one in snapshot.usage(scope, question)]
     assert found == [((None, None), 1), ((None, "3"), 1), (("x", None), 1)]
 
 
@@ -216,6 +216,6 @@ def test_the_same_day_in_another_scope_is_not_summed() -> None:
     whole = UsageQuestion((Segment(datetime(2025, 12, 31, 12, tzinfo=UTC), START + timedelta(hours=30)),))
     with STORE.reads.snapshot() as snapshot:
         assert [one.sums for one in snapshot.usage(mine, whole)] == [
-            UsageSums(requests=1, input_tokens=1, root_requests=1)
+            UsageSums(events=1, input_tokens=1, root_requests=1)
         ]
         assert snapshot.usage(Scope("never-heard-of", "prod"), whole) == []

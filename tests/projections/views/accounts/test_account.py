@@ -46,8 +46,8 @@ def test_without_a_budget_the_period_is_that_of_usage(store: DuckDBUnderTest) ->
     store.deliver([usage("1", cost_usd="3"), usage("2", at=START - timedelta(days=1), model=None, cost_usd="2")])
     one = shown(store)
     assert (one.period, one.period_usd, one.total_usd) == (MARCH, Decimal(3), Decimal(5))
-    assert {name: sums.requests for name, sums in one.models.items()} == {"m-1": 1, None: 1}
-    requests = sum(sums.requests for sums in one.models.values())
+    assert {name: sums.root_requests for name, sums in one.models.items()} == {"m-1": 1, None: 1}
+    requests = sum(sums.root_requests for sums in one.models.values())
     assert (requests, one.totals.requests, one.updated_at) == (2, 2, START - timedelta(days=1))
 
 
