@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -18,8 +18,10 @@ from domain.log.blocks import decode_free, decode_typed, read_header
 from domain.log.records import USAGE_BATCH_TOPIC, EventLog, LogRecord
 from domain.scope import Scope
 from domain.usage.canonical_form import identity_hash
-from domain.usage.locators import position_of, row_of
+from domain.usage.locators import LOCATOR_ROW_BITS, position_of, row_of
 from domain.usage.received_members import Members, received_members
+from projections.arrow_columns import Ints
+from projections.identity.entries import U64
 from projections.identity.index import IdentityIndex
 
 BLOCKS_KEPT_MAX: Final = 16
@@ -37,14 +39,21 @@ class LocatedEvent(msgspec.Struct, frozen=True):
     time: datetime
 
 
+class Identities(NamedTuple):
+    """The identities of events: `scopes[scope_codes[i]]`, `sources[i]` and `ids[i]` are those of event i."""
+
+    scopes: list[Scope]
+    scope_codes: Ints
+    sources: pa.StringArray
+    ids: pa.StringArray
+
+
 class EventLookup:
     """Reads events of the log by locator. Caches the last `BLOCKS_KEPT_MAX` decoded blocks."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
         self._blocks: OrderedDict[int, tuple[Scope, pa.RecordBatch]] = OrderedDict()
-        #: Of the event that was asked for last: a sender may repeat a conflicting event.
-        self._last_identity: tuple[int, tuple[Scope, str, str]] | None = None
 
     def at(self, locator: int) -> LocatedEvent:
         """The event at a locator. `LogCorrupted` when there is no usage block at its position."""
@@ -53,14 +62,25 @@ class EventLookup:
         source, event_id, subject, time = (typed.column(name)[row].as_py() for name in _LOCATED)
         return LocatedEvent(locator, scope, source, event_id, subject, time)
 
-    def identity_at(self, locator: int) -> tuple[Scope, str, str]:
-        """The scope, source and id of the event at a locator; errors as in `at`."""
-        if self._last_identity is None or self._last_identity[0] != locator:
-            scope, typed = self._block(position_of(locator))
-            row = row_of(locator)
-            source, event_id = typed.column("source")[row].as_py(), typed.column("id")[row].as_py()
-            self._last_identity = locator, (scope, source, event_id)
-        return self._last_identity[1]
+    def identities_at(self, locators: U64) -> Identities:
+        """The identities of the events at these locators, of which there is at least one; errors as in `at`."""
+        positions, block_of_row = np.unique(locators >> np.uint64(LOCATOR_ROW_BITS), return_inverse=True)
+        rows = locators & np.uint64((1 << LOCATOR_ROW_BITS) - 1)
+        order = np.argsort(block_of_row, kind="stable")
+        back = np.empty_like(order)
+        back[order] = np.arange(len(order))
+        ends = np.cumsum(np.bincount(block_of_row))
+        scopes, sources, ids = [], [], []
+        for position, of_block in zip(positions.tolist(), np.split(rows[order], ends[:-1]), strict=True):
+            scope, typed = self._block(position)
+            taken = pa.array(of_block)
+            scopes.append(scope)
+            sources.append(typed.column("source").take(taken).cast(pa.utf8()))
+            ids.append(typed.column("id").take(taken))
+        in_order = pa.array(back)
+        return Identities(
+            scopes, block_of_row, pa.concat_arrays(sources).take(in_order), pa.concat_arrays(ids).take(in_order)
+        )
 
     def members(self, locator: int) -> Members | None:
         """What the event at a locator said when it was received; None when intake rejected it."""

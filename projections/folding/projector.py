@@ -27,6 +27,7 @@ from typing import Final
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from domain.customers.personal_keys import PersonalKeys
 from domain.event import LifecycleEvent
@@ -53,9 +54,9 @@ from projections.folding.usage_blocks import (
     received_rows,
     usage_rows,
 )
-from projections.identity.entries import NO_U64, U64
+from projections.identity.entries import NO_U64, U64, Rows
 from projections.identity.index import IdentityIndex
-from projections.identity.resolution import OUTCOME_OF_CODE, Resolution, resolve
+from projections.identity.resolution import OUTCOME_OF_CODE, Mask, Resolution, SameAsStored, SameHere, resolve
 from projections.storage_errors import storage_refusal
 
 STEP_RECORDS_MAX: Final = 256
@@ -245,18 +246,28 @@ class Projector:
             facts=decode_facts(record.state),
         )
 
-    def _comparisons(self, step_rows: StepRows) -> tuple[Callable[[int, int], bool], Callable[[int, int], bool]]:
-        scopes = {key: scope for scope, key in self._state.scope_keys.items()}
+    def _comparisons(self, step_rows: StepRows) -> tuple[SameAsStored, SameHere]:
         sources, ids = column(step_rows.typed, "source"), column(step_rows.typed, "id")
 
-        def identity(row: int) -> tuple[int, str, str]:
-            return int(step_rows.scope_keys[row]), sources[row].as_py(), ids[row].as_py()
+        def same_as_stored(rows: Rows, locators: U64) -> Mask:
+            distinct, which = np.unique(locators, return_inverse=True)
+            stored, asked = self._lookup.identities_at(distinct), pa.array(which)
+            scope_keys = np.array([self._state.scope_keys[scope] for scope in stored.scopes])[stored.scope_codes][which]
+            return (
+                (step_rows.scope_keys[rows] == scope_keys)
+                & _equal(sources, rows, stored.sources.take(asked))
+                & _equal(ids, rows, stored.ids.take(asked))
+            )
 
-        def same_as_stored(row: int, locator: int) -> bool:
-            scope_key, source, event_id = identity(row)
-            return self._lookup.identity_at(locator) == (scopes[scope_key], source, event_id)
+        def same_here(rows: Rows, others: Rows) -> Mask:
+            of_others = pa.array(others)
+            return (
+                (step_rows.scope_keys[rows] == step_rows.scope_keys[others])
+                & _equal(sources, rows, sources.take(of_others))
+                & _equal(ids, rows, ids.take(of_others))
+            )
 
-        return same_as_stored, lambda row, other: identity(row) == identity(other)
+        return same_as_stored, same_here
 
     # -- lifecycle
 
@@ -300,6 +311,12 @@ class Projector:
         self._store.add_keys(state.take_new_keys())
         state.position, state.running_hash = records[-1].position, hashes[-1]
         self._store.advance(state.position, state.running_hash, state.recorded_at)
+
+
+def _equal(texts: pa.Array, rows: Rows, others: pa.Array) -> Mask:
+    """Whether the texts in these rows equal the others, one by one."""
+    taken = texts.take(pa.array(rows))
+    return np.asarray(pc.equal(taken.cast(pa.utf8()), others.cast(pa.utf8())), dtype=bool)
 
 
 def _entries_in_order(

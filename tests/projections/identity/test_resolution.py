@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.usage.locators import locator_of
-from projections.identity.entries import NO_PRIOR_CLAIMS, Entries, PriorClaims, claims_in, sorted_entries
+from projections.identity.entries import NO_PRIOR_CLAIMS, U64, Entries, PriorClaims, Rows, claims_in, sorted_entries
 from projections.identity.resolution import (
     BATCH_REFUSED,
     CONFLICT,
@@ -20,6 +20,7 @@ from projections.identity.resolution import (
     NO_GROUP,
     OUTCOME_OF_CODE,
     REJECTED,
+    Mask,
     ReceivedRows,
     resolve,
 )
@@ -110,12 +111,15 @@ def resolved(block: Sequence[Event], position: int, claims: list[Claim]) -> list
         assert block[row].content != other.content
         return block[row].name == other.name
 
-    answer = resolve(
-        received(block, position),
-        found(block, claims),
-        lambda row, locator: same_name(row, by_locator[locator]),
-        lambda row, earlier: same_name(row, block[earlier]),
-    )
+    def same_as_stored(rows: Rows, locators: U64) -> Mask:
+        pairs = zip(rows.tolist(), locators.tolist(), strict=True)
+        return np.array([same_name(row, by_locator[locator]) for row, locator in pairs])
+
+    def same_here(rows: Rows, earlier: Rows) -> Mask:
+        pairs = zip(rows.tolist(), earlier.tolist(), strict=True)
+        return np.array([same_name(row, block[other]) for row, other in pairs])
+
+    answer = resolve(received(block, position), found(block, claims), same_as_stored, same_here)
     assert answer.counted.tolist() == [code == COUNTED for code in answer.codes.tolist()]
     return list(zip(answer.codes.tolist(), answer.first_locators.tolist(), strict=True))
 
