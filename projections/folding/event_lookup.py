@@ -6,12 +6,15 @@ The identity index knows hashes only: reading the event itself confirms a match,
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from domain.errors import LogCorrupted
 from domain.log.blocks import decode_free, decode_typed, read_header
@@ -20,8 +23,8 @@ from domain.scope import Scope
 from domain.usage.canonical_form import identity_hash
 from domain.usage.locators import LOCATOR_ROW_BITS, position_of, row_of
 from domain.usage.received_members import Members, received_members
-from projections.arrow_columns import Ints
-from projections.identity.entries import U64
+from projections.arrow_columns import Bools
+from projections.identity.entries import U64, Rows
 from projections.identity.index import IdentityIndex
 
 BLOCKS_KEPT_MAX: Final = 16
@@ -40,12 +43,22 @@ class LocatedEvent(msgspec.Struct, frozen=True):
 
 
 class Identities(NamedTuple):
-    """The identities of events: `scopes[scope_codes[i]]`, `sources[i]` and `ids[i]` are those of event i."""
+    """The identities of events as columns. `sources` may be a dictionary."""
 
-    scopes: list[Scope]
-    scope_codes: Ints
-    sources: pa.StringArray
-    ids: pa.StringArray
+    scope_keys: npt.NDArray[np.integer]
+    sources: pa.Array
+    ids: pa.Array
+
+    def same(self, rows: Rows, others: Identities, other_rows: Rows) -> Bools:
+        """Whether the identity in each of these rows is that of `others` in the row beside it."""
+        same: Bools = self.scope_keys[rows] == others.scope_keys[other_rows]
+        for mine, theirs in ((self.sources, others.sources), (self.ids, others.ids)):
+            same &= np.asarray(pc.equal(_texts(mine, rows), _texts(theirs, other_rows)), dtype=bool)
+        return same
+
+
+def _texts(column: pa.Array, rows: Rows) -> pa.Array:
+    return column.take(pa.array(rows)).cast(pa.utf8())
 
 
 class EventLookup:
@@ -62,24 +75,21 @@ class EventLookup:
         source, event_id, subject, time = (typed.column(name)[row].as_py() for name in _LOCATED)
         return LocatedEvent(locator, scope, source, event_id, subject, time)
 
-    def identities_at(self, locators: U64) -> Identities:
+    def identities_at(self, locators: U64, scope_keys: Mapping[Scope, int]) -> Identities:
         """The identities of the events at these locators, of which there is at least one; errors as in `at`."""
         positions, block_of_row = np.unique(locators >> np.uint64(LOCATOR_ROW_BITS), return_inverse=True)
-        rows = locators & np.uint64((1 << LOCATOR_ROW_BITS) - 1)
+        rows = (locators & np.uint64((1 << LOCATOR_ROW_BITS) - 1)).astype(np.int64)
         order = np.argsort(block_of_row, kind="stable")
-        back = np.empty_like(order)
-        back[order] = np.arange(len(order))
+        keys, sources, ids = [], [], []
         ends = np.cumsum(np.bincount(block_of_row))
-        scopes, sources, ids = [], [], []
         for position, of_block in zip(positions.tolist(), np.split(rows[order], ends[:-1]), strict=True):
             scope, typed = self._block(position)
-            taken = pa.array(of_block)
-            scopes.append(scope)
-            sources.append(typed.column("source").take(taken).cast(pa.utf8()))
-            ids.append(typed.column("id").take(taken))
-        in_order = pa.array(back)
+            keys.append(scope_keys[scope])
+            sources.append(_texts(typed.column("source"), of_block))
+            ids.append(_texts(typed.column("id"), of_block))
+        back = np.argsort(order)
         return Identities(
-            scopes, block_of_row, pa.concat_arrays(sources).take(in_order), pa.concat_arrays(ids).take(in_order)
+            np.array(keys)[block_of_row], _texts(pa.concat_arrays(sources), back), _texts(pa.concat_arrays(ids), back)
         )
 
     def members(self, locator: int) -> Members | None:

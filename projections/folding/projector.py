@@ -27,7 +27,6 @@ from typing import Final
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from domain.customers.personal_keys import PersonalKeys
 from domain.event import LifecycleEvent
@@ -40,7 +39,7 @@ from domain.usage.outcomes import OUTCOMES
 from domain.values.instants import naive
 from projections.arrow_columns import column
 from projections.folding.event_facts import facts_of_events
-from projections.folding.event_lookup import EventLookup
+from projections.folding.event_lookup import EventLookup, Identities
 from projections.folding.fold_store import FoldStore
 from projections.folding.lifecycle_events import LifecycleFolder
 from projections.folding.lifecycle_writes import SourceProgress
@@ -247,25 +246,14 @@ class Projector:
         )
 
     def _comparisons(self, step_rows: StepRows) -> tuple[SameAsStored, SameHere]:
-        sources, ids = column(step_rows.typed, "source"), column(step_rows.typed, "id")
+        received = Identities(step_rows.scope_keys, column(step_rows.typed, "source"), column(step_rows.typed, "id"))
 
         def same_as_stored(rows: Rows, locators: U64) -> Mask:
             distinct, which = np.unique(locators, return_inverse=True)
-            stored, asked = self._lookup.identities_at(distinct), pa.array(which)
-            scope_keys = np.array([self._state.scope_keys[scope] for scope in stored.scopes])[stored.scope_codes][which]
-            return (
-                (step_rows.scope_keys[rows] == scope_keys)
-                & _equal(sources, rows, stored.sources.take(asked))
-                & _equal(ids, rows, stored.ids.take(asked))
-            )
+            return received.same(rows, self._lookup.identities_at(distinct, self._state.scope_keys), which)
 
         def same_here(rows: Rows, others: Rows) -> Mask:
-            of_others = pa.array(others)
-            return (
-                (step_rows.scope_keys[rows] == step_rows.scope_keys[others])
-                & _equal(sources, rows, sources.take(of_others))
-                & _equal(ids, rows, ids.take(of_others))
-            )
+            return received.same(rows, received, others)
 
         return same_as_stored, same_here
 
@@ -311,12 +299,6 @@ class Projector:
         self._store.add_keys(state.take_new_keys())
         state.position, state.running_hash = records[-1].position, hashes[-1]
         self._store.advance(state.position, state.running_hash, state.recorded_at)
-
-
-def _equal(texts: pa.Array, rows: Rows, others: pa.Array) -> Mask:
-    """Whether the texts in these rows equal the others, one by one."""
-    taken = texts.take(pa.array(rows))
-    return np.asarray(pc.equal(taken.cast(pa.utf8()), others.cast(pa.utf8())), dtype=bool)
 
 
 def _entries_in_order(

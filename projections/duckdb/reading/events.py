@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import accumulate
 from math import isfinite
 from typing import Any, Final
 
 import duckdb
 import msgspec
 
-from domain.usage.locators import locator_of
+from domain.usage.locators import LOCATOR_ROW_BITS, locator_of
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 from domain.values.instants import aware, naive
 from projections.duckdb.reading.bound_query import BoundQuery, Row
@@ -24,6 +26,7 @@ from projections.queries.events import (
     IdentityHistory,
     MemberIn,
     OutcomeRow,
+    Receipt,
     RowSpan,
     UsageEventRow,
 )
@@ -48,6 +51,15 @@ _LAST_VERSION: Final = "counted_at DESC, closed_at DESC NULLS FIRST"
 #: In the order of the fields of OutcomeRow.
 _REFUSAL: Final = """locator, source, id, customer_id, type, outcome, reason, detail, first_locator, content,
     recorded_at, stream, raw"""
+
+
+_NOT_COUNTED: Final = ("duplicate", "conflict", "rejected")
+#: An `EventOutcome` as JSON.
+_OUTCOME_JSON: Final = "to_json({{{}}})::VARCHAR".format(
+    ", ".join(f"'{name}': {name}" for name in EventOutcome.__struct_fields__)
+)
+#: The log position of a locator, in SQL.
+_POSITION: Final = f"({{}} >> {LOCATOR_ROW_BITS})"
 
 
 class RowLocation(msgspec.Struct, frozen=True):
@@ -254,28 +266,79 @@ def _refusal(row: tuple[Any, ...]) -> OutcomeRow:
     return OutcomeRow(**named)
 
 
-def receipt(
-    cursor: duckdb.DuckDBPyConnection, spans: Sequence[RowSpan], shown_max: int
-) -> tuple[OutcomeCounts, list[EventOutcome]]:
-    """Return the outcome counts of the events in `spans`, and the first `shown_max` of those not counted, in order."""
-    ended = dict.fromkeys(("duplicate", "conflict", "rejected"), 0)
-    refused: list[EventOutcome] = []
-    for span in spans:
-        within = [locator_of(span.position, span.start), locator_of(span.position, 0) + span.end]
-        counts = cursor.execute(
-            "SELECT outcome, count(*) FROM outcomes WHERE locator >= ? AND locator < ? GROUP BY outcome", within
-        ).fetchall()
-        for name, count in counts:
-            ended[name] += count
-        if counts and len(refused) < shown_max:
-            rows = cursor.execute(
-                """SELECT source, id, outcome, reason, detail FROM outcomes WHERE locator >= ? AND locator < ?
-                ORDER BY locator LIMIT ?""",
-                [*within, shown_max - len(refused)],
-            ).fetchall()
-            refused.extend(EventOutcome(*row) for row in rows)
+def receipt(cursor: duckdb.DuckDBPyConnection, spans: Sequence[RowSpan], shown_max: int) -> Receipt:
+    """Return the receipt of the events in `spans`, which ascend, with the first `shown_max` of those not counted.
+
+    A request that took turns with others has many spans: a statement for each would take most of the time.
+    """
     received = sum(span.end - span.start for span in spans)
-    return OutcomeCounts(counted=received - sum(ended.values()), **ended), refused
+    if received <= shown_max:
+        ended, text = _refused_in(cursor, spans, shown_max)
+        return Receipt(_outcome_counts(received, ended), ended.total(), text)
+    by_span = _outcomes_of_spans(cursor, spans)
+    shown, text = _refused_in(cursor, by_span.leading(shown_max), shown_max)
+    return Receipt(_outcome_counts(received, by_span.total()), shown.total(), text)
+
+
+def _outcome_counts(received: int, ended: Counter[str]) -> OutcomeCounts:
+    return OutcomeCounts(counted=received - ended.total(), **{name: ended[name] for name in _NOT_COUNTED})
+
+
+class _OutcomesOfSpans(msgspec.Struct, frozen=True):
+    """The number of events that were not counted in each span, by outcome."""
+
+    spans: Sequence[RowSpan]
+    counts: list[Counter[str]]
+
+    def total(self) -> Counter[str]:
+        return sum(self.counts, Counter())
+
+    def leading(self, shown_max: int) -> list[RowSpan]:
+        """The first spans with so many events that were not counted, or all spans with any."""
+        before = accumulate((of_span.total() for of_span in self.counts), initial=0)
+        found = zip(self.spans, self.counts, before, strict=False)
+        return [span for span, of_span, sofar in found if of_span and sofar < shown_max]
+
+
+def _outcomes_of_spans(cursor: duckdb.DuckDBPyConnection, spans: Sequence[RowSpan]) -> _OutcomesOfSpans:
+    query = BoundQuery()
+    statement = f"SELECT span, outcome, count(*) FROM {_outcomes_in(query, spans)} GROUP BY span, outcome"
+    counts: list[Counter[str]] = [Counter() for _ in spans]
+    for number, name, count in query.rows(cursor, statement):
+        counts[number][name] = count
+    return _OutcomesOfSpans(spans, counts)
+
+
+def _refused_in(cursor: duckdb.DuckDBPyConnection, spans: Sequence[RowSpan], limit: int) -> tuple[Counter[str], bytes]:
+    """Return the first events that were not counted, at most `limit`: how many by outcome, and themselves as JSON.
+
+    DuckDB writes the JSON: thousands of Python objects would keep other threads waiting.
+    """
+    if not spans:
+        return Counter(), b"[]"
+    query = BoundQuery()
+    counts = ", ".join(f"count(*) FILTER (outcome = '{name}')" for name in _NOT_COUNTED)
+    rows = query.rows(
+        cursor,
+        f"""SELECT {counts}, coalesce(string_agg({_OUTCOME_JSON}, ',' ORDER BY locator), '')
+        FROM (SELECT * FROM {_outcomes_in(query, spans)} ORDER BY locator LIMIT {query.bind(limit)})""",
+    )
+    *found, text = rows[0]
+    return Counter(dict(zip(_NOT_COUNTED, found, strict=True))), f"[{text}]".encode()
+
+
+def _outcomes_in(query: BoundQuery, spans: Sequence[RowSpan]) -> str:
+    """The outcomes of the events in these spans, with the number of the `span` that each is in, as SQL."""
+    starts = [locator_of(span.position, span.start) for span in spans]
+    ends = [locator_of(span.position, 0) + span.end for span in spans]
+    between = f"locator >= {query.bind(starts[0])} AND locator < {query.bind(ends[-1])}"
+    if len(spans) == 1:
+        return f"(SELECT *, 0 AS span FROM outcomes WHERE {between})"
+    return f"""(SELECT o.*, s.span FROM outcomes o JOIN
+        (SELECT unnest({query.bind(starts)}::BIGINT[]) AS start, unnest({query.bind(ends)}::BIGINT[]) AS "end",
+            unnest({query.bind(list(range(len(spans))))}::INTEGER[]) AS span) s
+        ON {_POSITION.format("o.locator")} = {_POSITION.format("s.start")} AND locator >= s.start AND locator < s."end"
+        WHERE {between})"""
 
 
 def corrections(
