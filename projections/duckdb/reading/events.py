@@ -17,7 +17,7 @@ import msgspec
 from domain.usage.locators import LOCATOR_ROW_BITS, locator_of
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 from domain.values.instants import aware, naive
-from projections.duckdb.reading.bound_query import BoundQuery, Row
+from projections.duckdb.reading.bound_query import BoundQuery
 from projections.duckdb.reading.dimensions import members_equal
 from projections.duckdb.storage.series import Series
 from projections.queries.events import (
@@ -36,13 +36,6 @@ _EVENT: Final = """r.locator, r.source, r.id, k.type, c.customer_id, r.time, r.r
     r.status, r.input_tokens, r.cached_input_tokens, r.cache_write_tokens, r.output_tokens, r.reasoning_tokens,
     r.cost_usd, r.cost_origin, r.price_position, r.closed_at IS NOT NULL, r.subscription, r.parent_request,
     r.hold_id, r.latency_us, r.ttft_us, r.tags, r.properties, r.extensions, r.content"""
-#: The columns of one row in the same order, without the joins that name its series and its customer.
-_EVENT_ALONE: Final = (
-    _EVENT.replace("k.type", "NULL")
-    .replace("c.customer_id", "NULL")
-    .replace("k.provider", "NULL")
-    .replace("k.model", "NULL")
-)
 _NAMED: Final = "JOIN kinds k ON k.kind_key = r.kind_key JOIN customers c ON c.customer_key = r.customer_key"
 #: The view of all tables of usage rows.
 USAGE_ROWS: Final = "usage_rows"
@@ -168,25 +161,26 @@ def event_at_location(
 ) -> UsageEventRow | None:
     """Return the event at a location, in its current version, else in its last one.
 
-    It needs no joins, and no table after the one with the current version: they would take most of the time.
+    It needs no joins, no table after the one with the current version, and no names of columns, of which DuckDB would
+    resolve each: they would take most of the time.
     """
-    rows: list[Row] = []
+    versions: list[dict[str, Any]] = []
     for table in tables:
-        rows += cursor.execute(
-            f"""SELECT r.counted_at, r.closed_at, r.kind_key, {_EVENT_ALONE} FROM {table} r
-            WHERE r.customer_key = ? AND r.time = ? AND r.locator = ?""",
+        found = cursor.execute(
+            f"SELECT * FROM {table} WHERE customer_key = ? AND time = ? AND locator = ?",
             [at.customer_key, at.time, at.locator],
-        ).fetchall()
-        if any(closed_at is None for _, closed_at, *_ in rows):
+        )
+        names = [name for name, *_ in found.description]
+        versions += [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        if any(version["closed_at"] is None for version in versions):
             break
-    if not rows:
+    if not versions:
         return None
-    _, _, kind_key, *columns = max(rows, key=lambda row: (row[0], row[1] is None, row[1] or 0))
-    series = next(one for one in all_series if one.key == kind_key)
-    event = _event(tuple(columns))
-    return msgspec.structs.replace(
-        event, type=series.type, customer_id=customer_id, provider=series.provider, model=series.model
-    )
+    last = max(versions, key=lambda one: (one["counted_at"], one["closed_at"] is None, one["closed_at"] or 0))
+    series = next(one for one in all_series if one.key == last["kind_key"])
+    last |= {"type": series.type, "provider": series.provider, "model": series.model, "customer_id": customer_id}
+    last["voided"] = last["closed_at"] is not None
+    return _event([last[name] for name in UsageEventRow.__struct_fields__])
 
 
 def event_at(cursor: duckdb.DuckDBPyConnection, locator: int) -> UsageEventRow | None:
@@ -200,7 +194,7 @@ def _one_event(cursor: duckdb.DuckDBPyConnection, condition: str, values: list[A
     return _event(rows[0]) if rows else None
 
 
-def _event(row: tuple[Any, ...]) -> UsageEventRow:
+def _event(row: Sequence[Any]) -> UsageEventRow:
     named: dict[str, Any] = dict(zip(UsageEventRow.__struct_fields__, row, strict=True))
     named["time"], named["recorded_at"] = aware(named["time"]), aware(named["recorded_at"])
     named["tags"] = tuple(named["tags"] or ())
@@ -213,14 +207,14 @@ def identity_history(
 ) -> IdentityHistory:
     """Return the refusals of an identity, at most `limit`, and its corrections.
 
-    Most identities have neither, which one statement tells.
+    Most identities have neither, which one statement tells. A union is planned in less time than two subqueries.
     """
     same = "scope_key = $1 AND source = $2 AND id = $3"
     known = cursor.execute(
-        f"SELECT EXISTS (SELECT 1 FROM outcomes WHERE {same}), EXISTS (SELECT 1 FROM corrections WHERE {same})",
+        f"SELECT 'refused' FROM outcomes WHERE {same} UNION SELECT 'corrected' FROM corrections WHERE {same}",
         [scope_key, source, event_id],
     ).fetchall()
-    refused, corrected = known[0]
+    refused, corrected = ("refused",) in known, ("corrected",) in known
     return IdentityHistory(
         tuple(_refusals_of(cursor, scope_key, source, event_id, limit)) if refused else (),
         tuple(corrections(cursor, scope_key, source, event_id)) if corrected else (),
