@@ -1,6 +1,6 @@
 """The benchmarks of `make bench` and `make bench-full`, with results as ratios within one run.
 
-python -m bench [--full] [--only QUESTION ...] [--seed N] [--folder DIR] [--json FILE|-]
+python -m bench [--full] [--only QUESTION ...] [--kinds KIND ...] [--seed N] [--folder DIR] [--json FILE|-]
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 from rich.console import Console
 
+from bench.fairness import BODIES
 from bench.processes import StepFailed
 from bench.suite import FULL, QUESTIONS, SHORT, DiskTooSmall, Report, measure
 from bench.tables import tables_of
@@ -28,7 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     questions = frozenset(given.only or QUESTIONS)
     try:
-        measured = measure(FULL if given.full else SHORT, questions, given.seed, given.folder, _progress_printer())
+        sizes, kinds = FULL if given.full else SHORT, given.kinds or tuple(BODIES)
+        measured = measure(sizes, questions, given.seed, given.folder, _progress_printer(), kinds)
     except (StepFailed, DiskTooSmall, BrokerFailed) as error:
         print(error, file=sys.stderr)
         return 1
@@ -53,6 +55,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--full", action="store_true", help="use the large sizes; takes half an hour and 24 GB of disk")
     parser.add_argument("--only", nargs="+", choices=QUESTIONS, metavar="QUESTION", help=", ".join(QUESTIONS))
+    parser.add_argument(
+        "--kinds",
+        nargs="+",
+        choices=tuple(BODIES),
+        metavar="KIND",
+        help=f"of bodies, for fairness: {', '.join(BODIES)}",
+    )
     parser.add_argument("--seed", type=int, default=SEED, help="seed of all events")
     parser.add_argument("--folder", type=Path, help="folder for temporary folders (default: the system's)")
     parser.add_argument(

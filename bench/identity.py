@@ -17,9 +17,9 @@ import numpy as np
 
 from domain.usage.block_schema import BLOCK_EVENTS_MAX
 from domain.usage.locators import LOCATOR_ROW_BITS
-from projections.identity.entries import U64
+from projections.identity.entries import U64, Rows
 from projections.identity.index import IdentityIndex
-from projections.identity.resolution import NO_GROUP, ReceivedRows, resolve
+from projections.identity.resolution import NO_GROUP, Mask, ReceivedRows, resolve
 
 STORED: Final = (100_000, 1_000_000, 2_000_000)
 MEASURED_BLOCKS: Final = 60
@@ -93,7 +93,7 @@ def _fold_block(index: IdentityIndex, rows: ReceivedRows) -> tuple[float, float,
     return looked_up - started, resolved - looked_up, time.perf_counter() - resolved
 
 
-def _never_asked(row: int, other: int) -> bool:
+def _never_asked(rows: Rows, others: U64 | Rows) -> Mask:
     raise AssertionError("equal hashes here have equal contents")
 
 

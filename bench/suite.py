@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -112,8 +112,15 @@ class DiskTooSmall(Exception):
     """The disk has less free space than the folders of a run may need."""
 
 
-def measure(sizes: Sizes, questions: frozenset[str], seed: int, below: Path | None, report: Report) -> Measured:
-    """Measure in temporary folders below `below`; `report` is called with each step."""
+def measure(
+    sizes: Sizes,
+    questions: frozenset[str],
+    seed: int,
+    below: Path | None,
+    report: Report,
+    kinds: Sequence[str] = tuple(BODIES),
+) -> Measured:
+    """Measure in temporary folders below `below`; `report` is called with each step. `kinds` of bodies: fairness."""
     measured = Measured(sizes.name, seed)
     with tempfile.TemporaryDirectory(prefix="meterfold-bench-", dir=below) as name:
         free = shutil.disk_usage(name).free
@@ -138,8 +145,8 @@ def measure(sizes: Sizes, questions: frozenset[str], seed: int, below: Path | No
                 measured.http = run_step("http", run, HttpResult)
         if FAIRNESS in questions:
             with _folder(Path(name), "fairness") as folder:
-                report(f"single events beside worst-case bodies of {len(BODIES)} kinds, {FAIRNESS_SECONDS:g} s each")
-                beside = FairnessRun(str(folder), FAIRNESS_SECONDS, CUSTOMERS, seed, tuple(BODIES))
+                report(f"single events beside worst-case bodies of {len(kinds)} kinds, {FAIRNESS_SECONDS:g} s each")
+                beside = FairnessRun(str(folder), FAIRNESS_SECONDS, CUSTOMERS, seed, tuple(kinds))
                 measured.fairness = run_step("fairness", beside, list[Fairness])
         if ENDURANCE in questions and sizes.endured:
             with _folder(Path(name), "endurance") as folder:

@@ -16,8 +16,9 @@ from api.http.reading import POSITION_HEADER
 from api.http.state import ApiState
 from api.http.writing import accepted, wants_async
 from consumers.intake.intake import IntakeReceipt
+from consumers.intake.options import SLICE_EVENTS_MAX
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
-from projections.queries.events import RowSpan
+from projections.queries.events import Receipt, RowSpan
 
 
 class OutcomeCountsView(BaseModel):
@@ -59,11 +60,13 @@ def counts_view(counts: OutcomeCounts) -> OutcomeCountsView:
     )
 
 
-def outcome_document(outcome: EventOutcome) -> OutcomeView:
-    """Convert the outcome of one event to its response."""
-    return OutcomeView(
-        source=outcome.source, id=outcome.id, outcome=outcome.outcome, reason=outcome.reason, detail=outcome.detail
-    )
+class _Document(msgspec.Struct, frozen=True):
+    """What `ReceiptView` describes, as it is written."""
+
+    position: int
+    counts: OutcomeCounts
+    outcomes: msgspec.Raw = msgspec.Raw(b"[]")
+    outcomes_truncated: bool = False
 
 
 async def receipt_response(
@@ -85,13 +88,20 @@ async def receipt_response(
     counted = _receipt_of_counted(state, taken)
     if counted is not None:
         return Response(_body(counted, more), 200, headers, "application/json")
-    first, body = await to_thread.run_sync(_receipt, state, taken, more)
-    if single and first is not None:
-        _check_single(first, taken.position, headers)
-    return Response(body, 200, headers, "application/json")
+    if taken.received <= SLICE_EVENTS_MAX:
+        receipt = await to_thread.run_sync(_receipt, state, taken)
+    else:
+        # One at a time: several long receipts would together keep the fold and the event loop from the cores.
+        async with state.long_receipts:
+            receipt = await to_thread.run_sync(_receipt, state, taken)
+    if single and receipt.shown:
+        _check_single(receipt.outcomes()[0], taken.position, headers)
+    outcomes = msgspec.Raw(receipt.outcomes_json)
+    document = _Document(taken.position, receipt.counts, outcomes, receipt.is_truncated)
+    return Response(_body(document, more), 200, headers, "application/json")
 
 
-def _check_single(outcome: OutcomeView, position: int, headers: Mapping[str, str]) -> None:
+def _check_single(outcome: EventOutcome, position: int, headers: Mapping[str, str]) -> None:
     """Raise the `Problem` of an event that is rejected or a conflict; a duplicate is none."""
     if outcome.outcome == "rejected":
         detail = outcome.detail or "the event breaks a rule"
@@ -104,32 +114,21 @@ def _check_single(outcome: OutcomeView, position: int, headers: Mapping[str, str
         raise Problem("event_conflict", detail, headers=headers, more={"position": position})
 
 
-def _receipt_of_counted(state: ApiState, taken: IntakeReceipt) -> ReceiptView | None:
+def _receipt_of_counted(state: ApiState, taken: IntakeReceipt) -> _Document | None:
     """The receipt when every event is known to be counted, else None. Asks no snapshot."""
     if not state.engine.reads.all_counted(_spans(taken)):
         return None
-    counts = OutcomeCountsView(counted=taken.received, duplicate=0, conflict=0, rejected=0)
-    return ReceiptView(position=taken.position, counts=counts, outcomes=[])
+    return _Document(taken.position, OutcomeCounts(counted=taken.received))
 
 
 def _spans(taken: IntakeReceipt) -> list[RowSpan]:
     return [RowSpan(piece.position, piece.row_from, piece.row_to) for piece in taken.pieces]
 
 
-def _receipt(
-    state: ApiState, taken: IntakeReceipt, more: Mapping[str, Any] | None
-) -> tuple[OutcomeView | None, str | bytes]:
-    """The first event that was not counted, and the whole receipt as JSON, which takes long if it is a long one."""
+def _receipt(state: ApiState, taken: IntakeReceipt) -> Receipt:
     with state.engine.reads.snapshot() as snapshot:
-        counts, outcomes = snapshot.receipt(_spans(taken))
-    view = ReceiptView(
-        position=taken.position,
-        counts=counts_view(counts),
-        outcomes=[outcome_document(outcome) for outcome in outcomes],
-        outcomes_truncated=len(outcomes) < counts.received - counts.counted,
-    )
-    return (view.outcomes[0] if view.outcomes else None), _body(view, more)
+        return snapshot.receipt(_spans(taken))
 
 
-def _body(view: ReceiptView, more: Mapping[str, Any] | None) -> str | bytes:
-    return view.model_dump_json() if more is None else msgspec.json.encode({**view.model_dump(mode="json"), **more})
+def _body(document: _Document, more: Mapping[str, Any] | None) -> bytes:
+    return msgspec.json.encode(document if more is None else {**msgspec.structs.asdict(document), **more})

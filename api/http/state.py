@@ -34,6 +34,8 @@ class ApiState:
         self.requests_in_a_minute = RateLimiter(MINUTE_SECONDS)
         #: Held for each step of converting a body, so that bodies are converted in turns, in one thread at a time.
         self.conversions = asyncio.Lock()
+        #: Held while a long receipt is read and written.
+        self.long_receipts = asyncio.Lock()
 
 
 def state_of(connection: HTTPConnection) -> ApiState:

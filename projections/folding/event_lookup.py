@@ -6,20 +6,25 @@ The identity index knows hashes only: reading the event itself confirms a match,
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from domain.errors import LogCorrupted
 from domain.log.blocks import decode_free, decode_typed, read_header
 from domain.log.records import USAGE_BATCH_TOPIC, EventLog, LogRecord
 from domain.scope import Scope
 from domain.usage.canonical_form import identity_hash
-from domain.usage.locators import position_of, row_of
+from domain.usage.locators import LOCATOR_ROW_BITS, position_of, row_of
 from domain.usage.received_members import Members, received_members
+from projections.arrow_columns import Bools
+from projections.identity.entries import U64, Rows
 from projections.identity.index import IdentityIndex
 
 BLOCKS_KEPT_MAX: Final = 16
@@ -37,14 +42,31 @@ class LocatedEvent(msgspec.Struct, frozen=True):
     time: datetime
 
 
+class Identities(NamedTuple):
+    """The identities of events as columns. `sources` may be a dictionary."""
+
+    scope_keys: npt.NDArray[np.integer]
+    sources: pa.Array
+    ids: pa.Array
+
+    def same(self, rows: Rows, others: Identities, other_rows: Rows) -> Bools:
+        """Whether the identity in each of these rows is that of `others` in the row beside it."""
+        same: Bools = self.scope_keys[rows] == others.scope_keys[other_rows]
+        for mine, theirs in ((self.sources, others.sources), (self.ids, others.ids)):
+            same &= np.asarray(pc.equal(_texts(mine, rows), _texts(theirs, other_rows)), dtype=bool)
+        return same
+
+
+def _texts(column: pa.Array, rows: Rows) -> pa.Array:
+    return column.take(pa.array(rows)).cast(pa.utf8())
+
+
 class EventLookup:
     """Reads events of the log by locator. Caches the last `BLOCKS_KEPT_MAX` decoded blocks."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
         self._blocks: OrderedDict[int, tuple[Scope, pa.RecordBatch]] = OrderedDict()
-        #: Of the event that was asked for last: a sender may repeat a conflicting event.
-        self._last_identity: tuple[int, tuple[Scope, str, str]] | None = None
 
     def at(self, locator: int) -> LocatedEvent:
         """The event at a locator. `LogCorrupted` when there is no usage block at its position."""
@@ -53,14 +75,22 @@ class EventLookup:
         source, event_id, subject, time = (typed.column(name)[row].as_py() for name in _LOCATED)
         return LocatedEvent(locator, scope, source, event_id, subject, time)
 
-    def identity_at(self, locator: int) -> tuple[Scope, str, str]:
-        """The scope, source and id of the event at a locator; errors as in `at`."""
-        if self._last_identity is None or self._last_identity[0] != locator:
-            scope, typed = self._block(position_of(locator))
-            row = row_of(locator)
-            source, event_id = typed.column("source")[row].as_py(), typed.column("id")[row].as_py()
-            self._last_identity = locator, (scope, source, event_id)
-        return self._last_identity[1]
+    def identities_at(self, locators: U64, scope_keys: Mapping[Scope, int]) -> Identities:
+        """The identities of the events at these locators, of which there is at least one; errors as in `at`."""
+        positions, block_of_row = np.unique(locators >> np.uint64(LOCATOR_ROW_BITS), return_inverse=True)
+        rows = (locators & np.uint64((1 << LOCATOR_ROW_BITS) - 1)).astype(np.int64)
+        order = np.argsort(block_of_row, kind="stable")
+        keys, sources, ids = [], [], []
+        ends = np.cumsum(np.bincount(block_of_row))
+        for position, of_block in zip(positions.tolist(), np.split(rows[order], ends[:-1]), strict=True):
+            scope, typed = self._block(position)
+            keys.append(scope_keys[scope])
+            sources.append(_texts(typed.column("source"), of_block))
+            ids.append(_texts(typed.column("id"), of_block))
+        back = np.argsort(order)
+        return Identities(
+            np.array(keys)[block_of_row], _texts(pa.concat_arrays(sources), back), _texts(pa.concat_arrays(ids), back)
+        )
 
     def members(self, locator: int) -> Members | None:
         """What the event at a locator said when it was received; None when intake rejected it."""

@@ -39,7 +39,7 @@ from domain.usage.outcomes import OUTCOMES
 from domain.values.instants import naive
 from projections.arrow_columns import column
 from projections.folding.event_facts import facts_of_events
-from projections.folding.event_lookup import EventLookup
+from projections.folding.event_lookup import EventLookup, Identities
 from projections.folding.fold_store import FoldStore
 from projections.folding.lifecycle_events import LifecycleFolder
 from projections.folding.lifecycle_writes import SourceProgress
@@ -53,9 +53,9 @@ from projections.folding.usage_blocks import (
     received_rows,
     usage_rows,
 )
-from projections.identity.entries import NO_U64, U64
+from projections.identity.entries import NO_U64, U64, Rows
 from projections.identity.index import IdentityIndex
-from projections.identity.resolution import OUTCOME_OF_CODE, Resolution, resolve
+from projections.identity.resolution import OUTCOME_OF_CODE, Mask, Resolution, SameAsStored, SameHere, resolve
 from projections.storage_errors import storage_refusal
 
 STEP_RECORDS_MAX: Final = 256
@@ -245,18 +245,17 @@ class Projector:
             facts=decode_facts(record.state),
         )
 
-    def _comparisons(self, step_rows: StepRows) -> tuple[Callable[[int, int], bool], Callable[[int, int], bool]]:
-        scopes = {key: scope for scope, key in self._state.scope_keys.items()}
-        sources, ids = column(step_rows.typed, "source"), column(step_rows.typed, "id")
+    def _comparisons(self, step_rows: StepRows) -> tuple[SameAsStored, SameHere]:
+        received = Identities(step_rows.scope_keys, column(step_rows.typed, "source"), column(step_rows.typed, "id"))
 
-        def identity(row: int) -> tuple[int, str, str]:
-            return int(step_rows.scope_keys[row]), sources[row].as_py(), ids[row].as_py()
+        def same_as_stored(rows: Rows, locators: U64) -> Mask:
+            distinct, which = np.unique(locators, return_inverse=True)
+            return received.same(rows, self._lookup.identities_at(distinct, self._state.scope_keys), which)
 
-        def same_as_stored(row: int, locator: int) -> bool:
-            scope_key, source, event_id = identity(row)
-            return self._lookup.identity_at(locator) == (scopes[scope_key], source, event_id)
+        def same_here(rows: Rows, others: Rows) -> Mask:
+            return received.same(rows, received, others)
 
-        return same_as_stored, lambda row, other: identity(row) == identity(other)
+        return same_as_stored, same_here
 
     # -- lifecycle
 

@@ -153,7 +153,7 @@ def outcome_rows(step_rows: StepRows, resolved: Resolution) -> pa.Table:
     typed, free = step_rows.typed.filter(mask), step_rows.free.filter(mask)
     outcomes = resolved.codes[refused]
     first = resolved.first_locators[refused].astype(np.int64)
-    names = pa.array([OUTCOME_OF_CODE[code] for code in outcomes.tolist()], pa.utf8())
+    names = pa.array(OUTCOME_OF_CODE, pa.utf8()).take(pa.array(outcomes))
     by_group = pa.array(outcomes == BATCH_REFUSED_CODE)
     reason = column(typed, "reason").cast(pa.utf8())
     return pa.table(

@@ -48,6 +48,11 @@ class PriorClaims(NamedTuple):
         mask[self.rows] = True
         return mask
 
+    def of_rows(self, mask: NDArray[np.bool_]) -> PriorClaims:
+        """The entries of the rows in the mask."""
+        kept = mask[self.rows]
+        return PriorClaims(self.rows[kept], self.digests[kept], self.locators[kept])
+
     def of_row(self, row: int) -> list[tuple[int, int]]:
         """The (digest, locator) of every entry of one row, starting with its first claim."""
         first, last = np.searchsorted(self.rows, (row, row + 1))

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from domain.usage.outcomes import Outcome
+from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 
 #: The events that were not counted of which a receipt tells at most.
 RECEIPT_OUTCOMES_MAX: Final = 10_000
@@ -170,3 +170,23 @@ class RowSpan(msgspec.Struct, frozen=True):
     position: int
     start: int
     end: int
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """The outcomes of the events of one request: counts, and the first `shown` events that were not counted, in order.
+
+    These are kept as they are written, a JSON array with the members of `EventOutcome`.
+    """
+
+    counts: OutcomeCounts
+    shown: int
+    outcomes_json: bytes
+
+    @property
+    def is_truncated(self) -> bool:
+        """Whether more events were not counted than are shown."""
+        return self.shown < self.counts.received - self.counts.counted
+
+    def outcomes(self) -> list[EventOutcome]:
+        """The events that are shown."""
+        return msgspec.json.decode(self.outcomes_json, type=list[EventOutcome])

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Final, Protocol
 
 from domain.scope import Scope
-from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
+from domain.usage.outcomes import Outcome, OutcomeCounts
 from domain.usage.received_members import Members
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.customer_list import CustomerListQuestion, UsageTotals
@@ -29,6 +29,7 @@ from projections.queries.events import (
     EventWithMarkup,
     IdentityHistory,
     OutcomeRow,
+    Receipt,
     RowSpan,
     UsageEventRow,
 )
@@ -145,10 +146,8 @@ class Snapshot(Protocol):
     ) -> list[OutcomeRow]:
         """A page of events that were not counted, newest first; the cursor is the locator."""
 
-    def receipt(
-        self, spans: Sequence[RowSpan], shown_max: int = RECEIPT_OUTCOMES_MAX
-    ) -> tuple[OutcomeCounts, list[EventOutcome]]:
-        """The outcomes of the events of one request: counts, and the first events that were not counted, in order."""
+    def receipt(self, spans: Sequence[RowSpan], shown_max: int = RECEIPT_OUTCOMES_MAX) -> Receipt:
+        """The outcomes of the events of one request, in these spans, which ascend."""
 
     def corrections(self, scope: Scope, source: str, event_id: str) -> list[CorrectionRecord]:
         """Voids and restorations of this identity, in log order."""

@@ -10,7 +10,7 @@ from bench.fairness import SECONDS_MAX, FairnessRun, measure
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["zeros", "duplicates"])
+@pytest.mark.parametrize("kind", ["zeros", "duplicates", "conflicts"])
 def test_single_events_are_answered_in_time_beside_large_bodies(tmp_path: Path, kind: str) -> None:
     alone, beside = measure(FairnessRun(str(tmp_path / "data"), 1.0, 100, 7, (kind,), (1,)))
     assert (alone.neighbours, beside.neighbours, beside.kind) == (0, 1, kind)

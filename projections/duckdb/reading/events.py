@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import accumulate
 from math import isfinite
 from typing import Any, Final
 
 import duckdb
 import msgspec
 
-from domain.usage.locators import locator_of
+from domain.usage.locators import LOCATOR_ROW_BITS, locator_of
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 from domain.values.instants import aware, naive
-from projections.duckdb.reading.bound_query import BoundQuery, Row
+from projections.duckdb.reading.bound_query import BoundQuery
 from projections.duckdb.reading.dimensions import members_equal
 from projections.duckdb.storage.series import Series
 from projections.queries.events import (
@@ -24,6 +26,7 @@ from projections.queries.events import (
     IdentityHistory,
     MemberIn,
     OutcomeRow,
+    Receipt,
     RowSpan,
     UsageEventRow,
 )
@@ -34,13 +37,6 @@ _EVENT: Final = """r.locator, r.source, r.id, k.type, c.customer_id, r.time, r.r
     r.cost_usd, r.cost_origin, r.price_position, r.closed_at IS NOT NULL, r.subscription, r.parent_request,
     r.hold_id, r.latency_us, r.ttft_us, r.tags, r.properties, r.extensions, r.content,
     map(r.unit_names, r.unit_quantities), coalesce(r.requests, 1), r.quantities_unknown IS NOT NULL, r.price_context"""
-#: The columns of one row in the same order, without the joins that name its series and its customer.
-_EVENT_ALONE: Final = (
-    _EVENT.replace("k.type", "NULL")
-    .replace("c.customer_id", "NULL")
-    .replace("k.provider", "NULL")
-    .replace("k.model", "NULL")
-)
 _NAMED: Final = "JOIN kinds k ON k.kind_key = r.kind_key JOIN customers c ON c.customer_key = r.customer_key"
 #: The view of all tables of usage rows.
 USAGE_ROWS: Final = "usage_rows"
@@ -49,6 +45,15 @@ _LAST_VERSION: Final = "counted_at DESC, closed_at DESC NULLS FIRST"
 #: In the order of the fields of OutcomeRow.
 _REFUSAL: Final = """locator, source, id, customer_id, type, outcome, reason, detail, first_locator, content,
     recorded_at, stream, raw"""
+
+
+_NOT_COUNTED: Final = ("duplicate", "conflict", "rejected")
+#: An `EventOutcome` as JSON.
+_OUTCOME_JSON: Final = "to_json({{{}}})::VARCHAR".format(
+    ", ".join(f"'{name}': {name}" for name in EventOutcome.__struct_fields__)
+)
+#: The log position of a locator, in SQL.
+_POSITION: Final = f"({{}} >> {LOCATOR_ROW_BITS})"
 
 
 class RowLocation(msgspec.Struct, frozen=True):
@@ -157,25 +162,28 @@ def event_at_location(
 ) -> UsageEventRow | None:
     """Return the event at a location, in its current version, else in its last one.
 
-    It needs no joins, and no table after the one with the current version: they would take most of the time.
+    It needs no joins, no table after the one with the current version, and no names of columns, of which DuckDB would
+    resolve each: they would take most of the time.
     """
-    rows: list[Row] = []
+    versions: list[dict[str, Any]] = []
     for table in tables:
-        rows += cursor.execute(
-            f"""SELECT r.counted_at, r.closed_at, r.kind_key, {_EVENT_ALONE} FROM {table} r
-            WHERE r.customer_key = ? AND r.time = ? AND r.locator = ?""",
+        found = cursor.execute(
+            f"SELECT * FROM {table} WHERE customer_key = ? AND time = ? AND locator = ?",
             [at.customer_key, at.time, at.locator],
-        ).fetchall()
-        if any(closed_at is None for _, closed_at, *_ in rows):
+        )
+        names = [name for name, *_ in found.description]
+        versions += [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        if any(version["closed_at"] is None for version in versions):
             break
-    if not rows:
+    if not versions:
         return None
-    _, _, kind_key, *columns = max(rows, key=lambda row: (row[0], row[1] is None, row[1] or 0))
-    series = next(one for one in all_series if one.key == kind_key)
-    event = _event(tuple(columns))
-    return msgspec.structs.replace(
-        event, type=series.type, customer_id=customer_id, provider=series.provider, model=series.model
-    )
+    last = max(versions, key=lambda one: (one["counted_at"], one["closed_at"] is None, one["closed_at"] or 0))
+    series = next(one for one in all_series if one.key == last["kind_key"])
+    last |= {"type": series.type, "provider": series.provider, "model": series.model, "customer_id": customer_id}
+    last |= {"voided": last["closed_at"] is not None, "requests": last["requests"] or 1}
+    last["units"] = dict(zip(last["unit_names"] or (), last["unit_quantities"] or (), strict=True))
+    last["quantities_unknown"] = last["quantities_unknown"] is not None
+    return _event([last[name] for name in UsageEventRow.__struct_fields__])
 
 
 def event_at(cursor: duckdb.DuckDBPyConnection, locator: int) -> UsageEventRow | None:
@@ -189,7 +197,7 @@ def _one_event(cursor: duckdb.DuckDBPyConnection, condition: str, values: list[A
     return _event(rows[0]) if rows else None
 
 
-def _event(row: tuple[Any, ...]) -> UsageEventRow:
+def _event(row: Sequence[Any]) -> UsageEventRow:
     named: dict[str, Any] = dict(zip(UsageEventRow.__struct_fields__, row, strict=True))
     named["time"], named["recorded_at"] = aware(named["time"]), aware(named["recorded_at"])
     named["tags"] = tuple(named["tags"] or ())
@@ -204,14 +212,14 @@ def identity_history(
 ) -> IdentityHistory:
     """Return the refusals of an identity, at most `limit`, and its corrections.
 
-    Most identities have neither, which one statement tells.
+    Most identities have neither, which one statement tells. A union is planned in less time than two subqueries.
     """
     same = "scope_key = $1 AND source = $2 AND id = $3"
     known = cursor.execute(
-        f"SELECT EXISTS (SELECT 1 FROM outcomes WHERE {same}), EXISTS (SELECT 1 FROM corrections WHERE {same})",
+        f"SELECT 'refused' FROM outcomes WHERE {same} UNION SELECT 'corrected' FROM corrections WHERE {same}",
         [scope_key, source, event_id],
     ).fetchall()
-    refused, corrected = known[0]
+    refused, corrected = ("refused",) in known, ("corrected",) in known
     return IdentityHistory(
         tuple(_refusals_of(cursor, scope_key, source, event_id, limit)) if refused else (),
         tuple(corrections(cursor, scope_key, source, event_id)) if corrected else (),
@@ -257,28 +265,79 @@ def _refusal(row: tuple[Any, ...]) -> OutcomeRow:
     return OutcomeRow(**named)
 
 
-def receipt(
-    cursor: duckdb.DuckDBPyConnection, spans: Sequence[RowSpan], shown_max: int
-) -> tuple[OutcomeCounts, list[EventOutcome]]:
-    """Return the outcome counts of the events in `spans`, and the first `shown_max` of those not counted, in order."""
-    ended = dict.fromkeys(("duplicate", "conflict", "rejected"), 0)
-    refused: list[EventOutcome] = []
-    for span in spans:
-        within = [locator_of(span.position, span.start), locator_of(span.position, 0) + span.end]
-        counts = cursor.execute(
-            "SELECT outcome, count(*) FROM outcomes WHERE locator >= ? AND locator < ? GROUP BY outcome", within
-        ).fetchall()
-        for name, count in counts:
-            ended[name] += count
-        if counts and len(refused) < shown_max:
-            rows = cursor.execute(
-                """SELECT source, id, outcome, reason, detail FROM outcomes WHERE locator >= ? AND locator < ?
-                ORDER BY locator LIMIT ?""",
-                [*within, shown_max - len(refused)],
-            ).fetchall()
-            refused.extend(EventOutcome(*row) for row in rows)
+def receipt(cursor: duckdb.DuckDBPyConnection, spans: Sequence[RowSpan], shown_max: int) -> Receipt:
+    """Return the receipt of the events in `spans`, which ascend, with the first `shown_max` of those not counted.
+
+    A request that took turns with others has many spans: a statement for each would take most of the time.
+    """
     received = sum(span.end - span.start for span in spans)
-    return OutcomeCounts(counted=received - sum(ended.values()), **ended), refused
+    if received <= shown_max:
+        ended, text = _refused_in(cursor, spans, shown_max)
+        return Receipt(_outcome_counts(received, ended), ended.total(), text)
+    by_span = _outcomes_of_spans(cursor, spans)
+    shown, text = _refused_in(cursor, by_span.leading(shown_max), shown_max)
+    return Receipt(_outcome_counts(received, by_span.total()), shown.total(), text)
+
+
+def _outcome_counts(received: int, ended: Counter[str]) -> OutcomeCounts:
+    return OutcomeCounts(counted=received - ended.total(), **{name: ended[name] for name in _NOT_COUNTED})
+
+
+class _OutcomesOfSpans(msgspec.Struct, frozen=True):
+    """The number of events that were not counted in each span, by outcome."""
+
+    spans: Sequence[RowSpan]
+    counts: list[Counter[str]]
+
+    def total(self) -> Counter[str]:
+        return sum(self.counts, Counter())
+
+    def leading(self, shown_max: int) -> list[RowSpan]:
+        """The first spans with so many events that were not counted, or all spans with any."""
+        before = accumulate((of_span.total() for of_span in self.counts), initial=0)
+        found = zip(self.spans, self.counts, before, strict=False)
+        return [span for span, of_span, sofar in found if of_span and sofar < shown_max]
+
+
+def _outcomes_of_spans(cursor: duckdb.DuckDBPyConnection, spans: Sequence[RowSpan]) -> _OutcomesOfSpans:
+    query = BoundQuery()
+    statement = f"SELECT span, outcome, count(*) FROM {_outcomes_in(query, spans)} GROUP BY span, outcome"
+    counts: list[Counter[str]] = [Counter() for _ in spans]
+    for number, name, count in query.rows(cursor, statement):
+        counts[number][name] = count
+    return _OutcomesOfSpans(spans, counts)
+
+
+def _refused_in(cursor: duckdb.DuckDBPyConnection, spans: Sequence[RowSpan], limit: int) -> tuple[Counter[str], bytes]:
+    """Return the first events that were not counted, at most `limit`: how many by outcome, and themselves as JSON.
+
+    DuckDB writes the JSON: thousands of Python objects would keep other threads waiting.
+    """
+    if not spans:
+        return Counter(), b"[]"
+    query = BoundQuery()
+    counts = ", ".join(f"count(*) FILTER (outcome = '{name}')" for name in _NOT_COUNTED)
+    rows = query.rows(
+        cursor,
+        f"""SELECT {counts}, coalesce(string_agg({_OUTCOME_JSON}, ',' ORDER BY locator), '')
+        FROM (SELECT * FROM {_outcomes_in(query, spans)} ORDER BY locator LIMIT {query.bind(limit)})""",
+    )
+    *found, text = rows[0]
+    return Counter(dict(zip(_NOT_COUNTED, found, strict=True))), f"[{text}]".encode()
+
+
+def _outcomes_in(query: BoundQuery, spans: Sequence[RowSpan]) -> str:
+    """The outcomes of the events in these spans, with the number of the `span` that each is in, as SQL."""
+    starts = [locator_of(span.position, span.start) for span in spans]
+    ends = [locator_of(span.position, 0) + span.end for span in spans]
+    between = f"locator >= {query.bind(starts[0])} AND locator < {query.bind(ends[-1])}"
+    if len(spans) == 1:
+        return f"(SELECT *, 0 AS span FROM outcomes WHERE {between})"
+    return f"""(SELECT o.*, s.span FROM outcomes o JOIN
+        (SELECT unnest({query.bind(starts)}::BIGINT[]) AS start, unnest({query.bind(ends)}::BIGINT[]) AS "end",
+            unnest({query.bind(list(range(len(spans))))}::INTEGER[]) AS span) s
+        ON {_POSITION.format("o.locator")} = {_POSITION.format("s.start")} AND locator >= s.start AND locator < s."end"
+        WHERE {between})"""
 
 
 def corrections(

@@ -19,7 +19,7 @@ from domain.customers.events import CUSTOMER_DELETED
 from domain.errors import InvalidInput
 from domain.scope import Scope
 from domain.usage.locators import locator_of
-from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
+from domain.usage.outcomes import Outcome, OutcomeCounts
 from domain.values.instants import aware_or_none, naive
 from projections.duckdb.memory.change_tracking import ChangeTracker
 from projections.duckdb.reading import api_keys, customer_pages, customers, sources
@@ -53,6 +53,7 @@ from projections.queries.events import (
     EventWithMarkup,
     IdentityHistory,
     OutcomeRow,
+    Receipt,
     RowSpan,
     UsageEventRow,
 )
@@ -415,10 +416,10 @@ class DuckDBSnapshot:
         if isinstance(self.cursor, CursorAsOf):
             return [event_rows.USAGE_ROWS]
         compacted = locator < locator_of(self._cached.days_compacted_to() + 1, 0)
-        rows = self._rows(
-            "SELECT name FROM generations WHERE kind = 'rows' ORDER BY (state = 'settled') = ?", [not compacted]
-        )
-        return [name for (name,) in rows]
+        # The table is small: to sort it in SQL would take twice the time of reading it.
+        generations = self._rows("SELECT name, kind, state FROM generations")
+        tables = [((state == "settled") != compacted, name) for name, kind, state in generations if kind == "rows"]
+        return [name for _, name in sorted(tables)]
 
     def event_at(self, locator: int) -> UsageEventRow | None:
         """The counted event at a locator; None when there is none."""
@@ -440,10 +441,8 @@ class DuckDBSnapshot:
             return []
         return event_rows.outcomes(self.cursor, scope_key, outcomes, after, limit, reason)
 
-    def receipt(
-        self, spans: Sequence[RowSpan], shown_max: int = RECEIPT_OUTCOMES_MAX
-    ) -> tuple[OutcomeCounts, list[EventOutcome]]:
-        """The outcomes of the events of one request: counts, and the first events that were not counted, in order."""
+    def receipt(self, spans: Sequence[RowSpan], shown_max: int = RECEIPT_OUTCOMES_MAX) -> Receipt:
+        """The outcomes of the events of one request, in these spans, which ascend."""
         return event_rows.receipt(self.cursor, spans, shown_max)
 
     def corrections(self, scope: Scope, source: str, event_id: str) -> list[CorrectionRecord]:

@@ -40,6 +40,25 @@ def test_a_duplicate_points_to_the_event_that_stands(folded: FoldedLog) -> None:
     assert folded.ask("SELECT first_locator FROM outcomes") == [((first << 16) + 1,)]
 
 
+def test_conflicts_point_to_the_events_that_stand_in_whichever_blocks_those_are(folded: FoldedLog) -> None:
+    other = Scope("other", "prod")
+    first = folded.deliver([usage("0"), usage("1")])
+    elsewhere = folded.deliver([usage("1"), usage("0")], scope=other)
+    second = folded.deliver([usage("2"), usage("3"), usage("4")])
+    folded.fold()
+    folded.deliver([usage(name, input_tokens=5) for name in ("4", "0", "5", "1", "4")])
+    folded.deliver([usage("0", input_tokens=5), usage("0", input_tokens=6)], scope=other)
+    folded.fold()
+    assert folded.ask("SELECT id, outcome, first_locator FROM outcomes ORDER BY locator") == [
+        ("4", "conflict", (second << 16) + 2),
+        ("0", "conflict", first << 16),
+        ("1", "conflict", (first << 16) + 1),
+        ("4", "conflict", (second << 16) + 2),
+        ("0", "conflict", (elsewhere << 16) + 1),
+        ("0", "conflict", (elsewhere << 16) + 1),
+    ]
+
+
 def test_the_same_identity_in_another_scope_is_another_event(folded: FoldedLog) -> None:
     folded.deliver([usage("1")])
     folded.deliver([usage("1")], scope=Scope("default", "test"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.usage.locators import locator_of
-from projections.identity.entries import NO_PRIOR_CLAIMS, Entries, PriorClaims, claims_in, sorted_entries
+from projections.identity.entries import NO_PRIOR_CLAIMS, U64, Entries, PriorClaims, Rows, claims_in, sorted_entries
 from projections.identity.resolution import (
     BATCH_REFUSED,
     CONFLICT,
@@ -20,6 +20,7 @@ from projections.identity.resolution import (
     NO_GROUP,
     OUTCOME_OF_CODE,
     REJECTED,
+    Mask,
     ReceivedRows,
     resolve,
 )
@@ -110,12 +111,15 @@ def resolved(block: Sequence[Event], position: int, claims: list[Claim]) -> list
         assert block[row].content != other.content
         return block[row].name == other.name
 
-    answer = resolve(
-        received(block, position),
-        found(block, claims),
-        lambda row, locator: same_name(row, by_locator[locator]),
-        lambda row, earlier: same_name(row, block[earlier]),
-    )
+    def same_as_stored(rows: Rows, locators: U64) -> Mask:
+        pairs = zip(rows.tolist(), locators.tolist(), strict=True)
+        return np.array([same_name(row, by_locator[locator]) for row, locator in pairs])
+
+    def same_here(rows: Rows, earlier: Rows) -> Mask:
+        pairs = zip(rows.tolist(), earlier.tolist(), strict=True)
+        return np.array([same_name(row, block[other]) for row, other in pairs])
+
+    answer = resolve(received(block, position), found(block, claims), same_as_stored, same_here)
     assert answer.counted.tolist() == [code == COUNTED for code in answer.codes.tolist()]
     return list(zip(answer.codes.tolist(), answer.first_locators.tolist(), strict=True))
 
@@ -188,6 +192,24 @@ def test_a_resent_block_is_all_duplicates_of_the_first_delivery() -> None:
 
 def test_another_content_under_the_same_identity_is_a_conflict_with_the_first() -> None:
     assert resolved([Event(1, content=0), Event(1, content=1)], 4, []) == [(COUNTED, 0), (CONFLICT, locator_of(4, 0))]
+
+
+def test_rows_of_one_identity_are_compared_all_at_once() -> None:
+    old = Claim(Event(0), locator_of(1, 0))
+    block = [Event(number % 2, content=1 + number) for number in range(1_000)]
+    asked: list[tuple[str, int]] = []
+
+    def answering(name: str) -> Callable[[Rows, U64 | Rows], Mask]:
+        def same(rows: Rows, others: U64 | Rows) -> Mask:
+            asked.append((name, len(rows)))
+            return np.ones(len(rows), dtype=np.bool_)
+
+        return same
+
+    answer = resolve(received(block, 2), found(block, [old]), answering("stored"), answering("here"))
+    assert asked == [("stored", 500), ("here", 499)]
+    assert answer.codes.tolist() == [CONFLICT, COUNTED, *[CONFLICT] * 998]
+    assert answer.first_locators.tolist() == [old.locator, 0, *[old.locator, locator_of(2, 1)] * 499]
 
 
 def test_another_identity_that_shares_the_hash_is_counted() -> None:

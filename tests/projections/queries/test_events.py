@@ -121,22 +121,46 @@ def test_a_receipt_tells_what_became_of_a_request(store_under_test: StoreUnderTe
     second = store.deliver([usage("3"), usage("1"), usage("2", input_tokens=7), b"{nonsense"])
     store.fold()
     with store.reads.snapshot() as snapshot:
-        counts, refused = snapshot.receipt([RowSpan(first, 0, 2), RowSpan(second, 0, 4)])
+        receipt = snapshot.receipt([RowSpan(first, 0, 2), RowSpan(second, 0, 4)])
         only_first_two = snapshot.receipt([RowSpan(second, 0, 2)])
         sources = snapshot.source_counts(DEFAULT_SCOPE)
         totals, later = snapshot.totals(), snapshot.totals(first)
         rejections = snapshot.rejections(), snapshot.rejections(first), snapshot.rejections(second)
+    counts = receipt.counts
     assert counts == OutcomeCounts(counted=3, duplicate=1, conflict=1, rejected=1)
-    assert [(one.id, one.outcome, one.reason) for one in refused] == [
+    assert [(one.id, one.outcome, one.reason) for one in receipt.outcomes()] == [
         ("1", "duplicate", None),
         ("2", "conflict", None),
         (None, "rejected", "not_json"),
     ]
-    assert only_first_two == (OutcomeCounts(1, 1), [EventOutcome("gateway", "1", "duplicate")])
+    assert only_first_two.counts == OutcomeCounts(1, 1)
+    assert only_first_two.outcomes() == [EventOutcome("gateway", "1", "duplicate")]
     assert sources == [SourceCounts("usage/http/test", counts)]
     assert totals == counts
     assert later == OutcomeCounts(counted=1, duplicate=1, conflict=1, rejected=1)
     assert rejections == ({"not_json": 1}, {"not_json": 1}, {})
+
+
+def test_a_receipt_of_many_spans_tells_of_no_event_between_them(store_under_test: StoreUnderTest) -> None:
+    store = store_under_test
+    store.deliver([usage(str(number)) for number in range(4)])
+    first = store.deliver([usage("0"), usage("1"), usage("2"), usage("3"), usage("4")])
+    second = store.deliver([usage("5"), usage("0", input_tokens=7), usage("1"), usage('"\u00e9\n')])
+    third = store.deliver([usage('"\u00e9\n'), usage("2")])
+    store.fold()
+    spans = [RowSpan(first, 0, 1), RowSpan(first, 3, 5), RowSpan(second, 0, 2), RowSpan(third, 0, 1)]
+    with store.reads.snapshot() as snapshot:
+        whole, cut, none = snapshot.receipt(spans), snapshot.receipt(spans, 2), snapshot.receipt(spans[2:], 0)
+    outcomes = [
+        EventOutcome("gateway", "0", "duplicate"),
+        EventOutcome("gateway", "3", "duplicate"),
+        EventOutcome("gateway", "0", "conflict"),
+        EventOutcome("gateway", '"\u00e9\n', "duplicate"),
+    ]
+    assert (whole.outcomes(), whole.is_truncated) == (outcomes, False)
+    assert (cut.outcomes(), cut.is_truncated) == (outcomes[:2], True)
+    assert whole.counts == cut.counts == OutcomeCounts(counted=2, duplicate=3, conflict=1)
+    assert (none.counts, none.shown, none.outcomes()) == (OutcomeCounts(1, 1, 1), 0, [])
 
 
 def test_all_counted_agrees_with_receipts(store_under_test: StoreUnderTest) -> None:
@@ -146,7 +170,7 @@ def test_all_counted_agrees_with_receipts(store_under_test: StoreUnderTest) -> N
     store.fold()
     spans = [RowSpan(first, 0, 2), *(RowSpan(second, row, row + 1) for row in range(4))]
     with store.reads.snapshot() as snapshot:
-        told = [not snapshot.receipt([span])[1] for span in spans]
+        told = [not snapshot.receipt([span]).shown for span in spans]
     assert told == [True, True, False, True, False]
     assert [store.reads.all_counted([span]) for span in spans] == told
     assert store.reads.all_counted([spans[0], spans[1], spans[3]])
