@@ -7,7 +7,7 @@ it should be is passed on, for intake to reject the event with a reason: no valu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -33,41 +33,43 @@ _CUSTOMER_HEADERS: Final = ("x-litellm-customer-id", "x-litellm-end-user-id")
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
-def event_of(payload: bytes) -> bytes:
-    """Convert a payload as received to an event as intake reads it.
+def event_of(payload: bytes, fallback: Sequence[str] = ()) -> bytes:
+    """Convert a payload as received to an event as intake reads it. `fallback`: as in `customer_of`.
 
     One that is no JSON, or that JSON cannot be read from, is passed on as it is, for intake to reject.
     """
     try:
         value = exact_json(payload)
-        return _encode(usage_event(value)) if isinstance(value, dict) else payload
+        return _encode(usage_event(value, fallback)) if isinstance(value, dict) else payload
     except (ValueError, RecursionError, ArithmeticError):
         return payload
 
 
-def usage_event(payload: Mapping[str, Any]) -> dict[str, Any]:
+def usage_event(payload: Mapping[str, Any], fallback: Sequence[str] = ()) -> dict[str, Any]:
     """Convert a payload to an event for the intake."""
     event = {
         "specversion": SPECVERSION,
         "id": _identity(payload),
         "source": SOURCE,
         "type": REQUEST_TYPE,
-        "subject": customer_of(payload),
+        "subject": customer_of(payload, fallback),
         "time": _time(payload.get("startTime")),
         "data": {name: value for name, value in _data(payload) if value is not None and value != ""},
     }
     return {name: value for name, value in event.items() if value is not None}
 
 
-def customer_of(payload: Mapping[str, Any]) -> str | None:
+def customer_of(payload: Mapping[str, Any], fallback: Sequence[str] = ()) -> str | None:
     """Return the customer id of a payload; None without one. The first that is present counts:
 
     1. the end user found by the proxy's authentication
     2. the headers x-litellm-customer-id and x-litellm-end-user-id
     3. the end user of the payload
     4. of the request's body: `user`, `litellm_metadata.user`, `metadata.user_id`, `safety_identifier`
+    5. the members of the payload's metadata that `fallback` names, in its order
     """
-    for candidate in _candidates(payload):
+    metadata = object_in(payload, "metadata")
+    for candidate in (*_candidates(payload), *map(metadata.get, fallback)):
         if isinstance(candidate, bool) or not isinstance(candidate, str | int | float | Decimal):
             continue
         name = str(candidate).strip()
