@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -84,7 +85,7 @@ def customer_of(payload: Mapping[str, Any], fallback: Sequence[str] = ()) -> str
     5. the members of the payload's metadata that `fallback` names, in its order
     """
     metadata = object_in(payload, "metadata")
-    for candidate in (*_candidates(payload), *map(metadata.get, fallback)):
+    for candidate in chain(_candidates(payload), map(metadata.get, fallback)):
         if isinstance(candidate, bool) or not isinstance(candidate, str | int | float | Decimal):
             continue
         name = str(candidate).strip()

@@ -121,8 +121,10 @@ def _modalities_of_input(
     told: ToldUsage, of_input: Mapping[str, Any], cached: int, written: int
 ) -> Iterator[tuple[str, int]]:
     """Tokens of audio, images and video, and how many of them came from the cache."""
-    of_cache = object_in(of_input, "cached_tokens_details")
     given = {name: _count(of_input.get(f"{name}_tokens")) for name in _MODALITIES}
+    if not any(given.values()):
+        return
+    of_cache = object_in(of_input, "cached_tokens_details")
     read = {name: _count(of_cache.get(f"{name}_tokens")) for name in _MODALITIES}
     if any(read[name] > given[name] for name in _MODALITIES) or sum(read.values()) > cached:
         read = dict.fromkeys(_MODALITIES, 0)

@@ -108,7 +108,12 @@ def test_a_batch_whose_end_is_not_told_counts_once_as_well(api: Api) -> None:
 
 def test_a_response_made_in_the_background_is_billed_where_it_is_read(api: Api) -> None:
     response = {"id": "resp_bg", "model": "gpt-4o", "background": True, "status": "completed"}
-    queued: JsonObject = {"response_cost": 0.0, "prompt_tokens": 0, "completion_tokens": 0, "response": {**response, "status": ""}}
+    queued: JsonObject = {
+        "response_cost": 0.0,
+        "prompt_tokens": 0,
+        "completion_tokens": 0,
+        "response": {**response, "status": ""},
+    }
     logged(
         api,
         read_again("polled", "waiting", **queued),
