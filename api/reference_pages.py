@@ -99,7 +99,7 @@ def settings_page() -> str:
 
 
 def _setting_row(setting: ShownSetting) -> str:
-    default = "" if setting.default is None else f"`{json.dumps(setting.default).strip(chr(34))}`"
+    default = "" if setting.default in (None, "") else f"`{json.dumps(setting.default).strip(chr(34))}`"
     return f"| `{setting.variable}` | {default} | {setting.description} |"
 
 

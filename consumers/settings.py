@@ -51,6 +51,16 @@ Bytes = Annotated[int, BeforeValidator(_bytes)]
 #: Kafka's rule for topic names.
 TopicName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*$", max_length=249)]
 TopicNames = Annotated[tuple[TopicName, ...], BeforeValidator(_split), Field(min_length=1, max_length=100)]
+#: Members of the metadata of LiteLLM's logs that say who made a request.
+ProxyName = Literal[
+    "user_api_key_alias",
+    "user_api_key_hash",
+    "user_api_key_user_id",
+    "user_api_key_team_id",
+    "user_api_key_org_id",
+    "user_api_key_project_id",
+]
+ProxyNames = Annotated[tuple[ProxyName, ...], BeforeValidator(_split)]
 
 
 class Settings(BaseModel):
@@ -224,6 +234,12 @@ class Settings(BaseModel):
     )
     litellm_over_budget_status: int = Field(
         422, ge=400, le=499, description="Status code with `?as=litellm` for a customer over its budget."
+    )
+    litellm_customer_fallback: ProxyNames = Field(
+        (),
+        description="Members of a LiteLLM log's metadata, separated by commas; the first that is present is the "
+        "customer of a log without an end user: `user_api_key_alias`, `user_api_key_hash`, `user_api_key_user_id`, "
+        "`user_api_key_team_id`, `user_api_key_org_id`, `user_api_key_project_id`. When not set, it is rejected.",
     )
 
     respan_minute_requests_max: int = Field(

@@ -1,7 +1,7 @@
 """A program for the environment in which the real `litellm` package is: mocked completions, logged to an engine.
 
 1. Let LiteLLM's generic API logger post to the engine, as a proxy is told to by configuration.
-2. Complete: one answer, one stream, one failure, each for a customer of its own.
+2. Complete, each for a customer of its own: one answer, one stream, one answer without a price in LiteLLM, one failure.
 3. Send everything that was logged once more, as a retry would.
 
 Arguments: the engine's URL and a key. Prints what LiteLLM says each customer cost, as JSON.
@@ -21,6 +21,8 @@ import litellm
 from litellm.integrations.generic_api.generic_api_callback import GenericAPILogger
 
 MODEL = "gpt-4o"
+UNPRICED_MODEL = "openai/house-model"
+CALLS = 4
 MESSAGES = [{"role": "user", "content": "hi"}]
 LOGGED_SECONDS_MAX = 30.0
 
@@ -29,6 +31,7 @@ async def main(url: str, key: str) -> None:
     logger = GenericAPILogger(endpoint=f"{url}/litellm/logs", headers={"Authorization": f"Bearer {key}"})
     litellm.callbacks = [logger]
     await litellm.acompletion(model=MODEL, messages=MESSAGES, mock_response="hello there", user="answered")
+    await litellm.acompletion(model=UNPRICED_MODEL, messages=MESSAGES, mock_response="from our own", user="unpriced")
     stream = await litellm.acompletion(
         model=MODEL,
         messages=MESSAGES,
@@ -54,11 +57,11 @@ async def main(url: str, key: str) -> None:
 
 
 async def everything(logger: GenericAPILogger) -> list[dict[str, Any]]:
-    """What the logger has to send, once all three are there: it is told of them behind the callers' backs."""
+    """What the logger has to send, once all are there: it is told of them behind the callers' backs."""
     waited = 0.0
-    while len(logger.log_queue) < 3:
+    while len(logger.log_queue) < CALLS:
         if waited > LOGGED_SECONDS_MAX:
-            raise TimeoutError(f"LiteLLM logged {len(logger.log_queue)} of 3 requests")
+            raise TimeoutError(f"LiteLLM logged {len(logger.log_queue)} of {CALLS} requests")
         await asyncio.sleep(0.1)
         waited += 0.1
     return list(logger.log_queue)

@@ -3,18 +3,25 @@
 The id of the event is LiteLLM's call id with its response id, so that a payload that is sent again is a duplicate. The
 time of the event is the start of the request. Messages and responses are not kept. A value that cannot be read as what
 it should be is passed on, for intake to reject the event with a reason: no value is replaced by another one.
+
+A call that generates nothing becomes an event of a type of its own, without usage and cost. The read of a finished
+batch is the usage of the whole batch: its id is made of the batch's, and its time is the end of the batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
 
-from api.http.logs.log_numbers import at_most, can_be_written_out, decimal_of, number_of, object_in, whole_number
+from api.dialects.litellm.call_types import is_request, reads_batch, reads_stored
+from api.dialects.litellm.log_costs import told_cost
+from api.dialects.litellm.log_usage import ToldUsage, service_tier, told_usage, usage_members
+from api.http.logs.log_numbers import can_be_written_out, decimal_of, number_of, object_in
 from domain.usage.block_schema import REQUEST_TYPE
 from domain.usage.rules import SPECVERSION, TAGS_MAX
 from domain.values.instants import EPOCH
@@ -23,9 +30,12 @@ from domain.values.json_numbers import exact_json
 SOURCE: Final = "litellm"
 _STATUSES: Final = {"success": "succeeded", "failure": "failed"}
 #: Members of the payload that become properties of the event, under their own names.
-_KEPT: Final = ("litellm_call_id", "trace_id", "session_id", "call_type", "model_group", "model_id", "api_base")
-#: What is passed on in place of an empty text, which would be left out.
-_NO_NUMBER: Final = " "
+_KEPT: Final = ("call_type", "model_group", "model_id", "api_base")
+_KEPT_OF_CALL: Final = ("litellm_call_id", "trace_id", "session_id")
+#: Properties for what a call that is no request tells of another one.
+_TOLD_OF_ANOTHER: Final = ("prompt_tokens", "completion_tokens", "response_cost")
+_BATCH_COST_SUFFIX: Final = "_batch_cost"
+_BATCH_ENDS: Final = ("completed_at", "failed_at", "expired_at", "cancelled_at")
 #: The property with the hash of the LiteLLM key that made the request.
 KEY_PROPERTY: Final = "user_api_key_hash"
 _KEPT_OF_METADATA: Final = (KEY_PROPERTY, "user_api_key_alias", "user_api_key_team_id", "user_api_key_org_id")
@@ -33,41 +43,49 @@ _CUSTOMER_HEADERS: Final = ("x-litellm-customer-id", "x-litellm-end-user-id")
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
-def event_of(payload: bytes) -> bytes:
-    """Convert a payload as received to an event as intake reads it.
+def event_of(payload: bytes, fallback: Sequence[str] = ()) -> bytes:
+    """Convert a payload as received to an event as intake reads it. `fallback`: as in `customer_of`.
 
     One that is no JSON, or that JSON cannot be read from, is passed on as it is, for intake to reject.
     """
     try:
         value = exact_json(payload)
-        return _encode(usage_event(value)) if isinstance(value, dict) else payload
+        return _encode(usage_event(value, fallback)) if isinstance(value, dict) else payload
     except (ValueError, RecursionError, ArithmeticError):
         return payload
 
 
-def usage_event(payload: Mapping[str, Any]) -> dict[str, Any]:
+def usage_event(payload: Mapping[str, Any], fallback: Sequence[str] = ()) -> dict[str, Any]:
     """Convert a payload to an event for the intake."""
+    told = told_usage(payload)
+    cost = told_cost(payload, told.is_zero)
+    counts = is_request(payload, told.is_positive or not (cost is None or decimal_of(cost) == 0))
+    is_batch = counts and reads_batch(payload)
     event = {
         "specversion": SPECVERSION,
-        "id": _identity(payload),
+        "id": _batch_identity(payload) if is_batch else _identity(payload),
         "source": SOURCE,
-        "type": REQUEST_TYPE,
-        "subject": customer_of(payload),
-        "time": _time(payload.get("startTime")),
-        "data": {name: value for name, value in _data(payload) if value is not None and value != ""},
+        "type": REQUEST_TYPE if counts else f"{SOURCE}.{payload['call_type']}",
+        "subject": customer_of(payload, fallback),
+        "time": _time(_batch_end(payload) if is_batch and _batch_end(payload) else payload.get("startTime")),
+        "data": {
+            name: value for name, value in _data(payload, told, cost, counts) if value is not None and value != ""
+        },
     }
     return {name: value for name, value in event.items() if value is not None}
 
 
-def customer_of(payload: Mapping[str, Any]) -> str | None:
+def customer_of(payload: Mapping[str, Any], fallback: Sequence[str] = ()) -> str | None:
     """Return the customer id of a payload; None without one. The first that is present counts:
 
     1. the end user found by the proxy's authentication
     2. the headers x-litellm-customer-id and x-litellm-end-user-id
     3. the end user of the payload
     4. of the request's body: `user`, `litellm_metadata.user`, `metadata.user_id`, `safety_identifier`
+    5. the members of the payload's metadata that `fallback` names, in its order
     """
-    for candidate in _candidates(payload):
+    metadata = object_in(payload, "metadata")
+    for candidate in chain(_candidates(payload), map(metadata.get, fallback)):
         if isinstance(candidate, bool) or not isinstance(candidate, str | int | float | Decimal):
             continue
         name = str(candidate).strip()
@@ -102,58 +120,70 @@ def _identity(payload: Mapping[str, Any]) -> str | None:
     return "/".join(filter(None, (call, response))) or None
 
 
+def _batch_identity(payload: Mapping[str, Any]) -> str | None:
+    """The id of the batch, with what LiteLLM appends to it for its own row, so that a batch read twice counts once."""
+    batch = _text(payload.get("id"))
+    return f"{batch}{_BATCH_COST_SUFFIX}" if batch else _identity(payload)
+
+
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _data(payload: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _data(payload: Mapping[str, Any], told: ToldUsage, cost: Any, is_request: bool) -> Iterator[tuple[str, Any]]:
     metadata = object_in(payload, "metadata")
-    given, read = whole_number(payload.get("prompt_tokens")), whole_number(payload.get("completion_tokens"))
-    cached, written, reasoning = map(whole_number, _token_parts(object_in(metadata, "usage_object")))
     yield "provider", payload.get("custom_llm_provider")
-    yield "model", payload.get("model")
+    yield "model", _model_of(payload)
     yield "status", _STATUSES.get(str(payload.get("status")), payload.get("status"))
-    yield "input_tokens", given
-    yield "output_tokens", read
-    yield "cached_input_tokens", at_most(cached, given)
-    yield "cache_write_tokens", written
-    yield "reasoning_tokens", at_most(reasoning, read)
-    yield "cost_usd", _cost(payload)
+    if is_request:
+        yield from _usage(payload, told, cost)
+    else:
+        yield from zip(_TOLD_OF_ANOTHER, (told.input_tokens or None, told.output_tokens or None, cost), strict=True)
     tags = payload.get("request_tags")
     yield "tags", [tag for tag in tags if isinstance(tag, str)][:TAGS_MAX] if isinstance(tags, list) else []
-    yield "latency_ms", _milliseconds(payload.get("startTime"), payload.get("endTime"))
-    if payload.get("stream"):
-        yield "ttft_ms", _milliseconds(payload.get("startTime"), payload.get("completionStartTime"))
     yield "response_id", payload.get("id")
     yield "cache_hit", payload.get("cache_hit")
+    if not (is_request and reads_batch(payload)):
+        yield from _of_this_call(payload)
     for name in _KEPT:
         yield name, payload.get(name)
     for name in _KEPT_OF_METADATA:
         yield name, metadata.get(name)
 
 
-def _token_parts(usage: Mapping[str, Any]) -> tuple[Any, Any, Any]:
-    """The tokens of cached input, cache writes and reasoning: OpenAI's usage members, else Anthropic's."""
-    read, written = object_in(usage, "prompt_tokens_details"), object_in(usage, "completion_tokens_details")
-    return (
-        read.get("cached_tokens") or usage.get("cache_read_input_tokens"),
-        read.get("cache_creation_tokens") or usage.get("cache_creation_input_tokens"),
-        written.get("reasoning_tokens"),
-    )
+def _usage(payload: Mapping[str, Any], told: ToldUsage, cost: Any) -> Iterator[tuple[str, Any]]:
+    """Usage and cost. Zeros that LiteLLM writes in place of a usage that it does not know are left out."""
+    is_unknown = cost is None and not told.is_positive and not (told.is_zero and payload.get("status") == "success")
+    if not is_unknown:
+        yield from usage_members(told)
+    yield "service_tier", service_tier(payload, told)
+    yield "cost_usd", cost
 
 
-def _cost(payload: Mapping[str, Any]) -> Any:
-    """The cost that LiteLLM computed, as number or text; None when it could not, so that the engine's prices apply.
+def _of_this_call(payload: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What differs between calls that tell the same usage, as all reads of one finished batch do."""
+    yield "latency_ms", _milliseconds(payload.get("startTime"), payload.get("endTime"))
+    if payload.get("stream"):
+        yield "ttft_ms", _milliseconds(payload.get("startTime"), payload.get("completionStartTime"))
+    for name in _KEPT_OF_CALL:
+        yield name, payload.get(name)
 
-    A value that is no number is passed on, for intake to reject.
-    """
-    cost = payload.get("response_cost")
-    exact = decimal_of(cost)
-    if exact is None:
-        return cost if cost != "" else _NO_NUMBER
-    if not exact and payload.get("response_cost_failure_debug_info"):
-        return None
-    return format(exact, "f") if can_be_written_out(exact) else str(exact)
+
+def _model_of(payload: Mapping[str, Any]) -> Any:
+    """The model; of a stored response or a batch that was read, for which LiteLLM names none, that of its content."""
+    model = payload.get("model")
+    if model not in (None, "") or not reads_stored(payload):
+        return model
+    of_batch = object_in(payload, "hidden_params").get("batch_models")
+    names = {name for name in of_batch if isinstance(name, str)} if isinstance(of_batch, list) else set()
+    of_response = object_in(payload, "response").get("model")
+    return names.pop() if len(names) == 1 else of_response if isinstance(of_response, str) else None
+
+
+def _batch_end(payload: Mapping[str, Any]) -> Any:
+    """The time when a batch ended, in seconds since 1970; None if it is not told."""
+    batch = object_in(payload, "response")
+    return next((batch[name] for name in _BATCH_ENDS if number_of(batch.get(name))), None)
 
 
 def _time(seconds: Any) -> Any:

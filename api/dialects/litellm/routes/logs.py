@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -43,7 +44,8 @@ async def take_logs(request: Request, state: StateOf, key: Ingester) -> Response
     not counted twice. A payload that cannot be read is rejected by itself, never with the others."""
     settings = state.engine.settings
     body = without_byte_order_mark(await bounded_body(request, settings.http_body_bytes_max))
-    logs = LogBody(body, settings.http_body_events_max, event_of)
+    converted = partial(event_of, fallback=settings.litellm_customer_fallback)
+    logs = LogBody(body, settings.http_body_events_max, converted)
     await logs.convert(state.conversions)
     asked = IntakeRequest(key.scope, BodyFormat.BATCH.value, tuple(logs.events), key=key.key_id)
     # Shielded, as a client that disconnects must not cancel what may be in the log already.
