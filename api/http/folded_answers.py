@@ -9,6 +9,7 @@ import msgspec
 from anyio import to_thread
 from starlette.responses import Response
 
+from api.http.headers.unknown_cost import unknown_cost_header
 from api.http.problems import Problem
 from api.http.reading import AskedAsOf, Reading, reading
 from api.http.state import ApiState
@@ -16,9 +17,13 @@ from consumers.commands.handler import CommandResult
 from domain.scope import Scope
 
 
-def json_response(body: Any, asked: Reading, status: int = 200) -> Response:
-    """Make a response with a JSON body, and headers with the position and the time that it is true for."""
-    return Response(msgspec.json.encode(body), status, asked.headers(), "application/json")
+def json_response(body: Any, asked: Reading, status: int = 200, cost_unknown_events: int = 0) -> Response:
+    """Make a response with a JSON body, and headers with the position and the time that it is true for.
+
+    `cost_unknown_events`: those that are not in the sums of money of the body; another header tells them.
+    """
+    headers = asked.headers() | unknown_cost_header(cost_unknown_events)
+    return Response(msgspec.json.encode(body), status, headers, "application/json")
 
 
 def late_problem(message: str) -> Exception:

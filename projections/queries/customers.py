@@ -37,11 +37,22 @@ class CustomerWithBudgets(msgspec.Struct, frozen=True):
     budgets: Mapping[str, tuple[Fact, ...]]
 
 
+class SpanCost(msgspec.Struct, frozen=True):
+    """Raw cost of one customer in a range of event time, and the events of unknown cost, which are not in it."""
+
+    cost_usd: Decimal = Decimal(0)
+    cost_unknown_events: int = 0
+
+
 class SpanUsage(msgspec.Struct, frozen=True):
-    """Usage of one customer in a range of event time: raw cost of all events, and the events without a parent."""
+    """Usage of one customer in a range of event time: raw cost of all events, and the events without a parent.
+
+    `cost_unknown_events`: those of unknown cost, which are not in it.
+    """
 
     cost_usd: Decimal = Decimal(0)
     root_requests: int = 0
+    cost_unknown_events: int = 0
 
 
 class CustomerSpan(msgspec.Struct, frozen=True):

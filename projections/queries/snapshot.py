@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from decimal import Decimal
 from typing import Final, Protocol
 
 from domain.scope import Scope
@@ -18,7 +17,7 @@ from domain.usage.outcomes import Outcome, OutcomeCounts
 from domain.usage.received_members import Members
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.customer_list import CustomerListQuestion, UsageTotals
-from projections.queries.customers import CustomerRecord, CustomerSpan, CustomerWithBudgets, SpanUsage
+from projections.queries.customers import CustomerRecord, CustomerSpan, CustomerWithBudgets, SpanCost, SpanUsage
 from projections.queries.events import (
     RECEIPT_OUTCOMES_MAX,
     CorrectionRecord,
@@ -101,7 +100,7 @@ class Snapshot(Protocol):
     def customers_blocked(self, scope: Scope, now: datetime, limit: int) -> list[CustomerRecord]:
         """Customers that are blocked at `now`, deleted ones left out, by id."""
 
-    def costs_of(self, scope: Scope, spans: Sequence[CustomerSpan]) -> list[Decimal]:
+    def costs_of(self, scope: Scope, spans: Sequence[CustomerSpan]) -> list[SpanCost]:
         """The raw cost of each span, in the given order; at most `PAGE_ROWS_MAX` customers."""
 
     def usage_of_spans(self, scope: Scope, spans: Sequence[CustomerSpan]) -> list[SpanUsage]:

@@ -15,8 +15,8 @@ import msgspec
 from domain.budgets.limits import BudgetLimits
 from domain.scope import Scope
 from domain.values.money import MONEY, marked_up
-from domain.values.periods import Interval
-from projections.queries.customers import CustomerRecord, CustomerSpan
+from domain.values.periods import USAGE_TIME_MIN, Interval
+from projections.queries.customers import CustomerRecord, CustomerSpan, SpanCost
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import Segment, UsageQuestion
 from projections.views.budget_state import opening_spends
@@ -29,7 +29,7 @@ from projections.views.budgets import (
     open_period,
     tiers_of,
 )
-from projections.views.customers import CustomerHistory, CustomerView, customer_history, marked_spans
+from projections.views.customers import USAGE_TIME_LIMIT, CustomerHistory, CustomerView, customer_history, marked_spans
 
 NOTHING = Decimal(0)
 
@@ -38,6 +38,7 @@ class BudgetedCustomer(msgspec.Struct, frozen=True):
     """A customer, its limits, and what it spent of them.
 
     `tier`: the shared budget that the customer names, if it exists. `period` None: the budget has no periods.
+    `cost_unknown_events`: events of unknown cost, which are not in `spent_usd`.
     """
 
     view: CustomerView
@@ -45,6 +46,7 @@ class BudgetedCustomer(msgspec.Struct, frozen=True):
     tier: SharedBudgetView | None
     period: Interval | None
     spent_usd: Decimal
+    cost_unknown_events: int = 0
 
 
 class _SpendingQuery(msgspec.Struct, frozen=True):
@@ -79,12 +81,19 @@ def budgeted_customer(snapshot: Snapshot, scope: Scope, customer_id: str, now: d
     if found is None or history is None or not history.exists:
         return None
     query = _spending_query(history, tiers_of(found.budgets))
-    spent = query.opened_usd
+    spent, unknown = query.opened_usd, 0
     if query.spans:
         segment = Segment(query.spans[0][0].start, query.spans[-1][0].end)
         for one in snapshot.usage(scope, UsageQuestion((segment,), customer_id, split_markup=True)):
             spent = MONEY.add(spent, marked_up(one.sums.cost_usd, one.markup_percentage))
-    return BudgetedCustomer(query.view, query.limits, query.tier, query.period, spent)
+            unknown += one.sums.cost_unknown_events
+    return BudgetedCustomer(query.view, query.limits, query.tier, query.period, spent, unknown)
+
+
+def any_cost_unknown(snapshot: Snapshot, scope: Scope) -> bool:
+    """Whether the cost of any event of a scope is unknown; read from the days of all customers by one query."""
+    all_time = Segment(USAGE_TIME_MIN, USAGE_TIME_LIMIT)
+    return any(one.sums.cost_unknown_events for one in snapshot.usage(scope, UsageQuestion((all_time,))))
 
 
 def _spending_query(history: CustomerHistory, tiers: Tiers) -> _SpendingQuery:
@@ -109,9 +118,10 @@ def _period(history: CustomerHistory, limits: BudgetLimits, tiers: Tiers) -> Int
     return open_period(history, tiers)
 
 
-def _with_spending(query: _SpendingQuery, costs: Iterator[Decimal]) -> BudgetedCustomer:
+def _with_spending(query: _SpendingQuery, costs: Iterator[SpanCost]) -> BudgetedCustomer:
     """The customer with its spending; takes the costs of its own spans from `costs`."""
-    spent = query.opened_usd
+    spent, unknown = query.opened_usd, 0
     for (_, percentage), cost in zip(query.spans, costs, strict=False):
-        spent = MONEY.add(spent, marked_up(cost, percentage))
-    return BudgetedCustomer(query.view, query.limits, query.tier, query.period, spent)
+        spent = MONEY.add(spent, marked_up(cost.cost_usd, percentage))
+        unknown += cost.cost_unknown_events
+    return BudgetedCustomer(query.view, query.limits, query.tier, query.period, spent, unknown)

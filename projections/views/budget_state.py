@@ -10,7 +10,14 @@ from typing import Final
 
 import msgspec
 
-from domain.budgets.access_decision import AccessDecision, BudgetSpending, decide_access
+from domain.budgets.access_decision import (
+    PERIOD,
+    TOTAL,
+    AccessDecision,
+    BudgetSpending,
+    decide_access,
+    model_limit_name,
+)
 from domain.budgets.limits import BudgetLimits
 from domain.customers.events import CUSTOMER_CREATED
 from domain.scope import Scope
@@ -99,10 +106,14 @@ def _spending(snapshot: Snapshot, scope: Scope, history: CustomerHistory, period
         ("model",),
         split_markup=True,
     )
-    spent = [
-        (parts[one.segment], one.group[0], marked_up(one.sums.cost_usd, one.markup_percentage))
-        for one in snapshot.usage(scope, question)
-    ]
+    spent: list[tuple[Interval, str | None, Decimal]] = []
+    unknown: dict[frozenset[str], int] = {}
+    for one in snapshot.usage(scope, question):
+        part, of_model = parts[one.segment], one.group[0]
+        spent.append((part, of_model, marked_up(one.sums.cost_usd, one.markup_percentage)))
+        if one.sums.cost_unknown_events:
+            against = _limits_counting(part, of_model, periods)
+            unknown[against] = unknown.get(against, 0) + one.sums.cost_unknown_events
     opened = [(at, amount) for at, amount in opening_spends(history) if history.life.contains(at)]
 
     def within(period: Interval, model: str | None = None) -> Decimal:
@@ -117,7 +128,18 @@ def _spending(snapshot: Snapshot, scope: Scope, history: CustomerHistory, period
         by_model_usd={model: within(period, model) for model, period in periods.models.items()},
         period_resets_at=None if periods.budget is None else periods.budget.end,
         model_resets_at={model: period.end for model, period in periods.models.items()},
+        unknown_events=unknown,
     )
+
+
+def _limits_counting(part: Interval, model: str | None, periods: LimitPeriods) -> frozenset[str]:
+    """The names of the limits that usage of a model in a part of the life counts against, set or not."""
+    names = {TOTAL}
+    if periods.budget is not None and periods.budget.contains(part.start):
+        names.add(PERIOD)
+    if model is not None and (of_model := periods.models.get(model)) is not None and of_model.contains(part.start):
+        names.add(model_limit_name(model))
+    return frozenset(names)
 
 
 def opening_spends(history: CustomerHistory) -> list[tuple[datetime, Decimal]]:

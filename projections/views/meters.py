@@ -26,6 +26,9 @@ BUILT_IN_METERS: Final[dict[str, Callable[[Measures], Decimal]]] = {
     "cost_usd": lambda measures: measures.cost_usd,
 }
 
+#: Those that are sums of money, to which events of unknown cost add nothing.
+COST_METERS: Final = frozenset({"cost_usd"})
+
 
 class MeterView(msgspec.Struct, frozen=True):
     """A custom meter at an instant: an aggregation over the events of one type."""

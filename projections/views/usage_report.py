@@ -17,7 +17,7 @@ from projections.queries.snapshot import Snapshot
 from projections.queries.usage import MeterQuestion, Segment, UsageQuestion
 from projections.views.customers import CustomerHistory, Life, customer_history, customer_view, lives
 from projections.views.measures import Measures, measures_of
-from projections.views.meters import BUILT_IN_METERS, meter_view
+from projections.views.meters import BUILT_IN_METERS, COST_METERS, meter_view
 from projections.views.periods import usage_timeline
 from projections.views.usage_windows import Window, windows_of
 
@@ -46,13 +46,15 @@ class UsageReportQuestion(msgspec.Struct, frozen=True):
 class UsageReportRow(msgspec.Struct, frozen=True):
     """One group in one window (the whole window, even where the report begins or ends inside it).
 
-    Without a meter `measures` is set, otherwise `value` (None: no event there has a valid value).
+    Without a meter `measures` is set, otherwise `value` (None: no event there has a valid value). Of a meter of cost
+    `cost_unknown_events` counts the events of unknown cost, which are not in it.
     """
 
     window: Interval
     group: tuple[str | None, ...]
     measures: Measures | None
     value: Decimal | None = None
+    cost_unknown_events: int | None = None
 
 
 class UsageReport(msgspec.Struct, frozen=True):
@@ -132,7 +134,8 @@ def _rows(
         if read is None:
             yield UsageReportRow(windows[segment], group, measures)
         else:
-            yield UsageReportRow(windows[segment], group, None, read(measures))
+            unknown = measures.cost_unknown_events if question.meter in COST_METERS else None
+            yield UsageReportRow(windows[segment], group, None, read(measures), unknown)
 
 
 def _measured(

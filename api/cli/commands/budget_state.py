@@ -8,29 +8,41 @@ import typer
 
 from api.cli.commands.engine_command import engine_command
 from api.cli.commands.names import label_of, profile_of
+from api.cli.commands.usage import UNKNOWN
 from api.cli.options import AsOf, At, CustomerArgument, MinPosition
+from api.cli.output.cells import cells
 from api.cli.output.columns import Column, Kind
 from api.cli.output.results import Output
 from api.cli.output.tables import print_fields, print_table
 from api.cli.output.text import print_lines
 from api.cli.server.http_client import Connection, path_to
 
+PERIOD_UNKNOWN: Final = f"period_{UNKNOWN}"
 LIMITS: Final = (
     Column("Limit", "name"),
     Column("Limit (USD)", "limit", Kind.MONEY),
-    Column("Spent (USD)", "spent", Kind.MONEY),
-    Column("Remaining (USD)", "remaining", Kind.MONEY),
+    Column("Spent (USD)", "spent", Kind.MONEY, unknown=UNKNOWN),
+    Column("Remaining (USD)", "remaining", Kind.MONEY, unknown=UNKNOWN, unknown_lowers=True),
     Column("Resets", "resets_at", Kind.INSTANT, drop=1),
 )
 MODEL_LIMITS: Final = (
     Column("Model", "model"),
     Column("Limit (USD)", "limit_usd", Kind.MONEY),
-    Column("Spent (USD)", "spent_usd", Kind.MONEY),
-    Column("Remaining (USD)", "remaining_usd", Kind.MONEY),
+    Column("Spent (USD)", "spent_usd", Kind.MONEY, unknown=UNKNOWN),
+    Column("Remaining (USD)", "remaining_usd", Kind.MONEY, unknown=UNKNOWN, unknown_lowers=True),
     Column("Resets", "resets_at", Kind.INSTANT, drop=1),
 )
+#: What is spent of a budget, and what remains, by member.
+BOUNDED: Final = {
+    f"{of}_{name}_usd": Column("", f"{of}_{name}_usd", Kind.MONEY, unknown=unknown, unknown_lowers=name == "remaining")
+    for of, unknown in (("period", PERIOD_UNKNOWN), ("total", UNKNOWN))
+    for name in ("spent", "remaining")
+}
 #: Members of a budget that are shown elsewhere, or in no text.
-_BESIDE: Final = ("customer", "position", "now", "model_limits")
+_BESIDE: Final = (
+    *("customer", "position", "now", "model_limits"),
+    *(UNKNOWN, PERIOD_UNKNOWN, "spend_is_lower_bound"),
+)
 
 
 @engine_command()
@@ -49,6 +61,8 @@ def budget(
         return
     profile = profile_of(engine, customer)
     fields = {name: value for name, value in answer.items() if name not in _BESIDE}
+    if answer["spend_is_lower_bound"]:
+        fields |= {name: cells(column, [answer], profile.zone)[0] for name, column in BOUNDED.items()}
     if not answer["ignored_fields"]:
         del fields["ignored_fields"]
     if answer["budget_id"] is not None:
@@ -73,7 +87,8 @@ def access(
 ) -> None:
     """Show whether a customer has access, and why."""
     answer = engine.get(path_to("v1", "customers", customer, "access"), model=model, as_of=as_of, at=at)
-    output.lines(answer, access_text(answer))
+    note = answer["reason_text"]
+    output.lines(answer, access_text(answer), *([] if note is None else [note]))
     if output.is_text and answer["limits"]:
         print_table("Limits", LIMITS, answer["limits"], zone=profile_of(engine, customer).zone)
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Any, Final
 
-from api.cli.commands.budget_state import access_text
+from api.cli.commands.budget_state import PERIOD_UNKNOWN, access_text
 from api.cli.commands.engine_command import engine_command
 from api.cli.commands.ingest import Ingested, post_batch
 from api.cli.commands.names import customer_names, profile_of
@@ -29,8 +29,8 @@ BUDGETS: Final = (
     Column("Customer", "customer"),
     Column("Budget", "budget_id", drop=1),
     Column("Limit (USD)", "period_limit_usd", Kind.MONEY),
-    Column("Spent (USD)", "period_spent_usd", Kind.MONEY),
-    Column("Remaining (USD)", "period_remaining_usd", Kind.MONEY, drop=2),
+    Column("Spent (USD)", "period_spent_usd", Kind.MONEY, unknown=PERIOD_UNKNOWN),
+    Column("Remaining (USD)", "period_remaining_usd", Kind.MONEY, 2, PERIOD_UNKNOWN, unknown_lowers=True),
     Column("Access", "access"),
     Column("Resets", "resets_at", Kind.INSTANT, drop=3),
 )

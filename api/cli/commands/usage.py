@@ -132,7 +132,7 @@ def usage(
             rows = [{**row, "name": names.get(row["group"]["customer"])} for row in rows]
     columns = _report_columns(answer, named=any(row.get("name") for row in rows))
     headers = ("window_start", "window_end", *(f"group.{name}" for name in answer["group_by"]))
-    measures = ("value",) if meter else MEASURES
+    measures = ("value", UNKNOWN) if meter else MEASURES
     output.rows(
         title,
         columns,
@@ -152,7 +152,7 @@ def _report_columns(answer: dict[str, Any], *, named: bool) -> Sequence[Column]:
         *([Column("From", "window_start", Kind.INSTANT)] if answer["window"] else []),
         *groups,
         *([Column("Name", "name", drop=3)] if named else []),
-        *([Column("Value", "value", Kind.NUMBER)] if answer["meter"] else MEASURE_COLUMNS),
+        *([Column("Value", "value", Kind.NUMBER, unknown=UNKNOWN)] if answer["meter"] else MEASURE_COLUMNS),
     )
 
 

@@ -4,6 +4,7 @@
 - Money has two to six decimals, other amounts have none to six. The decimal points of a column stand below each other.
   An amount too small for six decimals is shown as less than the smallest one.
 - A sum without the cost of some events says so: `12.50 + unknown (3)`, or `unknown (3)` where nothing else is known.
+- What remains of a limit says the same where more may be spent: `7.50 - unknown (3)`; of a used-up limit nothing does.
 - A difference says of how many events the cost became known in the meantime: `3.00, known since (2)`.
 - Instants are shown in one time zone, to the minute or second; as a date if all of a column are midnights. A local time
   that occurs twice, when clocks are set back, has its UTC offset.
@@ -34,7 +35,13 @@ def cells(column: Column, rows: Sequence[Row], zone: str) -> list[str]:
     values = [column.of(row) for row in rows]
     if column.kind in (Kind.MONEY, Kind.NUMBER):
         decimals_min = MONEY_DECIMALS_MIN if column.kind is Kind.MONEY else 0
-        return _amount_cells(values, [_unknown_events(column, row) for row in rows], decimals_min)
+        unknown = [_unknown_events(column, row) for row in rows]
+        return _aligned(
+            [
+                _amount(value, count, decimals_min, column.unknown_lowers)
+                for value, count in zip(values, unknown, strict=True)
+            ]
+        )
     if column.kind in INSTANTS:
         return _instant_cells(values, zone, seconds=column.kind is Kind.MOMENT)
     return [_text(value, column.kind) for value in values]
@@ -75,9 +82,8 @@ def _unknown_events(column: Column, row: Row) -> int:
     return count if isinstance(count, int) else 0
 
 
-def _amount_cells(values: Sequence[Any], unknown: Sequence[int], decimals_min: int) -> list[str]:
+def _aligned(amounts: Sequence[_Amount | str]) -> list[str]:
     """Return amounts with their decimal points in one place, counted from the right."""
-    amounts = [_amount(value, events, decimals_min) for value, events in zip(values, unknown, strict=True)]
     decimals = max((len(amount.decimals) for amount in amounts if isinstance(amount, _Amount)), default=0)
     suffixes = max((len(amount.suffix) for amount in amounts if isinstance(amount, _Amount)), default=0)
     return [
@@ -96,14 +102,16 @@ class _Amount(NamedTuple):
     suffix: str
 
 
-def _amount(value: Any, unknown: int, decimals_min: int) -> _Amount | str:
+def _amount(value: Any, unknown: int, decimals_min: int, unknown_lowers: bool) -> _Amount | str:
     amount = _decimal(value)
+    if unknown_lowers and not amount:
+        unknown = 0
     note = f"unknown ({unknown:,})" if unknown > 0 else f"known since ({-unknown:,})" if unknown else ""
     if note and not amount:
         return note
     if amount is None:
         return shown(value)
-    suffix = f" + {note}" if unknown > 0 else f", {note}" if note else ""
+    suffix = f" {'-' if unknown_lowers else '+'} {note}" if unknown > 0 else f", {note}" if note else ""
     rounded = amount.quantize(_SMALLEST, context=MONEY)
     if amount and not rounded:
         return _Amount("<0" if amount > 0 else ">-0", f"{_SMALLEST:f}"[1:], suffix)

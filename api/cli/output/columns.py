@@ -36,7 +36,7 @@ class Column(msgspec.Struct, frozen=True):
 
     `value` is a member of the row, with dots into nested objects, or a function of the row. `drop` is 0 for a column
     that is always shown; of the others those with the highest number are left out first. `unknown` is the member that
-    counts events whose cost is missing in this column.
+    counts events whose cost is missing in this column; `unknown_lowers` tells that it would lower the amount.
     """
 
     title: str
@@ -44,6 +44,7 @@ class Column(msgspec.Struct, frozen=True):
     kind: Kind = Kind.TEXT
     drop: int = 0
     unknown: str | None = None
+    unknown_lowers: bool = False
 
     def of(self, row: Row) -> Any:
         """Return the value of this column in a row; None if it is not set."""

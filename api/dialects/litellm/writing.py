@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+import msgspec
 from starlette.responses import Response
 
 from api.dialects.litellm.budget_fields import DIALECT
@@ -21,6 +22,13 @@ from projections.queries.api_keys import ApiKeyRecord
 from projections.views.budget_list import BudgetedCustomer, budgeted_customer
 
 RETRY_AFTER_SECONDS: Final = "1"
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """The body of an answer, and the events of unknown cost that are not in the sums of money in it."""
+
+    body: Any
+    cost_unknown_events: int = 0
 
 
 def provenance_of(key: ApiKeyRecord) -> Provenance:
@@ -43,13 +51,18 @@ async def answer_command(
     state: ApiState,
     key: ApiKeyRecord,
     command: Callable[[], Sequence[CommandResult[Any]]],
-    show: Callable[[Reading], Any],
+    show: Callable[[Reading], Shown],
 ) -> Response:
     """Carry out commands, wait until they are folded, and answer what `show` reads then.
 
     503 when they are not folded in time. They are stored durably all the same, and counted once the fold goes on.
     """
-    return await answer_folded(state, key.scope, command, lambda asked: json_response(show(asked), asked), _late)
+
+    def shown(asked: Reading) -> Response:
+        found = show(asked)
+        return json_response(found.body, asked, cost_unknown_events=found.cost_unknown_events)
+
+    return await answer_folded(state, key.scope, command, shown, _late)
 
 
 def _late(message: str) -> Refusal:

@@ -73,6 +73,9 @@ class MeteredRow(UsageRow):
     """The value of a meter for one group in one window."""
 
     value: DecimalText | None = Field(description="Null when no event has a valid value.")
+    cost_unknown_events: int | None = Field(
+        description="Of the meter `cost_usd`: events of unknown cost, which are not in its value. Null for any other."
+    )
 
 
 class UsageView(ReadingView):
@@ -159,7 +162,16 @@ class BudgetPeriod(PeriodView):
     alignment: str
 
 
-class ModelLimitView(BaseModel):
+class SpendBound(BaseModel):
+    """Whether what is spent is all that is spent, or a lower bound."""
+
+    cost_unknown_events: int = Field(description="Events of unknown cost, which are not in what is spent.")
+    spend_is_lower_bound: bool = Field(
+        description="Whether there are such events: then at least this is spent, and at most that remains."
+    )
+
+
+class ModelLimitView(SpendBound):
     """A limit for one model and what is spent of it."""
 
     model: str
@@ -183,6 +195,16 @@ class BudgetStateView(ReadingView):
     total_limit_usd: DecimalText | None
     total_spent_usd: DecimalText
     total_remaining_usd: DecimalText | None
+    cost_unknown_events: int = Field(
+        description="Events of unknown cost in the customer's life, which are not in `total_spent_usd`."
+    )
+    period_cost_unknown_events: int = Field(
+        description="Those of them in the open period, which are not in `period_spent_usd`."
+    )
+    spend_is_lower_bound: bool = Field(
+        description="Whether there are events of unknown cost: then at least this is spent, at most that remains, and "
+        "a limit may be reached that is not known to be."
+    )
     soft_limit_usd: DecimalText | None
     soft_limit_reached: bool
     model_limits: list[ModelLimitView]
@@ -208,7 +230,7 @@ class AccessQuery(AsOfQuery):
     )
 
 
-class LimitView(BaseModel):
+class LimitView(SpendBound):
     """A limit and what is spent of it."""
 
     name: str = Field(description="period, total, soft or model:<model>")
@@ -224,6 +246,16 @@ class AccessView(ReadingView):
     customer: str
     allowed: bool
     reason: str = Field(description="ok, new_customer, blocked, period_limit, total_limit or model_limit")
+    reason_text: str | None = Field(
+        description="What to know about the decision, for people: that it rests on a lower bound. Null otherwise."
+    )
+    cost_unknown_events: int = Field(
+        description="Events of unknown cost that count against the limits shown, each of them once."
+    )
+    spend_is_lower_bound: bool = Field(
+        description="Whether there are such events. The decision rests on the cost that is known: a limit that it "
+        "does not reach refuses nobody."
+    )
     limits: list[LimitView]
     requests_per_minute: int | None = Field(description="Stored and shown, not enforced: the caller enforces it.")
     tokens_per_minute: int | None = Field(description="Stored and shown, not enforced.")

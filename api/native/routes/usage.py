@@ -10,6 +10,7 @@ from fastapi import Query as FromQuery
 from starlette.responses import Response
 
 from api.http.authentication import Reader
+from api.http.headers.unknown_cost import UNKNOWN_COST_ANSWER, unknown_cost_header
 from api.http.problems import Problem
 from api.http.query_instants import optional_bound
 from api.http.reading import WAIT_FOR_MIN_POSITION, CustomerId, Reading, reading, time_zone_of
@@ -189,13 +190,15 @@ def get_budget_state(
     _ONE + "/access",
     response_model=AccessView,
     dependencies=[WAIT_FOR_MIN_POSITION],
+    responses=UNKNOWN_COST_ANSWER,
     summary="Check the access of a customer",
 )
 def get_access(
     state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[AccessQuery, FromQuery()]
 ) -> AccessView | Response:
     """Whether the customer may make further requests. Refuses only customers who are blocked or over budget; an unknown
-    id is allowed, as a new customer. Also 200 when refused, unless `as` names a dialect that answers otherwise."""
+    id is allowed, as a new customer. Also 200 when refused, unless `as` names a dialect that answers otherwise. The
+    answer of a dialect has a header where the decision rests on a lower bound of what is spent."""
     dialect = state.dialects.named(query.as_)
     if dialect is None:
         names = ", ".join(one.name for one in state.dialects)
@@ -207,5 +210,5 @@ def get_access(
         answer = dialect.answer_access(found, query.model, state.engine.settings)
         if answer is None:
             return access_document(found, asked.now)
-        answer.headers.update(asked.headers())
+        answer.headers.update(asked.headers() | unknown_cost_header(found.decision.cost_unknown_events))
         return answer

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from api.native.models import usage as models
-from domain.budgets.access_decision import AccessDecision
+from domain.budgets.access_decision import PERIOD, TOTAL, AccessDecision, model_limit_name
 from domain.values.durations import duration_text
 from domain.values.periods import Interval
 from projections.views import measures
@@ -70,6 +70,7 @@ def _metered(row: UsageReportRow, groups: list[str]) -> models.MeteredRow:
         window_end=row.window.end,
         group=dict(zip(groups, row.group, strict=True)),
         value=row.value,
+        cost_unknown_events=row.cost_unknown_events,
     )
 
 
@@ -141,6 +142,7 @@ def _past_period(past: PastPeriod) -> models.PastPeriod:
 def budget_document(state: BudgetState, now: datetime) -> models.BudgetStateView:
     """Convert the state of a customer's budget to its response."""
     limits, spending = state.limits, state.spending
+    unknown = spending.cost_unknown_events(TOTAL)
     return models.BudgetStateView(
         position=state.position,
         now=now,
@@ -162,6 +164,9 @@ def budget_document(state: BudgetState, now: datetime) -> models.BudgetStateView
         parallel_requests_max=limits.parallel_requests_max,
         resets_at=spending.period_resets_at,
         ignored_fields=list(limits.ignored_fields),
+        cost_unknown_events=unknown,
+        period_cost_unknown_events=spending.cost_unknown_events(PERIOD),
+        spend_is_lower_bound=unknown > 0,
     )
 
 
@@ -180,6 +185,7 @@ def _model_limits(state: BudgetState) -> list[models.ModelLimitView]:
     shown = []
     for model, limit in sorted(state.limits.model_limits.items()):
         spent_usd = state.spending.by_model_usd.get(model, Decimal(0))
+        unknown = state.spending.cost_unknown_events(model_limit_name(model))
         shown.append(
             models.ModelLimitView(
                 model=model,
@@ -188,6 +194,8 @@ def _model_limits(state: BudgetState) -> list[models.ModelLimitView]:
                 remaining_usd=max(Decimal(0), limit.limit_usd - spent_usd),
                 duration=None if limit.duration is None else duration_text(limit.duration),
                 resets_at=state.spending.model_resets_at.get(model),
+                cost_unknown_events=unknown,
+                spend_is_lower_bound=unknown > 0,
             )
         )
     return shown
@@ -207,6 +215,9 @@ def access_document(access: Access, now: datetime) -> models.AccessView:
         customer=access.customer_id,
         allowed=decision.allowed,
         reason=decision.reason,
+        reason_text=_reason_text(decision),
+        cost_unknown_events=decision.cost_unknown_events,
+        spend_is_lower_bound=decision.cost_unknown_events > 0,
         limits=[
             models.LimitView(
                 name=limit.name,
@@ -214,6 +225,8 @@ def access_document(access: Access, now: datetime) -> models.AccessView:
                 spent=limit.spent_usd,
                 remaining=limit.remaining_usd,
                 resets_at=limit.resets_at,
+                cost_unknown_events=limit.cost_unknown_events,
+                spend_is_lower_bound=limit.cost_unknown_events > 0,
             )
             for limit in decision.limits
         ],
@@ -221,3 +234,14 @@ def access_document(access: Access, now: datetime) -> models.AccessView:
         tokens_per_minute=access.limits.tokens_per_minute,
         parallel_requests_max=access.limits.parallel_requests_max,
     )
+
+
+def _reason_text(decision: AccessDecision) -> str | None:
+    """What a decision that rests on a lower bound means; None for any other."""
+    count = decision.cost_unknown_events
+    if not count:
+        return None
+    known = f"The cost of {count:,} {'event' if count == 1 else 'events'} is unknown: at least the sum shown is spent."
+    if decision.allowed:
+        return f"{known} The cost that is known reaches no limit that refuses."
+    return known if decision.reason == "blocked" else f"{known} The cost that is known reaches the limit by itself."

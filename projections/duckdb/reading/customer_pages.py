@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time
-from decimal import Decimal
 from typing import Final
 
 import duckdb
@@ -16,9 +15,7 @@ from projections.duckdb.reading.bound_query import BoundQuery, Row
 from projections.duckdb.reading.customers import records_of
 from projections.duckdb.reading.segments import whole_days_of
 from projections.duckdb.storage.schema import root_requests
-from projections.queries.customers import CustomerRecord, SpanUsage
-
-NO_COST: Final = Decimal(0)
+from projections.queries.customers import CustomerRecord, SpanCost, SpanUsage
 
 #: A customer key, a start and an end (naive UTC). Spans of one customer may overlap.
 KeyedSpan = tuple[int, datetime, datetime]
@@ -132,20 +129,19 @@ class _Sums(msgspec.Struct, frozen=True):
     rows_that_add: str = "true"
 
 
-_COSTS: Final = _Sums("sum(d.cost_usd)", "sum(r.cost_usd)", "cost_usd IS NOT NULL")
-_USAGE: Final = _Sums(
-    "sum(d.cost_usd), sum(d.root_requests)",
-    f"coalesce(sum(r.cost_usd), 0)::DECIMAL(38, 12), {root_requests('r.')}",
-)
+_COST_OF_DAYS: Final = "sum(d.cost_usd), sum(d.cost_unknown_events)"
+_COST_OF_ROWS: Final = "coalesce(sum(r.cost_usd), 0)::DECIMAL(38, 12), count(*) FILTER (r.cost_origin = 'unknown')"
+_COSTS: Final = _Sums(_COST_OF_DAYS, _COST_OF_ROWS, "(cost_usd IS NOT NULL OR cost_origin = 'unknown')")
+_USAGE: Final = _Sums(f"{_COST_OF_DAYS}, sum(d.root_requests)", f"{_COST_OF_ROWS}, {root_requests('r.')}")
 
 
-def costs_of(cursor: duckdb.DuckDBPyConnection, kind_keys: Sequence[int], spans: Sequence[KeyedSpan]) -> list[Decimal]:
+def costs_of(cursor: duckdb.DuckDBPyConnection, kind_keys: Sequence[int], spans: Sequence[KeyedSpan]) -> list[SpanCost]:
     """Return the raw cost of these series within each span."""
-    costs = [NO_COST] * len(spans)
-    for number, cost in _sums_of(cursor, kind_keys, spans, _COSTS):
-        if cost is not None:
-            costs[number] = MONEY.add(costs[number], cost)
-    return costs
+    found = [SpanCost()] * len(spans)
+    for number, cost, unknown in _sums_of(cursor, kind_keys, spans, _COSTS):
+        known = found[number]
+        found[number] = SpanCost(MONEY.add(known.cost_usd, cost), known.cost_unknown_events + int(unknown))
+    return found
 
 
 def usage_of(
@@ -153,9 +149,11 @@ def usage_of(
 ) -> list[SpanUsage]:
     """Return the usage of these series within each span."""
     found = [SpanUsage()] * len(spans)
-    for number, cost, roots in _sums_of(cursor, kind_keys, spans, _USAGE):
+    for number, cost, unknown, roots in _sums_of(cursor, kind_keys, spans, _USAGE):
         known = found[number]
-        found[number] = SpanUsage(MONEY.add(known.cost_usd, cost), known.root_requests + int(roots))
+        found[number] = SpanUsage(
+            MONEY.add(known.cost_usd, cost), known.root_requests + int(roots), known.cost_unknown_events + int(unknown)
+        )
     return found
 
 

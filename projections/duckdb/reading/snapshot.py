@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final
 
 import duckdb
@@ -42,7 +41,7 @@ from projections.duckdb.storage.cursor_as_of import CursorAsOf
 from projections.errors import ReadStoreUnavailable
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.customer_list import CustomerListQuestion, UsageTotals
-from projections.queries.customers import CustomerRecord, CustomerSpan, CustomerWithBudgets, SpanUsage
+from projections.queries.customers import CustomerRecord, CustomerSpan, CustomerWithBudgets, SpanCost, SpanUsage
 from projections.queries.events import (
     RECEIPT_OUTCOMES_MAX,
     CorrectionRecord,
@@ -266,11 +265,11 @@ class DuckDBSnapshot:
 
     # -- usage
 
-    def costs_of(self, scope: Scope, spans: Sequence[CustomerSpan]) -> list[Decimal]:
+    def costs_of(self, scope: Scope, spans: Sequence[CustomerSpan]) -> list[SpanCost]:
         """The raw cost of each span, in the given order; at most `PAGE_ROWS_MAX` customers."""
         scope_key = self._cached.scope_key(scope)
         if scope_key is None:
-            return [Decimal(0)] * len(spans)
+            return [SpanCost()] * len(spans)
         return customer_pages.costs_of(self.cursor, self._cached.request_keys(), self._keyed(scope_key, spans))
 
     def usage_of_spans(self, scope: Scope, spans: Sequence[CustomerSpan]) -> list[SpanUsage]:

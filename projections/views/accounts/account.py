@@ -25,6 +25,7 @@ class Account(msgspec.Struct, frozen=True):
 
     `period` is that of its budget, otherwise its usage period. Spending is reported cost, opening spend included, in
     the current life. `models`: the usage of the life by model, None for requests that name none. `totals`: of all.
+    `cost_unknown_events`: events of the life of unknown cost, which are not in what was spent.
     """
 
     view: CustomerView
@@ -35,6 +36,7 @@ class Account(msgspec.Struct, frozen=True):
     total_usd: Decimal
     models: dict[str | None, UsageSums]
     totals: UsageTotals
+    cost_unknown_events: int = 0
 
 
 def account(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime) -> Account | None:
@@ -69,10 +71,11 @@ def _with_spending(snapshot: Snapshot, scope: Scope, history: CustomerHistory, s
     question = UsageQuestion(segments, history.record.customer_id, ("model",), split_markup=True)
     (totals,) = snapshot.usage_totals(scope, [history.record.customer_id])
     of_period = of_life = NOTHING
+    unknown = 0
     models: dict[str | None, UsageSums] = {}
     for one in snapshot.usage(scope, question):
         cost = marked_up(one.sums.cost_usd, one.markup_percentage)
-        of_life = MONEY.add(of_life, cost)
+        of_life, unknown = MONEY.add(of_life, cost), unknown + one.sums.cost_unknown_events
         if shown.period.contains(parts[one.segment].start):
             of_period = MONEY.add(of_period, cost)
         models[one.group[0]] = models.get(one.group[0], UsageSums()).plus(one.sums)
@@ -80,4 +83,11 @@ def _with_spending(snapshot: Snapshot, scope: Scope, history: CustomerHistory, s
         if history.life.contains(at):
             of_life = MONEY.add(of_life, amount)
             of_period = MONEY.add(of_period, amount if shown.period.contains(at) else NOTHING)
-    return msgspec.structs.replace(shown, period_usd=of_period, total_usd=of_life, models=models, totals=totals)
+    return msgspec.structs.replace(
+        shown,
+        period_usd=of_period,
+        total_usd=of_life,
+        models=models,
+        totals=totals,
+        cost_unknown_events=unknown,
+    )

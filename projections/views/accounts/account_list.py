@@ -20,13 +20,17 @@ from projections.views.customers import CustomerHistory, CustomerView, customer_
 
 
 class ListedAccount(msgspec.Struct, frozen=True):
-    """A customer in a list. `first_seen_at`: its first usage, else its first fact. `cost_usd`: reported cost."""
+    """A customer in a list. `first_seen_at`: its first usage, else its first fact. `cost_usd`: reported cost.
+
+    `cost_unknown_events`: events of unknown cost, which are not in it.
+    """
 
     view: CustomerView
     limits: BudgetLimits
     usage: UsageTotals
     first_seen_at: datetime
     cost_usd: Decimal
+    cost_unknown_events: int = 0
 
 
 def listed_accounts(
@@ -45,19 +49,22 @@ def listed_accounts(
             budget_limits(history.profile, tiers, question.now),
             totals,
             totals.first_at or history.begin or question.now,
-            cost,
+            cost_usd,
+            unknown,
         )
-        for history, totals, cost in zip(histories, usage, costs, strict=True)
+        for history, totals, (cost_usd, unknown) in zip(histories, usage, costs, strict=True)
     ]
 
 
-def _costs(snapshot: Snapshot, scope: Scope, histories: Sequence[CustomerHistory]) -> Iterator[Decimal]:
-    """The reported cost of each present life, from one query."""
+def _costs(snapshot: Snapshot, scope: Scope, histories: Sequence[CustomerHistory]) -> Iterator[tuple[Decimal, int]]:
+    """The reported cost of each present life, and its events of unknown cost, from one query."""
     of_each = [list(marked_spans(history.record, history.span)) for history in histories]
     spans: list[CustomerSpan] = [span for marked in of_each for span, _ in marked]
     raw = iter(snapshot.costs_of(scope, spans))
     for marked in of_each:
-        total = NOTHING
+        total, unknown = NOTHING, 0
         for _, percentage in marked:
-            total = MONEY.add(total, marked_up(next(raw), percentage))
-        yield total
+            cost = next(raw)
+            total = MONEY.add(total, marked_up(cost.cost_usd, percentage))
+            unknown += cost.cost_unknown_events
+        yield total, unknown

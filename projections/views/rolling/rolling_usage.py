@@ -14,21 +14,28 @@ import msgspec
 from domain.scope import Scope
 from domain.values.money import MONEY, marked_up
 from domain.values.periods import USAGE_TIME_MIN, Interval
+from projections.queries.customers import SpanUsage
 from projections.queries.snapshot import Snapshot
-from projections.queries.usage import Segment, UsageQuestion
+from projections.queries.usage import Segment, UsageQuestion, UsageSums
 from projections.views.customers import CustomerHistory, marked_spans
 
 
 class RollingUsage(msgspec.Struct, frozen=True):
-    """Exact sums over the events of a window. `requests`: those without a parent."""
+    """Exact sums over the events of a window. `requests`: those without a parent.
+
+    `cost_unknown_events`: events of unknown cost, which add nothing to the cost.
+    """
 
     reported_cost_usd: Decimal = Decimal(0)
     requests: int = 0
+    cost_unknown_events: int = 0
 
-    def plus(self, cost_usd: Decimal, percentage: Decimal, requests: int) -> RollingUsage:
-        """These sums with raw cost of one markup, and requests, added."""
+    def plus(self, sums: UsageSums | SpanUsage, percentage: Decimal) -> RollingUsage:
+        """These sums with those of one markup added."""
         return RollingUsage(
-            MONEY.add(self.reported_cost_usd, marked_up(cost_usd, percentage)), self.requests + requests
+            MONEY.add(self.reported_cost_usd, marked_up(sums.cost_usd, percentage)),
+            self.requests + sums.root_requests,
+            self.cost_unknown_events + sums.cost_unknown_events,
         )
 
 
@@ -46,7 +53,7 @@ def rolling_usage(snapshot: Snapshot, scope: Scope, history: CustomerHistory, wi
         return used
     segments = (Segment(span.start, span.end),)
     for one in snapshot.usage(scope, UsageQuestion(segments, history.record.customer_id, split_markup=True)):
-        used = used.plus(one.sums.cost_usd, one.markup_percentage, one.sums.root_requests)
+        used = used.plus(one.sums, one.markup_percentage)
     return used
 
 
@@ -61,7 +68,7 @@ def rolling_usage_of_page(
     for of_one in of_each:
         used = RollingUsage()
         for (_, percentage), sums in zip(of_one, found, strict=False):
-            used = used.plus(sums.cost_usd, percentage, sums.root_requests)
+            used = used.plus(sums, percentage)
         usages.append(used)
     return usages
 

@@ -36,6 +36,29 @@ def test_a_customer_without_limits_is_allowed() -> None:
     assert decided(BudgetLimits()) == AccessDecision(allowed=True, reason="ok")
 
 
+def test_events_of_unknown_cost_refuse_nobody_and_count_once_in_all_limits_and_by_limit() -> None:
+    limits = BudgetLimits(
+        period_limit_usd=Decimal(10),
+        soft_limit_usd=Decimal(2),
+        model_limits={"a": ModelLimit(Decimal(4)), "b": ModelLimit(Decimal(4))},
+    )
+    unknown = {
+        frozenset({"total"}): 1,
+        frozenset({"total", "period"}): 2,
+        frozenset({"total", "period", "model:a"}): 4,
+        frozenset({"total", "model:a"}): 8,
+    }
+    decision = decided(limits, BudgetSpending(unknown_events=unknown))
+    assert (decision.allowed, decision.reason) == (True, "ok")
+    counts = {limit.name: limit.cost_unknown_events for limit in decision.limits}
+    assert counts == {"period": 6, "soft": 6, "model:a": 12, "model:b": 0}
+    assert decision.cost_unknown_events == 14
+    assert decided(limits, BudgetSpending(unknown_events=unknown), "b").cost_unknown_events == 6
+    total_alone = BudgetLimits(total_limit_usd=Decimal(1))
+    assert decided(total_alone, BudgetSpending(unknown_events=unknown)).cost_unknown_events == 15
+    assert decided(BudgetLimits(), BudgetSpending(unknown_events=unknown)).cost_unknown_events == 0
+
+
 def test_a_blocked_customer_is_refused_before_anything_else_and_still_sees_its_limits() -> None:
     limits = BudgetLimits(period_limit_usd=Decimal(0))
     decision = decide_access(known=True, blocked=True, limits=limits, spending=BudgetSpending())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from domain.budgets.commands import CreateBudget, UpdateBudget
 from domain.customers.commands import BlockCustomer, CreateCustomer, DeleteCustomer, UnblockCustomer, UpdateCustomer
 from domain.scope import DEFAULT_SCOPE, Scope
-from projections.queries.customers import CustomerSpan, SpanUsage
+from projections.queries.customers import CustomerSpan, SpanCost, SpanUsage
 from projections.queries.usage import Segment, UsageQuestion, UsageSums
 from tests.projections.folded_log import BY_TEST, START, usage
 from tests.projections.queries.store_under_test import StoreUnderTest
@@ -144,8 +144,10 @@ def test_the_usage_of_many_spans_is_that_of_each(
             for span in asked
         ]
         sums = [one[0].sums if one else UsageSums() for one in each]
-        assert snapshot.costs_of(DEFAULT_SCOPE, asked) == [one.cost_usd for one in sums]
+        assert snapshot.costs_of(DEFAULT_SCOPE, asked) == [
+            SpanCost(one.cost_usd, one.cost_unknown_events) for one in sums
+        ]
         usage_of_spans = snapshot.usage_of_spans(DEFAULT_SCOPE, asked)
-        assert usage_of_spans == [SpanUsage(one.cost_usd, one.root_requests) for one in sums]
-        assert snapshot.costs_of(OTHER, asked) == [Decimal(0)] * len(asked)
+        assert usage_of_spans == [SpanUsage(one.cost_usd, one.root_requests, one.cost_unknown_events) for one in sums]
+        assert snapshot.costs_of(OTHER, asked) == [SpanCost()] * len(asked)
         assert snapshot.usage_of_spans(OTHER, asked) == [SpanUsage()] * len(asked)

@@ -18,7 +18,7 @@ from api.dialects.litellm.models.requests import BudgetDeleteRequest, BudgetNewR
 from api.dialects.litellm.models.responses import BudgetRow
 from api.dialects.litellm.request_reading import query_of, query_openapi
 from api.dialects.litellm.views import budget_row
-from api.dialects.litellm.writing import answer_command, new_budget_id, provenance_of, uses_seed_profile
+from api.dialects.litellm.writing import Shown, answer_command, new_budget_id, provenance_of, uses_seed_profile
 from api.http.authentication import Administrator
 from api.http.bodies import body_of, body_openapi
 from api.http.folded_answers import json_response
@@ -198,7 +198,10 @@ async def delete_budget(
             before.clear()
             return []
 
-    return await answer_command(state, key, delete, lambda asked: budget_row(before[0], asked.now) if before else None)
+    def show(asked: Reading) -> Shown:
+        return Shown(budget_row(before[0], asked.now) if before else None)
+
+    return await answer_command(state, key, delete, show)
 
 
 def _check_amounts(state: ApiState, members: Mapping[str, Any]) -> None:
@@ -221,10 +224,10 @@ def _budget(asked: Reading, scope: Scope, budget_id: str) -> SharedBudgetView | 
     return shared_budget(budget_id, asked.snapshot.facts(scope, "budget", budget_id), asked.now)
 
 
-def _shown(key: ApiKeyRecord, budget_id: str) -> Callable[[Reading], Any]:
-    def show(asked: Reading) -> Any:
+def _shown(key: ApiKeyRecord, budget_id: str) -> Callable[[Reading], Shown]:
+    def show(asked: Reading) -> Shown:
         budget = _budget(asked, key.scope, budget_id)
-        return None if budget is None else budget_row(budget, asked.now)
+        return Shown(None if budget is None else budget_row(budget, asked.now))
 
     return show
 

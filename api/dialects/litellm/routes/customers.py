@@ -38,6 +38,7 @@ from api.dialects.litellm.models.responses import (
 from api.dialects.litellm.request_reading import query_of, query_openapi
 from api.dialects.litellm.views import customer_object
 from api.dialects.litellm.writing import (
+    Shown,
     answer_command,
     customer_then,
     new_budget_id,
@@ -48,6 +49,7 @@ from api.http.authentication import Administrator
 from api.http.bodies import body_of, body_openapi
 from api.http.dialect import Refusal
 from api.http.folded_answers import json_response
+from api.http.headers.unknown_cost import UNKNOWN_COST_ANSWER
 from api.http.reading import AskedByHeaders, Reading, reading
 from api.http.state import ApiState, StateOf
 from consumers.commands.handler import CommandResult
@@ -63,6 +65,7 @@ from domain.errors import AlreadyExists, InvalidInput, NotFound
 from domain.values.identifiers import checked_id
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.snapshot import PAGE_ROWS_MAX
+from projections.views.budget_list import BudgetedCustomer
 from projections.views.customers import customer_view, known_by
 
 TAG: Final = "Customer Management"
@@ -141,7 +144,7 @@ async def delete_end_user(
         "deleted_customers": len(ids),
         "message": f"Successfully deleted customers with ids: {ids}",
     }
-    return await answer_command(state, key, delete, lambda asked: summary)
+    return await answer_command(state, key, delete, lambda asked: Shown(summary))
 
 
 async def block_user(
@@ -154,8 +157,10 @@ async def block_user(
         blocks = [BlockCustomer(key.scope, provenance_of(key), user_id, seen_at=NOT_LOOKED_UP) for user_id in ids]
         return [state.engine.commands.handle(block) for block in blocks]
 
-    def show(asked: Reading) -> Any:
-        return {"blocked_users": [_shown(asked, state, key, user_id, with_budget=False) for user_id in ids]}
+    def show(asked: Reading) -> Shown:
+        found = [_found(asked, state, key, user_id) for user_id in ids]
+        blocked = [customer_object(one, with_budget=False) for one in found]
+        return Shown({"blocked_users": blocked}, sum(one.cost_unknown_events for one in found))
 
     return await answer_command(state, key, block, show)
 
@@ -174,10 +179,10 @@ async def unblock_user(
                 results.append(state.engine.commands.handle(unblock))
         return results
 
-    def show(asked: Reading) -> Any:
+    def show(asked: Reading) -> Shown:
         records = asked.snapshot.customers_blocked(key.scope, asked.now, BLOCKED_SHOWN_MAX)
         views = [customer_view(record, asked.now) for record in records]
-        return {"blocked_users": [view.customer_id for view in views if view.exists and view.blocked]}
+        return Shown({"blocked_users": [view.customer_id for view in views if view.exists and view.blocked]})
 
     return await answer_command(state, key, unblock, show)
 
@@ -193,16 +198,19 @@ def end_user_info(
         found = customer_then(asked, key.scope, query.end_user_id)
         if found is None:
             raise _unknown(state, query.end_user_id, "end_user_id")
-        return json_response(customer_object(found), asked)
+        return json_response(customer_object(found), asked, cost_unknown_events=found.cost_unknown_events)
 
 
-def _shown(
-    asked: Reading, state: ApiState, key: ApiKeyRecord, user_id: str, with_budget: bool = True
-) -> dict[str, Any]:
+def _found(asked: Reading, state: ApiState, key: ApiKeyRecord, user_id: str) -> BudgetedCustomer:
     found = customer_then(asked, key.scope, user_id)
     if found is None:  # deleted meanwhile
         raise _unknown(state, user_id, "user_id")
-    return customer_object(found, with_budget)
+    return found
+
+
+def _shown(asked: Reading, state: ApiState, key: ApiKeyRecord, user_id: str) -> Shown:
+    found = _found(asked, state, key, user_id)
+    return Shown(customer_object(found), found.cost_unknown_events)
 
 
 def _existing(state: ApiState, key: ApiKeyRecord, user_ids: Sequence[str]) -> dict[str, datetime | None]:
@@ -257,13 +265,20 @@ def customer_routes(prefix: str) -> APIRouter:
         ("delete", "Delete customers", delete_end_user, DeleteCustomersResponse, DeleteCustomerRequest),
     ):
         router.add_api_route(
-            f"/{name}", route, methods=["POST"], response_model=model, openapi_extra=body_openapi(body), summary=summary
+            f"/{name}",
+            route,
+            methods=["POST"],
+            response_model=model,
+            responses=UNKNOWN_COST_ANSWER if model is CustomerResponse else None,
+            openapi_extra=body_openapi(body),
+            summary=summary,
         )
     router.add_api_route(
         "/info",
         end_user_info,
         methods=["GET"],
         response_model=CustomerResponse,
+        responses=UNKNOWN_COST_ANSWER,
         openapi_extra=query_openapi(InfoQuery),
         summary="Show a customer",
     )
@@ -282,6 +297,7 @@ def blocking_routes(prefix: str) -> APIRouter:
             route,
             methods=["POST"],
             response_model=model,
+            responses=UNKNOWN_COST_ANSWER if model is BlockUsersResponse else None,
             openapi_extra=body_openapi(BlockUsers),
             summary=summary,
         )

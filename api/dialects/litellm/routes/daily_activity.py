@@ -18,6 +18,7 @@ from api.dialects.litellm.request_reading import query_of, query_openapi
 from api.dialects.litellm.routes.customers import TAG
 from api.http.authentication import Administrator
 from api.http.folded_answers import json_response
+from api.http.headers.unknown_cost import UNKNOWN_COST_ANSWER
 from api.http.reading import AskedByHeaders, reading
 from api.http.state import StateOf
 from domain.errors import InvalidInput
@@ -67,7 +68,8 @@ def get_customer_daily_activity(
     days = _days(_day("start_date", query.start_date), _day("end_date", query.end_date))
     with reading(state, known, key.scope) as asked:
         found = _by_day(asked.snapshot, key.scope, days, query)
-        return json_response(_page(found, query), asked)
+        unknown = sum(measures.cost_unknown_events for rows in found.values() for _, measures in rows)
+        return json_response(_page(found, query), asked, cost_unknown_events=unknown)
 
 
 def _page(found: Mapping[date, list[_Row]], query: ActivityQuery) -> dict[str, Any]:
@@ -187,6 +189,7 @@ def activity_routes(prefix: str) -> APIRouter:
         methods=["GET"],
         summary="Report daily usage of customers",
         response_model=SpendAnalyticsPaginatedResponse,
+        responses=UNKNOWN_COST_ANSWER,
         openapi_extra=query_openapi(ActivityQuery),
     )
     return router

@@ -18,6 +18,7 @@ from api.dialects.litellm.request_reading import query_of, query_openapi
 from api.dialects.litellm.views import shown_instant
 from api.http.authentication import Reader
 from api.http.folded_answers import json_response
+from api.http.headers.unknown_cost import UNKNOWN_COST_ANSWER
 from api.http.reading import AskedByHeaders, reading
 from api.http.state import StateOf
 from domain.usage.block_schema import REQUEST_TYPE
@@ -65,6 +66,7 @@ class SpendLogsQuery(RequestFields):
 @router.get(
     "/spend/logs/v2",
     response_model=SpendLogs,
+    responses=UNKNOWN_COST_ANSWER,
     openapi_extra=query_openapi(SpendLogsQuery),
     summary="List requests with their cost",
 )
@@ -94,7 +96,8 @@ def ui_view_spend_logs(
     )
     with reading(state, known, key.scope) as asked:
         found = asked.snapshot.event_page(key.scope, question, (query.page - 1) * query.page_size, query.page_size)
-        return json_response(_page(found, query), asked)
+        unknown = sum(one.event.cost_origin == "unknown" for one in found.events)
+        return json_response(_page(found, query), asked, cost_unknown_events=unknown)
 
 
 def _page(found: EventPage, query: SpendLogsQuery) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from api.dialects.promptshuttle.routes.customers import BASE
 from api.dialects.promptshuttle.views import credits_of, shown_instant
 from api.http.authentication import Reader
 from api.http.folded_answers import json_response
+from api.http.headers.unknown_cost import UNKNOWN_COST_ANSWER
 from api.http.paging import CURSOR_NUMBER_MAX, cursor_values, page, rows_to_read
 from api.http.problems import Problem
 from api.http.query_instants import is_day, local_midnight, query_instant
@@ -53,6 +54,7 @@ class _LogCursor(msgspec.Struct, frozen=True, array_like=True):
 @router.get(
     f"{BASE}/llm-logs",
     response_model=LogPage,
+    responses=UNKNOWN_COST_ANSWER,
     openapi_extra=query_openapi(LlmLogsQuery),
     summary="List requests",
 )
@@ -68,7 +70,8 @@ def get_llm_logs(
         rows = asked.snapshot.marked_events(key.scope, where, behind, rows_to_read(query.page_size))
         shown, next_cursor = page(rows, query.page_size, _LIST, _cursor_of)
         items = [_entry(key.scope, one) for one in shown]
-        return json_response({"items": items, "nextCursor": next_cursor}, asked)
+        unknown = sum(one.event.cost_origin == "unknown" for one in shown)
+        return json_response({"items": items, "nextCursor": next_cursor}, asked, cost_unknown_events=unknown)
 
 
 def _position(cursor: str) -> tuple[datetime, int] | None:

@@ -18,6 +18,7 @@ from api.dialects.promptshuttle.routes.customers import BASE, ONE_CUSTOMER
 from api.dialects.promptshuttle.views import credits_of, shown_instant
 from api.http.authentication import Reader
 from api.http.folded_answers import json_response
+from api.http.headers.unknown_cost import UNKNOWN_COST_ANSWER, unknown_cost_header
 from api.http.problems import Problem
 from api.http.reading import AskedByHeaders, CustomerId, Reading, reading
 from api.http.state import StateOf
@@ -40,6 +41,7 @@ router = APIRouter(tags=["Usage"])
 @router.get(
     f"{ONE_CUSTOMER}/usage",
     response_model=UsageResponse,
+    responses=UNKNOWN_COST_ANSWER,
     openapi_extra=query_openapi(UsageQuery),
     summary="Show the usage of a customer",
 )
@@ -56,12 +58,14 @@ def get_customer_usage(
     with reading(state, known, key.scope) as asked:
         history, window = existing_customer(asked, key.scope, customer_id), _Window.of(period, asked.now)
         used = rolling_usage(asked.snapshot, key.scope, history, window.interval)
-        return json_response(_usage_object(key.scope, history, used, window), asked)
+        shown = _usage_object(key.scope, history, used, window)
+        return json_response(shown, asked, cost_unknown_events=used.cost_unknown_events)
 
 
 @router.get(
     f"{BASE}/usage/by-customer",
     response_model=list[UsageResponse],
+    responses=UNKNOWN_COST_ANSWER,
     openapi_extra=query_openapi(UsageQuery),
     summary="Show usage by customer",
 )
@@ -77,17 +81,17 @@ def get_usage_by_customer(
     rows = OrderedRows(state.engine.settings.data_dir)
     try:
         with reading(state, known, key.scope) as asked:
-            _add_all(rows, asked, key.scope, period)
-            headers = asked.headers()
+            unknown_events = _add_all(rows, asked, key.scope, period)
+            headers = asked.headers() | unknown_cost_header(unknown_events)
     except BaseException:
         rows.close()
         raise
     return StreamingResponse(rows.as_array(), headers=headers, media_type="application/json")
 
 
-def _add_all(rows: OrderedRows, asked: Reading, scope: Scope, period: TimeSpan) -> None:
-    """Add a row of every active customer, read by pages from one snapshot."""
-    window, after = _Window.of(period, asked.now), None
+def _add_all(rows: OrderedRows, asked: Reading, scope: Scope, period: TimeSpan) -> int:
+    """Add a row of every active customer, read by pages from one snapshot; return their events of unknown cost."""
+    window, after, unknown_events = _Window.of(period, asked.now), None, 0
     while True:
         records = asked.snapshot.customers(scope, after, PAGE_ROWS_MAX)
         histories = [one for one in (customer_history(record, asked.now) for record in records) if _is_shown(one)]
@@ -95,8 +99,9 @@ def _add_all(rows: OrderedRows, asked: Reading, scope: Scope, period: TimeSpan) 
         for history, used in zip(histories, usages, strict=True):
             shown = _usage_object(scope, history, used, window)
             rows.add(shown["creditsUsed"], msgspec.json.encode(shown))
+            unknown_events += used.cost_unknown_events
         if len(records) < PAGE_ROWS_MAX:
-            return
+            return unknown_events
         after = records[-1].customer_id
 
 

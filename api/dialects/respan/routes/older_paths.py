@@ -15,6 +15,7 @@ from api.dialects.respan.models.responses import UserResponse
 from api.dialects.respan.routes.users import BASE, IDENTIFIER, TAG, retrieve_user, show_user, update_user
 from api.http.bodies import body_of, body_openapi
 from api.http.folded_answers import answer_folded
+from api.http.headers.unknown_cost import unknown_cost_responses
 from api.http.middleware.raw_paths import SEGMENTS
 from api.http.problems import Problem
 from api.http.reading import AS_OF_HEADERS
@@ -72,6 +73,7 @@ def _router() -> APIRouter:
                 handler,
                 methods=[method],
                 response_model=UserResponse,
+                responses=unknown_cost_responses(status),
                 status_code=status,
                 openapi_extra=more,
                 summary=f"{summary}, as older releases do",

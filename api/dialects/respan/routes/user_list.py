@@ -19,6 +19,7 @@ from api.dialects.respan.views import listed_user
 from api.http.bodies import body_of, body_openapi, validated
 from api.http.documentation_pages import own_address
 from api.http.folded_answers import json_response
+from api.http.headers.unknown_cost import UNKNOWN_COST_ANSWER
 from api.http.paging import rows_to_read
 from api.http.reading import AS_OF_HEADERS, AskedAsOf, AskedByHeaders, Reading, reading
 from api.http.state import ApiState, StateOf
@@ -64,7 +65,8 @@ def _page(
             "previous": _address(request, state, query.page - 1) if query.page > 1 else None,
             "results": [listed_user(one, client.scope) for one in found],
         }
-        return json_response(body, asked)
+        unknown = sum(one.cost_unknown_events for one in found)
+        return json_response(body, asked, cost_unknown_events=unknown)
 
 
 def _rows(asked: Reading, client: Client, query: ListQuery, given: ListRequest) -> tuple[list[ListedAccount], bool]:
@@ -102,6 +104,7 @@ def _router() -> APIRouter:
                 handler,
                 methods=[method],
                 response_model=UserPage,
+                responses=UNKNOWN_COST_ANSWER,
                 openapi_extra=more,
                 summary=summary,
                 include_in_schema=published,

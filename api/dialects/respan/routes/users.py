@@ -16,6 +16,7 @@ from api.dialects.respan.models.responses import UserResponse
 from api.dialects.respan.views import user_object
 from api.http.bodies import body_of, body_openapi
 from api.http.folded_answers import answer_folded, json_response
+from api.http.headers.unknown_cost import UNKNOWN_COST_ANSWER
 from api.http.middleware.raw_paths import SEGMENTS
 from api.http.reading import AS_OF_HEADERS, AskedAsOf, AskedByHeaders, Reading, reading
 from api.http.state import ApiState, StateOf
@@ -117,7 +118,7 @@ def show_user(asked: Reading, client: Client, customer_identifier: str, status: 
     found = account(asked.snapshot, client.scope, customer_identifier, asked.now)
     if found is None:
         raise not_found_refusal()
-    return json_response(user_object(found, client.scope), asked, status)
+    return json_response(user_object(found, client.scope), asked, status, found.cost_unknown_events)
 
 
 def _router() -> APIRouter:
@@ -134,6 +135,7 @@ def _router() -> APIRouter:
                 handler,
                 methods=[method],
                 response_model=None if method == "DELETE" else UserResponse,
+                responses=None if method == "DELETE" else UNKNOWN_COST_ANSWER,
                 status_code=204 if method == "DELETE" else 200,
                 openapi_extra=more,
                 summary=summary,

@@ -44,6 +44,12 @@ def test_a_sum_says_how_many_costs_are_unknown() -> None:
     assert costs(("12.5", 3), ("0", 1), ("7", 0)) == ["12.50 + unknown (3)", "unknown (1)", "7.00              "]
 
 
+def test_what_remains_says_how_many_costs_may_lower_it() -> None:
+    column = Column("Remaining (USD)", "left", Kind.MONEY, unknown="unknown", unknown_lowers=True)
+    rows = [{"left": left, "unknown": unknown} for left, unknown in (("12.5", 3), ("0", 1), ("7", 0), (None, 2))]
+    assert cells(column, rows, "UTC") == ["12.50 - unknown (3)", "0.00              ", "7.00              ", "-"]
+
+
 def test_a_difference_says_how_many_costs_became_known() -> None:
     assert costs(("1", -2), ("0", -1)) == ["1.00, known since (2)", "known since (1)"]
 

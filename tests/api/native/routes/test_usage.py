@@ -256,6 +256,9 @@ def test_budget_and_access_show_limits_and_what_is_left(api: Api, clock: Settabl
         "total_limit_usd": "100",
         "total_spent_usd": "1.5",
         "total_remaining_usd": "98.5",
+        "cost_unknown_events": 0,
+        "period_cost_unknown_events": 0,
+        "spend_is_lower_bound": False,
         "soft_limit_usd": "1",
         "soft_limit_reached": True,
         "model_limits": [
@@ -266,6 +269,8 @@ def test_budget_and_access_show_limits_and_what_is_left(api: Api, clock: Settabl
                 "remaining_usd": "0",
                 "duration": None,
                 "resets_at": resets_at,
+                "cost_unknown_events": 0,
+                "spend_is_lower_bound": False,
             }
         ],
         "requests_per_minute": None,
@@ -282,6 +287,8 @@ def test_budget_and_access_show_limits_and_what_is_left(api: Api, clock: Settabl
         "spent": "1.5",
         "remaining": "1.5",
         "resets_at": resets_at,
+        "cost_unknown_events": 0,
+        "spend_is_lower_bound": False,
     }
     of_model = api.get("/v1/customers/lim/access", model="swift")
     assert (of_model["allowed"], of_model["reason"]) == (False, "model_limit")

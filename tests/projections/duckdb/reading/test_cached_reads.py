@@ -14,7 +14,7 @@ from domain.customers.commands import CreateCustomer, DeleteCustomer, UpdateCust
 from domain.event import Provenance
 from domain.scope import DEFAULT_SCOPE
 from projections.duckdb.reading.snapshot import DuckDBReads, DuckDBSnapshot
-from projections.queries.customers import CustomerSpan
+from projections.queries.customers import CustomerSpan, SpanCost
 from projections.queries.usage import Segment, UsageQuestion
 from projections.views.budget_state import budget_state
 from projections.views.current_usage import current_usage
@@ -80,7 +80,11 @@ def test_a_snapshot_that_has_met_a_customer_takes_nothing_that_a_newer_one_cache
     cached = DuckDBReads(folded.database.cursor, folded.store.changes)
     with cached.snapshot() as older, DuckDBReads(folded.database.cursor).snapshot() as uncached:
         span = CustomerSpan("acme", AT, AT + timedelta(days=1))
-        assert older.costs_of(DEFAULT_SCOPE, [span]) == uncached.costs_of(DEFAULT_SCOPE, [span]) == [Decimal("1.5")]
+        assert (
+            older.costs_of(DEFAULT_SCOPE, [span])
+            == uncached.costs_of(DEFAULT_SCOPE, [span])
+            == [SpanCost(Decimal("1.5"))]
+        )
         folded.commands.handle(UpdateCustomer(DEFAULT_SCOPE, provenance, "acme", {"period_limit_usd": "7"}))
         folded.deliver([usage("e2", "acme", AT, cost_usd="2")])
         folded.fold()
