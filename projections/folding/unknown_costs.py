@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from domain.usage.block_schema import REQUEST_TYPE, TOKEN_COLUMNS
+from domain.usage.quantities import Quantities
 from projections.arrow_columns import decimals_of_words, integers, words_of_integers
 from projections.folding.fold_state import FoldState
 from projections.folding.fold_store import FoldStore
@@ -40,10 +41,10 @@ def _priced(state: FoldState, unknown: pa.Table, scope_key: int, provider: str, 
     """Those of these rows of unknown cost that have a price now, with their cost."""
     unknown = unknown.combine_chunks()
     times = integers(unknown, "time")
-    tokens = [integers(unknown, name) for name in TOKEN_COLUMNS]
+    quantities = Quantities(tuple(integers(unknown, name) for name in TOKEN_COLUMNS))
     words = np.zeros((unknown.num_rows, 2), dtype=np.uint64)
     positions = np.zeros(unknown.num_rows, dtype=np.int64)
-    for price, rows, costs in state.prices.costs(scope_key, provider, model, times, tokens):
+    for price, rows, costs in state.prices.costs(scope_key, provider, model, times, quantities):
         words[rows] = words_of_integers(costs)
         positions[rows] = price
     has_price = positions > 0

@@ -23,6 +23,7 @@ from domain.log.blocks import BlockHeader
 from domain.usage.block_schema import FREE, INSTANT, REQUEST_TYPE, TOKEN_COLUMNS, TYPED
 from domain.usage.locators import LOCATOR_ROW_BITS
 from domain.usage.outcomes import BATCH_REFUSED
+from domain.usage.quantities import Quantities
 from domain.values.instants import epoch_microseconds
 from projections.arrow_columns import (
     Bools,
@@ -249,7 +250,7 @@ def _costs(typed: pa.Table, scope_keys: npt.NDArray[np.int32], state: FoldState)
             scope_key, provider = divmod(rest, wider)
             rows = unpriced[kinds == value]
             name = provider_names[provider - 1] if provider else ""
-            of_rows = [column[rows] for column in tokens]
+            of_rows = Quantities(tuple(column[rows] for column in tokens))
             for price, chosen, costs in state.prices.costs(scope_key, name, model_names[model], times[rows], of_rows):
                 priced = rows[chosen]
                 words[priced] = words_of_integers(costs)
