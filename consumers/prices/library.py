@@ -1,62 +1,66 @@
 """List prices from the genai-prices package: bundled data only, no network, no state between calls.
 
-Taken over: input, output, cached input, cache write, reasoning and per-request prices, with their start dates and
-tiers. Left out: prices of units that are not metered (audio, images, pages, searches, the one-hour share of cache
-writes), variants such as batch, and prices by the hour of the day. A model with the latter is listed with its all-day
-price, and `matched` says so.
-
-A model with an input price and no output price (an embedding model) has free output, as in the library. A model without
-an input price is unknown here: either it is sold by another unit, or nobody recorded its price, and a cost of 0 would
-hide that.
+An entry is taken over whole: all units, tiers, start dates, hours of the day, variants, and the minimum that its
+provider charges. An entry that prices something that the engine has no unit for is unknown here, and so is one without
+any price: a cost of 0 would hide that nobody recorded one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time
+from collections.abc import Mapping
+from datetime import UTC, datetime, time
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 
 import genai_prices
 import msgspec
 from genai_prices.data import providers as _providers
 from genai_prices.data_snapshot import DataSnapshot
+from genai_prices.data_units import unit_data
 from genai_prices.types import (
     ConditionalPrice,
     ModelInfo,
     ModelPrice,
     Provider,
     StartDateConstraint,
-    Tier,
     TieredPrices,
     TimeOfDateConstraint,
 )
 
-from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
+from domain.prices.price_list import Minimum, PriceList, Rates, RateTier, StandardRule, UnitRate, VariantRule
+from domain.units.registry import UNIT_ALIASES, UNITS
 from domain.values.identifiers import MODEL_LENGTH_MAX
-from domain.values.money import MONEY
+from domain.values.instants import EPOCH
 
 PRICE_LIBRARY: Final = f"genai-prices {genai_prices.__version__}"
-ALL_DAY_NOTE: Final = " (all-day price; prices for hours of the day left out)"
 
-_REQUESTS_PER_PRICE_EXPONENT: Final = 3  # the library prices a thousand requests
 _PROVIDER_IDS: Final = frozenset(provider.id for provider in _providers)
-_PRICE_KEYS: Final = (
-    "input_mtok",
-    "output_mtok",
-    "cache_read_mtok",
-    "cache_write_mtok",
-    "output_reasoning_mtok",
-    "requests_kcount",
+
+
+def _unit_of(key: str, per: object) -> str | None:
+    """The engine's name of a unit of the library, if a price is for so much of it here too."""
+    unit = UNITS.get(UNIT_ALIASES.get(key, key))
+    return unit.key if unit is not None and unit.per == per else None
+
+
+#: The unit of each price of the library; None: one that the engine does not know.
+_UNIT_OF_PRICE: Final[Mapping[str, str | None]] = MappingProxyType(
+    {str(unit.get("price_key", key)): _unit_of(key, unit["per"]) for key, unit in unit_data.items()}
+)
+#: Groq charges ten seconds of audio at least; the library has that in code, not in its data.
+_TEN_SECONDS: Final = Minimum(("audio_seconds", "input_audio_seconds"), Decimal(10))
+_MINIMUMS: Final[Mapping[tuple[str, str], tuple[Minimum, ...]]] = MappingProxyType(
+    {("groq", "whisper-large-v3"): (_TEN_SECONDS,), ("groq", "whisper-large-v3-turbo"): (_TEN_SECONDS,)}
 )
 
-_Price = Decimal | TieredPrices
+_Constraint = StartDateConstraint | TimeOfDateConstraint | None
 
 
 class ResolvedPrices(msgspec.Struct, frozen=True):
-    """The price schedule of a model, oldest version first, the library it is from, and the matched library entry."""
+    """The price list of a model, the library that it is from, and the matched entry of the library."""
 
-    versions: tuple[PriceVersion, ...]
+    prices: PriceList
     library: str
     matched: str
 
@@ -70,27 +74,28 @@ def resolve_prices(provider: str | None, model: str) -> ResolvedPrices | None:
     found = _find_entry(provider or None, model)
     if found is None:
         return None
-    provider_entry, entry = found
-    versions, all_day_only = schedule_of(entry)
-    if not versions:
-        return None
-    matched = f"{provider_entry.id}/{entry.id}{ALL_DAY_NOTE if all_day_only else ''}"
-    return ResolvedPrices(versions, PRICE_LIBRARY, matched)
+    seller, entry = found
+    prices = price_list_of_entry(seller, entry)
+    return None if prices is None else ResolvedPrices(prices, PRICE_LIBRARY, f"{seller.id}/{entry.id}")
 
 
-def schedule_of(entry: ModelInfo) -> tuple[tuple[PriceVersion, ...], bool]:
-    """Return the price versions of a library entry in order of time, and whether prices by the hour were left out.
+def price_list_of_entry(seller: Provider, entry: ModelInfo) -> PriceList | None:
+    """Return the price list of a library entry; None where it has no price, or one in a unit that is not known here.
 
-    There is no version where the entry has no price for input tokens.
+    A provider that sells the model of another one at its price sells no variants of it.
     """
-    if isinstance(entry.prices, ModelPrice):
-        version = _version(None, entry.prices)
-        return ((version,) if version else ()), False
-    all_day = [price for price in entry.prices if not isinstance(price.constraint, TimeOfDateConstraint)]
-    starts = sorted({p.constraint.start_date for p in all_day if isinstance(p.constraint, StartDateConstraint)})
-    found = (_version(_midnight(start), prices) for start, prices in _in_force(all_day or entry.prices, starts))
-    versions = tuple(version for version in found if version is not None)
-    return versions, len(all_day) < len(entry.prices)
+    own = any(model is entry for model in seller.models)
+    conditional = [ConditionalPrice(prices=entry.prices)] if isinstance(entry.prices, ModelPrice) else entry.prices
+    standard = tuple(
+        StandardRule(_rates(price.prices), _start(price.constraint), _hours(price.constraint)) for price in conditional
+    )
+    variants = tuple(
+        VariantRule(dict(one.when), _rates(one.prices), _start(one.constraint), _hours(one.constraint))
+        for one in (entry.price_variants or () if own else ())
+    )
+    prices = PriceList(standard, variants, _MINIMUMS.get((seller.id, entry.id), ()))
+    units = {unit for rule in prices.rules for unit in rule.rates}
+    return prices if units and units.issubset(UNITS) else None
 
 
 def _find_entry(provider: str | None, model: str) -> tuple[Provider, ModelInfo] | None:
@@ -115,63 +120,34 @@ def _interpretations(provider: str | None, model: str) -> list[tuple[str | None,
     return interpretations
 
 
-def _in_force(prices: Sequence[ConditionalPrice], starts: Sequence[date]) -> list[tuple[date | None, ModelPrice]]:
-    """Return the prices in force from each start date on: of those that have begun, the one that is listed last.
-
-    Before the first start date it is the last one without a condition, else the first one listed.
-    """
-    if not prices:
-        return []
-    timeless = [price.prices for price in prices if price.constraint is None]
-    in_force: list[tuple[date | None, ModelPrice]] = [(None, timeless[-1] if timeless else prices[0].prices)]
-    for start in starts:
-        begun = [price.prices for price in prices if _has_begun(price, start)]
-        in_force.append((start, begun[-1]))
-    return in_force
+def _rates(prices: ModelPrice) -> Rates:
+    """The prices by unit; one in a unit that is not known here stands under the library's name of the price."""
+    return {
+        _UNIT_OF_PRICE.get(key) or f"unknown {key}": _rate(price)
+        for key, price in vars(prices).items()
+        if price is not None and not key.startswith("_")
+    }
 
 
-def _has_begun(price: ConditionalPrice, day: date) -> bool:
-    return not isinstance(price.constraint, StartDateConstraint) or price.constraint.start_date <= day
+def _rate(price: Decimal | TieredPrices) -> UnitRate:
+    if isinstance(price, TieredPrices):
+        return UnitRate(price.base, tuple(RateTier(tier.start, tier.price) for tier in price.tiers))
+    return UnitRate(price)
 
 
-def _version(effective_from: datetime | None, prices: ModelPrice) -> PriceVersion | None:
-    stored = vars(prices)
-    metered: dict[str, _Price] = {key: stored[key] for key in _PRICE_KEYS if stored.get(key) is not None}
-    if "input_mtok" not in metered:
+def _start(constraint: _Constraint) -> datetime | None:
+    if not isinstance(constraint, StartDateConstraint):
         return None
-    thresholds = sorted({tier.start for price in metered.values() for tier in _tiers(price)})
-    tiers = tuple(
-        PriceTier(above, _unit_prices({key: _price_above(price, above) for key, price in metered.items()}))
-        for above in thresholds
-    )
-    return PriceVersion(effective_from, _unit_prices({key: _base(price) for key, price in metered.items()}), tiers)
+    return datetime.combine(constraint.start_date, time(), tzinfo=UTC)
 
 
-def _unit_prices(prices: Mapping[str, Decimal]) -> UnitPrices:
-    request = prices.get("requests_kcount")
-    return UnitPrices(
-        input=prices["input_mtok"],
-        output=prices.get("output_mtok", Decimal(0)),
-        cached_input=prices.get("cache_read_mtok"),
-        cache_write=prices.get("cache_write_mtok"),
-        reasoning=prices.get("output_reasoning_mtok"),
-        request=None if request is None else request.scaleb(-_REQUESTS_PER_PRICE_EXPONENT, MONEY),
-    )
+def _hours(constraint: _Constraint) -> tuple[int, int] | None:
+    if not isinstance(constraint, TimeOfDateConstraint):
+        return None
+    return _second_of_day(constraint.start_time), _second_of_day(constraint.end_time)
 
 
-def _tiers(price: _Price) -> Sequence[Tier]:
-    return price.tiers if isinstance(price, TieredPrices) else ()
-
-
-def _base(price: _Price) -> Decimal:
-    return price.base if isinstance(price, TieredPrices) else price
-
-
-def _price_above(price: _Price, threshold: int) -> Decimal:
-    """Return the price for a request with just over `threshold` input tokens."""
-    reached = [tier.price for tier in _tiers(price) if tier.start <= threshold]
-    return reached[-1] if reached else _base(price)
-
-
-def _midnight(day: date | None) -> datetime | None:
-    return None if day is None else datetime.combine(day, time(), tzinfo=UTC)
+def _second_of_day(at: time) -> int:
+    """The second of the UTC day; a time without a zone is UTC."""
+    of_day = datetime.combine(EPOCH, at, tzinfo=at.tzinfo or UTC).astimezone(UTC)
+    return of_day.hour * 3600 + of_day.minute * 60 + of_day.second

@@ -15,7 +15,7 @@ from domain.event import Provenance
 from domain.log.event_codec import new_record
 from domain.log.records import EventLog, NewRecord
 from domain.prices.events import PriceListed
-from domain.prices.schedule import PriceVersion
+from domain.prices.price_list import PriceList
 from domain.streams import listed_price_stream
 from domain.usage.block_schema import REQUEST_TYPE
 from projections.arrow_columns import codes
@@ -32,8 +32,8 @@ class ResolvedPrice(Protocol):
     """The prices that a library knows for a model."""
 
     @property
-    def versions(self) -> tuple[PriceVersion, ...]:
-        """The price schedule, oldest version first."""
+    def prices(self) -> PriceList:
+        """The price list."""
 
     @property
     def library(self) -> str:
@@ -110,7 +110,7 @@ class PriceListing:
                 provenance=Provenance("engine"),
                 provider=provider,
                 model=model,
-                versions=prices.versions,
+                prices=prices.prices,
                 library=prices.library,
                 matched=prices.matched,
             )

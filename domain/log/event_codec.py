@@ -23,6 +23,8 @@ from domain.errors import LogCorrupted, UnknownRecord
 from domain.event import LifecycleEvent
 from domain.log.records import NewRecord
 from domain.log.topics import LIFECYCLE_TOPICS
+from domain.prices.conversion import listed_versions_upcast
+from domain.prices.events import PRICE_LISTED
 
 #: Converts the field map of one class version into that of the next.
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
@@ -35,6 +37,7 @@ CLASS_VERSIONS: Final[dict[str, int]] = {
     CUSTOMER_REACTIVATED: 2,
     BUDGET_UPDATED: 2,  # gained `patched`
     KEY_ISSUED: 2,  # gained `environments`
+    PRICE_LISTED: 2,  # has `prices`, a price list in all units, in place of `versions`
 }
 
 
@@ -44,7 +47,10 @@ def _with_defaults(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 #: (topic, from version) -> the upcast to the next version.
-UPCASTS: Final[dict[tuple[str, int], Upcast]] = {(topic, 1): _with_defaults for topic in CLASS_VERSIONS}
+UPCASTS: Final[dict[tuple[str, int], Upcast]] = {
+    **{(topic, 1): _with_defaults for topic in CLASS_VERSIONS},
+    (PRICE_LISTED, 1): listed_versions_upcast,
+}
 
 
 class LifecycleCodec:

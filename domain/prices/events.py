@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from domain.event import LifecycleEvent
+from domain.prices.price_list import PriceList
 from domain.prices.schedule import PriceVersion
 
 #: Topics of these events in the log, which never change.
@@ -13,11 +14,14 @@ PRICE_SET: Final = "price.set"
 
 
 class PriceListed(LifecycleEvent, frozen=True, kw_only=True):
-    """The list price of a model was resolved from the price library, once for all tenants."""
+    """The list price of a model was resolved from the price library, for all tenants.
+
+    It replaces what was listed before it, for events that are counted from then on.
+    """
 
     provider: str
     model: str
-    versions: tuple[PriceVersion, ...]
+    prices: PriceList
     library: str  # name and version of what resolved it
     matched: str  # provider/model it was resolved to
 

@@ -16,8 +16,9 @@ from domain.errors import LogCorrupted
 from domain.event import LifecycleEvent
 from domain.log.events import LogCreated, LogSealed
 from domain.meters.events import MeterEvent
+from domain.prices.conversion import own_price_list
 from domain.prices.events import PriceListed, PriceSet
-from domain.prices.schedule import PriceVersion
+from domain.prices.price_list import PriceList
 from domain.scope import Scope
 from domain.sources.events import OffsetsAccepted, PartitionConsumed, PartitionEvent, PartitionTruncated, RecordsLost
 from projections.folding.corrections import CorrectionFolder
@@ -108,18 +109,18 @@ class LifecycleFolder:
         return scope_key
 
     def _listed_price(self, state: FoldState, position: int, event: PriceListed) -> None:
-        self._add_price(state, _price(position, None, event, event.versions, event.library))
+        self._add_price(state, _price(position, None, event, event.prices, event.library))
         for scope_key in list(state.scope_keys.values()):
             price_unknown_costs(self._store, state, scope_key, event.provider, event.model, position)
 
     def _set_price(self, state: FoldState, position: int, event: PriceSet) -> int:
         scope_key = state.scope_key(Scope(event.tenant, event.environment))
-        self._add_price(state, _price(position, scope_key, event, (event.price,), None))
+        self._add_price(state, _price(position, scope_key, event, own_price_list(event.price), None))
         price_unknown_costs(self._store, state, scope_key, event.provider, event.model, position)
         return scope_key
 
     def _add_price(self, state: FoldState, price: NewPrice) -> None:
-        state.prices.add(price.scope_key, price.provider, price.model, price.position, price.versions)
+        state.prices.add(price.scope_key, price.provider, price.model, price.position, price.prices)
         self._store.add_price(price)
 
 
@@ -127,11 +128,11 @@ def _price(
     position: int,
     scope_key: int | None,
     event: PriceListed | PriceSet,
-    versions: tuple[PriceVersion, ...],
+    prices: PriceList,
     library: str | None,
 ) -> NewPrice:
     by = event.provenance
-    return NewPrice(position, scope_key, event.provider, event.model, versions, library, event.recorded_at, by.actor)
+    return NewPrice(position, scope_key, event.provider, event.model, prices, library, event.recorded_at, by.actor)
 
 
 def _source_progress(position: int, event: PartitionEvent) -> SourceProgress:

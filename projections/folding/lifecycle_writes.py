@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from domain.prices.schedule import PriceVersion
+from domain.prices.price_list import PriceList
 from projections.queries.facts import Subject
 
 
@@ -61,13 +61,13 @@ class NewCorrection(msgspec.Struct, frozen=True):
 
 
 class NewPrice(msgspec.Struct, frozen=True):
-    """Price versions of one model. `scope_key` None: a list price, found in `library`, valid for every scope."""
+    """The price of one model. `scope_key` None: a list price, found in `library`, valid for every scope."""
 
     position: int
     scope_key: int | None
     provider: str
     model: str
-    versions: tuple[PriceVersion, ...]
+    prices: PriceList
     library: str | None
     recorded_at: datetime
     actor: str

@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from domain.prices.cost import Picodollars, block_costs
-from domain.prices.schedule import PriceVersion
+from domain.prices.cost_columns import Picodollars, PriceColumns
+from domain.prices.price_list import PriceList
 from domain.usage.quantities import Quantities
 from domain.values.instants import epoch_microseconds
 from domain.values.money import COST_DECIMALS, USD_LIMIT
@@ -22,29 +22,31 @@ _PICODOLLARS_LIMIT: Final = int(USD_LIMIT) * 10**COST_DECIMALS
 
 
 class KnownPrice(msgspec.Struct, frozen=True):
-    """A price valid from `effective_from` until the next price of the same list."""
+    """A price that the log record at `position` set. An own price is valid from `effective_from` until the next one."""
 
     effective_from: datetime
     position: int
-    version: PriceVersion
+    prices: PriceColumns
 
 
 class PriceBook:
     """The prices folded so far, by scope, provider and model. `scope_key` None stands for list prices.
 
     A scope's own price applies from its `effective_from` on; before the first of them the list price applies.
-    Of two prices with the same `effective_from` the one at the higher position wins.
+    Of two prices with the same `effective_from` the one at the higher position wins. Each listing of a model replaces
+    the one before it.
     """
 
     def __init__(self) -> None:
         self._known: dict[tuple[int | None, str, str], list[KnownPrice]] = {}
 
-    def add(
-        self, scope_key: int | None, provider: str, model: str, position: int, versions: tuple[PriceVersion, ...]
-    ) -> None:
-        """Add the versions that the log record at `position` set."""
+    def add(self, scope_key: int | None, provider: str, model: str, position: int, prices: PriceList) -> None:
+        """Add the price that the log record at `position` set."""
         known = self._known.setdefault((scope_key, provider, model), [])
-        known.extend(KnownPrice(version.effective_from or _EVER, position, version) for version in versions)
+        if scope_key is None:
+            known[:] = [KnownPrice(_EVER, position, PriceColumns(prices))]
+            return
+        known.append(KnownPrice(prices.standard[0].start or _EVER, position, PriceColumns(prices)))
         known.sort(key=lambda price: (price.effective_from, price.position))
 
     def choose(
@@ -80,12 +82,14 @@ class PriceBook:
     ) -> Iterator[tuple[int, npt.NDArray[np.intp], Picodollars]]:
         """Costs of events as (position of the price, indexes of events, their costs), each index at most once.
 
-        An event without a price, or with a cost of 10^15 USD
-        or more, is left out: its cost stays unknown.
+        An event of unknown cost is left out, and so is one with a cost of 10^15 USD or more.
         """
         for price, indexes in self.choose(scope_key, provider, model, times_us):
-            costs = block_costs(price.version, *(column[indexes] for column in quantities.tokens))
-            if isinstance(costs, list):
-                possible = [number for number, cost in enumerate(costs) if cost < _PICODOLLARS_LIMIT]
-                indexes, costs = indexes[possible], [costs[number] for number in possible]
-            yield price.position, indexes, costs
+            whole = len(indexes) == len(quantities)
+            of_price = quantities if whole else quantities.take(indexes)
+            for rows, costs in price.prices.costs(times_us if whole else times_us[indexes], of_price):
+                priced = indexes[rows]
+                if isinstance(costs, list):
+                    possible = [number for number, cost in enumerate(costs) if cost < _PICODOLLARS_LIMIT]
+                    priced, costs = priced[possible], [costs[number] for number in possible]
+                yield price.position, priced, costs

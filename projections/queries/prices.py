@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from domain.prices.schedule import PriceVersion
+from domain.prices.price_list import PriceList
 from domain.scope import Scope
 
 #: The bounds of a number in a cursor, which comes from outside.
@@ -15,7 +15,7 @@ _Number = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 
 
 class PriceRecord(msgspec.Struct, frozen=True):
-    """The price versions that one log record set for a model. `scope` None: a list price, valid for every scope.
+    """The price that one log record set for a model. `scope` None: a list price, valid for every scope.
 
     Of a list price, `position` and `recorded_at` tell when the scope that asks came to know it: they are those of the
     scope's first usage of the model, unless the price was listed later.
@@ -25,7 +25,7 @@ class PriceRecord(msgspec.Struct, frozen=True):
     scope: Scope | None
     provider: str
     model: str
-    versions: tuple[PriceVersion, ...]
+    prices: PriceList
     library: str | None
     recorded_at: datetime
     actor: str

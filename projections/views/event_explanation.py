@@ -8,8 +8,7 @@ from typing import Final
 
 import msgspec
 
-from domain.prices.cost import unit_prices_for, version_at
-from domain.prices.schedule import UnitPrices
+from domain.prices.price_list import AppliedPrice, applied_price
 from domain.scope import Scope
 from domain.usage.block_schema import REQUEST_TYPE
 from domain.usage.outcomes import Outcome
@@ -28,13 +27,17 @@ REFUSALS_SHOWN_MAX: Final = 100
 
 
 class CostExplanation(msgspec.Struct, frozen=True):
-    """The cost of an event. `price`, and `unit_prices` of the tier that applied, are None unless a price made it."""
+    """The cost of an event. `price`, and what `applied` of it, are None unless a price made the cost.
+
+    `input_tokens` of the event choose the tier.
+    """
 
     cost_usd: Decimal | None
     markup_percentage: Decimal
     reported_cost_usd: Decimal | None
     price: PriceRecord | None
-    unit_prices: UnitPrices | None
+    applied: AppliedPrice | None
+    input_tokens: int
 
 
 class EventTotals(msgspec.Struct, frozen=True):
@@ -113,9 +116,10 @@ def _cost(snapshot: Snapshot, scope: Scope, owner: CustomerWithBudgets | None, e
     markup = Decimal(0) if owner is None else markup_at(markup_changes(owner.record.facts), event.time)
     reported = None if event.cost_usd is None else marked_up(event.cost_usd, markup)
     price = None if event.price_position is None else snapshot.price_at(scope, event.price_position)
-    version = None if price is None else version_at(price.versions, event.time)
-    unit_prices = None if version is None else unit_prices_for(version, event.input_tokens)
-    return CostExplanation(event.cost_usd, markup, reported, price, unit_prices)
+    applied = (
+        None if price is None else applied_price(price.prices, event.time, tuple(sorted(event.price_context.items())))
+    )
+    return CostExplanation(event.cost_usd, markup, reported, price, applied, event.input_tokens)
 
 
 def _totals(found: CustomerWithBudgets, event: UsageEventRow, now: datetime) -> EventTotals | None:

@@ -91,7 +91,7 @@ class InMemoryFoldStore:
         state.kind_keys = {series: key for key, series in stored.series.items()}
         state.customer_keys = {(scope_key, name): key for key, (scope_key, name, _) in stored.customers.items()}
         for price in stored.prices:
-            state.prices.add(price.scope_key, price.provider, price.model, price.position, price.versions)
+            state.prices.add(price.scope_key, price.provider, price.model, price.position, price.prices)
         state.waiting_voids = _waiting_voids(stored)
         return state
 

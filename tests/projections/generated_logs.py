@@ -22,6 +22,7 @@ from domain.customers.personal_data import CustomerSeal
 from domain.log.chain import CHAIN_START, chain
 from domain.log.events import LogSealed
 from domain.meters.events import MeterCreated, MeterDeleted, MeterUpdated
+from domain.prices.conversion import price_list_of
 from domain.prices.events import PriceListed, PriceSet
 from domain.prices.schedule import PriceVersion, UnitPrices
 from domain.scope import DEFAULT_SCOPE, Scope
@@ -141,9 +142,9 @@ def _set_price_while_voided(log: WrittenLog, number: int, which: int) -> None:
 
 
 def _listed_price(log: WrittenLog, number: int, which: int) -> None:
-    versions = (_version(number, None), _version(which, 1))
+    prices = price_list_of([_version(number, None), _version(which, 1)])
     of_model = {"provider": "nowhere", "model": f"m-{which % 3}", "matched": "nowhere/m"}
-    log.append(PriceListed, f"price-list/{which}", **of_model, versions=versions, library="of the test 1")
+    log.append(PriceListed, f"price-list/{which}", **of_model, prices=prices, library="of the test 1")
 
 
 def _customer_created(log: WrittenLog, number: int, which: int) -> None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from api.native.models.events import CorrectionView, EventView, RefusedView
 from api.native.models.field_types import DecimalText, ReadingView
-from api.native.models.prices import PriceView, UnitPricesView
+from api.native.models.prices import AppliedPriceView, PriceView, UnitPricesView
 from api.native.models.usage import PeriodView
 from domain.usage.outcomes import Outcome
 
@@ -23,6 +23,7 @@ class CostView(BaseModel):
         description="The price that made the cost; null when the producer reported the cost."
     )
     unit_prices: UnitPricesView | None = Field(description="Unit prices of the version and tier that applied.")
+    applied: AppliedPriceView | None = Field(description="All of the price that applied: its prices by unit.")
 
 
 class TotalsView(BaseModel):

@@ -63,10 +63,10 @@ class PriceGiven(RequestBody):
 
 
 class UnitPricesView(BaseModel):
-    """USD per million tokens; `request`: USD per request."""
+    """USD per million tokens; `request`: USD per request. Null: no price, or that of the whole that it is a part of."""
 
-    input: DecimalText
-    output: DecimalText
+    input: DecimalText | None
+    output: DecimalText | None
     cached_input: DecimalText | None
     cache_write: DecimalText | None
     reasoning: DecimalText | None
@@ -80,12 +80,71 @@ class PriceTierView(BaseModel):
     unit_prices: UnitPricesView
 
 
+class RateTierView(BaseModel):
+    """The price of a unit in requests with many input tokens."""
+
+    input_tokens_above: int
+    price: DecimalText | None
+
+
+class RateView(BaseModel):
+    """The price of one unit."""
+
+    price: DecimalText | None = Field(description="USD for `per` of the unit. Null: what its whole costs.")
+    per: int = Field(description="How many of the unit the price is for: a million tokens, an hour in seconds.")
+    tiers: list[RateTierView]
+
+
+class HoursView(BaseModel):
+    """Hours of each day in UTC, the end excluded; through midnight where the end is earlier."""
+
+    start: str = Field(description="Time of the day in UTC: HH:MM:SS.")
+    end: str
+
+
 class PriceVersionView(BaseModel):
-    """Unit prices and tiers from one event time on."""
+    """Unit prices and tiers from one event time on, or at some hours of each day.
+
+    The last version in force holds; where none is, the first one.
+    """
 
     effective_from: Instant | None
+    hours: HoursView | None = Field(description="Null: at all hours.")
     unit_prices: UnitPricesView
     tiers: list[PriceTierView]
+    rates: dict[str, RateView] = Field(description="The prices of all units, by unit.")
+
+
+class PriceVariantView(BaseModel):
+    """Prices that replace those of the version for requests whose context has all of `when`."""
+
+    when: dict[str, str]
+    effective_from: Instant | None
+    hours: HoursView | None
+    rates: dict[str, RateView]
+
+
+class MinimumView(BaseModel):
+    """The least that is charged of a request that used one of these units."""
+
+    units: list[str]
+    least: DecimalText
+
+
+class AppliedRateView(BaseModel):
+    """The price of one unit in one request."""
+
+    price: DecimalText = Field(description="USD for `per` of the unit.")
+    per: int
+
+
+class AppliedPriceView(BaseModel):
+    """What made the cost of one request: the version and the variants that applied, and their prices."""
+
+    effective_from: Instant | None
+    hours: HoursView | None
+    when: list[dict[str, str]] = Field(description="The context that each variant that applied asks for.")
+    rates: dict[str, AppliedRateView] = Field(description="The prices in the tier that the request reached, by unit.")
 
 
 class PriceView(BaseModel):
@@ -99,6 +158,8 @@ class PriceView(BaseModel):
     provider: str
     model: str
     versions: list[PriceVersionView]
+    variants: list[PriceVariantView]
+    minimums: list[MinimumView]
     library: str | None = Field(description="Version of the price library that a list price came from.")
     recorded_at: Instant = Field(description="When what stands at `position` was recorded.")
     actor: str

@@ -105,7 +105,7 @@ def _standing(
     found, after = None, None
     while rows := snapshot.prices(scope, provider, model, after, PAGE_ROWS_MAX):
         for price in rows:
-            if price.scope is not None and price.versions[0].effective_from == effective_from:
+            if price.scope is not None and price.prices.standard[0].start == effective_from:
                 found = price
         after = _place_behind(rows, after)
     return None if found is None else price_view(found)

@@ -10,7 +10,7 @@ import msgspec
 
 from api.native.models.event_explanation import CostView, ExplainedView, TotalsView
 from api.native.models.events import CorrectionView, DifferenceView, EventView, RefusedView
-from api.native.views.prices import price_view, unit_prices_view
+from api.native.views.prices import applied_view, price_view, unit_prices_view
 from api.native.views.usage import period_document
 from domain.corrections.events import USAGE_VOIDED
 from domain.usage.block_schema import REQUEST_TYPE, TOKEN_COLUMNS
@@ -134,7 +134,8 @@ def _cost(cost: CostExplanation) -> CostView:
         markup_percentage=cost.markup_percentage,
         reported_cost_usd=cost.reported_cost_usd,
         price=None if cost.price is None else price_view(cost.price),
-        unit_prices=None if cost.unit_prices is None else unit_prices_view(cost.unit_prices),
+        unit_prices=None if cost.applied is None else unit_prices_view(cost.applied.rates, cost.input_tokens),
+        applied=None if cost.applied is None else applied_view(cost.applied, cost.input_tokens),
     )
 
 

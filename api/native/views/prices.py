@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from api.native.models.prices import PriceTierView, PriceVersionView, PriceView, UnitPricesView
-from domain.prices.schedule import PriceVersion, UnitPrices
+from api.native.models.prices import (
+    AppliedPriceView,
+    AppliedRateView,
+    HoursView,
+    MinimumView,
+    PriceTierView,
+    PriceVariantView,
+    PriceVersionView,
+    PriceView,
+    RateTierView,
+    RateView,
+    UnitPricesView,
+)
+from domain.prices.conversion import unit_prices_at
+from domain.prices.price_list import AppliedPrice, Rates, StandardRule, UnitRate, VariantRule, prices_at
+from domain.units.registry import unit_of
 from projections.queries.prices import PriceRecord
 
 
-def unit_prices_view(prices: UnitPrices) -> UnitPricesView:
-    """Convert unit prices to their response."""
-    return UnitPricesView(
-        input=prices.input,
-        output=prices.output,
-        cached_input=prices.cached_input,
-        cache_write=prices.cache_write,
-        reasoning=prices.reasoning,
-        request=prices.request,
-    )
+def unit_prices_view(rates: Rates, input_tokens: int) -> UnitPricesView:
+    """Convert the prices of the common units, in a request with so many input tokens, to their response."""
+    return UnitPricesView.model_validate(unit_prices_at(rates, input_tokens))
 
 
 def price_view(price: PriceRecord) -> PriceView:
@@ -26,18 +33,62 @@ def price_view(price: PriceRecord) -> PriceView:
         origin="list" if price.scope is None else "own",
         provider=price.provider,
         model=price.model,
-        versions=[_version_view(version) for version in price.versions],
+        versions=[_version_view(rule) for rule in price.prices.standard],
+        variants=[_variant_view(rule) for rule in price.prices.variants],
+        minimums=[MinimumView(units=list(one.units), least=one.least) for one in price.prices.minimums],
         library=price.library,
         recorded_at=price.recorded_at,
         actor=price.actor,
     )
 
 
-def _version_view(version: PriceVersion) -> PriceVersionView:
-    tiers = [
-        PriceTierView(input_tokens_above=tier.input_tokens_above, unit_prices=unit_prices_view(tier.prices))
-        for tier in version.tiers
-    ]
-    return PriceVersionView(
-        effective_from=version.effective_from, unit_prices=unit_prices_view(version.prices), tiers=tiers
+def applied_view(applied: AppliedPrice, input_tokens: int) -> AppliedPriceView:
+    """Convert what a price says of one request, with so many input tokens, to its response."""
+    return AppliedPriceView(
+        effective_from=applied.rule.start,
+        hours=_hours_view(applied.rule),
+        when=[variant.when for variant in applied.variants],
+        rates={
+            unit: AppliedRateView(price=price, per=unit_of(unit).per)
+            for unit, price in prices_at(applied.rates, input_tokens).items()
+        },
     )
+
+
+def _version_view(rule: StandardRule) -> PriceVersionView:
+    thresholds = sorted({tier.input_tokens_above for rate in rule.rates.values() for tier in rate.tiers})
+    return PriceVersionView(
+        effective_from=rule.start,
+        hours=_hours_view(rule),
+        unit_prices=unit_prices_view(rule.rates, 0),
+        tiers=[
+            PriceTierView(input_tokens_above=above, unit_prices=unit_prices_view(rule.rates, above + 1))
+            for above in thresholds
+        ],
+        rates=_rates_view(rule.rates),
+    )
+
+
+def _variant_view(rule: VariantRule) -> PriceVariantView:
+    return PriceVariantView(
+        when=rule.when, effective_from=rule.start, hours=_hours_view(rule), rates=_rates_view(rule.rates)
+    )
+
+
+def _rates_view(rates: Rates) -> dict[str, RateView]:
+    return {unit: _rate_view(unit, rate) for unit, rate in rates.items()}
+
+
+def _rate_view(unit: str, rate: UnitRate) -> RateView:
+    tiers = [RateTierView(input_tokens_above=tier.input_tokens_above, price=tier.price) for tier in rate.tiers]
+    return RateView(price=rate.price, per=unit_of(unit).per, tiers=tiers)
+
+
+def _hours_view(rule: StandardRule | VariantRule) -> HoursView | None:
+    if rule.hours is None:
+        return None
+    return HoursView(start=_time_text(rule.hours[0]), end=_time_text(rule.hours[1]))
+
+
+def _time_text(second: int) -> str:
+    return f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"

@@ -7,7 +7,7 @@ from typing import Final
 import duckdb
 import msgspec
 
-from domain.prices.schedule import PriceVersion
+from domain.prices.price_list import PriceList
 from domain.scope import Scope
 from domain.usage.block_schema import REQUEST_TYPE
 from domain.values.instants import aware
@@ -15,7 +15,7 @@ from projections.duckdb.memory.first_uses import UsesBySeries
 from projections.duckdb.reading.bound_query import BoundQuery, Row
 from projections.queries.prices import PriceCursor, PriceRecord
 
-_versions: Final = msgspec.json.Decoder(tuple[PriceVersion, ...])
+_prices: Final = msgspec.json.Decoder(PriceList)
 
 
 class KnownPrices:
@@ -57,7 +57,7 @@ class KnownPrices:
     def _records(self, query: BoundQuery, rest: str) -> list[PriceRecord]:
         rows = query.rows(
             self._cursor,
-            f"""SELECT known_at, tenant, environment, provider, model, versions, library, recorded_at, actor
+            f"""SELECT known_at, tenant, environment, provider, model, prices, library, recorded_at, actor
             FROM ({self._known(query)}) {rest}""",
         )
         return [_price(row) for row in rows]
@@ -73,7 +73,7 @@ class KnownPrices:
             JOIN kinds k ON k.kind_key = u.kind_key WHERE k.type = '{REQUEST_TYPE}' AND k.model IS NOT NULL
             GROUP BY 1, 2"""
         return f"""SELECT p.position, greatest(p.position, u.position) AS known_at, s.tenant, s.environment, p.provider,
-                p.model, p.versions, p.library, p.actor,
+                p.model, p.prices, p.library, p.actor,
                 CASE WHEN u.position > p.position THEN u.recorded_at ELSE p.recorded_at END AS recorded_at
             FROM prices p LEFT JOIN scopes s ON s.scope_key = p.scope_key
             LEFT JOIN ({used}) u ON p.scope_key IS NULL AND u.provider = p.provider AND u.model = p.model
@@ -91,6 +91,6 @@ def series_priced_at(cursor: duckdb.DuckDBPyConnection, position: int) -> set[in
 
 
 def _price(row: Row) -> PriceRecord:
-    known_at, tenant, environment, provider, model, versions, library, recorded_at, actor = row
+    known_at, tenant, environment, provider, model, prices, library, recorded_at, actor = row
     scope = None if tenant is None else Scope(tenant, environment)
-    return PriceRecord(known_at, scope, provider, model, _versions.decode(versions), library, aware(recorded_at), actor)
+    return PriceRecord(known_at, scope, provider, model, _prices.decode(prices), library, aware(recorded_at), actor)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Final
 
-#: 8 has units and requests of rows, 7 `root_requests` of days, 6 one table of facts and `taken_events` of days; 5 added
+#: 8 has units and requests of rows and `prices` of prices, 7 `root_requests` of days, 6 one table of facts; 5 added
 #: `patched` and `if_known` of facts, 4 `progress.days_settled_to`. 3 has the tables of 2, folded anew because the
 #: compaction of 2 could lose rows.
 SCHEMA_VERSION: Final = 8
@@ -104,10 +104,10 @@ TABLES: Final[tuple[str, ...]] = (
         key_id VARCHAR NOT NULL, scope_key INTEGER NOT NULL, scopes VARCHAR NOT NULL, prefix VARCHAR NOT NULL,
         secret_hash VARCHAR NOT NULL, name VARCHAR, issued_at TIMESTAMP NOT NULL, issued_position BIGINT NOT NULL,
         revoked_at TIMESTAMP)""",
-    # scope_key NULL: a list price, for every scope. `versions` is the JSON text of a list of PriceVersion.
+    # scope_key NULL: a list price, for every scope. `prices` is the JSON text of a PriceList.
     """CREATE TABLE prices (
         position BIGINT NOT NULL, scope_key INTEGER, provider VARCHAR NOT NULL, model VARCHAR NOT NULL,
-        versions VARCHAR NOT NULL, library VARCHAR, recorded_at TIMESTAMP NOT NULL, actor VARCHAR NOT NULL)""",
+        prices VARCHAR NOT NULL, library VARCHAR, recorded_at TIMESTAMP NOT NULL, actor VARCHAR NOT NULL)""",
     """CREATE TABLE corrections (
         scope_key INTEGER NOT NULL, source VARCHAR NOT NULL, id VARCHAR NOT NULL, kind VARCHAR NOT NULL,
         position BIGINT NOT NULL, recorded_at TIMESTAMP NOT NULL, actor VARCHAR NOT NULL, reason VARCHAR)""",

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from domain.prices.schedule import PriceVersion
+from domain.prices.price_list import PriceList
 from domain.scope import Scope
 from domain.values.instants import aware_or_none, naive
 from projections.duckdb.memory.change_tracking import ChangeTracker, Positions
@@ -163,9 +163,9 @@ class DuckDBFoldStore:
         self.changes.load(state.customer_keys, first_positions, (np.array(facts["key"]), np.array(facts["at"])))
         self._load_recent_days(state.position)
         self.changes.refusals.restart(state.position)
-        prices = query("SELECT scope_key, provider, model, position, versions FROM prices ORDER BY position").fetchall()
-        for scope_key, provider, model, position, versions in prices:
-            decoded = msgspec.json.decode(versions, type=tuple[PriceVersion, ...])
+        prices = query("SELECT scope_key, provider, model, position, prices FROM prices ORDER BY position").fetchall()
+        for scope_key, provider, model, position, stored in prices:
+            decoded = msgspec.json.decode(stored, type=PriceList)
             state.prices.add(scope_key, provider, model, position, decoded)
         state.waiting_voids = {(row[0], row[1], row[2]) for row in query(_WAITING_VOIDS).fetchall()}
         return state
@@ -338,7 +338,7 @@ class DuckDBFoldStore:
         )
 
     def add_price(self, price: NewPrice) -> None:
-        """Insert a price, its versions as JSON text."""
+        """Insert a price, its price list as JSON text."""
         self._cursor.execute(
             "INSERT INTO prices VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -346,7 +346,7 @@ class DuckDBFoldStore:
                 price.scope_key,
                 price.provider,
                 price.model,
-                msgspec.json.encode(price.versions).decode(),
+                msgspec.json.encode(price.prices).decode(),
                 price.library,
                 naive(price.recorded_at),
                 price.actor,

@@ -23,7 +23,7 @@ from domain.log.blocks import check_block, decode_free, decode_typed, read_heade
 from domain.log.event_codec import decode_lifecycle
 from domain.log.records import USAGE_BATCH_TOPIC, NewRecord
 from domain.prices.events import PriceListed
-from domain.prices.schedule import PriceVersion, UnitPrices
+from domain.prices.price_list import PriceList, StandardRule, UnitRate
 from domain.scope import DEFAULT_SCOPE, Scope
 from domain.streams import listed_price_stream, usage_stream
 from domain.usage.block_schema import BLOCK_EVENTS_MAX
@@ -38,7 +38,7 @@ SECONDS_MAX = 20.0
 
 
 class Prices(msgspec.Struct, frozen=True):
-    versions: tuple[PriceVersion, ...] = (PriceVersion(None, UnitPrices(Decimal(1), Decimal(2))),)
+    prices: PriceList = PriceList((StandardRule({"input_tokens": UnitRate(Decimal(1))}),))
     library: str = "a library 1.0"
     matched: str = "openai/gpt-4o"
 
@@ -403,7 +403,7 @@ def test_a_list_price_goes_into_the_log_once_before_the_first_usage() -> None:
         provenance=Provenance("engine"),
         provider="openai",
         model="gpt-4o",
-        versions=Prices().versions,
+        prices=Prices().prices,
         library="a library 1.0",
         matched="openai/gpt-4o",
     )

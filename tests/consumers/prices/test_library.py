@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
 
 import pytest
-from genai_prices import Usage, calc_price
 from genai_prices.data import providers
 from genai_prices.types import (
     ClauseEquals,
     ConditionalPrice,
     ModelInfo,
     ModelPrice,
+    PriceVariant,
+    Provider,
     StartDateConstraint,
     Tier,
     TieredPrices,
@@ -23,20 +25,17 @@ from genai_prices.types import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.prices.library import ALL_DAY_NOTE, PRICE_LIBRARY, ResolvedPrices, resolve_prices, schedule_of
-from domain.prices.cost import event_cost, version_at
-from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
+from consumers.prices.library import PRICE_LIBRARY, ResolvedPrices, price_list_of_entry, resolve_prices
+from domain.prices.cost import event_cost
+from domain.prices.price_list import Minimum, PriceList, RateTier, StandardRule, UnitRate, VariantRule
+from domain.units.registry import COMMON_UNITS, UNITS, unit_of
+from domain.usage.quantities import PriceContext
+from tests.consumers.prices.library_costs import library_cost
+from tests.domain.prices.generated_prices import PICO, Request, column_costs, cost_of
 
-DAYS = [datetime(2024, 1, 1, 12, tzinfo=UTC), datetime(2026, 9, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)]
-#: input, cached input, cache write, output, reasoning: below, at and above every threshold in use.
-REQUESTS = [
-    (0, 0, 0, 0, 0),
-    (1_234, 0, 0, 567, 0),
-    (90_001, 50_000, 30_000, 7_777, 1_111),
-    (200_000, 100_000, 1, 8_191, 8_191),
-    (200_001, 100_000, 1, 8_191, 0),
-    (999_983, 1, 500_009, 3, 2),
-]
+NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+MILLION = 1_000_000
 
 
 def found(provider: str | None, model: str) -> ResolvedPrices:
@@ -45,151 +44,197 @@ def found(provider: str | None, model: str) -> ResolvedPrices:
     return resolved
 
 
-def entry_with(prices: ModelPrice | list[ConditionalPrice]) -> ModelInfo:
-    return ModelInfo("model", ClauseEquals("model"), prices=prices)
+def seller_of(prices: ModelPrice | list[ConditionalPrice], variants: list[PriceVariant] | None = None) -> Provider:
+    entry = ModelInfo("model", ClauseEquals("model"), prices=prices, price_variants=variants)
+    return Provider("seller", "Seller", "https://seller.test", models=[entry])
 
 
-def dated(start: date | None, input_price: int) -> ConditionalPrice:
-    constraint = None if start is None else StartDateConstraint(start)
-    return ConditionalPrice(constraint, prices=ModelPrice(input_mtok=Decimal(input_price)))
+def converted(seller: Provider) -> PriceList | None:
+    return price_list_of_entry(seller, seller.models[0])
 
 
-def our_cost(resolved: ResolvedPrices, request: tuple[int, int, int, int, int], at: datetime) -> Decimal:
-    version = version_at(resolved.versions, at)
-    assert version is not None
-    return event_cost(
-        version,
-        input_tokens=request[0],
-        cached_input_tokens=request[1],
-        cache_write_tokens=request[2],
-        output_tokens=request[3],
-        reasoning_tokens=request[4],
+ALL_ENTRIES = [(seller, entry) for seller in providers for entry in seller.models]
+
+
+def test_every_model_costs_what_the_library_says_at_every_edge_of_its_prices() -> None:
+    compared = unknown = 0
+    for seller, entry in ALL_ENTRIES:
+        prices = price_list_of_entry(seller, entry)
+        if prices is None:
+            assert not any(vars(price.prices) for price in conditional_prices(entry))
+            continue
+        requests = list(requests_at_edges(prices))
+        expected = [library_cost(seller, entry, request) for request in requests]
+        assert (seller.id, entry.id, [cost_of(prices, one) for one in requests]) == (seller.id, entry.id, expected)
+        assert column_costs(prices, requests) == expected
+        compared += len(requests)
+        unknown += expected.count(None)
+    assert compared > 8_000
+    assert unknown < compared / 20
+
+
+def conditional_prices(entry: ModelInfo) -> list[ConditionalPrice]:
+    return entry.prices if isinstance(entry.prices, list) else [ConditionalPrice(prices=entry.prices)]
+
+
+def requests_at_edges(prices: PriceList) -> Iterator[Request]:
+    """Requests that use every unit with a price, on both sides of each tier, start and hour, and of each variant."""
+    rules = prices.rules
+    units = {unit for rule in rules for unit in rule.rates if unit != "requests"}
+    thresholds = {tier.input_tokens_above for rule in rules for rate in rule.rates.values() for tier in rate.tiers}
+    levels = [None, *(above + more for above in sorted(thresholds) for more in (0, 1))]
+    contexts = {tuple(sorted(variant.when.items())) for variant in prices.variants}
+    for at in instants_at_edges(prices):
+        for context in ((), (("service_tier", "unheard of"),), *sorted(contexts)):
+            for input_tokens in levels:
+                yield request_of(units, at, context, input_tokens)
+
+
+def instants_at_edges(prices: PriceList) -> list[datetime]:
+    rules = prices.rules
+    instants = [NOON]
+    for rule in rules:
+        if rule.start is not None:
+            instants += [rule.start - MICROSECOND, rule.start]
+        for second in rule.hours or ():
+            edge = NOON.replace(hour=0) + timedelta(seconds=second)
+            instants += [edge - MICROSECOND, edge]
+    return sorted(set(instants))
+
+
+def request_of(units: set[str], at: datetime, context: PriceContext, input_tokens: int | None) -> Request:
+    """A request that used a different number of each unit beside what it used of the parts of that unit."""
+    wholes = {one for one in COMMON_UNITS if any(unit_of(unit).is_part_of(unit_of(one)) for unit in units)}
+    units = units | wholes
+    leaves = {unit: 1_000 + 7 * number for number, unit in enumerate(sorted(units))}
+    used = {
+        unit: sum(leaf for part, leaf in leaves.items() if unit_of(part).is_part_of(unit_of(unit))) for unit in units
+    }
+    if input_tokens is not None:
+        used["input_tokens"] = max(input_tokens, used.get("input_tokens", 0))
+    first, second, third, fourth, fifth = (used.get(unit, 0) for unit in COMMON_UNITS)
+    extras = {unit: amount * PICO for unit, amount in used.items() if unit not in COMMON_UNITS}
+    return Request(at, (first, second, third, fourth, fifth), extras, context)
+
+
+@given(st.data())
+def test_any_usage_costs_what_the_library_says_if_its_price_covers_it(data: st.DataObject) -> None:
+    seller, entry = data.draw(st.sampled_from(ALL_ENTRIES))
+    prices = price_list_of_entry(seller, entry)
+    if prices is None:
+        return
+    priced = {unit for rule in prices.rules for unit in rule.rates} - {"requests"}
+    below = [unit for unit in UNITS if any(unit_of(unit).is_part_of(unit_of(whole)) for whole in priced)]
+    units = data.draw(st.sets(st.sampled_from(sorted(below)), max_size=4)) | priced if below else priced
+    at = data.draw(st.sampled_from(instants_at_edges(prices)) | st.datetimes(timezones=st.just(UTC)))
+    when = [tuple(sorted(variant.when.items())) for variant in prices.variants]
+    request = request_of(
+        units, at, data.draw(st.sampled_from([(), *when])), data.draw(st.none() | st.integers(0, 10**6))
+    )
+    expected = library_cost(seller, entry, request)
+    assert cost_of(prices, request) == expected
+    assert column_costs(prices, [request]) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "at", "used", "context", "cost"),
+    [
+        ("deepseek", "deepseek-v4-flash", NOON.replace(hour=8), {"input": MILLION, "output": MILLION}, (), "1.50"),
+        ("deepseek", "deepseek-v4-flash", NOON, {"input": MILLION, "output": MILLION}, (), "0.75"),
+        ("deepseek", "deepseek-chat", NOON.replace(hour=8), {"input": MILLION, "output": MILLION}, (), "1.37"),
+        (
+            "anthropic",
+            "claude-opus-4-8",
+            NOON,
+            {"input": 3904, "cache_write": 3904, "cache_write_1h": 3904},
+            (),
+            "0.03904",
+        ),
+        ("openai", "gpt-audio-mini", NOON, {"input": 15, "output": 47, "output_audio": 34}, (), "0.0007202"),
+        (
+            "openai",
+            "gpt-5-mini",
+            NOON,
+            {"input": 2000, "cached_input": 1000, "output": 500},
+            (("service_tier", "flex"),),
+            "0.0006375",
+        ),
+    ],
+)
+def test_models_with_prices_by_hour_by_unit_or_by_tier_of_service_cost_what_they_do(
+    provider: str, model: str, at: datetime, used: dict[str, int], context: PriceContext, cost: str
+) -> None:
+    tokens = {f"{name}_tokens": amount for name, amount in used.items()}
+    assert event_cost(found(provider, model).prices, at, tokens, context) == Decimal(cost)
+
+
+def test_ten_seconds_of_audio_are_the_least_that_groq_charges() -> None:
+    prices = found("groq", "whisper-large-v3").prices
+    assert prices.minimums == (Minimum(("audio_seconds", "input_audio_seconds"), Decimal(10)),)
+    costs = [event_cost(prices, NOON, {"input_audio_seconds": seconds}) for seconds in (0, 3, 10, 3600)]
+    assert costs == [Decimal(0), Decimal("0.000308333333"), Decimal("0.000308333333"), Decimal("0.111")]
+
+
+def test_every_unit_tier_date_hour_and_variant_is_taken_over() -> None:
+    prices = [
+        ConditionalPrice(
+            prices=ModelPrice(
+                input_mtok=TieredPrices(Decimal(1), [Tier(200_000, Decimal(3)), Tier(100_000, Decimal(2))]),
+                cache_read_mtok=Decimal("0.1"),
+                web_searches_kcount=None,
+                requests_kcount=Decimal(12),
+            )
+        ),
+        ConditionalPrice(StartDateConstraint(date(2026, 4, 30)), prices=ModelPrice(output_reasoning_mtok=Decimal(5))),
+        ConditionalPrice(
+            TimeOfDateConstraint(time(23, tzinfo=timezone(timedelta(hours=2))), time(0, 30)),
+            prices=ModelPrice(audio_hours=Decimal(4)),
+        ),
+    ]
+    variants = [
+        PriceVariant({"processing": "batch"}, ModelPrice(input_mtok=Decimal(1)), TimeOfDateConstraint(time(1), time(2)))
+    ]
+    assert converted(seller_of(prices, variants)) == PriceList(
+        (
+            StandardRule(
+                {
+                    "input_tokens": UnitRate(
+                        Decimal(1), (RateTier(100_000, Decimal(2)), RateTier(200_000, Decimal(3)))
+                    ),
+                    "cached_input_tokens": UnitRate(Decimal("0.1")),
+                    "requests": UnitRate(Decimal(12)),
+                }
+            ),
+            StandardRule({"reasoning_tokens": UnitRate(Decimal(5))}, start=datetime(2026, 4, 30, tzinfo=UTC)),
+            StandardRule({"audio_seconds": UnitRate(Decimal(4))}, hours=(21 * 3600, 1800)),
+        ),
+        (VariantRule({"processing": "batch"}, {"input_tokens": UnitRate(Decimal(1))}, hours=(3600, 7200)),),
     )
 
 
-def library_cost(provider: str | None, model: str, request: tuple[int, int, int, int, int], at: datetime) -> Decimal:
-    usage = Usage(
-        input_tokens=request[0],
-        cache_read_tokens=request[1],
-        cache_write_tokens=request[2],
-        output_tokens=request[3],
-        output_reasoning_tokens=request[4],
-    )
-    with localcontext(Context(prec=76, rounding=ROUND_HALF_EVEN)):
-        price = calc_price(usage, model, provider_id=provider, genai_request_timestamp=at)
-        return price.total_price.quantize(Decimal("1e-12"))
-
-
-def has_all_day_token_prices(entry: ModelInfo) -> bool:
-    """Whether all its prices are for tokens at any hour of the day."""
-    conditional = entry.prices if isinstance(entry.prices, list) else [ConditionalPrice(prices=entry.prices)]
-    return all(
-        not isinstance(price.constraint, TimeOfDateConstraint) and price.prices.input_mtok is not None
-        for price in conditional
+def test_a_seller_of_the_model_of_another_one_sells_no_variants_of_it() -> None:
+    variants = [PriceVariant({"processing": "batch"}, ModelPrice(input_mtok=Decimal(1)))]
+    maker = seller_of(ModelPrice(input_mtok=Decimal(2)), variants)
+    reseller = Provider("reseller", "Reseller", "https://reseller.test", models=[])
+    assert price_list_of_entry(reseller, maker.models[0]) == PriceList(
+        (StandardRule({"input_tokens": UnitRate(Decimal(2))}),)
     )
 
 
 @pytest.mark.parametrize(
-    ("provider", "model"),
+    "prices",
     [
-        ("openai", "gpt-4o"),
-        ("openai", "gpt-4o-2024-08-06"),
-        ("anthropic", "claude-3-5-sonnet-latest"),
-        ("anthropic", "claude-haiku-5-5"),
-        ("google", "gemini-2.5-pro"),
-        ("google", "gemini-2.5-flash"),
-        ("openrouter", "google/gemini-2.5-pro"),
-        ("openrouter", "google/gemini-2.5-flash"),
-        ("perplexity", "sonar-deep-research"),
-        ("perplexity", "sonar-pro"),
-        ("x-ai", "grok-4.20"),
-        ("azure", "gpt-4o"),
-        ("openai", "text-embedding-3-small"),
-        (None, "gpt-4o"),
+        ModelPrice(),
+        [],
+        ModelPrice(input_mtok=None),
+        ModelPrice(input_mtok=Decimal(1), smells_kcount=Decimal(1)),
+        [ConditionalPrice(prices=ModelPrice(input_mtok=Decimal(1))), ConditionalPrice(prices=ModelPrice(x=Decimal(1)))],
     ],
 )
-def test_real_models_cost_what_the_library_says(provider: str | None, model: str) -> None:
-    resolved = found(provider, model)
-    for at in DAYS:
-        for request in REQUESTS:
-            assert our_cost(resolved, request, at) == library_cost(provider, model, request, at)
-
-
-def test_every_all_day_token_price_of_the_library_is_taken_over() -> None:
-    compared = 0
-    for seller in providers:
-        for entry in seller.models:
-            if seller.find_model(entry.id, all_providers=providers) is entry and has_all_day_token_prices(entry):
-                resolved = found(seller.id, entry.id)
-                for at, request in zip(DAYS, REQUESTS[2:5], strict=True):
-                    ours, theirs = our_cost(resolved, request, at), library_cost(seller.id, entry.id, request, at)
-                    assert (seller.id, entry.id, ours) == (seller.id, entry.id, theirs)
-                compared += 1
-    assert compared > 1_000
-
-
-def test_every_metered_unit_and_every_tier_is_taken_over_and_other_units_are_not() -> None:
-    prices = ModelPrice(
-        input_mtok=TieredPrices(Decimal(1), [Tier(200_000, Decimal(3)), Tier(100_000, Decimal(2))]),
-        output_mtok=TieredPrices(Decimal(10), [Tier(200_000, Decimal(20))]),
-        cache_read_mtok=Decimal("0.1"),
-        cache_write_mtok=Decimal("0.2"),
-        cache_write_1h_mtok=Decimal(99),
-        output_reasoning_mtok=Decimal(5),
-        input_audio_mtok=Decimal(99),
-        requests_kcount=Decimal(12),
-        web_searches_kcount=None,
-    )
-    special = (Decimal("0.1"), Decimal("0.2"), Decimal(5), Decimal("0.012"))
-    version = PriceVersion(
-        None,
-        UnitPrices(Decimal(1), Decimal(10), *special),
-        (
-            PriceTier(100_000, UnitPrices(Decimal(2), Decimal(10), *special)),
-            PriceTier(200_000, UnitPrices(Decimal(3), Decimal(20), *special)),
-        ),
-    )
-    assert schedule_of(entry_with(prices)) == ((version,), False)
-
-
-def test_dated_prices_become_versions_in_order_of_time() -> None:
-    entry = entry_with([dated(None, 1), dated(date(2026, 4, 30), 2), dated(date(2026, 6, 1), 3)])
-    versions, all_day_only = schedule_of(entry)
-    assert not all_day_only
-    assert [(version.effective_from, version.prices.input) for version in versions] == [
-        (None, Decimal(1)),
-        (datetime(2026, 4, 30, tzinfo=UTC), Decimal(2)),
-        (datetime(2026, 6, 1, tzinfo=UTC), Decimal(3)),
-    ]
-
-
-@given(st.lists(st.dates(date(2025, 1, 1), date(2025, 2, 1)) | st.none(), min_size=1, max_size=6))
-def test_dated_prices_in_any_order_are_those_that_the_library_picks(starts: list[date | None]) -> None:
-    entry = entry_with([dated(start, index) for index, start in enumerate(starts)])
-    versions, _ = schedule_of(entry)
-    for day in range(-1, 33):
-        at = datetime(2025, 1, 1, tzinfo=UTC) + timedelta(days=day)
-        version = version_at(versions, at)
-        assert version is not None
-        assert version.prices.input == entry.get_prices(at).input_mtok
-
-
-def test_of_prices_by_the_hour_the_all_day_one_is_listed_and_that_is_noted() -> None:
-    by_night = ConditionalPrice(TimeOfDateConstraint(time(1), time(4)), prices=ModelPrice(input_mtok=Decimal(9)))
-    versions, all_day_only = schedule_of(entry_with([dated(None, 1), dated(date(2026, 1, 1), 2), by_night]))
-    assert [version.prices.input for version in versions] == [Decimal(1), Decimal(2)]
-    assert all_day_only
-    assert found("deepseek", "deepseek-chat").matched == "deepseek/deepseek-chat" + ALL_DAY_NOTE
-
-
-def test_an_embedding_model_has_free_output() -> None:
-    versions, _ = schedule_of(entry_with(ModelPrice(input_mtok=Decimal("0.02"))))
-    assert versions == (PriceVersion(None, UnitPrices(Decimal("0.02"), Decimal(0))),)
-
-
-@pytest.mark.parametrize("prices", [ModelPrice(), ModelPrice(audio_hours=Decimal(1)), []])
-def test_a_model_without_a_price_for_tokens_is_not_free(prices: ModelPrice | list[ConditionalPrice]) -> None:
-    assert schedule_of(entry_with(prices)) == ((), False)
+def test_a_model_without_a_price_or_with_one_in_an_unknown_unit_is_not_listed(
+    prices: ModelPrice | list[ConditionalPrice],
+) -> None:
+    assert converted(seller_of(prices)) is None
 
 
 @pytest.mark.parametrize("provider", [None, ""])
@@ -224,7 +269,7 @@ def test_a_model_without_a_known_token_price_is_unknown(provider: str | None, mo
 )
 def test_no_name_raises(provider: str | None, model: str) -> None:
     resolved = resolve_prices(provider, model)
-    assert resolved is None or resolved.versions
+    assert resolved is None or resolved.prices.standard
 
 
 @pytest.mark.parametrize("name", ["\ud800", "\x00", "../..", "a\nb", "(" * 200, "ß" * 200])

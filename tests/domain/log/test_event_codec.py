@@ -29,7 +29,8 @@ from domain.log.event_codec import LifecycleCodec, decode_lifecycle, new_record
 from domain.log.events import LogSealed
 from domain.log.topics import LIFECYCLE_TOPICS
 from domain.meters.events import MeterDeleted
-from domain.prices.events import PriceSet
+from domain.prices.events import PriceListed, PriceSet
+from domain.prices.price_list import PriceList, RateTier, StandardRule, UnitRate
 from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
 from domain.scope import Scope
 
@@ -65,6 +66,10 @@ def _values(kind: msgspec.inspect.Type) -> st.SearchStrategy[Any]:
             return st.one_of(*map(_values, kind.types))
         case msgspec.inspect.VarTupleType():
             return st.lists(_values(kind.item_type), max_size=3).map(tuple)
+        case msgspec.inspect.TupleType():
+            return st.tuples(*map(_values, kind.item_types))
+        case msgspec.inspect.DictType() if not isinstance(kind.value_type, msgspec.inspect.AnyType):
+            return st.dictionaries(st.text(), _values(kind.value_type), max_size=3)
         case msgspec.inspect.DictType():
             return st.dictionaries(st.text(), st.none() | st.text() | st.integers(-(2**63), 2**63) | st.booleans())
         case msgspec.inspect.StructType():
@@ -134,6 +139,21 @@ def test_money_is_stored_as_exact_text() -> None:
     assert isinstance(decoded, PriceSet)
     assert str(decoded.price.prices.input) == "0.1000"
     assert decoded == event
+
+
+def test_a_list_price_of_version_1_becomes_a_price_list() -> None:
+    since = datetime(2026, 6, 1, tzinfo=UTC)
+    tier = PriceTier(5, UnitPrices(Decimal(3), Decimal(4), cached_input=Decimal("0.5")))
+    versions = [PriceVersion(since, UnitPrices(Decimal(1), Decimal(2)), (tier,))]
+    about = COMMON | {"provider": "p", "model": "m", "library": "l 1", "matched": "p/m"}
+    decoded = decode_lifecycle("price.listed", msgspec.msgpack.encode((1, about | {"versions": versions})))
+    rates = {
+        "input_tokens": UnitRate(Decimal(1), (RateTier(5, Decimal(3)),)),
+        "output_tokens": UnitRate(Decimal(2), (RateTier(5, Decimal(4)),)),
+        "cached_input_tokens": UnitRate(None, (RateTier(5, Decimal("0.5")),)),
+    }
+    assert decoded == PriceListed(**about, prices=PriceList((StandardRule({}), StandardRule(rates, since))))
+    assert decode_lifecycle("price.listed", new_record(decoded).state) == decoded
 
 
 def test_a_topic_that_is_not_known_is_named() -> None:

@@ -1,149 +1,112 @@
-"""The cost of a request, and the same cost for each row of a block."""
+"""The cost of a request: leaves at their prices, rounded once, and unknown where the price does not tell it."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from fractions import Fraction
 
-import numpy as np
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
-from domain.prices.cost import INT64_MAX, block_costs, cost_column, event_cost, unit_prices_for, version_at
-from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
-from domain.values.money import MONEY
+from domain.prices.cost import event_cost
+from domain.prices.price_list import Minimum, PriceList, Rates, RateTier, StandardRule, UnitRate
 
-Tokens = tuple[int, int, int, int, int]  # input, cached input, cache write, output, reasoning
-
-CHEAP = UnitPrices(input=Decimal(1), output=Decimal(4))
-DEAR = UnitPrices(input=Decimal(2), output=Decimal(8))
-DEAREST = UnitPrices(input=Decimal(3), output=Decimal(12))
+AT = datetime(2026, 1, 2, tzinfo=UTC)
+MILLION = 1_000_000
 
 
-def plain_cost(prices: UnitPrices, tokens: Tokens) -> Fraction:
-    whole_input, cached, written, whole_output, reasoning = tokens
-    per_million = (
-        max(0, whole_input - cached - written) * Fraction(prices.input)
-        + cached * Fraction(prices.input if prices.cached_input is None else prices.cached_input)
-        + written * Fraction(prices.input if prices.cache_write is None else prices.cache_write)
-        + max(0, whole_output - reasoning) * Fraction(prices.output)
-        + reasoning * Fraction(prices.output if prices.reasoning is None else prices.reasoning)
-    )
-    return per_million / 10**6 + Fraction(prices.request or 0)
+def priced(**prices: str) -> PriceList:
+    return PriceList((StandardRule({unit: UnitRate(Decimal(price)) for unit, price in prices.items()}),))
 
 
-def cost_of(version: PriceVersion, tokens: Tokens) -> Decimal:
-    whole_input, cached, written, whole_output, reasoning = tokens
-    return event_cost(
-        version,
-        input_tokens=whole_input,
-        cached_input_tokens=cached,
-        cache_write_tokens=written,
-        output_tokens=whole_output,
-        reasoning_tokens=reasoning,
-    )
+def test_a_part_without_a_price_costs_what_its_whole_costs() -> None:
+    used = {"input_tokens": MILLION, "cached_input_tokens": 300_000, "cache_write_1h_tokens": 0}
+    assert event_cost(priced(input_tokens="2"), AT, used) == Decimal(2)
 
 
-def columns_of(rows: list[Tokens]) -> list[np.ndarray[tuple[int], np.dtype[np.int64]]]:
-    return [np.array([row[index] for row in rows], dtype=np.int64) for index in range(5)]
+def test_a_part_of_a_part_costs_its_own_price() -> None:
+    prices = priced(input_tokens="5", cache_write_tokens="6.25", cache_write_1h_tokens="10")
+    used = {"input_tokens": MILLION, "cache_write_tokens": 500_000, "cache_write_1h_tokens": 100_000}
+    assert event_cost(prices, AT, used) == Decimal("2.5") + Decimal("2.5") + Decimal("1")
 
 
-prices = st.decimals(0, 1_000, places=6) | st.decimals(0, 100, places=13) | st.decimals(0, 10**14, places=18)
-unit_prices = st.builds(
-    UnitPrices,
-    input=prices,
-    output=prices,
-    cached_input=st.none() | prices,
-    cache_write=st.none() | prices,
-    reasoning=st.none() | prices,
-    request=st.none() | prices,
+def test_a_price_is_for_so_much_of_its_unit_as_the_unit_says() -> None:
+    prices = priced(audio_seconds="0.36", input_document_pages="1", requests="5")
+    assert event_cost(prices, AT, {"audio_seconds": Decimal("12.5")}) == Decimal("0.00625")
+    assert event_cost(prices, AT, {"input_document_pages": 3}) == Decimal("0.008")
+
+
+def test_a_cost_is_rounded_once_half_even() -> None:
+    prices = priced(input_tokens="0.0000005", audio_seconds="0.0000000018")
+    assert event_cost(prices, AT, {"input_tokens": 1}) == Decimal(0)
+    assert event_cost(prices, AT, {"input_tokens": 3}) == Decimal("0.000000000002")
+    assert event_cost(prices, AT, {"input_tokens": 1, "audio_seconds": 1}) == Decimal("1E-12")
+
+
+def test_a_request_price_is_for_each_request() -> None:
+    prices = priced(requests="10")
+    assert [event_cost(prices, AT, {}, requests=count) for count in (0, 1, 7)] == [
+        Decimal(0),
+        Decimal("0.01"),
+        Decimal("0.07"),
+    ]
+
+
+TIERED = PriceList((StandardRule({"input_tokens": UnitRate(Decimal(1), (RateTier(10, Decimal(2)),))}),))
+MINIMUM = PriceList(
+    priced(audio_seconds="3600", input_audio_seconds="3600").standard,
+    minimums=(Minimum(("audio_seconds", "input_audio_seconds"), Decimal(10)),),
 )
-counts = st.integers(0, 300_000) | st.integers(0, 10**12)
-token_rows: st.SearchStrategy[Tokens] = st.tuples(counts, counts, counts, counts, counts)
-tiers = st.lists(st.builds(PriceTier, st.sampled_from([0, 1_000, 128_000, 200_000, 10**10]), unit_prices), max_size=3)
-versions = st.builds(PriceVersion, st.none(), unit_prices, tiers.map(tuple))
-
-
-@given(versions, token_rows)
-def test_a_request_costs_its_tokens_at_their_prices_rounded_half_even(version: PriceVersion, tokens: Tokens) -> None:
-    exact = plain_cost(unit_prices_for(version, tokens[0]), tokens)
-    assert Fraction(cost_of(version, tokens)) == Fraction(round(exact * 10**12), 10**12)
-
-
-@given(versions, st.lists(token_rows, max_size=20))
-@example(PriceVersion(None, UnitPrices(Decimal("0.0000005"), Decimal(0))), [(n, 0, 0, n, 0) for n in range(9)])
-@example(
-    PriceVersion(None, CHEAP, (PriceTier(10, DEAR), PriceTier(10, DEAREST))), [(n, 0, 0, 1, 0) for n in (9, 10, 11)]
-)
-def test_a_block_costs_what_its_requests_cost_one_by_one(version: PriceVersion, rows: list[Tokens]) -> None:
-    costs = block_costs(version, *columns_of(rows))
-    assert [Decimal(int(cost)).scaleb(-12, MONEY) for cost in costs] == [cost_of(version, row) for row in rows]
-    assert cost_column(costs).to_pylist() == [cost_of(version, row) for row in rows]
-
-
-def test_ordinary_prices_use_int64_and_enormous_counts_do_not_overflow() -> None:
-    version = PriceVersion(None, CHEAP)
-    ordinary = block_costs(version, *columns_of([(1_000, 10, 5, 50, 20)]))
-    enormous = block_costs(version, *columns_of([(INT64_MAX, 0, 0, INT64_MAX, 0), (1, INT64_MAX, INT64_MAX, 0, 0)]))
-    assert isinstance(ordinary, np.ndarray)
-    assert ordinary.tolist() == [1_200_000_000]
-    assert enormous == [INT64_MAX * 5_000_000, INT64_MAX * 2_000_000]
-
-
-def test_parts_too_large_to_subtract_do_not_overflow_even_when_they_cost_nothing() -> None:
-    version = PriceVersion(None, UnitPrices(Decimal(1), Decimal(1), cached_input=Decimal(0), cache_write=Decimal(0)))
-    assert block_costs(version, *columns_of([(1, INT64_MAX, INT64_MAX, 0, 0)])) == [0]
-
-
-@pytest.mark.parametrize("price", [Decimal("99999999999999.000001"), Decimal("1e-25")])
-def test_prices_that_do_not_fit_into_int64_do_not_fail(price: Decimal) -> None:
-    version = PriceVersion(None, UnitPrices(price, Decimal(0)))
-    assert block_costs(version, *columns_of([(0, 0, 0, 9, 0)])) == [0]
-
-
-def test_a_cost_column_keeps_signs() -> None:
-    assert cost_column(np.array([-1, 0, 1])).to_pylist() == [Decimal("-1e-12"), Decimal(0), Decimal("1e-12")]
-
-
-def test_one_enormous_request_in_an_expensive_tier_keeps_the_order_of_rows() -> None:
-    version = PriceVersion(None, CHEAP, (PriceTier(10**9, DEAR),))
-    costs = block_costs(version, *columns_of([(1, 0, 0, 0, 0), (10**18, 0, 0, 0, 0), (2, 0, 0, 0, 0)]))
-    assert costs == [10**6, 2 * 10**24, 2 * 10**6]
 
 
 @pytest.mark.parametrize(
-    ("input_tokens", "expected"), [(0, CHEAP), (200_000, CHEAP), (200_001, DEAR), (400_000, DEAR), (400_001, DEAREST)]
+    ("prices", "used"),
+    [
+        (priced(output_tokens="1"), {"input_tokens": 1}),  # nobody recorded a price of it
+        (priced(input_tokens="1", output_tokens="1"), {"web_searches": 1}),
+        (priced(audio_seconds="1"), {"input_tokens": 0}),  # the price is for something that was not reported
+        (PriceList((StandardRule({}),)), {"input_tokens": 1}),
+        (priced(input_tokens="1"), {"input_tokens": 5, "cached_input_tokens": 6}),  # a part exceeds its whole
+        (priced(input_tokens="1"), {"input_audio_tokens": 1}),
+        (priced(audio_seconds="1", input_audio_seconds="1"), {"input_audio_seconds": 1}),  # the whole was not reported
+        (
+            priced(input_tokens="1", cached_input_tokens="1", input_audio_tokens="1", cache_audio_read_tokens="1"),
+            {"input_tokens": 9, "cached_input_tokens": 5, "input_audio_tokens": 5},  # how much audio was cached?
+        ),
+    ],
 )
-def test_all_tokens_cost_the_prices_of_the_highest_tier_exceeded(input_tokens: int, expected: UnitPrices) -> None:
-    version = PriceVersion(None, CHEAP, (PriceTier(400_000, DEAREST), PriceTier(200_000, DEAR)))
-    assert unit_prices_for(version, input_tokens) == expected
+def test_a_cost_that_the_price_does_not_tell_is_unknown(prices: PriceList, used: dict[str, int]) -> None:
+    assert event_cost(prices, AT, used) is None
 
 
-def test_parts_without_a_price_cost_what_their_whole_costs() -> None:
-    version = PriceVersion(None, UnitPrices(Decimal(2), Decimal(10)))
-    assert cost_of(version, (1_000_000, 300_000, 200_000, 1_000_000, 900_000)) == Decimal(12)
+def test_quantities_of_0_need_no_price() -> None:
+    used = {"input_tokens": 1, "output_tokens": 0, "web_searches": 0}
+    assert event_cost(priced(input_tokens="1"), AT, used) == Decimal("0.000001")
 
 
-def test_parts_with_prices_of_their_own_and_the_request_are_added_up() -> None:
-    own = UnitPrices(Decimal(2), Decimal(10), Decimal("0.5"), Decimal("2.5"), Decimal(20), Decimal("0.01"))
-    cost = cost_of(PriceVersion(None, own), (1_000_000, 300_000, 200_000, 1_000_000, 900_000))
-    assert cost == Decimal("1.0") + Decimal("0.15") + Decimal("0.5") + Decimal("1.0") + Decimal("18") + Decimal("0.01")
+@pytest.mark.parametrize(("input_tokens", "cost"), [(10, "0.00001"), (11, "0.000022")])
+def test_all_tokens_cost_the_price_of_the_highest_tier_exceeded(input_tokens: int, cost: str) -> None:
+    assert event_cost(TIERED, AT, {"input_tokens": input_tokens}) == Decimal(cost)
 
 
-def test_parts_larger_than_their_whole_leave_no_negative_remainder() -> None:
-    version = PriceVersion(None, UnitPrices(Decimal(2), Decimal(10), cached_input=Decimal(1)))
-    assert cost_of(version, (100, 1_000_000, 0, 0, 0)) == Decimal(1)
+@pytest.mark.parametrize(("prices", "unit"), [(TIERED, "input_tokens"), (MINIMUM, "audio_seconds")])
+def test_what_depends_on_each_request_is_unknown_of_several(prices: PriceList, unit: str) -> None:
+    assert event_cost(prices, AT, {unit: 5}, requests=2) is None
 
 
-def test_the_version_in_force_is_the_one_that_started_last() -> None:
-    may, june = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
-    ever, from_may, from_june = PriceVersion(None, CHEAP), PriceVersion(may, DEAR), PriceVersion(june, DEAREST)
-    corrected = PriceVersion(june, CHEAP)
-    before_may = datetime(2026, 4, 30, 23, 59, 59, 999_999, tzinfo=UTC)
-    schedule = [from_june, ever, from_may]
-    assert [version_at(schedule, instant) for instant in (before_may, may, june)] == [ever, from_may, from_june]
-    assert version_at([from_june, corrected], june) == corrected
-    assert version_at([from_may], before_may) is None
-    assert version_at([], may) is None
+@pytest.mark.parametrize(
+    ("used", "seconds"),
+    [
+        ({"audio_seconds": 3}, 10),
+        ({"input_audio_seconds": 3}, 10),
+        ({"audio_seconds": 12, "input_audio_seconds": 12}, 12),
+        ({"audio_seconds": 12, "input_audio_seconds": 2}, 12),
+        ({"audio_seconds": 0, "input_audio_seconds": 0}, 0),
+    ],
+)
+def test_a_minimum_is_charged_of_what_was_used(used: dict[str, int], seconds: int) -> None:
+    assert event_cost(MINIMUM, AT, used) == Decimal(seconds)
+
+
+def test_a_rate_of_two_tiers_at_one_threshold_is_the_later_one() -> None:
+    rates: Rates = {"input_tokens": UnitRate(Decimal(1), (RateTier(10, Decimal(2)), RateTier(10, Decimal(3))))}
+    assert event_cost(PriceList((StandardRule(rates),)), AT, {"input_tokens": 11}) == Decimal("0.000033")

@@ -17,7 +17,7 @@ from typing import Any, Final
 import duckdb
 import msgspec
 
-from domain.prices.schedule import PriceVersion
+from domain.prices.price_list import PriceList
 from domain.usage.block_schema import TOKEN_COLUMNS
 from projections.duckdb.storage.permissions import permissions_of
 from projections.duckdb.verification.comparison import LOGICAL_VIEWS, logical_view
@@ -32,7 +32,7 @@ _EXACT: Final = Context(prec=60)
 #: How DuckDB stores what has no column type of its own.
 _DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "fields": json.loads,
-    "versions": lambda text: msgspec.json.decode(text, type=tuple[PriceVersion, ...]),
+    "prices": lambda text: msgspec.json.decode(text, type=PriceList),
     "scopes": permissions_of,
 }
 #: What the days keep for the time range of usage; no sum needs it.

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from domain.log.chain import CHAIN_START
+from domain.prices.conversion import own_price_list, price_list_of
+from domain.prices.price_list import Minimum, PriceList, StandardRule, UnitRate, VariantRule
 from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
 from domain.usage.locators import locator_of
 from domain.values.instants import epoch_microseconds
@@ -129,7 +131,7 @@ def write_one_of_each(store: FoldStore) -> None:
     for owner in (FactOwner("customer", 2, None, 3), FactOwner("budget", 1, "tier"), FactOwner("meter", 2, "disk")):
         store.add_fact(fact(owner, 1, name=HOSTILE, limit=None))
     store.add_correction(correction("usage.voided", 1, "later"))
-    store.add_price(NewPrice(1, 1, "nowhere", "m-1", (), None, START, "key-1"))
+    store.add_price(NewPrice(1, 1, "nowhere", "m-1", PriceList((StandardRule({}),)), None, START, "key-1"))
     store.add_api_key(NewApiKey("key-1", 1, ("ingest", "read"), "mf_1", "00ff", None, START, 1, ("test",)))
     store.update_source(SourceProgress("usage/kafka/a/b/0", "usage", 0, 7, 1, START, 2, 1))
 
@@ -160,7 +162,13 @@ EVERYTHING: Contents = {
     ],
     "prices": [
         scope_of(1)
-        | {"position": 1, "provider": "nowhere", "model": "m-1", "versions": (), "library": None}
+        | {
+            "position": 1,
+            "provider": "nowhere",
+            "model": "m-1",
+            "prices": PriceList((StandardRule({}),)),
+            "library": None,
+        }
         | {"recorded_at": START, "actor": "key-1"}
     ],
     "corrections": [
@@ -438,11 +446,17 @@ def test_facts_of_all_owners_are_kept_in_order(under_test: FoldStoreUnderTest, s
     ]
 
 
-def test_prices_are_loaded_again_with_their_versions(under_test: FoldStoreUnderTest, store: FoldStore) -> None:
+def test_prices_are_loaded_again_whole(under_test: FoldStoreUnderTest, store: FoldStore) -> None:
     tier = PriceTier(1000, UnitPrices(Decimal("0.3"), Decimal(2)))
     since = START + timedelta(days=1)
-    listed = (PriceVersion(None, UnitPrices(Decimal(1), Decimal(2))), PriceVersion(since, tier.prices, (tier,)))
-    own = (PriceVersion(since, UnitPrices(Decimal("5.5"), Decimal(0), request=Decimal("0.01"))),)
+    listed = PriceList(
+        price_list_of(
+            [PriceVersion(None, UnitPrices(Decimal(1), Decimal(2))), PriceVersion(since, tier.prices, (tier,))]
+        ).standard,
+        (VariantRule({"speed": "fast"}, {"web_searches": UnitRate(Decimal(10))}, since, (3600, 7200)),),
+        (Minimum(("audio_seconds",), Decimal("0.5")),),
+    )
+    own = own_price_list(PriceVersion(since, UnitPrices(Decimal("5.5"), Decimal(0), request=Decimal("0.01"))))
     with step(store, 1):
         store.add_price(NewPrice(1, None, "nowhere", "m-1", listed, "list 1", START, "engine"))
     with step(store, 2):
@@ -450,11 +464,13 @@ def test_prices_are_loaded_again_with_their_versions(under_test: FoldStoreUnderT
     times = np.array([epoch_microseconds(START), epoch_microseconds(since)], dtype=np.int64)
     book = store.load_state().prices
     chosen = {
-        scope_key: [(known.position, known.version) for known, _ in book.choose(scope_key, "nowhere", "m-1", times)]
+        scope_key: [
+            (known.position, known.prices.prices) for known, _ in book.choose(scope_key, "nowhere", "m-1", times)
+        ]
         for scope_key in SCOPES
     }
-    assert chosen == {1: [(1, listed[0]), (1, listed[1])], 2: [(2, own[0]), (1, listed[0])]}
-    assert [row["versions"] for row in sorted(under_test.contents()["prices"], key=lambda row: row["position"])] == [
+    assert chosen == {1: [(1, listed)], 2: [(2, own), (1, listed)]}
+    assert [row["prices"] for row in sorted(under_test.contents()["prices"], key=lambda row: row["position"])] == [
         listed,
         own,
     ]

@@ -14,6 +14,7 @@ from domain.customers.derived_id import derived_id
 from domain.errors import InvalidInput
 from domain.meters.commands import CreateMeter
 from domain.prices.commands import SetPrice
+from domain.prices.conversion import own_price_list
 from domain.prices.schedule import PriceVersion, UnitPrices
 from domain.scope import DEFAULT_SCOPE, Scope
 from projections.queries.facts import Fact
@@ -153,7 +154,12 @@ def test_prices_of_a_scope_are_visible_to_it_alone(store_under_test: StoreUnderT
     store.fold()
     with store.reads.snapshot() as snapshot:
         (mine,) = snapshot.prices(DEFAULT_SCOPE, None, None, None, 9)
-        assert (mine.scope, mine.provider, mine.model, mine.versions) == (DEFAULT_SCOPE, "nowhere", "m-1", (version,))
+        assert (mine.scope, mine.provider, mine.model, mine.prices) == (
+            DEFAULT_SCOPE,
+            "nowhere",
+            "m-1",
+            own_price_list(version),
+        )
         assert snapshot.price_at(DEFAULT_SCOPE, mine.position) == mine
         assert snapshot.prices(DEFAULT_SCOPE, None, "m-2", None, 9) == []
         assert snapshot.prices(DEFAULT_SCOPE, "nowhere", "m-1", PriceCursor(mine.position, 1), 9) == []

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from domain.prices.commands import SetPrice
+from domain.prices.conversion import own_price_list
 from domain.prices.events import PriceListed
 from domain.prices.schedule import PriceVersion, UnitPrices
 from domain.scope import DEFAULT_SCOPE, Scope
@@ -19,13 +20,14 @@ from tests.projections.queries.store_under_test import DuckDBUnderTest
 
 OTHER = Scope("other", "prod")
 VERSION = PriceVersion(None, UnitPrices(Decimal(1), Decimal(2)))
+PRICES = own_price_list(VERSION)
 
 
 def listed(store: DuckDBUnderTest, model: str, provider: str = "maker") -> int:
     """Record a list price, as the first usage of the model by any scope does."""
     stream = listed_price_stream(provider, model)
     return store.append(
-        PriceListed, stream, provider=provider, model=model, versions=(VERSION,), library="l 1", matched=model
+        PriceListed, stream, provider=provider, model=model, prices=PRICES, library="l 1", matched=model
     )
 
 
@@ -72,7 +74,7 @@ def test_a_list_price_came_with_the_first_usage_of_the_scope_that_asks(store: Du
     store.fold()
     (record,) = known(store, DEFAULT_SCOPE)
     assert record == PriceRecord(
-        mine, None, "maker", "shared", (VERSION,), "l 1", START + timedelta(hours=3), BY_TEST.actor
+        mine, None, "maker", "shared", PRICES, "l 1", START + timedelta(hours=3), BY_TEST.actor
     )
     with store.reads.snapshot() as snapshot:
         assert snapshot.price_at(DEFAULT_SCOPE, price) == record

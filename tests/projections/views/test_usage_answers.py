@@ -22,6 +22,8 @@ from domain.customers.commands import (
 from domain.errors import InvalidInput, NotFound
 from domain.meters.commands import CreateMeter
 from domain.prices.commands import SetPrice
+from domain.prices.conversion import own_price_list
+from domain.prices.price_list import applied_price
 from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
 from domain.scope import DEFAULT_SCOPE
 from domain.values.periods import Interval
@@ -283,7 +285,8 @@ def test_an_event_is_explained_by_its_price_and_its_totals(store: DuckDBUnderTes
         assert priced_at is not None
         price = snapshot.price_at(DEFAULT_SCOPE, priced_at)
     assert explained is not None
-    assert explained.cost == CostExplanation(Decimal("0.0048"), Decimal(50), Decimal("0.0072"), price, dear)
+    applied = applied_price(own_price_list(version), START)
+    assert explained.cost == CostExplanation(Decimal("0.0048"), Decimal(50), Decimal("0.0072"), price, applied, 1000)
     assert explained.totals == EventTotals(1, MARCH, Interval(START, START + timedelta(days=1)), START.date())
     assert (explained.outcome, [refusal.outcome for refusal in explained.refusals]) == ("counted", ["duplicate"])
 

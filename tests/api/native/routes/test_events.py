@@ -84,6 +84,15 @@ def test_one_event_is_explained(api: Api) -> None:
             "reasoning": None,
             "request": None,
         },
+        "applied": {
+            "effective_from": None,
+            "hours": None,
+            "when": [],
+            "rates": {
+                "input_tokens": {"price": "30", "per": 1_000_000},
+                "output_tokens": {"price": "60", "per": 1_000_000},
+            },
+        },
     }
     assert (price["origin"], price["provider"], price["model"]) == ("list", "openai", "gpt-4")
     march = {"start": "2026-03-01T00:00:00.000000Z", "end": "2026-04-01T00:00:00.000000Z"}

@@ -15,6 +15,7 @@ def test_a_price_gives_unpriced_events_a_cost_and_is_listed(api: Api) -> None:
         "effective_from": "2025-01-01T00:00:00Z",
     }
     made = api.post("/v1/prices", price)
+    tiers = [[{"input_tokens_above": 3_000_000, "price": dear}] for dear in ("1", "4")]
     nothing = dict.fromkeys(("cached_input", "cache_write", "reasoning", "request"))
     assert (made["origin"], made["versions"]) == (
         "own",
@@ -23,6 +24,11 @@ def test_a_price_gives_unpriced_events_a_cost_and_is_listed(api: Api) -> None:
                 "effective_from": "2025-01-01T00:00:00.000000Z",
                 "unit_prices": {"input": "0.5", "output": "2", **nothing},
                 "tiers": [{"input_tokens_above": 3_000_000, "unit_prices": {"input": "1", "output": "4", **nothing}}],
+                "hours": None,
+                "rates": {
+                    "input_tokens": {"price": "0.5", "per": 1_000_000, "tiers": tiers[0]},
+                    "output_tokens": {"price": "2", "per": 1_000_000, "tiers": tiers[1]},
+                },
             }
         ],
     )

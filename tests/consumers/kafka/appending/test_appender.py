@@ -196,7 +196,7 @@ def test_prices_are_listed_before_the_usage_that_they_price() -> None:
     assert topics(log) == ["price.listed", USAGE_BATCH_TOPIC, USAGE_BATCH_TOPIC]
     listed = decode_lifecycle("price.listed", log.read(0, 1)[0].state)
     assert isinstance(listed, PriceListed)
-    assert listed.versions[0].prices.input == Decimal(1)
+    assert listed.prices.standard[0].rates["input_tokens"].price == Decimal(1)
     assert (done.position, prices.asked) == (3, [("p", "m")])
 
 
