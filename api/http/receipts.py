@@ -17,6 +17,7 @@ from api.http.state import ApiState
 from api.http.writing import accepted, wants_async
 from consumers.intake.intake import IntakeReceipt
 from consumers.intake.options import SLICE_EVENTS_MAX
+from consumers.intake.requests import EventsWarning
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 from projections.queries.events import Receipt, RowSpan
 
@@ -42,6 +43,14 @@ class OutcomeView(BaseModel):
     detail: str | None = Field(None, description="For a rejected event: the field and the rule that it breaks.")
 
 
+class WarningView(BaseModel):
+    """A member of data that says nothing though it looks as if it should."""
+
+    member: str = Field(examples=["data.input_token"])
+    advice: str = Field(examples=["is kept as a property: did you mean input_tokens?"])
+    events: int = Field(description="Number of events with it.")
+
+
 class ReceiptView(BaseModel):
     """The outcomes of the events of one request."""
 
@@ -51,6 +60,7 @@ class ReceiptView(BaseModel):
     outcomes_truncated: bool = Field(
         False, description="Whether more events were not counted than are listed; see GET /v1/rejected."
     )
+    warnings: list[WarningView] = Field([], description="Members of data that were not understood, at most 20.")
 
 
 def counts_view(counts: OutcomeCounts) -> OutcomeCountsView:
@@ -67,6 +77,7 @@ class _Document(msgspec.Struct, frozen=True):
     counts: OutcomeCounts
     outcomes: msgspec.Raw = msgspec.Raw(b"[]")
     outcomes_truncated: bool = False
+    warnings: tuple[EventsWarning, ...] = ()
 
 
 async def receipt_response(
@@ -97,7 +108,7 @@ async def receipt_response(
     if single and receipt.shown:
         _check_single(receipt.outcomes()[0], taken.position, headers)
     outcomes = msgspec.Raw(receipt.outcomes_json)
-    document = _Document(taken.position, receipt.counts, outcomes, receipt.is_truncated)
+    document = _Document(taken.position, receipt.counts, outcomes, receipt.is_truncated, taken.warnings)
     return Response(_body(document, more), 200, headers, "application/json")
 
 
@@ -118,7 +129,7 @@ def _receipt_of_counted(state: ApiState, taken: IntakeReceipt) -> _Document | No
     """The receipt when every event is known to be counted, else None. Asks no snapshot."""
     if not state.engine.reads.all_counted(_spans(taken)):
         return None
-    return _Document(taken.position, OutcomeCounts(counted=taken.received))
+    return _Document(taken.position, OutcomeCounts(counted=taken.received), warnings=taken.warnings)
 
 
 def _spans(taken: IntakeReceipt) -> list[RowSpan]:

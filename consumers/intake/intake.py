@@ -21,7 +21,7 @@ from consumers.intake.fact_sealing import FactSealer
 from consumers.intake.fold_pace import FoldPace
 from consumers.intake.options import IntakeOptions
 from consumers.intake.queue import IntakeQueue, PendingRequest
-from consumers.intake.requests import IntakeReceipt, IntakeRequest, check_request
+from consumers.intake.requests import EventsWarning, IntakeReceipt, IntakeRequest, check_request
 from consumers.intake.slice_groups import SliceGroup
 from consumers.prices.listing import PriceListing, PriceResolver
 from domain.errors import LogError
@@ -130,7 +130,8 @@ class LocalIntake:
     def _receipt(self, pending: PendingRequest) -> IntakeReceipt:
         pieces = pending.pieces
         position = pieces[-1].position if pieces else self._log.head_position()
-        return IntakeReceipt(position, tuple(pieces), len(pending.items), pending.rejected)
+        warnings = tuple(EventsWarning(*key, events) for key, events in pending.warnings.items())
+        return IntakeReceipt(position, tuple(pieces), len(pending.items), pending.rejected, warnings)
 
 
 def _fail(pending: PendingRequest, error: Exception) -> None:

@@ -8,7 +8,7 @@ Every key has its turn, and every request of a key has its turn: one slice of at
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from enum import Enum
@@ -45,7 +45,7 @@ class PendingRequest(msgspec.Struct, eq=False):
     """A request, the future of its receipt, and how far it is.
 
     The body is dropped when it is split, and `splitting` is None then. Items before `taken` have been handed out.
-    `pieces` are in the log.
+    `pieces` are in the log. `warnings` counts events by member and advice.
     """
 
     request: IntakeRequest
@@ -57,6 +57,7 @@ class PendingRequest(msgspec.Struct, eq=False):
     taken: int = 0
     pieces: list[Piece] = []
     rejected: int = 0
+    warnings: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter)
 
     @property
     def is_split(self) -> bool:

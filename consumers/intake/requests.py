@@ -49,16 +49,26 @@ class Piece(NamedTuple):
     row_to: int
 
 
+class EventsWarning(msgspec.Struct, frozen=True):
+    """What a member of data did not do in some events of a request, and what to send in its place."""
+
+    member: str
+    advice: str
+    events: int
+
+
 class IntakeReceipt(msgspec.Struct, frozen=True):
     """Where the events of a request are stored, in order.
 
-    `position` is that of the last block; for a request without events it is the head of the log.
+    `position` is that of the last block; for a request without events it is the head of the log. `warnings` are about
+    members that say nothing though they look as if they should, at most `REQUEST_WARNINGS_MAX` members.
     """
 
     position: int
     pieces: tuple[Piece, ...]
     received: int
     rejected: int
+    warnings: tuple[EventsWarning, ...] = ()
 
 
 def check_request(request: IntakeRequest) -> None:

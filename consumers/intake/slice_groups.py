@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Final
 
 import msgspec
 import pyarrow as pa
@@ -27,8 +29,11 @@ from domain.log.blocks import encode_buffers
 from domain.scope import Scope
 from domain.usage.block_schema import BLOCK_EVENTS_MAX
 from domain.usage.decoding.decoder import DecodedEvents, DecodingContext, ItemRun, decode_items
+from domain.usage.decoding.member_warnings import MemberWarning
 
 _Stream = tuple[StreamKind, Scope]
+#: The most members that a receipt warns about.
+REQUEST_WARNINGS_MAX: Final = 20
 
 
 class _Part(msgspec.Struct, frozen=True):
@@ -53,9 +58,18 @@ class GroupBlock(msgspec.Struct, frozen=True):
             for taken in part.slices:
                 end = row + len(taken.items)
                 taken.pending.rejected += bisect_left(rejected, end) - bisect_left(rejected, row)
+                if part.decoded.warnings:
+                    _count_warnings(taken.pending.warnings, part.decoded.warnings, row, end)
                 taken.pending.pieces = _with_piece(taken.pending.pieces, Piece(position, first + row, first + end))
                 row = end
             first += row
+
+
+def _count_warnings(counts: Counter[tuple[str, str]], warnings: Sequence[MemberWarning], start: int, end: int) -> None:
+    for one in warnings:
+        known = (one.member, one.advice) in counts
+        if start <= one.row < end and (known or len(counts) < REQUEST_WARNINGS_MAX):
+            counts[one.member, one.advice] += 1
 
 
 def _with_piece(pieces: list[Piece], piece: Piece) -> list[Piece]:

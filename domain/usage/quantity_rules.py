@@ -55,6 +55,7 @@ class RequestQuantities(msgspec.Struct, frozen=True):
     """What a request used. `tokens` are the common units, in their order; 0 if they were not told.
 
     `units` are the others, in order of name. `unknown`: nothing was told. `context`: the members that choose a price.
+    `unread`: members that should tell quantities and could not be read, in order of name.
     """
 
     tokens: tuple[int, ...]
@@ -62,22 +63,28 @@ class RequestQuantities(msgspec.Struct, frozen=True):
     requests: int
     unknown: bool
     context: tuple[tuple[str, str], ...]
+    unread: tuple[str, ...] = ()
 
 
 def request_quantities(data: Mapping[str, Any], read_usage: UsageReader | None = None) -> RequestQuantities:
     """Return the quantities told in the data of a request; `InvalidInput` for a number or a sum that cannot be."""
     told: dict[str, int | Decimal] = {}
-    for key, quantity in _told(data, read_usage):
+    unread: list[str] = []
+    for key, quantity in _told(data, read_usage, unread):
         told.setdefault(key, quantity)
     extras = tuple(sorted((key, Decimal(told[key])) for key in told.keys() - set(COMMON_UNITS)))
     if len(extras) > EXTRA_UNITS_MAX:
         raise InvalidInput("data.units", f"must be at most {EXTRA_UNITS_MAX}", "units_invalid")
     tokens = tuple(int(told.get(key, 0)) for key in COMMON_UNITS)
     check_parts(tokens, extras)
-    return RequestQuantities(tokens, extras, requests_of(data.get(REQUESTS_MEMBER)), not told, context_of(data))
+    requests = requests_of(data.get(REQUESTS_MEMBER))
+    return RequestQuantities(tokens, extras, requests, not told, context_of(data), tuple(sorted(unread)))
 
 
-def _told(data: Mapping[str, Any], read_usage: UsageReader | None) -> Iterator[tuple[str, int | Decimal]]:
+def _told(
+    data: Mapping[str, Any], read_usage: UsageReader | None, unread: list[str]
+) -> Iterator[tuple[str, int | Decimal]]:
+    """Yield every quantity that is told, the ones that count first; add members that cannot be read to `unread`."""
     for key in COMMON_UNITS:
         if data.get(key) is not None:
             yield key, token_count(key, data[key])
@@ -88,10 +95,18 @@ def _told(data: Mapping[str, Any], read_usage: UsageReader | None) -> Iterator[t
         quantity = quantity_of(data[key])
         if quantity is not None:
             yield key, quantity
-    yield from _units_of(data.get(UNITS_MEMBER))
+        elif data[key] is not None:
+            unread.append(key)
+    units = data.get(UNITS_MEMBER)
+    yield from _units_of(units)
+    if units is not None and not isinstance(units, dict):
+        unread.append(UNITS_MEMBER)
     usage = data.get(USAGE_MEMBER)
     if read_usage is not None and isinstance(usage, dict):
-        found = read_usage(_text(data.get("provider")), _text(data.get("model")), usage) or {}
+        found = read_usage(_text(data.get("provider")), _text(data.get("model")), usage)
+        if found is None:
+            unread.append(USAGE_MEMBER)
+            return
         # Answers name many units that were not used; an extra unit of 0 would say nothing more.
         yield from ((key, quantity) for key, quantity in found.items() if quantity or key in COMMON_UNITS)
 

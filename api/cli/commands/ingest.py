@@ -33,6 +33,7 @@ from consumers.files.map_file import FileMap, MapInvalid, read_map
 from domain.usage.outcomes import OUTCOMES
 
 SHOWN_OUTCOMES_MAX: Final = 20
+SHOWN_WARNINGS_MAX: Final = 20
 RETRIES_MAX: Final = 120
 RETRY_SECONDS_MAX: Final = 10.0
 LAG_POLLS_MAX: Final = 6_000
@@ -47,6 +48,13 @@ NOT_COUNTED: Final = (
 )
 
 
+WARNINGS: Final = (
+    Column("Member", "member"),
+    Column("Events", "events", Kind.COUNT),
+    Column("Advice", "advice", Kind.PROSE),
+)
+
+
 class Ingested(msgspec.Struct):
     """The result of a file so far. Events in `not_yet_counted` are stored, but their outcome is not known yet."""
 
@@ -56,6 +64,7 @@ class Ingested(msgspec.Struct):
     not_yet_counted: int = 0
     position: int = 0
     outcomes: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    warnings: list[dict[str, Any]] = msgspec.field(default_factory=list)
 
     def add(self, batch: Batch, receipt: dict[str, Any]) -> None:
         """Add the engine's receipt for a batch."""
@@ -68,6 +77,15 @@ class Ingested(msgspec.Struct):
             self.counts[outcome] += receipt["counts"][outcome]
         worth_showing = [entry for entry in receipt["outcomes"] if entry["outcome"] in ("rejected", "conflict")]
         self.outcomes += worth_showing[: SHOWN_OUTCOMES_MAX - len(self.outcomes)]
+        self._add_warnings(receipt["warnings"])
+
+    def _add_warnings(self, warnings: list[dict[str, Any]]) -> None:
+        for warning in warnings:
+            same = next((one for one in self.warnings if one["member"] == warning["member"]), None)
+            if same is not None:
+                same["events"] += warning["events"]
+            elif len(self.warnings) < SHOWN_WARNINGS_MAX:
+                self.warnings.append(dict(warning))
 
 
 def ingest(
@@ -163,4 +181,6 @@ def _print(ingested: Ingested, as_json: bool) -> None:
     print_table(f"{ingested.file}: {ingested.events:,} events", COUNTS, counts)
     if ingested.outcomes:
         print_table("The first that were not counted", NOT_COUNTED, ingested.outcomes)
+    if ingested.warnings:
+        print_table("Members that were not understood", WARNINGS, ingested.warnings)
     print_lines(f"as of log position {ingested.position}")

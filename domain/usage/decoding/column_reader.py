@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from domain.errors import InvalidInput
 from domain.usage.block_schema import QUANTITIES, REQUEST_TYPE, TOKEN_COLUMNS
 from domain.usage.canonical_form import CanonicalParts, canonical_extensions, content_digest, content_digests
 from domain.usage.decoding.dict_reader import DictReader, EventColumns
+from domain.usage.decoding.member_warnings import MemberWarning, warnings_of
 from domain.usage.decoding.quantity_columns import quantity_values
 from domain.usage.decoding.schema_inference import SchemaInference
 from domain.usage.decoding.single_event import COMMON_MEMBERS, DURATION_MEMBERS, Row, RowContext, sorted_json
@@ -45,6 +48,7 @@ class ColumnReader:
         """`headers` and `arrivals_us` have one value per item; `arrivals_us` is None if no source knows arrivals."""
         self.columns: dict[str, list[Any]] = {name: [] for name in LIST_COLUMNS}
         self.suspects: set[int] = set()
+        self.warnings: dict[int, list[MemberWarning]] = {}
         self._headers = headers
         self._context = context
         self._arrivals_us = arrivals_us
@@ -61,6 +65,9 @@ class ColumnReader:
         """Replace the values of one row by those decoded one by one."""
         for name, column in self.columns.items():
             column[row] = values[name]
+        self.warnings.pop(row, None)
+        if values["warnings"]:
+            self.warnings[row] = [msgspec.structs.replace(one, row=row) for one in values["warnings"]]
 
     def _suspect(self, rows: Iterable[int]) -> None:
         self.suspects.update(self._first + row for row in rows)
@@ -117,10 +124,14 @@ class ColumnReader:
         for row in rows:
             data = events.data_of(row)
             try:
-                values = quantity_values(data, request_quantities(data, self._context.read_usage))
+                quantities = request_quantities(data, self._context.read_usage)
             except InvalidInput:
                 self._suspect([row])
                 continue
+            values = quantity_values(data, quantities)
+            warnings = warnings_of(self._first + row, data, quantities.unread)
+            if warnings:
+                self.warnings[self._first + row] = warnings
             for name, value in values.items():
                 found[name][row] = value
         return {**found}

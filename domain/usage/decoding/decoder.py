@@ -26,6 +26,7 @@ from domain.scope import Scope
 from domain.usage.block_schema import FREE, INSTANT, NAME, QUANTITIES, TOKEN_COLUMNS, TYPED, UNITS
 from domain.usage.canonical_form import identity_hashes
 from domain.usage.decoding.column_reader import ColumnReader
+from domain.usage.decoding.member_warnings import WARNINGS_MAX, MemberWarning
 from domain.usage.decoding.quantity_columns import units_array
 from domain.usage.decoding.single_event import (
     EVENT_BYTES_MAX,
@@ -95,6 +96,7 @@ class DecodedEvents(msgspec.Struct, frozen=True):
     typed: pa.RecordBatch
     free: pa.RecordBatch
     rejected_rows: list[int]  # ascending
+    warnings: tuple[MemberWarning, ...] = ()  # ascending by row, at most `WARNINGS_MAX`
 
     @property
     def received(self) -> int:
@@ -141,7 +143,9 @@ def decode_items(runs: Sequence[ItemRun], context: DecodingContext) -> DecodedEv
         if decoded.keys() >= reader.suspects:
             break
     rejected = {row: values for row, values in sorted(decoded.items()) if values["reason"] is not None}
-    return _batches(runs, arrays, reader.columns, rejected, context)
+    decoded_events = _batches(runs, arrays, reader.columns, rejected, context)
+    warnings = [one for _, of_row in sorted(reader.warnings.items()) for one in of_row]
+    return msgspec.structs.replace(decoded_events, warnings=tuple(warnings[:WARNINGS_MAX]))
 
 
 def _arrivals(runs: Sequence[ItemRun]) -> list[int | None]:
@@ -157,7 +161,8 @@ def _decoded_from_rows(runs: Sequence[ItemRun], rows: list[Row]) -> DecodedEvent
     for row, run in zip(rows, run_of_row, strict=True):
         row |= {"group": run.group, "atomic": run.atomic}
     rejected_rows = [index for index, row in enumerate(rows) if row["reason"] is not None]
-    return DecodedEvents(*batches_of(rows), rejected_rows)
+    warnings = [msgspec.structs.replace(one, row=index) for index, row in enumerate(rows) for one in row["warnings"]]
+    return DecodedEvents(*batches_of(rows), rejected_rows, tuple(warnings[:WARNINGS_MAX]))
 
 
 #: The first check of columns follows the suspects of reading, the second one the suspects of the first.

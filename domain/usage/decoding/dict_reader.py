@@ -14,6 +14,7 @@ from msgspec import Raw
 
 from domain.usage.block_schema import REQUEST_TYPE, TOKEN_COLUMNS
 from domain.usage.canonical_form import CORE_ATTRIBUTES
+from domain.usage.decoding.member_warnings import suspicious_names
 from domain.usage.decoding.single_event import COMMON_MEMBERS, REQUEST_MEMBERS, sorted_json
 from domain.usage.quantity_rules import QUANTITY_MEMBERS
 from domain.usage.rules import CUSTOMER_MEMBERS
@@ -38,7 +39,7 @@ class EventColumns(msgspec.Struct):
     extensions: Sequence[dict[str, Any] | None]
     noncanonical: list[int]  # rows with a number that is not in canonical spelling
     unreadable: list[int]  # rows that are no event, or one that must be decoded by itself
-    quantity_rows: list[int]  # rows with a member of data that says something about quantities
+    quantity_rows: list[int]  # rows with a member of data that says something about quantities, or looks as if
 
     def data_of(self, row: int) -> dict[str, Any]:
         """The members of data of one row, as they were sent."""
@@ -99,7 +100,8 @@ class DictReader:
             members |= {name: list(map(_get, rests, repeat(name))) for name in CUSTOMER_MEMBERS}
         properties = [sorted_json(rest) if rest else None for rest in rests]
         extensions = [rest or None for rest in events]
-        with_quantities = [row for row, rest in enumerate(rests) if not QUANTITY_MEMBERS.isdisjoint(rest)]
+        telling = QUANTITY_MEMBERS | suspicious_names(sorted(set().union(*rests) - QUANTITY_MEMBERS))
+        with_quantities = [row for row, rest in enumerate(rests) if not telling.isdisjoint(rest)]
         return EventColumns(
             {**attributes}, {**members}, contents, properties, extensions, noncanonical, unreadable, with_quantities
         )

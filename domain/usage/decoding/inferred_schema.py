@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET
 
 from domain.usage.canonical_form import CORE_ATTRIBUTES
+from domain.usage.decoding.member_warnings import suspicious_names
 from domain.usage.decoding.single_event import COMMON_MEMBERS, REQUEST_MEMBERS
 from domain.usage.quantity_rules import QUANTITY_MEMBERS
 from domain.values.json_numbers import is_canonical
@@ -60,7 +61,8 @@ class InferredSchema:
         self.data_names = sorted(names.members.known)
         self.extensions = [name for name in self.event_names if name not in CORE_ATTRIBUTES]
         self.properties = [name for name in self.data_names if name not in DATA_MEMBERS]
-        self.quantity_members = [name for name in self.properties if name in QUANTITY_MEMBERS]
+        telling = QUANTITY_MEMBERS | suspicious_names(self.properties)
+        self.quantity_members = [name for name in self.properties if name in telling]
         self.other_properties = [name for name in self.data_names if name not in COMMON_MEMBERS]
         data_class = _class_of(self.data_names, names.members.required, {})
         event_class = _class_of(self.event_names, names.attributes.required, {"data": data_class | None})

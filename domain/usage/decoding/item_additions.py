@@ -57,7 +57,7 @@ def with_rejected(
             parts = batches_of([refused | of_request])
         typed.append(parts[0])
         free.append(parts[1])
-    return DecodedEvents(_joined(typed), _joined(free), sorted(known | set(rejected)))
+    return DecodedEvents(_joined(typed), _joined(free), sorted(known | set(rejected)), decoded.warnings)
 
 
 def _cuts(rejected: Sequence[int], count: int) -> Iterator[tuple[int, int | None, int]]:

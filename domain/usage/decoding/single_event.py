@@ -17,6 +17,7 @@ from domain.errors import InvalidInput
 from domain.scope import Scope
 from domain.usage.block_schema import FREE, REQUEST_TYPE, TOKEN_COLUMNS, TYPED, UNITS
 from domain.usage.canonical_form import CORE_ATTRIBUTES, content_digest, identity_hash, raw_digest
+from domain.usage.decoding.member_warnings import warnings_of
 from domain.usage.decoding.quantity_columns import NOTHING_ELSE, quantity_values, units_array
 from domain.usage.quantity_rules import UsageReader, request_quantities
 from domain.usage.rules import (
@@ -169,7 +170,9 @@ def _common_columns(data: dict[str, Any]) -> Row:
 def _request_columns(data: dict[str, Any], is_request: bool, context: RowContext) -> Row:
     row: Row = {name: _milliseconds(duration_microseconds(name, data.get(name))) for name in DURATION_MEMBERS}
     row["status"] = status_of(data.get("status")) if is_request else None
-    return row | quantity_values(data, request_quantities(data, context.read_usage))
+    quantities = request_quantities(data, context.read_usage)
+    row["warnings"] = warnings_of(0, data, quantities.unread)
+    return row | quantity_values(data, quantities)
 
 
 def _milliseconds(microseconds: int | None) -> msgspec.Raw | None:
@@ -200,7 +203,7 @@ _read_attributes: Final = msgspec.json.Decoder(_ReadableAttributes).decode
 def rejected_row(raw: bytes, problem: InvalidInput, context: RowContext) -> Row:
     """Return the column values of an event that is rejected for `problem`."""
     row: Row = dict.fromkeys((*COMMON_MEMBERS, *DURATION_MEMBERS, "status", "time", "properties", "extensions"))
-    row |= dict.fromkeys(TOKEN_COLUMNS, 0) | NOTHING_ELSE
+    row |= dict.fromkeys(TOKEN_COLUMNS, 0) | NOTHING_ELSE | {"warnings": []}
     try:
         attributes = _read_attributes(raw)
     except (ValueError, RecursionError):

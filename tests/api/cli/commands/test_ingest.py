@@ -109,3 +109,14 @@ def test_an_unreachable_engine_is_reported(tmp_path: Path) -> None:
 def test_an_empty_file_has_no_events(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "events.ndjson").write_text("")
     assert shell.json("ingest", str(tmp_path / "events.ndjson"))["events"] == 0
+
+
+def test_a_map_with_a_misspelt_unit_is_told_so(shell: Shell, tmp_path: Path) -> None:
+    file, map_file = tmp_path / "log.csv", write_map(tmp_path, "misspelt")
+    map_file.write_text(map_file.read_text().replace("input_tokens:", "input_token:"))
+    file.write_text(HEADER + ROW.format(who="misspelt-ada", tokens=1) + ROW.format(who="misspelt-ada", tokens=2))
+    printed = shell.json("ingest", str(file), "--map", str(map_file))
+    advice = "is kept as a property: did you mean input_tokens?"
+    assert printed["warnings"] == [{"member": "data.input_token", "advice": advice, "events": 2}]
+    shown = shell.run("ingest", str(file), "--map", str(map_file)).out
+    assert "data.input_token" in shown
