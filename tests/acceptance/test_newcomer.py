@@ -74,9 +74,9 @@ def test_a_budget_refuses_when_it_is_spent_to_the_last_picodollar(desk: Desk) ->
     desk.api.deliver([llm_request("two", cost_usd="0.000000000001")])
     refused = desk.api.get(customer_path("ann", "/access"))
     assert (refused["allowed"], refused["reason"]) == (False, "period_limit")
-    assert refused["limits"] == [
-        {"name": "period", "limit": "1", "spent": "1", "remaining": "0", "resets_at": "2025-07-01T00:00:00.000000Z"}
-    ]
+    all_known = {"cost_unknown_events": 0, "spend_is_lower_bound": False}
+    used_up = {"name": "period", "limit": "1", "spent": "1", "remaining": "0"}
+    assert refused["limits"] == [{**used_up, "resets_at": "2025-07-01T00:00:00.000000Z", **all_known}]
 
 
 def test_a_deletion_ends_a_life_and_an_event_begins_the_next_with_nothing(desk: Desk) -> None:

@@ -170,7 +170,7 @@ def test_current_usage_by_budget_periods_is_equal(metered: Metered) -> None:
 
 
 def test_budgets_are_equal(metered: Metered) -> None:
-    reached = 0
+    reached = bounded = 0
     for moment, customer, found in living(metered):
         expected = PlainBudget(metered.plain, customer, moment.now, moment.known).state()
         shown: JsonObject = {name: found["budget"][name] for name in expected}
@@ -178,7 +178,9 @@ def test_budgets_are_equal(metered: Metered) -> None:
             shown["period"] = {name: shown["period"][name] for name in ("start", "end")}
         assert shown == expected, f"{customer} at {moment.now}"
         reached += expected["period_remaining_usd"] == "0"
+        bounded += expected["spend_is_lower_bound"]
     assert reached > 5, "some budgets must have been used up, or this shows little"
+    assert bounded > 5, "some costs must be unknown, or this shows little"
 
 
 def test_access_is_equal(metered: Metered) -> None:

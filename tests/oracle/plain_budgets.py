@@ -15,12 +15,16 @@ from tests.oracle.trace_entries import JsonObject
 
 @dataclass(frozen=True)
 class Spending:
-    """One limit: its name as shown under access, what was spent against it, and when it resets (None: never)."""
+    """One limit: its name as shown under access, what was spent against it, and when it resets (None: never).
+
+    `unknown`: events of unknown cost, which are not in what was spent.
+    """
 
     name: str
     limit: Decimal
     spent: Decimal
     resets_at: datetime | None
+    unknown: int
 
     @property
     def remaining(self) -> Decimal:
@@ -37,6 +41,7 @@ class Spending:
             "spent": money_text(self.spent),
             "remaining": money_text(self.remaining),
             "resets_at": None if self.resets_at is None else instant_text(self.resets_at),
+            **bound(self.unknown),
         }
 
 
@@ -57,6 +62,9 @@ class PlainBudget:
     def spent(self, period: Period | None, model: str | None = None) -> Decimal:
         return self._meter.spent(self._customer, period, self._now, self._known, model)
 
+    def unknown(self, period: Period | None, model: str | None = None) -> int:
+        return self._meter.unknown_events(self._customer, period, self._now, self._known, model)
+
     def limit(self, name: str) -> Decimal | None:
         return Decimal(self.fields[name]) if name in self.fields else None
 
@@ -72,10 +80,9 @@ class PlainBudget:
         found = []
         for model, limit in sorted(self.fields.get("model_limits", {}).items()):
             period = self._model_period(limit["duration"])
-            spent = self.spent(period, model)
-            found.append(
-                (limit["duration"], Spending(f"model:{model}", Decimal(limit["limit_usd"]), spent, period.end))
-            )
+            spent, unknown = self.spent(period, model), self.unknown(period, model)
+            amount = Decimal(limit["limit_usd"])
+            found.append((limit["duration"], Spending(f"model:{model}", amount, spent, period.end, unknown)))
         return found
 
     def limits(self, model: str | None) -> list[Spending]:
@@ -83,9 +90,10 @@ class PlainBudget:
         found = []
         period, total = self.limit("period_limit_usd"), self.limit("total_limit_usd")
         if period is not None:
-            found.append(Spending("period", period, self.spent(self.period), self.period.end))
+            unknown = self.unknown(self.period)
+            found.append(Spending("period", period, self.spent(self.period), self.period.end, unknown))
         if total is not None:
-            found.append(Spending("total", total, self.spent(None), None))
+            found.append(Spending("total", total, self.spent(None), None, self.unknown(None)))
         return found + [limit for _, limit in self.model_limits() if limit.name == f"model:{model}"]
 
     def access(self, model: str | None) -> JsonObject:
@@ -117,16 +125,22 @@ class PlainBudget:
             "soft_limit_reached": self.soft_limit_reached(),
             "model_limits": [model_limit_json(duration, limit) for duration, limit in self.model_limits()],
             "requests_per_minute": self.fields.get("requests_per_minute"),
+            **bound(self.unknown(None)),
         }
         if self.has_period:
             shown["period"] = period_json(self.period)
             shown["period_spent_usd"] = money_text(period_spent)
+            shown["period_cost_unknown_events"] = self.unknown(self.period)
             shown["resets_at"] = instant_text(self.period.end)
         return shown
 
 
 def shown_money(amount: Decimal | None) -> str | None:
     return None if amount is None else money_text(amount)
+
+
+def bound(unknown: int) -> JsonObject:
+    return {"cost_unknown_events": unknown, "spend_is_lower_bound": unknown > 0}
 
 
 def model_limit_json(duration: str | None, limit: Spending) -> JsonObject:
@@ -137,4 +151,5 @@ def model_limit_json(duration: str | None, limit: Spending) -> JsonObject:
         "remaining_usd": money_text(limit.remaining),
         "duration": duration,
         "resets_at": None if limit.resets_at is None else instant_text(limit.resets_at),
+        **bound(limit.unknown),
     }

@@ -270,15 +270,28 @@ class PlainMeter:
         self, customer: str, period: Period | None, now: datetime, known: int, model: str | None = None
     ) -> Decimal:
         """Reported cost in the period and the current life, with the opening spend where it belongs."""
-        life = self.life(customer, now, known)
-        start = life.start if period is None else max(life.start, period.start)
-        end = life.end if period is None else min(life.end, period.end)
+        start, end = self._within_life(customer, period, now, known)
         total = self.sums(customer, start, end, known, model).reported
         if model is None:
             for fact in self.facts(customer, known):
                 if fact.kind == "created" and start <= fact.effective_at < end:
                     total = EXACT.add(total, Decimal(fact.fields.get("opening_spend_usd", "0")))
         return total
+
+    def unknown_events(
+        self, customer: str, period: Period | None, now: datetime, known: int, model: str | None = None
+    ) -> int:
+        """Events of unknown cost in the period and the current life."""
+        start, end = self._within_life(customer, period, now, known)
+        return self.sums(customer, start, end, known, model).unknown
+
+    def _within_life(
+        self, customer: str, period: Period | None, now: datetime, known: int
+    ) -> tuple[datetime, datetime]:
+        life = self.life(customer, now, known)
+        if period is None:
+            return life.start, life.end
+        return max(life.start, period.start), min(life.end, period.end)
 
     # Windows
 

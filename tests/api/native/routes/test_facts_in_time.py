@@ -103,11 +103,14 @@ def access(api: Api, customer: str, **asked: str) -> JsonObject:
 
 
 def decision(customer: str, reason: str, *limits: JsonObject) -> JsonObject:
+    all_known = {"cost_unknown_events": 0, "spend_is_lower_bound": False}
     return {
         "customer": customer,
         "allowed": reason == "ok",
         "reason": reason,
-        "limits": list(limits),
+        "reason_text": None,
+        **all_known,
+        "limits": [{**all_known, **limit} for limit in limits],
         "requests_per_minute": None,
         "tokens_per_minute": None,
         "parallel_requests_max": None,
@@ -297,7 +300,13 @@ def test_a_meter_holds_what_was_said_of_it_before_its_creation(api: Api, clock: 
     whole = {**view, "description": "Gigabytes", "group_by": {"zone": "zone"}}
     assert without_position(api.get("/v1/meters/disk")) == whole
     assert [without_position(one) for one in api.pages("/v1/meters") if one["code"] == "disk"] == [whole]
-    row = {"window_start": day(-1), "window_end": day(1), "group": {"zone": "eu"}, "value": "4"}
+    row = {
+        "window_start": day(-1),
+        "window_end": day(1),
+        "group": {"zone": "eu"},
+        "value": "4",
+        "cost_unknown_events": None,
+    }
     assert api.get("/v1/usage", group_by="zone", **asked)["data"] == [row]
 
 
