@@ -12,6 +12,7 @@ import duckdb
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from domain.prices.price_list import PriceList
 from domain.scope import Scope
@@ -217,10 +218,19 @@ class DuckDBFoldStore:
     # -- usage
 
     def add_rows(self, staged_rows: pa.Table) -> None:
-        """Insert usage rows and their day deltas; rows that are closed already add nothing to the days."""
+        """Insert usage rows and their day deltas; of rows that are closed already, days tell that they were taken."""
         self._insert(self._open_rows, staged_rows)
         self._add_to_days(staged_rows)
         self.changes.wrote_usage(_customer_keys(staged_rows))
+        if staged_rows.column("closed_at").null_count < staged_rows.num_rows:
+            self._take_from_days(staged_rows.filter(pc.is_valid(staged_rows.column("closed_at"))))
+
+    def _take_from_days(self, staged: pa.Table) -> None:
+        self._cursor.execute(
+            f"""INSERT INTO {self._open_days} SELECT scope_key, customer_key, time::DATE, kind_key,
+            0, 0, 0, 0, 0, 0, 0, 0, 0, {_TAKEN} FROM staged GROUP BY ALL"""
+        )
+        self.changes.corrected_usage(_customer_keys(staged))
 
     def _add_to_days(self, staged: pa.Table) -> None:
         deltas = deltas_of_rows(staged)
