@@ -31,7 +31,7 @@ from consumers.embedded.engine import EmbeddedEngine
 from consumers.embedded.first_key import ensure_first_key
 from consumers.embedded.folded_position import FoldedPositionReader
 from consumers.embedded.folder_formats import check_formats, record_formats
-from consumers.embedded.jobs import scheduler_of
+from consumers.embedded.jobs import refresh_prices_at_start, scheduler_of
 from consumers.embedded.personal_key_check import check_personal_keys
 from consumers.engine import OperationResult, OperationStep
 from consumers.errors import FolderUnusable
@@ -111,13 +111,16 @@ def open_engine(
         keys.note_log(log_creation(log).log_id)
         folder.remove_unused_read_folders()
         intake = opened.enter_context(closing(_intake(settings, folder, log, keys, clock, randomness, serving)))
-        engine = EmbeddedEngine(settings, folder, clock, log, keys, commands, intake, read_side, opener, append_signal)
+        engine = EmbeddedEngine(
+            settings, folder, clock, log, keys, commands, intake, read_side, opener, append_signal, resolve_prices
+        )
         del read_side  # a rebuild replaces it, and the old one closes only when nothing refers to it any more
         opened.callback(engine.close)
         engine.start()
         given = settings.admin_key
         engine.generated_first_key = ensure_first_key(engine, None if given is None else given.get_secret_value())
         if serving:
+            refresh_prices_at_start(engine)
             engine.scheduler = scheduler_of(engine)
             engine.scheduler.start()
             if settings.kafka_bootstrap is not None:

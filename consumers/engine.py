@@ -11,6 +11,7 @@ import msgspec
 from consumers.commands.handler import CommandHandler
 from consumers.intake.intake import Intake
 from consumers.intake.process import IntakeHealth
+from consumers.prices.refresh import PricesRefreshed
 from consumers.settings import Settings
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.snapshot import ReadStore, ReceivedEvents
@@ -126,6 +127,9 @@ class Engine(Protocol):
 
     def verify(self) -> Iterator[OperationStep | OperationResult]:
         """Fold the log again beside the live store and compare every logical view; check buffers, chain and seals."""
+
+    def refresh_prices(self, *, dry_run: bool) -> PricesRefreshed:
+        """List what the installed price library knows of all models, where it differs; `dry_run`: only tell it."""
 
     def close(self) -> None:
         """Stop taking writes, fold what is in the log, and write out what is in memory."""

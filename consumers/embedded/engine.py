@@ -34,6 +34,8 @@ from consumers.engine import (
 from consumers.intake.intake import Intake
 from consumers.intake.process import IntakeProcess
 from consumers.maintenance.scheduler import Scheduler
+from consumers.prices.listing import PriceResolver
+from consumers.prices.refresh import PriceRefresh, PricesRefreshed
 from consumers.processes.supervisor import Supervisor, stop_all
 from consumers.settings import Settings
 from domain.customers.personal_keys import PersonalKeys
@@ -73,6 +75,7 @@ class EmbeddedEngine:
         read_side: ReadSide,
         opener: ReadSideOpener,
         append_signal: AppendSignal,
+        resolve_price: PriceResolver,
     ) -> None:
         """`opener` has opened `read_side`, and opens those that replace it."""
         self.settings = settings
@@ -97,6 +100,8 @@ class EmbeddedEngine:
         self.upkeep = Upkeep(settings, log, self._live, now, self._closing)
         self._operations = Operations(folder, log, keys, self._live, self.key_cache, self._closing)
         read_side.projector.on_lifecycle = self.key_cache.on_lifecycle
+        self._price_refresh = PriceRefresh(log, self.reads, resolve_price, now, self._closing.is_set)
+        self._refreshing_prices = threading.Lock()
         self._write_refusal = WriteRefusal(folder.root, folder.log)
         self._folded_position_writer = FoldedPositionWriter(folder.root)
         self.fold.on_folded = self._folded_position_writer.write
@@ -184,6 +189,11 @@ class EmbeddedEngine:
             if isinstance(step, OperationResult):
                 self.verification = LastVerification(self.now(), len(step.findings))
             yield step
+
+    def refresh_prices(self, *, dry_run: bool = False, models_max: int | None = None) -> PricesRefreshed:
+        """List what the installed price library knows of all models; `models_max`: look up so many at most."""
+        with self._refreshing_prices:
+            return self._price_refresh.run(dry_run=dry_run, models_max=models_max)
 
     # -- closing
 

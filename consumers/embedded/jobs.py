@@ -10,11 +10,18 @@ import structlog
 from consumers.embedded.engine import EmbeddedEngine
 from consumers.engine import LastVerification
 from consumers.maintenance.nightly_verification import NightlyProgress, verify_recent
-from consumers.maintenance.scheduler import Job, Scheduler, every, nightly
+from consumers.maintenance.scheduler import Job, Scheduler, at_once_and_every, every, nightly
+from domain.errors import LogUnavailable
 from domain.log.commands import AnnounceClosings, SealLog
+from projections.errors import ReadStoreUnavailable
 
 #: Under full load the write-ahead log grows by 60 MB a second.
 CHECKPOINT_CHECK_SECONDS: Final = 1
+DAY_SECONDS: Final = 24 * 60 * 60
+#: A start looks up the list prices of so many models at most: half a second.
+START_MODELS_MAX: Final = 2_000
+#: A start waits so long for the fold, so that it knows which models were used.
+START_FOLD_SECONDS_MAX: Final = 5.0
 
 _logger = structlog.get_logger("meterfold.scheduler")
 
@@ -32,9 +39,22 @@ def scheduler_of(engine: EmbeddedEngine) -> Scheduler:
             Job("checkpoint write-ahead log", every(CHECKPOINT_CHECK_SECONDS, start), checkpoint_if_large, start),
             Job("checkpoint", every(settings.identity_checkpoint_interval_seconds, start), upkeep.checkpoint, start),
             Job("keep key use", every(60, start), engine.key_cache.save, start),
+            Job("refresh prices", at_once_and_every(DAY_SECONDS, start), engine.refresh_prices, start),
             Job("verify", nightly(settings), jobs.verify, start),
         ],
     )
+
+
+def refresh_prices_at_start(engine: EmbeddedEngine) -> None:
+    """List the prices of the installed library before the first usage arrives, of so many models as take a moment.
+
+    The first run of the job does the rest, and what was not folded yet.
+    """
+    engine.wait_folded(engine.log.head_position(), START_FOLD_SECONDS_MAX)
+    try:
+        engine.refresh_prices(models_max=START_MODELS_MAX)
+    except (LogUnavailable, ReadStoreUnavailable) as error:
+        _logger.warning("prices_not_refreshed", reason=str(error))
 
 
 class Jobs:

@@ -8,6 +8,7 @@
 | checkpoint write-ahead log | moves the write-ahead log of the read store into its file before it grows large |
 | checkpoint | writes out the identity index and the read store |
 | keep key use | writes out when API keys were last used |
+| refresh prices | lists what the installed price library knows of the models in use, where it differs; first at once |
 | verify | nightly: verifies the new records of the log, and one older day in rotation |
 
 A job may run late, twice or never without changing any answer. APScheduler's thread ticks every second; what is due is
@@ -111,6 +112,11 @@ class Scheduler:
 def every(seconds: int, start: datetime) -> IntervalTrigger:
     """Return a trigger that fires every `seconds`, for the first time that long after `start`."""
     return IntervalTrigger(seconds=seconds, start_date=start + timedelta(seconds=seconds), timezone=UTC)
+
+
+def at_once_and_every(seconds: int, start: datetime) -> IntervalTrigger:
+    """Return a trigger that fires at `start`, and every `seconds` from then on."""
+    return IntervalTrigger(seconds=seconds, start_date=start, timezone=UTC)
 
 
 def nightly(settings: Settings) -> CronTrigger:

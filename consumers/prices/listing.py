@@ -97,24 +97,29 @@ class PriceListing:
         if prices is None:
             self._unpriced.add(pair)
             return None
-        stream = listed_price_stream(provider, model)
-        if self._log.head_version(stream) > 0:
+        if self._log.head_version(listed_price_stream(provider, model)) > 0:
             self._listed.add(pair)
             return None
-        return new_record(
-            PriceListed(
-                stream=stream,
-                version=1,
-                recorded_at=recorded_at,
-                effective_at=recorded_at,
-                provenance=Provenance("engine"),
-                provider=provider,
-                model=model,
-                prices=prices.prices,
-                library=prices.library,
-                matched=prices.matched,
-            )
+        return listing_record(pair, prices, 1, recorded_at)
+
+
+def listing_record(pair: Pair, prices: ResolvedPrice, version: int, recorded_at: datetime) -> NewRecord:
+    """Return the record that lists these prices of a model; `version` is its place among the listings of the model."""
+    provider, model = pair
+    return new_record(
+        PriceListed(
+            stream=listed_price_stream(provider, model),
+            version=version,
+            recorded_at=recorded_at,
+            effective_at=recorded_at,
+            provenance=Provenance("engine"),
+            provider=provider,
+            model=model,
+            prices=prices.prices,
+            library=prices.library,
+            matched=prices.matched,
         )
+    )
 
 
 def priced_pairs(typed: pa.RecordBatch) -> set[Pair]:

@@ -31,6 +31,15 @@ class PriceRecord(msgspec.Struct, frozen=True):
     actor: str
 
 
+class ListedModel(msgspec.Struct, frozen=True):
+    """A model that any scope used, or that was listed, with its list price in effect. An empty provider: none."""
+
+    provider: str
+    model: str
+    prices: PriceList | None
+    library: str | None
+
+
 class PriceCursor(msgspec.Struct, frozen=True, array_like=True):
     """The place in a list of prices behind the first `rows` rows at log position `position`."""
 

@@ -34,7 +34,7 @@ from projections.queries.events import (
 )
 from projections.queries.facts import Fact, Subject
 from projections.queries.log import LogPoint, SourceCounts, SourceRecord
-from projections.queries.prices import PriceCursor, PriceRecord
+from projections.queries.prices import ListedModel, PriceCursor, PriceRecord
 from projections.queries.usage import MeterQuestion, MeterValue, UsageQuestion, UsageSum
 
 PAGE_ROWS_MAX: Final = 1_000
@@ -180,6 +180,9 @@ class Snapshot(Protocol):
 
     def price_at(self, scope: Scope, position: int) -> PriceRecord | None:
         """The price that the log record at this position set; None when the scope does not know it."""
+
+    def listed_models(self, after: tuple[str, str] | None, limit: int) -> list[ListedModel]:
+        """A page of the models of every scope, by provider and model; the cursor is those two."""
 
     def source_counts(self, scope: Scope) -> list[SourceCounts]:
         """Outcome counts of every usage stream of the scope."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Final
 
 import typer
@@ -107,6 +107,56 @@ def set_price(
         print_table(TITLE, PRICES, _rows_of(answer))
     else:
         print_lines(f"stored at log position {answer['position']}, not yet in effect")
+
+
+@app.command("refresh")
+@engine_command()
+def refresh(
+    engine: Connection,
+    output: Output,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would change.")] = False,
+) -> None:
+    """List the prices of the installed price library anew.
+
+    A running engine does this at its start and daily. Events that have a cost keep it. Needs an admin key of
+    default/prod.
+    """
+    answer = engine.send("POST", "/v1/prices/refresh", body={"dry_run": dry_run})
+    if not output.is_text:
+        output.fields("", answer)
+        return
+    if answer["changes"]:
+        print_table("Changed list prices in USD per million tokens", CHANGES, answer["changes"])
+    verb = "would be listed" if dry_run else "listed"
+    print_lines(f"{answer['changed']} of {answer['checked']} models {verb} with the prices of {answer['library']}")
+    if answer["changed"] > len(answer["changes"]):
+        print_lines(f"the first {len(answer['changes'])} are shown")
+
+
+def _changed(part: str) -> Callable[[Mapping[str, Any]], str]:
+    """The text of a unit price in all versions, before and after a change."""
+
+    def text(change: Mapping[str, Any]) -> str:
+        before, after = (_of_versions(part, change[which]) for which in ("before", "after"))
+        return before if before == after else f"{before} -> {after}"
+
+    return text
+
+
+def _of_versions(part: str, listed: Mapping[str, Any] | None) -> str:
+    if listed is None:
+        return "unknown"
+    return " / ".join(version["unit_prices"][part] or "none" for version in listed["versions"])
+
+
+CHANGES: Final = (
+    Column("Provider", lambda row: row["provider"] or None),
+    Column("Model", "model"),
+    Column("From", lambda row: row["before"] and row["before"]["library"]),
+    Column("To", "after.library"),
+    Column("Input", _changed("input")),
+    Column("Output", _changed("output")),
+)
 
 
 def _rows_of(price: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -15,6 +15,7 @@ from api.native.models.field_types import (
     ReadingView,
     RequestBody,
 )
+from consumers.prices.refresh import CHANGES_SHOWN_MAX
 
 _UNIT = "USD per million tokens"
 
@@ -179,8 +180,39 @@ class PricePage(ReadingView):
     next_cursor: str | None
 
 
-class EventDetail(BaseModel):
-    """The price of an event: the unit prices that made its cost."""
+class RefreshGiven(RequestBody):
+    """The body of POST /v1/prices/refresh."""
 
-    price: PriceView | None
-    unit_prices: UnitPricesView | None = Field(description="Unit prices of the version and tier that applied.")
+    model_config = ConfigDict(json_schema_extra={"example": {"dry_run": True}})
+
+    dry_run: bool = Field(False, description="Only tell what would change.")
+
+
+class ListPriceView(BaseModel):
+    """The list price of a model, as a release of the price library has it."""
+
+    library: str
+    versions: list[PriceVersionView]
+    variants: list[PriceVariantView]
+    minimums: list[MinimumView]
+
+
+class PriceChangeView(BaseModel):
+    """A model whose list price in the installed library differs from the one in effect."""
+
+    provider: str
+    model: str
+    matched: str = Field(description="Provider and model of the library.")
+    before: ListPriceView | None = Field(description="Null: the model had no list price.")
+    after: ListPriceView
+
+
+class RefreshView(BaseModel):
+    """What a refresh of list prices changed, or would change."""
+
+    dry_run: bool
+    library: str = Field(description="The installed release of the price library.")
+    checked: int = Field(description="Models that were looked up.")
+    changed: int = Field(description="Models with another list price.")
+    position: int | None = Field(description="Log position of the last price listed; null when there is none.")
+    changes: list[PriceChangeView] = Field(description=f"The first {CHANGES_SHOWN_MAX} of the models that changed.")

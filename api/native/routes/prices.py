@@ -12,14 +12,23 @@ from fastapi import Query as FromQuery
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.http.authentication import Administrator, Reader
+from api.http.authentication import Administrator, Operator, Reader
 from api.http.bodies import body_of, body_openapi
 from api.http.paging import CURSOR_NUMBER_MAX, cursor_values, page, rows_to_read
 from api.http.reading import WAIT_FOR_MIN_POSITION, reading
 from api.http.state import StateOf
 from api.http.writing import ACCEPTED, ReasonGiven, answer_command, optional_instant, provenance_of
-from api.native.models.prices import PriceGiven, PricePage, PriceQuery, PriceView, UnitPricesGiven
-from api.native.views.prices import price_view
+from api.native.models.prices import (
+    PriceGiven,
+    PricePage,
+    PriceQuery,
+    PriceView,
+    RefreshGiven,
+    RefreshView,
+    UnitPricesGiven,
+)
+from api.native.views.prices import change_view, price_view
+from consumers.prices.library import PRICE_LIBRARY
 from domain.prices.commands import SetPrice
 from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
 from domain.scope import Scope
@@ -92,6 +101,29 @@ async def set_price(
         return _standing(snapshot, key.scope, given.provider, given.model, version.effective_from)
 
     return await answer_command(request, state, command, show, 201, _shown_field)
+
+
+@router.post(
+    "/v1/prices/refresh",
+    response_model=RefreshView,
+    openapi_extra=body_openapi(RefreshGiven),
+    summary="Refresh list prices",
+)
+def refresh_prices(
+    state: StateOf, key: Operator, given: Annotated[RefreshGiven, Depends(body_of(RefreshGiven))]
+) -> RefreshView:
+    """Look up the list prices of all models in use in the installed price library, and list those that differ. They
+    hold for events that are counted from then on; events that have a cost keep it. The engine does this at its start
+    and daily. Needs an admin key of default/prod."""
+    found = state.engine.refresh_prices(dry_run=given.dry_run)
+    return RefreshView(
+        dry_run=given.dry_run,
+        library=PRICE_LIBRARY,
+        checked=found.checked,
+        changed=found.changed,
+        position=found.position,
+        changes=[change_view(change) for change in found.changes],
+    )
 
 
 def _shown_field(field: str) -> str:

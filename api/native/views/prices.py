@@ -6,7 +6,9 @@ from api.native.models.prices import (
     AppliedPriceView,
     AppliedRateView,
     HoursView,
+    ListPriceView,
     MinimumView,
+    PriceChangeView,
     PriceTierView,
     PriceVariantView,
     PriceVersionView,
@@ -15,8 +17,9 @@ from api.native.models.prices import (
     RateView,
     UnitPricesView,
 )
+from consumers.prices.refresh import PriceChange
 from domain.prices.conversion import unit_prices_at
-from domain.prices.price_list import AppliedPrice, Rates, StandardRule, UnitRate, VariantRule, prices_at
+from domain.prices.price_list import AppliedPrice, PriceList, Rates, StandardRule, UnitRate, VariantRule, prices_at
 from domain.units.registry import unit_of
 from projections.queries.prices import PriceRecord
 
@@ -35,11 +38,38 @@ def price_view(price: PriceRecord) -> PriceView:
         model=price.model,
         versions=[_version_view(rule) for rule in price.prices.standard],
         variants=[_variant_view(rule) for rule in price.prices.variants],
-        minimums=[MinimumView(units=list(one.units), least=one.least) for one in price.prices.minimums],
+        minimums=_minimums_view(price.prices),
         library=price.library,
         recorded_at=price.recorded_at,
         actor=price.actor,
     )
+
+
+def change_view(change: PriceChange) -> PriceChangeView:
+    """Convert a change of a list price to its response."""
+    before = None
+    if change.prices_before is not None and change.library_before is not None:
+        before = _list_price_view(change.prices_before, change.library_before)
+    return PriceChangeView(
+        provider=change.provider,
+        model=change.model,
+        matched=change.matched,
+        before=before,
+        after=_list_price_view(change.prices, change.library),
+    )
+
+
+def _list_price_view(prices: PriceList, library: str) -> ListPriceView:
+    return ListPriceView(
+        library=library,
+        versions=[_version_view(rule) for rule in prices.standard],
+        variants=[_variant_view(rule) for rule in prices.variants],
+        minimums=_minimums_view(prices),
+    )
+
+
+def _minimums_view(prices: PriceList) -> list[MinimumView]:
+    return [MinimumView(units=list(one.units), least=one.least) for one in prices.minimums]
 
 
 def applied_view(applied: AppliedPrice, input_tokens: int) -> AppliedPriceView:

@@ -13,7 +13,7 @@ from domain.usage.block_schema import REQUEST_TYPE
 from domain.values.instants import aware
 from projections.duckdb.memory.first_uses import UsesBySeries
 from projections.duckdb.reading.bound_query import BoundQuery, Row
-from projections.queries.prices import PriceCursor, PriceRecord
+from projections.queries.prices import ListedModel, PriceCursor, PriceRecord
 
 _prices: Final = msgspec.json.Decoder(PriceList)
 
@@ -22,7 +22,8 @@ class KnownPrices:
     """The prices that a scope knows: its own, and the list prices of the models that its own usage has met.
 
     List prices are shared by all scopes. One that another scope's usage brought into the log is shown as if it had come
-    with the first usage of the scope that asks: when and by whom else a model is used stays with those who use it.
+    with the first usage of the scope that asks: when and by whom else a model is used stays with those who use it. For
+    the same reason a list price that another one had replaced before that usage is not shown.
     """
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection, scope_key: int, first_uses: UsesBySeries) -> None:
@@ -77,7 +78,27 @@ class KnownPrices:
                 CASE WHEN u.position > p.position THEN u.recorded_at ELSE p.recorded_at END AS recorded_at
             FROM prices p LEFT JOIN scopes s ON s.scope_key = p.scope_key
             LEFT JOIN ({used}) u ON p.scope_key IS NULL AND u.provider = p.provider AND u.model = p.model
-            WHERE p.scope_key = {query.bind(self._scope_key)} OR p.scope_key IS NULL AND u.position IS NOT NULL"""
+            WHERE p.scope_key = {query.bind(self._scope_key)} OR p.scope_key IS NULL AND u.position IS NOT NULL
+                AND NOT EXISTS (SELECT 1 FROM prices later WHERE later.scope_key IS NULL AND later.provider = p.provider
+                    AND later.model = p.model AND later.position > p.position AND later.position < u.position)"""
+
+
+def listed_models(cursor: duckdb.DuckDBPyConnection, after: tuple[str, str] | None, limit: int) -> list[ListedModel]:
+    """Return a page of the models that any scope used or that were listed, behind the provider and model `after`."""
+    query = BoundQuery()
+    behind = "" if after is None else f"WHERE (provider, model) > ({query.bind(after[0])}, {query.bind(after[1])})"
+    rows = query.rows(
+        cursor,
+        f"""SELECT provider, model, arg_max(prices, position), arg_max(library, position) FROM (
+                SELECT coalesce(provider, '') AS provider, model, NULL AS prices, NULL AS library, 0 AS position
+                FROM kinds WHERE type = '{REQUEST_TYPE}' AND model IS NOT NULL
+                UNION ALL SELECT provider, model, prices, library, position FROM prices WHERE scope_key IS NULL)
+            {behind} GROUP BY provider, model ORDER BY provider, model LIMIT {query.bind(limit)}""",
+    )
+    return [
+        ListedModel(provider, model, None if prices is None else _prices.decode(prices), library)
+        for provider, model, prices, library in rows
+    ]
 
 
 def series_priced_at(cursor: duckdb.DuckDBPyConnection, position: int) -> set[int]:

@@ -35,7 +35,7 @@ from projections.duckdb.reading.facts import (
     facts_of_customers_with_markup,
 )
 from projections.duckdb.reading.meters import meter_values
-from projections.duckdb.reading.prices import KnownPrices, series_priced_at
+from projections.duckdb.reading.prices import KnownPrices, listed_models, series_priced_at
 from projections.duckdb.reading.usage_sums import UsageSumQuery
 from projections.duckdb.storage.cursor_as_of import CursorAsOf
 from projections.errors import ReadStoreUnavailable
@@ -58,7 +58,7 @@ from projections.queries.events import (
 )
 from projections.queries.facts import Fact, Subject
 from projections.queries.log import LogPoint, SourceCounts, SourceRecord
-from projections.queries.prices import PriceCursor, PriceRecord
+from projections.queries.prices import ListedModel, PriceCursor, PriceRecord
 from projections.queries.snapshot import PAGE_ROWS_MAX
 from projections.queries.usage import (
     WINDOWS_MAX,
@@ -506,6 +506,10 @@ class DuckDBSnapshot:
         if price is not None:
             self._cached.cache.remember_price(scope_key, position, price)
         return price
+
+    def listed_models(self, after: tuple[str, str] | None, limit: int) -> list[ListedModel]:
+        """A page of the models of every scope, by provider and model."""
+        return listed_models(self.cursor, after, _page(limit))
 
 
 def _page(limit: int) -> int:

@@ -38,3 +38,12 @@ def test_each_tier_of_a_price_is_a_row(shell: Shell) -> None:
 def test_a_wrong_price_is_refused_with_its_field(shell: Shell) -> None:
     ended = shell.run("prices", "set", "swift", "--input", "-1", "--output", "3")
     assert (ended.code, "unit_prices.input" in ended.err) == (3, True)
+
+
+def test_a_refresh_tells_how_many_prices_differ(shell: Shell) -> None:
+    told = shell.json("prices", "refresh", "--dry-run")
+    assert (told["dry_run"], told["changed"], told["changes"], told["position"]) == (True, 0, [], None)
+    assert told["library"].startswith("genai-prices ")
+    assert shell.run("prices", "refresh").out == (
+        f"0 of {told['checked']} models listed with the prices of {told['library']}\n"
+    )
