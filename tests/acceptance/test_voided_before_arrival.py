@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 
 from tests.engine_fixtures import Api, SettableClock, engine_on, http, llm_request
 
-LISTS = {
+LISTS: dict[str, Callable[[Any], list[str]]] = {
     "/v1/customers": lambda found: [one["id"] for one in found["data"]],
     "/customer/list": lambda found: [one["user_id"] for one in found],
     "/respan/api/users/list/": lambda found: [one["customer_identifier"] for one in found["results"]],
