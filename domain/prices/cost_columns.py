@@ -276,6 +276,11 @@ def _weighed(
 
 
 def _bound(column: Column) -> int:
+    """A number that no value is further from 0 than, below twice the largest one; 0 only if all are 0."""
+    if column.dtype != object:
+        bits = int(np.bitwise_or.reduce(column))  # one pass; negative if a value is
+        if bits >= 0:
+            return bits
     return max(int(column.max()), -int(column.min()))
 
 

@@ -18,6 +18,7 @@ from api.cli.output.results import Output
 from api.cli.output.tables import print_fields, print_table
 from api.cli.output.text import print_lines
 from api.cli.server.http_client import Connection
+from domain.units.registry import EXTRA_UNITS
 
 app = typer.Typer(no_args_is_help=True, help="List, explain and void usage events.", rich_markup_mode=None)
 
@@ -167,5 +168,10 @@ def _print_cost(event: Mapping[str, Any], cost: Mapping[str, Any], zone: str) ->
         "price": price and f"{price['origin']} price of {price['provider']} {price['model']}, per million tokens",
         "price_recorded_at": price and price["recorded_at"],
         **{f"{name}_price_usd": value for name, value in unit_prices.items() if value is not None},
+        **{
+            f"{unit}_price_usd": f"{rate['price']} for {rate['per']:,}"
+            for unit, rate in (cost["applied"] or {"rates": {}})["rates"].items()
+            if unit in EXTRA_UNITS
+        },
     }
     print_fields("Cost", {name: value for name, value in made.items() if value is not None}, zone=zone)

@@ -15,6 +15,7 @@ from api.cli.output.results import Output
 from api.cli.output.tables import print_table
 from api.cli.output.text import print_lines
 from api.cli.server.http_client import Connection
+from domain.units.registry import COMMON_UNITS, REQUESTS
 
 app = typer.Typer(no_args_is_help=True, help="List prices of models, and set your own.", rich_markup_mode=None)
 
@@ -31,6 +32,8 @@ HEADERS: Final = (
     "library",
     "recorded_at",
     "actor",
+    "hours.start",
+    "hours.end",
 )
 PRICES: Final = (
     Column("Provider", lambda row: row["provider"] or None),
@@ -44,8 +47,12 @@ PRICES: Final = (
     Column("Cache write", "unit_prices.cache_write", Kind.MONEY, drop=8),
     Column("Reasoning", "unit_prices.reasoning", Kind.MONEY, drop=9),
     Column("Request", "unit_prices.request", Kind.MONEY, drop=10),
+    Column("Hours", lambda row: _hours(row["hours"]), drop=4),
+    Column("Other units", lambda row: _other_units(row.get("rates") or {}), drop=3),
     Column("Recorded", "recorded_at", Kind.INSTANT, drop=11),
 )
+#: The units whose prices have columns of their own.
+_COLUMN_UNITS: Final = frozenset((*COMMON_UNITS, REQUESTS))
 TITLE: Final = "Prices in USD per million tokens"
 
 
@@ -159,13 +166,23 @@ CHANGES: Final = (
 )
 
 
+def _hours(hours: Mapping[str, Any] | None) -> str | None:
+    return None if hours is None else f"{hours['start'][:5]}-{hours['end'][:5]} UTC"
+
+
+def _other_units(rates: Mapping[str, Any]) -> str | None:
+    """The prices in units without a column of their own, each with what it is for."""
+    shown = (f"{unit} {rate['price']}/{rate['per']:,}" for unit, rate in rates.items() if unit not in _COLUMN_UNITS)
+    return ", ".join(shown) or None
+
+
 def _rows_of(price: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield a row for each version of a price, followed by a row for each of its tiers."""
     common = {
         name: price[name] for name in ("position", "origin", "provider", "model", "library", "recorded_at", "actor")
     }
     for version in price["versions"]:
-        row = {**common, "effective_from": version["effective_from"]}
-        yield {**row, "unit_prices": version["unit_prices"]}
+        row = {**common, "effective_from": version["effective_from"], "hours": version["hours"]}
+        yield {**row, "unit_prices": version["unit_prices"], "rates": version["rates"]}
         for tier in version["tiers"]:
             yield {**row, **tier}

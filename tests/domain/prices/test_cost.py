@@ -5,10 +5,22 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import msgspec
 import pytest
+from hypothesis import given
 
 from domain.prices.cost import event_cost
-from domain.prices.price_list import Minimum, PriceList, Rates, RateTier, StandardRule, UnitRate
+from domain.prices.price_list import (
+    Minimum,
+    PriceList,
+    Rates,
+    RateTier,
+    StandardRule,
+    UnitRate,
+    applied_price,
+    prices_at,
+)
+from tests.domain.prices.generated_prices import Request, cost_of, price_lists, requests
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 MILLION = 1_000_000
@@ -105,6 +117,14 @@ def test_what_depends_on_each_request_is_unknown_of_several(prices: PriceList, u
 )
 def test_a_minimum_is_charged_of_what_was_used(used: dict[str, int], seconds: int) -> None:
     assert event_cost(MINIMUM, AT, used) == Decimal(seconds)
+
+
+@given(price_lists, requests)
+def test_the_prices_that_are_said_to_have_applied_make_the_cost(prices: PriceList, request: Request) -> None:
+    applied = applied_price(prices, request.at, request.context)
+    level = {unit: UnitRate(price) for unit, price in prices_at(applied.rates, request.tokens[0]).items()}
+    alone = msgspec.structs.replace(request, requests=1)
+    assert cost_of(PriceList((StandardRule(level),), (), prices.minimums), alone) == cost_of(prices, alone)
 
 
 def test_a_rate_of_two_tiers_at_one_threshold_is_the_later_one() -> None:

@@ -35,6 +35,24 @@ def test_each_tier_of_a_price_is_a_row(shell: Shell) -> None:
     assert [(row["input_tokens_above"], row["unit_prices.input"]) for row in listed] == [("", "2"), ("200000", "4")]
 
 
+def test_hours_and_other_units_of_a_list_price_are_shown(shell: Shell, tmp_path: Path) -> None:
+    event = {"specversion": "1.0", "source": "cli-prices", "type": "llm.request", "subject": "hourly-ada"}
+    used = {"input_tokens": 1, "output_tokens": 1}
+    models = [("deepseek", "deepseek-chat"), ("anthropic", "claude-opus-4-8")]
+    file = tmp_path / "hourly.ndjson"
+    file.write_text(
+        "\n".join(
+            json.dumps({**event, "id": model, "data": {"provider": provider, "model": model, **used}})
+            for provider, model in models
+        )
+    )
+    shell.json("ingest", str(file))
+    hours = csv.DictReader(io.StringIO(shell.run("prices", "list", "--model", "deepseek-chat", "--csv").out))
+    assert [(row["hours.start"], row["hours.end"]) for row in hours] == [("", ""), ("00:30:00", "16:30:00")]
+    (opus,) = shell.json("prices", "list", "--model", "claude-opus-4-8")["data"]
+    assert opus["versions"][0]["rates"]["cache_write_1h_tokens"] == {"price": "10", "per": 1_000_000, "tiers": []}
+
+
 def test_a_wrong_price_is_refused_with_its_field(shell: Shell) -> None:
     ended = shell.run("prices", "set", "swift", "--input", "-1", "--output", "3")
     assert (ended.code, "unit_prices.input" in ended.err) == (3, True)
