@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import msgspec
@@ -12,6 +14,23 @@ from domain.values.money import MONEY
 
 WINDOWS_MAX: Final = 100_000
 GROUPS_MAX: Final = 100_000
+#: Sums of units in one answer, of all groups together.
+UNIT_SUMS_MAX: Final = 10 * GROUPS_MAX
+
+#: Quantities by unit, of units without a member of their own; one that is not named is 0.
+Units = Mapping[str, Decimal]
+NO_UNITS: Final[Units] = MappingProxyType({})
+
+
+def units_added(units: Units, more: Units, sign: int = 1) -> Units:
+    """Return the exact sum of both, or the difference with `sign` -1, without units of which it is 0."""
+    if not more:
+        return units
+    sums = {
+        unit: MONEY.fma(more.get(unit, Decimal(0)), Decimal(sign), units.get(unit, Decimal(0)))
+        for unit in sorted(units.keys() | more.keys())
+    }
+    return {unit: quantity for unit, quantity in sums.items() if quantity}
 
 
 class UsageSums(msgspec.Struct, frozen=True):
@@ -19,7 +38,7 @@ class UsageSums(msgspec.Struct, frozen=True):
 
     A request to a model may make further ones, its children. Tokens and money are those of all `events`. A child is
     no request, whether its parent is known or not. `cost_usd` is raw cost; events of unknown cost add nothing to it
-    and are counted in `cost_unknown_events`.
+    and are counted in `cost_unknown_events`. `units`: of all `events`, too.
     """
 
     events: int = 0
@@ -31,6 +50,7 @@ class UsageSums(msgspec.Struct, frozen=True):
     cost_usd: Decimal = Decimal(0)
     cost_unknown_events: int = 0
     root_requests: int = 0
+    units: Units = NO_UNITS
 
     @property
     def total_tokens(self) -> int:
@@ -49,6 +69,7 @@ class UsageSums(msgspec.Struct, frozen=True):
             MONEY.add(self.cost_usd, other.cost_usd),
             self.cost_unknown_events + other.cost_unknown_events,
             self.root_requests + other.root_requests,
+            units_added(self.units, other.units),
         )
 
 
@@ -74,6 +95,7 @@ class UsageQuestion(msgspec.Struct, frozen=True):
     otherwise as known at that log position, read from rows.
     `split_markup`: also split the sums of every customer where its markup changes, and return `markup_percentage` with
     each. `properties`: (dotted path, text); only events whose data hold all of these texts, read from rows.
+    `with_units`: also sum the units without a member of their own.
     """
 
     segments: tuple[Segment, ...]
@@ -84,10 +106,14 @@ class UsageQuestion(msgspec.Struct, frozen=True):
     as_of: int | None = None
     split_markup: bool = False
     properties: tuple[tuple[str, str], ...] = ()
+    with_units: bool = False
 
 
 class UsageSum(msgspec.Struct, frozen=True):
-    """The sums of one group (values in the order of `group_by`) in one segment (an index), at one markup."""
+    """The sums of one group (values in the order of `group_by`) in one segment (an index), at one markup.
+
+    Units have no markup: those of the whole group in a segment are with the lowest of its markups, the first sum.
+    """
 
     segment: int
     group: tuple[str | None, ...]

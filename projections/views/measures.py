@@ -8,14 +8,14 @@ from decimal import Decimal
 import msgspec
 
 from domain.values.money import MONEY, marked_up
-from projections.queries.usage import UsageSum
+from projections.queries.usage import NO_UNITS, Units, UsageSum, units_added
 
 
 class Measures(msgspec.Struct, frozen=True):
     """Sums over events. `requests` are those without a parent (`UsageSums`).
 
     `reported_cost_usd` is raw cost with the markup valid at the time of each event. Events of unknown cost add nothing
-    to either cost and are counted in `cost_unknown_events`.
+    to either cost and are counted in `cost_unknown_events`. `units`: quantities of all other units, none of them 0.
     """
 
     requests: int = 0
@@ -27,6 +27,7 @@ class Measures(msgspec.Struct, frozen=True):
     cost_usd: Decimal = Decimal(0)
     reported_cost_usd: Decimal = Decimal(0)
     cost_unknown_events: int = 0
+    units: Units = NO_UNITS
 
     @property
     def total_tokens(self) -> int:
@@ -52,6 +53,7 @@ class Measures(msgspec.Struct, frozen=True):
             MONEY.fma(other.cost_usd, Decimal(sign), self.cost_usd),
             MONEY.fma(other.reported_cost_usd, Decimal(sign), self.reported_cost_usd),
             self.cost_unknown_events + sign * other.cost_unknown_events,
+            units_added(self.units, other.units, sign),
         )
 
 
@@ -68,6 +70,7 @@ def measures_of(sum_: UsageSum) -> Measures:
         sums.cost_usd,
         marked_up(sums.cost_usd, sum_.markup_percentage),
         sums.cost_unknown_events,
+        sums.units,
     )
 
 

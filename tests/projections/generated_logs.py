@@ -86,6 +86,8 @@ def _usage_event(which: int, variant: int) -> dict[str, Any] | bytes:
         data["provider"] = None
     if which % 2 == 0:
         data["parent_request"] = "root"
+    if which % 3 == 1:
+        data |= {"web_searches": variant % 4, "units": {"gpu_seconds": 1e-12, "audio_seconds": variant}}
     return usage(f"e-{which}", customer=f"c-{which % 3}", at=START - timedelta(hours=7 * which), **data)
 
 

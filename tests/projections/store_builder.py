@@ -17,6 +17,7 @@ from domain.usage.locators import locator_of
 from domain.values.instants import naive
 from projections.duckdb.reading.snapshot import DuckDBReads
 from projections.duckdb.storage.database import create_tables
+from projections.duckdb.writing.fold_store import insert_unit_deltas
 
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -48,6 +49,7 @@ class PlainEvent:
     subscription: str | None = None
     parent_request: str | None = None
     tags: tuple[str, ...] = ()
+    units: tuple[tuple[str, Decimal], ...] = ()
     properties: str | None = None
     content: int = 7
     latency_us: int | None = None
@@ -109,6 +111,13 @@ class StoreBuilder:
         rows = [self._row(scope, event) for event in events]
         typed = {
             "tags": pa.array([list(event.tags) or None for event in events], pa.list_(pa.utf8())),
+            "unit_names": pa.array(
+                [[name for name, _ in event.units] or None for event in events], pa.list_(pa.utf8())
+            ),
+            "unit_quantities": pa.array(
+                [[quantity for _, quantity in event.units] or None for event in events],
+                pa.list_(pa.decimal128(38, 12)),
+            ),
             "content": pa.array([event.content for event in events], pa.uint64()),
         }
         names = [row[0] for row in self.connection.execute(f"DESCRIBE {generation}").fetchall()]
@@ -129,6 +138,8 @@ class StoreBuilder:
             if(s > 0, time, NULL), if(s > 0, time, NULL), (s < 0)::INT
             FROM made, (VALUES (1), (-1)) v(s) WHERE closed_at IS NOT NULL"""
         )
+        for sign, holds in (("", "closed_at IS NULL"), ("", "closed_at IS NOT NULL"), ("-", "closed_at IS NOT NULL")):
+            self.connection.execute(insert_unit_deltas(f"made WHERE unit_names IS NOT NULL AND {holds}", sign))
         self.connection.unregister("made")
 
     def _row(self, scope: Scope, event: PlainEvent) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from projections.duckdb.memory.recent_days import RecentDays
 from projections.duckdb.memory.recent_refusals import RecentRefusals
+from projections.duckdb.memory.unit_owners import UnitOwners
 
 _KEYS_AT_FIRST: Final = 1_024
 
@@ -86,6 +87,7 @@ class ChangeTracker:
         self._names = _CustomerKeys({}, ())
         self.days = RecentDays()
         self.refusals = RecentRefusals()
+        self.unit_owners = UnitOwners()
         self.begin()
 
     # -- the fold

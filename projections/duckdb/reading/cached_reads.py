@@ -23,6 +23,7 @@ from projections.duckdb.memory.fact_positions import FactPositions
 from projections.duckdb.memory.first_uses import FirstUses, UsesBySeries
 from projections.duckdb.memory.monthly_usage import COMPACTED_DAYS, MonthlyUsage, monthly_usage
 from projections.duckdb.memory.recent_days import RecentDays
+from projections.duckdb.memory.unit_owners import UnitOwners
 from projections.duckdb.reading import customers
 from projections.duckdb.reading.customer_lists.usage_totals import usage_totals
 from projections.duckdb.reading.facts import facts_of_customer
@@ -46,7 +47,8 @@ class SnapshotCache:
     part that grows too large is cleared as a whole.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, unit_owners: UnitOwners | None = None) -> None:
+        self.unit_owners = unit_owners  # None: only the store tells
         self.scopes: dict[Scope, int] = {}
         self.customers: dict[tuple[int, str], CustomerRow] = {}
         self.series: tuple[int, tuple[Series, ...]] = (-1, ())  # as of a log position
@@ -250,6 +252,11 @@ class CachedReads:
             series = all_series(self.cursor)
             self.cache.series = position, series
         return series
+
+    def may_have_units(self, scope_key: int, customer_key: int | None) -> bool:
+        """Whether a customer may have units without a column of their own; without one, any customer of the scope."""
+        owners = self.cache.unit_owners
+        return owners is None or owners.may_have_units(scope_key, customer_key)
 
     def request_keys(self) -> list[int]:
         """The keys of all series of requests to models."""

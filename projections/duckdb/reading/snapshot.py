@@ -84,7 +84,7 @@ class DuckDBReads:
         """`changes` are those of the fold into this store; without them only what never changes is cached."""
         self._connect = connect
         self._changes = changes
-        self._cache = SnapshotCache()
+        self._cache = SnapshotCache(None if changes is None else changes.unit_owners)
 
     @contextmanager
     def snapshot(self) -> Iterator[DuckDBSnapshot]:
@@ -127,6 +127,7 @@ class DuckDBSnapshot:
         cache = SnapshotCache()
         cache.scopes, cache.fact_positions = self._cached.cache.scopes, self._cached.cache.fact_positions
         cache.derived_ids = self._cached.cache.derived_ids
+        cache.unit_owners = self._cached.cache.unit_owners
         return DuckDBSnapshot(lambda: earlier, cache, None)
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -292,14 +293,22 @@ class DuckDBSnapshot:
         _check_segments(question.segments)
         if owner is None or not question.segments:
             return []
-        known, series = self._normalized(question), self._cached.all_series()
-        if not question.split_markup:
+        known = self._normalized(question)
+        sums = self._sums(owner, known)
+        if not known.with_units or not sums or not self._cached.may_have_units(*owner):
+            return sums
+        return UsageSumQuery(*owner, known, self._cached.all_series(), {}).with_units(self.cursor, sums)
+
+    def _sums(self, owner: tuple[int, int | None], known: UsageQuestion) -> list[UsageSum]:
+        """The answer to a normalized question, but for units."""
+        series = self._cached.all_series()
+        if not known.split_markup:
             return UsageSumQuery(*owner, known, series, {}).answer(self.cursor)
         if owner[1] is None:
             markups = self._all_markups(owner[0], known.as_of)
             return UsageSumQuery(*owner, known, series, markups).answer(self.cursor)
         changes = markup_changes(self._cached.facts_of(owner[1], known.as_of))
-        start, end = question.segments[0].start, question.segments[-1].end
+        start, end = known.segments[0].start, known.segments[-1].end
         inside = [change for change in changes if start < change.start < end]
         percentage = markup_at(changes, start)
         months = self._cached.months.get(owner[1])

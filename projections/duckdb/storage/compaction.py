@@ -10,6 +10,8 @@ One compaction of one kind:
 4. Pause the fold for a moment, and in one transaction: repeat in the new table the row closings made after P, replace
    the merged generations by it, drop them, and record the position up to which the days are compacted.
 
+Units have day sums in one plain table. A compaction of days ends with its deltas summed in place, if it has grown.
+
 To reclaim free space in the file, one compacted generation goes through steps 3 and 4 alone.
 
 A compaction that dies leaves a table that `generations` does not list; it is dropped when the store is opened again.
@@ -48,6 +50,9 @@ _COMPACTION_SELECTS: Final[dict[GenerationKind, str]] = {
         FROM ({merged}) WHERE {chunk} GROUP BY scope_key, customer_key, day, kind_key
         ORDER BY scope_key, customer_key, day, kind_key""",
 }
+#: Fewer deltas of units than this are not summed; more are where that leaves half of them at most.
+UNIT_DELTAS_MIN: Final = 100_000
+_UNIT_KEYS: Final = "scope_key, customer_key, day, kind_key, unit"
 _DAY_EXPRESSIONS: Final[dict[GenerationKind, str]] = {"rows": "time::DATE", "days": "day"}
 
 Answer = TypeVar("Answer")
@@ -86,10 +91,12 @@ class Compaction:
         generations_changed: Callable[[], None],
         chunk_rows_max: int = CHUNK_ROWS_MAX,
         before_chunk: Callable[[], bool] = lambda: False,
+        unit_deltas_min: int = UNIT_DELTAS_MIN,
     ) -> None:
         self._cursor = cursor
         self._before_chunk = before_chunk
         self._chunk_rows_max = chunk_rows_max
+        self._unit_deltas_min = unit_deltas_min
         self._paused = paused
         self._generations_changed = generations_changed
         self._interrupted = False
@@ -129,7 +136,26 @@ class Compaction:
                 self._generations_changed()  # even if an interruption came right after the commit
         fresh_rows = sum(self._count(one.name) for one in frozen)
         self._merge(kind, [*frozen, *_worth_merging(generations.of(kind), fresh_rows, merge_ratio)], frozen_at)
+        if kind == "days":
+            self._sum_unit_days()
         return True
+
+    def _sum_unit_days(self) -> None:
+        """Replace the deltas of units by their sums, while the fold adds further ones, which this does not see."""
+        deltas = self._count("unit_days")
+        if deltas < self._unit_deltas_min or self._interrupted:
+            return
+        of_groups = f"SELECT count(*) FROM (SELECT DISTINCT {_UNIT_KEYS} FROM unit_days)"
+        groups = at_low_priority(lambda: self._cursor.execute(of_groups)).fetchall()[0][0]
+        if 2 * groups > deltas:
+            return
+        # Rows that this transaction adds itself have greater row ids than all that it found.
+        with transaction(self._cursor):
+            last = self._cursor.execute("SELECT max(rowid) FROM unit_days").fetchall()[0][0]
+            summed = f"""INSERT INTO unit_days SELECT {_UNIT_KEYS}, sum(quantity) FROM unit_days WHERE rowid <= {last}
+                GROUP BY {_UNIT_KEYS} HAVING sum(quantity) <> 0 ORDER BY {_UNIT_KEYS}"""
+            at_low_priority(lambda: self._cursor.execute(summed))
+            at_low_priority(lambda: self._cursor.execute(f"DELETE FROM unit_days WHERE rowid <= {last}"))
 
     def reclaim(self, kind: GenerationKind) -> bool:
         """Rewrite the largest compacted generation of a kind into free blocks; return whether there was one.

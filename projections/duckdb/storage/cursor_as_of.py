@@ -18,7 +18,7 @@ from projections.duckdb.storage.schema import root_requests
 _BY_POSITION: Final = ("facts", "corrections", "prices", "log_records")
 _NAME: Final = re.compile(r"[a-z_]+")
 #: What the queries that stand in for these tables are made of.
-_NEEDED: Final = {"usage_days": ("usage_rows",), "progress": ("log_records",)}
+_NEEDED: Final = {"usage_days": ("usage_rows",), "unit_days": ("usage_rows",), "progress": ("log_records",)}
 #: The condition on versions of rows that hold. The days of the others say that something was taken away.
 _HELD: Final = "closed_at IS NULL"
 _DAY_SUMS: Final = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
@@ -63,4 +63,8 @@ def _tables(position: int) -> dict[str, str]:
             min(time) FILTER ({_HELD}) AS first_time, max(time) FILTER ({_HELD}) AS last_time,
             count(*) FILTER (NOT ({_HELD})) AS taken_events
             FROM usage_rows GROUP BY scope_key, customer_key, time::DATE, kind_key""",
+        "unit_days": f"""SELECT scope_key, customer_key, day, kind_key, unit, sum(quantity) AS quantity
+            FROM (SELECT scope_key, customer_key, time::DATE AS day, kind_key, unnest(unit_names) AS unit,
+                unnest(unit_quantities) AS quantity FROM usage_rows WHERE {_HELD} AND unit_names IS NOT NULL)
+            GROUP BY scope_key, customer_key, day, kind_key, unit""",
     }

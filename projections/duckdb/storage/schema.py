@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from typing import Final
 
-#: 8 has units and requests of rows and `prices` of prices, 7 `root_requests` of days, 6 one table of facts; 5 added
-#: `patched` and `if_known` of facts, 4 `progress.days_settled_to`. 3 has the tables of 2, folded anew because the
-#: compaction of 2 could lose rows.
+#: 8 has units and requests of rows, `unit_days`, and `prices` of prices, 7 `root_requests` of days, 6 one table of
+#: facts; 5 added `patched` and `if_known` of facts, 4 `progress.days_settled_to`. 3 has the tables of 2, folded anew
+#: because the compaction of 2 could lose rows.
 SCHEMA_VERSION: Final = 8
 
 ROW_COLUMNS: Final = """
@@ -122,6 +122,10 @@ TABLES: Final[tuple[str, ...]] = (
         stream VARCHAR PRIMARY KEY, topic VARCHAR NOT NULL, partition_number INTEGER NOT NULL,
         next_offset BIGINT NOT NULL, records_lost BIGINT NOT NULL, commands_refused BIGINT NOT NULL,
         position BIGINT NOT NULL, recorded_at TIMESTAMP NOT NULL)""",
+    # Signed deltas, like those of days, of every unit without a column of its own; their sum is what rows hold.
+    """CREATE TABLE unit_days (
+        scope_key INTEGER NOT NULL, customer_key BIGINT NOT NULL, day DATE NOT NULL, kind_key INTEGER NOT NULL,
+        unit VARCHAR NOT NULL, quantity DECIMAL(38, 12) NOT NULL)""",
     # The tables of usage rows and day deltas; see generations.py.
     """CREATE TABLE generations (
         name VARCHAR NOT NULL, kind VARCHAR NOT NULL, number INTEGER NOT NULL, state VARCHAR NOT NULL,

@@ -71,6 +71,13 @@ LOGICAL_VIEWS: Final[dict[str, str]] = {
         " JOIN {db}.customers c ON c.customer_key = t.customer_key JOIN {db}.kinds k ON k.kind_key = t.kind_key"
         f" {_SCOPED}"
     ),
+    "unit days": (
+        "SELECT s.tenant, s.environment, c.customer_id, k.type, k.provider, k.model, t.day, t.unit, t.quantity FROM ("
+        "SELECT scope_key, customer_key, day, kind_key, unit, sum(quantity) AS quantity"
+        " FROM {db}.unit_days GROUP BY ALL HAVING sum(quantity) <> 0) t"
+        " JOIN {db}.customers c ON c.customer_key = t.customer_key JOIN {db}.kinds k ON k.kind_key = t.kind_key"
+        f" {_SCOPED}"
+    ),
 }
 
 #: Day sums computed from the rows of the same store. The column types match, else equal sums would hash differently.
@@ -86,6 +93,14 @@ _DAYS_BY_DELTAS: Final = """
         sum(output_tokens)::HUGEINT AS output_tokens, sum(cost_usd)::DECIMAL(38, 12) AS cost_usd,
         sum(cost_unknown_events)::HUGEINT AS cost_unknown_events, sum(root_requests)::HUGEINT AS root_requests
     FROM {days} GROUP BY ALL HAVING sum(events) <> 0"""
+_UNITS_BY_ROWS: Final = """
+    SELECT customer_key, day, kind_key, unit, sum(quantity)::DECIMAL(38, 12) AS quantity FROM (
+        SELECT customer_key, time::DATE AS day, kind_key, unnest(unit_names) AS unit,
+            unnest(unit_quantities) AS quantity FROM {rows} WHERE closed_at IS NULL AND unit_names IS NOT NULL)
+    GROUP BY ALL HAVING sum(quantity) <> 0"""
+_UNITS_BY_DELTAS: Final = """
+    SELECT customer_key, day, kind_key, unit, sum(quantity)::DECIMAL(38, 12) AS quantity
+    FROM {db}.unit_days GROUP BY ALL HAVING sum(quantity) <> 0"""
 _BUCKET: Final = "(hash(d) >> 56)"  # 256 buckets
 
 
@@ -139,10 +154,14 @@ def logical_view(cursor: duckdb.DuckDBPyConnection, view: str, catalog: str) -> 
 
 def inner_differences(cursor: duckdb.DuckDBPyConnection, live: str) -> Iterator[Difference]:
     """Yield day sums that differ from the sums of the rows of the same catalog."""
-    by_deltas = _DAYS_BY_DELTAS.format(days=union_of(cursor, "days", live))
-    by_rows = _DAYS_BY_ROWS.format(rows=union_of(cursor, "rows", live))
-    for side, row in _compared(cursor, by_deltas, by_rows):
-        yield Difference(("usage days against usage rows", "usage rows against usage days")[side], "live", row)
+    rows = union_of(cursor, "rows", live)
+    sums = {
+        "usage days": (_DAYS_BY_DELTAS.format(days=union_of(cursor, "days", live)), _DAYS_BY_ROWS.format(rows=rows)),
+        "unit days": (_UNITS_BY_DELTAS.format(db=live), _UNITS_BY_ROWS.format(rows=rows)),
+    }
+    for days, (by_deltas, by_rows) in sums.items():
+        for side, row in _compared(cursor, by_deltas, by_rows):
+            yield Difference((f"{days} against usage rows", f"usage rows against {days}")[side], "live", row)
 
 
 def _compared(cursor: duckdb.DuckDBPyConnection, one: str, other: str) -> Iterator[tuple[int, str]]:

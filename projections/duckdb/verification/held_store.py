@@ -27,6 +27,25 @@ _DAY: Final = """
         IS DISTINCT FROM (by_deltas.events, by_deltas.input_tokens, by_deltas.output_tokens, by_deltas.cost_usd)
     LIMIT 20"""
 
+#: Customers whose units alone differ; the numbers of events that it tells are those of the rows.
+_UNITS_OF_DAY: Final = """
+    WITH by_rows AS (
+        SELECT customer_key, kind_key, unit, sum(quantity) AS quantity FROM (
+            SELECT customer_key, kind_key, unnest(unit_names) AS unit, unnest(unit_quantities) AS quantity
+            FROM usage_rows WHERE closed_at IS NULL AND unit_names IS NOT NULL
+                AND time >= $1::DATE AND time < $1::DATE + INTERVAL 1 DAY)
+        GROUP BY ALL HAVING sum(quantity) <> 0),
+    by_deltas AS (
+        SELECT customer_key, kind_key, unit, sum(quantity) AS quantity FROM unit_days
+        WHERE day = $1::DATE GROUP BY ALL HAVING sum(quantity) <> 0),
+    differing AS (
+        SELECT DISTINCT customer_key FROM by_rows FULL JOIN by_deltas USING (customer_key, kind_key, unit)
+        WHERE by_rows.quantity IS DISTINCT FROM by_deltas.quantity LIMIT 20)
+    SELECT customer_id, count(r.customer_key) FROM differing JOIN customers USING (customer_key)
+    LEFT JOIN usage_rows r ON r.customer_key = differing.customer_key AND r.closed_at IS NULL
+        AND r.time >= $1::DATE AND r.time < $1::DATE + INTERVAL 1 DAY
+    GROUP BY customer_id ORDER BY customer_id"""
+
 
 @contextmanager
 def held_cursor(database: DuckDBDatabase) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -62,4 +81,8 @@ class DuckDBHeldStore:
 
     def day_differences(self, day: date) -> list[DayDifference]:
         """Return at most 20 customers whose rows of a UTC day differ from its deltas."""
-        return [DayDifference(*row) for row in self._cursor.execute(_DAY, [day]).fetchall()]
+        found = [DayDifference(*row) for row in self._cursor.execute(_DAY, [day]).fetchall()]
+        if found:
+            return found
+        of_units = self._cursor.execute(_UNITS_OF_DAY, [day]).fetchall()
+        return [DayDifference(customer_id, events, events) for customer_id, events in of_units]

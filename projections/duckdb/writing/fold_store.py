@@ -62,9 +62,29 @@ def insert_deltas(days: str, source: str, sign: str = "") -> str:
     )
 
 
+def insert_unit_deltas(source: str, sign: str = "") -> str:
+    """Return the INSERT of the deltas of units of the rows of `source`, of which at least one must have units.
+
+    With `sign` "-" it inserts their negation.
+    """
+    return f"""INSERT INTO unit_days SELECT scope_key, customer_key, day, kind_key, unit, {sign}sum(quantity)
+        FROM (SELECT scope_key, customer_key, time::DATE AS day, kind_key, unnest(unit_names) AS unit,
+            unnest(unit_quantities) AS quantity FROM {source})
+        GROUP BY scope_key, customer_key, day, kind_key, unit"""
+
+
 def _customer_keys(rows: pa.Table) -> Positions:
     keys: Positions = rows.column("customer_key").to_numpy().astype(np.int64)
     return keys
+
+
+def _rows_with_units(staged: pa.Table) -> pa.Table | None:
+    """The rows with units that hold; None, and nothing to do, without any."""
+    names = staged.column("unit_names")
+    if names.null_count == len(names):
+        return None
+    found = staged.filter(pc.and_(names.is_valid(), staged.column("closed_at").is_null()))
+    return found if found.num_rows else None
 
 
 class DuckDBFoldStore:
@@ -162,6 +182,8 @@ class DuckDBFoldStore:
             first_positions.append(first_position)
         facts = query(_LAST_FACTS).fetchnumpy()
         self.changes.load(state.customer_keys, first_positions, (np.array(facts["key"]), np.array(facts["at"])))
+        owners = query("SELECT DISTINCT scope_key, customer_key FROM unit_days").fetchnumpy()
+        self.changes.unit_owners.add(np.array(owners["scope_key"]), np.array(owners["customer_key"]))
         self._load_recent_days(state.position)
         self.changes.refusals.restart(state.position)
         prices = query("SELECT scope_key, provider, model, position, prices FROM prices ORDER BY position").fetchall()
@@ -221,6 +243,10 @@ class DuckDBFoldStore:
         """Insert usage rows and their day deltas; of rows that are closed already, days tell that they were taken."""
         self._insert(self._open_rows, staged_rows)
         self._add_to_days(staged_rows)
+        if (with_units := _rows_with_units(staged_rows)) is not None:
+            scopes, customers = with_units.column("scope_key").to_numpy(), _customer_keys(with_units)
+            self.changes.unit_owners.add(scopes, customers)
+            self._add_to_unit_days(with_units)
         self.changes.wrote_usage(_customer_keys(staged_rows))
         if staged_rows.column("closed_at").null_count < staged_rows.num_rows:
             self._take_from_days(staged_rows.filter(pc.is_valid(staged_rows.column("closed_at"))))
@@ -240,6 +266,9 @@ class DuckDBFoldStore:
         else:
             self._insert(self._open_days, delta_table(deltas))
 
+    def _add_to_unit_days(self, staged: pa.Table) -> None:
+        self._cursor.execute(insert_unit_deltas("staged"))
+
     def add_outcomes(self, outcomes: pa.Table) -> None:
         """Insert the outcomes of events that were not counted."""
         self._insert("outcomes", outcomes)
@@ -247,24 +276,30 @@ class DuckDBFoldStore:
 
     def close_row(self, customer_key: int, locator: int, position: int) -> None:
         """Close the current version of a row, if it has one."""
-        if not self._has_current_version(customer_key, locator):
+        versions, with_units = self._current_versions(customer_key, locator)
+        if not versions:
             return
         self.changes.corrected_usage(np.array([customer_key]))
         self._cursor.execute(
             insert_deltas(self._open_days, f"usage_rows WHERE {_CURRENT_VERSION}", sign="-"), [customer_key, locator]
         )
+        if with_units:
+            taken = insert_unit_deltas(f"usage_rows WHERE {_CURRENT_VERSION}", sign="-")
+            self._cursor.execute(taken, [customer_key, locator])
         for table in self._row_tables:
             self._cursor.execute(
                 f"UPDATE {table} SET closed_at = ? WHERE {_CURRENT_VERSION}", [position, customer_key, locator]
             )
 
-    def _has_current_version(self, customer_key: int, locator: int) -> bool:
-        current = f"SELECT count(*) FROM usage_rows WHERE {_CURRENT_VERSION}"
-        return bool(self._cursor.execute(current, [customer_key, locator]).fetchall()[0][0])
+    def _current_versions(self, customer_key: int, locator: int) -> tuple[int, int]:
+        """The number of current versions of a row, at most 1, and that of those with units."""
+        current = f"SELECT count(*), count(unit_names) FROM usage_rows WHERE {_CURRENT_VERSION}"
+        versions, with_units = self._cursor.execute(current, [customer_key, locator]).fetchall()[0]
+        return versions, with_units
 
     def reopen_row(self, customer_key: int, locator: int, position: int) -> int | None:
         """Open a new version, equal to the last one, of a row that has no current version."""
-        if self._has_current_version(customer_key, locator):
+        if self._current_versions(customer_key, locator)[0]:
             return None
         inserted = self._cursor.execute(
             f"""INSERT INTO {self._open_rows}
@@ -279,8 +314,12 @@ class DuckDBFoldStore:
         self._cursor.execute(
             insert_deltas(self._open_days, f"usage_rows WHERE {_CURRENT_VERSION}"), [customer_key, locator]
         )
-        series = f"SELECT kind_key FROM usage_rows WHERE {_CURRENT_VERSION}"
-        return int(self._cursor.execute(series, [customer_key, locator]).fetchall()[0][0])
+        opened = f"SELECT kind_key, unit_names IS NOT NULL FROM usage_rows WHERE {_CURRENT_VERSION}"
+        kind_key, has_units = self._cursor.execute(opened, [customer_key, locator]).fetchall()[0]
+        if has_units:
+            added = insert_unit_deltas(f"usage_rows WHERE {_CURRENT_VERSION}")
+            self._cursor.execute(added, [customer_key, locator])
+        return int(kind_key)
 
     def unknown_cost_rows(self, kind_key: int, scope_key: int, above_locator: int, rows_max: int) -> pa.Table:
         """Return current rows of one series whose cost is unknown, ascending by locator, after `above_locator`."""

@@ -18,7 +18,7 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from projections.duckdb.writing.fold_store import DuckDBFoldStore, insert_deltas
+from projections.duckdb.writing.fold_store import DuckDBFoldStore, insert_deltas, insert_unit_deltas
 
 #: Eight row groups of DuckDB (122,880 rows each).
 COMMIT_ROWS_MIN: Final = 8 * 122_880
@@ -35,6 +35,7 @@ class RebuildStore(DuckDBFoldStore):
         self._rows = 0
         self._position = 0
         self._pending_from: int | None = None  # locator of the first row whose day deltas are pending
+        self._units_pending = False  # whether one of those rows has units
 
     def finish(self) -> None:
         """Commit everything; from now on every step is a transaction of its own."""
@@ -88,11 +89,19 @@ class RebuildStore(DuckDBFoldStore):
         if self._pending_from is None:
             self._pending_from = staged.column("locator")[0].as_py()
 
+    def _add_to_unit_days(self, staged: pa.Table) -> None:
+        if self._rebuilding:
+            self._units_pending = True
+        else:
+            super()._add_to_unit_days(staged)
+
     def _add_pending_days(self) -> None:
         if self._pending_from is not None:
             since = f"{self._open_rows} WHERE locator >= {int(self._pending_from)} AND closed_at IS NULL"
             self._cursor.execute(insert_deltas(self._open_days, since))
-            self._pending_from = None
+            if self._units_pending:
+                self._cursor.execute(insert_unit_deltas(f"{since} AND unit_names IS NOT NULL"))
+            self._pending_from, self._units_pending = None, False
 
     def _commit(self) -> None:
         super().commit()

@@ -102,6 +102,7 @@ def contents_in_memory(stored: StoredTables) -> Contents:
         "outcomes": [scoped(row) for row in stored.outcomes.values()],
         "usage rows": versions,
         "usage days": _days(row for row in versions if row["closed_at"] is None),
+        "unit days": _unit_days(row for row in versions if row["closed_at"] is None),
     }
     return {view: _sorted(rows) for view, rows in contents.items()}
 
@@ -121,6 +122,18 @@ def _days(current: Iterable[Row]) -> list[Row]:
         | {name: sum(row[name] for row in rows) for name in TOKEN_COLUMNS}
         for key, rows in groups.items()
     ]
+
+
+def _unit_days(current: Iterable[Row]) -> list[Row]:
+    """The sums of each unit of current versions, those of 0 left out."""
+    sums: defaultdict[tuple[Any, ...], Decimal] = defaultdict(Decimal)
+    names = ("tenant", "environment", "customer_id", "day", "type", "provider", "model")
+    for row in current:
+        day: date = row["time"].date()
+        for unit, quantity in zip(row["unit_names"] or (), row["unit_quantities"] or (), strict=True):
+            key = (*((row | {"day": day})[name] for name in names), unit)
+            sums[key] = _EXACT.add(sums[key], quantity)
+    return [dict(zip((*names, "unit", "quantity"), (*key, total), strict=True)) for key, total in sums.items() if total]
 
 
 def _added(costs: Iterable[Decimal | None]) -> Decimal:

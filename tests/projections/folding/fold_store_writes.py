@@ -72,6 +72,12 @@ def unknown_cost(position: int = 1, row: int = 0, **columns: object) -> Row:
     return event(position, row, cost_origin="unknown", **columns)
 
 
+def units(**quantities: str) -> Row:
+    """The columns of these units."""
+    amounts = [Decimal(quantity).quantize(Decimal("1e-12")) for quantity in quantities.values()]
+    return {"unit_names": list(quantities), "unit_quantities": amounts}
+
+
 def add(store: FoldStore, *events: Row) -> None:
     store.add_rows(pa.Table.from_pylist(list(events), USAGE_ROWS))
 
@@ -117,6 +123,16 @@ def shown_price(row: Row, position: int, cost: str) -> Row:
     amount = Decimal(cost).quantize(Decimal("1e-12"))
     priced = {"cost_usd": amount, "cost_origin": "price", "price_position": position}
     return shown(row, counted_at=position, **priced)
+
+
+def unit_days_of(row: Row, **quantities: str) -> list[Row]:
+    """The sums of these units on the UTC day of an event, of its customer and series; by unit."""
+    names = ("tenant", "environment", "customer_id", "type", "provider", "model")
+    key = {name: value for name, value in shown(row).items() if name in names} | {"day": row["time"].date()}
+    return [
+        key | {"unit": unit, "quantity": Decimal(quantity).quantize(Decimal("1e-12"))}
+        for unit, quantity in sorted(quantities.items())
+    ]
 
 
 def day_of(*events: Row, unknown: int = 0, cost: str = "0") -> Row:

@@ -48,6 +48,8 @@ from tests.projections.folding.fold_store_writes import (
     shown,
     shown_price,
     step,
+    unit_days_of,
+    units,
     unknown_cost,
 )
 
@@ -77,6 +79,11 @@ def rows_and_days(under_test: FoldStoreUnderTest) -> tuple[list[Row], list[Row]]
         ),
         sorted(contents["usage days"], key=lambda row: (row["tenant"], row["customer_id"], row["type"])),
     )
+
+
+def unit_days(under_test: FoldStoreUnderTest) -> list[Row]:
+    """The sums of units, by unit."""
+    return sorted(under_test.contents()["unit days"], key=lambda row: str(row["unit"]))
 
 
 def correction(kind: str, position: int, event_id: str = "e-1-0", scope_key: int = 1) -> NewCorrection:
@@ -124,9 +131,12 @@ def test_an_empty_store_has_folded_nothing(under_test: FoldStoreUnderTest, store
     assert [view for view, rows in under_test.contents().items() if rows] == ["progress"]
 
 
+WITH_UNITS = event(1, 0, **units(web_searches="2", own="0.000000000001"))
+
+
 def write_one_of_each(store: FoldStore) -> None:
     """Everything that a step may write, into the open transaction."""
-    add(store, event(1, 0))
+    add(store, WITH_UNITS)
     add_outcomes(store, outcome(1, 1))
     for owner in (FactOwner("customer", 2, None, 3), FactOwner("budget", 1, "tier"), FactOwner("meter", 2, "disk")):
         store.add_fact(fact(owner, 1, name=HOSTILE, limit=None))
@@ -181,8 +191,9 @@ EVERYTHING: Contents = {
         | {"records_lost": 2, "commands_refused": 1, "position": 1, "recorded_at": START}
     ],
     "outcomes": [shown(outcome(1, 1))],
-    "usage rows": [shown(event(1, 0))],
+    "usage rows": [shown(WITH_UNITS)],
     "usage days": [day_of(event(1, 0))],
+    "unit days": unit_days_of(WITH_UNITS, web_searches="2", own="0.000000000001"),
 }
 
 
@@ -195,6 +206,7 @@ def test_a_step_is_visible_once_it_is_committed_and_then_whole(
         assert under_test.contents() == empty
     contents = under_test.contents()
     contents["customers"].sort(key=lambda row: (row["tenant"], row["customer_id"]))
+    contents["unit days"].sort(key=lambda row: str(row["unit"]))
     assert contents == EVERYTHING
 
 
@@ -396,6 +408,51 @@ def test_days_are_those_of_each_customer_series_and_utc_day(under_test: FoldStor
         add(store, *rows)
     days = under_test.contents()["usage days"]
     assert sorted(days, key=repr) == sorted((day_of(row) for row in rows), key=repr)
+
+
+def test_units_are_summed_by_customer_series_and_day_with_all_that_is_taken_away(
+    under_test: FoldStoreUnderTest, store: FoldStore
+) -> None:
+    kept, taken = event(1, 0, **units(web_searches="2", own="0.5")), event(1, 1, **units(web_searches="40", pages="7"))
+    plain, late = event(1, 2), event(1, 3, closed_at=1, **units(own="0.25"))
+    with step(store, 1):
+        add(store, kept, taken, plain, late)
+    assert unit_days(under_test) == unit_days_of(kept, web_searches="42", own="0.5", pages="7")
+    with step(store, 2):
+        for row in (taken, plain):
+            store.close_row(1, row["locator"], 2)
+        store.close_row(1, taken["locator"], 2)  # changes nothing
+    assert unit_days(under_test) == unit_days_of(kept, web_searches="2", own="0.5")
+    with step(store, 3):
+        for row in (taken, plain, late):
+            store.reopen_row(1, row["locator"], 3)
+    assert unit_days(under_test) == unit_days_of(kept, web_searches="42", own="0.75", pages="7")
+
+
+def test_a_price_leaves_the_units_of_its_rows_as_they_are(under_test: FoldStoreUnderTest, store: FoldStore) -> None:
+    row = unknown_cost(1, 0, **units(web_searches="2"))
+    with step(store, 1):
+        add(store, row)
+    with step(store, 2):
+        price(store, 2, (row, "5"))
+    assert unit_days(under_test) == unit_days_of(row, web_searches="2")
+    with step(store, 3):
+        store.close_row(1, row["locator"], 3)
+    assert unit_days(under_test) == []
+
+
+def test_units_of_other_days_customers_and_series_are_apart(under_test: FoldStoreUnderTest, store: FoldStore) -> None:
+    rows = [
+        event(1, 0, **units(own="1")),
+        event(1, 1, **units(own="2"), time=START + timedelta(days=1)),
+        event(1, 2, **units(own="3"), customer_key=2),
+        event(1, 3, **units(own="4"), kind_key=2),
+        event(1, 4, **units(own="5"), scope_key=2, customer_key=3),
+    ]
+    with step(store, 1):
+        add(store, *rows)
+    expected = [day for number, row in enumerate(rows, 1) for day in unit_days_of(row, own=str(number))]
+    assert sorted(under_test.contents()["unit days"], key=repr) == sorted(expected, key=repr)
 
 
 def test_refused_locators_are_those_of_a_range(store: FoldStore) -> None:

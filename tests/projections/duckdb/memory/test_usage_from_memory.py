@@ -59,7 +59,9 @@ class DrivenLog(FoldedLog):
     def used(self, number: int, customer: int, days: int, cost_usd: str | None) -> None:
         at = START - timedelta(days=days)
         parent = "root" if number % 2 else None
-        self.deliver([usage(f"e{number}", CUSTOMERS[customer], at, cost_usd=cost_usd, parent_request=parent)])
+        units = {"web_searches": number} if number % 3 else {}
+        sent = usage(f"e{number}", CUSTOMERS[customer], at, cost_usd=cost_usd, parent_request=parent, **units)
+        self.deliver([sent])
         self.fold()
 
     def corrected(self, number: int) -> None:
@@ -83,7 +85,8 @@ class DrivenLog(FoldedLog):
             self.fold()
 
     def reclaimed(self) -> None:
-        compaction = Compaction(self.database.cursor(), nullcontext, self.store.load_generations)
+        compaction = Compaction(self.database.cursor(), nullcontext, self.store.load_generations, unit_deltas_min=2)
+        compaction.run("days", open_rows_min=1)
         compaction.reclaim("days")
         compaction.close()
 
@@ -111,7 +114,7 @@ def answers(snapshot: Snapshot) -> list[Any]:
     for name in CUSTOMERS:
         found.append(snapshot.customer(DEFAULT_SCOPE, name))
         found.append(current_usage(snapshot, DEFAULT_SCOPE, name, START + timedelta(hours=1)))
-        found.append(snapshot.usage(DEFAULT_SCOPE, UsageQuestion((EVER,), name, split_markup=True)))
+        found.append(snapshot.usage(DEFAULT_SCOPE, UsageQuestion((EVER,), name, split_markup=True, with_units=True)))
     return found
 
 

@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from itertools import count, pairwise
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,8 @@ from projections.queries.usage import Segment, UsageQuestion, UsageSum, UsageSum
 from tests.projections.store_builder import START, PlainEvent, StoreBuilder
 
 POSITIONS = 6
+#: Enough digits to add quantities without rounding.
+EXACT = Context(prec=60)
 STORE = StoreBuilder()
 STORE.at(POSITIONS)
 SCOPES = (Scope(f"t{number}", "prod") for number in count())
@@ -31,6 +34,13 @@ customers = st.sampled_from(["a", "b", "c"])
 costs = st.one_of(
     st.tuples(st.none(), st.sampled_from(["none", "unknown"])),
     st.tuples(st.decimals(0, 1000, places=12), st.sampled_from(["producer", "price"])),
+)
+
+#: Units by name, which are summed in exact arithmetic; one of 0 is as good as none.
+units = st.dictionaries(
+    st.sampled_from(["web_searches", "audio_seconds", "an operator's own"]),
+    st.one_of(st.just(Decimal(0)), st.decimals(0, 10**15 - 1, places=12)),
+    max_size=2,
 )
 
 
@@ -55,7 +65,7 @@ def versions(draw: st.DrawFn) -> PlainEvent:
         status=draw(st.sampled_from(["succeeded", "failed"])), input_tokens=draw(st.integers(0, 10**15)),
         output_tokens=draw(st.integers(0, 9)), reasoning_tokens=draw(st.integers(0, 9)),
         cost_usd=cost, cost_origin=origin, parent_request=draw(st.sampled_from([None, "root"])),
-        tags=tuple(draw(st.lists(st.sampled_from("xyz"), max_size=3))),
+        units=tuple(draw(units).items()), tags=tuple(draw(st.lists(st.sampled_from("xyz"), max_size=3))),
     )  # fmt: skip
 
 
@@ -96,6 +106,7 @@ def questions(draw: st.DrawFn) -> UsageQuestion:
         models=draw(st.sampled_from([None, None, ("gpt",)])),
         as_of=draw(st.one_of(st.none(), st.none(), st.integers(0, POSITIONS + 1))),
         split_markup=draw(st.sampled_from([True, True, False])),
+        with_units=draw(st.booleans()),
     )
 
 
@@ -134,6 +145,7 @@ def groups_of(event: PlainEvent, names: Sequence[str]) -> list[tuple[str | None,
 def summed(events: Sequence[PlainEvent], facts: Sequence[Markup], question: UsageQuestion) -> list[UsageSum]:
     position = POSITIONS if question.as_of is None else min(question.as_of, POSITIONS)
     sums: defaultdict[tuple[int, tuple[str | None, ...], Decimal], UsageSums] = defaultdict(UsageSums)
+    used: defaultdict[tuple[int, tuple[str | None, ...]], dict[str, Decimal]] = defaultdict(dict)
     for event in events:
         if not held(event, position) or event.type not in (question.event_types or ("llm.request",)):
             continue
@@ -151,8 +163,16 @@ def summed(events: Sequence[PlainEvent], facts: Sequence[Markup], question: Usag
             if segment.start <= event.time < segment.end:
                 for group in groups_of(event, question.group_by):
                     sums[index, group, markup] = sums[index, group, markup].plus(one)
+                    for unit, quantity in event.units if question.with_units else ():
+                        added = used[index, group].get(unit, Decimal(0))
+                        used[index, group][unit] = EXACT.add(added, quantity)
     ordered = sorted(sums, key=lambda key: (key[0], [(name is not None, name or "") for name in key[1]], key[2]))
-    return [UsageSum(index, group, sums[index, group, markup], markup) for index, group, markup in ordered]
+    answer = []
+    for index, group, markup in ordered:  # the units of a group are with the first of its markups
+        of_units = {unit: total for unit, total in used.pop((index, group), {}).items() if total}
+        whole = msgspec.structs.replace(sums[index, group, markup], units=of_units)
+        answer.append(UsageSum(index, group, whole, markup))
+    return answer
 
 
 @given(st.lists(versions(), min_size=5, max_size=25), facts_of_a_log, questions())
@@ -161,12 +181,19 @@ def test_sums_equal_plain_sums_over_the_same_events(
     drawn: list[PlainEvent], facts: list[Markup], question: UsageQuestion
 ) -> None:
     scope = next(SCOPES)
+    for customer in "abc":  # known from the first position on
+        STORE.customer_key(scope, customer)
     STORE.add_events(scope, drawn)
     for fact in facts:
         fields = {} if fact.kind == "customer.deleted" else {"markup_percentage": fact.percentage}
         STORE.add_fact(scope, fact.customer, fact.position, fact.effective_at, fact.kind, fields)
     with STORE.reads.snapshot() as snapshot:
         assert snapshot.usage(scope, question) == summed(drawn, facts, question)
+        then = POSITIONS - 2
+        known_then = msgspec.structs.replace(
+            question, as_of=then if question.as_of is None else min(then, question.as_of)
+        )
+        assert snapshot.as_of(then).usage(scope, question) == summed(drawn, facts, known_then)
 
 
 @given(st.lists(versions(), max_size=15), st.lists(instants, min_size=3, max_size=6, unique=True))
@@ -175,10 +202,12 @@ def test_any_partition_of_an_interval_adds_up_to_the_interval(drawn: list[PlainE
     scope = next(SCOPES)
     STORE.add_events(scope, drawn)
     cuts.sort()
+    groups = ("customer", "model")
     parts = tuple(Segment(start, end) for start, end in pairwise(cuts))
     with STORE.reads.snapshot() as snapshot:
-        of_parts = snapshot.usage(scope, UsageQuestion(parts, group_by=("customer", "model")))
-        of_whole = snapshot.usage(scope, UsageQuestion((Segment(cuts[0], cuts[-1]),), group_by=("customer", "model")))
+        of_parts = snapshot.usage(scope, UsageQuestion(parts, group_by=groups, with_units=True))
+        whole_segment = (Segment(cuts[0], cuts[-1]),)
+        of_whole = snapshot.usage(scope, UsageQuestion(whole_segment, group_by=groups, with_units=True))
     total: defaultdict[tuple[str | None, ...], UsageSums] = defaultdict(UsageSums)
     for part in of_parts:
         total[part.group] = total[part.group].plus(part.sums)
