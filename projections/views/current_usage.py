@@ -42,7 +42,7 @@ def current_usage(snapshot: Snapshot, scope: Scope, customer_id: str, now: datet
     period = usage_timeline(history).containing(now)
     span = period.intersect(history.span)
     segments = () if span is None else (Segment(span.start, span.end),)
-    question = UsageQuestion(segments, customer_id, ("provider", "model"), split_markup=True)
+    question = UsageQuestion(segments, customer_id, ("provider", "model"), split_markup=True, with_units=True)
     by_model: dict[tuple[str | None, ...], Measures] = {}
     for one in snapshot.usage(scope, question):
         by_model[one.group] = by_model.get(one.group, Measures()).plus(measures_of(one))

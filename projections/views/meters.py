@@ -1,4 +1,4 @@
-"""The built-in meters, and custom meters derived from their facts. Pure."""
+"""The built-in meters, of which every unit of usage is one, and custom meters derived from their facts. Pure."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from domain.facts.in_effect import in_effect, states
+from domain.units.registry import EXTRA_UNITS
 from projections.queries.facts import Fact
 from projections.queries.usage import Aggregation
 from projections.views.measures import Measures
@@ -28,6 +29,20 @@ BUILT_IN_METERS: Final[dict[str, Callable[[Measures], Decimal]]] = {
 
 #: Those that are sums of money, to which events of unknown cost add nothing.
 COST_METERS: Final = frozenset({"cost_usd"})
+
+
+#: Built-in meters too, of units without a measure of their own. A custom meter of the same code stands in for one.
+UNIT_METERS: Final = EXTRA_UNITS
+
+
+def measured_by(code: str, own: MeterView | None) -> Callable[[Measures], Decimal] | None:
+    """The built-in meter with this code, as the value of measures; None when there is none.
+
+    `own`: the custom meter with this code, if there is one. A unit gives way to it: it may be older than the unit.
+    """
+    if code in UNIT_METERS and own is None:
+        return lambda measures: measures.units.get(code, Decimal(0))
+    return BUILT_IN_METERS.get(code)
 
 
 class MeterView(msgspec.Struct, frozen=True):

@@ -113,4 +113,4 @@ def _sums(snapshot: Snapshot, scope: Scope, customer_id: str, spans: Sequence[In
 
 def _question(customer_id: str, spans: Sequence[Interval], as_of: int | None) -> UsageQuestion:
     segments = tuple(Segment(span.start, span.end) for span in spans)
-    return UsageQuestion(segments, customer_id, as_of=as_of, split_markup=True)
+    return UsageQuestion(segments, customer_id, as_of=as_of, split_markup=True, with_units=True)

@@ -17,7 +17,7 @@ from projections.queries.snapshot import Snapshot
 from projections.queries.usage import MeterQuestion, Segment, UsageQuestion
 from projections.views.customers import CustomerHistory, Life, customer_history, customer_view, lives
 from projections.views.measures import Measures, measures_of
-from projections.views.meters import BUILT_IN_METERS, COST_METERS, meter_view
+from projections.views.meters import COST_METERS, UNIT_METERS, MeterView, measured_by, meter_view
 from projections.views.periods import usage_timeline
 from projections.views.usage_windows import Window, windows_of
 
@@ -126,10 +126,13 @@ def _rows(
     now: datetime,
 ) -> Iterator[UsageReportRow]:
     segments = tuple(Segment(max(window.start, span.start), min(window.end, span.end)) for window in windows)
-    if question.meter is not None and question.meter not in BUILT_IN_METERS:
-        yield from _custom_meter(snapshot, scope, question, question.meter, segments, windows, now)
-        return
-    read = None if question.meter is None else BUILT_IN_METERS[question.meter]
+    read = None
+    if question.meter is not None:
+        own = meter_view(question.meter, snapshot.facts(scope, "meter", question.meter), now)
+        read = measured_by(question.meter, own)
+        if read is None:
+            yield from _custom_meter(snapshot, scope, question, own, segments, windows)
+            return
     for segment, group, measures in _measured(snapshot, scope, question, segments):
         if read is None:
             yield UsageReportRow(windows[segment], group, measures)
@@ -142,7 +145,13 @@ def _measured(
     snapshot: Snapshot, scope: Scope, question: UsageReportQuestion, segments: tuple[Segment, ...]
 ) -> Iterator[tuple[int, tuple[str | None, ...], Measures]]:
     """The measures of each segment and group, with the sums of its markups (adjacent in the result) added up."""
-    asked = UsageQuestion(segments, question.customer_id, question.group_by, split_markup=question.meter is None)
+    asked = UsageQuestion(
+        segments,
+        question.customer_id,
+        question.group_by,
+        split_markup=question.meter is None,
+        with_units=question.meter is None or question.meter in UNIT_METERS,
+    )
     last: tuple[int, tuple[str | None, ...], Measures] | None = None
     for one in snapshot.usage(scope, asked):
         measures = measures_of(one)
@@ -160,14 +169,12 @@ def _custom_meter(
     snapshot: Snapshot,
     scope: Scope,
     question: UsageReportQuestion,
-    code: str,
+    meter: MeterView | None,
     segments: tuple[Segment, ...],
     windows: list[Interval],
-    now: datetime,
 ) -> Iterator[UsageReportRow]:
-    meter = meter_view(code, snapshot.facts(scope, "meter", code), now)
     if meter is None:
-        raise NotFound(f"there is no meter {code!r}")
+        raise NotFound(f"there is no meter {question.meter!r}")
     asked = MeterQuestion(
         segments,
         meter.event_type,

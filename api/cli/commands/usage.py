@@ -12,7 +12,7 @@ from api.cli.commands.engine_command import engine_command
 from api.cli.commands.names import customer_names, profile_of
 from api.cli.options import AsOf, At, CustomerArgument, MinPosition
 from api.cli.output.cells import span_text
-from api.cli.output.columns import Column, Kind
+from api.cli.output.columns import Column, Kind, Row, member
 from api.cli.output.results import Output
 from api.cli.output.text import print_lines, shown
 from api.cli.server.http_client import Connection, path_to
@@ -29,6 +29,7 @@ MEASURES: Final = (
     "cost_usd",
     "reported_cost_usd",
     "cost_unknown_events",
+    "units",
 )
 UNKNOWN: Final = "cost_unknown_events"
 MEASURE_COLUMNS: Final = (
@@ -57,6 +58,9 @@ PAST_COLUMNS: Final = (
         )
     ),
 )
+#: Units without a column of their own, in tables where any was used.
+UNITS: Final = "units"
+PAST_UNITS: Final = "now.units"
 PAST_HEADERS: Final = (
     *("start", "end", "closed", "restated"),
     *(f"{when}.{measure}" for when in ("at_closing", "now", "difference") for measure in MEASURES),
@@ -153,7 +157,19 @@ def _report_columns(answer: dict[str, Any], *, named: bool) -> Sequence[Column]:
         *groups,
         *([Column("Name", "name", drop=3)] if named else []),
         *([Column("Value", "value", Kind.NUMBER, unknown=UNKNOWN)] if answer["meter"] else MEASURE_COLUMNS),
+        *_unit_columns(answer["data"], UNITS),
     )
+
+
+def _unit_columns(rows: Sequence[Row], path: str) -> Sequence[Column]:
+    """A column of the units at `path` of each row, if there are any."""
+    if not any(member(row, path) for row in rows):
+        return ()
+
+    def listed(row: Row) -> list[str]:
+        return [f"{quantity} {unit}" for unit, quantity in (member(row, path) or {}).items()]
+
+    return (Column("Units", listed, Kind.LIST),)
 
 
 def _group_title(name: str) -> str:
@@ -181,7 +197,7 @@ def current_usage(
         title = f"Current usage of {profile.label}, {span}"
     output.rows(
         title,
-        MODEL_COLUMNS,
+        (*MODEL_COLUMNS, *_unit_columns(answer["by_model"], UNITS)),
         answer["by_model"],
         headers=lambda: ("provider", "model", *MEASURES),
         document=answer,
@@ -212,7 +228,8 @@ def past_usage(
     if output.is_text:
         profile = profile_of(engine, customer)
         title, zone = f"Past usage of {profile.label}", profile.zone
-    output.rows(title, PAST_COLUMNS, answer["periods"], headers=lambda: PAST_HEADERS, document=answer, zone=zone)
+    columns = (*PAST_COLUMNS, *_unit_columns(answer["periods"], PAST_UNITS))
+    output.rows(title, columns, answer["periods"], headers=lambda: PAST_HEADERS, document=answer, zone=zone)
     _print_position(output, answer)
 
 

@@ -28,6 +28,9 @@ class Measures(BaseModel):
     cost_unknown_events: int = Field(
         description="Events without a known cost, as their model has no price yet; they are not in the sums of cost."
     )
+    units: dict[str, DecimalText] = Field(
+        description="Quantities of all other units, such as `web_searches`, by unit; one that is not named is 0."
+    )
 
 
 class UsageQuery(AsOfQuery):
@@ -48,7 +51,9 @@ class UsageQuery(AsOfQuery):
         "property:<path>.",
         examples=["model,status"],
     )
-    meter: str | None = Field(None, max_length=255, description="Code of a meter. Default: all built-in measures.")
+    meter: str | None = Field(
+        None, max_length=255, description="Code of a meter, or a unit. Default: all built-in measures."
+    )
 
 
 class AllUsageQuery(UsageQuery):

@@ -26,7 +26,7 @@ from domain.meters.commands import CreateMeter, DeleteMeter, UpdateMeter
 from domain.scope import Scope
 from domain.values.instants import EPOCH
 from projections.queries.snapshot import Snapshot
-from projections.views.meters import BUILT_IN_METERS
+from projections.views.meters import BUILT_IN_METERS, UNIT_METERS
 
 router = APIRouter(tags=["meters"])
 _LIST: Final = "meters"
@@ -35,7 +35,8 @@ _ONE: Final = "/v1/meters/{code:segment}"
 
 @router.get("/v1/meters", response_model=MeterPage, dependencies=[WAIT_FOR_MIN_POSITION], summary="List meters")
 def list_meters(state: StateOf, key: Reader, query: Annotated[AsOfPageQuery, FromQuery()]) -> MeterPage:
-    """Built-in meters and the tenant's own, ordered by code."""
+    """Built-in meters and the tenant's own, ordered by code. Units of usage are built-in meters too; they are not
+    listed."""
     after = cursor_values(_LIST, query.cursor, str)
     with reading(state, query, key.scope) as asked:
         own = asked.snapshot.ids(key.scope, "meter", after, rows_to_read(query.limit))
@@ -44,7 +45,7 @@ def list_meters(state: StateOf, key: Reader, query: Annotated[AsOfPageQuery, Fro
         return MeterPage(
             position=asked.position,
             now=asked.now,
-            data=[view for view in listed if view is not None],
+            data=[view for view in listed if view is not None and not _is_unit(view)],
             next_cursor=cursor_text(_LIST, codes[query.limit - 1]) if len(codes) > query.limit else None,
         )
 
@@ -123,6 +124,11 @@ def _show(
 ) -> Callable[[Snapshot], MeterView | None]:
     """Show the meter as it is now; one that is created in the future, as it will be then."""
     return lambda snapshot: meter_of(snapshot, scope, code, max(state.engine.now(), created_at or EPOCH))
+
+
+def _is_unit(view: MeterView) -> bool:
+    """Whether a meter is a unit, which the list leaves out, as where a meter of its code was made and deleted."""
+    return view.built_in and view.code in UNIT_METERS
 
 
 def _refuse_built_in(code: str) -> None:

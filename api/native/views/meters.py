@@ -7,15 +7,15 @@ from datetime import datetime
 from api.native.models.meters import MeterView
 from domain.scope import Scope
 from projections.queries.snapshot import Snapshot
-from projections.views.meters import BUILT_IN_METERS, meter_view
+from projections.views.meters import measured_by, meter_view
 
 
 def meter_of(snapshot: Snapshot, scope: Scope, code: str, now: datetime) -> MeterView | None:
     """The built-in or custom meter as it is now; None when there is none with this code."""
     position = snapshot.point().position
-    if code in BUILT_IN_METERS:
-        return built_in_meter(code, position, now)
     meter = meter_view(code, snapshot.facts(scope, "meter", code), now)
+    if measured_by(code, meter) is not None:
+        return built_in_meter(code, position, now)
     if meter is None:
         return None
     return MeterView(

@@ -29,6 +29,7 @@ def measures_document(found: measures.Measures) -> models.Measures:
         cost_usd=found.cost_usd,
         reported_cost_usd=found.reported_cost_usd,
         cost_unknown_events=found.cost_unknown_events,
+        units=dict(found.units),
     )
 
 

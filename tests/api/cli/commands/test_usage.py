@@ -119,3 +119,24 @@ def test_every_view_of_a_customer_has_text_and_json_output(shell: Shell, used: s
     assert shell.json(command, used)["customer"] == used
     ended = shell.run(command, used)
     assert (ended.code, ended.err, bool(ended.out)) == (0, "", True)
+
+
+def test_units_are_shown_where_any_was_used(shell: Shell, tmp_path: Path, used: str) -> None:
+    event = {"specversion": "1.0", "source": "units", "type": "llm.request", "subject": "units-ada"}
+    sent = [
+        {"model": "one", "cost_usd": "1", "web_searches": 2, "units": {"gpu_seconds": 0.5}},
+        {"model": "two", "cost_usd": "1"},
+    ]
+    file = tmp_path / "events.ndjson"
+    lines = [{**event, "id": str(n), "time": "2026-03-01T09:00:00Z", "data": data} for n, data in enumerate(sent)]
+    file.write_text("\n".join(map(json.dumps, lines)))
+    shell.json("ingest", str(file))
+    of_usage = ("units-ada", *DAY, "--group-by", "model")
+    out = shell.run("usage", *of_usage).out
+    assert "Units" in out
+    assert "0.5 gpu_seconds, 2 web_searches" in " ".join(out.split())
+    rows = list(csv.DictReader(io.StringIO(shell.run("usage", *of_usage, "--csv").out)))
+    assert [json.loads(row["units"]) for row in rows] == [{"gpu_seconds": "0.5", "web_searches": "2"}, {}]
+    metered = shell.json("usage", *of_usage, "--meter", "web_searches")["data"]
+    assert [row["value"] for row in metered] == ["2", "0"]
+    assert "Units" not in shell.run("usage", used, *DAY, "--group-by", "model").out

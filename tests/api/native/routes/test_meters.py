@@ -33,6 +33,20 @@ def test_a_meter_is_created_changed_and_deleted(api: Api) -> None:
     assert api.refused("GET", "/v1/meters/gb", 404)["status"] == 404
 
 
+def test_a_unit_is_a_built_in_meter_until_a_meter_of_its_name_is_made(api: Api) -> None:
+    shown = api.get("/v1/meters/audio_seconds")
+    assert (shown["built_in"], shown["aggregation"], shown["value_property"]) == (True, "sum", "audio_seconds")
+    api.post(
+        "/v1/meters",
+        {"code": "audio_seconds", "event_type": "call", "aggregation": "max", "value_property": "seconds"},
+    )
+    shown = api.get("/v1/meters/audio_seconds")
+    assert (shown["built_in"], shown["aggregation"], shown["value_property"]) == (False, "max", "seconds")
+    api.delete("/v1/meters/audio_seconds")
+    assert api.get("/v1/meters/audio_seconds")["built_in"] is True
+    assert api.refused("GET", "/v1/meters/gpu_seconds", 404)["status"] == 404
+
+
 def test_built_in_meters_are_listed_and_cannot_be_changed(api: Api) -> None:
     api.post("/v1/meters", {"code": "mine", "event_type": "x", "aggregation": "count"})
     built_in = ["cache_write_tokens", "cached_input_tokens", "cost_usd", "input_tokens"]

@@ -21,6 +21,7 @@ MEASURES: JsonObject = {
     "cost_usd": "1.5",
     "reported_cost_usd": "1.5",
     "cost_unknown_events": 0,
+    "units": {},
 }
 MARCH = {"start": "2026-03-01T00:00:00.000000Z", "end": "2026-04-01T00:00:00.000000Z"}
 
@@ -69,6 +70,33 @@ def test_usage_is_cut_into_windows_and_groups(api: Api, clock: SettableClock) ->
             },
         ],
     }
+
+
+def test_measures_show_the_sums_of_all_units(api: Api) -> None:
+    sent = [
+        event("u1", "una", "2026-03-10T09:00:00Z", web_searches=2, units={"gpu_seconds": 0.25}),
+        event("u2", "una", "2026-03-10T10:00:00Z", web_searches=40, model="slow"),
+        event("u3", "una", "2026-03-10T11:00:00Z", model="slow"),
+    ]
+    api.deliver(sent)
+    total = {"gpu_seconds": "0.25", "web_searches": "42"}
+    path = "/v1/customers/una"
+    asked = {"from": "2026-03-10T08:30:00Z", "to": "2026-03-11T00:00:00Z"}
+    assert [row["units"] for row in api.get(f"{path}/usage", **asked)["data"]] == [total]
+    assert [row["units"] for row in api.get("/v1/usage", **asked, customer="una")["data"]] == [total]
+    for more in ({}, {"at": "2026-03-10T12:00:00Z"}):
+        current = api.get(f"{path}/current-usage", **more)
+        assert current["usage"]["units"] == total
+        assert {one["model"]: one["units"] for one in current["by_model"]} == {
+            "slow": {"web_searches": "40"},
+            sent[0]["data"]["model"]: {"gpu_seconds": "0.25", "web_searches": "2"},
+        }
+    metered = api.get(f"{path}/usage", **asked, meter="web_searches", group_by="model")
+    assert {row["group"]["model"]: row["value"] for row in metered["data"]} == {
+        "slow": "40",
+        sent[0]["data"]["model"]: "2",
+    }
+    assert api.refused("GET", f"{path}/usage?meter=web_serches", 404)["status"] == 404
 
 
 def test_a_meter_answers_with_values(api: Api) -> None:
@@ -225,7 +253,8 @@ def test_past_usage_shows_what_changed_after_closing(api: Api, clock: SettableCl
     api.deliver([event("p2", "pat", "2026-03-08T00:00:00Z", cost_usd="0.25")])
     past = api.get("/v1/customers/pat/past-usage", periods=1)["periods"]
     late = {**MEASURES, "cost_usd": "0.25", "reported_cost_usd": "0.25"}
-    both = {name: 2 * value if isinstance(value, int) else "1.75" for name, value in MEASURES.items()}
+    both: JsonObject = {name: 2 * value if isinstance(value, int) else "1.75" for name, value in MEASURES.items()}
+    both["units"] = {}
     sums = {"at_closing": MEASURES, "now": both, "difference": late}
     assert past == [{**MARCH, "closed": True, **sums, "restated": True, "period_at_closing": MARCH}]
 
