@@ -34,6 +34,7 @@ ENDPOINTS = {
     "/v1/keys": {"get", "post"},
     "/v1/keys/{key_id}": {"delete"},
     "/v1/prices": {"get", "post"},
+    "/v1/prices/refresh": {"post"},
     "/v1/sources": {"get"},
     "/v1/operations/rebuild": {"post"},
     "/v1/operations/verify": {"post"},
