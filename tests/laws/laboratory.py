@@ -119,6 +119,8 @@ def request_data(draw: st.DrawFn) -> JsonObject:
         "output_tokens": whole_output,
         "status": draw(st.sampled_from(("succeeded", "failed"))),
     }
+    if draw(st.integers(0, 2)) == 0:
+        data |= {"web_searches": draw(st.integers(0, 3)), "units": {"own": draw(st.integers(0, 10**9)) / 4}}
     if draw(st.booleans()):
         data["cost_usd"] = str(draw(st.decimals(0, 1000, allow_nan=False, places=9)))
     return data

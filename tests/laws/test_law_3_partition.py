@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -30,10 +31,12 @@ SPAN = datetime.fromisoformat(TO) - datetime.fromisoformat(FROM)
 
 
 def added_up(rows: Iterable[JsonObject]) -> dict[str, Decimal]:
-    sums = dict.fromkeys(MEASURES, Decimal(0))
+    sums = defaultdict(Decimal, dict.fromkeys(MEASURES, Decimal(0)))
     for row in rows:
         for name in MEASURES:
             sums[name] += Decimal(row[name])
+        for unit, quantity in row["units"].items():
+            sums[unit] += Decimal(quantity)
     return sums
 
 
@@ -58,6 +61,7 @@ def test_every_partition_adds_up(laboratory: Laboratory, steps: list[Step], cuts
     assert added_up(tenant.sums(window=window)) == whole
     assert added_up(tenant.sums(window=window, timezone="America/St_Johns", group_by="customer")) == whole
     assert added_up(tenant.sums(group_by="provider,model,status,source")) == whole
+    assert meter_sum(tenant.sums(meter="web_searches", window=window)) == whole["web_searches"]
     assert meter_sum(tenant.sums(meter="disk_sum", window=window, group_by="customer")) == meter_sum(
         tenant.sums(meter="disk_sum")
     )

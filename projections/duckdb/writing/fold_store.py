@@ -314,9 +314,10 @@ class DuckDBFoldStore:
         self._cursor.execute(
             insert_deltas(self._open_days, f"usage_rows WHERE {_CURRENT_VERSION}"), [customer_key, locator]
         )
-        opened = f"SELECT kind_key, unit_names IS NOT NULL FROM usage_rows WHERE {_CURRENT_VERSION}"
-        kind_key, has_units = self._cursor.execute(opened, [customer_key, locator]).fetchall()[0]
+        opened = f"SELECT kind_key, unit_names IS NOT NULL, scope_key FROM usage_rows WHERE {_CURRENT_VERSION}"
+        kind_key, has_units, scope_key = self._cursor.execute(opened, [customer_key, locator]).fetchall()[0]
         if has_units:
+            self.changes.unit_owners.add(np.array([scope_key]), np.array([customer_key]))
             added = insert_unit_deltas(f"usage_rows WHERE {_CURRENT_VERSION}")
             self._cursor.execute(added, [customer_key, locator])
         return int(kind_key)

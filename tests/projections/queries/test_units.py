@@ -114,3 +114,15 @@ def test_usage_that_comes_after_a_read_without_units_is_in_the_next(store_under_
     store.deliver([usage("2", web_searches=7)])
     store.fold()
     assert units(store, asked(DAY, customer="acme")) == [(0, (), {"web_searches": Decimal(7)})]
+
+
+def test_units_of_an_event_that_arrived_voided_are_summed_once_it_is_restored(store_under_test: StoreUnderTest) -> None:
+    store = store_under_test
+    store.commands.handle(VoidUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "1"))
+    store.deliver([usage("1", web_searches=2)])
+    store.fold()
+    assert units(store, asked(DAY, customer="acme")) == []
+    store.commands.handle(RestoreUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "1"))
+    store.fold()
+    for customer in (None, "acme"):
+        assert units(store, asked(DAY, customer=customer)) == [(0, (), {"web_searches": Decimal(2)})]
