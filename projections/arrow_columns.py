@@ -36,8 +36,9 @@ def unsigned(table: pa.Table, name: str) -> npt.NDArray[np.uint64]:
 
 
 def codes(table: pa.Table, name: str) -> tuple[Ints, list[str]]:
-    """A dictionary column as its codes (-1: null) and the texts that they index."""
-    encoded = column(table, name)
+    """A column of texts, with a dictionary or without one, as codes (-1: null) and the texts that they index."""
+    texts = column(table, name)
+    encoded = texts if pa.types.is_dictionary(texts.type) else texts.dictionary_encode()
     indices = pc.fill_null(encoded.indices, -1)
     return np.asarray(indices, dtype=np.int64), encoded.dictionary.to_pylist()
 

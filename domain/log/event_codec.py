@@ -23,8 +23,8 @@ from domain.errors import LogCorrupted, UnknownRecord
 from domain.event import LifecycleEvent
 from domain.log.records import NewRecord
 from domain.log.topics import LIFECYCLE_TOPICS
-from domain.prices.conversion import listed_versions_upcast
-from domain.prices.events import PRICE_LISTED
+from domain.prices.conversion import listed_versions_upcast, set_version_upcast
+from domain.prices.events import PRICE_LISTED, PRICE_SET
 
 #: Converts the field map of one class version into that of the next.
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
@@ -38,6 +38,7 @@ CLASS_VERSIONS: Final[dict[str, int]] = {
     BUDGET_UPDATED: 2,  # gained `patched`
     KEY_ISSUED: 2,  # gained `environments`
     PRICE_LISTED: 2,  # has `prices`, a price list in all units, in place of `versions`
+    PRICE_SET: 2,  # has `prices` likewise, in place of `price`
 }
 
 
@@ -50,6 +51,7 @@ def _with_defaults(fields: dict[str, Any]) -> dict[str, Any]:
 UPCASTS: Final[dict[tuple[str, int], Upcast]] = {
     **{(topic, 1): _with_defaults for topic in CLASS_VERSIONS},
     (PRICE_LISTED, 1): listed_versions_upcast,
+    (PRICE_SET, 1): set_version_upcast,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domain.aggregate import CommandContext
 from domain.command import AggregateCommand, SealOf
-from domain.prices.schedule import PriceVersion
+from domain.prices.own_price import OwnPrice
 from domain.prices.tenant_price import TenantPrice
 
 
@@ -13,7 +13,7 @@ class SetPrice(AggregateCommand[TenantPrice], frozen=True):
 
     provider: str
     model: str
-    price: PriceVersion
+    price: OwnPrice
 
     def blank(self, seal_of: SealOf) -> TenantPrice:
         """Return the prices of the model without any events."""

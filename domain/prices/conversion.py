@@ -12,13 +12,14 @@ from typing import Any, Final
 
 import msgspec
 
-from domain.prices.price_list import PriceList, Rates, RateTier, StandardRule, UnitRate
+from domain.prices.price_list import PriceList, Rates, RateTier, StandardRule, UnitPrice, UnitRate, prices_at
 from domain.prices.schedule import PriceVersion, UnitPrices
 from domain.units.registry import REQUESTS, UNITS
-from domain.values.money import MONEY
+from domain.values.money import MONEY, PRICE_DECIMALS_MAX
 
 _EVER: Final = datetime(1, 1, 1, tzinfo=UTC)
 _REQUESTS_PER_PRICE: Final = Decimal(UNITS[REQUESTS].per)
+_LEAST_SHOWN: Final = Decimal(1).scaleb(-PRICE_DECIMALS_MAX)
 #: The part of `UnitPrices` that each unit has its price in.
 _PARTS: Final[Mapping[str, str]] = {
     "input_tokens": "input",
@@ -33,7 +34,7 @@ _PARTS: Final[Mapping[str, str]] = {
 def price_list_of(versions: Sequence[PriceVersion]) -> PriceList:
     """Return the price list that says what these versions say. Before the first one began there is no price."""
     ordered = sorted(versions, key=lambda version: version.effective_from or _EVER)
-    rules = tuple(StandardRule(_rates(version), version.effective_from) for version in ordered)
+    rules = tuple(StandardRule(rates_of(version), version.effective_from) for version in ordered)
     if not rules or rules[0].start is not None:
         rules = (StandardRule({}), *rules)
     return PriceList(rules)
@@ -41,7 +42,13 @@ def price_list_of(versions: Sequence[PriceVersion]) -> PriceList:
 
 def own_price_list(version: PriceVersion) -> PriceList:
     """Return the price list of one version by itself; whoever uses it knows that it holds from its start on."""
-    return PriceList((StandardRule(_rates(version), version.effective_from),))
+    return PriceList((StandardRule(rates_of(version), version.effective_from),))
+
+
+def set_version_upcast(fields: dict[str, Any]) -> dict[str, Any]:
+    """Convert the stored fields of an own price with a version to those of one with a price list."""
+    version = msgspec.convert(fields.pop("price"), PriceVersion)
+    return fields | {"prices": own_price_list(version)}
 
 
 def listed_versions_upcast(fields: dict[str, Any]) -> dict[str, Any]:
@@ -50,7 +57,8 @@ def listed_versions_upcast(fields: dict[str, Any]) -> dict[str, Any]:
     return fields | {"prices": price_list_of(versions)}
 
 
-def _rates(version: PriceVersion) -> Rates:
+def rates_of(version: PriceVersion) -> Rates:
+    """Return the prices of a version by unit."""
     tiers = sorted(version.tiers, key=lambda tier: tier.input_tokens_above)
     rates = {
         unit: UnitRate(
@@ -69,9 +77,17 @@ def _price(part: str, prices: UnitPrices) -> Decimal | None:
 
 
 def unit_prices_at(rates: Rates, input_tokens: int) -> dict[str, Decimal | None]:
-    """Return the prices of the common units, by the part of `UnitPrices`; `request` is in USD per request."""
-    shown: dict[str, Decimal | None] = {}
-    for unit, part in _PARTS.items():
-        price = rates[unit].at(input_tokens) if unit in rates else None
-        shown[part] = MONEY.divide(price, _REQUESTS_PER_PRICE) if price is not None and unit == REQUESTS else price
-    return shown
+    """Return the prices of the common units, by the part of `UnitPrices`; `request` is in USD per request.
+
+    A price that was set for another quantity is shown with at most eighteen decimals.
+    """
+    found = prices_at(rates, input_tokens)
+    return {part: _shown(unit, found[unit]) if unit in found else None for unit, part in _PARTS.items()}
+
+
+def _shown(unit: str, price: UnitPrice) -> Decimal:
+    per = 1 if unit == REQUESTS else UNITS[unit].per
+    if price.per == per:
+        return price.price
+    shown = MONEY.divide(MONEY.multiply(price.price, Decimal(per)), Decimal(price.per))
+    return shown if price.per == UNITS[unit].per else shown.quantize(_LEAST_SHOWN, context=MONEY)

@@ -10,10 +10,10 @@ from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
-from domain.prices.price_list import Minimum, PriceList, applied_price, prices_at
+from domain.prices.price_list import Minimum, PriceList, UnitPrice, applied_price, prices_at
 from domain.prices.weights import weights_of
 from domain.units.decomposition import leaf_factors
-from domain.units.registry import COMMON_UNITS, REQUESTS, unit_of
+from domain.units.registry import COMMON_UNITS, REQUESTS
 from domain.usage.quantities import NO_CONTEXT, PriceContext
 from domain.values.money import COST_DECIMALS, MONEY
 
@@ -42,9 +42,9 @@ def event_cost(
     leaves = _leaves(frozenset(level) & frozenset(charged), charged)
     if any(leaf < 0 for leaf in leaves.values()):
         return None
-    cost = sum((Fraction(level[unit]) * leaf / unit_of(unit).per for unit, leaf in leaves.items()), Fraction(0))
+    cost = sum((level[unit].of_one * leaf for unit, leaf in leaves.items()), Fraction(0))
     if REQUESTS in level:
-        cost += Fraction(level[REQUESTS]) * requests / unit_of(REQUESTS).per
+        cost += level[REQUESTS].of_one * requests
     return Decimal(round(cost * 10**COST_DECIMALS)).scaleb(-COST_DECIMALS, MONEY)
 
 
@@ -64,7 +64,7 @@ def _charged(reported: Mapping[str, Fraction], minimums: tuple[Minimum, ...]) ->
     return charged
 
 
-def _is_known(level: Mapping[str, Decimal], charged: Mapping[str, Fraction]) -> bool:
+def _is_known(level: Mapping[str, UnitPrice], charged: Mapping[str, Fraction]) -> bool:
     """Whether these prices price all of what is charged, and all that they price was reported."""
     weights = weights_of(level, frozenset(charged))
     return (

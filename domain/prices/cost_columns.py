@@ -18,7 +18,16 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from domain.prices.price_list import PriceList, Rates, StandardRule, VariantRule, applies_to, overlaid, prices_at
+from domain.prices.price_list import (
+    PriceList,
+    Rates,
+    StandardRule,
+    UnitPrice,
+    VariantRule,
+    applies_to,
+    overlaid,
+    prices_at,
+)
 from domain.prices.weights import Weights, weights_of
 from domain.units.registry import COMMON_UNITS
 from domain.usage.quantities import NO_CONTEXT, QUANTITY_DECIMALS, ExtraQuantities, Quantities
@@ -46,7 +55,7 @@ class _Level(msgspec.Struct, frozen=True):
     """Prices of a rule with its variants, by tier. `thresholds`: the input tokens above which each level begins."""
 
     thresholds: Ints
-    prices: tuple[Mapping[str, Decimal], ...]
+    prices: tuple[Mapping[str, UnitPrice], ...]
     tiered: bool
 
 

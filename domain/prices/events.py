@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from domain.event import LifecycleEvent
 from domain.prices.price_list import PriceList
-from domain.prices.schedule import PriceVersion
 
 #: Topics of these events in the log, which never change.
 PRICE_LISTED: Final = "price.listed"
@@ -27,13 +27,18 @@ class PriceListed(LifecycleEvent, frozen=True, kw_only=True):
 
 
 class PriceSet(LifecycleEvent, frozen=True, kw_only=True):
-    """A tenant set its own price for a model, for usage from `price.effective_from` on.
+    """A tenant set its own price for a model, for usage from `effective_from` on.
 
-    It takes precedence over the list price.
+    `prices` has one standard rule, which starts then, and variants. It takes precedence over the list price.
     """
 
     tenant: str
     environment: str
     provider: str
     model: str
-    price: PriceVersion
+    prices: PriceList
+
+    @property
+    def effective_from(self) -> datetime | None:
+        """The event time from which the price holds; None: without a start."""
+        return self.prices.standard[0].start

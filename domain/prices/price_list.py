@@ -1,16 +1,19 @@
 """Price lists: what a model costs in every unit, by day, hour, number of input tokens and context of the request.
 
-A price is in USD for `Unit.per` of its unit: for a million tokens, an hour of audio, a thousand requests.
+A price is in USD for `Unit.per` of its unit, unless its rate says for how much: for a million tokens, an hour of audio,
+a thousand requests.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Final
 
 import msgspec
 
+from domain.units.registry import unit_of
 from domain.usage.quantities import NO_CONTEXT, PriceContext
 
 SECONDS_OF_A_DAY: Final = 24 * 60 * 60
@@ -26,16 +29,30 @@ class RateTier(msgspec.Struct, frozen=True):
 class UnitRate(msgspec.Struct, frozen=True):
     """The price of a unit, with tiers in ascending order. Of tiers at one threshold the last one holds.
 
-    None: no price of its own there, so that the unit costs what its whole costs.
+    None: no price of its own there, so that the unit costs what its whole costs. `per`: how many of the unit the prices
+    are for; None: `Unit.per`.
     """
 
     price: Decimal | None
     tiers: tuple[RateTier, ...] = ()
+    per: int | None = None
 
     def at(self, input_tokens: int) -> Decimal | None:
         """Return the price in a request with this many input tokens."""
         reached = [tier.price for tier in self.tiers if input_tokens > tier.input_tokens_above]
         return reached[-1] if reached else self.price
+
+
+class UnitPrice(msgspec.Struct, frozen=True):
+    """A price in USD for `per` of a unit."""
+
+    price: Decimal
+    per: int
+
+    @property
+    def of_one(self) -> Fraction:
+        """The price of one of the unit."""
+        return Fraction(self.price) / self.per
 
 
 #: Prices by unit.
@@ -96,10 +113,15 @@ class AppliedPrice(msgspec.Struct, frozen=True):
     rates: Rates
 
 
-def prices_at(rates: Rates, input_tokens: int) -> dict[str, Decimal]:
+def prices_at(rates: Rates, input_tokens: int) -> dict[str, UnitPrice]:
     """Return the prices by unit in a request with this many input tokens."""
     found = {unit: rate.at(input_tokens) for unit, rate in rates.items()}
-    return {unit: price for unit, price in found.items() if price is not None}
+    return {unit: UnitPrice(price, per_of(unit, rates[unit])) for unit, price in found.items() if price is not None}
+
+
+def per_of(unit: str, rate: UnitRate) -> int:
+    """Return how many of `unit` the prices of its rate are for."""
+    return unit_of(unit).per if rate.per is None else rate.per
 
 
 def in_force(rule: StandardRule | VariantRule, at: datetime) -> bool:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from decimal import Decimal
 from fractions import Fraction
 from itertools import combinations
 
 import msgspec
 
+from domain.prices.price_list import UnitPrice
 from domain.units.decomposition import Factors, leaf_factors
 from domain.units.registry import REQUESTS, unit_of
 from domain.values.money import COST_DECIMALS
@@ -36,15 +36,15 @@ class Weights(msgspec.Struct, frozen=True):
     together: tuple[tuple[str, str], ...]
 
 
-def weights_of(prices: Mapping[str, Decimal], reported: frozenset[str]) -> Weights:
-    """Return the weights of `reported` units at these prices, each in USD for `Unit.per` of its unit."""
+def weights_of(prices: Mapping[str, UnitPrice], reported: frozenset[str]) -> Weights:
+    """Return the weights of `reported` units at these prices."""
     metered = frozenset(prices) - {REQUESTS}
     counted = metered & reported
     exact: dict[str, Fraction] = {}
     for key, leaf in leaf_factors(counted).items():
         for unit, factor in leaf.items():
-            exact[unit] = exact.get(unit, Fraction(0)) + factor * _picodollars(key, prices[key])
-    of_request = _picodollars(REQUESTS, prices[REQUESTS]) if REQUESTS in prices else Fraction(0)
+            exact[unit] = exact.get(unit, Fraction(0)) + factor * _picodollars(prices[key])
+    of_request = _picodollars(prices[REQUESTS]) if REQUESTS in prices else Fraction(0)
     denominator = math.lcm(of_request.denominator, *(weight.denominator for weight in exact.values()))
     return Weights(
         of_unit={unit: int(weight * denominator) for unit, weight in exact.items() if weight},
@@ -57,9 +57,9 @@ def weights_of(prices: Mapping[str, Decimal], reported: frozenset[str]) -> Weigh
     )
 
 
-def _picodollars(key: str, price: Decimal) -> Fraction:
+def _picodollars(price: UnitPrice) -> Fraction:
     """The price of one of a unit."""
-    return Fraction(price) * 10**COST_DECIMALS / unit_of(key).per
+    return price.of_one * 10**COST_DECIMALS
 
 
 def _leaves(counted: frozenset[str], reported: frozenset[str]) -> tuple[Factors, ...]:

@@ -16,7 +16,6 @@ from domain.errors import LogCorrupted
 from domain.event import LifecycleEvent
 from domain.log.events import LogCreated, LogSealed
 from domain.meters.events import MeterEvent
-from domain.prices.conversion import own_price_list
 from domain.prices.events import PriceListed, PriceSet
 from domain.prices.price_list import PriceList
 from domain.scope import Scope
@@ -115,7 +114,7 @@ class LifecycleFolder:
 
     def _set_price(self, state: FoldState, position: int, event: PriceSet) -> int:
         scope_key = state.scope_key(Scope(event.tenant, event.environment))
-        self._add_price(state, _price(position, scope_key, event, own_price_list(event.price), None))
+        self._add_price(state, _price(position, scope_key, event, event.prices, None))
         price_unknown_costs(self._store, state, scope_key, event.provider, event.model, position)
         return scope_key
 

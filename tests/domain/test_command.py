@@ -37,7 +37,8 @@ from domain.event import Provenance
 from domain.log.commands import AnnounceClosings, SealLog
 from domain.meters.commands import CreateMeter, DeleteMeter, MeterCommand, UpdateMeter
 from domain.prices.commands import SetPrice
-from domain.prices.schedule import PriceVersion, UnitPrices
+from domain.prices.own_price import OwnPrice
+from domain.prices.schedule import UnitPrices
 from domain.scope import DEFAULT_SCOPE
 from tests.fakes.randomness import CountedRandomness
 
@@ -83,7 +84,7 @@ COMMANDS: list[Command[Any]] = [
     CreateMeter(*WHO, "images", {"event_type": "image.made"}),
     UpdateMeter(*WHO, "images", {"name": "Images"}),
     DeleteMeter(*WHO, "images"),
-    SetPrice(*WHO, "openai", "gpt-5", PriceVersion(None, UnitPrices(Decimal(1), Decimal(4)))),
+    SetPrice(*WHO, "openai", "gpt-5", OwnPrice(None, UnitPrices(Decimal(1), Decimal(4)))),
     VoidUsage(*WHO, "gateway", "e-1"),
     RestoreUsage(*WHO, "gateway", "e-1"),
     IssueApiKey(*WHO, ("admin",), secret="sk-secret-of-the-operator"),

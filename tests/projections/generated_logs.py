@@ -22,7 +22,7 @@ from domain.customers.personal_data import CustomerSeal
 from domain.log.chain import CHAIN_START, chain
 from domain.log.events import LogSealed
 from domain.meters.events import MeterCreated, MeterDeleted, MeterUpdated
-from domain.prices.conversion import price_list_of
+from domain.prices.conversion import own_price_list, price_list_of
 from domain.prices.events import PriceListed, PriceSet
 from domain.prices.schedule import PriceVersion, UnitPrices
 from domain.scope import DEFAULT_SCOPE, Scope
@@ -135,7 +135,8 @@ def _version(which: int, days: float | None) -> PriceVersion:
 def _set_price(log: WrittenLog, number: int, which: int) -> None:
     price = _version(which, None if which % 2 else which / 4)
     of_model = {"provider": "nowhere" if which % 5 else "", "model": f"m-{which % 3}"}
-    log.append(PriceSet, f"price/{_scope(number)}/{which}", **_of_scope(number), **of_model, price=price)
+    stream, prices = f"price/{_scope(number)}/{which}", own_price_list(price)
+    log.append(PriceSet, stream, **_of_scope(number), **of_model, prices=prices)
 
 
 def _set_price_while_voided(log: WrittenLog, number: int, which: int) -> None:

@@ -11,6 +11,7 @@ from api.cli.commands.engine_command import engine_command
 from api.cli.commands.fields import FieldsOption, fields_of
 from api.cli.options import AsOf, At, Limit, Reason
 from api.cli.output.columns import Column, Kind
+from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.results import Output
 from api.cli.output.tables import print_table
 from api.cli.output.text import print_lines
@@ -54,6 +55,15 @@ PRICES: Final = (
 #: The units whose prices have columns of their own.
 _COLUMN_UNITS: Final = frozenset((*COMMON_UNITS, REQUESTS))
 TITLE: Final = "Prices in USD per million tokens"
+#: Units whose prices `PRICES` show.
+COMMON: Final = frozenset({*COMMON_UNITS, REQUESTS})
+RATES: Final = (
+    Column("Unit", "unit"),
+    Column("Where", lambda row: ", ".join(f"{name}={value}" for name, value in row["when"].items()) or None),
+    Column("Input above", "input_tokens_above", Kind.COUNT),
+    Column("USD", "price", Kind.MONEY),
+    Column("Per", "per", Kind.COUNT),
+)
 
 
 @app.command("list")
@@ -79,8 +89,10 @@ def set_price(
     engine: Connection,
     output: Output,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Model as events name it.")],
-    input_price: Annotated[str, typer.Option("--input", metavar="USD", help="Per million input tokens.")],
-    output_price: Annotated[str, typer.Option("--output", metavar="USD", help="Per million output tokens.")],
+    input_price: Annotated[str | None, typer.Option("--input", metavar="USD", help="Per million input tokens.")] = None,
+    output_price: Annotated[
+        str | None, typer.Option("--output", metavar="USD", help="Per million output tokens.")
+    ] = None,
     provider: Annotated[str, typer.Option(help="Provider as events name it. [default: events that name none]")] = "",
     cached_input: Annotated[str | None, typer.Option(metavar="USD", help="Per million cached input tokens.")] = None,
     cache_write: Annotated[
@@ -88,6 +100,14 @@ def set_price(
     ] = None,
     reasoning: Annotated[str | None, typer.Option(metavar="USD", help="Per million reasoning tokens.")] = None,
     request: Annotated[str | None, typer.Option(metavar="USD", help="Per request.")] = None,
+    rate: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="UNIT=PRICE[/PER]",
+            help="Price of any unit in USD, for PER of it. May be repeated. [default PER: that of list prices; 1 for a "
+            "unit of your own]",
+        ),
+    ] = None,
     effective_from: Annotated[
         str | None, typer.Option(metavar="TIME", help="RFC 3339 event time from which it holds. [default: always]")
     ] = None,
@@ -96,14 +116,17 @@ def set_price(
 ) -> None:
     """Set your own price of a model.
 
-    Events whose cost is unknown get a cost at once; events that have a cost keep it. Prices for requests with many
-    input tokens are given by --set tiers=JSON, as the HTTP API takes them.
+    Events whose cost is unknown get a cost at once; events that have a cost keep it. --rate gives prices of any units,
+    in place of --input and --output or beside them. Prices for requests with many input tokens are given by
+    --set tiers=JSON, and prices by the context of a request by --set variants=JSON, as the HTTP API takes them.
     """
     units = dict(zip(UNITS, (input_price, output_price, cached_input, cache_write, reasoning, request), strict=True))
+    unit_prices = {unit: value for unit, value in units.items() if value is not None}
     body: dict[str, Any] = {
         "provider": provider,
         "model": model,
-        "unit_prices": {unit: value for unit, value in units.items() if value is not None},
+        **({"unit_prices": unit_prices} if unit_prices else {}),
+        **({"rates": _rates_of(rate)} if rate else {}),
         **({} if effective_from is None else {"effective_from": effective_from}),
         **fields_of(fields),
     }
@@ -112,6 +135,8 @@ def set_price(
         output.fields("", answer)
     elif "versions" in answer:
         print_table(TITLE, PRICES, _rows_of(answer))
+        if rates := list(_rates_shown(answer)):
+            print_table("Prices of other units, and by the context of a request", RATES, rates)
     else:
         print_lines(f"stored at log position {answer['position']}, not yet in effect")
 
@@ -138,6 +163,32 @@ def refresh(
     print_lines(f"{answer['changed']} of {answer['checked']} models {verb} with the prices of {answer['library']}")
     if answer["changed"] > len(answer["changes"]):
         print_lines(f"the first {len(answer['changes'])} are shown")
+
+
+def _rates_of(given: list[str]) -> dict[str, dict[str, Any]]:
+    """Parse UNIT=PRICE[/PER]; the name of a unit may have an equals sign, a price has none."""
+    rates: dict[str, dict[str, Any]] = {}
+    for text in given:
+        unit, equals, value = text.rpartition("=")
+        price, slash, per = value.partition("/")
+        if not (equals and unit and price) or (slash and not (per.isascii() and per.isdecimal() and len(per) <= 15)):
+            raise CommandFailed(ExitCode.WRONG_USE, f"--rate {text}: must be UNIT=PRICE or UNIT=PRICE/PER")
+        if unit in rates:
+            raise CommandFailed(ExitCode.WRONG_USE, f"--rate {text}: {unit} has a price already")
+        rates[unit] = {"price": price, **({"per": int(per)} if per else {})}
+    return rates
+
+
+def _rates_shown(price: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a row for each price that `PRICES` do not show: of a unit that is not common, or of a variant."""
+    named: list[tuple[Mapping[str, str], Mapping[str, Any], frozenset[str]]] = [
+        ({}, version, COMMON) for version in price["versions"]
+    ]
+    named += [(variant["when"], variant, frozenset()) for variant in price["variants"]]
+    for when, rule, shown in named:
+        for unit, rate in rule["rates"].items():
+            for tier in () if unit in shown else ({"price": rate["price"]}, *rate["tiers"]):
+                yield {"unit": unit, "when": when, "per": rate["per"], **tier}
 
 
 def _changed(part: str) -> Callable[[Mapping[str, Any]], str]:

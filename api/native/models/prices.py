@@ -16,8 +16,14 @@ from api.native.models.field_types import (
     RequestBody,
 )
 from consumers.prices.refresh import CHANGES_SHOWN_MAX
+from domain.prices.own_price import PER_MAX, PRICE_TIERS_MAX, RATES_MAX, VARIANTS_MAX
+from domain.usage.quantity_rules import CONTEXT_MEMBERS
 
 _UNIT = "USD per million tokens"
+_BY_UNIT = (
+    f"Prices by unit: any unit of usage, or one of your own from `data.units`; at most {RATES_MAX}. A part needs a "
+    "price of its whole beside it."
+)
 
 
 class UnitPricesGiven(RequestBody):
@@ -40,6 +46,38 @@ class PriceTierGiven(RequestBody):
     unit_prices: UnitPricesGiven
 
 
+class RateTierGiven(RequestBody):
+    """The price of a unit in requests with many input tokens."""
+
+    input_tokens_above: int = Field(
+        ge=0, description="The price holds for all of the unit in a request that has more input tokens than this."
+    )
+    price: NumberGiven = Field(description="USD for `per` of the unit.")
+
+
+class RateGiven(RequestBody):
+    """The price of one unit."""
+
+    price: NumberGiven = Field(description="USD for `per` of the unit.")
+    per: int | None = Field(
+        None,
+        ge=1,
+        le=PER_MAX,
+        description="How many of the unit the price is for. Default: what list prices have (a million tokens, an hour "
+        "in seconds, a thousand searches), and 1 for a unit of your own.",
+    )
+    tiers: list[RateTierGiven] = Field(default_factory=list, description=f"At most {PRICE_TIERS_MAX}.")
+
+
+class VariantGiven(RequestBody):
+    """Prices that replace those of the same units for requests whose data have all of `when`."""
+
+    when: dict[str, str] = Field(
+        description=f"Members of the data of a request, and their values: {', '.join(CONTEXT_MEMBERS)}."
+    )
+    rates: dict[str, RateGiven] = Field(description=_BY_UNIT)
+
+
 class PriceGiven(RequestBody):
     """The body of POST /v1/prices: the tenant's own price of a model. It takes precedence over the list price."""
 
@@ -56,8 +94,18 @@ class PriceGiven(RequestBody):
 
     provider: str = Field("", description="Provider as events name it; empty for events that name none.")
     model: str
-    unit_prices: UnitPricesGiven
-    tiers: list[PriceTierGiven] = Field(default_factory=list)
+    unit_prices: UnitPricesGiven | None = Field(
+        None, description="Prices of the common units. May be left out where `rates` are given."
+    )
+    tiers: list[PriceTierGiven] = Field(default_factory=list, description="Tiers of `unit_prices`.")
+    rates: dict[str, RateGiven] = Field(
+        default_factory=dict, description=f"{_BY_UNIT} Not for a unit that `unit_prices` have a price of."
+    )
+    variants: list[VariantGiven] = Field(
+        default_factory=list,
+        description=f"Other prices by the context of a request; at most {VARIANTS_MAX}. Of several that apply, the "
+        "first one that prices a unit holds.",
+    )
     effective_from: InstantGiven = Field(
         None, description="Event time from which the price holds. Null: without a start."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -23,6 +23,7 @@ from api.native.models.prices import (
     PricePage,
     PriceQuery,
     PriceView,
+    RateGiven,
     RefreshGiven,
     RefreshView,
     UnitPricesGiven,
@@ -30,7 +31,9 @@ from api.native.models.prices import (
 from api.native.views.prices import change_view, price_view
 from consumers.prices.library import PRICE_LIBRARY
 from domain.prices.commands import SetPrice
-from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
+from domain.prices.own_price import OwnPrice
+from domain.prices.price_list import Rates, RateTier, UnitRate, VariantRule
+from domain.prices.schedule import PriceTier, UnitPrices
 from domain.scope import Scope
 from domain.values.money import unit_price
 from projections.queries.prices import PriceCursor, PriceRecord
@@ -92,13 +95,14 @@ async def set_price(
     given: Annotated[PriceGiven, Depends(body_of(PriceGiven))],
     reason: ReasonGiven,
 ) -> Response:
-    """Set the tenant's own price of a model for events from `effective_from` on. Events of unknown cost get a cost by
-    it at once; events that have a cost keep it."""
-    version = _version_of(given)
-    command = SetPrice(key.scope, provenance_of(key, reason), given.provider, given.model, version)
+    """Set the tenant's own price of a model for events from `effective_from` on: of the common units in `unit_prices`,
+    of any unit in `rates`, or both. Events of unknown cost get a cost by it at once; events that have a cost keep
+    it."""
+    price = _price_of(given)
+    command = SetPrice(key.scope, provenance_of(key, reason), given.provider, given.model, price)
 
     def show(snapshot: Snapshot) -> PriceView | None:
-        return _standing(snapshot, key.scope, given.provider, given.model, version.effective_from)
+        return _standing(snapshot, key.scope, given.provider, given.model, price.effective_from)
 
     return await answer_command(request, state, command, show, 201, _shown_field)
 
@@ -143,13 +147,33 @@ def _standing(
     return None if found is None else price_view(found)
 
 
-def _version_of(given: PriceGiven) -> PriceVersion:
+def _price_of(given: PriceGiven) -> OwnPrice:
     tiers = tuple(
         PriceTier(tier.input_tokens_above, _prices_of(tier.unit_prices, f"tiers.{index}.unit_prices"))
         for index, tier in enumerate(given.tiers)
     )
-    prices = _prices_of(given.unit_prices, "unit_prices")
-    return PriceVersion(optional_instant("effective_from", given.effective_from), prices, tiers)
+    return OwnPrice(
+        optional_instant("effective_from", given.effective_from),
+        None if given.unit_prices is None else _prices_of(given.unit_prices, "unit_prices"),
+        tiers,
+        _rates_of(given.rates, "rates"),
+        tuple(
+            VariantRule(variant.when, _rates_of(variant.rates, f"variants.{index}.rates"))
+            for index, variant in enumerate(given.variants)
+        ),
+    )
+
+
+def _rates_of(given: Mapping[str, RateGiven], path: str) -> Rates:
+    return {unit: _rate_of(rate, f"{path}.{unit}") for unit, rate in given.items()}
+
+
+def _rate_of(given: RateGiven, path: str) -> UnitRate:
+    tiers = tuple(
+        RateTier(tier.input_tokens_above, unit_price(tier.price, f"{path}.tiers.{index}.price"))
+        for index, tier in enumerate(given.tiers)
+    )
+    return UnitRate(unit_price(given.price, f"{path}.price"), tiers, given.per)
 
 
 def _prices_of(given: UnitPricesGiven, path: str) -> UnitPrices:

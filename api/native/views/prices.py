@@ -19,8 +19,16 @@ from api.native.models.prices import (
 )
 from consumers.prices.refresh import PriceChange
 from domain.prices.conversion import unit_prices_at
-from domain.prices.price_list import AppliedPrice, PriceList, Rates, StandardRule, UnitRate, VariantRule, prices_at
-from domain.units.registry import unit_of
+from domain.prices.price_list import (
+    AppliedPrice,
+    PriceList,
+    Rates,
+    StandardRule,
+    UnitRate,
+    VariantRule,
+    per_of,
+    prices_at,
+)
 from projections.queries.prices import PriceRecord
 
 
@@ -79,7 +87,7 @@ def applied_view(applied: AppliedPrice, input_tokens: int) -> AppliedPriceView:
         hours=_hours_view(applied.rule),
         when=[variant.when for variant in applied.variants],
         rates={
-            unit: AppliedRateView(price=price, per=unit_of(unit).per)
+            unit: AppliedRateView(price=price.price, per=price.per)
             for unit, price in prices_at(applied.rates, input_tokens).items()
         },
     )
@@ -111,7 +119,7 @@ def _rates_view(rates: Rates) -> dict[str, RateView]:
 
 def _rate_view(unit: str, rate: UnitRate) -> RateView:
     tiers = [RateTierView(input_tokens_above=tier.input_tokens_above, price=tier.price) for tier in rate.tiers]
-    return RateView(price=rate.price, per=unit_of(unit).per, tiers=tiers)
+    return RateView(price=rate.price, per=per_of(unit, rate), tiers=tiers)
 
 
 def _hours_view(rule: StandardRule | VariantRule) -> HoursView | None:

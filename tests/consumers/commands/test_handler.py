@@ -52,7 +52,8 @@ from domain.meters.commands import CreateMeter, DeleteMeter, UpdateMeter
 from domain.meters.events import MeterUpdated
 from domain.prices.commands import SetPrice
 from domain.prices.events import PriceSet
-from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
+from domain.prices.own_price import OwnPrice
+from domain.prices.schedule import PriceTier, UnitPrices
 from domain.scope import DEFAULT_SCOPE, Scope
 from tests.fakes.event_log import InMemoryEventLog
 from tests.fakes.personal_keys import InMemoryPersonalKeys
@@ -441,9 +442,9 @@ def test_a_given_secret_is_issued_once_and_stays_revoked(commands: CommandHandle
 
 
 def test_prices_are_set_version_by_version(commands: CommandHandler, log: InMemoryEventLog) -> None:
-    cheap = PriceVersion(None, UnitPrices(Decimal("0.1"), Decimal("0.4")))
+    cheap = OwnPrice(None, UnitPrices(Decimal("0.1"), Decimal("0.4")))
     tiers = (PriceTier(200, UnitPrices(Decimal(3), Decimal(3))), PriceTier(100, UnitPrices(Decimal(2), Decimal(2))))
-    dear = PriceVersion(NOW, UnitPrices(Decimal(1), Decimal(4)), tiers)
+    dear = OwnPrice(NOW, UnitPrices(Decimal(1), Decimal(4)), tiers)
 
     given = (cheap, dear, cheap, dear)
     results = [commands.handle(SetPrice(DEFAULT_SCOPE, WHO, "openai", "gpt-5", price)).position for price in given]
@@ -457,21 +458,21 @@ def test_prices_are_set_version_by_version(commands: CommandHandler, log: InMemo
         ("price/default/prod/0//gpt-5", 1),
     ]
     assert isinstance(stored[1], PriceSet)
-    assert [tier.input_tokens_above for tier in stored[1].price.tiers] == [100, 200]
+    assert [tier.input_tokens_above for tier in stored[1].prices.standard[0].rates["input_tokens"].tiers] == [100, 200]
 
 
 @pytest.mark.parametrize(
     ("price", "field"),
     [
-        (PriceVersion(None, UnitPrices(Decimal(-1), Decimal(1))), "input"),
-        (PriceVersion(None, UnitPrices(Decimal(1), Decimal("NaN"))), "output"),
-        (PriceVersion(None, UnitPrices(Decimal(1), Decimal(1), request=Decimal("1E-19"))), "request"),
-        (PriceVersion(datetime(2026, 1, 1), UnitPrices(Decimal(1), Decimal(1))), "effective_from"),  # noqa: DTZ001
-        (PriceVersion(None, ONE_USD, (PriceTier(-1, ONE_USD),)), "input_tokens_above"),
-        (PriceVersion(None, ONE_USD, (PriceTier(1, ONE_USD),) * 2), "tiers"),
+        (OwnPrice(None, UnitPrices(Decimal(-1), Decimal(1))), "input"),
+        (OwnPrice(None, UnitPrices(Decimal(1), Decimal("NaN"))), "output"),
+        (OwnPrice(None, UnitPrices(Decimal(1), Decimal(1), request=Decimal("1E-19"))), "request"),
+        (OwnPrice(datetime(2026, 1, 1), UnitPrices(Decimal(1), Decimal(1))), "effective_from"),  # noqa: DTZ001
+        (OwnPrice(None, ONE_USD, (PriceTier(-1, ONE_USD),)), "input_tokens_above"),
+        (OwnPrice(None, ONE_USD, (PriceTier(1, ONE_USD),) * 2), "tiers"),
     ],
 )
-def test_an_invalid_price_is_refused(price: PriceVersion, field: str, commands: CommandHandler) -> None:
+def test_an_invalid_price_is_refused(price: OwnPrice, field: str, commands: CommandHandler) -> None:
     with pytest.raises(InvalidInput) as refused:
         commands.handle(SetPrice(DEFAULT_SCOPE, WHO, "openai", "gpt-5", price))
 

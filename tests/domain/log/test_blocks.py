@@ -85,14 +85,14 @@ def test_a_changed_byte_is_found_or_is_in_the_header_that_the_chain_covers(place
     broken = bytearray(STATE)
     broken[place] ^= change
     try:
-        header = check_block(bytes(broken))
+        check_block(bytes(broken))
     except LogCorrupted:
         return
     except UnknownRecord:  # the digit of a newer version: refused too, and covered by the chain
         assert place == VERSION_PLACE
         return
     assert place < HEADER_END
-    assert header != read_header(STATE)
+    assert chain_part(USAGE_BATCH_TOPIC, bytes(broken)) != chain_part(USAGE_BATCH_TOPIC, STATE)
 
 
 @given(st.integers(0, len(STATE) - 1))

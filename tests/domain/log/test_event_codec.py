@@ -30,7 +30,7 @@ from domain.log.events import LogSealed
 from domain.log.topics import LIFECYCLE_TOPICS
 from domain.meters.events import MeterDeleted
 from domain.prices.events import PriceListed, PriceSet
-from domain.prices.price_list import PriceList, RateTier, StandardRule, UnitRate
+from domain.prices.price_list import PriceList, RateTier, StandardRule, UnitRate, VariantRule
 from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
 from domain.scope import Scope
 
@@ -130,15 +130,38 @@ def test_the_stored_form_of_an_event_is_fixed() -> None:
 
 
 def test_money_is_stored_as_exact_text() -> None:
-    tiers = (PriceTier(5, UnitPrices(Decimal(1), Decimal(2))),)
-    price = PriceVersion(None, UnitPrices(Decimal("0.1000"), Decimal("1E-18")), tiers)
-    event = PriceSet(**COMMON, tenant="default", environment="prod", provider="p", model="m", price=price)
+    rates = {
+        "input_tokens": UnitRate(Decimal("0.1000"), (RateTier(5, Decimal(1)),)),
+        "searches": UnitRate(Decimal("1E-18"), per=7),
+    }
+    flex = VariantRule({"service_tier": "flex"}, {"input_tokens": UnitRate(Decimal("0.05"))})
+    prices = PriceList((StandardRule(rates, datetime(2026, 6, 1, tzinfo=UTC)),), (flex,))
+    event = PriceSet(**COMMON, tenant="default", environment="prod", provider="p", model="m", prices=prices)
 
-    decoded = decode_lifecycle("price.set", new_record(event).state)
+    record = new_record(event)
+    decoded = decode_lifecycle("price.set", record.state)
 
+    assert msgspec.msgpack.decode(record.state)[0] == 2
     assert isinstance(decoded, PriceSet)
-    assert str(decoded.price.prices.input) == "0.1000"
+    assert str(decoded.prices.standard[0].rates["input_tokens"].price) == "0.1000"
     assert decoded == event
+
+
+def test_an_own_price_of_version_1_becomes_a_price_list() -> None:
+    since = datetime(2026, 6, 1, tzinfo=UTC)
+    tier = PriceTier(5, UnitPrices(Decimal(3), Decimal(4), cached_input=Decimal("0.5")))
+    price = PriceVersion(since, UnitPrices(Decimal("0.10"), Decimal(2), request=Decimal("0.01")), (tier,))
+    about = COMMON | {"tenant": "default", "environment": "prod", "provider": "p", "model": "m"}
+    decoded = decode_lifecycle("price.set", msgspec.msgpack.encode((1, about | {"price": price})))
+    rates = {
+        "input_tokens": UnitRate(Decimal("0.10"), (RateTier(5, Decimal(3)),)),
+        "output_tokens": UnitRate(Decimal(2), (RateTier(5, Decimal(4)),)),
+        "cached_input_tokens": UnitRate(None, (RateTier(5, Decimal("0.5")),)),
+        "requests": UnitRate(Decimal(10), (RateTier(5, None),)),
+    }
+    assert decoded == PriceSet(**about, prices=PriceList((StandardRule(rates, since),)))
+    assert isinstance(decoded, PriceSet)
+    assert (decoded.effective_from, str(decoded.prices.standard[0].rates["input_tokens"].price)) == (since, "0.10")
 
 
 def test_a_list_price_of_version_1_becomes_a_price_list() -> None:

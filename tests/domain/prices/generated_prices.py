@@ -52,10 +52,11 @@ thresholds = st.sampled_from([0, 1_000, 128_000, 200_000, 10**10, 10**19])
 tiers = st.lists(st.builds(RateTier, thresholds, st.none() | prices), max_size=2).map(
     lambda given: tuple(sorted(given, key=lambda tier: tier.input_tokens_above))
 )
-unit_rates = st.builds(UnitRate, prices, st.just(()) | tiers) | st.builds(UnitRate, st.none(), tiers)
+pers = st.none() | st.sampled_from([1, 7, 1_000, 10**9])
+unit_rates = st.builds(UnitRate, prices, st.just(()) | tiers, pers) | st.builds(UnitRate, st.none(), tiers, pers)
 any_rates = st.dictionaries(st.sampled_from([*COMMON_UNITS, REQUESTS]) | UNITS, unit_rates, max_size=6)
 whole_rates = st.fixed_dictionaries({"input_tokens": unit_rates, "output_tokens": unit_rates})
-flat_rates = whole_rates.map(lambda whole: {unit: UnitRate(rate.price) for unit, rate in whole.items()})
+flat_rates = whole_rates.map(lambda whole: {unit: UnitRate(rate.price, per=rate.per) for unit, rate in whole.items()})
 rates = st.builds(lambda whole, more: more | whole, flat_rates | whole_rates, any_rates) | flat_rates | any_rates
 instants = st.datetimes(datetime(2026, 1, 1), datetime(2026, 1, 4), timezones=st.just(UTC))  # noqa: DTZ001
 hours = st.none() | st.tuples(st.integers(0, 86_399), st.integers(0, 86_399))

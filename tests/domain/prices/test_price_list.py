@@ -20,7 +20,7 @@ def rates(**prices: int) -> Rates:
 
 def price_of(prices: PriceList, at: datetime, **context: str) -> dict[str, int]:
     applied = applied_price(prices, at, tuple(sorted(context.items())))
-    return {unit: int(price) for unit, price in prices_at(applied.rates, 0).items()}
+    return {unit: int(price.price) for unit, price in prices_at(applied.rates, 0).items()}
 
 
 def test_the_last_rule_in_force_holds_whatever_started_later() -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from domain.corrections.commands import RestoreUsage, VoidUsage
 from domain.prices.commands import SetPrice
-from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
+from domain.prices.own_price import OwnPrice
+from domain.prices.schedule import PriceTier, UnitPrices
 from domain.scope import DEFAULT_SCOPE, Scope
 from tests.projections.folded_log import BY_TEST, START, FoldedLog, usage
 
@@ -25,9 +26,9 @@ def folded(tmp_path: Path) -> Iterator[FoldedLog]:
     log.close()
 
 
-def price(dollars: str, days: float | None = None, tiers: tuple[PriceTier, ...] = ()) -> PriceVersion:
+def price(dollars: str, days: float | None = None, tiers: tuple[PriceTier, ...] = ()) -> OwnPrice:
     since = None if days is None else START + timedelta(days=days)
-    return PriceVersion(since, UnitPrices(Decimal(dollars), Decimal(0)), tiers)
+    return OwnPrice(since, UnitPrices(Decimal(dollars), Decimal(0)), tiers)
 
 
 def costs(folded: FoldedLog) -> list[tuple[str, Decimal | None, str]]:
@@ -101,7 +102,7 @@ def test_as_known_before_a_price_the_cost_was_unknown(folded: FoldedLog) -> None
 
 
 def test_a_cost_too_large_to_be_added_up_stays_unknown_whenever_its_price_came(folded: FoldedLog) -> None:
-    dear = PriceVersion(None, UnitPrices(Decimal(9 * 10**14), Decimal(0)))
+    dear = OwnPrice(None, UnitPrices(Decimal(9 * 10**14), Decimal(0)))
     enormous = [usage(str(number), input_tokens=10**15) for number in range(200)]
     folded.deliver(enormous[:100])
     folded.fold()

@@ -14,8 +14,8 @@ from domain.customers.derived_id import derived_id
 from domain.errors import InvalidInput
 from domain.meters.commands import CreateMeter
 from domain.prices.commands import SetPrice
-from domain.prices.conversion import own_price_list
-from domain.prices.schedule import PriceVersion, UnitPrices
+from domain.prices.own_price import OwnPrice, checked_price_list
+from domain.prices.schedule import UnitPrices
 from domain.scope import DEFAULT_SCOPE, Scope
 from projections.queries.facts import Fact
 from projections.queries.prices import PriceCursor
@@ -148,7 +148,7 @@ def test_keys_belong_to_a_scope_and_stay_when_revoked(store_under_test: StoreUnd
 
 def test_prices_of_a_scope_are_visible_to_it_alone(store_under_test: StoreUnderTest) -> None:
     store = store_under_test
-    version = PriceVersion(START, UnitPrices(Decimal("2.5"), Decimal("10.000000000001")))
+    version = OwnPrice(START, UnitPrices(Decimal("2.5"), Decimal("10.000000000001")))
     store.commands.handle(SetPrice(DEFAULT_SCOPE, BY_TEST, "nowhere", "m-1", version))
     store.commands.handle(SetPrice(OTHER, BY_TEST, "nowhere", "m-2", version))
     store.fold()
@@ -158,7 +158,7 @@ def test_prices_of_a_scope_are_visible_to_it_alone(store_under_test: StoreUnderT
             DEFAULT_SCOPE,
             "nowhere",
             "m-1",
-            own_price_list(version),
+            checked_price_list(version),
         )
         assert snapshot.price_at(DEFAULT_SCOPE, mine.position) == mine
         assert snapshot.prices(DEFAULT_SCOPE, None, "m-2", None, 9) == []

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from domain.prices.commands import SetPrice
-from domain.prices.conversion import own_price_list
 from domain.prices.events import PriceListed
-from domain.prices.schedule import PriceVersion, UnitPrices
+from domain.prices.own_price import OwnPrice, checked_price_list
+from domain.prices.schedule import UnitPrices
 from domain.scope import DEFAULT_SCOPE, Scope
 from domain.streams import listed_price_stream
 from projections.queries.prices import PriceCursor, PriceRecord
@@ -19,8 +19,8 @@ from tests.projections.folded_log import BY_TEST, START, usage
 from tests.projections.queries.store_under_test import DuckDBUnderTest
 
 OTHER = Scope("other", "prod")
-VERSION = PriceVersion(None, UnitPrices(Decimal(1), Decimal(2)))
-PRICES = own_price_list(VERSION)
+VERSION = OwnPrice(None, UnitPrices(Decimal(1), Decimal(2)))
+PRICES = checked_price_list(VERSION)
 
 
 def listed(store: DuckDBUnderTest, model: str, provider: str = "maker") -> int:

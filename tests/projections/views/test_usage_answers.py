@@ -22,9 +22,9 @@ from domain.customers.commands import (
 from domain.errors import InvalidInput, NotFound
 from domain.meters.commands import CreateMeter
 from domain.prices.commands import SetPrice
-from domain.prices.conversion import own_price_list
+from domain.prices.own_price import OwnPrice, checked_price_list
 from domain.prices.price_list import applied_price
-from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
+from domain.prices.schedule import PriceTier, UnitPrices
 from domain.scope import DEFAULT_SCOPE
 from domain.values.periods import Interval
 from projections.queries.snapshot import Snapshot
@@ -272,7 +272,7 @@ def test_a_report_with_too_many_windows_is_refused(store: DuckDBUnderTest) -> No
 
 def test_an_event_is_explained_by_its_price_and_its_totals(store: DuckDBUnderTest) -> None:
     dear, cheap = UnitPrices(Decimal(4), Decimal(8)), UnitPrices(Decimal(2), Decimal(8))
-    version = PriceVersion(START - timedelta(days=1), cheap, (PriceTier(500, dear),))
+    version = OwnPrice(START - timedelta(days=1), cheap, (PriceTier(500, dear),))
     priced_at = store.commands.handle(SetPrice(DEFAULT_SCOPE, BY_TEST, "nowhere", "m-1", version)).position
     store.commands.handle(
         CreateCustomer(DEFAULT_SCOPE, BY_TEST, "acme", {"markup_percentage": "50", "budget_duration": "1d"})
@@ -285,7 +285,7 @@ def test_an_event_is_explained_by_its_price_and_its_totals(store: DuckDBUnderTes
         assert priced_at is not None
         price = snapshot.price_at(DEFAULT_SCOPE, priced_at)
     assert explained is not None
-    applied = applied_price(own_price_list(version), START)
+    applied = applied_price(checked_price_list(version), START)
     assert explained.cost == CostExplanation(Decimal("0.0048"), Decimal(50), Decimal("0.0072"), price, applied, 1000)
     assert explained.totals == EventTotals(1, MARCH, Interval(START, START + timedelta(days=1)), START.date())
     assert (explained.outcome, [refusal.outcome for refusal in explained.refusals]) == ("counted", ["duplicate"])

@@ -7,6 +7,8 @@ import io
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.api.cli.shell import Shell
 
 
@@ -51,6 +53,45 @@ def test_hours_and_other_units_of_a_list_price_are_shown(shell: Shell, tmp_path:
     assert [(row["hours.start"], row["hours.end"]) for row in hours] == [("", ""), ("00:30:00", "16:30:00")]
     (opus,) = shell.json("prices", "list", "--model", "claude-opus-4-8")["data"]
     assert opus["versions"][0]["rates"]["cache_write_1h_tokens"] == {"price": "10", "per": 1_000_000, "tiers": []}
+
+
+def test_rates_price_any_unit(shell: Shell) -> None:
+    rates = ("--rate", "web_searches=0.01/1", "--rate", "stamps=0.25")
+    made = shell.json("prices", "set", "seeker", "--provider", "cli", "--input", "2", "--output", "4", *rates)
+    assert {unit: (one["price"], one["per"]) for unit, one in made["versions"][0]["rates"].items()} == {
+        "input_tokens": ("2", 1_000_000),
+        "output_tokens": ("4", 1_000_000),
+        "web_searches": ("0.01", 1),
+        "stamps": ("0.25", 1),
+    }
+    alone = shell.json("prices", "set", "hearer", "--provider", "cli", "--rate", "audio_seconds=0.36")
+    assert alone["versions"][0]["rates"] == {"audio_seconds": {"price": "0.36", "per": 3_600, "tiers": []}}
+
+
+def test_prices_of_other_units_and_of_variants_are_shown_when_they_are_set(shell: Shell) -> None:
+    flex = '[{"when": {"service_tier": "flex"}, "rates": {"input_tokens": {"price": "1"}}}]'
+    command = ("prices", "set", "bender", "--provider", "cli", "--input", "2", "--output", "4", "--rate", "stamps=3/7")
+    lines = shell.run(*command, "--set", f"variants={flex}").out.splitlines()
+    assert [line.split() for line in lines if line.startswith(("stamps", "input_tokens"))] == [
+        ["stamps", "-", "-", "3.00", "7"],
+        ["input_tokens", "service_tier=flex", "-", "1.00", "1,000,000"],
+    ]
+
+
+@pytest.mark.parametrize("rate", ["stamps", "=1", "stamps=", "stamps=1/", "stamps=1/x", "stamps=1/2/3"])
+def test_a_rate_that_cannot_be_read_is_wrong_use(shell: Shell, rate: str) -> None:
+    ended = shell.run("prices", "set", "seeker", "--rate", rate)
+    assert (ended.code, f"--rate {rate}: must be UNIT=PRICE or UNIT=PRICE/PER" in ended.err) == (2, True)
+
+
+def test_a_unit_with_two_rates_is_wrong_use(shell: Shell) -> None:
+    ended = shell.run("prices", "set", "seeker", "--rate", "stamps=1", "--rate", "stamps=2")
+    assert (ended.code, "stamps has a price already" in ended.err) == (2, True)
+
+
+def test_a_price_without_any_unit_is_refused(shell: Shell) -> None:
+    ended = shell.run("prices", "set", "seeker")
+    assert (ended.code, "unit_prices" in ended.err) == (3, True)
 
 
 def test_a_wrong_price_is_refused_with_its_field(shell: Shell) -> None:

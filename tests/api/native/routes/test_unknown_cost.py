@@ -150,3 +150,12 @@ def test_an_ended_period_tells_what_was_unknown_when_it_closed_and_became_known_
     (past,) = api.get(customer_path("ended", "/past-usage"), periods=1)["periods"]
     assert (sums(past["at_closing"]), sums(past["now"])) == (("0", "0", 1), ("2", "2", 0))
     assert sums(past["difference"]) == ("2", "2", -1)
+
+
+def test_a_request_that_named_its_tier_of_service_gets_a_cost_once_there_is_a_price(api: Api) -> None:
+    flex = llm_request("tiered", "tiered", model="priced-later", input_tokens=1_000_000, service_tier="flex")
+    plain = llm_request("plain", "tiered", model="priced-later", input_tokens=1_000_000)
+    api.deliver([flex, plain])
+    api.post("/v1/prices", {"provider": "acme", "model": "priced-later", "unit_prices": {"input": "2", "output": "0"}})
+    events = [api.get("/v1/events/one", source="gateway", id=one)["event"] for one in ("tiered", "plain")]
+    assert [(event["cost_usd"], event["cost_origin"]) for event in events] == [("2", "price")] * 2
