@@ -122,7 +122,10 @@ def test_a_minimum_is_charged_of_what_was_used(used: dict[str, int], seconds: in
 @given(price_lists, requests)
 def test_the_prices_that_are_said_to_have_applied_make_the_cost(prices: PriceList, request: Request) -> None:
     applied = applied_price(prices, request.at, request.context)
-    level = {unit: UnitRate(price) for unit, price in prices_at(applied.rates, request.tokens[0]).items()}
+    level = {
+        unit: UnitRate(price.price, (), price.per)
+        for unit, price in prices_at(applied.rates, request.tokens[0]).items()
+    }
     alone = msgspec.structs.replace(request, requests=1)
     assert cost_of(PriceList((StandardRule(level),), (), prices.minimums), alone) == cost_of(prices, alone)
 
