@@ -50,6 +50,8 @@ def test_an_event_is_shown_as_it_was_sent(api: Api) -> None:
         "output_tokens": 100,
         "reasoning_tokens": 0,
         "total_tokens": 1100,
+        "units": {},
+        "requests": 1,
         "cost_usd": "0.036",
         "cost_origin": "price",
         "voided": False,

@@ -77,6 +77,7 @@ def test_a_batch_is_answered_with_the_outcome_of_each_event(api: Api) -> None:
             },
         ],
         "outcomes_truncated": False,
+        "warnings": [],
     }
     usage = api.get(customer_path("rita", "/current-usage"), min_position=position)
     assert (usage["position"] >= position, usage["customer"]) == (True, "rita")
@@ -197,7 +198,7 @@ def test_the_receipt_of_what_was_counted_needs_no_query(tmp_path: Path) -> None:
         again = api.deliver([llm_request("r2")])
     position = receipt.pop("position")
     counts = {"counted": 2, "duplicate": 0, "conflict": 0, "rejected": 0}
-    assert receipt == {"counts": counts, "outcomes": [], "outcomes_truncated": False}
+    assert receipt == {"counts": counts, "outcomes": [], "outcomes_truncated": False, "warnings": []}
     assert again["position"] > position
     assert again["counts"] == {"counted": 0, "duplicate": 1, "conflict": 0, "rejected": 0}
 
