@@ -83,6 +83,7 @@ class Sums:
             "cost_usd": money_text(self.cost),
             "reported_cost_usd": money_text(self.reported),
             "cost_unknown_events": self.unknown,
+            "units": {},  # no event of a trace tells other units
         }
 
 

@@ -42,6 +42,7 @@ COMMANDS = {
     "DELETE /v1/budgets/{budget_id}": "budgets delete",
     "GET /v1/prices": "prices list",
     "POST /v1/prices": "prices set",
+    "POST /v1/prices/refresh": "prices refresh",
     "GET /v1/keys": "keys list",
     "POST /v1/keys": "keys create",
     "DELETE /v1/keys/{key_id}": "keys revoke",

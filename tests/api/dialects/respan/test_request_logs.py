@@ -77,6 +77,7 @@ def test_a_log_is_usage_of_the_customer_that_it_names(api: Api) -> None:
         "counts": {"counted": 1, "duplicate": 0, "conflict": 0, "rejected": 0},
         "outcomes": [],
         "outcomes_truncated": False,
+        "warnings": [],
     }
     assert answer.headers["Meterfold-Position"] == str(body["position"])
     assert user(api, "plain")["total_period_usage"] == 0.25
