@@ -14,6 +14,8 @@ from typing import Final
 
 import pyarrow as pa
 
+from domain.units.registry import COMMON_UNITS
+
 BLOCK_EVENTS_MAX: Final = 10_000
 COST_SCALE: Final = 12
 COST = pa.decimal128(38, COST_SCALE)
@@ -24,13 +26,8 @@ INSTANT = pa.timestamp("us")
 REQUEST_TYPE: Final = "llm.request"
 #: The status of a request that failed.
 FAILED: Final = "failed"
-TOKEN_COLUMNS: Final = (
-    "input_tokens",
-    "cached_input_tokens",
-    "cache_write_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-)
+#: The common units, each of which has a column of its name.
+TOKEN_COLUMNS: Final = COMMON_UNITS
 
 #: The typed columns that every block stores.
 COMMON: Final = pa.schema(

@@ -9,26 +9,15 @@ import pytest
 
 from api.http.headers.unknown_cost import UNKNOWN_COST_HEADER
 from tests.api.dialects.promptshuttle.conftest import BASE
-from tests.engine_fixtures import Api, SettableClock, llm_request
-
-#: A model that nobody prices.
-UNPRICED = "nobody-prices-this"
+from tests.api.dialects.unknown_cost_usage import deliver_mixed_usage
+from tests.engine_fixtures import Api, SettableClock
 
 
 @pytest.fixture(scope="module", autouse=True)
 def usage(api: Api, clock: SettableClock) -> None:
     """`mixed` has one event of known and one of unknown cost today, and one of unknown cost two months ago."""
     api.post("/v1/customers", {"id": "mixed", "budget": {"total_limit_usd": "1"}})
-    api.deliver(
-        [
-            llm_request("mixed 1", "mixed", clock(), cost_usd="1.5"),
-            llm_request("mixed 2", "mixed", clock(), model=UNPRICED),
-            llm_request("mixed 3", "mixed", clock() - timedelta(days=60), model=UNPRICED),
-            llm_request("unknown 1", "unknown", clock(), model=UNPRICED),
-            llm_request("known 1", "known", clock(), cost_usd="0.5"),
-        ]
-    )
-    clock.advance(minutes=1)
+    deliver_mixed_usage(api, clock, timedelta(days=60))
 
 
 def asked(api: Api, path: str, **params: Any) -> tuple[Any, str | None]:
