@@ -56,6 +56,12 @@ def freeze(pids: Iterable[int]) -> None:
         time.sleep(_POLL_SECONDS)
 
 
+def thaw(pids: Iterable[int]) -> None:
+    """Let these frozen processes run on."""
+    for pid in pids:
+        _send(pid, signal.SIGCONT)
+
+
 def kill(pids: Iterable[int]) -> None:
     """SIGKILL to each."""
     for pid in pids:

@@ -4,8 +4,9 @@ TEST_KILLS (50) and TEST_SEED choose how often and when; `make soak` kills 1,000
 gives the plan: whom to kill, when, and what the clients send; which thread is where at that moment it cannot give.
 
 Victims: the owner, its children (the intake), or all. Moments: many after a random time under load; some aimed at an
-append, some at its end, before it is folded, some at a checkpoint (waited for from outside, and killed whether or not
-it is still going on when the processes stand still); some while the owner is still starting. The scheduler runs every
+append, some at its end, before it is folded, some at a checkpoint; some while the owner is still starting. To aim is
+to wait from outside and to stop the processes; when none of them is still in the middle, as the stopped processes
+show, they run on and the next one is waited for, a limited time long. The scheduler runs every
 second, so that seals, compactions and checkpoints happen under the kills. The printed spread counts what
 `tests.laws.dying_processes` saw:
 
@@ -109,10 +110,8 @@ class Killing:
             whom = "all"
         time.sleep(self._random.uniform(0.05, 0.8))
         children = self._server.children()
-        self._aim(when)
         victims = [*(children if whom != "owner" else []), *([self._server.pid] if whom != "children" else [])]
-        dying_processes.freeze(victims)
-        moment = dying_processes.moment_of(victims, self._log, self._store)
+        moment = self._freeze_at(when, victims)
         children = children if whom == "children" else self._server.children()  # a frozen owner starts no other
         dying_processes.kill([*victims, *(children if whom == "all" else [])])
         ahead = False
@@ -124,9 +123,20 @@ class Killing:
             self._server.start()
         self._spread.add(whom, when, moment, ahead)
 
-    def _aim(self, when: str) -> None:
-        """Wait until an append goes on, or has ended, or a checkpoint goes on; not for ever, since none may come."""
+    def _freeze_at(self, when: str, victims: list[int]) -> Moment:
+        """Stop the victims at such a moment, or at any other when none was met in time."""
         until = time.monotonic() + AIM_SECONDS_MAX
+        while True:
+            self._wait_for_moment(when, until)
+            dying_processes.freeze(victims)
+            moment = dying_processes.moment_of(victims, self._log, self._store)
+            met = {"append": moment.appending, "checkpoint": moment.checkpointing}.get(when, True)
+            if met or time.monotonic() >= until:
+                return moment
+            dying_processes.thaw(victims)
+
+    def _wait_for_moment(self, when: str, until: float) -> None:
+        """Wait until an append goes on, or has ended, or a checkpoint goes on; not for ever, since none may come."""
         if when in ("append", "appended"):
             _wait_for(self._is_appending, until)
         if when == "appended":
