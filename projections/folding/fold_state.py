@@ -11,7 +11,7 @@ import msgspec
 
 from domain.log.chain import CHAIN_START
 from domain.scope import Scope
-from projections.folding.price_book import PriceBook
+from projections.pricing.price_book import PriceBook
 
 #: Event type, provider and model.
 SeriesKey = tuple[str, str | None, str | None]

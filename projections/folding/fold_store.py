@@ -101,11 +101,10 @@ class FoldStore(Protocol):
         """Return `UNKNOWN_COST_ROWS`: the first `rows_max` of one series in one scope after `above_locator`."""
 
     def price_rows(self, priced: pa.Table, position: int) -> None:
-        """Give events the costs in `PRICED_ROWS`, from `position` on.
+        """Give events the costs in `PRICED_ROWS`, each event at most once, from `position` on.
 
-        Closes the current version of each and opens another with cost origin "price", this cost and this position of
-        the price. Idempotent: leaves alone events whose current cost is not unknown, and those without a current
-        version.
+        Closes the current version of each and opens another with cost origin "price" and these values. Leaves alone
+        events without a current version. An event is priced once at a position.
         """
 
     # -- lifecycle

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from domain.usage.block_schema import COST, INSTANT, NAME, TOKEN_COLUMNS
 from domain.usage.outcomes import OUTCOMES
+from projections.pricing.price_book import POSITIONS
 
 _TOKENS: Final = [(name, pa.int64()) for name in TOKEN_COLUMNS]
 #: What the columns `domain.usage.block_schema.QUANTITIES` say, each null in most rows; units as two lists.
@@ -48,6 +49,8 @@ USAGE_ROWS: Final = pa.schema(
         ("cost_usd", COST),  # may be null: the event has no cost, or it is unknown
         ("cost_origin", pa.dictionary(pa.int8(), pa.utf8())),  # producer | price | unknown | none
         ("price_position", pa.int64()),  # log position of the price that gave the cost; may be null: none did
+        ("discount_positions", POSITIONS),  # those of the discounts on that price; may be null: none was applied
+        ("repriced_at", pa.int64()),  # log position of the re-pricing that gave the cost; may be null: none did
         ("counted_at", pa.int64()),  # log position from which this version is in effect
         ("closed_at", pa.int64()),  # log position from which it is not; may be null: it is the current version
         ("recorded_at", INSTANT),
@@ -94,7 +97,14 @@ UNKNOWN_COST_ROWS: Final = pa.schema(
     [("locator", pa.int64()), ("customer_key", pa.int64()), ("time", INSTANT), *_TOKENS, *QUANTITY_COLUMNS]
 )
 
-#: `FoldStore.price_rows`: the costs of such rows.
+#: `FoldStore.price_rows`: the costs that a price gives to rows. The last three columns are those of `USAGE_ROWS`.
 PRICED_ROWS: Final = pa.schema(
-    [("locator", pa.int64()), ("customer_key", pa.int64()), ("cost_usd", COST), ("price_position", pa.int64())]
+    [
+        ("locator", pa.int64()),
+        ("customer_key", pa.int64()),
+        ("cost_usd", COST),
+        ("price_position", pa.int64()),
+        ("discount_positions", POSITIONS),  # may be null, like the next one
+        ("repriced_at", pa.int64()),
+    ]
 )

@@ -12,6 +12,7 @@ from projections.arrow_columns import decimals_of_words, integers, words_of_inte
 from projections.folding.fold_state import FoldState
 from projections.folding.fold_store import FoldStore
 from projections.folding.staged_tables import PRICED_ROWS
+from projections.pricing.price_book import discount_lists
 from projections.quantity_columns import quantities_of_rows
 
 #: Rows of unknown cost that are priced at once.
@@ -40,13 +41,14 @@ def price_unknown_costs(
 def _priced(state: FoldState, unknown: pa.Table, scope_key: int, provider: str, model: str) -> pa.Table:
     """Those of these rows of unknown cost that have a price now, with their cost."""
     unknown = unknown.combine_chunks()
-    times = integers(unknown, "time")
+    customer_keys, times = integers(unknown, "customer_key"), integers(unknown, "time")
     quantities = quantities_of_rows(unknown)
     words = np.zeros((unknown.num_rows, 2), dtype=np.uint64)
     positions = np.zeros(unknown.num_rows, dtype=np.int64)
-    for price, rows, costs in state.prices.costs(scope_key, provider, model, times, quantities):
-        words[rows] = words_of_integers(costs)
-        positions[rows] = price
+    found = list(state.prices.costs(scope_key, provider, model, customer_keys, times, quantities))
+    for priced in found:
+        words[priced.indexes] = words_of_integers(priced.costs)
+        positions[priced.indexes] = priced.price_position
     has_price = positions > 0
     return pa.table(
         {
@@ -54,6 +56,8 @@ def _priced(state: FoldState, unknown: pa.Table, scope_key: int, provider: str, 
             "customer_key": unknown.column("customer_key"),
             "cost_usd": decimals_of_words(words, has_price),
             "price_position": pa.array(positions),
+            "discount_positions": discount_lists(unknown.num_rows, found),
+            "repriced_at": pa.nulls(unknown.num_rows, pa.int64()),
         },
         PRICED_ROWS,
     ).filter(pa.array(has_price))

@@ -39,6 +39,7 @@ from projections.folding.fold_state import FoldState
 from projections.folding.staged_tables import OUTCOME_ROWS, USAGE_ROWS
 from projections.identity.resolution import BATCH_REFUSED as BATCH_REFUSED_CODE
 from projections.identity.resolution import COUNTED, NO_GROUP, OUTCOME_OF_CODE, ReceivedRows, Resolution
+from projections.pricing.price_book import PricedRows, discount_lists
 from projections.quantity_columns import quantities_of, unit_lists
 
 _COPIED_COLUMNS: Final = (
@@ -127,15 +128,15 @@ def usage_rows(step_rows: StepRows, counted: Bools, state: FoldState) -> pa.Tabl
     typed, free = step_rows.typed.filter(mask), step_rows.free.filter(mask)
     positions, scope_keys = step_rows.positions[counted], step_rows.scope_keys[counted]
     kind_keys = _kind_keys(typed, state)
-    cost, origin, price_positions = _costs(typed, scope_keys, state)
+    customer_keys = _customer_keys(typed, scope_keys, positions, state)
+    costs = _costs(typed, scope_keys, customer_keys, state)
     columns: dict[str, pa.Array | pa.ChunkedArray] = {
         "scope_key": pa.array(scope_keys),
-        "customer_key": pa.array(_customer_keys(typed, scope_keys, positions, state)),
+        "customer_key": pa.array(customer_keys),
         "locator": pa.array(step_rows.locators[counted]),
         "kind_key": pa.array(kind_keys),
-        "cost_usd": cost,
-        "cost_origin": origin,
-        "price_position": price_positions,
+        **costs,
+        "repriced_at": pa.nulls(len(positions), pa.int64()),
         "counted_at": pa.array(positions),
         "closed_at": _closed_by_waiting_voids(typed, scope_keys, positions, state),
         "recorded_at": pa.array(step_rows.recorded_us[counted]).cast(INSTANT),
@@ -230,8 +231,10 @@ def _kind_keys(typed: pa.Table, state: FoldState) -> npt.NDArray[np.int32]:
     return np.array(keys, dtype=np.int32)[which]
 
 
-def _costs(typed: pa.Table, scope_keys: npt.NDArray[np.int32], state: FoldState) -> tuple[pa.Array, pa.Array, pa.Array]:
-    """The cost, its origin, and the position of the price applied, for every row."""
+def _costs(
+    typed: pa.Table, scope_keys: npt.NDArray[np.int32], customer_keys: Ints, state: FoldState
+) -> dict[str, pa.Array]:
+    """The cost, its origin, and the positions of the price and the discounts applied, for every row."""
     given = column(typed, "cost_usd")
     has_cost = np.asarray(pc.is_valid(given), dtype=bool)
     types, type_names = codes(typed, "type")
@@ -247,6 +250,7 @@ def _costs(typed: pa.Table, scope_keys: npt.NDArray[np.int32], state: FoldState)
     words = decimal_words(given)
     known = has_cost.copy()
     price_positions = np.zeros(len(has_cost), dtype=np.int64)
+    discounted: list[PricedRows] = []
     if len(unpriced):
         times = integers(typed, "time")
         quantities = quantities_of(typed)
@@ -258,17 +262,21 @@ def _costs(typed: pa.Table, scope_keys: npt.NDArray[np.int32], state: FoldState)
             rows = unpriced[kinds == value]
             name = provider_names[provider - 1] if provider else ""
             used = quantities.take(rows)
-            for price, chosen, costs in state.prices.costs(scope_key, name, model_names[model], times[rows], used):
-                priced = rows[chosen]
-                words[priced] = words_of_integers(costs)
-                price_positions[priced] = price
+            of_kind = scope_key, name, model_names[model], customer_keys[rows], times[rows], used
+            for found in state.prices.costs(*of_kind):
+                priced = rows[found.indexes]
+                words[priced] = words_of_integers(found.costs)
+                price_positions[priced] = found.price_position
+                if found.discount_positions:
+                    discounted.append(found._replace(indexes=priced))
                 origins[priced], known[priced] = 2, True
     origin_names = pa.array(["producer", "none", "price", "unknown"])
-    return (
-        decimals_of_words(words, known),
-        pa.DictionaryArray.from_arrays(pa.array(origins), origin_names),
-        pa.array(price_positions, mask=price_positions == 0),
-    )
+    return {
+        "cost_usd": decimals_of_words(words, known),
+        "cost_origin": pa.DictionaryArray.from_arrays(pa.array(origins), origin_names),
+        "price_position": pa.array(price_positions, mask=price_positions == 0),
+        "discount_positions": discount_lists(len(has_cost), discounted),
+    }
 
 
 def _failed_without_quantities(typed: pa.Table) -> Bools:

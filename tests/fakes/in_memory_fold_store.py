@@ -152,7 +152,7 @@ class InMemoryFoldStore:
     def price_rows(self, priced: pa.Table, position: int) -> None:
         for price in rows_of(priced):
             current = self._written.current(price["locator"])
-            if current is None or current["cost_origin"] != "unknown":
+            if current is None:
                 continue
             self.close_row(price["customer_key"], price["locator"], position)
             opened = current | price | {"cost_origin": "price", "counted_at": position}

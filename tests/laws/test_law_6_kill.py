@@ -103,6 +103,8 @@ class Killing:
 
     def kill_once(self) -> None:
         whom, when = _chosen(self._random, WHOM), _chosen(self._random, WHEN)
+        if when == "checkpoint" and whom == "children":
+            whom = "all"  # the owner alone writes checkpoints
         if when == "start":
             # A kill as any other takes it down; this one comes while it gets up again.
             self._server.kill()
@@ -128,7 +130,8 @@ class Killing:
         until = time.monotonic() + AIM_SECONDS_MAX
         while True:
             self._wait_for_moment(when, until)
-            dying_processes.freeze(victims)
+            appender = dying_processes.appender(self._log) if when == "append" else None
+            dying_processes.freeze(sorted(victims, key=lambda pid: pid != appender))  # it first, since it is soon done
             moment = dying_processes.moment_of(victims, self._log, self._store)
             met = {"append": moment.appending, "checkpoint": moment.checkpointing}.get(when, True)
             if met or time.monotonic() >= until:

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from typing import Final
 
-#: 8 has units and requests of rows, `unit_days`, and `prices` of prices, 7 `root_requests` of days, 6 one table of
-#: facts; 5 added `patched` and `if_known` of facts, 4 `progress.days_settled_to`. 3 has the tables of 2, folded anew
-#: because the compaction of 2 could lose rows.
-SCHEMA_VERSION: Final = 8
+#: 9 has discounts and re-pricings of rows, 8 units and requests of rows, `unit_days`, and `prices` of prices, 7
+#: `root_requests` of days, 6 one table of facts; 5 added `patched` and `if_known` of facts, 4
+#: `progress.days_settled_to`. 3 has the tables of 2, folded anew because the compaction of 2 could lose rows.
+SCHEMA_VERSION: Final = 9
 
 ROW_COLUMNS: Final = """
     scope_key INTEGER NOT NULL,
@@ -33,6 +33,8 @@ ROW_COLUMNS: Final = """
     cost_usd DECIMAL(38, 12),          -- raw, before markup; NULL: no cost, or unknown
     cost_origin VARCHAR NOT NULL,      -- producer | price | unknown | none
     price_position BIGINT,             -- log position of the price that made the cost
+    discount_positions BIGINT[],       -- log positions of the discounts on that price
+    repriced_at BIGINT,                -- log position of the re-pricing that gave the cost
     counted_at BIGINT NOT NULL,        -- log position from which this version of the row holds
     closed_at BIGINT,                  -- log position from which it holds no more
     recorded_at TIMESTAMP NOT NULL,

@@ -334,28 +334,28 @@ class DuckDBFoldStore:
         ).to_arrow_table()
 
     def price_rows(self, priced: pa.Table, position: int) -> None:
-        """Set the cost of rows of unknown cost, valid from `position` on."""
+        """Set the cost of rows by a price, valid from `position` on."""
         self.changes.corrected_usage(_customer_keys(priced))
         same = "r.customer_key = p.customer_key AND r.locator = p.locator"
         closed_rows = 0
         for table in self._row_tables:
             updated = self._cursor.execute(
                 f"""UPDATE {table} AS r SET closed_at = {int(position)} FROM priced p
-                WHERE {same} AND r.closed_at IS NULL AND r.cost_origin = 'unknown'"""
+                WHERE {same} AND r.closed_at IS NULL"""
             )
             closed_rows += updated.fetchall()[0][0]
         if not closed_rows:
             return
-        closed = (
-            f"""usage_rows r JOIN priced p ON {same} AND r.closed_at = {int(position)} AND r.cost_origin = 'unknown'"""
-        )
+        closed = f"usage_rows r JOIN priced p ON {same} AND r.closed_at = {int(position)}"
         self._cursor.execute(
             f"""INSERT INTO {self._open_days} SELECT r.scope_key, r.customer_key, r.time::DATE, r.kind_key,
-            0, 0, 0, 0, 0, 0, sum(p.cost_usd), -count(*), 0, {_CHANGED} FROM {closed} GROUP BY ALL"""
+            0, 0, 0, 0, 0, 0, sum(p.cost_usd - coalesce(r.cost_usd, 0)), -count(*) FILTER (r.cost_origin = 'unknown'),
+            0, {_CHANGED} FROM {closed} GROUP BY ALL"""
         )
         self._cursor.execute(
             f"""INSERT INTO {self._open_rows} SELECT r.* REPLACE (p.cost_usd AS cost_usd, 'price' AS cost_origin,
-            p.price_position AS price_position, {int(position)} AS counted_at, NULL::BIGINT AS closed_at) FROM
+            p.price_position AS price_position, p.discount_positions AS discount_positions,
+            p.repriced_at AS repriced_at, {int(position)} AS counted_at, NULL::BIGINT AS closed_at) FROM
             {closed}"""
         )
 

@@ -61,6 +61,7 @@ def event(position: int = 1, row: int = 0, **columns: object) -> Row:
     first = {"locator": locator, "id": f"e-{position}-{row}", "counted_at": position, "closed_at": None}
     keys = {"scope_key": 1, "customer_key": 1, "kind_key": 1}
     cost = {"cost_usd": None, "cost_origin": "none", "price_position": None}
+    cost |= {"discount_positions": None, "repriced_at": None}
     instants = {"time": START, "recorded_at": recorded_at(position)}
     sent = {"source": "gateway", "status": "succeeded", "content": 2**64 - 1, "tags": ["a", "b"], "properties": "{}"}
     rest = dict.fromkeys(("subscription", "parent_request", "hold_id", "latency_us", "ttft_us", "extensions"))
@@ -99,6 +100,7 @@ def price(store: FoldStore, position: int, *costs: tuple[Row, str]) -> None:
     rows = [
         {name: row[name] for name in ("locator", "customer_key")}
         | {"cost_usd": Decimal(cost).quantize(Decimal("1e-12")), "price_position": position}
+        | {"discount_positions": None, "repriced_at": None}
         for row, cost in costs
     ]
     store.price_rows(pa.Table.from_pylist(rows, PRICED_ROWS), position)
@@ -118,11 +120,11 @@ def shown(row: Row, **columns: object) -> Row:
     return named | {name: value for name, value in row.items() if not name.endswith("_key")}
 
 
-def shown_price(row: Row, position: int, cost: str) -> Row:
+def shown_price(row: Row, position: int, cost: str, **columns: object) -> Row:
     """The version of an event that a price opened."""
     amount = Decimal(cost).quantize(Decimal("1e-12"))
     priced = {"cost_usd": amount, "cost_origin": "price", "price_position": position}
-    return shown(row, counted_at=position, **priced)
+    return shown(row, **{"counted_at": position, **priced, **columns})
 
 
 def unit_days_of(row: Row, **quantities: str) -> list[Row]:

@@ -333,25 +333,27 @@ def known(store: FoldStore, *question: int) -> list[Row]:
     return [row | {"time": row["time"].replace(tzinfo=START.tzinfo)} for row in rows]
 
 
-def test_a_price_opens_new_versions_of_rows_of_unknown_cost_alone(
+def test_a_price_opens_new_versions_of_the_rows_that_it_is_for(
     under_test: FoldStoreUnderTest, store: FoldStore
 ) -> None:
     one, other, left, free = unknown_cost(1, 0), unknown_cost(1, 1), unknown_cost(1, 2), event(1, 3)
     voided = unknown_cost(1, 4, closed_at=1)
     with step(store, 1):
         add(store, one, other, left, free, voided)
-    for position in (2, 3):  # the second time finds nothing to price
-        with step(store, position):
-            price(store, position, (one, "0.000000000001"), (other, "2"), (free, "9"), (voided, "9"))
+    with step(store, 2):
+        price(store, 2, (one, "0.000000000001"), (other, "2"), (voided, "9"))
+    with step(store, 3):
+        price(store, 3, (other, "1.5"))
     priced = [
         shown(one, closed_at=2),
         shown_price(one, 2, "1e-12"),
         shown(other, closed_at=2),
-        shown_price(other, 2, "2"),
+        shown_price(other, 2, "2", closed_at=3),
+        shown_price(other, 3, "1.5"),
     ]
     assert rows_and_days(under_test) == (
         [*priced, shown(left), shown(free), shown(voided)],
-        [day_of(one, other, left, free, unknown=1, cost="2.000000000001")],
+        [day_of(one, other, left, free, unknown=1, cost="1.500000000001")],
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from domain.prices.cost_columns import Picodollars, PriceColumns
 from domain.prices.price_list import PriceList
@@ -16,6 +17,8 @@ from domain.usage.quantities import Quantities
 from domain.values.instants import epoch_microseconds
 from domain.values.money import COST_DECIMALS, USD_LIMIT
 
+#: A column of lists of log positions.
+POSITIONS: Final = pa.list_(pa.int64())
 _EVER = datetime(1, 1, 1, tzinfo=UTC)
 #: Every cost, given or computed, is below this limit, so that no sum of a read store can overflow.
 _PICODOLLARS_LIMIT: Final = int(USD_LIMIT) * 10**COST_DECIMALS
@@ -27,6 +30,25 @@ class KnownPrice(msgspec.Struct, frozen=True):
     effective_from: datetime
     position: int
     prices: PriceColumns
+
+
+class PricedRows(NamedTuple):
+    """Events with their costs, and the log positions of the price and of the discounts on it that made these."""
+
+    price_position: int
+    discount_positions: tuple[int, ...]
+    indexes: npt.NDArray[np.intp]
+    costs: Picodollars
+
+
+def discount_lists(rows: int, priced: Iterable[PricedRows]) -> pa.Array:
+    """Return the positions of the discounts of so many rows as a column of lists; null without any."""
+    lists: list[tuple[int, ...] | None] = [None] * rows
+    for found in priced:
+        if found.discount_positions:
+            for index in found.indexes.tolist():
+                lists[index] = found.discount_positions
+    return pa.array(lists, POSITIONS)
 
 
 class PriceBook:
@@ -77,10 +99,11 @@ class PriceBook:
         scope_key: int,
         provider: str,
         model: str,
+        customer_keys: npt.NDArray[np.int64],
         times_us: npt.NDArray[np.int64],
         quantities: Quantities,
-    ) -> Iterator[tuple[int, npt.NDArray[np.intp], Picodollars]]:
-        """Costs of events as (position of the price, indexes of events, their costs), each index at most once.
+    ) -> Iterator[PricedRows]:
+        """Yield the costs of events, the index of each at most once.
 
         An event of unknown cost is left out, and so is one with a cost of 10^15 USD or more.
         """
@@ -92,4 +115,4 @@ class PriceBook:
                 if isinstance(costs, list):
                     possible = [number for number, cost in enumerate(costs) if cost < _PICODOLLARS_LIMIT]
                     priced, costs = priced[possible], [costs[number] for number in possible]
-                yield price.position, priced, costs
+                yield PricedRows(price.position, (), priced, costs)
