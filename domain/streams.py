@@ -50,6 +50,11 @@ def correction_stream(scope: Scope, source: str, event_id: str) -> str:
     return f"correction/{scope}/{len(source)}/{source}/{event_id}"
 
 
+def repricing_stream(scope: Scope, name: str) -> str:
+    """Return the stream of one re-pricing run."""
+    return f"repricing/{scope}/{name}"
+
+
 def usage_stream(kind: str, name: str) -> str:
     """Return the stream of the usage blocks from one source; `kind` is http, file or kafka."""
     return f"usage/{kind}/{name}"

@@ -8,10 +8,18 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from domain.usage.block_schema import COST, TOKEN_COLUMNS
+from domain.usage.block_schema import COST, NAME, TOKEN_COLUMNS
 from domain.usage.quantities import Bools, ExtraQuantities, Ints, PriceContext, Quantities
 from projections.arrow_columns import codes, column, decimal_words, integers
 
+#: What the columns `domain.usage.block_schema.QUANTITIES` say, each null in most rows; units as two lists.
+QUANTITY_COLUMNS: Final = [
+    ("unit_names", pa.list_(pa.utf8())),
+    ("unit_quantities", pa.list_(COST)),
+    ("requests", pa.int64()),
+    ("quantities_unknown", pa.bool_()),
+    ("price_context", NAME),
+]
 _UNIT_NAMES: Final = pa.list_(pa.utf8())
 _UNIT_QUANTITIES: Final = pa.list_(COST)
 _members: Final = msgspec.json.Decoder(dict[str, str]).decode

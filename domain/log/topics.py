@@ -40,6 +40,14 @@ from domain.event import LifecycleEvent
 from domain.log.events import LOG_CLOSINGS_ANNOUNCED, LOG_CREATED, LOG_SEALED, ClosingsAnnounced, LogCreated, LogSealed
 from domain.meters.events import METER_CREATED, METER_DELETED, METER_UPDATED, MeterCreated, MeterDeleted, MeterUpdated
 from domain.prices.events import PRICE_LISTED, PRICE_SET, PriceListed, PriceSet
+from domain.repricings.events import (
+    REPRICING_COMMITTED,
+    REPRICING_OPENED,
+    REPRICING_REVERTED,
+    RepricingCommitted,
+    RepricingOpened,
+    RepricingReverted,
+)
 from domain.sources.events import (
     SOURCE_CONSUMED,
     SOURCE_OFFSETS_ACCEPTED,
@@ -72,6 +80,9 @@ LIFECYCLE_TOPICS: Final[dict[str, type[LifecycleEvent]]] = {
     PRICE_SET: PriceSet,
     USAGE_VOIDED: UsageVoided,
     USAGE_RESTORED: UsageRestored,
+    REPRICING_OPENED: RepricingOpened,
+    REPRICING_COMMITTED: RepricingCommitted,
+    REPRICING_REVERTED: RepricingReverted,
     COMMAND_HONOURED: CommandHonoured,
     SOURCE_CONSUMED: PartitionConsumed,
     SOURCE_RECORDS_LOST: RecordsLost,

@@ -43,6 +43,8 @@ class FoldState:
         self.prices = PriceBook()
         # Identities (scope key, source, id) whose last correction is a void and that have no event yet.
         self.waiting_voids: set[tuple[int, str, str]] = set()
+        # The position at which each re-pricing run, by scope key and name, was committed.
+        self.repricings: dict[tuple[int, str], int] = {}
         self.new = NewKeys()
 
     def take_new_keys(self) -> NewKeys:

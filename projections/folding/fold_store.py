@@ -23,12 +23,22 @@ Calls name an event by the key of its customer and its locator: the locator is u
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Protocol
 
 import pyarrow as pa
 
+from domain.repricings.repricing_range import RepricingRange
 from projections.folding.fold_state import FoldState, NewKeys
-from projections.folding.lifecycle_writes import NewApiKey, NewCorrection, NewFact, NewPrice, SourceProgress
+from projections.folding.lifecycle_writes import (
+    NewApiKey,
+    NewCorrection,
+    NewFact,
+    NewPrice,
+    NewRepricing,
+    SourceProgress,
+)
+from projections.pricing.price_book import PriceBook
 
 
 class FoldStore(Protocol):
@@ -107,7 +117,35 @@ class FoldStore(Protocol):
         events without a current version. An event is priced once at a position.
         """
 
+    def rows_to_reprice(
+        self,
+        scope_key: int,
+        asked: RepricingRange,
+        counted_up_to: int,
+        after: tuple[int, int] | None,
+        rows_max: int,
+    ) -> pa.Table:
+        """Return `REPRICING_ROWS`: the first `rows_max` in the range after `after`, a customer key and a locator.
+
+        They are current versions with a cost by a price, or with one that the range adds, which were opened at or
+        below position `counted_up_to`.
+        """
+
+    def undo_repricing(self, repriced_at: int, position: int) -> tuple[int, Decimal]:
+        """Give events that have the cost of the re-pricing at `repriced_at` the one before it, from `position` on.
+
+        That is the cost of their last version which no re-pricing gave that is or was undone, this one included.
+        Everything else stays as it is; an event without a current version gets one that is closed at `position`, for
+        `reopen_row`. Returns the number of events with a current version, and what their costs grew by.
+        """
+
+    def price_book(self, position: int) -> PriceBook:
+        """Return the prices stored at or below a log position."""
+
     # -- lifecycle
+
+    def add_repricing(self, repricing: NewRepricing) -> None:
+        """Store an event of a re-pricing run. A later `load_state` finds the position of each commit."""
 
     def add_fact(self, fact: NewFact) -> None:
         """Store a fact of a customer, shared budget or meter."""

@@ -18,6 +18,7 @@ from domain.log.events import LogCreated, LogSealed
 from domain.meters.events import MeterEvent
 from domain.prices.events import PriceListed, PriceSet
 from domain.prices.price_list import PriceList
+from domain.repricings.events import RepricingEvent
 from domain.scope import Scope
 from domain.sources.events import OffsetsAccepted, PartitionConsumed, PartitionEvent, PartitionTruncated, RecordsLost
 from projections.folding.corrections import CorrectionFolder
@@ -31,6 +32,7 @@ from projections.folding.lifecycle_writes import (
     NewPrice,
     SourceProgress,
 )
+from projections.folding.repricings import fold_repricing
 from projections.folding.unknown_costs import price_unknown_costs
 from projections.identity.index import IdentityIndex
 
@@ -75,6 +77,8 @@ class LifecycleFolder:
                 return self._set_price(state, position, event)
             case CorrectionEvent():
                 return self._corrections.apply(state, position, topic, event)
+            case RepricingEvent():
+                return fold_repricing(self._store, state, position, topic, event)
             case CommandHonoured():
                 return state.scope_key(Scope(event.tenant, event.environment))
             case _:

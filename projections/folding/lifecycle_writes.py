@@ -6,11 +6,13 @@ Instants are aware and in UTC. The keys of scopes and customers are those of `Fo
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from domain.prices.price_list import PriceList
+from domain.repricings.repricing_range import RepricingRange
 from projections.queries.facts import Subject
 
 
@@ -58,6 +60,25 @@ class NewCorrection(msgspec.Struct, frozen=True):
     recorded_at: datetime
     actor: str
     reason: str | None
+
+
+class NewRepricing(msgspec.Struct, frozen=True):
+    """An event of a re-pricing run. `kind` is the topic; `range` that of an opening, `previewed_at` that of a commit.
+
+    Of a commit or revert: `events` got another cost, and `difference_usd` is what their costs grew by.
+    """
+
+    scope_key: int
+    name: str
+    kind: str
+    position: int
+    recorded_at: datetime
+    actor: str
+    reason: str | None
+    range: RepricingRange | None = None
+    previewed_at: int | None = None
+    events: int = 0
+    difference_usd: Decimal = Decimal(0)
 
 
 class NewPrice(msgspec.Struct, frozen=True):

@@ -14,17 +14,9 @@ import pyarrow as pa
 from domain.usage.block_schema import COST, INSTANT, NAME, TOKEN_COLUMNS
 from domain.usage.outcomes import OUTCOMES
 from projections.pricing.price_book import POSITIONS
+from projections.quantity_columns import QUANTITY_COLUMNS
 
 _TOKENS: Final = [(name, pa.int64()) for name in TOKEN_COLUMNS]
-#: What the columns `domain.usage.block_schema.QUANTITIES` say, each null in most rows; units as two lists.
-QUANTITY_COLUMNS: Final = [
-    ("unit_names", pa.list_(pa.utf8())),
-    ("unit_quantities", pa.list_(COST)),
-    ("requests", pa.int64()),
-    ("quantities_unknown", pa.bool_()),
-    ("price_context", NAME),
-]
-
 #: `FoldStore.add_log_records`: one row for each folded record of the log, ascending by position.
 LOG_RECORDS: Final = pa.schema(
     [
@@ -94,7 +86,14 @@ OUTCOME_ROWS: Final = pa.schema(
 
 #: `FoldStore.unknown_cost_rows`: current versions whose cost is unknown, ascending by locator.
 UNKNOWN_COST_ROWS: Final = pa.schema(
-    [("locator", pa.int64()), ("customer_key", pa.int64()), ("time", INSTANT), *_TOKENS, *QUANTITY_COLUMNS]
+    [
+        ("locator", pa.int64()),
+        ("customer_key", pa.int64()),
+        ("kind_key", pa.int32()),
+        ("time", INSTANT),
+        *_TOKENS,
+        *QUANTITY_COLUMNS,
+    ]
 )
 
 #: `FoldStore.price_rows`: the costs that a price gives to rows. The last three columns are those of `USAGE_ROWS`.
@@ -106,5 +105,18 @@ PRICED_ROWS: Final = pa.schema(
         ("price_position", pa.int64()),
         ("discount_positions", POSITIONS),  # may be null, like the next one
         ("repriced_at", pa.int64()),
+    ]
+)
+
+#: `FoldStore.rows_to_reprice`: current versions in the range of a re-pricing, ascending by customer, then locator.
+REPRICING_ROWS: Final = pa.schema(
+    [
+        ("locator", pa.int64()),
+        ("customer_key", pa.int64()),
+        ("kind_key", pa.int32()),
+        ("time", INSTANT),
+        ("cost_usd", COST),
+        *_TOKENS,
+        *QUANTITY_COLUMNS,
     ]
 )

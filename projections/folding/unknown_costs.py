@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
 import pyarrow as pa
 
 from domain.usage.block_schema import REQUEST_TYPE
-from projections.arrow_columns import decimals_of_words, integers, words_of_integers
 from projections.folding.fold_state import FoldState
 from projections.folding.fold_store import FoldStore
 from projections.folding.staged_tables import PRICED_ROWS
-from projections.pricing.price_book import discount_lists
-from projections.quantity_columns import quantities_of_rows
+from projections.pricing.row_costs import NEW_COST, priced_rows
 
-#: Rows of unknown cost that are priced at once.
+#: Rows that are priced at once.
 PRICED_ROWS_MAX: Final = 100_000
 
 
@@ -33,31 +30,14 @@ def price_unknown_costs(
             if unknown.num_rows == 0:
                 break
             above = unknown.column("locator")[-1].as_py()
-            priced = _priced(state, unknown, scope_key, provider, model)
+            priced = priced_rows(state.prices, scope_key, {kind_key: (provider, model)}, unknown)
             if priced.num_rows:
-                store.price_rows(priced, position)
+                store.price_rows(staged_costs(priced, None), position)
 
 
-def _priced(state: FoldState, unknown: pa.Table, scope_key: int, provider: str, model: str) -> pa.Table:
-    """Those of these rows of unknown cost that have a price now, with their cost."""
-    unknown = unknown.combine_chunks()
-    customer_keys, times = integers(unknown, "customer_key"), integers(unknown, "time")
-    quantities = quantities_of_rows(unknown)
-    words = np.zeros((unknown.num_rows, 2), dtype=np.uint64)
-    positions = np.zeros(unknown.num_rows, dtype=np.int64)
-    found = list(state.prices.costs(scope_key, provider, model, customer_keys, times, quantities))
-    for priced in found:
-        words[priced.indexes] = words_of_integers(priced.costs)
-        positions[priced.indexes] = priced.price_position
-    has_price = positions > 0
-    return pa.table(
-        {
-            "locator": unknown.column("locator"),
-            "customer_key": unknown.column("customer_key"),
-            "cost_usd": decimals_of_words(words, has_price),
-            "price_position": pa.array(positions),
-            "discount_positions": discount_lists(unknown.num_rows, found),
-            "repriced_at": pa.nulls(unknown.num_rows, pa.int64()),
-        },
-        PRICED_ROWS,
-    ).filter(pa.array(has_price))
+def staged_costs(priced: pa.Table, repriced_at: int | None) -> pa.Table:
+    """Return the new costs of rows for the store; `repriced_at`: the position of the re-pricing that gives them."""
+    columns = {name: priced.column(name) for name in PRICED_ROWS.names if name in priced.schema.names}
+    columns["cost_usd"] = priced.column(NEW_COST)
+    columns["repriced_at"] = pa.array([repriced_at] * priced.num_rows, pa.int64())
+    return pa.table(columns, PRICED_ROWS)

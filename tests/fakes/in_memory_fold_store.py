@@ -9,17 +9,30 @@ from __future__ import annotations
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 
 from domain.log.chain import CHAIN_START
+from domain.repricings.repricing_range import RepricingRange
 from domain.scope import Scope
+from domain.usage.block_schema import REQUEST_TYPE
 from projections.folding.fold_state import FoldState, NewKeys, SeriesKey
-from projections.folding.lifecycle_writes import NewApiKey, NewCorrection, NewFact, NewPrice, SourceProgress
-from projections.folding.staged_tables import UNKNOWN_COST_ROWS
+from projections.folding.lifecycle_writes import (
+    NewApiKey,
+    NewCorrection,
+    NewFact,
+    NewPrice,
+    NewRepricing,
+    SourceProgress,
+)
+from projections.folding.staged_tables import REPRICING_ROWS, UNKNOWN_COST_ROWS
+from projections.pricing.price_book import PriceBook
 
+#: What a re-pricing changes of a row.
+COSTS = ("cost_usd", "cost_origin", "price_position", "discount_positions", "repriced_at")
 #: A row of an Arrow table by column, with aware instants.
 Row = dict[str, Any]
 
@@ -40,6 +53,7 @@ class StoredTables:
     outcomes: dict[int, Row] = field(default_factory=dict)  # by locator
     facts: list[NewFact] = field(default_factory=list)
     corrections: list[NewCorrection] = field(default_factory=list)
+    repricings: list[NewRepricing] = field(default_factory=list)
     prices: list[NewPrice] = field(default_factory=list)
     api_keys: dict[str, NewApiKey] = field(default_factory=dict)
     revoked: dict[str, datetime] = field(default_factory=dict)  # by key id
@@ -90,8 +104,10 @@ class InMemoryFoldStore:
         state.scope_keys = {scope: key for key, scope in stored.scopes.items()}
         state.kind_keys = {series: key for key, series in stored.series.items()}
         state.customer_keys = {(scope_key, name): key for key, (scope_key, name, _) in stored.customers.items()}
-        for price in stored.prices:
-            state.prices.add(price.scope_key, price.provider, price.model, price.position, price.prices)
+        state.prices = self.price_book(stored.position)
+        state.repricings = {
+            (run.scope_key, run.name): run.position for run in stored.repricings if run.kind == "repricing.committed"
+        }
         state.waiting_voids = _waiting_voids(stored)
         return state
 
@@ -158,7 +174,69 @@ class InMemoryFoldStore:
             opened = current | price | {"cost_origin": "price", "counted_at": position}
             self._written.versions[price["locator"]] += (opened,)
 
+    def rows_to_reprice(
+        self,
+        scope_key: int,
+        asked: RepricingRange,
+        counted_up_to: int,
+        after: tuple[int, int] | None,
+        rows_max: int,
+    ) -> pa.Table:
+        rows = [self._seen.current(locator) for locator in self._seen.versions]
+        found = [
+            {name: row[name] for name in REPRICING_ROWS.names}
+            for row in rows
+            if row is not None and row["scope_key"] == scope_key and row["counted_at"] <= counted_up_to
+            if self._is_in(asked, row)
+            if after is None or (row["customer_key"], row["locator"]) > after
+        ]
+        found.sort(key=lambda row: (row["customer_key"], row["locator"]))
+        return pa.Table.from_pylist(found[:rows_max], REPRICING_ROWS)
+
+    def _is_in(self, asked: RepricingRange, row: Row) -> bool:
+        kind, provider, model = self._seen.series[row["kind_key"]]
+        is_zero = row["cost_origin"] == "producer" and row["cost_usd"] == 0
+        is_cached = "_cache_hit" in row["id"] or '"cache_hit":true' in (row["properties"] or "")
+        return (
+            kind == REQUEST_TYPE
+            and model is not None
+            and (row["cost_origin"] == "price" or (asked.given_costs == "zeros" and is_zero and not is_cached))
+            and (not asked.models or model in asked.models)
+            and asked.provider in (None, provider or "")
+            and (not asked.customers or self._seen.customers[row["customer_key"]][1] in asked.customers)
+            and (asked.start is None or asked.start <= row["time"])
+            and (asked.end is None or row["time"] < asked.end)
+        )
+
+    def undo_repricing(self, repriced_at: int, position: int) -> tuple[int, Decimal]:
+        stored, events, difference = self._written, 0, Decimal(0)
+        ended = {run.name for run in stored.repricings if run.kind == "repricing.reverted"}
+        undone = {run.position for run in stored.repricings if run.kind == "repricing.committed" and run.name in ended}
+        for locator, versions in list(stored.versions.items()):
+            last = versions[-1]
+            if last["repriced_at"] != repriced_at:
+                continue
+            before = next(one for one in reversed(versions) if one["repriced_at"] not in undone | {repriced_at})
+            is_current = last["closed_at"] is None
+            self.close_row(last["customer_key"], locator, position)
+            costs = {name: before[name] for name in COSTS}
+            opened = last | costs | {"counted_at": position, "closed_at": None if is_current else position}
+            stored.versions[locator] += (opened,)
+            events += is_current
+            difference += ((before["cost_usd"] or 0) - (last["cost_usd"] or 0)) * is_current
+        return events, difference
+
+    def price_book(self, position: int) -> PriceBook:
+        prices = PriceBook()
+        for price in self._seen.prices:
+            if price.position <= position:
+                prices.add(price.scope_key, price.provider, price.model, price.position, price.prices)
+        return prices
+
     # -- lifecycle
+
+    def add_repricing(self, repricing: NewRepricing) -> None:
+        self._written.repricings.append(repricing)
 
     def add_fact(self, fact: NewFact) -> None:
         self._written.facts.append(fact)

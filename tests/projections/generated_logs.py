@@ -20,11 +20,14 @@ from domain.corrections.events import UsageRestored, UsageVoided
 from domain.customers.events import CustomerBlocked, CustomerCreated, CustomerDeleted, CustomerUpdated
 from domain.customers.personal_data import CustomerSeal
 from domain.log.chain import CHAIN_START, chain
+from domain.log.event_codec import decode_lifecycle
 from domain.log.events import LogSealed
 from domain.meters.events import MeterCreated, MeterDeleted, MeterUpdated
 from domain.prices.conversion import own_price_list, price_list_of
 from domain.prices.events import PriceListed, PriceSet
 from domain.prices.schedule import PriceVersion, UnitPrices
+from domain.repricings.events import RepricingCommitted, RepricingOpened, RepricingReverted
+from domain.repricings.repricing_range import RepricingRange
 from domain.scope import DEFAULT_SCOPE, Scope
 from domain.sources.events import OffsetsAccepted, PartitionConsumed, RecordsLost
 from domain.streams import LOG_STREAM
@@ -38,7 +41,15 @@ _SCOPES: Final = (DEFAULT_SCOPE, Scope("other", "test"))
 _NUMBERS: Final = st.integers(0, 7)
 _EVENTS: Final = st.lists(st.tuples(_NUMBERS, st.integers(0, 9)), min_size=2, max_size=8)
 _DELIVERIES: Final = ("usage", "atomic usage", "usage of Kafka", "usage with facts")
-_EFFECTS_ON_USAGE: Final = ("void", "restore", "set a price", "list a price", "set a price while voided")
+_EFFECTS_ON_USAGE: Final = (
+    "void",
+    "restore",
+    "set a price",
+    "list a price",
+    "set a price while voided",
+    "reprice",
+    "reprice and revert",
+)
 
 
 def generated_logs(entries_max: int) -> st.SearchStrategy[list[Entry]]:
@@ -144,6 +155,42 @@ def _set_price_while_voided(log: WrittenLog, number: int, which: int) -> None:
         _WRITERS[entry](log, number, which)
 
 
+def _repriced(log: WrittenLog, number: int, which: int) -> None:
+    """Commit a run over a range, previewed some records before; some runs come after a price that makes it differ."""
+    if number % 2:
+        _set_price(log, number, which)
+    name, head = f"run-{log.log.head_position()}", log.log.head_position()
+    asked = RepricingRange(
+        models=(f"m-{which % 3}",) if which % 2 else (),
+        provider="" if which == 5 else None,
+        customers=(f"c-{number % 3}", "c-9") if number > 5 else (),
+        start=START - timedelta(hours=7 * which) if which > 4 else None,
+        given_costs="zeros" if number % 3 == 0 else "keep",
+    )
+    stream = f"repricing/{_scope(number)}/{name}"
+    log.append(RepricingOpened, stream, **_of_scope(number), name=name, range=asked)
+    previewed_at = max(1, head - number % 4)
+    log.append(RepricingCommitted, stream, **_of_scope(number), name=name, range=asked, previewed_at=previewed_at)
+
+
+def _reverted(log: WrittenLog, number: int, which: int) -> None:
+    """Revert one of the runs that stand, if any does."""
+    records = [record for record in log.log.read(0, 10_000) if record.topic.startswith("repricing.")]
+    events = [decode_lifecycle(record.topic, record.state) for record in records]
+    ended = {event.stream for event in events if isinstance(event, RepricingReverted)}
+    standing = [event for event in events if isinstance(event, RepricingCommitted) and event.stream not in ended]
+    if standing:
+        event = standing[which % len(standing)]
+        of_run = {"tenant": event.tenant, "environment": event.environment, "name": event.name}
+        log.append(RepricingReverted, event.stream, **of_run)
+
+
+def _repriced_and_reverted(log: WrittenLog, number: int, which: int) -> None:
+    """A run that is reverted after events of it were voided, restored, or given another cost by a second run."""
+    for entry in ("reprice", *(("void", "restore", "reprice", "void")[: number % 5]), "revert", "restore"):
+        _WRITERS[entry](log, number, which)
+
+
 def _listed_price(log: WrittenLog, number: int, which: int) -> None:
     prices = price_list_of([_version(number, None), _version(which, 1)])
     of_model = {"provider": "nowhere", "model": f"m-{which % 3}", "matched": "nowhere/m"}
@@ -219,6 +266,9 @@ _WRITERS: Final[dict[str, Callable[[WrittenLog, int, Any], None]]] = {
     "set a price": _set_price,
     "set a price while voided": _set_price_while_voided,
     "list a price": _listed_price,
+    "reprice": _repriced,
+    "revert": _reverted,
+    "reprice and revert": _repriced_and_reverted,
     "create a customer": _customer_created,
     "update a customer": _customer(CustomerUpdated, fields={"default_model": "m-1", "time_zone": None}),
     "block a customer": _customer(CustomerBlocked),

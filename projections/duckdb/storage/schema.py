@@ -113,6 +113,12 @@ TABLES: Final[tuple[str, ...]] = (
     """CREATE TABLE corrections (
         scope_key INTEGER NOT NULL, source VARCHAR NOT NULL, id VARCHAR NOT NULL, kind VARCHAR NOT NULL,
         position BIGINT NOT NULL, recorded_at TIMESTAMP NOT NULL, actor VARCHAR NOT NULL, reason VARCHAR)""",
+    # Every event of a re-pricing run; `range` is the JSON text of a RepricingRange. Of a commit or revert, `events` got
+    # another cost, and `difference_usd` is what their costs grew by.
+    """CREATE TABLE repricings (
+        scope_key INTEGER NOT NULL, name VARCHAR NOT NULL, kind VARCHAR NOT NULL, position BIGINT NOT NULL,
+        recorded_at TIMESTAMP NOT NULL, actor VARCHAR NOT NULL, reason VARCHAR, range VARCHAR, previewed_at BIGINT,
+        events BIGINT NOT NULL, difference_usd DECIMAL(38, 12) NOT NULL)""",
     # Every received event that was not counted. `first_locator`: the counted event with the same identity.
     """CREATE TABLE outcomes (
         locator BIGINT NOT NULL, scope_key INTEGER NOT NULL, source VARCHAR, id VARCHAR, customer_id VARCHAR, type

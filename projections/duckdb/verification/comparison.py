@@ -50,6 +50,7 @@ LOGICAL_VIEWS: Final[dict[str, str]] = {
         " FROM {db}.prices t LEFT JOIN {db}.scopes s ON s.scope_key = t.scope_key"
     ),
     "corrections": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.corrections t {_SCOPED}",
+    "repricings": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.repricings t {_SCOPED}",
     "sources": "SELECT * FROM {db}.sources",
     "outcomes": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.outcomes t {_SCOPED}",
     "usage rows": (

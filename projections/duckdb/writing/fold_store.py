@@ -6,6 +6,7 @@ One thread writes at a time. `begin` and `commit` enclose everything that a fold
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 import duckdb
@@ -15,13 +16,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from domain.prices.price_list import PriceList
+from domain.repricings.events import REPRICING_COMMITTED
+from domain.repricings.repricing_range import RepricingRange
 from domain.scope import Scope
 from domain.values.instants import aware_or_none, naive
 from projections.duckdb.memory.change_tracking import ChangeTracker, Positions
 from projections.duckdb.memory.uncompacted_days import customers_corrected, uncompacted_days
 from projections.duckdb.storage.generations import Generations
 from projections.duckdb.storage.permissions import permissions_text
+from projections.duckdb.storage.range_rows import range_rows
 from projections.duckdb.storage.schema import root_requests
+from projections.duckdb.writing.repricing_undo import undo_repricing
 from projections.duckdb.writing.write_buffer import WriteBuffer
 from projections.folding.day_deltas import delta_table, deltas_of_rows
 from projections.folding.fold_state import FoldState, NewKeys
@@ -30,8 +35,10 @@ from projections.folding.lifecycle_writes import (
     NewCorrection,
     NewFact,
     NewPrice,
+    NewRepricing,
     SourceProgress,
 )
+from projections.pricing.price_book import PriceBook
 
 _DELTA_SUMS: Final = """
     {sign}count(*), {sign}sum(input_tokens), {sign}sum(cached_input_tokens), {sign}sum(cache_write_tokens),
@@ -186,10 +193,10 @@ class DuckDBFoldStore:
         self.changes.unit_owners.add(np.array(owners["scope_key"]), np.array(owners["customer_key"]))
         self._load_recent_days(state.position)
         self.changes.refusals.restart(state.position)
-        prices = query("SELECT scope_key, provider, model, position, prices FROM prices ORDER BY position").fetchall()
-        for scope_key, provider, model, position, stored in prices:
-            decoded = msgspec.json.decode(stored, type=PriceList)
-            state.prices.add(scope_key, provider, model, position, decoded)
+        state.prices = self.price_book(state.position)
+        committed = "SELECT scope_key, name, position FROM repricings WHERE kind = ?"
+        for scope_key, name, position in query(committed, [REPRICING_COMMITTED]).fetchall():
+            state.repricings[scope_key, name] = position
         state.waiting_voids = {(row[0], row[1], row[2]) for row in query(_WAITING_VOIDS).fetchall()}
         return state
 
@@ -325,8 +332,9 @@ class DuckDBFoldStore:
     def unknown_cost_rows(self, kind_key: int, scope_key: int, above_locator: int, rows_max: int) -> pa.Table:
         """Return current rows of one series whose cost is unknown, ascending by locator, after `above_locator`."""
         return self._cursor.sql(
-            """SELECT locator, customer_key, time, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens,
-                reasoning_tokens, unit_names, unit_quantities, requests, quantities_unknown, price_context
+            """SELECT locator, customer_key, kind_key, time, input_tokens, cached_input_tokens, cache_write_tokens,
+                output_tokens, reasoning_tokens, unit_names, unit_quantities, requests, quantities_unknown,
+                price_context
             FROM usage_rows
             WHERE scope_key = $1 AND kind_key = $2 AND cost_origin = 'unknown' AND closed_at IS NULL AND locator > $3
             ORDER BY locator LIMIT $4""",
@@ -359,7 +367,62 @@ class DuckDBFoldStore:
             {closed}"""
         )
 
+    def rows_to_reprice(
+        self,
+        scope_key: int,
+        asked: RepricingRange,
+        counted_up_to: int,
+        after: tuple[int, int] | None,
+        rows_max: int,
+    ) -> pa.Table:
+        """Return current rows in a range that a price can be given to, ascending by customer key and locator."""
+        values: dict[str, Any] = {}
+
+        def bind(value: Any) -> str:
+            values[name := f"v{len(values)}"] = value
+            return f"${name}"
+
+        statement = range_rows(bind, scope_key, asked, counted_up_to, after, rows_max)
+        return self._cursor.sql(statement, params=values).to_arrow_table()
+
+    def undo_repricing(self, repriced_at: int, position: int) -> tuple[int, Decimal]:
+        """Give rows the cost that they had before a re-pricing, valid from `position` on."""
+        undone = undo_repricing(self._cursor, self._generations, repriced_at, position)
+        if undone.customers.size:
+            self.changes.corrected_usage(undone.customers)
+        return undone.events, undone.difference_usd
+
+    def price_book(self, position: int) -> PriceBook:
+        """Return the prices stored at or below a log position."""
+        prices = PriceBook()
+        rows = self._cursor.execute(
+            "SELECT scope_key, provider, model, position, prices FROM prices WHERE position <= ? ORDER BY position",
+            [position],
+        ).fetchall()
+        for scope_key, provider, model, set_at, stored in rows:
+            prices.add(scope_key, provider, model, set_at, msgspec.json.decode(stored, type=PriceList))
+        return prices
+
     # -- lifecycle
+
+    def add_repricing(self, repricing: NewRepricing) -> None:
+        """Insert an event of a re-pricing run, its range as JSON text."""
+        self._cursor.execute(
+            "INSERT INTO repricings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                repricing.scope_key,
+                repricing.name,
+                repricing.kind,
+                repricing.position,
+                naive(repricing.recorded_at),
+                repricing.actor,
+                repricing.reason,
+                None if repricing.range is None else msgspec.json.encode(repricing.range).decode(),
+                repricing.previewed_at,
+                repricing.events,
+                repricing.difference_usd,
+            ],
+        )
 
     def add_fact(self, fact: NewFact) -> None:
         """Add a fact of a customer, budget or meter. Buffered until `advance`."""

@@ -13,6 +13,7 @@ What a crash leaves of it is thrown away, so it need not be durable step by step
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 
 import duckdb
@@ -80,6 +81,11 @@ class RebuildStore(DuckDBFoldStore):
         """Set the cost of rows, after the pending day deltas."""
         self._add_pending_days()
         super().price_rows(priced, position)
+
+    def undo_repricing(self, repriced_at: int, position: int) -> tuple[int, Decimal]:
+        """Give rows the cost that they had before a re-pricing, after the pending day deltas."""
+        self._add_pending_days()
+        return super().undo_repricing(repriced_at, position)
 
     def _add_to_days(self, staged: pa.Table) -> None:
         if not self._rebuilding:

@@ -18,6 +18,7 @@ import duckdb
 import msgspec
 
 from domain.prices.price_list import PriceList
+from domain.repricings.repricing_range import RepricingRange
 from domain.usage.block_schema import TOKEN_COLUMNS
 from projections.duckdb.storage.permissions import permissions_of
 from projections.duckdb.verification.comparison import LOGICAL_VIEWS, logical_view
@@ -34,6 +35,7 @@ _DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "fields": json.loads,
     "prices": lambda text: msgspec.json.decode(text, type=PriceList),
     "scopes": permissions_of,
+    "range": lambda text: text and msgspec.json.decode(text, type=RepricingRange),
 }
 #: What the days keep for the time range of usage; no sum needs it.
 _LEFT_OUT: Final = ("first_time", "last_time", "taken_events")
@@ -98,6 +100,7 @@ def contents_in_memory(stored: StoredTables) -> Contents:
         "api keys": api_keys,
         "prices": [scoped(msgspec.structs.asdict(price)) for price in stored.prices],
         "corrections": [scoped(msgspec.structs.asdict(correction)) for correction in stored.corrections],
+        "repricings": [scoped(msgspec.structs.asdict(run)) for run in stored.repricings],
         "sources": [_renamed(progress, partition="partition_number") for progress in stored.sources.values()],
         "outcomes": [scoped(row) for row in stored.outcomes.values()],
         "usage rows": versions,

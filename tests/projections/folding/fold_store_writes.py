@@ -15,7 +15,8 @@ from domain.usage.block_schema import TOKEN_COLUMNS
 from domain.usage.locators import locator_of
 from projections.folding.fold_state import NewKeys, SeriesKey
 from projections.folding.fold_store import FoldStore
-from projections.folding.staged_tables import LOG_RECORDS, OUTCOME_ROWS, PRICED_ROWS, QUANTITY_COLUMNS, USAGE_ROWS
+from projections.folding.staged_tables import LOG_RECORDS, OUTCOME_ROWS, PRICED_ROWS, USAGE_ROWS
+from projections.quantity_columns import QUANTITY_COLUMNS
 from tests.fakes.in_memory_fold_store import Row
 
 START: Final = datetime(2026, 3, 1, tzinfo=UTC)

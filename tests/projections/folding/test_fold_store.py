@@ -14,6 +14,7 @@ from domain.log.chain import CHAIN_START
 from domain.prices.conversion import own_price_list, price_list_of
 from domain.prices.price_list import Minimum, PriceList, StandardRule, UnitRate, VariantRule
 from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
+from domain.repricings.repricing_range import RepricingRange
 from domain.usage.locators import locator_of
 from domain.values.instants import epoch_microseconds
 from projections.folding.fold_store import FoldStore
@@ -23,6 +24,7 @@ from projections.folding.lifecycle_writes import (
     NewCorrection,
     NewFact,
     NewPrice,
+    NewRepricing,
     SourceProgress,
 )
 from projections.folding.staged_tables import UNKNOWN_COST_ROWS
@@ -134,6 +136,11 @@ def test_an_empty_store_has_folded_nothing(under_test: FoldStoreUnderTest, store
 WITH_UNITS = event(1, 0, **units(web_searches="2", own="0.000000000001"))
 
 
+RUN = NewRepricing(
+    1, HOSTILE, "repricing.opened", 1, START, "key-1", "wrong price", RepricingRange(("m-1",), "", ("acme",), START)
+)
+
+
 def write_one_of_each(store: FoldStore) -> None:
     """Everything that a step may write, into the open transaction."""
     add(store, WITH_UNITS)
@@ -142,6 +149,7 @@ def write_one_of_each(store: FoldStore) -> None:
         store.add_fact(fact(owner, 1, name=HOSTILE, limit=None))
     store.add_correction(correction("usage.voided", 1, "later"))
     store.add_price(NewPrice(1, 1, "nowhere", "m-1", PriceList((StandardRule({}),)), None, START, "key-1"))
+    store.add_repricing(RUN)
     store.add_api_key(NewApiKey("key-1", 1, ("ingest", "read"), "mf_1", "00ff", None, START, 1, ("test",)))
     store.update_source(SourceProgress("usage/kafka/a/b/0", "usage", 0, 7, 1, START, 2, 1))
 
@@ -185,6 +193,12 @@ EVERYTHING: Contents = {
         scope_of(1)
         | {"source": "gateway", "id": "later", "kind": "usage.voided", "position": 1}
         | {"recorded_at": recorded_at(1), "actor": "key-1", "reason": "by mistake"}
+    ],
+    "repricings": [
+        scope_of(1)
+        | {"name": HOSTILE, "kind": "repricing.opened", "position": 1, "recorded_at": START, "actor": "key-1"}
+        | {"reason": "wrong price", "range": RepricingRange(("m-1",), "", ("acme",), START)}
+        | {"previewed_at": None, "events": 0, "difference_usd": Decimal(0)}
     ],
     "sources": [
         {"stream": "usage/kafka/a/b/0", "topic": "usage", "partition_number": 0, "next_offset": 7}
