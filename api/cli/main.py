@@ -17,6 +17,7 @@ from api.cli.commands.kafka.accept import accept
 from api.cli.commands.kafka.consume import consume
 from api.cli.commands.kafka.produce import produce
 from api.cli.commands.operations import rebuild, sources_app, status, verify
+from api.cli.commands.repricing import runs
 from api.cli.commands.serve import serve
 from api.cli.commands.settings import settings
 from api.cli.commands.usage import current_usage, past_usage, usage
@@ -46,6 +47,7 @@ app.add_typer(rejected.app, name="rejected")
 app.add_typer(resources.budgets, name="budgets")
 app.add_typer(resources.meters, name="meters")
 app.add_typer(prices.app, name="prices")
+app.add_typer(runs.app, name="repricings")
 app.add_typer(keys.app, name="keys")
 topics.app.command()(accept)
 app.add_typer(topics.app, name="kafka")

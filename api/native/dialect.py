@@ -20,11 +20,26 @@ from api.native.routes import (
     metrics,
     operations,
     prices,
+    repricings,
     sources,
     usage,
 )
 
-_PARTS: Final = (intake, events, customers, usage, meters, budgets, prices, keys, sources, operations, health, metrics)
+_PARTS: Final = (
+    intake,
+    events,
+    customers,
+    usage,
+    meters,
+    budgets,
+    prices,
+    repricings,
+    keys,
+    sources,
+    operations,
+    health,
+    metrics,
+)
 
 _ROUTER: Final = joined_router(part.router for part in _PARTS)
 

@@ -12,6 +12,9 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Final, Protocol
 
+import pyarrow as pa
+
+from domain.repricings.repricing_range import RepricingRange
 from domain.scope import Scope
 from domain.usage.outcomes import Outcome, OutcomeCounts
 from domain.usage.received_members import Members
@@ -35,6 +38,7 @@ from projections.queries.events import (
 from projections.queries.facts import Fact, Subject
 from projections.queries.log import LogPoint, SourceCounts, SourceRecord
 from projections.queries.prices import ListedModel, PriceCursor, PriceRecord
+from projections.queries.repricing import RepricingRecord, ScopePricing
 from projections.queries.usage import MeterQuestion, MeterValue, UsageQuestion, UsageSum
 
 PAGE_ROWS_MAX: Final = 1_000
@@ -180,6 +184,24 @@ class Snapshot(Protocol):
 
     def price_at(self, scope: Scope, position: int) -> PriceRecord | None:
         """The price that the log record at this position set; None when the scope does not know it."""
+
+    def repricings(self, scope: Scope, after: str | None, limit: int) -> list[RepricingRecord]:
+        """A page of the re-pricing runs of a scope, in ascending order of name."""
+
+    def repricing(self, scope: Scope, name: str) -> RepricingRecord | None:
+        """The re-pricing run of this name; None when there is none."""
+
+    def rows_to_reprice(
+        self, scope: Scope, asked: RepricingRange, after: tuple[int, int] | None, limit: int
+    ) -> pa.Table | None:
+        """A page of the rows in the range of a re-pricing, as the fold would price them; None behind the last one.
+
+        Its columns: `locator`, `customer_key`, `customer_id`, `kind_key`, `time`, `cost_usd`, and those of quantities.
+        They ascend by customer key and locator, which are the cursor.
+        """
+
+    def scope_pricing(self, scope: Scope) -> ScopePricing | None:
+        """The prices that the fold knows, for rows of a scope; None for a scope that the store has never heard of."""
 
     def listed_models(self, after: tuple[str, str] | None, limit: int) -> list[ListedModel]:
         """A page of the models of every scope, by provider and model; the cursor is those two."""

@@ -32,6 +32,9 @@ METER: Final = "disk"
 SHUTTLE: Final = "/promptshuttle/api/v1"
 SHUTTLE_CUSTOMER: Final = f"{SHUTTLE}/customers/{{customer_id:segment}}"
 MODELS: Final = ("swift", "slow")
+RUNS: Final = ("first", "second")
+#: Stands for the last position of the log.
+LAST: Final = -1
 IDENTITIES: Final = tuple(f"event {number}" for number in range(6))
 #: The routes of one customer in the Respan dialect, without the slash at their ends.
 OF_RESPAN: Final = tuple(f"/respan/api/{one}/{{customer_identifier:segments}}" for one in ("users", "user/detail"))
@@ -139,6 +142,7 @@ LOGS: Final = st.builds(
 
 @st.composite
 def commands(draw: st.DrawFn) -> tuple[str, str, JsonObject | None]:
+    run = draw(one_of(*RUNS))
     customer, budget, identity = draw(one_of(*CUSTOMERS)), draw(one_of(*BUDGETS)), draw(one_of(*IDENTITIES))
     since: JsonObject = {"effective_at": draw(DAYS_BACK)} if draw(st.booleans()) else {}
     of_customer = {name: value for name, value in draw(OF_CUSTOMERS).items() if name != "active"}
@@ -169,6 +173,9 @@ def commands(draw: st.DrawFn) -> tuple[str, str, JsonObject | None]:
         ("POST", "/v1/events/void", {"source": "gateway", "id": identity}),
         ("POST", "/v1/events/unvoid", {"source": "gateway", "id": identity}),
         ("POST", "/v1/prices", price),
+        ("POST", "/v1/repricings", {"name": run, "given_costs": draw(one_of("keep", "zeros"))}),
+        ("POST", f"/v1/repricings/{run}/commit", {"previewed_at": 1 if draw(st.booleans()) else LAST}),
+        ("POST", f"/v1/repricings/{run}/revert", None),
         ("POST", "/respan/api/request-logs/create/", {**draw(LOGS), "customer_identifier": customer}),
     ]
     return draw(st.sampled_from(choices))
@@ -217,6 +224,8 @@ class Office:
             given = {**body} if body else {}
             for name in {"effective_at", "timestamp"} & given.keys():
                 given[name] = self._instant(given[name])
+            if given.get("previewed_at") == LAST:
+                given["previewed_at"] = self.engine.log.head_position()
             media_type = "application/merge-patch+json" if method == "PATCH" else "application/json"
             more = {} if body is None else {"json": given}
             answer = api.send(method, path, None, {"Content-Type": media_type}, **more)
@@ -248,6 +257,9 @@ def questions(since: datetime) -> list[Question]:
         ("/v1/meters", "/v1/meters", {}),
         ("/v1/meters/{code:segment}", f"/v1/meters/{METER}", {}),
         ("/v1/prices", "/v1/prices", {}),
+        ("/v1/repricings", "/v1/repricings", {}),
+        *(("/v1/repricings/{name:segment}", f"/v1/repricings/{run}", {}) for run in RUNS),
+        *(("/v1/repricings/{name:segment}/preview", f"/v1/repricings/{run}/preview", {}) for run in RUNS),
         ("/v1/events", "/v1/events", {"voided": "true"}),
         ("/v1/events", "/v1/events", {"unmatched": "true"}),
         ("/v1/events/one", "/v1/events/one", {"source": "gateway", "id": IDENTITIES[0]}),

@@ -8,6 +8,8 @@ The law excludes what depends on arrival by its nature, and so does what is draw
 4. Every fact names its instant, so that all are stored; every anchored policy names its anchor.
 5. Every customer has usage in its last life before the first fact: HTTP takes no commands about one that is unknown,
    and an update by Kafka brings no deleted customer back.
+6. Every event tells its cost. One that a price gave is that of the price known when the event was counted, until a
+   re-pricing changes it (`tests/laws/repricing`).
 
 The clock stands still while facts arrive, and is set ahead only while questions are asked. So recorded times are equal.
 """

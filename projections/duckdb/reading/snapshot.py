@@ -13,9 +13,11 @@ from typing import Any, Final
 
 import duckdb
 import msgspec
+import pyarrow as pa
 
 from domain.customers.events import CUSTOMER_DELETED
 from domain.errors import InvalidInput
+from domain.repricings.repricing_range import RepricingRange
 from domain.scope import Scope
 from domain.usage.locators import locator_of
 from domain.usage.outcomes import Outcome, OutcomeCounts
@@ -36,6 +38,8 @@ from projections.duckdb.reading.facts import (
 )
 from projections.duckdb.reading.meters import meter_values
 from projections.duckdb.reading.prices import KnownPrices, listed_models, series_priced_at
+from projections.duckdb.reading.repricing import runs
+from projections.duckdb.reading.repricing.rows import rows_to_reprice, scope_pricing
 from projections.duckdb.reading.usage_sums import UsageSumQuery
 from projections.duckdb.storage.cursor_as_of import CursorAsOf
 from projections.errors import ReadStoreUnavailable
@@ -59,6 +63,7 @@ from projections.queries.events import (
 from projections.queries.facts import Fact, Subject
 from projections.queries.log import LogPoint, SourceCounts, SourceRecord
 from projections.queries.prices import ListedModel, PriceCursor, PriceRecord
+from projections.queries.repricing import RepricingRecord, ScopePricing
 from projections.queries.snapshot import PAGE_ROWS_MAX
 from projections.queries.usage import (
     WINDOWS_MAX,
@@ -117,6 +122,7 @@ class DuckDBSnapshot:
         changes: ChangeTracker | None,
     ) -> None:
         self.cursor: Final = connect()
+        self._is_as_of = isinstance(self.cursor, CursorAsOf)
         self._cached = CachedReads(self.cursor, cache, changes)
 
     def as_of(self, position: int) -> DuckDBSnapshot:
@@ -421,7 +427,7 @@ class DuckDBSnapshot:
 
     def _row_tables(self, locator: int) -> list[str]:
         """The tables that may hold an event, the most likely one first. Only the view is as of an earlier position."""
-        if isinstance(self.cursor, CursorAsOf):
+        if self._is_as_of:
             return [event_rows.USAGE_ROWS]
         compacted = locator < locator_of(self._cached.days_compacted_to() + 1, 0)
         # The table is small: to sort it in SQL would take twice the time of reading it.
@@ -515,6 +521,33 @@ class DuckDBSnapshot:
         if price is not None:
             self._cached.cache.remember_price(scope_key, position, price)
         return price
+
+    def repricings(self, scope: Scope, after: str | None, limit: int) -> list[RepricingRecord]:
+        """A page of the re-pricing runs of a scope, in ascending order of name."""
+        limit, scope_key = _page(limit), self._cached.scope_key(scope)
+        return [] if scope_key is None else runs.repricings(self.cursor, scope_key, after, limit)
+
+    def repricing(self, scope: Scope, name: str) -> RepricingRecord | None:
+        """The re-pricing run of this name; None when there is none."""
+        scope_key = self._cached.scope_key(scope)
+        return None if scope_key is None else runs.repricing(self.cursor, scope_key, name)
+
+    def rows_to_reprice(
+        self, scope: Scope, asked: RepricingRange, after: tuple[int, int] | None, limit: int
+    ) -> pa.Table | None:
+        """A page of the rows in the range of a re-pricing; None behind the last one."""
+        scope_key = self._cached.scope_key(scope)
+        if scope_key is None:
+            return None
+        page = rows_to_reprice(self.cursor, scope_key, asked, self.point().position, after, limit)
+        return page if page.num_rows else None
+
+    def scope_pricing(self, scope: Scope) -> ScopePricing | None:
+        """The prices that the fold knows, for rows of a scope; None for an unknown one."""
+        scope_key = self._cached.scope_key(scope)
+        if scope_key is None:
+            return None
+        return scope_pricing(self.cursor, scope_key, self.point().position, self._cached.all_series())
 
     def listed_models(self, after: tuple[str, str] | None, limit: int) -> list[ListedModel]:
         """A page of the models of every scope, by provider and model."""

@@ -33,15 +33,23 @@ class CursorAsOf:
 
     def execute(self, sql: str, values: Any = ()) -> duckdb.DuckDBPyConnection:
         """Execute a SELECT statement, which may begin with WITH."""
+        return self._cursor.execute(self._as_of(sql), values)
+
+    def sql(self, query: str, *, params: Any = None) -> duckdb.DuckDBPyRelation:
+        """Return a SELECT statement, which may begin with WITH, as a relation."""
+        return self._cursor.sql(self._as_of(query), params=params)
+
+    def _as_of(self, sql: str) -> str:
+        """The statement with what stands in for the tables that it names."""
         statement = sql.lstrip()
         named = set(_NAME.findall(statement)) & self._tables.keys()
         named |= {needed for name in named for needed in _NEEDED.get(name, ())}
         known = ", ".join(f"{name} AS ({query})" for name, query in self._tables.items() if name in named)
         if not known:
-            return self._cursor.execute(statement, values)
+            return statement
         if statement[:5].upper() == "WITH ":
-            return self._cursor.execute(f"WITH {known}, {statement[5:]}", values)
-        return self._cursor.execute(f"WITH {known} {statement}", values)
+            return f"WITH {known}, {statement[5:]}"
+        return f"WITH {known} {statement}"
 
 
 def _tables(position: int) -> dict[str, str]:

@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from domain.prices.price_list import PriceList
 from domain.repricings.events import REPRICING_COMMITTED
 from domain.repricings.repricing_range import RepricingRange
 from domain.scope import Scope
@@ -24,6 +23,7 @@ from projections.duckdb.memory.change_tracking import ChangeTracker, Positions
 from projections.duckdb.memory.uncompacted_days import customers_corrected, uncompacted_days
 from projections.duckdb.storage.generations import Generations
 from projections.duckdb.storage.permissions import permissions_text
+from projections.duckdb.storage.price_books import price_book
 from projections.duckdb.storage.range_rows import range_rows
 from projections.duckdb.storage.schema import root_requests
 from projections.duckdb.writing.repricing_undo import undo_repricing
@@ -394,14 +394,7 @@ class DuckDBFoldStore:
 
     def price_book(self, position: int) -> PriceBook:
         """Return the prices stored at or below a log position."""
-        prices = PriceBook()
-        rows = self._cursor.execute(
-            "SELECT scope_key, provider, model, position, prices FROM prices WHERE position <= ? ORDER BY position",
-            [position],
-        ).fetchall()
-        for scope_key, provider, model, set_at, stored in rows:
-            prices.add(scope_key, provider, model, set_at, msgspec.json.decode(stored, type=PriceList))
-        return prices
+        return price_book(self._cursor, position)
 
     # -- lifecycle
 

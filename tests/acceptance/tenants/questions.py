@@ -15,6 +15,7 @@ from tests.acceptance.tenants.worlds import (
     METER,
     MINE,
     OTHERS_CUSTOMER,
+    RUN,
     SOURCE,
     TUNED,
 )
@@ -137,6 +138,9 @@ _ASKED: Final[Mapping[str, Sequence[Asked]]] = {
         {"provider": MARK},
         {"min_position": TOLD_POSITION},
     ),
+    "/v1/repricings": _queries({}, {"limit": "1"}),
+    "/v1/repricings/{name:segment}": _each((RUN, f"run of {MARK}", "nothing")),
+    "/v1/repricings/{name:segment}/preview": _each((RUN, f"run of {MARK}"), {}, {"limit": "1"}),
     "/v1/keys": _queries({}, {"limit": "1"}, {"revoked": "true"}),
     "/v1/sources": _NO_PARAMETERS,
     "/v1/operations/status": _NO_PARAMETERS,

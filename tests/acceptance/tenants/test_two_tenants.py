@@ -20,6 +20,7 @@ from tests.golden.asking import get_routes
 POSITION_LIKE = {
     "position": "a position in the log, which counts the records of all tenants",
     "next_cursor": "holds a position, or the place of an event, which begins with one",
+    "previewed_at": "a position in the log",
     "nextCursor": "the same, as PromptShuttle's clients read it",
     "head": "the last position of the log",
 }

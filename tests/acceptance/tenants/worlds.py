@@ -29,6 +29,7 @@ MARK = "alpha-corp"
 TUNED = f"ft:gpt-4o-2024-08-06:{MARK}"
 #: What both tenants use under the same names.
 CUSTOMER, BUDGET, METER, SOURCE, EVENT = "ann", "gold", "gb", "gateway", "1"
+RUN = "wrong price"
 OTHERS_CUSTOMER = f"customer of {MARK}"
 #: Days of March 2026, at noon, on which the tenant that asks does something; the others do at other hours.
 DAYS = (10, 11, 12)
@@ -114,6 +115,8 @@ def _act(made: World, api: Api, day: int) -> None:
     api.deliver([_download(f"d{day}", CUSTOMER)])
     api.post("/litellm/logs", _log_payload(f"call-{day}", "lou", "gpt-4o" if day != DAYS[0] else "own"), 200)
     if day == DAYS[2]:
+        api.post("/v1/prices", {"provider": "acme", "model": "swift", "unit_prices": {"input": "3", "output": "2"}})
+        api.post("/v1/repricings", {"name": RUN, "models": ["swift"]})
         api.post("/v1/events/void", {"source": SOURCE, "id": EVENT}, 200)
         api.patch(f"/v1/customers/{CUSTOMER}", {"budget": {"total_limit_usd": "50"}})
 
@@ -148,6 +151,11 @@ def _act_as_other(made: World, scope: Scope, day: int) -> None:
     api.deliver([_download(f"d{day}", CUSTOMER), _download(f"d{MARK}", OTHERS_CUSTOMER)])
     for model in ("gpt-4o", TUNED):
         api.post("/litellm/logs", _log_payload(f"call-{day}", "lou", model) | {"session_id": MARK}, 200)
+    if day == DAYS[1]:
+        for run in (RUN, f"run of {MARK}"):
+            api.post("/v1/prices", {"provider": "acme", "model": "swift", **price})
+            api.post("/v1/repricings", {"name": run, "given_costs": "zeros"})
+            api.post(f"/v1/repricings/{run}/commit", {"previewed_at": 1}, 200)
     api.post("/v1/events/void", {"source": SOURCE, "id": "11-gpt-4o"}, 200)
     api.post(f"/v1/customers/{CUSTOMER}/{'block' if day % 2 else 'unblock'}", {"reason": MARK}, 200)
 

@@ -11,12 +11,14 @@ from typing import Any, Final
 from hypothesis import HealthCheck, Phase, given, settings
 
 from domain.corrections.commands import VoidUsage
+from domain.repricings.repricing_range import RepricingRange
 from domain.scope import DEFAULT_SCOPE, Scope
 from projections.queries.customer_list import CustomerCondition, CustomerListQuestion
 from projections.queries.customers import CustomerSpan
 from projections.queries.events import EventFilter, EventQuestion
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import MeterQuestion, Segment, UsageQuestion
+from projections.views.repricing import repricing_preview
 from tests.projections.folded_log import BY_TEST, START, usage
 from tests.projections.generated_logs import Entry, generated_logs, write_entries
 from tests.projections.queries.store_under_test import DuckDBUnderTest
@@ -71,6 +73,10 @@ QUERIES: Final[dict[str, Callable[[Snapshot, Scope], Any]]] = {
     "meter codes": lambda store, scope: store.ids(scope, "meter", None, 9),
     "meters": lambda store, scope: [store.facts(scope, "meter", code) for code in store.ids(scope, "meter", None, 9)],
     "prices": lambda store, scope: store.prices(scope, None, None, None, 99),
+    "re-pricings": lambda store, scope: store.repricings(scope, None, 99),
+    "rows to re-price": lambda store, scope: repricing_preview(
+        store, scope, RepricingRange(given_costs="zeros"), LATER, None, 99
+    ),
     "source counts": lambda store, scope: store.source_counts(scope),
 }
 
