@@ -49,8 +49,8 @@ class CommitGiven(RequestBody):
     model_config = ConfigDict(json_schema_extra={"example": {"previewed_at": 1234}})
 
     previewed_at: int = Field(
-        description="`previewed_at` of the preview that is wanted: its prices are applied, and events that were counted, "
-        "corrected or priced since are left alone."
+        description="`previewed_at` of the preview that is wanted: its prices are applied, and events that were "
+        "counted, corrected or priced since are left alone."
     )
 
 
