@@ -97,14 +97,17 @@ class RepricingPreview(msgspec.Struct, frozen=True):
         return self.periods[-1].customer_id if self.periods else None
 
 
-class _Scan(msgspec.Struct):
+class _RangeCosts(msgspec.Struct):
     """What the rows of a range add up to: `by_customer` of those whose cost changes."""
 
     events: int = 0
     priced: int = 0
     by_customer: dict[str, RepricedCosts] = msgspec.field(default_factory=dict)
 
-    def add(self, changed: pa.Table) -> None:
+    def add(self, rows: int, priced: pa.Table) -> None:
+        """Add a page of so many rows, of which some have a price."""
+        self.events, self.priced = self.events + rows, self.priced + priced.num_rows
+        changed = changed_rows(priced)
         sums = [("locator", "count"), ("cost_usd", "sum"), (NEW_COST, "sum")]
         for row in changed.group_by("customer_id").aggregate(sums).to_pylist():
             of_page = RepricedCosts(row["locator_count"], row["cost_usd_sum"] or _NOTHING, row[f"{NEW_COST}_sum"])
@@ -112,6 +115,7 @@ class _Scan(msgspec.Struct):
             self.by_customer[name] = self.by_customer.get(name, RepricedCosts()).plus(of_page)
 
     def total(self) -> RepricedCosts:
+        """Return the sums over all customers."""
         total = RepricedCosts()
         for of_customer in self.by_customer.values():
             total = total.plus(of_customer)
@@ -125,7 +129,7 @@ def repricing_preview(
     pricing, position = snapshot.scope_pricing(scope), snapshot.point().position
     if pricing is None:
         return RepricingPreview(position, 0, 0, RepricedCosts(), 0, (), has_more=False)
-    scan = repriced_range(snapshot, scope, asked, pricing)
+    scan = _scanned(snapshot, scope, asked, pricing)
     names = sorted(name for name in scan.by_customer if after is None or name > after)
     shown, has_more = names[:limit], len(names) > limit
     periods = _periods(snapshot, scope, asked, pricing, now, shown)
@@ -134,12 +138,23 @@ def repricing_preview(
     )
 
 
-def repriced_range(snapshot: Snapshot, scope: Scope, asked: RepricingRange, pricing: ScopePricing) -> _Scan:
-    """Add up what the rows of a range cost, and what they would cost by these prices."""
-    scan = _Scan()
+def repricing_effect(snapshot: Snapshot, scope: Scope, asked: RepricingRange, events_max: int) -> RepricedCosts | None:
+    """Tell what a re-pricing of a range would change in all; None where it holds more than `events_max` events."""
+    pricing = snapshot.scope_pricing(scope)
+    if pricing is None:
+        return RepricedCosts()
+    scan = _RangeCosts()
     for rows, priced in _pages(snapshot, scope, asked, pricing):
-        scan.events, scan.priced = scan.events + rows, scan.priced + priced.num_rows
-        scan.add(changed_rows(priced))
+        scan.add(rows, priced)
+        if scan.events > events_max:
+            return None
+    return scan.total()
+
+
+def _scanned(snapshot: Snapshot, scope: Scope, asked: RepricingRange, pricing: ScopePricing) -> _RangeCosts:
+    scan = _RangeCosts()
+    for rows, priced in _pages(snapshot, scope, asked, pricing):
+        scan.add(rows, priced)
     return scan
 
 
