@@ -28,7 +28,14 @@ from typing import Protocol
 import pyarrow as pa
 
 from projections.folding.fold_state import FoldState, NewKeys
-from projections.folding.lifecycle_writes import NewApiKey, NewCorrection, NewFact, NewPrice, SourceProgress
+from projections.folding.lifecycle_writes import (
+    NewApiKey,
+    NewCorrection,
+    NewDiscount,
+    NewFact,
+    NewPrice,
+    SourceProgress,
+)
 
 
 class FoldStore(Protocol):
@@ -97,8 +104,13 @@ class FoldStore(Protocol):
         has no version at all.
         """
 
-    def unknown_cost_rows(self, kind_key: int, scope_key: int, above_locator: int, rows_max: int) -> pa.Table:
-        """Return `UNKNOWN_COST_ROWS`: the first `rows_max` of one series in one scope after `above_locator`."""
+    def unknown_cost_rows(
+        self, kind_key: int, scope_key: int, above_locator: int, rows_max: int, customer_key: int | None = None
+    ) -> pa.Table:
+        """Return `UNKNOWN_COST_ROWS`: the first `rows_max` of one series in one scope after `above_locator`.
+
+        Those of one customer alone, if its key is given.
+        """
 
     def price_rows(self, priced: pa.Table, position: int) -> None:
         """Give events the costs in `PRICED_ROWS`, each event at most once, from `position` on.
@@ -120,7 +132,10 @@ class FoldStore(Protocol):
         """
 
     def add_price(self, price: NewPrice) -> None:
-        """Store a price. A later `load_state` finds it in `prices`."""
+        """Store a price. A later `load_state` finds it in `prices`, one of a customer up to its deletion."""
+
+    def add_discount(self, discount: NewDiscount) -> None:
+        """Store a discount. A later `load_state` finds it in `prices` likewise."""
 
     def add_api_key(self, key: NewApiKey) -> None:
         """Store an API key, which is valid until it is revoked."""

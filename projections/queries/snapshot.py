@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from domain.scope import Scope
 from domain.usage.outcomes import Outcome, OutcomeCounts
 from domain.usage.received_members import Members
+from projections.pricing.rules import PricingRecord
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.customer_list import CustomerListQuestion, UsageTotals
 from projections.queries.customers import CustomerRecord, CustomerSpan, CustomerWithBudgets, SpanCost, SpanUsage
@@ -180,6 +181,12 @@ class Snapshot(Protocol):
 
     def price_at(self, scope: Scope, position: int) -> PriceRecord | None:
         """The price that the log record at this position set; None when the scope does not know it."""
+
+    def pricing_rules(self, scope: Scope, after: int, limit: int) -> list[tuple[Scope | None, PricingRecord]]:
+        """A page of what a price book of the scope is made of, in the order of the log; the cursor is the position.
+
+        Each with its scope, None for list prices: those of all models that any scope uses, so they must not be shown.
+        """
 
     def listed_models(self, after: tuple[str, str] | None, limit: int) -> list[ListedModel]:
         """A page of the models of every scope, by provider and model; the cursor is those two."""

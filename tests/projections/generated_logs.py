@@ -23,7 +23,7 @@ from domain.log.chain import CHAIN_START, chain
 from domain.log.events import LogSealed
 from domain.meters.events import MeterCreated, MeterDeleted, MeterUpdated
 from domain.prices.conversion import own_price_list, price_list_of
-from domain.prices.events import PriceListed, PriceSet
+from domain.prices.events import DiscountSet, PriceListed, PriceSet
 from domain.prices.schedule import PriceVersion, UnitPrices
 from domain.scope import DEFAULT_SCOPE, Scope
 from domain.sources.events import OffsetsAccepted, PartitionConsumed, RecordsLost
@@ -38,7 +38,16 @@ _SCOPES: Final = (DEFAULT_SCOPE, Scope("other", "test"))
 _NUMBERS: Final = st.integers(0, 7)
 _EVENTS: Final = st.lists(st.tuples(_NUMBERS, st.integers(0, 9)), min_size=2, max_size=8)
 _DELIVERIES: Final = ("usage", "atomic usage", "usage of Kafka", "usage with facts")
-_EFFECTS_ON_USAGE: Final = ("void", "restore", "set a price", "list a price", "set a price while voided")
+_EFFECTS_ON_USAGE: Final = (
+    "void",
+    "restore",
+    "set a price",
+    "set a price of a customer",
+    "set a discount",
+    "end a life in the past",
+    "list a price",
+    "set a price while voided",
+)
 
 
 def generated_logs(entries_max: int) -> st.SearchStrategy[list[Entry]]:
@@ -139,6 +148,31 @@ def _set_price(log: WrittenLog, number: int, which: int) -> None:
     log.append(PriceSet, stream, **_of_scope(number), **of_model, prices=prices)
 
 
+def _set_price_of_customer(log: WrittenLog, number: int, which: int) -> None:
+    price, of_model = _version(number, None if number % 2 else which / 4), {"provider": "nowhere", "model": "m-1"}
+    stream, owner = f"customer-price/{_scope(number)}/{which}", f"c-{which % 4}"
+    log.append(
+        PriceSet, stream, **_of_scope(number), **of_model, prices=own_price_list(price), customer_id=owner,
+        life_began_at=START - timedelta(hours=20) if which == 7 else None,
+    )  # fmt: skip
+
+
+def _set_discount(log: WrittenLog, number: int, which: int) -> None:
+    """Of the scope or a customer, on a model or on every one; none at all now and then."""
+    of_model = {"provider": "nowhere", "model": f"m-{which % 3}"} if which % 2 else {}
+    owner = None if which % 3 == 0 else f"c-{which % 4}"
+    since = None if number % 2 else START - timedelta(hours=7 * number)
+    about = {"percentage": Decimal(12 * number), "effective_from": since, "customer_id": owner}
+    log.append(DiscountSet, f"discount/{_scope(number)}/{which}", **_of_scope(number), **of_model, **about)
+
+
+def _ended_life(log: WrittenLog, number: int, which: int) -> None:
+    """Delete a customer between its events."""
+    customer_id, ended_at = f"c-{which % 4}", START - timedelta(hours=5 * number)
+    about = {**_of_scope(0), "customer_id": customer_id, "effective_at": ended_at}
+    log.append(CustomerDeleted, f"customer/{_scope(0)}/{customer_id}", **about)
+
+
 def _set_price_while_voided(log: WrittenLog, number: int, which: int) -> None:
     for entry in ("void", "set a price", "restore"):
         _WRITERS[entry](log, number, which)
@@ -217,6 +251,9 @@ _WRITERS: Final[dict[str, Callable[[WrittenLog, int, Any], None]]] = {
     "void": _correction(UsageVoided),
     "restore": _correction(UsageRestored),
     "set a price": _set_price,
+    "set a price of a customer": _set_price_of_customer,
+    "set a discount": _set_discount,
+    "end a life in the past": _ended_life,
     "set a price while voided": _set_price_while_voided,
     "list a price": _listed_price,
     "create a customer": _customer_created,

@@ -38,7 +38,9 @@ from projections.duckdb.reading.meters import meter_values
 from projections.duckdb.reading.prices import KnownPrices, listed_models, series_priced_at
 from projections.duckdb.reading.usage_sums import UsageSumQuery
 from projections.duckdb.storage.cursor_as_of import CursorAsOf
+from projections.duckdb.storage.pricing_records import pricing_records_of
 from projections.errors import ReadStoreUnavailable
+from projections.pricing.rules import PricingRecord
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.customer_list import CustomerListQuestion, UsageTotals
 from projections.queries.customers import CustomerRecord, CustomerSpan, CustomerWithBudgets, SpanCost, SpanUsage
@@ -515,6 +517,12 @@ class DuckDBSnapshot:
         if price is not None:
             self._cached.cache.remember_price(scope_key, position, price)
         return price
+
+    def pricing_rules(self, scope: Scope, after: int, limit: int) -> list[tuple[Scope | None, PricingRecord]]:
+        """A page of what a price book of the scope is made of, list prices of any model among it."""
+        limit, scope_key = _page(limit), self._cached.scope_key(scope)
+        found = pricing_records_of(self.cursor, scope_key or 0, after, limit)  # no scope has the key 0
+        return [(None if owner is None else scope, record) for owner, record in found]
 
     def listed_models(self, after: tuple[str, str] | None, limit: int) -> list[ListedModel]:
         """A page of the models of every scope, by provider and model."""

@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from domain.prices.price_list import PriceList
 from domain.scope import Scope
 from domain.values.instants import aware_or_none, naive
 from projections.duckdb.memory.change_tracking import ChangeTracker, Positions
 from projections.duckdb.memory.uncompacted_days import customers_corrected, uncompacted_days
 from projections.duckdb.storage.generations import Generations
 from projections.duckdb.storage.permissions import permissions_text
+from projections.duckdb.storage.pricing_records import pricing_records
 from projections.duckdb.storage.schema import root_requests
 from projections.duckdb.writing.write_buffer import WriteBuffer
 from projections.folding.day_deltas import delta_table, deltas_of_rows
@@ -28,6 +28,7 @@ from projections.folding.fold_state import FoldState, NewKeys
 from projections.folding.lifecycle_writes import (
     NewApiKey,
     NewCorrection,
+    NewDiscount,
     NewFact,
     NewPrice,
     SourceProgress,
@@ -71,6 +72,10 @@ def insert_unit_deltas(source: str, sign: str = "") -> str:
         FROM (SELECT scope_key, customer_key, time::DATE AS day, kind_key, unnest(unit_names) AS unit,
             unnest(unit_quantities) AS quantity FROM {source})
         GROUP BY scope_key, customer_key, day, kind_key, unit"""
+
+
+def _naive_or_none(instant: datetime | None) -> datetime | None:
+    return None if instant is None else naive(instant)
 
 
 def _customer_keys(rows: pa.Table) -> Positions:
@@ -186,10 +191,8 @@ class DuckDBFoldStore:
         self.changes.unit_owners.add(np.array(owners["scope_key"]), np.array(owners["customer_key"]))
         self._load_recent_days(state.position)
         self.changes.refusals.restart(state.position)
-        prices = query("SELECT scope_key, provider, model, position, prices FROM prices ORDER BY position").fetchall()
-        for scope_key, provider, model, position, stored in prices:
-            decoded = msgspec.json.decode(stored, type=PriceList)
-            state.prices.add(scope_key, provider, model, position, decoded)
+        for owner, record in pricing_records(self._cursor):
+            state.prices.add(owner, record)
         state.waiting_voids = {(row[0], row[1], row[2]) for row in query(_WAITING_VOIDS).fetchall()}
         return state
 
@@ -322,13 +325,18 @@ class DuckDBFoldStore:
             self._cursor.execute(added, [customer_key, locator])
         return int(kind_key)
 
-    def unknown_cost_rows(self, kind_key: int, scope_key: int, above_locator: int, rows_max: int) -> pa.Table:
+    def unknown_cost_rows(
+        self, kind_key: int, scope_key: int, above_locator: int, rows_max: int, customer_key: int | None = None
+    ) -> pa.Table:
         """Return current rows of one series whose cost is unknown, ascending by locator, after `above_locator`."""
+        of_customer = "" if customer_key is None else f"AND customer_key = {int(customer_key)}"
         return self._cursor.sql(
-            """SELECT locator, customer_key, time, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens,
-                reasoning_tokens, unit_names, unit_quantities, requests, quantities_unknown, price_context
+            f"""SELECT locator, customer_key, time, input_tokens, cached_input_tokens, cache_write_tokens,
+                output_tokens, reasoning_tokens, unit_names, unit_quantities, requests, quantities_unknown,
+                price_context
             FROM usage_rows
             WHERE scope_key = $1 AND kind_key = $2 AND cost_origin = 'unknown' AND closed_at IS NULL AND locator > $3
+                {of_customer}
             ORDER BY locator LIMIT $4""",
             params=[scope_key, kind_key, above_locator, rows_max],
         ).to_arrow_table()
@@ -390,7 +398,7 @@ class DuckDBFoldStore:
     def add_price(self, price: NewPrice) -> None:
         """Insert a price, its price list as JSON text."""
         self._cursor.execute(
-            "INSERT INTO prices VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO prices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 price.position,
                 price.scope_key,
@@ -400,6 +408,26 @@ class DuckDBFoldStore:
                 price.library,
                 naive(price.recorded_at),
                 price.actor,
+                price.customer_id,
+                _naive_or_none(price.life_began_at),
+            ],
+        )
+
+    def add_discount(self, discount: NewDiscount) -> None:
+        """Insert a discount."""
+        self._cursor.execute(
+            "INSERT INTO discounts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                discount.position,
+                discount.scope_key,
+                discount.customer_id,
+                _naive_or_none(discount.life_began_at),
+                discount.provider,
+                discount.model,
+                discount.percentage,
+                _naive_or_none(discount.effective_from),
+                naive(discount.recorded_at),
+                discount.actor,
             ],
         )
 

@@ -71,6 +71,7 @@ QUERIES: Final[dict[str, Callable[[Snapshot, Scope], Any]]] = {
     "meter codes": lambda store, scope: store.ids(scope, "meter", None, 9),
     "meters": lambda store, scope: [store.facts(scope, "meter", code) for code in store.ids(scope, "meter", None, 9)],
     "prices": lambda store, scope: store.prices(scope, None, None, None, 99),
+    "pricing rules": lambda store, scope: store.pricing_rules(scope, 0, 99),
     "source counts": lambda store, scope: store.source_counts(scope),
 }
 
