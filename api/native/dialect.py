@@ -12,6 +12,7 @@ from api.native.openapi import openapi_document
 from api.native.routes import (
     budgets,
     customers,
+    discounts,
     events,
     health,
     intake,
@@ -24,7 +25,21 @@ from api.native.routes import (
     usage,
 )
 
-_PARTS: Final = (intake, events, customers, usage, meters, budgets, prices, keys, sources, operations, health, metrics)
+_PARTS: Final = (
+    intake,
+    events,
+    customers,
+    usage,
+    meters,
+    budgets,
+    prices,
+    discounts,
+    keys,
+    sources,
+    operations,
+    health,
+    metrics,
+)
 
 _ROUTER: Final = joined_router(part.router for part in _PARTS)
 

@@ -169,6 +169,8 @@ def commands(draw: st.DrawFn) -> tuple[str, str, JsonObject | None]:
         ("POST", "/v1/events/void", {"source": "gateway", "id": identity}),
         ("POST", "/v1/events/unvoid", {"source": "gateway", "id": identity}),
         ("POST", "/v1/prices", price),
+        ("POST", "/v1/prices", {**price, "customer": customer}),
+        ("POST", "/v1/discounts", {"customer": draw(one_of(None, customer)), "percentage": draw(one_of("0", "12.5"))}),
         ("POST", "/respan/api/request-logs/create/", {**draw(LOGS), "customer_identifier": customer}),
     ]
     return draw(st.sampled_from(choices))
@@ -248,6 +250,9 @@ def questions(since: datetime) -> list[Question]:
         ("/v1/meters", "/v1/meters", {}),
         ("/v1/meters/{code:segment}", f"/v1/meters/{METER}", {}),
         ("/v1/prices", "/v1/prices", {}),
+        ("/v1/prices", "/v1/prices", {"customer": CUSTOMERS[0]}),
+        ("/v1/discounts", "/v1/discounts", {}),
+        ("/v1/discounts", "/v1/discounts", {"customer": CUSTOMERS[0]}),
         ("/v1/events", "/v1/events", {"voided": "true"}),
         ("/v1/events", "/v1/events", {"unmatched": "true"}),
         ("/v1/events/one", "/v1/events/one", {"source": "gateway", "id": IDENTITIES[0]}),

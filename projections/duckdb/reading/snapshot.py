@@ -35,7 +35,13 @@ from projections.duckdb.reading.facts import (
     facts_of_customers_with_markup,
 )
 from projections.duckdb.reading.meters import meter_values
-from projections.duckdb.reading.prices import KnownPrices, listed_models, series_priced_at
+from projections.duckdb.reading.prices import (
+    KnownPrices,
+    discounts,
+    discounts_at,
+    listed_models,
+    series_priced_at,
+)
 from projections.duckdb.reading.usage_sums import UsageSumQuery
 from projections.duckdb.storage.cursor_as_of import CursorAsOf
 from projections.duckdb.storage.pricing_records import pricing_records_of
@@ -60,7 +66,7 @@ from projections.queries.events import (
 )
 from projections.queries.facts import Fact, Subject
 from projections.queries.log import LogPoint, SourceCounts, SourceRecord
-from projections.queries.prices import ListedModel, PriceCursor, PriceRecord
+from projections.queries.prices import ANY_OWNER, DiscountRecord, ListedModel, Owners, PriceCursor, PriceRecord
 from projections.queries.snapshot import PAGE_ROWS_MAX
 from projections.queries.usage import (
     WINDOWS_MAX,
@@ -494,14 +500,20 @@ class DuckDBSnapshot:
         return api_keys.api_keys(self.cursor, None)
 
     def prices(
-        self, scope: Scope, provider: str | None, model: str | None, after: PriceCursor | None, limit: int
+        self,
+        scope: Scope,
+        provider: str | None,
+        model: str | None,
+        after: PriceCursor | None,
+        limit: int,
+        owners: Owners = ANY_OWNER,
     ) -> list[PriceRecord]:
-        """A page of the scope's own prices and of list prices of models that its usage met, as it came to know them."""
+        """A page of the scope's own prices, those of its customers, and list prices of models that its usage met."""
         limit, scope_key = _page(limit), self._cached.scope_key(scope)
         if scope_key is None:
             return []
         return KnownPrices(self.cursor, scope_key, self._cached.first_uses(scope_key)).page(
-            provider, model, after, limit
+            provider, model, after, limit, owners
         )
 
     def price_at(self, scope: Scope, position: int) -> PriceRecord | None:
@@ -517,6 +529,16 @@ class DuckDBSnapshot:
         if price is not None:
             self._cached.cache.remember_price(scope_key, position, price)
         return price
+
+    def discounts(self, scope: Scope, after: int, limit: int, owners: Owners = ANY_OWNER) -> list[DiscountRecord]:
+        """A page of the discounts of the scope and of its customers."""
+        limit, scope_key = _page(limit), self._cached.scope_key(scope)
+        return [] if scope_key is None else discounts(self.cursor, scope_key, after, limit, owners)
+
+    def discounts_at(self, scope: Scope, positions: Sequence[int]) -> list[DiscountRecord]:
+        """The discounts that the log records at these positions set, in the given order."""
+        scope_key = self._cached.scope_key(scope)
+        return [] if scope_key is None or not positions else discounts_at(self.cursor, scope_key, positions)
 
     def pricing_rules(self, scope: Scope, after: int, limit: int) -> list[tuple[Scope | None, PricingRecord]]:
         """A page of what a price book of the scope is made of, list prices of any model among it."""
