@@ -41,8 +41,24 @@ def listed_price_stream(provider: str, model: str) -> str:
 
 
 def price_stream(scope: Scope, provider: str, model: str) -> str:
-    """Return the stream of a tenant's own prices for one model."""
+    """Return the stream of a tenant's own prices and discounts for one model."""
     return f"price/{scope}/{len(provider)}/{provider}/{model}"
+
+
+def customer_price_stream(scope: Scope, customer_id: str, life: int, provider: str, model: str) -> str:
+    """Return the stream of the prices and discounts that one life of a customer has for one model."""
+    owner = f"{scope}/{life}/{len(customer_id)}/{customer_id}"
+    return f"customer-price/{owner}/{len(provider)}/{provider}/{model}"
+
+
+def discount_stream(scope: Scope) -> str:
+    """Return the stream of a tenant's discounts on every model."""
+    return f"discount/{scope}"
+
+
+def customer_discount_stream(scope: Scope, customer_id: str, life: int) -> str:
+    """Return the stream of the discounts on every model that one life of a customer has."""
+    return f"customer-discount/{scope}/{life}/{customer_id}"
 
 
 def correction_stream(scope: Scope, source: str, event_id: str) -> str:

@@ -12,6 +12,7 @@ from api.native.openapi import openapi_document
 from api.native.routes import (
     budgets,
     customers,
+    discounts,
     events,
     health,
     intake,
@@ -34,6 +35,7 @@ _PARTS: Final = (
     budgets,
     prices,
     repricings,
+    discounts,
     keys,
     sources,
     operations,

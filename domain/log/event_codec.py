@@ -38,7 +38,7 @@ CLASS_VERSIONS: Final[dict[str, int]] = {
     BUDGET_UPDATED: 2,  # gained `patched`
     KEY_ISSUED: 2,  # gained `environments`
     PRICE_LISTED: 2,  # has `prices`, a price list in all units, in place of `versions`
-    PRICE_SET: 2,  # has `prices` likewise, in place of `price`
+    PRICE_SET: 3,  # 2 has `prices` likewise, in place of `price`; 3 gained `customer_id` and `life_began_at`
 }
 
 
@@ -52,6 +52,7 @@ UPCASTS: Final[dict[tuple[str, int], Upcast]] = {
     **{(topic, 1): _with_defaults for topic in CLASS_VERSIONS},
     (PRICE_LISTED, 1): listed_versions_upcast,
     (PRICE_SET, 1): set_version_upcast,
+    (PRICE_SET, 2): _with_defaults,
 }
 
 

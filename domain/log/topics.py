@@ -39,7 +39,7 @@ from domain.customers.events import (
 from domain.event import LifecycleEvent
 from domain.log.events import LOG_CLOSINGS_ANNOUNCED, LOG_CREATED, LOG_SEALED, ClosingsAnnounced, LogCreated, LogSealed
 from domain.meters.events import METER_CREATED, METER_DELETED, METER_UPDATED, MeterCreated, MeterDeleted, MeterUpdated
-from domain.prices.events import PRICE_LISTED, PRICE_SET, PriceListed, PriceSet
+from domain.prices.events import DISCOUNT_SET, PRICE_LISTED, PRICE_SET, DiscountSet, PriceListed, PriceSet
 from domain.repricings.events import (
     REPRICING_COMMITTED,
     REPRICING_OPENED,
@@ -78,6 +78,7 @@ LIFECYCLE_TOPICS: Final[dict[str, type[LifecycleEvent]]] = {
     KEY_REVOKED: ApiKeyRevoked,
     PRICE_LISTED: PriceListed,
     PRICE_SET: PriceSet,
+    DISCOUNT_SET: DiscountSet,
     USAGE_VOIDED: UsageVoided,
     USAGE_RESTORED: UsageRestored,
     REPRICING_OPENED: RepricingOpened,

@@ -43,9 +43,7 @@ class OwnPrice(msgspec.Struct, frozen=True):
 
 def checked_price_list(price: OwnPrice) -> PriceList:
     """Return the price list that `price` is; `InvalidInput` for one that breaks a rule."""
-    since = price.effective_from
-    if since is not None and (since.tzinfo is None or not ANCHOR_MIN <= since < ANCHOR_LIMIT):
-        raise InvalidInput("effective_from", "must be an instant with an offset, between 1970 and 2200")
+    since = checked_effective_from(price.effective_from)
     version = _checked_version(price)
     of_version: Rates = {} if version is None else rates_of(version)
     rates = _checked_rates(price.rates, "rates")
@@ -55,6 +53,13 @@ def checked_price_list(price: OwnPrice) -> PriceList:
     variants = _checked_variants(price.variants)
     _check_coverage(version, of_version, rates, variants)
     return PriceList((StandardRule(of_version | rates, since),), variants)
+
+
+def checked_effective_from(since: datetime | None) -> datetime | None:
+    """Return the event time from which a price or a discount holds; `InvalidInput` for one out of range."""
+    if since is not None and (since.tzinfo is None or not ANCHOR_MIN <= since < ANCHOR_LIMIT):
+        raise InvalidInput("effective_from", "must be an instant with an offset, between 1970 and 2200")
+    return since
 
 
 def _checked_version(price: OwnPrice) -> PriceVersion | None:

@@ -17,6 +17,8 @@ USD_LIMIT: Final = Decimal(10**15)
 MARKUP_PERCENTAGE_MIN: Final = Decimal(-100)
 MARKUP_PERCENTAGE_MAX: Final = Decimal(10_000)
 MARKUP_DECIMALS_MAX: Final = 6
+DISCOUNT_PERCENTAGE_MAX: Final = Decimal(100)
+DISCOUNT_DECIMALS_MAX: Final = 6
 PRICE_DECIMALS_MAX: Final = 18
 
 #: Types of a given number. A float means its shortest decimal text, as a JSON writer would write it.
@@ -46,11 +48,21 @@ def unit_price(value: Number, field: str) -> Decimal:
 
 def markup_percentage(value: Number, field: str = "markup_percentage") -> Decimal:
     """Parse a percentage on top of the raw cost: -100 (free) to 10,000, with at most six decimals."""
+    return _percentage(value, field, MARKUP_PERCENTAGE_MIN, MARKUP_PERCENTAGE_MAX, MARKUP_DECIMALS_MAX)
+
+
+def discount_percentage(value: Number, field: str = "percentage") -> Decimal:
+    """Parse a percentage off a price: 0 (nothing off) to 100 (free), with at most six decimals."""
+    percentage = _percentage(value, field, Decimal(0), DISCOUNT_PERCENTAGE_MAX, DISCOUNT_DECIMALS_MAX)
+    return percentage.copy_abs()  # makes a negative zero positive
+
+
+def _percentage(value: Number, field: str, least: Decimal, most: Decimal, decimals_max: int) -> Decimal:
     percentage = _decimal(value, field)
-    if not MARKUP_PERCENTAGE_MIN <= percentage <= MARKUP_PERCENTAGE_MAX:
-        raise InvalidInput(field, f"must be between {MARKUP_PERCENTAGE_MIN} and {MARKUP_PERCENTAGE_MAX}")
-    if decimals_of(percentage) > MARKUP_DECIMALS_MAX:
-        raise InvalidInput(field, f"must have at most {MARKUP_DECIMALS_MAX} decimals")
+    if not least <= percentage <= most:
+        raise InvalidInput(field, f"must be between {least} and {most}")
+    if decimals_of(percentage) > decimals_max:
+        raise InvalidInput(field, f"must have at most {decimals_max} decimals")
     return percentage
 
 

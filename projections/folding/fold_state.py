@@ -40,7 +40,7 @@ class FoldState:
         self.scope_keys: dict[Scope, int] = {}
         self.kind_keys: dict[SeriesKey, int] = {}
         self.customer_keys: dict[tuple[int, str], int] = {}
-        self.prices = PriceBook()
+        self.prices = PriceBook(self.customer_keys)
         # Identities (scope key, source, id) whose last correction is a void and that have no event yet.
         self.waiting_voids: set[tuple[int, str, str]] = set()
         # The position at which each re-pricing run, by scope key and name, was committed.

@@ -33,12 +33,12 @@ from projections.folding.fold_state import FoldState, NewKeys
 from projections.folding.lifecycle_writes import (
     NewApiKey,
     NewCorrection,
+    NewDiscount,
     NewFact,
     NewPrice,
     NewRepricing,
     SourceProgress,
 )
-from projections.pricing.price_book import PriceBook
 
 
 class FoldStore(Protocol):
@@ -107,8 +107,13 @@ class FoldStore(Protocol):
         has no version at all.
         """
 
-    def unknown_cost_rows(self, kind_key: int, scope_key: int, above_locator: int, rows_max: int) -> pa.Table:
-        """Return `UNKNOWN_COST_ROWS`: the first `rows_max` of one series in one scope after `above_locator`."""
+    def unknown_cost_rows(
+        self, kind_key: int, scope_key: int, above_locator: int, rows_max: int, customer_key: int | None = None
+    ) -> pa.Table:
+        """Return `UNKNOWN_COST_ROWS`: the first `rows_max` of one series in one scope after `above_locator`.
+
+        Those of one customer alone, if its key is given.
+        """
 
     def price_rows(self, priced: pa.Table, position: int) -> None:
         """Give events the costs in `PRICED_ROWS`, each event at most once, from `position` on.
@@ -139,9 +144,6 @@ class FoldStore(Protocol):
         `reopen_row`. Returns the number of events with a current version, and what their costs grew by.
         """
 
-    def price_book(self, position: int) -> PriceBook:
-        """Return the prices stored at or below a log position."""
-
     # -- lifecycle
 
     def add_repricing(self, repricing: NewRepricing) -> None:
@@ -158,7 +160,10 @@ class FoldStore(Protocol):
         """
 
     def add_price(self, price: NewPrice) -> None:
-        """Store a price. A later `load_state` finds it in `prices`."""
+        """Store a price. A later `load_state` finds it in `prices`, one of a customer up to its deletion."""
+
+    def add_discount(self, discount: NewDiscount) -> None:
+        """Store a discount. A later `load_state` finds it in `prices` likewise."""
 
     def add_api_key(self, key: NewApiKey) -> None:
         """Store an API key, which is valid until it is revoked."""

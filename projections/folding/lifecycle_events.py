@@ -9,15 +9,20 @@ from domain.api_keys.events import ApiKeyIssued, ApiKeyRevoked
 from domain.budgets.events import BudgetEvent
 from domain.commands.events import CommandHonoured
 from domain.corrections.events import CorrectionEvent
-from domain.customers.events import CustomerCreated, CustomerEvent, CustomerFactsCarried, CustomerUpdated
+from domain.customers.events import (
+    CustomerCreated,
+    CustomerDeleted,
+    CustomerEvent,
+    CustomerFactsCarried,
+    CustomerUpdated,
+)
 from domain.customers.personal_data import open_personal
 from domain.customers.personal_keys import PersonalKeys
 from domain.errors import LogCorrupted
 from domain.event import LifecycleEvent
 from domain.log.events import LogCreated, LogSealed
 from domain.meters.events import MeterEvent
-from domain.prices.events import PriceListed, PriceSet
-from domain.prices.price_list import PriceList
+from domain.prices.events import DiscountSet, PriceListed, PriceSet
 from domain.repricings.events import RepricingEvent
 from domain.scope import Scope
 from domain.sources.events import OffsetsAccepted, PartitionConsumed, PartitionEvent, PartitionTruncated, RecordsLost
@@ -28,6 +33,7 @@ from projections.folding.fold_store import FoldStore
 from projections.folding.lifecycle_writes import (
     FactOwner,
     NewApiKey,
+    NewDiscount,
     NewFact,
     NewPrice,
     SourceProgress,
@@ -35,6 +41,7 @@ from projections.folding.lifecycle_writes import (
 from projections.folding.repricings import fold_repricing
 from projections.folding.unknown_costs import price_unknown_costs
 from projections.identity.index import IdentityIndex
+from projections.pricing.rules import LifeEnded
 
 
 class LifecycleFolder:
@@ -71,10 +78,8 @@ class LifecycleFolder:
                 return scope_key
             case ApiKeyRevoked():
                 self._store.revoke_api_key(event.key_id, event.recorded_at)
-            case PriceListed():
-                self._listed_price(state, position, event)
-            case PriceSet():
-                return self._set_price(state, position, event)
+            case PriceListed() | PriceSet() | DiscountSet():
+                return self._price(state, position, event)
             case CorrectionEvent():
                 return self._corrections.apply(state, position, topic, event)
             case RepricingEvent():
@@ -109,33 +114,71 @@ class LifecycleFolder:
         customer_key = state.customer_key(scope_key, event.customer_id, position)
         owner = FactOwner("customer", scope_key, None, customer_key)
         self._store.add_fact(_fact(owner, position, topic, event, personal))
+        if isinstance(event, CustomerDeleted):
+            state.prices.add(scope_key, LifeEnded(position, event.customer_id, event.effective_at))
         return scope_key
 
+    def _price(self, state: FoldState, position: int, event: PriceListed | PriceSet | DiscountSet) -> int | None:
+        match event:
+            case PriceListed():
+                self._listed_price(state, position, event)
+                return None
+            case PriceSet():
+                return self._set_price(state, position, event)
+            case DiscountSet():
+                return self._set_discount(state, position, event)
+
     def _listed_price(self, state: FoldState, position: int, event: PriceListed) -> None:
-        self._add_price(state, _price(position, None, event, event.prices, event.library))
+        by = event.provenance
+        price = NewPrice(
+            position, None, event.provider, event.model, event.prices, event.library, event.recorded_at, by.actor
+        )
+        self._add_price(state, price)
         for scope_key in list(state.scope_keys.values()):
             price_unknown_costs(self._store, state, scope_key, event.provider, event.model, position)
 
     def _set_price(self, state: FoldState, position: int, event: PriceSet) -> int:
         scope_key = state.scope_key(Scope(event.tenant, event.environment))
-        self._add_price(state, _price(position, scope_key, event, event.prices, None))
-        price_unknown_costs(self._store, state, scope_key, event.provider, event.model, position)
+        price = NewPrice(
+            position,
+            scope_key,
+            event.provider,
+            event.model,
+            event.prices,
+            None,
+            event.recorded_at,
+            event.provenance.actor,
+            event.customer_id,
+            event.life_began_at,
+        )
+        self._add_price(state, price)
+        price_unknown_costs(self._store, state, scope_key, event.provider, event.model, position, event.customer_id)
         return scope_key
 
     def _add_price(self, state: FoldState, price: NewPrice) -> None:
-        state.prices.add(price.scope_key, price.provider, price.model, price.position, price.prices)
+        state.prices.add(price.scope_key, price.rule)
         self._store.add_price(price)
 
-
-def _price(
-    position: int,
-    scope_key: int | None,
-    event: PriceListed | PriceSet,
-    prices: PriceList,
-    library: str | None,
-) -> NewPrice:
-    by = event.provenance
-    return NewPrice(position, scope_key, event.provider, event.model, prices, library, event.recorded_at, by.actor)
+    def _set_discount(self, state: FoldState, position: int, event: DiscountSet) -> int:
+        """Fold a discount. It prices unknown costs where it ends an own price, so that the next one holds."""
+        scope_key = state.scope_key(Scope(event.tenant, event.environment))
+        discount = NewDiscount(
+            position,
+            scope_key,
+            event.customer_id,
+            event.life_began_at,
+            event.provider,
+            event.model,
+            event.percentage,
+            event.effective_from,
+            event.recorded_at,
+            event.provenance.actor,
+        )
+        state.prices.add(scope_key, discount.rule)
+        self._store.add_discount(discount)
+        if event.model is not None and event.provider is not None:
+            price_unknown_costs(self._store, state, scope_key, event.provider, event.model, position, event.customer_id)
+        return scope_key
 
 
 def _source_progress(position: int, event: PartitionEvent) -> SourceProgress:

@@ -13,6 +13,7 @@ import msgspec
 
 from domain.prices.price_list import PriceList
 from domain.repricings.repricing_range import RepricingRange
+from projections.pricing.rules import DiscountRule, PriceRule
 from projections.queries.facts import Subject
 
 
@@ -82,7 +83,10 @@ class NewRepricing(msgspec.Struct, frozen=True):
 
 
 class NewPrice(msgspec.Struct, frozen=True):
-    """The price of one model. `scope_key` None: a list price, found in `library`, valid for every scope."""
+    """The price of one model. `scope_key` None: a list price, found in `library`, valid for every scope.
+
+    `customer_id` and `life_began_at`: see `PriceRule`. A customer with a price need not have a key.
+    """
 
     position: int
     scope_key: int | None
@@ -92,6 +96,41 @@ class NewPrice(msgspec.Struct, frozen=True):
     library: str | None
     recorded_at: datetime
     actor: str
+    customer_id: str | None = None
+    life_began_at: datetime | None = None
+
+    @property
+    def rule(self) -> PriceRule:
+        """The price as a price book takes it."""
+        return PriceRule(self.position, self.provider, self.model, self.prices, self.customer_id, self.life_began_at)
+
+
+class NewDiscount(msgspec.Struct, frozen=True):
+    """A discount; see `DiscountRule`."""
+
+    position: int
+    scope_key: int
+    customer_id: str | None
+    life_began_at: datetime | None
+    provider: str | None
+    model: str | None
+    percentage: Decimal
+    effective_from: datetime | None
+    recorded_at: datetime
+    actor: str
+
+    @property
+    def rule(self) -> DiscountRule:
+        """The discount as a price book takes it."""
+        return DiscountRule(
+            self.position,
+            self.percentage,
+            self.effective_from,
+            self.provider,
+            self.model,
+            self.customer_id,
+            self.life_began_at,
+        )
 
 
 class NewApiKey(msgspec.Struct, frozen=True):

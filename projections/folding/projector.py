@@ -1,7 +1,8 @@
 """The projector: reads the log in position order and folds it into the read store, one transaction per step.
 
 A step takes the next records of the log that can be folded together: either usage batches and those lifecycle events
-that do not affect them (of customers, budgets, sources and honoured commands), or lifecycle events only:
+that do not affect them (of customers, budgets, sources and honoured commands), or lifecycle events only. The deletion
+of a customer with prices of its own affects usage:
 
 1. Read the next records, within `STEP_RECORDS_MAX` (`STEP_SMALL_RECORDS_MAX` where commands make them small) and
    `step_events_max`.
@@ -28,6 +29,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from domain.customers.events import CUSTOMER_DELETED, CustomerDeleted
 from domain.customers.personal_keys import PersonalKeys
 from domain.event import LifecycleEvent
 from domain.log.blocks import decode_facts, decode_free, decode_typed, read_header
@@ -154,14 +156,26 @@ class Projector:
             if self._are_small(ahead):
                 ahead += self._log.read(ahead[-1].position, STEP_SMALL_RECORDS_MAX - len(ahead), until)
         self._read_ahead = ahead
-        return foldable_together([record for record in ahead if until is None or record.position <= until])
+        asked = [record for record in ahead if until is None or record.position <= until]
+        return foldable_together(asked, self._ends_prices)
+
+    def _ends_prices(self, record: LogRecord) -> bool:
+        """Whether a record is the deletion of a customer that has prices or discounts of its own."""
+        if record.topic != CUSTOMER_DELETED or not self._state.prices.has_customers:
+            return False
+        event = decode_lifecycle(record.topic, record.state)
+        if not isinstance(event, CustomerDeleted):
+            return False
+        scope_key = self._state.scope_keys.get(Scope(event.tenant, event.environment))
+        return self._state.prices.has_rules_of(scope_key, event.customer_id)
 
     def _are_small(self, records: Sequence[LogRecord]) -> bool:
         """Whether one step has room for more records like these."""
         return (
             len(records) == STEP_RECORDS_MAX
             and any(record.topic != USAGE_BATCH_TOPIC for record in records)
-            and count_within(records, self.step_events_max) == len(foldable_together(records)) == len(records)
+            and count_within(records, self.step_events_max) == len(records)
+            and len(foldable_together(records, self._ends_prices)) == len(records)
         )
 
     def _fold(self, records: list[LogRecord]) -> list[LogRecord]:

@@ -46,7 +46,7 @@ def _reprice(
     store: FoldStore, state: FoldState, scope_key: int, position: int, event: RepricingCommitted
 ) -> tuple[int, Decimal]:
     """Give the rows of a range other costs, page by page; return how many, and what their costs grew by."""
-    prices = store.price_book(event.previewed_at)
+    prices = state.prices.as_of(event.previewed_at)
     models = {key: (provider or "", model or "") for (_, provider, model), key in state.kind_keys.items()}
     events, difference, after = 0, Decimal(0), None
     while True:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from domain.log.blocks import read_header
 from domain.log.records import USAGE_BATCH_TOPIC, LogRecord
 
-#: Topics of lifecycle events that may be folded before or after usage of the same step with the same result.
+#: Topics of lifecycle events that may be folded before or after usage of the same step with the same result, unless
+#: one is the deletion of a customer with prices of its own.
 _INDEPENDENT_OF_USAGE: Final = ("customer.", "budget.", "source.", "command.")
 
 
-def foldable_together(records: Sequence[LogRecord]) -> list[LogRecord]:
-    """The leading records that can be folded in one step: no usage together with lifecycle events that affect it."""
+def foldable_together(records: Sequence[LogRecord], ends_prices: Callable[[LogRecord], bool]) -> list[LogRecord]:
+    """The leading records that can be folded in one step: no usage together with lifecycle events that affect it.
+
+    `ends_prices`: whether a record is a deletion that ends prices known before these records. No price that one of them
+    sets is ended in a step with usage, since a price is in none.
+    """
     usage, lifecycle = False, False
     for number, record in enumerate(records):
         if record.topic == USAGE_BATCH_TOPIC:
             usage = True
-        elif not record.topic.startswith(_INDEPENDENT_OF_USAGE):
+        elif not record.topic.startswith(_INDEPENDENT_OF_USAGE) or ends_prices(record):
             lifecycle = True
         if usage and lifecycle:
             return list(records[:number])

@@ -17,16 +17,30 @@ PRICED_ROWS_MAX: Final = 100_000
 
 
 def price_unknown_costs(
-    store: FoldStore, state: FoldState, scope_key: int, provider: str, model: str, position: int
+    store: FoldStore,
+    state: FoldState,
+    scope_key: int,
+    provider: str,
+    model: str,
+    position: int,
+    customer_id: str | None = None,
 ) -> None:
-    """Price rows counted at unknown cost, as far as the price book can; known costs stay."""
+    """Price rows counted at unknown cost, as far as the price book can; known costs stay.
+
+    Those of one customer alone, if its id is given.
+    """
+    customer_key = None
+    if customer_id is not None:
+        customer_key = state.customer_keys.get((scope_key, customer_id))
+        if customer_key is None:
+            return
     for name in {provider, provider or None}:
         kind_key = state.kind_keys.get((REQUEST_TYPE, name, model))
         if kind_key is None:
             continue
         above = -1
         while True:
-            unknown = store.unknown_cost_rows(kind_key, scope_key, above, PRICED_ROWS_MAX)
+            unknown = store.unknown_cost_rows(kind_key, scope_key, above, PRICED_ROWS_MAX, customer_key)
             if unknown.num_rows == 0:
                 break
             above = unknown.column("locator")[-1].as_py()

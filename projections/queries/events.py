@@ -20,6 +20,7 @@ class UsageEventRow(msgspec.Struct, frozen=True):
 
     `units`: quantities by unit, of units without a column of their own. `quantities_unknown`: nothing was told of what
     it used, and the tokens are 0 for that reason. `price_context`: the members that choose a price.
+    `discount_positions`: log positions of the discounts on the price, the customer's first.
     """
 
     locator: int
@@ -54,6 +55,7 @@ class UsageEventRow(msgspec.Struct, frozen=True):
     requests: int
     quantities_unknown: bool
     price_context: dict[str, str]
+    discount_positions: tuple[int, ...]
 
 
 class OutcomeRow(msgspec.Struct, frozen=True):

@@ -37,7 +37,7 @@ from projections.queries.events import (
 )
 from projections.queries.facts import Fact, Subject
 from projections.queries.log import LogPoint, SourceCounts, SourceRecord
-from projections.queries.prices import ListedModel, PriceCursor, PriceRecord
+from projections.queries.prices import ANY_OWNER, DiscountRecord, ListedModel, Owners, PriceCursor, PriceRecord
 from projections.queries.repricing import RepricingRecord, ScopePricing
 from projections.queries.usage import MeterQuestion, MeterValue, UsageQuestion, UsageSum
 
@@ -178,9 +178,18 @@ class Snapshot(Protocol):
         """All API keys of every scope, revoked ones included."""
 
     def prices(
-        self, scope: Scope, provider: str | None, model: str | None, after: PriceCursor | None, limit: int
+        self,
+        scope: Scope,
+        provider: str | None,
+        model: str | None,
+        after: PriceCursor | None,
+        limit: int,
+        owners: Owners = ANY_OWNER,
     ) -> list[PriceRecord]:
-        """A page of the scope's own prices and of list prices of models that its usage met, as it came to know them."""
+        """A page of the scope's own prices, those of its customers, and list prices of models that its usage met.
+
+        In the order in which the scope came to know them.
+        """
 
     def price_at(self, scope: Scope, position: int) -> PriceRecord | None:
         """The price that the log record at this position set; None when the scope does not know it."""
@@ -202,6 +211,12 @@ class Snapshot(Protocol):
 
     def scope_pricing(self, scope: Scope) -> ScopePricing | None:
         """The prices that the fold knows, for rows of a scope; None for a scope that the store has never heard of."""
+
+    def discounts(self, scope: Scope, after: int, limit: int, owners: Owners = ANY_OWNER) -> list[DiscountRecord]:
+        """A page of the discounts of the scope and of its customers; the cursor is the log position."""
+
+    def discounts_at(self, scope: Scope, positions: Sequence[int]) -> list[DiscountRecord]:
+        """The discounts that the log records at these positions set, in the given order."""
 
     def listed_models(self, after: tuple[str, str] | None, limit: int) -> list[ListedModel]:
         """A page of the models of every scope, by provider and model; the cursor is those two."""

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from domain.prices.discounts import discounted
 from domain.prices.price_list import AppliedPrice, applied_price
 from domain.scope import Scope
 from domain.usage.block_schema import REQUEST_TYPE
@@ -17,7 +18,7 @@ from domain.values.money import marked_up
 from domain.values.periods import Interval
 from projections.queries.customers import CustomerWithBudgets
 from projections.queries.events import CorrectionRecord, OutcomeRow, UsageEventRow
-from projections.queries.prices import PriceRecord
+from projections.queries.prices import DiscountRecord, PriceRecord
 from projections.queries.snapshot import ReceivedEvents, Snapshot
 from projections.views.budgets import budget_timeline, tiers_of
 from projections.views.customers import customer_history, life_at, markup_at, markup_changes
@@ -29,13 +30,15 @@ REFUSALS_SHOWN_MAX: Final = 100
 class CostExplanation(msgspec.Struct, frozen=True):
     """The cost of an event. `price`, and what `applied` of it, are None unless a price made the cost.
 
-    `input_tokens` of the event choose the tier.
+    `discounts`: those on the price, the customer's first; `applied` is what they leave of it. `input_tokens` of the
+    event choose the tier.
     """
 
     cost_usd: Decimal | None
     markup_percentage: Decimal
     reported_cost_usd: Decimal | None
     price: PriceRecord | None
+    discounts: tuple[DiscountRecord, ...]
     applied: AppliedPrice | None
     input_tokens: int
 
@@ -116,10 +119,12 @@ def _cost(snapshot: Snapshot, scope: Scope, owner: CustomerWithBudgets | None, e
     markup = Decimal(0) if owner is None else markup_at(markup_changes(owner.record.facts), event.time)
     reported = None if event.cost_usd is None else marked_up(event.cost_usd, markup)
     price = None if event.price_position is None else snapshot.price_at(scope, event.price_position)
-    applied = (
-        None if price is None else applied_price(price.prices, event.time, tuple(sorted(event.price_context.items())))
-    )
-    return CostExplanation(event.cost_usd, markup, reported, price, applied, event.input_tokens)
+    discounts = tuple(snapshot.discounts_at(scope, event.discount_positions))
+    applied = None
+    if price is not None:
+        at_discounts = discounted(price.prices, (discount.percentage for discount in discounts))
+        applied = applied_price(at_discounts, event.time, tuple(sorted(event.price_context.items())))
+    return CostExplanation(event.cost_usd, markup, reported, price, discounts, applied, event.input_tokens)
 
 
 def _totals(found: CustomerWithBudgets, event: UsageEventRow, now: datetime) -> EventTotals | None:

@@ -36,7 +36,7 @@ from domain.customers.commands import (
 from domain.event import Provenance
 from domain.log.commands import AnnounceClosings, SealLog
 from domain.meters.commands import CreateMeter, DeleteMeter, MeterCommand, UpdateMeter
-from domain.prices.commands import SetPrice
+from domain.prices.commands import PriceRuleCommand, SetDiscount, SetPrice
 from domain.prices.own_price import OwnPrice
 from domain.prices.schedule import UnitPrices
 from domain.scope import DEFAULT_SCOPE
@@ -54,6 +54,7 @@ BASES = {
     EffectiveDatedCommand,
     ExistingCustomerCommand,
     MeterCommand,
+    PriceRuleCommand,
     ScopedCommand,
 }
 
@@ -85,6 +86,7 @@ COMMANDS: list[Command[Any]] = [
     UpdateMeter(*WHO, "images", {"name": "Images"}),
     DeleteMeter(*WHO, "images"),
     SetPrice(*WHO, "openai", "gpt-5", OwnPrice(None, UnitPrices(Decimal(1), Decimal(4)))),
+    SetDiscount(*WHO, Decimal("12.5"), NOW, "openai", "gpt-5", customer_id="acme"),
     VoidUsage(*WHO, "gateway", "e-1"),
     RestoreUsage(*WHO, "gateway", "e-1"),
     IssueApiKey(*WHO, ("admin",), secret="sk-secret-of-the-operator"),

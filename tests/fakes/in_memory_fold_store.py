@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from domain.customers.events import CUSTOMER_DELETED
 from domain.log.chain import CHAIN_START
 from domain.repricings.repricing_range import RepricingRange
 from domain.scope import Scope
@@ -23,13 +24,14 @@ from projections.folding.fold_state import FoldState, NewKeys, SeriesKey
 from projections.folding.lifecycle_writes import (
     NewApiKey,
     NewCorrection,
+    NewDiscount,
     NewFact,
     NewPrice,
     NewRepricing,
     SourceProgress,
 )
 from projections.folding.staged_tables import REPRICING_ROWS, UNKNOWN_COST_ROWS
-from projections.pricing.price_book import PriceBook
+from projections.pricing.rules import LifeEnded, PricingRecord
 
 #: What a re-pricing changes of a row.
 COSTS = ("cost_usd", "cost_origin", "price_position", "discount_positions", "repriced_at")
@@ -55,6 +57,7 @@ class StoredTables:
     corrections: list[NewCorrection] = field(default_factory=list)
     repricings: list[NewRepricing] = field(default_factory=list)
     prices: list[NewPrice] = field(default_factory=list)
+    discounts: list[NewDiscount] = field(default_factory=list)
     api_keys: dict[str, NewApiKey] = field(default_factory=dict)
     revoked: dict[str, datetime] = field(default_factory=dict)  # by key id
     sources: dict[str, SourceProgress] = field(default_factory=dict)  # by stream, with the counts of all its progress
@@ -103,8 +106,9 @@ class InMemoryFoldStore:
         state.running_hash, state.recorded_at = stored.running_hash, stored.recorded_at
         state.scope_keys = {scope: key for key, scope in stored.scopes.items()}
         state.kind_keys = {series: key for key, series in stored.series.items()}
-        state.customer_keys = {(scope_key, name): key for key, (scope_key, name, _) in stored.customers.items()}
-        state.prices = self.price_book(stored.position)
+        state.customer_keys.update({(scope, name): key for key, (scope, name, _) in stored.customers.items()})
+        for scope_key, record in _pricing_records(stored):
+            state.prices.add(scope_key, record)
         state.repricings = {
             (run.scope_key, run.name): run.position for run in stored.repricings if run.kind == "repricing.committed"
         }
@@ -155,11 +159,15 @@ class InMemoryFoldStore:
         self._written.versions[locator] = (*versions, opened)
         return int(opened["kind_key"])
 
-    def unknown_cost_rows(self, kind_key: int, scope_key: int, above_locator: int, rows_max: int) -> pa.Table:
+    def unknown_cost_rows(
+        self, kind_key: int, scope_key: int, above_locator: int, rows_max: int, customer_key: int | None = None
+    ) -> pa.Table:
         rows = []
         for locator in sorted(self._seen.versions):
             row = self._seen.current(locator)
             if row is None or locator <= above_locator or row["cost_origin"] != "unknown":
+                continue
+            if customer_key is not None and row["customer_key"] != customer_key:
                 continue
             if (row["kind_key"], row["scope_key"]) == (kind_key, scope_key):
                 rows.append({name: row[name] for name in UNKNOWN_COST_ROWS.names})
@@ -226,13 +234,6 @@ class InMemoryFoldStore:
             difference += ((before["cost_usd"] or 0) - (last["cost_usd"] or 0)) * is_current
         return events, difference
 
-    def price_book(self, position: int) -> PriceBook:
-        prices = PriceBook()
-        for price in self._seen.prices:
-            if price.position <= position:
-                prices.add(price.scope_key, price.provider, price.model, price.position, price.prices)
-        return prices
-
     # -- lifecycle
 
     def add_repricing(self, repricing: NewRepricing) -> None:
@@ -246,6 +247,9 @@ class InMemoryFoldStore:
 
     def add_price(self, price: NewPrice) -> None:
         self._written.prices.append(price)
+
+    def add_discount(self, discount: NewDiscount) -> None:
+        self._written.discounts.append(discount)
 
     def add_api_key(self, key: NewApiKey) -> None:
         self._written.api_keys[key.key_id] = key
@@ -273,6 +277,17 @@ def rows_of(table: pa.Table) -> list[Row]:
 
 def _aware(stored: Any) -> Any:
     return stored.replace(tzinfo=UTC) if isinstance(stored, datetime) else stored
+
+
+def _pricing_records(stored: StoredTables) -> list[tuple[int | None, PricingRecord]]:
+    """Prices, discounts and deletions with their scopes, in the order of the log."""
+    records: list[tuple[int | None, PricingRecord]] = [(one.scope_key, one.rule) for one in stored.prices]
+    records += [(one.scope_key, one.rule) for one in stored.discounts]
+    for fact in stored.facts:
+        if fact.kind == CUSTOMER_DELETED and fact.owner.customer_key is not None:
+            _, customer_id, _ = stored.customers[fact.owner.customer_key]
+            records.append((fact.owner.scope_key, LifeEnded(fact.position, customer_id, fact.effective_at)))
+    return sorted(records, key=lambda one: one[1].position)
 
 
 def _waiting_voids(stored: StoredTables) -> set[tuple[int, str, str]]:

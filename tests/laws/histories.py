@@ -46,10 +46,25 @@ def commands(draw: st.DrawFn) -> Step:
         Step(method="POST", path="/v1/events/void", body=identity),
         Step(method="POST", path="/v1/events/unvoid", body=identity),
         Step(method="POST", path="/v1/prices", body={"provider": "acme", "model": "unpriced", "unit_prices": price}),
+        Step(
+            method="POST",
+            path="/v1/prices",
+            body={"provider": "acme", "model": "swift", "unit_prices": price, "customer": customer},
+        ),
+        Step(method="POST", path="/v1/discounts", body=draw(discounts(customer))),
         Step(method="POST", path="/v1/budgets", body={"id": "tier", "period_limit_usd": "5", "duration": "1w"}),
         Step(method="PATCH", path=customer_path(customer), body={"budget": {"budget_id": "tier"}}),
     )
     return draw(st.sampled_from(choices))
+
+
+@st.composite
+def discounts(draw: st.DrawFn, customer: str) -> JsonObject:
+    """A discount of the tenant or a customer, on a model or on every one, from some time on or always."""
+    of_model = draw(st.sampled_from(({}, {"provider": "acme", "model": "swift"})))
+    since = {"effective_from": draw(times())} if draw(st.booleans()) else {}
+    owner = {"customer": customer} if draw(st.integers(0, 2)) else {}
+    return {"percentage": draw(st.sampled_from(("0", "12.5", "100"))), **of_model, **since, **owner}
 
 
 @st.composite
@@ -103,7 +118,10 @@ def live_through(laboratory: Laboratory, tenant: Tenant, steps: Sequence[Step]) 
             receipts.append(sent.json())
             continue
         answer = tenant.api.send(step.method, step.path, None, **({} if step.body is None else {"json": step.body}))
-        assert answer.status_code < 300 or answer.status_code in REFUSED, answer.text
+        refused = answer.status_code in REFUSED or (
+            answer.status_code == 422 and answer.json()["field"] == "effective_from"  # before the life of the customer
+        )
+        assert answer.status_code < 300 or refused, answer.text
     return receipts
 
 

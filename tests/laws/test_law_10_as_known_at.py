@@ -176,6 +176,8 @@ def commands(draw: st.DrawFn) -> tuple[str, str, JsonObject | None]:
         ("POST", "/v1/repricings", {"name": run, "given_costs": draw(one_of("keep", "zeros"))}),
         ("POST", f"/v1/repricings/{run}/commit", {"previewed_at": 1 if draw(st.booleans()) else LAST}),
         ("POST", f"/v1/repricings/{run}/revert", None),
+        ("POST", "/v1/prices", {**price, "customer": customer}),
+        ("POST", "/v1/discounts", {"customer": draw(one_of(None, customer)), "percentage": draw(one_of("0", "12.5"))}),
         ("POST", "/respan/api/request-logs/create/", {**draw(LOGS), "customer_identifier": customer}),
     ]
     return draw(st.sampled_from(choices))
@@ -260,6 +262,9 @@ def questions(since: datetime) -> list[Question]:
         ("/v1/repricings", "/v1/repricings", {}),
         *(("/v1/repricings/{name:segment}", f"/v1/repricings/{run}", {}) for run in RUNS),
         *(("/v1/repricings/{name:segment}/preview", f"/v1/repricings/{run}/preview", {}) for run in RUNS),
+        ("/v1/prices", "/v1/prices", {"customer": CUSTOMERS[0]}),
+        ("/v1/discounts", "/v1/discounts", {}),
+        ("/v1/discounts", "/v1/discounts", {"customer": CUSTOMERS[0]}),
         ("/v1/events", "/v1/events", {"voided": "true"}),
         ("/v1/events", "/v1/events", {"unmatched": "true"}),
         ("/v1/events/one", "/v1/events/one", {"source": "gateway", "id": IDENTITIES[0]}),

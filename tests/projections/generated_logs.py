@@ -24,7 +24,7 @@ from domain.log.event_codec import decode_lifecycle
 from domain.log.events import LogSealed
 from domain.meters.events import MeterCreated, MeterDeleted, MeterUpdated
 from domain.prices.conversion import own_price_list, price_list_of
-from domain.prices.events import PriceListed, PriceSet
+from domain.prices.events import DiscountSet, PriceListed, PriceSet
 from domain.prices.schedule import PriceVersion, UnitPrices
 from domain.repricings.events import RepricingCommitted, RepricingOpened, RepricingReverted
 from domain.repricings.repricing_range import RepricingRange
@@ -45,10 +45,13 @@ _EFFECTS_ON_USAGE: Final = (
     "void",
     "restore",
     "set a price",
-    "list a price",
-    "set a price while voided",
     "reprice",
     "reprice and revert",
+    "set a price of a customer",
+    "set a discount",
+    "end a life in the past",
+    "list a price",
+    "set a price while voided",
 )
 
 
@@ -148,6 +151,31 @@ def _set_price(log: WrittenLog, number: int, which: int) -> None:
     of_model = {"provider": "nowhere" if which % 5 else "", "model": f"m-{which % 3}"}
     stream, prices = f"price/{_scope(number)}/{which}", own_price_list(price)
     log.append(PriceSet, stream, **_of_scope(number), **of_model, prices=prices)
+
+
+def _set_price_of_customer(log: WrittenLog, number: int, which: int) -> None:
+    price, of_model = _version(number, None if number % 2 else which / 4), {"provider": "nowhere", "model": "m-1"}
+    stream, owner = f"customer-price/{_scope(number)}/{which}", f"c-{which % 4}"
+    log.append(
+        PriceSet, stream, **_of_scope(number), **of_model, prices=own_price_list(price), customer_id=owner,
+        life_began_at=START - timedelta(hours=20) if which == 7 else None,
+    )  # fmt: skip
+
+
+def _set_discount(log: WrittenLog, number: int, which: int) -> None:
+    """Of the scope or a customer, on a model or on every one; none at all now and then."""
+    of_model = {"provider": "nowhere", "model": f"m-{which % 3}"} if which % 2 else {}
+    owner = None if which % 3 == 0 else f"c-{which % 4}"
+    since = None if number % 2 else START - timedelta(hours=7 * number)
+    about = {"percentage": Decimal(12 * number), "effective_from": since, "customer_id": owner}
+    log.append(DiscountSet, f"discount/{_scope(number)}/{which}", **_of_scope(number), **of_model, **about)
+
+
+def _ended_life(log: WrittenLog, number: int, which: int) -> None:
+    """Delete a customer between its events."""
+    customer_id, ended_at = f"c-{which % 4}", START - timedelta(hours=5 * number)
+    about = {**_of_scope(0), "customer_id": customer_id, "effective_at": ended_at}
+    log.append(CustomerDeleted, f"customer/{_scope(0)}/{customer_id}", **about)
 
 
 def _set_price_while_voided(log: WrittenLog, number: int, which: int) -> None:
@@ -264,6 +292,9 @@ _WRITERS: Final[dict[str, Callable[[WrittenLog, int, Any], None]]] = {
     "void": _correction(UsageVoided),
     "restore": _correction(UsageRestored),
     "set a price": _set_price,
+    "set a price of a customer": _set_price_of_customer,
+    "set a discount": _set_discount,
+    "end a life in the past": _ended_life,
     "set a price while voided": _set_price_while_voided,
     "list a price": _listed_price,
     "reprice": _repriced,

@@ -165,8 +165,9 @@ def _print_cost(event: Mapping[str, Any], cost: Mapping[str, Any], zone: str) ->
         "cost_origin": event["cost_origin"],
         "markup_percentage": cost["markup_percentage"],
         "reported_cost_usd": "unknown" if unknown else cost["reported_cost_usd"],
-        "price": price and f"{price['origin']} price of {price['provider']} {price['model']}, per million tokens",
+        "price": price and f"{_origin(price)} price of {price['provider']} {price['model']}, per million tokens",
         "price_recorded_at": price and price["recorded_at"],
+        "discounts": [_discount_text(discount) for discount in cost["discounts"]] or None,
         **{f"{name}_price_usd": value for name, value in unit_prices.items() if value is not None},
         **{
             f"{unit}_price_usd": f"{rate['price']} for {rate['per']:,}"
@@ -175,3 +176,12 @@ def _print_cost(event: Mapping[str, Any], cost: Mapping[str, Any], zone: str) ->
         },
     }
     print_fields("Cost", {name: value for name, value in made.items() if value is not None}, zone=zone)
+
+
+def _origin(price: Mapping[str, Any]) -> str:
+    return str(price["origin"] if price["customer"] is None else "customer's own")
+
+
+def _discount_text(discount: Mapping[str, Any]) -> str:
+    owner = "own" if discount["customer"] is None else "customer's"
+    return f"{discount['percentage']} % off ({owner})"

@@ -1,8 +1,9 @@
-"""`meterfold prices`: list the prices of models, and set the tenant's own."""
+"""`meterfold prices`: list the prices of models, and set the tenant's own, those of customers, and discounts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Annotated, Any, Final
 
 import typer
@@ -18,7 +19,11 @@ from api.cli.output.text import print_lines
 from api.cli.server.http_client import Connection
 from domain.units.registry import COMMON_UNITS, REQUESTS
 
-app = typer.Typer(no_args_is_help=True, help="List prices of models, and set your own.", rich_markup_mode=None)
+app = typer.Typer(
+    no_args_is_help=True,
+    help="List prices of models, set your own, and discounts.",
+    rich_markup_mode=None,
+)
 
 UNITS: Final = ("input", "output", "cached_input", "cache_write", "reasoning", "request")
 #: A line of the list is one version of a price, or one tier of a version.
@@ -35,6 +40,7 @@ HEADERS: Final = (
     "actor",
     "hours.start",
     "hours.end",
+    "customer",
 )
 PRICES: Final = (
     Column("Provider", lambda row: row["provider"] or None),
@@ -52,6 +58,16 @@ PRICES: Final = (
     Column("Other units", lambda row: _other_units(row.get("rates") or {}), drop=3),
     Column("Recorded", "recorded_at", Kind.INSTANT, drop=11),
 )
+#: Where a customer has prices of its own.
+PRICES_OF_CUSTOMERS: Final = (*PRICES[:3], Column("Customer", "customer"), *PRICES[3:])
+DISCOUNTS: Final = (
+    Column("Customer", "customer"),
+    Column("Provider", lambda row: row["provider"] or None, drop=1),
+    Column("Model", lambda row: row["model"] or "every model"),
+    Column("Percent off", "percentage", Kind.NUMBER),
+    Column("From", "effective_from", Kind.INSTANT),
+    Column("Recorded", "recorded_at", Kind.INSTANT, drop=2),
+)
 #: The units whose prices have columns of their own.
 _COLUMN_UNITS: Final = frozenset((*COMMON_UNITS, REQUESTS))
 TITLE: Final = "Prices in USD per million tokens"
@@ -66,6 +82,12 @@ RATES: Final = (
 )
 
 
+CustomerOfRule = Annotated[str | None, typer.Option(help="The customer it is for. [default: all of your own usage]")]
+EffectiveFrom = Annotated[
+    str | None, typer.Option(metavar="TIME", help="RFC 3339 event time from which it holds. [default: always]")
+]
+
+
 @app.command("list")
 @engine_command(csv=True)
 def list_prices(
@@ -73,14 +95,16 @@ def list_prices(
     output: Output,
     provider: Annotated[str | None, typer.Option(help="Only prices of this provider.")] = None,
     model: Annotated[str | None, typer.Option(help="Only prices of this model.")] = None,
+    customer: Annotated[str | None, typer.Option(help="Only the prices of this customer's own.")] = None,
     limit: Limit = 1_000,
     as_of: AsOf = None,
     at: At = None,
 ) -> None:
     """List own prices and list prices, as they were recorded."""
-    found = list(engine.pages("/v1/prices", limit, provider=provider, model=model, as_of=as_of, at=at))
+    where = {"provider": provider, "model": model, "customer": customer, "as_of": as_of, "at": at}
+    found = list(engine.pages("/v1/prices", limit, **where))
     rows = (row for price in found for row in _rows_of(price))
-    output.rows(TITLE, PRICES, rows, headers=lambda: HEADERS, document={"data": found})
+    output.rows(TITLE, _columns_for(found), rows, headers=lambda: HEADERS, document={"data": found})
 
 
 @app.command("set")
@@ -108,13 +132,12 @@ def set_price(
             "unit of your own]",
         ),
     ] = None,
-    effective_from: Annotated[
-        str | None, typer.Option(metavar="TIME", help="RFC 3339 event time from which it holds. [default: always]")
-    ] = None,
+    effective_from: EffectiveFrom = None,
+    customer: CustomerOfRule = None,
     fields: FieldsOption = None,
     reason: Reason = None,
 ) -> None:
-    """Set your own price of a model.
+    """Set your own price of a model, or that of one customer.
 
     Events whose cost is unknown get a cost at once; events that have a cost keep it. --rate gives prices of any units,
     in place of --input and --output or beside them. Prices for requests with many input tokens are given by
@@ -127,18 +150,62 @@ def set_price(
         "model": model,
         **({"unit_prices": unit_prices} if unit_prices else {}),
         **({"rates": _rates_of(rate)} if rate else {}),
-        **({} if effective_from is None else {"effective_from": effective_from}),
+        **_given(customer=customer, effective_from=effective_from),
         **fields_of(fields),
     }
     answer = engine.send("POST", "/v1/prices", body=body, reason=reason)
     if not output.is_text:
         output.fields("", answer)
     elif "versions" in answer:
-        print_table(TITLE, PRICES, _rows_of(answer))
+        print_table(TITLE, _columns_for([answer]), _rows_of(answer))
         if rates := list(_rates_shown(answer)):
             print_table("Prices of other units, and by the context of a request", RATES, rates)
     else:
         print_lines(f"stored at log position {answer['position']}, not yet in effect")
+
+
+@app.command("discount")
+@engine_command()
+def set_discount(
+    engine: Connection,
+    output: Output,
+    percentage: Annotated[str, typer.Argument(metavar="PERCENT", help="Percent off: 0 to 100.")],
+    model: Annotated[str | None, typer.Option(help="Model as events name it. [default: every model]")] = None,
+    provider: Annotated[
+        str | None, typer.Option(help="Provider of the model as events name it. [default: events that name none]")
+    ] = None,
+    effective_from: EffectiveFrom = None,
+    customer: CustomerOfRule = None,
+    reason: Reason = None,
+) -> None:
+    """Set your own discount, or that of one customer.
+
+    Your own is taken off list prices, one of a customer off what your own prices and discounts give. Events that have a
+    cost keep it. 0 ends an own price or discount of the model.
+    """
+    about = _given(model=model, provider=provider, customer=customer, effective_from=effective_from)
+    answer = engine.send("POST", "/v1/discounts", body={"percentage": percentage, **about}, reason=reason)
+    if not output.is_text:
+        output.fields("", answer)
+    elif "percentage" in answer:
+        print_table("Discounts", DISCOUNTS, [answer])
+    else:
+        print_lines(f"stored at log position {answer['position']}, not yet in effect")
+
+
+@app.command("discounts")
+@engine_command(csv=True)
+def list_discounts(
+    engine: Connection,
+    output: Output,
+    customer: Annotated[str | None, typer.Option(help="Only the discounts of this customer's own.")] = None,
+    limit: Limit = 1_000,
+    as_of: AsOf = None,
+    at: At = None,
+) -> None:
+    """List discounts, as they were recorded."""
+    found = list(engine.pages("/v1/discounts", limit, customer=customer, as_of=as_of, at=at))
+    output.rows("Discounts", DISCOUNTS, found, headers=partial(engine.row_members, "/v1/discounts"))
 
 
 @app.command("refresh")
@@ -163,6 +230,14 @@ def refresh(
     print_lines(f"{answer['changed']} of {answer['checked']} models {verb} with the prices of {answer['library']}")
     if answer["changed"] > len(answer["changes"]):
         print_lines(f"the first {len(answer['changes'])} are shown")
+
+
+def _given(**values: str | None) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _columns_for(prices: Iterable[Mapping[str, Any]]) -> tuple[Column, ...]:
+    return PRICES_OF_CUSTOMERS if any(price["customer"] is not None for price in prices) else PRICES
 
 
 def _rates_of(given: list[str]) -> dict[str, dict[str, Any]]:
@@ -230,7 +305,8 @@ def _other_units(rates: Mapping[str, Any]) -> str | None:
 def _rows_of(price: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield a row for each version of a price, followed by a row for each of its tiers."""
     common = {
-        name: price[name] for name in ("position", "origin", "provider", "model", "library", "recorded_at", "actor")
+        name: price[name]
+        for name in ("position", "origin", "customer", "provider", "model", "library", "recorded_at", "actor")
     }
     for version in price["versions"]:
         row = {**common, "effective_from": version["effective_from"], "hours": version["hours"]}

@@ -6,6 +6,7 @@ from datetime import date
 
 from pydantic import BaseModel, Field
 
+from api.native.models.discounts import DiscountView
 from api.native.models.events import CorrectionView, EventView, RefusedView
 from api.native.models.field_types import DecimalText, ReadingView
 from api.native.models.prices import AppliedPriceView, PriceView, UnitPricesView
@@ -22,8 +23,16 @@ class CostView(BaseModel):
     price: PriceView | None = Field(
         description="The price that made the cost; null when the producer reported the cost."
     )
-    unit_prices: UnitPricesView | None = Field(description="Unit prices of the version and tier that applied.")
-    applied: AppliedPriceView | None = Field(description="All of the price that applied: its prices by unit.")
+    discounts: list[DiscountView] = Field(
+        description="The discounts on that price, the customer's before the tenant's; each is taken off what the ones "
+        "after it leave."
+    )
+    unit_prices: UnitPricesView | None = Field(
+        description="Unit prices of the version and tier that applied, after discounts."
+    )
+    applied: AppliedPriceView | None = Field(
+        description="All of the price that applied: its prices by unit, after discounts."
+    )
 
 
 class TotalsView(BaseModel):

@@ -79,7 +79,10 @@ class VariantGiven(RequestBody):
 
 
 class PriceGiven(RequestBody):
-    """The body of POST /v1/prices: the tenant's own price of a model. It takes precedence over the list price."""
+    """The body of POST /v1/prices: the tenant's own price of a model, which takes precedence over the list price.
+
+    With `customer` it is the price for that customer alone, which takes precedence over the tenant's.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -94,6 +97,10 @@ class PriceGiven(RequestBody):
 
     provider: str = Field("", description="Provider as events name it; empty for events that name none.")
     model: str
+    customer: str | None = Field(
+        None,
+        description="Id of the customer whose price it is. It need not be known yet. Null: the tenant's own price.",
+    )
     unit_prices: UnitPricesGiven | None = Field(
         None, description="Prices of the common units. May be left out where `rates` are given."
     )
@@ -197,13 +204,14 @@ class AppliedPriceView(BaseModel):
 
 
 class PriceView(BaseModel):
-    """A list price, or a tenant's own price, of one model."""
+    """A list price of one model, or a tenant's own price for all its usage or for a customer."""
 
     position: int = Field(
         description="Log position of an own price. Of a list price, that of the tenant's first usage of the model, "
         "unless the price was listed later."
     )
     origin: Literal["own", "list"]
+    customer: str | None = Field(description="The customer whose price it is. Null: the tenant's own, or a list price.")
     provider: str
     model: str
     versions: list[PriceVersionView]
@@ -219,6 +227,7 @@ class PriceQuery(AsOfPageQuery):
 
     provider: str | None = Field(None, max_length=256)
     model: str | None = Field(None, max_length=256)
+    customer: str | None = Field(None, max_length=1_000, description="Only the prices of this customer's own.")
 
 
 class PricePage(ReadingView):

@@ -1,4 +1,4 @@
-"""Routes of prices: list prices, and a tenant's own, which take precedence."""
+"""Routes of prices: list prices, a tenant's own, and those of its customers; the last ones take precedence."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from domain.prices.price_list import Rates, RateTier, UnitRate, VariantRule
 from domain.prices.schedule import PriceTier, UnitPrices
 from domain.scope import Scope
 from domain.values.money import unit_price
-from projections.queries.prices import PriceCursor, PriceRecord
+from projections.queries.prices import ANY_OWNER, Owners, PriceCursor, PriceRecord
 from projections.queries.snapshot import PAGE_ROWS_MAX, Snapshot
 
 router = APIRouter(tags=["prices"])
@@ -47,11 +47,12 @@ _CURSOR: Final[Any] = Annotated[int, msgspec.Meta(ge=0, lt=CURSOR_NUMBER_MAX)] |
 
 @router.get("/v1/prices", response_model=PricePage, dependencies=[WAIT_FOR_MIN_POSITION], summary="List prices")
 def list_prices(state: StateOf, key: Reader, query: Annotated[PriceQuery, FromQuery()]) -> PricePage:
-    """The tenant's own prices, and the list prices of the models that its usage met, in the order in which it came to
-    know them. Of several with the same `effective_from` the last one holds."""
+    """The tenant's own prices, those of its customers, and the list prices of the models that its usage met, in the
+    order in which it came to know them. Of several with the same `effective_from` the last one holds."""
     after = _place(cursor_values(_LIST, query.cursor, _CURSOR))
     with reading(state, query, key.scope) as asked:
-        rows = asked.snapshot.prices(key.scope, query.provider, query.model, after, rows_to_read(query.limit))
+        owners = ANY_OWNER if query.customer is None else Owners(query.customer)
+        rows = asked.snapshot.prices(key.scope, query.provider, query.model, after, rows_to_read(query.limit), owners)
         shown, next_cursor = page(rows, query.limit, _LIST, lambda _: _cursor(rows, query.limit, after))
         return PricePage(
             position=asked.position,
@@ -95,14 +96,15 @@ async def set_price(
     given: Annotated[PriceGiven, Depends(body_of(PriceGiven))],
     reason: ReasonGiven,
 ) -> Response:
-    """Set the tenant's own price of a model for events from `effective_from` on: of the common units in `unit_prices`,
-    of any unit in `rates`, or both. Events of unknown cost get a cost by it at once; events that have a cost keep
-    it."""
+    """Set the tenant's own price of a model for events from `effective_from` on, or with `customer` the price for that
+    customer: of the common units in `unit_prices`, of any unit in `rates`, or both. Events of unknown cost get a cost
+    by it at once; events that have a cost keep it. A customer's price ends when the customer is deleted."""
     price = _price_of(given)
-    command = SetPrice(key.scope, provenance_of(key, reason), given.provider, given.model, price)
+    by = provenance_of(key, reason)
+    command = SetPrice(key.scope, by, given.provider, given.model, price, customer_id=given.customer)
 
     def show(snapshot: Snapshot) -> PriceView | None:
-        return _standing(snapshot, key.scope, given.provider, given.model, price.effective_from)
+        return _standing(snapshot, key.scope, given, price.effective_from)
 
     return await answer_command(request, state, command, show, 201, _shown_field)
 
@@ -131,15 +133,16 @@ def refresh_prices(
 
 
 def _shown_field(field: str) -> str:
+    if field == "customer_id":
+        return "customer"
     return f"unit_prices.{field}" if field in UnitPricesGiven.model_fields else field
 
 
-def _standing(
-    snapshot: Snapshot, scope: Scope, provider: str, model: str, effective_from: datetime | None
-) -> PriceView | None:
-    """The own price that was set last for this effective instant."""
+def _standing(snapshot: Snapshot, scope: Scope, given: PriceGiven, effective_from: datetime | None) -> PriceView | None:
+    """The price of the same owner that was set last for this effective instant."""
     found, after = None, None
-    while rows := snapshot.prices(scope, provider, model, after, PAGE_ROWS_MAX):
+    owners = Owners(given.customer, customers_too=False)
+    while rows := snapshot.prices(scope, given.provider, given.model, after, PAGE_ROWS_MAX, owners):
         for price in rows:
             if price.scope is not None and price.prices.standard[0].start == effective_from:
                 found = price

@@ -10,6 +10,7 @@ import msgspec
 
 from api.native.models.event_explanation import CostView, ExplainedView, TotalsView
 from api.native.models.events import CorrectionView, DifferenceView, EventView, RefusedView
+from api.native.views.discounts import discount_view
 from api.native.views.prices import applied_view, price_view, unit_prices_view
 from api.native.views.usage import period_document
 from domain.corrections.events import USAGE_VOIDED
@@ -134,6 +135,7 @@ def _cost(cost: CostExplanation) -> CostView:
         markup_percentage=cost.markup_percentage,
         reported_cost_usd=cost.reported_cost_usd,
         price=None if cost.price is None else price_view(cost.price),
+        discounts=[discount_view(discount) for discount in cost.discounts],
         unit_prices=None if cost.applied is None else unit_prices_view(cost.applied.rates, cost.input_tokens),
         applied=None if cost.applied is None else applied_view(cost.applied, cost.input_tokens),
     )

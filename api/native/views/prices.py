@@ -38,10 +38,11 @@ def unit_prices_view(rates: Rates, input_tokens: int) -> UnitPricesView:
 
 
 def price_view(price: PriceRecord) -> PriceView:
-    """Convert a list price, or a tenant's own price, to its response."""
+    """Convert a list price, or an own price of a tenant or customer, to its response."""
     return PriceView(
         position=price.position,
         origin="list" if price.scope is None else "own",
+        customer=price.customer_id,
         provider=price.provider,
         model=price.model,
         versions=[_version_view(rule) for rule in price.prices.standard],

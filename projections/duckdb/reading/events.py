@@ -36,7 +36,8 @@ _EVENT: Final = """r.locator, r.source, r.id, k.type, c.customer_id, r.time, r.r
     r.status, r.input_tokens, r.cached_input_tokens, r.cache_write_tokens, r.output_tokens, r.reasoning_tokens,
     r.cost_usd, r.cost_origin, r.price_position, r.closed_at IS NOT NULL, r.subscription, r.parent_request,
     r.hold_id, r.latency_us, r.ttft_us, r.tags, r.properties, r.extensions, r.content,
-    map(r.unit_names, r.unit_quantities), coalesce(r.requests, 1), r.quantities_unknown IS NOT NULL, r.price_context"""
+    map(r.unit_names, r.unit_quantities), coalesce(r.requests, 1), r.quantities_unknown IS NOT NULL, r.price_context,
+    r.discount_positions"""
 _NAMED: Final = "JOIN kinds k ON k.kind_key = r.kind_key JOIN customers c ON c.customer_key = r.customer_key"
 #: The view of all tables of usage rows.
 USAGE_ROWS: Final = "usage_rows"
@@ -202,6 +203,7 @@ def _event(row: Sequence[Any]) -> UsageEventRow:
     named["time"], named["recorded_at"] = aware(named["time"]), aware(named["recorded_at"])
     named["tags"] = tuple(named["tags"] or ())
     named["units"] = named["units"] or {}
+    named["discount_positions"] = tuple(named["discount_positions"] or ())
     named["price_context"] = _json_members(named["price_context"])
     named["properties"], named["extensions"] = _json_members(named["properties"]), _json_members(named["extensions"])
     return UsageEventRow(**named)

@@ -37,7 +37,13 @@ from projections.duckdb.reading.facts import (
     facts_of_customers_with_markup,
 )
 from projections.duckdb.reading.meters import meter_values
-from projections.duckdb.reading.prices import KnownPrices, listed_models, series_priced_at
+from projections.duckdb.reading.prices import (
+    KnownPrices,
+    discounts,
+    discounts_at,
+    listed_models,
+    series_priced_at,
+)
 from projections.duckdb.reading.repricing import runs
 from projections.duckdb.reading.repricing.rows import rows_to_reprice, scope_pricing
 from projections.duckdb.reading.usage_sums import UsageSumQuery
@@ -62,7 +68,7 @@ from projections.queries.events import (
 )
 from projections.queries.facts import Fact, Subject
 from projections.queries.log import LogPoint, SourceCounts, SourceRecord
-from projections.queries.prices import ListedModel, PriceCursor, PriceRecord
+from projections.queries.prices import ANY_OWNER, DiscountRecord, ListedModel, Owners, PriceCursor, PriceRecord
 from projections.queries.repricing import RepricingRecord, ScopePricing
 from projections.queries.snapshot import PAGE_ROWS_MAX
 from projections.queries.usage import (
@@ -498,14 +504,20 @@ class DuckDBSnapshot:
         return api_keys.api_keys(self.cursor, None)
 
     def prices(
-        self, scope: Scope, provider: str | None, model: str | None, after: PriceCursor | None, limit: int
+        self,
+        scope: Scope,
+        provider: str | None,
+        model: str | None,
+        after: PriceCursor | None,
+        limit: int,
+        owners: Owners = ANY_OWNER,
     ) -> list[PriceRecord]:
-        """A page of the scope's own prices and of list prices of models that its usage met, as it came to know them."""
+        """A page of the scope's own prices, those of its customers, and list prices of models that its usage met."""
         limit, scope_key = _page(limit), self._cached.scope_key(scope)
         if scope_key is None:
             return []
         return KnownPrices(self.cursor, scope_key, self._cached.first_uses(scope_key)).page(
-            provider, model, after, limit
+            provider, model, after, limit, owners
         )
 
     def price_at(self, scope: Scope, position: int) -> PriceRecord | None:
@@ -547,7 +559,17 @@ class DuckDBSnapshot:
         scope_key = self._cached.scope_key(scope)
         if scope_key is None:
             return None
-        return scope_pricing(self.cursor, scope_key, self.point().position, self._cached.all_series())
+        return scope_pricing(self.cursor, scope_key, self._cached.all_series())
+
+    def discounts(self, scope: Scope, after: int, limit: int, owners: Owners = ANY_OWNER) -> list[DiscountRecord]:
+        """A page of the discounts of the scope and of its customers."""
+        limit, scope_key = _page(limit), self._cached.scope_key(scope)
+        return [] if scope_key is None else discounts(self.cursor, scope_key, after, limit, owners)
+
+    def discounts_at(self, scope: Scope, positions: Sequence[int]) -> list[DiscountRecord]:
+        """The discounts that the log records at these positions set, in the given order."""
+        scope_key = self._cached.scope_key(scope)
+        return [] if scope_key is None or not positions else discounts_at(self.cursor, scope_key, positions)
 
     def listed_models(self, after: tuple[str, str] | None, limit: int) -> list[ListedModel]:
         """A page of the models of every scope, by provider and model."""

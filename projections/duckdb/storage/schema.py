@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import Final
 
-#: 9 has discounts and re-pricings of rows, 8 units and requests of rows, `unit_days`, and `prices` of prices, 7
-#: `root_requests` of days, 6 one table of facts; 5 added `patched` and `if_known` of facts, 4
+#: 9 has discounts, prices of customers and re-pricings of rows, 8 units and requests of rows, `unit_days`, and `prices`
+#: of prices, 7 `root_requests` of days, 6 one table of facts; 5 added `patched` and `if_known` of facts, 4
 #: `progress.days_settled_to`. 3 has the tables of 2, folded anew because the compaction of 2 could lose rows.
 SCHEMA_VERSION: Final = 9
 
@@ -106,10 +106,17 @@ TABLES: Final[tuple[str, ...]] = (
         key_id VARCHAR NOT NULL, scope_key INTEGER NOT NULL, scopes VARCHAR NOT NULL, prefix VARCHAR NOT NULL,
         secret_hash VARCHAR NOT NULL, name VARCHAR, issued_at TIMESTAMP NOT NULL, issued_position BIGINT NOT NULL,
         revoked_at TIMESTAMP)""",
-    # scope_key NULL: a list price, for every scope. `prices` is the JSON text of a PriceList.
+    # scope_key NULL: a list price, for every scope. `prices` is the JSON text of a PriceList. Prices and discounts name
+    # customers by id, since these need not be known. life_began_at NULL: the first life of the customer.
     """CREATE TABLE prices (
         position BIGINT NOT NULL, scope_key INTEGER, provider VARCHAR NOT NULL, model VARCHAR NOT NULL,
-        prices VARCHAR NOT NULL, library VARCHAR, recorded_at TIMESTAMP NOT NULL, actor VARCHAR NOT NULL)""",
+        prices VARCHAR NOT NULL, library VARCHAR, recorded_at TIMESTAMP NOT NULL, actor VARCHAR NOT NULL,
+        customer_id VARCHAR, life_began_at TIMESTAMP)""",
+    # Discounts on the model named, or on every model.
+    """CREATE TABLE discounts (
+        position BIGINT NOT NULL, scope_key INTEGER NOT NULL, customer_id VARCHAR, life_began_at TIMESTAMP,
+        provider VARCHAR, model VARCHAR, percentage DECIMAL(9, 6) NOT NULL, effective_from TIMESTAMP,
+        recorded_at TIMESTAMP NOT NULL, actor VARCHAR NOT NULL)""",
     """CREATE TABLE corrections (
         scope_key INTEGER NOT NULL, source VARCHAR NOT NULL, id VARCHAR NOT NULL, kind VARCHAR NOT NULL,
         position BIGINT NOT NULL, recorded_at TIMESTAMP NOT NULL, actor VARCHAR NOT NULL, reason VARCHAR)""",

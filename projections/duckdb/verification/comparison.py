@@ -49,6 +49,7 @@ LOGICAL_VIEWS: Final[dict[str, str]] = {
         "SELECT t.* EXCLUDE (scope_key), s.tenant, s.environment"
         " FROM {db}.prices t LEFT JOIN {db}.scopes s ON s.scope_key = t.scope_key"
     ),
+    "discounts": f"SELECT t.* EXCLUDE (scope_key), s.tenant, s.environment FROM {{db}}.discounts t {_SCOPED}",
     "corrections": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.corrections t {_SCOPED}",
     "repricings": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.repricings t {_SCOPED}",
     "sources": "SELECT * FROM {db}.sources",

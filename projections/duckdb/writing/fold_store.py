@@ -23,7 +23,7 @@ from projections.duckdb.memory.change_tracking import ChangeTracker, Positions
 from projections.duckdb.memory.uncompacted_days import customers_corrected, uncompacted_days
 from projections.duckdb.storage.generations import Generations
 from projections.duckdb.storage.permissions import permissions_text
-from projections.duckdb.storage.price_books import price_book
+from projections.duckdb.storage.pricing_records import pricing_records
 from projections.duckdb.storage.range_rows import range_rows
 from projections.duckdb.storage.schema import root_requests
 from projections.duckdb.writing.repricing_undo import undo_repricing
@@ -33,12 +33,12 @@ from projections.folding.fold_state import FoldState, NewKeys
 from projections.folding.lifecycle_writes import (
     NewApiKey,
     NewCorrection,
+    NewDiscount,
     NewFact,
     NewPrice,
     NewRepricing,
     SourceProgress,
 )
-from projections.pricing.price_book import PriceBook
 
 _DELTA_SUMS: Final = """
     {sign}count(*), {sign}sum(input_tokens), {sign}sum(cached_input_tokens), {sign}sum(cache_write_tokens),
@@ -78,6 +78,10 @@ def insert_unit_deltas(source: str, sign: str = "") -> str:
         FROM (SELECT scope_key, customer_key, time::DATE AS day, kind_key, unnest(unit_names) AS unit,
             unnest(unit_quantities) AS quantity FROM {source})
         GROUP BY scope_key, customer_key, day, kind_key, unit"""
+
+
+def _naive_or_none(instant: datetime | None) -> datetime | None:
+    return None if instant is None else naive(instant)
 
 
 def _customer_keys(rows: pa.Table) -> Positions:
@@ -193,7 +197,8 @@ class DuckDBFoldStore:
         self.changes.unit_owners.add(np.array(owners["scope_key"]), np.array(owners["customer_key"]))
         self._load_recent_days(state.position)
         self.changes.refusals.restart(state.position)
-        state.prices = self.price_book(state.position)
+        for owner, record in pricing_records(self._cursor):
+            state.prices.add(owner, record)
         committed = "SELECT scope_key, name, position FROM repricings WHERE kind = ?"
         for scope_key, name, position in query(committed, [REPRICING_COMMITTED]).fetchall():
             state.repricings[scope_key, name] = position
@@ -329,14 +334,18 @@ class DuckDBFoldStore:
             self._cursor.execute(added, [customer_key, locator])
         return int(kind_key)
 
-    def unknown_cost_rows(self, kind_key: int, scope_key: int, above_locator: int, rows_max: int) -> pa.Table:
+    def unknown_cost_rows(
+        self, kind_key: int, scope_key: int, above_locator: int, rows_max: int, customer_key: int | None = None
+    ) -> pa.Table:
         """Return current rows of one series whose cost is unknown, ascending by locator, after `above_locator`."""
+        of_customer = "" if customer_key is None else f"AND customer_key = {int(customer_key)}"
         return self._cursor.sql(
-            """SELECT locator, customer_key, kind_key, time, input_tokens, cached_input_tokens, cache_write_tokens,
+            f"""SELECT locator, customer_key, kind_key, time, input_tokens, cached_input_tokens, cache_write_tokens,
                 output_tokens, reasoning_tokens, unit_names, unit_quantities, requests, quantities_unknown,
                 price_context
             FROM usage_rows
             WHERE scope_key = $1 AND kind_key = $2 AND cost_origin = 'unknown' AND closed_at IS NULL AND locator > $3
+                {of_customer}
             ORDER BY locator LIMIT $4""",
             params=[scope_key, kind_key, above_locator, rows_max],
         ).to_arrow_table()
@@ -392,10 +401,6 @@ class DuckDBFoldStore:
             self.changes.corrected_usage(undone.customers)
         return undone.events, undone.difference_usd
 
-    def price_book(self, position: int) -> PriceBook:
-        """Return the prices stored at or below a log position."""
-        return price_book(self._cursor, position)
-
     # -- lifecycle
 
     def add_repricing(self, repricing: NewRepricing) -> None:
@@ -446,7 +451,7 @@ class DuckDBFoldStore:
     def add_price(self, price: NewPrice) -> None:
         """Insert a price, its price list as JSON text."""
         self._cursor.execute(
-            "INSERT INTO prices VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO prices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 price.position,
                 price.scope_key,
@@ -456,6 +461,26 @@ class DuckDBFoldStore:
                 price.library,
                 naive(price.recorded_at),
                 price.actor,
+                price.customer_id,
+                _naive_or_none(price.life_began_at),
+            ],
+        )
+
+    def add_discount(self, discount: NewDiscount) -> None:
+        """Insert a discount."""
+        self._cursor.execute(
+            "INSERT INTO discounts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                discount.position,
+                discount.scope_key,
+                discount.customer_id,
+                _naive_or_none(discount.life_began_at),
+                discount.provider,
+                discount.model,
+                discount.percentage,
+                _naive_or_none(discount.effective_from),
+                naive(discount.recorded_at),
+                discount.actor,
             ],
         )
 

@@ -99,6 +99,9 @@ def _act(made: World, api: Api, day: int) -> None:
         api.post("/v1/customers", {"id": CUSTOMER, "name": "Ann", "budget": {"budget_id": BUDGET}})
         api.post("/v1/meters", {"code": METER, "event_type": "download", "aggregation": "sum", "value_property": "gb"})
         api.post("/v1/prices", {"provider": "acme", "model": "swift", **price})
+        api.post("/v1/prices", {"provider": "acme", "model": "swift", **price, "customer": CUSTOMER})
+        api.post("/v1/discounts", {"percentage": "5", "customer": CUSTOMER})
+        api.post("/v1/discounts", {"percentage": "7.5", "provider": "openai", "model": "o1"})
         api.post("/budget/new", {"budget_id": "lite", "max_budget": 3, "budget_duration": "7d"}, 200)
         api.post("/customer/new", {"user_id": "lou", "alias": "Lou", "budget_id": "lite"}, 200)
     models = [("acme", "swift")]
@@ -136,6 +139,10 @@ def _act_as_other(made: World, scope: Scope, day: int) -> None:
             api.post("/v1/meters", {"code": code, "event_type": "download", "aggregation": "count", "name": MARK})
         for model in ("swift", TUNED, "o1"):
             api.post("/v1/prices", {"provider": "acme", "model": model, **price})
+        for owner in (CUSTOMER, OTHERS_CUSTOMER, None):
+            api.post("/v1/prices", {"provider": "openai", "model": "gpt-4o", **price, "customer": owner})
+            api.post("/v1/discounts", {"percentage": "91", "customer": owner})
+            api.post("/v1/discounts", {"percentage": "91", "provider": "openai", "model": TUNED, "customer": owner})
         api.post("/budget/new", {"budget_id": "lite", "max_budget": 91, "budget_duration": "1h"}, 200)
         api.post("/customer/new", {"user_id": "lou", "alias": MARK, "budget_id": "lite", "blocked": True}, 200)
     models = [("openai", "gpt-4o"), ("openai", TUNED), ("openai", "o1"), (MARK, "swift"), ("acme", "swift")]
@@ -152,12 +159,15 @@ def _act_as_other(made: World, scope: Scope, day: int) -> None:
     for model in ("gpt-4o", TUNED):
         api.post("/litellm/logs", _log_payload(f"call-{day}", "lou", model) | {"session_id": MARK}, 200)
     if day == DAYS[1]:
-        for run in (RUN, f"run of {MARK}"):
-            api.post("/v1/prices", {"provider": "acme", "model": "swift", **price})
-            api.post("/v1/repricings", {"name": run, "given_costs": "zeros"})
-            api.post(f"/v1/repricings/{run}/commit", {"previewed_at": 1}, 200)
+        _reprice_as_other(api)
     api.post("/v1/events/void", {"source": SOURCE, "id": "11-gpt-4o"}, 200)
     api.post(f"/v1/customers/{CUSTOMER}/{'block' if day % 2 else 'unblock'}", {"reason": MARK}, 200)
+
+
+def _reprice_as_other(api: Api) -> None:
+    for run in (RUN, f"run of {MARK}"):
+        api.post("/v1/repricings", {"name": run, "given_costs": "zeros"})
+        api.post(f"/v1/repricings/{run}/commit", {"previewed_at": 1}, 200)
 
 
 def _download(event_id: str, customer: str) -> JsonObject:

@@ -42,6 +42,8 @@ COMMANDS = {
     "DELETE /v1/budgets/{budget_id}": "budgets delete",
     "GET /v1/prices": "prices list",
     "POST /v1/prices": "prices set",
+    "GET /v1/discounts": "prices discounts",
+    "POST /v1/discounts": "prices discount",
     "POST /v1/prices/refresh": "prices refresh",
     "GET /v1/repricings": "repricings list",
     "POST /v1/repricings": "repricings open",

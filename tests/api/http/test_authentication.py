@@ -13,7 +13,16 @@ from consumers.embedded.engine import EmbeddedEngine
 from domain.scope import DEFAULT_SCOPE, Scope
 from tests.engine_fixtures import Api, customer_path, key_for, llm_request
 
-READS = ("/v1/customers", "/v1/events", "/v1/rejected", "/v1/usage", "/v1/meters", "/v1/budgets", "/v1/prices")
+READS = (
+    "/v1/customers",
+    "/v1/events",
+    "/v1/rejected",
+    "/v1/usage",
+    "/v1/meters",
+    "/v1/budgets",
+    "/v1/prices",
+    "/v1/discounts",
+)
 ADMINISTRATION = (
     ("POST", "/v1/customers"),
     ("PATCH", "/v1/customers/ann"),
@@ -22,6 +31,7 @@ ADMINISTRATION = (
     ("POST", "/v1/meters"),
     ("POST", "/v1/budgets"),
     ("POST", "/v1/prices"),
+    ("POST", "/v1/discounts"),
     ("GET", "/v1/keys"),
     ("POST", "/v1/keys"),
     ("POST", "/v1/events/void"),

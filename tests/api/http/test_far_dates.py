@@ -35,6 +35,7 @@ BASES: Final[dict[tuple[str, str], JsonObject]] = {
     ("POST", "/v1/budgets"): {"id": "new", "duration": "10y"},
     ("POST", "/v1/meters"): {"code": "new", "event_type": "t", "aggregation": "count"},
     ("POST", "/v1/prices"): {"provider": "p", "model": "m", "input_usd_per_million": "1"},
+    ("POST", "/v1/discounts"): {"percentage": "1"},
     ("POST", "/customer/new"): {"user_id": "new", "budget_duration": "9y"},
     ("POST", "/customer/update"): {"user_id": CUSTOMER, "budget_duration": "3650d"},
     ("POST", "/budget/new"): {"budget_id": "new", "budget_duration": "119mo"},
@@ -96,8 +97,9 @@ def bodies(path: str, text: str) -> list[JsonObject]:
         f"/v1/customers/{CUSTOMER}": budgets,
         "/v1/budgets": [{"anchor": text, "alignment": "anchored"}],
         "/v1/prices": [{"effective_from": text}],
+        "/v1/discounts": [{"effective_from": text}],
     }
-    effective = [] if path == "/v1/prices" else [{"effective_at": text}]
+    effective = [] if path in ("/v1/prices", "/v1/discounts") else [{"effective_at": text}]
     return [{**base, **one} for one in (*members.get(path, []), *effective)]
 
 

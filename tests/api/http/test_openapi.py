@@ -33,6 +33,7 @@ ENDPOINTS = {
     "/v1/budgets/{budget_id}": {"get", "patch", "delete"},
     "/v1/keys": {"get", "post"},
     "/v1/keys/{key_id}": {"delete"},
+    "/v1/discounts": {"get", "post"},
     "/v1/prices": {"get", "post"},
     "/v1/prices/refresh": {"post"},
     "/v1/repricings": {"get", "post"},

@@ -18,6 +18,8 @@ FORGED = [
     ("/v1/events", "events", ["2026-01-01T00:00:00Z", -1]),
     ("/v1/rejected", "rejected", 2**63),
     ("/v1/prices", "prices", -1),
+    ("/v1/discounts", "discounts", -1),
+    ("/v1/discounts", "discounts", 2**63),
     ("/v1/customers/pat/history", "history", 2**64),
     ("/v1/meters", "meters", ["a"]),
 ]

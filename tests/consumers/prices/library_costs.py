@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from functools import cache
 
@@ -15,8 +16,10 @@ from tests.domain.prices.generated_prices import PICO, Request
 LIBRARY_NAMES = {"cached_input_tokens": "cache_read_tokens", "reasoning_tokens": "output_reasoning_tokens"}
 
 
-def library_cost(seller: Provider, entry: ModelInfo, request: Request) -> Decimal | None:
-    """The cost by the library, rounded to twelve decimals.
+def library_cost(
+    seller: Provider, entry: ModelInfo, request: Request, percentages: Sequence[Decimal] = ()
+) -> Decimal | None:
+    """The cost by the library, after discounts of so many percent, rounded to twelve decimals.
 
     None where the library refuses the usage, or where it leaves out something that was used and that it has no price
     for: the engine does not take that for free.
@@ -38,7 +41,10 @@ def library_cost(seller: Provider, entry: ModelInfo, request: Request) -> Decima
             )
         except ValueError:
             return None
-        return cost.total_price.quantize(Decimal("1e-12"))
+        total = cost.total_price
+        for percentage in percentages:
+            total -= total * percentage / 100
+        return total.quantize(Decimal("1e-12"))
 
 
 @cache

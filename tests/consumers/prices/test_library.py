@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 
 from consumers.prices.library import PRICE_LIBRARY, ResolvedPrices, price_list_of_entry, resolve_prices
 from domain.prices.cost import event_cost
+from domain.prices.discounts import discounted
 from domain.prices.price_list import Minimum, PriceList, RateTier, StandardRule, UnitRate, VariantRule
 from domain.units.registry import COMMON_UNITS, UNITS, unit_of
 from domain.usage.quantities import PriceContext
@@ -118,7 +119,7 @@ def request_of(units: set[str], at: datetime, context: PriceContext, input_token
 
 
 @given(st.data())
-def test_any_usage_costs_what_the_library_says_if_its_price_covers_it(data: st.DataObject) -> None:
+def test_any_usage_at_any_discounts_costs_what_the_library_says_if_its_price_covers_it(data: st.DataObject) -> None:
     seller, entry = data.draw(st.sampled_from(ALL_ENTRIES))
     prices = price_list_of_entry(seller, entry)
     if prices is None:
@@ -131,9 +132,11 @@ def test_any_usage_costs_what_the_library_says_if_its_price_covers_it(data: st.D
     request = request_of(
         units, at, data.draw(st.sampled_from([(), *when])), data.draw(st.none() | st.integers(0, 10**6))
     )
-    expected = library_cost(seller, entry, request)
-    assert cost_of(prices, request) == expected
-    assert column_costs(prices, [request]) == [expected]
+    percentages = data.draw(st.lists(st.decimals(0, 100, places=6), max_size=2))
+    expected = library_cost(seller, entry, request, percentages)
+    at_discounts = discounted(prices, percentages)
+    assert cost_of(at_discounts, request) == expected
+    assert column_costs(at_discounts, [request]) == [expected]
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ def test_money_is_stored_as_exact_text() -> None:
     record = new_record(event)
     decoded = decode_lifecycle("price.set", record.state)
 
-    assert msgspec.msgpack.decode(record.state)[0] == 2
+    assert msgspec.msgpack.decode(record.state)[0] == 3
     assert isinstance(decoded, PriceSet)
     assert str(decoded.prices.standard[0].rates["input_tokens"].price) == "0.1000"
     assert decoded == event
@@ -162,6 +162,13 @@ def test_an_own_price_of_version_1_becomes_a_price_list() -> None:
     assert decoded == PriceSet(**about, prices=PriceList((StandardRule(rates, since),)))
     assert isinstance(decoded, PriceSet)
     assert (decoded.effective_from, str(decoded.prices.standard[0].rates["input_tokens"].price)) == (since, "0.10")
+
+
+def test_an_own_price_of_version_2_is_the_tenants() -> None:
+    prices = PriceList((StandardRule({"input_tokens": UnitRate(Decimal(1))}),))
+    about = COMMON | {"tenant": "default", "environment": "prod", "provider": "p", "model": "m", "prices": prices}
+    decoded = decode_lifecycle("price.set", msgspec.msgpack.encode((2, about)))
+    assert decoded == PriceSet(**about, customer_id=None, life_began_at=None)
 
 
 def test_a_list_price_of_version_1_becomes_a_price_list() -> None:

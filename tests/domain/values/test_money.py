@@ -13,6 +13,7 @@ from domain.errors import InvalidInput
 from domain.values.money import (
     DIGITS_MAX,
     Number,
+    discount_percentage,
     marked_up,
     markup_percentage,
     money_text,
@@ -127,3 +128,22 @@ def test_money_is_shown_without_exponent_and_trailing_zeros(amount: str, text: s
 @given(amounts)
 def test_money_text_is_parsed_to_an_equal_amount(amount: Decimal) -> None:
     assert usd(money_text(amount)) == amount
+
+
+@pytest.mark.parametrize(
+    ("written", "rule"),
+    [
+        ("-0.1", "must be between 0 and 100"),
+        ("100.000001", "must be between 0 and 100"),
+        ("0.0000001", "must have at most 6 decimals"),
+        ("half", "must be a decimal number, such as 0.0125"),
+    ],
+)
+def test_a_discount_out_of_bounds_is_refused(written: str, rule: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        discount_percentage(written)
+    assert (refused.value.field, refused.value.rule) == ("percentage", rule)
+
+
+def test_a_discount_is_read_exactly() -> None:
+    assert [str(discount_percentage(one)) for one in ("-0", "12.500001", "100")] == ["0", "12.500001", "100"]

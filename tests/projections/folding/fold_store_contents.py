@@ -99,6 +99,7 @@ def contents_in_memory(stored: StoredTables) -> Contents:
         "facts": [fact(new) for new in stored.facts],
         "api keys": api_keys,
         "prices": [scoped(msgspec.structs.asdict(price)) for price in stored.prices],
+        "discounts": [scoped(msgspec.structs.asdict(discount)) for discount in stored.discounts],
         "corrections": [scoped(msgspec.structs.asdict(correction)) for correction in stored.corrections],
         "repricings": [scoped(msgspec.structs.asdict(run)) for run in stored.repricings],
         "sources": [_renamed(progress, partition="partition_number") for progress in stored.sources.values()],

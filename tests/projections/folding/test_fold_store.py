@@ -7,9 +7,11 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
+from domain.customers.events import CUSTOMER_DELETED
 from domain.log.chain import CHAIN_START
 from domain.prices.conversion import own_price_list, price_list_of
 from domain.prices.price_list import Minimum, PriceList, StandardRule, UnitRate, VariantRule
@@ -22,6 +24,7 @@ from projections.folding.lifecycle_writes import (
     FactOwner,
     NewApiKey,
     NewCorrection,
+    NewDiscount,
     NewFact,
     NewPrice,
     NewRepricing,
@@ -150,6 +153,7 @@ def write_one_of_each(store: FoldStore) -> None:
     store.add_correction(correction("usage.voided", 1, "later"))
     store.add_price(NewPrice(1, 1, "nowhere", "m-1", PriceList((StandardRule({}),)), None, START, "key-1"))
     store.add_repricing(RUN)
+    store.add_discount(NewDiscount(1, 2, HOSTILE, START, "", "m-1", Decimal("12.5"), None, START, "key-1"))
     store.add_api_key(NewApiKey("key-1", 1, ("ingest", "read"), "mf_1", "00ff", None, START, 1, ("test",)))
     store.update_source(SourceProgress("usage/kafka/a/b/0", "usage", 0, 7, 1, START, 2, 1))
 
@@ -187,7 +191,12 @@ EVERYTHING: Contents = {
             "prices": PriceList((StandardRule({}),)),
             "library": None,
         }
-        | {"recorded_at": START, "actor": "key-1"}
+        | {"recorded_at": START, "actor": "key-1", "customer_id": None, "life_began_at": None}
+    ],
+    "discounts": [
+        scope_of(2)
+        | {"position": 1, "customer_id": HOSTILE, "life_began_at": START, "provider": "", "model": "m-1"}
+        | {"percentage": Decimal("12.5"), "effective_from": None, "recorded_at": START, "actor": "key-1"}
     ],
     "corrections": [
         scope_of(1)
@@ -535,10 +544,12 @@ def test_prices_are_loaded_again_whole(under_test: FoldStoreUnderTest, store: Fo
     with step(store, 2):
         store.add_price(NewPrice(2, 2, "nowhere", "m-1", own, None, START, "key-1"))
     times = np.array([epoch_microseconds(START), epoch_microseconds(since)], dtype=np.int64)
+    customers = np.array([1, 2], dtype=np.int64)
     book = store.load_state().prices
     chosen = {
         scope_key: [
-            (known.position, known.prices.prices) for known, _ in book.choose(scope_key, "nowhere", "m-1", times)
+            (one.price_position, one.prices.prices)
+            for one in book.choose(scope_key, "nowhere", "m-1", customers, times)
         ]
         for scope_key in SCOPES
     }
@@ -546,6 +557,38 @@ def test_prices_are_loaded_again_whole(under_test: FoldStoreUnderTest, store: Fo
     assert [row["prices"] for row in sorted(under_test.contents()["prices"], key=lambda row: row["position"])] == [
         listed,
         own,
+    ]
+
+
+def test_prices_of_customers_and_discounts_are_loaded_again_up_to_the_deletions(store: FoldStore) -> None:
+    since, ended = START - timedelta(days=1), recorded_at(3)
+    own = own_price_list(PriceVersion(None, UnitPrices(Decimal(1), Decimal(2))))
+    with step(store, 1):
+        store.add_price(NewPrice(1, 1, "nowhere", "m-1", own, None, START, "key-1", "acme"))
+    with step(store, 2):
+        store.add_discount(NewDiscount(2, 1, "c/ç", None, None, None, Decimal("7.5"), since, START, "key-1"))
+    with step(store, 3):
+        about = FactOwner("customer", 1, None, 1)
+        store.add_fact(msgspec.structs.replace(fact(about, 3), kind=CUSTOMER_DELETED, effective_at=ended))
+    with step(store, 4):
+        store.add_discount(NewDiscount(4, 1, None, None, "nowhere", "m-1", Decimal(50), None, START, "key-1"))
+        store.add_price(NewPrice(4, None, "nowhere", "m-1", own, "list 1", START, "engine"))
+    times = [since - timedelta(days=1), ended - timedelta(microseconds=1), ended]
+    asked = [(customer, epoch_microseconds(at)) for customer in (1, 2) for at in times]
+    customers, instants = (np.array(column, dtype=np.int64) for column in zip(*asked, strict=True))
+    chosen = store.load_state().prices.choose(1, "nowhere", "m-1", customers, instants)
+    found = [
+        (row, one.price_position, one.of_scope, () if one.of_customers is None else (one.of_customers.tolist()[place],))
+        for one in chosen
+        for place, row in enumerate(one.rows.tolist())
+    ]
+    assert sorted(found) == [
+        (0, 1, (), ()),
+        (1, 1, (), ()),
+        (2, 4, (4,), ()),
+        (3, 4, (4,), ()),
+        (4, 4, (4,), (2,)),
+        (5, 4, (4,), (2,)),
     ]
 
 

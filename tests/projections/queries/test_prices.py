@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
-from domain.prices.commands import SetPrice
+from domain.customers.commands import DeleteCustomer
+from domain.prices.commands import SetDiscount, SetPrice
 from domain.prices.events import PriceListed
 from domain.prices.own_price import OwnPrice, checked_price_list
 from domain.prices.schedule import UnitPrices
 from domain.scope import DEFAULT_SCOPE, Scope
 from domain.streams import listed_price_stream
+from projections.pricing.rules import DiscountRule, LifeEnded, PriceRule, PricingRecord
 from projections.queries.prices import PriceCursor, PriceRecord
+from projections.queries.snapshot import Snapshot
 from tests.projections.folded_log import BY_TEST, START, usage
 from tests.projections.queries.store_under_test import DuckDBUnderTest
 
@@ -112,6 +115,40 @@ def test_prices_met_at_one_position_are_paged_by_place(store: DuckDBUnderTest) -
     assert models(known(store, DEFAULT_SCOPE, after=PriceCursor(first, 2))) == every[2:]
     assert models(known(store, DEFAULT_SCOPE, after=PriceCursor(first + 1, 0))) == every[3:]
     assert models(known(store, DEFAULT_SCOPE, model="b")) == [every[1], every[3]]
+
+
+def test_a_price_book_is_made_of_the_records_of_one_scope_and_of_all_list_prices(
+    store: DuckDBUnderTest,
+) -> None:
+    listed_at = listed(store, "unused")
+    of_scope = store.commands.handle(SetPrice(DEFAULT_SCOPE, BY_TEST, "maker", "b", VERSION)).position
+    store.commands.handle(SetPrice(OTHER, BY_TEST, "maker", "b", VERSION, customer_id="ann"))
+    store.commands.handle(SetDiscount(OTHER, BY_TEST, Decimal(5)))
+    discount = store.commands.handle(SetDiscount(DEFAULT_SCOPE, BY_TEST, Decimal(5), START, customer_id="ann")).position
+    store.deliver([usage("2", "ann"), usage("3", "bob")])
+    for customer in ("bob", "ann"):
+        deleted = DeleteCustomer(DEFAULT_SCOPE, BY_TEST, customer, effective_at=START, seen_at=START)
+        store.commands.handle(deleted)
+    store.fold()
+    assert of_scope is not None
+    assert discount is not None
+    expected: list[PricingRecord] = [
+        PriceRule(listed_at, "maker", "unused", PRICES),
+        PriceRule(of_scope, "maker", "b", PRICES),
+        DiscountRule(discount, Decimal(5), START, customer_id="ann"),
+        LifeEnded(store.log.head_position(), "ann", START),
+    ]
+    with store.reads.snapshot() as snapshot:
+        assert records(snapshot) == expected
+        assert records(snapshot.as_of(of_scope)) == expected[:2]
+        assert snapshot.scope_pricing(Scope("never", "prod")) is None
+
+
+def records(snapshot: Snapshot) -> list[PricingRecord]:
+    """What the price book of the default scope is made of."""
+    pricing = snapshot.scope_pricing(DEFAULT_SCOPE)
+    assert pricing is not None
+    return [record for _, record in pricing.prices.records]
 
 
 def test_first_uses_hold_after_a_compaction(store: DuckDBUnderTest) -> None:

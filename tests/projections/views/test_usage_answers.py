@@ -21,12 +21,13 @@ from domain.customers.commands import (
 )
 from domain.errors import InvalidInput, NotFound
 from domain.meters.commands import CreateMeter
-from domain.prices.commands import SetPrice
+from domain.prices.commands import SetDiscount, SetPrice
 from domain.prices.own_price import OwnPrice, checked_price_list
-from domain.prices.price_list import applied_price
+from domain.prices.price_list import UnitRate, applied_price
 from domain.prices.schedule import PriceTier, UnitPrices
 from domain.scope import DEFAULT_SCOPE
 from domain.values.periods import Interval
+from projections.queries.prices import DiscountRecord
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import WINDOWS_MAX
 from projections.views.budget_state import access, budget_state
@@ -286,9 +287,41 @@ def test_an_event_is_explained_by_its_price_and_its_totals(store: DuckDBUnderTes
         price = snapshot.price_at(DEFAULT_SCOPE, priced_at)
     assert explained is not None
     applied = applied_price(checked_price_list(version), START)
-    assert explained.cost == CostExplanation(Decimal("0.0048"), Decimal(50), Decimal("0.0072"), price, applied, 1000)
+    assert explained.cost == CostExplanation(
+        Decimal("0.0048"), Decimal(50), Decimal("0.0072"), price, (), applied, 1000
+    )
     assert explained.totals == EventTotals(1, MARCH, Interval(START, START + timedelta(days=1)), START.date())
     assert (explained.outcome, [refusal.outcome for refusal in explained.refusals]) == ("counted", ["duplicate"])
+
+
+def test_an_event_at_discounts_is_explained_by_them_and_by_what_they_leave_of_the_price(
+    store: DuckDBUnderTest,
+) -> None:
+    price = OwnPrice(None, UnitPrices(Decimal(4), Decimal(8)))
+    discount = SetDiscount(DEFAULT_SCOPE, BY_TEST, Decimal("12.5"), START, customer_id="acme")
+    store.commands.handle(SetPrice(DEFAULT_SCOPE, BY_TEST, "nowhere", "m-1", price))
+    set_at = store.commands.handle(discount).position
+    store.deliver([usage("1"), usage("2", "other")])
+    store.fold()
+    with store.reads.snapshot() as snapshot:
+        explained, of_other = (
+            explain_event(snapshot, store.received, DEFAULT_SCOPE, "gateway", one, store.now) for one in "12"
+        )
+    assert explained is not None
+    assert explained.cost is not None
+    assert explained.cost.applied is not None
+    assert set_at is not None
+    assert explained.cost.discounts == (
+        DiscountRecord(set_at, "acme", None, None, Decimal("12.5"), START, START, BY_TEST.actor),
+    )
+    assert explained.cost.applied.rates == {
+        "input_tokens": UnitRate(Decimal("3.5")),
+        "output_tokens": UnitRate(Decimal(7)),
+    }
+    assert explained.cost.cost_usd == Decimal("0.0042")
+    assert of_other is not None
+    assert of_other.cost is not None
+    assert (of_other.cost.discounts, of_other.cost.cost_usd) == ((), Decimal("0.0048"))
 
 
 def test_a_voided_event_is_in_no_total(store: DuckDBUnderTest) -> None:

@@ -10,9 +10,11 @@ import pyarrow as pa
 
 from domain.repricings.repricing_range import RepricingRange
 from domain.usage.block_schema import REQUEST_TYPE
-from projections.duckdb.storage.price_books import price_book
+from projections.duckdb.storage.pricing_records import pricing_records_of
 from projections.duckdb.storage.range_rows import range_rows
 from projections.duckdb.storage.series import Series
+from projections.pricing.price_book import PriceBook
+from projections.pricing.rules import PricingRecord
 from projections.queries.repricing import ScopePricing
 
 
@@ -39,9 +41,23 @@ def rows_to_reprice(
     ).to_arrow_table()
 
 
-def scope_pricing(
-    cursor: duckdb.DuckDBPyConnection, scope_key: int, position: int, series: Sequence[Series]
-) -> ScopePricing:
-    """Return the prices known at `position` for rows of a scope."""
+def scope_pricing(cursor: duckdb.DuckDBPyConnection, scope_key: int, series: Sequence[Series]) -> ScopePricing:
+    """Return the prices known for rows of a scope."""
+    records = pricing_records_of(cursor, scope_key)
+    prices = PriceBook(_customer_keys(cursor, scope_key, records))
+    for owner, record in records:
+        prices.add(owner, record)
     models = {one.key: (one.provider or "", one.model) for one in series if one.type == REQUEST_TYPE and one.model}
-    return ScopePricing(scope_key, models, price_book(cursor, position))
+    return ScopePricing(scope_key, models, prices)
+
+
+def _customer_keys(
+    cursor: duckdb.DuckDBPyConnection, scope_key: int, records: Sequence[tuple[int | None, PricingRecord]]
+) -> dict[tuple[int, str], int]:
+    """The keys of the customers that these records name, as far as they have one."""
+    named = {record.customer_id for _, record in records if record.customer_id is not None}
+    if not named:
+        return {}
+    of_scope = "SELECT customer_id, customer_key FROM customers WHERE scope_key = ? AND customer_id IN"
+    found = cursor.execute(f"{of_scope} (SELECT unnest(?::VARCHAR[]))", [scope_key, sorted(named)]).fetchall()
+    return {(scope_key, name): key for name, key in found}

@@ -106,3 +106,38 @@ def test_a_refresh_tells_how_many_prices_differ(shell: Shell) -> None:
     assert shell.run("prices", "refresh").out == (
         f"0 of {told['checked']} models listed with the prices of {told['library']}\n"
     )
+
+
+def test_a_customer_has_a_price_and_a_discount_of_its_own(shell: Shell, tmp_path: Path) -> None:
+    of_model = ("--provider", "cli-own")
+    shell.json("prices", "set", "m-1", *of_model, "--input", "8", "--output", "8")
+    made = shell.json("prices", "set", "m-1", *of_model, "--input", "2", "--output", "2", "--customer", "own-ada")
+    assert made["customer"] == "own-ada"
+    discount = shell.json("prices", "discount", "25", "--customer", "own-bob", "--model", "m-1", *of_model)
+    assert (discount["percentage"], discount["customer"], discount["model"]) == ("25", "own-bob", "m-1")
+    event = {"specversion": "1.0", "source": "cli-own", "type": "llm.request"}
+    used = {"provider": "cli-own", "model": "m-1", "input_tokens": 1_000_000, "output_tokens": 0}
+    events = [json.dumps({**event, "id": who, "subject": who, "data": used}) for who in ("own-ada", "own-bob")]
+    file = tmp_path / "own.ndjson"
+    file.write_text("\n".join(events))
+    shell.json("ingest", str(file))
+    costs = [shell.json("events", "show", "cli-own", who)["cost"]["cost_usd"] for who in ("own-ada", "own-bob")]
+    assert costs == ["2", "6"]
+    assert "customer's own price of cli-own m-1" in shell.run("events", "show", "cli-own", "own-ada").out
+    assert "25 % off (customer's)" in shell.run("events", "show", "cli-own", "own-bob").out
+    assert shell.json("prices", "list", "--customer", "own-ada")["data"] == [made]
+    assert shell.json("prices", "discounts", "--customer", "own-bob")["data"] == [discount]
+
+
+def test_prices_of_customers_and_discounts_are_tables_that_name_the_customer(shell: Shell) -> None:
+    shell.run("prices", "set", "m-2", "--input", "2", "--output", "3", "--customer", "tab-ada")
+    listed = [
+        line.split()[:4] for line in shell.run("prices", "list", "--model", "m-2").out.splitlines() if "m-2" in line
+    ]
+    assert listed == [["-", "m-2", "own", "tab-ada"]]
+    shell.run("prices", "discount", "12.5", "--customer", "tab-ada", "--effective-from", "2026-01-01T00:00:00Z")
+    shown = shell.run("prices", "discounts", "--customer", "tab-ada").out
+    assert "tab-ada" in shown
+    assert "every model" in shown
+    (row,) = csv.DictReader(io.StringIO(shell.run("prices", "discounts", "--customer", "tab-ada", "--csv").out))
+    assert (row["percentage"], row["effective_from"], row["model"]) == ("12.5", "2026-01-01T00:00:00.000000Z", "")

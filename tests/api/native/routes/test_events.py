@@ -78,6 +78,7 @@ def test_one_event_is_explained(api: Api) -> None:
         "cost_usd": "0.036",
         "markup_percentage": "50",
         "reported_cost_usd": "0.054",
+        "discounts": [],
         "unit_prices": {
             "input": "30",
             "output": "60",
