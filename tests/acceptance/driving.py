@@ -18,6 +18,7 @@ from tests.oracle.trace_entries import (
     CustomerWasDeleted,
     CustomerWasUnblocked,
     Delivered,
+    DiscountWasGiven,
     JsonObject,
     Prices,
     PriceWasGiven,
@@ -84,11 +85,29 @@ def price_body(given: PriceWasGiven) -> JsonObject:
         "unit_prices": prices_body(given.prices),
         "tiers": [{"input_tokens_above": above, "unit_prices": prices_body(prices)} for above, prices in given.tiers],
         "effective_from": instant_body(given.effective_from),
+        "customer": given.customer,
+    }
+
+
+def discount_body(given: DiscountWasGiven) -> JsonObject:
+    return {
+        "customer": given.customer,
+        "provider": given.provider,
+        "model": given.model,
+        "percentage": decimal_text(given.percentage),
+        "effective_from": instant_body(given.effective_from),
     }
 
 
 def instant_body(instant: datetime | None) -> str | None:
     return None if instant is None else instant.isoformat()
+
+
+def give(api: Api, entry: PriceWasGiven | DiscountWasGiven) -> Any:
+    """Set a price or a discount; return the answer of the API."""
+    if isinstance(entry, PriceWasGiven):
+        return api.post("/v1/prices", price_body(entry))
+    return api.post("/v1/discounts", discount_body(entry))
 
 
 def perform(api: Api, clock: SettableClock, entry: TraceEntry) -> Any:
@@ -112,8 +131,8 @@ def perform(api: Api, clock: SettableClock, entry: TraceEntry) -> Any:
             return api.post("/v1/budgets", {"id": entry.budget, **tier_body(entry.fields)})
         case BudgetWasChanged():
             return api.patch(f"/v1/budgets/{quote(entry.budget, safe='')}", tier_body(entry.fields))
-        case PriceWasGiven():
-            return api.post("/v1/prices", price_body(entry))
+        case PriceWasGiven() | DiscountWasGiven():
+            return give(api, entry)
         case UsageWasVoided(source=source, id=event_id):
             return api.post("/v1/events/void", {"source": source, "id": event_id}, status=200)
         case UsageWasRestored(source=source, id=event_id):

@@ -16,6 +16,7 @@ from tests.oracle.trace_entries import (
     CustomerWasCreated,
     CustomerWasDeleted,
     CustomerWasUnblocked,
+    DiscountWasGiven,
     Prices,
     PriceWasGiven,
     TraceEntry,
@@ -80,7 +81,24 @@ def prices() -> Iterator[TraceEntry]:
     yield PriceWasGiven(
         utc("2025-09-01T08:00"), "volt", "later", utc("2025-05-01"), Prices(million("0.7"), million("2"))
     )
+    yield from prices_of_customers()
     yield PriceWasGiven(utc("2025-12-20T08:00"), "volt", "later", None, Prices(million("0.6"), million("1.9")))
+
+
+def prices_of_customers() -> Iterator[TraceEntry]:
+    """Prices of customers' own and discounts, in lives that end; some fill unknown costs, or are replaced."""
+    cheap, cheaper = Prices(Decimal(2), Decimal(8), request=Decimal("0.00005")), Prices(Decimal("0.3"), Decimal(1))
+    reborn = "lives-again-created"
+    yield PriceWasGiven(utc("2025-01-10T00:00:05"), "acme", "deep", None, cheap, ((10_000, cheaper),), reborn)
+    yield PriceWasGiven(utc("2025-08-01T08:00"), "acme", "swift", None, cheaper, (), reborn)
+    yield PriceWasGiven(utc("2025-07-15T08:00"), "volt", "later", utc("2025-05-10"), cheaper, (), "rolling-2")
+    yield DiscountWasGiven(utc("2025-02-10T09:00"), "dies-twice", None, None, Decimal("12.5"))
+    yield DiscountWasGiven(utc("2025-06-10T08:00"), "dies-twice", None, None, Decimal("5"), utc("2025-05-20"))
+    yield DiscountWasGiven(
+        utc("2025-03-10T09:00"), "rolling-1", "acme", "swift", Decimal("33.333333"), utc("2025-03-01")
+    )
+    yield DiscountWasGiven(utc("2025-03-10T09:01"), "rolling-1", None, None, Decimal(50))
+    yield DiscountWasGiven(utc("2025-09-20T09:00"), "rolling-1", "acme", "swift", Decimal(0), utc("2025-09-20"))
 
 
 def tiers() -> Iterator[TraceEntry]:

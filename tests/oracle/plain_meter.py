@@ -31,7 +31,8 @@ from tests.oracle.plain_customers import (
     usage_policy,
 )
 from tests.oracle.plain_periods import Period, Policy, PolicyChange, cuts_of, period_around
-from tests.oracle.plain_usage import COUNTS, EXACT, CountedEvent, PlainUsage
+from tests.oracle.plain_prices import EXACT, CountedEvent
+from tests.oracle.plain_usage import COUNTS, PlainUsage
 from tests.oracle.trace_entries import JsonObject, TraceEntry
 
 GRACE = timedelta(hours=1)

@@ -1,45 +1,24 @@
-"""Outcomes and costs of usage events for the oracle, by passes over lists."""
+"""Outcomes of usage events for the oracle, by passes over lists."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
+from tests.oracle.plain_prices import EXACT, PICODOLLAR, TIME_FIRST, CountedEvent, PlainPrices
 from tests.oracle.trace_entries import (
     Delivered,
     JsonObject,
-    Prices,
-    PriceWasGiven,
     TraceEntry,
     UsageWasRestored,
     UsageWasVoided,
 )
 
-EXACT = Context(prec=120)  # enough that nothing is rounded by accident
-PICODOLLAR = Decimal("0.000000000001")
-TIME_FIRST = datetime.fromisoformat("1980-01-01T00:00:00+00:00")
 TIME_AHEAD_MAX = timedelta(hours=24)
 COUNTS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
-
-
-@dataclass(frozen=True)
-class CountedEvent:
-    """An event that stands, as its producer sent it. `order` is the number of the entry that brought it."""
-
-    order: int
-    source: str
-    id: str
-    type: str
-    customer: str
-    time: datetime
-    provider: str | None
-    model: str | None
-    tokens: tuple[int, ...]  # as COUNTS
-    given_cost: Decimal | None
-    is_root: bool  # no other request made it
 
 
 @dataclass(frozen=True)
@@ -61,21 +40,6 @@ class Delivery:
         for refusal in self.refused:
             found[refusal.outcome] += 1
         return found
-
-
-@dataclass(frozen=True)
-class CostHistory:
-    """What an event costs, and from which entry on that is known. `cost` None: never, or it has no cost at all."""
-
-    cost: Decimal | None
-    known_from: int
-    may_be_unknown: bool
-
-    def at(self, known: int) -> Decimal | None:
-        return self.cost if known >= self.known_from else None
-
-    def unknown_at(self, known: int) -> bool:
-        return self.may_be_unknown and self.at(known) is None
 
 
 def canonical(value: Any) -> object:
@@ -151,50 +115,6 @@ def counted_event(order: int, event: JsonObject, recorded_at: datetime) -> Count
     )
 
 
-def cost_at(prices: Prices, tokens: Sequence[int]) -> Decimal:
-    whole_input, cached, written, whole_output, reasoning = tokens
-    parts = (
-        (whole_input - cached - written, prices.input),
-        (cached, prices.input if prices.cached_input is None else prices.cached_input),
-        (written, prices.input if prices.cache_write is None else prices.cache_write),
-        (whole_output - reasoning, prices.output),
-        (reasoning, prices.output if prices.reasoning is None else prices.reasoning),
-    )
-    total = Decimal(0)
-    for count, price in parts:
-        total = EXACT.add(total, EXACT.multiply(Decimal(count), price))
-    total = EXACT.add(EXACT.divide(total, Decimal(1_000_000)), prices.request or Decimal(0))
-    return total.quantize(PICODOLLAR, ROUND_HALF_EVEN, EXACT)
-
-
-def prices_for(given: PriceWasGiven, input_tokens: int) -> Prices:
-    """The prices of the highest tier that the request exceeds, otherwise the base prices."""
-    reached = [tier for tier in given.tiers if input_tokens > tier[0]]
-    return max(reached, key=lambda tier: tier[0])[1] if reached else given.prices
-
-
-def covers(given: PriceWasGiven, event: CountedEvent) -> bool:
-    same = (given.provider, given.model) == (event.provider, event.model)
-    return same and (given.effective_from is None or given.effective_from <= event.time)
-
-
-def cost_history(event: CountedEvent, given: Sequence[tuple[int, PriceWasGiven]]) -> CostHistory:
-    """The producer's cost; else by the price valid at its time and known at delivery; else by the first known later."""
-    if event.given_cost is not None:
-        return CostHistory(event.given_cost, 0, may_be_unknown=False)
-    if event.model is None:
-        return CostHistory(None, 0, may_be_unknown=False)
-    fitting = [(order, price) for order, price in given if covers(price, event)]
-    known = [(price.effective_from or TIME_FIRST, order, price) for order, price in fitting if order < event.order]
-    if known:
-        _, _, price = max(known, key=lambda entry: entry[:2])
-        return CostHistory(cost_at(prices_for(price, event.tokens[0]), event.tokens), 0, may_be_unknown=True)
-    for order, price in fitting:
-        cost = cost_at(prices_for(price, event.tokens[0]), event.tokens)
-        return CostHistory(cost, order + 1, may_be_unknown=True)
-    return CostHistory(None, 0, may_be_unknown=True)
-
-
 class PlainUsage:
     """The usage of a trace: the outcomes of its deliveries, and the events counted after `known` entries."""
 
@@ -202,7 +122,7 @@ class PlainUsage:
         self.deliveries: dict[int, Delivery] = {}
         self.counted: list[CountedEvent] = []
         self._corrections: dict[tuple[str, str], list[tuple[int, bool]]] = {}
-        given = [(order, it) for order, it in enumerate(entries) if isinstance(it, PriceWasGiven)]
+        prices = PlainPrices(entries)
         standing: dict[tuple[str, str], object] = {}
         for order, entry in enumerate(entries):
             match entry:
@@ -212,7 +132,7 @@ class PlainUsage:
                     self._corrections.setdefault((source, event_id), []).append((order, True))
                 case UsageWasRestored(source=source, id=event_id):
                     self._corrections.setdefault((source, event_id), []).append((order, False))
-        self.costs = {(event.source, event.id): cost_history(event, given) for event in self.counted}
+        self.costs = {(event.source, event.id): prices.history(event) for event in self.counted}
         self.by_customer: dict[str, list[CountedEvent]] = {}
         for event in self.counted:
             self.by_customer.setdefault(event.customer, []).append(event)

@@ -14,6 +14,7 @@ from tests.oracle.trace_entries import (
     CustomerWasCreated,
     CustomerWasDeleted,
     Delivered,
+    DiscountWasGiven,
     JsonObject,
     Prices,
     PriceWasGiven,
@@ -176,3 +177,19 @@ def test_windows_follow_the_local_day() -> None:
     plain = meter(Delivered(at("2025-01-03"), (request("a", "2025-01-01T23:00"), request("b", "2025-01-02T01:00"))))
     found = plain.per_window("ann", at("2025-01-01"), at("2025-01-04"), "day", "America/New_York", 1)
     assert [(window["window_start"], window["usage"]["requests"]) for window in found] == [(at("2025-01-01T05:00"), 2)]
+
+
+def test_a_customers_price_or_discount_comes_before_the_tenants_price_until_the_customer_is_deleted() -> None:
+    own = PriceWasGiven(at("2025-01-02"), "acme", "swift", None, Prices(Decimal(1), Decimal(0)), (), "ann")
+    plain = meter(
+        prices("2025-01-01", "2"),
+        own,
+        DiscountWasGiven(at("2025-01-03"), "ann", None, None, Decimal(50)),
+        Delivered(at("2025-01-04"), (request("a", "2025-01-03"),)),
+        DiscountWasGiven(at("2025-01-05"), "ann", "acme", "swift", Decimal(25), at("2025-01-04")),
+        Delivered(at("2025-01-06"), (request("b", "2025-01-04"),)),
+        CustomerWasDeleted(at("2025-01-07"), "ann"),
+        Delivered(at("2025-01-08"), (request("c", "2025-01-06"), request("d", "2025-01-07"))),
+    )
+    costs = {event.id: plain.usage.costs[event.source, event.id].cost for event in plain.usage.counted}
+    assert costs == {"a": Decimal(1), "b": Decimal(3), "c": Decimal(3), "d": Decimal(4)}

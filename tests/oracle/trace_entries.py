@@ -83,13 +83,28 @@ class Prices:
 
 @dataclass(frozen=True)
 class PriceWasGiven(TraceEntry):
-    """Valid from `effective_from` on in event time (None: always); `tiers`: (input tokens to exceed, prices)."""
+    """Valid from `effective_from` on in event time (None: always); `tiers`: (input tokens to exceed, prices).
+
+    `customer`: whose price it is; None: the tenant's.
+    """
 
     provider: str
     model: str
     effective_from: datetime | None
     prices: Prices
     tiers: tuple[tuple[int, Prices], ...] = ()
+    customer: str | None = None
+
+
+@dataclass(frozen=True)
+class DiscountWasGiven(TraceEntry):
+    """Percent off what a customer would pay, on a model or (None) on every one, from `effective_from` on."""
+
+    customer: str
+    provider: str | None
+    model: str | None
+    percentage: Decimal
+    effective_from: datetime | None = None
 
 
 @dataclass(frozen=True)
