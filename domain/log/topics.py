@@ -17,7 +17,14 @@ from domain.budgets.events import (
     BudgetUpdated,
 )
 from domain.commands.events import COMMAND_HONOURED, CommandHonoured
-from domain.corrections.events import USAGE_RESTORED, USAGE_VOIDED, UsageRestored, UsageVoided
+from domain.corrections.events import (
+    USAGE_AMENDED,
+    USAGE_RESTORED,
+    USAGE_VOIDED,
+    UsageAmended,
+    UsageRestored,
+    UsageVoided,
+)
 from domain.customers.events import (
     CUSTOMER_BLOCKED,
     CUSTOMER_CREATED,
@@ -72,6 +79,7 @@ LIFECYCLE_TOPICS: Final[dict[str, type[LifecycleEvent]]] = {
     PRICE_SET: PriceSet,
     USAGE_VOIDED: UsageVoided,
     USAGE_RESTORED: UsageRestored,
+    USAGE_AMENDED: UsageAmended,
     COMMAND_HONOURED: CommandHonoured,
     SOURCE_CONSUMED: PartitionConsumed,
     SOURCE_RECORDS_LOST: RecordsLost,

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from domain.usage.amending.amended_event import MemberChange
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 
 #: The events that were not counted of which a receipt tells at most.
@@ -19,7 +20,9 @@ class UsageEventRow(msgspec.Struct, frozen=True):
     """A counted event in the version valid at the snapshot's position, or in its last version when it is voided.
 
     `units`: quantities by unit, of units without a column of their own. `quantities_unknown`: nothing was told of what
-    it used, and the tokens are 0 for that reason. `price_context`: the members that choose a price.
+    it used, and the tokens are 0 for that reason. `price_context`: the members that choose a price. `counted_at` and
+    `closed_at`: the log positions from which the version is in effect, and from which it is not (None: it is).
+    `repriced_at`: that of the re-pricing that gave the cost.
     """
 
     locator: int
@@ -54,6 +57,9 @@ class UsageEventRow(msgspec.Struct, frozen=True):
     requests: int
     quantities_unknown: bool
     price_context: dict[str, str]
+    counted_at: int
+    closed_at: int | None
+    repriced_at: int | None
 
 
 class OutcomeRow(msgspec.Struct, frozen=True):
@@ -148,17 +154,18 @@ class EventPage(msgspec.Struct, frozen=True):
 
 
 class CorrectionRecord(msgspec.Struct, frozen=True):
-    """A void of a usage event, or the restoration of a voided one."""
+    """A void of a usage event, the restoration of a voided one, or an amendment with the members that it changed."""
 
-    kind: Literal["usage.voided", "usage.restored"]
+    kind: Literal["usage.voided", "usage.restored", "usage.amended"]
     position: int
     recorded_at: datetime
     actor: str
     reason: str | None
+    changed: tuple[MemberChange, ...] = ()
 
 
 class IdentityHistory(msgspec.Struct, frozen=True):
-    """Deliveries of an identity that were not counted, and its voids and restorations, each oldest first."""
+    """Deliveries of an identity that were not counted, and its corrections, each oldest first."""
 
     refusals: tuple[OutcomeRow, ...] = ()
     corrections: tuple[CorrectionRecord, ...] = ()

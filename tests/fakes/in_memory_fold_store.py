@@ -17,8 +17,15 @@ import pyarrow as pa
 from domain.log.chain import CHAIN_START
 from domain.scope import Scope
 from projections.folding.fold_state import FoldState, NewKeys, SeriesKey
-from projections.folding.lifecycle_writes import NewApiKey, NewCorrection, NewFact, NewPrice, SourceProgress
-from projections.folding.staged_tables import UNKNOWN_COST_ROWS
+from projections.folding.lifecycle_writes import (
+    NewAmendment,
+    NewApiKey,
+    NewCorrection,
+    NewFact,
+    NewPrice,
+    SourceProgress,
+)
+from projections.folding.staged_tables import UNKNOWN_COST_ROWS, USAGE_ROWS
 
 #: A row of an Arrow table by column, with aware instants.
 Row = dict[str, Any]
@@ -40,6 +47,7 @@ class StoredTables:
     outcomes: dict[int, Row] = field(default_factory=dict)  # by locator
     facts: list[NewFact] = field(default_factory=list)
     corrections: list[NewCorrection] = field(default_factory=list)
+    amendments: list[NewAmendment] = field(default_factory=list)
     prices: list[NewPrice] = field(default_factory=list)
     api_keys: dict[str, NewApiKey] = field(default_factory=dict)
     revoked: dict[str, datetime] = field(default_factory=dict)  # by key id
@@ -92,6 +100,8 @@ class InMemoryFoldStore:
         state.customer_keys = {(scope_key, name): key for key, (scope_key, name, _) in stored.customers.items()}
         for price in stored.prices:
             state.prices.add(price.scope_key, price.provider, price.model, price.position, price.prices)
+        for one in stored.amendments:
+            state.amended.add(one.locator, one.customer_key, one.content)
         state.waiting_voids = _waiting_voids(stored)
         return state
 
@@ -139,6 +149,15 @@ class InMemoryFoldStore:
         self._written.versions[locator] = (*versions, opened)
         return int(opened["kind_key"])
 
+    def last_version(self, customer_key: int, locator: int) -> pa.Table:
+        last = [_naive(row) for row in self._written.versions.get(locator, ())[-1:]]
+        return pa.Table.from_pylist(last, USAGE_ROWS)
+
+    def add_version(self, version: pa.Table) -> None:
+        [row] = rows_of(version)
+        assert self._written.current(row["locator"]) is None, "an event has one current version"
+        self._written.versions[row["locator"]] += (row,)
+
     def unknown_cost_rows(self, kind_key: int, scope_key: int, above_locator: int, rows_max: int) -> pa.Table:
         rows = []
         for locator in sorted(self._seen.versions):
@@ -165,6 +184,9 @@ class InMemoryFoldStore:
 
     def add_correction(self, correction: NewCorrection) -> None:
         self._written.corrections.append(correction)
+
+    def add_amendment(self, amendment: NewAmendment) -> None:
+        self._written.amendments.append(amendment)
 
     def add_price(self, price: NewPrice) -> None:
         self._written.prices.append(price)
@@ -193,6 +215,10 @@ def rows_of(table: pa.Table) -> list[Row]:
     return [{name: _aware(stored) for name, stored in row.items()} for row in table.to_pylist()]
 
 
+def _naive(row: Row) -> Row:
+    return row | {name: stored.replace(tzinfo=None) for name, stored in row.items() if isinstance(stored, datetime)}
+
+
 def _aware(stored: Any) -> Any:
     return stored.replace(tzinfo=UTC) if isinstance(stored, datetime) else stored
 
@@ -201,6 +227,7 @@ def _waiting_voids(stored: StoredTables) -> set[tuple[int, str, str]]:
     """The identities whose last correction is a void, and that no event has."""
     last: dict[tuple[int, str, str], str] = {}
     for correction in sorted(stored.corrections, key=lambda correction: correction.position):
-        last[correction.scope_key, correction.source, correction.id] = correction.kind
+        if correction.kind != "usage.amended":
+            last[correction.scope_key, correction.source, correction.id] = correction.kind
     arrived = {(row["scope_key"], row["source"], row["id"]) for row, *_ in stored.versions.values()}
     return {identity for identity, kind in last.items() if kind == "usage.voided"} - arrived

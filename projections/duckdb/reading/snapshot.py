@@ -17,7 +17,7 @@ import msgspec
 from domain.customers.events import CUSTOMER_DELETED
 from domain.errors import InvalidInput
 from domain.scope import Scope
-from domain.usage.locators import locator_of
+from domain.usage.locators import locator_of, position_of
 from domain.usage.outcomes import Outcome, OutcomeCounts
 from domain.values.instants import aware_or_none, naive
 from projections.duckdb.memory.change_tracking import ChangeTracker
@@ -118,6 +118,7 @@ class DuckDBSnapshot:
     ) -> None:
         self.cursor: Final = connect()
         self._cached = CachedReads(self.cursor, cache, changes)
+        self._amended = None if changes is None else changes.amended
 
     def as_of(self, position: int) -> DuckDBSnapshot:
         """This snapshot as it was at a log position; itself at one that is not before it."""
@@ -415,6 +416,10 @@ class DuckDBSnapshot:
         customer = None if scope_key is None else self._cached.customer_row(scope_key, location.customer_id)
         if customer is None:
             return None
+        if self._amended is None or location.locator in self._amended:
+            amended = event_rows.amended_location(self.cursor, location.locator)
+            if amended is not None:
+                return event_rows.amended_event(self.cursor, amended)
         located = event_rows.RowLocation(customer.key, location.time, location.locator)
         series, tables = self._cached.all_series(), self._row_tables(location.locator)
         return event_rows.event_at_location(self.cursor, located, location.customer_id, series, tables)
@@ -432,6 +437,19 @@ class DuckDBSnapshot:
     def event_at(self, locator: int) -> UsageEventRow | None:
         """The counted event at a locator; None when there is none."""
         return event_rows.event_at(self.cursor, locator)
+
+    def event_versions(self, scope: Scope, event: UsageEventRow, limit: int) -> list[UsageEventRow]:
+        """Versions of a counted event that were ever in effect, oldest first; of more than `limit` the last ones."""
+        if event.counted_at == position_of(event.locator):  # the first version, after which there is no other
+            return [] if event.closed_at == event.counted_at else [event]
+        limit, owner = _page(limit), self._owner_keys(scope, event.customer_id)
+        if owner is None or owner[1] is None:
+            return []
+        return event_rows.event_versions(self.cursor, event, owner[1], limit)
+
+    def amendments_met(self, refusals: Sequence[OutcomeRow]) -> dict[int, int]:
+        """The last amendment before each of these deliveries of the event that it repeats: its position, by locator."""
+        return event_rows.amendments_met(self.cursor, refusals)
 
     def identity_history(self, scope: Scope, source: str, event_id: str, limit: int) -> IdentityHistory:
         """What became of an identity besides its counted event; at most `limit` refusals."""
@@ -454,7 +472,7 @@ class DuckDBSnapshot:
         return event_rows.receipt(self.cursor, spans, shown_max)
 
     def corrections(self, scope: Scope, source: str, event_id: str) -> list[CorrectionRecord]:
-        """Voids and restorations of this identity, in log order."""
+        """Voids, restorations and amendments of this identity, in log order."""
         scope_key = self._cached.scope_key(scope)
         return [] if scope_key is None else event_rows.corrections(self.cursor, scope_key, source, event_id)
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -19,6 +20,7 @@ from domain.values.instants import epoch_microseconds
 from projections.folding.fold_store import FoldStore
 from projections.folding.lifecycle_writes import (
     FactOwner,
+    NewAmendment,
     NewApiKey,
     NewCorrection,
     NewFact,
@@ -90,6 +92,26 @@ def correction(kind: str, position: int, event_id: str = "e-1-0", scope_key: int
     return NewCorrection(scope_key, "gateway", event_id, kind, position, recorded_at(position), "key-1", "by mistake")
 
 
+def amendment(position: int) -> NewAmendment:
+    """An amendment of the first event, which takes it from the first customer to the second one."""
+    changed = '[{"member":"subject","before":"\\"acme\\"","after":null}]'
+    where = {"scope_key": 1, "locator": locator_of(1, 0), "position": position}
+    return NewAmendment(
+        **where,
+        customer_key=2,
+        customer_key_before=1,
+        time=START,
+        content=2**64 - 1,
+        changed=changed,
+        recorded_at=recorded_at(position),
+    )
+
+
+def shown_amendment(new: NewAmendment) -> Row:
+    row = {name: value for name, value in msgspec.structs.asdict(new).items() if not name.endswith(("key", "before"))}
+    return scope_of(1) | row | {"customer_id": "c/ç", "customer_id_before": "acme"}
+
+
 def fact(owner: FactOwner, position: int, **fields: Any) -> NewFact:
     effective_at = recorded_at(position) - timedelta(days=1)
     by = ("key-1", "native", None)
@@ -141,6 +163,7 @@ def write_one_of_each(store: FoldStore) -> None:
     for owner in (FactOwner("customer", 2, None, 3), FactOwner("budget", 1, "tier"), FactOwner("meter", 2, "disk")):
         store.add_fact(fact(owner, 1, name=HOSTILE, limit=None))
     store.add_correction(correction("usage.voided", 1, "later"))
+    store.add_amendment(amendment(1))
     store.add_price(NewPrice(1, 1, "nowhere", "m-1", PriceList((StandardRule({}),)), None, START, "key-1"))
     store.add_api_key(NewApiKey("key-1", 1, ("ingest", "read"), "mf_1", "00ff", None, START, 1, ("test",)))
     store.update_source(SourceProgress("usage/kafka/a/b/0", "usage", 0, 7, 1, START, 2, 1))
@@ -186,6 +209,7 @@ EVERYTHING: Contents = {
         | {"source": "gateway", "id": "later", "kind": "usage.voided", "position": 1}
         | {"recorded_at": recorded_at(1), "actor": "key-1", "reason": "by mistake"}
     ],
+    "amendments": [shown_amendment(amendment(1))],
     "sources": [
         {"stream": "usage/kafka/a/b/0", "topic": "usage", "partition_number": 0, "next_offset": 7}
         | {"records_lost": 2, "commands_refused": 1, "position": 1, "recorded_at": START}
