@@ -137,6 +137,18 @@ LOGS: Final = st.builds(
 )
 
 
+#: What amendments change. `time`: in days before the step.
+PATCHES: Final = one_of(
+    {"data": {"input_tokens": 7}},
+    {"data": {"model": "slow", "cost_usd": None}},
+    {"data": {"cost_usd": "4"}},
+    {"data": {"bytes": 8, "zone": "us"}},
+    {"customer": "cy"},
+    {"customer": "b/ö", "time": 9},
+    {"time": 40},
+)
+
+
 @st.composite
 def commands(draw: st.DrawFn) -> tuple[str, str, JsonObject | None]:
     customer, budget, identity = draw(one_of(*CUSTOMERS)), draw(one_of(*BUDGETS)), draw(one_of(*IDENTITIES))
@@ -168,6 +180,7 @@ def commands(draw: st.DrawFn) -> tuple[str, str, JsonObject | None]:
         ("DELETE", f"/v1/meters/{METER}", None),
         ("POST", "/v1/events/void", {"source": "gateway", "id": identity}),
         ("POST", "/v1/events/unvoid", {"source": "gateway", "id": identity}),
+        *[("POST", "/v1/events/amend", {"source": "gateway", "id": identity, **draw(PATCHES)}) for _ in range(2)],
         ("POST", "/v1/prices", price),
         ("POST", "/respan/api/request-logs/create/", {**draw(LOGS), "customer_identifier": customer}),
     ]
@@ -215,7 +228,7 @@ class Office:
         if step.command is not None:
             method, path, body = step.command
             given = {**body} if body else {}
-            for name in {"effective_at", "timestamp"} & given.keys():
+            for name in {"effective_at", "timestamp", "time"} & given.keys():
                 given[name] = self._instant(given[name])
             media_type = "application/merge-patch+json" if method == "PATCH" else "application/json"
             more = {} if body is None else {"json": given}
