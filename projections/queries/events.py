@@ -13,6 +13,9 @@ from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 
 #: The events that were not counted of which a receipt tells at most.
 RECEIPT_OUTCOMES_MAX: Final = 10_000
+#: The corrections of one event that are told at most, and the amendments among them with what they changed: the last.
+CORRECTIONS_MAX: Final = 1_000
+CHANGES_TOLD_MAX: Final = 100
 CostOrigin = Literal["producer", "price", "unknown", "none"]
 
 
@@ -154,18 +157,21 @@ class EventPage(msgspec.Struct, frozen=True):
 
 
 class CorrectionRecord(msgspec.Struct, frozen=True):
-    """A void of a usage event, the restoration of a voided one, or an amendment with the members that it changed."""
+    """A void of a usage event, the restoration of a voided one, or an amendment.
+
+    `changed`: of the last `CHANGES_TOLD_MAX` amendments of an event, the members that each changed.
+    """
 
     kind: Literal["usage.voided", "usage.restored", "usage.amended"]
     position: int
     recorded_at: datetime
     actor: str
     reason: str | None
-    changed: tuple[MemberChange, ...] = ()
+    changed: tuple[MemberChange, ...] | None = None
 
 
 class IdentityHistory(msgspec.Struct, frozen=True):
-    """Deliveries of an identity that were not counted, and its corrections, each oldest first."""
+    """Deliveries of an identity that were not counted, and its last corrections, each oldest first."""
 
     refusals: tuple[OutcomeRow, ...] = ()
     corrections: tuple[CorrectionRecord, ...] = ()

@@ -159,7 +159,7 @@ class Snapshot(Protocol):
         """The outcomes of the events of one request, in these spans, which ascend."""
 
     def corrections(self, scope: Scope, source: str, event_id: str) -> list[CorrectionRecord]:
-        """Voids, restorations and amendments of this identity, in log order."""
+        """The last `CORRECTIONS_MAX` voids, restorations and amendments of this identity, in log order."""
 
     def facts(self, scope: Scope, subject: Subject, of: str) -> tuple[Fact, ...]:
         """The facts about an id in log order; empty when there never were any. Those of customers: `customer`."""

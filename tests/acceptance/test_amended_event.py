@@ -175,7 +175,10 @@ def test_a_cost_stays_unless_something_changes_that_makes_it(api: Api) -> None:
 
 def test_a_model_of_the_price_library_is_priced_though_no_usage_named_it_before(api: Api) -> None:
     api.deliver([llm_request("one"), llm_request("listed", provider="openai", model="gpt-4o")])
-    amend(api, data={"provider": "openai", "model": "gpt-4o-mini"})
+    position = amend(api, data={"provider": "openai", "model": "gpt-4o-mini"})["position"]
+    of_model = {"provider": "openai", "model": "gpt-4o-mini"}
+    assert {price["position"] for price in api.pages("/v1/prices", **of_model)} == {position}
+    assert api.pages("/v1/prices", **of_model, as_of=position - 1) == []
     listed = [price["model"] for price in api.pages("/v1/prices") if price["origin"] == "list"]
     assert sorted(listed) == ["gpt-4o", "gpt-4o-mini"]
     assert one(api)["cost"]["price"]["model"] == "gpt-4o-mini"

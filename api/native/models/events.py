@@ -173,7 +173,9 @@ class CorrectionView(BaseModel):
     recorded_at: Instant
     actor: str = Field(description="Id of the API key that made the change.")
     reason: str | None
-    changed: list[ChangeView] | None = Field(None, description="Of an amendment, the members that it changed.")
+    changed: list[ChangeView] | None = Field(
+        None, description="Of each of the last 100 amendments, the members that it changed."
+    )
 
 
 class VersionView(BaseModel):
@@ -208,7 +210,7 @@ class CorrectionResult(PositionedView):
     source: str
     id: str
     voided: bool
-    corrections: list[CorrectionView]
+    corrections: list[CorrectionView] = Field(description="Oldest first; of more than 1,000 the last ones.")
     waits_for_event: bool = Field(
         description="Whether the void waits for its event, as none with this identity has been counted."
     )

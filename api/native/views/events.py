@@ -117,14 +117,14 @@ def refused_document(row: OutcomeRow, received: ReceivedEvents, amended_at: int 
 
 def correction_document(correction: CorrectionRecord) -> CorrectionView:
     """Convert a void, its removal, or an amendment to its response."""
-    changed = [ChangeView(**msgspec.structs.asdict(one)) for one in correction.changed]
+    changed = correction.changed
     return CorrectionView(
         kind=_KINDS[correction.kind],
         position=correction.position,
         recorded_at=correction.recorded_at,
         actor=correction.actor,
         reason=correction.reason,
-        changed=changed if correction.kind == USAGE_AMENDED else None,
+        changed=None if changed is None else [ChangeView(**msgspec.structs.asdict(one)) for one in changed],
     )
 
 

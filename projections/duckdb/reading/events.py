@@ -14,6 +14,7 @@ from typing import Any, Final
 import duckdb
 import msgspec
 
+from domain.corrections.events import USAGE_AMENDED
 from domain.usage.amending.amended_event import MemberChange
 from domain.usage.locators import LOCATOR_ROW_BITS, locator_of
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
@@ -22,6 +23,8 @@ from projections.duckdb.reading.bound_query import BoundQuery
 from projections.duckdb.reading.dimensions import members_equal
 from projections.duckdb.storage.series import Series
 from projections.queries.events import (
+    CHANGES_TOLD_MAX,
+    CORRECTIONS_MAX,
     CorrectionRecord,
     EventFilter,
     IdentityHistory,
@@ -395,16 +398,22 @@ def _outcomes_in(query: BoundQuery, spans: Sequence[RowSpan]) -> str:
 def corrections(
     cursor: duckdb.DuckDBPyConnection, scope_key: int, source: str, event_id: str
 ) -> list[CorrectionRecord]:
-    """Return voids, restores and amendments of an identity, oldest first."""
+    """Return the last voids, restores and amendments of an identity, oldest first."""
     rows = cursor.execute(
-        """SELECT c.kind, c.position, c.recorded_at, c.actor, c.reason, a.changed
-        FROM corrections c LEFT JOIN amendments a ON a.position = c.position
-        WHERE c.scope_key = ? AND c.source = ? AND c.id = ? ORDER BY c.position""",
-        [scope_key, source, event_id],
+        """SELECT kind, position, recorded_at, actor, reason FROM corrections
+        WHERE scope_key = ? AND source = ? AND id = ? ORDER BY position DESC LIMIT ?""",
+        [scope_key, source, event_id, CORRECTIONS_MAX],
     ).fetchall()
+    amended = [position for kind, position, *_ in rows if kind == USAGE_AMENDED][:CHANGES_TOLD_MAX]
+    changed: dict[int, str] = {}
+    if amended:
+        told = "SELECT position, changed FROM amendments WHERE position IN (SELECT unnest(?::BIGINT[]))"
+        changed = dict(cursor.execute(told, [amended]).fetchall())
     return [
-        CorrectionRecord(kind, position, aware(at), actor, reason, () if changed is None else _changes(changed))
-        for kind, position, at, actor, reason, changed in rows
+        CorrectionRecord(
+            kind, position, aware(at), actor, reason, _changes(changed[position]) if position in changed else None
+        )
+        for kind, position, at, actor, reason in reversed(rows)
     ]
 
 

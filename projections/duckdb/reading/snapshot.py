@@ -472,7 +472,7 @@ class DuckDBSnapshot:
         return event_rows.receipt(self.cursor, spans, shown_max)
 
     def corrections(self, scope: Scope, source: str, event_id: str) -> list[CorrectionRecord]:
-        """Voids, restorations and amendments of this identity, in log order."""
+        """The last `CORRECTIONS_MAX` voids, restorations and amendments of this identity, in log order."""
         scope_key = self._cached.scope_key(scope)
         return [] if scope_key is None else event_rows.corrections(self.cursor, scope_key, source, event_id)
 
