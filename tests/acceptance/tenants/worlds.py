@@ -115,6 +115,8 @@ def _act(made: World, api: Api, day: int) -> None:
     api.post("/litellm/logs", _log_payload(f"call-{day}", "lou", "gpt-4o" if day != DAYS[0] else "own"), 200)
     if day == DAYS[2]:
         api.post("/v1/events/void", {"source": SOURCE, "id": EVENT}, 200)
+        amended = {"customer": "lou", "data": {"model": "o1", "output_tokens": 3}, "reason": "mixed up"}
+        api.post("/v1/events/amend", {"source": SOURCE, "id": "11-gpt-4o", **amended}, 200)
         api.patch(f"/v1/customers/{CUSTOMER}", {"budget": {"total_limit_usd": "50"}})
 
 
@@ -149,6 +151,8 @@ def _act_as_other(made: World, scope: Scope, day: int) -> None:
     for model in ("gpt-4o", TUNED):
         api.post("/litellm/logs", _log_payload(f"call-{day}", "lou", model) | {"session_id": MARK}, 200)
     api.post("/v1/events/void", {"source": SOURCE, "id": "11-gpt-4o"}, 200)
+    amended = {"customer": OTHERS_CUSTOMER, "data": {"model": TUNED, "kind": MARK}, "reason": MARK}
+    api.post("/v1/events/amend", {"source": SOURCE, "id": "11-gpt-4o", **amended}, 200)
     api.post(f"/v1/customers/{CUSTOMER}/{'block' if day % 2 else 'unblock'}", {"reason": MARK}, 200)
 
 
