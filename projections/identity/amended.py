@@ -41,9 +41,11 @@ class AmendedEvents:
         if not self._customer_keys:
             return resolution
         if self._locators is None:
-            self._locators = np.array(list(self._customer_keys), dtype=np.uint64)
+            self._locators = np.sort(np.array(list(self._customer_keys), dtype=np.uint64))
         conflicts = np.flatnonzero(resolution.codes == CONFLICT)
-        of_amended = conflicts[np.isin(resolution.first_locators[conflicts], self._locators)]
+        repeated = resolution.first_locators[conflicts]
+        nearest = np.minimum(np.searchsorted(self._locators, repeated), len(self._locators) - 1)
+        of_amended = conflicts[self._locators[nearest] == repeated]
         if not len(of_amended):
             return resolution
         pairs = zip(resolution.first_locators[of_amended].tolist(), rows.contents[of_amended].tolist(), strict=True)
