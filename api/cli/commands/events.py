@@ -7,14 +7,16 @@ from enum import StrEnum
 from functools import partial
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from api.cli.commands.engine_command import engine_command
-from api.cli.commands.fields import fields_of
+from api.cli.commands.fields import exact_value, fields_of
 from api.cli.commands.names import actor_labels, label_of, profile_of
 from api.cli.commands.rejected import detail_of
 from api.cli.options import AsOf, At, Limit, Reason
 from api.cli.output.columns import Column, Kind, Row
+from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.results import Output
 from api.cli.output.tables import print_fields, print_table
 from api.cli.output.text import print_lines
@@ -159,7 +161,7 @@ def amend(
 
     What it was before stays in the log, and is shown by `events show`.
     """
-    data = fields_of([*(fields or ()), *(f"{name}=null" for name in unset or ())])
+    data = fields_of([*(fields or ()), *(f"{name}=null" for name in unset or ())], exact_value)
     given = {"customer": customer, "time": time, "data": data or None}
     _correct(engine, output, "amend", source, event_id, reason, **given)
 
@@ -169,7 +171,11 @@ def _correct(
 ) -> None:
     given |= {"reason": reason}
     body = {"source": source, "id": event_id, **{name: value for name, value in given.items() if value is not None}}
-    answer = engine.send("POST", f"/v1/events/{verb}", body=body)
+    try:
+        encoded = msgspec.json.encode(body)  # which writes numbers as they were given
+    except UnicodeEncodeError:
+        raise CommandFailed(ExitCode.WRONG_USE, "an argument is not UTF-8") from None
+    answer = engine.send("POST", f"/v1/events/{verb}", body=encoded)
     if not output.is_text:
         output.fields("", answer)
     elif "corrections" not in answer:
