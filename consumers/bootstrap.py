@@ -24,6 +24,7 @@ from pathlib import Path
 
 import structlog
 
+from consumers.commands.amendments import IntakeRules
 from consumers.commands.handler import CommandHandler
 from consumers.embedded.append_signal import AppendSignal, signal_append
 from consumers.embedded.data_folder import DataFolder
@@ -53,6 +54,7 @@ from consumers.kafka.consumer.reporting import ConsumerReporter
 from consumers.kafka.consumer.status import ConsumerStatus, StatusFile
 from consumers.log_output import configure_logging
 from consumers.prices.library import resolve_prices
+from consumers.prices.usage_objects.reading import read_usage
 from consumers.processes.parent_watch import end_with_parent
 from consumers.processes.supervisor import Supervisor, spawn
 from consumers.settings import Settings
@@ -112,7 +114,18 @@ def open_engine(
         folder.remove_unused_read_folders()
         intake = opened.enter_context(closing(_intake(settings, folder, log, keys, clock, randomness, serving)))
         engine = EmbeddedEngine(
-            settings, folder, clock, log, keys, commands, intake, read_side, opener, append_signal, resolve_prices
+            settings,
+            folder,
+            clock,
+            log,
+            keys,
+            commands,
+            intake,
+            read_side,
+            opener,
+            append_signal,
+            resolve_prices,
+            _intake_rules(settings, log),
         )
         del read_side  # a rebuild replaces it, and the old one closes only when nothing refers to it any more
         opened.callback(engine.close)
@@ -319,6 +332,11 @@ def _intake_options(settings: Settings) -> IntakeOptions:
         request_items_max=settings.http_body_events_max,
         future_tolerance=timedelta(seconds=settings.intake_future_seconds_max),
     )
+
+
+def _intake_rules(settings: Settings, log: EventLog) -> IntakeRules:
+    options = _intake_options(settings)
+    return IntakeRules(log_creation(log).hash_seed, options.future_tolerance, options.event_bytes_max, read_usage)
 
 
 def _intake_of_child(

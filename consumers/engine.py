@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from consumers.commands.amendments import Amendments
 from consumers.commands.handler import CommandHandler
 from consumers.intake.intake import Intake
 from consumers.intake.process import IntakeHealth
@@ -93,6 +94,7 @@ class Engine(Protocol):
 
     settings: Settings
     commands: CommandHandler
+    amendments: Amendments
     intake: Intake
     reads: ReadStore
     received: ReceivedEvents

@@ -108,7 +108,7 @@ PROBLEM_KINDS: Final[dict[str, ProblemKind]] = {
             "Another event has this identity",
             "An earlier event has the same source and id, and other content. The earlier one counts; this one is in "
             "the log too, and is listed by GET /v1/rejected?outcome=conflict.",
-            "Give every event an id of its own. To correct usage, void the earlier event and send another one.",
+            "Give every event an id of its own. To correct usage, amend the earlier event: POST /v1/events/amend.",
         ),
         ProblemKind(
             "gone",

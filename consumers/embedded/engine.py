@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from consumers.commands.amendments import Amendments, IntakeRules
 from consumers.commands.handler import CommandHandler
 from consumers.embedded.append_signal import AppendSignal
 from consumers.embedded.data_folder import DataFolder
@@ -34,7 +35,7 @@ from consumers.engine import (
 from consumers.intake.intake import Intake
 from consumers.intake.process import IntakeProcess
 from consumers.maintenance.scheduler import Scheduler
-from consumers.prices.listing import PriceResolver
+from consumers.prices.listing import PriceListing, PriceResolver
 from consumers.prices.refresh import PriceRefresh, PricesRefreshed
 from consumers.processes.supervisor import Supervisor, stop_all
 from consumers.settings import Settings
@@ -76,8 +77,9 @@ class EmbeddedEngine:
         opener: ReadSideOpener,
         append_signal: AppendSignal,
         resolve_price: PriceResolver,
+        rules: IntakeRules,
     ) -> None:
-        """`opener` has opened `read_side`, and opens those that replace it."""
+        """`opener` has opened `read_side`, and opens those that replace it. `rules`: those of intake."""
         self.settings = settings
         self.folder = folder
         self.now = now
@@ -96,6 +98,7 @@ class EmbeddedEngine:
         self.reads: ReadStore = self._live
         seed = log_creation(log).hash_seed
         self.received: ReceivedEvents = IndexedEvents(log, seed, lambda: self.read_side.index)
+        self.amendments = Amendments(log, self.reads, self.received, PriceListing(log, resolve_price), rules, now)
         self.key_cache = KeyCache(folder, now, self.reads)
         self.upkeep = Upkeep(settings, log, self._live, now, self._closing)
         self._operations = Operations(folder, log, keys, self._live, self.key_cache, self._closing)

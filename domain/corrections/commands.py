@@ -1,4 +1,4 @@
-"""Commands that correct usage: void an event, restore a voided one."""
+"""Commands that correct usage: void an event, restore a voided one. `domain.log.amendments` has the one that amends."""
 
 from __future__ import annotations
 

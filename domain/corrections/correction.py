@@ -1,19 +1,23 @@
-"""The correction of one usage event: voiding it, before or after it arrives, and restoring it."""
+"""The corrections of one usage event: voiding it, before or after it arrives, restoring it, and amending it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from domain.aggregate import Aggregate, CommandContext
-from domain.corrections.events import UsageRestored, UsageVoided
+from domain.corrections.events import UsageAmended, UsageRestored, UsageVoided
 from domain.event import LifecycleEvent
 from domain.scope import Scope
 from domain.streams import correction_stream
+from domain.usage.amending.amended_event import MemberChange
 from domain.values.identifiers import checked_id
 
 
 class Correction(Aggregate):
-    """Whether the usage event with this source and id is voided. The event need not have arrived."""
+    """Whether the usage event with this source and id is voided, and its last amendment.
+
+    The event need not have arrived to be voided.
+    """
 
     def __init__(self, scope: Scope, source: str, event_id: str) -> None:
         super().__init__(correction_stream(scope, checked_id("source", source), checked_id("id", event_id)))
@@ -21,6 +25,7 @@ class Correction(Aggregate):
         self.source = source
         self.event_id = event_id
         self.voided = False
+        self.amended: UsageAmended | None = None
 
     def void(self, context: CommandContext) -> None:
         """Void the event, whether it has arrived or not; no effect when it is voided already."""
@@ -32,11 +37,19 @@ class Correction(Aggregate):
         if self.voided:
             self._emit(UsageRestored(**self._event_fields(context)))
 
+    def amend(self, context: CommandContext, block: bytes, changed: tuple[MemberChange, ...]) -> None:
+        """Amend the event, which has been counted, voided or not; see `UsageAmended`."""
+        self._emit(UsageAmended(**self._event_fields(context), block=block, changed=changed))
+
     def apply(self, event: LifecycleEvent) -> None:
-        """Apply a void or a restoration."""
-        if not isinstance(event, UsageVoided | UsageRestored):
-            raise self._unexpected_event(event)
-        self.voided = isinstance(event, UsageVoided)
+        """Apply a void, a restoration or an amendment."""
+        match event:
+            case UsageAmended():
+                self.amended = event
+            case UsageVoided() | UsageRestored():
+                self.voided = isinstance(event, UsageVoided)
+            case _:
+                raise self._unexpected_event(event)
 
     def _event_fields(self, context: CommandContext) -> dict[str, Any]:
         scope = {"tenant": self.scope.tenant, "environment": self.scope.environment}

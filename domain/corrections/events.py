@@ -1,14 +1,16 @@
-"""Events that void a usage event or restore a voided one."""
+"""Events that void a usage event, restore a voided one, or amend one."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from domain.event import LifecycleEvent
+from domain.usage.amending.amended_event import MemberChange
 
 #: Topics of these events in the log, which never change.
 USAGE_VOIDED: Final = "usage.voided"
 USAGE_RESTORED: Final = "usage.restored"
+USAGE_AMENDED: Final = "usage.amended"
 
 
 class CorrectionEvent(LifecycleEvent, frozen=True, kw_only=True):
@@ -29,3 +31,14 @@ class UsageVoided(CorrectionEvent, frozen=True, kw_only=True):
 
 class UsageRestored(CorrectionEvent, frozen=True, kw_only=True):
     """The void of the usage event was undone."""
+
+
+class UsageAmended(CorrectionEvent, frozen=True, kw_only=True):
+    """The usage event was amended: from now on it is the event in `block`, a usage block of one row.
+
+    Its identity is that of the event; what was sent before stays in the log, and is still a duplicate when it is sent
+    again. `changed`: the members in which the event differs from its version before.
+    """
+
+    block: bytes
+    changed: tuple[MemberChange, ...]

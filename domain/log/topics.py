@@ -17,7 +17,14 @@ from domain.budgets.events import (
     BudgetUpdated,
 )
 from domain.commands.events import COMMAND_HONOURED, CommandHonoured
-from domain.corrections.events import USAGE_RESTORED, USAGE_VOIDED, UsageRestored, UsageVoided
+from domain.corrections.events import (
+    USAGE_AMENDED,
+    USAGE_RESTORED,
+    USAGE_VOIDED,
+    UsageAmended,
+    UsageRestored,
+    UsageVoided,
+)
 from domain.customers.events import (
     CUSTOMER_BLOCKED,
     CUSTOMER_CREATED,
@@ -81,6 +88,7 @@ LIFECYCLE_TOPICS: Final[dict[str, type[LifecycleEvent]]] = {
     DISCOUNT_SET: DiscountSet,
     USAGE_VOIDED: UsageVoided,
     USAGE_RESTORED: UsageRestored,
+    USAGE_AMENDED: UsageAmended,
     REPRICING_OPENED: RepricingOpened,
     REPRICING_COMMITTED: RepricingCommitted,
     REPRICING_REVERTED: RepricingReverted,

@@ -16,10 +16,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from domain.corrections.events import UsageAmended
 from domain.errors import LogCorrupted
+from domain.log.amendments import row_of_amendment
 from domain.log.blocks import decode_free, decode_typed, read_header
+from domain.log.event_codec import decode_lifecycle
 from domain.log.records import USAGE_BATCH_TOPIC, EventLog, LogRecord
 from domain.scope import Scope
+from domain.usage.amending.amended_event import stored_row
+from domain.usage.amending.sent_form import StoredRow
 from domain.usage.canonical_form import identity_hash
 from domain.usage.locators import LOCATOR_ROW_BITS, position_of, row_of
 from domain.usage.received_members import Members, received_members
@@ -92,15 +97,25 @@ class EventLookup:
             np.array(keys)[block_of_row], _texts(pa.concat_arrays(sources), back), _texts(pa.concat_arrays(ids), back)
         )
 
+    def row(self, locator: int) -> StoredRow | None:
+        """The columns of the event at a locator as it was received; None when intake rejected it."""
+        _, typed = self._block(position_of(locator))
+        if typed.column("reason")[row_of(locator)].is_valid:
+            return None
+        return stored_row(typed, decode_free(self._record(position_of(locator)).state), row_of(locator))
+
     def members(self, locator: int) -> Members | None:
         """What the event at a locator said when it was received; None when intake rejected it."""
-        _, typed = self._block(position_of(locator))
-        row = row_of(locator)
-        if typed.column("reason")[row].is_valid:
-            return None
-        free = decode_free(self._record(position_of(locator)).state)
-        columns = {name: typed.column(name)[row].as_py() for name in typed.schema.names}
-        return received_members(columns | {name: free.column(name)[row].as_py() for name in free.schema.names})
+        row = self.row(locator)
+        return None if row is None else received_members(row)
+
+    def amended_members(self, position: int) -> Members:
+        """What an event said as the amendment at this position made it. `LogCorrupted` when there is none there."""
+        records = self._log.read(position - 1, 1)
+        event = decode_lifecycle(records[0].topic, records[0].state) if records else None
+        if not isinstance(event, UsageAmended):
+            raise LogCorrupted(f"log position {position} holds no amendment")
+        return received_members(row_of_amendment(event))
 
     def find(
         self, index: IdentityIndex, hash_seed: int, scope: Scope, source: str, event_id: str

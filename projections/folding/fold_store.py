@@ -31,6 +31,7 @@ import pyarrow as pa
 from domain.repricings.repricing_range import RepricingRange
 from projections.folding.fold_state import FoldState, NewKeys
 from projections.folding.lifecycle_writes import (
+    NewAmendment,
     NewApiKey,
     NewCorrection,
     NewDiscount,
@@ -107,6 +108,16 @@ class FoldStore(Protocol):
         has no version at all.
         """
 
+    def last_version(self, customer_key: int, locator: int) -> pa.Table:
+        """Return `USAGE_ROWS`: the version of an event that was opened last; no row when it has none."""
+
+    def add_version(self, version: pa.Table) -> None:
+        """Store `USAGE_ROWS`: one more version of an event that has no current version, in effect from `counted_at` on.
+
+        It may be of another customer. It may be closed already; then it is in effect at no position, but is the last
+        one.
+        """
+
     def unknown_cost_rows(
         self, kind_key: int, scope_key: int, above_locator: int, rows_max: int, customer_key: int | None = None
     ) -> pa.Table:
@@ -153,11 +164,14 @@ class FoldStore(Protocol):
         """Store a fact of a customer, shared budget or meter."""
 
     def add_correction(self, correction: NewCorrection) -> None:
-        """Store a void or a restoration; the rows are changed by other calls.
+        """Store a void, a restoration or an amendment; the rows are changed by other calls.
 
-        A later `load_state` finds in `waiting_voids` each identity whose correction of the highest position is a void
-        and that no event in the store has.
+        A later `load_state` finds in `waiting_voids` each identity whose last void or restoration, by position, is a
+        void and that no event in the store has.
         """
+
+    def add_amendment(self, amendment: NewAmendment) -> None:
+        """Store an amendment of an event. A later `load_state` finds it in `amended`."""
 
     def add_price(self, price: NewPrice) -> None:
         """Store a price. A later `load_state` finds it in `prices`, one of a customer up to its deletion."""

@@ -48,9 +48,9 @@ class NewFact(msgspec.Struct, frozen=True):
 
 
 class NewCorrection(msgspec.Struct, frozen=True):
-    """A void or restoration of the usage event with this source and id, which may not have arrived yet.
+    """A void, a restoration or an amendment of the usage event with this source and id, which may not have arrived yet.
 
-    `kind` is the topic: "usage.voided" or "usage.restored".
+    `kind` is the topic: "usage.voided", "usage.restored" or "usage.amended".
     """
 
     scope_key: int
@@ -61,6 +61,23 @@ class NewCorrection(msgspec.Struct, frozen=True):
     recorded_at: datetime
     actor: str
     reason: str | None
+
+
+class NewAmendment(msgspec.Struct, frozen=True):
+    """The amendment of the counted event at a locator, from `position` on: where its row is now, and was before.
+
+    `content` is the digest of the amended event. `changed` is the JSON text of its `MemberChange`s.
+    """
+
+    scope_key: int
+    locator: int
+    position: int
+    customer_key: int
+    customer_key_before: int
+    time: datetime
+    content: int
+    changed: str
+    recorded_at: datetime
 
 
 class NewRepricing(msgspec.Struct, frozen=True):

@@ -231,6 +231,7 @@ class Projector:
         step_rows = concatenate_blocks(blocks)
         rows = received_rows(step_rows)
         resolved = resolve(rows, self._index.lookup(rows.identities), *self._comparisons(step_rows))
+        resolved = self._state.amended.resolved(rows, resolved)
         counted = resolved.counted
         for block in blocks:
             if "next_offset" in block.header.extra:

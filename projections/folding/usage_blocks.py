@@ -106,6 +106,11 @@ def concatenate_blocks(blocks: Sequence[FoldBlock]) -> StepRows:
     )
 
 
+def one_event(block: FoldBlock, locator: int) -> StepRows:
+    """The row of a block with one event, which another event has at this locator."""
+    return msgspec.structs.replace(concatenate_blocks([block]), locators=np.array([locator], dtype=np.int64))
+
+
 def received_rows(step_rows: StepRows) -> ReceivedRows:
     """The columns that deduplication needs.
 

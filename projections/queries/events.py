@@ -8,10 +8,14 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from domain.usage.amending.amended_event import MemberChange
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 
 #: The events that were not counted of which a receipt tells at most.
 RECEIPT_OUTCOMES_MAX: Final = 10_000
+#: The corrections of one event that are told at most, and the amendments among them with what they changed: the last.
+CORRECTIONS_MAX: Final = 1_000
+CHANGES_TOLD_MAX: Final = 100
 CostOrigin = Literal["producer", "price", "unknown", "none"]
 
 
@@ -20,7 +24,9 @@ class UsageEventRow(msgspec.Struct, frozen=True):
 
     `units`: quantities by unit, of units without a column of their own. `quantities_unknown`: nothing was told of what
     it used, and the tokens are 0 for that reason. `price_context`: the members that choose a price.
-    `discount_positions`: log positions of the discounts on the price, the customer's first.
+    `discount_positions`: log positions of the discounts on the price, the customer's first. `counted_at` and
+    `closed_at`: the log positions from which the version is in effect, and from which it is not (None: it is).
+    `repriced_at`: that of the re-pricing that gave the cost.
     """
 
     locator: int
@@ -56,6 +62,9 @@ class UsageEventRow(msgspec.Struct, frozen=True):
     quantities_unknown: bool
     price_context: dict[str, str]
     discount_positions: tuple[int, ...]
+    counted_at: int
+    closed_at: int | None
+    repriced_at: int | None
 
 
 class OutcomeRow(msgspec.Struct, frozen=True):
@@ -150,17 +159,21 @@ class EventPage(msgspec.Struct, frozen=True):
 
 
 class CorrectionRecord(msgspec.Struct, frozen=True):
-    """A void of a usage event, or the restoration of a voided one."""
+    """A void of a usage event, the restoration of a voided one, or an amendment.
 
-    kind: Literal["usage.voided", "usage.restored"]
+    `changed`: of the last `CHANGES_TOLD_MAX` amendments of an event, the members that each changed.
+    """
+
+    kind: Literal["usage.voided", "usage.restored", "usage.amended"]
     position: int
     recorded_at: datetime
     actor: str
     reason: str | None
+    changed: tuple[MemberChange, ...] | None = None
 
 
 class IdentityHistory(msgspec.Struct, frozen=True):
-    """Deliveries of an identity that were not counted, and its voids and restorations, each oldest first."""
+    """Deliveries of an identity that were not counted, and its last corrections, each oldest first."""
 
     refusals: tuple[OutcomeRow, ...] = ()
     corrections: tuple[CorrectionRecord, ...] = ()

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from domain.repricings.repricing_range import RepricingRange
 from domain.scope import Scope
+from domain.usage.amending.sent_form import StoredRow
 from domain.usage.outcomes import Outcome, OutcomeCounts
 from domain.usage.received_members import Members
 from projections.queries.api_keys import ApiKeyRecord
@@ -141,6 +142,15 @@ class Snapshot(Protocol):
     def event_at(self, locator: int) -> UsageEventRow | None:
         """The counted event at a locator; None when there is none."""
 
+    def event_versions(self, scope: Scope, event: UsageEventRow, limit: int) -> list[UsageEventRow]:
+        """Versions of a counted event that were ever in effect, oldest first; of more than `limit` the last ones."""
+
+    def amendments_met(self, refusals: Sequence[OutcomeRow]) -> dict[int, int]:
+        """The last amendment before each of these deliveries of the event that it repeats: its position, by locator.
+
+        Deliveries that met the event as it was first counted, or none, are left out.
+        """
+
     def identity_history(self, scope: Scope, source: str, event_id: str, limit: int) -> IdentityHistory:
         """What became of an identity besides its counted event; at most `limit` refusals."""
 
@@ -153,7 +163,7 @@ class Snapshot(Protocol):
         """The outcomes of the events of one request, in these spans, which ascend."""
 
     def corrections(self, scope: Scope, source: str, event_id: str) -> list[CorrectionRecord]:
-        """Voids and restorations of this identity, in log order."""
+        """The last `CORRECTIONS_MAX` voids, restorations and amendments of this identity, in log order."""
 
     def facts(self, scope: Scope, subject: Subject, of: str) -> tuple[Fact, ...]:
         """The facts about an id in log order; empty when there never were any. Those of customers: `customer`."""
@@ -243,8 +253,14 @@ class ReceivedEvents(Protocol):
     def counted(self, snapshot: Snapshot, scope: Scope, source: str, event_id: str) -> UsageEventRow | None:
         """Return the event counted under this identity, voided or not; None when none was counted."""
 
+    def row(self, locator: int) -> StoredRow | None:
+        """Return the columns of the event at a locator as it was received; None when intake rejected it."""
+
     def members(self, locator: int) -> Members | None:
         """Return what the event at a locator said, rebuilt from the log; None when intake rejected it."""
+
+    def amended_members(self, position: int) -> Members:
+        """Return what an event said as the amendment at this log position made it."""
 
 
 class ReadStore(Protocol):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from domain.log.records import EventLog
 from domain.scope import Scope
+from domain.usage.amending.sent_form import StoredRow
 from domain.usage.locators import locator_of
 from domain.usage.received_members import Members
 from projections.folding.event_lookup import EventLookup, LocatedEvent
@@ -37,10 +38,20 @@ class IndexedEvents:
             return None
         return snapshot.event(scope, source, event_id, from_locator=locator_of(covered + 1, 0))
 
+    def row(self, locator: int) -> StoredRow | None:
+        """Return the columns of the event at a locator as it was received; None when intake rejected it."""
+        with self._using:
+            return self._lookup.row(locator)
+
     def members(self, locator: int) -> Members | None:
         """Return what the event at a locator said; None when intake rejected it."""
         with self._using:
             return self._lookup.members(locator)
+
+    def amended_members(self, position: int) -> Members:
+        """Return what an event said as the amendment at this log position made it."""
+        with self._using:
+            return self._lookup.amended_members(position)
 
     def _located(self, scope: Scope, source: str, event_id: str) -> tuple[int, LocatedEvent | None]:
         """The position up to which the index was asked, and the event that it knows."""

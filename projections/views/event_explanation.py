@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
+from domain.corrections.events import USAGE_AMENDED, USAGE_RESTORED
 from domain.prices.discounts import discounted
 from domain.prices.price_list import AppliedPrice, applied_price
 from domain.scope import Scope
 from domain.usage.block_schema import REQUEST_TYPE
+from domain.usage.locators import position_of
 from domain.usage.outcomes import Outcome
 from domain.usage.received_members import MemberDifference, Members, differences
 from domain.values.money import marked_up
@@ -25,6 +28,9 @@ from projections.views.customers import customer_history, life_at, markup_at, ma
 from projections.views.periods import usage_timeline
 
 REFUSALS_SHOWN_MAX: Final = 100
+VERSIONS_SHOWN_MAX: Final = 100
+
+Because = Literal["counted", "amended", "priced", "repriced", "restored"]
 
 
 class CostExplanation(msgspec.Struct, frozen=True):
@@ -52,6 +58,16 @@ class EventTotals(msgspec.Struct, frozen=True):
     day: date  # UTC
 
 
+class EventVersion(msgspec.Struct, frozen=True):
+    """A version of an event that was ever in effect, and why it was opened.
+
+    An event of unknown cost is "priced" once its price is known; a named run that prices events again "repriced" it.
+    """
+
+    because: Because
+    event: UsageEventRow
+
+
 class EventExplanation(msgspec.Struct, frozen=True):
     """Everything known about an event identity, as of log position `position`.
 
@@ -59,6 +75,8 @@ class EventExplanation(msgspec.Struct, frozen=True):
     `event` and `cost` are None when no delivery was counted. `totals` is None then, and also for a voided event (it is
     in no total) and for an event of another type than llm.request (only meters include it).
     `refusals`: deliveries of the identity that were not counted, oldest first, at most `REFUSALS_SHOWN_MAX`.
+    `versions`: those of the event that were ever in effect, oldest first, at most the last `VERSIONS_SHOWN_MAX`.
+    `amendments_met`: see `Snapshot.amendments_met`, of the refusals.
     """
 
     position: int
@@ -68,6 +86,8 @@ class EventExplanation(msgspec.Struct, frozen=True):
     totals: EventTotals | None
     corrections: tuple[CorrectionRecord, ...]
     refusals: tuple[OutcomeRow, ...]
+    versions: tuple[EventVersion, ...] = ()
+    amendments_met: Mapping[int, int] = {}
 
 
 def explain_event(
@@ -91,11 +111,37 @@ def explain_event(
         totals=None if owner is None else _totals(owner, event, now),
         corrections=corrections,
         refusals=refusals,
+        versions=_versions(snapshot, scope, event, corrections),
+        amendments_met=snapshot.amendments_met(refusals) if _was_amended(corrections) else {},
     )
 
 
+def _was_amended(corrections: Sequence[CorrectionRecord]) -> bool:
+    return any(one.kind == USAGE_AMENDED for one in corrections)
+
+
+def _versions(
+    snapshot: Snapshot, scope: Scope, event: UsageEventRow, corrections: Sequence[CorrectionRecord]
+) -> tuple[EventVersion, ...]:
+    kinds = {one.position: one.kind for one in corrections}
+    found = snapshot.event_versions(scope, event, VERSIONS_SHOWN_MAX)
+    return tuple(EventVersion(_because(one, kinds), one) for one in found)
+
+
+def _because(version: UsageEventRow, kinds: Mapping[int, str]) -> Because:
+    """Why a version was opened; `kinds` are those of the event's corrections, by position."""
+    kind = kinds.get(version.counted_at)
+    if kind == USAGE_AMENDED:
+        return "amended"
+    if kind == USAGE_RESTORED:
+        return "restored"
+    if version.counted_at == position_of(version.locator):
+        return "counted"
+    return "repriced" if version.repriced_at == version.counted_at else "priced"
+
+
 class Conflict(msgspec.Struct, frozen=True):
-    """A delivery in conflict with the event counted before it: what each of them said, and what differs.
+    """A delivery in conflict with the event counted before it, as it was then: what each said, and what differs.
 
     `differences` is empty when they differ only in what the log does not keep; see `domain.usage.received_members`.
     """
@@ -105,11 +151,15 @@ class Conflict(msgspec.Struct, frozen=True):
     differences: tuple[MemberDifference, ...]
 
 
-def conflict_of(received: ReceivedEvents, row: OutcomeRow) -> Conflict | None:
-    """The conflict that a delivery ended in; None for any other outcome."""
+def conflict_of(received: ReceivedEvents, row: OutcomeRow, amended_at: int | None = None) -> Conflict | None:
+    """The conflict that a delivery ended in; None for any other outcome.
+
+    `amended_at`: the position of the last amendment before it of the event that it met; None: there was none.
+    """
     if row.outcome != "conflict" or row.first_locator is None:
         return None
-    counted, refused = received.members(row.first_locator), received.members(row.locator)
+    refused = received.members(row.locator)
+    counted = received.members(row.first_locator) if amended_at is None else received.amended_members(amended_at)
     if counted is None or refused is None:
         return None
     return Conflict(counted, refused, differences(counted, refused))

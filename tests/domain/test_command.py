@@ -34,12 +34,15 @@ from domain.customers.commands import (
     UpdateCustomer,
 )
 from domain.event import Provenance
+from domain.log.amendments import AmendUsage
 from domain.log.commands import AnnounceClosings, SealLog
 from domain.meters.commands import CreateMeter, DeleteMeter, MeterCommand, UpdateMeter
 from domain.prices.commands import PriceRuleCommand, SetDiscount, SetPrice
 from domain.prices.own_price import OwnPrice
 from domain.prices.schedule import UnitPrices
 from domain.scope import DEFAULT_SCOPE
+from domain.usage.amending.patches import EventPatch
+from domain.usage.decoding.decoder import DecodingContext
 from tests.fakes.randomness import CountedRandomness
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -89,6 +92,7 @@ COMMANDS: list[Command[Any]] = [
     SetDiscount(*WHO, Decimal("12.5"), NOW, "openai", "gpt-5", customer_id="acme"),
     VoidUsage(*WHO, "gateway", "e-1"),
     RestoreUsage(*WHO, "gateway", "e-1"),
+    AmendUsage(*WHO, "gateway", "e-1", {"id": "e-1"}, EventPatch({"input_tokens": 1}), DecodingContext(WHO[0], 7, NOW)),
     IssueApiKey(*WHO, ("admin",), secret="sk-secret-of-the-operator"),
     RevokeApiKey(*WHO, "key_2"),
     SealLog(7, b"hash"),

@@ -22,6 +22,7 @@ from domain.scope import Scope
 from domain.usage.block_schema import REQUEST_TYPE
 from projections.folding.fold_state import FoldState, NewKeys, SeriesKey
 from projections.folding.lifecycle_writes import (
+    NewAmendment,
     NewApiKey,
     NewCorrection,
     NewDiscount,
@@ -30,7 +31,7 @@ from projections.folding.lifecycle_writes import (
     NewRepricing,
     SourceProgress,
 )
-from projections.folding.staged_tables import REPRICING_ROWS, UNKNOWN_COST_ROWS
+from projections.folding.staged_tables import REPRICING_ROWS, UNKNOWN_COST_ROWS, USAGE_ROWS
 from projections.pricing.rules import LifeEnded, PricingRecord
 
 #: What a re-pricing changes of a row.
@@ -56,6 +57,7 @@ class StoredTables:
     facts: list[NewFact] = field(default_factory=list)
     corrections: list[NewCorrection] = field(default_factory=list)
     repricings: list[NewRepricing] = field(default_factory=list)
+    amendments: list[NewAmendment] = field(default_factory=list)
     prices: list[NewPrice] = field(default_factory=list)
     discounts: list[NewDiscount] = field(default_factory=list)
     api_keys: dict[str, NewApiKey] = field(default_factory=dict)
@@ -112,6 +114,8 @@ class InMemoryFoldStore:
         state.repricings = {
             (run.scope_key, run.name): run.position for run in stored.repricings if run.kind == "repricing.committed"
         }
+        for one in stored.amendments:
+            state.amended.add(one.locator, one.customer_key, one.content)
         state.waiting_voids = _waiting_voids(stored)
         return state
 
@@ -158,6 +162,15 @@ class InMemoryFoldStore:
         opened = versions[-1] | {"counted_at": position, "closed_at": None}
         self._written.versions[locator] = (*versions, opened)
         return int(opened["kind_key"])
+
+    def last_version(self, customer_key: int, locator: int) -> pa.Table:
+        last = [_naive(row) for row in self._written.versions.get(locator, ())[-1:]]
+        return pa.Table.from_pylist(last, USAGE_ROWS)
+
+    def add_version(self, version: pa.Table) -> None:
+        [row] = rows_of(version)
+        assert self._written.current(row["locator"]) is None, "an event has one current version"
+        self._written.versions[row["locator"]] += (row,)
 
     def unknown_cost_rows(
         self, kind_key: int, scope_key: int, above_locator: int, rows_max: int, customer_key: int | None = None
@@ -245,6 +258,9 @@ class InMemoryFoldStore:
     def add_correction(self, correction: NewCorrection) -> None:
         self._written.corrections.append(correction)
 
+    def add_amendment(self, amendment: NewAmendment) -> None:
+        self._written.amendments.append(amendment)
+
     def add_price(self, price: NewPrice) -> None:
         self._written.prices.append(price)
 
@@ -275,6 +291,10 @@ def rows_of(table: pa.Table) -> list[Row]:
     return [{name: _aware(stored) for name, stored in row.items()} for row in table.to_pylist()]
 
 
+def _naive(row: Row) -> Row:
+    return row | {name: stored.replace(tzinfo=None) for name, stored in row.items() if isinstance(stored, datetime)}
+
+
 def _aware(stored: Any) -> Any:
     return stored.replace(tzinfo=UTC) if isinstance(stored, datetime) else stored
 
@@ -294,6 +314,7 @@ def _waiting_voids(stored: StoredTables) -> set[tuple[int, str, str]]:
     """The identities whose last correction is a void, and that no event has."""
     last: dict[tuple[int, str, str], str] = {}
     for correction in sorted(stored.corrections, key=lambda correction: correction.position):
-        last[correction.scope_key, correction.source, correction.id] = correction.kind
+        if correction.kind != "usage.amended":
+            last[correction.scope_key, correction.source, correction.id] = correction.kind
     arrived = {(row["scope_key"], row["source"], row["id"]) for row, *_ in stored.versions.values()}
     return {identity for identity, kind in last.items() if kind == "usage.voided"} - arrived

@@ -12,7 +12,7 @@ from tests.engine_fixtures import customer_path
 from tests.laws.laboratory import CUSTOMERS, JsonObject, Laboratory, Tenant, times, usage_event
 
 #: A command may be refused by the state that it meets; that is part of the history.
-REFUSED = (404, 409)
+REFUSED = (404, 409, 422)
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,20 @@ class Step:
     method: str = ""
     path: str = ""
     body: JsonObject | None = None
+
+
+def patches() -> st.SearchStrategy[JsonObject]:
+    """Bodies that amend an event, without its identity."""
+    data = {
+        "model": st.sampled_from(("swift", "unpriced")),
+        "input_tokens": st.sampled_from((1, 10**9)),
+        "cost_usd": st.sampled_from((None, "0.5")),
+        "bytes": st.integers(-3, 3),
+        "units": st.sampled_from(({"own": None}, {"own": 2.5}, {"web_searches": 1})),
+    }
+    given = {"customer": st.sampled_from(CUSTOMERS), "time": times()}
+    of_data = st.fixed_dictionaries({}, optional=data)
+    return st.fixed_dictionaries({"data": of_data}, optional=given)
 
 
 @st.composite
@@ -45,6 +59,7 @@ def commands(draw: st.DrawFn) -> Step:
         Step(method="POST", path=customer_path(customer, "/block")),
         Step(method="POST", path="/v1/events/void", body=identity),
         Step(method="POST", path="/v1/events/unvoid", body=identity),
+        *(Step(method="POST", path="/v1/events/amend", body=identity | draw(patches())) for _ in range(3)),
         Step(method="POST", path="/v1/prices", body={"provider": "acme", "model": "unpriced", "unit_prices": price}),
         Step(
             method="POST",

@@ -140,6 +140,18 @@ LOGS: Final = st.builds(
 )
 
 
+#: What amendments change. `time`: in days before the step.
+PATCHES: Final = one_of(
+    {"data": {"input_tokens": 7}},
+    {"data": {"model": "slow", "cost_usd": None}},
+    {"data": {"cost_usd": "4"}},
+    {"data": {"bytes": 8, "zone": "us"}},
+    {"customer": "cy"},
+    {"customer": "b/ö", "time": 9},
+    {"time": 40},
+)
+
+
 @st.composite
 def commands(draw: st.DrawFn) -> tuple[str, str, JsonObject | None]:
     run = draw(one_of(*RUNS))
@@ -172,6 +184,7 @@ def commands(draw: st.DrawFn) -> tuple[str, str, JsonObject | None]:
         ("DELETE", f"/v1/meters/{METER}", None),
         ("POST", "/v1/events/void", {"source": "gateway", "id": identity}),
         ("POST", "/v1/events/unvoid", {"source": "gateway", "id": identity}),
+        *[("POST", "/v1/events/amend", {"source": "gateway", "id": identity, **draw(PATCHES)}) for _ in range(2)],
         ("POST", "/v1/prices", price),
         ("POST", "/v1/repricings", {"name": run, "given_costs": draw(one_of("keep", "zeros"))}),
         ("POST", f"/v1/repricings/{run}/commit", {"previewed_at": 1 if draw(st.booleans()) else LAST}),
@@ -224,7 +237,7 @@ class Office:
         if step.command is not None:
             method, path, body = step.command
             given = {**body} if body else {}
-            for name in {"effective_at", "timestamp"} & given.keys():
+            for name in {"effective_at", "timestamp", "time"} & given.keys():
                 given[name] = self._instant(given[name])
             if given.get("previewed_at") == LAST:
                 given["previewed_at"] = self.engine.log.head_position()

@@ -93,6 +93,13 @@ class WrittenLog:
         state = block_state(block, encode_buffers(decoded.typed, decoded.free), extra, sealed.facts[0])
         return self.log.append([*sealed.records, NewRecord(stream, version, USAGE_BATCH_TOPIC, state)])[-1]
 
+    def block(self, events: Sequence[dict[str, Any]], scope: Scope, stream: str) -> bytes:
+        """A usage block, which is not appended."""
+        lines = b"\n".join(json.dumps(event).encode() for event in events)
+        decoded = decode_body("application/x-ndjson", lines, DecodingContext(scope, SEED, self.now))
+        context = BlockContext(scope.tenant, scope.environment, stream, 1, 0, 0, self.now)
+        return block_state(context, encode_buffers(decoded.typed, decoded.free))
+
     def pass_time(self, **by: float) -> None:
         self.now += timedelta(**by)
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from domain.api_keys.events import ApiKeyIssued, ApiKeyRevoked
 from domain.budgets.events import BudgetCreated, BudgetDeleted, BudgetUpdated
 from domain.commands.events import CommandHonoured, CommandRecord
-from domain.corrections.events import UsageRestored, UsageVoided
+from domain.corrections.events import UsageAmended, UsageRestored, UsageVoided
 from domain.customers.events import CustomerBlocked, CustomerCreated, CustomerDeleted, CustomerUpdated
 from domain.customers.personal_data import CustomerSeal
 from domain.log.chain import CHAIN_START, chain
@@ -31,6 +31,7 @@ from domain.repricings.repricing_range import RepricingRange
 from domain.scope import DEFAULT_SCOPE, Scope
 from domain.sources.events import OffsetsAccepted, PartitionConsumed, RecordsLost
 from domain.streams import LOG_STREAM
+from domain.usage.amending.amended_event import MemberChange
 from tests.fakes.randomness import CountedRandomness
 from tests.projections.folded_log import START, WrittenLog, usage
 
@@ -44,6 +45,7 @@ _DELIVERIES: Final = ("usage", "atomic usage", "usage of Kafka", "usage with fac
 _EFFECTS_ON_USAGE: Final = (
     "void",
     "restore",
+    "amend",
     "set a price",
     "reprice",
     "reprice and revert",
@@ -139,6 +141,19 @@ def _correction(event: type[UsageVoided | UsageRestored]) -> Callable[[WrittenLo
         )
 
     return write
+
+
+def _amend(log: WrittenLog, number: int, which: int) -> None:
+    """Amend an event of this id, or of none; its customer, model, time and quantities may become others."""
+    event = usage(f"e-{which}", f"c-{number % 5}", START - timedelta(hours=number), model=f"m-{number % 4}")
+    if number % 2:
+        event["data"] |= {"cost_usd": "0.75"} if number % 3 else {"web_searches": number, "tags": ["a"]}
+    stream = f"correction/{_scope(number)}/amended/{which}"
+    block = log.block([event], _scope(number), stream)
+    changed = (MemberChange("data.model", None, f'"m-{number % 4}"'), MemberChange("data.cost_usd", None, '"0.75"'))
+    log.append(
+        UsageAmended, stream, **_of_scope(number), source="gateway", id=f"e-{which}", block=block, changed=changed
+    )
 
 
 def _version(which: int, days: float | None) -> PriceVersion:
@@ -291,6 +306,7 @@ _WRITERS: Final[dict[str, Callable[[WrittenLog, int, Any], None]]] = {
     "usage with facts": _usage_with_facts,
     "void": _correction(UsageVoided),
     "restore": _correction(UsageRestored),
+    "amend": _amend,
     "set a price": _set_price,
     "set a price of a customer": _set_price_of_customer,
     "set a discount": _set_discount,

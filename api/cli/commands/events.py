@@ -1,26 +1,29 @@
-"""`meterfold events`: list usage events, explain one, and void it or remove its void."""
+"""`meterfold events`: list usage events, explain one, void it or remove its void, and amend it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from api.cli.commands.engine_command import engine_command
+from api.cli.commands.fields import exact_value, fields_of
 from api.cli.commands.names import actor_labels, label_of, profile_of
 from api.cli.commands.rejected import detail_of
 from api.cli.options import AsOf, At, Limit, Reason
 from api.cli.output.columns import Column, Kind, Row
+from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.results import Output
 from api.cli.output.tables import print_fields, print_table
 from api.cli.output.text import print_lines
 from api.cli.server.http_client import Connection
 from domain.units.registry import EXTRA_UNITS
 
-app = typer.Typer(no_args_is_help=True, help="List, explain and void usage events.", rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True, help="List, explain, void and amend usage events.", rich_markup_mode=None)
 
 Source = Annotated[str, typer.Argument(metavar="SOURCE", help="The `source` of the event.")]
 EventId = Annotated[str, typer.Argument(metavar="ID", help="The `id` of the event.")]
@@ -55,6 +58,19 @@ CORRECTIONS = (
     Column("Recorded", "recorded_at", Kind.MOMENT),
     Column("By", "actor", drop=1),
     Column("Reason", "reason", Kind.PROSE),
+)
+CHANGES = (
+    Column("Member", "member"),
+    Column("Before", lambda row: row["before"] or "none"),
+    Column("After", lambda row: row["after"] or "none"),
+)
+VERSIONS = (
+    Column("Version", "because"),
+    Column("From", "counted_at", Kind.COUNT),
+    Column("To", "closed_at", Kind.COUNT, drop=1),
+    Column("Customer", "customer", drop=2),
+    Column("Tokens", "total_tokens", Kind.COUNT),
+    Column("Cost (USD)", _cost, Kind.MONEY),
 )
 REFUSALS = (
     Column("Outcome", "outcome"),
@@ -118,9 +134,48 @@ def unvoid(engine: Connection, output: Output, source: Source, event_id: EventId
     _correct(engine, output, "unvoid", source, event_id, reason)
 
 
-def _correct(engine: Connection, output: Output, verb: str, source: str, event_id: str, reason: str | None) -> None:
-    body = {"source": source, "id": event_id, **({} if reason is None else {"reason": reason})}
-    answer = engine.send("POST", f"/v1/events/{verb}", body=body)
+@app.command()
+@engine_command()
+def amend(
+    engine: Connection,
+    output: Output,
+    source: Source,
+    event_id: EventId,
+    fields: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Set a member of its data, such as input_tokens or units.web_searches; VALUE is JSON, or text if it "
+            "is not JSON. May be repeated.",
+        ),
+    ] = None,
+    unset: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Remove a member of its data. May be repeated.")
+    ] = None,
+    customer: Annotated[str | None, typer.Option(help="The customer that it belongs to.")] = None,
+    time: Annotated[str | None, typer.Option(metavar="TIME", help="When the usage was, RFC 3339.")] = None,
+    reason: Reason = None,
+) -> None:
+    """Amend an event: totals count it as amended.
+
+    What it was before stays in the log, and is shown by `events show`.
+    """
+    data = fields_of([*(fields or ()), *(f"{name}=null" for name in unset or ())], exact_value)
+    given = {"customer": customer, "time": time, "data": data or None}
+    _correct(engine, output, "amend", source, event_id, reason, **given)
+
+
+def _correct(
+    engine: Connection, output: Output, verb: str, source: str, event_id: str, reason: str | None, **given: Any
+) -> None:
+    given |= {"reason": reason}
+    body = {"source": source, "id": event_id, **{name: value for name, value in given.items() if value is not None}}
+    try:
+        encoded = msgspec.json.encode(body)  # which writes numbers as they were given
+    except UnicodeEncodeError:
+        raise CommandFailed(ExitCode.WRONG_USE, "an argument is not UTF-8") from None
+    answer = engine.send("POST", f"/v1/events/{verb}", body=encoded)
     if not output.is_text:
         output.fields("", answer)
     elif "corrections" not in answer:
@@ -131,6 +186,15 @@ def _correct(engine: Connection, output: Output, verb: str, source: str, event_i
             state = "voided: no such event has been received yet, and the void waits for it"
         print_lines(f"{label_of(event_id, None)} of {label_of(source, None)} is {state}")
         print_table("Corrections", CORRECTIONS, actor_labels(engine, answer["corrections"]))
+        if verb == "amend":
+            _print_changes(answer["corrections"])
+
+
+def _print_changes(corrections: Sequence[Mapping[str, Any]], zone: str = "UTC") -> None:
+    """Print what the last amendment changed, if there is one."""
+    changed = [one["changed"] for one in corrections if one["changed"]]
+    if changed:
+        print_table("Changed by the last amendment", CHANGES, changed[-1], zone=zone)
 
 
 def _print_explained(engine: Connection, explained: Mapping[str, Any]) -> None:
@@ -153,6 +217,9 @@ def _print_explained(engine: Connection, explained: Mapping[str, Any]) -> None:
     print_fields("Totals that it is in", totals or {"totals": "none"}, zone=zone)
     if explained["corrections"]:
         print_table("Corrections", CORRECTIONS, actor_labels(engine, explained["corrections"]), zone=zone)
+        _print_changes(explained["corrections"], zone)
+    if len(explained["versions"]) > 1:
+        print_table("Versions, by log position", VERSIONS, explained["versions"], zone=zone)
     if explained["refusals"]:
         print_table("Deliveries that were not counted", REFUSALS, explained["refusals"], zone=zone)
 

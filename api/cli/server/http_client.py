@@ -59,13 +59,14 @@ class Connection:
     def answer(
         self, method: str, path: str, *, body: Any = None, reason: str | None = None, **params: Any
     ) -> httpx.Response:
-        """Send a JSON body and return the response, whatever its status."""
+        """Send a JSON body, or one that is encoded already, and return the response, whatever its status."""
         headers = {} if reason is None else {REASON_HEADER: reason}
         if body is None:
             return self.raw(method, path, params=params, headers=headers)
         media_type = "application/merge-patch+json" if method == "PATCH" else "application/json"
         headers["Content-Type"] = media_type
-        return self.raw(method, path, params=params, content=json.dumps(body).encode(), headers=headers)
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.raw(method, path, params=params, content=content, headers=headers)
 
     def raw(
         self,

@@ -7,7 +7,7 @@ from datetime import date
 from pydantic import BaseModel, Field
 
 from api.native.models.discounts import DiscountView
-from api.native.models.events import CorrectionView, EventView, RefusedView
+from api.native.models.events import CorrectionView, EventView, RefusedView, VersionView
 from api.native.models.field_types import DecimalText, ReadingView
 from api.native.models.prices import AppliedPriceView, PriceView, UnitPricesView
 from api.native.models.usage import PeriodView
@@ -56,4 +56,7 @@ class ExplainedView(ReadingView):
     cost: CostView | None
     totals: TotalsView | None = Field(description="Null when the event is in no total.")
     corrections: list[CorrectionView]
+    versions: list[VersionView] = Field(
+        description="Versions of the event that are or were in effect, oldest first; of more than 100 the last ones."
+    )
     refusals: list[RefusedView] = Field(description="Deliveries of this identity that were not counted, oldest first.")

@@ -11,6 +11,7 @@ from api.native.models.field_types import (
     AsOfQuery,
     DecimalText,
     Instant,
+    InstantGiven,
     PositionedView,
     ReadingView,
     RequestBody,
@@ -118,7 +119,9 @@ class RefusedView(BaseModel):
         "text rebuilt from the log, in canonical form.",
     )
     counted: str | None = Field(
-        None, description="Of a conflict, what the event counted before it said; as `original`."
+        None,
+        description="Of a conflict, what the event counted before it said, in the version in effect then; as "
+        "`original`.",
     )
     differences: list[DifferenceView] | None = Field(
         None,
@@ -135,21 +138,70 @@ class RefusedPage(ReadingView):
 
 
 class IdentityGiven(RequestBody):
-    """The body of voiding and unvoiding an event."""
+    """The identity of an event, in a body, and the reason for what is done to it."""
 
     source: str = Field(description="`source` of the event.", examples=["gateway-1"])
     id: str = Field(description="`id` of the event.", examples=["req-123"])
     reason: str | None = Field(None, max_length=1_000, examples=["billed twice by mistake"])
 
 
-class CorrectionView(BaseModel):
-    """One void of an event, or its removal."""
+class AmendmentGiven(IdentityGiven):
+    """The body of amending an event: what is to change. Its source, id and type cannot."""
 
-    kind: Literal["voided", "restored"]
+    customer: str | None = Field(None, description="The customer that the event belongs to.")
+    time: InstantGiven = Field(None, description="When the usage was, RFC 3339.")
+    data: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Members of `data` to set; null removes one, and `units` merges by unit.",
+        examples=[{"input_tokens": 1200, "cost_usd": "0.015"}],
+    )
+
+
+class ChangeView(BaseModel):
+    """A member that an amendment changed."""
+
+    member: str = Field(description="The path of the member, joined by dots.", examples=["data.input_tokens"])
+    before: str | None = Field(description="JSON text of what the event had there; null when it had none.")
+    after: str | None = Field(description="The same of the amended event.")
+
+
+class CorrectionView(BaseModel):
+    """One void of an event, its removal, or an amendment."""
+
+    kind: Literal["voided", "restored", "amended"]
     position: int
     recorded_at: Instant
     actor: str = Field(description="Id of the API key that made the change.")
     reason: str | None
+    changed: list[ChangeView] | None = Field(
+        None, description="Of each of the last 100 amendments, the members that it changed."
+    )
+
+
+class VersionView(BaseModel):
+    """A version of an event that is or was in effect."""
+
+    because: Literal["counted", "amended", "priced", "repriced", "restored"] = Field(
+        description="Why it was opened: the event was counted, amended, or restored after a void, its unknown cost "
+        "became known, or a named run priced it again."
+    )
+    counted_at: int = Field(description="Log position from which it is in effect.")
+    closed_at: int | None = Field(description="Log position from which it is not; null when it is in effect.")
+    customer: str
+    time: Instant
+    provider: str | None
+    model: str | None
+    status: str | None
+    input_tokens: int | None = Field(description="Null, like all tokens, when nothing was told of what was used.")
+    cached_input_tokens: int | None
+    cache_write_tokens: int | None
+    output_tokens: int | None
+    reasoning_tokens: int | None
+    total_tokens: int | None
+    units: dict[str, DecimalText]
+    requests: int
+    cost_usd: DecimalText | None
+    cost_origin: Literal["producer", "price", "unknown", "none"]
 
 
 class CorrectionResult(PositionedView):
@@ -158,7 +210,7 @@ class CorrectionResult(PositionedView):
     source: str
     id: str
     voided: bool
-    corrections: list[CorrectionView]
+    corrections: list[CorrectionView] = Field(description="Oldest first; of more than 1,000 the last ones.")
     waits_for_event: bool = Field(
         description="Whether the void waits for its event, as none with this identity has been counted."
     )

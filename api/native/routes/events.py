@@ -1,11 +1,13 @@
-"""Routes of usage events: list, explain one, list what was not counted, void and unvoid."""
+"""Routes of usage events: list, explain one, list what was not counted, void and unvoid, amend."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Final
 
 import msgspec
+from anyio import to_thread
 from fastapi import APIRouter, Depends
 from fastapi import Query as FromQuery
 from starlette.requests import Request
@@ -18,9 +20,10 @@ from api.http.problems import found_or_404
 from api.http.query_instants import optional_query_instant
 from api.http.reading import WAIT_FOR_MIN_POSITION, reading
 from api.http.state import ApiState, StateOf
-from api.http.writing import ACCEPTED, ReasonGiven, answer_command, provenance_of
+from api.http.writing import ACCEPTED, ReasonGiven, answer_command, provenance_of, renaming_fields
 from api.native.models.event_explanation import ExplainedView
 from api.native.models.events import (
+    AmendmentGiven,
     CorrectionResult,
     EventPage,
     EventQuery,
@@ -38,6 +41,7 @@ from api.native.views.events import (
 )
 from domain.corrections.commands import CorrectionCommand, RestoreUsage, VoidUsage
 from domain.scope import Scope
+from domain.usage.amending.patches import EventPatch, exact_members
 from domain.usage.block_schema import REQUEST_TYPE
 from projections.queries.events import EventFilter, UsageEventRow
 from projections.queries.snapshot import PAGE_ROWS_MAX, Snapshot
@@ -158,8 +162,9 @@ def list_rejected(state: StateOf, key: Reader, query: Annotated[RejectedQuery, F
     with reading(state, query, key.scope) as asked:
         rows = asked.snapshot.outcomes(key.scope, (query.outcome,), after, rows_to_read(limit), query.reason)
         position = asked.position
+        met = asked.snapshot.amendments_met(rows) if query.outcome == "conflict" else {}
     shown, next_cursor = page(rows, limit, _REFUSED, lambda row: row.locator)
-    data = [refused_document(row, state.engine.received) for row in shown]
+    data = [refused_document(row, state.engine.received, met.get(row.locator)) for row in shown]
     return RefusedPage(position=position, now=asked.now, data=data, next_cursor=next_cursor)
 
 
@@ -202,12 +207,42 @@ async def restore_event(
     return await _corrected(request, state, RestoreUsage(key.scope, provenance, given.source, given.id))
 
 
+@router.post(
+    "/v1/events/amend",
+    summary="Amend a usage event",
+    response_model=CorrectionResult,
+    responses=ACCEPTED,
+    openapi_extra=body_openapi(AmendmentGiven),
+)
+async def amend_event(
+    request: Request,
+    state: StateOf,
+    key: Administrator,
+    given: Annotated[AmendmentGiven, Depends(body_of(AmendmentGiven))],
+    reason: ReasonGiven,
+) -> Response:
+    """Replace members of a counted event: every answer shows the amended event from then on. What it was before stays
+    in the log. Sent again, in this content or any before it, it is a duplicate. 404 when no event with this identity
+    is counted; an amendment that changes nothing is not stored."""
+    patch = EventPatch(exact_members(given.data), given.customer, given.time)
+    provenance = provenance_of(key, given.reason or reason)
+    asked = partial(state.engine.amendments.command, key.scope, provenance, given.source, given.id, patch)
+    with renaming_fields(_shown_field):
+        command = found_or_404(await to_thread.run_sync(asked), "event", given.id)
+    return await _corrected(request, state, command)
+
+
+def _shown_field(field: str) -> str:
+    return "customer" if field == "subject" else field
+
+
 async def _corrected(request: Request, state: ApiState, command: CorrectionCommand) -> Response:
     source, event_id = command.source, command.event_id
 
     def show(snapshot: Snapshot) -> CorrectionResult:
         corrections = [correction_document(one) for one in snapshot.corrections(command.scope, source, event_id)]
-        voided = bool(corrections) and corrections[-1].kind == "voided"
+        voids = [one.kind == "voided" for one in corrections if one.kind != "amended"]
+        voided = bool(voids) and voids[-1]
         return CorrectionResult(
             position=snapshot.point().position,
             source=source,
@@ -217,4 +252,4 @@ async def _corrected(request: Request, state: ApiState, command: CorrectionComma
             corrections=corrections,
         )
 
-    return await answer_command(request, state, command, show)
+    return await answer_command(request, state, command, show, shown_field=_shown_field)

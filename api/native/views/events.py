@@ -4,24 +4,42 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 from api.native.models.event_explanation import CostView, ExplainedView, TotalsView
-from api.native.models.events import CorrectionView, DifferenceView, EventView, RefusedView
+from api.native.models.events import (
+    ChangeView,
+    CorrectionView,
+    DifferenceView,
+    EventView,
+    RefusedView,
+    VersionView,
+)
 from api.native.views.discounts import discount_view
 from api.native.views.prices import applied_view, price_view, unit_prices_view
 from api.native.views.usage import period_document
-from domain.corrections.events import USAGE_VOIDED
+from domain.corrections.events import USAGE_AMENDED, USAGE_RESTORED, USAGE_VOIDED
 from domain.usage.block_schema import REQUEST_TYPE, TOKEN_COLUMNS
 from domain.usage.locators import position_of
 from domain.usage.received_members import members_text
 from projections.queries.events import CorrectionRecord, OutcomeRow, UsageEventRow
 from projections.queries.snapshot import ReceivedEvents
-from projections.views.event_explanation import CostExplanation, EventExplanation, EventTotals, conflict_of
+from projections.views.event_explanation import (
+    CostExplanation,
+    EventExplanation,
+    EventTotals,
+    EventVersion,
+    conflict_of,
+)
 
 NO_METER: Final = "no_meter"
+_KINDS: Final[dict[str, Literal["voided", "restored", "amended"]]] = {
+    USAGE_VOIDED: "voided",
+    USAGE_RESTORED: "restored",
+    USAGE_AMENDED: "amended",
+}
 
 
 def is_unmatched(event: UsageEventRow, metered_types: frozenset[str]) -> bool:
@@ -73,9 +91,12 @@ def _milliseconds(microseconds: int | None) -> Decimal | None:
     return None if microseconds is None else Decimal(microseconds) / 1000
 
 
-def refused_document(row: OutcomeRow, received: ReceivedEvents) -> RefusedView:
-    """Convert a received event that was not counted to its response; of a conflict with both events."""
-    conflict = conflict_of(received, row)
+def refused_document(row: OutcomeRow, received: ReceivedEvents, amended_at: int | None) -> RefusedView:
+    """Convert a received event that was not counted to its response; of a conflict with both events.
+
+    `amended_at`: see `conflict_of`.
+    """
+    conflict = conflict_of(received, row, amended_at)
     shown = RefusedView(
         source=row.source,
         id=row.id,
@@ -96,13 +117,35 @@ def refused_document(row: OutcomeRow, received: ReceivedEvents) -> RefusedView:
 
 
 def correction_document(correction: CorrectionRecord) -> CorrectionView:
-    """Convert a void, or its removal, to its response."""
+    """Convert a void, its removal, or an amendment to its response."""
+    changed = correction.changed
     return CorrectionView(
-        kind="voided" if correction.kind == USAGE_VOIDED else "restored",
+        kind=_KINDS[correction.kind],
         position=correction.position,
         recorded_at=correction.recorded_at,
         actor=correction.actor,
         reason=correction.reason,
+        changed=None if changed is None else [ChangeView(**msgspec.structs.asdict(one)) for one in changed],
+    )
+
+
+def version_document(version: EventVersion) -> VersionView:
+    """Convert a version of an event to its response."""
+    event = version.event
+    return VersionView(
+        because=version.because,
+        counted_at=event.counted_at,
+        closed_at=event.closed_at,
+        customer=event.customer_id,
+        time=event.time,
+        provider=event.provider,
+        model=event.model,
+        status=event.status,
+        **_tokens(event),
+        units=event.units,
+        requests=event.requests,
+        cost_usd=event.cost_usd,
+        cost_origin=event.cost_origin,
     )
 
 
@@ -125,7 +168,8 @@ def explained_document(
         cost=None if found.cost is None else _cost(found.cost),
         totals=None if found.totals is None else _totals(found.totals),
         corrections=[correction_document(one) for one in found.corrections],
-        refusals=[refused_document(row, received) for row in found.refusals],
+        versions=[version_document(one) for one in found.versions],
+        refusals=[refused_document(row, received, found.amendments_met.get(row.locator)) for row in found.refusals],
     )
 
 

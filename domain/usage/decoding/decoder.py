@@ -83,6 +83,10 @@ class DecodingContext(msgspec.Struct, frozen=True):
     event_bytes_max: int = EVENT_BYTES_MAX
     read_usage: UsageReader | None = None
 
+    def recorded(self, at: datetime) -> DecodingContext:
+        """The same for another instant of recording."""
+        return msgspec.structs.replace(self, recorded_at=at)
+
     def row_context(self) -> RowContext:
         """The same for decoding rows, with instants as microseconds."""
         recorded_us = epoch_microseconds(self.recorded_at)

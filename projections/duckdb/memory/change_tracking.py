@@ -88,6 +88,8 @@ class ChangeTracker:
         self.days = RecentDays()
         self.refusals = RecentRefusals()
         self.unit_owners = UnitOwners()
+        #: Locators of all amended events, and perhaps of some whose amendment was rolled back.
+        self.amended: set[int] = set()
         self.begin()
 
     # -- the fold

@@ -13,13 +13,14 @@ from typing import Final
 import duckdb
 import msgspec
 
-from domain.usage.locators import position_of
-
 #: First uses kept, of all scopes together; when there are more, all are read again as they are asked for.
 FIRST_USES_KNOWN_MAX: Final = 200_000
 
-_READ: Final = """SELECT kind_key, min(locator), arg_min(recorded_at, locator) FROM usage_rows
+_READ: Final = """SELECT kind_key, min(counted_at), arg_min(recorded_at, counted_at) FROM usage_rows
     WHERE scope_key = ? GROUP BY kind_key"""
+#: An amendment may be the first use of a series; its row says when the event was recorded.
+_AMENDED: Final = """SELECT position, recorded_at FROM amendments
+    WHERE scope_key = ? AND position IN (SELECT unnest(?::BIGINT[]))"""
 
 
 class FirstUse(msgspec.Struct, frozen=True):
@@ -77,7 +78,11 @@ class FirstUses:
 
     def _read(self, cursor: duckdb.DuckDBPyConnection, scope_key: int, position: int) -> UsesBySeries:
         rows = cursor.execute(_READ, [scope_key]).fetchall()
-        known = {kind_key: FirstUse(position_of(locator), recorded_at) for kind_key, locator, recorded_at in rows}
+        amended = dict(cursor.execute(_AMENDED, [scope_key, [position for _, position, _ in rows]]).fetchall())
+        known = {
+            kind_key: FirstUse(counted_at, amended.get(counted_at, recorded_at))
+            for kind_key, counted_at, recorded_at in rows
+        }
         if sum(len(uses) for _, uses in self._known.values()) + len(known) > FIRST_USES_KNOWN_MAX:
             self._known = {}
         self._known[scope_key] = position, known

@@ -14,6 +14,8 @@ from typing import Any, Final
 import duckdb
 import msgspec
 
+from domain.corrections.events import USAGE_AMENDED
+from domain.usage.amending.amended_event import MemberChange
 from domain.usage.locators import LOCATOR_ROW_BITS, locator_of
 from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 from domain.values.instants import aware, naive
@@ -21,6 +23,8 @@ from projections.duckdb.reading.bound_query import BoundQuery
 from projections.duckdb.reading.dimensions import members_equal
 from projections.duckdb.storage.series import Series
 from projections.queries.events import (
+    CHANGES_TOLD_MAX,
+    CORRECTIONS_MAX,
     CorrectionRecord,
     EventFilter,
     IdentityHistory,
@@ -37,12 +41,14 @@ _EVENT: Final = """r.locator, r.source, r.id, k.type, c.customer_id, r.time, r.r
     r.cost_usd, r.cost_origin, r.price_position, r.closed_at IS NOT NULL, r.subscription, r.parent_request,
     r.hold_id, r.latency_us, r.ttft_us, r.tags, r.properties, r.extensions, r.content,
     map(r.unit_names, r.unit_quantities), coalesce(r.requests, 1), r.quantities_unknown IS NOT NULL, r.price_context,
-    r.discount_positions"""
+    r.discount_positions, r.counted_at, r.closed_at, r.repriced_at"""
 _NAMED: Final = "JOIN kinds k ON k.kind_key = r.kind_key JOIN customers c ON c.customer_key = r.customer_key"
 #: The view of all tables of usage rows.
 USAGE_ROWS: Final = "usage_rows"
 #: Orders the versions of one event: the current one first, else the last that was valid.
 _LAST_VERSION: Final = "counted_at DESC, closed_at DESC NULLS FIRST"
+#: The condition on versions `r` that no later amendment replaced.
+_UNAMENDED: Final = "NOT EXISTS (SELECT 1 FROM amendments a WHERE a.locator = r.locator AND a.position > r.counted_at)"
 #: In the order of the fields of OutcomeRow.
 _REFUSAL: Final = """locator, source, id, customer_id, type, outcome, reason, detail, first_locator, content,
     recorded_at, stream, raw"""
@@ -116,8 +122,7 @@ def conditions_of(
 ) -> list[str]:
     """Return the conditions of a filter on usage rows `r`; `customer_key` and `kind_keys` as in `event_locations`."""
     conditions = [f"scope_key = {query.bind(scope_key)}"]
-    if not where.include_voided:
-        conditions.append("closed_at IS NULL")
+    conditions.append(_UNAMENDED if where.include_voided else "closed_at IS NULL")
     if customer_key is not None:
         conditions.append(f"customer_key = {query.bind(customer_key)}")
     if kind_keys is not None:
@@ -190,6 +195,55 @@ def event_at_location(
 def event_at(cursor: duckdb.DuckDBPyConnection, locator: int) -> UsageEventRow | None:
     """Return the event at a locator, in its current version, else in its last one."""
     return _one_event(cursor, "r.locator = ?", [locator])
+
+
+def event_versions(
+    cursor: duckdb.DuckDBPyConnection, event: UsageEventRow, customer_key: int, limit: int
+) -> list[UsageEventRow]:
+    """Return the versions of an event that were ever in effect, oldest first, at most the last `limit`.
+
+    `customer_key` is that of its last version; amendments tell the others that it had.
+    """
+    rows = cursor.execute(
+        f"""SELECT {_EVENT} FROM (SELECT * FROM usage_rows WHERE locator = $1
+            AND (closed_at IS NULL OR closed_at > counted_at) AND customer_key IN (
+                SELECT $2::BIGINT UNION SELECT customer_key FROM amendments WHERE locator = $1
+                UNION SELECT customer_key_before FROM amendments WHERE locator = $1)) r {_NAMED}
+        ORDER BY {_LAST_VERSION} LIMIT $3""",
+        [event.locator, customer_key, limit],
+    ).fetchall()
+    return [_event(row) for row in reversed(rows)]
+
+
+def amended_location(cursor: duckdb.DuckDBPyConnection, locator: int) -> RowLocation | None:
+    """Return the location that the last amendment of an event gave it; None when there is none."""
+    found = cursor.execute(
+        "SELECT customer_key, time FROM amendments WHERE locator = ? ORDER BY position DESC LIMIT 1", [locator]
+    ).fetchall()
+    return RowLocation(customer_key=found[0][0], time=found[0][1], locator=locator) if found else None
+
+
+def amended_event(cursor: duckdb.DuckDBPyConnection, at: RowLocation) -> UsageEventRow | None:
+    """Return an amended event at its location, in its current version, else in its last one."""
+    condition = "r.customer_key = ? AND r.time = ? AND r.locator = ?"
+    return _one_event(cursor, condition, [at.customer_key, at.time, at.locator])
+
+
+def amendments_met(cursor: duckdb.DuckDBPyConnection, refusals: Sequence[OutcomeRow]) -> dict[int, int]:
+    """Return the position of the last amendment before each of these deliveries, by locator."""
+    repeats = [row for row in refusals if row.first_locator is not None]
+    if not repeats:
+        return {}
+    query = BoundQuery()
+    rows = query.rows(
+        cursor,
+        f"""SELECT d.locator, max(a.position) FROM (
+            SELECT unnest({query.bind([row.locator for row in repeats])}::BIGINT[]) AS locator,
+                unnest({query.bind([row.first_locator for row in repeats])}::BIGINT[]) AS first_locator) d
+        JOIN amendments a ON a.locator = d.first_locator AND a.position < {_POSITION.format("d.locator")}
+        GROUP BY d.locator""",
+    )
+    return dict(rows)
 
 
 def _one_event(cursor: duckdb.DuckDBPyConnection, condition: str, values: list[Any]) -> UsageEventRow | None:
@@ -345,13 +399,26 @@ def _outcomes_in(query: BoundQuery, spans: Sequence[RowSpan]) -> str:
 def corrections(
     cursor: duckdb.DuckDBPyConnection, scope_key: int, source: str, event_id: str
 ) -> list[CorrectionRecord]:
-    """Return voids and restores of an identity, oldest first."""
+    """Return the last voids, restores and amendments of an identity, oldest first."""
     rows = cursor.execute(
         """SELECT kind, position, recorded_at, actor, reason FROM corrections
-        WHERE scope_key = ? AND source = ? AND id = ? ORDER BY position""",
-        [scope_key, source, event_id],
+        WHERE scope_key = ? AND source = ? AND id = ? ORDER BY position DESC LIMIT ?""",
+        [scope_key, source, event_id, CORRECTIONS_MAX],
     ).fetchall()
-    return [CorrectionRecord(kind, position, aware(at), actor, reason) for kind, position, at, actor, reason in rows]
+    amended = [position for kind, position, *_ in rows if kind == USAGE_AMENDED][:CHANGES_TOLD_MAX]
+    changed: dict[int, str] = {}
+    if amended:
+        told = "SELECT position, changed FROM amendments WHERE position IN (SELECT unnest(?::BIGINT[]))"
+        changed = dict(cursor.execute(told, [amended]).fetchall())
+    return [
+        CorrectionRecord(
+            kind, position, aware(at), actor, reason, _changes(changed[position]) if position in changed else None
+        )
+        for kind, position, at, actor, reason in reversed(rows)
+    ]
+
+
+_changes: Final = msgspec.json.Decoder(tuple[MemberChange, ...]).decode
 
 
 def _json_members(text: str | None) -> dict[str, Any]:

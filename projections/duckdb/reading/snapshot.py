@@ -19,7 +19,7 @@ from domain.customers.events import CUSTOMER_DELETED
 from domain.errors import InvalidInput
 from domain.repricings.repricing_range import RepricingRange
 from domain.scope import Scope
-from domain.usage.locators import locator_of
+from domain.usage.locators import locator_of, position_of
 from domain.usage.outcomes import Outcome, OutcomeCounts
 from domain.values.instants import aware_or_none, naive
 from projections.duckdb.memory.change_tracking import ChangeTracker
@@ -130,6 +130,7 @@ class DuckDBSnapshot:
         self.cursor: Final = connect()
         self._is_as_of = isinstance(self.cursor, CursorAsOf)
         self._cached = CachedReads(self.cursor, cache, changes)
+        self._amended = None if changes is None else changes.amended
 
     def as_of(self, position: int) -> DuckDBSnapshot:
         """This snapshot as it was at a log position; itself at one that is not before it."""
@@ -427,6 +428,10 @@ class DuckDBSnapshot:
         customer = None if scope_key is None else self._cached.customer_row(scope_key, location.customer_id)
         if customer is None:
             return None
+        if self._amended is None or location.locator in self._amended:
+            amended = event_rows.amended_location(self.cursor, location.locator)
+            if amended is not None:
+                return event_rows.amended_event(self.cursor, amended)
         located = event_rows.RowLocation(customer.key, location.time, location.locator)
         series, tables = self._cached.all_series(), self._row_tables(location.locator)
         return event_rows.event_at_location(self.cursor, located, location.customer_id, series, tables)
@@ -444,6 +449,19 @@ class DuckDBSnapshot:
     def event_at(self, locator: int) -> UsageEventRow | None:
         """The counted event at a locator; None when there is none."""
         return event_rows.event_at(self.cursor, locator)
+
+    def event_versions(self, scope: Scope, event: UsageEventRow, limit: int) -> list[UsageEventRow]:
+        """Versions of a counted event that were ever in effect, oldest first; of more than `limit` the last ones."""
+        if event.counted_at == position_of(event.locator):  # the first version, after which there is no other
+            return [] if event.closed_at == event.counted_at else [event]
+        limit, owner = _page(limit), self._owner_keys(scope, event.customer_id)
+        if owner is None or owner[1] is None:
+            return []
+        return event_rows.event_versions(self.cursor, event, owner[1], limit)
+
+    def amendments_met(self, refusals: Sequence[OutcomeRow]) -> dict[int, int]:
+        """The last amendment before each of these deliveries of the event that it repeats: its position, by locator."""
+        return event_rows.amendments_met(self.cursor, refusals)
 
     def identity_history(self, scope: Scope, source: str, event_id: str, limit: int) -> IdentityHistory:
         """What became of an identity besides its counted event; at most `limit` refusals."""
@@ -466,7 +484,7 @@ class DuckDBSnapshot:
         return event_rows.receipt(self.cursor, spans, shown_max)
 
     def corrections(self, scope: Scope, source: str, event_id: str) -> list[CorrectionRecord]:
-        """Voids and restorations of this identity, in log order."""
+        """The last `CORRECTIONS_MAX` voids, restorations and amendments of this identity, in log order."""
         scope_key = self._cached.scope_key(scope)
         return [] if scope_key is None else event_rows.corrections(self.cursor, scope_key, source, event_id)
 
@@ -536,23 +554,18 @@ class DuckDBSnapshot:
 
     def repricings(self, scope: Scope, after: str | None, limit: int) -> list[RepricingRecord]:
         """A page of the re-pricing runs of a scope, in ascending order of name."""
-        limit, scope_key = _page(limit), self._cached.scope_key(scope)
-        return [] if scope_key is None else runs.repricings(self.cursor, scope_key, after, limit)
+        return runs.repricings(self.cursor, self._cached.scope_key(scope), after, _page(limit))
 
     def repricing(self, scope: Scope, name: str) -> RepricingRecord | None:
         """The re-pricing run of this name; None when there is none."""
-        scope_key = self._cached.scope_key(scope)
-        return None if scope_key is None else runs.repricing(self.cursor, scope_key, name)
+        return runs.repricing(self.cursor, self._cached.scope_key(scope), name)
 
     def rows_to_reprice(
         self, scope: Scope, asked: RepricingRange, after: tuple[int, int] | None, limit: int
     ) -> pa.Table | None:
         """A page of the rows in the range of a re-pricing; None behind the last one."""
         scope_key = self._cached.scope_key(scope)
-        if scope_key is None:
-            return None
-        page = rows_to_reprice(self.cursor, scope_key, asked, self.point().position, after, limit)
-        return page if page.num_rows else None
+        return rows_to_reprice(self.cursor, scope_key, asked, self.point().position, after, limit)
 
     def scope_pricing(self, scope: Scope) -> ScopePricing | None:
         """The prices that the fold knows, for rows of a scope; None for an unknown one."""

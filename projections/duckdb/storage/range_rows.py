@@ -28,7 +28,12 @@ Bind = Callable[[Any], str]
 
 
 def range_rows(
-    bind: Bind, scope_key: int, asked: RepricingRange, counted_up_to: int, after: tuple[int, int] | None, limit: int
+    bind: Bind,
+    scope_key: int | None,
+    asked: RepricingRange,
+    counted_up_to: int,
+    after: tuple[int, int] | None,
+    limit: int,
 ) -> str:
     """Return the SELECT of the first `limit` rows in a range, ascending by customer key, then locator.
 

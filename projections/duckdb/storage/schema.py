@@ -1,8 +1,8 @@
 """Schema of the DuckDB read store. Instants are UTC in naive TIMESTAMP; cost is USD with twelve decimals.
 
 Usage rows are versioned. The versions valid at log position P are those with
-`counted_at <= P AND (closed_at IS NULL OR closed_at > P)`. A void, a restore, or a price that becomes known later
-closes one version of a row or opens another; no number is ever overwritten.
+`counted_at <= P AND (closed_at IS NULL OR closed_at > P)`. A void, a restore, an amendment, or a price that becomes
+known later closes one version of a row or opens another; no number is ever overwritten.
 
 Surrogate keys (`scope_key`, `customer_key`, `kind_key`) are assigned in the order in which the fold first meets their
 scope, customer or series. They never leave the store, and no logical view holds one. A series (type, provider, model)
@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import Final
 
-#: 9 has discounts, prices of customers and re-pricings of rows, 8 units and requests of rows, `unit_days`, and `prices`
-#: of prices, 7 `root_requests` of days, 6 one table of facts; 5 added `patched` and `if_known` of facts, 4
+#: 9 has discounts, prices of customers, re-pricings and amendments of rows, 8 units and requests of rows, `unit_days`,
+#: and `prices` of prices, 7 `root_requests` of days, 6 one table of facts; 5 added `patched` and `if_known` of facts, 4
 #: `progress.days_settled_to`. 3 has the tables of 2, folded anew because the compaction of 2 could lose rows.
 SCHEMA_VERSION: Final = 9
 
@@ -120,6 +120,11 @@ TABLES: Final[tuple[str, ...]] = (
     """CREATE TABLE corrections (
         scope_key INTEGER NOT NULL, source VARCHAR NOT NULL, id VARCHAR NOT NULL, kind VARCHAR NOT NULL,
         position BIGINT NOT NULL, recorded_at TIMESTAMP NOT NULL, actor VARCHAR NOT NULL, reason VARCHAR)""",
+    # Every amendment: the row that it opened, the customer whose row it closed, and JSON text of what changed.
+    """CREATE TABLE amendments (
+        scope_key INTEGER NOT NULL, locator BIGINT NOT NULL, position BIGINT NOT NULL, customer_key BIGINT NOT NULL,
+        customer_key_before BIGINT NOT NULL, time TIMESTAMP NOT NULL, content UBIGINT NOT NULL,
+        changed VARCHAR NOT NULL, recorded_at TIMESTAMP NOT NULL)""",
     # Every event of a re-pricing run; `range` is the JSON text of a RepricingRange. Of a commit or revert, `events` got
     # another cost, and `difference_usd` is what their costs grew by.
     """CREATE TABLE repricings (

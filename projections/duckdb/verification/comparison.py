@@ -52,6 +52,13 @@ LOGICAL_VIEWS: Final[dict[str, str]] = {
     "discounts": f"SELECT t.* EXCLUDE (scope_key), s.tenant, s.environment FROM {{db}}.discounts t {_SCOPED}",
     "corrections": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.corrections t {_SCOPED}",
     "repricings": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.repricings t {_SCOPED}",
+    "amendments": (
+        "SELECT s.tenant, s.environment, c.customer_id, b.customer_id AS customer_id_before,"
+        " t.* EXCLUDE (scope_key, customer_key, customer_key_before) FROM {db}.amendments t"
+        " JOIN {db}.customers c ON c.customer_key = t.customer_key"
+        " JOIN {db}.customers b ON b.customer_key = t.customer_key_before"
+        f" {_SCOPED}"
+    ),
     "sources": "SELECT * FROM {db}.sources",
     "outcomes": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.outcomes t {_SCOPED}",
     "usage rows": (

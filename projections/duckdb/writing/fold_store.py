@@ -31,6 +31,7 @@ from projections.duckdb.writing.write_buffer import WriteBuffer
 from projections.folding.day_deltas import delta_table, deltas_of_rows
 from projections.folding.fold_state import FoldState, NewKeys
 from projections.folding.lifecycle_writes import (
+    NewAmendment,
     NewApiKey,
     NewCorrection,
     NewDiscount,
@@ -202,6 +203,10 @@ class DuckDBFoldStore:
         committed = "SELECT scope_key, name, position FROM repricings WHERE kind = ?"
         for scope_key, name, position in query(committed, [REPRICING_COMMITTED]).fetchall():
             state.repricings[scope_key, name] = position
+        amended = query("SELECT locator, customer_key, content FROM amendments ORDER BY position").fetchall()
+        for locator, customer_key, content in amended:
+            state.amended.add(locator, customer_key, content)
+        self.changes.amended.update(locator for locator, _, _ in amended)
         state.waiting_voids = {(row[0], row[1], row[2]) for row in query(_WAITING_VOIDS).fetchall()}
         return state
 
@@ -334,6 +339,28 @@ class DuckDBFoldStore:
             self._cursor.execute(added, [customer_key, locator])
         return int(kind_key)
 
+    def last_version(self, customer_key: int, locator: int) -> pa.Table:
+        """Return the version of a row that was opened last."""
+        return self._cursor.sql(
+            """SELECT * FROM usage_rows WHERE customer_key = $1 AND locator = $2
+            ORDER BY counted_at DESC, closed_at DESC NULLS FIRST LIMIT 1""",
+            params=[customer_key, locator],
+        ).to_arrow_table()
+
+    def add_version(self, version: pa.Table) -> None:
+        """Insert a version of a row that has no current one, with its day deltas."""
+        self._insert(self._open_rows, version)
+        customer_keys = _customer_keys(version)
+        self.changes.corrected_usage(customer_keys)
+        if version.column("closed_at").null_count == 0:
+            self._take_from_days(version)
+            return
+        found = [int(customer_keys[0]), version.column("locator")[0].as_py()]
+        self._cursor.execute(insert_deltas(self._open_days, f"usage_rows WHERE {_CURRENT_VERSION}"), found)
+        if _rows_with_units(version) is not None:
+            self.changes.unit_owners.add(version.column("scope_key").to_numpy(), customer_keys)
+            self._cursor.execute(insert_unit_deltas(f"usage_rows WHERE {_CURRENT_VERSION}"), found)
+
     def unknown_cost_rows(
         self, kind_key: int, scope_key: int, above_locator: int, rows_max: int, customer_key: int | None = None
     ) -> pa.Table:
@@ -448,6 +475,24 @@ class DuckDBFoldStore:
             ],
         )
 
+    def add_amendment(self, amendment: NewAmendment) -> None:
+        """Insert an amendment."""
+        self.changes.amended.add(amendment.locator)
+        self._cursor.execute(
+            "INSERT INTO amendments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                amendment.scope_key,
+                amendment.locator,
+                amendment.position,
+                amendment.customer_key,
+                amendment.customer_key_before,
+                naive(amendment.time),
+                amendment.content,
+                amendment.changed,
+                naive(amendment.recorded_at),
+            ],
+        )
+
     def add_price(self, price: NewPrice) -> None:
         """Insert a price, its price list as JSON text."""
         self._cursor.execute(
@@ -523,7 +568,8 @@ class DuckDBFoldStore:
 
 _WAITING_VOIDS: Final = """
     SELECT c.scope_key, c.source, c.id FROM
-        (SELECT scope_key, source, id, arg_max(kind, position) AS last FROM corrections GROUP BY ALL) c
+        (SELECT scope_key, source, id, arg_max(kind, position) AS last FROM corrections
+            WHERE kind <> 'usage.amended' GROUP BY ALL) c
     WHERE c.last = 'usage.voided'
       AND NOT EXISTS (SELECT 1 FROM usage_rows r WHERE r.scope_key = c.scope_key AND r.source = c.source AND r.id =
       c.id)"""

@@ -77,6 +77,11 @@ class RebuildStore(DuckDBFoldStore):
         self._add_pending_days()
         return super().reopen_row(customer_key, locator, position)
 
+    def add_version(self, version: pa.Table) -> None:
+        """Insert a version of a row, after the pending day deltas."""
+        self._add_pending_days()
+        super().add_version(version)
+
     def price_rows(self, priced: pa.Table, position: int) -> None:
         """Set the cost of rows, after the pending day deltas."""
         self._add_pending_days()

@@ -19,6 +19,8 @@ from tests.golden.asking import get_routes
 #: Members that may differ, wherever they stand, and why.
 POSITION_LIKE = {
     "position": "a position in the log, which counts the records of all tenants",
+    "counted_at": "a position: that from which a version of an event is in effect",
+    "closed_at": "a position: that from which it is not",
     "next_cursor": "holds a position, or the place of an event, which begins with one",
     "previewed_at": "a position in the log",
     "nextCursor": "the same, as PromptShuttle's clients read it",

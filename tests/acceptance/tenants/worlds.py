@@ -121,6 +121,8 @@ def _act(made: World, api: Api, day: int) -> None:
         api.post("/v1/prices", {"provider": "acme", "model": "swift", "unit_prices": {"input": "3", "output": "2"}})
         api.post("/v1/repricings", {"name": RUN, "models": ["swift"]})
         api.post("/v1/events/void", {"source": SOURCE, "id": EVENT}, 200)
+        amended = {"customer": "lou", "data": {"model": "o1", "output_tokens": 3}, "reason": "mixed up"}
+        api.post("/v1/events/amend", {"source": SOURCE, "id": "11-gpt-4o", **amended}, 200)
         api.patch(f"/v1/customers/{CUSTOMER}", {"budget": {"total_limit_usd": "50"}})
 
 
@@ -161,6 +163,8 @@ def _act_as_other(made: World, scope: Scope, day: int) -> None:
     if day == DAYS[1]:
         _reprice_as_other(api)
     api.post("/v1/events/void", {"source": SOURCE, "id": "11-gpt-4o"}, 200)
+    amended = {"customer": OTHERS_CUSTOMER, "data": {"model": TUNED, "kind": MARK}, "reason": MARK}
+    api.post("/v1/events/amend", {"source": SOURCE, "id": "11-gpt-4o", **amended}, 200)
     api.post(f"/v1/customers/{CUSTOMER}/{'block' if day % 2 else 'unblock'}", {"reason": MARK}, 200)
 
 

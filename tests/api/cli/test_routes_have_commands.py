@@ -15,6 +15,7 @@ COMMANDS = {
     "GET /v1/events/one": "events show",
     "POST /v1/events/void": "events void",
     "POST /v1/events/unvoid": "events unvoid",
+    "POST /v1/events/amend": "events amend",
     "GET /v1/rejected": "rejected list",
     "GET /v1/customers": "customers list",
     "POST /v1/customers": "customers create",

@@ -22,7 +22,7 @@ from domain.repricings.repricing_range import RepricingRange
 from domain.usage.block_schema import TOKEN_COLUMNS
 from projections.duckdb.storage.permissions import permissions_of
 from projections.duckdb.verification.comparison import LOGICAL_VIEWS, logical_view
-from projections.folding.lifecycle_writes import NewFact
+from projections.folding.lifecycle_writes import NewAmendment, NewFact
 from tests.fakes.in_memory_fold_store import Row, StoredTables
 
 Contents = dict[str, list[Row]]
@@ -80,6 +80,12 @@ def contents_in_memory(stored: StoredTables) -> Contents:
     def scoped(row: Row) -> Row:
         return scope(row["scope_key"]) | _without(row, "scope_key")
 
+    def amendment(new: NewAmendment) -> Row:
+        row = scoped(msgspec.structs.asdict(new))
+        names = {name: stored.customers[row[name]][1] for name in ("customer_key", "customer_key_before")}
+        named = {"customer_id": names["customer_key"], "customer_id_before": names["customer_key_before"]}
+        return _without(row, *names) | named
+
     def usage(row: Row) -> Row:
         keys = ("scope_key", "customer_key", "kind_key")
         return customer(row["customer_key"]) | series[row["kind_key"]] | _without(row, *keys)
@@ -102,6 +108,7 @@ def contents_in_memory(stored: StoredTables) -> Contents:
         "discounts": [scoped(msgspec.structs.asdict(discount)) for discount in stored.discounts],
         "corrections": [scoped(msgspec.structs.asdict(correction)) for correction in stored.corrections],
         "repricings": [scoped(msgspec.structs.asdict(run)) for run in stored.repricings],
+        "amendments": [amendment(new) for new in stored.amendments],
         "sources": [_renamed(progress, partition="partition_number") for progress in stored.sources.values()],
         "outcomes": [scoped(row) for row in stored.outcomes.values()],
         "usage rows": versions,

@@ -22,6 +22,7 @@ from domain.values.instants import epoch_microseconds
 from projections.folding.fold_store import FoldStore
 from projections.folding.lifecycle_writes import (
     FactOwner,
+    NewAmendment,
     NewApiKey,
     NewCorrection,
     NewDiscount,
@@ -95,6 +96,26 @@ def correction(kind: str, position: int, event_id: str = "e-1-0", scope_key: int
     return NewCorrection(scope_key, "gateway", event_id, kind, position, recorded_at(position), "key-1", "by mistake")
 
 
+def amendment(position: int) -> NewAmendment:
+    """An amendment of the first event, which takes it from the first customer to the second one."""
+    changed = '[{"member":"subject","before":"\\"acme\\"","after":null}]'
+    where = {"scope_key": 1, "locator": locator_of(1, 0), "position": position}
+    return NewAmendment(
+        **where,
+        customer_key=2,
+        customer_key_before=1,
+        time=START,
+        content=2**64 - 1,
+        changed=changed,
+        recorded_at=recorded_at(position),
+    )
+
+
+def shown_amendment(new: NewAmendment) -> Row:
+    row = {name: value for name, value in msgspec.structs.asdict(new).items() if not name.endswith(("key", "before"))}
+    return scope_of(1) | row | {"customer_id": "c/ç", "customer_id_before": "acme"}
+
+
 def fact(owner: FactOwner, position: int, **fields: Any) -> NewFact:
     effective_at = recorded_at(position) - timedelta(days=1)
     by = ("key-1", "native", None)
@@ -151,6 +172,7 @@ def write_one_of_each(store: FoldStore) -> None:
     for owner in (FactOwner("customer", 2, None, 3), FactOwner("budget", 1, "tier"), FactOwner("meter", 2, "disk")):
         store.add_fact(fact(owner, 1, name=HOSTILE, limit=None))
     store.add_correction(correction("usage.voided", 1, "later"))
+    store.add_amendment(amendment(1))
     store.add_price(NewPrice(1, 1, "nowhere", "m-1", PriceList((StandardRule({}),)), None, START, "key-1"))
     store.add_repricing(RUN)
     store.add_discount(NewDiscount(1, 2, HOSTILE, START, "", "m-1", Decimal("12.5"), None, START, "key-1"))
@@ -209,6 +231,7 @@ EVERYTHING: Contents = {
         | {"reason": "wrong price", "range": RepricingRange(("m-1",), "", ("acme",), START)}
         | {"previewed_at": None, "events": 0, "difference_usd": Decimal(0)}
     ],
+    "amendments": [shown_amendment(amendment(1))],
     "sources": [
         {"stream": "usage/kafka/a/b/0", "topic": "usage", "partition_number": 0, "next_offset": 7}
         | {"records_lost": 2, "commands_refused": 1, "position": 1, "recorded_at": START}

@@ -20,13 +20,16 @@ from projections.queries.repricing import ScopePricing
 
 def rows_to_reprice(
     cursor: duckdb.DuckDBPyConnection,
-    scope_key: int,
+    scope_key: int | None,
     asked: RepricingRange,
     position: int,
     after: tuple[int, int] | None,
     limit: int,
-) -> pa.Table:
-    """Return a page of the rows in a range, with the columns of `REPRICING_ROWS` and `customer_id`, in their order."""
+) -> pa.Table | None:
+    """Return a page of the rows in a range, with the columns of `REPRICING_ROWS` and `customer_id`, in their order.
+
+    None behind the last one.
+    """
     values: dict[str, Any] = {}
 
     def bind(value: Any) -> str:
@@ -34,11 +37,12 @@ def rows_to_reprice(
         return f"${name}"
 
     page = range_rows(bind, scope_key, asked, position, after, limit)
-    return cursor.sql(
+    found = cursor.sql(
         f"""SELECT page.*, c.customer_id FROM ({page}) page JOIN customers c ON c.customer_key = page.customer_key
         ORDER BY page.customer_key, page.locator""",
         params=values,
     ).to_arrow_table()
+    return found if found.num_rows else None
 
 
 def scope_pricing(cursor: duckdb.DuckDBPyConnection, scope_key: int, series: Sequence[Series]) -> ScopePricing:

@@ -20,9 +20,9 @@ _COLUMNS: Final = "name, kind, position, recorded_at, actor, reason, events, dif
 
 
 def repricings(
-    cursor: duckdb.DuckDBPyConnection, scope_key: int, after: str | None, limit: int
+    cursor: duckdb.DuckDBPyConnection, scope_key: int | None, after: str | None, limit: int
 ) -> list[RepricingRecord]:
-    """Return a page of the runs of a scope, in ascending order of name."""
+    """Return a page of the runs of a scope, in ascending order of name; none of a scope without a key."""
     query = BoundQuery()
     scope = query.bind(scope_key)
     behind = "" if after is None else f"AND name > {query.bind(after)}"
@@ -36,7 +36,7 @@ def repricings(
     )
 
 
-def repricing(cursor: duckdb.DuckDBPyConnection, scope_key: int, name: str) -> RepricingRecord | None:
+def repricing(cursor: duckdb.DuckDBPyConnection, scope_key: int | None, name: str) -> RepricingRecord | None:
     """Return the run of this name in a scope, if there is one."""
     statement = f"SELECT {_COLUMNS} FROM repricings WHERE scope_key = ? AND name = ? ORDER BY position"
     found = _runs(cursor.execute(statement, [scope_key, name]).fetchall())

@@ -91,3 +91,42 @@ def test_a_rejected_event_is_listed_with_its_reason(shell: Shell, events: str) -
     assert "subject_missing" in shell.run("rejected", "list", "--reason", "subject_missing").out
     conflicts = shell.json("rejected", "list", "--outcome", "conflict")["data"]
     assert [one["id"] for one in conflicts if one["source"] == "cli-events"] == []
+
+
+@pytest.fixture
+def mixed_up(shell: Shell, tmp_path: Path) -> tuple[str, str]:
+    """The identity of an event with wrong values."""
+    identity = {"source": "cli-amended", "id": "one"}
+    data = {"model": "m", "input_tokens": 1200, "output_tokens": 5}
+    event = {
+        "specversion": "1.0",
+        "type": "llm.request",
+        "subject": "eve",
+        "time": "2026-03-01T09:00:00Z",
+        "data": data,
+    }
+    file = tmp_path / "mixed_up.ndjson"
+    file.write_text(json.dumps(identity | event))
+    shell.run("ingest", str(file))
+    return identity["source"], identity["id"]
+
+
+def test_an_event_is_amended_and_shown_with_its_versions(shell: Shell, mixed_up: tuple[str, str]) -> None:
+    given = ("--set", "input_tokens=7", "--set", "units.own=2.5", "--set", "note=a b", "--unset", "output_tokens")
+    to = ("--customer", "cli-amended", "--time", "2026-01-02T00:00:00Z", "--reason", "mixed up")
+    out = shell.run("events", "amend", *mixed_up, *given, *to).out
+    assert "mixed up" in out
+    assert "data.input_tokens" in out
+    shown = shell.json("events", "show", *mixed_up)
+    event = shown["event"]
+    assert (event["customer"], event["time"]) == ("cli-amended", "2026-01-02T00:00:00.000000Z")
+    assert (event["input_tokens"], event["output_tokens"], event["units"]) == (7, 0, {"own": "2.5"})
+    assert event["properties"] == {"note": "a b", "units": {"own": 2.5}}
+    assert [version["because"] for version in shown["versions"]] == ["counted", "amended"]
+    assert "Versions, by log position" in shell.run("events", "show", *mixed_up).out
+
+
+def test_an_amendment_that_breaks_a_rule_is_refused(shell: Shell, mixed_up: tuple[str, str]) -> None:
+    ended = shell.run("events", "amend", *mixed_up, "--set", "status=lost")
+    assert ended.code == 3
+    assert "data.status" in ended.err
