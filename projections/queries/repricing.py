@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 
 import msgspec
 
@@ -44,6 +45,15 @@ class RepricingRecord(msgspec.Struct, frozen=True):
         if self.reverted is not None:
             return "reverted"
         return "open" if self.committed is None else "committed"
+
+
+class RunStep(msgspec.Struct, frozen=True):
+    """What a re-pricing run did at one log position: who did it, and why."""
+
+    name: str
+    step: Literal["committed", "reverted"]
+    actor: str
+    reason: str | None
 
 
 class ScopePricing(msgspec.Struct, frozen=True):

@@ -39,7 +39,7 @@ from projections.queries.events import (
 from projections.queries.facts import Fact, Subject
 from projections.queries.log import LogPoint, SourceCounts, SourceRecord
 from projections.queries.prices import ANY_OWNER, DiscountRecord, ListedModel, Owners, PriceCursor, PriceRecord
-from projections.queries.repricing import RepricingRecord, ScopePricing
+from projections.queries.repricing import RepricingRecord, RunStep, ScopePricing
 from projections.queries.usage import MeterQuestion, MeterValue, UsageQuestion, UsageSum
 
 PAGE_ROWS_MAX: Final = 1_000
@@ -209,6 +209,9 @@ class Snapshot(Protocol):
 
     def repricing(self, scope: Scope, name: str) -> RepricingRecord | None:
         """The re-pricing run of this name; None when there is none."""
+
+    def run_steps(self, scope: Scope, positions: Sequence[int]) -> dict[int, RunStep]:
+        """What re-pricing runs of a scope did at some of these log positions, by position."""
 
     def rows_to_reprice(
         self, scope: Scope, asked: RepricingRange, after: tuple[int, int] | None, limit: int

@@ -22,6 +22,7 @@ from domain.values.periods import Interval
 from projections.queries.customers import CustomerWithBudgets
 from projections.queries.events import CorrectionRecord, OutcomeRow, UsageEventRow
 from projections.queries.prices import DiscountRecord, PriceRecord
+from projections.queries.repricing import RunStep
 from projections.queries.snapshot import ReceivedEvents, Snapshot
 from projections.views.budgets import budget_timeline, tiers_of
 from projections.views.customers import customer_history, life_at, markup_at, markup_changes
@@ -30,7 +31,7 @@ from projections.views.periods import usage_timeline
 REFUSALS_SHOWN_MAX: Final = 100
 VERSIONS_SHOWN_MAX: Final = 100
 
-Because = Literal["counted", "amended", "priced", "repriced", "restored"]
+Because = Literal["counted", "amended", "priced", "repriced", "reverted", "restored"]
 
 
 class CostExplanation(msgspec.Struct, frozen=True):
@@ -61,11 +62,13 @@ class EventTotals(msgspec.Struct, frozen=True):
 class EventVersion(msgspec.Struct, frozen=True):
     """A version of an event that was ever in effect, and why it was opened.
 
-    An event of unknown cost is "priced" once its price is known; a named run that prices events again "repriced" it.
+    An event of unknown cost is "priced" once its price is known; a named run that prices events again "repriced" it, or
+    was "reverted". `run`: that run.
     """
 
     because: Because
     event: UsageEventRow
+    run: RunStep | None = None
 
 
 class EventExplanation(msgspec.Struct, frozen=True):
@@ -125,10 +128,11 @@ def _versions(
 ) -> tuple[EventVersion, ...]:
     kinds = {one.position: one.kind for one in corrections}
     found = snapshot.event_versions(scope, event, VERSIONS_SHOWN_MAX)
-    return tuple(EventVersion(_because(one, kinds), one) for one in found)
+    steps = snapshot.run_steps(scope, [one.counted_at for one in found]) if len(found) > 1 else {}
+    return tuple(EventVersion(_because(one, kinds, steps), one, steps.get(one.counted_at)) for one in found)
 
 
-def _because(version: UsageEventRow, kinds: Mapping[int, str]) -> Because:
+def _because(version: UsageEventRow, kinds: Mapping[int, str], steps: Mapping[int, RunStep]) -> Because:
     """Why a version was opened; `kinds` are those of the event's corrections, by position."""
     kind = kinds.get(version.counted_at)
     if kind == USAGE_AMENDED:
@@ -137,7 +141,10 @@ def _because(version: UsageEventRow, kinds: Mapping[int, str]) -> Because:
         return "restored"
     if version.counted_at == position_of(version.locator):
         return "counted"
-    return "repriced" if version.repriced_at == version.counted_at else "priced"
+    step = steps.get(version.counted_at)
+    if step is None:
+        return "priced"
+    return "reverted" if step.step == "reverted" else "repriced"
 
 
 class Conflict(msgspec.Struct, frozen=True):

@@ -160,6 +160,7 @@ def set_price(
         print_table(TITLE, _columns_for([answer]), _rows_of(answer))
         if rates := list(_rates_shown(answer)):
             print_table("Prices of other units, and by the context of a request", RATES, rates)
+        _print_effect(answer["repricing"])
     else:
         print_lines(f"stored at log position {answer['position']}, not yet in effect")
 
@@ -189,6 +190,7 @@ def set_discount(
         output.fields("", answer)
     elif "percentage" in answer:
         print_table("Discounts", DISCOUNTS, [answer])
+        _print_effect(answer["repricing"])
     else:
         print_lines(f"stored at log position {answer['position']}, not yet in effect")
 
@@ -230,6 +232,19 @@ def refresh(
     print_lines(f"{answer['changed']} of {answer['checked']} models {verb} with the prices of {answer['library']}")
     if answer["changed"] > len(answer["changes"]):
         print_lines(f"the first {len(answer['changes'])} are shown")
+
+
+def _print_effect(effect: Mapping[str, Any]) -> None:
+    """Tell what a re-pricing would change of the events that keep their cost."""
+    if effect["events"] is None:
+        print_lines(
+            "many events keep the cost that they have: `meterfold repricings` tells what the price would change"
+        )
+    elif effect["events"]:
+        print_lines(
+            f"{effect['events']:,} events keep the cost that they have; a re-pricing would change it by "
+            f"{effect['difference_usd']} USD: see `meterfold repricings`"
+        )
 
 
 def _given(**values: str | None) -> dict[str, str]:

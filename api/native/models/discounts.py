@@ -13,6 +13,7 @@ from api.native.models.field_types import (
     ReadingView,
     RequestBody,
 )
+from api.native.models.prices import EFFECT, RepricingEffectView
 
 
 class DiscountGiven(RequestBody):
@@ -54,6 +55,7 @@ class DiscountView(BaseModel):
     effective_from: Instant | None
     recorded_at: Instant
     actor: str
+    repricing: RepricingEffectView | None = Field(None, description=EFFECT)
 
 
 class DiscountQuery(AsOfPageQuery):

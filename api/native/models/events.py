@@ -178,13 +178,22 @@ class CorrectionView(BaseModel):
     )
 
 
+class RunView(BaseModel):
+    """A re-pricing run that changed the cost of an event."""
+
+    name: str
+    actor: str = Field(description="Id of the API key that committed or reverted it.")
+    reason: str | None
+
+
 class VersionView(BaseModel):
     """A version of an event that is or was in effect."""
 
-    because: Literal["counted", "amended", "priced", "repriced", "restored"] = Field(
+    because: Literal["counted", "amended", "priced", "repriced", "reverted", "restored"] = Field(
         description="Why it was opened: the event was counted, amended, or restored after a void, its unknown cost "
-        "became known, or a named run priced it again."
+        "became known, or a named run priced it again or was reverted."
     )
+    run: RunView | None = Field(description="The run that priced it again or was reverted.")
     counted_at: int = Field(description="Log position from which it is in effect.")
     closed_at: int | None = Field(description="Log position from which it is not; null when it is in effect.")
     customer: str

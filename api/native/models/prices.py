@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,6 +23,13 @@ _UNIT = "USD per million tokens"
 _BY_UNIT = (
     f"Prices by unit: any unit of usage, or one of your own from `data.units`; at most {RATES_MAX}. A part needs a "
     "price of its whole beside it."
+)
+
+
+#: Events that are read to tell what a price would change.
+EFFECT_EVENTS_MAX: Final = 500_000
+EFFECT: Final = (
+    "In the answer to setting it: what a re-pricing would change of the events that keep the cost that they have."
 )
 
 
@@ -203,6 +210,16 @@ class AppliedPriceView(BaseModel):
     rates: dict[str, AppliedRateView] = Field(description="The prices in the tier that the request reached, by unit.")
 
 
+class RepricingEffectView(BaseModel):
+    """What a re-pricing would change of the events that have a cost: of those that a price or discount is for."""
+
+    events: int | None = Field(
+        description=f"Events that would get another cost. Null, like the difference: more than {EFFECT_EVENTS_MAX:,} "
+        "events have a cost; preview a run to know."
+    )
+    difference_usd: DecimalText | None = Field(description="What their costs would grow by, before markup.")
+
+
 class PriceView(BaseModel):
     """A list price of one model, or a tenant's own price for all its usage or for a customer."""
 
@@ -220,6 +237,7 @@ class PriceView(BaseModel):
     library: str | None = Field(description="Version of the price library that a list price came from.")
     recorded_at: Instant = Field(description="When what stands at `position` was recorded.")
     actor: str
+    repricing: RepricingEffectView | None = Field(None, description=EFFECT)
 
 
 class PriceQuery(AsOfPageQuery):

@@ -17,7 +17,9 @@ from api.http.state import StateOf
 from api.http.writing import ACCEPTED, ReasonGiven, answer_command, optional_instant, provenance_of
 from api.native.models.discounts import DiscountGiven, DiscountPage, DiscountQuery, DiscountView
 from api.native.views.discounts import discount_view
+from api.native.views.repricings import effect_view
 from domain.prices.commands import SetDiscount
+from domain.repricings.repricing_range import RepricingRange
 from domain.scope import Scope
 from domain.values.money import discount_percentage
 from projections.queries.prices import ANY_OWNER, Owners
@@ -63,7 +65,8 @@ async def set_discount(
 ) -> Response:
     """Set the tenant's discount for events from `effective_from` on, or with `customer` that of a customer: percent off
     what the next price in the order of prices gives, which is the tenant's for a customer, and the list price for the
-    tenant. Costs that were given with events, and those that events have, stay. A discount of 0 ends an own price of
+    tenant. Costs that were given with events, and those that events have, stay: `repricing` tells what a re-pricing
+    would change of the latter. A discount of 0 ends an own price of
     the same model. A customer's discount ends when the customer is deleted."""
     since = optional_instant("effective_from", given.effective_from)
     command = SetDiscount(
@@ -76,8 +79,14 @@ async def set_discount(
         customer_id=given.customer,
     )
 
+    models = () if given.model is None else (given.model,)
+    customers = () if given.customer is None else (given.customer,)
+    priced = RepricingRange(models, (given.provider or "") if models else None, customers, since)
+
     def show(snapshot: Snapshot) -> DiscountView | None:
-        return _standing(snapshot, key.scope, command)
+        view = _standing(snapshot, key.scope, command)
+        effect = {"repricing": effect_view(snapshot, key.scope, priced)}
+        return None if view is None else view.model_copy(update=effect)
 
     return await answer_command(request, state, command, show, 201, _shown_field)
 

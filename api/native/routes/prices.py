@@ -29,11 +29,13 @@ from api.native.models.prices import (
     UnitPricesGiven,
 )
 from api.native.views.prices import change_view, price_view
+from api.native.views.repricings import effect_view
 from consumers.prices.library import PRICE_LIBRARY
 from domain.prices.commands import SetPrice
 from domain.prices.own_price import OwnPrice
 from domain.prices.price_list import Rates, RateTier, UnitRate, VariantRule
 from domain.prices.schedule import PriceTier, UnitPrices
+from domain.repricings.repricing_range import RepricingRange
 from domain.scope import Scope
 from domain.values.money import unit_price
 from projections.queries.prices import ANY_OWNER, Owners, PriceCursor, PriceRecord
@@ -98,13 +100,19 @@ async def set_price(
 ) -> Response:
     """Set the tenant's own price of a model for events from `effective_from` on, or with `customer` the price for that
     customer: of the common units in `unit_prices`, of any unit in `rates`, or both. Events of unknown cost get a cost
-    by it at once; events that have a cost keep it. A customer's price ends when the customer is deleted."""
+    by it at once; events that have a cost keep it: `repricing` tells what a re-pricing of them would change. A
+    customer's price ends when the customer is deleted."""
     price = _price_of(given)
     by = provenance_of(key, reason)
     command = SetPrice(key.scope, by, given.provider, given.model, price, customer_id=given.customer)
 
+    customers = () if given.customer is None else (given.customer,)
+    priced = RepricingRange((given.model,), given.provider, customers, price.effective_from)
+
     def show(snapshot: Snapshot) -> PriceView | None:
-        return _standing(snapshot, key.scope, given, price.effective_from)
+        view = _standing(snapshot, key.scope, given, price.effective_from)
+        effect = {"repricing": effect_view(snapshot, key.scope, priced)}
+        return None if view is None else view.model_copy(update=effect)
 
     return await answer_command(request, state, command, show, 201, _shown_field)
 

@@ -15,6 +15,7 @@ from api.native.models.events import (
     DifferenceView,
     EventView,
     RefusedView,
+    RunView,
     VersionView,
 )
 from api.native.views.discounts import discount_view
@@ -131,9 +132,10 @@ def correction_document(correction: CorrectionRecord) -> CorrectionView:
 
 def version_document(version: EventVersion) -> VersionView:
     """Convert a version of an event to its response."""
-    event = version.event
+    event, run = version.event, version.run
     return VersionView(
         because=version.because,
+        run=None if run is None else RunView(name=run.name, actor=run.actor, reason=run.reason),
         counted_at=event.counted_at,
         closed_at=event.closed_at,
         customer=event.customer_id,

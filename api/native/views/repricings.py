@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
+from api.native.models.prices import EFFECT_EVENTS_MAX, RepricingEffectView
 from api.native.models.repricings import (
     RepricedCostsView,
     RepricedPeriodView,
@@ -14,9 +15,12 @@ from api.native.models.repricings import (
     RepricingPreviewView,
     RepricingView,
 )
+from domain.repricings.repricing_range import RepricingRange
+from domain.scope import Scope
 from domain.values.money import MONEY
 from projections.queries.repricing import RepricingChange, RepricingRecord
-from projections.views.repricing import RepricedPeriod, RepricingPreview
+from projections.queries.snapshot import Snapshot
+from projections.views.repricing import RepricedPeriod, RepricingPreview, repricing_effect
 
 
 def repricing_view(run: RepricingRecord, position: int, now: datetime) -> RepricingView:
@@ -80,3 +84,11 @@ def _period_view(period: RepricedPeriod) -> RepricedPeriodView:
 
 def _costs_view(before: Decimal, after: Decimal) -> RepricedCostsView:
     return RepricedCostsView(before_usd=before, after_usd=after, difference_usd=MONEY.subtract(after, before))
+
+
+def effect_view(snapshot: Snapshot, scope: Scope, asked: RepricingRange) -> RepricingEffectView:
+    """What a re-pricing of a range would change, as the answer to a price or discount tells it."""
+    costs = repricing_effect(snapshot, scope, asked, EFFECT_EVENTS_MAX)
+    if costs is None:
+        return RepricingEffectView(events=None, difference_usd=None)
+    return RepricingEffectView(events=costs.events, difference_usd=costs.difference_usd)

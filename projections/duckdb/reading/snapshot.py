@@ -13,11 +13,9 @@ from typing import Any, Final
 
 import duckdb
 import msgspec
-import pyarrow as pa
 
 from domain.customers.events import CUSTOMER_DELETED
 from domain.errors import InvalidInput
-from domain.repricings.repricing_range import RepricingRange
 from domain.scope import Scope
 from domain.usage.locators import locator_of, position_of
 from domain.usage.outcomes import Outcome, OutcomeCounts
@@ -44,8 +42,7 @@ from projections.duckdb.reading.prices import (
     listed_models,
     series_priced_at,
 )
-from projections.duckdb.reading.repricing import runs
-from projections.duckdb.reading.repricing.rows import rows_to_reprice, scope_pricing
+from projections.duckdb.reading.repricing.reads import RepricingReads
 from projections.duckdb.reading.usage_sums import UsageSumQuery
 from projections.duckdb.storage.cursor_as_of import CursorAsOf
 from projections.errors import ReadStoreUnavailable
@@ -69,7 +66,6 @@ from projections.queries.events import (
 from projections.queries.facts import Fact, Subject
 from projections.queries.log import LogPoint, SourceCounts, SourceRecord
 from projections.queries.prices import ANY_OWNER, DiscountRecord, ListedModel, Owners, PriceCursor, PriceRecord
-from projections.queries.repricing import RepricingRecord, ScopePricing
 from projections.queries.snapshot import PAGE_ROWS_MAX
 from projections.queries.usage import (
     WINDOWS_MAX,
@@ -118,7 +114,7 @@ class DuckDBReads:
         return self._changes is not None and self._changes.refusals.all_counted(spans)
 
 
-class DuckDBSnapshot:
+class DuckDBSnapshot(RepricingReads):
     """A `Snapshot` on a cursor in a read transaction."""
 
     def __init__(
@@ -551,28 +547,6 @@ class DuckDBSnapshot:
         if price is not None:
             self._cached.cache.remember_price(scope_key, position, price)
         return price
-
-    def repricings(self, scope: Scope, after: str | None, limit: int) -> list[RepricingRecord]:
-        """A page of the re-pricing runs of a scope, in ascending order of name."""
-        return runs.repricings(self.cursor, self._cached.scope_key(scope), after, _page(limit))
-
-    def repricing(self, scope: Scope, name: str) -> RepricingRecord | None:
-        """The re-pricing run of this name; None when there is none."""
-        return runs.repricing(self.cursor, self._cached.scope_key(scope), name)
-
-    def rows_to_reprice(
-        self, scope: Scope, asked: RepricingRange, after: tuple[int, int] | None, limit: int
-    ) -> pa.Table | None:
-        """A page of the rows in the range of a re-pricing; None behind the last one."""
-        scope_key = self._cached.scope_key(scope)
-        return rows_to_reprice(self.cursor, scope_key, asked, self.point().position, after, limit)
-
-    def scope_pricing(self, scope: Scope) -> ScopePricing | None:
-        """The prices that the fold knows, for rows of a scope; None for an unknown one."""
-        scope_key = self._cached.scope_key(scope)
-        if scope_key is None:
-            return None
-        return scope_pricing(self.cursor, scope_key, self._cached.all_series())
 
     def discounts(self, scope: Scope, after: int, limit: int, owners: Owners = ANY_OWNER) -> list[DiscountRecord]:
         """A page of the discounts of the scope and of its customers."""

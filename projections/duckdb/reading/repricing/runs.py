@@ -13,7 +13,7 @@ from domain.repricings.events import REPRICING_COMMITTED, REPRICING_OPENED, REPR
 from domain.repricings.repricing_range import RepricingRange
 from domain.values.instants import aware
 from projections.duckdb.reading.bound_query import BoundQuery, Row
-from projections.queries.repricing import RepricingChange, RepricingRecord
+from projections.queries.repricing import RepricingChange, RepricingRecord, RunStep
 
 _range: Final = msgspec.json.Decoder(RepricingRange)
 _COLUMNS: Final = "name, kind, position, recorded_at, actor, reason, events, difference_usd, range, previewed_at"
@@ -41,6 +41,19 @@ def repricing(cursor: duckdb.DuckDBPyConnection, scope_key: int | None, name: st
     statement = f"SELECT {_COLUMNS} FROM repricings WHERE scope_key = ? AND name = ? ORDER BY position"
     found = _runs(cursor.execute(statement, [scope_key, name]).fetchall())
     return found[0] if found else None
+
+
+def run_steps(cursor: duckdb.DuckDBPyConnection, scope_key: int | None, positions: Sequence[int]) -> dict[int, RunStep]:
+    """Return what runs of a scope did at some of these log positions, by position."""
+    rows = cursor.execute(
+        """SELECT position, name, kind, actor, reason FROM repricings
+        WHERE scope_key = ? AND position IN (SELECT unnest(?::BIGINT[]))""",
+        [scope_key, list(positions)],
+    ).fetchall()
+    return {
+        position: RunStep(name, "reverted" if kind == REPRICING_REVERTED else "committed", actor, reason)
+        for position, name, kind, actor, reason in rows
+    }
 
 
 def _runs(rows: Sequence[Row]) -> list[RepricingRecord]:
