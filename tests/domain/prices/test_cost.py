@@ -8,8 +8,10 @@ from decimal import Decimal
 import msgspec
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.prices.cost import event_cost
+from domain.prices.discounts import discounted
 from domain.prices.price_list import (
     Minimum,
     PriceList,
@@ -119,8 +121,11 @@ def test_a_minimum_is_charged_of_what_was_used(used: dict[str, int], seconds: in
     assert event_cost(MINIMUM, AT, used) == Decimal(seconds)
 
 
-@given(price_lists, requests)
-def test_the_prices_that_are_said_to_have_applied_make_the_cost(prices: PriceList, request: Request) -> None:
+@given(price_lists, st.lists(st.decimals(0, 100, places=6), max_size=2), requests)
+def test_the_prices_that_are_said_to_have_applied_make_the_cost(
+    listed: PriceList, percentages: list[Decimal], request: Request
+) -> None:
+    prices = discounted(listed, percentages)
     applied = applied_price(prices, request.at, request.context)
     level = {
         unit: UnitRate(price.price, (), price.per)
