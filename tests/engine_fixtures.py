@@ -129,6 +129,11 @@ def http(engine: EmbeddedEngine, key: str | None = None) -> Iterator[Api]:
         yield Api(client, key or key_for(engine))
 
 
+def as_listed(answer: JsonObject) -> JsonObject:
+    """A price or discount as lists show it: the answer to setting it, without what that tells of costs."""
+    return {name: value for name, value in answer.items() if name != "repricing"}
+
+
 def customer_path(customer: str, rest: str = "") -> str:
     """The path of a customer, whatever its id holds."""
     return f"/v1/customers/{quote(customer, safe='')}{rest}"

@@ -185,6 +185,27 @@ def test_runs_are_reverted_in_any_order(api: Api) -> None:
     assert cost_of(api, "1")[0] == "1"
 
 
+def test_setting_a_price_or_a_discount_tells_what_a_repricing_would_change(api: Api) -> None:
+    set_price(api, "2")
+    for event_id, customer in (("1", "ann"), ("2", "bob"), ("3", "bob")):
+        used(api, event_id, customer, MARCH)
+    used(api, "given", "bob", MARCH, cost_usd="7")
+    price = {**MODEL, "unit_prices": {"input": "3", "output": "0"}}
+    later = {"effective_from": (MARCH + timedelta(seconds=1)).isoformat()}
+    told = [
+        api.post("/v1/prices", {**price, **later})["repricing"],
+        api.post("/v1/prices", {**price, "customer": "ann"})["repricing"],
+        api.post("/v1/discounts", {"percentage": "25", "customer": "bob"})["repricing"],
+        api.post("/v1/discounts", {"percentage": "50", **MODEL})["repricing"],
+    ]
+    assert told == [
+        {"events": 0, "difference_usd": "0"},
+        {"events": 1, "difference_usd": "1"},
+        {"events": 2, "difference_usd": "-1"},
+        {"events": 1, "difference_usd": "1"},  # the discount is on a list price, and the model has none
+    ]
+
+
 def test_what_cannot_be_is_refused(api: Api) -> None:
     set_price(api, "1")
     api.post("/v1/repricings", {"name": "fix"})

@@ -55,7 +55,12 @@ class DiscountView(BaseModel):
     effective_from: Instant | None
     recorded_at: Instant
     actor: str
-    repricing: RepricingEffectView | None = Field(None, description=EFFECT)
+
+
+class DiscountSetView(DiscountView):
+    """A discount that was set."""
+
+    repricing: RepricingEffectView = Field(description=EFFECT)
 
 
 class DiscountQuery(AsOfPageQuery):

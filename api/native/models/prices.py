@@ -28,9 +28,7 @@ _BY_UNIT = (
 
 #: Events that are read to tell what a price would change.
 EFFECT_EVENTS_MAX: Final = 500_000
-EFFECT: Final = (
-    "In the answer to setting it: what a re-pricing would change of the events that keep the cost that they have."
-)
+EFFECT: Final = "What a re-pricing would change of the events that keep the cost that they have."
 
 
 class UnitPricesGiven(RequestBody):
@@ -237,7 +235,12 @@ class PriceView(BaseModel):
     library: str | None = Field(description="Version of the price library that a list price came from.")
     recorded_at: Instant = Field(description="When what stands at `position` was recorded.")
     actor: str
-    repricing: RepricingEffectView | None = Field(None, description=EFFECT)
+
+
+class PriceSetView(PriceView):
+    """A price that was set."""
+
+    repricing: RepricingEffectView = Field(description=EFFECT)
 
 
 class PriceQuery(AsOfPageQuery):

@@ -15,7 +15,7 @@ from api.http.paging import cursor_number, page, rows_to_read
 from api.http.reading import WAIT_FOR_MIN_POSITION, reading
 from api.http.state import StateOf
 from api.http.writing import ACCEPTED, ReasonGiven, answer_command, optional_instant, provenance_of
-from api.native.models.discounts import DiscountGiven, DiscountPage, DiscountQuery, DiscountView
+from api.native.models.discounts import DiscountGiven, DiscountPage, DiscountQuery, DiscountSetView, DiscountView
 from api.native.views.discounts import discount_view
 from api.native.views.repricings import effect_view
 from domain.prices.commands import SetDiscount
@@ -50,7 +50,7 @@ def list_discounts(state: StateOf, key: Reader, query: Annotated[DiscountQuery, 
 
 @router.post(
     "/v1/discounts",
-    response_model=DiscountView,
+    response_model=DiscountSetView,
     status_code=201,
     responses=ACCEPTED,
     openapi_extra=body_openapi(DiscountGiven),
@@ -83,10 +83,11 @@ async def set_discount(
     customers = () if given.customer is None else (given.customer,)
     priced = RepricingRange(models, (given.provider or "") if models else None, customers, since)
 
-    def show(snapshot: Snapshot) -> DiscountView | None:
+    def show(snapshot: Snapshot) -> DiscountSetView | None:
         view = _standing(snapshot, key.scope, command)
-        effect = {"repricing": effect_view(snapshot, key.scope, priced)}
-        return None if view is None else view.model_copy(update=effect)
+        if view is None:
+            return None
+        return DiscountSetView(**dict(view), repricing=effect_view(snapshot, key.scope, priced))
 
     return await answer_command(request, state, command, show, 201, _shown_field)
 

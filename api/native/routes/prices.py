@@ -22,6 +22,7 @@ from api.native.models.prices import (
     PriceGiven,
     PricePage,
     PriceQuery,
+    PriceSetView,
     PriceView,
     RateGiven,
     RefreshGiven,
@@ -85,7 +86,7 @@ def _place_behind(rows: Sequence[PriceRecord], after: PriceCursor | None) -> Pri
 
 @router.post(
     "/v1/prices",
-    response_model=PriceView,
+    response_model=PriceSetView,
     status_code=201,
     responses=ACCEPTED,
     openapi_extra=body_openapi(PriceGiven),
@@ -109,10 +110,11 @@ async def set_price(
     customers = () if given.customer is None else (given.customer,)
     priced = RepricingRange((given.model,), given.provider, customers, price.effective_from)
 
-    def show(snapshot: Snapshot) -> PriceView | None:
+    def show(snapshot: Snapshot) -> PriceSetView | None:
         view = _standing(snapshot, key.scope, given, price.effective_from)
-        effect = {"repricing": effect_view(snapshot, key.scope, priced)}
-        return None if view is None else view.model_copy(update=effect)
+        if view is None:
+            return None
+        return PriceSetView(**dict(view), repricing=effect_view(snapshot, key.scope, priced))
 
     return await answer_command(request, state, command, show, 201, _shown_field)
 

@@ -174,8 +174,8 @@ def _print_preview(found: Mapping[str, Any]) -> None:
     if found["data"]:
         print_table("Reported cost by customer and usage period", PERIODS, found["data"])
     print_lines(
-        f"{found['changed_events']:,} of {found['events']:,} events of {found['changed_customers']:,} customers would "
-        "get another cost,",
+        f"{found['changed_events']:,} of {found['events']:,} events would get another cost, of "
+        f"{found['changed_customers']:,} customer{'' if found['changed_customers'] == 1 else 's'}:",
         f"{cost['after_usd']} USD in place of {cost['before_usd']} before markup: a difference of "
         f"{cost['difference_usd']}",
     )

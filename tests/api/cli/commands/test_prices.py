@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.cli.shell import Shell
+from tests.engine_fixtures import as_listed
 
 
 def test_a_price_is_set_and_prices_what_was_unknown(shell: Shell, tmp_path: Path) -> None:
@@ -125,8 +126,8 @@ def test_a_customer_has_a_price_and_a_discount_of_its_own(shell: Shell, tmp_path
     assert costs == ["2", "6"]
     assert "customer's own price of cli-own m-1" in shell.run("events", "show", "cli-own", "own-ada").out
     assert "25 % off (customer's)" in shell.run("events", "show", "cli-own", "own-bob").out
-    assert shell.json("prices", "list", "--customer", "own-ada")["data"] == [made]
-    assert shell.json("prices", "discounts", "--customer", "own-bob")["data"] == [discount]
+    assert shell.json("prices", "list", "--customer", "own-ada")["data"] == [as_listed(made)]
+    assert shell.json("prices", "discounts", "--customer", "own-bob")["data"] == [as_listed(discount)]
 
 
 def test_prices_of_customers_and_discounts_are_tables_that_name_the_customer(shell: Shell) -> None:

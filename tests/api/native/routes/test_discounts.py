@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.engine_fixtures import NOON, Api, JsonObject, customer_path, llm_request
+from tests.engine_fixtures import NOON, Api, JsonObject, as_listed, customer_path, llm_request
 
 MODEL: JsonObject = {"provider": "own", "model": "m/1"}
 PRICE: JsonObject = {**MODEL, "unit_prices": {"input": "10", "output": "20"}}
@@ -24,9 +24,15 @@ def deliver(api: Api, event_id: str, customer: str) -> JsonObject:
     return cost_of(api, event_id)
 
 
+def set_discount(api: Api, body: JsonObject) -> JsonObject:
+    """A discount that was set, as lists show it."""
+    return as_listed(api.post("/v1/discounts", body))
+
+
 def test_a_price_of_a_customer_prices_its_events_alone_and_tells_whose_it_is(api: Api) -> None:
     api.post("/v1/prices", PRICE)
-    made = api.post("/v1/prices", {**PRICE, "unit_prices": {"input": "4", "output": "8"}, "customer": "prices/dora"})
+    price = {**PRICE, "unit_prices": {"input": "4", "output": "8"}, "customer": "prices/dora"}
+    made = as_listed(api.post("/v1/prices", price))
     assert (made["origin"], made["customer"]) == ("own", "prices/dora")
     hers, theirs = deliver(api, "dora-1", "prices/dora"), deliver(api, "theo-1", "theo")
     assert (hers["cost_usd"], hers["price"], hers["discounts"]) == ("4", made, [])
@@ -40,10 +46,8 @@ def test_discounts_multiply_and_the_explanation_shows_both_and_what_they_leave(a
     event = llm_request("dan-1", "dan", **model, input_tokens=1_000_000, output_tokens=0)
     api.deliver([event])
     list_price = Decimal(cost_of(api, "dan-1")["cost_usd"])
-    of_all = api.post("/v1/discounts", {"percentage": "20", "provider": "openai", "model": "gpt-4o"})
-    of_dan = api.post(
-        "/v1/discounts", {"percentage": 12.5, "customer": "dan", "effective_from": "2025-01-01T00:00:00Z"}
-    )
+    of_all = set_discount(api, {"percentage": "20", "provider": "openai", "model": "gpt-4o"})
+    of_dan = set_discount(api, {"percentage": 12.5, "customer": "dan", "effective_from": "2025-01-01T00:00:00Z"})
     api.deliver([{**event, "id": "dan-2"}])
     cost = cost_of(api, "dan-2")
     assert cost["discounts"] == [of_dan, of_all]
@@ -67,7 +71,7 @@ def test_discounts_multiply_and_the_explanation_shows_both_and_what_they_leave(a
 def test_a_discount_of_0_ends_an_own_price(api: Api) -> None:
     api.post("/v1/prices", {**PRICE, "model": "m/2"})
     api.post("/v1/prices", {**PRICE, "model": "m/2", "unit_prices": {"input": "1", "output": "1"}, "customer": "zoe"})
-    ended = api.post("/v1/discounts", {"provider": "own", "model": "m/2", "customer": "zoe", "percentage": 0})
+    ended = set_discount(api, {"provider": "own", "model": "m/2", "customer": "zoe", "percentage": 0})
     api.deliver([llm_request("zoe-1", "zoe", provider="own", model="m/2", input_tokens=1_000_000, output_tokens=0)])
     cost = cost_of(api, "zoe-1")
     assert (cost["cost_usd"], cost["price"]["customer"], cost["discounts"]) == ("10", None, [ended])
@@ -97,15 +101,13 @@ def test_the_deletion_of_a_customer_ends_its_prices_and_refuses_what_is_before_i
 
 def test_discounts_are_listed_in_pages_and_by_customer(api: Api) -> None:
     made = [
-        api.post("/v1/discounts", {"percentage": percentage, "customer": "pat", "provider": "own", "model": model})
+        set_discount(api, {"percentage": percentage, "customer": "pat", "provider": "own", "model": model})
         for percentage, model in (("1", "a"), ("2", "b"), ("3", "a"))
     ]
     assert api.pages("/v1/discounts", limit=2, customer="pat") == made
     assert [one for one in api.pages("/v1/discounts", limit=1) if one["customer"] == "pat"] == made
-    assert (
-        api.post("/v1/discounts", {"percentage": "3.00", "customer": "pat", "provider": "own", "model": "a"})
-        == (made[2])
-    )
+    again = {"percentage": "3.00", "customer": "pat", "provider": "own", "model": "a"}
+    assert set_discount(api, again) == made[2]
 
 
 @pytest.mark.parametrize(

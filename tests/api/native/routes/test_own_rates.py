@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine_fixtures import Api, JsonObject, llm_request
+from tests.engine_fixtures import Api, JsonObject, as_listed, llm_request
 
 TOKENS = {"input": "2", "output": "10"}
 
@@ -32,7 +32,8 @@ def test_searches_of_unknown_cost_get_one_by_an_own_rate(api: Api) -> None:
     api.post("/v1/prices", {"provider": "own", "model": "seeker", "unit_prices": TOKENS})
     assert cost_of(api, "searched") is None
     rates = {"web_searches": {"price": "0.01", "per": 1}}
-    made = api.post("/v1/prices", {"provider": "own", "model": "seeker", "unit_prices": TOKENS, "rates": rates})
+    priced = {"provider": "own", "model": "seeker", "unit_prices": TOKENS, "rates": rates}
+    made = as_listed(api.post("/v1/prices", priced))
     shown = {
         "input_tokens": {"price": "2", "per": 1_000_000, "tiers": []},
         "output_tokens": {"price": "10", "per": 1_000_000, "tiers": []},

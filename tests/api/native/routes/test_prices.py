@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.engine_fixtures import Api, JsonObject, llm_request
+from tests.engine_fixtures import Api, JsonObject, as_listed, llm_request
 
 
 def test_a_price_gives_unpriced_events_a_cost_and_is_listed(api: Api) -> None:
@@ -14,7 +14,7 @@ def test_a_price_gives_unpriced_events_a_cost_and_is_listed(api: Api) -> None:
         "tiers": [{"input_tokens_above": 3_000_000, "unit_prices": {"input": 1, "output": 4}}],
         "effective_from": "2025-01-01T00:00:00Z",
     }
-    made = api.post("/v1/prices", price)
+    made = as_listed(api.post("/v1/prices", price))
     tiers = [[{"input_tokens_above": 3_000_000, "price": dear}] for dear in ("1", "4")]
     nothing = dict.fromkeys(("cached_input", "cache_write", "reasoning", "request"))
     assert (made["origin"], made["versions"]) == (
@@ -33,7 +33,7 @@ def test_a_price_gives_unpriced_events_a_cost_and_is_listed(api: Api) -> None:
         ],
     )
     assert api.pages("/v1/prices", provider="own", model="m/1") == [made]
-    assert api.post("/v1/prices", price) == made
+    assert as_listed(api.post("/v1/prices", price)) == made
     assert api.get("/v1/events/one", source="gateway", id="p1")["event"]["cost_usd"] == "1"
 
 
