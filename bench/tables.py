@@ -13,6 +13,8 @@ from bench.fairness import SECONDS_MAX, Fairness
 from bench.kafka.running import KafkaResult
 from bench.kafka.tables import KAFKA_CAPTION, KAFKA_HEADINGS, kafka_memory, kafka_rows, kafka_title
 from bench.listing import ListResult
+from bench.peers.running import CORES, Peers
+from bench.peers.tables import PEERS_HEADINGS, peers_caption, peers_rows, peers_title
 from bench.profile_of_chain import Profile
 from bench.reads import Latencies
 from bench.rebuilding import RebuildResult, Space
@@ -22,7 +24,7 @@ from bench.suite import Measured, ReadResult
 _MEBIBYTE: Final = 1024 * 1024
 #: Headings of columns with names; all others have numbers.
 _NAMES: Final = frozenset(
-    ("", "stage", "part", "process", "question", "through", "requests", "outcomes", "records", "reader")
+    ("", "stage", "part", "process", "question", "through", "requests", "outcomes", "records", "reader", "store")
 )
 _CHAIN_CAPTION: Final = (
     "Quiet: nothing is left to fold, compact, merge or checkpoint; the ratios are of this rate. Counted: committed "
@@ -44,6 +46,8 @@ def tables_of(measured: Measured) -> Iterator[Table]:
         yield chain_table(measured)
         yield put_off_table(measured.chain)
         yield waits_table(measured.chain)
+    if measured.peers is not None:
+        yield from peers_tables(measured.peers)
     yield from map(profile_table, measured.profiles)
     if measured.rebuild is not None:
         yield rebuild_table(measured.rebuild)
@@ -146,6 +150,15 @@ def _configuration(result: ChainResult, measured: Measured) -> tuple[int, bool]:
     configurations = {(one.cores, one.compactions > 0) for one in measured.chain}
     configuration = (result.cores, result.compactions > 0)
     return configuration if configuration in configurations else (result.cores, False)
+
+
+def peers_tables(peers: Peers) -> Iterator[Table]:
+    """(a) The engine beside other stores, by cores."""
+    for cores in CORES:
+        table = _table(peers_title(cores), PEERS_HEADINGS, peers_rows(peers, cores))
+        if cores == CORES[-1]:
+            table.caption = peers_caption(peers)
+        yield table
 
 
 def profile_table(profile: Profile) -> Table:
