@@ -55,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description="Benchmarks of the engine on this machine, with results as ratios."
     )
-    parser.add_argument("--full", action="store_true", help="use the large sizes; takes half an hour and 24 GB of disk")
+    parser.add_argument(
+        "--full", action="store_true", help="use the large sizes; takes three quarters of an hour and 24 GB of disk"
+    )
     parser.add_argument("--only", nargs="+", choices=QUESTIONS, metavar="QUESTION", help=", ".join(QUESTIONS))
     parser.add_argument(
         "--kinds",

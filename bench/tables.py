@@ -113,13 +113,23 @@ def put_off_table(results: Sequence[ChainResult]) -> Table:
                     result.put_off.compaction,
                     result.put_off.index,
                     result.put_off.checkpoint,
+                    result.put_off.shrinking,
                 )
             ),
         )
         for result in results
     ]
-    headings = ("stored\nids", "cores", "counted\n: quiet", "fold\ns", "compaction\ns", "index\ns", "checkpoint\ns")
-    return _table("(a) what was put off until after the last event was counted", headings, rows)
+    headings = (
+        "stored\nids",
+        "cores",
+        "counted\n: quiet",
+        "fold\ns",
+        "compact\ns",
+        "index\ns",
+        "check-\npoint s",
+        "shrink\ns",
+    )
+    return _table("(a) what was put off until after the last event was counted, at normal priority", headings, rows)
 
 
 def waits_table(results: Sequence[ChainResult]) -> Table:

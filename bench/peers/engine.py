@@ -10,7 +10,7 @@ import duckdb
 from bench.bench_settings import engine_settings
 from bench.chain import drive
 from bench.peers.stream import Held, StoreResult, StoreRun, sent_in, timed
-from bench.quiet import bring_to_quiet, resume_jobs
+from bench.quiet import PutOff, bring_to_quiet, resume_jobs
 from consumers.bootstrap import open_engine
 from consumers.embedded.data_folder import DataFolder
 from consumers.embedded.engine import EmbeddedEngine
@@ -23,12 +23,15 @@ def measure(run: StoreRun) -> StoreResult:
         drive(engine, sent.warming, [])
         bring_to_quiet(engine)
         resume_jobs(engine)
-        counted, quiet = timed(sent, lambda measured: drive(engine, measured, []), lambda: _come_to_quiet(engine))
-    return StoreResult(counted, quiet, sent.distinct, _held(folder))
+        found: list[PutOff] = []
+        counted, quiet = timed(
+            sent, lambda measured: drive(engine, measured, []), lambda: _come_to_quiet(engine, found)
+        )
+    return StoreResult(counted, quiet, sent.distinct, _held(folder), found[0])
 
 
-def _come_to_quiet(engine: EmbeddedEngine) -> float:
-    bring_to_quiet(engine)
+def _come_to_quiet(engine: EmbeddedEngine, found: list[PutOff]) -> float:
+    found.append(bring_to_quiet(engine))
     return time.perf_counter()
 
 

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from bench.events import bodies, event_lines, mixed
+from bench.quiet import PutOff
 
 REPEATED_SHARE: Final = 100  # one in this many events is sent twice
 WARMING_EVENTS: Final = 10_000
@@ -46,12 +47,13 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class StoreResult(msgspec.Struct, frozen=True):
-    """Rates in events per second: until all is counted, and until the store is quiet."""
+    """Rates in events per second, until all is counted and until the store is quiet; the work of the engine between."""
 
     counted: float
     quiet: float
     distinct_sent: int
     held: Held
+    put_off: PutOff | None = None
 
 
 def sent_in(run: StoreRun) -> Sent:
