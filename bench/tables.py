@@ -72,7 +72,7 @@ def tables_of(measured: Measured) -> Iterator[Table]:
 def chain_table(measured: Measured) -> Table:
     """(a) Throughput of the chain until the engine is quiet."""
     size = measured.chain[0].bytes_per_event
-    title = f"(a) NDJSON bytes in, until the engine is quiet; {size:.0f} B/event, 1% known"
+    title = f"(a) NDJSON in until the engine is quiet; {size:.0f} B/event, 1% known"
     headings = (
         "stored\nids",
         "cores",
@@ -129,7 +129,7 @@ def put_off_table(results: Sequence[ChainResult]) -> Table:
         "check-\npoint s",
         "shrink\ns",
     )
-    return _table("(a) what was put off until after the last event was counted, at normal priority", headings, rows)
+    return _table("(a) what was put off until the last event was counted", headings, rows)
 
 
 def waits_table(results: Sequence[ChainResult]) -> Table:
