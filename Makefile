@@ -78,11 +78,11 @@ docs: $(STAMP) ## Generate docs/reference from the program
 	$(BIN)/python -m api.reference_pages
 
 .PHONY: bench
-bench: $(STAMP) ## Run the benchmarks in their short form, under five minutes
+bench: $(STAMP) ## Run the benchmarks in their short form: some ten minutes, 4 GB of disk
 	$(BIN)/python -m bench $(BENCH)
 
 .PHONY: bench-full
-bench-full: $(STAMP) ## Run the benchmarks with the large sizes: half an hour, 24 GB of disk
+bench-full: $(STAMP) ## Run the benchmarks with the large sizes: three quarters of an hour, 24 GB of disk
 	$(BIN)/python -m bench --full $(BENCH)
 
 .PHONY: clean

@@ -1,6 +1,6 @@
 """The benchmarks of `make bench` and `make bench-full`, with results as ratios within one run.
 
-python -m bench [--full] [--only QUESTION ...] [--kinds KIND ...] [--seed N] [--folder DIR] [--json FILE|-]
+python -m bench [--full] [--only QUESTION ...] [--kinds KIND ...] [--rounds N] [--seed N] [--folder DIR] [--json FILE|-]
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     questions = frozenset(given.only or QUESTIONS)
     try:
         sizes, kinds = FULL if given.full else SHORT, given.kinds or tuple(BODIES)
+        if given.rounds is not None:
+            sizes = msgspec.structs.replace(sizes, peer_rounds=given.rounds)
         measured = measure(sizes, questions, given.seed, given.folder, _progress_printer(), kinds)
     except (StepFailed, DiskTooSmall, BrokerFailed) as error:
         print(error, file=sys.stderr)
@@ -53,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description="Benchmarks of the engine on this machine, with results as ratios."
     )
-    parser.add_argument("--full", action="store_true", help="use the large sizes; takes half an hour and 24 GB of disk")
+    parser.add_argument(
+        "--full", action="store_true", help="use the large sizes; takes three quarters of an hour and 24 GB of disk"
+    )
     parser.add_argument("--only", nargs="+", choices=QUESTIONS, metavar="QUESTION", help=", ".join(QUESTIONS))
     parser.add_argument(
         "--kinds",
@@ -62,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KIND",
         help=f"of bodies, for fairness: {', '.join(BODIES)}",
     )
+    parser.add_argument("--rounds", type=int, help="rounds of the turns beside other stores, for peers")
     parser.add_argument("--seed", type=int, default=SEED, help="seed of all events")
     parser.add_argument("--folder", type=Path, help="folder for temporary folders (default: the system's)")
     parser.add_argument(

@@ -1,5 +1,7 @@
 """Throughput of the whole chain, from NDJSON bytes to counted and committed rows, compared with two limits.
 
+There are two rates: until everything is counted, and until the engine is quiet as well, with nothing put off (`quiet`).
+
 The engine runs with its real processes: the owner folds, its intake process decodes and appends. A few bodies are in
 flight at a time, each until it is folded, and single events are sent between them to measure how long a write waits.
 The limits are measured afterwards in the same process, on the same core and with the same events.
@@ -25,6 +27,7 @@ from bench.bench_settings import engine_settings
 from bench.events import NDJSON, bodies, event_lines, midnight, mixed
 from bench.limits import arrow_insert_seconds, decode_seconds, sample_rows
 from bench.processes import APPEND_FILE_VARIABLE, largest_child_bytes, peak_bytes
+from bench.quiet import PutOff, bring_to_quiet, resume_jobs
 from bench.stored import Filling, known_lines
 from consumers.bootstrap import open_engine
 from consumers.embedded.data_folder import DataFolder
@@ -53,13 +56,19 @@ class ChainRun(msgspec.Struct, frozen=True):
 
 
 class ChainResult(msgspec.Struct, frozen=True):
-    """Rates in events per second; waits in seconds; peak memory in bytes."""
+    """Rates in events per second; waits in seconds; peak memory in bytes.
+
+    `quiet` is the rate until the engine is quiet, `chain` that until everything is counted; `put_off` is the work
+    between the two.
+    """
 
     cores: int
     ids: int
     events: int
     bytes_per_event: float
+    quiet: float
     chain: float
+    put_off: PutOff
     decode_only: float
     arrow_insert_only: float
     counted: int
@@ -83,7 +92,9 @@ def measure(run: ChainRun) -> ChainResult:
         append_file = Path(folder) / "longest"
         os.environ[APPEND_FILE_VARIABLE] = str(append_file)
         with open_engine(engine_settings(Path(run.filling.folder)), serving=True) as engine:
-            _drive(engine, warming, [])
+            drive(engine, warming, [])
+            bring_to_quiet(engine)  # what was put off before is no work of this run
+            resume_jobs(engine)
             append_file.unlink(missing_ok=True)
             before = _totals(engine)
             stopped = threading.Event()
@@ -91,10 +102,13 @@ def measure(run: ChainRun) -> ChainResult:
             background = threading.Thread(target=_compact_until, args=(engine, stopped, compactions), daemon=True)
             if run.compacting:
                 background.start()
-            seconds, write_longest = _drive(engine, body_list, probes)
+            started = time.perf_counter()
+            seconds, write_longest = drive(engine, body_list, probes)
             stopped.set()
             if run.compacting:
                 background.join()
+            put_off = bring_to_quiet(engine)
+            seconds_quiet = time.perf_counter() - started
             after = _totals(engine)
             memory = peak_bytes(os.getpid()), largest_child_bytes(os.getpid())
         append_longest = float(append_file.read_text()) if append_file.exists() else 0.0
@@ -112,7 +126,9 @@ def measure(run: ChainRun) -> ChainResult:
         ids=run.filling.ids,
         events=run.events,
         bytes_per_event=sum(map(len, body_list)) / run.events,
+        quiet=run.events / seconds_quiet,
         chain=run.events / seconds,
+        put_off=put_off,
         decode_only=decode_rate,
         arrow_insert_only=insert_rate,
         counted=counted,
@@ -142,7 +158,7 @@ def _request(body: bytes) -> IntakeRequest:
     return IntakeRequest(DEFAULT_SCOPE, NDJSON, body)
 
 
-def _drive(engine: EmbeddedEngine, body_list: Sequence[bytes], probes: Sequence[bytes]) -> tuple[float, float]:
+def drive(engine: EmbeddedEngine, body_list: Sequence[bytes], probes: Sequence[bytes]) -> tuple[float, float]:
     """Send everything and wait until it is folded; return the seconds, and the longest wait of one write.
 
     `probes` are sent one at a time between the bodies, and do not count for the rate.

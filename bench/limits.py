@@ -15,7 +15,9 @@ from projections.duckdb.storage.database import DuckDBDatabase, DuckDBOptions
 from projections.duckdb.storage.schema import ROW_COLUMNS
 
 
-class _Data(msgspec.Struct, gc=False):
+class PlainData(msgspec.Struct, gc=False):
+    """The data of a generated event."""
+
     provider: str | None = None
     model: str | None = None
     input_tokens: int = 0
@@ -27,19 +29,21 @@ class _Data(msgspec.Struct, gc=False):
     request_id: str | None = None
 
 
-class _Event(msgspec.Struct, gc=False):
+class PlainEvent(msgspec.Struct, gc=False):
+    """A generated event, read without any rule."""
+
     id: str
     source: str
     type: str
     specversion: str
     subject: str | None = None
     time: str | None = None
-    data: _Data | None = None
+    data: PlainData | None = None
 
 
 def decode_seconds(bodies: Sequence[bytes]) -> float:
     """The seconds that `msgspec` takes to decode each line into a typed struct."""
-    decode = msgspec.json.Decoder(_Event).decode
+    decode = msgspec.json.Decoder(PlainEvent).decode
     started = time.perf_counter()
     for body in bodies:
         for line in body.split(b"\n"):

@@ -40,10 +40,14 @@ def main(name: str, cores: int) -> None:
     from bench.kafka import consuming as kafka_consuming
     from bench.kafka import polling as kafka_polling
     from bench.kafka import records as kafka_records
+    from bench.peers import clickhouse, engine, sqlite, stream
 
     steps: dict[str, tuple[Any, Any]] = {
         "fill": (stored.fill, stored.Filling),
         "chain": (chain.measure, chain.ChainRun),
+        "engine turn": (engine.measure, stream.StoreRun),
+        "chdb turn": (clickhouse.measure, stream.StoreRun),
+        "sqlite turn": (sqlite.measure, stream.StoreRun),
         "rebuild": (rebuilding.rebuild, rebuilding.RebuildRun),
         "endure": (endurance.endure, endurance.EnduranceRun),
         "endure rebuild": (endurance.rebuild, endurance.EnduranceRun),

@@ -17,6 +17,8 @@ from bench.fairness import BODIES, Fairness, FairnessRun
 from bench.kafka import running as kafka_running
 from bench.kafka.running import KafkaResult
 from bench.listing import ListResult, ListRun
+from bench.peers import running as peers_running
+from bench.peers.running import Peers
 from bench.processes import run_step
 from bench.profile_of_chain import Profile, ProfileRun
 from bench.reads import Latencies, ReadRun
@@ -25,6 +27,7 @@ from bench.serving import HttpResult, HttpRun
 from bench.stored import Filling, FillResult
 
 CHAIN: Final = "chain"
+PEERS: Final = "peers"
 PROFILE: Final = "profile"
 REBUILD: Final = "rebuild"
 READS: Final = "reads"
@@ -33,7 +36,7 @@ ENDURANCE: Final = "endurance"
 KAFKA: Final = "kafka"
 LIST: Final = "list"
 FAIRNESS: Final = "fairness"
-QUESTIONS: Final = (CHAIN, PROFILE, REBUILD, READS, LIST, HTTP, FAIRNESS, KAFKA, ENDURANCE)
+QUESTIONS: Final = (CHAIN, PEERS, PROFILE, REBUILD, READS, LIST, HTTP, FAIRNESS, KAFKA, ENDURANCE)
 
 CUSTOMERS: Final = 10_000
 KNOWN_SHARE: Final = 100  # one in this many events was sent before
@@ -58,11 +61,12 @@ class Sizes(msgspec.Struct, frozen=True):
     seconds_read: float
     seconds_http: float
     endured: int  # events; 0: no endurance run
+    peer_rounds: int  # of the engine beside other stores, in turns
     disk_bytes: int
 
 
 SHORT: Final = Sizes(
-    "short", (100_000, 10_000_000), 10_000_000, 200_000, (100_000,), 10, 10_000, 2.0, 5.0, 0, 4 * 1024**3
+    "short", (100_000, 10_000_000), 10_000_000, 200_000, (100_000,), 10, 10_000, 2.0, 5.0, 0, 1, 4 * 1024**3
 )
 FULL: Final = Sizes(
     "full",
@@ -75,6 +79,7 @@ FULL: Final = Sizes(
     10.0,
     20.0,
     10_000_000,
+    3,
     24 * 1024**3,
 )
 
@@ -94,6 +99,7 @@ class Measured(msgspec.Struct):
     seed: int
     filled: list[FillResult] = msgspec.field(default_factory=list)
     chain: list[ChainResult] = msgspec.field(default_factory=list)
+    peers: Peers | None = None
     profiles: list[Profile] = msgspec.field(default_factory=list)
     rebuild: RebuildResult | None = None
     space: Space | None = None
@@ -130,6 +136,9 @@ def measure(
             )
         if questions & {CHAIN, PROFILE, REBUILD}:
             _chains(measured, sizes, questions, seed, Path(name), report)
+        if PEERS in questions:
+            with _folder(Path(name), "peers") as folder:
+                measured.peers = peers_running.measure(folder, sizes.events, CUSTOMERS, seed, sizes.peer_rounds, report)
         if READS in questions:
             for customers in sizes.customers_read:
                 measured.reads.append(_reads(sizes, customers, seed, Path(name), report))

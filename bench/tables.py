@@ -13,6 +13,8 @@ from bench.fairness import SECONDS_MAX, Fairness
 from bench.kafka.running import KafkaResult
 from bench.kafka.tables import KAFKA_CAPTION, KAFKA_HEADINGS, kafka_memory, kafka_rows, kafka_title
 from bench.listing import ListResult
+from bench.peers.running import CORES, Peers
+from bench.peers.tables import PEERS_HEADINGS, peers_caption, peers_rows, peers_title
 from bench.profile_of_chain import Profile
 from bench.reads import Latencies
 from bench.rebuilding import RebuildResult, Space
@@ -22,14 +24,19 @@ from bench.suite import Measured, ReadResult
 _MEBIBYTE: Final = 1024 * 1024
 #: Headings of columns with names; all others have numbers.
 _NAMES: Final = frozenset(
-    ("", "stage", "part", "process", "question", "through", "requests", "outcomes", "records", "reader")
+    ("", "stage", "part", "process", "question", "through", "requests", "outcomes", "records", "reader", "store")
 )
 _CHAIN_CAPTION: Final = (
-    "Stored ids: random hashes in the real index, at positions of the log. Stored rows: made in DuckDB, sorted, with "
-    "their days, without log records. One core: owner and intake process share it. *: during compaction and "
-    "checkpoints of rows, rollups, index and store. Alone: msgspec decoding the same lines, and DuckDB inserting the "
-    "same rows as Arrow with a commit every 10,000, both on one core in the run above. Writes: bodies of 10,000, six "
-    "in flight, and single events between them, from sending to counted. Bounds: append 500 ms, write 1,500 ms."
+    "Quiet: nothing is left to fold, compact, merge or checkpoint; the ratios are of this rate. Counted: committed "
+    "with a row each, but much of that put off. Stored ids: random hashes in the real index, at positions of the log. "
+    "Stored rows: made in DuckDB, sorted, with their days, without log records; of them {rows}. One core: owner and "
+    "intake process share it. *: during compaction and checkpoints of rows, rollups, index and store. Alone: msgspec "
+    "decoding the same lines, and DuckDB inserting the same rows as Arrow with a commit every 10,000, both on one core "
+    "in the run above."
+)
+_WAITS_CAPTION: Final = (
+    "Writes: bodies of 10,000, six in flight, and single events between them, from sending to counted. "
+    "Bounds: append 500 ms, write 1,500 ms."
 )
 
 
@@ -37,6 +44,10 @@ def tables_of(measured: Measured) -> Iterator[Table]:
     """A table for every question that was measured."""
     if measured.chain:
         yield chain_table(measured)
+        yield put_off_table(measured.chain)
+        yield waits_table(measured.chain)
+    if measured.peers is not None:
+        yield from peers_tables(measured.peers)
     yield from map(profile_table, measured.profiles)
     if measured.rebuild is not None:
         yield rebuild_table(measured.rebuild)
@@ -59,46 +70,89 @@ def tables_of(measured: Measured) -> Iterator[Table]:
 
 
 def chain_table(measured: Measured) -> Table:
-    """(a) Throughput of the chain."""
+    """(a) Throughput of the chain until the engine is quiet."""
     size = measured.chain[0].bytes_per_event
-    title = f"(a) NDJSON bytes in, counted and committed with a row each; {size:.0f} bytes per event, 1% sent before"
-    table = _table(
-        title,
-        (
-            "stored ids",
-            "stored rows",
-            "cores",
-            "events/s",
-            "to decode alone",
-            "to insert alone",
-            "to fewest ids",
-            "longest append ms",
-            "longest write ms",
-            "outcomes",
-        ),
-        [_chain_row(result, measured) for result in measured.chain],
+    title = f"(a) NDJSON in until the engine is quiet; {size:.0f} B/event, 1% known"
+    headings = (
+        "stored\nids",
+        "cores",
+        "to\ndecode\nalone",
+        "to\ninsert\nalone",
+        "to\nfewest\nids",
+        "quiet\nev/s",
+        "counted\nev/s",
     )
-    table.caption = _CHAIN_CAPTION
+    table = _table(title, headings, [_chain_row(result, measured) for result in measured.chain])
+    table.caption = _CHAIN_CAPTION.format(rows=", ".join(f"{one.rows:,}" for one in measured.filled))
     return table
 
 
 def _chain_row(result: ChainResult, measured: Measured) -> Sequence[str]:
     limits = next(one for one in measured.chain if one.ids == result.ids and one.decode_only)
     fewest = next(one for one in measured.chain if (one.cores, one.compactions > 0) == _configuration(result, measured))
-    stored_rows = next((one.rows for one in measured.filled if one.ids == result.ids), 0)
-    right = result.duplicates == result.duplicates_sent and result.counted >= result.events - result.duplicates_sent
     return (
-        f"{result.ids:,}",
-        f"{stored_rows:,}",
-        f"{result.cores}{'*' if result.compactions else ''}",
+        *_chain_names(result),
+        f"{result.quiet / limits.decode_only:.3f}",
+        f"{result.quiet / limits.arrow_insert_only:.3f}",
+        f"{result.quiet / fewest.quiet:.2f}",
+        f"{result.quiet:,.0f}",
         f"{result.chain:,.0f}",
-        f"{result.chain / limits.decode_only:.3f}",
-        f"{result.chain / limits.arrow_insert_only:.3f}",
-        f"{result.chain / fewest.chain:.2f}",
-        f"{result.append_longest * 1e3:,.0f}",
-        f"{result.write_longest * 1e3:,.0f}",
-        "as sent" if right else f"WRONG: {result.counted:,} counted, {result.duplicates:,} duplicates",
     )
+
+
+def put_off_table(results: Sequence[ChainResult]) -> Table:
+    """(a) Work between counted and quiet."""
+    rows = [
+        (
+            *_chain_names(result),
+            f"{result.chain / result.quiet:.2f}",
+            *(
+                f"{seconds:.2f}"
+                for seconds in (
+                    result.put_off.fold,
+                    result.put_off.compaction,
+                    result.put_off.index,
+                    result.put_off.checkpoint,
+                    result.put_off.shrinking,
+                )
+            ),
+        )
+        for result in results
+    ]
+    headings = (
+        "stored\nids",
+        "cores",
+        "counted\n: quiet",
+        "fold\ns",
+        "compact\ns",
+        "index\ns",
+        "check-\npoint s",
+        "shrink\ns",
+    )
+    return _table("(a) what was put off until the last event was counted", headings, rows)
+
+
+def waits_table(results: Sequence[ChainResult]) -> Table:
+    """(a) Waits during the chain, and its outcomes."""
+    rows = []
+    for result in results:
+        right = result.duplicates == result.duplicates_sent and result.counted >= result.events - result.duplicates_sent
+        rows.append(
+            (
+                *_chain_names(result),
+                f"{result.append_longest * 1e3:,.0f}",
+                f"{result.write_longest * 1e3:,.0f}",
+                "as sent" if right else f"WRONG: {result.counted:,} counted, {result.duplicates:,} duplicates",
+            )
+        )
+    headings = ("stored\nids", "cores", "longest\nappend ms", "longest\nwrite ms", "outcomes")
+    table = _table("(a) waits meanwhile", headings, rows)
+    table.caption = _WAITS_CAPTION
+    return table
+
+
+def _chain_names(result: ChainResult) -> Sequence[str]:
+    return f"{result.ids:,}", f"{result.cores}{'*' if result.compactions else ''}"
 
 
 def _configuration(result: ChainResult, measured: Measured) -> tuple[int, bool]:
@@ -106,6 +160,15 @@ def _configuration(result: ChainResult, measured: Measured) -> tuple[int, bool]:
     configurations = {(one.cores, one.compactions > 0) for one in measured.chain}
     configuration = (result.cores, result.compactions > 0)
     return configuration if configuration in configurations else (result.cores, False)
+
+
+def peers_tables(peers: Peers) -> Iterator[Table]:
+    """(a) The engine beside other stores, by cores."""
+    for cores in CORES:
+        table = _table(peers_title(cores), PEERS_HEADINGS, peers_rows(peers, cores))
+        if cores == CORES[-1]:
+            table.caption = peers_caption(peers)
+        yield table
 
 
 def profile_table(profile: Profile) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from configparser import ConfigParser
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -57,3 +58,12 @@ def test_its_settings_exist_and_agree_with_its_port_and_health_check() -> None:
     assert (settings.host, settings.data_dir) == ("0.0.0.0", Path("/data"))
     assert instructions("EXPOSE") == [str(settings.port)]
     assert f"http://127.0.0.1:{settings.port}/healthz" in DOCKERFILE
+
+
+def test_what_it_leaves_out_is_pinned_but_not_needed_by_the_engine() -> None:
+    left_out = re.findall(r"--invert-match --extended-regexp '\^\(([^)]*)\)=='", DOCKERFILE)[0].split("|")
+    lock = (ROOT / "requirements.lock").read_text()
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    needed = setup["options"]["install_requires"]
+    assert [name for name in left_out if f"\n{name}==" not in lock or f"\n{name} " in needed] == []
