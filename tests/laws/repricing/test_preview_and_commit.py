@@ -44,6 +44,19 @@ def prices(draw: st.DrawFn) -> JsonObject:
     body["unit_prices"] = {"input": draw(DOLLARS), "output": draw(DOLLARS)}
     if draw(st.booleans()):
         body["rates"] = {"web_searches": {"price": draw(DOLLARS), "per": 7}}
+    if draw(st.integers(0, 2)) == 0:
+        body["customer"] = draw(st.sampled_from(CUSTOMERS))
+    return body | ({"effective_from": at(draw(DAYS))} if draw(st.booleans()) else {})
+
+
+@st.composite
+def discounts(draw: st.DrawFn) -> JsonObject:
+    body: JsonObject = {"percentage": draw(st.sampled_from(("0", "12.5", "33.333333", "100")))}
+    if draw(st.booleans()):
+        body["customer"] = draw(st.sampled_from(CUSTOMERS))
+    if draw(st.booleans()):
+        model = draw(st.sampled_from(MODELS))
+        body |= {"model": model, "provider": PROVIDERS.get(model, "acme")}
     return body | ({"effective_from": at(draw(DAYS))} if draw(st.booleans()) else {})
 
 
@@ -123,6 +136,8 @@ def told(tenant: Tenant, data: st.DataObject) -> None:
     tenant.deliver([data.draw(usage(number)) for number in range(data.draw(st.integers(6, 12)))])
     for price in data.draw(st.lists(prices(), min_size=2, max_size=4)):
         tenant.api.post("/v1/prices", price)
+    for discount in data.draw(st.lists(discounts(), max_size=2)):
+        tenant.api.post("/v1/discounts", discount)
     for model in data.draw(st.sampled_from((MODELS, MODELS[:1], ()))):
         wrong = {"model": model, "provider": PROVIDERS.get(model, "acme")}
         tenant.api.post("/v1/prices", {**wrong, "unit_prices": {"input": "7.77", "output": data.draw(DOLLARS)}})
