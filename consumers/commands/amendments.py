@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from consumers.prices.listing import Pair, PriceListing
+from consumers.prices.own_units import OwnUnits
 from domain.errors import Fenced
 from domain.event import Provenance
 from domain.log.amendments import AmendUsage
@@ -35,11 +36,10 @@ class IntakeRules(msgspec.Struct, frozen=True):
     event_bytes_max: int
     read_usage: UsageReader
 
-    def decoding(self, scope: Scope, recorded_at: datetime) -> DecodingContext:
+    def decoding(self, scope: Scope, recorded_at: datetime, own_units: frozenset[str]) -> DecodingContext:
         """The same for events of one scope, at an instant."""
-        return DecodingContext(
-            scope, self.hash_seed, recorded_at, self.future_tolerance, self.event_bytes_max, self.read_usage
-        )
+        rules = self.future_tolerance, self.event_bytes_max, self.read_usage
+        return DecodingContext(scope, self.hash_seed, recorded_at, *rules, own_units)
 
 
 class Amendments:
@@ -58,6 +58,7 @@ class Amendments:
         self._reads = reads
         self._received = received
         self._prices = prices
+        self._own_units = OwnUnits(log)
         self._listing = threading.Lock()
         self._rules = rules
         self._now = now
@@ -82,7 +83,7 @@ class Amendments:
         if pair is not None:
             with self._listing:
                 self._list(pair)
-        decoding = self._rules.decoding(scope, self._now())
+        decoding = self._rules.decoding(scope, self._now(), self._own_units.of(scope))
         return AmendUsage(scope, provenance, source, event_id, original, patch, decoding)
 
     def _list(self, pair: Pair) -> None:

@@ -24,6 +24,7 @@ from consumers.intake.queue import IntakeQueue, PendingRequest
 from consumers.intake.requests import EventsWarning, IntakeReceipt, IntakeRequest, check_request
 from consumers.intake.slice_groups import SliceGroup
 from consumers.prices.listing import PriceListing, PriceResolver
+from consumers.prices.own_units import OwnUnits
 from domain.errors import LogError
 from domain.log.records import EventLog
 
@@ -73,6 +74,7 @@ class LocalIntake:
         self._options = options
         self._pace = FoldPace(folded_position, time.monotonic)
         self._queue = IntakeQueue(options, self._pace.must_wait)
+        self._own_units = OwnUnits(log)
         self._appender = UsageAppender(log, PriceListing(log, resolve_price), facts, options)
         self._committer = threading.Thread(target=self._commit_until_closed, name="intake", daemon=True)
         self._committer.start()
@@ -97,7 +99,7 @@ class LocalIntake:
         found = self._queue.take(options.group_events_max, options.group_bytes_max, first=True)
         if found is None:
             return None
-        group = SliceGroup(self._clock(), self._hash_seed, options, self._pace.lead)
+        group = SliceGroup(self._clock(), self._hash_seed, options, self._pace.lead, self._own_units.of)
         while found is not None:
             group.add(found)
             room_events, room_bytes = group.room()

@@ -24,6 +24,7 @@ from consumers.intake.options import (
 )
 from consumers.intake.queue import ItemSlice, PendingRequest
 from consumers.intake.requests import Piece, StreamKind
+from consumers.prices.own_units import OwnUnitsOf, no_units
 from consumers.prices.usage_objects.reading import read_usage
 from domain.log.blocks import encode_buffers
 from domain.scope import Scope
@@ -81,12 +82,20 @@ def _with_piece(pieces: list[Piece], piece: Piece) -> list[Piece]:
 class SliceGroup:
     """Slices in the order in which they were taken. `requests` are those that they belong to, each once."""
 
-    def __init__(self, recorded_at: datetime, hash_seed: int, options: IntakeOptions, lead: float = 1.0) -> None:
+    def __init__(
+        self,
+        recorded_at: datetime,
+        hash_seed: int,
+        options: IntakeOptions,
+        lead: float = 1.0,
+        own_units: OwnUnitsOf = no_units,
+    ) -> None:
         """`lead`: how many times `LARGE_GROUP_EVENTS_MAX` and `LARGE_GROUP_BYTES_MAX` parts of large requests fill."""
         self.recorded_at = recorded_at
         self.slices: list[ItemSlice] = []
         self.events = self.size_bytes = 0
         self._hash_seed = hash_seed
+        self._own_units = own_units
         self._options = options
         self._lead = lead
         self._requests: dict[int, PendingRequest] = {}
@@ -141,9 +150,8 @@ class SliceGroup:
     def _decoded(self, slices: list[ItemSlice]) -> Iterator[_Part]:
         scope = slices[0].pending.request.scope
         options = self._options
-        context = DecodingContext(
-            scope, self._hash_seed, self.recorded_at, options.future_tolerance, options.event_bytes_max, read_usage
-        )
+        rules = options.future_tolerance, options.event_bytes_max, read_usage
+        context = DecodingContext(scope, self._hash_seed, self.recorded_at, *rules, self._own_units(scope))
         try:
             decoded = decode_items([_run_of(taken) for taken in slices], context)
             given = _facts_of(slices)
@@ -174,7 +182,7 @@ class SliceGroup:
     def by_request(self) -> Iterator[SliceGroup]:
         """Yield a group of its own for each request, decoded again."""
         for pending in self.requests:
-            alone = SliceGroup(self.recorded_at, self._hash_seed, self._options)
+            alone = SliceGroup(self.recorded_at, self._hash_seed, self._options, own_units=self._own_units)
             for taken in self.slices:
                 if taken.pending is pending:
                     alone.add(taken)

@@ -45,6 +45,12 @@ class EventLog(Protocol):
     def read(self, after: int, limit: int, until: int | None = None) -> list[LogRecord]:
         """Up to `limit` records with `after` < position (and <= `until`), in position order."""
 
+    def records_of_topic(self, topic: str, after: int, limit: int) -> list[LogRecord]:
+        """Up to `limit` records of one topic with `after` < position, in position order.
+
+        It looks at every record behind `after`, whose states it does not read.
+        """
+
     def stream(self, stream: str, after_version: int = 0, limit: int | None = None) -> list[LogRecord]:
         """The first `limit` records of one stream with a version above `after_version`, in order.
 

@@ -4,7 +4,7 @@ Read in this order, and never read again once it was told:
 
 1. the common units, under their own names
 2. the names that other systems give to them, such as `prompt_tokens`
-3. other units, under their own names
+3. other units, under their own names: those of the registry, and those that an operator has priced
 4. every unit in the object `units`
 5. the provider's own usage object, `usage`, if it can be read
 
@@ -35,6 +35,7 @@ CONTEXT_MEMBERS: Final = ("processing", "route", "search_type", "service_tier", 
 QUANTITY_MEMBERS: Final = frozenset(
     {*EXTRA_UNITS, *UNIT_ALIASES, UNITS_MEMBER, USAGE_MEMBER, REQUESTS_MEMBER, *CONTEXT_MEMBERS}
 )
+NO_UNITS: Final[frozenset[str]] = frozenset()
 EXTRA_UNITS_MAX: Final = 64
 UNIT_LENGTH_MAX: Final = 64
 CONTEXT_LENGTH_MAX: Final = 64
@@ -66,11 +67,16 @@ class RequestQuantities(msgspec.Struct, frozen=True):
     unread: tuple[str, ...] = ()
 
 
-def request_quantities(data: Mapping[str, Any], read_usage: UsageReader | None = None) -> RequestQuantities:
-    """Return the quantities told in the data of a request; `InvalidInput` for a number or a sum that cannot be."""
+def request_quantities(
+    data: Mapping[str, Any], read_usage: UsageReader | None = None, own_units: frozenset[str] = NO_UNITS
+) -> RequestQuantities:
+    """Return the quantities told in the data of a request; `InvalidInput` for a number or a sum that cannot be.
+
+    `own_units`: the names of units of the tenant's own, as `domain.usage.decoding.own_units` finds them.
+    """
     told: dict[str, int | Decimal] = {}
     unread: list[str] = []
-    for key, quantity in _told(data, read_usage, unread):
+    for key, quantity in _told(data, read_usage, own_units, unread):
         told.setdefault(key, quantity)
     extras = tuple(sorted((key, Decimal(told[key])) for key in told.keys() - set(COMMON_UNITS)))
     if len(extras) > EXTRA_UNITS_MAX:
@@ -82,7 +88,7 @@ def request_quantities(data: Mapping[str, Any], read_usage: UsageReader | None =
 
 
 def _told(
-    data: Mapping[str, Any], read_usage: UsageReader | None, unread: list[str]
+    data: Mapping[str, Any], read_usage: UsageReader | None, own_units: frozenset[str], unread: list[str]
 ) -> Iterator[tuple[str, int | Decimal]]:
     """Yield every quantity that is told, the ones that count first; add members that cannot be read to `unread`."""
     for key in COMMON_UNITS:
@@ -91,7 +97,7 @@ def _told(
     for alias, key in UNIT_ALIASES.items():
         if data.get(alias) is not None:
             yield key, token_count(alias, data[alias])
-    for key in EXTRA_UNITS & data.keys():
+    for key in (EXTRA_UNITS | own_units if own_units else EXTRA_UNITS) & data.keys():
         quantity = quantity_of(data[key])
         if quantity is not None:
             yield key, quantity

@@ -38,6 +38,10 @@ class InMemoryEventLog:
             end = len(self._records) if until is None else until
             return self._records[after : min(end, after + limit)]
 
+    def records_of_topic(self, topic: str, after: int, limit: int) -> list[LogRecord]:
+        with self._lock:
+            return [one for one in self._records[after:] if one.topic == topic][:limit]
+
     def stream(self, stream: str, after_version: int = 0, limit: int | None = None) -> list[LogRecord]:
         with self._lock:
             found = [one for one in self._records if one.stream == stream and one.version > after_version]

@@ -34,6 +34,7 @@ from consumers.kafka.appending.checkpoints import PartitionCheckpoint, checkpoin
 from consumers.kafka.appending.commands import CommandDecider, Decision, ParsedCommand
 from consumers.kafka.appending.record_times import assign_record_times
 from consumers.prices.listing import Pair, PriceListing, PriceResolver, priced_pairs
+from consumers.prices.own_units import OwnUnits
 from domain.commands.events import CommandRecord
 from domain.customers.personal_keys import PersonalKeys
 from domain.errors import Fenced
@@ -88,6 +89,7 @@ class PartitionAppender:
         self._clock = clock
         self._options = options
         self._prices = PriceListing(log, resolve_price)
+        self._own_units = OwnUnits(log)
         self._commands = CommandDecider(log, keys, randomness)
         self._checkpoints: dict[str, PartitionCheckpoint] = {}
 
@@ -182,7 +184,7 @@ class PartitionAppender:
         parts, last_command_us = assign_record_times(batch.parts, end.last_command_us)
         runs = [(number, part) for number, part in enumerate(parts) if isinstance(part, UsageRun)]
         commands = [(number, part) for number, part in enumerate(parts) if isinstance(part, CommandMessage)]
-        chunks = decoded_chunks(runs, self._hash_seed, recorded_at, self._options)
+        chunks = decoded_chunks(runs, self._hash_seed, recorded_at, self._options, self._own_units.of)
         rows, command_layers = row_layers(chunks, [(number, _about(command)) for number, command in commands])
         return _Prepared(
             batch,

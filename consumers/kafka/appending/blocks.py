@@ -14,6 +14,7 @@ import pyarrow as pa
 from consumers.intake.options import IntakeOptions
 from consumers.kafka.appending.batches import RejectedItem, UsageRun
 from consumers.kafka.appending.ordering import Layers
+from consumers.prices.own_units import OwnUnitsOf
 from consumers.prices.usage_objects.reading import read_usage
 from domain.log.blocks import BlockBuffers, encode_buffers
 from domain.scope import Scope
@@ -53,7 +54,11 @@ class PartitionBlock(msgspec.Struct, frozen=True):
 
 
 def decoded_chunks(
-    runs: Sequence[tuple[int, UsageRun]], hash_seed: int, recorded_at: datetime, options: IntakeOptions
+    runs: Sequence[tuple[int, UsageRun]],
+    hash_seed: int,
+    recorded_at: datetime,
+    options: IntakeOptions,
+    own_units: OwnUnitsOf,
 ) -> list[DecodedChunk]:
     """Decode the items of a poll by scope, at most a block at a time. `runs`: (number of the part, run), ascending."""
     by_scope: dict[Scope, list[tuple[int, UsageRun]]] = {}
@@ -62,7 +67,8 @@ def decoded_chunks(
     chunks = []
     for scope, of_scope in by_scope.items():
         tolerance, bytes_max = options.future_tolerance, options.event_bytes_max
-        context = DecodingContext(scope, hash_seed, recorded_at, tolerance, bytes_max, read_usage)
+        units = own_units(scope)
+        context = DecodingContext(scope, hash_seed, recorded_at, tolerance, bytes_max, read_usage, units)
         chunks += [_decoded(slices, context) for slices in _block_slices(of_scope)]
     return chunks
 

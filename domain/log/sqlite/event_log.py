@@ -116,6 +116,8 @@ _HEAD_VERSIONS: Final = """SELECT originator_id, max(originator_version) FROM st
     WHERE originator_id IN (SELECT value FROM json_each(?)) GROUP BY originator_id"""
 
 
+_OF_TOPIC: Final = """SELECT rowid, originator_id, originator_version, topic, state FROM stored_events
+    WHERE rowid > ? AND topic = ? ORDER BY rowid LIMIT ?"""
 _OF_STREAMS: Final = """SELECT originator_id, originator_version, topic, state FROM stored_events
     WHERE (originator_id, originator_version) > (?, ?) AND originator_id < ?
     ORDER BY originator_id, originator_version LIMIT ?"""
@@ -196,6 +198,12 @@ class SQLiteEventLog:
         return [
             LogRecord(one.id, str(one.originator_id), one.originator_version, one.topic, one.state) for one in found
         ]
+
+    def records_of_topic(self, topic: str, after: int, limit: int) -> list[LogRecord]:
+        """Up to `limit` records of one topic with `after` < position, in position order."""
+        with self._storage_errors_translated(), self._datastore.transaction(commit=False) as cursor:
+            cursor.execute(_OF_TOPIC, (after, topic, limit))
+            return [LogRecord(position, str(stream), *rest) for position, stream, *rest in cursor.fetchall()]
 
     def stream(self, stream: str, after_version: int = 0, limit: int | None = None) -> list[LogRecord]:
         """The first `limit` records of one stream with a version above `after_version`, in order, with position 0."""

@@ -86,15 +86,15 @@ def _context_of(sent: SentEvent, patch: EventPatch, context: DecodingContext) ->
 
 def _amended_columns(sent: SentEvent, patch: EventPatch, row: StoredRow, context: RowContext) -> Row:
     kept_as_read = _reads_as_stored(sent, row, context)
-    amended = patched(sent, patch, row, usage_was_read=kept_as_read)
+    amended = patched(sent, patch, row, kept_as_read, context.own_units)
     text = amended.text()
     if len(text) > context.event_bytes_max:
         raise InvalidInput("event", f"must be at most {context.event_bytes_max} bytes", "event_too_large")
     if kept_as_read:
         columns = _decoded(amended, context)
     else:
-        as_stored = msgspec.structs.replace(sent, data=_as_stored(sent.data or {}, row))
-        columns = _decoded(patched(as_stored, patch, row, usage_was_read=False), context)
+        as_stored = msgspec.structs.replace(sent, data=_as_stored(sent.data or {}, row, context.own_units))
+        columns = _decoded(patched(as_stored, patch, row, False, context.own_units), context)
         columns["properties"] = _properties(amended.data or {})
     return columns | {"content": content_digest(context.hash_seed, text)}
 
@@ -116,9 +116,9 @@ def _reads_as_stored(sent: SentEvent, row: StoredRow, context: RowContext) -> bo
     return all(read[name] == stored[name] for name in _QUANTITY_COLUMNS)
 
 
-def _as_stored(data: Members, row: StoredRow) -> Members:
+def _as_stored(data: Members, row: StoredRow, own_units: frozenset[str]) -> Members:
     """The data without the members that tell quantities, and with those that were stored."""
-    told: Members = {name: value for name, value in data.items() if name not in QUANTITY_MEMBERS}
+    told: Members = {name: value for name, value in data.items() if name not in QUANTITY_MEMBERS | own_units}
     if not row["quantities_unknown"]:
         told |= {name: row[name] for name in TOKEN_COLUMNS}
     if row["units"]:

@@ -15,7 +15,7 @@ import msgspec
 from domain.units.registry import COMMON_UNITS, EXTRA_UNITS, UNIT_ALIASES
 from domain.usage.amending.sent_form import Members, SentEvent, StoredRow
 from domain.usage.block_schema import TOKEN_COLUMNS
-from domain.usage.quantity_rules import UNITS_MEMBER, USAGE_MEMBER
+from domain.usage.quantity_rules import NO_UNITS, UNITS_MEMBER, USAGE_MEMBER
 from domain.values.json_numbers import canonical_raw, number_keeping_decoder
 
 _decode: Final = number_keeping_decoder().decode
@@ -40,7 +40,9 @@ def exact_members(members: Mapping[str, Any]) -> Members:
     return exact
 
 
-def patched(sent: SentEvent, patch: EventPatch, row: StoredRow, usage_was_read: bool) -> SentEvent:
+def patched(
+    sent: SentEvent, patch: EventPatch, row: StoredRow, usage_was_read: bool, own_units: frozenset[str] = NO_UNITS
+) -> SentEvent:
     """Return the event with the patch merged in. `usage_was_read`: its usage object told quantities of `row`."""
     attributes = dict(sent.attributes)
     header = sent.header
@@ -52,7 +54,7 @@ def patched(sent: SentEvent, patch: EventPatch, row: StoredRow, usage_was_read: 
     if patch.data:
         data = dict(data or {})
         if sent.is_request:
-            _remove_contradictions(data, patch.data, row, usage_was_read)
+            _remove_contradictions(data, patch.data, row, usage_was_read, own_units)
         _merge(data, patch.data)
     return msgspec.structs.replace(sent, attributes=attributes, data=data, header=header)
 
@@ -70,23 +72,25 @@ def _merge(data: Members, patch: Members) -> None:
             data[name] = value
 
 
-def quantities_named(patch: Members) -> frozenset[str]:
+def quantities_named(patch: Members, own_units: frozenset[str] = NO_UNITS) -> frozenset[str]:
     """The units whose quantities a patch names."""
     units = patch.get(UNITS_MEMBER)
-    names = [*(_QUANTITY_NAMES & patch.keys()), *(units if isinstance(units, dict) else ())]
+    names = [*((_QUANTITY_NAMES | own_units) & patch.keys()), *(units if isinstance(units, dict) else ())]
     return frozenset(UNIT_ALIASES.get(name, name) for name in names)
 
 
-def _remove_contradictions(data: Members, patch: Members, row: StoredRow, usage_was_read: bool) -> None:
+def _remove_contradictions(
+    data: Members, patch: Members, row: StoredRow, usage_was_read: bool, own_units: frozenset[str]
+) -> None:
     """Remove from `data` what else tells a quantity that the patch tells."""
-    named = quantities_named(patch)
+    named = quantities_named(patch, own_units)
     has_usage = isinstance(patch.get(USAGE_MEMBER), dict)
     if has_usage:
         data.pop(UNITS_MEMBER, None)
     elif named and usage_was_read and isinstance(data.get(USAGE_MEMBER), dict):
         del data[USAGE_MEMBER]
-        _tell_quantities(data, row)
-    for name in _QUANTITY_NAMES & data.keys():
+        _tell_quantities(data, row, own_units)
+    for name in (_QUANTITY_NAMES | own_units) & data.keys():
         if (has_usage or UNIT_ALIASES.get(name, name) in named) and name not in patch:
             del data[name]
     units = data.get(UNITS_MEMBER)
@@ -97,10 +101,10 @@ def _remove_contradictions(data: Members, patch: Members, row: StoredRow, usage_
             del data[UNITS_MEMBER]
 
 
-def _tell_quantities(data: Members, row: StoredRow) -> None:
+def _tell_quantities(data: Members, row: StoredRow, own_units: frozenset[str]) -> None:
     """Add the quantities of the row that no member of data tells."""
     units = data.get(UNITS_MEMBER)
-    told = quantities_named(data)
+    told = quantities_named(data, own_units)
     data |= {name: row[name] for name in TOKEN_COLUMNS if row[name] and name not in told}
     missing = {unit: quantity for unit, quantity in stored_units(row) if unit not in told}
     if missing:

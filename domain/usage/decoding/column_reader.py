@@ -17,6 +17,7 @@ from domain.usage.block_schema import QUANTITIES, REQUEST_TYPE, TOKEN_COLUMNS
 from domain.usage.canonical_form import CanonicalParts, canonical_extensions, content_digest, content_digests
 from domain.usage.decoding.dict_reader import DictReader, EventColumns
 from domain.usage.decoding.member_warnings import MemberWarning, warnings_of
+from domain.usage.decoding.own_units import rows_naming
 from domain.usage.decoding.quantity_columns import quantity_values
 from domain.usage.decoding.schema_inference import SchemaInference
 from domain.usage.decoding.single_event import COMMON_MEMBERS, DURATION_MEMBERS, Row, RowContext, sorted_json
@@ -117,19 +118,19 @@ class ColumnReader:
 
     def _quantities(self, events: EventColumns, columns: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
         """The columns of tokens and quantities, of which few rows need more than the tokens that they name."""
-        rows = _rows_of_quantities(events, columns)
+        rows = _rows_of_quantities(events, columns, self._context.own_units)
         found: dict[str, list[Any]] = {name: [None] * len(columns["type"]) for name in QUANTITIES.names}
         if rows:
             found |= {name: list(columns[name]) for name in TOKEN_COLUMNS}
         for row in rows:
             data = events.data_of(row)
             try:
-                quantities = request_quantities(data, self._context.read_usage)
+                quantities = request_quantities(data, self._context.read_usage, self._context.own_units)
             except InvalidInput:
                 self._suspect([row])
                 continue
             values = quantity_values(data, quantities)
-            warnings = warnings_of(self._first + row, data, quantities.unread)
+            warnings = warnings_of(self._first + row, data, quantities.unread, self._context.own_units)
             if warnings:
                 self.warnings[self._first + row] = warnings
             for name, value in values.items():
@@ -191,9 +192,13 @@ def _data_columns(events: EventColumns) -> dict[str, Sequence[Any]]:
     return columns
 
 
-def _rows_of_quantities(events: EventColumns, columns: Mapping[str, Sequence[Any]]) -> list[int]:
+def _rows_of_quantities(
+    events: EventColumns, columns: Mapping[str, Sequence[Any]], own_units: frozenset[str]
+) -> list[int]:
     """Requests that name other members of quantities, or that may have told nothing of what they used."""
     rows = set(events.quantity_rows)
+    if own_units:
+        rows.update(rows_naming(own_units, events.properties))
     if not any(all(columns[name]) for name in TOKEN_COLUMNS):
         named = zip(*(columns[name] for name in (*TOKEN_COLUMNS, "cost_usd")), strict=True)
         rows.update(row for row, (*tokens, cost) in enumerate(named) if cost is None and not any(tokens))

@@ -48,7 +48,7 @@ from domain.usage.decoding.vectorized_rules import (
     tags_of,
     tokens_of,
 )
-from domain.usage.quantity_rules import UsageReader
+from domain.usage.quantity_rules import NO_UNITS, UsageReader
 from domain.usage.request_bodies import format_of, items_of
 from domain.usage.rules import FUTURE_TOLERANCE
 from domain.values.instants import epoch_microseconds
@@ -82,6 +82,7 @@ class DecodingContext(msgspec.Struct, frozen=True):
     future_tolerance: timedelta = FUTURE_TOLERANCE
     event_bytes_max: int = EVENT_BYTES_MAX
     read_usage: UsageReader | None = None
+    own_units: frozenset[str] = NO_UNITS
 
     def recorded(self, at: datetime) -> DecodingContext:
         """The same for another instant of recording."""
@@ -91,7 +92,7 @@ class DecodingContext(msgspec.Struct, frozen=True):
         """The same for decoding rows, with instants as microseconds."""
         recorded_us = epoch_microseconds(self.recorded_at)
         until_us = recorded_us + self.future_tolerance // timedelta(microseconds=1)
-        return RowContext(self.hash_seed, recorded_us, until_us, self.event_bytes_max, self.read_usage)
+        return RowContext(self.hash_seed, recorded_us, until_us, self.event_bytes_max, self.read_usage, self.own_units)
 
 
 class DecodedEvents(msgspec.Struct, frozen=True):

@@ -33,10 +33,15 @@ def suspicious_names(names: Iterable[str]) -> frozenset[str]:
     return frozenset(name for name in islice(names, NAMES_CHECKED_MAX) if misspelt_unit(name) is not None)
 
 
-def warnings_of(row: int, data: Mapping[str, Any], unread: tuple[str, ...]) -> list[MemberWarning]:
-    """Return the warnings about the data of a request. `unread`: members of quantities that could not be read."""
+def warnings_of(
+    row: int, data: Mapping[str, Any], unread: tuple[str, ...], own_units: frozenset[str]
+) -> list[MemberWarning]:
+    """Return the warnings about the data of a request. `unread`: members of quantities that could not be read.
+
+    `own_units`: names that look like a unit of the registry perhaps, and are units of the tenant's own.
+    """
     found = [MemberWarning(row, f"data.{name}", _UNREAD.get(name, _NO_QUANTITY)) for name in unread]
-    for name in sorted(suspicious_names(data)):
+    for name in sorted(suspicious_names(data) - own_units):
         unit = misspelt_unit(name)
         if data[name] is not None and unit is not None and data.get(unit) is None:
             found.append(MemberWarning(row, f"data.{name}", f"is kept as a property: did you mean {unit}?"))

@@ -19,7 +19,7 @@ from domain.usage.block_schema import FREE, REQUEST_TYPE, TOKEN_COLUMNS, TYPED, 
 from domain.usage.canonical_form import CORE_ATTRIBUTES, content_digest, identity_hash, raw_digest
 from domain.usage.decoding.member_warnings import warnings_of
 from domain.usage.decoding.quantity_columns import NOTHING_ELSE, quantity_values, units_array
-from domain.usage.quantity_rules import UsageReader, request_quantities
+from domain.usage.quantity_rules import NO_UNITS, UsageReader, request_quantities
 from domain.usage.rules import (
     TIME_FIRST,
     check_nesting,
@@ -70,6 +70,7 @@ class RowContext(msgspec.Struct, frozen=True):
     until_us: int  # the first instant too far in the future
     event_bytes_max: int = EVENT_BYTES_MAX
     read_usage: UsageReader | None = None
+    own_units: frozenset[str] = NO_UNITS
 
     def arrival_in_range(self, arrival_us: int) -> int:
         """The arrival itself, as the time of an event without one; `InvalidInput` if it is out of range."""
@@ -170,8 +171,8 @@ def _common_columns(data: dict[str, Any]) -> Row:
 def _request_columns(data: dict[str, Any], is_request: bool, context: RowContext) -> Row:
     row: Row = {name: _milliseconds(duration_microseconds(name, data.get(name))) for name in DURATION_MEMBERS}
     row["status"] = status_of(data.get("status")) if is_request else None
-    quantities = request_quantities(data, context.read_usage)
-    row["warnings"] = warnings_of(0, data, quantities.unread)
+    quantities = request_quantities(data, context.read_usage, context.own_units)
+    row["warnings"] = warnings_of(0, data, quantities.unread, context.own_units)
     return row | quantity_values(data, quantities)
 
 

@@ -36,6 +36,15 @@ def a_read_keeps_to_its_bounds(log: EventLog) -> None:
     assert log.read(3, 10, until=3) == []
 
 
+def the_records_of_a_topic_are_read_in_position_order(log: EventLog) -> None:
+    log.append([NewRecord("a", version, "even" if version % 2 == 0 else "odd", b"x") for version in range(1, 8)])
+
+    assert [one.position for one in log.records_of_topic("odd", 0, 10)] == [1, 3, 5, 7]
+    assert [one.position for one in log.records_of_topic("odd", 1, 2)] == [3, 5]
+    assert log.records_of_topic("even", 5, 10) == [LogRecord(6, "a", 6, "even", b"x")]
+    assert log.records_of_topic("none", 0, 10) == []
+
+
 def a_stream_is_read_by_versions_without_positions(log: EventLog) -> None:
     log.append([record("a", 1), record("b", 1), record("a", 2, b"second")])
 
@@ -126,6 +135,7 @@ def the_change_counter_moves_with_appends_and_only_with_them(log: EventLog) -> N
 CONFORMANCE: Final[tuple[Callable[[EventLog], None], ...]] = (
     appended_records_are_read_back_whole_in_position_order,
     a_read_keeps_to_its_bounds,
+    the_records_of_a_topic_are_read_in_position_order,
     a_stream_is_read_by_versions_without_positions,
     heads_name_the_last_version_record_and_position,
     heads_of_many_streams_are_asked_at_once,

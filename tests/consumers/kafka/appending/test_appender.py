@@ -10,16 +10,21 @@ from typing import Any
 
 import pytest
 
+from consumers.commands.handler import CommandHandler
 from consumers.intake.options import IntakeOptions
 from consumers.kafka.appending.appender import PartitionAppender, PartitionBatch, RejectedItem, UsageRun
 from consumers.kafka.appending.blocks import REJECTED_ROWS_MAX
 from consumers.kafka.appending.checkpoints import POLLS_AGAIN_MAX, PartitionCheckpoint
 from domain.errors import Fenced, LogUnavailable
+from domain.event import Provenance
 from domain.log.blocks import decode_typed, read_header
 from domain.log.event_codec import decode_lifecycle
 from domain.log.records import USAGE_BATCH_TOPIC, NewRecord
 from domain.log.sqlite.event_log import SQLiteEventLog
+from domain.prices.commands import SetPrice
 from domain.prices.events import PriceListed
+from domain.prices.own_price import OwnPrice
+from domain.prices.price_list import UnitRate
 from domain.scope import DEFAULT_SCOPE, Scope
 from domain.sources.events import OffsetsAccepted, PartitionConsumed, PartitionTruncated, RecordsLost
 from domain.usage.block_schema import BLOCK_EVENTS_MAX
@@ -109,6 +114,23 @@ def test_the_key_of_a_record_names_its_customer_where_the_event_does_not() -> No
 
     assert decode_typed(log.read(0, 1)[0].state).column("subject").to_pylist() == ["one", None, None]
     assert [(item.offset, item.reason) for item in done.rejected] == [(1, "subject_missing"), (2, "subject_invalid")]
+
+
+def test_a_unit_that_the_scope_has_priced_is_told_by_its_name() -> None:
+    log = InMemoryEventLog()
+    sent = event("a", gpu_seconds=4)
+    appender = appender_on(log, InMemoryPersonalKeys())
+    appender.append(poll([sent]))
+    commands = CommandHandler(log, InMemoryPersonalKeys(), lambda: RECORDED_AT, CountedRandomness())
+    rates = {"input_tokens": UnitRate(Decimal(1)), "gpu_seconds": UnitRate(Decimal(2))}
+    commands.handle(SetPrice(DEFAULT_SCOPE, Provenance("test"), "", "m", OwnPrice(None, rates=rates)))
+    appender.append(poll([sent | {"id": "b"}], first_offset=1))
+
+    blocks = [decode_typed(one.state) for one in log.read(0, 9) if one.topic == USAGE_BATCH_TOPIC]
+    assert [block.column("units").to_pylist() for block in blocks] == [
+        [None],
+        [[{"unit": "gpu_seconds", "quantity": Decimal(4)}]],
+    ]
 
 
 def test_usage_of_several_scopes_makes_a_block_of_each() -> None:
