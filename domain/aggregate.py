@@ -15,6 +15,7 @@ import msgspec
 
 from domain.errors import InvalidInput, LogCorrupted
 from domain.event import LifecycleEvent, Provenance
+from domain.values.instants import instant_text
 
 
 class CommandContext(msgspec.Struct, frozen=True):
@@ -42,7 +43,7 @@ class CommandContext(msgspec.Struct, frozen=True):
             return self.effective()
         if self.effective_at is not None and self.effective_at < earliest:
             raise InvalidInput(
-                "effective_at", f"must not be before {earliest.isoformat()}, when the previous life ended"
+                "effective_at", f"must not be before {instant_text(earliest)}, when the previous life ended"
             )
         return max(self.effective(), earliest)
 

@@ -17,6 +17,7 @@ from domain.prices.price_list import PriceList
 from domain.scope import Scope
 from domain.streams import customer_discount_stream, customer_price_stream, discount_stream, price_stream
 from domain.values.field_rules import model_name
+from domain.values.instants import instant_text
 from domain.values.money import discount_percentage
 
 
@@ -73,7 +74,7 @@ class PriceRules(Aggregate):
     def _check_life(self, effective_from: datetime | None) -> None:
         began_at = self.owner.life_began_at
         if began_at is not None and effective_from is not None and effective_from < began_at:
-            rule = f"must not be before {began_at.isoformat()}, when the previous life of the customer ended"
+            rule = f"must not be before {instant_text(began_at)}, when the previous life of the customer ended"
             raise InvalidInput("effective_from", rule)
 
     def _rule_fields(self, context: CommandContext) -> dict[str, Any]:

@@ -47,13 +47,13 @@ def checked_range(asked: RepricingRange) -> RepricingRange:
         raise InvalidInput("to", "must be after from")
     return msgspec.structs.replace(
         asked,
-        models=_checked("models", asked.models, MODELS_MAX, lambda name: model_name("models", name)),
+        models=_checked("models", asked.models, MODELS_MAX, model_name),
         provider=model_name("provider", asked.provider) if asked.provider else asked.provider,
-        customers=_checked("customers", asked.customers, CUSTOMERS_MAX, lambda name: checked_id("customers", name)),
+        customers=_checked("customers", asked.customers, CUSTOMERS_MAX, checked_id),
     )
 
 
-def _checked(field: str, names: tuple[str, ...], names_max: int, checked: Callable[[str], str]) -> tuple[str, ...]:
+def _checked(field: str, names: tuple[str, ...], names_max: int, checked: Callable[[str, str], str]) -> tuple[str, ...]:
     if len(names) > names_max:
         raise InvalidInput(field, f"must be at most {names_max}")
-    return tuple(sorted({checked(name) for name in names}))
+    return tuple(sorted({checked(f"{field}.{index}", name) for index, name in enumerate(names)}))

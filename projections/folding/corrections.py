@@ -92,7 +92,11 @@ class CorrectionFolder:
             free=decode_free(event.block),
         )
         last = self._store.last_version(customer_key, locator)
-        version = _amended(usage_rows(one_event(block, locator), np.array([True]), state), last, event.changed)
+        replaced = _is_given_cost_replaced(block.typed, last, event.changed)
+        if replaced:
+            block = msgspec.structs.replace(block, typed=_without_cost(block.typed))
+        made = usage_rows(one_event(block, locator), np.array([True]), state)
+        version = _amended(made, last, event.changed, replaced)
         self._store.close_row(customer_key, locator, position)
         self._store.add_version(version)
         [row] = version.select(["customer_key", "time", "content"]).to_pylist()
@@ -126,11 +130,24 @@ def _customer_key(state: FoldState, scope_key: int, found: LocatedEvent) -> int:
     return state.customer_keys[scope_key, found.subject] if amended is None else amended
 
 
-def _amended(version: pa.Table, last: pa.Table, changed: Sequence[MemberChange]) -> pa.Table:
+def _is_given_cost_replaced(typed: pa.RecordBatch, last: pa.Table, changed: Sequence[MemberChange]) -> bool:
+    """Whether a re-pricing put a price in the place of the cost that was given, and the amendment gives no other."""
+    if typed.column("cost_usd").null_count or any(one.member == _GIVEN_COST for one in changed):
+        return False
+    origins: list[str] = last.column("cost_origin").to_pylist()
+    return origins == ["price"]
+
+
+def _without_cost(typed: pa.RecordBatch) -> pa.RecordBatch:
+    at = typed.schema.get_field_index("cost_usd")
+    return typed.set_column(at, typed.schema.field(at), pa.nulls(typed.num_rows, typed.schema.field(at).type))
+
+
+def _amended(version: pa.Table, last: pa.Table, changed: Sequence[MemberChange], was_replaced: bool) -> pa.Table:
     """The version that an amendment opens.
 
     It was recorded when the event was, is closed if the last version is, and keeps its cost unless something changed
-    that makes a cost.
+    that makes a cost. `was_replaced`: a re-pricing replaced the cost that was given, which its revert brings back.
     """
     [before], [after] = last.to_pylist(), version.to_pylist()
     kept = {"recorded_at": before["recorded_at"]}
@@ -139,4 +156,6 @@ def _amended(version: pa.Table, last: pa.Table, changed: Sequence[MemberChange])
     is_priced_alike = all(before[name] == after[name] for name in _PRICED_BY)
     if is_priced_alike and all(one.member != _GIVEN_COST for one in changed):
         kept |= {name: before[name] for name in _COST_COLUMNS}
+    elif was_replaced:
+        kept["repriced_at"] = before["repriced_at"]
     return pa.Table.from_pylist([after | kept], USAGE_ROWS)

@@ -28,7 +28,6 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from domain.repricings.repricing_range import RepricingRange
 from projections.folding.fold_state import FoldState, NewKeys
 from projections.folding.lifecycle_writes import (
     NewAmendment,
@@ -40,6 +39,7 @@ from projections.folding.lifecycle_writes import (
     NewRepricing,
     SourceProgress,
 )
+from projections.pricing.row_range import RowRange
 
 
 class FoldStore(Protocol):
@@ -133,18 +133,10 @@ class FoldStore(Protocol):
         events without a current version. An event is priced once at a position.
         """
 
-    def rows_to_reprice(
-        self,
-        scope_key: int,
-        asked: RepricingRange,
-        counted_up_to: int,
-        after: tuple[int, int] | None,
-        rows_max: int,
-    ) -> pa.Table:
+    def rows_to_reprice(self, asked: RowRange, after: tuple[int, int] | None, rows_max: int) -> pa.Table:
         """Return `REPRICING_ROWS`: the first `rows_max` in the range after `after`, a customer key and a locator.
 
-        They are current versions with a cost by a price, or with one that the range adds, which were opened at or
-        below position `counted_up_to`.
+        They are current versions with a cost by a price, or with one that the range adds.
         """
 
     def undo_repricing(self, repriced_at: int, position: int) -> tuple[int, Decimal]:
@@ -152,7 +144,7 @@ class FoldStore(Protocol):
 
         That is the cost of their last version which no re-pricing gave that is or was undone, this one included.
         Everything else stays as it is; an event without a current version gets one that is closed at `position`, for
-        `reopen_row`. Returns the number of events with a current version, and what their costs grew by.
+        `reopen_row`. Returns the number of events whose current cost changed, and what their costs grew by.
         """
 
     # -- lifecycle

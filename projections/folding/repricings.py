@@ -11,12 +11,14 @@ import pyarrow.compute as pc
 
 from domain.repricings.events import RepricingCommitted, RepricingEvent, RepricingOpened, RepricingReverted
 from domain.scope import Scope
+from domain.usage.block_schema import REQUEST_TYPE
 from domain.values.money import MONEY
 from projections.folding.fold_state import FoldState
 from projections.folding.fold_store import FoldStore
 from projections.folding.lifecycle_writes import NewRepricing
 from projections.folding.unknown_costs import staged_costs
 from projections.pricing.row_costs import NEW_COST, changed_rows, priced_rows
+from projections.pricing.row_range import row_range
 
 #: Rows that are priced at once.
 REPRICED_ROWS_MAX: Final = 100_000
@@ -47,10 +49,21 @@ def _reprice(
 ) -> tuple[int, Decimal]:
     """Give the rows of a range other costs, page by page; return how many, and what their costs grew by."""
     prices = state.prices.as_of(event.previewed_at)
-    models = {key: (provider or "", model or "") for (_, provider, model), key in state.kind_keys.items()}
+    models = {
+        key: (provider or "", model)
+        for (kind, provider, model), key in state.kind_keys.items()
+        if kind == REQUEST_TYPE and model is not None
+    }
+    asked = row_range(
+        event.range,
+        scope_key,
+        models,
+        lambda customer: state.customer_keys.get((scope_key, customer)),
+        event.previewed_at,
+    )
     events, difference, after = 0, Decimal(0), None
     while True:
-        rows = store.rows_to_reprice(scope_key, event.range, event.previewed_at, after, REPRICED_ROWS_MAX)
+        rows = store.rows_to_reprice(asked, after, REPRICED_ROWS_MAX)
         if not rows.num_rows:
             return events, difference
         after = rows.column("customer_key")[-1].as_py(), rows.column("locator")[-1].as_py()

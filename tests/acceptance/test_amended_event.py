@@ -144,6 +144,20 @@ def test_an_event_goes_to_another_customer_and_another_month_with_its_usage(api:
     assert [customer["id"] for customer in api.pages("/v1/customers")] == ["bea"]
 
 
+@pytest.mark.parametrize("member", ["user", "customerId"])
+def test_a_customer_that_data_names_is_amended_there_too(api: Api, member: str) -> None:
+    event = llm_request("one")
+    del event["subject"]
+    event["data"][member] = "zoe"
+    moved = {**event, "data": {**event["data"], member: "yve"}}
+    api.deliver([event])
+    answer = amend(api, data={member: "yve"})
+    assert {one["member"] for one in answer["corrections"][0]["changed"]} == {f"data.{member}", "subject"}
+    assert one(api)["event"]["customer"] == "yve"
+    assert usage(api, "yve")[0] == 1
+    assert counts(api, event, moved) == {"duplicate": 2}
+
+
 def test_a_closed_period_is_marked_restated(api: Api, clock: SettableClock) -> None:
     api.deliver([llm_request("one")])
     clock.advance(days=40)

@@ -138,6 +138,63 @@ def test_costs_of_zero_that_a_producer_gave_are_priced_where_that_is_asked(api: 
     assert cost_of(api, "zero") == ("0", "producer")
 
 
+def test_a_cost_of_zero_from_a_cache_stays_however_that_is_said(api: Api) -> None:
+    set_price(api, "3")
+    for event_id, data in (
+        ("chatcmpl_cache_hit17", {}),
+        ("true", {"cache_hit": True}),
+        ("text", {"cache_hit": "True"}),
+        ("one", {"cache_hit": 1}),
+        ("another's", {"cache_hit": False, "earlier": {"cache_hit": True}}),
+    ):
+        used(api, event_id, "ann", MARCH, cost_usd="0", **data)
+    api.post("/v1/repricings", {"name": "zeros", "given_costs": "zeros"})
+    commit = {"previewed_at": api.get("/v1/repricings/zeros/preview")["previewed_at"]}
+    assert api.post("/v1/repricings/zeros/commit", commit, 200)["committed"]["events"] == 1
+    assert [cost_of(api, one)[0] for one in ("chatcmpl_cache_hit17", "true", "text", "one", "another's")] == [
+        *(["0"] * 4),
+        "3",
+    ]
+
+
+def test_an_amendment_keeps_to_the_price_that_replaced_a_cost_of_zero(api: Api) -> None:
+    set_price(api, "3")
+    used(api, "z", "ann", MARCH, cost_usd="0")
+    api.post("/v1/repricings", {"name": "zeros", "given_costs": "zeros"})
+    commit = {"previewed_at": api.get("/v1/repricings/zeros/preview")["previewed_at"]}
+    api.post("/v1/repricings/zeros/commit", commit, 200)
+    amend = {"source": "gateway", "id": "z", "data": {"input_tokens": 2_000_000}}
+    api.post("/v1/events/amend", amend, 200)
+    assert cost_of(api, "z") == ("6", "price")
+    api.post("/v1/events/amend", {"source": "gateway", "id": "z", "customer": "bob"}, 200)
+    assert cost_of(api, "z") == ("6", "price")
+    api.post("/v1/repricings/zeros/revert", None, 200)
+    assert cost_of(api, "z") == ("0", "producer")
+    api.post("/v1/events/amend", {"source": "gateway", "id": "z", "data": {"cost_usd": "5"}}, 200)
+    assert cost_of(api, "z") == ("5", "producer")
+
+
+@pytest.mark.parametrize("patch", [{"customer": "new"}, {"data": {"model": "new"}}], ids=["customer", "model"])
+def test_a_rebuild_prices_what_an_amendment_brought_to_a_new_customer_or_model(
+    tmp_path: Path, patch: JsonObject
+) -> None:
+    with engine_on(tmp_path / "rebuilt", SettableClock(MARCH)) as engine, http(engine) as api:
+        for model in ("swift", "new"):
+            api.post("/v1/prices", {**MODEL, "model": model, "unit_prices": {"input": "1", "output": "0"}})
+        used(api, "1", "bob", MARCH)
+        api.post("/v1/events/amend", {"source": "gateway", "id": "1", **patch}, 200)
+        for model in ("swift", "new"):
+            api.post("/v1/prices", {**MODEL, "model": model, "unit_prices": {"input": "2", "output": "0"}})
+        asked = {"customers": ["new"]} if "customer" in patch else {"models": ["new"]}
+        api.post("/v1/repricings", {"name": "fix", **asked})
+        commit = {"previewed_at": api.get("/v1/repricings/fix/preview")["previewed_at"]}
+        assert api.post("/v1/repricings/fix/commit", commit, 200)["committed"]["events"] == 1
+        for _ in engine.rebuild():
+            pass
+        assert cost_of(api, "1") == ("2", "price")
+        assert api.get("/v1/repricings/fix")["committed"]["events"] == 1
+
+
 def test_what_came_or_changed_after_the_preview_is_left_alone(api: Api) -> None:
     set_price(api, "1")
     used(api, "1", "ann", MARCH)
@@ -219,13 +276,18 @@ def test_what_cannot_be_is_refused(api: Api) -> None:
         ("name", {"name": ""}),
         ("from", {"from": "yesterday"}),
         ("models", {"models": [f"m-{number}" for number in range(101)]}),
+        ("models.1", {"models": ["m", ""]}),
+        ("customers.0", {"customers": ["."]}),
     ):
         problem = api.refused("POST", "/v1/repricings", 422, {"name": "bad", **body})
         assert problem["errors"][0]["field"] == field, problem
-    problem = api.refused("POST", "/v1/repricings/fix/commit", 422, {"previewed_at": 10**9})
-    assert problem["errors"][0]["field"] == "previewed_at"
-    committed = api.post("/v1/repricings/fix/commit", {"previewed_at": 1}, 200)
-    assert api.post("/v1/repricings/fix/commit", {"previewed_at": 2}, 200)["committed"] == committed["committed"]
+    previewed_at = api.get("/v1/repricings/fix/preview")["previewed_at"]
+    for position in (1, previewed_at - 1, previewed_at + 1, 10**9):  # of no preview
+        problem = api.refused("POST", "/v1/repricings/fix/commit", 422, {"previewed_at": position})
+        assert problem["errors"][0]["field"] == "previewed_at"
+    commit = {"previewed_at": previewed_at}
+    committed = api.post("/v1/repricings/fix/commit", commit, 200)
+    assert api.post("/v1/repricings/fix/commit", commit, 200)["committed"] == committed["committed"]
     api.post("/v1/repricings/fix/revert", None, 200)
-    assert api.refused("POST", "/v1/repricings/fix/commit", 409, {"previewed_at": 1})["type"] == "/problems/conflict"
+    assert api.refused("POST", "/v1/repricings/fix/commit", 409, commit)["type"] == "/problems/conflict"
     assert [run["state"] for run in api.pages("/v1/repricings")] == ["reverted"]

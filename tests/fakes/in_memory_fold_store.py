@@ -6,6 +6,7 @@ Everything stored is in one `StoredTables`. What is in its containers is never c
 
 from __future__ import annotations
 
+import json
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,9 +18,7 @@ import pyarrow as pa
 
 from domain.customers.events import CUSTOMER_DELETED
 from domain.log.chain import CHAIN_START
-from domain.repricings.repricing_range import RepricingRange
 from domain.scope import Scope
-from domain.usage.block_schema import REQUEST_TYPE
 from projections.folding.fold_state import FoldState, NewKeys, SeriesKey
 from projections.folding.lifecycle_writes import (
     NewAmendment,
@@ -32,6 +31,7 @@ from projections.folding.lifecycle_writes import (
     SourceProgress,
 )
 from projections.folding.staged_tables import REPRICING_ROWS, UNKNOWN_COST_ROWS, USAGE_ROWS
+from projections.pricing.row_range import RowRange
 from projections.pricing.rules import LifeEnded, PricingRecord
 
 #: What a re-pricing changes of a row.
@@ -195,36 +195,26 @@ class InMemoryFoldStore:
             opened = current | price | {"cost_origin": "price", "counted_at": position}
             self._written.versions[price["locator"]] += (opened,)
 
-    def rows_to_reprice(
-        self,
-        scope_key: int,
-        asked: RepricingRange,
-        counted_up_to: int,
-        after: tuple[int, int] | None,
-        rows_max: int,
-    ) -> pa.Table:
+    def rows_to_reprice(self, asked: RowRange, after: tuple[int, int] | None, rows_max: int) -> pa.Table:
         rows = [self._seen.current(locator) for locator in self._seen.versions]
         found = [
             {name: row[name] for name in REPRICING_ROWS.names}
             for row in rows
-            if row is not None and row["scope_key"] == scope_key and row["counted_at"] <= counted_up_to
+            if row is not None and row["scope_key"] == asked.scope_key and row["counted_at"] <= asked.counted_up_to
             if self._is_in(asked, row)
             if after is None or (row["customer_key"], row["locator"]) > after
         ]
         found.sort(key=lambda row: (row["customer_key"], row["locator"]))
         return pa.Table.from_pylist(found[:rows_max], REPRICING_ROWS)
 
-    def _is_in(self, asked: RepricingRange, row: Row) -> bool:
-        kind, provider, model = self._seen.series[row["kind_key"]]
+    def _is_in(self, asked: RowRange, row: Row) -> bool:
         is_zero = row["cost_origin"] == "producer" and row["cost_usd"] == 0
-        is_cached = "_cache_hit" in row["id"] or '"cache_hit":true' in (row["properties"] or "")
+        mark = str(json.loads(row["properties"] or "{}").get("cache_hit")).lower()
+        is_cached = "_cache_hit" in row["id"] or mark in ("true", "1")
         return (
-            kind == REQUEST_TYPE
-            and model is not None
-            and (row["cost_origin"] == "price" or (asked.given_costs == "zeros" and is_zero and not is_cached))
-            and (not asked.models or model in asked.models)
-            and asked.provider in (None, provider or "")
-            and (not asked.customers or self._seen.customers[row["customer_key"]][1] in asked.customers)
+            (row["cost_origin"] == "price" or (asked.given_costs == "zeros" and is_zero and not is_cached))
+            and row["kind_key"] in asked.kind_keys
+            and (asked.customer_keys is None or row["customer_key"] in asked.customer_keys)
             and (asked.start is None or asked.start <= row["time"])
             and (asked.end is None or row["time"] < asked.end)
         )
@@ -243,7 +233,7 @@ class InMemoryFoldStore:
             costs = {name: before[name] for name in COSTS}
             opened = last | costs | {"counted_at": position, "closed_at": None if is_current else position}
             stored.versions[locator] += (opened,)
-            events += is_current
+            events += is_current and before["cost_usd"] != last["cost_usd"]
             difference += ((before["cost_usd"] or 0) - (last["cost_usd"] or 0)) * is_current
         return events, difference
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Final, cast
 
+from anyio import to_thread
 from fastapi import APIRouter, Depends
 from fastapi import Query as FromQuery
 from starlette.requests import Request
@@ -135,8 +136,7 @@ async def commit_repricing(
     """Give the events of the range the previewed costs, all at once. Both costs stay visible with each event, and
     ended periods are marked restated. Done once; a repetition changes nothing. 404 when there is no run with this name,
     409 when it was reverted."""
-    if given.previewed_at > state.engine.folded_position():
-        raise Problem.invalid("previewed_at", "must be the position that a preview of the run named")
+    await to_thread.run_sync(_check_preview, state, key.scope, name, given.previewed_at)
     command = CommitRepricing(key.scope, provenance_of(key, reason), name, given.previewed_at)
     return await answer_command(request, state, command, _show(state, key.scope, name))
 
@@ -150,6 +150,14 @@ async def revert_repricing(
     committed."""
     command = RevertRepricing(key.scope, provenance_of(key, reason), name)
     return await answer_command(request, state, command, _show(state, key.scope, name))
+
+
+def _check_preview(state: ApiState, scope: Scope, name: str, previewed_at: int) -> None:
+    """Check that a run could be previewed at a log position; whether it exists is left to the command."""
+    with state.engine.reads.snapshot() as snapshot:
+        run, position = snapshot.repricing(scope, name), snapshot.point().position
+    if run is not None and not run.opened_position <= previewed_at <= position:
+        raise Problem.invalid("previewed_at", "must be the position that a preview of the run named")
 
 
 def _run(snapshot: Snapshot, scope: Scope, name: str) -> RepricingRecord:

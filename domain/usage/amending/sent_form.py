@@ -17,7 +17,7 @@ import msgspec
 
 from domain.usage.block_schema import COST_SCALE, REQUEST_TYPE, TOKEN_COLUMNS
 from domain.usage.canonical_form import canonical_extensions, content_digests
-from domain.usage.rules import SPECVERSION, STATUS_DEFAULT
+from domain.usage.rules import CUSTOMER_MEMBERS, SPECVERSION, STATUS_DEFAULT
 from domain.values.instants import aware, epoch_microseconds, instant_text
 from domain.values.json_numbers import canonical_raw, number_keeping_decoder
 from domain.values.money import money_text
@@ -93,7 +93,9 @@ def sent_event(row: StoredRow, seed: int) -> SentEvent:
     attributes |= {"time": instant_text(time)} if form.has_time else _ABSENT
     attributes |= _ABSENT if row["extensions"] is None else _as_written(row["extensions"])
     data = _fixed_members(row, _as_written) | form.members if form.has_data else None
-    return SentEvent(attributes, data, None if form.has_subject else row["subject"], time_us)
+    named = [(data or {}).get(name) for name in CUSTOMER_MEMBERS]
+    names_customer = form.has_subject or next((one for one in named if one is not None), None) == row["subject"]
+    return SentEvent(attributes, data, None if names_customer else row["subject"], time_us)
 
 
 def _fixed_members(row: StoredRow, decode: Callable[[str], Any]) -> Members:

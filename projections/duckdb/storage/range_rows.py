@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from domain.repricings.repricing_range import RepricingRange
-from domain.usage.block_schema import REQUEST_TYPE, TOKEN_COLUMNS
+from domain.usage.block_schema import TOKEN_COLUMNS
 from domain.values.instants import naive
+from projections.pricing.row_range import RowRange
 
 _COLUMNS: Final = ", ".join(
     f"r.{name}"
@@ -18,39 +18,29 @@ _COLUMNS: Final = ", ".join(
     )
 )
 #: How producers mark a request that a cache answered: a cost of 0 is right then.
-_FROM_CACHE: Final = (
-    """(coalesce(r.properties, '') LIKE '%"cache_hit":true%' OR r.id LIKE '%\\_cache\\_hit%' ESCAPE '\')"""
-)
-_ZERO: Final = f"r.cost_origin = 'producer' AND r.cost_usd = 0 AND NOT {_FROM_CACHE}"
+_FROM_CACHE: Final = """(contains(r.id, '_cache_hit')
+    OR lower(coalesce(json_extract_string(r.properties, '$.cache_hit'), '')) IN ('true', '1'))"""
+_ZERO: Final = f"(r.cost_origin = 'producer' AND r.cost_usd = 0 AND NOT {_FROM_CACHE})"
 
 #: Binds a value, and returns its placeholder.
 Bind = Callable[[Any], str]
 
 
-def range_rows(
-    bind: Bind,
-    scope_key: int | None,
-    asked: RepricingRange,
-    counted_up_to: int,
-    after: tuple[int, int] | None,
-    limit: int,
-) -> str:
+def range_rows(bind: Bind, asked: RowRange, after: tuple[int, int] | None, limit: int) -> str:
     """Return the SELECT of the first `limit` rows in a range, ascending by customer key, then locator.
 
-    They are current, and in their present version since log position `counted_up_to` or before. `after`: customer key
-    and locator that they come after. The columns are those of `REPRICING_ROWS`.
+    `after`: customer key and locator that they come after. The columns are those of `REPRICING_ROWS`. It names no other
+    table: within a fold step, keys of that step are in none yet.
     """
     conditions = [
-        f"r.scope_key = {bind(scope_key)}",
+        f"r.scope_key = {bind(asked.scope_key)}",
         "r.closed_at IS NULL",
-        f"r.counted_at <= {bind(counted_up_to)}",
+        f"r.counted_at <= {bind(asked.counted_up_to)}",
         f"(r.cost_origin = 'price' OR {_ZERO})" if asked.given_costs == "zeros" else "r.cost_origin = 'price'",
-        f"r.kind_key IN (SELECT kind_key FROM kinds WHERE {_of_models(bind, asked)})",
+        f"r.kind_key IN (SELECT unnest({bind(list(asked.kind_keys))}::INTEGER[]))",
     ]
-    if asked.customers:
-        names = f"SELECT unnest({bind(list(asked.customers))}::VARCHAR[])"
-        of_scope = f"scope_key = {bind(scope_key)} AND customer_id IN ({names})"
-        conditions.append(f"r.customer_key IN (SELECT customer_key FROM customers WHERE {of_scope})")
+    if asked.customer_keys is not None:
+        conditions.append(f"r.customer_key IN (SELECT unnest({bind(list(asked.customer_keys))}::BIGINT[]))")
     if asked.start is not None:
         conditions.append(f"r.time >= {bind(naive(asked.start))}")
     if asked.end is not None:
@@ -61,12 +51,3 @@ def range_rows(
         conditions.append(f"(r.customer_key > {customer} OR r.locator > {locator})")
     return f"""SELECT {_COLUMNS} FROM usage_rows r WHERE {" AND ".join(conditions)}
         ORDER BY r.customer_key, r.locator LIMIT {bind(limit)}"""
-
-
-def _of_models(bind: Bind, asked: RepricingRange) -> str:
-    conditions = [f"type = '{REQUEST_TYPE}' AND model IS NOT NULL"]
-    if asked.models:
-        conditions.append(f"model IN (SELECT unnest({bind(list(asked.models))}::VARCHAR[]))")
-    if asked.provider is not None:
-        conditions.append(f"coalesce(provider, '') = {bind(asked.provider)}")
-    return " AND ".join(conditions)

@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from domain.repricings.events import REPRICING_COMMITTED
-from domain.repricings.repricing_range import RepricingRange
 from domain.scope import Scope
 from domain.values.instants import aware_or_none, naive
 from projections.duckdb.memory.change_tracking import ChangeTracker, Positions
@@ -40,12 +39,12 @@ from projections.folding.lifecycle_writes import (
     NewRepricing,
     SourceProgress,
 )
+from projections.pricing.row_range import RowRange
 
 _DELTA_SUMS: Final = """
     {sign}count(*), {sign}sum(input_tokens), {sign}sum(cached_input_tokens), {sign}sum(cache_write_tokens),
     {sign}sum(output_tokens), {sign}sum(reasoning_tokens), {sign}coalesce(sum(cost_usd), 0),
     {sign}count(*) FILTER (cost_origin = 'unknown'), {sign}{root_requests}"""
-
 
 _UPSERT_SOURCES: Final = """INSERT INTO sources BY NAME SELECT * FROM staged
     ON CONFLICT (stream) DO UPDATE SET topic = excluded.topic, partition_number = excluded.partition_number,
@@ -403,14 +402,7 @@ class DuckDBFoldStore:
             {closed}"""
         )
 
-    def rows_to_reprice(
-        self,
-        scope_key: int,
-        asked: RepricingRange,
-        counted_up_to: int,
-        after: tuple[int, int] | None,
-        rows_max: int,
-    ) -> pa.Table:
+    def rows_to_reprice(self, asked: RowRange, after: tuple[int, int] | None, rows_max: int) -> pa.Table:
         """Return current rows in a range that a price can be given to, ascending by customer key and locator."""
         values: dict[str, Any] = {}
 
@@ -418,7 +410,7 @@ class DuckDBFoldStore:
             values[name := f"v{len(values)}"] = value
             return f"${name}"
 
-        statement = range_rows(bind, scope_key, asked, counted_up_to, after, rows_max)
+        statement = range_rows(bind, asked, after, rows_max)
         return self._cursor.sql(statement, params=values).to_arrow_table()
 
     def undo_repricing(self, repriced_at: int, position: int) -> tuple[int, Decimal]:

@@ -34,12 +34,13 @@ _FIND: Final = f"""CREATE TEMP TABLE undone AS
         WHERE repriced_at IS NULL OR repriced_at <> $1 AND repriced_at NOT IN (SELECT position FROM ended) {_LAST})
     SELECT last.*, before.before FROM last JOIN before USING (locator) WHERE last.repriced_at = $1"""
 _GROWN_BY: Final = "coalesce(u.before.cost_usd, 0) - coalesce(u.cost_usd, 0)"
-_TOTALS: Final = f"""SELECT coalesce(list(DISTINCT customer_key), []), count(*) FILTER (closed_at IS NULL),
+_TOTALS: Final = f"""SELECT coalesce(list(DISTINCT customer_key), []),
+    count(*) FILTER (closed_at IS NULL AND u.before.cost_usd IS DISTINCT FROM u.cost_usd),
     coalesce(sum({_GROWN_BY}) FILTER (closed_at IS NULL), 0)::DECIMAL(38, 12) FROM undone u"""
 
 
 class UndoneRepricing(msgspec.Struct, frozen=True, eq=False):
-    """The customers whose rows changed, the number of events with a current version, and what their costs grew by."""
+    """The customers whose rows changed, the number of events that got another cost, and what their costs grew by."""
 
     customers: npt.NDArray[np.int64]
     events: int

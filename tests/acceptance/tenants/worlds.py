@@ -171,7 +171,8 @@ def _act_as_other(made: World, scope: Scope, day: int) -> None:
 def _reprice_as_other(api: Api) -> None:
     for run in (RUN, f"run of {MARK}"):
         api.post("/v1/repricings", {"name": run, "given_costs": "zeros"})
-        api.post(f"/v1/repricings/{run}/commit", {"previewed_at": 1}, 200)
+        previewed_at = api.get(f"/v1/repricings/{run}/preview")["previewed_at"]
+        api.post(f"/v1/repricings/{run}/commit", {"previewed_at": previewed_at}, 200)
 
 
 def _download(event_id: str, customer: str) -> JsonObject:

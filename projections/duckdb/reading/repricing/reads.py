@@ -10,7 +10,8 @@ from domain.repricings.repricing_range import RepricingRange
 from domain.scope import Scope
 from projections.duckdb.reading.cached_reads import CachedReads
 from projections.duckdb.reading.repricing import runs
-from projections.duckdb.reading.repricing.rows import rows_to_reprice, scope_pricing
+from projections.duckdb.reading.repricing.rows import models_of, rows_to_reprice, scope_pricing
+from projections.pricing.row_range import row_range
 from projections.queries.repricing import RepricingRecord, RunStep, ScopePricing
 
 
@@ -32,7 +33,16 @@ class RepricingReads:
     ) -> pa.Table | None:
         """A page of the rows in the range of a re-pricing; None behind the last one."""
         scope_key = self._cached.scope_key(scope)
-        return rows_to_reprice(self._cached.cursor, scope_key, asked, self._cached.point().position, after, limit)
+        if scope_key is None:
+            return None
+
+        def customer_key(customer: str, of_scope: int = scope_key) -> int | None:
+            row = self._cached.customer_row(of_scope, customer)
+            return None if row is None else row.key
+
+        position = self._cached.point().position
+        rows = row_range(asked, scope_key, models_of(self._cached.all_series()), customer_key, position)
+        return rows_to_reprice(self._cached.cursor, rows, after, limit)
 
     def scope_pricing(self, scope: Scope) -> ScopePricing | None:
         """The prices that the fold knows, for rows of a scope; None for an unknown one."""

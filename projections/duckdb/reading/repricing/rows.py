@@ -8,21 +8,20 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from domain.repricings.repricing_range import RepricingRange
 from domain.usage.block_schema import REQUEST_TYPE
 from projections.duckdb.storage.pricing_records import pricing_records_of
 from projections.duckdb.storage.range_rows import range_rows
 from projections.duckdb.storage.series import Series
 from projections.pricing.price_book import PriceBook
+from projections.pricing.row_costs import PricedModel
+from projections.pricing.row_range import RowRange
 from projections.pricing.rules import PricingRecord
 from projections.queries.repricing import ScopePricing
 
 
 def rows_to_reprice(
     cursor: duckdb.DuckDBPyConnection,
-    scope_key: int | None,
-    asked: RepricingRange,
-    position: int,
+    asked: RowRange,
     after: tuple[int, int] | None,
     limit: int,
 ) -> pa.Table | None:
@@ -36,7 +35,7 @@ def rows_to_reprice(
         values[name := f"v{len(values)}"] = value
         return f"${name}"
 
-    page = range_rows(bind, scope_key, asked, position, after, limit)
+    page = range_rows(bind, asked, after, limit)
     found = cursor.sql(
         f"""SELECT page.*, c.customer_id FROM ({page}) page JOIN customers c ON c.customer_key = page.customer_key
         ORDER BY page.customer_key, page.locator""",
@@ -51,8 +50,12 @@ def scope_pricing(cursor: duckdb.DuckDBPyConnection, scope_key: int, series: Seq
     prices = PriceBook(_customer_keys(cursor, scope_key, records))
     for owner, record in records:
         prices.add(owner, record)
-    models = {one.key: (one.provider or "", one.model) for one in series if one.type == REQUEST_TYPE and one.model}
-    return ScopePricing(scope_key, models, prices)
+    return ScopePricing(scope_key, models_of(series), prices)
+
+
+def models_of(series: Sequence[Series]) -> dict[int, PricedModel]:
+    """Return the provider and the model of each series of requests to a model."""
+    return {one.key: (one.provider or "", one.model) for one in series if one.type == REQUEST_TYPE and one.model}
 
 
 def _customer_keys(

@@ -508,7 +508,7 @@ def test_commands_about_shared_budgets_may_name_their_instant() -> None:
         ("honoured", None),
         ("refused", "effective_at: of a deletion must not be in the future"),
         ("honoured", None),
-        ("refused", "effective_at: must not be before 2026-02-01T00:00:00+00:00, when the previous life ended"),
+        ("refused", "effective_at: must not be before 2026-02-01T00:00:00.000000Z, when the previous life ended"),
         ("refused", "effective_at: must be an instant with an offset, such as 2026-01-31T00:00:00Z"),
     ]
     limits = {"gpt-4o": {"limit_usd": "0", "duration": "1d"}}
