@@ -163,7 +163,7 @@ def _version(which: int, days: float | None) -> PriceVersion:
 
 def _set_price(log: WrittenLog, number: int, which: int) -> None:
     price = _version(which, None if which % 2 else which / 4)
-    of_model = {"provider": "nowhere" if which % 5 else "", "model": f"m-{which % 3}"}
+    of_model = {"provider": "nowhere" if which % 5 else "", "model": f"m-{which % 4}"}
     stream, prices = f"price/{_scope(number)}/{which}", own_price_list(price)
     log.append(PriceSet, stream, **_of_scope(number), **of_model, prices=prices)
 
@@ -204,9 +204,9 @@ def _repriced(log: WrittenLog, number: int, which: int) -> None:
         _set_price(log, number, which)
     name, head = f"run-{log.log.head_position()}", log.log.head_position()
     asked = RepricingRange(
-        models=(f"m-{which % 3}",) if which % 2 else (),
+        models=(f"m-{which % 4}",) if which % 2 else (),
         provider="" if which == 5 else None,
-        customers=(f"c-{number % 3}", "c-9") if number > 5 else (),
+        customers=(f"c-{which % 5}", "c-9") if number > 5 else (),
         start=START - timedelta(hours=7 * which) if which > 4 else None,
         given_costs="zeros" if number % 3 == 0 else "keep",
     )
