@@ -40,6 +40,8 @@ from domain.meters.commands import CreateMeter, DeleteMeter, MeterCommand, Updat
 from domain.prices.commands import PriceRuleCommand, SetDiscount, SetPrice
 from domain.prices.own_price import OwnPrice
 from domain.prices.schedule import UnitPrices
+from domain.repricings.commands import CommitRepricing, OpenRepricing, RepricingCommand, RevertRepricing
+from domain.repricings.repricing_range import RepricingRange
 from domain.scope import DEFAULT_SCOPE
 from domain.usage.amending.patches import EventPatch
 from domain.usage.decoding.decoder import DecodingContext
@@ -54,6 +56,7 @@ BASES = {
     BudgetedCustomerCommand,
     CorrectionCommand,
     CustomerCommand,
+    RepricingCommand,
     EffectiveDatedCommand,
     ExistingCustomerCommand,
     MeterCommand,
@@ -93,6 +96,9 @@ COMMANDS: list[Command[Any]] = [
     VoidUsage(*WHO, "gateway", "e-1"),
     RestoreUsage(*WHO, "gateway", "e-1"),
     AmendUsage(*WHO, "gateway", "e-1", {"id": "e-1"}, EventPatch({"input_tokens": 1}), DecodingContext(WHO[0], 7, NOW)),
+    OpenRepricing(*WHO, "wrong price", RepricingRange(("gpt-5",))),
+    CommitRepricing(*WHO, "wrong price", 7),
+    RevertRepricing(*WHO, "wrong price"),
     IssueApiKey(*WHO, ("admin",), secret="sk-secret-of-the-operator"),
     RevokeApiKey(*WHO, "key_2"),
     SealLog(7, b"hash"),

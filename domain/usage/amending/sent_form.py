@@ -88,6 +88,7 @@ def sent_event(row: StoredRow, seed: int) -> SentEvent:
             break
     else:
         form = plainest if plainest is not None else form
+        form = msgspec.structs.replace(form, members=form.members | _told_tokens(row))
     attributes: Members = {"specversion": SPECVERSION, **{name: row[name] for name in ("source", "id", "type")}}
     attributes |= {"subject": row["subject"]} if form.has_subject else _ABSENT
     attributes |= {"time": instant_text(time)} if form.has_time else _ABSENT
@@ -96,6 +97,13 @@ def sent_event(row: StoredRow, seed: int) -> SentEvent:
     named = [(data or {}).get(name) for name in CUSTOMER_MEMBERS]
     names_customer = form.has_subject or next((one for one in named if one is not None), None) == row["subject"]
     return SentEvent(attributes, data, None if names_customer else row["subject"], time_us)
+
+
+def _told_tokens(row: StoredRow) -> Members:
+    """The tokens that were told, zeros too: without them the request would have told nothing."""
+    if row["type"] != REQUEST_TYPE or row["quantities_unknown"]:
+        return _ABSENT
+    return {name: row[name] for name in TOKEN_COLUMNS}
 
 
 def _fixed_members(row: StoredRow, decode: Callable[[str], Any]) -> Members:
@@ -130,10 +138,13 @@ def _forms(row: StoredRow, has_members: bool) -> Iterator[_Form]:
 
 
 def _costs(cost: Decimal | None) -> list[Members]:
-    """The ways to write a cost: as a number, and as text with any number of zeros at its end."""
+    """The ways to write a cost: as a number, and as text with any number of zeros at its end, or with an exponent."""
     if cost is None:
         return [_ABSENT]
     plain = money_text(cost)
     whole, _, fraction = plain.partition(".")
     padded = [f"{whole}.{fraction.ljust(decimals, '0')}" for decimals in range(len(fraction) + 1, COST_SCALE + 1)]
-    return [{"cost_usd": text} for text in (plain, canonical_raw(plain), *padded)]
+    scaled = [str(cost.quantize(Decimal(1).scaleb(-decimals))) for decimals in range(len(fraction), COST_SCALE + 1)]
+    exponents = [text for text in scaled if "E" in text]
+    lower = [text.lower() for text in exponents[:1]]
+    return [{"cost_usd": text} for text in (plain, canonical_raw(plain), *padded, *exponents, *lower)]

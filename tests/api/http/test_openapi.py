@@ -13,6 +13,7 @@ from tests.engine_fixtures import Api
 ENDPOINTS = {
     "/v1/events": {"get", "post"},
     "/v1/events/one": {"get"},
+    "/v1/events/amend": {"post"},
     "/v1/events/void": {"post"},
     "/v1/events/unvoid": {"post"},
     "/v1/rejected": {"get"},

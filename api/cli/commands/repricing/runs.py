@@ -20,7 +20,7 @@ from api.cli.server.http_client import Connection, path_to
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Re-price events that have a cost: open a run, preview it, commit it, revert it.",
+    help="Give events that have a cost the one of the prices of now.",
     rich_markup_mode=None,
 )
 
@@ -115,7 +115,10 @@ def preview(
     as_of: AsOf = None,
     at: At = None,
 ) -> None:
-    """Show what a run would change, by customer and usage period; of a committed one, what it was to change."""
+    """Show what a run would change, by customer and period.
+
+    Of a run that was committed, what it was to change.
+    """
     found = engine.get(path_to("v1", "repricings", name, "preview"), limit=limit, as_of=as_of, at=at)
     if output.is_text:
         _print_preview(found)
@@ -136,7 +139,10 @@ def commit(
     yes: Yes = False,
     reason: Reason = None,
 ) -> None:
-    """Give the events the previewed costs, all at once. `revert` takes that back."""
+    """Give the events the previewed costs, all at once.
+
+    `revert` takes that back.
+    """
     path = path_to("v1", "repricings", name)
     if previewed_at is None:
         found = engine.get(path_to("v1", "repricings", name, "preview"), limit=CUSTOMERS_SHOWN_MAX)
@@ -154,7 +160,7 @@ def commit(
 @app.command()
 @engine_command()
 def revert(engine: Connection, output: Output, name: Name, yes: Yes = False, reason: Reason = None) -> None:
-    """Give the events the costs that they had before the run, all at once."""
+    """Give the events back the costs that they had before."""
     if not yes and not typer.confirm(f"Revert the re-pricing {shown(name)}?", err=True):
         raise typer.Exit(ExitCode.INTERRUPTED)
     answer = engine.send("POST", path_to("v1", "repricings", name) + "/revert", reason=reason)
