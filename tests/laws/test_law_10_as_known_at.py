@@ -351,7 +351,7 @@ def asked(api: Api, question: Question, again: Told | None = None) -> Told:
     return Told(question, answer.status_code, str(body["position"]), body["now"], body)
 
 
-@examples(200)
+@examples(150)
 @given(data=st.data(), history=st.lists(steps(), min_size=2, max_size=STEPS_MAX))
 def test_what_was_answered_is_answered_for_ever_after(
     office: Office, data: st.DataObject, history: Sequence[Step]

@@ -145,7 +145,7 @@ def test_a_rule_from_before_the_present_life_is_refused(commands: CommandHandler
     ):
         with pytest.raises(InvalidInput) as refused:
             commands.handle(command)
-        rule = "must not be before 2026-06-01T00:00:00+00:00, when the previous life of the customer ended"
+        rule = "must not be before 2026-06-01T00:00:00.000000Z, when the previous life of the customer ended"
         assert (refused.value.field, refused.value.rule) == ("effective_from", rule)
     commands.handle(discount("5", "ann", effective_from=NOW))
     assert len(price_events(log)) == 1
