@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from domain.usage.block_schema import TOKEN_COLUMNS
@@ -22,16 +21,19 @@ _FROM_CACHE: Final = """(contains(r.id, '_cache_hit')
     OR lower(coalesce(json_extract_string(r.properties, '$.cache_hit'), '')) IN ('true', '1'))"""
 _ZERO: Final = f"(r.cost_origin = 'producer' AND r.cost_usd = 0 AND NOT {_FROM_CACHE})"
 
-#: Binds a value, and returns its placeholder.
-Bind = Callable[[Any], str]
 
-
-def range_rows(bind: Bind, asked: RowRange, after: tuple[int, int] | None, limit: int) -> str:
-    """Return the SELECT of the first `limit` rows in a range, ascending by customer key, then locator.
+def range_rows(asked: RowRange, after: tuple[int, int] | None, limit: int) -> tuple[str, dict[str, Any]]:
+    """Return the SELECT of the first `limit` rows in a range, ascending by customer key, then locator, and its values.
 
     `after`: customer key and locator that they come after. The columns are those of `REPRICING_ROWS`. It names no other
     table: within a fold step, keys of that step are in none yet.
     """
+    values: dict[str, Any] = {}
+
+    def bind(value: Any) -> str:
+        values[name := f"v{len(values)}"] = value
+        return f"${name}"
+
     conditions = [
         f"r.scope_key = {bind(asked.scope_key)}",
         "r.closed_at IS NULL",
@@ -49,5 +51,6 @@ def range_rows(bind: Bind, asked: RowRange, after: tuple[int, int] | None, limit
         customer, locator = bind(after[0]), bind(after[1])
         conditions.append(f"r.customer_key >= {customer}")
         conditions.append(f"(r.customer_key > {customer} OR r.locator > {locator})")
-    return f"""SELECT {_COLUMNS} FROM usage_rows r WHERE {" AND ".join(conditions)}
+    statement = f"""SELECT {_COLUMNS} FROM usage_rows r WHERE {" AND ".join(conditions)}
         ORDER BY r.customer_key, r.locator LIMIT {bind(limit)}"""
+    return statement, values

@@ -404,13 +404,7 @@ class DuckDBFoldStore:
 
     def rows_to_reprice(self, asked: RowRange, after: tuple[int, int] | None, rows_max: int) -> pa.Table:
         """Return current rows in a range that a price can be given to, ascending by customer key and locator."""
-        values: dict[str, Any] = {}
-
-        def bind(value: Any) -> str:
-            values[name := f"v{len(values)}"] = value
-            return f"${name}"
-
-        statement = range_rows(bind, asked, after, rows_max)
+        statement, values = range_rows(asked, after, rows_max)
         return self._cursor.sql(statement, params=values).to_arrow_table()
 
     def undo_repricing(self, repriced_at: int, position: int) -> tuple[int, Decimal]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -29,13 +28,7 @@ def rows_to_reprice(
 
     None behind the last one.
     """
-    values: dict[str, Any] = {}
-
-    def bind(value: Any) -> str:
-        values[name := f"v{len(values)}"] = value
-        return f"${name}"
-
-    page = range_rows(bind, asked, after, limit)
+    page, values = range_rows(asked, after, limit)
     found = cursor.sql(
         f"""SELECT page.*, c.customer_id FROM ({page}) page JOIN customers c ON c.customer_key = page.customer_key
         ORDER BY page.customer_key, page.locator""",
