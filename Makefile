@@ -69,9 +69,18 @@ test: kafka-needs lint types ## Set everything up and run every check and test, 
 .PHONY: soak
 soak: kafka-needs $(STAMP) ## Run the long tests: 600 months in four APIs, 5,000 histories of facts and 5,000 asked again, 1,000 kills of the engine, then of consumers and broker (three hours), spoilt bytes (one)
 	TEST_EXAMPLES_TIMES=$(or $(TEST_EXAMPLES_TIMES),25) $(BIN)/python -m pytest tests/laws/test_law_8_four_voices.py tests/laws/test_law_9_facts.py tests/laws/test_law_10_as_known_at.py
-	TEST_KILLS=$(or $(TEST_KILLS),1000) $(BIN)/python -m pytest tests/laws/test_law_6_kill.py
+	$(MAKE) soak-kills
 	TEST_DECODING_SECONDS=$(or $(TEST_DECODING_SECONDS),400) $(BIN)/python -m pytest tests/acceptance/test_any_bytes.py
 	TEST_KAFKA_EVENTS=$(or $(TEST_KAFKA_EVENTS),1000000) $(BIN)/python -m pytest tests/consumers/kafka/test_exactly_once.py
+
+# PARTS=4-10 goes on with the fourth part; a part kills TEST_KILLS times, and has the seed TEST_SEED plus its number.
+PART_BOUNDS = $(subst -, ,$(or $(PARTS),1-10))
+.PHONY: soak-kills
+soak-kills: $(STAMP) ## Run only the 1,000 kills of the engine, in ten parts: a seed and PARTS=4-10 go on where it was interrupted
+	@seed=$(or $(TEST_SEED),$$(date +%s)); for part in $$(seq $(firstword $(PART_BOUNDS)) $(lastword $(PART_BOUNDS))); do \
+		echo "part $$part; from here on: make soak-kills TEST_SEED=$$seed PARTS=$$part-$(lastword $(PART_BOUNDS))"; \
+		TEST_KILLS=$(or $(TEST_KILLS),100) TEST_SEED=$$((seed + part)) $(BIN)/python -m pytest tests/laws/test_law_6_kill.py || exit 1; \
+	done
 
 .PHONY: docs
 docs: $(STAMP) ## Generate docs/reference from the program

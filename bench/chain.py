@@ -221,7 +221,7 @@ def _compact_until(engine: EmbeddedEngine, stopped: threading.Event, done: list[
     while not stopped.wait(COMPACTING_SECONDS):
         started = time.perf_counter()
         engine.upkeep.compact()
-        engine.upkeep.checkpoint()
+        engine.flushing.flush()
         done.append(time.perf_counter() - started)
 
 

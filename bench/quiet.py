@@ -3,14 +3,11 @@
 The scheduled jobs are stopped, and what they would do later is done at once, again and again until nothing is found:
 
 1. Fold what the log holds.
-2. Compact rows and rollups. Also what is too little for a compaction of its own yet: it only waits for more.
-3. Write out the identity index and merge its runs.
-4. Checkpoint the read store.
-5. Shrink its file where much of it is free.
+2. Flush. Also what is too little to be sorted by a flush yet: it only waits for more.
+3. Merge generations, and runs of the identity index.
+4. Shrink the read store's file where much of it is free.
 
-All of that at normal priority: nobody waits for the engine any more, and at a low one, other load on the machine would
-be measured. The nightly verification is not
-among them: it checks, and leaves nothing that reads need.
+The nightly verification is not among them: it checks, and leaves nothing that reads need.
 """
 
 from __future__ import annotations
@@ -24,7 +21,7 @@ import msgspec
 
 from consumers.embedded.engine import EmbeddedEngine
 from consumers.embedded.jobs import scheduler_of
-from consumers.embedded.upkeep import COMPACTED, FREE_SHARE_MAX, MERGE_BYTES_MAX
+from consumers.embedded.upkeep import FREE_SHARE_MAX, MERGE_BYTES_MAX, MERGED
 from projections.read_side.compaction import Compaction
 
 ROUNDS_MAX: Final = 20
@@ -35,16 +32,15 @@ class PutOff(msgspec.Struct, frozen=True):
     """Seconds of work that was put off, by kind; `rounds` until nothing was found any more."""
 
     fold: float
-    compaction: float
-    index: float
-    checkpoint: float
+    flush: float
+    merge: float
     shrinking: float
     rounds: int
 
 
 def bring_to_quiet(engine: EmbeddedEngine) -> PutOff:
     """Do everything that is put off; return how long it took. The scheduled jobs stay stopped."""
-    seconds = dict.fromkeys(("fold", "compaction", "index", "checkpoint", "shrinking"), 0.0)
+    seconds = dict.fromkeys(("fold", "flush", "merge", "shrinking"), 0.0)
 
     def timed(kind: str, work: Callable[[], bool]) -> bool:
         started = time.perf_counter()
@@ -53,13 +49,12 @@ def bring_to_quiet(engine: EmbeddedEngine) -> PutOff:
         return found
 
     if engine.scheduler is not None:
-        timed("compaction", lambda: _stop_jobs(engine))
+        timed("merge", lambda: _stop_jobs(engine))
     shrunk: set[int] = set()  # sizes of the file, at which shrinking it again would not help
     for number in range(1, ROUNDS_MAX + 1):
         found = timed("fold", lambda: _fold(engine))
-        found |= timed("compaction", lambda: _compact(engine))
-        found |= timed("index", lambda: _merge_index(engine))
-        found |= timed("checkpoint", lambda: _checkpoint(engine))
+        found |= timed("flush", lambda: _flush(engine))
+        found |= timed("merge", lambda: _merge(engine))
         found |= timed("shrinking", lambda: _shrink(engine, shrunk))
         if not found:
             return PutOff(**seconds, rounds=number)
@@ -73,7 +68,7 @@ def resume_jobs(engine: EmbeddedEngine) -> None:
 
 
 def _stop_jobs(engine: EmbeddedEngine) -> bool:
-    """Wait for the job that runs; if that takes any time, it is a compaction or a checkpoint."""
+    """Wait for the job that runs; if that takes any time, it is a merge."""
     if engine.scheduler is not None:
         engine.scheduler.stop()
     return False
@@ -88,34 +83,28 @@ def _fold(engine: EmbeddedEngine) -> bool:
     return True
 
 
-def _compact(engine: EmbeddedEngine) -> bool:
-    with _compacting(engine) as compaction:
-        return sum(compaction.run(kind, 1) for kind in COMPACTED) > 0  # all of them, not only until one
+def _flush(engine: EmbeddedEngine) -> bool:
+    """Flush; return whether anything was in memory alone."""
+    waiting = engine.flushing.unflushed_records() > 0
+    engine.flushing.flush(open_rows_min=1)
+    return waiting
 
 
-def _compacting(engine: EmbeddedEngine) -> AbstractContextManager[Compaction]:
-    def before_chunk() -> bool:
-        engine.upkeep.checkpointing.checkpoint_if_large()
-        return True  # hurry
-
-    return engine.read_side.store.compaction(lambda: engine.fold.paused, before_chunk)
-
-
-def _merge_index(engine: EmbeddedEngine) -> bool:
-    index = engine.read_side.index
-    index.checkpoint()
+def _merge(engine: EmbeddedEngine) -> bool:
     found = False
-    while index.merge_runs(MERGE_BYTES_MAX):
+    with _compacting(engine) as compaction:
+        for kind in MERGED:
+            while compaction.merge(kind):
+                found = True
+    while engine.read_side.index.merge_runs(MERGE_BYTES_MAX):
         found = True
+    if found:
+        engine.flushing.flush(open_rows_min=1)
     return found
 
 
-def _checkpoint(engine: EmbeddedEngine) -> bool:
-    """Checkpoint; return whether the read store had anything that was not in its file."""
-    waiting = engine.upkeep.write_ahead_bytes() > 0
-    if waiting:
-        engine.upkeep.checkpoint_read_store()
-    return waiting
+def _compacting(engine: EmbeddedEngine) -> AbstractContextManager[Compaction]:
+    return engine.read_side.store.compaction(lambda: engine.fold.paused, lambda: engine.write_turn)
 
 
 def _shrink(engine: EmbeddedEngine, shrunk: set[int]) -> bool:
@@ -123,6 +112,6 @@ def _shrink(engine: EmbeddedEngine, shrunk: set[int]) -> bool:
     if database.free_share() <= FREE_SHARE_MAX or database.file_bytes() in shrunk:
         return False
     with _compacting(engine) as compaction:
-        compaction.shrink_file(engine.upkeep.checkpoint_read_store)
+        compaction.shrink_file(engine.flushing.flush)
     shrunk.add(database.file_bytes())
     return True

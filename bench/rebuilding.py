@@ -13,6 +13,7 @@ import msgspec
 from bench.bench_settings import engine_settings
 from bench.limits import group_by_seconds
 from bench.processes import peak_bytes
+from bench.quiet import bring_to_quiet
 from consumers.bootstrap import open_engine, rebuild_closed
 from consumers.embedded.data_folder import DataFolder
 from consumers.engine import OperationResult
@@ -67,12 +68,10 @@ def rebuild(run: RebuildRun) -> RebuildResult:
 
 
 def space(run: RebuildRun) -> Space:
-    """Compact and checkpoint a closed folder, then measure its files."""
+    """Bring the engine of a closed folder to quiet, then measure its files."""
     folder = Path(run.folder)
-    always = {"compact_deltas_min": 1, "compact_deltas_max": 1, "compact_rows_min": 1, "compact_rows_max": 1}
-    with open_engine(engine_settings(folder, **always)) as engine:
-        engine.upkeep.compact()
-        engine.upkeep.checkpoint()
+    with open_engine(engine_settings(folder)) as engine:
+        bring_to_quiet(engine)
         events = engine.read_side.received_events()
     read = DataFolder(folder).current_read_folder()
     store = read / "store.duckdb"

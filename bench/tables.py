@@ -27,10 +27,10 @@ _NAMES: Final = frozenset(
     ("", "stage", "part", "process", "question", "through", "requests", "outcomes", "records", "reader", "store")
 )
 _CHAIN_CAPTION: Final = (
-    "Quiet: nothing is left to fold, compact, merge or checkpoint; the ratios are of this rate. Counted: committed "
+    "Quiet: nothing is left to fold, flush or merge; the ratios are of this rate. Counted: committed "
     "with a row each, but much of that put off. Stored ids: random hashes in the real index, at positions of the log. "
     "Stored rows: made in DuckDB, sorted, with their days, without log records; of them {rows}. One core: owner and "
-    "intake process share it. *: during compaction and checkpoints of rows, rollups, index and store. Alone: msgspec "
+    "intake process share it. *: during flushes and merges of rows, rollups and index. Alone: msgspec "
     "decoding the same lines, and DuckDB inserting the same rows as Arrow with a commit every 10,000, both on one core "
     "in the run above."
 )
@@ -110,9 +110,8 @@ def put_off_table(results: Sequence[ChainResult]) -> Table:
                 f"{seconds:.2f}"
                 for seconds in (
                     result.put_off.fold,
-                    result.put_off.compaction,
-                    result.put_off.index,
-                    result.put_off.checkpoint,
+                    result.put_off.flush,
+                    result.put_off.merge,
                     result.put_off.shrinking,
                 )
             ),
@@ -124,9 +123,8 @@ def put_off_table(results: Sequence[ChainResult]) -> Table:
         "cores",
         "counted\n: quiet",
         "fold\ns",
-        "compact\ns",
-        "index\ns",
-        "check-\npoint s",
+        "flush\ns",
+        "merge\ns",
         "shrink\ns",
     )
     return _table("(a) what was put off until the last event was counted", headings, rows)

@@ -3,7 +3,8 @@
 1. Check the recorded formats of the data folder, before anything in it is opened: a newer release may have written it.
 2. Create the data folder and acquire it; no other process may write its read store.
 3. Open the log and the key store; write the log's first record if the log is empty.
-4. Open the read side. It must be a fold of this very log; where it is behind, it catches up.
+4. Open the read side. It must be a fold of this very log. Fold again what a crash has undone; what is behind that, the
+   projector thread catches up with.
 5. Record the formats that this release writes, now that log and read side are open.
 6. Start intake and the projector thread.
 7. Ensure that a first admin key exists, and keep it in the folder.
@@ -21,6 +22,7 @@ from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import structlog
 
@@ -30,11 +32,12 @@ from consumers.embedded.append_signal import AppendSignal, signal_append
 from consumers.embedded.data_folder import DataFolder
 from consumers.embedded.engine import EmbeddedEngine
 from consumers.embedded.first_key import ensure_first_key
+from consumers.embedded.flushing import HOLD_FACTOR, reaches
 from consumers.embedded.folded_position import FoldedPositionReader
 from consumers.embedded.folder_formats import check_formats, record_formats
 from consumers.embedded.jobs import refresh_prices_at_start, scheduler_of
 from consumers.embedded.personal_key_check import check_personal_keys
-from consumers.engine import OperationResult, OperationStep
+from consumers.engine import CATCHING_UP, OperationResult, OperationStep
 from consumers.errors import FolderUnusable
 from consumers.intake.fact_sealing import FactSealer
 from consumers.intake.intake import Intake, IntakeOptions, LocalIntake
@@ -69,6 +72,9 @@ from projections.folding.recovery import check_last_records, log_creation
 from projections.read_side.read_side import ReadSide, ReadSideOpener
 from projections.read_side.store import StoreOpener
 
+#: A start that folds again for longer than this tells how far it is.
+CATCH_UP_QUIET_SECONDS: Final = 1.0
+
 Clock = Callable[[], datetime]
 Randomness = Callable[[int], bytes]
 OnStep = Callable[[OperationStep], None]
@@ -96,8 +102,9 @@ def open_engine(
     `serving`: take usage in a separate process (unless `settings.intake_process` is off), run the scheduled jobs, and
     start the Kafka consumers. `without_personal_keys`: go on with a key store that does not fit the log, or with a new
     one instead of a missing one; names, emails and metadata that it cannot read are null. `on_step` is called with the
-    progress when a read store of an older release is rebuilt. Raises `FolderOwned`, `FolderUnusable`, `SettingsInvalid`
-    for an admin key that cannot be used, and what opening the log and the read store raise.
+    progress when a read store of an older release is rebuilt, or when much is folded again. Raises `FolderOwned`,
+    `FolderUnusable`, `SettingsInvalid` for an admin key that cannot be used, and what opening the log and the read
+    store raise.
     """
     with ExitStack() as opened:
         folder = _owned_folder(settings, opened)
@@ -109,6 +116,7 @@ def open_engine(
         commands = CommandHandler(log, keys, clock, randomness)
         opener = _read_side_opener(log, keys, settings)
         read_side = _read_side(folder, log, opener, on_step)
+        _catch_up(folder, log, read_side, settings, on_step)
         record_formats(folder.root, _stores(settings))
         keys.note_log(log_creation(log).log_id)
         folder.remove_unused_read_folders()
@@ -257,6 +265,28 @@ def _read_side(folder: DataFolder, log: EventLog, opener: ReadSideOpener, on_ste
     fresh.checkpoint()
     folder.use_read_folder(fresh.folder)
     return fresh
+
+
+def _catch_up(folder: DataFolder, log: EventLog, read_side: ReadSide, settings: Settings, on_step: OnStep) -> None:
+    """Fold again what was folded before a crash and not flushed, so that no answer is older than one given before it.
+
+    Whatever the position is that the last engine published, which a power failure may set back: up to the end of the
+    log, as far as that fits into memory. What is beyond that and was not published is left to the projector thread.
+    """
+    with closing(FoldedPositionReader(folder.root)) as position_file:
+        published = position_file.read() or 0
+    until = log.head_position()
+    started = time.monotonic()
+    try:
+        for position in read_side.catch_up(until):
+            if reaches(read_side, settings, HOLD_FACTOR):
+                if position >= published:
+                    break
+                read_side.checkpoint()
+            if time.monotonic() - started >= CATCH_UP_QUIET_SECONDS:
+                on_step(OperationStep(CATCHING_UP, position, until))
+    except Exception as error:  # the projector thread tries again, and reports it for as long as it fails
+        _logger.warning("not_folded_at_start", after_position=read_side.projector.position, reason=str(error))
 
 
 def _fold_fresh_read_side(

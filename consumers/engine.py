@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
@@ -32,6 +32,10 @@ class Refusals(msgspec.Struct, frozen=True):
 
     writes: str | None  # nothing can be appended to the log; reads go on
     reads: str | None  # the read store cannot be read; the log takes writes all the same
+
+
+#: The step of a start that folds again what a crash has undone.
+CATCHING_UP: Final = "catching up"
 
 
 class OperationStep(msgspec.Struct, frozen=True):
@@ -82,8 +86,8 @@ class Measurements(msgspec.Struct, frozen=True, kw_only=True):
 
     fold_steps: int
     fold_failures: int
-    read_store_checkpoints: int  # times that the write-ahead log of the read store was moved into its file
-    write_ahead_bytes: int
+    flushes: int  # times that all that was folded went into the files of the read side
+    unflushed_records: int  # events and other records that are in memory alone, and folded again after a crash
     jobs: tuple[JobRuns, ...]
     intake: IntakeHealth | None  # None when usage is taken in the engine's own process
     verification: LastVerification | None  # None when there never was one

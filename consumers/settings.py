@@ -20,7 +20,6 @@ from pydantic import (
     StringConstraints,
     TypeAdapter,
     ValidationError,
-    ValidationInfo,
     field_validator,
 )
 
@@ -140,32 +139,32 @@ class Settings(BaseModel):
         1_000_000_000, ge=64 * _MEBIBYTE, description="Most memory that the read store may use, such as 512MiB."
     )
     duckdb_threads: int = Field(2, ge=1, le=1024, description="Most threads that one query of the read store may use.")
-    compact_interval_seconds: int = Field(
-        5, ge=1, description="How often rollup deltas and row generations are checked for compaction."
-    )
-    compact_deltas_min: int = Field(100_000, ge=1, description="Least number of rollup deltas that are compacted.")
-    compact_deltas_max: int = Field(
-        1_000_000, ge=1, description="Number of rollup deltas that are compacted even while the fold is behind the log."
-    )
-    compact_rows_min: int = Field(
-        200_000, ge=1, description="Least number of usage rows that are sorted into a generation."
-    )
-    compact_rows_max: int = Field(
-        1_000_000,
+    flush_records_max: int = Field(
+        250_000,
         ge=1,
-        description="Number of usage rows that are sorted into a generation even while the fold is behind the log.",
+        description="Number of events and other records folded in memory at which they are flushed into the files of "
+        "the read side. At twice as many the fold waits.",
+    )
+    flush_bytes_max: Bytes = Field(
+        256 * _MEBIBYTE,
+        ge=_MEBIBYTE,
+        description="About how many bytes of events folded in memory are flushed likewise.",
+    )
+    flush_interval_seconds: int = Field(
+        60, ge=1, description="How long events are folded in memory alone at most, however few they are."
+    )
+    compact_interval_seconds: int = Field(
+        5, ge=1, description="How often the read side is checked for generations and runs to merge."
+    )
+    compact_deltas_min: int = Field(50_000, ge=1, description="Least number of rollup deltas that a flush sums.")
+    compact_rows_min: int = Field(
+        100_000, ge=1, description="Least number of usage rows that a flush sorts into a generation."
     )
     identity_filter_bytes_max: Bytes = Field(
         256 * _MEBIBYTE, ge=_MEBIBYTE, description="Most memory that the filter in front of the identity index may use."
     )
     identity_pending_entries_max: int = Field(
-        1_000_000, ge=10_000, description="Identities kept in memory before they are written to disk as a sorted run."
-    )
-    identity_checkpoint_interval_seconds: int = Field(
-        300,
-        ge=1,
-        description="How often the identity index is written to disk in full, "
-        "and the read store is checkpointed and, if much of its file is free, shrunk.",
+        1_000_000, ge=10_000, description="Identities kept in memory at which there is a flush."
     )
     verify_hour_utc: int = Field(3, ge=0, le=23, description="Hour of the nightly verification, UTC.")
 
@@ -261,15 +260,6 @@ class Settings(BaseModel):
                 raise ValueError(error.rule) from None
         return key
 
-    @field_validator("compact_deltas_max", "compact_rows_max")
-    @classmethod
-    def _maximum_not_below_minimum(cls, maximum: int, info: ValidationInfo) -> int:
-        name = str(info.field_name).removesuffix("_max") + "_min"
-        minimum = info.data.get(name)  # missing when the minimum itself was invalid
-        if minimum is not None and maximum < minimum:
-            raise ValueError(f"must be at least {variable_of(name)}, which is {minimum}")
-        return maximum
-
 
 def variable_of(name: str) -> str:
     """Return the name of a setting's environment variable."""
@@ -283,7 +273,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "Intake of usage": ("intake_",),
     "Event log and fold": ("event_log_", "fold_"),
     "Periods": ("period_",),
-    "Read store": ("duckdb_", "compact_", "identity_", "verify_"),
+    "Read store": ("duckdb_", "flush_", "compact_", "identity_", "verify_"),
     "Kafka": ("kafka_",),
     "LiteLLM API": ("litellm_",),
     "Respan API": ("respan_",),

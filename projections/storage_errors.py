@@ -19,3 +19,14 @@ def storage_refusal(error: BaseException | str) -> str | None:
     """The advice for a storage problem, as a clause; None when the error, or its text, is not one of storage."""
     text = str(error)
     return next((advice for words, advice in _REFUSALS if words in text), None)
+
+
+def failure_text(error: BaseException) -> str:
+    """The reason why the read store is not written; for a storage problem, the advice comes first."""
+    advice = storage_refusal(error)
+    what = f"{type(error).__name__}: {error}"
+    return (
+        what
+        if advice is None
+        else f"the read store cannot be written, {advice}; the fold then resumes by itself ({what})"
+    )

@@ -19,7 +19,7 @@ PEERS_HEADINGS: Final = (
 )
 _CAPTION: Final = (
     "The same bytes in bodies of 10k or 50k events, 1% of them sent twice, into empty stores; medians and the range of "
-    "{rounds} round(s). Quiet: the engine has nothing left to fold, compact, merge or checkpoint; chdb's merges have "
+    "{rounds} round(s). Quiet: the engine has nothing left to fold, flush or merge; chdb's merges have "
     "ended by themselves; SQLite's log is in its file. chdb: a MergeTree and a summing view, without identity, log or "
     "fsync, its sums include what is sent twice. SQLite: INSERT OR IGNORE and counters, synchronous. {outcomes}"
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Final
 
@@ -17,6 +18,7 @@ from consumers.commands.amendments import Amendments, IntakeRules
 from consumers.commands.handler import CommandHandler
 from consumers.embedded.append_signal import AppendSignal
 from consumers.embedded.data_folder import DataFolder
+from consumers.embedded.flushing import Flushing
 from consumers.embedded.folded_position import FoldedPositionWriter
 from consumers.embedded.key_cache import KeyCache
 from consumers.embedded.live_read_side import LiveReadSide
@@ -100,7 +102,8 @@ class EmbeddedEngine:
         self.received: ReceivedEvents = IndexedEvents(log, seed, lambda: self.read_side.index)
         self.amendments = Amendments(log, self.reads, self.received, PriceListing(log, resolve_price), rules, now)
         self.key_cache = KeyCache(folder, now, self.reads)
-        self.upkeep = Upkeep(settings, log, self._live, now, self._closing)
+        self.flushing = Flushing(settings, self._live)
+        self.upkeep = Upkeep(self._live, self.flushing, self._closing)
         self._operations = Operations(folder, log, keys, self._live, self.key_cache, self._closing)
         read_side.projector.on_lifecycle = self.key_cache.on_lifecycle
         self._price_refresh = PriceRefresh(log, self.reads, resolve_price, now, self._closing.is_set)
@@ -109,16 +112,23 @@ class EmbeddedEngine:
         self._folded_position_writer = FoldedPositionWriter(folder.root)
         self.fold.on_folded = self._folded_position_writer.write
         self.fold.on_failure = self._recover
+        self.fold.must_hold = self.flushing.must_hold
 
     @property
     def read_side(self) -> ReadSide:
         """The read side in use."""
         return self._live.current
 
+    @property
+    def write_turn(self) -> AbstractContextManager[object]:
+        """Held by whoever writes to the read store beside the fold."""
+        return self._live.write_turn
+
     def start(self) -> None:
-        """Load the API keys and start the projector thread, which catches up with the log and goes on folding."""
+        """Load the API keys, and start the threads that fold and flush: they catch up with the log, and go on."""
         self.key_cache.reload()
         self.fold.start()
+        self.flushing.start()
 
     def _recover(self) -> None:
         if self._live.reopen_if_unusable():
@@ -154,7 +164,7 @@ class EmbeddedEngine:
         position, head = self.fold.projector.position, self.log.head_position()
         waiting = self.log.read(position, 1) if position < head else []
         behind = (self.now() - recorded_at_of(waiting[0])).total_seconds() if waiting else 0.0
-        return FoldProgress(position, head, max(0.0, behind), self.fold.projector.failure)
+        return FoldProgress(position, head, max(0.0, behind), self.fold.projector.failure or self.flushing.failure)
 
     def refusals(self) -> Refusals:
         """Return what the storage refuses at present. A read store that it has invalidated is opened again soon."""
@@ -173,8 +183,8 @@ class EmbeddedEngine:
         return Measurements(
             fold_steps=self.fold.steps,
             fold_failures=self.fold.failures,
-            read_store_checkpoints=self.upkeep.read_store_checkpoints,
-            write_ahead_bytes=self.upkeep.write_ahead_bytes(),
+            flushes=self.flushing.flushes,
+            unflushed_records=self.flushing.unflushed_records(),
             jobs=() if self.scheduler is None else self.scheduler.runs(),
             intake=self.intake.health() if isinstance(self.intake, IntakeProcess) else None,
             verification=self.verification,
@@ -227,9 +237,9 @@ class EmbeddedEngine:
                 self.intake.close,
                 self._fold_remaining,
                 self.fold.stop,
+                self.flushing.stop,
                 self._folded_position_writer.close,
-                self.read_side.index.checkpoint,
-                self.read_side.store.database.checkpoint,
+                self._flush_remaining,
                 self.read_side.discard,
                 self.key_cache.save,
             ):
@@ -244,6 +254,10 @@ class EmbeddedEngine:
 
     def _stop_consumers(self) -> None:
         stop_all(self.consumers, CLOSING_CONSUMERS_SECONDS_MAX)
+
+    def _flush_remaining(self) -> None:
+        if self.flushing.unflushed_records():
+            self.flushing.flush()
 
     def _fold_remaining(self) -> None:
         self.wait_folded(self.log.head_position(), CLOSING_FOLD_SECONDS_MAX)

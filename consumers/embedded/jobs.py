@@ -15,8 +15,6 @@ from domain.errors import LogUnavailable
 from domain.log.commands import AnnounceClosings, SealLog
 from projections.errors import ReadStoreUnavailable
 
-#: Under full load the write-ahead log grows by 60 MB a second.
-CHECKPOINT_CHECK_SECONDS: Final = 1
 DAY_SECONDS: Final = 24 * 60 * 60
 #: A start looks up the list prices of so many models at most: half a second.
 START_MODELS_MAX: Final = 2_000
@@ -29,15 +27,12 @@ _logger = structlog.get_logger("meterfold.scheduler")
 def scheduler_of(engine: EmbeddedEngine) -> Scheduler:
     """Return the scheduler with all maintenance jobs of this engine, not started yet."""
     settings, start, upkeep, jobs = engine.settings, engine.now(), engine.upkeep, Jobs(engine)
-    checkpoint_if_large = upkeep.checkpointing.checkpoint_if_large
     return Scheduler(
         engine.now,
         [
             Job("announce", every(settings.period_closing_interval_seconds, start), jobs.announce, start),
             Job("seal", every(settings.event_log_seal_interval_seconds, start), jobs.seal, start),
             Job("compact", every(settings.compact_interval_seconds, start), upkeep.compact, start),
-            Job("checkpoint write-ahead log", every(CHECKPOINT_CHECK_SECONDS, start), checkpoint_if_large, start),
-            Job("checkpoint", every(settings.identity_checkpoint_interval_seconds, start), upkeep.checkpoint, start),
             Job("keep key use", every(60, start), engine.key_cache.save, start),
             Job("refresh prices", at_once_and_every(DAY_SECONDS, start), engine.refresh_prices, start),
             Job("verify", nightly(settings), jobs.verify, start),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 
 import structlog
 
@@ -19,8 +19,9 @@ _logger = structlog.get_logger("meterfold.engine")
 class LiveReadSide:
     """A `ReadStore` that opens snapshots of whichever read side is in use at that moment.
 
-    The holder of `replacing` keeps others from replacing it: compaction and a swap hold it. Whoever holds `fold.paused`
-    as well takes `replacing` first.
+    Locks, taken in this order: `replacing` keeps others from replacing it; merges and a swap hold it. `write_turn` is
+    held by whoever writes to the store beside the fold: a flush, a chunk of a merge, a swap. `fold.paused` pauses the
+    fold.
     """
 
     def __init__(self, opener: ReadSideOpener, current: ReadSide, fold: ProjectorThread) -> None:
@@ -28,6 +29,7 @@ class LiveReadSide:
         self.current = current
         self.fold = fold
         self.replacing = threading.Lock()
+        self.write_turn = threading.Lock()
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Open a snapshot of the read side in use."""
@@ -41,8 +43,17 @@ class LiveReadSide:
         """Return whether the read side in use can be read: no storage error has invalidated it."""
         return self.current.store.database.is_usable()
 
+    @contextmanager
+    def recovering_on_failure(self) -> Iterator[None]:
+        """Request recovery when the body fails: it may have invalidated the read store while nothing is folded."""
+        try:
+            yield
+        except Exception:
+            self.fold.request_recovery()
+            raise
+
     def replace(self, fresh: ReadSide) -> ReadSide:
-        """Put `fresh` in use; return the one before. The caller holds `replacing` and `fold.paused`."""
+        """Put `fresh` in use; return the one before. The caller holds all three locks."""
         old, self.current = self.current, fresh
         fresh.projector.on_lifecycle = old.projector.on_lifecycle
         self.fold.swap(fresh.projector)
@@ -51,12 +62,21 @@ class LiveReadSide:
     def reopen_if_unusable(self) -> bool:
         """Reopen the read side when a storage error has invalidated its store; return whether it was.
 
-        Until that succeeds, readers get `ReadStoreUnavailable`.
+        What was not flushed is folded again. Until that succeeds, readers get `ReadStoreUnavailable`.
         """
         if self.is_usable():
             return False
-        with self.replacing, self.fold.paused:
+        with self.replacing, self.write_turn, self.fold.paused:
+            position = self.current.projector.position
             self.current.discard()
-            self.replace(self.opener.open(self.current.folder, self.current.projector.on_lifecycle))
+            # Without the listener of lifecycle events: it reads the read side in use, which is closed until `replace`.
+            fresh = self.opener.open(self.current.folder)
+            try:
+                for _ in fresh.catch_up(position):
+                    pass
+            except BaseException:
+                fresh.discard()  # the next attempt cannot open the files while these are open
+                raise
+            self.replace(fresh)
         _logger.warning("read_store_reopened", position=self.current.projector.position)
         return True

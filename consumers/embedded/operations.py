@@ -51,7 +51,8 @@ class Operations:
             try:
                 yield from self._catch_up(fresh)
                 fresh.finish_refolding()
-                with self._live.replacing, self._live.fold.paused:
+                fresh.checkpoint()
+                with self._live.replacing, self._live.write_turn, self._live.fold.paused:
                     while fresh.projector.step():
                         pass
                     self._folder.use_read_folder(fresh.folder)

@@ -14,6 +14,8 @@ from projections.folding.projector import Projector
 from projections.storage_errors import storage_refusal
 
 RETRY_SECONDS: Final = 1.0
+#: How long the fold waits before it asks again whether it may go on.
+HOLD_SECONDS: Final = 0.02
 
 _logger = structlog.get_logger("meterfold.fold")
 
@@ -22,7 +24,8 @@ class ProjectorThread:
     """Steps a projector while there is something to fold: after a signal, or when a poll finds that the log has grown.
 
     `on_failure` is called after a failed step and a pause, or after `request_recovery`; it may repair whatever makes
-    folding fail. The holder of the lock `paused` is the only writer of the read store: compaction and swaps hold it.
+    folding fail. The holder of the lock `paused` is the only writer of the read store's tables: flushes, merges and
+    swaps hold it for a moment.
     """
 
     def __init__(self, log: EventLog, projector: Projector, signal: AppendSignal, poll_seconds: float) -> None:
@@ -37,6 +40,8 @@ class ProjectorThread:
         self.steps = 0  # that folded something
         self.failures = 0
         self.on_failure: Callable[[], None] = lambda: None
+        #: Asked before every step: true makes the fold wait, because what it holds in memory has to be flushed first.
+        self.must_hold: Callable[[], bool] = lambda: False
         #: Called with the position after every step, and at the start.
         self.on_folded: Callable[[int], None] = lambda position: None
         self._thread = threading.Thread(target=self._run, name="fold", daemon=True)
@@ -117,8 +122,13 @@ class ProjectorThread:
         return True
 
     def _fold_all(self) -> bool:
-        """Fold until nothing is left; return False when a step failed."""
+        """Fold until nothing is left; return False when a step failed, or when recovery is requested while it waits."""
         while not self._stopping.is_set():
+            if self.must_hold():
+                if self._recovery_requested.is_set():  # the flush that is waited for may need it
+                    return False
+                self._stopping.wait(HOLD_SECONDS)
+                continue
             try:
                 with self.paused:
                     folded = self._projector.step()

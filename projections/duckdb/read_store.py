@@ -26,7 +26,8 @@ from projections.duckdb.verification.held_store import DuckDBHeldStore, held_cur
 from projections.duckdb.writing.fold_store import DuckDBFoldStore
 from projections.duckdb.writing.rebuild_store import RebuildStore
 from projections.folding.fold_store import FoldStore
-from projections.read_side.compaction import FoldPause
+from projections.read_side.compaction import FoldPause, WriteTurn
+from projections.read_side.store import Unflushed
 
 STORE_FILE: Final = "store.duckdb"
 
@@ -39,21 +40,32 @@ class DuckDBReadStore:
         self.fold = fold
         self.reads = DuckDBReads(database.cursor, fold.changes)
 
+    def unflushed(self) -> Unflushed:
+        """Return what was folded since the last checkpoint."""
+        return self.fold.unflushed()
+
+    def checkpoint(self) -> bool:
+        """Write everything that is folded into the file; return false when another write prevented it."""
+        if not self.database.checkpoint():
+            return False
+        self.fold.note_durable()
+        return True
+
     def drop_leftovers(self) -> None:
         """Drop tables left by a compaction that did not finish."""
         self.fold.drop_leftovers()
 
     def finish_refolding(self) -> None:
-        """Commit what was folded into a `RebuildStore`, and compress everything that is written from now on."""
+        """Commit what a `RebuildStore` holds back, and compress everything that is written from now on."""
         if isinstance(self.fold, RebuildStore):
             self.fold.finish()
             self.database.compress_from_now_on()
 
     @contextmanager
-    def compaction(self, paused: FoldPause, before_chunk: Callable[[], bool]) -> Iterator[Compaction]:
+    def compaction(self, paused: FoldPause, write_turn: WriteTurn) -> Iterator[Compaction]:
         """Prepare a compaction on a cursor of its own."""
         cursor = self.database.cursor()
-        with closing(Compaction(cursor, paused, self.fold.load_generations, before_chunk=before_chunk)) as compaction:
+        with closing(Compaction(cursor, paused, self.fold.load_generations, write_turn=write_turn)) as compaction:
             yield compaction
 
     @contextmanager

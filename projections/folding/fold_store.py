@@ -51,10 +51,15 @@ class FoldStore(Protocol):
         """Begin a transaction; none is open."""
 
     def commit(self) -> None:
-        """Make all writes since `begin` visible to snapshots, and durable: all of them, or none if this raises.
+        """Make all writes since `begin` visible to snapshots: all of them, or none if this raises.
 
-        A store that is thrown away after a crash may write several transactions as one, later.
+        They may become durable later, together with later ones: after a crash the store is as one of its commits left
+        it, and everything since is folded again. A store that is thrown away after a crash may write several
+        transactions as one.
         """
+
+    def durable_position(self) -> int:
+        """Return the position up to which a crash undoes nothing. What is derived beside the store stays behind it."""
 
     def rollback(self) -> None:
         """Undo all writes since `begin`. Does nothing without an open transaction; may be repeated after an error."""

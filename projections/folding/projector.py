@@ -10,7 +10,8 @@ of a customer with prices of its own affects usage:
 3. Usage: resolve identities against the index; write rows, days and outcomes, and the facts that counted events carry.
    Then lifecycle: apply one event after the other.
 4. Write one row per record with its running hash, the new surrogate keys, and the checkpoint. Commit.
-5. Only then add the claims to the identity index, so that it is never ahead of the read store.
+5. Only then add the claims to the identity index, so that it is never ahead of the read store. Where the step is
+   durable already, write the index out when it is full; otherwise that waits for the store.
 6. Notify the listener of lifecycle events, then the threads that wait for this position.
 
 After a crash a step is repeated as a whole or not at all. A step that fails is rolled back, its reason is kept in
@@ -58,7 +59,7 @@ from projections.folding.usage_blocks import (
 from projections.identity.entries import NO_U64, U64, Rows
 from projections.identity.index import IdentityIndex
 from projections.identity.resolution import OUTCOME_OF_CODE, Mask, Resolution, SameAsStored, SameHere, resolve
-from projections.storage_errors import storage_refusal
+from projections.storage_errors import failure_text
 
 STEP_RECORDS_MAX: Final = 256
 STEP_EVENTS_MAX: Final = 40_000
@@ -139,7 +140,7 @@ class Projector:
                 records = self._fold(records)
                 self._finish_committed()
         except BaseException as error:
-            self.failure = _failure_text(error)
+            self.failure = failure_text(error)
             raise
         self.failure = None
         return len(records)
@@ -204,6 +205,8 @@ class Projector:
             return
         if self._index.covered_position < committed.position:
             self._index.add(*committed.claims, up_to_position=committed.position, running_hash=committed.running_hash)
+        if self._index.is_full() and self._store.durable_position() >= committed.position:
+            self._index.checkpoint()
         # The listener comes before the waiting threads: an API key must be valid when its issue is answered.
         if committed.lifecycle and self.on_lifecycle is not None:
             self.on_lifecycle(committed.lifecycle)
@@ -346,14 +349,3 @@ def _counts(blocks: Sequence[FoldBlock], resolved: Resolution) -> list[tuple[int
         by_code = np.bincount(codes, minlength=len(OUTCOME_OF_CODE)).tolist()
         counts.append((by_code[0], by_code[1], by_code[2], by_code[3] + by_code[4]))
     return counts
-
-
-def _failure_text(error: BaseException) -> str:
-    """The reason why the fold stopped; for a storage problem, the advice comes first."""
-    advice = storage_refusal(error)
-    what = f"{type(error).__name__}: {error}"
-    return (
-        what
-        if advice is None
-        else f"the read store cannot be written, {advice}; the fold then resumes by itself ({what})"
-    )

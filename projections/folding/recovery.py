@@ -126,6 +126,8 @@ def catch_up_index(
             if running_hash is None:
                 raise ReadStoreMismatch(f"the read store has no trace of log position {record.position}")
             index.add(*claims, up_to_position=record.position, running_hash=running_hash)
+            if index.is_full():
+                index.checkpoint()  # the store has everything up to here in its files
         covered = records[-1].position
         if on_progress is not None:
             on_progress(covered)

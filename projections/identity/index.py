@@ -3,14 +3,15 @@
 It is a log-structured merge index. New entries go into memory as sorted columns that are merged by size; a checkpoint
 writes them as a run; merging in the background keeps the runs few. A Bloom filter answers for most new identities.
 
-Entries are added only after the read store has committed them, so the index is never ahead of it. After a restart the
-projector adds again the entries between `covered_position` and the position of the read store.
+Entries are added only after the read store has committed them, and written only once it has made them durable, so the
+index is never ahead of it. After a restart the entries between `covered_position` and the position of the read store
+are added again.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -29,7 +30,7 @@ from projections.identity.manifest import (
 )
 from projections.identity.runs import Run, merged_chunks, read_run, write_run
 
-#: 48 MB; an `add` that reaches this makes a checkpoint.
+#: 48 MB. With more the index is full: a checkpoint is due.
 MEMORY_ENTRIES_MAX: Final = 2_000_000
 #: A level with fewer than this many times the entries of the next one is merged with it.
 _LEVEL_RATIO: Final = 2
@@ -130,7 +131,7 @@ class IdentityIndex:
         """Add the claims that the read store has just committed up to `up_to_position`; the arrays may be empty.
 
         Call it only after that commit. Raises `ValueError` if the position is already covered or a locator points
-        behind it. If memory is full this makes a checkpoint; after an `OSError` from that the entries are in memory.
+        behind it.
         """
         added = sorted_entries(hashes, digests, locators)
         with self._state_lock:
@@ -139,18 +140,25 @@ class IdentityIndex:
             if added.length:
                 self._parts = self._with_entries(parts, added)
             self._covered = _Covered(up_to_position, running_hash)
-            full = sum(level.length for level in self._opened().levels) >= self._memory_entries_max
-        if full:
-            self.checkpoint()
 
-    def checkpoint(self) -> None:
+    def is_full(self, factor: int = 1) -> bool:
+        """Return whether so many entries are in memory, times `factor`, that a checkpoint is due; never once closed."""
+        parts = self._parts
+        return parts is not None and sum(level.length for level in parts.levels) >= factor * self._memory_entries_max
+
+    def checkpoint(self, make_store_durable: Callable[[], bool] = lambda: True) -> bool:
         """Write the entries in memory as a run, which makes them durable with the position of the last `add`.
 
-        After an `OSError` the index is unchanged and its entries stay in memory.
+        `make_store_durable` is called before anything is written: when it returns true, the read store is durable up
+        to that position at least. Returns false, with the index unchanged, when it returns false. After an error too
+        the index is unchanged and its entries stay in memory.
         """
         with self._checkpoint_lock:
             frozen, covered = self._freeze()
             try:
+                if not make_store_durable():
+                    self._thaw()
+                    return False
                 run = self._write_run(frozen, covered) if frozen else None
                 with self._state_lock:
                     parts = self._opened()
@@ -160,6 +168,7 @@ class IdentityIndex:
             except BaseException:
                 self._thaw()
                 raise
+            return True
 
     def merge_runs(self, budget_bytes: int) -> int:
         """Merge as many runs of similar size as fit `budget_bytes` once; return the bytes merged.

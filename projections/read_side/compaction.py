@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Final, Literal, Protocol
+from typing import Literal, Protocol
 
 #: What is compacted by itself: usage rows, or the deltas of whole days.
 GenerationKind = Literal["rows", "days"]
 #: Pauses the fold for as long as the context lasts.
 FoldPause = Callable[[], AbstractContextManager[object]]
-
-#: A compacted generation joins a merge if it has at most this many times the rows of everything smaller in the merge.
-#: A higher ratio leaves fewer generations to read; a lower one rewrites each row less often.
-MERGE_RATIO_IDLE: Final = 3
-MERGE_RATIO_LOADED: Final = 1
+#: Held while anything but the fold writes to the store, and while a checkpoint is made of it.
+WriteTurn = Callable[[], AbstractContextManager[object]]
 
 
 class Compaction(Protocol):
     """One round of compaction, in one thread, while the fold goes on. It changes no answer."""
 
-    def open_rows(self, kind: GenerationKind) -> int:
-        """Return the number of rows (or deltas) of a kind since its last compaction; 0 when interrupted."""
+    def sort(self, kind: GenerationKind, open_rows_min: int) -> bool:
+        """Sort the open rows (or sum the open deltas) of a kind into a generation of their own.
 
-    def run(self, kind: GenerationKind, open_rows_min: int, merge_ratio: int = MERGE_RATIO_IDLE) -> bool:
-        """Compact a kind if it has at least `open_rows_min` open rows; return whether it did.
+        Does nothing with fewer than `open_rows_min` of them. Returns whether it did.
+        """
 
-        `merge_ratio` bounds the size of compacted generations that join the merge, see `MERGE_RATIO_IDLE`.
+    def merge(self, kind: GenerationKind, together_min: int | None = None) -> bool:
+        """Merge compacted generations of similar size, if there are enough; return whether it did.
+
+        `together_min`: how many are enough; by default as many as suits the kind.
         """
 
     def shrink_file(self, checkpoint: Callable[[], object]) -> None:

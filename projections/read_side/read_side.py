@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +10,7 @@ import msgspec
 
 from domain.customers.personal_keys import PersonalKeys
 from domain.log.records import EventLog
+from projections.errors import ReadStoreUnavailable
 from projections.folding.projector import STEP_EVENTS_MAX, Listener, Projector
 from projections.folding.recovery import catch_up_index, check_store_against_log, log_creation
 from projections.identity.index import IdentityIndex
@@ -26,8 +28,20 @@ class ReadSide(msgspec.Struct, frozen=True):
     index: IdentityIndex
     projector: Projector
 
+    def catch_up(self, until: int) -> Iterator[int]:
+        """Fold up to position `until`, in large steps; yield the position after each. Nobody else may fold meanwhile.
+
+        For what a crash has undone, before anybody reads: see `projections.read_side.store`.
+        """
+        self.projector.step_events_max = REFOLDING_STEP_EVENTS_MAX
+        try:
+            while self.projector.position < until and self.projector.step(until):
+                yield self.projector.position
+        finally:
+            self.projector.step_events_max = STEP_EVENTS_MAX
+
     def finish_refolding(self) -> None:
-        """End refolding once the log is folded: from here on every step is durable."""
+        """End refolding once the log is folded: from here on steps are small, and readers see each."""
         self.store.finish_refolding()
         self.projector.step_events_max = STEP_EVENTS_MAX
 
@@ -37,9 +51,9 @@ class ReadSide(msgspec.Struct, frozen=True):
             return snapshot.totals().received
 
     def checkpoint(self) -> None:
-        """Write everything out. Nothing may be folded meanwhile."""
-        self.index.checkpoint()
-        self.store.database.checkpoint()
+        """Write everything out. Nobody may fold or read meanwhile."""
+        if not self.index.checkpoint(self.store.checkpoint):
+            raise ReadStoreUnavailable("the read store could not be written out, because it is read or written")
 
     def retire(self) -> None:
         """Stop writing. Readers keep their snapshots, and the database closes with the last of them."""

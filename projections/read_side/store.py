@@ -1,4 +1,9 @@
-"""A read store that is open, and how one is opened: all that the engine knows of the kind of its read store."""
+"""A read store that is open, and how one is opened: all that the engine knows of the kind of its read store.
+
+The event log is the truth, so a store need not make every step of the fold durable. `unflushed` tells what it holds in
+memory alone, and `checkpoint` makes that durable; after a crash it is folded again. A store that commits every step
+durably has nothing unflushed, ever.
+"""
 
 from __future__ import annotations
 
@@ -7,32 +12,32 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from projections.folding.fold_store import FoldStore
 from projections.queries.snapshot import ReadStore
-from projections.read_side.compaction import Compaction, FoldPause
+from projections.read_side.compaction import Compaction, FoldPause, WriteTurn
 from projections.read_side.verification import HeldStore, StoreComparison
 
 
 class StoreDatabase(Protocol):
-    """The database under a read store: its file, and a write-ahead log of what was written since a checkpoint."""
+    """The database under a read store."""
 
     def is_usable(self) -> bool:
         """Return false once a storage error has invalidated the database; it must be opened again then."""
 
-    def checkpoint(self) -> bool:
-        """Write the write-ahead log into the file; return false when an open transaction prevented it.
-
-        Nothing may be folded meanwhile.
-        """
-
-    def write_ahead_bytes(self) -> int:
-        """Return the size of the write-ahead log."""
-
     def file_bytes(self) -> int:
-        """Return the size of the file, without its write-ahead log."""
+        """Return the size of the file."""
 
     def free_share(self) -> float:
         """Return the share of the file that is free for reuse: 0 to 1."""
+
+
+class Unflushed(msgspec.Struct, frozen=True):
+    """What a store holds in memory alone: events and other records, and about how many bytes of them."""
+
+    records: int
+    bytes: int
 
 
 class OpenedStore(Protocol):
@@ -50,19 +55,25 @@ class OpenedStore(Protocol):
     def database(self) -> StoreDatabase:
         """The database under it."""
 
+    def unflushed(self) -> Unflushed:
+        """Return what was folded since the last checkpoint; nothing, in a store in which every step is durable."""
+
+    def checkpoint(self) -> bool:
+        """Make everything durable that is folded; return false when another write prevented it.
+
+        Nothing may be folded meanwhile.
+        """
+
     def drop_leftovers(self) -> None:
         """Remove what an interrupted compaction has left."""
 
     def finish_refolding(self) -> None:
-        """Make everything durable that was folded into a store opened for refolding, and from now on every step.
+        """Make a store that was opened for refolding one like any other, once the log is folded; else do nothing."""
 
-        Does nothing in any other store.
-        """
-
-    def compaction(self, paused: FoldPause, before_chunk: Callable[[], bool]) -> AbstractContextManager[Compaction]:
+    def compaction(self, paused: FoldPause, write_turn: WriteTurn) -> AbstractContextManager[Compaction]:
         """Prepare a compaction; it is over at the end of the context.
 
-        `before_chunk` is called now and then while the fold runs; it returns whether the compaction must hurry.
+        Its merges take a `write_turn` whenever they write. Whoever sorts or calls `checkpoint` must hold it.
         """
 
     def held(self) -> AbstractContextManager[HeldStore]:
@@ -78,7 +89,7 @@ class OpenedStore(Protocol):
         """
 
     def close(self) -> None:
-        """Close the files as they are, even while they are read. What `fold` has committed is kept."""
+        """Close the files, even while they are read. What is not durable by then is folded again after `open`."""
 
 
 class StoreOpener(Protocol):
@@ -94,8 +105,8 @@ class StoreOpener(Protocol):
         """Open the store in `folder`; create it when there is none.
 
         `check` is called before anything in an existing store is changed; when it raises, the store is closed again.
-        `refolding`: the store is empty, and nobody reads it before `finish_refolding`; until then it need not be
-        durable. Raises `ReadStoreMismatch` when the store was folded from another log or written by a newer release,
-        `ReadStoreOutdated` when an older one wrote it, `ReadStoreCorrupted` when it cannot be read, and
+        `refolding`: the store is empty, and nobody reads it before `finish_refolding`; after a crash before that it is
+        thrown away. Raises `ReadStoreMismatch` when the store was folded from another log or written by a newer
+        release, `ReadStoreOutdated` when an older one wrote it, `ReadStoreCorrupted` when it cannot be read, and
         `ReadStoreUnavailable` when the storage fails.
         """

@@ -11,15 +11,18 @@ from bench.events import bodies, event_lines
 from bench.quiet import bring_to_quiet, resume_jobs
 from consumers.bootstrap import open_engine
 from consumers.embedded.engine import EmbeddedEngine
-from consumers.embedded.upkeep import COMPACTED
+from consumers.embedded.upkeep import MERGED
+from projections.duckdb.storage.generations import Generations
+from tests.consumers.running_engine import duckdb_store_of
 
 TODAY = datetime(2026, 3, 1, tzinfo=UTC)
 LINES = event_lines(600, 20, 7, TODAY)
 
 
 def open_rows(engine: EmbeddedEngine) -> dict[str, int]:
-    with engine.read_side.store.compaction(lambda: engine.fold.paused, lambda: False) as compaction:
-        return {kind: compaction.open_rows(kind) for kind in COMPACTED}
+    cursor = duckdb_store_of(engine).database.cursor()
+    tables = {kind: Generations(cursor).open_name(kind) for kind in MERGED}
+    return {kind: cursor.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0] for kind, table in tables.items()}
 
 
 def test_nothing_is_left_of_what_was_put_off(tmp_path: Path) -> None:
@@ -28,10 +31,10 @@ def test_nothing_is_left_of_what_was_put_off(tmp_path: Path) -> None:
         before = open_rows(engine)
         put_off = bring_to_quiet(engine)
         after = open_rows(engine)
-        waiting = engine.upkeep.write_ahead_bytes()
+        waiting = engine.flushing.unflushed_records()
     assert (before["rows"], before["days"] > 0) == (600, True)
     assert (after, waiting) == ({"days": 0, "rows": 0}, 0)
-    assert min(put_off.compaction, put_off.index, put_off.checkpoint) > 0
+    assert min(put_off.flush, put_off.merge) > 0
 
 
 def test_a_quiet_engine_finds_nothing_in_its_first_round(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_a_read_of_a_dialect_is_shown_as_a_ratio_to_the_native_read_beside_it() 
 
 
 def run_of_chain(ids: int, quiet: float) -> ChainResult:
-    put_off = PutOff(fold=0.0, compaction=1.25, index=0.5, checkpoint=0.25, shrinking=0.75, rounds=2)
+    put_off = PutOff(fold=0.0, flush=1.25, merge=0.5, shrinking=0.75, rounds=2)
     return ChainResult(
         cores=1,
         ids=ids,
@@ -70,7 +70,7 @@ def test_the_chain_is_shown_by_its_rate_until_quiet_with_the_ratios_first() -> N
 
 def test_what_was_put_off_and_the_waits_have_tables_of_their_own() -> None:
     runs = [run_of_chain(1_000, 50_000.0)]
-    assert rows_of(put_off_table(runs)) == [("1,000", "1", "2.00", "0.00", "1.25", "0.50", "0.25", "0.75")]
+    assert rows_of(put_off_table(runs)) == [("1,000", "1", "2.00", "0.00", "1.25", "0.50", "0.75")]
     assert rows_of(waits_table(runs)) == [("1,000", "1", "20", "300", "as sent")]
 
 

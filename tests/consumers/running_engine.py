@@ -27,6 +27,13 @@ class EngineState(msgspec.Struct, frozen=True):
 
 def deliver(engine: EmbeddedEngine, clock: SettableClock, events: int, first: int = 0) -> IntakeReceipt:
     """Deliver numbered events, and wait until they are folded."""
+    receipt = submit(engine, clock, events, first)
+    assert engine.wait_folded(receipt.position, 60)
+    return receipt
+
+
+def submit(engine: EmbeddedEngine, clock: SettableClock, events: int, first: int = 0) -> IntakeReceipt:
+    """Append numbered events to the log."""
     lines = [
         json.dumps(
             {
@@ -47,9 +54,7 @@ def deliver(engine: EmbeddedEngine, clock: SettableClock, events: int, first: in
         for number in range(first, first + events)
     ]
     request = IntakeRequest(DEFAULT_SCOPE, "application/x-ndjson", "\n".join(lines).encode())
-    receipt = engine.intake.submit(request).result(60)
-    assert engine.wait_folded(receipt.position, 60)
-    return receipt
+    return engine.intake.submit(request).result(60)
 
 
 def duckdb_store_of(engine: EmbeddedEngine) -> DuckDBReadStore:

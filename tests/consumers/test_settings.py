@@ -27,18 +27,6 @@ def test_a_size_may_have_a_unit(given: object, size_bytes: int) -> None:
     assert Settings.model_validate({"http_body_bytes_max": given}).http_body_bytes_max == size_bytes
 
 
-@pytest.mark.parametrize("gathering", ["rows", "deltas"])
-def test_a_maximum_below_its_minimum_is_refused_and_both_are_named(gathering: str) -> None:
-    least, most = f"compact_{gathering}_min", f"compact_{gathering}_max"
-    assert getattr(Settings.model_validate({least: 5, most: 5}), most) == 5
-    with pytest.raises(ValidationError) as refused:
-        Settings.model_validate({least: 6, most: 5})
-    rule = f"Value error, must be at least METERFOLD_{least.upper()}, which is 6"
-    assert [(entry["loc"], entry["msg"]) for entry in refused.value.errors()] == [((most,), rule)]
-    with pytest.raises(ValidationError, match=most):  # of the default
-        Settings.model_validate({least: 10_000_000})
-
-
 def test_the_environment_of_the_process_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("METERFOLD_PORT", "9000")
     assert (Settings().port, Settings().data_dir) == (8080, Path("data"))
@@ -50,7 +38,7 @@ def test_every_setting_belongs_to_one_group_and_groups_stand_together() -> None:
     assert titles == sorted(titles, key=list(GROUPS).index)
 
 
-UNITS = frozenset("bytes deltas entries events requests rows seconds threads".split())
+UNITS = frozenset("bytes deltas entries events records requests rows seconds threads".split())
 UNITLESS = frozenset(("port", "verify_hour_utc", "litellm_over_budget_status", "kafka_consumers"))
 
 

@@ -89,6 +89,9 @@ class InMemoryFoldStore:
     def commit(self) -> None:
         self.committed, self._open = self._written, None
 
+    def durable_position(self) -> int:
+        return self.committed.position
+
     def rollback(self) -> None:
         self._open = None
 

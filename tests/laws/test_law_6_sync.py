@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.laws.clients_under_kills import HEADERS, JsonObject
+from tests.laws.kills.clients import HEADERS, JsonObject
 from tests.meterfold_process import Server, serving
 
 SOURCE = Path(__file__).with_name("trace_of_syncs.c")

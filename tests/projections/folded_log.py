@@ -126,11 +126,13 @@ class FoldedLog(WrittenLog):
             pass
 
     def compact(self) -> None:
-        """Compact everything that is open or frozen."""
+        """Compact everything that is open or frozen, and merge what is of similar size."""
         cursor = self.database.cursor()
         compaction = Compaction(cursor, nullcontext, self.store.load_generations)
         for kind in GENERATION_KINDS:
-            compaction.run(kind, open_rows_min=1)
+            compaction.sort(kind, open_rows_min=1)
+            while compaction.merge(kind, together_min=2):
+                pass
         compaction.close()
 
     def ask(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:

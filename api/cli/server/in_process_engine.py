@@ -18,7 +18,7 @@ from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.progress import waiting
 from consumers.bootstrap import open_engine
 from consumers.embedded.engine import EmbeddedEngine
-from consumers.engine import OperationStep
+from consumers.engine import CATCHING_UP, OperationStep
 from consumers.errors import FolderUnusable, SettingsInvalid
 from consumers.settings import Settings
 from domain.errors import LogCorrupted, LogError
@@ -52,7 +52,7 @@ def opened_engine(
                         settings,
                         serving=serving,
                         without_personal_keys=without_personal_keys,
-                        on_step=lambda step: report(rebuild_progress_text(step)),
+                        on_step=lambda step: report(start_progress_text(step)),
                     )
                 )
         except ReadStoreUnavailable as error:
@@ -80,8 +80,13 @@ def storage_failure(settings: Settings, error: Exception) -> CommandFailed | Non
     )
 
 
-def rebuild_progress_text(step: OperationStep) -> str:
-    """Return the progress message of a rebuild at start."""
+def start_progress_text(step: OperationStep) -> str:
+    """Return the progress message of a start that folds much of the log."""
+    if step.stage == CATCHING_UP:
+        return (
+            f"What was not flushed when the engine stopped is folded again: {step.done} of {step.total} {step.unit}. "
+            "Nothing is lost if this is interrupted."
+        )
     return (
         f"The read store was written by an older release and is rebuilt from the log: {step.done} of {step.total} "
         f"{step.unit}. Nothing is lost if this is interrupted."

@@ -46,14 +46,12 @@ def measured_metrics(measured: Measurements) -> Iterable[Metric]:
     yield CounterMetricFamily("meterfold_fold_steps", "Steps of the fold that added records.", measured.fold_steps)
     yield CounterMetricFamily("meterfold_fold_failures", "Steps of the fold that failed.", measured.fold_failures)
     yield CounterMetricFamily(
-        "meterfold_read_store_checkpoints",
-        "Times that the write-ahead log of the read store was flushed into its file.",
-        measured.read_store_checkpoints,
+        "meterfold_flushes", "Times that all that was folded went into the files of the read side.", measured.flushes
     )
     yield GaugeMetricFamily(
-        "meterfold_read_store_write_ahead_bytes",
-        "Size of the write-ahead log of the read store.",
-        measured.write_ahead_bytes,
+        "meterfold_unflushed_records",
+        "Events and other records folded in memory alone; after a crash they are folded again.",
+        measured.unflushed_records,
     )
     yield from _job_metrics(measured.jobs)
     if measured.intake is not None:

@@ -1,6 +1,6 @@
 """Division of generations into chunks by scope and customer, each small enough to be sorted in memory.
 
-1. Count the rows of every customer.
+1. Count the rows of every customer, and divide them by the least number of chunks: chunks of like size.
 2. Go through the customers in order, and begin a new chunk whenever the current one would become too large.
 3. Divide a customer with too many rows for one chunk by days. One day of one customer is never divided.
 """
@@ -15,7 +15,8 @@ import duckdb
 import numpy as np
 
 #: Few enough to be sorted without taking memory from the fold; an otherwise idle core writes them in half a second.
-CHUNK_ROWS_MAX: Final = 200_000
+#: Two row groups of DuckDB: half of it is still one, which a commit writes into the file, unlike a part of one.
+CHUNK_ROWS_MAX: Final = 2 * 122_880
 
 
 def chunks(
@@ -29,6 +30,7 @@ def chunks(
         f"SELECT scope_key, customer_key, count(*) AS rows FROM ({rows}) GROUP BY ALL ORDER BY ALL"
     ).fetchnumpy()
     scopes, customers, counts = (np.asarray(found[name]) for name in ("scope_key", "customer_key", "rows"))
+    chunk_rows_max = _like_size(int(counts.sum()), chunk_rows_max)
     first, size = 0, 0
     for number, count in enumerate(counts.tolist()):
         if size and size + count > chunk_rows_max:
@@ -40,6 +42,11 @@ def chunks(
             first, size = number + 1, 0
     if size:
         yield _customers(scopes, customers, first, len(counts) - 1)
+
+
+def _like_size(rows: int, chunk_rows_max: int) -> int:
+    """The size of chunks of like size, as few as possible."""
+    return max(1, -(-rows // max(1, -(-rows // chunk_rows_max))))
 
 
 def _customers(scopes: np.ndarray, customers: np.ndarray, first: int, last: int) -> str:

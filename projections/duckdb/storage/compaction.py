@@ -1,18 +1,22 @@
-"""Compaction of generations in the background, while the fold goes on.
+"""Compaction of generations while the fold goes on: flushes sort what is new, and merges keep the generations few.
 
-One compaction of one kind:
+`sort`, of one kind, before a checkpoint:
 
 1. Pause the fold for a moment: freeze the open generation and open a new one.
-2. Choose what to merge: all frozen generations, and the smallest compacted ones as long as the merge is worth it.
-3. With the fold running, and at low priority: write the chosen generations, sorted (rows) or summed (days), into a new
-   table that nobody reads yet. Each chunk is a transaction of its own, so that a checkpoint can run before it; P is
-   the position before the first chunk.
-4. Pause the fold for a moment, and in one transaction: repeat in the new table the row closings made after P, replace
-   the merged generations by it, drop them, and record the position up to which the days are compacted.
+2. With the fold running: write the frozen generations, sorted (rows) or summed (days), into a new table that nobody
+   reads yet. P is the position before the first chunk.
+3. Pause the fold for a moment, and in one transaction: repeat in the new table the row closings made after P, replace
+   the frozen generations by it, drop them, and record the position up to which the days are compacted.
 
-Units have day sums in one plain table. A compaction of days ends with its deltas summed in place, if it has grown.
+Rows that were folded since the last checkpoint lie in memory alone, so they go into the file once, and sorted.
 
-To reclaim free space in the file, one compacted generation goes through steps 3 and 4 alone.
+`merge` does 2 and 3 with compacted generations: at low priority, and with each chunk in a transaction and a write turn
+of its own, so that a checkpoint can come in between. It merges generations of similar size once there are
+`TOGETHER_MIN` of them, so that each row is rewritten about as often as the logarithm of their number to that base.
+
+Units have day sums in one plain table. A merge of days ends with its deltas summed in place, if it has grown.
+
+To reclaim free space in the file, one compacted generation goes through steps 2 and 3 alone.
 
 A compaction that dies leaves a table that `generations` does not list; it is dropped when the store is opened again.
 A compaction that fails or is interrupted drops that table itself, unless the drop fails too.
@@ -21,8 +25,8 @@ A compaction that fails or is interrupted drops that table itself, unless the dr
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import Final, TypeVar
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Final
 
 import duckdb
 import msgspec
@@ -37,7 +41,7 @@ from projections.duckdb.storage.generations import (
 )
 from projections.duckdb.storage.low_priority import at_low_priority
 from projections.duckdb.storage.small_tables import move_small_tables
-from projections.read_side.compaction import MERGE_RATIO_IDLE, FoldPause, GenerationKind
+from projections.read_side.compaction import FoldPause, GenerationKind, WriteTurn
 
 _COMPACTION_SELECTS: Final[dict[GenerationKind, str]] = {
     "rows": "SELECT * FROM ({merged}) WHERE {chunk} ORDER BY scope_key, customer_key, time, locator",
@@ -50,26 +54,28 @@ _COMPACTION_SELECTS: Final[dict[GenerationKind, str]] = {
         FROM ({merged}) WHERE {chunk} GROUP BY scope_key, customer_key, day, kind_key
         ORDER BY scope_key, customer_key, day, kind_key""",
 }
+#: So many compacted generations are merged at once. Fewer of days, because reads of whole days add up all of them.
+TOGETHER_MIN: Final[dict[GenerationKind, int]] = {"rows": 8, "days": 4}
+#: Generations are of similar size when the largest has at most this many times the rows of the smallest.
+_SIMILAR_RATIO: Final = 4
 #: Fewer deltas of units than this are not summed; more are where that leaves half of them at most.
 UNIT_DELTAS_MIN: Final = 100_000
 _UNIT_KEYS: Final = "scope_key, customer_key, day, kind_key, unit"
 _DAY_EXPRESSIONS: Final[dict[GenerationKind, str]] = {"rows": "time::DATE", "days": "day"}
 
-Answer = TypeVar("Answer")
-
 
 class _Merge(msgspec.Struct, frozen=True):
     """A merge of generations into generation `number`.
 
-    `position` is the log position before its first chunk. `compacted_to` is the position up to which all days are
-    compacted afterwards; None: unchanged.
+    `position` is the log position before its first chunk. `sorted_to` is the position up to which everything of the
+    kind is compacted afterwards; None: unchanged, because what is merged was compacted already.
     """
 
     kind: GenerationKind
     merged: Sequence[Generation]
     number: int
     position: int
-    compacted_to: int | None
+    sorted_to: int | None
 
     @property
     def name(self) -> str:
@@ -80,8 +86,7 @@ class Compaction:
     """Compaction of one store, on a cursor of its own.
 
     `paused()` pauses the fold for as long as its context lasts. `generations_changed` is called within such a pause.
-    `before_chunk()` is called before each chunk, while the fold runs; it returns whether the backlog has grown too
-    large. Chunks are written at low priority until it has.
+    `write_turn()` is held while a chunk of a merge is written; whoever sorts holds it already.
     """
 
     def __init__(
@@ -90,43 +95,41 @@ class Compaction:
         paused: FoldPause,
         generations_changed: Callable[[], None],
         chunk_rows_max: int = CHUNK_ROWS_MAX,
-        before_chunk: Callable[[], bool] = lambda: False,
+        write_turn: WriteTurn = nullcontext,
         unit_deltas_min: int = UNIT_DELTAS_MIN,
     ) -> None:
         self._cursor = cursor
-        self._before_chunk = before_chunk
+        self._write_turn = write_turn
         self._chunk_rows_max = chunk_rows_max
         self._unit_deltas_min = unit_deltas_min
         self._paused = paused
         self._generations_changed = generations_changed
         self._interrupted = False
 
-    def open_rows(self, kind: GenerationKind) -> int:
-        """Return the number of rows (or deltas) of a kind since its last compaction; 0 when interrupted."""
-        return self._unless_interrupted(lambda: self._open_rows(kind), 0)
+    def sort(self, kind: GenerationKind, open_rows_min: int) -> bool:
+        """Sort the open rows (or sum the open deltas) of a kind into a generation of their own.
 
-    def run(self, kind: GenerationKind, open_rows_min: int, merge_ratio: int = MERGE_RATIO_IDLE) -> bool:
-        """Compact a kind if its open generation has at least `open_rows_min` rows; return whether it did.
-
-        `merge_ratio` bounds the size of compacted generations that join the merge, see `MERGE_RATIO_IDLE`.
+        Does nothing with fewer than `open_rows_min` of them. Returns whether it did.
         """
-        return self._unless_interrupted(lambda: self._run(kind, open_rows_min, merge_ratio), False)
+        return self._unless_interrupted(lambda: self._sort(kind, open_rows_min))
 
-    def _unless_interrupted(self, work: Callable[[], Answer], otherwise: Answer) -> Answer:
+    def merge(self, kind: GenerationKind, together_min: int | None = None) -> bool:
+        """Merge compacted generations of similar size, if there are at least `together_min`; return whether it did."""
+        least = TOGETHER_MIN[kind] if together_min is None else together_min
+        return self._unless_interrupted(lambda: self._merge_similar(kind, least))
+
+    def _unless_interrupted(self, work: Callable[[], bool]) -> bool:
         try:
-            return otherwise if self._interrupted else work()
+            return not self._interrupted and work()
         except duckdb.InterruptException:
             if not self._interrupted:
                 raise
-            return otherwise
-
-    def _open_rows(self, kind: GenerationKind) -> int:
-        return self._count(Generations(self._cursor).open_name(kind))
-
-    def _run(self, kind: GenerationKind, open_rows_min: int, merge_ratio: int) -> bool:
-        if self._open_rows(kind) < open_rows_min:
             return False
+
+    def _sort(self, kind: GenerationKind, open_rows_min: int) -> bool:
         generations = Generations(self._cursor)
+        if self._count(generations.open_name(kind)) < open_rows_min:
+            return False
         with self._paused():
             generations.load()
             try:
@@ -134,11 +137,17 @@ class Compaction:
                 frozen_at = self._position()
             finally:
                 self._generations_changed()  # even if an interruption came right after the commit
-        fresh_rows = sum(self._count(one.name) for one in frozen)
-        self._merge(kind, [*frozen, *_worth_merging(generations.of(kind), fresh_rows, merge_ratio)], frozen_at)
-        if kind == "days":
-            self._sum_unit_days()
+        self._replace(kind, frozen, frozen_at)
         return True
+
+    def _merge_similar(self, kind: GenerationKind, together_min: int) -> bool:
+        chosen = _of_similar_size(Generations(self._cursor).of(kind), together_min)
+        if chosen:
+            self._replace(kind, chosen, None)
+            if kind == "days":
+                with self._write_turn():
+                    self._sum_unit_days()
+        return bool(chosen)
 
     def _sum_unit_days(self) -> None:
         """Replace the deltas of units by their sums, while the fold adds further ones, which this does not see."""
@@ -162,7 +171,7 @@ class Compaction:
 
         The blocks that a merge frees lie before those it has written, and a file shrinks only from its end.
         """
-        return self._unless_interrupted(lambda: self._reclaim(kind), False)
+        return self._unless_interrupted(lambda: self._reclaim(kind))
 
     def shrink_file(self, checkpoint: Callable[[], object]) -> None:
         """Rewrite the largest generation of each kind, and the small tables, into free blocks, and truncate the file.
@@ -172,7 +181,7 @@ class Compaction:
         for kind in GENERATION_KINDS:
             self.reclaim(kind)
             checkpoint()
-            with self._paused():
+            with self._write_turn(), self._paused():
                 move_small_tables(self._cursor)
             checkpoint()
         checkpoint()
@@ -180,11 +189,12 @@ class Compaction:
     def _reclaim(self, kind: GenerationKind) -> bool:
         compacted = [one for one in Generations(self._cursor).of(kind) if one.state == "settled"]
         if compacted:
-            self._merge(kind, [max(compacted, key=lambda one: one.rows)], None)
+            self._replace(kind, [max(compacted, key=lambda one: one.rows)], None)
         return bool(compacted)
 
-    def _merge(self, kind: GenerationKind, merged: Sequence[Generation], compacted_to: int | None) -> None:
-        merge = _Merge(kind, merged, Generations(self._cursor).fresh_number(), self._position(), compacted_to)
+    def _replace(self, kind: GenerationKind, merged: Sequence[Generation], sorted_to: int | None) -> None:
+        """Replace generations by one that is compacted; `sorted_to`: they are frozen ones, up to that position."""
+        merge = self._begin(kind, merged, sorted_to)
         try:
             self._write_merged(merge)
             with self._paused():
@@ -198,8 +208,8 @@ class Compaction:
             with transaction(self._cursor):
                 if merge.kind == "rows":
                     self._copy_later_closings(merge)
-                elif merge.compacted_to is not None:
-                    self._cursor.execute("UPDATE progress SET days_settled_to = ?", [merge.compacted_to])
+                elif merge.sorted_to is not None:
+                    self._cursor.execute("UPDATE progress SET days_settled_to = ?", [merge.sorted_to])
                 rows = self._count(merge.name)
                 Generations(self._cursor).replace(merge.merged, merge.name, merge.kind, merge.number, rows)
         finally:
@@ -222,31 +232,34 @@ class Compaction:
         """Close the cursor."""
         self._cursor.close()
 
+    def _begin(self, kind: GenerationKind, merged: Sequence[Generation], sorted_to: int | None) -> _Merge:
+        with self._turn(sorted_to is None):
+            merge = _Merge(kind, merged, Generations(self._cursor).fresh_number(), self._position(), sorted_to)
+            # The table is created from its columns, and every chunk has rows: when a transaction inserts nothing first
+            # and many rows then, DuckDB 2.0.0 does not show them in a union until a checkpoint, and merges lose them.
+            self._cursor.execute(f"CREATE OR REPLACE TABLE {merge.name} ({COLUMNS_OF[kind]})")
+        return merge
+
+    def _turn(self, is_merge: bool) -> AbstractContextManager[object]:
+        return self._write_turn() if is_merge else nullcontext()
+
     def _write_merged(self, merge: _Merge) -> None:
-        name, kind = merge.name, merge.kind
         union = " UNION ALL ".join(f"SELECT * FROM {one.name}" for one in merge.merged)
-        # The table is created from its columns, and every chunk has rows: when a transaction inserts nothing first and
-        # many rows then, DuckDB 2.0.0 does not show them in a union until a checkpoint, and merges lose them.
-        self._cursor.execute(f"CREATE OR REPLACE TABLE {name} ({COLUMNS_OF[kind]})")
         # Sorting everything at once would take the memory that the fold needs.
-        urgent = False
-        for chunk in list(chunks(self._cursor, union, _DAY_EXPRESSIONS[kind], self._chunk_rows_max)):
-            # Once the backlog grows faster than this compaction writes, the rest runs at normal priority.
-            urgent = self._before_chunk() or urgent
+        for chunk in list(chunks(self._cursor, union, _DAY_EXPRESSIONS[merge.kind], self._chunk_rows_max)):
             if self._interrupted:
                 raise duckdb.InterruptException("between two chunks")
-            self._write_chunk(
-                f"INSERT INTO {name} {_COMPACTION_SELECTS[kind].format(merged=union, chunk=chunk)}", urgent
-            )
+            select = _COMPACTION_SELECTS[merge.kind].format(merged=union, chunk=chunk)
+            self._write_chunk(f"INSERT INTO {merge.name} {select}", is_merge=merge.sorted_to is None)
 
-    def _write_chunk(self, statement: str, urgent: bool) -> None:
-        with transaction(self._cursor):
-            if urgent:
-                self._cursor.execute(statement)
-            else:
+    def _write_chunk(self, statement: str, *, is_merge: bool) -> None:
+        with self._turn(is_merge), transaction(self._cursor):
+            if is_merge:
                 # Only the statement: Python code at low priority could hold the interpreter lock, and a commit the
                 # database's commit lock, while it waits for a core; either would stop the fold.
                 at_low_priority(lambda: self._cursor.execute(statement))
+            else:
+                self._cursor.execute(statement)
 
     def _copy_later_closings(self, merge: _Merge) -> None:
         for one in merge.merged:
@@ -263,13 +276,11 @@ class Compaction:
         return int(self._cursor.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
 
 
-def _worth_merging(generations: Sequence[Generation], fresh_rows: int, merge_ratio: int) -> list[Generation]:
-    """The smallest compacted generations, up to the first with more than `merge_ratio` times the rows before it."""
-    chosen: list[Generation] = []
-    rows = fresh_rows
-    for one in sorted((one for one in generations if one.state == "settled"), key=lambda one: one.rows):
-        if one.rows > merge_ratio * rows:
-            break
-        chosen.append(one)
-        rows += one.rows
-    return chosen
+def _of_similar_size(generations: Sequence[Generation], together_min: int) -> list[Generation]:
+    """The compacted generations to merge: at least `together_min` of similar size and all smaller ones; else none."""
+    compacted = sorted((one for one in generations if one.state == "settled"), key=lambda one: one.rows)
+    for first, smallest in enumerate(compacted):
+        end = sum(one.rows <= _SIMILAR_RATIO * smallest.rows for one in compacted)
+        if end - first >= together_min:
+            return compacted[:end]
+    return []

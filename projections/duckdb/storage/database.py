@@ -1,4 +1,8 @@
-"""The DuckDB file of a read store: opening, cursors, checkpoints, and the checks of its schema."""
+"""The DuckDB file of a read store: opening, cursors, checkpoints, and the checks of its schema.
+
+The file is attached without a write-ahead log: a commit changes memory only, and a checkpoint writes all that was
+committed since the last one, in one durable step. What a crash loses is folded again from the event log.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +25,10 @@ from projections.errors import (
 )
 from projections.storage_errors import storage_refusal
 
-#: A checkpoint blocks writers while it runs. DuckDB would start one at 16 MB; here they run at quiet moments instead.
-CHECKPOINT_THRESHOLD: Final = "1GB"
+#: A commit that has written so much since the last checkpoint would make one; only flushes make them here.
+CHECKPOINT_THRESHOLD: Final = "1000TB"
+#: The catalog of the store in use, within its DuckDB process.
+READ_STORE: Final = "read_store"
 
 
 class DuckDBOptions(msgspec.Struct, frozen=True):
@@ -39,9 +45,9 @@ class DuckDBOptions(msgspec.Struct, frozen=True):
 
 
 class DuckDBDatabase:
-    """The database of one read store: a file, or a catalog attached to another. Each thread takes its own cursor."""
+    """The database of one read store: a file, attached as a catalog. Each thread takes its own cursor."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path, catalog: str | None = None) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path, catalog: str) -> None:
         self._connection = connection
         self._path = path
         self._catalog = catalog
@@ -54,22 +60,23 @@ class DuckDBDatabase:
         """
         try:
             connection = duckdb.connect(
-                str(path),
                 config={
                     "threads": options.threads,
                     "memory_limit": options.memory_limit,
                     "checkpoint_threshold": CHECKPOINT_THRESHOLD,
+                    "temp_directory": f"{path}.tmp",
                     "force_compression": "auto" if options.compressed else "uncompressed",
                 },
             )
+            _attach(connection, path, READ_STORE)
         except (duckdb.Error, RuntimeError) as error:
             raise _refused(path, error) from error
-        return cls(connection, path)
+        return cls(connection, path, READ_STORE)
 
     def is_usable(self) -> bool:
         """Return false once a storage error has invalidated the database; it must be opened again then."""
         try:
-            self._connection.cursor().execute("SELECT 1")
+            self.cursor().execute("SELECT count(*) FROM progress")
         except duckdb.Error:
             return False
         return True
@@ -80,8 +87,7 @@ class DuckDBDatabase:
 
     def attach(self, path: Path, catalog: str) -> DuckDBDatabase:
         """Attach another database file as `catalog`, so that one statement can query both."""
-        quoted = str(path).replace("'", "''")
-        self._connection.cursor().execute(f"ATTACH '{quoted}' AS {catalog}")
+        _attach(self._connection.cursor(), path, catalog)
         return DuckDBDatabase(self._connection, path, catalog)
 
     def detach(self, catalog: str) -> None:
@@ -91,20 +97,11 @@ class DuckDBDatabase:
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a new cursor, for one thread."""
         cursor = self._connection.cursor()
-        if self._catalog is not None:
-            cursor.execute(f"USE {self._catalog}")
+        cursor.execute(f"USE {self._catalog}")
         return cursor
 
-    def write_ahead_bytes(self) -> int:
-        """Return the size of the write-ahead log: what was written since the last checkpoint."""
-        written_ahead = self._path.with_name(self._path.name + ".wal")
-        try:
-            return written_ahead.stat().st_size
-        except FileNotFoundError:
-            return 0
-
     def file_bytes(self) -> int:
-        """Return the size of the database file, without its write-ahead log."""
+        """Return the size of the database file."""
         return self._path.stat().st_size
 
     def free_share(self) -> float:
@@ -116,7 +113,10 @@ class DuckDBDatabase:
         return float(free) / total if total else 0.0
 
     def checkpoint(self) -> bool:
-        """Write the write-ahead log into the database file; return false when an open transaction prevented it."""
+        """Write all that is committed into the file; return false when a transaction that writes prevented it.
+
+        Commits wait meanwhile. After a crash in the middle of it the file holds what it held before.
+        """
         try:
             self.cursor().execute("CHECKPOINT")
         except duckdb.TransactionException:
@@ -124,9 +124,14 @@ class DuckDBDatabase:
         return True
 
     def close(self) -> None:
-        """Close the file; cursors on it cannot be used any more."""
-        if self._catalog is None:
+        """Close the file, with a checkpoint where that is possible; cursors on it cannot be used any more."""
+        if self._catalog == READ_STORE:
             self._connection.close()
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, path: Path, catalog: str) -> None:
+    quoted = str(path).replace("'", "''")
+    connection.execute(f"ATTACH '{quoted}' AS {catalog} (RECOVERY_MODE no_wal_writes)")
 
 
 @contextmanager

@@ -118,17 +118,21 @@ class Generations:
     def drop_leftovers(self) -> None:
         """Drop tables left by a compaction that did not finish."""
         known = {one.name for one in self._all}
-        tables = self._cursor.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()"
-            " AND regexp_full_match(table_name, '(rows|days)_[0-9]+')"
-        ).fetchall()
-        for (name,) in tables:
+        for name in self._tables():
             if name not in known:
                 self._cursor.execute(f"DROP TABLE {name}")
 
     def fresh_number(self) -> int:
-        """Return a number that no generation has."""
-        return 1 + max(one.number for one in self._all)
+        """Return a number that no generation has, nor a table that a merge is writing."""
+        return 1 + max(int(name.rpartition("_")[2]) for name in self._tables())
+
+    def _tables(self) -> list[str]:
+        """The tables of all generations, and those not listed as one."""
+        found = self._cursor.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()"
+            " AND regexp_full_match(table_name, '(rows|days)_[0-9]+')"
+        ).fetchall()
+        return [name for (name,) in found]
 
 
 def add_generation(cursor: duckdb.DuckDBPyConnection, kind: GenerationKind, number: int, state: State) -> str:

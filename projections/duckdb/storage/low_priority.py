@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final, TypeVar
 
-#: Of at most 19. On a contended core Linux gives such a thread about a tenth of the time of one with niceness 0.
-NICE: Final = 10
+#: Of at most 19. On a contended core Linux gives such a thread a third of the time of one with niceness 0: with less,
+#: a chunk of a merge would take so long there that the flush that waits for it comes too late.
+NICE: Final = 5
 
 Answer = TypeVar("Answer")
 

@@ -1,6 +1,7 @@
 """The fold store of DuckDB: everything that a fold transaction reads and writes in the read store.
 
 One thread writes at a time. `begin` and `commit` enclose everything that a fold step changes, its progress included.
+A commit changes memory only; what was committed is durable once the database is checkpointed (`note_durable`).
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from projections.folding.lifecycle_writes import (
     SourceProgress,
 )
 from projections.pricing.row_range import RowRange
+from projections.read_side.store import Unflushed
 
 _DELTA_SUMS: Final = """
     {sign}count(*), {sign}sum(input_tokens), {sign}sum(cached_input_tokens), {sign}sum(cache_write_tokens),
@@ -110,6 +112,9 @@ class DuckDBFoldStore:
         self.load_generations()
         self._recent_days_loaded = False
         self._rolled_back = False
+        self._durable_position = self.reached()[0]
+        self._unflushed_records = 0
+        self._unflushed_bytes = 0
 
     def load_generations(self) -> None:
         """Load the list of generations again: after a compaction, or after a rollback."""
@@ -146,6 +151,21 @@ class DuckDBFoldStore:
     def close(self) -> None:
         """Close the cursor."""
         self._cursor.close()
+
+    # -- durability
+
+    def durable_position(self) -> int:
+        """Return the position up to which everything is in the file; it is folded again from there after a crash."""
+        return self._durable_position
+
+    def unflushed(self) -> Unflushed:
+        """Return what was stored since the last checkpoint. Any thread may call this."""
+        return Unflushed(self._unflushed_records, self._unflushed_bytes)
+
+    def note_durable(self) -> None:
+        """Note that everything folded so far is in the file. Called while the fold is paused."""
+        self._durable_position = self.reached()[0]
+        self._unflushed_records = self._unflushed_bytes = 0
 
     # -- transactions
 
@@ -230,6 +250,7 @@ class DuckDBFoldStore:
     def _insert(self, table: str, staged: pa.Table) -> None:
         if not staged.num_rows:  # see Compaction._write_merged: an empty insert must not precede a large one
             return
+        self._unflushed_bytes += staged.nbytes
         # DuckDB finds `staged` among this function's variables; registering it would cost a millisecond more.
         self._cursor.execute(f"INSERT INTO {table} BY NAME SELECT * FROM staged")
 
@@ -240,10 +261,13 @@ class DuckDBFoldStore:
         if (moved := self._buffer.sources()) is not None:
             self._upsert_sources(moved)
         self._buffer = WriteBuffer()
+        # Not an UPDATE: DuckDB makes no checkpoint while a read is open that is older than one, and each step is one.
         self._cursor.execute(
-            "UPDATE progress SET position = ?, running_hash = ?, recorded_at = ?",
+            "INSERT INTO progress SELECT * REPLACE (?::BIGINT AS position, ?::BLOB AS running_hash,"
+            " ?::TIMESTAMP AS recorded_at) FROM progress",
             [position, running_hash, None if recorded_at is None else naive(recorded_at)],
         )
+        self._cursor.execute("DELETE FROM progress WHERE position <> ?", [position])
         self.changes.publish(position)
 
     def _upsert_sources(self, staged: pa.Table) -> None:
@@ -251,12 +275,14 @@ class DuckDBFoldStore:
 
     def add_log_records(self, records: pa.Table) -> None:
         """Insert log records."""
+        self._unflushed_records += records.num_rows
         self._insert("log_records", records)
 
     # -- usage
 
     def add_rows(self, staged_rows: pa.Table) -> None:
         """Insert usage rows and their day deltas; of rows that are closed already, days tell that they were taken."""
+        self._unflushed_records += staged_rows.num_rows
         self._insert(self._open_rows, staged_rows)
         self._add_to_days(staged_rows)
         if (with_units := _rows_with_units(staged_rows)) is not None:
@@ -287,6 +313,7 @@ class DuckDBFoldStore:
 
     def add_outcomes(self, outcomes: pa.Table) -> None:
         """Insert the outcomes of events that were not counted."""
+        self._unflushed_records += outcomes.num_rows
         self._insert("outcomes", outcomes)
         self.changes.refusals.add(outcomes.column("locator").to_numpy())
 
@@ -389,6 +416,7 @@ class DuckDBFoldStore:
             closed_rows += updated.fetchall()[0][0]
         if not closed_rows:
             return
+        self._unflushed_records += closed_rows
         closed = f"usage_rows r JOIN priced p ON {same} AND r.closed_at = {int(position)}"
         self._cursor.execute(
             f"""INSERT INTO {self._open_days} SELECT r.scope_key, r.customer_key, r.time::DATE, r.kind_key,
@@ -410,6 +438,7 @@ class DuckDBFoldStore:
     def undo_repricing(self, repriced_at: int, position: int) -> tuple[int, Decimal]:
         """Give rows the cost that they had before a re-pricing, valid from `position` on."""
         undone = undo_repricing(self._cursor, self._generations, repriced_at, position)
+        self._unflushed_records += undone.events
         if undone.customers.size:
             self.changes.corrected_usage(undone.customers)
         return undone.events, undone.difference_usd

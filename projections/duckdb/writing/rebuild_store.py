@@ -1,12 +1,12 @@
 """A fold store for rebuilds: filled from the first record of the log, and read by nobody before it is complete.
 
-What a crash leaves of it is thrown away, so it need not be durable step by step:
+What a crash leaves of it is thrown away, so it need not commit step by step:
 
 1. The rows of a step are inserted; their day deltas are left pending.
 2. Before a version of a row is closed or opened, the pending day deltas are added, in one statement over all rows
    since the last time. That takes a third of the work of adding them step by step.
 3. A transaction is committed once it holds `commit_rows_min` rows. Whole row groups then go directly into the file,
-   instead of into the write-ahead log first and, at a checkpoint, into the file a second time.
+   instead of into memory until a checkpoint.
 4. `finish` adds the pending deltas and commits the rest. From then on this is a fold store like any other.
 """
 
@@ -45,6 +45,10 @@ class RebuildStore(DuckDBFoldStore):
         self._commit()
         self.changes.days.restart(self._position)
         self._rebuilding = False
+
+    def durable_position(self) -> int:
+        """Return the position of the fold while rebuilding: nothing has to wait for a checkpoint then."""
+        return self._position if self._rebuilding else super().durable_position()
 
     def begin(self) -> None:
         """Begin a transaction, or continue the open one while rebuilding."""

@@ -1,4 +1,4 @@
-"""Scheduled jobs of a real engine: they seal, compact, checkpoint, announce and verify, and change no number."""
+"""Scheduled jobs of a real engine: they seal, merge, announce and verify, and change no number."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_day_of_jobs_changes_no_number(engine: EmbeddedEngine, clock: Settable
     for _ in range(25):
         clock.advance(hours=1)
         ran.update(scheduler.run_due())
-    of_storage = {"seal", "compact", "checkpoint write-ahead log", "checkpoint", "keep key use", "verify"}
+    of_storage = {"seal", "compact", "keep key use", "verify"}
     assert ran == {"announce", "refresh prices", *of_storage}
     assert state_of(engine) == before
     assert engine.folder.operations()["verified"]["findings"] == 0
@@ -66,13 +66,12 @@ def test_closings_are_announced_once_an_hour_behind_the_grace(engine: EmbeddedEn
     assert announced == [11, 12, 13]
 
 
-def test_compaction_and_checkpoints_survive_a_restart(tmp_path: Path, clock: SettableClock) -> None:
+def test_flushes_and_merges_survive_a_restart(tmp_path: Path, clock: SettableClock) -> None:
     with engine_on(tmp_path / "kept", clock, compact_deltas_min=1, compact_rows_min=1) as engine:
-        deliver(engine, clock, 300)
+        for number in range(11):
+            deliver(engine, clock, 60, first=44 * number)
+            engine.flushing.flush()
         engine.upkeep.compact()
-        deliver(engine, clock, 300, first=200)
-        engine.upkeep.compact()
-        engine.upkeep.checkpoint()
         before = state_of(engine)
     with engine_on(tmp_path / "kept", clock) as engine:
         assert state_of(engine) == before

@@ -1,4 +1,4 @@
-"""What a running engine counts: fold steps and failures, checkpoints, jobs, and its last verification."""
+"""What a running engine counts: fold steps and failures, flushes, jobs, and its last verification."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from tests.waiting import eventually
 PATIENCE_SECONDS = 20
 
 
-def test_steps_and_checkpoints_are_counted(tmp_path: Path) -> None:
+def test_steps_and_flushes_are_counted(tmp_path: Path) -> None:
     clock = SettableClock()
     with engine_on(tmp_path / "data", clock) as engine:
         before = engine.measurements()
         deliver(engine, clock, 10)
-        engine.upkeep.checkpoint_read_store()
         assert eventually(lambda: engine.measurements().fold_steps > before.fold_steps, PATIENCE_SECONDS)
+        folded = engine.measurements()
+        engine.flushing.flush()
         after = engine.measurements()
-        assert after.read_store_checkpoints == before.read_store_checkpoints + 1
+        assert after.flushes == before.flushes + 1
+        assert (folded.unflushed_records > before.unflushed_records, after.unflushed_records) == (True, 0)
         assert (after.fold_failures, after.jobs, after.intake, after.verification) == (0, (), None, None)
-        assert after.write_ahead_bytes < before.write_ahead_bytes
 
 
 class FailingOnce:

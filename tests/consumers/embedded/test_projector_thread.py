@@ -26,7 +26,7 @@ def test_a_store_that_a_failed_checkpoint_invalidated_is_reopened_though_nothing
         invalid = engine.read_side
         duckdb_store_of(engine).database.close()  # as DuckDB leaves a database whose checkpoint found no space
         with pytest.raises(duckdb.Error):
-            engine.upkeep.checkpoint_read_store()
+            engine.flushing.flush()
         assert eventually(lambda: engine.read_side is not invalid, PATIENCE_SECONDS)
         assert state_of(engine) == before
         deliver(engine, clock, 5, first=1_000)

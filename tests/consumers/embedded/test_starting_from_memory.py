@@ -11,9 +11,9 @@ from tests.engine_fixtures import SettableClock, engine_on
 
 def test_days_that_an_engine_had_not_compacted_are_in_the_memory_of_the_next_one(tmp_path: Path) -> None:
     clock = SettableClock()
-    with engine_on(tmp_path / "data", clock, compact_rows_min=1, compact_deltas_min=1) as engine:
+    with engine_on(tmp_path / "data", clock) as engine:
         deliver(engine, clock, 70)
-        engine.upkeep.compact()
+        engine.flushing.flush(open_rows_min=1)
         deliver(engine, clock, 14, first=1_000)
     with engine_on(tmp_path / "data", clock) as engine:
         store = duckdb_store_of(engine)

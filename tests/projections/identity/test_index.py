@@ -172,12 +172,40 @@ def test_a_position_that_is_covered_is_not_added_twice(tmp_path: Path) -> None:
     assert index.count == 1
 
 
-def test_a_full_memory_makes_a_checkpoint(tmp_path: Path) -> None:
-    index = IdentityIndex.open(tmp_path, LOG, memory_entries_max=10)
-    for position in range(1, 8):
-        add(index, position, [(position, 0), (position, 1), (position, 2)])
+def test_an_index_is_full_from_its_bound_on_until_a_checkpoint(tmp_path: Path) -> None:
+    index = IdentityIndex.open(tmp_path, LOG, memory_entries_max=6)
+    add(index, 1, [(1, 0), (1, 1), (1, 2)])
+    assert not index.is_full()
+    add(index, 2, [(2, 0), (2, 1), (2, 2)])
+    assert index.is_full()
+    assert not index.is_full(2)
+    assert index.checkpoint()
+    assert not index.is_full()
+    add(index, 3, [(3, 0), (3, 1), (3, 2), (3, 3), (3, 4), (3, 5)])
+    assert index.is_full()
+    index.close()
+    assert not index.is_full()
+
+
+def test_nothing_is_written_before_the_store_is_durable_nor_what_came_meanwhile(tmp_path: Path) -> None:
+    index = IdentityIndex.open(tmp_path, LOG)
+    add(index, 1, [(1, 0)])
+
+    def never() -> bool:
+        assert run_files(tmp_path) == []
+        return False
+
+    def at_last() -> bool:
+        assert run_files(tmp_path) == []
+        add(index, 2, [(2, 0)])
+        return True
+
+    assert not index.checkpoint(never)
+    assert run_files(tmp_path) == []
+    assert index.checkpoint(at_last)
+    assert (index.covered_position, index.count) == (2, 2)
     again = IdentityIndex.open(tmp_path, LOG)
-    assert (again.covered_position, again.count, again.run_count) == (4, 12, 1)
+    assert (again.covered_position, again.count, again.run_count) == (1, 1, 1)
 
 
 def test_a_crash_between_a_run_and_the_manifest_leaves_the_index_at_the_checkpoint_before(tmp_path: Path) -> None:

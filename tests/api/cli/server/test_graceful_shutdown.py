@@ -80,9 +80,8 @@ def test_under_load_accepted_events_are_written_and_new_requests_answered_503(tm
         tmp_path / "output",
         METERFOLD_COMPACT_INTERVAL_SECONDS="1",
         METERFOLD_COMPACT_ROWS_MIN="1",
-        METERFOLD_COMPACT_ROWS_MAX="1",
         METERFOLD_COMPACT_DELTAS_MIN="1",
-        METERFOLD_COMPACT_DELTAS_MAX="1",
+        METERFOLD_FLUSH_RECORDS_MAX="1000",
     )
     load = Load(engine.url, prefer)
     with ThreadPoolExecutor(CLIENTS) as threads:

@@ -86,7 +86,8 @@ class DrivenLog(FoldedLog):
 
     def reclaimed(self) -> None:
         compaction = Compaction(self.database.cursor(), nullcontext, self.store.load_generations, unit_deltas_min=2)
-        compaction.run("days", open_rows_min=1)
+        compaction.sort("days", open_rows_min=1)
+        compaction.merge("days", together_min=2)
         compaction.reclaim("days")
         compaction.close()
 

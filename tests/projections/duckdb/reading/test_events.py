@@ -12,14 +12,13 @@ from projections.duckdb.reading.snapshot import DuckDBReads
 from projections.duckdb.storage.compaction import Compaction
 from projections.duckdb.storage.generations import GENERATION_KINDS
 from projections.queries.events import EventLocation, UsageEventRow
-from projections.read_side.compaction import MERGE_RATIO_LOADED
 from tests.projections.folded_log import BY_TEST, START, FoldedLog, usage
 
 
 def compact(folded: FoldedLog) -> None:
     compaction = Compaction(folded.database.cursor(), nullcontext, folded.store.load_generations)
     for kind in GENERATION_KINDS:
-        compaction.run(kind, 1, MERGE_RATIO_LOADED)
+        compaction.sort(kind, 1)
     compaction.close()
 
 

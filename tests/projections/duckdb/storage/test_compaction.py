@@ -23,7 +23,7 @@ from projections.duckdb.storage.chunks import CHUNK_ROWS_MAX
 from projections.duckdb.storage.compaction import Compaction
 from projections.duckdb.storage.generations import GENERATION_KINDS, Generations
 from projections.duckdb.storage.low_priority import NICE
-from projections.read_side.compaction import MERGE_RATIO_IDLE, MERGE_RATIO_LOADED, GenerationKind
+from projections.read_side.compaction import GenerationKind
 from tests.projections.folded_log import BY_TEST, START, FoldedLog, usage
 
 
@@ -48,10 +48,8 @@ def states(folded: FoldedLog) -> list[tuple[str, str, int]]:
     return [(one.kind, one.state, one.rows) for one in Generations(folded.cursor).of("rows")]
 
 
-def run_compaction(folded: FoldedLog, merge_ratio: int) -> None:
-    compaction = Compaction(folded.database.cursor(), nullcontext, folded.store.load_generations)
-    assert [compaction.run(kind, 1, merge_ratio) for kind in GENERATION_KINDS] == [True, True]
-    compaction.close()
+def settled_sizes(folded: FoldedLog) -> list[int]:
+    return sorted(rows for _, state, rows in states(folded) if state == "settled")
 
 
 class SteeredCursor:
@@ -69,11 +67,10 @@ class SteeredCursor:
 def compaction_that(
     folded: FoldedLog,
     steer: Callable[[str], str],
-    before_chunk: Callable[[], bool] = lambda: False,
     chunk_rows_max: int = CHUNK_ROWS_MAX,
 ) -> Compaction:
     cursor = cast(duckdb.DuckDBPyConnection, SteeredCursor(folded.database.cursor(), steer))
-    return Compaction(cursor, nullcontext, folded.store.load_generations, chunk_rows_max, before_chunk)
+    return Compaction(cursor, nullcontext, folded.store.load_generations, chunk_rows_max)
 
 
 def niceness() -> int:
@@ -101,7 +98,7 @@ def test_a_generation_that_is_written_in_chunks_is_sorted_as_a_whole(folded: Fol
     folded.fold()
     before, rows = folded.sums(), folded.ask("SELECT * FROM usage_rows ORDER BY ALL")
     compaction = Compaction(folded.database.cursor(), nullcontext, folded.store.load_generations, chunk_rows_max)
-    assert [compaction.run(kind, open_rows_min=1) for kind in GENERATION_KINDS] == [True, True]
+    assert [compaction.sort(kind, open_rows_min=1) for kind in GENERATION_KINDS] == [True, True]
     compaction.close()
     assert folded.sums() == before
     assert folded.ask("SELECT * FROM usage_rows ORDER BY ALL") == rows
@@ -115,29 +112,40 @@ def test_small_generations_are_merged_and_a_much_larger_one_is_left_alone(folded
     folded.compact()
     deliver(folded, 100, count=10)
     folded.compact()
-    assert sorted(rows for _, state, rows in states(folded) if state == "settled") == [10, 100]
+    assert settled_sizes(folded) == [10, 100]
     deliver(folded, 110, count=30)
     folded.compact()
-    assert sorted(rows for _, state, rows in states(folded) if state == "settled") == [140]
+    assert settled_sizes(folded) == [140]
 
 
-def test_a_smaller_ratio_leaves_more_generations_as_they_are(folded: FoldedLog) -> None:
-    for first, count in ((0, 100), (100, 60)):
-        deliver(folded, first, count)
-        run_compaction(folded, merge_ratio=MERGE_RATIO_LOADED)
-    assert sorted(rows for _, state, rows in states(folded) if state == "settled") == [60, 100]
-    deliver(folded, 160, count=40)
-    run_compaction(folded, merge_ratio=MERGE_RATIO_LOADED)
-    assert sorted(rows for _, state, rows in states(folded) if state == "settled") == [40, 60, 100]
-    deliver(folded, 200, count=40)
-    run_compaction(folded, merge_ratio=MERGE_RATIO_IDLE)
-    assert sorted(rows for _, state, rows in states(folded) if state == "settled") == [240]
+def test_generations_are_merged_once_enough_are_of_similar_size_with_all_smaller_ones(folded: FoldedLog) -> None:
+    sizes = [100, 2, 15, 20, 25]
+    first = 0
+    with closing(Compaction(folded.database.cursor(), nullcontext, folded.store.load_generations)) as compaction:
+        for size in sizes:
+            deliver(folded, first, size)
+            first += size
+            assert compaction.sort("rows", open_rows_min=1)
+        before = folded.sums()
+        assert settled_sizes(folded) == sorted(sizes)
+        assert not compaction.merge("rows")
+        assert compaction.merge("rows", together_min=3)
+        assert settled_sizes(folded) == [62, 100]
+        assert not compaction.merge("rows", together_min=3)
+    assert folded.sums() == before
+
+
+def test_too_few_rows_are_left_open(folded: FoldedLog) -> None:
+    deliver(folded, 0)
+    with closing(Compaction(folded.database.cursor(), nullcontext, folded.store.load_generations)) as compaction:
+        assert not compaction.sort("rows", open_rows_min=21)
+        assert states(folded) == [("rows", "open", 0)]
+        assert compaction.sort("rows", open_rows_min=20)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have a niceness of their own on Linux only")
-def test_only_chunks_are_written_at_low_priority_and_only_until_the_backlog_grows(
-    folded: FoldedLog,
-) -> None:
+@pytest.mark.parametrize("merging", [False, True])
+def test_only_chunks_of_merges_are_written_at_low_priority(folded: FoldedLog, merging: bool) -> None:
     deliver(folded, 0)
     usual = niceness()
     noted: list[tuple[bool, int]] = []
@@ -146,13 +154,38 @@ def test_only_chunks_are_written_at_low_priority_and_only_until_the_backlog_grow
         noted.append((statement.startswith("INSERT INTO rows_"), niceness()))
         return statement
 
-    backlog_grew = iter([False, True, *[False] * 18])
-    compaction = compaction_that(folded, note, lambda: next(backlog_grew), chunk_rows_max=3)
-    assert compaction.run("rows", open_rows_min=1)
+    if merging:
+        folded.compact()
+        deliver(folded, 20)
+        with closing(compaction_that(folded, str, chunk_rows_max=3)) as sorting:
+            sorting.sort("rows", open_rows_min=1)
+    with closing(compaction_that(folded, note, chunk_rows_max=3)) as compaction:
+        assert compaction.merge("rows", 2) if merging else compaction.sort("rows", 1)
     priorities = [priority for writes_chunk, priority in noted if writes_chunk]
     assert len(priorities) > 2
-    assert priorities == [max(usual, NICE), *[usual] * (len(priorities) - 1)]
+    assert set(priorities) == {max(usual, NICE) if merging else usual}
     assert {priority for writes_chunk, priority in noted if not writes_chunk} == {usual}
+
+
+def test_each_chunk_of_a_merge_is_a_turn_of_its_own_and_a_sort_takes_none(folded: FoldedLog) -> None:
+    turns: list[bool] = []
+
+    @contextmanager
+    def turn() -> Iterator[None]:
+        turns.append(folded.database.checkpoint())
+        yield
+
+    compaction = Compaction(
+        folded.database.cursor(), nullcontext, folded.store.load_generations, chunk_rows_max=6, write_turn=turn
+    )
+    with closing(compaction):
+        for first in (0, 20):
+            deliver(folded, first)
+            assert compaction.sort("rows", open_rows_min=1)
+        assert turns == []
+        assert compaction.merge("rows", together_min=2)
+    assert turns == [True] * len(turns)
+    assert len(turns) > 5
 
 
 def test_an_interruption_ends_a_statement_that_writes_a_chunk(folded: FoldedLog) -> None:
@@ -168,13 +201,13 @@ def test_an_interruption_ends_a_statement_that_writes_a_chunk(folded: FoldedLog)
 
     compaction = compaction_that(folded, endless)
     with ThreadPoolExecutor(1) as thread:
-        running = thread.submit(compaction.run, "rows", 1)
+        running = thread.submit(compaction.sort, "rows", 1)
         assert writing.wait(10)
         while not running.done():
             compaction.interrupt()
             time.sleep(0.01)
         assert running.result() is False
-    assert compaction.open_rows("rows") == 0
+    assert not compaction.merge("rows", together_min=0)
     assert folded.sums() == before
     deliver(folded, 20, count=1)
     before = folded.sums()
@@ -189,7 +222,7 @@ def test_an_error_while_a_chunk_is_written_is_raised_and_leaves_everything_as_it
     before = folded.sums()
     broken = compaction_that(folded, lambda one: "SELECT error('no room')" if one.startswith("INSERT INTO r") else one)
     with pytest.raises(duckdb.Error, match="no room"):
-        broken.run("rows", open_rows_min=1)
+        broken.sort("rows", open_rows_min=1)
     broken.close()
     assert folded.sums() == before
     deliver(folded, 20, count=1)
@@ -198,27 +231,30 @@ def test_an_error_while_a_chunk_is_written_is_raised_and_leaves_everything_as_it
     assert (folded.sums(), sorted(states(folded))) == (before, [("rows", "open", 0), ("rows", "settled", 21)])
 
 
-def test_what_is_voided_between_two_chunks_of_a_compaction_is_void_after_it(folded: FoldedLog) -> None:
-    deliver(folded, 0)
-    cursor = folded.database.cursor()
-    voided = iter(range(20))
+def test_what_is_voided_between_two_chunks_of_a_merge_is_void_after_it(folded: FoldedLog) -> None:
+    for first in (0, 20):
+        deliver(folded, first)
+        with closing(compaction_that(folded, str)) as compaction:
+            compaction.sort("rows", open_rows_min=1)
+    voided = iter(range(40))
 
-    def void_another() -> bool:
+    @contextmanager
+    def void_another() -> Iterator[None]:
         folded.commands.handle(VoidUsage(DEFAULT_SCOPE, BY_TEST, "gateway", str(next(voided))))
         folded.fold()
         assert folded.database.checkpoint()
-        return False
+        yield
 
-    compaction = Compaction(
-        cursor, nullcontext, folded.store.load_generations, chunk_rows_max=3, before_chunk=void_another
-    )
-    assert compaction.run("rows", open_rows_min=1)
-    compaction.close()
-    chunks = next(voided)
-    assert chunks > 3
-    assert sum(row[1] for row in folded.sums()) == 20 - chunks
+    cursor = folded.database.cursor()
+    with closing(
+        Compaction(cursor, nullcontext, folded.store.load_generations, chunk_rows_max=6, write_turn=void_another)
+    ) as compaction:
+        assert compaction.merge("rows", together_min=2)
+    turns = next(voided)
+    assert turns > 3
+    assert sum(row[1] for row in folded.sums()) == 40 - turns
     holding = folded.ask("SELECT id FROM usage_rows WHERE closed_at IS NULL ORDER BY id::INTEGER")
-    assert holding == [(str(n),) for n in range(chunks, 20)]
+    assert holding == [(str(n),) for n in range(turns, 40)]
 
 
 @pytest.mark.parametrize("kind", GENERATION_KINDS)
@@ -244,7 +280,8 @@ def test_a_compaction_that_fails_at_any_statement_leaves_no_unlisted_table(
         deliver(folded, 20 * statements, count=10)
         before = folded.sums()
         with suppress(duckdb.Error), closing(compaction_that(folded, fail_after(statements))) as compaction:
-            assert compaction.run(kind, open_rows_min=0)
+            assert compaction.sort(kind, open_rows_min=0)
+            assert compaction.merge(kind, together_min=1)
             break
         tables = folded.ask("SELECT table_name FROM duckdb_tables() WHERE starts_with(table_name, ?)", f"{kind}_")
         assert {name for (name,) in tables} == {one.name for one in Generations(folded.cursor).of(kind)}
@@ -263,7 +300,7 @@ def test_a_table_left_by_a_failed_compaction_does_not_obstruct_the_next(folded: 
         folded, lambda one: "SELECT error('no')" if one.startswith(("INSERT INTO rows_", "DROP TABLE IF")) else one
     )
     with pytest.raises(duckdb.Error, match="no"):
-        broken.run("rows", open_rows_min=1)
+        broken.sort("rows", open_rows_min=1)
     broken.close()
     left = folded.ask("SELECT count(*) FROM duckdb_tables() WHERE starts_with(table_name, 'rows_')")
     assert left == [(3,)]  # frozen, open, and an unlisted one
@@ -288,7 +325,7 @@ def test_what_is_voided_while_a_compaction_writes_is_void_after_it(folded: Folde
         yield
 
     compaction = Compaction(folded.database.cursor(), paused, folded.store.load_generations)
-    assert compaction.run("rows", open_rows_min=1)
+    assert compaction.sort("rows", open_rows_min=1)
     compaction.close()
     assert sum(row[1] for row in folded.sums()) == 39
     assert folded.ask("SELECT count(*) FROM usage_rows WHERE id = '5'") == [(1,)]
@@ -334,7 +371,8 @@ def unit_sums(folded: FoldedLog) -> list[tuple[str, str, Decimal]]:
 def sum_units(folded: FoldedLog, steer: Callable[[str], str] = lambda statement: statement) -> None:
     cursor = cast(duckdb.DuckDBPyConnection, SteeredCursor(folded.database.cursor(), steer))
     with closing(Compaction(cursor, nullcontext, folded.store.load_generations, unit_deltas_min=10)) as compaction:
-        assert compaction.run("days", open_rows_min=1)
+        assert compaction.sort("days", open_rows_min=1)
+        assert compaction.merge("days", together_min=1)
 
 
 def test_a_compaction_of_days_sums_the_deltas_of_units_once_they_are_many(folded: FoldedLog) -> None:

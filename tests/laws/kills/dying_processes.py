@@ -21,6 +21,8 @@ from pathlib import Path
 import duckdb
 import msgspec
 
+from tests.laws.kills.watched_files import WatchedFiles
+
 FREEZE_SECONDS_MAX = 20.0
 #: A child that outlives its owner has this long to notice.
 ORPHAN_SECONDS_MAX = 10.0
@@ -31,18 +33,31 @@ _APPEND_LOCK_BYTE = 120
 _CHECKPOINT_LOCK_BYTE = 121
 _LOCK_LAYOUT = "hhqqi4x"
 
+# Places in /proc/PID/task/TID/stat after the name of the thread: proc_pid_stat(5).
+_STATE = 0
+_NICE = 16
+
 
 class Moment(msgspec.Struct, frozen=True):
     """The activity of some processes at one moment.
 
     `appending`: one held the write lock of the log, which it has from the BEGIN of an append until the commit is
     synced and the lock let go.
-    `checkpointing`: one held the log's checkpoint lock, or the read store's file was written later than its
-    write-ahead file: a checkpoint writes the one and then removes the other.
+    `checkpointing`: one held the log's checkpoint lock.
+    `flushing`: the owner was among them, and had left files of the read side half written, as `WatchedFiles` says. (A
+    merge of runs of the identity index, or of a generation too large for memory, does that too.)
+    `merging`: the owner was among them, and one of its threads had the low priority at which it merges generations.
     """
 
     appending: bool
     checkpointing: bool
+    flushing: bool
+    merging: bool
+
+    @property
+    def keeping_up(self) -> bool:
+        """Whether a flush or a merge was going on."""
+        return self.flushing or self.merging
 
 
 def freeze(pids: Iterable[int]) -> None:
@@ -77,11 +92,21 @@ def wait_gone(pids: Iterable[int]) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def moment_of(pids: Iterable[int], log: Path, store: Path) -> Moment:
+def moment_of(pids: Iterable[int], owner: int, log: Path, files: WatchedFiles) -> Moment:
     """The activity of these frozen processes."""
     among = set(pids)
-    checkpointing = holder_of(log, _CHECKPOINT_LOCK_BYTE) in among or is_half_written(store)
-    return Moment(holder_of(log, _APPEND_LOCK_BYTE) in among, checkpointing)
+    return Moment(
+        appending=holder_of(log, _APPEND_LOCK_BYTE) in among,
+        checkpointing=holder_of(log, _CHECKPOINT_LOCK_BYTE) in among,
+        flushing=owner in among and files.are_half_written(),
+        merging=owner in among and is_merging(owner),
+    )
+
+
+def is_merging(pid: int) -> bool:
+    """Whether a thread of this process has a lower priority than its first one."""
+    nice = {thread: int(state[_NICE]) for thread, state in _thread_stats(pid).items()}
+    return max(nice.values(), default=0) > nice.get(pid, 0)
 
 
 def appender(log: Path) -> int | None:
@@ -106,15 +131,6 @@ def holder_of(log: Path, lock_byte: int) -> int | None:
     return int(pid) if kind == fcntl.F_WRLCK else None
 
 
-def is_half_written(store: Path) -> bool:
-    """Whether a checkpoint has begun to write the read store, and has not yet removed its write-ahead file."""
-    try:
-        ahead = Path(f"{store}.wal").stat()
-        return ahead.st_size > 0 and store.stat().st_mtime_ns > ahead.st_mtime_ns
-    except FileNotFoundError:
-        return False
-
-
 def is_log_ahead(log: Path, store: Path, scratch: Path) -> bool:
     """Whether the log holds records that the read store has not folded, both as they lie there.
 
@@ -122,14 +138,20 @@ def is_log_ahead(log: Path, store: Path, scratch: Path) -> bool:
     """
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
-    for path in (log, Path(f"{log}-wal"), store, Path(f"{store}.wal")):
+    for path in (log, Path(f"{log}-wal"), store):
         if path.exists():
             shutil.copyfile(path, scratch / path.name)
     with closing(sqlite3.connect(scratch / log.name)) as records, duckdb.connect(str(scratch / store.name)) as folded:
         head = records.execute("SELECT max(rowid) FROM stored_events").fetchone()[0]
-        position = folded.execute("SELECT position FROM progress").fetchall()[0][0]
+        position = folded.execute("SELECT position FROM progress").fetchall()[0][0] if _has_tables(folded) else 0
     assert head >= position, f"the read store has folded {position}, and the log ends at {head}"
     return bool(head > position)
+
+
+def _has_tables(store: duckdb.DuckDBPyConnection) -> bool:
+    """False before the first flush."""
+    found = store.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'progress'").fetchall()
+    return bool(found[0][0])
 
 
 def _send(pid: int, number: signal.Signals) -> None:
@@ -139,9 +161,14 @@ def _send(pid: int, number: signal.Signals) -> None:
 
 def _thread_states(pid: int) -> list[str]:
     """One letter for each thread of a process, as in ps; none when it is gone."""
-    states = []
+    return [stat[_STATE] for stat in _thread_stats(pid).values()]
+
+
+def _thread_stats(pid: int) -> dict[int, list[str]]:
+    """What /proc tells of each thread of a process, from its state on; nothing when it is gone."""
+    stats = {}
     with suppress(FileNotFoundError, ProcessLookupError):
         for thread in Path(f"/proc/{pid}/task").iterdir():
             with suppress(FileNotFoundError, ProcessLookupError):
-                states.append((thread / "stat").read_text().rpartition(")")[2].split()[0])
-    return states
+                stats[int(thread.name)] = (thread / "stat").read_text().rpartition(")")[2].split()
+    return stats
