@@ -217,7 +217,7 @@ def _await_folded(engine: EmbeddedEngine, future: Future[IntakeReceipt]) -> None
 
 
 def _compact_until(engine: EmbeddedEngine, stopped: threading.Event, done: list[float]) -> None:
-    """Run the scheduler's compaction and checkpoints every few seconds instead of every few minutes."""
+    """Merge and flush every few seconds, however little there is."""
     while not stopped.wait(COMPACTING_SECONDS):
         started = time.perf_counter()
         engine.upkeep.compact()

@@ -306,7 +306,7 @@ def space_table(space: Space) -> Table:
         ("total", space.total),
     )
     rows = [(name, f"{size / space.events:.1f}", f"{size / space.total:.1%}") for name, size in parts]
-    title = f"(e) bytes on disk per event, {space.events:,} events, compacted and checkpointed"
+    title = f"(e) bytes on disk per event, {space.events:,} events, when quiet"
     return _table(title, ("part", "bytes/event", "share"), rows)
 
 

@@ -101,33 +101,33 @@ class Flushing:
         with self._live.recovering_on_failure():
             with self._live.write_turn:
                 side = self._live.current
-                self._sort(side, open_rows_min)
+                self._sort(open_rows_min)
                 if not side.index.checkpoint(lambda: self._checkpoint(side)):
                     return False
             self.flushes += 1
             self._last_at = self._monotonic()
         return True
 
-    def _sort(self, side: ReadSide, open_rows_min: int | None) -> None:
+    def _sort(self, open_rows_min: int | None) -> None:
         least: dict[GenerationKind, int] = {
             "days": self._settings.compact_deltas_min,
             "rows": self._settings.compact_rows_min,
         }
-        with side.store.compaction(lambda: self._live.fold.paused, lambda: self._live.write_turn) as compaction:
+        with self._live.compaction() as compaction:
             for kind, rows in least.items():
                 compaction.sort(kind, rows if open_rows_min is None else open_rows_min)
 
     def _checkpoint(self, side: ReadSide) -> bool:
-        until = time.monotonic() + READERS_SECONDS_MAX
-        while time.monotonic() < until:
+        until = self._monotonic() + READERS_SECONDS_MAX
+        while self._monotonic() < until:
             with self._live.fold.paused:
                 if side.store.checkpoint():
                     return True
             time.sleep(READERS_LOOK_SECONDS)
         with self._live.fold.paused:
-            until = time.monotonic() + READERS_PAUSED_SECONDS_MAX
+            until = self._monotonic() + READERS_PAUSED_SECONDS_MAX
             while not side.store.checkpoint():
-                if time.monotonic() >= until:
+                if self._monotonic() >= until:
                     return False
                 time.sleep(READERS_LOOK_SECONDS)
         return True
@@ -145,8 +145,7 @@ class Flushing:
         if now < self._postponed_until:
             return False
         is_old = now - self._last_at >= self._settings.flush_interval_seconds
-        is_full = self._reaches(1) or self._live.current.index.is_full()
-        return is_full or (is_old and self.unflushed_records() > 0) or self.failure is not None
+        return self._reaches(1) or (is_old and self.unflushed_records() > 0) or self.failure is not None
 
     def _reaches(self, factor: int) -> bool:
         return reaches(self._live.current, self._settings, factor)

@@ -11,6 +11,7 @@ import structlog
 from consumers.embedded.projector_thread import ProjectorThread
 from projections.queries.events import RowSpan
 from projections.queries.snapshot import Snapshot
+from projections.read_side.compaction import Compaction
 from projections.read_side.read_side import ReadSide, ReadSideOpener
 
 _logger = structlog.get_logger("meterfold.engine")
@@ -42,6 +43,10 @@ class LiveReadSide:
     def is_usable(self) -> bool:
         """Return whether the read side in use can be read: no storage error has invalidated it."""
         return self.current.store.database.is_usable()
+
+    def compaction(self) -> AbstractContextManager[Compaction]:
+        """Prepare a compaction of the read side in use, under the locks above."""
+        return self.current.store.compaction(lambda: self.fold.paused, lambda: self.write_turn)
 
     @contextmanager
     def recovering_on_failure(self) -> Iterator[None]:

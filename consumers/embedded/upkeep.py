@@ -58,11 +58,10 @@ class Upkeep:
 
     @contextmanager
     def _compacting(self) -> Iterator[Compaction]:
-        live = self._live
-        with live.current.store.compaction(lambda: live.fold.paused, lambda: live.write_turn) as compaction:
+        with self._live.compaction() as compaction:
             self._compaction = compaction
             try:
-                with live.recovering_on_failure():
+                with self._live.recovering_on_failure():
                     yield compaction
             finally:
                 self._compaction = None

@@ -45,7 +45,7 @@ class DuckDBReadStore:
         return self.fold.unflushed()
 
     def checkpoint(self) -> bool:
-        """Write everything that is folded into the file; return false when another write prevented it."""
+        """Write everything that is folded into the file; return false when another write, or a read, prevented it."""
         if not self.database.checkpoint():
             return False
         self.fold.note_durable()

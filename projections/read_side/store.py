@@ -59,7 +59,7 @@ class OpenedStore(Protocol):
         """Return what was folded since the last checkpoint; nothing, in a store in which every step is durable."""
 
     def checkpoint(self) -> bool:
-        """Make everything durable that is folded; return false when another write prevented it.
+        """Make everything durable that is folded; return false when another write, or an older read, prevented it.
 
         Nothing may be folded meanwhile.
         """

@@ -113,9 +113,10 @@ class DuckDBDatabase:
         return float(free) / total if total else 0.0
 
     def checkpoint(self) -> bool:
-        """Write all that is committed into the file; return false when a transaction that writes prevented it.
+        """Write all that is committed into the file; return false when another transaction prevented it.
 
-        Commits wait meanwhile. After a crash in the middle of it the file holds what it held before.
+        One that writes does, and one that reads since before the last update or change of the catalog. Commits wait
+        meanwhile. After a crash in the middle of it the file holds what it held before.
         """
         try:
             self.cursor().execute("CHECKPOINT")
