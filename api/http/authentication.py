@@ -34,7 +34,8 @@ class ScopeMissing(Problem):
     """A valid key that lacks the scope `needed`. `held`: the scopes that it has."""
 
     def __init__(self, needed: KeyScope, held: tuple[str, ...]) -> None:
-        super().__init__("forbidden", f"the key must have the scope {needed} or admin")
+        allowed = needed if needed == "admin" else f"{needed} or admin"
+        super().__init__("forbidden", f"the key must have the scope {allowed}")
         self.needed = needed
         self.held = held
 

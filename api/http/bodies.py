@@ -34,6 +34,8 @@ _RULES: Final = {
     "missing": "is required",
     _NOT_OBJECT: "must be a JSON object",
 }
+#: What pydantic puts before the text of a rule of ours.
+_OWN_RULE: Final = "Value error, "
 #: The model that each dependency made by `body_of` reads.
 _MODELS: Final[dict[Any, type[BaseModel]]] = {}
 
@@ -100,7 +102,7 @@ def _field_path(location: tuple[Any, ...]) -> str:
 
 
 def _rule(error: Mapping[str, Any]) -> str:
-    message = str(error["msg"])
+    message = str(error["msg"]).removeprefix(_OWN_RULE)
     return _RULES.get(error["type"]) or message[0].lower() + message[1:]
 
 

@@ -18,7 +18,15 @@ from api.http.middleware.request_id import add_request_id
 from api.http.problems import Problem
 from api.http.state import state_of
 from consumers.errors import IntakeFull, IntakeUnavailable
-from domain.errors import AlreadyExists, CommandRefused, Fenced, InvalidInput, LogUnavailable, NotFound
+from domain.errors import (
+    AlreadyExists,
+    CommandRefused,
+    Fenced,
+    InvalidInput,
+    LogUnavailable,
+    NotFound,
+    PersonalKeyMissing,
+)
 from projections.errors import HistoryGone, ReadStoreUnavailable
 
 _logger = structlog.get_logger("meterfold.http")
@@ -35,7 +43,7 @@ def problem_for(error: Exception) -> Problem:
             return Problem("already_exists", str(error) or "something with this id exists")
         case NotFound():
             return Problem("not_found", str(error) or "nothing with this id exists")
-        case CommandRefused():
+        case CommandRefused() | PersonalKeyMissing():
             return Problem("conflict", str(error))
         case HistoryGone():
             return Problem("gone", str(error))
@@ -57,6 +65,7 @@ def install_error_handlers(app: FastAPI) -> None:
         Problem,
         InvalidInput,
         CommandRefused,
+        PersonalKeyMissing,
         HistoryGone,
         IntakeFull,
         IntakeUnavailable,

@@ -1,4 +1,7 @@
-"""Queries as ASP.NET reads them: names in any case, lists repeated as `tags=a&tags=b`, `tags[]=a` or `tags[0]=a`."""
+"""Queries as ASP.NET reads them: names in any case, lists repeated as `tags=a&tags=b`, `tags[]=a` or `tags[0]=a`.
+
+Empty text in a list is no value of it, so that a filter whose field was left empty filters nothing.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def query_of(model: type[M]) -> Callable[[Request], Awaitable[M]]:
             if name is None:
                 continue
             if name in lists:
-                given.setdefault(name, []).append(value)
+                given.setdefault(name, []).extend(filter(None, [value]))
             else:
                 given[name] = value
         return validated(model, given, "query")

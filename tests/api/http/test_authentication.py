@@ -102,6 +102,17 @@ def test_changing_anything_needs_the_scope_admin(
     assert status_with(client, key, method, path) == 403
 
 
+@pytest.mark.parametrize(
+    ("scope", "path", "wanted"),
+    [("ingest", "/v1/customers", "read or admin"), ("read", "/v1/keys", "admin")],
+)
+def test_a_missing_scope_is_named(
+    client: TestClient, engine: EmbeddedEngine, scope: str, path: str, wanted: str
+) -> None:
+    refused = Api(client, key_for(engine, DEFAULT_SCOPE, scope)).refused("GET", path, 403)
+    assert refused["detail"] == f"the key must have the scope {wanted}"
+
+
 def test_the_key_is_checked_before_the_body(client: TestClient) -> None:
     assert status_with(client, None, "POST", "/v1/customers", content=b"{") == 401
 

@@ -55,14 +55,14 @@ class LogRequest(Answer):
 
 
 class LogUsage(Answer):
-    """Tokens and reported cost; null where the cost is unknown."""
+    """Tokens and reported cost, each null where it is unknown."""
 
-    tokens_in: int
-    tokens_out: int
-    tokens_total: int
-    tokens_reasoning: int
-    tokens_cached_read: int
-    tokens_cache_write: int
+    tokens_in: int | None
+    tokens_out: int | None
+    tokens_total: int | None
+    tokens_reasoning: int | None
+    tokens_cached_read: int | None
+    tokens_cache_write: int | None
     cost_credits: int | None
     cost_usd: float | None
 

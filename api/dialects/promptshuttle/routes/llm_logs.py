@@ -146,16 +146,23 @@ def _entry(scope: Scope, one: EventWithMarkup) -> dict[str, Any]:
 
 def _usage(event: UsageEventRow, percentage: Decimal) -> dict[str, Any]:
     reported = None if event.cost_origin == "unknown" else marked_up(event.cost_usd or Decimal(0), percentage)
-    return {
+    return _tokens(event) | {
+        "costCredits": None if reported is None else credits_of(reported),
+        "costUsd": None if reported is None else float(reported),
+    }
+
+
+def _tokens(event: UsageEventRow) -> dict[str, int | None]:
+    """The tokens; each None if the request told nothing of what it used."""
+    counts = {
         "tokensIn": event.input_tokens,
         "tokensOut": event.output_tokens,
         "tokensTotal": event.input_tokens + event.output_tokens,
         "tokensReasoning": event.reasoning_tokens,
         "tokensCachedRead": event.cached_input_tokens,
         "tokensCacheWrite": event.cache_write_tokens,
-        "costCredits": None if reported is None else credits_of(reported),
-        "costUsd": None if reported is None else float(reported),
     }
+    return dict.fromkeys(counts) if event.quantities_unknown else dict(counts)
 
 
 def _milliseconds(microseconds: int | None) -> int | None:

@@ -64,6 +64,8 @@ def found(api: Api, query: str = "") -> str:
         ("environments=Production", "c1 r"),
         ("environments=Production&environments[]=OpenAI", "p c1 r"),
         ("environments=7", "n"),
+        ("environments=&flows[]=&statuses=&tags=&parentRequestId=&from=&to=&cursor=", "p c2 c1 r n"),
+        ("tags=&tags=y", "c2 r"),
         ("flows=support", "p r"),
         ("flows=67a1b2c3d4e5f6a7b8c9d0e1&flows=support", "p c2 r"),
         ("environments=Production&flows=support&tags=y", "r"),
@@ -94,6 +96,13 @@ def test_a_page_has_fifty_entries_unless_another_size_is_asked_for(api: Api) -> 
     api.deliver([llm_request(f"many-{number}", "many", FRIDAY - 60 * MINUTE) for number in range(60)])
     assert len(asked(api, "customerId=many")["items"]) == 50
     assert len(asked(api, "customerId=many&pageSize=1000")["items"]) == 60
+
+
+def test_tokens_of_a_request_that_told_none_are_unknown(api: Api) -> None:
+    silent = {**llm_request("silent", "quiet", FRIDAY), "data": {"model": "nobody-prices-this"}}
+    api.deliver([silent, llm_request("empty", "quiet", FRIDAY - MINUTE, cost_usd="0")])
+    told = [one["usage"] for one in asked(api, "customerId=quiet")["items"]]
+    assert [set(usage.values()) for usage in told] == [{None}, {100, 10, 110, 0, 0.0}]
 
 
 def test_an_entry_shows_the_request_its_usage_and_its_customer(api: Api) -> None:

@@ -195,6 +195,20 @@ def test_a_key_may_do_what_its_scopes_allow(
     assert ("detail" in limited.send(method, f"{USERS}/guarded/", status, **sent).json()) is (status == 403)
 
 
+@pytest.mark.parametrize(
+    ("member", "value", "rule"),
+    [
+        ("period_start", 1_795_000_000, "must be a date, or a date and time, in ISO 8601"),
+        ("total_budget", "much", "must be a number"),
+        ("metadata", [], "input should be a valid dictionary"),
+    ],
+)
+def test_a_rule_is_told_in_words_of_its_own(api: Api, spend: Spend, member: str, value: Any, rule: str) -> None:
+    spend("ruled", "1")
+    refusal = api.refused("PATCH", f"{USERS}/ruled/", 400, {member: value})
+    assert refusal == {member: [rule], "detail": f"{member} {rule}"}
+
+
 def test_an_answer_can_be_asked_for_again(api: Api, spend: Spend) -> None:
     spend("past", "1")
     first = api.send("GET", f"{USERS}/past/", 200)
