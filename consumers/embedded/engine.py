@@ -99,7 +99,7 @@ class EmbeddedEngine:
         self._live = LiveReadSide(opener, read_side, self.fold)
         self.reads: ReadStore = self._live
         seed = log_creation(log).hash_seed
-        self.received: ReceivedEvents = IndexedEvents(log, seed, lambda: self.read_side.index)
+        self.received: ReceivedEvents = IndexedEvents(log, keys, seed, lambda: self.read_side.index)
         self.amendments = Amendments(log, self.reads, self.received, PriceListing(log, resolve_price), rules, now)
         self.key_cache = KeyCache(folder, now, self.reads)
         self.flushing = Flushing(settings, self._live)

@@ -20,6 +20,8 @@ from domain.values.json_numbers import canonical_raw, number_keeping_decoder
 from domain.values.money import money_text
 
 Members = dict[str, Any]
+#: The member for the facts about its customer that an event carried. It is none of the event itself.
+FACTS: Final = "facts"
 
 _decode: Final = number_keeping_decoder(canonical_raw).decode
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode

@@ -17,9 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from domain.corrections.events import UsageAmended
+from domain.customers.personal_data import open_personal
+from domain.customers.personal_keys import PersonalKeys
 from domain.errors import LogCorrupted
 from domain.log.amendments import row_of_amendment
-from domain.log.blocks import decode_free, decode_typed, read_header
+from domain.log.blocks import decode_facts, decode_free, decode_typed, read_header
 from domain.log.event_codec import decode_lifecycle
 from domain.log.records import USAGE_BATCH_TOPIC, EventLog, LogRecord
 from domain.scope import Scope
@@ -27,7 +29,7 @@ from domain.usage.amending.amended_event import stored_row
 from domain.usage.amending.sent_form import StoredRow
 from domain.usage.canonical_form import identity_hash
 from domain.usage.locators import LOCATOR_ROW_BITS, position_of, row_of
-from domain.usage.received_members import Members, received_members
+from domain.usage.received_members import FACTS, Members, received_members
 from projections.arrow_columns import Bools
 from projections.identity.entries import U64, Rows
 from projections.identity.index import IdentityIndex
@@ -104,10 +106,27 @@ class EventLookup:
             return None
         return stored_row(typed, decode_free(self._record(position_of(locator)).state), row_of(locator))
 
-    def members(self, locator: int) -> Members | None:
-        """What the event at a locator said when it was received; None when intake rejected it."""
+    def members(self, locator: int, keys: PersonalKeys) -> Members | None:
+        """What the event at a locator said when it was received, with the facts about its customer that it carried.
+
+        None when intake rejected it. Personal facts are left out once their key is destroyed.
+        """
         row = self.row(locator)
-        return None if row is None else received_members(row)
+        if row is None:
+            return None
+        facts = self._facts(locator, row["subject"], keys)
+        return received_members(row) | ({FACTS: facts} if facts else {})
+
+    def _facts(self, locator: int, subject: str, keys: PersonalKeys) -> Members:
+        scope, _ = self._block(position_of(locator))
+        carried = decode_facts(self._record(position_of(locator)).state)
+        found: Members = {}
+        for one in carried:
+            if one.row == row_of(locator):
+                found |= one.fields
+                if one.personal is not None:
+                    found |= open_personal(keys, one.personal, scope, subject) or {}
+        return found
 
     def amended_members(self, position: int) -> Members:
         """What an event said as the amendment at this position made it. `LogCorrupted` when there is none there."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from domain.customers.personal_keys import PersonalKeys
 from domain.log.records import EventLog
 from domain.scope import Scope
 from domain.usage.amending.sent_form import StoredRow
@@ -19,11 +20,12 @@ from projections.queries.snapshot import Snapshot
 class IndexedEvents:
     """See `projections.queries.snapshot.ReceivedEvents`. Safe to use by several threads.
 
-    `index` returns the identity index in use. For a moment it does not cover the last step of the read store; events of
-    that step are looked for in the rows.
+    `keys` decrypt the facts that events carried. `index` returns the identity index in use. For a moment it does not
+    cover the last step of the read store; events of that step are looked for in the rows.
     """
 
-    def __init__(self, log: EventLog, hash_seed: int, index: Callable[[], IdentityIndex]) -> None:
+    def __init__(self, log: EventLog, keys: PersonalKeys, hash_seed: int, index: Callable[[], IdentityIndex]) -> None:
+        self._keys = keys
         self._hash_seed = hash_seed
         self._index = index
         self._lookup = EventLookup(log)
@@ -46,7 +48,7 @@ class IndexedEvents:
     def members(self, locator: int) -> Members | None:
         """Return what the event at a locator said; None when intake rejected it."""
         with self._using:
-            return self._lookup.members(locator)
+            return self._lookup.members(locator, self._keys)
 
     def amended_members(self, position: int) -> Members:
         """Return what an event said as the amendment at this log position made it."""

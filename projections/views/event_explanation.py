@@ -16,7 +16,7 @@ from domain.scope import Scope
 from domain.usage.block_schema import REQUEST_TYPE
 from domain.usage.locators import position_of
 from domain.usage.outcomes import Outcome
-from domain.usage.received_members import MemberDifference, Members, differences
+from domain.usage.received_members import FACTS, MemberDifference, Members, differences
 from domain.values.money import marked_up
 from domain.values.periods import Interval
 from projections.queries.customers import CustomerWithBudgets
@@ -151,6 +151,7 @@ class Conflict(msgspec.Struct, frozen=True):
     """A delivery in conflict with the event counted before it, as it was then: what each said, and what differs.
 
     `differences` is empty when they differ only in what the log does not keep; see `domain.usage.received_members`.
+    What was said of the customer stands below `FACTS`.
     """
 
     counted: Members
@@ -165,10 +166,11 @@ def conflict_of(received: ReceivedEvents, row: OutcomeRow, amended_at: int | Non
     """
     if row.outcome != "conflict" or row.first_locator is None:
         return None
-    refused = received.members(row.locator)
-    counted = received.members(row.first_locator) if amended_at is None else received.amended_members(amended_at)
+    refused, counted = received.members(row.locator), received.members(row.first_locator)
     if counted is None or refused is None:
         return None
+    if amended_at is not None:  # the facts stay as they were
+        counted = received.amended_members(amended_at) | ({FACTS: counted[FACTS]} if FACTS in counted else {})
     return Conflict(counted, refused, differences(counted, refused))
 
 

@@ -59,4 +59,7 @@ class ExplainedView(ReadingView):
     versions: list[VersionView] = Field(
         description="Versions of the event that are or were in effect, oldest first; of more than 100 the last ones."
     )
-    refusals: list[RefusedView] = Field(description="Deliveries of this identity that were not counted, oldest first.")
+    refusals: list[RefusedView] = Field(
+        description="Deliveries of this identity that were not counted, oldest first; not all of them if there are "
+        "many or large ones."
+    )

@@ -126,7 +126,8 @@ class RefusedView(BaseModel):
     differences: list[DifferenceView] | None = Field(
         None,
         description="Of a conflict, the members that differ. Empty when they differ only in what the log does not "
-        "keep, such as digits of a cost beyond the twelfth decimal. Null for any other outcome.",
+        "keep, such as digits of a cost beyond the twelfth decimal. What an event says of its customer (Respan) is "
+        "below `facts`, by native names. Null for any other outcome.",
     )
 
 

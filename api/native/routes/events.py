@@ -37,7 +37,7 @@ from api.native.views.events import (
     event_document,
     explained_document,
     is_unmatched,
-    refused_document,
+    refused_documents,
 )
 from domain.corrections.commands import CorrectionCommand, RestoreUsage, VoidUsage
 from domain.scope import Scope
@@ -156,7 +156,8 @@ def get_event(state: StateOf, key: Reader, query: Annotated[IdentityQuery, FromQ
 )
 def list_rejected(state: StateOf, key: Reader, query: Annotated[RejectedQuery, FromQuery()]) -> RefusedPage:
     """Rejected events with the reason, newest first. With `outcome`: conflicts or duplicates instead. A page of
-    conflicts, each of which is shown with the event that was counted, has at most 100 rows."""
+    conflicts, each of which is shown with the event that was counted, has at most 100 rows; a page of large events has
+    fewer than `limit`."""
     after = cursor_number(_REFUSED, query.cursor)
     limit = min(query.limit, CONFLICTS_PAGE_MAX) if query.outcome == "conflict" else query.limit
     with reading(state, query, key.scope) as asked:
@@ -164,7 +165,9 @@ def list_rejected(state: StateOf, key: Reader, query: Annotated[RejectedQuery, F
         position = asked.position
         met = asked.snapshot.amendments_met(rows) if query.outcome == "conflict" else {}
     shown, next_cursor = page(rows, limit, _REFUSED, lambda row: row.locator)
-    data = [refused_document(row, state.engine.received, met.get(row.locator)) for row in shown]
+    data = refused_documents(shown, state.engine.received, met)
+    if len(data) < len(shown):
+        next_cursor = cursor_text(_REFUSED, shown[len(data) - 1].locator)
     return RefusedPage(position=position, now=asked.now, data=data, next_cursor=next_cursor)
 
 

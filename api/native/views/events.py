@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import chain
 from typing import Final, Literal
 
 import msgspec
@@ -36,6 +38,8 @@ from projections.views.event_explanation import (
 )
 
 NO_METER: Final = "no_meter"
+#: Text of events that were not counted in one answer, which otherwise could hold hundreds of the largest events.
+REFUSED_TEXT_MAX: Final = 16 * 1024 * 1024
 _KINDS: Final[dict[str, Literal["voided", "restored", "amended"]]] = {
     USAGE_VOIDED: "voided",
     USAGE_RESTORED: "restored",
@@ -90,6 +94,29 @@ def _tokens(event: UsageEventRow) -> dict[str, int | None]:
 
 def _milliseconds(microseconds: int | None) -> Decimal | None:
     return None if microseconds is None else Decimal(microseconds) / 1000
+
+
+def refused_documents(
+    rows: Sequence[OutcomeRow], received: ReceivedEvents, amendments_met: Mapping[int, int]
+) -> list[RefusedView]:
+    """Convert the first of these rows: as many as have `REFUSED_TEXT_MAX` characters, at least one.
+
+    `amendments_met`: see `Snapshot.amendments_met`.
+    """
+    shown: list[RefusedView] = []
+    size = 0
+    for row in rows:
+        document = refused_document(row, received, amendments_met.get(row.locator))
+        size += _text_size(document)
+        if shown and size > REFUSED_TEXT_MAX:
+            break
+        shown.append(document)
+    return shown
+
+
+def _text_size(shown: RefusedView) -> int:
+    of_members = ((one.counted, one.received) for one in shown.differences or ())
+    return sum(len(text or "") for text in (shown.original, shown.counted, *chain.from_iterable(of_members)))
 
 
 def refused_document(row: OutcomeRow, received: ReceivedEvents, amended_at: int | None) -> RefusedView:
@@ -171,7 +198,7 @@ def explained_document(
         totals=None if found.totals is None else _totals(found.totals),
         corrections=[correction_document(one) for one in found.corrections],
         versions=[version_document(one) for one in found.versions],
-        refusals=[refused_document(row, received, found.amendments_met.get(row.locator)) for row in found.refusals],
+        refusals=refused_documents(found.refusals, received, found.amendments_met),
     )
 
 

@@ -46,4 +46,4 @@ class DuckDBUnderTest(FoldedLog):
 
     @cached_property
     def received(self) -> ReceivedEvents:
-        return IndexedEvents(self.log, SEED, lambda: self.index)
+        return IndexedEvents(self.log, self.keys, SEED, lambda: self.index)

@@ -60,7 +60,7 @@ def test_a_voided_event_is_found_and_one_rejected_or_in_conflict_is_not(store: D
 def test_what_the_index_does_not_cover_yet_is_found_in_the_rows(store: DuckDBUnderTest, tmp_path: Path) -> None:
     store.deliver([usage("1")])
     store.fold()
-    behind = IndexedEvents(store.log, SEED, lambda: IdentityIndex.open(tmp_path / "empty", LOG_ID))
+    behind = IndexedEvents(store.log, store.keys, SEED, lambda: IdentityIndex.open(tmp_path / "empty", LOG_ID))
     assert counted(store, "1", by=behind) is not None
 
 
@@ -69,7 +69,7 @@ def test_an_index_that_a_rebuild_has_closed_costs_no_answer(store: DuckDBUnderTe
     store.fold()
     closed = IdentityIndex.open(tmp_path / "closed", LOG_ID)
     closed.close()
-    assert counted(store, "1", by=IndexedEvents(store.log, SEED, lambda: closed)) is not None
+    assert counted(store, "1", by=IndexedEvents(store.log, store.keys, SEED, lambda: closed)) is not None
 
 
 def test_an_event_that_the_snapshot_does_not_hold_yet_is_not_found(store: DuckDBUnderTest) -> None:

@@ -67,6 +67,30 @@ def spent(api: Api, customer: str) -> str:
     return found
 
 
+def test_a_conflict_by_what_was_said_of_the_customer_alone_names_what_differs(api: Api) -> None:
+    first = {"name": "Ada", "period_budget": 100, "metadata": {"plan": "gold"}, "rate_limit": 60}
+    second = {**first, "name": "Bob", "period_budget": 200, "metadata": {"plan": "iron"}}
+    one = log("contested", unique_id="contested", customer_params={"customer_identifier": "contested", **first})
+    sent(api, one)
+    sent(api, {**one, "customer_params": {"customer_identifier": "contested", **second}})
+    found = api.get("/v1/rejected", outcome="conflict", limit=1)["data"][0]
+    assert (found["id"], found["differences"]) == (
+        "contested",
+        [
+            {"member": "facts.metadata.plan", "counted": '"gold"', "received": '"iron"'},
+            {"member": "facts.name", "counted": '"Ada"', "received": '"Bob"'},
+            {"member": "facts.period_limit_usd", "counted": '"100"', "received": '"200"'},
+        ],
+    )
+    (explained,) = api.get("/v1/events/one", source="respan", id="contested")["refusals"]
+    assert explained == found
+    amended = {"source": "respan", "id": "contested", "data": {"cost_usd": "2"}}
+    api.post("/v1/events/amend", amended, 200)
+    sent(api, {**one, "customer_params": {"customer_identifier": "contested", **first, "name": "Eve"}})
+    found = api.get("/v1/rejected", outcome="conflict", limit=1)["data"][0]
+    assert [one["member"] for one in found["differences"]] == ["data.cost_usd", "facts.name"]
+
+
 def test_a_log_is_usage_of_the_customer_that_it_names(api: Api) -> None:
     answer = api.send("POST", CREATE, 200, json=log("plain", cost=0.25, unique_id="one"))
     body = answer.json()
