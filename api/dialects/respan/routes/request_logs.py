@@ -1,4 +1,4 @@
-"""POST /respan/api/request-logs/create/: logged requests as usage, with facts about their customers."""
+"""POST /respan/api/request-logs/create/ and /batch/create/: logged requests as usage, with facts about customers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dialects.respan.authentication import DIALECT, ENVIRONMENT_PARAMETER, Client, Ingester
+from api.dialects.respan.log_batches import logs_of
 from api.dialects.respan.log_payloads import LoggedEvent, logged_event
 from api.dialects.respan.models.request_logs import LogsAnswer
 from api.http.bodies import bounded_body
 from api.http.logs.log_bodies import LogBody
+from api.http.problems import Problem
 from api.http.receipts import receipt_response
-from api.http.state import StateOf
+from api.http.state import ApiState, StateOf
 from api.http.writing import ACCEPTED
 from consumers.intake.intake import IntakeRequest
 from domain.usage.request_bodies import BodyFormat, without_byte_order_mark
@@ -25,22 +27,36 @@ from domain.usage.request_bodies import BodyFormat, without_byte_order_mark
 #: What the vendor's client prints.
 LOGGED: Final = "log successful"
 _LOG: Final = {"$ref": "#/components/schemas/RequestLog"}
-_BODY: Final[dict[str, Any]] = {
-    "parameters": [ENVIRONMENT_PARAMETER],
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": {"oneOf": [_LOG, {"type": "array", "items": _LOG}]}}},
-    },
-}
+_LIST: Final = {"type": "array", "items": _LOG}
+_BATCH: Final = {"type": "object", "properties": {"logs": _LIST}, "required": ["logs"]}
+
+
+def _described(schema: dict[str, Any]) -> dict[str, Any]:
+    body = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return {"parameters": [ENVIRONMENT_PARAMETER], "requestBody": body}
 
 
 async def create_request_log(request: Request, state: StateOf, client: Ingester) -> Response:
     """Ingest one logged request or a list of them. The answer comes once they are counted. What `customer_params` says
     of a customer holds from the time of the log on, if the log is counted. Of a list, a log that cannot be read is
     rejected by itself, never with the others."""
-    settings = state.engine.settings
-    body = without_byte_order_mark(await bounded_body(request, settings.http_body_bytes_max))
-    logs = LogBody(body, settings.http_body_events_max, partial(logged_event, new_id=_new_id))
+    return await _ingested(request, state, client, await _body(request, state))
+
+
+async def create_request_log_batch(request: Request, state: StateOf, client: Ingester) -> Response:
+    """Ingest the list `logs`, as a list is that is sent alone."""
+    logs = await asyncio.to_thread(logs_of, await _body(request, state))
+    if logs is None:
+        raise Problem.invalid("logs", "must be a list of logs")
+    return await _ingested(request, state, client, logs)
+
+
+async def _body(request: Request, state: ApiState) -> bytes:
+    return without_byte_order_mark(await bounded_body(request, state.engine.settings.http_body_bytes_max))
+
+
+async def _ingested(request: Request, state: ApiState, client: Client, body: bytes) -> Response:
+    logs = LogBody(body, state.engine.settings.http_body_events_max, partial(logged_event, new_id=_new_id))
     await logs.convert(state.conversions)
     # Shielded, as a client that disconnects must not cancel what may be in the log already.
     receipt = await asyncio.shield(asyncio.wrap_future(state.engine.intake.submit(_intake_request(client, logs))))
@@ -68,17 +84,22 @@ def _intake_request(client: Client, logs: LogBody[LoggedEvent]) -> IntakeRequest
 
 def _router() -> APIRouter:
     router = APIRouter(prefix="/respan/api/request-logs", tags=["request logs"])
-    for path, published in (("/", True), ("", False), ("/create/", True), ("/create", False)):
-        router.add_api_route(
-            path,
-            create_request_log,
-            methods=["POST"],
-            response_model=LogsAnswer,
-            responses=ACCEPTED,
-            openapi_extra=_BODY,
-            summary="Log requests",
-            include_in_schema=published,
-        )
+    for path, handler, schema, summary in (
+        ("/", create_request_log, {"oneOf": [_LOG, _LIST]}, "Log requests"),
+        ("/create/", create_request_log, {"oneOf": [_LOG, _LIST]}, "Log requests"),
+        ("/batch/create/", create_request_log_batch, _BATCH, "Log a batch of requests"),
+    ):
+        for written, published in ((path, True), (path.removesuffix("/"), False)):
+            router.add_api_route(
+                written,
+                handler,
+                methods=["POST"],
+                response_model=LogsAnswer,
+                responses=ACCEPTED,
+                openapi_extra=_described(schema),
+                summary=summary,
+                include_in_schema=published,
+            )
     return router
 
 
