@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute
 from api.http.problems import Problem
 from api.http.state import state_of
 from domain.usage.request_bodies import without_byte_order_mark
-from domain.values.json_numbers import exact_json
+from domain.values.json_numbers import exact_json, not_json_reason
 
 JSON: Final = ("application/json",)
 MERGE_PATCH: Final = ("application/merge-patch+json", "application/json")
@@ -114,7 +114,7 @@ def decoded_json(body: bytes) -> Any:
     try:
         return exact_json(without_byte_order_mark(body))
     except (ValueError, RecursionError, ArithmeticError) as error:
-        raise NotJson(body, str(error)) from None
+        raise NotJson(body, not_json_reason(error, body)) from None
 
 
 def validated(model: type[M], value: Any, where: str = "body") -> M:

@@ -22,6 +22,9 @@ PLAIN_FRACTION_LENGTH_MAX: Final = 40
 EXPONENT_MAX: Final = 10**18
 
 _NUMBER: Final = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?)([0-9]+))?")
+#: The first half of a surrogate pair, without room for the second, before the end of an array, object or string.
+_ENDS_AFTER_SURROGATE: Final = re.compile(rb'\\u[dD][89abAB][0-9a-fA-F]{2}[^\\]{0,5}["\]}][ \t\r\n]*\Z')
+_TAIL_BYTES: Final = 64
 
 
 class WrittenDecimal(msgspec.Struct, frozen=True):
@@ -119,6 +122,13 @@ def _decimal(text: str) -> Decimal:
 #: Decode any JSON value; numbers with a point or an exponent become exact `Decimal`. Raises `ValueError`,
 #: `RecursionError` or `ArithmeticError` for invalid JSON.
 exact_json: Final = number_keeping_decoder(_decimal).decode
+
+
+def not_json_reason(error: Exception, text: bytes) -> str:
+    """Say why text is no JSON. The decoder takes a lone surrogate near the end of a text for a text that is cut off."""
+    if _ENDS_AFTER_SURROGATE.search(text, max(len(text) - _TAIL_BYTES, 0)):
+        return "JSON is malformed: invalid utf-16 surrogate pair"
+    return str(error)
 
 
 def plain_json(value: Any) -> Any:

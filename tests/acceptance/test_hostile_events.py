@@ -56,6 +56,8 @@ HOSTILE = {
     "a NUL in the customer": (text_of(subject="a\x00b"), "subject"),
     "a customer of dots": (text_of(subject=".."), "subject"),
     "nobody's": (without("subject"), "customer"),
+    "half a pair of surrogates at the end": (text_of()[:-2] + rb', "x": "\ud83d"}}', "surrogate"),
+    "half a pair of surrogates": (with_data(r'"feature": "\ud83d"'), "surrogate"),
     "a lone surrogate in a name": (with_data(r'"\ud800": 1'), "surrogate"),
     "an integer of 5,000 digits": (with_data('"total": ' + "9" * 5_000), "JSON"),
     "a bare Infinity": (with_data('"total": -Infinity'), "JSON"),

@@ -39,7 +39,7 @@ from domain.usage.rules import (
 )
 from domain.values.identifiers import id_problem
 from domain.values.instants import epoch_microseconds
-from domain.values.json_numbers import number_keeping_decoder
+from domain.values.json_numbers import not_json_reason, number_keeping_decoder
 
 EVENT_BYTES_MAX: Final = 1024 * 1024
 RAW_KEPT_BYTES_MAX: Final = 64 * 1024
@@ -110,7 +110,7 @@ def read_event(raw: bytes) -> dict[str, Any]:
     except RecursionError as error:
         raise too_deep() from error
     except ValueError as error:
-        raise InvalidInput("event", f"must be JSON: {error}", "not_json") from error
+        raise InvalidInput("event", f"must be JSON: {not_json_reason(error, raw)}", "not_json") from error
     if not isinstance(event, dict):
         raise InvalidInput("event", "must be a JSON object", "not_an_object")
     check_nesting(event)

@@ -165,11 +165,12 @@ def _days(first: date, last: date) -> list[date]:
 def _day(name: str, text: str) -> date:
     try:
         day = date.fromisoformat(text)
-        if USAGE_TIME_MIN.year <= day.year < USAGE_TIME_LIMIT.year:
-            return day
     except ValueError:
-        pass
-    raise detail_refusal(400, f"{name} must be a day, YYYY-MM-DD")
+        raise detail_refusal(400, f"{name} must be a day, YYYY-MM-DD") from None
+    if not USAGE_TIME_MIN.year <= day.year < USAGE_TIME_LIMIT.year:
+        years = f"{USAGE_TIME_MIN.year} to {USAGE_TIME_LIMIT.year - 1}"
+        raise detail_refusal(400, f"{name} must be a day of the years {years}")
+    return day
 
 
 def _midnight(day: date) -> datetime:

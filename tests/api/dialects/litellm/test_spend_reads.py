@@ -83,6 +83,12 @@ def test_days_have_to_be_named(api: Api, query: str) -> None:
     assert set(api.send("GET", f"/end_user/daily/activity{query}", 400).json()["detail"]) == {"error"}
 
 
+@pytest.mark.parametrize("day", ["9999-12-31", "1979-12-31", "0001-01-01"])
+def test_a_day_on_which_no_usage_can_be_is_refused_with_the_years(api: Api, day: str) -> None:
+    refused = api.send("GET", f"/customer/daily/activity?start_date={day}&end_date={day}", 400).json()
+    assert refused == {"detail": {"error": "start_date must be a day of the years 1980 to 9998"}}
+
+
 def test_requests_of_a_customer_are_listed(api: Api) -> None:
     found = api.get("/spend/logs/v2", end_user="act-2")
     row = found["data"][0]
