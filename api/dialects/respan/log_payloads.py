@@ -19,6 +19,7 @@ from typing import Any, Final
 import msgspec
 
 from api.dialects.respan.customer_params import PARAMS, facts_of
+from api.dialects.respan.models.field_types import identifier_of
 from api.http.logs.log_numbers import at_most, can_be_written_out, decimal_of, number_of, object_in, whole_number
 from consumers.intake.item_facts import ItemFacts
 from domain.usage.block_schema import REQUEST_TYPE
@@ -100,10 +101,7 @@ def customer_of(log: Mapping[str, Any]) -> Any:
     """The customer of a log: that of `customer_params`, else `customer_identifier`. A number is its text."""
     params = _control(log, PARAMS)
     own = params.get(IDENTIFIER) if isinstance(params, Mapping) else None
-    given = _control(log, IDENTIFIER) if own is None else own
-    if isinstance(given, bool) or not isinstance(given, int | Decimal):
-        return given
-    return str(given)
+    return identifier_of(_control(log, IDENTIFIER) if own is None else own)
 
 
 def _control(log: Mapping[str, Any], name: str) -> Any:

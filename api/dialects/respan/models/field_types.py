@@ -52,9 +52,9 @@ def _instant(value: Any) -> datetime:
     return moment
 
 
-def _identifier(value: Any) -> Any:
-    """Read an id. A whole JSON number is its text."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+def identifier_of(value: Any) -> Any:
+    """Read an id: a JSON number is its text. Any other value is passed on."""
+    return str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value
 
 
 #: US dollars, or percent.
@@ -62,6 +62,6 @@ Number = Annotated[Decimal, BeforeValidator(_number), WithJsonSchema({"type": "n
 Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema(_INSTANT)]
 Identifier = Annotated[
     str,
-    BeforeValidator(_identifier),
-    WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1, "maxLength": 1_000}, {"type": "integer"}]}),
+    BeforeValidator(identifier_of),
+    WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1, "maxLength": 1_000}, {"type": "number"}]}),
 ]
