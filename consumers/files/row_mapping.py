@@ -57,7 +57,7 @@ def mapped(rows: Iterable[Row], file_map: FileMap) -> Iterator[Line]:
         for row in rows:
             row_id = row_ids.next(row.raw) if file_map.id is None else ""
             if row.cells is None:
-                yield Line(row.raw.replace(b"\r", b" ").replace(b"\n", b" "), row.end_bytes)
+                yield Line(_unchanged(row), row.end_bytes)
                 continue
             event: Cells = {"specversion": "1.0", "source": file_map.source}
             event["id"] = row_id if file_map.id is None else _text(file_map.id, row.cells)
@@ -65,7 +65,16 @@ def mapped(rows: Iterable[Row], file_map: FileMap) -> Iterator[Line]:
             event["subject"] = subject(row)
             event["time"] = None if time is None else time(row.cells)
             event["data"] = _data(file_map, row.cells)
-            yield Line(_json({name: value for name, value in event.items() if value is not None}), row.end_bytes)
+            told = {name: value for name, value in event.items() if value is not None}
+            try:
+                yield Line(_json(told), row.end_bytes)
+            except RecursionError:  # a cell nested as deep as can still be read
+                yield Line(_unchanged(row), row.end_bytes)
+
+
+def _unchanged(row: Row) -> bytes:
+    """The bytes of a row that makes no event, on one line, for intake to reject."""
+    return row.raw.replace(b"\r", b" ").replace(b"\n", b" ")
 
 
 class RowIds:
@@ -151,7 +160,7 @@ def _typed(text: str, cell_type: CellType, rule: Column) -> object:
     if cell_type == "json":
         try:
             return _DECODER.decode(text)
-        except msgspec.DecodeError:
+        except (ValueError, RecursionError, ArithmeticError):
             return text
     return text
 

@@ -98,7 +98,7 @@ def json_rows(stream: BinaryIO) -> Iterator[Row]:
             continue
         try:
             cells = _flat(decoder.decode(raw))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except (ValueError, RecursionError, ArithmeticError):  # the last: an exponent beyond those of decimals
             cells = None
         yield Row(number, raw, end_bytes, cells)
         number += 1

@@ -87,6 +87,38 @@ def test_a_malformed_row_is_passed_on_unchanged(bad: bytes) -> None:
     assert json.loads(bodies[1])["subject"] == "ada"
 
 
+HOSTILE = {
+    "an exponent beyond those of decimals": "1e99999999999999999999",
+    "a small one": "-1e-99999999999999999999",
+    "5,000 digits": "9" * 5_000,
+    "nested deep": "[" * 900 + "]" * 900,
+    "nested too deep": "[" * 5_000 + "]" * 5_000,
+    "NaN": "NaN",
+    "half a pair": r'"\ud83d"',
+}
+JSON_CELLS = read_map(
+    """
+    source: gateway
+    subject: {column: customer}
+    data:
+      told: {column: told, as: json}
+    csv: {delimiter: ";", quote: "'"}
+    """
+)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize(
+    ("suffix", "template"),
+    [(".ndjson", '{"customer": "ada"}\n{"customer": "bob", "told": %s}\n{"customer": "eve"}\n'),
+     (".csv", "customer;told\nada;\nbob;%s\neve;\n")],
+)  # fmt: skip
+def test_a_value_that_nothing_can_hold_spoils_only_its_own_row(name: str, suffix: str, template: str) -> None:
+    before, bad, after = lines(template % HOSTILE[name], JSON_CELLS, suffix)
+    assert [json.loads(line.body)["subject"] for line in (before, after)] == ["ada", "eve"]
+    assert bad.body != b""
+
+
 def test_equal_rows_are_different_events_and_a_second_reading_finds_the_same_ids() -> None:
     row = "ada,2026-03-01T09:00:00Z,,1,,\n"
     first, second, other = events(HEADER + row + row + "bob,,,1,,\n")
