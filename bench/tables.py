@@ -197,10 +197,11 @@ def rebuild_table(result: RebuildResult) -> Table:
     """(b) Throughput of a rebuild."""
     return _table(
         "(b) rebuild from the first record, one core",
-        ("events", "events/s", "plain GROUP BY rows/s", "rebuild : GROUP BY", "peak MiB"),
+        ("events", "numbers, events/s", "all, events/s", "plain GROUP BY rows/s", "all : GROUP BY", "peak MiB"),
         [
             (
                 f"{result.events:,}",
+                f"{result.numbers:,.0f}",
                 f"{result.rebuild:,.0f}",
                 f"{result.group_by:,.0f}",
                 f"{result.rebuild / result.group_by:.4f}",

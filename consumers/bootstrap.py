@@ -74,6 +74,11 @@ from projections.read_side.store import StoreOpener
 
 #: A start that folds again for longer than this tells how far it is.
 CATCH_UP_QUIET_SECONDS: Final = 1.0
+#: Of a log with at most so many events a start writes all rows before it answers anything: two seconds at most.
+ROWS_AT_START_MAX: Final = 500_000
+#: A rebuild makes what it has folded durable after so many events and other records; after a crash it goes on there.
+DURABLE_RECORDS_MIN: Final = 2_000_000
+NUMBERS_FIRST: Final = "numbers first"
 
 Clock = Callable[[], datetime]
 Randomness = Callable[[int], bytes]
@@ -229,8 +234,14 @@ def rebuild_closed(
         folder = _owned_folder(settings, opened, rebuilding=True)
         log, keys = _opened_log(folder, randomness, opened, on_append=lambda: None)
         fresh = yield from _fold_fresh_read_side(folder, log, _read_side_opener(log, keys, settings))
-        position, events = fresh.projector.position, fresh.received_events()
-        fresh.checkpoint()
+        with _discarded_on_failure(fresh):
+            for missing in fresh.write_missing_rows():
+                fresh.checkpoint()
+                yield OperationStep("writing rows", missing.written_to, missing.until)
+            while fresh.projector.step():  # what was appended meanwhile
+                pass
+            position, events = fresh.projector.position, fresh.received_events()
+            fresh.checkpoint()
         fresh.discard()
         folder.use_read_folder(fresh.folder)
         record_formats(folder.root, _stores(settings), rebuilt=True)
@@ -261,9 +272,13 @@ def _read_side(folder: DataFolder, log: EventLog, opener: ReadSideOpener, on_ste
         except StopIteration as folded:
             fresh: ReadSide = folded.value
             break
-    # Make it durable before it is named as the one in use: that removes the old one.
-    fresh.checkpoint()
-    folder.use_read_folder(fresh.folder)
+    with _discarded_on_failure(fresh):
+        if fresh.received_events() <= ROWS_AT_START_MAX:
+            for _ in fresh.write_missing_rows():
+                pass
+        # Make it durable before it is named as the one in use: that removes the old one.
+        fresh.checkpoint()
+        folder.use_read_folder(fresh.folder)
     return fresh
 
 
@@ -292,18 +307,43 @@ def _catch_up(folder: DataFolder, log: EventLog, read_side: ReadSide, settings: 
 def _fold_fresh_read_side(
     folder: DataFolder, log: EventLog, opener: ReadSideOpener
 ) -> Generator[OperationStep, None, ReadSide]:
-    """Fold the whole log into a fresh read side, not yet in use; remove it when that fails or is cancelled."""
-    fresh = opener.open(folder.new_read_folder(), refolding=True)
-    try:
-        head = log.head_position()
-        while fresh.projector.step():
-            yield OperationStep("folding", fresh.projector.position, head)
+    """Fold the whole log into a fresh read side, not yet in use: all numbers, and none of the rows but those it keeps.
+
+    What an earlier attempt has made durable is taken up again. Of one that fails nothing is left.
+    """
+    fresh = _unfinished_read_side(folder, opener)
+    with _discarded_on_failure(fresh):
+        missing = fresh.store.missing_rows()
+        until = log.head_position() if missing is None else missing.until
+        while fresh.projector.position < until and fresh.projector.step(until):
+            if fresh.store.unflushed().records >= DURABLE_RECORDS_MIN or fresh.index.is_full():
+                fresh.checkpoint()
+            yield OperationStep("folding", fresh.projector.position, until)
         fresh.finish_refolding()
-    except BaseException:
-        fresh.discard()
-        shutil.rmtree(fresh.folder, ignore_errors=True)  # the disk may be full because of it
-        raise
     return fresh
+
+
+def _unfinished_read_side(folder: DataFolder, opener: ReadSideOpener) -> ReadSide:
+    """Open the read side that an earlier attempt to fold the whole log was making; a new one where there is none."""
+    unfinished = folder.next_read_folder()
+    if unfinished.exists():
+        try:
+            return opener.open(unfinished, refolding=NUMBERS_FIRST)
+        except Exception as error:  # whatever is wrong with it, the log has everything
+            _logger.info("rebuild_begun_again", reason=str(error))
+    return opener.open(folder.new_read_folder(), refolding=NUMBERS_FIRST)
+
+
+@contextmanager
+def _discarded_on_failure(fresh: ReadSide) -> Iterator[None]:
+    """Close a read side when the context raises; remove it, unless it was merely stopped."""
+    try:
+        yield
+    except BaseException as error:
+        fresh.discard()
+        if isinstance(error, Exception):
+            shutil.rmtree(fresh.folder, ignore_errors=True)  # the disk may be full because of it
+        raise
 
 
 def _owned_folder(settings: Settings, opened: ExitStack, *, rebuilding: bool = False) -> DataFolder:

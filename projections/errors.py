@@ -4,6 +4,7 @@ ProjectionError
 ├── ReadStoreMismatch       the read store was folded from another log, or from another history of this one
 │   └── ReadStoreOutdated   the read store has the schema of an older release; a rebuild makes the current one
 ├── ReadStoreUnavailable    the storage under the read store is full, read-only or failing
+│   └── RowsBeingWritten    the read store has all numbers, and not yet all rows of usage
 ├── ReadStoreCorrupted      the read store is damaged; a rebuild makes it again from the log
 ├── IdentityIndexCorrupted  the identity index is damaged; a rebuild makes it again from the log
 └── HistoryGone             reserved: row retention is not available yet, so nothing raises it
@@ -28,6 +29,10 @@ class ReadStoreOutdated(ReadStoreMismatch):
 
 class ReadStoreUnavailable(ProjectionError):
     """The storage under the read store is full, read-only or failing. No data is damaged."""
+
+
+class RowsBeingWritten(ReadStoreUnavailable):
+    """The read store has all numbers, and not yet all rows of usage: what is answered from rows has to wait."""
 
 
 class ReadStoreCorrupted(ProjectionError):

@@ -27,7 +27,7 @@ from domain.errors import (
     NotFound,
     PersonalKeyMissing,
 )
-from projections.errors import HistoryGone, ReadStoreUnavailable
+from projections.errors import HistoryGone, ReadStoreUnavailable, RowsBeingWritten
 
 _logger = structlog.get_logger("meterfold.http")
 
@@ -53,6 +53,8 @@ def problem_for(error: Exception) -> Problem:
             return Problem("intake_unavailable", "the intake process stopped before it answered")
         case LogUnavailable() | Fenced():
             return Problem("log_unavailable", "the event log cannot be written; nothing was stored")
+        case RowsBeingWritten():
+            return Problem("rows_being_written", "rows of usage are being written again after a rebuild")
         case ReadStoreUnavailable():
             return Problem("read_store_unavailable", "the read store cannot be read at present")
         case _:
@@ -86,7 +88,7 @@ def problem_response(request: Request, problem: Problem) -> Response:
 
 
 async def _answer(request: Request, error: Exception) -> Response:
-    if isinstance(error, LogUnavailable | ReadStoreUnavailable):
+    if isinstance(error, LogUnavailable | ReadStoreUnavailable) and not isinstance(error, RowsBeingWritten):
         # The text of the error tells the operator what to do.
         _logger.error("storage_refused", path=request.scope["path"], reason=str(error))
     if isinstance(error, LogUnavailable):

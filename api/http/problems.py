@@ -178,6 +178,13 @@ PROBLEM_KINDS: Final[dict[str, ProblemKind]] = {
             "Nothing received is lost. Try again later; /readyz names the cause.",
         ),
         ProblemKind(
+            "rows_being_written",
+            503,
+            "Rows of usage are being written again",
+            "The read store is made anew: it has all numbers, and this question needs rows of single events as well.",
+            "Try again after the seconds in Retry-After. Usage of whole days is answered already.",
+        ),
+        ProblemKind(
             "fold_stopped",
             503,
             "The fold has stopped",

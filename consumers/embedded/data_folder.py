@@ -138,10 +138,13 @@ class DataFolder:
             folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def next_read_folder(self) -> Path:
+        """Return the folder that the next read store is made in, whether it exists or not."""
+        return self.root / "read" / f"{int(self.current_read_folder().name) + 1:04d}"
+
     def new_read_folder(self) -> Path:
         """Create an empty folder for a new read store, removing what an earlier attempt left there."""
-        number = int(self.current_read_folder().name) + 1
-        folder = self.root / "read" / f"{number:04d}"
+        folder = self.next_read_folder()
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         return folder

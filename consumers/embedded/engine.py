@@ -24,6 +24,7 @@ from consumers.embedded.key_cache import KeyCache
 from consumers.embedded.live_read_side import LiveReadSide
 from consumers.embedded.operations import Operations
 from consumers.embedded.projector_thread import ProjectorThread
+from consumers.embedded.row_writing import RowWriting
 from consumers.embedded.upkeep import Upkeep
 from consumers.embedded.write_refusal import WriteRefusal
 from consumers.engine import (
@@ -103,6 +104,7 @@ class EmbeddedEngine:
         self.amendments = Amendments(log, self.reads, self.received, PriceListing(log, resolve_price), rules, now)
         self.key_cache = KeyCache(folder, now, self.reads)
         self.flushing = Flushing(settings, self._live)
+        self.row_writing = RowWriting(self._live, self.flushing)
         self.upkeep = Upkeep(self._live, self.flushing, self._closing)
         self._operations = Operations(folder, log, keys, self._live, self.key_cache, self._closing)
         read_side.projector.on_lifecycle = self.key_cache.on_lifecycle
@@ -120,15 +122,24 @@ class EmbeddedEngine:
         return self._live.current
 
     @property
+    def live(self) -> LiveReadSide:
+        """The read side in use with its locks, for whoever replaces it."""
+        return self._live
+
+    @property
     def write_turn(self) -> AbstractContextManager[object]:
         """Held by whoever writes to the read store beside the fold."""
         return self._live.write_turn
 
     def start(self) -> None:
-        """Load the API keys, and start the threads that fold and flush: they catch up with the log, and go on."""
+        """Load the API keys, and start the threads that fold and flush: they catch up with the log, and go on.
+
+        Another one writes rows of usage that are missing after a rebuild.
+        """
         self.key_cache.reload()
         self.fold.start()
         self.flushing.start()
+        self.row_writing.start()
 
     def _recover(self) -> None:
         if self._live.reopen_if_unusable():
@@ -235,6 +246,7 @@ class EmbeddedEngine:
                 self._stop_scheduler,
                 self._stop_consumers,
                 self.intake.close,
+                self.row_writing.stop,
                 self._fold_remaining,
                 self.fold.stop,
                 self.flushing.stop,

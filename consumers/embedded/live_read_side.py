@@ -12,6 +12,7 @@ from consumers.embedded.projector_thread import ProjectorThread
 from projections.queries.events import RowSpan
 from projections.queries.snapshot import Snapshot
 from projections.read_side.compaction import Compaction
+from projections.read_side.missing_rows import MissingRows
 from projections.read_side.read_side import ReadSide, ReadSideOpener
 
 _logger = structlog.get_logger("meterfold.engine")
@@ -47,6 +48,14 @@ class LiveReadSide:
     def compaction(self) -> AbstractContextManager[Compaction]:
         """Prepare a compaction of the read side in use, under the locks above."""
         return self.current.store.compaction(lambda: self.fold.paused, lambda: self.write_turn)
+
+    def write_missing_rows(self) -> MissingRows | None:
+        """Write a part of the rows that the read side in use lacks; return what was missing after it, None if nothing.
+
+        Only the thread of `RowWriting` calls this. The fold goes on; nobody replaces the read side meanwhile.
+        """
+        with self.replacing:
+            return next(self.current.write_missing_rows(lambda: self.fold.paused, lambda: self.write_turn), None)
 
     @contextmanager
     def recovering_on_failure(self) -> Iterator[None]:

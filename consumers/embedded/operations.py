@@ -47,7 +47,7 @@ class Operations:
         """
         with self._running:
             self._raise_if_closing()
-            fresh = self._live.opener.open(self._folder.new_read_folder(), refolding=True)
+            fresh = self._live.opener.open(self._folder.new_read_folder(), refolding="whole")
             try:
                 yield from self._catch_up(fresh)
                 fresh.finish_refolding()

@@ -20,16 +20,26 @@ from projections.duckdb.storage.database import (
     is_empty,
     translated_errors,
 )
+from projections.duckdb.storage.missing_rows import missing_rows
+from projections.duckdb.storage.row_filling import DuckDBRowFilling
 from projections.duckdb.storage.schema import SCHEMA_VERSION
 from projections.duckdb.verification.comparison import DuckDBComparison, attached_store
 from projections.duckdb.verification.held_store import DuckDBHeldStore, held_cursor
 from projections.duckdb.writing.fold_store import DuckDBFoldStore
+from projections.duckdb.writing.numbers_store import NumbersStore
 from projections.duckdb.writing.rebuild_store import RebuildStore
+from projections.errors import RowsBeingWritten
 from projections.folding.fold_store import FoldStore
 from projections.read_side.compaction import FoldPause, WriteTurn
-from projections.read_side.store import Unflushed
+from projections.read_side.missing_rows import MissingRows
+from projections.read_side.store import Refolding, Unflushed
 
 STORE_FILE: Final = "store.duckdb"
+_FOLD_STORES: Final[Mapping[Refolding | None, type[DuckDBFoldStore]]] = {
+    None: DuckDBFoldStore,
+    "whole": RebuildStore,
+    "numbers first": NumbersStore,
+}
 
 
 class DuckDBReadStore:
@@ -46,6 +56,8 @@ class DuckDBReadStore:
 
     def checkpoint(self) -> bool:
         """Write everything that is folded into the file; return false when another write, or a read, prevented it."""
+        if isinstance(self.fold, RebuildStore):
+            self.fold.commit_held()
         if not self.database.checkpoint():
             return False
         self.fold.note_durable()
@@ -68,15 +80,44 @@ class DuckDBReadStore:
         with closing(Compaction(cursor, paused, self.fold.load_generations, write_turn=write_turn)) as compaction:
             yield compaction
 
+    def missing_rows(self) -> MissingRows | None:
+        """Return which rows of usage are missing; None when none are."""
+        with closing(self.database.cursor()) as cursor:
+            return missing_rows(cursor)
+
+    @property
+    def numbers(self) -> NumbersStore:
+        """The fold store of a store that was opened with "numbers first"."""
+        if not isinstance(self.fold, NumbersStore):
+            raise TypeError("this store was not opened to write the numbers first")
+        return self.fold
+
+    def begin_numbers(self, until: int) -> None:
+        """Note, in an empty store, that the rows up to position `until` are missing."""
+        self.numbers.begin_numbers(until)
+
+    @contextmanager
+    def row_filling(self, paused: FoldPause, write_turn: WriteTurn) -> Iterator[DuckDBRowFilling]:
+        """Prepare the writing of missing rows, on a cursor of its own."""
+        cursor = self.database.cursor()
+        with closing(DuckDBRowFilling(cursor, paused, write_turn, self.fold.load_generations)) as filling:
+            yield filling
+
+    def _refuse_missing_rows(self) -> None:
+        if self.missing_rows() is not None:
+            raise RowsBeingWritten("the rows of usage are being written again; the store can be verified afterwards")
+
     @contextmanager
     def held(self) -> Iterator[DuckDBHeldStore]:
         """Hold the store at its present position, in a read transaction."""
+        self._refuse_missing_rows()
         with held_cursor(self.database) as cursor:
             yield DuckDBHeldStore(cursor)
 
     @contextmanager
     def compared(self, folder: Path) -> Iterator[DuckDBComparison]:
         """Hold the store, with an empty one in `folder` attached beside it."""
+        self._refuse_missing_rows()
         with attached_store(self.database, folder / STORE_FILE) as beside, held_cursor(self.database) as cursor:
             yield DuckDBComparison(cursor, beside)
 
@@ -102,18 +143,20 @@ class DuckDBOpener(msgspec.Struct, frozen=True):
         return {"read_store": SCHEMA_VERSION}
 
     def open(
-        self, folder: Path, log_id: str, check: Callable[[FoldStore], None], refolding: bool = False
+        self, folder: Path, log_id: str, check: Callable[[FoldStore], None], refolding: Refolding | None = None
     ) -> DuckDBReadStore:
         """Open the store in `folder`; see `projections.read_side.store.StoreOpener`."""
         path = folder / STORE_FILE
-        database = DuckDBDatabase.open(path, DuckDBOptions(self.memory_limit, self.threads, compressed=not refolding))
+        database = DuckDBDatabase.open(
+            path, DuckDBOptions(self.memory_limit, self.threads, compressed=refolding is None)
+        )
         try:
             with translated_errors(path):
                 cursor = database.cursor()
                 if is_empty(cursor):
                     create_tables(cursor, log_id, CHAIN_START)
                 check_schema(cursor, log_id)
-                fold = RebuildStore(cursor) if refolding else DuckDBFoldStore(cursor)
+                fold = _FOLD_STORES[refolding](cursor)
                 check(fold)
         except BaseException:
             database.close()

@@ -33,7 +33,7 @@ import pyarrow as pa
 from domain.customers.events import CUSTOMER_DELETED, CustomerDeleted
 from domain.customers.personal_keys import PersonalKeys
 from domain.event import LifecycleEvent
-from domain.log.blocks import decode_facts, decode_free, decode_typed, read_header
+from domain.log.blocks import BlockHeader
 from domain.log.chain import chain
 from domain.log.event_codec import decode_lifecycle
 from domain.log.records import USAGE_BATCH_TOPIC, EventLog, LogRecord
@@ -46,12 +46,15 @@ from projections.folding.event_lookup import EventLookup, Identities
 from projections.folding.fold_store import FoldStore
 from projections.folding.lifecycle_events import LifecycleFolder
 from projections.folding.lifecycle_writes import SourceProgress
+from projections.folding.numbers_first.numbers import NumbersFirst
+from projections.folding.numbers_first.rows_of_log import RowsOfLog
 from projections.folding.staged_tables import LOG_RECORDS
-from projections.folding.step_planning import count_within, foldable_together
+from projections.folding.step_planning import before_corrections, count_within, foldable_together
 from projections.folding.usage_blocks import (
     FoldBlock,
     StepRows,
     concatenate_blocks,
+    decoded_block,
     outcome_rows,
     received_rows,
     usage_rows,
@@ -59,6 +62,7 @@ from projections.folding.usage_blocks import (
 from projections.identity.entries import NO_U64, U64, Rows
 from projections.identity.index import IdentityIndex
 from projections.identity.resolution import OUTCOME_OF_CODE, Mask, Resolution, SameAsStored, SameHere, resolve
+from projections.pricing.rules import PricingRecord
 from projections.storage_errors import failure_text
 
 STEP_RECORDS_MAX: Final = 256
@@ -106,6 +110,10 @@ class Projector:
         self._lifecycle = LifecycleFolder(store, index, self._lookup, keys)
         self.on_lifecycle = on_lifecycle
         self.step_events_max = STEP_EVENTS_MAX
+        #: Usage is folded into numbers alone, except the rows that it keeps. None: all rows are written.
+        self.numbers_first: NumbersFirst | None = None
+        #: Rows up to this position are missing: what later records change in rows waits until they are written.
+        self.rows_missing_until: int | None = None
         self._read_ahead: list[LogRecord] = []  # read already, but too many for one step
         self._state = store.load_state()
         self._folded = threading.Condition()
@@ -158,7 +166,13 @@ class Projector:
                 ahead += self._log.read(ahead[-1].position, STEP_SMALL_RECORDS_MAX - len(ahead), until)
         self._read_ahead = ahead
         asked = [record for record in ahead if until is None or record.position <= until]
+        if self.rows_missing_until is not None:
+            asked = before_corrections(asked, self.rows_missing_until)
         return foldable_together(asked, self._ends_prices)
+
+    def rows_of_log(self, records: Sequence[tuple[int | None, PricingRecord]]) -> RowsOfLog:
+        """Return what makes rows of usage that is folded already. `records`: all that a price book is made of."""
+        return RowsOfLog(self._log, self._state, records)
 
     def _ends_prices(self, record: LogRecord) -> bool:
         """Whether a record is the deletion of a customer that has prices or discounts of its own."""
@@ -230,7 +244,8 @@ class Projector:
     # -- usage
 
     def _fold_usage(self, records: Sequence[LogRecord]) -> tuple[list[_Entry], tuple[U64, U64, U64]]:
-        blocks = [self._block(record) for record in records]
+        numbers = self.numbers_first
+        blocks = [decoded_block(record, self._scope_key, free=numbers is None) for record in records]
         step_rows = concatenate_blocks(blocks)
         rows = received_rows(step_rows)
         resolved = resolve(rows, self._index.lookup(rows.identities), *self._comparisons(step_rows))
@@ -239,7 +254,9 @@ class Projector:
         for block in blocks:
             if "next_offset" in block.header.extra:
                 self._store.update_source(_source_progress(block))
-        if counted.any():
+        if numbers is not None:
+            step_rows = numbers.add(records, step_rows, counted, self._state)
+        elif counted.any():
             self._store.add_rows(usage_rows(step_rows, counted, self._state))
         for fact in facts_of_events(blocks, counted, self._state, self._keys):
             self._store.add_fact(fact)
@@ -251,17 +268,8 @@ class Projector:
         ]
         return entries, (rows.identities[counted], rows.contents[counted], rows.locators[counted])
 
-    def _block(self, record: LogRecord) -> FoldBlock:
-        header = read_header(record.state)
-        return FoldBlock(
-            position=record.position,
-            stream=record.stream,
-            scope_key=self._state.scope_key(Scope(header.tenant, header.environment)),
-            header=header,
-            typed=decode_typed(record.state),
-            free=decode_free(record.state),
-            facts=decode_facts(record.state),
-        )
+    def _scope_key(self, header: BlockHeader) -> int:
+        return self._state.scope_key(header.scope)
 
     def _comparisons(self, step_rows: StepRows) -> tuple[SameAsStored, SameHere]:
         received = Identities(step_rows.scope_keys, column(step_rows.typed, "source"), column(step_rows.typed, "id"))

@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from domain.corrections.events import USAGE_AMENDED, USAGE_RESTORED, USAGE_VOIDED
 from domain.log.blocks import read_header
 from domain.log.records import USAGE_BATCH_TOPIC, LogRecord
+from domain.repricings.events import REPRICING_COMMITTED, REPRICING_REVERTED
+
+#: Topics of the corrections of single events.
+CORRECTIONS: Final = (USAGE_VOIDED, USAGE_RESTORED, USAGE_AMENDED)
+#: Topics of records that change rows of usage folded before.
+CHANGES_OF_ROWS: Final = (*CORRECTIONS, REPRICING_COMMITTED, REPRICING_REVERTED)
 
 #: Topics of lifecycle events that may be folded before or after usage of the same step with the same result, unless
 #: one is the deletion of a customer with prices of its own.
@@ -26,6 +33,17 @@ def foldable_together(records: Sequence[LogRecord], ends_prices: Callable[[LogRe
         elif not record.topic.startswith(_INDEPENDENT_OF_USAGE) or ends_prices(record):
             lifecycle = True
         if usage and lifecycle:
+            return list(records[:number])
+    return list(records)
+
+
+def before_corrections(records: Sequence[LogRecord], after: int) -> list[LogRecord]:
+    """The leading records: those before the first one behind position `after` that changes rows of earlier usage.
+
+    A price is none of them: it changes rows of unknown cost alone, and these are never missing.
+    """
+    for number, record in enumerate(records):
+        if record.position > after and record.topic in CHANGES_OF_ROWS:
             return list(records[:number])
     return list(records)
 

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -19,7 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from domain.customers.event_facts import StoredFacts
-from domain.log.blocks import BlockHeader
+from domain.log.blocks import BlockHeader, decode_facts, decode_free, decode_typed, read_header
+from domain.log.records import LogRecord
 from domain.usage.block_schema import FAILED, FREE, INSTANT, REQUEST_TYPE, TOKEN_COLUMNS, TYPED
 from domain.usage.locators import LOCATOR_ROW_BITS
 from domain.usage.outcomes import BATCH_REFUSED
@@ -72,6 +73,25 @@ class FoldBlock(msgspec.Struct, frozen=True):
     typed: pa.RecordBatch
     free: pa.RecordBatch
     facts: tuple[StoredFacts, ...] = ()
+
+
+def decoded_block(record: LogRecord, scope_key: Callable[[BlockHeader], int], *, free: bool = True) -> FoldBlock:
+    """Decode a usage batch of the log. `free` false: its free columns are null."""
+    header = read_header(record.state)
+    return FoldBlock(
+        position=record.position,
+        stream=record.stream,
+        scope_key=scope_key(header),
+        header=header,
+        typed=decode_typed(record.state),
+        free=decode_free(record.state) if free else null_free(header.count),
+        facts=decode_facts(record.state),
+    )
+
+
+def null_free(count: int) -> pa.RecordBatch:
+    """Free columns of so many rows, all null."""
+    return pa.RecordBatch.from_arrays([pa.nulls(count, field.type) for field in FREE], schema=FREE)
 
 
 class StepRows(msgspec.Struct, frozen=True):
@@ -129,8 +149,10 @@ def received_rows(step_rows: StepRows) -> ReceivedRows:
 
 def usage_rows(step_rows: StepRows, counted: Bools, state: FoldState) -> pa.Table:
     """Rows of the read store for the counted events."""
-    mask = pa.array(counted)
-    typed, free = step_rows.typed.filter(mask), step_rows.free.filter(mask)
+    typed, free = step_rows.typed, step_rows.free
+    if not counted.all():  # mostly all are, and a filter copies everything
+        mask = pa.array(counted)
+        typed, free = typed.filter(mask), free.filter(mask)
     positions, scope_keys = step_rows.positions[counted], step_rows.scope_keys[counted]
     kind_keys = _kind_keys(typed, state)
     customer_keys = _customer_keys(typed, scope_keys, positions, state)

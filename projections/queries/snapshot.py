@@ -54,6 +54,12 @@ class Snapshot(Protocol):
     def point(self) -> LogPoint:
         """The log position of this snapshot."""
 
+    def require_rows(self) -> None:
+        """Raise `RowsBeingWritten` while rows of usage are missing, for an answer that is sent before it is complete.
+
+        Every question that needs rows raises it then.
+        """
+
     def as_of(self, position: int) -> Snapshot:
         """This snapshot as it was at a log position: every query is answered as it was then.
 

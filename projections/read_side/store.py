@@ -10,14 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
 from projections.folding.fold_store import FoldStore
+from projections.folding.numbers_first.numbers import NumbersStore
 from projections.queries.snapshot import ReadStore
 from projections.read_side.compaction import Compaction, FoldPause, WriteTurn
+from projections.read_side.missing_rows import MissingRows, RowFilling
 from projections.read_side.verification import HeldStore, StoreComparison
+
+#: How the whole log is folded into a new store: everything at once, or the numbers first and the rows afterwards.
+Refolding = Literal["whole", "numbers first"]
 
 
 class StoreDatabase(Protocol):
@@ -76,6 +81,22 @@ class OpenedStore(Protocol):
         Its merges take a `write_turn` whenever they write. Whoever sorts or calls `checkpoint` must hold it.
         """
 
+    def missing_rows(self) -> MissingRows | None:
+        """Return which rows of usage are missing, because the numbers came first; None when none are.
+
+        While some are, every question that is answered from rows raises `RowsBeingWritten`.
+        """
+
+    def begin_numbers(self, until: int) -> None:
+        """Note, in an empty store opened with "numbers first", that the rows up to position `until` are missing."""
+
+    @property
+    def numbers(self) -> NumbersStore:
+        """What the numbers are written to first; only of a store opened with "numbers first"."""
+
+    def row_filling(self, paused: FoldPause, write_turn: WriteTurn) -> AbstractContextManager[RowFilling]:
+        """Prepare the writing of missing rows; see `compaction` for the two arguments."""
+
     def held(self) -> AbstractContextManager[HeldStore]:
         """Hold the store at its present position for as long as the context lasts."""
 
@@ -100,13 +121,15 @@ class StoreOpener(Protocol):
         """The versions of the formats that such a store is written in, by the name of the format."""
 
     def open(
-        self, folder: Path, log_id: str, check: Callable[[FoldStore], None], refolding: bool = False
+        self, folder: Path, log_id: str, check: Callable[[FoldStore], None], refolding: Refolding | None = None
     ) -> OpenedStore:
         """Open the store in `folder`; create it when there is none.
 
         `check` is called before anything in an existing store is changed; when it raises, the store is closed again.
-        `refolding`: the store is empty, and nobody reads it before `finish_refolding`; after a crash before that it is
-        thrown away. Raises `ReadStoreMismatch` when the store was folded from another log or written by a newer
-        release, `ReadStoreOutdated` when an older one wrote it, `ReadStoreCorrupted` when it cannot be read, and
+        `refolding`: nobody reads the store before `finish_refolding`, and it is empty. After a crash before that it is
+        thrown away, or, with "numbers first", opened like that again: it then has what was checkpointed.
+
+        Raises `ReadStoreMismatch` when the store was folded from another log or written by a newer release,
+        `ReadStoreOutdated` when an older one wrote it, `ReadStoreCorrupted` when it cannot be read, and
         `ReadStoreUnavailable` when the storage fails.
         """

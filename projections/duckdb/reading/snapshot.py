@@ -45,7 +45,8 @@ from projections.duckdb.reading.prices import (
 from projections.duckdb.reading.repricing.reads import RepricingReads
 from projections.duckdb.reading.usage_sums import UsageSumQuery
 from projections.duckdb.storage.cursor_as_of import CursorAsOf
-from projections.errors import ReadStoreUnavailable
+from projections.duckdb.storage.missing_rows import ROWS_VIEW
+from projections.errors import ReadStoreUnavailable, RowsBeingWritten
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.customer_list import CustomerListQuestion, UsageTotals
 from projections.queries.customers import CustomerRecord, CustomerSpan, CustomerWithBudgets, SpanCost, SpanUsage
@@ -97,13 +98,18 @@ class DuckDBReads:
     def snapshot(self) -> Iterator[DuckDBSnapshot]:
         """Open a snapshot for as long as the context lasts. It is used by one thread at a time.
 
-        Raises `ReadStoreUnavailable` while the storage under the read store has failed.
+        Raises `ReadStoreUnavailable` while the storage under the read store has failed, and `RowsBeingWritten` where an
+        answer needs rows of usage while some are missing: the view of all rows does not exist then.
         """
         try:
             snapshot = DuckDBSnapshot(self._connect, self._cache, self._changes)
             with closing(snapshot.cursor):
                 snapshot.cursor.execute("BEGIN TRANSACTION READ ONLY")
                 yield snapshot
+        except duckdb.CatalogException as error:
+            if f"with name {ROWS_VIEW} does not exist" not in str(error):
+                raise
+            raise RowsBeingWritten("rows of usage are being written again") from error
         except (duckdb.FatalException, duckdb.ConnectionException) as error:
             # A storage error has invalidated the database, or it is closed to be opened again.
             reason = storage_refusal(error) or str(error).splitlines()[0]
@@ -147,6 +153,10 @@ class DuckDBSnapshot(RepricingReads):
     def point(self) -> LogPoint:
         """The log position of this snapshot."""
         return self._cached.point()
+
+    def require_rows(self) -> None:
+        """Raise `RowsBeingWritten`, at the end of the context of the snapshot, while rows of usage are missing."""
+        self.cursor.execute(f"SELECT 1 FROM {ROWS_VIEW} LIMIT 0")
 
     def recorded_at(self, scope: Scope) -> datetime | None:
         """The effective recorded time of the last record of a scope; None when there is none."""
@@ -430,7 +440,10 @@ class DuckDBSnapshot(RepricingReads):
                 return event_rows.amended_event(self.cursor, amended)
         located = event_rows.RowLocation(customer.key, location.time, location.locator)
         series, tables = self._cached.all_series(), self._row_tables(location.locator)
-        return event_rows.event_at_location(self.cursor, located, location.customer_id, series, tables)
+        found = event_rows.event_at_location(self.cursor, located, location.customer_id, series, tables)
+        if found is None:
+            self.require_rows()
+        return found
 
     def _row_tables(self, locator: int) -> list[str]:
         """The tables that may hold an event, the most likely one first. Only the view is as of an earlier position."""

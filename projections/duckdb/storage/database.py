@@ -15,6 +15,7 @@ import duckdb
 import msgspec
 
 from projections.duckdb.storage.generations import GENERATION_KINDS, add_generation, refresh_views
+from projections.duckdb.storage.missing_rows import schema_version
 from projections.duckdb.storage.schema import SCHEMA_VERSION, TABLES
 from projections.errors import (
     ProjectionError,
@@ -180,7 +181,7 @@ def check_schema(cursor: duckdb.DuckDBPyConnection, log_id: str) -> None:
     """Raise `ReadStoreMismatch` when the store belongs to another log or has a newer schema, `ReadStoreOutdated` when
     its schema is older.
     """
-    version, stored_log_id = cursor.execute("SELECT schema_version, log_id FROM progress").fetchall()[0]
+    version, stored_log_id = schema_version(cursor), cursor.execute("SELECT log_id FROM progress").fetchall()[0][0]
     if stored_log_id != log_id:
         raise ReadStoreMismatch("the read store was folded from another log; run 'meterfold rebuild' to fold this one")
     if version > SCHEMA_VERSION:

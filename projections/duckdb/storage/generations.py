@@ -7,7 +7,8 @@
 | settled | compacted: rows are sorted by (scope, customer, time, locator); day deltas are summed |
 
 The views `usage_rows` and `usage_days` are the unions of all generations of a kind, `settled_days` that of the
-compacted generations of days. The list of generations and the views change together, in one transaction.
+compacted generations of days. The list of generations and the views change together, in one transaction. While rows are
+missing (`missing_rows.py`) there is no view `usage_rows`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Final, Literal
 import duckdb
 import msgspec
 
+from projections.duckdb.storage.missing_rows import ROWS_VIEW, missing_rows
 from projections.duckdb.storage.schema import DAY_COLUMNS, ROW_COLUMNS
 from projections.read_side.compaction import GenerationKind
 
@@ -95,6 +97,10 @@ class Generations:
         """Return the tables of usage rows, oldest first."""
         return [one.name for one in self.of("rows")]
 
+    def rows(self) -> str:
+        """Return a subquery over the usage rows of all generations, also while some are missing."""
+        return _union(self.row_tables())
+
     def open_new(self, kind: GenerationKind) -> list[Generation]:
         """Freeze the open generation of a kind and open a new one, in a transaction; return all frozen ones."""
         with transaction(self._cursor):
@@ -146,8 +152,9 @@ def add_generation(cursor: duckdb.DuckDBPyConnection, kind: GenerationKind, numb
 
 def refresh_views(cursor: duckdb.DuckDBPyConnection) -> None:
     """Redefine the views as the unions of the present generations."""
-    for kind in GENERATION_KINDS:
-        cursor.execute(f"CREATE OR REPLACE VIEW usage_{kind} AS SELECT * FROM {union_of(cursor, kind)}")
+    if missing_rows(cursor) is None:
+        cursor.execute(f"CREATE OR REPLACE VIEW {ROWS_VIEW} AS SELECT * FROM {union_of(cursor, 'rows')}")
+    cursor.execute(f"CREATE OR REPLACE VIEW usage_days AS SELECT * FROM {union_of(cursor, 'days')}")
     found = cursor.execute("SELECT name FROM generations WHERE kind = 'days' AND state = 'settled' ORDER BY number")
     compacted = _union([name for (name,) in found.fetchall()]) or "(SELECT * FROM usage_days LIMIT 0)"
     cursor.execute(f"CREATE OR REPLACE VIEW settled_days AS SELECT * FROM {compacted}")

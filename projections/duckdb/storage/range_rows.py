@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from domain.usage.block_schema import TOKEN_COLUMNS
 from domain.values.instants import naive
+from projections.duckdb.storage.missing_rows import ROWS_VIEW
 from projections.pricing.row_range import RowRange
 
 _COLUMNS: Final = ", ".join(
@@ -22,11 +23,13 @@ _FROM_CACHE: Final = """(contains(r.id, '_cache_hit')
 _ZERO: Final = f"(r.cost_origin = 'producer' AND r.cost_usd = 0 AND NOT {_FROM_CACHE})"
 
 
-def range_rows(asked: RowRange, after: tuple[int, int] | None, limit: int) -> tuple[str, dict[str, Any]]:
+def range_rows(
+    asked: RowRange, after: tuple[int, int] | None, limit: int, rows: str = ROWS_VIEW
+) -> tuple[str, dict[str, Any]]:
     """Return the SELECT of the first `limit` rows in a range, ascending by customer key, then locator, and its values.
 
-    `after`: customer key and locator that they come after. The columns are those of `REPRICING_ROWS`. It names no other
-    table: within a fold step, keys of that step are in none yet.
+    `after`: customer key and locator that they come after; `rows`: the table or subquery that they are found in. The
+    columns are those of `REPRICING_ROWS`. No other table is named: within a fold step, keys of that step are in none.
     """
     values: dict[str, Any] = {}
 
@@ -51,6 +54,6 @@ def range_rows(asked: RowRange, after: tuple[int, int] | None, limit: int) -> tu
         customer, locator = bind(after[0]), bind(after[1])
         conditions.append(f"r.customer_key >= {customer}")
         conditions.append(f"(r.customer_key > {customer} OR r.locator > {locator})")
-    statement = f"""SELECT {_COLUMNS} FROM usage_rows r WHERE {" AND ".join(conditions)}
+    statement = f"""SELECT {_COLUMNS} FROM {rows} r WHERE {" AND ".join(conditions)}
         ORDER BY r.customer_key, r.locator LIMIT {bind(limit)}"""
     return statement, values

@@ -120,6 +120,7 @@ class DuckDBFoldStore:
         """Load the list of generations again: after a compaction, or after a rollback."""
         self._generations.load()
         self._row_tables = self._generations.row_tables()
+        self._rows = self._generations.rows()  # not the view, which does not exist while rows are missing
         self._open_rows = self._generations.open_name("rows")
         self._open_days = self._generations.open_name("days")
         self.changes.days.mark_compacted(self._days_compacted_to())
@@ -226,7 +227,9 @@ class DuckDBFoldStore:
         for locator, customer_key, content in amended:
             state.amended.add(locator, customer_key, content)
         self.changes.amended.update(locator for locator, _, _ in amended)
-        state.waiting_voids = {(row[0], row[1], row[2]) for row in query(_WAITING_VOIDS).fetchall()}
+        state.waiting_voids = {
+            (row[0], row[1], row[2]) for row in query(_WAITING_VOIDS.format(rows=self._rows)).fetchall()
+        }
         return state
 
     def add_keys(self, new: NewKeys) -> None:
@@ -282,8 +285,11 @@ class DuckDBFoldStore:
 
     def add_rows(self, staged_rows: pa.Table) -> None:
         """Insert usage rows and their day deltas; of rows that are closed already, days tell that they were taken."""
-        self._unflushed_records += staged_rows.num_rows
         self._insert(self._open_rows, staged_rows)
+        self._add_to_sums(staged_rows)
+
+    def _add_to_sums(self, staged_rows: pa.Table) -> None:
+        self._unflushed_records += staged_rows.num_rows
         self._add_to_days(staged_rows)
         if (with_units := _rows_with_units(staged_rows)) is not None:
             scopes, customers = with_units.column("scope_key").to_numpy(), _customer_keys(with_units)
@@ -324,10 +330,10 @@ class DuckDBFoldStore:
             return
         self.changes.corrected_usage(np.array([customer_key]))
         self._cursor.execute(
-            insert_deltas(self._open_days, f"usage_rows WHERE {_CURRENT_VERSION}", sign="-"), [customer_key, locator]
+            insert_deltas(self._open_days, f"{self._rows} WHERE {_CURRENT_VERSION}", sign="-"), [customer_key, locator]
         )
         if with_units:
-            taken = insert_unit_deltas(f"usage_rows WHERE {_CURRENT_VERSION}", sign="-")
+            taken = insert_unit_deltas(f"{self._rows} WHERE {_CURRENT_VERSION}", sign="-")
             self._cursor.execute(taken, [customer_key, locator])
         for table in self._row_tables:
             self._cursor.execute(
@@ -336,7 +342,7 @@ class DuckDBFoldStore:
 
     def _current_versions(self, customer_key: int, locator: int) -> tuple[int, int]:
         """The number of current versions of a row, at most 1, and that of those with units."""
-        current = f"SELECT count(*), count(unit_names) FROM usage_rows WHERE {_CURRENT_VERSION}"
+        current = f"SELECT count(*), count(unit_names) FROM {self._rows} WHERE {_CURRENT_VERSION}"
         versions, with_units = self._cursor.execute(current, [customer_key, locator]).fetchall()[0]
         return versions, with_units
 
@@ -347,7 +353,7 @@ class DuckDBFoldStore:
         inserted = self._cursor.execute(
             f"""INSERT INTO {self._open_rows}
             SELECT * REPLACE (?::BIGINT AS counted_at, NULL::BIGINT AS closed_at) FROM (
-                SELECT * FROM usage_rows WHERE customer_key = ? AND locator = ?
+                SELECT * FROM {self._rows} WHERE customer_key = ? AND locator = ?
                 ORDER BY counted_at DESC, closed_at DESC LIMIT 1)""",
             [position, customer_key, locator],
         )
@@ -355,20 +361,20 @@ class DuckDBFoldStore:
             raise LookupError(f"no row has the customer key {customer_key} and the locator {locator}")
         self.changes.corrected_usage(np.array([customer_key]))
         self._cursor.execute(
-            insert_deltas(self._open_days, f"usage_rows WHERE {_CURRENT_VERSION}"), [customer_key, locator]
+            insert_deltas(self._open_days, f"{self._rows} WHERE {_CURRENT_VERSION}"), [customer_key, locator]
         )
-        opened = f"SELECT kind_key, unit_names IS NOT NULL, scope_key FROM usage_rows WHERE {_CURRENT_VERSION}"
+        opened = f"SELECT kind_key, unit_names IS NOT NULL, scope_key FROM {self._rows} WHERE {_CURRENT_VERSION}"
         kind_key, has_units, scope_key = self._cursor.execute(opened, [customer_key, locator]).fetchall()[0]
         if has_units:
             self.changes.unit_owners.add(np.array([scope_key]), np.array([customer_key]))
-            added = insert_unit_deltas(f"usage_rows WHERE {_CURRENT_VERSION}")
+            added = insert_unit_deltas(f"{self._rows} WHERE {_CURRENT_VERSION}")
             self._cursor.execute(added, [customer_key, locator])
         return int(kind_key)
 
     def last_version(self, customer_key: int, locator: int) -> pa.Table:
         """Return the version of a row that was opened last."""
         return self._cursor.sql(
-            """SELECT * FROM usage_rows WHERE customer_key = $1 AND locator = $2
+            f"""SELECT * FROM {self._rows} WHERE customer_key = $1 AND locator = $2
             ORDER BY counted_at DESC, closed_at DESC NULLS FIRST LIMIT 1""",
             params=[customer_key, locator],
         ).to_arrow_table()
@@ -382,10 +388,10 @@ class DuckDBFoldStore:
             self._take_from_days(version)
             return
         found = [int(customer_keys[0]), version.column("locator")[0].as_py()]
-        self._cursor.execute(insert_deltas(self._open_days, f"usage_rows WHERE {_CURRENT_VERSION}"), found)
+        self._cursor.execute(insert_deltas(self._open_days, f"{self._rows} WHERE {_CURRENT_VERSION}"), found)
         if _rows_with_units(version) is not None:
             self.changes.unit_owners.add(version.column("scope_key").to_numpy(), customer_keys)
-            self._cursor.execute(insert_unit_deltas(f"usage_rows WHERE {_CURRENT_VERSION}"), found)
+            self._cursor.execute(insert_unit_deltas(f"{self._rows} WHERE {_CURRENT_VERSION}"), found)
 
     def unknown_cost_rows(
         self, kind_key: int, scope_key: int, above_locator: int, rows_max: int, customer_key: int | None = None
@@ -396,7 +402,7 @@ class DuckDBFoldStore:
             f"""SELECT locator, customer_key, kind_key, time, input_tokens, cached_input_tokens, cache_write_tokens,
                 output_tokens, reasoning_tokens, unit_names, unit_quantities, requests, quantities_unknown,
                 price_context
-            FROM usage_rows
+            FROM {self._rows}
             WHERE scope_key = $1 AND kind_key = $2 AND cost_origin = 'unknown' AND closed_at IS NULL AND locator > $3
                 {of_customer}
             ORDER BY locator LIMIT $4""",
@@ -417,7 +423,7 @@ class DuckDBFoldStore:
         if not closed_rows:
             return
         self._unflushed_records += closed_rows
-        closed = f"usage_rows r JOIN priced p ON {same} AND r.closed_at = {int(position)}"
+        closed = f"{self._rows} r JOIN priced p ON {same} AND r.closed_at = {int(position)}"
         self._cursor.execute(
             f"""INSERT INTO {self._open_days} SELECT r.scope_key, r.customer_key, r.time::DATE, r.kind_key,
             0, 0, 0, 0, 0, 0, sum(p.cost_usd - coalesce(r.cost_usd, 0)), -count(*) FILTER (r.cost_origin = 'unknown'),
@@ -432,7 +438,7 @@ class DuckDBFoldStore:
 
     def rows_to_reprice(self, asked: RowRange, after: tuple[int, int] | None, rows_max: int) -> pa.Table:
         """Return current rows in a range that a price can be given to, ascending by customer key and locator."""
-        statement, values = range_rows(asked, after, rows_max)
+        statement, values = range_rows(asked, after, rows_max, self._rows)
         return self._cursor.sql(statement, params=values).to_arrow_table()
 
     def undo_repricing(self, repriced_at: int, position: int) -> tuple[int, Decimal]:
@@ -586,5 +592,4 @@ _WAITING_VOIDS: Final = """
         (SELECT scope_key, source, id, arg_max(kind, position) AS last FROM corrections
             WHERE kind <> 'usage.amended' GROUP BY ALL) c
     WHERE c.last = 'usage.voided'
-      AND NOT EXISTS (SELECT 1 FROM usage_rows r WHERE r.scope_key = c.scope_key AND r.source = c.source AND r.id =
-      c.id)"""
+      AND NOT EXISTS (SELECT 1 FROM {rows} r WHERE r.scope_key = c.scope_key AND r.source = c.source AND r.id = c.id)"""

@@ -33,8 +33,8 @@ class RebuildStore(DuckDBFoldStore):
         self._commit_rows_min = commit_rows_min
         self._rebuilding = True
         self._in_transaction = False
-        self._rows = 0
-        self._position = 0
+        self._rows_held = 0
+        self._position = self.reached()[0]
         self._pending_from: int | None = None  # locator of the first row whose day deltas are pending
         self._units_pending = False  # whether one of those rows has units
 
@@ -58,13 +58,13 @@ class RebuildStore(DuckDBFoldStore):
 
     def commit(self) -> None:
         """Commit the transaction; while rebuilding only if it holds `commit_rows_min` rows."""
-        if not self._rebuilding or self._rows >= self._commit_rows_min:
+        if not self._rebuilding or self._rows_held >= self._commit_rows_min:
             self._commit()
 
     def add_log_records(self, records: pa.Table) -> None:
         """Insert log records; they count towards `commit_rows_min`."""
         super().add_log_records(records)
-        self._rows += records.num_rows  # a log of commands alone has no other rows
+        self._rows_held += records.num_rows  # a log of commands alone has no other rows
 
     def advance(self, position: int, running_hash: bytes, recorded_at: datetime | None) -> None:
         """Write the buffered rows, and record the position of the fold."""
@@ -100,7 +100,7 @@ class RebuildStore(DuckDBFoldStore):
         if not self._rebuilding:
             super()._add_to_days(staged)
             return
-        self._rows += staged.num_rows
+        self._rows_held += staged.num_rows
         if self._pending_from is None:
             self._pending_from = staged.column("locator")[0].as_py()
 
@@ -118,6 +118,11 @@ class RebuildStore(DuckDBFoldStore):
                 self._cursor.execute(insert_unit_deltas(f"{since} AND unit_names IS NOT NULL"))
             self._pending_from, self._units_pending = None, False
 
+    def commit_held(self) -> None:
+        """Commit what is held back, so that a checkpoint writes it."""
+        if self._in_transaction:
+            self._commit()
+
     def _commit(self) -> None:
         super().commit()
-        self._in_transaction, self._rows = False, 0
+        self._in_transaction, self._rows_held = False, 0

@@ -23,9 +23,10 @@ from projections.duckdb.storage.generations import Generations
 _COSTS: Final = ("cost_usd", "cost_origin", "price_position", "discount_positions", "repriced_at")
 _LAST: Final = """QUALIFY row_number() OVER (
     PARTITION BY locator ORDER BY counted_at DESC, closed_at DESC NULLS FIRST) = 1"""
+#: `$ROWS` stands for the subquery of all rows.
 _FIND: Final = f"""CREATE TEMP TABLE undone AS
-    WITH of_run AS (SELECT locator FROM usage_rows WHERE repriced_at = $1),
-    versions AS (SELECT * FROM usage_rows WHERE locator IN (FROM of_run)),
+    WITH rows AS (SELECT * FROM $ROWS), of_run AS (SELECT locator FROM rows WHERE repriced_at = $1),
+    versions AS (SELECT * FROM rows WHERE locator IN (FROM of_run)),
     ended AS (SELECT c.position FROM repricings c WHERE c.kind = '{REPRICING_COMMITTED}' AND EXISTS (
         SELECT 1 FROM repricings r WHERE r.scope_key = c.scope_key AND r.name = c.name
             AND r.kind = '{REPRICING_REVERTED}')),
@@ -51,7 +52,7 @@ def undo_repricing(
     cursor: duckdb.DuckDBPyConnection, generations: Generations, repriced_at: int, position: int
 ) -> UndoneRepricing:
     """Give rows the cost that they had before the re-pricing at `repriced_at`, from `position` on."""
-    cursor.execute(_FIND, [repriced_at])
+    cursor.execute(_FIND.replace("$ROWS", generations.rows()), [repriced_at])
     customers, events, difference = cursor.execute(_TOTALS).fetchall()[0]
     if customers:
         _close(cursor, generations, position)

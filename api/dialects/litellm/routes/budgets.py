@@ -140,6 +140,7 @@ def info_budget(
 def list_budget(state: StateOf, key: Administrator, known: AskedByHeaders) -> Response:
     """All budgets in order of creation, streamed."""
     with reading(state, known, key.scope) as asked:
+        asked.snapshot.require_rows()
         headers, again = asked.headers(), asked.again()
     return StreamingResponse(_stream_all(state, key.scope, again), headers=headers, media_type="application/json")
 

@@ -52,6 +52,7 @@ def _page(state: ApiState, scope: Scope, query: ListQuery, known: Asked) -> Resp
 
 def _all(state: ApiState, scope: Scope, search: str | None, known: Asked) -> Response:
     with reading(state, known, scope) as asked:
+        asked.snapshot.require_rows()
         headers, again = asked.headers(), asked.again()
         any_unknown = any_cost_unknown(asked.snapshot, scope)
     if any_unknown:  # headers go before the stream, so that the customers are read twice

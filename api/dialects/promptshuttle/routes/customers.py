@@ -73,6 +73,7 @@ async def create_customer(
 def list_customers(state: StateOf, key: Reader, known: AskedByHeaders) -> Response:
     """All customers, ordered by `externalId`, streamed."""
     with reading(state, known, key.scope) as asked:
+        asked.snapshot.require_rows()
         headers, again = asked.headers(), asked.again()
     return StreamingResponse(_stream(state, key.scope, again), headers=headers, media_type="application/json")
 
