@@ -6,17 +6,19 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from projections.duckdb.read_store import DuckDBOpener, DuckDBReadStore
+from projections.duckdb.storage.schema import SCHEMA_VERSION
+from projections.errors import ReadStoreOutdated
 from projections.read_side.read_side import ReadSide, ReadSideOpener
 from tests.projections.duckdb.writing.test_rebuild_store import views
-from tests.projections.folded_log import FoldedLog
+from tests.projections.folded_log import FoldedLog, usage
 from tests.projections.generated_logs import Entry, generated_logs, write_entries
 
 STORES = DuckDBOpener("512MB", 1)
-DAY_SUMS = "SELECT sum(events)::BIGINT, sum(input_tokens)::BIGINT, sum(cost_usd) FROM usage_days"
 
 
 def opener_of(written: FoldedLog) -> ReadSideOpener:
@@ -85,3 +87,42 @@ def test_a_store_whose_numbers_came_first_equals_the_one_that_followed_the_log(
         live.fold()
         assert again == views(live.cursor)
         live.close()
+
+
+def schema_of(side: ReadSide) -> list[tuple[Any, ...]]:
+    cursor = store_of(side).database.cursor()
+    try:
+        found: list[tuple[Any, ...]] = cursor.execute("SELECT schema_version FROM progress").fetchall()
+        return found
+    finally:
+        cursor.close()
+
+
+def test_another_release_takes_a_store_without_its_rows_for_an_outdated_one(tmp_path: Path) -> None:
+    written = FoldedLog(tmp_path / "live")
+    written.deliver([usage(f"e-{number}") for number in range(20)])
+    folder = tmp_path / "again"
+    folder.mkdir()
+    side = opener_of(written).open(folder, refolding="numbers first")
+    assert fold_numbers(side)
+    assert schema_of(side) == [(0,)]
+    assert list(side.write_missing_rows())[-1].written_to == written.log.head_position()
+    assert schema_of(side) == [(SCHEMA_VERSION,)]
+    side.discard()
+    written.close()
+
+
+def test_a_store_whose_numbers_are_not_complete_is_not_read(tmp_path: Path) -> None:
+    written = FoldedLog(tmp_path / "live")
+    for number in range(3):
+        written.deliver([usage(f"e-{number}")])
+    folder = tmp_path / "again"
+    folder.mkdir()
+    side = opener_of(written).open(folder, refolding="numbers first")
+    side.projector.step_events_max = 1
+    assert not fold_numbers(side, 1)
+    side.checkpoint()
+    side.discard()
+    with pytest.raises(ReadStoreOutdated):
+        opener_of(written).open(folder)
+    written.close()
