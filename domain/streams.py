@@ -30,6 +30,16 @@ def meter_stream(scope: Scope, code: str) -> str:
     return f"meter/{scope}/{code}"
 
 
+def plan_stream(scope: Scope, code: str) -> str:
+    """Return the stream of one plan."""
+    return f"plan/{scope}/{code}"
+
+
+def subscription_stream(scope: Scope, subscription_id: str) -> str:
+    """Return the stream of one subscription id."""
+    return f"subscription/{scope}/{subscription_id}"
+
+
 def key_stream(key_id: str) -> str:
     """Return the stream of one API key."""
     return f"key/{key_id}"

@@ -10,6 +10,8 @@ import typer
 
 from api.cli.commands import customers, events, keys, prices, rejected, resources
 from api.cli.commands.budget_state import access, budget
+from api.cli.commands.charging.charges import charges
+from api.cli.commands.charging.plans import plans, subscriptions
 from api.cli.commands.demo import demo
 from api.cli.commands.ingest import ingest
 from api.cli.commands.kafka import topics
@@ -41,11 +43,14 @@ app.command()(current_usage)
 app.command()(past_usage)
 app.command()(budget)
 app.command()(access)
+app.command()(charges)
 app.add_typer(customers.app, name="customers")
 app.add_typer(events.app, name="events")
 app.add_typer(rejected.app, name="rejected")
 app.add_typer(resources.budgets, name="budgets")
 app.add_typer(resources.meters, name="meters")
+app.add_typer(plans, name="plans")
+app.add_typer(subscriptions, name="subscriptions")
 app.add_typer(prices.app, name="prices")
 app.add_typer(runs.app, name="repricings")
 app.add_typer(keys.app, name="keys")

@@ -20,9 +20,11 @@ from api.native.routes import (
     meters,
     metrics,
     operations,
+    plans,
     prices,
     repricings,
     sources,
+    subscriptions,
     usage,
 )
 
@@ -32,6 +34,8 @@ _PARTS: Final = (
     customers,
     usage,
     meters,
+    plans,
+    subscriptions,
     budgets,
     prices,
     repricings,

@@ -142,13 +142,8 @@ def checked_fields(
     Maps in `patched` are checked as patches; `check_state` checks what they are merged into. Raises `InvalidInput` for
     a field without a rule, and for the first value that breaks its rule.
     """
-    checked: dict[str, Any] = {}
-    for field, given in changes.items():
-        if field not in rules:
-            raise InvalidInput(field, "is not a field that can be set here", code="unknown_field")
-        rule = _PATCH_RULES[field] if field in patched else rules[field]
-        checked[field] = None if given is None else rule(field, given)
-    return checked
+    patch_rules = {field: _PATCH_RULES[field] for field in patched}
+    return field_rules.checked({**rules, **patch_rules}, changes)
 
 
 def patched_fields(changes: Mapping[str, Any], replaced: Collection[str] = ()) -> tuple[str, ...]:

@@ -60,6 +60,14 @@ class State(msgspec.Struct, frozen=True):
     fields: Mapping[str, Any]
 
 
+class Existing(msgspec.Struct, frozen=True):
+    """The state, from `since` on, of something that was created."""
+
+    since: datetime
+    created_at: datetime
+    fields: Mapping[str, Any]
+
+
 def apply_operations(state: dict[str, Any], fields: Mapping[str, Any], patched: Collection[str] = ()) -> None:
     """Apply the operations of one fact to a state, in place. The values in the state are replaced, never changed.
 
@@ -102,6 +110,21 @@ def in_effect(facts: Sequence[F]) -> list[F]:
             continue
         kept.append(fact)
     return in_effect_order(kept)
+
+
+def existing_at(facts: Sequence[DatedFact], instant: datetime, *, reaching_back: bool = False) -> Existing | None:
+    """Return the state at an instant of what the facts, in any order, are about; None when it does not exist then.
+
+    `reaching_back`: at an instant before its first creation, the state that this made.
+    """
+    every = states(in_effect(facts))
+    by_then = [state for state in every if state.since <= instant]
+    state = next(reversed(by_then), None)
+    if reaching_back and not any(one.created_at is not None for one in by_then):
+        state = next((one for one in every if one.created_at is not None), None)
+    if state is None or state.created_at is None:
+        return None
+    return Existing(state.since, state.created_at, state.fields)
 
 
 def states(

@@ -46,6 +46,7 @@ from domain.customers.events import (
 from domain.event import LifecycleEvent
 from domain.log.events import LOG_CLOSINGS_ANNOUNCED, LOG_CREATED, LOG_SEALED, ClosingsAnnounced, LogCreated, LogSealed
 from domain.meters.events import METER_CREATED, METER_DELETED, METER_UPDATED, MeterCreated, MeterDeleted, MeterUpdated
+from domain.plans.events import PLAN_CREATED, PLAN_DELETED, PLAN_UPDATED, PlanCreated, PlanDeleted, PlanUpdated
 from domain.prices.events import DISCOUNT_SET, PRICE_LISTED, PRICE_SET, DiscountSet, PriceListed, PriceSet
 from domain.repricings.events import (
     REPRICING_COMMITTED,
@@ -65,6 +66,14 @@ from domain.sources.events import (
     PartitionTruncated,
     RecordsLost,
 )
+from domain.subscriptions.events import (
+    SUBSCRIPTION_CREATED,
+    SUBSCRIPTION_TERMINATED,
+    SUBSCRIPTION_UPDATED,
+    SubscriptionCreated,
+    SubscriptionTerminated,
+    SubscriptionUpdated,
+)
 
 LIFECYCLE_TOPICS: Final[dict[str, type[LifecycleEvent]]] = {
     CUSTOMER_CREATED: CustomerCreated,
@@ -81,6 +90,12 @@ LIFECYCLE_TOPICS: Final[dict[str, type[LifecycleEvent]]] = {
     METER_CREATED: MeterCreated,
     METER_UPDATED: MeterUpdated,
     METER_DELETED: MeterDeleted,
+    PLAN_CREATED: PlanCreated,
+    PLAN_UPDATED: PlanUpdated,
+    PLAN_DELETED: PlanDeleted,
+    SUBSCRIPTION_CREATED: SubscriptionCreated,
+    SUBSCRIPTION_UPDATED: SubscriptionUpdated,
+    SUBSCRIPTION_TERMINATED: SubscriptionTerminated,
     KEY_ISSUED: ApiKeyIssued,
     KEY_REVOKED: ApiKeyRevoked,
     PRICE_LISTED: PriceListed,

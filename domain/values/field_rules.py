@@ -123,6 +123,19 @@ def instant(field: str, value: object) -> str:
     return instant_text(moment)
 
 
+def checked(rules: Mapping[str, Rule], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return given fields, each checked by its rule and in stored form; None stays, and means cleared.
+
+    Raises `InvalidInput` for a field without a rule, and for the first value that breaks its rule.
+    """
+    stored: dict[str, Any] = {}
+    for field, value in given.items():
+        if field not in rules:
+            raise InvalidInput(field, "is not a field that can be set here", code="unknown_field")
+        stored[field] = None if value is None else rules[field](field, value)
+    return stored
+
+
 def json_object(field: str, value: object, members_max: int, bytes_max: int) -> dict[str, Any]:
     """A JSON object of at most `members_max` members, `bytes_max` bytes of compact UTF-8 JSON and 32 levels."""
     if not isinstance(value, Mapping):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from domain.api_keys.events import ApiKeyIssued, ApiKeyRevoked
 from domain.budgets.events import BudgetEvent
 from domain.commands.events import CommandHonoured
@@ -22,10 +24,12 @@ from domain.errors import LogCorrupted
 from domain.event import LifecycleEvent
 from domain.log.events import LogCreated, LogSealed
 from domain.meters.events import MeterEvent
+from domain.plans.events import PlanEvent
 from domain.prices.events import DiscountSet, PriceListed, PriceSet
 from domain.repricings.events import RepricingEvent
 from domain.scope import Scope
 from domain.sources.events import OffsetsAccepted, PartitionConsumed, PartitionEvent, PartitionTruncated, RecordsLost
+from domain.subscriptions.events import SubscriptionCreated, SubscriptionEvent
 from projections.folding.corrections import CorrectionFolder
 from projections.folding.event_lookup import EventLookup
 from projections.folding.fold_state import FoldState
@@ -42,6 +46,7 @@ from projections.folding.repricings import fold_repricing
 from projections.folding.unknown_costs import price_unknown_costs
 from projections.identity.index import IdentityIndex
 from projections.pricing.rules import LifeEnded
+from projections.queries.facts import Subject
 
 
 class LifecycleFolder:
@@ -64,14 +69,8 @@ class LifecycleFolder:
                 return state.scope_key(Scope(event.tenant, event.environment))
             case CustomerEvent():
                 return self._customer(state, position, topic, event)
-            case BudgetEvent():
-                scope_key = state.scope_key(Scope(event.tenant, event.environment))
-                self._store.add_fact(_fact(FactOwner("budget", scope_key, event.budget_id), position, topic, event))
-                return scope_key
-            case MeterEvent():
-                scope_key = state.scope_key(Scope(event.tenant, event.environment))
-                self._store.add_fact(_fact(FactOwner("meter", scope_key, event.code), position, topic, event))
-                return scope_key
+            case BudgetEvent() | MeterEvent() | PlanEvent() | SubscriptionEvent():
+                return self._definition(state, position, topic, event)
             case ApiKeyIssued():
                 scope_key = state.scope_key(Scope(event.tenant, event.environment))
                 self._store.add_api_key(_api_key(scope_key, position, event))
@@ -104,6 +103,24 @@ class LifecycleFolder:
                     )
             case LogCreated():
                 state.hash_seed = event.hash_seed
+
+    def _definition(
+        self,
+        state: FoldState,
+        position: int,
+        topic: str,
+        event: BudgetEvent | MeterEvent | PlanEvent | SubscriptionEvent,
+    ) -> int:
+        """Fold a fact; the creation of a subscription a second time, by which its customer leads to it."""
+        scope_key = state.scope_key(Scope(event.tenant, event.environment))
+        subject, identifier = _named(event)
+        fact = _fact(FactOwner(subject, scope_key, identifier), position, topic, event)
+        self._store.add_fact(fact)
+        if isinstance(event, SubscriptionCreated):
+            owner = FactOwner("subscriber", scope_key, event.fields["customer"])
+            link = {"subscription": event.subscription_id}
+            self._store.add_fact(msgspec.structs.replace(fact, owner=owner, fields=link))
+        return scope_key
 
     def _customer(self, state: FoldState, position: int, topic: str, event: CustomerEvent) -> int:
         scope = Scope(event.tenant, event.environment)
@@ -179,6 +196,19 @@ class LifecycleFolder:
         if event.model is not None and event.provider is not None:
             price_unknown_costs(self._store, state, scope_key, event.provider, event.model, position, event.customer_id)
         return scope_key
+
+
+def _named(event: BudgetEvent | MeterEvent | PlanEvent | SubscriptionEvent) -> tuple[Subject, str]:
+    """What an event is about, and its id."""
+    match event:
+        case BudgetEvent():
+            return "budget", event.budget_id
+        case MeterEvent():
+            return "meter", event.code
+        case PlanEvent():
+            return "plan", event.code
+        case SubscriptionEvent():
+            return "subscription", event.subscription_id
 
 
 def _source_progress(position: int, event: PartitionEvent) -> SourceProgress:

@@ -129,6 +129,20 @@ def sum_sort_key(one: UsageSum) -> tuple[Any, ...]:
 Aggregation = Literal["count", "sum", "max", "min", "latest", "unique_count"]
 
 
+#: Values of single events that a meter answers with, of all groups together.
+VALUES_MAX: Final = 100_000
+
+
+class SubscriptionRows(msgspec.Struct, frozen=True):
+    """The events of one subscription: those that name it, and those in `alone` that name none.
+
+    `alone`: where the customer has no other subscription, in ascending order, without overlap.
+    """
+
+    subscription_id: str
+    alone: tuple[Segment, ...] = ()
+
+
 class MeterQuestion(msgspec.Struct, frozen=True):
     """A query for a custom meter by segment and group: an aggregation over the events of `event_type`.
 
@@ -136,6 +150,8 @@ class MeterQuestion(msgspec.Struct, frozen=True):
     Values are JSON numbers or numeric strings with at most 38 digits; anything else is not a value and is left out.
     `latest` is the value of the greatest (time, content) with a valid value. `unique_count` counts distinct JSON
     values (text form).
+    `subscription`: only these events. `with_events`: also count the events with a value. `with_values`: also return the
+    value of each, in the order of time; `InvalidInput` when there are more than `VALUES_MAX`.
     """
 
     segments: tuple[Segment, ...]
@@ -145,6 +161,9 @@ class MeterQuestion(msgspec.Struct, frozen=True):
     customer_id: str | None = None
     group_by: tuple[str, ...] = ()
     as_of: int | None = None
+    subscription: SubscriptionRows | None = None
+    with_events: bool = False
+    with_values: bool = False
 
 
 class MeterValue(msgspec.Struct, frozen=True):
@@ -153,3 +172,5 @@ class MeterValue(msgspec.Struct, frozen=True):
     segment: int
     group: tuple[str | None, ...]
     value: Decimal | None  # None: no event has a valid value (never so for count, sum and unique_count)
+    events: int | None = None  # those with a value; None: not asked for
+    values: tuple[Decimal, ...] | None = None  # in the order of time; None: not asked for

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from domain.facts.in_effect import in_effect, states
+from domain.facts.in_effect import existing_at
 from domain.units.registry import EXTRA_UNITS
 from projections.queries.facts import Fact
 from projections.queries.usage import Aggregation
@@ -59,10 +59,13 @@ class MeterView(msgspec.Struct, frozen=True):
     updated_at: datetime
 
 
-def meter_view(code: str, facts: Sequence[Fact], now: datetime) -> MeterView | None:
-    """The meter at `now`; None when it does not exist then. It also aggregates events from before its creation."""
-    state = next(reversed(states(in_effect(facts), now)), None)
-    if state is None or state.created_at is None:
+def meter_view(code: str, facts: Sequence[Fact], now: datetime, *, reaching_back: bool = False) -> MeterView | None:
+    """The meter at `now`; None when it does not exist then. It also aggregates events from before its creation.
+
+    `reaching_back`: as it is created later, if it is not yet.
+    """
+    state = existing_at(facts, now, reaching_back=reaching_back)
+    if state is None:
         return None
     fields = state.fields
     return MeterView(

@@ -37,12 +37,19 @@ from domain.event import Provenance
 from domain.log.amendments import AmendUsage
 from domain.log.commands import AnnounceClosings, SealLog
 from domain.meters.commands import CreateMeter, DeleteMeter, MeterCommand, UpdateMeter
+from domain.plans.commands import CreatePlan, DeletePlan, PlanCommand, UpdatePlan
 from domain.prices.commands import PriceRuleCommand, SetDiscount, SetPrice
 from domain.prices.own_price import OwnPrice
 from domain.prices.schedule import UnitPrices
 from domain.repricings.commands import CommitRepricing, OpenRepricing, RepricingCommand, RevertRepricing
 from domain.repricings.repricing_range import RepricingRange
 from domain.scope import DEFAULT_SCOPE
+from domain.subscriptions.commands import (
+    CreateSubscription,
+    SubscriptionCommand,
+    TerminateSubscription,
+    UpdateSubscription,
+)
 from domain.usage.amending.patches import EventPatch
 from domain.usage.decoding.decoder import DecodingContext
 from tests.fakes.randomness import CountedRandomness
@@ -60,8 +67,10 @@ BASES = {
     EffectiveDatedCommand,
     ExistingCustomerCommand,
     MeterCommand,
+    PlanCommand,
     PriceRuleCommand,
     ScopedCommand,
+    SubscriptionCommand,
 }
 
 
@@ -91,6 +100,12 @@ COMMANDS: list[Command[Any]] = [
     CreateMeter(*WHO, "images", {"event_type": "image.made"}),
     UpdateMeter(*WHO, "images", {"name": "Images"}),
     DeleteMeter(*WHO, "images"),
+    CreatePlan(*WHO, "startup", {"interval": "monthly", "currency": "USD"}),
+    UpdatePlan(*WHO, "startup", {"name": "Startup"}),
+    DeletePlan(*WHO, "startup"),
+    CreateSubscription(*WHO, "sub-acme", {"customer": "acme", "plan": "startup"}, effective_at=NOW),
+    UpdateSubscription(*WHO, "sub-acme", {"plan": "growth"}),
+    TerminateSubscription(*WHO, "sub-acme"),
     SetPrice(*WHO, "openai", "gpt-5", OwnPrice(None, UnitPrices(Decimal(1), Decimal(4)))),
     SetDiscount(*WHO, Decimal("12.5"), NOW, "openai", "gpt-5", customer_id="acme"),
     VoidUsage(*WHO, "gateway", "e-1"),

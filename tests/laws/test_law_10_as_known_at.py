@@ -29,10 +29,20 @@ from tests.laws.laboratory import examples
 CUSTOMERS: Final = ("ann", "b/ö", "cy")
 BUDGETS: Final = ("gold", "silver")
 METER: Final = "disk"
+PLANS: Final = ("startup", "growth")
+SUBSCRIPTIONS: Final = ("first sub", "second sub")
 SHUTTLE: Final = "/promptshuttle/api/v1"
 SHUTTLE_CUSTOMER: Final = f"{SHUTTLE}/customers/{{customer_id:segment}}"
 MODELS: Final = ("swift", "slow")
 RUNS: Final = ("first", "second")
+#: The routes of what usage costs by plans.
+OF_CHARGING: Final = (
+    "/v1/plans",
+    "/v1/plans/{code:segment}",
+    "/v1/subscriptions",
+    "/v1/subscriptions/{subscription_id:segment}",
+    "/v1/customers/{customer_id:segment}/charges",
+)
 #: Stands for the last position of the log.
 LAST: Final = -1
 IDENTITIES: Final = tuple(f"event {number}" for number in range(6))
@@ -110,6 +120,20 @@ def usage(draw: st.DrawFn) -> JsonObject:
     }
 
 
+def of_customer() -> st.SearchStrategy[JsonObject]:
+    """Usage of the first customer; some of it names a subscription."""
+    named = one_of(None, None, *SUBSCRIPTIONS)
+    return st.builds(
+        lambda event, name: {
+            **event,
+            "subject": CUSTOMERS[0],
+            "data": event["data"] | ({} if name is None else {"subscription": name}),
+        },
+        usage(),
+        named,
+    )
+
+
 PERIODS: Final = one_of({"duration": "1y"}, {"duration": "1w"}, {"duration": "36h", "alignment": "anchored"}, None)
 LIMITS: Final = one_of(
     {"period_limit_usd": "3", "duration": "1mo"},
@@ -152,8 +176,43 @@ PATCHES: Final = one_of(
 )
 
 
+METERED: Final = one_of(
+    {"code": "tokens", "meter": "total_tokens", "price": {"model": "standard", "amount": "0.5"}},
+    {"code": "money", "meter": "cost_usd", "price": {"model": "percentage", "rate": "10", "fixed_amount": "0.3"}},
+    {
+        "code": METER,
+        "meter": METER,
+        "group_by": ["zone"],
+        "minimum_amount": "20",
+        "price": {"model": "package", "amount": "2", "package_size": 4},
+    },
+)
+
+
+@st.composite
+def of_plans(draw: st.DrawFn) -> tuple[str, str, JsonObject | None]:
+    """A command about a plan or a subscription."""
+    since: JsonObject = {"effective_at": draw(DAYS_BACK)} if draw(st.booleans()) else {}
+    code, subscription = draw(one_of(*PLANS)), draw(one_of(*SUBSCRIPTIONS))
+    charges = draw(st.lists(METERED, max_size=3, unique_by=lambda charge: charge["code"]))
+    created = {"code": code, "interval": draw(one_of("weekly", "monthly")), "currency": draw(one_of("USD", "JPY"))}
+    subscribed = {"customer": draw(one_of(*CUSTOMERS)), "billing": draw(one_of("calendar", "anniversary"))}
+    choices: list[tuple[str, str, JsonObject | None]] = [
+        ("POST", "/v1/plans", {**created, "charges": charges, **since}),
+        ("PATCH", f"/v1/plans/{code}", {"charges": charges, **since}),
+        ("DELETE", f"/v1/plans/{code}", None),
+        *[("POST", "/v1/subscriptions", {"id": subscription, "plan": code, **subscribed, **since}) for _ in range(2)],
+        ("PATCH", f"/v1/subscriptions/{quote(subscription)}", {"plan": code, **since}),
+        ("PATCH", f"/v1/subscriptions/{quote(subscription)}", {"ends_at": draw(one_of(1, 9, None)), **since}),
+        ("DELETE", f"/v1/subscriptions/{quote(subscription)}", None),
+    ]
+    return draw(st.sampled_from(choices))
+
+
 @st.composite
 def commands(draw: st.DrawFn) -> tuple[str, str, JsonObject | None]:
+    if draw(st.integers(0, 3)) == 0:
+        return draw(of_plans())
     run = draw(one_of(*RUNS))
     customer, budget, identity = draw(one_of(*CUSTOMERS)), draw(one_of(*BUDGETS)), draw(one_of(*IDENTITIES))
     since: JsonObject = {"effective_at": draw(DAYS_BACK)} if draw(st.booleans()) else {}
@@ -197,11 +256,13 @@ def commands(draw: st.DrawFn) -> tuple[str, str, JsonObject | None]:
 
 
 @st.composite
-def steps(draw: st.DrawFn) -> Step:
+def steps(
+    draw: st.DrawFn, told: st.SearchStrategy[tuple[str, str, JsonObject | None]], used: st.SearchStrategy[JsonObject]
+) -> Step:
     hours = draw(one_of(1, 1, 30, 24 * 17))
     if draw(st.booleans()):
-        return Step(hours, tuple(draw(st.lists(usage(), min_size=1, max_size=3))))
-    return Step(hours, command=draw(commands()))
+        return Step(hours, tuple(draw(st.lists(used, min_size=1, max_size=3))))
+    return Step(hours, command=draw(told))
 
 
 # -- the engine, what is asked, and what it answers
@@ -237,8 +298,8 @@ class Office:
         if step.command is not None:
             method, path, body = step.command
             given = {**body} if body else {}
-            for name in {"effective_at", "timestamp", "time"} & given.keys():
-                given[name] = self._instant(given[name])
+            for name in {"effective_at", "timestamp", "time", "ends_at"} & given.keys():
+                given[name] = None if given[name] is None else self._instant(given[name])
             if given.get("previewed_at") == LAST:
                 given["previewed_at"] = self.engine.log.head_position()
             media_type = "application/merge-patch+json" if method == "PATCH" else "application/json"
@@ -271,6 +332,14 @@ def questions(since: datetime) -> list[Question]:
         ("/v1/budgets/{budget_id:segment}", f"/v1/budgets/{BUDGETS[0]}", {}),
         ("/v1/meters", "/v1/meters", {}),
         ("/v1/meters/{code:segment}", f"/v1/meters/{METER}", {}),
+        ("/v1/plans", "/v1/plans", {}),
+        *(("/v1/plans/{code:segment}", f"/v1/plans/{code}", {}) for code in PLANS),
+        ("/v1/subscriptions", "/v1/subscriptions", {}),
+        ("/v1/subscriptions", "/v1/subscriptions", {"customer": CUSTOMERS[0]}),
+        *(
+            ("/v1/subscriptions/{subscription_id:segment}", f"/v1/subscriptions/{quote(one)}", {})
+            for one in SUBSCRIPTIONS
+        ),
         ("/v1/prices", "/v1/prices", {}),
         ("/v1/repricings", "/v1/repricings", {}),
         *(("/v1/repricings/{name:segment}", f"/v1/repricings/{run}", {}) for run in RUNS),
@@ -326,6 +395,8 @@ def questions(since: datetime) -> list[Question]:
             ("/access", {"as": "litellm", "model": MODELS[0]}),
             ("/access", {"as": "respan"}),
             ("/history", {}),
+            ("/charges", {}),
+            ("/charges", {"period": (since - timedelta(days=1)).date().isoformat()}),
         ):
             asked.append((f"/v1/customers/{{customer_id:segment}}{rest}", customer_path(customer, rest), params))
     return asked
@@ -351,13 +422,11 @@ def asked(api: Api, question: Question, again: Told | None = None) -> Told:
     return Told(question, answer.status_code, str(body["position"]), body["now"], body)
 
 
-@examples(150)
-@given(data=st.data(), history=st.lists(steps(), min_size=2, max_size=STEPS_MAX))
-def test_what_was_answered_is_answered_for_ever_after(
-    office: Office, data: st.DataObject, history: Sequence[Step]
+def check_law(
+    office: Office, data: st.DataObject, api: Api, history: Sequence[Step], every: Sequence[Question]
 ) -> None:
-    api = office.tenant()
-    every, told = questions(office.clock()), []
+    """Tell a history, with some questions after each step; then ask them again."""
+    told = []
     for step in history:
         office.tell(api, step)
         position, now = office.engine.log.head_position(), office.clock().isoformat()
@@ -368,6 +437,32 @@ def test_what_was_answered_is_answered_for_ever_after(
         again = asked(api, before.question, before)
         shown = again if again.position else replace(again, position=before.position, now=before.now)
         assert shown == before
+
+
+@examples(125)
+@given(data=st.data(), history=st.lists(steps(commands(), usage()), min_size=2, max_size=STEPS_MAX))
+def test_what_was_answered_is_answered_for_ever_after(
+    office: Office, data: st.DataObject, history: Sequence[Step]
+) -> None:
+    check_law(office, data, office.tenant(), history, questions(office.clock()))
+
+
+@examples(10)
+@given(data=st.data(), history=st.lists(steps(of_plans() | commands(), of_customer()), min_size=3, max_size=STEPS_MAX))
+def test_what_was_charged_is_charged_for_ever_after(
+    office: Office, data: st.DataObject, history: Sequence[Step]
+) -> None:
+    """One customer with a plan from the beginning, who is asked for its charges most of the time."""
+    api, customer = office.tenant(), CUSTOMERS[0]
+    every = [one for one in questions(office.clock()) if one[0] in OF_CHARGING]
+    charged = [one for one in every if one[1] == customer_path(customer, "/charges")]
+    charges = data.draw(st.lists(METERED, min_size=1, max_size=3, unique_by=lambda charge: charge["code"]))
+    meter = {"code": METER, "event_type": "disk.sampled", "aggregation": "sum", "value_property": "bytes"}
+    plan = {"code": PLANS[0], "interval": "monthly", "currency": "USD", "charges": charges}
+    subscription = {"id": SUBSCRIPTIONS[0], "customer": customer, "plan": PLANS[0]}
+    for path, body in (("/v1/meters", meter), ("/v1/plans", plan), ("/v1/subscriptions", subscription)):
+        office.tell(api, Step(1, command=("POST", path, {**body, "effective_at": 40})))
+    check_law(office, data, api, history, [*every, *charged * len(every)])
 
 
 def test_every_route_that_shows_numbers_is_asked(office: Office) -> None:

@@ -23,6 +23,7 @@ from domain.log.chain import CHAIN_START, chain
 from domain.log.event_codec import decode_lifecycle
 from domain.log.events import LogSealed
 from domain.meters.events import MeterCreated, MeterDeleted, MeterUpdated
+from domain.plans.events import PlanCreated, PlanDeleted, PlanUpdated
 from domain.prices.conversion import own_price_list, price_list_of
 from domain.prices.events import DiscountSet, PriceListed, PriceSet
 from domain.prices.schedule import PriceVersion, UnitPrices
@@ -31,6 +32,7 @@ from domain.repricings.repricing_range import RepricingRange
 from domain.scope import DEFAULT_SCOPE, Scope
 from domain.sources.events import OffsetsAccepted, PartitionConsumed, RecordsLost
 from domain.streams import LOG_STREAM
+from domain.subscriptions.events import SubscriptionCreated, SubscriptionTerminated, SubscriptionUpdated
 from domain.usage.amending.amended_event import MemberChange
 from tests.fakes.randomness import CountedRandomness
 from tests.projections.folded_log import START, WrittenLog, usage
@@ -258,13 +260,12 @@ def _customer(event: type[Any], **fields: Any) -> Callable[[WrittenLog, int, int
     return write
 
 
-def _named(event: type[Any], name: str, **fields: Any) -> Callable[[WrittenLog, int, int], None]:
-    """Write an event of the shared budget or meter that the field `name` names."""
+def _named(event: type[Any], name: str, kind: str = "", **fields: Any) -> Callable[[WrittenLog, int, int], None]:
+    """Write an event of the thing that the field `name` names; `kind` tells apart streams of things with that field."""
 
     def write(log: WrittenLog, number: int, which: int) -> None:
-        log.append(
-            event, f"{name}/{_scope(number)}/{which % 2}", **_of_scope(number), **{name: f"x-{which % 2}"}, **fields
-        )
+        stream = f"{kind or name}/{_scope(number)}/{which % 2}"
+        log.append(event, stream, **_of_scope(number), **{name: f"x-{which % 2}"}, **fields)
 
     return write
 
@@ -326,6 +327,12 @@ _WRITERS: Final[dict[str, Callable[[WrittenLog, int, Any], None]]] = {
     "create a meter": _named(MeterCreated, "code", fields={"event_type": "disk", "aggregation": "max"}),
     "update a meter": _named(MeterUpdated, "code", fields={"name": "Disk"}),
     "delete a meter": _named(MeterDeleted, "code"),
+    "create a plan": _named(PlanCreated, "code", "plan", fields={"interval": "monthly", "currency": "USD"}),
+    "update a plan": _named(PlanUpdated, "code", "plan", fields={"name": "Plan"}),
+    "delete a plan": _named(PlanDeleted, "code", "plan"),
+    "create a subscription": _named(SubscriptionCreated, "subscription_id", fields={"customer": "c-1", "plan": "x-1"}),
+    "update a subscription": _named(SubscriptionUpdated, "subscription_id", fields={"plan": "x-0"}),
+    "terminate a subscription": _named(SubscriptionTerminated, "subscription_id"),
     "issue a key": _issued,
     "revoke a key": _revoked,
     "consume a poll": _consumed,

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any
 
@@ -44,6 +44,8 @@ class Resource(msgspec.Struct, frozen=True):
     create_help: str
     update_help: str
     delete_help: str
+    #: The members of one object as people read them.
+    members: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
 
 
 def app_of(resource: Resource, help_text: str) -> typer.Typer:
@@ -106,12 +108,15 @@ def print_one(output: Output, resource: Resource, document: Mapping[str, Any]) -
     """Print one object, or where it was stored if it is not counted yet."""
     if not output.is_text or resource.id_member in document:
         name = label_of(document.get(resource.id_member, ""), document.get("name"))
-        shown_members = {member: value for member, value in document.items() if member not in ("position", "now")}
         zone = document.get("time_zone") or "UTC"
         title = f"{resource.noun.capitalize()} {name}"
-        output.fields(title, shown_members if output.is_text else document, zone=zone)
+        output.fields(title, _members(resource, document) if output.is_text else document, zone=zone)
     else:
         print_lines(f"stored at log position {document['position']}, not yet counted")
+
+
+def _members(resource: Resource, document: Mapping[str, Any]) -> Mapping[str, Any]:
+    return resource.members({name: value for name, value in document.items() if name not in ("position", "now")})
 
 
 BUDGETS = Resource(

@@ -25,19 +25,22 @@ _DAY_SUMS: Final = ("input_tokens", "cached_input_tokens", "cache_write_tokens",
 
 
 class CursorAsOf:
-    """Wraps a cursor in a read transaction on a store that was folded to `position` or further."""
+    """Wraps a cursor in a read transaction on a store that was folded to `position` or further.
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, position: int) -> None:
-        self._cursor = cursor
+    A cursor that is as of a later position already is replaced by the one that it wraps.
+    """
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection | CursorAsOf, position: int) -> None:
+        self.wrapped: Final[duckdb.DuckDBPyConnection] = cursor.wrapped if isinstance(cursor, CursorAsOf) else cursor
         self._tables = _tables(int(position))
 
     def execute(self, sql: str, values: Any = ()) -> duckdb.DuckDBPyConnection:
         """Execute a SELECT statement, which may begin with WITH."""
-        return self._cursor.execute(self._as_of(sql), values)
+        return self.wrapped.execute(self._as_of(sql), values)
 
     def sql(self, query: str, *, params: Any = None) -> duckdb.DuckDBPyRelation:
         """Return a SELECT statement, which may begin with WITH, as a relation."""
-        return self._cursor.sql(self._as_of(query), params=params)
+        return self.wrapped.sql(self._as_of(query), params=params)
 
     def _as_of(self, sql: str) -> str:
         """The statement with what stands in for the tables that it names."""

@@ -471,7 +471,7 @@ class DuckDBFoldStore:
         )
 
     def add_fact(self, fact: NewFact) -> None:
-        """Add a fact of a customer, budget or meter. Buffered until `advance`."""
+        """Add a fact. Buffered until `advance`."""
         if fact.owner.customer_key is not None:
             self.changes.wrote_fact(fact.owner.customer_key)
         self._buffer.add_fact(fact)

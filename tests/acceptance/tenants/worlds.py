@@ -29,6 +29,7 @@ MARK = "alpha-corp"
 TUNED = f"ft:gpt-4o-2024-08-06:{MARK}"
 #: What both tenants use under the same names.
 CUSTOMER, BUDGET, METER, SOURCE, EVENT = "ann", "gold", "gb", "gateway", "1"
+PLAN, SUBSCRIPTION = "startup", "sub-ann"
 RUN = "wrong price"
 OTHERS_CUSTOMER = f"customer of {MARK}"
 #: Days of March 2026, at noon, on which the tenant that asks does something; the others do at other hours.
@@ -102,6 +103,9 @@ def _act(made: World, api: Api, day: int) -> None:
         api.post("/v1/prices", {"provider": "acme", "model": "swift", **price, "customer": CUSTOMER})
         api.post("/v1/discounts", {"percentage": "5", "customer": CUSTOMER})
         api.post("/v1/discounts", {"percentage": "7.5", "provider": "openai", "model": "o1"})
+        charges = [_charge("tokens", "total_tokens", "2"), {**_charge("disk", METER, "3"), "minimum_amount": "50"}]
+        api.post("/v1/plans", {"code": PLAN, "interval": "monthly", "currency": "EUR", "charges": charges})
+        api.post("/v1/subscriptions", {"id": SUBSCRIPTION, "customer": CUSTOMER, "plan": PLAN})
         api.post("/budget/new", {"budget_id": "lite", "max_budget": 3, "budget_duration": "7d"}, 200)
         api.post("/customer/new", {"user_id": "lou", "alias": "Lou", "budget_id": "lite"}, 200)
     models = [("acme", "swift")]
@@ -139,6 +143,7 @@ def _act_as_other(made: World, scope: Scope, day: int) -> None:
             api.post("/v1/customers", {"id": customer, "name": MARK, "metadata": {"who": MARK}})
         for code in (METER, "alpha_corp"):
             api.post("/v1/meters", {"code": code, "event_type": "download", "aggregation": "count", "name": MARK})
+        _subscribe_as_other(api)
         for model in ("swift", TUNED, "o1"):
             api.post("/v1/prices", {"provider": "acme", "model": model, **price})
         for owner in (CUSTOMER, OTHERS_CUSTOMER, None):
@@ -166,6 +171,25 @@ def _act_as_other(made: World, scope: Scope, day: int) -> None:
     amended = {"customer": OTHERS_CUSTOMER, "data": {"model": TUNED, "kind": MARK}, "reason": MARK}
     api.post("/v1/events/amend", {"source": SOURCE, "id": "11-gpt-4o", **amended}, 200)
     api.post(f"/v1/customers/{CUSTOMER}/{'block' if day % 2 else 'unblock'}", {"reason": MARK}, 200)
+
+
+def _subscribe_as_other(api: Api) -> None:
+    """Plans and subscriptions under the same ids and under own ones: other periods, meters, prices and groups."""
+    charges = [
+        {**_charge("tokens", "total_tokens", "91"), "name": MARK, "group_by": ["session_id"]},
+        _charge(MARK, "alpha_corp", "92"),
+        _charge("disk", METER, "93"),
+    ]
+    for code in (PLAN, f"plan of {MARK}"):
+        api.post("/v1/plans", {"code": code, "name": MARK, "interval": "weekly", "currency": "USD", "charges": charges})
+    for subscription, customer in ((SUBSCRIPTION, CUSTOMER), (f"subscription of {MARK}", OTHERS_CUSTOMER)):
+        api.post(
+            "/v1/subscriptions", {"id": subscription, "name": MARK, "customer": customer, "plan": f"plan of {MARK}"}
+        )
+
+
+def _charge(code: str, meter: str, amount: str) -> JsonObject:
+    return {"code": code, "meter": meter, "price": {"model": "standard", "amount": amount}}
 
 
 def _reprice_as_other(api: Api) -> None:

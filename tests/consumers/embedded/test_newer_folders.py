@@ -149,7 +149,7 @@ def written_by(folder: Path, part: str, format_name: str, version: int) -> None:
         ("log", "log", LOG_FORMAT + 1),
         ("log", "usage_block", BLOCK_VERSION + 1),
         ("log", "event customer.created", 2),
-        ("log", "event plan.created", 1),
+        ("log", "event invoice.issued", 1),
         ("derived", "read_store", SCHEMA_VERSION + 1),
         ("derived", "identity_index", MANIFEST_FORMAT + 1),
         ("derived", "sorted_files", 1),

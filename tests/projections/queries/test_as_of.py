@@ -71,6 +71,9 @@ QUERIES: Final[dict[str, Callable[[Snapshot, Scope], Any]]] = {
     "budget ids": lambda store, scope: store.ids(scope, "budget", None, 9),
     "budgets": lambda store, scope: list(store.all_facts(scope, "budget")),
     "meter codes": lambda store, scope: store.ids(scope, "meter", None, 9),
+    "plans": lambda store, scope: list(store.all_facts(scope, "plan")),
+    "subscriptions": lambda store, scope: list(store.all_facts(scope, "subscription")),
+    "subscribers": lambda store, scope: store.facts(scope, "subscriber", "c-1"),
     "meters": lambda store, scope: [store.facts(scope, "meter", code) for code in store.ids(scope, "meter", None, 9)],
     "prices": lambda store, scope: store.prices(scope, None, None, None, 99),
     "re-pricings": lambda store, scope: store.repricings(scope, None, 99),
@@ -107,6 +110,17 @@ def test_a_snapshot_as_of_a_position_answers_as_the_store_did_then(entries: list
             for found in then:
                 assert answers(snapshot.as_of(found["point"].position)) == found
         store.close()
+
+
+def test_a_snapshot_as_of_a_position_is_asked_as_of_an_earlier_one(tmp_path: Path) -> None:
+    store = DuckDBUnderTest(tmp_path)
+    positions = [store.deliver([usage(str(number), f"customer {number}")]) for number in range(3)]
+    store.fold()
+    with store.reads.snapshot() as snapshot:
+        earlier = snapshot.as_of(positions[1]).as_of(positions[0])
+        found = earlier.point().position, [one.customer_id for one in earlier.customers(DEFAULT_SCOPE, None, 9)]
+    store.close()
+    assert found == (positions[0], ["customer 0"])
 
 
 def test_a_customer_whose_usage_was_all_voided_is_on_no_page_as_of_then(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from projections.queries.usage import (
     Aggregation,
     MeterQuestion,
     Segment,
+    SubscriptionRows,
     UsageQuestion,
     UsageSum,
     UsageSums,
@@ -185,6 +186,72 @@ def test_meters_read_the_members_that_became_columns(store_under_test: StoreUnde
         "latency_ms": Decimal("12.5"), "input_tokens": 2000, "total_tokens": 2200, "cost_usd": Decimal("0.003"),
         "status": 0,
     }  # fmt: skip
+
+
+def test_a_meter_of_a_subscription_reads_its_events_and_unnamed_ones_where_it_is_alone(
+    store_under_test: StoreUnderTest,
+) -> None:
+    store = store_under_test
+    store.deliver(
+        [
+            disk("1", 0, bytes=1), disk("2", 30, bytes=10), disk("3", 90, bytes=100),
+            disk("4", 91, bytes=1000, subscription="s"), disk("5", 1, bytes=10000, subscription="t"),
+            disk("6", 10, bytes="many"),
+        ]
+    )  # fmt: skip
+    store.fold()
+    alone = tuple(Segment(START + timedelta(minutes=n), START + timedelta(minutes=n + 20)) for n in (0, 20))
+    asked = {
+        None: None,
+        "s": SubscriptionRows("s", alone),
+        "never alone": SubscriptionRows("s"),
+        "none": SubscriptionRows("u"),
+    }
+    with store.reads.snapshot() as snapshot:
+        found = {
+            name: [
+                (one.value, one.events, one.values)
+                for one in snapshot.meter(
+                    DEFAULT_SCOPE,
+                    MeterQuestion(
+                        (DAY,),
+                        "disk.sampled",
+                        "sum",
+                        "bytes",
+                        "acme",
+                        subscription=rows,
+                        with_events=True,
+                        with_values=True,
+                    ),
+                )
+            ]
+            for name, rows in asked.items()
+        }
+    assert found == {
+        None: [(11111, 5, (1, 10000, 10, 100, 1000))],
+        "s": [(1011, 3, (1, 10, 1000))],
+        "never alone": [(1000, 1, (1000,))],
+        "none": [],
+    }
+
+
+def test_a_meter_counts_events_where_each_is_one(store_under_test: StoreUnderTest) -> None:
+    store = store_under_test
+    store.deliver([disk("1", bytes=1), disk("2")])
+    store.fold()
+    with store.reads.snapshot() as snapshot:
+        (counted,) = snapshot.meter(
+            DEFAULT_SCOPE, MeterQuestion((DAY,), "disk.sampled", "count", None, with_events=True)
+        )
+        (valued,) = snapshot.meter(
+            DEFAULT_SCOPE, MeterQuestion((DAY,), "disk.sampled", "max", "bytes", with_events=True)
+        )
+        (plain,) = snapshot.meter(DEFAULT_SCOPE, MeterQuestion((DAY,), "disk.sampled", "max", "bytes"))
+    assert [[one.value, one.events, one.values] for one in (counted, valued, plain)] == [
+        [2, 2, None],
+        [1, 1, None],
+        [1, None, None],
+    ]
 
 
 def test_root_requests_follow_voids_and_restorations(store_under_test: StoreUnderTest) -> None:

@@ -1,0 +1,120 @@
+"""The command `charges`: what usage costs a customer by its plans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
+
+import msgspec
+import typer
+
+from api.cli.commands.engine_command import engine_command
+from api.cli.commands.names import profile_of
+from api.cli.options import AsOf, At, CustomerArgument, MinPosition
+from api.cli.output.cells import span_text
+from api.cli.output.columns import Column, Kind, Row
+from api.cli.output.results import Output
+from api.cli.output.text import print_lines, shown
+from api.cli.server.http_client import Connection, path_to
+from domain.charges.currencies import minor_digits
+
+
+def _group_texts(row: Row) -> list[str]:
+    """The values of a group; of what is added to reach a minimum, that it is."""
+    if row["is_minimum"]:
+        return ["(minimum)"]
+    return [f"{name}={'-' if value is None else value}" for name, value in row["group"].items()]
+
+
+_AMOUNT: Final = Column("Amount", "amount", Kind.MONEY, unknown="cost_unknown_events")
+#: Amounts in a currency without a minor unit.
+_WHOLE: Final = msgspec.structs.replace(_AMOUNT, kind=Kind.NUMBER)
+_COLUMNS: Final = (
+    Column("Charge", "code"),
+    Column("Group", _group_texts, Kind.LIST, drop=1),
+    Column("Units", "units", Kind.NUMBER),
+    _AMOUNT,
+    Column("Currency", "currency"),
+)
+#: In tables of several subscriptions: one has its period in the title.
+_PERIOD_COLUMNS: Final = (
+    Column("Subscription", "subscription"),
+    Column("From", "start", Kind.INSTANT, drop=2),
+    Column("To", "end", Kind.INSTANT, drop=3),
+)
+_PERIOD: Final = ("subscription", "plan", "currency", "start", "end")
+#: For CSV: what names the charge, and what it costs.
+_CHARGED: Final = ("code", "meter", "model", "group", "is_minimum", "units", "events", "amount", "unknown_because")
+
+
+@engine_command(csv=True)
+def charges(
+    engine: Connection,
+    output: Output,
+    customer: CustomerArgument,
+    period: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="The billing periods that contain this day or instant. [default: now]"),
+    ] = None,
+    subscription: Annotated[str | None, typer.Option(metavar="ID", help="Only those of this subscription.")] = None,
+    as_of: AsOf = None,
+    at: At = None,
+    min_position: MinPosition = None,
+) -> None:
+    """Show what usage costs a customer by its plans."""
+    path = path_to("v1", "customers", customer, "charges")
+    asked = {"period": period, "subscription": subscription, "as_of": as_of, "at": at}
+    answer = engine.get(path, **asked, min_position=min_position)
+    of_subscriptions, zone = answer["data"], answer["time_zone"]
+    title = f"Charges of {profile_of(engine, customer).label}" if output.is_text else ""
+    if len(of_subscriptions) == 1 and of_subscriptions[0]["end"] is not None:
+        title += f", {span_text(of_subscriptions[0]['start'], of_subscriptions[0]['end'], zone)}"
+    rows = [row for one in of_subscriptions for charge in one["charges"] for row in _rows(one, charge)]
+    output.rows(
+        title,
+        _columns(rows, named=len(of_subscriptions) > 1),
+        rows,
+        headers=lambda: (*_PERIOD, *_CHARGED),
+        document=answer,
+        zone=zone,
+    )
+    if output.is_text:
+        for one in of_subscriptions:
+            print_lines(*_reasons(one), _total(one))
+        print_lines(f"as of log position {answer['position']}")
+
+
+def _columns(rows: Sequence[Row], *, named: bool) -> Sequence[Column]:
+    has_cents = any(minor_digits(row["currency"]) for row in rows)
+    columns = _COLUMNS if has_cents else tuple(_WHOLE if one is _AMOUNT else one for one in _COLUMNS)
+    return (*_PERIOD_COLUMNS, *columns) if named else columns
+
+
+def _rows(of: Mapping[str, Any], charge: Mapping[str, Any]) -> Sequence[Row]:
+    """A row for each group of a charge, and one for what is added to reach its minimum. One for a charge without
+    groups, which has its minimum in it."""
+    shared = {**charge, **{name: of[name] for name in _PERIOD}, "group": {}, "is_minimum": False}
+    if not charge["groups"] or not charge["groups"][0]["group"]:
+        return [shared]
+    groups = [{**shared, **group, "cost_unknown_events": None} for group in charge["groups"]]
+    if charge["added_to_minimum"] == "0":
+        return groups
+    added = {"amount": charge["added_to_minimum"], "units": None, "events": None, "cost_unknown_events": None}
+    return [*groups, {**shared, **added, "is_minimum": True}]
+
+
+def _reasons(of: Mapping[str, Any]) -> list[str]:
+    unknown = ((one["code"], one["unknown_because"]) for one in of["charges"])
+    return [shown(f"{code} is unknown: {reason}") for code, reason in unknown if reason is not None]
+
+
+def _total(of: Mapping[str, Any]) -> str:
+    subscription = f"{of['subscription']}, plan {of['plan']}"
+    if of["currency"] is None:
+        return shown(f"{subscription}: unknown, the plan is deleted")
+    if of["amount"] is None:
+        return shown(f"{subscription}: unknown")
+    text = f"{subscription}: {of['amount']} {of['currency']} {'in all' if of['ended'] else 'so far'}"
+    if of["restated"] and of["amount_at_closing"] is not None:
+        text += f", {of['amount_at_closing']} at closing"
+    return shown(text)

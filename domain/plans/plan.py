@@ -1,0 +1,31 @@
+"""The plan aggregate: how often its subscriptions are billed, and what usage costs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from domain.facts.definition import DefinedAggregate
+from domain.plans.events import PlanCreated, PlanDeleted, PlanUpdated
+from domain.plans.fields import CHANGEABLE_RULES, PLAN_RULES, check_definition, plan_code
+from domain.scope import Scope
+from domain.streams import plan_stream
+from domain.values.field_rules import Rule
+
+
+class Plan(DefinedAggregate):
+    """The state of one plan code. Once deleted, its subscriptions have no charges."""
+
+    noun: ClassVar = "plan"
+    rules: ClassVar[Mapping[str, Rule]] = PLAN_RULES
+    changeable_rules: ClassVar[Mapping[str, Rule]] = CHANGEABLE_RULES
+    created: ClassVar = PlanCreated
+    updated: ClassVar = PlanUpdated
+    deleted: ClassVar = PlanDeleted
+
+    def __init__(self, scope: Scope, code: str) -> None:
+        super().__init__(plan_stream(scope, plan_code(code)), scope, code)
+
+    def check_definition(self, fields: Mapping[str, Any]) -> None:
+        """Check that the plan has an interval and a currency."""
+        check_definition(fields)

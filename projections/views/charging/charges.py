@@ -1,0 +1,223 @@
+"""The charges of a customer: what usage costs it by its plans, in the billing periods that contain an instant.
+
+For each subscription that is active then:
+
+1. Take the term that contains the instant, and its plan: as it is at `now`, or as it was at the end of a period that
+   has ended. A plan or a meter that was created later reaches back, so that usage from before it can be priced.
+2. Cut the period, by the interval of the plan and the zone of the customer, to the term.
+3. Measure the units of each charge, by its groups.
+4. Price each group by the model of the charge, and round the amount once, half up, to the minor unit of the currency.
+5. Add the amounts up. A charge with a minimum costs that much at least once its period has ended, or the share of it
+   that the term has of the period.
+
+What has no price (there is no such meter, or no such plan any more) is shown as unknown, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+
+from domain.charges.amounts import Used, amount_of, needs_values
+from domain.charges.currencies import rounded
+from domain.errors import NotFound
+from domain.scope import Scope
+from domain.values.money import MONEY
+from domain.values.periods import MICROSECOND, Interval
+from projections.queries.customers import CustomerRecord
+from projections.queries.snapshot import Snapshot
+from projections.views.charging.billing_periods import Zones, billing_period, billing_timeline, zones_of
+from projections.views.charging.metered_units import Asked, Group, Metered, metered_units, subscription_rows
+from projections.views.charging.plans import PlanCharge, PlanView, plan_view
+from projections.views.charging.subscriptions import SubscriptionLife, Term, lives_of_customer
+from projections.views.customers import customer_history
+
+
+class GroupAmount(msgspec.Struct, frozen=True):
+    """The usage of one group, and its amount: exact, and rounded to the minor unit of the currency."""
+
+    group: Group
+    units: Decimal
+    events: int
+    exact_amount: Decimal
+    amount: Decimal
+
+
+class ChargeAmount(msgspec.Struct, frozen=True):
+    """What one charge costs: the sum of its groups, and what is added to reach its minimum.
+
+    Units, events and amount are None when they are unknown, for the reason in `unknown_because`. `cost_unknown_events`:
+    see `Metered`.
+    """
+
+    charge: PlanCharge
+    units: Decimal | None
+    events: int | None
+    groups: tuple[GroupAmount, ...]
+    added_to_minimum: Decimal
+    amount: Decimal | None
+    cost_unknown_events: int | None = None
+    unknown_because: str | None = None
+
+
+class AtClosing(msgspec.Struct, frozen=True):
+    """What was known of a period when it closed. `period` None: no such subscription; `amount` None: unknown."""
+
+    period: Interval | None
+    amount: Decimal | None
+
+
+class SubscriptionCharges(msgspec.Struct, frozen=True):
+    """The charges of one subscription in one period.
+
+    `amount`: of all charges; None when that of one is unknown. `plan` None: it is deleted, or there was none at the end
+    of the period; there are no charges then. `at_closing` None: the closing grace is not over.
+    """
+
+    subscription: SubscriptionLife
+    term: Term
+    plan: PlanView | None
+    period: Interval
+    ended: bool
+    charges: tuple[ChargeAmount, ...]
+    amount: Decimal | None
+    at_closing: AtClosing | None = None
+
+    @property
+    def restated(self) -> bool:
+        """Whether the amount or the bounds are others than were known at closing."""
+        return self.at_closing is not None and self.at_closing != AtClosing(self.period, self.amount)
+
+
+class CustomerCharges(msgspec.Struct, frozen=True):
+    """Charges as of log position `position`, by subscription id."""
+
+    position: int
+    customer_id: str
+    subscriptions: tuple[SubscriptionCharges, ...]
+
+
+def customer_charges(
+    snapshot: Snapshot,
+    scope: Scope,
+    customer_id: str,
+    now: datetime,
+    at: datetime,
+    closing_grace_seconds: int,
+    subscription_id: str | None = None,
+) -> CustomerCharges | None:
+    """The charges in the periods that contain `at`, of all subscriptions active then, or of one.
+
+    None: nothing is known of the customer. `NotFound` when it never had the subscription that is asked for.
+    A period closes at the last log position recorded before its end plus the grace.
+    """
+    known = _known(snapshot, scope, customer_id, now, at)
+    if known.record is None and not known.lives:
+        return None
+    if subscription_id is not None and all(life.subscription_id != subscription_id for life in known.lives):
+        raise NotFound(f"customer {customer_id!r} has no subscription {subscription_id!r}")
+    grace = timedelta(seconds=closing_grace_seconds)
+    lives = [life for life in known.lives if subscription_id in (None, life.subscription_id)]
+    found = [one for life in lives if (one := _of_life(known, life)) is not None]
+    shown = [msgspec.structs.replace(one, at_closing=_at_closing(known, one, grace)) for one in found]
+    return CustomerCharges(snapshot.point().position, customer_id, tuple(shown))
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """What a snapshot knows of a customer. `at`: the instant whose periods are asked for."""
+
+    snapshot: Snapshot
+    scope: Scope
+    record: CustomerRecord | None
+    lives: Sequence[SubscriptionLife]
+    now: datetime
+    at: datetime
+
+    def zones(self, life: SubscriptionLife) -> Zones:
+        """The zones of the customer's life that a subscription is in."""
+        until = self.now if life.end is None else min(self.now, life.end - MICROSECOND)
+        return zones_of(None if self.record is None else customer_history(self.record, until))
+
+
+def _known(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime, at: datetime) -> _Known:
+    record = snapshot.customer(scope, customer_id)
+    return _Known(snapshot, scope, record, lives_of_customer(snapshot, scope, customer_id, record), now, at)
+
+
+def _at_closing(known: _Known, one: SubscriptionCharges, grace: timedelta) -> AtClosing | None:
+    """What was known of a period when it closed; None before that."""
+    closed_at = one.period.end + grace
+    if not one.ended or known.now < closed_at:
+        return None
+    position = known.snapshot.position_at(closed_at)
+    if position >= known.snapshot.point().position:
+        return AtClosing(one.period, one.amount)
+    life = one.subscription
+    then = _known(known.snapshot.as_of(position), known.scope, life.customer_id, closed_at, known.at)
+    same = (found for found in then.lives if found.subscription_id == life.subscription_id)
+    charged = [charges for found in same if (charges := _of_life(then, found)) is not None]
+    return AtClosing(charged[0].period, charged[0].amount) if charged else AtClosing(None, None)
+
+
+def _of_life(known: _Known, life: SubscriptionLife) -> SubscriptionCharges | None:
+    """The charges of a subscription; None when it has no term at the instant that is asked for."""
+    term = life.term_at(known.at)
+    if term is None:
+        return None
+    facts = known.snapshot.facts(known.scope, "plan", term.plan)
+    plan = plan_view(term.plan, facts, known.at, reaching_back=True)
+    if plan is None:
+        return SubscriptionCharges(life, term, None, term.span, False, (), None)
+    period = billing_period(billing_timeline(life, plan.interval, known.zones(life)), term, known.at)
+    ended = period.span.end <= known.now
+    priced_at = period.span.end - MICROSECOND if ended else known.now
+    plan = plan_view(term.plan, facts, priced_at, reaching_back=True)
+    if plan is None:
+        return SubscriptionCharges(life, term, None, period.span, ended, (), None)
+    rows = subscription_rows(life, known.lives, period.span)
+    asked = Asked(known.snapshot, known.scope, life.customer_id, period.span, rows, priced_at)
+    share_due = period.share if ended else Decimal(0)
+    charges = tuple(_charge_amount(asked, charge, plan.currency, share_due) for charge in plan.charges)
+    return SubscriptionCharges(life, term, plan, period.span, ended, charges, _total([one.amount for one in charges]))
+
+
+def _charge_amount(asked: Asked, charge: PlanCharge, currency: str, share_due: Decimal) -> ChargeAmount:
+    """`share_due`: the share of the minimum that is due."""
+    found = metered_units(asked, charge.meter, charge.group_by, needs_values(charge.price))
+    if isinstance(found, str):
+        return ChargeAmount(charge, None, None, (), Decimal(0), None, unknown_because=found)
+    measured = found or ({} if charge.group_by else {(): Metered(Used(Decimal(0), 0))})
+    groups = tuple(_group_amount(charge, group, one.used, currency) for group, one in measured.items())
+    amount = _sum([one.amount for one in groups])
+    minimum = MONEY.multiply(charge.minimum_amount or Decimal(0), share_due)
+    missing = max(rounded(minimum, currency) - amount, Decimal(0))
+    unknown = [one.cost_unknown_events for one in measured.values() if one.cost_unknown_events is not None]
+    return ChargeAmount(
+        charge,
+        _sum([one.units for one in groups]),
+        sum(one.events for one in groups),
+        groups,
+        missing,
+        MONEY.add(amount, missing),
+        sum(unknown) if unknown else None,
+    )
+
+
+def _group_amount(charge: PlanCharge, group: Group, used: Used, currency: str) -> GroupAmount:
+    exact = amount_of(charge.price, used)
+    return GroupAmount(group, max(used.units, Decimal(0)), used.events, exact, rounded(exact, currency))
+
+
+def _sum(amounts: Sequence[Decimal]) -> Decimal:
+    total = Decimal(0)
+    for amount in amounts:
+        total = MONEY.add(total, amount)
+    return total
+
+
+def _total(amounts: Sequence[Decimal | None]) -> Decimal | None:
+    known = [amount for amount in amounts if amount is not None]
+    return _sum(known) if len(known) == len(amounts) else None

@@ -1,0 +1,155 @@
+"""What a charge measures: units and events of a meter, of one subscription in one period, by the groups of the charge.
+
+A built-in meter adds up what usage sums hold; a custom one is asked with its own aggregation. Events belong to the
+subscription that they name, those that name none to the only one that the customer has at their time.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from domain.charges.amounts import Used
+from domain.errors import InvalidInput
+from domain.scope import Scope
+from domain.usage.block_schema import REQUEST_TYPE
+from domain.values.periods import Interval
+from projections.queries.snapshot import Snapshot
+from projections.queries.usage import MeterQuestion, Segment, SubscriptionRows, UsageQuestion
+from projections.views.charging.subscriptions import SubscriptionLife
+from projections.views.measures import Measures, measures_of
+from projections.views.meters import BUILT_IN_METERS, COST_METERS, UNIT_METERS, measured_by, meter_view
+
+Group = tuple[str | None, ...]
+
+#: Built-in meters that no event has as a value of its own; events cannot be priced one by one by them.
+_WITHOUT_VALUES: Final = frozenset({"requests", *UNIT_METERS})
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """Whose usage is measured, and when. `now`: the instant from which meters are taken."""
+
+    snapshot: Snapshot
+    scope: Scope
+    customer_id: str
+    span: Interval
+    subscription: SubscriptionRows
+    now: datetime
+
+
+class Metered(msgspec.Struct, frozen=True):
+    """The usage of one group. `cost_unknown_events`: None unless the meter is a sum of money."""
+
+    used: Used
+    cost_unknown_events: int | None = None
+
+
+def subscription_rows(life: SubscriptionLife, others: Sequence[SubscriptionLife], span: Interval) -> SubscriptionRows:
+    """The events of a subscription in a span, beside the other ones of its customer."""
+    alone = [span]
+    for other in others:
+        if other is not life:
+            alone = [rest for one in alone for rest in _without(one, other.span)]
+    return SubscriptionRows(life.subscription_id, tuple(Segment(one.start, one.end) for one in alone))
+
+
+def metered_units(asked: Asked, meter: str, group_by: Sequence[str], with_values: bool) -> dict[Group, Metered] | str:
+    """The usage of each group with an event, in the order of groups; or why the meter gives none.
+
+    `with_values`: with the value of each event. Too many groups, or values, are a reason too.
+    """
+    try:
+        return _metered(asked, meter, group_by, with_values)
+    except InvalidInput as error:
+        return f"{error.field} {error.rule}"
+
+
+def _metered(asked: Asked, meter: str, group_by: Sequence[str], with_values: bool) -> dict[Group, Metered] | str:
+    own = meter_view(meter, asked.snapshot.facts(asked.scope, "meter", meter), asked.now, reaching_back=True)
+    names = tuple(f"property:{path}" for path in group_by)
+    if measured_by(meter, own) is None:
+        if own is None:
+            return f"there is no meter {meter!r}"
+        if with_values and own.aggregation not in ("sum", "count"):
+            return f"events cannot be priced one by one by meter {meter!r}, whose aggregation is {own.aggregation!r}"
+        question = _question(asked, own.event_type, own.value_property, names, with_values)
+        return _by_group(asked, msgspec.structs.replace(question, aggregation=own.aggregation))
+    if not with_values:
+        return _built_in(asked, meter, names)
+    if meter in _WITHOUT_VALUES:
+        return f"events cannot be priced one by one by the built-in meter {meter!r}"
+    unknown = {group: one.cost_unknown_events for group, one in _built_in(asked, meter, names).items()}
+    found = _by_group(asked, _question(asked, REQUEST_TYPE, meter, names, with_values))
+    return {group: Metered(one.used, unknown.get(group)) for group, one in found.items()}
+
+
+def _question(
+    asked: Asked, event_type: str, value_property: str | None, names: tuple[str, ...], with_values: bool
+) -> MeterQuestion:
+    return MeterQuestion(
+        (Segment(asked.span.start, asked.span.end),),
+        event_type,
+        "sum",
+        value_property,
+        asked.customer_id,
+        names,
+        subscription=asked.subscription,
+        with_events=True,
+        with_values=with_values,
+    )
+
+
+def _by_group(asked: Asked, question: MeterQuestion) -> dict[Group, Metered]:
+    ones = question.aggregation == "count" and question.with_values
+    found = {}
+    for one in asked.snapshot.meter(asked.scope, question):
+        events = one.events or 0
+        values = (Decimal(1),) * events if ones else one.values
+        found[one.group] = Metered(Used(one.value or Decimal(0), events, values))
+    return found
+
+
+def _built_in(asked: Asked, meter: str, names: tuple[str, ...]) -> dict[Group, Metered]:
+    read = measured_by(meter, None)
+    if read is None:
+        raise ValueError(f"{meter!r} is no built-in meter")
+    sums: defaultdict[Group, Measures] = defaultdict(Measures)
+    events: defaultdict[Group, int] = defaultdict(int)
+    for group, of_group, count in _sums(asked, names, with_units=meter not in BUILT_IN_METERS):
+        sums[group] = sums[group].plus(of_group)
+        events[group] += count
+    return {
+        group: Metered(Used(read(found), events[group]), found.cost_unknown_events if meter in COST_METERS else None)
+        for group, found in sorted(sums.items(), key=lambda item: _group_order(item[0]))
+    }
+
+
+def _sums(asked: Asked, names: tuple[str, ...], with_units: bool) -> Iterator[tuple[Group, Measures, int]]:
+    """Sums of the events that name the subscription, in all of the span, and of those that name none, where it is
+    alone."""
+    whole = Segment(asked.span.start, asked.span.end)
+    name = asked.subscription.subscription_id
+    for segments, wanted in (((whole,), name), (asked.subscription.alone, None)):
+        group_by = ("subscription", *names)
+        question = UsageQuestion(segments, asked.customer_id, group_by, with_units=with_units)
+        for one in asked.snapshot.usage(asked.scope, question):
+            if one.group[0] == wanted:
+                yield one.group[1:], measures_of(one), one.sums.events
+
+
+def _group_order(group: Group) -> tuple[tuple[bool, str], ...]:
+    return tuple((value is not None, value or "") for value in group)
+
+
+def _without(one: Interval, taken: Interval) -> list[Interval]:
+    """What is left of an interval without another one."""
+    overlap = one.intersect(taken)
+    if overlap is None:
+        return [one]
+    bounds = ((one.start, overlap.start), (overlap.end, one.end))
+    return [Interval(start, end) for start, end in bounds if start < end]

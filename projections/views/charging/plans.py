@@ -1,0 +1,68 @@
+"""Plans derived from their facts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from domain.charges.models import ChargeModel, charge_model
+from domain.facts.in_effect import existing_at
+from projections.queries.facts import Fact
+
+
+class PlanCharge(msgspec.Struct, frozen=True):
+    """What a plan charges for one meter. `group_by`: paths into the data of events, priced apart."""
+
+    code: str
+    meter: str
+    price: ChargeModel
+    name: str | None
+    group_by: tuple[str, ...]
+    minimum_amount: Decimal | None
+
+
+class PlanView(msgspec.Struct, frozen=True):
+    """A plan at an instant."""
+
+    code: str
+    interval: str
+    currency: str
+    name: str | None
+    description: str | None
+    charges: tuple[PlanCharge, ...]
+    created_at: datetime
+    updated_at: datetime
+
+
+def plan_view(code: str, facts: Sequence[Fact], now: datetime, *, reaching_back: bool = False) -> PlanView | None:
+    """The plan at `now`; None when it does not exist then. `reaching_back`: as it is created, if it is not yet."""
+    state = existing_at(facts, now, reaching_back=reaching_back)
+    if state is None:
+        return None
+    fields = state.fields
+    return PlanView(
+        code=code,
+        interval=fields["interval"],
+        currency=fields["currency"],
+        name=fields.get("name"),
+        description=fields.get("description"),
+        charges=tuple(map(_charge, fields.get("charges", ()))),
+        created_at=state.created_at,
+        updated_at=state.since,
+    )
+
+
+def _charge(stored: Mapping[str, Any]) -> PlanCharge:
+    minimum = stored.get("minimum_amount")
+    return PlanCharge(
+        code=stored["code"],
+        meter=stored["meter"],
+        price=charge_model("price", stored["price"]),
+        name=stored.get("name"),
+        group_by=tuple(stored.get("group_by", ())),
+        minimum_amount=None if minimum is None else Decimal(minimum),
+    )
