@@ -142,7 +142,7 @@ def checked_fields(
     Maps in `patched` are checked as patches; `check_state` checks what they are merged into. Raises `InvalidInput` for
     a field without a rule, and for the first value that breaks its rule.
     """
-    patch_rules = {field: _PATCH_RULES[field] for field in patched}
+    patch_rules = {field: _PATCH_RULES[field] for field in patched if field in rules}
     return field_rules.checked({**rules, **patch_rules}, changes)
 
 

@@ -190,3 +190,10 @@ def test_what_is_a_customers_own_is_refused(field: str) -> None:
         budget().update({field: True}, context())
 
     assert refused.value.field == field
+
+
+def test_a_patch_of_what_is_a_customers_own_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="not a field that can be set here") as refused:
+        budget().update({"metadata": {"plan": "pro"}}, context())
+
+    assert refused.value.field == "metadata"
