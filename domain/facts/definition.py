@@ -24,6 +24,8 @@ class DefinedAggregate(EffectiveDatedAggregate):
     #: The rules of all fields, and of those that can be changed after creation.
     rules: ClassVar[Mapping[str, Rule]]
     changeable_rules: ClassVar[Mapping[str, Rule]]
+    #: Those that a creation must give.
+    required_fields: ClassVar[tuple[str, ...]]
     #: The classes of its events: its creation, a change, its end.
     created: ClassVar[type[LifecycleEvent]]
     updated: ClassVar[type[LifecycleEvent]]
@@ -34,17 +36,19 @@ class DefinedAggregate(EffectiveDatedAggregate):
         self.scope = scope
         self.identifier = identifier
 
-    def check_definition(self, fields: Mapping[str, Any]) -> None:
-        """Check the rules that concern several fields of a new definition together; `fields` are in stored form."""
-        raise NotImplementedError
-
     def create(self, fields: Mapping[str, Any], context: CommandContext) -> None:
         """Create it; `AlreadyExists` when it exists."""
         if self.alive:
             raise AlreadyExists(f"{self.noun} {self.identifier!r} exists already")
         stored = checked(self.rules, {name: value for name, value in fields.items() if value is not None})
-        self.check_definition(stored)
+        for field in self.required_fields:
+            if field not in stored:
+                raise InvalidInput(field, "is required")
+        self.check_together(stored)
         self._emit(self.created(**{**self._event_fields(context), "fields": stored}))
+
+    def check_together(self, fields: Mapping[str, Any]) -> None:
+        """Check what concerns several fields of a new definition together; `fields` are in stored form."""
 
     def update(self, changes: Mapping[str, Any], context: CommandContext) -> None:
         """Change fields that can be changed, each as a whole; None clears one.

@@ -71,11 +71,8 @@ METER_RULES: Final[dict[str, Rule]] = {
 }
 
 
-def check_definition(fields: Mapping[str, Any]) -> None:
-    """Check the rules that concern several fields of a new meter together."""
-    for field in ("event_type", "aggregation"):
-        if fields.get(field) is None:
-            raise InvalidInput(field, "is required")
+def check_value_property(fields: Mapping[str, Any]) -> None:
+    """Check that a new meter has the value that its aggregation needs, and no other."""
     has_value = fields.get("value_property") is not None
     if fields["aggregation"] == "count" and has_value:
         raise InvalidInput("value_property", "must not be given for the aggregation 'count'")

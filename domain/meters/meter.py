@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from domain.facts.definition import DefinedAggregate
 from domain.meters.events import MeterCreated, MeterDeleted, MeterUpdated
-from domain.meters.fields import CHANGEABLE_RULES, METER_RULES, check_definition, meter_code
+from domain.meters.fields import CHANGEABLE_RULES, METER_RULES, check_value_property, meter_code
 from domain.scope import Scope
 from domain.streams import meter_stream
 from domain.values.field_rules import Rule
@@ -19,6 +19,7 @@ class Meter(DefinedAggregate):
     noun: ClassVar = "meter"
     rules: ClassVar[Mapping[str, Rule]] = METER_RULES
     changeable_rules: ClassVar[Mapping[str, Rule]] = CHANGEABLE_RULES
+    required_fields: ClassVar = ("event_type", "aggregation")
     created: ClassVar = MeterCreated
     updated: ClassVar = MeterUpdated
     deleted: ClassVar = MeterDeleted
@@ -26,6 +27,6 @@ class Meter(DefinedAggregate):
     def __init__(self, scope: Scope, code: str) -> None:
         super().__init__(meter_stream(scope, meter_code(code)), scope, code)
 
-    def check_definition(self, fields: Mapping[str, Any]) -> None:
+    def check_together(self, fields: Mapping[str, Any]) -> None:
         """Check that the aggregation has the value that it needs."""
-        check_definition(fields)
+        check_value_property(fields)

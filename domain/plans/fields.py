@@ -21,7 +21,8 @@ from domain.meters.fields import property_path
 from domain.values import field_rules
 from domain.values.field_rules import Rule
 
-INTERVALS: Final = ("weekly", "monthly", "quarterly", "semiannual", "yearly")
+#: How often a plan bills, with the duration of a period.
+INTERVALS: Final = {"weekly": "1w", "monthly": "1mo", "quarterly": "3mo", "semiannual": "6mo", "yearly": "1y"}
 CODE_LENGTH_MAX: Final = 255
 CHARGES_MAX: Final = 100
 GROUP_KEYS_MAX: Final = 5
@@ -109,10 +110,3 @@ PLAN_RULES: Final[dict[str, Rule]] = {
     "interval": field_rules.one_of(*INTERVALS),
     "currency": currency,
 }
-
-
-def check_definition(fields: Mapping[str, Any]) -> None:
-    """Check that a new plan has what every plan has."""
-    for field in ("interval", "currency"):
-        if fields.get(field) is None:
-            raise InvalidInput(field, "is required")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from domain.errors import InvalidInput
 from domain.plans.fields import plan_code
@@ -33,10 +32,3 @@ SUBSCRIPTION_RULES: Final[dict[str, Rule]] = {
     "customer": field_rules.identifier,
     "billing": field_rules.one_of(*BILLINGS),
 }
-
-
-def check_definition(fields: Mapping[str, Any]) -> None:
-    """Check that a new subscription has what every subscription has."""
-    for field in ("customer", "plan"):
-        if fields.get(field) is None:
-            raise InvalidInput(field, "is required")

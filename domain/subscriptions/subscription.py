@@ -14,7 +14,7 @@ from domain.facts.definition import DefinedAggregate
 from domain.scope import Scope
 from domain.streams import subscription_stream
 from domain.subscriptions.events import SubscriptionCreated, SubscriptionTerminated, SubscriptionUpdated
-from domain.subscriptions.fields import CHANGEABLE_RULES, SUBSCRIPTION_RULES, check_definition
+from domain.subscriptions.fields import CHANGEABLE_RULES, SUBSCRIPTION_RULES
 from domain.values.field_rules import Rule, instant
 from domain.values.identifiers import checked_id
 from domain.values.instants import instant_text
@@ -30,16 +30,13 @@ class Subscription(DefinedAggregate):
     id_field: ClassVar = "subscription_id"
     rules: ClassVar[Mapping[str, Rule]] = SUBSCRIPTION_RULES
     changeable_rules: ClassVar[Mapping[str, Rule]] = CHANGEABLE_RULES
+    required_fields: ClassVar = ("customer", "plan")
     created: ClassVar = SubscriptionCreated
     updated: ClassVar = SubscriptionUpdated
     deleted: ClassVar = SubscriptionTerminated
 
     def __init__(self, scope: Scope, subscription_id: str) -> None:
         super().__init__(subscription_stream(scope, checked_id("id", subscription_id)), scope, subscription_id)
-
-    def check_definition(self, fields: Mapping[str, Any]) -> None:
-        """Check that the subscription has a customer and a plan."""
-        check_definition(fields)
 
     def create(self, fields: Mapping[str, Any], context: CommandContext) -> None:
         """Subscribe the customer; `AlreadyExists` when the id is in use. One whose end has passed is terminated."""

@@ -123,8 +123,8 @@ class ReadSideOpener:
 
         `refolding`: the log is folded from its first record, and nothing reads the store until `finish_refolding`.
         After an error or a crash before that, the folder is useless, unless the numbers come first: opened like that
-        again, it goes on from its last checkpoint. Then no record may be folded
-        behind the position up to which rows are missing, before `finish_refolding`.
+        again, it goes on from its last checkpoint. With the numbers first, no record after the position up to which
+        rows are missing may be folded before `finish_refolding`.
 
         Raises `ReadStoreCorrupted` or `ReadStoreMismatch` when the store is not a fold of this log, and
         `IdentityIndexCorrupted` when the index is not; a rebuild repairs either. Raises `ReadStoreUnavailable` when the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -36,7 +36,7 @@ from domain.subscriptions.commands import CreateSubscription, TerminateSubscript
 from domain.values.identifiers import checked_id
 from projections.queries.snapshot import Snapshot
 from projections.views.charging.charges import customer_charges
-from projections.views.charging.subscriptions import shown_life, subscription_ids
+from projections.views.charging.subscriptions import shown_lives, subscription_ids
 
 router = APIRouter(tags=["subscriptions"])
 _LIST: Final = "subscriptions"
@@ -57,11 +57,11 @@ def list_subscriptions(
     customer_id = None if query.customer is None else checked_id("customer", query.customer)
     with reading(state, query, key.scope) as asked:
         ids = subscription_ids(asked.snapshot, key.scope, customer_id, after, rows_to_read(query.limit))
-        listed = [_subscription(asked.snapshot, key.scope, one, asked.now) for one in ids[: query.limit]]
+        listed = _subscriptions(asked.snapshot, key.scope, ids[: query.limit], asked.now)
         return SubscriptionPage(
             position=asked.position,
             now=asked.now,
-            data=[one for one in listed if one is not None and customer_id in (None, one.customer)],
+            data=[one for one in listed if customer_id in (None, one.customer)],
             next_cursor=cursor_text(_LIST, ids[query.limit - 1]) if len(ids) > query.limit else None,
         )
 
@@ -95,8 +95,8 @@ def get_subscription(
 ) -> SubscriptionView:
     """Show a subscription, an ended one too. 404 when there never was one with this id."""
     with reading(state, query, key.scope) as asked:
-        found = _subscription(asked.snapshot, key.scope, subscription_id, asked.now)
-        view: SubscriptionView = found_or_404(found, "subscription", subscription_id)
+        found = _subscriptions(asked.snapshot, key.scope, [subscription_id], asked.now)
+        view: SubscriptionView = found_or_404(next(iter(found), None), "subscription", subscription_id)
         return view
 
 
@@ -159,10 +159,10 @@ def get_charges(
         return charges_document(asked.customer_or_404(found, key.scope, customer_id), asked.now, zone)
 
 
-def _subscription(snapshot: Snapshot, scope: Scope, subscription_id: str, now: datetime) -> SubscriptionView | None:
-    life = shown_life(snapshot, scope, subscription_id, now)
-    return None if life is None else subscription_document(life, snapshot.point().position, now)
+def _subscriptions(snapshot: Snapshot, scope: Scope, ids: Sequence[str], now: datetime) -> list[SubscriptionView]:
+    position = snapshot.point().position
+    return [subscription_document(life, position, now) for life in shown_lives(snapshot, scope, ids, now)]
 
 
 def _show(state: ApiState, scope: Scope, subscription_id: str) -> Callable[[Snapshot], SubscriptionView | None]:
-    return lambda snapshot: _subscription(snapshot, scope, subscription_id, state.engine.now())
+    return lambda snapshot: next(iter(_subscriptions(snapshot, scope, [subscription_id], state.engine.now())), None)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from api.native.models import plans as plan_models
 from api.native.models import subscriptions as models
-from domain.charges.models import stored_charge_model
+from domain.charges.models import model_name, stored_charge_model
 from domain.scope import Scope
 from projections.queries.snapshot import Snapshot
 from projections.views.charging.charges import ChargeAmount, CustomerCharges, SubscriptionCharges
@@ -96,12 +95,11 @@ def _of_subscription(one: SubscriptionCharges) -> models.SubscriptionChargesView
 
 
 def _charged(one: ChargeAmount) -> models.ChargedView:
-    stored: dict[str, Any] = stored_charge_model(one.charge.price)
     return models.ChargedView(
         code=one.charge.code,
         name=one.charge.name,
         meter=one.charge.meter,
-        model=stored["model"],
+        model=model_name(one.charge.price),
         units=one.units,
         events=one.events,
         groups=[

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from datetime import datetime, time
 from decimal import Decimal
-from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from domain.plans.fields import INTERVALS
 from domain.values.durations import parse_duration
 from domain.values.money import MONEY
 from domain.values.period_timeline import PeriodTimeline, PolicySegment, timeline_of
 from domain.values.periods import MICROSECOND, USAGE_TIME_MIN, Interval, PeriodPolicy, zone_named
 from projections.views.charging.subscriptions import SubscriptionLife, Term
 from projections.views.customers import TIME_ZONE_DEFAULT, CustomerHistory
-
-DURATIONS: Final = {"weekly": "1w", "monthly": "1mo", "quarterly": "3mo", "semiannual": "6mo", "yearly": "1y"}
 
 #: Time zones of a customer, each from an instant on; in order of time, the first from the beginning.
 Zones = tuple[tuple[datetime, str], ...]
@@ -64,7 +62,7 @@ def billing_period(timeline: PeriodTimeline, term: Term, instant: datetime) -> B
 
 
 def _policy(life: SubscriptionLife, interval: str, zone: ZoneInfo) -> PeriodPolicy:
-    duration = parse_duration(DURATIONS[interval])
+    duration = parse_duration(INTERVALS[interval])
     if life.billing == "calendar":
         return PeriodPolicy(duration, "calendar", zone)
     started_on = life.start.astimezone(zone).date()

@@ -7,7 +7,7 @@ subscription that they name, those that name none to the only one that the custo
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -20,7 +20,7 @@ from domain.scope import Scope
 from domain.usage.block_schema import REQUEST_TYPE
 from domain.values.periods import Interval
 from projections.queries.snapshot import Snapshot
-from projections.queries.usage import MeterQuestion, Segment, SubscriptionRows, UsageQuestion
+from projections.queries.usage import Aggregation, MeterQuestion, Segment, SubscriptionRows, UsageQuestion
 from projections.views.charging.subscriptions import SubscriptionLife
 from projections.views.measures import Measures, measures_of
 from projections.views.meters import BUILT_IN_METERS, COST_METERS, UNIT_METERS, measured_by, meter_view
@@ -72,52 +72,56 @@ def metered_units(asked: Asked, meter: str, group_by: Sequence[str], with_values
 def _metered(asked: Asked, meter: str, group_by: Sequence[str], with_values: bool) -> dict[Group, Metered] | str:
     own = meter_view(meter, asked.snapshot.facts(asked.scope, "meter", meter), asked.now, reaching_back=True)
     names = tuple(f"property:{path}" for path in group_by)
-    if measured_by(meter, own) is None:
-        if own is None:
-            return f"there is no meter {meter!r}"
-        if with_values and own.aggregation not in ("sum", "count"):
-            return f"events cannot be priced one by one by meter {meter!r}, whose aggregation is {own.aggregation!r}"
-        question = _question(asked, own.event_type, own.value_property, names, with_values)
-        return _by_group(asked, msgspec.structs.replace(question, aggregation=own.aggregation))
+    read = measured_by(meter, own)
+    if read is not None:
+        return _of_built_in(asked, meter, read, names, with_values)
+    if own is None:
+        return f"there is no meter {meter!r}"
+    if with_values and own.aggregation not in ("sum", "count"):
+        return f"events cannot be priced one by one by meter {meter!r}, whose aggregation is {own.aggregation!r}"
+    question = _question(asked, own.event_type, own.aggregation, own.value_property, names)
+    return _by_group(asked, question, with_values)
+
+
+def _of_built_in(
+    asked: Asked, meter: str, read: Callable[[Measures], Decimal], names: tuple[str, ...], with_values: bool
+) -> dict[Group, Metered] | str:
     if not with_values:
-        return _built_in(asked, meter, names)
+        return _sums_by_group(asked, meter, read, names)
     if meter in _WITHOUT_VALUES:
         return f"events cannot be priced one by one by the built-in meter {meter!r}"
-    unknown = {group: one.cost_unknown_events for group, one in _built_in(asked, meter, names).items()}
-    found = _by_group(asked, _question(asked, REQUEST_TYPE, meter, names, with_values))
+    unknown = {group: one.cost_unknown_events for group, one in _sums_by_group(asked, meter, read, names).items()}
+    found = _by_group(asked, _question(asked, REQUEST_TYPE, "sum", meter, names), with_values)
     return {group: Metered(one.used, unknown.get(group)) for group, one in found.items()}
 
 
 def _question(
-    asked: Asked, event_type: str, value_property: str | None, names: tuple[str, ...], with_values: bool
+    asked: Asked, event_type: str, aggregation: Aggregation, value_property: str | None, names: tuple[str, ...]
 ) -> MeterQuestion:
     return MeterQuestion(
         (Segment(asked.span.start, asked.span.end),),
         event_type,
-        "sum",
+        aggregation,
         value_property,
         asked.customer_id,
         names,
         subscription=asked.subscription,
         with_events=True,
-        with_values=with_values,
     )
 
 
-def _by_group(asked: Asked, question: MeterQuestion) -> dict[Group, Metered]:
-    ones = question.aggregation == "count" and question.with_values
+def _by_group(asked: Asked, question: MeterQuestion, with_values: bool) -> dict[Group, Metered]:
     found = {}
-    for one in asked.snapshot.meter(asked.scope, question):
+    for one in asked.snapshot.meter(asked.scope, msgspec.structs.replace(question, with_values=with_values)):
         events = one.events or 0
-        values = (Decimal(1),) * events if ones else one.values
+        values = (Decimal(1),) * events if with_values and question.aggregation == "count" else one.values
         found[one.group] = Metered(Used(one.value or Decimal(0), events, values))
     return found
 
 
-def _built_in(asked: Asked, meter: str, names: tuple[str, ...]) -> dict[Group, Metered]:
-    read = measured_by(meter, None)
-    if read is None:
-        raise ValueError(f"{meter!r} is no built-in meter")
+def _sums_by_group(
+    asked: Asked, meter: str, read: Callable[[Measures], Decimal], names: tuple[str, ...]
+) -> dict[Group, Metered]:
     sums: defaultdict[Group, Measures] = defaultdict(Measures)
     events: defaultdict[Group, int] = defaultdict(int)
     for group, of_group, count in _sums(asked, names, with_units=meter not in BUILT_IN_METERS):
@@ -130,16 +134,26 @@ def _built_in(asked: Asked, meter: str, names: tuple[str, ...]) -> dict[Group, M
 
 
 def _sums(asked: Asked, names: tuple[str, ...], with_units: bool) -> Iterator[tuple[Group, Measures, int]]:
-    """Sums of the events that name the subscription, in all of the span, and of those that name none, where it is
-    alone."""
-    whole = Segment(asked.span.start, asked.span.end)
-    name = asked.subscription.subscription_id
-    for segments, wanted in (((whole,), name), (asked.subscription.alone, None)):
-        group_by = ("subscription", *names)
-        question = UsageQuestion(segments, asked.customer_id, group_by, with_units=with_units)
-        for one in asked.snapshot.usage(asked.scope, question):
-            if one.group[0] == wanted:
-                yield one.group[1:], measures_of(one), one.sums.events
+    """Sums of the events that name the subscription, and of those that name none, where it is alone."""
+    segments = tuple(_cut_where_alone(asked))
+    alone = frozenset(asked.subscription.alone)
+    question = UsageQuestion(segments, asked.customer_id, ("subscription", *names), with_units=with_units)
+    for one in asked.snapshot.usage(asked.scope, question):
+        name, *group = one.group
+        if name == asked.subscription.subscription_id or (name is None and segments[one.segment] in alone):
+            yield tuple(group), measures_of(one), one.sums.events
+
+
+def _cut_where_alone(asked: Asked) -> Iterator[Segment]:
+    """The span, in pieces in each of which the subscription is alone, or is not."""
+    begin = asked.span.start
+    for piece in asked.subscription.alone:
+        if begin < piece.start:
+            yield Segment(begin, piece.start)
+        yield piece
+        begin = piece.end
+    if begin < asked.span.end:
+        yield Segment(begin, asked.span.end)
 
 
 def _group_order(group: Group) -> tuple[tuple[bool, str], ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import cache
 from itertools import groupby
 from typing import Final, Literal
 
@@ -112,15 +113,25 @@ def subscription_ids(
     return [one for one in _ids_of(snapshot, scope, customer_id) if after is None or one > after][:limit]
 
 
-def shown_life(snapshot: Snapshot, scope: Scope, subscription_id: str, now: datetime) -> SubscriptionLife | None:
-    """The life of a subscription id at `now`, else the next one, else the last one; None: it never had any."""
+def shown_lives(snapshot: Snapshot, scope: Scope, ids: Sequence[str], now: datetime) -> list[SubscriptionLife]:
+    """Of each of at most `PAGE_ROWS_MAX` ids, the life at `now`, else the next one, else the last one; in their order.
 
+    Ids that never had any are left out.
+    """
+
+    @cache
     def deletions(customer_id: str) -> list[datetime]:
-        return deletions_of(snapshot.customer(scope, customer_id))
+        found = snapshot.customer_with_budgets(scope, customer_id, usage_times=False)
+        return deletions_of(None if found is None else found.record)
 
-    lives = subscription_lives(subscription_id, snapshot.facts(scope, "subscription", subscription_id), deletions)
+    facts = snapshot.facts_named(scope, "subscription", ids)
+    lives = (subscription_lives(name, facts.get(name, ()), deletions) for name in ids)
+    return [_shown(of_id, now) for of_id in lives if of_id]
+
+
+def _shown(lives: Sequence[SubscriptionLife], now: datetime) -> SubscriptionLife:
     not_ended = (life for life in lives if life.status(now) != "terminated")
-    return next(not_ended, lives[-1] if lives else None)
+    return next(not_ended, lives[-1])
 
 
 def deletions_of(record: CustomerRecord | None) -> list[datetime]:

@@ -154,7 +154,7 @@ def _usage(event: UsageEventRow, percentage: Decimal) -> dict[str, Any]:
 
 def _tokens(event: UsageEventRow) -> dict[str, int | None]:
     """The tokens; each None if the request told nothing of what it used."""
-    counts = {
+    counts: dict[str, int | None] = {
         "tokensIn": event.input_tokens,
         "tokensOut": event.output_tokens,
         "tokensTotal": event.input_tokens + event.output_tokens,
@@ -162,7 +162,7 @@ def _tokens(event: UsageEventRow) -> dict[str, int | None]:
         "tokensCachedRead": event.cached_input_tokens,
         "tokensCacheWrite": event.cache_write_tokens,
     }
-    return dict.fromkeys(counts) if event.quantities_unknown else dict(counts)
+    return dict.fromkeys(counts) if event.quantities_unknown else counts
 
 
 def _milliseconds(microseconds: int | None) -> int | None:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.plans.fields import INTERVALS
 from domain.values.periods import USAGE_TIME_MIN, Interval
 from projections.views.charging.billing_periods import (
-    DURATIONS,
     BillingPeriod,
     Zones,
     billing_period,
@@ -89,7 +89,7 @@ def test_a_customer_that_moves_has_no_gap_between_periods() -> None:
 @given(
     st.integers(0, 5_000_000),
     st.integers(0, 2_000_000),
-    st.sampled_from(sorted(DURATIONS)),
+    st.sampled_from(sorted(INTERVALS)),
     st.sampled_from(["calendar", "anniversary"]),
     st.sampled_from([UTC_ZONE, BERLIN, ((USAGE_TIME_MIN, "America/St_Johns"),)]),
 )
