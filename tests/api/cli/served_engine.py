@@ -49,7 +49,16 @@ class Engine:
         return time.monotonic() - asked
 
 
+class EngineEndedError(AssertionError):
+    """The end of a `meterfold serve` that never answered; has its exit code and what it printed last."""
+
+    def __init__(self, code: int, printed: str) -> None:
+        super().__init__(printed)
+        self.code, self.printed = code, printed
+
+
 def started(folder: Path, output: Path, **settings: str) -> Engine:
+    """An engine that answers reads; raises `EngineEndedError` if it ends, or is not ready in time."""
     port = free_port()
     arguments = ("serve", "--data", str(folder), "--port", str(port))
     with output.open("ab") as written:
@@ -66,10 +75,13 @@ def started(folder: Path, output: Path, **settings: str) -> Engine:
             if httpx.get(f"{engine.url}/readyz?for=reads", timeout=5).status_code == 200:
                 return engine
         except httpx.TransportError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                process.kill()
-                raise AssertionError(output.read_text()[-3000:]) from None
+            if process.poll() is not None:
+                break
+        if time.monotonic() > deadline:
+            process.kill()
+            break
         time.sleep(0.05)
+    raise EngineEndedError(process.wait(), output.read_text()[-3000:])
 
 
 def counted(engine: Engine) -> int:
