@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from api.dialects.lago.dialect import LAGO
 from api.dialects.litellm.dialect import LITELLM
 from api.dialects.promptshuttle.dialect import PROMPTSHUTTLE
 from api.dialects.respan.dialect import RESPAN
@@ -37,7 +38,7 @@ _NOWHERE: Final = "/-/no/route"
 
 def create_app(
     engine: Engine,
-    dialects: Sequence[Dialect] = (LITELLM, PROMPTSHUTTLE, RESPAN),
+    dialects: Sequence[Dialect] = (LAGO, LITELLM, PROMPTSHUTTLE, RESPAN),
     randomness: Callable[[int], bytes] = os.urandom,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> FastAPI:

@@ -13,7 +13,7 @@ from tests.engine_fixtures import Api, SettableClock, engine_on
 
 FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 JSON_OF_START = b'{"name":"Meterfold","docs":"/docs","openapi":"/openapi.json","ready":"/readyz"}'
-REFERENCES = ("native", "litellm", "promptshuttle", "respan")
+REFERENCES = ("native", "lago", "litellm", "promptshuttle", "respan")
 DOCUMENTS = ["/openapi.json", *(f"/{name}/openapi.json" for name in REFERENCES[1:])]
 
 
@@ -129,5 +129,5 @@ def test_a_reference_loads_nothing_from_elsewhere(api: Api, name: str) -> None:
 
 
 def test_only_the_files_of_the_references_are_served(api: Api) -> None:
-    for name in ("redoc.standalone.js", "..%2fcore.py", "%2e%2e", "lago"):
+    for name in ("redoc.standalone.js", "..%2fcore.py", "%2e%2e", "stripe"):
         assert api.refused("GET", f"/docs/{name}", 404)["status"] == 404

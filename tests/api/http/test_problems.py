@@ -64,8 +64,8 @@ def test_a_base_url_without_an_api_names_the_prefixes(api: Api, path: str) -> No
     problem = api.refused("POST", path, 404)
     assert problem["type"] == "/problems/prefix_missing"
     assert problem["detail"] == (
-        "clients of LiteLLM use the root, of PromptShuttle use /promptshuttle/api/v1, of Respan use /respan; "
-        "the native API is below /v1"
+        "clients of Lago use /lago/, of LiteLLM use the root, of PromptShuttle use /promptshuttle/api/v1, "
+        "of Respan use /respan; the native API is below /v1"
     )
 
 

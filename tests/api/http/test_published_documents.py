@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from api.dialects.lago.dialect import LAGO
 from api.dialects.litellm.dialect import LITELLM
 from api.dialects.promptshuttle.dialect import PROMPTSHUTTLE
 from api.dialects.respan.dialect import RESPAN
@@ -57,7 +58,7 @@ def modes_of(operation: APIOperation[Any, Any, Any, Any]) -> list[GenerationMode
 
 OPERATIONS: Final = [
     pytest.param(operation, mode, id=f"{operation.label} {mode.value}")
-    for dialect in (NATIVE, LITELLM, PROMPTSHUTTLE, RESPAN)
+    for dialect in (NATIVE, LAGO, LITELLM, PROMPTSHUTTLE, RESPAN)
     for operation in operations_of(dialect)
     for mode in modes_of(operation)
 ]
