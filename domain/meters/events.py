@@ -23,13 +23,13 @@ class MeterEvent(LifecycleEvent, frozen=True, kw_only=True):
 class MeterCreated(MeterEvent, frozen=True, kw_only=True):
     """A custom meter was created."""
 
-    fields: dict[str, Any]  # event_type, aggregation, value_property, group_by, name, description
+    fields: dict[str, Any]  # see `domain.meters.fields`
 
 
 class MeterUpdated(MeterEvent, frozen=True, kw_only=True):
     """Fields of a custom meter were set or cleared."""
 
-    fields: dict[str, Any]  # name, description, group_by
+    fields: dict[str, Any]
 
 
 class MeterDeleted(MeterEvent, frozen=True, kw_only=True):

@@ -6,15 +6,22 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from domain.customers.fields import dialect_fields
 from domain.errors import InvalidInput
+from domain.meters.filters import filters
+from domain.meters.property_paths import property_path
 from domain.usage.block_schema import TOKEN_COLUMNS
 from domain.values import field_rules
 from domain.values.field_rules import Rule
 
-AGGREGATIONS: Final = ("count", "sum", "max", "min", "latest", "unique_count")
+AGGREGATIONS: Final = ("count", "sum", "max", "min", "latest", "unique_count", "weighted_sum")
+#: Those whose meters may be recurring: what was there before a period counts in it.
+RECURRING_AGGREGATIONS: Final = ("sum", "unique_count", "weighted_sum")
 BUILT_IN_METERS: Final = frozenset(("requests", *TOKEN_COLUMNS, "total_tokens", "cost_usd"))
 GROUP_BY_MAX: Final = 10
-PROPERTY_MEMBERS_MAX: Final = 16
+ROUNDING_FUNCTIONS: Final = ("round", "ceil", "floor")
+PRECISION_MAX: Final = 20
+EXPRESSION_LENGTH_MAX: Final = 1_000
 _CODE = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 
 
@@ -25,20 +32,6 @@ def meter_code(code: object) -> str:
     if code in BUILT_IN_METERS:
         raise InvalidInput("code", f"must not be that of a built-in meter ({code!r})")
     return code
-
-
-def property_path(field: str, value: object) -> str:
-    """A path into `data`: member names joined by dots, of any characters, none empty."""
-    path = field_rules.text(field, value)
-    members = path.split(".")
-    if "" in members or len(members) > PROPERTY_MEMBERS_MAX:
-        raise InvalidInput(field, f"must be 1 to {PROPERTY_MEMBERS_MAX} member names of data, joined by dots")
-    return path
-
-
-def property_members(path: str) -> list[str]:
-    """Return the member names of a property path, outermost first."""
-    return path.split(".")
 
 
 def group_by(field: str, value: object) -> dict[str, str]:
@@ -57,24 +50,75 @@ def group_by(field: str, value: object) -> dict[str, str]:
     return groups
 
 
+def rounding(field: str, value: object) -> dict[str, Any]:
+    """How aggregated units are rounded: {"function": name, "precision": decimals}; negative ones: to tens, hundreds."""
+    if not isinstance(value, Mapping):
+        raise InvalidInput(field, "must be an object")
+    for name in value.keys() - {"function", "precision"}:
+        raise InvalidInput(f"{field}.{name}", "is not a member of a rounding", code="unknown_field")
+    precision = value.get("precision")
+    return {
+        "function": _rounding_function(f"{field}.function", value.get("function")),
+        "precision": 0 if precision is None else _precision(f"{field}.precision", precision),
+    }
+
+
+def _precision(field: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > PRECISION_MAX:
+        raise InvalidInput(field, f"must be a whole number from -{PRECISION_MAX} to {PRECISION_MAX}")
+    return value
+
+
+def _flag(field: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidInput(field, "must be true or false")
+    return value
+
+
+def _expression(field: str, value: object) -> str:
+    if not isinstance(value, str) or not 1 <= len(value) <= EXPRESSION_LENGTH_MAX:
+        raise InvalidInput(field, f"must be text of 1 to {EXPRESSION_LENGTH_MAX} characters")
+    return value
+
+
+_rounding_function: Final = field_rules.one_of(*ROUNDING_FUNCTIONS)
+
 #: The fields that can be changed after creation. The others decide what is counted; changing them needs a new meter.
 CHANGEABLE_RULES: Final[dict[str, Rule]] = {
     "name": field_rules.text,
     "description": field_rules.text,
     "group_by": group_by,
+    "filters": filters,
+    "rounding": rounding,
+    "expression": _expression,
+    "dialect_fields": dialect_fields,
 }
 METER_RULES: Final[dict[str, Rule]] = {
     **CHANGEABLE_RULES,
     "event_type": field_rules.text,
     "aggregation": field_rules.one_of(*AGGREGATIONS),
     "value_property": property_path,
+    "operation_property": property_path,
+    "recurring": _flag,
 }
 
 
-def check_value_property(fields: Mapping[str, Any]) -> None:
-    """Check that a new meter has the value that its aggregation needs, and no other."""
-    has_value = fields.get("value_property") is not None
-    if fields["aggregation"] == "count" and has_value:
-        raise InvalidInput("value_property", "must not be given for the aggregation 'count'")
-    if fields["aggregation"] != "count" and not has_value:
-        raise InvalidInput("value_property", f"is required for the aggregation {fields['aggregation']!r}")
+def check_value(fields: Mapping[str, Any]) -> None:
+    """Check that a meter has the value that its aggregation needs, a property or an expression, and no other."""
+    aggregation = fields["aggregation"]
+    given = [name for name in ("value_property", "expression") if fields.get(name) is not None]
+    if aggregation == "count" and given:
+        raise InvalidInput(given[0], "must not be given for the aggregation 'count'")
+    if aggregation != "count" and not given:
+        raise InvalidInput("value_property", f"is required for the aggregation {aggregation!r}, or an expression")
+
+
+def check_together(fields: Mapping[str, Any]) -> None:
+    """Check what a new meter has for its aggregation: its value, an operation, and what recurs."""
+    check_value(fields)
+    aggregation = fields["aggregation"]
+    if aggregation != "unique_count" and fields.get("operation_property") is not None:
+        raise InvalidInput("operation_property", "must only be given for the aggregation 'unique_count'")
+    if fields.get("recurring") and aggregation not in RECURRING_AGGREGATIONS:
+        names = ", ".join(RECURRING_AGGREGATIONS)
+        raise InvalidInput("recurring", f"must not be true for the aggregation {aggregation!r}, only for {names}")

@@ -1,12 +1,15 @@
 """The fields of plans and the validation rule of each: how often a plan bills, in what currency, and its charges.
 
+`amount` is the fee of a whole interval, in major units of the currency. It is not usage, so no charge has it.
+
 A charge prices what one meter measures. It is stored as a JSON object:
 
     {"code": "tokens", "meter": "total_tokens", "price": {"model": "standard", "amount": "0.00002"},
      "name": "Tokens", "group_by": ["region"], "minimum_amount": "5"}
 
 `price` is a charge model. With `group_by`, paths into the data of events, each combination of their values is priced
-by itself. `minimum_amount` is the least that the charge costs in a whole period.
+by itself. `minimum_amount` is the least that the charge costs in a whole period. `filters` give other prices to some of
+the events; see `domain.plans.charge_filters`. `dialect_fields` are kept and not interpreted.
 """
 
 from __future__ import annotations
@@ -16,8 +19,10 @@ from typing import Any, Final
 
 from domain.charges.currencies import minor_digits
 from domain.charges.models import charge_model, stored_charge_model
+from domain.customers.fields import dialect_fields
 from domain.errors import InvalidInput
-from domain.meters.fields import property_path
+from domain.meters.property_paths import property_path
+from domain.plans.charge_filters import FILTERS_MAX, VALUES_OF_PLAN_MAX, charge_filters, values_in
 from domain.values import field_rules
 from domain.values.field_rules import Rule
 
@@ -26,7 +31,6 @@ INTERVALS: Final = {"weekly": "1w", "monthly": "1mo", "quarterly": "3mo", "semia
 CODE_LENGTH_MAX: Final = 255
 CHARGES_MAX: Final = 100
 GROUP_KEYS_MAX: Final = 5
-_CHARGE_MEMBERS: Final = frozenset({"code", "meter", "price", "name", "group_by", "minimum_amount"})
 _REQUIRED: Final = ("code", "meter", "price")
 
 
@@ -49,6 +53,7 @@ def charges(field: str, value: object) -> list[dict[str, Any]]:
     for number, code in enumerate(codes):
         if code in codes[:number]:
             raise InvalidInput(f"{field}.{number}.code", f"must not be that of another charge ({code!r})")
+    _check_filters_in_all(field, checked)
     return checked
 
 
@@ -59,11 +64,19 @@ def currency(field: str, value: object) -> str:
     return code
 
 
+def _check_filters_in_all(field: str, checked: Sequence[Mapping[str, Any]]) -> None:
+    filters = [one for charge in checked for one in charge.get("filters", ())]
+    if len(filters) > FILTERS_MAX:
+        raise InvalidInput(field, f"must have at most {FILTERS_MAX} filters in all")
+    if values_in(filters) > VALUES_OF_PLAN_MAX:
+        raise InvalidInput(field, f"must have at most {VALUES_OF_PLAN_MAX} values of filters in all")
+
+
 def _charge(field: str, value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise InvalidInput(field, "must be an object")
     given = {name: member for name, member in value.items() if member is not None}
-    for name in given.keys() - _CHARGE_MEMBERS:
+    for name in given.keys() - _RULES_OF_CHARGE.keys():
         raise InvalidInput(f"{field}.{name}", "is not a member of a charge", code="unknown_field")
     for name in _REQUIRED:
         if name not in given:
@@ -97,6 +110,8 @@ _RULES_OF_CHARGE: Final[dict[str, Rule]] = {
     "name": field_rules.text,
     "group_by": _group_keys,
     "minimum_amount": field_rules.amount_usd,
+    "filters": charge_filters,
+    "dialect_fields": dialect_fields,
 }
 
 #: The fields that can be changed after creation. The others make the periods and the money of all its subscriptions.
@@ -104,6 +119,8 @@ CHANGEABLE_RULES: Final[dict[str, Rule]] = {
     "name": field_rules.text,
     "description": field_rules.text,
     "charges": charges,
+    "amount": field_rules.amount_usd,
+    "dialect_fields": dialect_fields,
 }
 PLAN_RULES: Final[dict[str, Rule]] = {
     **CHANGEABLE_RULES,

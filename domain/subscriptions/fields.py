@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from domain.customers.fields import dialect_fields
 from domain.errors import InvalidInput
 from domain.plans.fields import plan_code
 from domain.values import field_rules
@@ -26,6 +27,7 @@ CHANGEABLE_RULES: Final[dict[str, Rule]] = {
     "name": field_rules.text,
     "plan": _plan,
     "ends_at": field_rules.instant,
+    "dialect_fields": dialect_fields,
 }
 SUBSCRIPTION_RULES: Final[dict[str, Rule]] = {
     **CHANGEABLE_RULES,

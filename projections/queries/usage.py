@@ -126,7 +126,7 @@ def sum_sort_key(one: UsageSum) -> tuple[Any, ...]:
     return one.segment, tuple((value is not None, value or "") for value in one.group), one.markup_percentage
 
 
-Aggregation = Literal["count", "sum", "max", "min", "latest", "unique_count"]
+Aggregation = Literal["count", "sum", "max", "min", "latest", "unique_count", "weighted_sum"]
 
 
 #: Values of single events that a meter answers with, of all groups together.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -27,6 +28,9 @@ BUILT_IN_METERS: Final[dict[str, Callable[[Measures], Decimal]]] = {
     "cost_usd": lambda measures: measures.cost_usd,
 }
 
+#: Fields that only dialects know, where there are none.
+NO_FIELDS: Final[Mapping[str, Any]] = MappingProxyType({})
+
 #: Those that are sums of money, to which events of unknown cost add nothing.
 COST_METERS: Final = frozenset({"cost_usd"})
 
@@ -45,6 +49,20 @@ def measured_by(code: str, own: MeterView | None) -> Callable[[Measures], Decima
     return BUILT_IN_METERS.get(code)
 
 
+class Rounding(msgspec.Struct, frozen=True):
+    """How aggregated units are rounded: by "round" (half up), "ceil" or "floor", to this many decimals."""
+
+    function: Literal["round", "ceil", "floor"]
+    precision: int
+
+
+class MeterFilter(msgspec.Struct, frozen=True):
+    """A path into the data of the events of a meter, and the values that are expected there."""
+
+    key: str
+    values: tuple[str, ...]
+
+
 class MeterView(msgspec.Struct, frozen=True):
     """A custom meter at an instant: an aggregation over the events of one type."""
 
@@ -57,6 +75,12 @@ class MeterView(msgspec.Struct, frozen=True):
     description: str | None
     created_at: datetime
     updated_at: datetime
+    operation_property: str | None = None
+    recurring: bool = False
+    rounding: Rounding | None = None
+    expression: str | None = None
+    filters: tuple[MeterFilter, ...] = ()
+    dialect_fields: Mapping[str, Any] = NO_FIELDS
 
 
 def meter_view(code: str, facts: Sequence[Fact], now: datetime, *, reaching_back: bool = False) -> MeterView | None:
@@ -78,4 +102,10 @@ def meter_view(code: str, facts: Sequence[Fact], now: datetime, *, reaching_back
         description=fields.get("description"),
         created_at=state.created_at,
         updated_at=state.since,
+        operation_property=fields.get("operation_property"),
+        recurring=fields.get("recurring", False),
+        rounding=None if "rounding" not in fields else Rounding(**fields["rounding"]),
+        expression=fields.get("expression"),
+        filters=tuple(MeterFilter(one["key"], tuple(one["values"])) for one in fields.get("filters", ())),
+        dialect_fields=fields.get("dialect_fields", NO_FIELDS),
     )

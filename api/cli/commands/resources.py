@@ -141,6 +141,13 @@ BUDGETS = Resource(
     delete_help="Delete a shared budget: its limits no longer hold.",
 )
 
+
+def _meter_members(meter: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A meter with a line for each filter, below its path."""
+    filters = {one["key"]: one["values"] for one in meter["filters"]}
+    return {name: value for name, value in meter.items() if name != "filters"} | {"filter": filters}
+
+
 METERS = Resource(
     noun="meter",
     plural="meters",
@@ -156,11 +163,13 @@ METERS = Resource(
         Column("Built in", "built_in", drop=4),
         Column("Created", "created_at", Kind.INSTANT, drop=6),
     ),
-    fields="event_type, aggregation (count, sum, max, min, latest, unique_count), value_property, group_by, name, "
-    "description, effective_at",
+    fields="event_type, aggregation (count, sum, max, min, latest, unique_count, weighted_sum), value_property, "
+    "operation_property, recurring, rounding (JSON), expression, filters (JSON), group_by, name, description, "
+    "effective_at",
     create_help="Create a meter of the events of one type.",
-    update_help="Change name, description or groups of a meter.",
+    update_help="Change name, description, groups, filters, rounding or expression of\na meter.",
     delete_help="Delete a meter; its events stay.",
+    members=_meter_members,
 )
 
 budgets = app_of(BUDGETS, "Manage shared budgets (tiers) and their limits.")

@@ -13,7 +13,7 @@ _INSTANTS: Final = frozenset({"start", "end", "anchor", "at"})
 #: Integers that name a place and are no counts.
 _PLACES: Final = frozenset({"position", "head", "life", "partition", "offset", "pid"})
 #: Objects whose members are named by the user, and are shown as they are: how many levels of them.
-_NAMED_BY_USER: Final = {"model_limits": 1, "group_by": 1, "charge": 1} | dict.fromkeys(
+_NAMED_BY_USER: Final = {"model_limits": 1, "group_by": 1, "charge": 1, "filter": 1} | dict.fromkeys(
     ("metadata", "properties", "extensions"), 100
 )
 _UNITS: Final = {"usd": " (USD)", "ms": " (ms)", "bytes": " (bytes)"}

@@ -23,6 +23,16 @@ _MODELS: Final = (
 )
 
 
+class ChargeFilterGiven(RequestBody):
+    """Events with a price of their own. Each event is in one filter: of those with the most keys the first."""
+
+    values: dict[str, list[str]] = Field(
+        description="Texts by dotted path into `data`, all of which events must have; no texts: any text."
+    )
+    price: PriceGiven = Field(description="A charge model, as that of the charge.")
+    name: str | None = None
+
+
 class ChargeGiven(RequestBody):
     """What a plan charges for one meter."""
 
@@ -34,6 +44,9 @@ class ChargeGiven(RequestBody):
         None, description="Dotted paths into `data`: each combination of their values is priced by itself."
     )
     minimum_amount: NumberGiven = Field(None, description="The least that the charge costs in a whole period.")
+    filters: list[ChargeFilterGiven] | None = Field(
+        None, description="Events with another price. One that matches none has the price of the charge."
+    )
 
 
 class PlanPatch(RequestBody):
@@ -42,6 +55,7 @@ class PlanPatch(RequestBody):
     name: str | None = None
     description: str | None = None
     charges: list[ChargeGiven] | None = None
+    amount: NumberGiven = Field(None, description="The fee of a whole interval. It is not usage: no charge has it.")
     effective_at: InstantGiven = None
 
 
@@ -66,6 +80,14 @@ class PlanGiven(PlanPatch):
     currency: str = Field(description="ISO 4217, such as USD.")
 
 
+class ChargeFilterView(BaseModel):
+    """Events with a price of their own."""
+
+    values: dict[str, list[str]] = Field(description="Texts by dotted path into `data`; no texts: any text.")
+    price: dict[str, Any] = Field(description="The charge model: `model` and its members.")
+    name: str | None
+
+
 class ChargeView(BaseModel):
     """What a plan charges for one meter."""
 
@@ -75,6 +97,7 @@ class ChargeView(BaseModel):
     name: str | None
     group_by: list[str]
     minimum_amount: DecimalText | None
+    filters: list[ChargeFilterView]
 
 
 class PlanView(ReadingView):
@@ -85,6 +108,7 @@ class PlanView(ReadingView):
     description: str | None
     interval: str
     currency: str
+    amount: DecimalText | None = Field(description="The fee of a whole interval, which is not usage.")
     charges: list[ChargeView]
     created_at: Instant
     updated_at: Instant

@@ -95,8 +95,9 @@ async def change_meter(
     patch: Annotated[MeterPatch, Depends(body_of(MeterPatch, MERGE_PATCH))],
     reason: ReasonGiven,
 ) -> Response:
-    """A merge patch of name, description and groups: an absent member stays, null clears. What the meter measures
-    cannot be changed. 404 when there is no such meter, 409 for a built-in one."""
+    """A merge patch of name, description, groups, filters, rounding and expression: an absent member stays, null
+    clears. What else decides on the value cannot be changed. 404 when there is no such meter, 409 for a built-in
+    one."""
     _refuse_built_in(code)
     changes = patch.model_dump(exclude_unset=True, exclude={"effective_at"})
     effective_at = optional_instant("effective_at", patch.effective_at)

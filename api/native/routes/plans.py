@@ -93,8 +93,8 @@ async def change_plan(
     patch: Annotated[PlanPatch, Depends(body_of(PlanPatch, MERGE_PATCH))],
     reason: ReasonGiven,
 ) -> Response:
-    """A merge patch of name, description and charges: an absent member stays, null clears. Open periods are priced by
-    the plan as it is, ended ones as it was at their end. 404 when there is no such plan."""
+    """A merge patch of name, description, fee and charges: an absent member stays, null clears. Open periods are priced
+    by the plan as it is, ended ones as it was at their end. 404 when there is no such plan."""
     changes = patch.model_dump(exclude_unset=True, exclude={"effective_at"})
     effective_at = optional_instant("effective_at", patch.effective_at)
     command = UpdatePlan(key.scope, provenance_of(key, reason), code, changes, effective_at=effective_at)

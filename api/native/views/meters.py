@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from api.native.models.meters import MeterView
+import msgspec
+
+from api.native.models.meters import MeterFilterView, MeterView, RoundingView
 from domain.scope import Scope
 from projections.queries.snapshot import Snapshot
 from projections.views.meters import measured_by, meter_view
@@ -25,6 +27,11 @@ def meter_of(snapshot: Snapshot, scope: Scope, code: str, now: datetime) -> Mete
         event_type=meter.event_type,
         aggregation=meter.aggregation,
         value_property=meter.value_property,
+        operation_property=meter.operation_property,
+        recurring=meter.recurring,
+        rounding=None if meter.rounding is None else RoundingView(**msgspec.structs.asdict(meter.rounding)),
+        expression=meter.expression,
+        filters=[MeterFilterView(key=one.key, values=list(one.values)) for one in meter.filters],
         group_by=dict(meter.group_by),
         name=meter.name,
         description=meter.description,
@@ -43,6 +50,11 @@ def built_in_meter(code: str, position: int, now: datetime) -> MeterView:
         event_type="llm.request",
         aggregation="count" if code == "requests" else "sum",
         value_property=None if code == "requests" else code,
+        operation_property=None,
+        recurring=False,
+        rounding=None,
+        expression=None,
+        filters=[],
         group_by={},
         name=None,
         description=None,

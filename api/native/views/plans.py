@@ -10,7 +10,7 @@ from domain.charges.models import model_name, stored_charge_model
 from domain.scope import Scope
 from projections.queries.snapshot import Snapshot
 from projections.views.charging.charges import ChargeAmount, CustomerCharges, SubscriptionCharges
-from projections.views.charging.plans import PlanCharge, plan_view
+from projections.views.charging.plans import ChargeFilter, PlanCharge, plan_view
 from projections.views.charging.subscriptions import SubscriptionLife
 from projections.views.customers import USAGE_TIME_LIMIT
 
@@ -28,6 +28,7 @@ def plan_of(snapshot: Snapshot, scope: Scope, code: str, now: datetime) -> plan_
         description=plan.description,
         interval=plan.interval,
         currency=plan.currency,
+        amount=plan.amount,
         charges=[_charge(one) for one in plan.charges],
         created_at=plan.created_at,
         updated_at=plan.updated_at,
@@ -42,6 +43,15 @@ def _charge(charge: PlanCharge) -> plan_models.ChargeView:
         name=charge.name,
         group_by=list(charge.group_by),
         minimum_amount=charge.minimum_amount,
+        filters=[_filter(one) for one in charge.filters],
+    )
+
+
+def _filter(one: ChargeFilter) -> plan_models.ChargeFilterView:
+    return plan_models.ChargeFilterView(
+        values={path: list(texts) for path, texts in one.values.items()},
+        price=stored_charge_model(one.price),
+        name=one.name,
     )
 
 

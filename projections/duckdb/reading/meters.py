@@ -43,6 +43,8 @@ def meter_values(
     """
     if not question.segments:
         return []
+    if question.aggregation not in _AGGREGATES:
+        raise InvalidInput("meter", f"cannot be read: its aggregation is {question.aggregation!r}")
     if question.with_values:
         _check_values(cursor, scope_key, customer_key, question)
     query = BoundQuery()

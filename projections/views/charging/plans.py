@@ -12,6 +12,15 @@ import msgspec
 from domain.charges.models import ChargeModel, charge_model
 from domain.facts.in_effect import existing_at
 from projections.queries.facts import Fact
+from projections.views.meters import NO_FIELDS
+
+
+class ChargeFilter(msgspec.Struct, frozen=True):
+    """The events of a charge that have a price of their own; see `domain.plans.charge_filters`."""
+
+    values: Mapping[str, tuple[str, ...]]  # by path; empty: all
+    price: ChargeModel
+    name: str | None
 
 
 class PlanCharge(msgspec.Struct, frozen=True):
@@ -23,10 +32,12 @@ class PlanCharge(msgspec.Struct, frozen=True):
     name: str | None
     group_by: tuple[str, ...]
     minimum_amount: Decimal | None
+    filters: tuple[ChargeFilter, ...] = ()
+    dialect_fields: Mapping[str, Any] = NO_FIELDS
 
 
 class PlanView(msgspec.Struct, frozen=True):
-    """A plan at an instant."""
+    """A plan at an instant. `amount`: the fee of a whole interval, which is not usage."""
 
     code: str
     interval: str
@@ -36,6 +47,8 @@ class PlanView(msgspec.Struct, frozen=True):
     charges: tuple[PlanCharge, ...]
     created_at: datetime
     updated_at: datetime
+    amount: Decimal | None = None
+    dialect_fields: Mapping[str, Any] = NO_FIELDS
 
 
 def plan_view(code: str, facts: Sequence[Fact], now: datetime, *, reaching_back: bool = False) -> PlanView | None:
@@ -53,6 +66,8 @@ def plan_view(code: str, facts: Sequence[Fact], now: datetime, *, reaching_back:
         charges=tuple(map(_charge, fields.get("charges", ()))),
         created_at=state.created_at,
         updated_at=state.since,
+        amount=None if "amount" not in fields else Decimal(fields["amount"]),
+        dialect_fields=fields.get("dialect_fields", NO_FIELDS),
     )
 
 
@@ -65,4 +80,14 @@ def _charge(stored: Mapping[str, Any]) -> PlanCharge:
         name=stored.get("name"),
         group_by=tuple(stored.get("group_by", ())),
         minimum_amount=None if minimum is None else Decimal(minimum),
+        filters=tuple(map(_filter, stored.get("filters", ()))),
+        dialect_fields=stored.get("dialect_fields", NO_FIELDS),
+    )
+
+
+def _filter(stored: Mapping[str, Any]) -> ChargeFilter:
+    return ChargeFilter(
+        values={path: tuple(texts) for path, texts in stored["values"].items()},
+        price=charge_model("price", stored["price"]),
+        name=stored.get("name"),
     )

@@ -7,11 +7,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from itertools import groupby
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -25,6 +25,7 @@ from projections.queries.customers import CustomerRecord
 from projections.queries.facts import Fact
 from projections.queries.snapshot import PAGE_ROWS_MAX, Snapshot
 from projections.views.customers import USAGE_TIME_LIMIT
+from projections.views.meters import NO_FIELDS
 
 #: Subscriptions of one customer that are looked at, ended ones included.
 SUBSCRIPTIONS_MAX: Final = PAGE_ROWS_MAX
@@ -55,6 +56,7 @@ class SubscriptionLife(msgspec.Struct, frozen=True):
     start: datetime
     end: datetime | None
     terms: tuple[Term, ...]
+    dialect_fields: Mapping[str, Any] = NO_FIELDS
 
     @property
     def span(self) -> Interval:
@@ -165,6 +167,7 @@ def _life(
         start,
         end,
         terms,
+        fields.get("dialect_fields", NO_FIELDS),
     )
 
 

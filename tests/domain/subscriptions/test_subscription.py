@@ -39,6 +39,15 @@ def subscription(**fields: Any) -> Subscription:
     return made
 
 
+def test_fields_of_dialects_are_kept_and_can_be_changed() -> None:
+    one = subscription(dialect_fields={"lago": {"lago_id": "1"}})
+    one.update({"dialect_fields": {"lago": {"lago_id": "2"}}}, context())
+
+    assert one.timeline.latest() == {**FIELDS, "dialect_fields": {"lago": {"lago_id": "2"}}}
+    with pytest.raises(InvalidInput, match="must be a JSON object"):
+        one.update({"dialect_fields": "lago"}, context())
+
+
 def about(version: int, effective_at: datetime) -> dict[str, Any]:
     return {
         "stream": "subscription/default/prod/sub",

@@ -29,6 +29,9 @@ def _charge_text(charge: Mapping[str, Any]) -> str:
     text = f"{charge['meter']}: {charge['price']['model']}, {'; '.join(_price_texts(charge['price']))}"
     if charge["group_by"]:
         text += f"; by {', '.join(charge['group_by'])}"
+    if charge["filters"]:
+        keys = sorted({path for one in charge["filters"] for path in one["values"]})
+        text += f"; {len(charge['filters'])} filters by {', '.join(keys)}"
     return text if charge["minimum_amount"] is None else f"{text}; at least {charge['minimum_amount']}"
 
 
@@ -80,10 +83,10 @@ PLANS = Resource(
         Column("Charges", lambda row: [charge["code"] for charge in row["charges"]], Kind.LIST),
         Column("Created", "created_at", Kind.INSTANT, drop=3),
     ),
-    fields="interval (weekly, monthly, quarterly, semiannual, yearly), currency, charges (JSON), name, description, "
-    "effective_at",
+    fields="interval (weekly, monthly, quarterly, semiannual, yearly), currency, charges (JSON), amount, name, "
+    "description, effective_at",
     create_help="Create a plan: how often it bills, and what usage costs.",
-    update_help="Change name, description or charges of a plan. Charges are replaced\nas a whole.",
+    update_help="Change name, description, fee or charges of a plan. Charges are replaced\nas a whole.",
     delete_help="Delete a plan: its subscriptions have no charges any more.",
     members=_plan_members,
 )

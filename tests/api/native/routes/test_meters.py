@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from tests.engine_fixtures import Api, JsonObject
+
+#: What a meter shows that has nothing but a value.
+PLAIN: Final[JsonObject] = {
+    "operation_property": None,
+    "recurring": False,
+    "rounding": None,
+    "expression": None,
+    "filters": [],
+}
 
 
 def without_position(view: JsonObject) -> JsonObject:
@@ -23,6 +34,7 @@ def test_a_meter_is_created_changed_and_deleted(api: Api) -> None:
         **body,
         "group_by": {"zone": "zone"},
         "description": None,
+        **PLAIN,
         "built_in": False,
         "created_at": "2026-03-10T12:00:00.000000Z",
         "updated_at": "2026-03-10T12:00:00.000000Z",
@@ -31,6 +43,29 @@ def test_a_meter_is_created_changed_and_deleted(api: Api) -> None:
     assert api.refused("PATCH", "/v1/meters/gb", 422, {"aggregation": "max"})["field"] == "aggregation"
     api.delete("/v1/meters/gb")
     assert api.refused("GET", "/v1/meters/gb", 404)["status"] == 404
+
+
+def test_a_meter_shows_how_its_value_is_made(api: Api) -> None:
+    given: JsonObject = {
+        "code": "seats",
+        "event_type": "seat.changed",
+        "aggregation": "unique_count",
+        "operation_property": "operation",
+        "recurring": True,
+        "expression": "CONCAT(event.properties.team, event.properties.user)",
+        "filters": [{"key": "region", "values": ["eu", "us"]}, {"key": "tier"}],
+        "rounding": {"function": "ceil", "precision": -1},
+    }
+    shown = {**given, "value_property": None, "filters": [given["filters"][0], {"key": "tier", "values": []}]}
+    created = api.post("/v1/meters", given)
+    assert {name: created[name] for name in shown} == shown
+
+    changed = api.patch("/v1/meters/seats", {"filters": None, "rounding": {"function": "round"}})
+    assert (changed["filters"], changed["rounding"]) == ([], {"function": "round", "precision": 0})
+    refused = api.refused("PATCH", "/v1/meters/seats", 422, {"expression": None})
+    assert (refused["field"], refused["detail"][:28]) == ("value_property", "value_property is required f")
+    assert api.refused("PATCH", "/v1/meters/seats", 422, {"recurring": False})["field"] == "recurring"
+    api.delete("/v1/meters/seats")
 
 
 def test_a_unit_is_a_built_in_meter_until_a_meter_of_its_name_is_made(api: Api) -> None:

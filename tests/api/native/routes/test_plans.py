@@ -22,12 +22,19 @@ def plan(code: str, **more: Any) -> JsonObject:
 
 def shown(code: str, **more: Any) -> JsonObject:
     """A plan as it is answered, without position and time."""
-    rest: JsonObject = {"name": None, "description": None, "charges": [], "created_at": CREATED, "updated_at": CREATED}
+    rest: JsonObject = {
+        "name": None,
+        "description": None,
+        "amount": None,
+        "charges": [],
+        "created_at": CREATED,
+        "updated_at": CREATED,
+    }
     return {**plan(code), **rest, **more}
 
 
 def shown_charge(**more: Any) -> JsonObject:
-    return {**TOKENS, "name": None, "group_by": [], "minimum_amount": None, **more}
+    return {**TOKENS, "name": None, "group_by": [], "minimum_amount": None, "filters": [], **more}
 
 
 def test_a_plan_is_shown_as_it_was_created(api: Api) -> None:
@@ -50,10 +57,19 @@ def test_a_plan_is_shown_as_it_was_created(api: Api) -> None:
     ]
     charges = [
         shown_charge(),
-        {**disk, "price": {"model": "graduated", "ranges": stored}, "minimum_amount": "5"},
+        {**disk, "price": {"model": "graduated", "ranges": stored}, "minimum_amount": "5", "filters": []},
     ]
     assert without_position(created) == shown("whole", name="Whole", description="All of it", charges=charges)
     assert without_position(api.get("/v1/plans/whole")) == without_position(created)
+
+
+def test_a_plan_shows_its_fee_and_the_filters_of_its_charges(api: Api) -> None:
+    west = {"values": {"region": ["eu", "us"], "tier": []}, "price": {"model": "standard", "amount": 1}}
+    named = {"values": {"tier": ["gold"]}, "price": STANDARD, "name": "Gold"}
+    created = api.post("/v1/plans", plan("filtered", amount="29.90", charges=[{**TOKENS, "filters": [west, named]}]))
+    filters = [{**west, "price": {"model": "standard", "amount": "1"}, "name": None}, named]
+    assert without_position(created) == shown("filtered", amount="29.9", charges=[shown_charge(filters=filters)])
+    assert api.patch("/v1/plans/filtered", {"amount": None})["amount"] is None
 
 
 def test_a_currency_is_shown_in_upper_case(api: Api) -> None:
@@ -91,6 +107,9 @@ def test_a_plan_that_does_not_exist_is_not_found(api: Api, method: str) -> None:
         ("charges.0.price.amount", {"charges": [{**TOKENS, "price": {"model": "standard", "amount": "-1"}}]}),
         ("charges.0.minimum_amount", {"charges": [{**TOKENS, "minimum_amount": "-1"}]}),
         ("charges.0.group_by.0", {"charges": [{**TOKENS, "group_by": [""]}]}),
+        ("charges.0.filters.0.values", {"charges": [{**TOKENS, "filters": [{"values": {}, "price": STANDARD}]}]}),
+        ("charges.0.filters.0.price", {"charges": [{**TOKENS, "filters": [{"values": {"a": []}}]}]}),
+        ("amount", {"amount": -1}),
         ("effective_at", {"effective_at": "soon"}),
     ],
 )

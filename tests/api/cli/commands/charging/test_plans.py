@@ -54,6 +54,7 @@ def test_a_plan_is_shown_with_a_line_for_each_charge(shell: Shell) -> None:
         "Description          -",
         "Interval             monthly",
         "Currency             USD",
+        "Amount               -",
         "Created              2026-02-01",
         "Updated              2026-02-01",
         "Charge input_tokens  input_tokens: graduated, up to 1000 units: 0.02 each; above",
