@@ -39,6 +39,9 @@ _CODES: Final = frozenset(
         "invalid_date",
         "value_is_not_valid_number",
         "value_is_missing_or_already_exists",
+        "not_supported",
+        "not_compatible_with_aggregation_type",
+        "invalid_aggregation_type_or_charge_model",
         "no_events",
         "too_many_events",
     }

@@ -1,0 +1,75 @@
+"""Plans of requests as native fields of plans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from api.dialects.lago.definitions.charges import Details, native_charges
+from api.dialects.lago.definitions.metrics import Metric
+from api.dialects.lago.error_shapes import INVALID
+from api.dialects.lago.formats import amount_of_cents
+from api.dialects.lago.keys import DIALECT
+from api.dialects.lago.models.plans import PlanInput, PlanPatch
+from api.http.bodies import validated
+from domain.plans.fields import CHANGEABLE_RULES
+from domain.values.money import money_text
+
+#: The members of a plan that only this dialect knows. None changes an amount of usage.
+KEPT: Final = (
+    "invoice_display_name",
+    "trial_period",
+    "pay_in_advance",
+    "bill_charges_monthly",
+    "bill_fixed_charges_monthly",
+    "metadata",
+)
+#: Lago's names of the fields of plans.
+SHOWN_FIELDS: Final = {"currency": "amount_currency", "amount": "amount_cents", "dialect_fields": "metadata"}
+_MANDATORY: Final = frozenset({"name", "code", "interval", "amount_cents", "amount_currency"})
+
+
+def plan_fields(given: PlanInput, metrics: Mapping[str, Metric], details: Details) -> dict[str, Any]:
+    """The fields of the plan, whose metrics are known by `lago_id`; codes of what is wrong go to `details`."""
+    kept = {name: value for name in KEPT if (value := getattr(given, name)) is not None}
+    fields = {
+        "name": given.name,
+        "description": given.description,
+        "interval": given.interval,
+        "currency": given.amount_currency,
+        "amount": money_text(amount_of_cents(given.amount_cents, given.amount_currency)),
+        "charges": native_charges(given.charges or (), metrics, given.amount_currency, details),
+        "dialect_fields": {DIALECT: kept} if kept else None,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def metric_ids(given: PlanInput) -> set[str]:
+    """The `lago_id`s of the metrics that charges name."""
+    return {one.billable_metric_id for one in given.charges or ()}
+
+
+def with_changes(shown: Mapping[str, Any], given: PlanPatch) -> PlanInput:
+    """A plan as it is shown, with the members that a request has. A charge that has an id changes that one."""
+    existing = {
+        one["lago_id"]: {**one, "billable_metric_id": one["lago_billable_metric_id"]} for one in shown["charges"]
+    }
+    changes = {name: value for name, value in given.sent.items() if value is not None or name not in _MANDATORY}
+    if given.charges is None:
+        changes["charges"] = list(existing.values())
+    else:
+        changes["charges"] = [{**existing.get(str(one.get("id")), {}), **one} for one in given.charges]
+    return validated(PlanInput, {**shown, **changes})
+
+
+def plan_changes(
+    code: str, stored: Mapping[str, Any], after: PlanInput, fields: Mapping[str, Any], details: Details
+) -> dict[str, Any]:
+    """What changes a plan from its stored fields to `fields`; what cannot be changed goes to `details`."""
+    differing = {name for name in stored.keys() | fields.keys() if stored.get(name) != fields.get(name)}
+    fixed = {SHOWN_FIELDS.get(name, name) for name in differing - CHANGEABLE_RULES.keys()}
+    if after.code != code:
+        fixed.add("code")
+    for name in sorted(fixed):
+        details.setdefault(name, []).append(INVALID)
+    return {name: fields.get(name) for name in differing & CHANGEABLE_RULES.keys()}

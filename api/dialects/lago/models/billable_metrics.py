@@ -1,0 +1,143 @@
+"""Requests and answers of billable metrics."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
+
+from api.dialects.lago.error_shapes import INVALID, MANDATORY
+from api.dialects.lago.models.meta import PaginationMeta
+from api.dialects.lago.models.rules import Mandatory, OptionalText, broken
+from api.dialects.lago.request_reading import Input
+from domain.meters.fields import PRECISION_MAX, RECURRING_AGGREGATIONS, ROUNDING_FUNCTIONS
+
+#: The native names of Lago's aggregations.
+AGGREGATIONS: Final = {
+    "count_agg": "count",
+    "sum_agg": "sum",
+    "max_agg": "max",
+    "latest_agg": "latest",
+    "unique_count_agg": "unique_count",
+    "weighted_sum_agg": "weighted_sum",
+}
+WEIGHTED_INTERVAL: Final = "seconds"
+
+
+class MetricFilterInput(Input):
+    """A property of events by which charges may have prices of their own, and its values."""
+
+    key: Mandatory
+    values: list[str] = Field(min_length=1)
+
+
+class BillableMetricInput(Input):
+    """A billable metric."""
+
+    name: Mandatory
+    code: Mandatory
+    description: OptionalText = None
+    aggregation_type: Mandatory = Field(description=", ".join(AGGREGATIONS))
+    field_name: OptionalText = Field(None, validate_default=True, description="The property that is aggregated.")
+    recurring: bool | None = Field(None, validate_default=True)
+    rounding_function: OptionalText = Field(None, description=", ".join(ROUNDING_FUNCTIONS))
+    rounding_precision: int | None = Field(None, ge=-PRECISION_MAX, le=PRECISION_MAX)
+    expression: OptionalText = None
+    weighted_interval: OptionalText = Field(None, description=f"{WEIGHTED_INTERVAL}: of weighted sums alone.")
+    filters: list[MetricFilterInput] | None = None
+
+    @field_validator("aggregation_type")
+    @classmethod
+    def _known_aggregation(cls, value: str) -> str:
+        if value not in AGGREGATIONS:
+            raise broken(INVALID)
+        return value
+
+    @field_validator("field_name")
+    @classmethod
+    def _field_where_needed(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """A count has no field. All others have one, at the top of the properties: dots would lead below it."""
+        aggregation = info.data.get("aggregation_type")
+        if aggregation in (None, "count_agg"):
+            return None
+        if value is None:
+            raise broken(MANDATORY)
+        if "." in value:
+            raise broken(INVALID)
+        return value
+
+    @field_validator("recurring")
+    @classmethod
+    def _recurring_where_possible(cls, value: bool | None, info: ValidationInfo) -> bool | None:
+        aggregation = AGGREGATIONS.get(info.data.get("aggregation_type", ""))
+        if value and aggregation is not None and aggregation not in RECURRING_AGGREGATIONS:
+            raise broken("not_compatible_with_aggregation_type")
+        return value
+
+    @field_validator("rounding_function")
+    @classmethod
+    def _known_rounding(cls, value: str | None) -> str | None:
+        if value is not None and value not in ROUNDING_FUNCTIONS:
+            raise broken(INVALID)
+        return value
+
+    @field_validator("weighted_interval")
+    @classmethod
+    def _known_interval(cls, value: str | None) -> str | None:
+        if value not in (None, WEIGHTED_INTERVAL):
+            raise broken(INVALID)
+        return value
+
+
+class BillableMetricPatch(Input):
+    """A change of a billable metric: what is left out stays as it is."""
+
+    name: str | None = None
+    code: str | None = None
+    description: str | None = None
+    aggregation_type: str | None = None
+    field_name: str | None = None
+    recurring: bool | None = None
+    rounding_function: str | None = None
+    rounding_precision: int | None = None
+    expression: str | None = None
+    weighted_interval: str | None = None
+    filters: list[Any] | None = None
+
+
+class MetricFilterObject(BaseModel):
+    """A property of events by which charges may have prices of their own, and its values."""
+
+    key: str
+    values: list[str]
+
+
+class BillableMetricObject(BaseModel):
+    """A billable metric. Built-in ones were created in 1970, and cannot be changed."""
+
+    lago_id: str
+    name: str
+    code: str
+    description: str | None
+    aggregation_type: str
+    field_name: str | None
+    weighted_interval: str | None
+    recurring: bool
+    rounding_function: str | None
+    rounding_precision: int | None
+    expression: str = Field(description="Left out where there is none.")
+    created_at: str
+    filters: list[MetricFilterObject]
+
+
+class BillableMetricAnswer(BaseModel):
+    """The answer about one billable metric."""
+
+    billable_metric: BillableMetricObject
+
+
+class BillableMetricPage(BaseModel):
+    """One page of billable metrics."""
+
+    billable_metrics: list[BillableMetricObject]
+    meta: PaginationMeta

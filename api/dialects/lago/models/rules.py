@@ -1,0 +1,48 @@
+"""Rules that values of several resources keep. A broken one has the code that Lago's clients know."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, LiteralString
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from api.dialects.lago.error_shapes import INVALID, MANDATORY
+from domain.charges.currencies import CURRENCY_MINOR_DIGITS
+
+#: What the engine does not do, and what would change an amount.
+NOT_SUPPORTED: Final = "not_supported"
+#: The largest amount that a request may name, in minor units.
+CENTS_MAX: Final = 10**15
+
+
+def broken(code: LiteralString) -> PydanticCustomError:
+    """Make the error of a value that breaks a rule, for a validator to raise."""
+    return PydanticCustomError(code, code)
+
+
+def _present(value: Any) -> Any:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise broken(MANDATORY)
+    return value
+
+
+def _blank_as_null(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _currency(value: str) -> str:
+    code = value.upper()
+    if code not in CURRENCY_MINOR_DIGITS:
+        raise broken(INVALID)
+    return code
+
+
+#: Text that must be there. Null and blank text count as missing.
+Mandatory = Annotated[str, BeforeValidator(_present)]
+#: Text that may be left out. Blank text counts as null.
+OptionalText = Annotated[str | None, BeforeValidator(_blank_as_null)]
+#: A currency of ISO 4217 that must be there.
+CurrencyCode = Annotated[str, AfterValidator(_currency), BeforeValidator(_present)]
+#: An amount in minor units of its currency.
+Cents = Annotated[int, Field(ge=0, le=CENTS_MAX), BeforeValidator(_present)]

@@ -1,0 +1,167 @@
+"""Routes of billable metrics: meters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+import api.http.middleware.raw_paths  # noqa: F401 -- registers the parameter type `segment`
+from api.dialects.lago.definitions.meters import SHOWN_FIELDS, meter_changes, meter_fields, with_changes
+from api.dialects.lago.definitions.metrics import Metric, metric_codes, metrics_by_code
+from api.dialects.lago.error_shapes import ALREADY_EXISTS, INVALID, not_allowed, not_found, validation_refusal
+from api.dialects.lago.keys import provenance_of
+from api.dialects.lago.models.billable_metrics import (
+    BillableMetricAnswer,
+    BillableMetricInput,
+    BillableMetricPage,
+    BillableMetricPatch,
+)
+from api.dialects.lago.paging import PAGE_PARAMETERS, PageAsked
+from api.dialects.lago.paths import BASE
+from api.dialects.lago.request_reading import wrapped_body, wrapped_openapi
+from api.dialects.lago.views.billable_metrics import metric_object
+from api.dialects.lago.writing import answer_command
+from api.http.authentication import Administrator, Reader
+from api.http.bodies import validated
+from api.http.folded_answers import json_response
+from api.http.reading import AS_OF_HEADERS, AskedAsOf, AskedByHeaders, Reading, reading
+from api.http.state import ApiState, StateOf
+from api.http.writing import renaming_fields
+from consumers.commands.handler import CommandResult
+from domain.errors import AlreadyExists, NotFound
+from domain.meters.commands import CreateMeter, DeleteMeter, UpdateMeter
+from domain.meters.fields import BUILT_IN_METERS
+from domain.scope import Scope
+from projections.queries.api_keys import ApiKeyRecord
+
+router = APIRouter(tags=["billable_metrics"])
+_ALL: Final = f"{BASE}/billable_metrics"
+_ONE: Final = f"{_ALL}/{{code:segment}}"
+_NAME: Final = "billable_metric"
+_BUILT_IN: Final = "built_in_billable_metric"
+_TAKEN: Final = {"code": [ALREADY_EXISTS]}
+
+
+@router.post(
+    _ALL,
+    response_model=BillableMetricAnswer,
+    openapi_extra=wrapped_openapi(_NAME, BillableMetricInput),
+    summary="Create a billable metric",
+)
+async def create_billable_metric(
+    state: StateOf,
+    key: Administrator,
+    given: Annotated[BillableMetricInput, Depends(wrapped_body(_NAME, BillableMetricInput))],
+) -> Response:
+    """Make a metric: a meter of the events whose code is its own, those already recorded too. 422 when the code is in
+    use or has other characters than letters, digits, `_`, `.` and `-`."""
+
+    def create() -> Sequence[CommandResult[Any]]:
+        if given.code in BUILT_IN_METERS:
+            raise validation_refusal(_TAKEN)
+        command = CreateMeter(key.scope, provenance_of(key), given.code, meter_fields(given))
+        try:
+            with renaming_fields(_shown_field):
+                return [state.engine.commands.handle(command)]
+        except AlreadyExists:
+            raise validation_refusal(_TAKEN) from None
+
+    return await answer_command(state, key, create, lambda asked: _answer(asked, key.scope, given.code))
+
+
+@router.get(
+    _ALL,
+    response_model=BillableMetricPage,
+    openapi_extra={"parameters": [*PAGE_PARAMETERS, *AS_OF_HEADERS]},
+    summary="List billable metrics",
+)
+def find_all_billable_metrics(state: StateOf, key: Reader, page: PageAsked, known: AskedByHeaders) -> Response:
+    """List metrics, the last created first, and the built-in ones after them."""
+    with reading(state, known, key.scope) as asked:
+        codes = metric_codes(asked.snapshot, key.scope, asked.now)
+        shown = codes[page.offset : page.offset + page.per_page]
+        found = metrics_by_code(asked.snapshot, key.scope, shown, asked.now)
+        listed = [metric_object(found[code]) for code in shown]
+        return json_response({"billable_metrics": listed, "meta": page.meta(len(codes))}, asked)
+
+
+@router.get(
+    _ONE,
+    response_model=BillableMetricAnswer,
+    openapi_extra={"parameters": AS_OF_HEADERS},
+    summary="Find a billable metric",
+)
+def find_billable_metric(state: StateOf, key: Reader, code: str, known: AskedByHeaders) -> Response:
+    """Show a metric. 404 when there is none with this code."""
+    with reading(state, known, key.scope) as asked:
+        return json_response(_answer(asked, key.scope, code), asked)
+
+
+@router.put(
+    _ONE,
+    response_model=BillableMetricAnswer,
+    openapi_extra=wrapped_openapi(_NAME, BillableMetricPatch),
+    summary="Update a billable metric",
+)
+async def update_billable_metric(
+    state: StateOf,
+    key: Administrator,
+    code: str,
+    given: Annotated[BillableMetricPatch, Depends(wrapped_body(_NAME, BillableMetricPatch))],
+) -> Response:
+    """Change the members that are given. What is counted stays: another code, aggregation, field or recurrence is
+    refused with 422, also where nothing is charged by the metric. 404 when there is none with this code."""
+
+    def change() -> Sequence[CommandResult[Any]]:
+        shown = metric_object(_changeable(state, key, code))
+        before = validated(BillableMetricInput, shown)
+        changes, fixed = meter_changes(before, with_changes(shown, given))
+        if fixed:
+            raise validation_refusal({name: [INVALID] for name in fixed})
+        with renaming_fields(_shown_field):
+            return [state.engine.commands.handle(UpdateMeter(key.scope, provenance_of(key), code, changes))]
+
+    return await answer_command(state, key, change, lambda asked: _answer(asked, key.scope, code))
+
+
+@router.delete(_ONE, response_model=BillableMetricAnswer, summary="Delete a billable metric")
+async def destroy_billable_metric(state: StateOf, key: Administrator, code: str) -> Response:
+    """Delete a metric: charges by it are no longer made, and its events stay. 404 when there is none with this code."""
+    shown: list[Metric] = []
+
+    def delete() -> Sequence[CommandResult[Any]]:
+        shown.append(_changeable(state, key, code))
+        try:
+            return [state.engine.commands.handle(DeleteMeter(key.scope, provenance_of(key), code))]
+        except NotFound:
+            raise not_found(_NAME) from None
+
+    return await answer_command(state, key, delete, lambda asked: {_NAME: metric_object(shown[0])})
+
+
+def _answer(asked: Reading, scope: Scope, code: str) -> dict[str, Any]:
+    return {_NAME: metric_object(_existing(asked, scope, code))}
+
+
+def _existing(asked: Reading, scope: Scope, code: str) -> Metric:
+    found = metrics_by_code(asked.snapshot, scope, [code], asked.now).get(code)
+    if found is None:
+        raise not_found(_NAME)
+    return found
+
+
+def _changeable(state: ApiState, key: ApiKeyRecord, code: str) -> Metric:
+    """The metric as it is now; 405 for a built-in one."""
+    with reading(state, AskedAsOf(), key.scope) as asked:
+        metric = _existing(asked, key.scope, code)
+    if metric.own is None:
+        raise not_allowed(_BUILT_IN)
+    return metric
+
+
+def _shown_field(field: str) -> str:
+    first, dot, rest = field.partition(".")
+    return SHOWN_FIELDS.get(first, first) + dot + rest
