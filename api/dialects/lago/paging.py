@@ -43,11 +43,12 @@ class Page:
 
 async def _page(request: Request) -> Page:
     """Read the page. A value that is no number from 1 on counts as absent, as in Lago."""
-    number = _number(request.query_params.get("page"), 1, PAGE_MAX)
-    return Page(number, _number(request.query_params.get("per_page"), PER_PAGE_DEFAULT, PER_PAGE_MAX))
+    number = positive_number(request.query_params.get("page"), 1, PAGE_MAX)
+    return Page(number, positive_number(request.query_params.get("per_page"), PER_PAGE_DEFAULT, PER_PAGE_MAX))
 
 
-def _number(text: str | None, default: int, largest: int) -> int:
+def positive_number(text: str | None, default: int, largest: int) -> int:
+    """Read a number from 1 to `largest`; `default` for what is none."""
     digits = (text or "").strip()
     if not (digits.isascii() and digits.isdigit()) or not digits.strip("0"):
         return default

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 
 import msgspec
 
@@ -26,10 +27,11 @@ from domain.charges.currencies import rounded
 from domain.errors import NotFound
 from domain.scope import Scope
 from domain.values.money import MONEY
-from domain.values.periods import MICROSECOND, Interval
+from domain.values.periods import MICROSECOND, USAGE_TIME_MIN, Interval
 from projections.queries.customers import CustomerRecord
 from projections.queries.snapshot import Snapshot
 from projections.views.charging.billing_periods import Zones, billing_period, billing_timeline, zones_of
+from projections.views.charging.ended_periods import ended_periods
 from projections.views.charging.metered_units import Asked, Group, Metered, metered_units, subscription_rows
 from projections.views.charging.plans import PlanCharge, PlanView, plan_view
 from projections.views.charging.subscriptions import SubscriptionLife, Term, lives_of_customer
@@ -98,6 +100,42 @@ class CustomerCharges(msgspec.Struct, frozen=True):
     position: int
     customer_id: str
     subscriptions: tuple[SubscriptionCharges, ...]
+
+
+class EndedCharges(msgspec.Struct, frozen=True):
+    """The charges of some periods of a subscription that have ended, newest first, of `total` ones."""
+
+    total: int
+    periods: tuple[SubscriptionCharges, ...]
+
+
+def ended_charges(
+    snapshot: Snapshot,
+    scope: Scope,
+    customer_id: str,
+    subscription_id: str,
+    now: datetime,
+    offset: int,
+    limit: int,
+    since: datetime = USAGE_TIME_MIN,
+) -> EndedCharges:
+    """The charges of a customer's subscription in periods that have ended, as known now: from row `offset` on.
+
+    Only those of the page are measured. There are none of a subscription that the customer never had. `since`:
+    subscriptions that ended by then are left out.
+    """
+    known = _known(snapshot, scope, customer_id, now, now)
+    lives = [life for life in known.lives if life.subscription_id == subscription_id and life.span.end > since]
+    facts_of = cache(lambda code: snapshot.facts(scope, "plan", code))
+    newest_first = sorted(lives, key=lambda life: life.start, reverse=True)
+    ended = [
+        (life, period) for life in newest_first for period in ended_periods(life, known.zones(life), facts_of, now)
+    ]
+    shown = [
+        _of_life(msgspec.structs.replace(known, at=period.end - MICROSECOND), life)
+        for life, period in ended[offset : offset + limit]
+    ]
+    return EndedCharges(len(ended), tuple(one for one in shown if one is not None))
 
 
 def customer_charges(

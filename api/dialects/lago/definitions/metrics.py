@@ -11,7 +11,7 @@ from api.dialects.lago.lago_ids import lago_id
 from domain.facts.in_effect import existing_at
 from domain.scope import Scope
 from domain.values.instants import EPOCH
-from projections.queries.facts import Subject
+from projections.queries.facts import Fact, Subject
 from projections.queries.snapshot import PAGE_ROWS_MAX, Snapshot
 from projections.views.meters import BUILT_IN_METERS, UNIT_METERS, MeterView, measured_by, meter_view
 
@@ -36,14 +36,25 @@ class Metric(msgspec.Struct, frozen=True):
 
 def metrics_by_code(snapshot: Snapshot, scope: Scope, codes: Iterable[str], now: datetime) -> dict[str, Metric]:
     """The metrics with these codes; those that do not exist are left out."""
-    named = list(dict.fromkeys(codes))
-    found: dict[str, Metric] = {}
-    for first in range(0, len(named), PAGE_ROWS_MAX):
-        page = named[first : first + PAGE_ROWS_MAX]
-        facts = snapshot.facts_named(scope, "meter", page)
-        metrics = (_metric(scope, code, meter_view(code, facts.get(code, ()), now)) for code in page)
-        found |= {metric.code: metric for metric in metrics if metric is not None}
-    return found
+    known = KnownMetrics(snapshot, scope, codes)
+    metrics = ((code, known.at(code, now)) for code in known.codes)
+    return {code: metric for code, metric in metrics if metric is not None}
+
+
+class KnownMetrics:
+    """All that is known of the metrics with some codes, from which they can be taken at any time."""
+
+    def __init__(self, snapshot: Snapshot, scope: Scope, codes: Iterable[str]) -> None:
+        self.codes = tuple(dict.fromkeys(codes))
+        self._scope = scope
+        self._facts: dict[str, tuple[Fact, ...]] = {}
+        for first in range(0, len(self.codes), PAGE_ROWS_MAX):
+            self._facts |= snapshot.facts_named(scope, "meter", self.codes[first : first + PAGE_ROWS_MAX])
+
+    def at(self, code: str, instant: datetime, *, reaching_back: bool = False) -> Metric | None:
+        """The metric at an instant; None when it does not exist then. `reaching_back`: as it is created later."""
+        own = meter_view(code, self._facts.get(code, ()), instant, reaching_back=reaching_back)
+        return _metric(self._scope, code, own)
 
 
 def metrics_by_lago_id(snapshot: Snapshot, scope: Scope, wanted: Collection[str], now: datetime) -> dict[str, Metric]:
