@@ -18,7 +18,7 @@ _PERIOD: Final = ("duration", "alignment", "anchor")
 _CUSTOMER_BUDGET_FIELDS: Final = ("budget_id", "period_start", "period_end")
 #: Fields that only dialects store; they are not part of the native API.
 KEPT_BY_DIALECTS: Final = "dialect_fields"
-_DIALECT_ONLY_FIELDS: Final = frozenset({KEPT_BY_DIALECTS, LIMITS_AS_ONE})
+_DIALECT_ONLY_FIELDS: Final = frozenset({KEPT_BY_DIALECTS, "personal_dialect_fields", LIMITS_AS_ONE})
 #: Flat names of the limits that both customers and shared budgets have.
 _LIMITS: Final = tuple(
     field

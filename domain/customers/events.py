@@ -2,8 +2,8 @@
 
 In `fields` a present key was set, or cleared if its value is null; an absent key was not changed. A map that `patched`
 names was merged (see `domain.facts.operations`). Values are JSON: decimals as text, instants as RFC 3339 UTC text with
-microseconds. Personal fields (name, email, metadata) are never in `fields` but in `personal`, encrypted with the key of
-that customer life.
+microseconds. Personal fields (name, email, metadata, personal_dialect_fields) are never in `fields` but in `personal`,
+encrypted with the key of that customer life.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ DIALECT_MEMBERS_MAX: Final = 10
 DIALECT_BYTES_MAX: Final = 64 * 1024
 
 #: Fields that are encrypted in the log.
-PERSONAL_FIELDS: Final = frozenset({"name", "email", "metadata"})
+PERSONAL_FIELDS: Final = frozenset({"name", "email", "metadata", "personal_dialect_fields"})
 #: Fields that can only be given when a customer is created.
 CREATION_FIELDS: Final = frozenset({"opening_spend_usd"})
 #: A flag: the period limit and the total limit, the customer's own and its tier's, are one. See `effective_budget`.
@@ -34,7 +34,7 @@ def metadata(field: str, value: object) -> dict[str, Any]:
 def dialect_fields(field: str, value: object) -> dict[str, Any]:
     """Fields that only one dialect knows, by dialect: a JSON object of at most 10 dialects and 64 KiB.
 
-    The engine does not interpret them.
+    The engine does not interpret them. Those of `personal_dialect_fields` say who a customer is: addresses, numbers.
     """
     return field_rules.json_object(field, value, DIALECT_MEMBERS_MAX, DIALECT_BYTES_MAX)
 
@@ -81,6 +81,7 @@ _PATCH_RULES: Final[dict[str, Rule]] = {
     "metadata": _metadata_patch,
     "model_limits": _model_limits_patch,
     "dialect_fields": _dialect_fields_patch,
+    "personal_dialect_fields": _dialect_fields_patch,
 }
 
 
@@ -116,6 +117,7 @@ CUSTOMER_RULES: Final[dict[str, Rule]] = {
     "name": field_rules.text,
     "email": field_rules.email,
     "metadata": metadata,
+    "personal_dialect_fields": dialect_fields,
     "currency": field_rules.currency,
     "time_zone": field_rules.time_zone,
     "group_identifier": field_rules.group_identifier,

@@ -39,6 +39,7 @@ MERGES: Final[dict[str, Merge]] = {
     "metadata": merge_patched,
     "model_limits": by_member,
     "dialect_fields": by_member_of_member,
+    "personal_dialect_fields": by_member_of_member,
 }
 
 

@@ -8,11 +8,14 @@ from typing import Final, Literal
 
 import msgspec
 
-#: What a list can be filtered and sorted by, besides metadata. Usage is that of the present life, averages in seconds.
+#: What a list can be filtered and sorted by, besides members of maps. Usage is that of the present life, averages in
+#: seconds. `created_position`: the log position of the creation of the present life, else of what first told of the id.
 CustomerField = Literal[
     "customer_id",
     "name",
     "email",
+    "currency",
+    "created_position",
     "first_seen_at",
     "last_seen_at",
     "active_days",
@@ -26,6 +29,8 @@ CustomerField = Literal[
 ]
 #: Before the key of a member of the metadata, which conditions can name too.
 METADATA_PREFIX: Final = "metadata:"
+#: Before a dialect, a slash and a name of what only that dialect knows: "dialect_fields:lago/account_type".
+DIALECT_PREFIXES: Final = ("dialect_fields:", "personal_dialect_fields:")
 
 Comparison = Literal[
     "equal",
@@ -44,15 +49,21 @@ Comparison = Literal[
 
 
 class CustomerCondition(msgspec.Struct, frozen=True):
-    """A condition on a field, or on a member of the metadata: that the comparison with one of the values holds.
+    """A condition on a field, or on a member of a map: that the comparison with one of the values holds.
 
     `negated`: that none of them does. `is_null` and `is_empty` have no values. What is not set compares with nothing.
     """
 
-    field: str  # a CustomerField, or METADATA_PREFIX and a key
+    field: str  # a CustomerField, or a prefix and what it names
     comparison: Comparison
     values: tuple[str | Decimal | datetime, ...] = ()
     negated: bool = False
+
+
+class AnyCondition(msgspec.Struct, frozen=True):
+    """A condition on several fields: that one of these holds."""
+
+    conditions: tuple[CustomerCondition, ...]
 
 
 class CustomerListQuestion(msgspec.Struct, frozen=True):
@@ -62,7 +73,7 @@ class CustomerListQuestion(msgspec.Struct, frozen=True):
     """
 
     now: datetime
-    conditions: tuple[CustomerCondition, ...] = ()
+    conditions: tuple[CustomerCondition | AnyCondition, ...] = ()
     order: CustomerField = "customer_id"
     descending: bool = False
 

@@ -105,6 +105,9 @@ class Snapshot(Protocol):
     ) -> list[CustomerRecord]:
         """A page of the customers that a question asks for, in its order, from row `offset` on."""
 
+    def customer_count(self, scope: Scope, question: CustomerListQuestion) -> int:
+        """How many customers a question asks for."""
+
     def usage_totals(self, scope: Scope, customer_ids: Sequence[str]) -> list[UsageTotals]:
         """The usage of each of these customers in its present life, in the given order; at most `PAGE_ROWS_MAX`."""
 

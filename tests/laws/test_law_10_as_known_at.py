@@ -33,6 +33,7 @@ PLANS: Final = ("startup", "growth")
 SUBSCRIPTIONS: Final = ("first sub", "second sub")
 SHUTTLE: Final = "/promptshuttle/api/v1"
 SHUTTLE_CUSTOMER: Final = f"{SHUTTLE}/customers/{{customer_id:segment}}"
+LAGO: Final = "/lago/api/v1"
 MODELS: Final = ("swift", "slow")
 RUNS: Final = ("first", "second")
 #: The routes of what usage costs by plans.
@@ -59,6 +60,7 @@ DAYS_BACK: Final = st.sampled_from((0, 0, 1, 9, 40))
 NOT_ASKED: Final = {
     "/": "a page with first calls",
     "/openapi.json": "a document",
+    "/lago/openapi.json": "a document",
     "/litellm/openapi.json": "a document",
     "/promptshuttle/openapi.json": "a document",
     "/respan/openapi.json": "a document",
@@ -164,6 +166,14 @@ LOGS: Final = st.builds(
 )
 
 
+#: Customers as Lago's clients set them.
+OF_LAGO: Final = one_of(
+    {"name": "Ann", "country": "FR", "metadata": [{"key": "a", "value": "2", "display_in_invoice": True}]},
+    {"metadata": [{"key": "b", "value": "1", "display_in_invoice": False}], "country": None},
+    {"timezone": "Asia/Kolkata", "billing_configuration": {"document_locale": "fr"}, "account_type": "partner"},
+)
+
+
 #: What amendments change. `time`: in days before the step.
 PATCHES: Final = one_of(
     {"data": {"input_tokens": 7}},
@@ -251,6 +261,7 @@ def commands(draw: st.DrawFn) -> tuple[str, str, JsonObject | None]:
         ("POST", "/v1/prices", {**price, "customer": customer}),
         ("POST", "/v1/discounts", {"customer": draw(one_of(None, customer)), "percentage": draw(one_of("0", "12.5"))}),
         ("POST", "/respan/api/request-logs/create/", {**draw(LOGS), "customer_identifier": customer}),
+        ("POST", f"{LAGO}/customers", {"customer": {"external_id": customer, **draw(OF_LAGO)}}),
     ]
     return draw(st.sampled_from(choices))
 
@@ -369,8 +380,11 @@ def questions(since: datetime) -> list[Question]:
             for one in ("-total_cost", "-active_days", "first_seen", "name")
         ),
     ]
+    for params in ({}, {"search_term": "ann", "per_page": "1"}, {"countries[]": "FR"}, {"metadata[a]": ""}):
+        asked.append((f"{LAGO}/customers", f"{LAGO}/customers", params))
     for customer in CUSTOMERS:
         asked += [
+            (f"{LAGO}/customers/{{external_customer_id:segments}}", f"{LAGO}/customers/{quote(customer)}", {}),
             ("/customer/info", "/customer/info", {"end_user_id": customer}),
             ("/end_user/info", "/end_user/info", {"end_user_id": customer}),
             (SHUTTLE_CUSTOMER, f"{SHUTTLE}/customers/{quote(customer, safe='')}", {}),

@@ -38,6 +38,7 @@ _CODES: Final = frozenset(
         "invalid_email_format",
         "invalid_date",
         "value_is_not_valid_number",
+        "value_is_too_long",
         "value_is_missing_or_already_exists",
         "not_supported",
         "not_compatible_with_aggregation_type",
@@ -61,7 +62,13 @@ _ERRORS: Final = {
     503: "Service Unavailable",
 }
 #: This dialect's names of native fields.
-SHOWN_NAMES: Final = {"time_zone": "timezone", "customer_id": "external_id", "customer": "external_id"}
+SHOWN_NAMES: Final = {
+    "time_zone": "timezone",
+    "customer_id": "external_id",
+    "customer": "external_id",
+    "dialect_fields": "base",
+    "personal_dialect_fields": "base",
+}
 _UNPROCESSABLE: Final = 422
 #: Fields named in one answer, at most.
 _FIELDS_MAX: Final = 100

@@ -24,7 +24,7 @@ from projections.duckdb.memory.change_tracking import ChangeTracker
 from projections.duckdb.reading import api_keys, customer_pages, customers, sources
 from projections.duckdb.reading import events as event_rows
 from projections.duckdb.reading.cached_reads import CachedReads, SnapshotCache
-from projections.duckdb.reading.customer_lists.list_query import customer_list
+from projections.duckdb.reading.customer_lists.list_query import customer_count, customer_list
 from projections.duckdb.reading.customer_lists.list_query import needs_markups as needs_markups_of_all
 from projections.duckdb.reading.event_pages import EventPageQuery, Markups, needs_markups
 from projections.duckdb.reading.facts import (
@@ -270,6 +270,14 @@ class DuckDBSnapshot(RepricingReads):
         markups = self._all_markups(scope_key, None) if needs_markups_of_all(question) else {}
         rows = customer_list(self.cursor, scope_key, self._cached.request_keys(), question, markups, offset, limit)
         return customers.records_of(self.cursor, scope_key, rows)
+
+    def customer_count(self, scope: Scope, question: CustomerListQuestion) -> int:
+        """How many customers a question asks for."""
+        scope_key = self._cached.scope_key(scope)
+        if scope_key is None:
+            return 0
+        markups = self._all_markups(scope_key, None) if needs_markups_of_all(question) else {}
+        return customer_count(self.cursor, scope_key, self._cached.request_keys(), question, markups)
 
     def usage_totals(self, scope: Scope, customer_ids: Sequence[str]) -> list[UsageTotals]:
         """The usage of each of these customers in its present life, in the given order; at most `PAGE_ROWS_MAX`."""

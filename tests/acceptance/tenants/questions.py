@@ -66,7 +66,9 @@ _NOT_AS_OF: Final = ("/v1/keys", "/v1/sources", "/v1/operations/status")
 
 def _as_of_too(route: str, asked: Sequence[Asked]) -> Sequence[Asked]:
     """The questions of a route that shows numbers, with the first of them as of earlier positions and times too."""
-    of_dialect = route.startswith(("/customer", "/end_user", "/budget", "/spend", "/promptshuttle/api", "/respan/api"))
+    of_dialect = route.startswith(
+        ("/customer", "/end_user", "/budget", "/spend", "/promptshuttle/api", "/respan/api", "/lago/api")
+    )
     is_native = route.startswith("/v1/") and not route.endswith(("completions", "responses"))
     if not (of_dialect or (is_native and route not in _NOT_AS_OF)):
         return asked
@@ -124,6 +126,7 @@ _ASKED: Final[Mapping[str, Sequence[Asked]]] = {
         {},
         {"model": "gpt-4o"},
         {"model": TUNED, "as": "litellm"},
+        {"as": "lago"},
         {"as": "promptshuttle"},
         {"as": "respan"},
     ),
@@ -182,6 +185,16 @@ _ASKED: Final[Mapping[str, Sequence[Asked]]] = {
         {"min_spend": "0"},
     ),
     "/health/liveliness": _NO_PARAMETERS,
+    "/lago/api/v1/customers": _queries(
+        {},
+        {"page": "2", "per_page": "1"},
+        *({"search_term": one} for one in (MARK, "a")),
+        {"countries[]": "FR"},
+        {"has_customer_type": "false"},
+        {"metadata[plan]": ""},
+    ),
+    "/lago/api/v1/customers/{external_customer_id:segments}": _each(_CUSTOMERS),
+    "/lago/openapi.json": _NO_PARAMETERS,
     "/litellm/openapi.json": _NO_PARAMETERS,
     "/promptshuttle/api/v1/customers": _NO_PARAMETERS,
     "/promptshuttle/api/v1/customers/{customer_id:segment}": _each(
@@ -208,7 +221,7 @@ _ASKED: Final[Mapping[str, Sequence[Asked]]] = {
     "/respan/openapi.json": _NO_PARAMETERS,
     "/": _NO_PARAMETERS,
     "/docs": _NO_PARAMETERS,
-    "/docs/{name}": _each(("native", "litellm", "promptshuttle", "respan", MARK)),
+    "/docs/{name}": _each(("native", "lago", "litellm", "promptshuttle", "respan", MARK)),
     "/schemas/usage-event.json": _NO_PARAMETERS,
     "/problems": _NO_PARAMETERS,
     "/problems/{code}": _each(("forbidden", MARK)),

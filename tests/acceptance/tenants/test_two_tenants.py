@@ -25,6 +25,8 @@ POSITION_LIKE = {
     "previewed_at": "a position in the log",
     "nextCursor": "the same, as PromptShuttle's clients read it",
     "head": "the last position of the log",
+    "sequential_id": "the position that first told of a customer, which Lago's clients read as a number of customers",
+    "slug": "holds that number",
 }
 PAGES_MAX = 100
 _PATH_PARAMETER = re.compile(r"\{[^}]*\}")

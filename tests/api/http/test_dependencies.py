@@ -8,6 +8,7 @@ from inspect import iscoroutinefunction
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 
+from api.dialects.lago.dialect import LAGO
 from api.dialects.litellm.dialect import LITELLM
 from api.dialects.promptshuttle.dialect import PROMPTSHUTTLE
 from api.dialects.respan.dialect import RESPAN
@@ -26,7 +27,7 @@ def is_async(call: object) -> bool:
 
 
 def test_every_dependency_of_every_route_is_async() -> None:
-    dialects = (NATIVE, LITELLM, PROMPTSHUTTLE, RESPAN)
+    dialects = (NATIVE, LAGO, LITELLM, PROMPTSHUTTLE, RESPAN)
     routes = [route for one in dialects for route in iter_route_contexts(one.router.routes)]
     found = [(route.path, one) for route in routes for one in dependencies_of(route.dependant)]
     assert {path for path, _ in found} >= {"/v1/events", "/metrics", "/customer/info", "/budget/list"}

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 
+from api.dialects.lago.dialect import LAGO
 from api.dialects.litellm.dialect import LITELLM
 from api.dialects.promptshuttle.dialect import PROMPTSHUTTLE
 from api.dialects.respan.dialect import RESPAN
@@ -22,7 +23,7 @@ ZONES: Final = ("Pacific/Kiritimati", "Etc/GMT+12")
 CUSTOMER: Final = "far"
 READS: Final = [
     (path, parameter["name"], "timezone" in {one["name"] for one in operations["get"]["parameters"]})
-    for dialect in (NATIVE, LITELLM, PROMPTSHUTTLE, RESPAN)
+    for dialect in (NATIVE, LAGO, LITELLM, PROMPTSHUTTLE, RESPAN)
     for path, operations in dialect.openapi()["paths"].items()
     for parameter in operations.get("get", {}).get("parameters", [])
     if parameter["in"] == "query" and parameter["name"] in {"from", "to", "as_of", "at", "start_date", "end_date"}

@@ -17,6 +17,7 @@ CHANGES: list[tuple[str, str, Any]] = [
     ("PATCH", "/v1/customers/zoe", {"name": "Zed"}),
     ("PUT", "/promptshuttle/api/v1/customers/zoe", {"name": "Zed"}),
     ("PATCH", "/respan/api/users/zoe/", {"name": "Zed"}),
+    ("POST", "/lago/api/v1/customers", {"customer": {"external_id": "zoe", "phone": "1"}}),
     ("POST", "/customer/update", {"user_id": "zoe", "alias": "Zed"}),
 ]
 

@@ -236,6 +236,24 @@ def test_no_key_is_made_for_a_customer_without_personal_data() -> None:
     assert keys.keys == {}
 
 
+def test_what_a_dialect_says_of_a_person_is_encrypted() -> None:
+    keys = InMemoryPersonalKeys()
+    one = living(keys, personal_dialect_fields={"lago": {"phone": "1", "city": "Paris"}}, dialect_fields={"lago": {}})
+    one.update({"personal_dialect_fields": {"lago": {"phone": None}}}, context())
+
+    (updated,) = one.collect_events()
+    assert isinstance(updated, CustomerUpdated)
+    assert (updated.fields, updated.patched) == ({}, ("personal_dialect_fields",))
+    assert updated.personal is not None
+    assert open_personal(keys, updated.personal, DEFAULT_SCOPE, "acme") == {
+        "personal_dialect_fields": {"lago": {"phone": None}}
+    }
+    assert one.timeline.latest() == {
+        "personal_dialect_fields": {"lago": {"city": "Paris"}},
+        "dialect_fields": {"lago": {}},
+    }
+
+
 def test_erasure_keeps_fields_that_are_not_personal() -> None:
     keys = InMemoryPersonalKeys()
     one = living(keys, name="Ada", currency="EUR")

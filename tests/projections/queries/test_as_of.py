@@ -35,6 +35,7 @@ LISTS: Final = (
     CustomerListQuestion(LATER, WITHOUT, "reported_cost_usd", descending=True),
     CustomerListQuestion(LATER, WITHOUT, "first_seen_at"),
     CustomerListQuestion(LATER, WITHOUT, "average_latency"),
+    CustomerListQuestion(LATER, WITHOUT, "created_position"),
 )
 
 #: Every query that names a scope.
@@ -47,6 +48,7 @@ QUERIES: Final[dict[str, Callable[[Snapshot, Scope], Any]]] = {
     "customer page": lambda store, scope: store.customer_page(scope, LATER, 0, 9),
     "customer search": lambda store, scope: store.customer_page(scope, LATER, 0, 9, "a"),
     "customer list": lambda store, scope: [store.customer_list(scope, one, 0, 9) for one in LISTS],
+    "customer count": lambda store, scope: [store.customer_count(scope, one) for one in LISTS],
     "usage totals": lambda store, scope: store.usage_totals(scope, CUSTOMERS),
     "blocked": lambda store, scope: store.customers_blocked(scope, LATER, 9),
     "costs": lambda store, scope: store.costs_of(scope, SPANS),

@@ -13,6 +13,7 @@ from domain.corrections.commands import VoidUsage
 from domain.customers.commands import CreateCustomer, DeleteCustomer, UpdateCustomer
 from domain.scope import DEFAULT_SCOPE, Scope
 from projections.queries.customer_list import (
+    AnyCondition,
     Comparison,
     CustomerCondition,
     CustomerField,
@@ -68,11 +69,14 @@ def store(store_under_test: StoreUnderTest) -> StoreUnderTest:
     return store
 
 
-def listed(store: StoreUnderTest, *conditions: CustomerCondition, order: CustomerField = "customer_id",
+def listed(store: StoreUnderTest, *conditions: CustomerCondition | AnyCondition, order: CustomerField = "customer_id",
            descending: bool = False, offset: int = 0, limit: int = 9) -> list[str]:  # fmt: skip
     question = CustomerListQuestion(NOW, conditions, order, descending)
     with store.reads.snapshot() as snapshot:
-        return [one.customer_id for one in snapshot.customer_list(DEFAULT_SCOPE, question, offset, limit)]
+        shown = [one.customer_id for one in snapshot.customer_list(DEFAULT_SCOPE, question, offset, limit)]
+        count = snapshot.customer_count(DEFAULT_SCOPE, question)
+        assert count == len(snapshot.customer_list(DEFAULT_SCOPE, question, 0, 1_000)) >= len(shown)
+        return shown
 
 
 def where(field: str, comparison: Comparison, *values: Any, negated: bool = False) -> CustomerCondition:
@@ -83,6 +87,8 @@ ORDERS: dict[CustomerField, Sequence[str]] = {
     "customer_id": ["Bo", "ann", "cy%", "dee"],
     "name": ["ann", "cy%", "Bo", "dee"],
     "email": ["cy%", "Bo", "ann", "dee"],
+    "currency": ["Bo", "ann", "cy%", "dee"],
+    "created_position": ["Bo", "ann", "dee", "cy%"],
     "first_seen_at": ["ann", "dee", "cy%", "Bo"],
     "last_seen_at": ["dee", "ann", "Bo", "cy%"],
     "active_days": ["cy%", "Bo", "dee", "ann"],
@@ -95,9 +101,14 @@ ORDERS: dict[CustomerField, Sequence[str]] = {
     "average_ttft": ["ann", "Bo", "cy%", "dee"],
 }
 #: How many customers have no such value; they come last in both directions.
-UNSET = {"name": 2, "email": 3, "last_seen_at": 1, "average_latency": 3, "average_ttft": 3}
+UNSET = {"name": 2, "email": 3, "currency": 4, "last_seen_at": 1, "average_latency": 3, "average_ttft": 3}
 #: Values that several customers share, which are then in the order of their ids in both directions.
-EQUAL = {"active_days": ("Bo", "dee"), "requests": ("Bo", "dee"), "output_tokens": ("Bo", "cy%")}
+EQUAL: dict[str, tuple[str, ...]] = {
+    "active_days": ("Bo", "dee"),
+    "requests": ("Bo", "dee"),
+    "output_tokens": ("Bo", "cy%"),
+    "created_position": ("Bo", "ann", "dee"),
+}
 
 
 def test_a_list_is_in_order_both_ways_with_what_is_not_set_last(store: StoreUnderTest) -> None:
@@ -105,9 +116,9 @@ def test_a_list_is_in_order_both_ways_with_what_is_not_set_last(store: StoreUnde
         ascending = ORDERS[order]
         known = len(ascending) - UNSET.get(order, 0)
         descending = [*ascending[:known][::-1], *ascending[known:]]
-        if order in EQUAL:
-            one, other = sorted(descending.index(name) for name in EQUAL[order])
-            descending[one], descending[other] = EQUAL[order]
+        equal = EQUAL.get(order, ())
+        for place, name in zip(sorted(descending.index(name) for name in equal), equal, strict=True):
+            descending[place] = name
         assert listed(store, order=order) == ascending, order
         assert listed(store, order=order, descending=True) == descending, order
         pages = [listed(store, order=order, offset=offset, limit=2) for offset in (0, 2, 4)]
@@ -195,8 +206,50 @@ def test_requests_are_those_without_a_parent_from_days_and_from_rows(store_under
     assert found == [UsageTotals(1, 3000, 300, 1, 1, hours(0), hours(2))] * 2
 
 
+def test_one_of_several_conditions_is_enough(store: StoreUnderTest) -> None:
+    named = AnyCondition((where("name", "contains_ignoring_case", "ANN"), where("customer_id", "equal", "dee")))
+    assert listed(store, named) == ["ann", "dee"]
+    assert listed(store, named, where("name", "is_null")) == ["dee"]
+    assert listed(store, AnyCondition(())) == []
+
+
+def test_what_only_a_dialect_knows_is_found_as_the_last_change_leaves_it(store: StoreUnderTest) -> None:
+    def keep(customer: str, replaced: bool = False, **maps: Any) -> None:
+        kept = frozenset(maps) if replaced else frozenset()
+        store.commands.handle(
+            UpdateCustomer(DEFAULT_SCOPE, BY_TEST, customer, seen_at=hours(26), changes=maps, replaced=kept)
+        )
+
+    keep("ann", personal_dialect_fields={"lago": {"city": "Paris", "a.b/c~": "x"}}, dialect_fields={"lago": {"n": 1}})
+    keep("ann", personal_dialect_fields={"other": {"city": "Rome"}, "lago": {"country": "FR"}})
+    keep("dee", personal_dialect_fields={"lago": {"city": "Rome"}})
+    keep("dee", personal_dialect_fields={"lago": {"city": None}})
+    keep("Bo", personal_dialect_fields={"lago": {"city": "Oslo"}})
+    keep("Bo", personal_dialect_fields={"lago": {"country": "NO"}}, replaced=True)
+    store.fold()
+    city, plain = "personal_dialect_fields:lago/city", "dialect_fields:lago/city"
+    assert listed(store, where(city, "equal", "Paris", "Rome", "Oslo")) == ["ann"]
+    assert listed(store, where(city, "is_null")) == ["Bo", "cy%", "dee"]
+    assert listed(store, where(plain, "is_null", negated=True)) == []
+    assert listed(store, where("personal_dialect_fields:lago/a.b/c~", "equal", "x")) == ["ann"]
+    assert listed(store, where("personal_dialect_fields:other/city", "equal", "Rome")) == ["ann"]
+    assert listed(store, where("dialect_fields:lago/n", "equal", "1")) == ["ann"]
+
+
+def test_customers_are_in_the_order_of_their_creation(store: StoreUnderTest) -> None:
+    assert listed(store, order="created_position") == ["Bo", "ann", "dee", "cy%"]
+    store.commands.handle(CreateCustomer(DEFAULT_SCOPE, BY_TEST, "Bo", fields={"currency": "EUR"}))
+    store.commands.handle(DeleteCustomer(DEFAULT_SCOPE, BY_TEST, "cy%"))
+    store.pass_time(hours=1)
+    store.commands.handle(CreateCustomer(DEFAULT_SCOPE, BY_TEST, "cy%", fields={"currency": "USD"}))
+    store.fold()
+    assert listed(store, order="created_position", descending=True) == ["cy%", "Bo", "ann", "dee"]
+    assert listed(store, where("currency", "equal", "EUR", "USD"), order="created_position") == ["Bo", "cy%"]
+
+
 def test_without_its_own_customers_a_scope_lists_nobody(store: StoreUnderTest) -> None:
     question = CustomerListQuestion(NOW)
     with store.reads.snapshot() as snapshot:
         assert snapshot.customer_list(Scope("nobody", "prod"), question, 0, 9) == []
+        assert snapshot.customer_count(Scope("nobody", "prod"), question) == 0
         assert [one.customer_id for one in snapshot.customer_list(OTHER, question, 0, 9)] == ["elsewhere"]

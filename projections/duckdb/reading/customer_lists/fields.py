@@ -6,12 +6,13 @@ from typing import Final
 
 import msgspec
 
+from domain.customers.events import CUSTOMER_CREATED
 from projections.duckdb.reading.bound_query import BoundQuery
 from projections.duckdb.reading.customer_pages import PRESENT_FACTS
-from projections.queries.customer_list import METADATA_PREFIX
+from projections.queries.customer_list import DIALECT_PREFIXES, METADATA_PREFIX
 
 #: Fields of the profile, by the member of facts that sets them.
-_OF_PROFILE: Final[dict[str, str]] = {"name": "name", "email": "email"}
+_OF_PROFILE: Final[dict[str, str]] = {"name": "name", "email": "email", "currency": "currency"}
 _OF_USAGE: Final[dict[str, str]] = {
     "last_seen_at": "u.last_time",
     "active_days": "coalesce(u.active_days, 0)",
@@ -54,6 +55,10 @@ def field_sql(query: BoundQuery, field: str, number: int, now: str) -> FieldSql:
             WHERE effective_at <= {now} GROUP BY customer_key)"""
         joins = {"u": _joined("usage", "u"), "t": _joined(told, "t")}
         return FieldSql("coalesce(u.first_time, t.at)", False, joins)
+    if field == "created_position":
+        created = f"""(SELECT customer_key, max(position) AS position FROM ({PRESENT_FACTS})
+            WHERE kind = '{CUSTOMER_CREATED}' AND effective_at <= {now} GROUP BY customer_key)"""
+        return FieldSql("coalesce(k.position, c.first_position)", False, {"k": _joined(created, "k")})
     if field == "customer_id":
         return FieldSql("c.customer_id", True, {})
     name = f"p{number}"
@@ -66,10 +71,12 @@ def _joined(relation: str, name: str) -> str:
 
 def _profile(query: BoundQuery, field: str, now: str) -> str:
     """The text of a member of the profile at `now`, from the last fact about it in the present life."""
-    if field.startswith(METADATA_PREFIX):
-        key = field.removeprefix(METADATA_PREFIX).replace("~", "~0").replace("/", "~1")
-        pointer, about = query.bind(f"/metadata/{key}"), "metadata"
-        replaced = "json_exists(fields, '/metadata') AND NOT list_contains(patched, 'metadata')"
+    prefix = next((one for one in (METADATA_PREFIX, *DIALECT_PREFIXES) if field.startswith(one)), None)
+    if prefix is not None:
+        about, member = prefix.removesuffix(":"), field.removeprefix(prefix)
+        steps = member.split("/", 1) if prefix in DIALECT_PREFIXES else [member]
+        pointer = query.bind("/".join(["", about, *(step.replace("~", "~0").replace("/", "~1") for step in steps)]))
+        replaced = f"json_exists(fields, '/{about}') AND NOT list_contains(patched, '{about}')"
         names_it = f"(json_exists(fields, {pointer}) OR ({replaced}))"
     else:
         about = _OF_PROFILE[field]

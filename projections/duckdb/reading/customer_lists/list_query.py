@@ -13,7 +13,7 @@ from projections.duckdb.reading.customer_lists.fields import FieldSql, field_sql
 from projections.duckdb.reading.customer_lists.usage_totals import average_relations, usage_relations
 from projections.duckdb.reading.customer_pages import gone_customers
 from projections.duckdb.reading.event_pages import Markups
-from projections.queries.customer_list import CustomerListQuestion
+from projections.queries.customer_list import AnyCondition, CustomerCondition, CustomerListQuestion
 
 
 def needs_markups(question: CustomerListQuestion) -> bool:
@@ -29,7 +29,31 @@ def customer_list(
 
     `kind_keys`: the series of requests. `markups`: the changes of all customers, where `needs_markups`.
     """
-    query, fields = BoundQuery(), _fields(question)
+    query = BoundQuery()
+    before, matching, found = _matching(cursor, query, scope_key, kind_keys, question, _fields(question), markups)
+    return query.rows(
+        cursor,
+        f"""{before} SELECT c.customer_key, c.customer_id, c.first_position {matching}
+        ORDER BY {found[question.order].expression} {"DESC" if question.descending else "ASC"} NULLS LAST,
+        c.customer_id LIMIT {query.bind(limit)} OFFSET {query.bind(offset)}""",
+    )
+
+
+def customer_count(
+    cursor: duckdb.DuckDBPyConnection, scope_key: int, kind_keys: Sequence[int], question: CustomerListQuestion,
+    markups: Markups,
+) -> int:  # fmt: skip
+    """Return how many customers the pages of `customer_list` have together."""
+    query = BoundQuery()
+    before, matching, _ = _matching(cursor, query, scope_key, kind_keys, question, _filtered(question), markups)
+    return int(query.rows(cursor, f"{before} SELECT count(*) {matching}")[0][0])
+
+
+def _matching(
+    cursor: duckdb.DuckDBPyConnection, query: BoundQuery, scope_key: int, kind_keys: Sequence[int],
+    question: CustomerListQuestion, fields: set[str], markups: Markups,
+) -> tuple[str, str, dict[str, FieldSql]]:  # fmt: skip
+    """The customers `c` of a question: what stands before SELECT, FROM with WHERE, and the SQL of these fields."""
     now = naive(question.now)
     bound_now = query.bind(now)
     relations: dict[str, str] = {}
@@ -40,21 +64,26 @@ def customer_list(
     found = {field: field_sql(query, field, number, bound_now) for number, field in enumerate(sorted(fields))}
     gone = gone_customers(cursor, query, now)
     conditions = [f"c.scope_key = {query.bind(scope_key)}", f"c.customer_key NOT IN ({gone})"]
-    conditions += [
-        condition_sql(query, one, found[one.field].expression, found[one.field].is_text) for one in question.conditions
-    ]
+    conditions += [_condition(query, one, found) for one in question.conditions]
     named = ", ".join(f"{name} AS ({relation})" for name, relation in relations.items())
-    return query.rows(
-        cursor,
-        f"""{f"WITH {named}" if named else ""} SELECT c.customer_key, c.customer_id, c.first_position FROM customers c
-        {" ".join(_joins(found.values()))} WHERE {" AND ".join(conditions)}
-        ORDER BY {found[question.order].expression} {"DESC" if question.descending else "ASC"} NULLS LAST,
-        c.customer_id LIMIT {query.bind(limit)} OFFSET {query.bind(offset)}""",
-    )
+    matching = f"FROM customers c {' '.join(_joins(found.values()))} WHERE {' AND '.join(conditions)}"
+    return f"WITH {named}" if named else "", matching, found
+
+
+def _condition(query: BoundQuery, condition: CustomerCondition | AnyCondition, found: dict[str, FieldSql]) -> str:
+    if isinstance(condition, AnyCondition):
+        return f"({' OR '.join(_condition(query, one, found) for one in condition.conditions) or 'false'})"
+    field = found[condition.field]
+    return condition_sql(query, condition, field.expression, field.is_text)
 
 
 def _fields(question: CustomerListQuestion) -> set[str]:
-    return {question.order, *(one.field for one in question.conditions)}
+    return {question.order, *_filtered(question)}
+
+
+def _filtered(question: CustomerListQuestion) -> set[str]:
+    each = (one.conditions if isinstance(one, AnyCondition) else (one,) for one in question.conditions)
+    return {condition.field for some in each for condition in some}
 
 
 def _joins(fields: Iterable[FieldSql]) -> Sequence[str]:
