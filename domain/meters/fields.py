@@ -10,6 +10,7 @@ from domain.customers.fields import dialect_fields
 from domain.errors import InvalidInput
 from domain.meters.filters import filters
 from domain.meters.property_paths import property_path
+from domain.meters.rounding import ROUNDINGS
 from domain.usage.block_schema import TOKEN_COLUMNS
 from domain.values import field_rules
 from domain.values.field_rules import Rule
@@ -19,7 +20,6 @@ AGGREGATIONS: Final = ("count", "sum", "max", "min", "latest", "unique_count", "
 RECURRING_AGGREGATIONS: Final = ("sum", "unique_count", "weighted_sum")
 BUILT_IN_METERS: Final = frozenset(("requests", *TOKEN_COLUMNS, "total_tokens", "cost_usd"))
 GROUP_BY_MAX: Final = 10
-ROUNDING_FUNCTIONS: Final = ("round", "ceil", "floor")
 PRECISION_MAX: Final = 20
 EXPRESSION_LENGTH_MAX: Final = 1_000
 _CODE = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
@@ -81,7 +81,7 @@ def _expression(field: str, value: object) -> str:
     return value
 
 
-_rounding_function: Final = field_rules.one_of(*ROUNDING_FUNCTIONS)
+_rounding_function: Final = field_rules.one_of(*ROUNDINGS)
 
 #: The fields that can be changed after creation. The others decide what is counted; changing them needs a new meter.
 CHANGEABLE_RULES: Final[dict[str, Rule]] = {

@@ -38,9 +38,10 @@ from projections.queries.events import (
 )
 from projections.queries.facts import Fact, Subject
 from projections.queries.log import LogPoint, SourceCounts, SourceRecord
+from projections.queries.meters import MeterQuestion, MeterValue
 from projections.queries.prices import ANY_OWNER, DiscountRecord, ListedModel, Owners, PriceCursor, PriceRecord
 from projections.queries.repricing import RepricingRecord, RunStep, ScopePricing
-from projections.queries.usage import MeterQuestion, MeterValue, UsageQuestion, UsageSum
+from projections.queries.usage import UsageQuestion, UsageSum
 
 PAGE_ROWS_MAX: Final = 1_000
 

@@ -1,4 +1,4 @@
-"""Queries for usage sums and custom meters, and the values that a snapshot returns for them."""
+"""Queries for usage sums, and the values that a snapshot returns for them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
@@ -124,53 +124,3 @@ class UsageSum(msgspec.Struct, frozen=True):
 def sum_sort_key(one: UsageSum) -> tuple[Any, ...]:
     """Return the sort key of a sum: by segment, then group (nulls first), then markup."""
     return one.segment, tuple((value is not None, value or "") for value in one.group), one.markup_percentage
-
-
-Aggregation = Literal["count", "sum", "max", "min", "latest", "unique_count", "weighted_sum"]
-
-
-#: Values of single events that a meter answers with, of all groups together.
-VALUES_MAX: Final = 100_000
-
-
-class SubscriptionRows(msgspec.Struct, frozen=True):
-    """The events of one subscription: those that name it, and those in `alone` that name none.
-
-    `alone`: where the customer has no other subscription, in ascending order, without overlap.
-    """
-
-    subscription_id: str
-    alone: tuple[Segment, ...] = ()
-
-
-class MeterQuestion(msgspec.Struct, frozen=True):
-    """A query for a custom meter by segment and group: an aggregation over the events of `event_type`.
-
-    It aggregates the values at the dotted path `value_property` of their data.
-    Values are JSON numbers or numeric strings with at most 38 digits; anything else is not a value and is left out.
-    `latest` is the value of the greatest (time, content) with a valid value. `unique_count` counts distinct JSON
-    values (text form).
-    `subscription`: only these events. `with_events`: also count the events with a value. `with_values`: also return the
-    value of each, in the order of time; `InvalidInput` when there are more than `VALUES_MAX`.
-    """
-
-    segments: tuple[Segment, ...]
-    event_type: str
-    aggregation: Aggregation
-    value_property: str | None
-    customer_id: str | None = None
-    group_by: tuple[str, ...] = ()
-    as_of: int | None = None
-    subscription: SubscriptionRows | None = None
-    with_events: bool = False
-    with_values: bool = False
-
-
-class MeterValue(msgspec.Struct, frozen=True):
-    """The value of a meter for one group in one segment (an index)."""
-
-    segment: int
-    group: tuple[str | None, ...]
-    value: Decimal | None  # None: no event has a valid value (never so for count, sum and unique_count)
-    events: int | None = None  # those with a value; None: not asked for
-    values: tuple[Decimal, ...] | None = None  # in the order of time; None: not asked for

@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
 from domain.facts.in_effect import existing_at
+from domain.meters.rounding import Rounding
 from domain.units.registry import EXTRA_UNITS
 from projections.queries.facts import Fact
-from projections.queries.usage import Aggregation
+from projections.queries.meters import Aggregation, MeterQuestion
+from projections.queries.usage import Segment
 from projections.views.measures import Measures
 
 #: The value of each built-in meter, from the measures of llm.request events; `requests` are those without a parent.
@@ -49,13 +51,6 @@ def measured_by(code: str, own: MeterView | None) -> Callable[[Measures], Decima
     return BUILT_IN_METERS.get(code)
 
 
-class Rounding(msgspec.Struct, frozen=True):
-    """How aggregated units are rounded: by "round" (half up), "ceil" or "floor", to this many decimals."""
-
-    function: Literal["round", "ceil", "floor"]
-    precision: int
-
-
 class MeterFilter(msgspec.Struct, frozen=True):
     """A path into the data of the events of a meter, and the values that are expected there."""
 
@@ -81,6 +76,22 @@ class MeterView(msgspec.Struct, frozen=True):
     expression: str | None = None
     filters: tuple[MeterFilter, ...] = ()
     dialect_fields: Mapping[str, Any] = NO_FIELDS
+
+    def question(self, segments: tuple[Segment, ...], customer_id: str | None, names: tuple[str, ...]) -> MeterQuestion:
+        """The query for its value in each segment and group, which is not rounded yet."""
+        return MeterQuestion(
+            segments,
+            self.event_type,
+            self.aggregation,
+            self.value_property,
+            customer_id,
+            names,
+            operation_property=self.operation_property,
+        )
+
+    def rounded(self, value: Decimal) -> Decimal:
+        """A value of the meter as it is shown and charged."""
+        return value if self.rounding is None else self.rounding.of(value)
 
 
 def meter_view(code: str, facts: Sequence[Fact], now: datetime, *, reaching_back: bool = False) -> MeterView | None:

@@ -14,7 +14,7 @@ from domain.scope import Scope
 from domain.values.periods import Interval
 from projections.queries.customers import CustomerRecord
 from projections.queries.snapshot import Snapshot
-from projections.queries.usage import MeterQuestion, Segment, UsageQuestion
+from projections.queries.usage import Segment, UsageQuestion
 from projections.views.customers import CustomerHistory, Life, customer_history, customer_view, lives
 from projections.views.measures import Measures, measures_of
 from projections.views.meters import COST_METERS, UNIT_METERS, MeterView, measured_by, meter_view
@@ -175,16 +175,9 @@ def _custom_meter(
 ) -> Iterator[UsageReportRow]:
     if meter is None:
         raise NotFound(f"there is no meter {question.meter!r}")
-    asked = MeterQuestion(
-        segments,
-        meter.event_type,
-        meter.aggregation,
-        meter.value_property,
-        question.customer_id,
-        question.group_by,
-    )
-    for one in snapshot.meter(scope, asked):
-        yield UsageReportRow(windows[one.segment], one.group, None, one.value)
+    for one in snapshot.meter(scope, meter.question(segments, question.customer_id, question.group_by)):
+        value = None if one.value is None else meter.rounded(one.value)
+        yield UsageReportRow(windows[one.segment], one.group, None, value)
 
 
 def _deactivated(snapshot: Snapshot, scope: Scope, now: datetime) -> frozenset[str]:

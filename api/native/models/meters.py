@@ -54,13 +54,17 @@ class MeterGiven(MeterPatch):
 
     code: str
     event_type: str = Field(description="`type` of the events that the meter measures.")
-    aggregation: str = Field(description="count, sum, max, min, latest, unique_count or weighted_sum")
+    aggregation: str = Field(
+        description="count, sum, max, min, latest, unique_count or weighted_sum (the running sum, averaged over time)"
+    )
     value_property: str | None = Field(None, description="Dotted path into `data`; not given for count.")
     operation_property: str | None = Field(
         None, description="Of unique_count: dotted path to `remove`, in events that take their value out again."
     )
     recurring: bool | None = Field(
-        None, description="Of sum, unique_count and weighted_sum: what was there before a billing period counts in it."
+        None,
+        description="Of sum, unique_count and weighted_sum: charges count what happened since the subscription "
+        "started. Usage reports carry nothing over from before them.",
     )
 
 

@@ -101,6 +101,7 @@ class ChargeGroup(BaseModel):
 
     group: dict[str, str | None]
     units: DecimalText
+    total_units: DecimalText | None = Field(description="Of a weighted sum: the sum of its values, not weighed.")
     events: int
     exact_amount: DecimalText = Field(description="Before it is rounded to the minor unit of the currency.")
     amount: DecimalText
@@ -114,6 +115,7 @@ class ChargedView(BaseModel):
     meter: str
     model: str = Field(description="The name of the charge model.")
     units: DecimalText | None = Field(description="Null, like events and amount: unknown, as `unknown_because` says.")
+    total_units: DecimalText | None = Field(description="Of a weighted sum: the sum of its values, not weighed.")
     events: int | None
     groups: list[ChargeGroup]
     minimum_amount: DecimalText | None = Field(description="The least that the charge costs in a whole period.")

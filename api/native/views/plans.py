@@ -111,11 +111,13 @@ def _charged(one: ChargeAmount) -> models.ChargedView:
         meter=one.charge.meter,
         model=model_name(one.charge.price),
         units=one.units,
+        total_units=one.total_units,
         events=one.events,
         groups=[
             models.ChargeGroup(
                 group=dict(zip(one.charge.group_by, group.group, strict=True)),
                 units=group.units,
+                total_units=group.total_units,
                 events=group.events,
                 exact_amount=group.exact_amount,
                 amount=group.amount,

@@ -47,6 +47,8 @@ _TAGS: Final = "unnest(CASE WHEN len(tags) > 0 THEN list_distinct(tags) ELSE [NU
 _NUMBER: Final = r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?"
 _TIE_BELOW_EVEN: Final = r"-?[0-9]+\.[0-9]{11}[02468]50*"
 VALUE_DIGITS_MAX: Final = 38
+#: Decimals of values, which are rounded half to even.
+VALUE_DECIMALS: Final = 12
 #: Values must be below this, so that no sum of them can overflow.
 VALUE_LIMIT: Final = 10**15
 

@@ -34,7 +34,7 @@ from projections.duckdb.reading.facts import (
     facts_of_customers,
     facts_of_customers_with_markup,
 )
-from projections.duckdb.reading.meters import meter_values
+from projections.duckdb.reading.meters.values import meter_values
 from projections.duckdb.reading.prices import (
     KnownPrices,
     discounts,
@@ -66,17 +66,10 @@ from projections.queries.events import (
 )
 from projections.queries.facts import Fact, Subject
 from projections.queries.log import LogPoint, SourceCounts, SourceRecord
+from projections.queries.meters import MeterQuestion, MeterValue
 from projections.queries.prices import ANY_OWNER, DiscountRecord, ListedModel, Owners, PriceCursor, PriceRecord
 from projections.queries.snapshot import PAGE_ROWS_MAX
-from projections.queries.usage import (
-    WINDOWS_MAX,
-    MeterQuestion,
-    MeterValue,
-    Segment,
-    UsageQuestion,
-    UsageSum,
-    sum_sort_key,
-)
+from projections.queries.usage import WINDOWS_MAX, Segment, UsageQuestion, UsageSum, sum_sort_key
 from projections.storage_errors import storage_refusal
 from projections.views.customers import markup_at, markup_changes
 

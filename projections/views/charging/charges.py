@@ -32,27 +32,31 @@ from projections.queries.customers import CustomerRecord
 from projections.queries.snapshot import Snapshot
 from projections.views.charging.billing_periods import Zones, billing_period, billing_timeline, zones_of
 from projections.views.charging.ended_periods import ended_periods
-from projections.views.charging.metered_units import Asked, Group, Metered, metered_units, subscription_rows
+from projections.views.charging.metered_units import Asked, Group, Metered, metered_units
 from projections.views.charging.plans import PlanCharge, PlanView, plan_view
 from projections.views.charging.subscriptions import SubscriptionLife, Term, lives_of_customer
 from projections.views.customers import customer_history
 
 
 class GroupAmount(msgspec.Struct, frozen=True):
-    """The usage of one group, and its amount: exact, and rounded to the minor unit of the currency."""
+    """The usage of one group, and its amount: exact, and rounded to the minor unit of the currency.
+
+    `total_units`: of a weighted sum, the sum of its values as they are.
+    """
 
     group: Group
     units: Decimal
     events: int
     exact_amount: Decimal
     amount: Decimal
+    total_units: Decimal | None = None
 
 
 class ChargeAmount(msgspec.Struct, frozen=True):
     """What one charge costs: the sum of its groups, and what is added to reach its minimum.
 
     Units, events and amount are None when they are unknown, for the reason in `unknown_because`. `cost_unknown_events`:
-    see `Metered`.
+    see `Metered`. `total_units`: see `GroupAmount`.
     """
 
     charge: PlanCharge
@@ -63,6 +67,7 @@ class ChargeAmount(msgspec.Struct, frozen=True):
     amount: Decimal | None
     cost_unknown_events: int | None = None
     unknown_because: str | None = None
+    total_units: Decimal | None = None
 
 
 class AtClosing(msgspec.Struct, frozen=True):
@@ -215,8 +220,7 @@ def _of_life(known: _Known, life: SubscriptionLife) -> SubscriptionCharges | Non
     plan = plan_view(term.plan, facts, priced_at, reaching_back=True)
     if plan is None:
         return SubscriptionCharges(life, term, None, period.span, ended, (), None)
-    rows = subscription_rows(life, known.lives, period.span)
-    asked = Asked(known.snapshot, known.scope, life.customer_id, period.span, rows, priced_at)
+    asked = Asked(known.snapshot, known.scope, life, known.lives, period, priced_at)
     share_due = period.share if ended else Decimal(0)
     charges = tuple(_charge_amount(asked, charge, plan.currency, share_due) for charge in plan.charges)
     return SubscriptionCharges(life, term, plan, period.span, ended, charges, _total([one.amount for one in charges]))
@@ -228,7 +232,7 @@ def _charge_amount(asked: Asked, charge: PlanCharge, currency: str, share_due: D
     if isinstance(found, str):
         return ChargeAmount(charge, None, None, (), Decimal(0), None, unknown_because=found)
     measured = found or ({} if charge.group_by else {(): Metered(Used(Decimal(0), 0))})
-    groups = tuple(_group_amount(charge, group, one.used, currency) for group, one in measured.items())
+    groups = tuple(_group_amount(charge, group, one, currency) for group, one in measured.items())
     amount = _sum([one.amount for one in groups])
     minimum = MONEY.multiply(charge.minimum_amount or Decimal(0), share_due)
     missing = max(rounded(minimum, currency) - amount, Decimal(0))
@@ -241,12 +245,20 @@ def _charge_amount(asked: Asked, charge: PlanCharge, currency: str, share_due: D
         missing,
         MONEY.add(amount, missing),
         sum(unknown) if unknown else None,
+        total_units=_total_of_weighed([one.total for one in measured.values()]),
     )
 
 
-def _group_amount(charge: PlanCharge, group: Group, used: Used, currency: str) -> GroupAmount:
+def _group_amount(charge: PlanCharge, group: Group, measured: Metered, currency: str) -> GroupAmount:
+    used = measured.used
     exact = amount_of(charge.price, used)
-    return GroupAmount(group, max(used.units, Decimal(0)), used.events, exact, rounded(exact, currency))
+    units = max(used.units, Decimal(0))
+    return GroupAmount(group, units, used.events, exact, rounded(exact, currency), measured.total)
+
+
+def _total_of_weighed(totals: Sequence[Decimal | None]) -> Decimal | None:
+    known = [total for total in totals if total is not None]
+    return _sum(known) if known else None
 
 
 def _sum(amounts: Sequence[Decimal]) -> Decimal:

@@ -19,11 +19,13 @@ from domain.errors import InvalidInput
 from domain.scope import Scope
 from domain.usage.block_schema import REQUEST_TYPE
 from domain.values.periods import Interval
+from projections.queries.meters import MeterQuestion, SubscriptionRows, Weighing
 from projections.queries.snapshot import Snapshot
-from projections.queries.usage import Aggregation, MeterQuestion, Segment, SubscriptionRows, UsageQuestion
+from projections.queries.usage import Segment, UsageQuestion
+from projections.views.charging.billing_periods import BillingPeriod
 from projections.views.charging.subscriptions import SubscriptionLife
 from projections.views.measures import Measures, measures_of
-from projections.views.meters import BUILT_IN_METERS, COST_METERS, UNIT_METERS, measured_by, meter_view
+from projections.views.meters import BUILT_IN_METERS, COST_METERS, UNIT_METERS, MeterView, measured_by, meter_view
 
 Group = tuple[str | None, ...]
 
@@ -32,30 +34,41 @@ _WITHOUT_VALUES: Final = frozenset({"requests", *UNIT_METERS})
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """Whose usage is measured, and when. `now`: the instant from which meters are taken."""
+    """Whose usage is measured, and when. `now`: the instant from which meters are taken.
+
+    `others`: all lives of subscriptions of the customer.
+    """
 
     snapshot: Snapshot
     scope: Scope
-    customer_id: str
-    span: Interval
-    subscription: SubscriptionRows
+    life: SubscriptionLife
+    others: Sequence[SubscriptionLife]
+    period: BillingPeriod
     now: datetime
+
+    @property
+    def span(self) -> Interval:
+        """The part of the period that is charged."""
+        return self.period.span
+
+    def rows(self, span: Interval) -> SubscriptionRows:
+        """The events of the subscription in a span, beside the other ones of its customer."""
+        alone = [span]
+        for other in self.others:
+            if other is not self.life:
+                alone = [rest for one in alone for rest in _without(one, other.span)]
+        return SubscriptionRows(self.life.subscription_id, tuple(Segment(one.start, one.end) for one in alone))
 
 
 class Metered(msgspec.Struct, frozen=True):
-    """The usage of one group. `cost_unknown_events`: None unless the meter is a sum of money."""
+    """The usage of one group. `total`: of a weighted sum, the sum of its values as they are.
+
+    `cost_unknown_events`: None unless the meter is a sum of money.
+    """
 
     used: Used
     cost_unknown_events: int | None = None
-
-
-def subscription_rows(life: SubscriptionLife, others: Sequence[SubscriptionLife], span: Interval) -> SubscriptionRows:
-    """The events of a subscription in a span, beside the other ones of its customer."""
-    alone = [span]
-    for other in others:
-        if other is not life:
-            alone = [rest for one in alone for rest in _without(one, other.span)]
-    return SubscriptionRows(life.subscription_id, tuple(Segment(one.start, one.end) for one in alone))
+    total: Decimal | None = None
 
 
 def metered_units(asked: Asked, meter: str, group_by: Sequence[str], with_values: bool) -> dict[Group, Metered] | str:
@@ -79,8 +92,7 @@ def _metered(asked: Asked, meter: str, group_by: Sequence[str], with_values: boo
         return f"there is no meter {meter!r}"
     if with_values and own.aggregation not in ("sum", "count"):
         return f"events cannot be priced one by one by meter {meter!r}, whose aggregation is {own.aggregation!r}"
-    question = _question(asked, own.event_type, own.aggregation, own.value_property, names)
-    return _by_group(asked, question, with_values)
+    return _by_group(asked, _question_of(asked, own, names), with_values, own.rounded)
 
 
 def _of_built_in(
@@ -91,31 +103,31 @@ def _of_built_in(
     if meter in _WITHOUT_VALUES:
         return f"events cannot be priced one by one by the built-in meter {meter!r}"
     unknown = {group: one.cost_unknown_events for group, one in _sums_by_group(asked, meter, read, names).items()}
-    found = _by_group(asked, _question(asked, REQUEST_TYPE, "sum", meter, names), with_values)
+    segments = (Segment(asked.span.start, asked.span.end),)
+    rows = asked.rows(asked.span)
+    question = MeterQuestion(segments, REQUEST_TYPE, "sum", meter, asked.life.customer_id, names, subscription=rows)
+    found = _by_group(asked, question, with_values)
     return {group: Metered(one.used, unknown.get(group)) for group, one in found.items()}
 
 
-def _question(
-    asked: Asked, event_type: str, aggregation: Aggregation, value_property: str | None, names: tuple[str, ...]
-) -> MeterQuestion:
-    return MeterQuestion(
-        (Segment(asked.span.start, asked.span.end),),
-        event_type,
-        aggregation,
-        value_property,
-        asked.customer_id,
-        names,
-        subscription=asked.subscription,
-        with_events=True,
-    )
+def _question_of(asked: Asked, meter: MeterView, names: tuple[str, ...]) -> MeterQuestion:
+    """The query for a custom meter. A recurring one counts what happened since the subscription started."""
+    span = Interval(asked.life.start, asked.span.end) if meter.recurring else asked.span
+    question = meter.question((Segment(span.start, span.end),), asked.life.customer_id, names)
+    weighing = Weighing(asked.span.start, asked.period.whole.length)
+    return msgspec.structs.replace(question, subscription=asked.rows(span), weighing=weighing)
 
 
-def _by_group(asked: Asked, question: MeterQuestion, with_values: bool) -> dict[Group, Metered]:
+def _by_group(
+    asked: Asked, question: MeterQuestion, with_values: bool, rounded: Callable[[Decimal], Decimal] = Decimal
+) -> dict[Group, Metered]:
     found = {}
-    for one in asked.snapshot.meter(asked.scope, msgspec.structs.replace(question, with_values=with_values)):
+    for one in asked.snapshot.meter(
+        asked.scope, msgspec.structs.replace(question, with_events=True, with_values=with_values)
+    ):
         events = one.events or 0
         values = (Decimal(1),) * events if with_values and question.aggregation == "count" else one.values
-        found[one.group] = Metered(Used(one.value or Decimal(0), events, values))
+        found[one.group] = Metered(Used(rounded(one.value or Decimal(0)), events, values), None, one.total)
     return found
 
 
@@ -135,25 +147,25 @@ def _sums_by_group(
 
 def _sums(asked: Asked, names: tuple[str, ...], with_units: bool) -> Iterator[tuple[Group, Measures, int]]:
     """Sums of the events that name the subscription, and of those that name none, where it is alone."""
-    segments = tuple(_cut_where_alone(asked))
-    alone = frozenset(asked.subscription.alone)
-    question = UsageQuestion(segments, asked.customer_id, ("subscription", *names), with_units=with_units)
+    rows = asked.rows(asked.span)
+    segments, alone = tuple(_cut_where_alone(asked.span, rows)), frozenset(rows.alone)
+    question = UsageQuestion(segments, asked.life.customer_id, ("subscription", *names), with_units=with_units)
     for one in asked.snapshot.usage(asked.scope, question):
         name, *group = one.group
-        if name == asked.subscription.subscription_id or (name is None and segments[one.segment] in alone):
+        if name == rows.subscription_id or (name is None and segments[one.segment] in alone):
             yield tuple(group), measures_of(one), one.sums.events
 
 
-def _cut_where_alone(asked: Asked) -> Iterator[Segment]:
+def _cut_where_alone(span: Interval, rows: SubscriptionRows) -> Iterator[Segment]:
     """The span, in pieces in each of which the subscription is alone, or is not."""
-    begin = asked.span.start
-    for piece in asked.subscription.alone:
+    begin = span.start
+    for piece in rows.alone:
         if begin < piece.start:
             yield Segment(begin, piece.start)
         yield piece
         begin = piece.end
-    if begin < asked.span.end:
-        yield Segment(begin, asked.span.end)
+    if begin < span.end:
+        yield Segment(begin, span.end)
 
 
 def _group_order(group: Group) -> tuple[tuple[bool, str], ...]:

@@ -16,8 +16,9 @@ from domain.scope import DEFAULT_SCOPE, Scope
 from projections.queries.customer_list import CustomerCondition, CustomerListQuestion
 from projections.queries.customers import CustomerSpan
 from projections.queries.events import EventFilter, EventQuestion
+from projections.queries.meters import MeterQuestion
 from projections.queries.snapshot import Snapshot
-from projections.queries.usage import MeterQuestion, Segment, UsageQuestion
+from projections.queries.usage import Segment, UsageQuestion
 from projections.views.repricing import repricing_preview
 from tests.projections.folded_log import BY_TEST, START, usage
 from tests.projections.generated_logs import Entry, generated_logs, write_entries

@@ -12,16 +12,8 @@ from domain.corrections.commands import RestoreUsage, VoidUsage
 from domain.customers.commands import CreateCustomer, UpdateCustomer
 from domain.errors import InvalidInput
 from domain.scope import DEFAULT_SCOPE
-from projections.queries.usage import (
-    WINDOWS_MAX,
-    Aggregation,
-    MeterQuestion,
-    Segment,
-    SubscriptionRows,
-    UsageQuestion,
-    UsageSum,
-    UsageSums,
-)
+from projections.queries.meters import Aggregation, MeterQuestion, SubscriptionRows
+from projections.queries.usage import WINDOWS_MAX, Segment, UsageQuestion, UsageSum, UsageSums
 from tests.projections.folded_log import BY_TEST, START, usage
 from tests.projections.queries.store_under_test import StoreUnderTest
 

@@ -7,10 +7,12 @@ from typing import Any, Final
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from api.dialects.lago.error_shapes import INVALID, MANDATORY
+from api.dialects.lago.models.field_types import broken
 from api.dialects.lago.models.meta import PaginationMeta
-from api.dialects.lago.models.rules import Mandatory, OptionalText, broken
+from api.dialects.lago.models.rules import Mandatory, OptionalText
 from api.dialects.lago.request_reading import Input
-from domain.meters.fields import PRECISION_MAX, RECURRING_AGGREGATIONS, ROUNDING_FUNCTIONS
+from domain.meters.fields import PRECISION_MAX, RECURRING_AGGREGATIONS
+from domain.meters.rounding import ROUNDINGS
 
 #: The native names of Lago's aggregations.
 AGGREGATIONS: Final = {
@@ -40,7 +42,7 @@ class BillableMetricInput(Input):
     aggregation_type: Mandatory = Field(description=", ".join(AGGREGATIONS))
     field_name: OptionalText = Field(None, validate_default=True, description="The property that is aggregated.")
     recurring: bool | None = Field(None, validate_default=True)
-    rounding_function: OptionalText = Field(None, description=", ".join(ROUNDING_FUNCTIONS))
+    rounding_function: OptionalText = Field(None, description=", ".join(ROUNDINGS))
     rounding_precision: int | None = Field(None, ge=-PRECISION_MAX, le=PRECISION_MAX)
     expression: OptionalText = None
     weighted_interval: OptionalText = Field(None, description=f"{WEIGHTED_INTERVAL}: of weighted sums alone.")
@@ -77,7 +79,7 @@ class BillableMetricInput(Input):
     @field_validator("rounding_function")
     @classmethod
     def _known_rounding(cls, value: str | None) -> str | None:
-        if value is not None and value not in ROUNDING_FUNCTIONS:
+        if value is not None and value not in ROUNDINGS:
             raise broken(INVALID)
         return value
 

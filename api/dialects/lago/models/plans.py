@@ -7,8 +7,9 @@ from typing import Any, Final
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from api.dialects.lago.error_shapes import INVALID
+from api.dialects.lago.models.field_types import broken
 from api.dialects.lago.models.meta import PaginationMeta
-from api.dialects.lago.models.rules import NOT_SUPPORTED, Cents, CurrencyCode, Mandatory, OptionalText, broken
+from api.dialects.lago.models.rules import NOT_SUPPORTED, Cents, CurrencyCode, Mandatory, OptionalText
 from api.dialects.lago.request_reading import Input
 from domain.charges.models import MODEL_NAMES
 from domain.plans.fields import INTERVALS

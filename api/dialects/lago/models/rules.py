@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, LiteralString
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_core import PydanticCustomError
 
 from api.dialects.lago.error_shapes import INVALID, MANDATORY
+from api.dialects.lago.models.field_types import broken, text_of
 from domain.charges.currencies import CURRENCY_MINOR_DIGITS
 
 #: What the engine does not do, and what would change an amount.
@@ -16,19 +16,22 @@ NOT_SUPPORTED: Final = "not_supported"
 CENTS_MAX: Final = 10**15
 
 
-def broken(code: LiteralString) -> PydanticCustomError:
-    """Make the error of a value that breaks a rule, for a validator to raise."""
-    return PydanticCustomError(code, code)
-
-
 def _present(value: Any) -> Any:
-    if value is None or (isinstance(value, str) and not value.strip()):
+    if value is None or value == "":
         raise broken(MANDATORY)
     return value
 
 
-def _blank_as_null(value: Any) -> Any:
-    return None if isinstance(value, str) and not value.strip() else value
+def _mandatory_text(value: Any) -> str:
+    text = text_of(value)
+    if text is None or not text.strip():
+        raise broken(MANDATORY)
+    return text
+
+
+def _optional_text(value: Any) -> str | None:
+    text = text_of(value)
+    return None if text is None or not text.strip() else text
 
 
 def _currency(value: str) -> str:
@@ -39,9 +42,9 @@ def _currency(value: str) -> str:
 
 
 #: Text that must be there. Null and blank text count as missing.
-Mandatory = Annotated[str, BeforeValidator(_present)]
+Mandatory = Annotated[str, BeforeValidator(_mandatory_text)]
 #: Text that may be left out. Blank text counts as null.
-OptionalText = Annotated[str | None, BeforeValidator(_blank_as_null)]
+OptionalText = Annotated[str | None, BeforeValidator(_optional_text)]
 #: A currency of ISO 4217 that must be there.
 CurrencyCode = Annotated[str, AfterValidator(_currency), BeforeValidator(_present)]
 #: An amount in minor units of its currency.

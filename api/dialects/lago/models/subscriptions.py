@@ -8,9 +8,10 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema, field_validator
 
 from api.dialects.lago.error_shapes import INVALID
+from api.dialects.lago.models.field_types import broken
 from api.dialects.lago.models.meta import PaginationMeta
 from api.dialects.lago.models.plans import PlanObject
-from api.dialects.lago.models.rules import NOT_SUPPORTED, Mandatory, OptionalText, broken
+from api.dialects.lago.models.rules import NOT_SUPPORTED, Mandatory, OptionalText
 from api.dialects.lago.request_reading import Input
 from domain.subscriptions.fields import BILLINGS
 

@@ -102,7 +102,8 @@ def _numbers(groups: Sequence[GroupAmount], amount_cents: int) -> dict[str, Any]
 
 
 def _total(group: GroupAmount) -> Decimal:
-    return group.units
+    """Of a weighted sum, its values as they are; never negative."""
+    return group.units if group.total_units is None else max(group.total_units, _NOTHING)
 
 
 def _sum(numbers: Sequence[Decimal]) -> Decimal:

@@ -66,7 +66,8 @@ def charges(api: Api, customer: str, **asked: str) -> Any:
 
 
 def group(amount: str, units: str, events: int, exact: str | None = None, **values: str | None) -> JsonObject:
-    return {"group": values, "units": units, "events": events, "exact_amount": exact or amount, "amount": amount}
+    used = {"units": units, "total_units": None, "events": events}
+    return {"group": values, **used, "exact_amount": exact or amount, "amount": amount}
 
 
 def charged(code: str, units: str | None, events: int | None, amount: str | None, **more: Any) -> JsonObject:
@@ -77,7 +78,8 @@ def charged(code: str, units: str | None, events: int | None, amount: str | None
         "seats": {"name": None, "meter": "seats", "model": "standard", "minimum_amount": None},
     }[code]
     added = {"added_to_minimum": "0", "cost_unknown_events": None, "unknown_because": None}
-    return {"code": code, **rest, "units": units, "events": events, "amount": amount, **added, **more}
+    used = {"units": units, "total_units": None, "events": events}
+    return {"code": code, **rest, **used, "amount": amount, **added, **more}
 
 
 def of_subscription(name: str, amount: str | None, charges: list[JsonObject], **more: Any) -> JsonObject:
@@ -202,6 +204,7 @@ def test_a_meter_of_money_tells_how_many_costs_are_unknown(api: Api) -> None:
             "meter": "cost_usd",
             "model": "percentage",
             "units": "5",
+            "total_units": None,
             "events": 2,
             "groups": [group("0.5", "5", 2)],
             "minimum_amount": None,

@@ -18,7 +18,8 @@ from domain.usage.canonical_form import canonical_form
 from domain.values.json_numbers import canonical_number, number_keeping_decoder
 from projections.duckdb.reading import json_members
 from projections.duckdb.reading.bound_query import BoundQuery
-from projections.queries.usage import MeterQuestion, Segment, UsageQuestion
+from projections.queries.meters import MeterQuestion
+from projections.queries.usage import Segment, UsageQuestion
 from tests.projections.store_builder import START, PlainEvent, StoreBuilder
 
 STORE = StoreBuilder()

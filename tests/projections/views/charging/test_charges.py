@@ -20,7 +20,7 @@ from domain.scope import DEFAULT_SCOPE
 from domain.subscriptions.commands import CreateSubscription, TerminateSubscription, UpdateSubscription
 from domain.subscriptions.events import SubscriptionCreated
 from domain.values.periods import Interval
-from projections.duckdb.reading import meters
+from projections.duckdb.reading.meters import values
 from projections.views.charging.charges import AtClosing, CustomerCharges, customer_charges
 from projections.views.charging.subscriptions import SUBSCRIPTIONS_MAX
 from tests.projections.folded_log import BY_TEST, START, usage
@@ -339,7 +339,7 @@ def test_one_subscription_is_asked_for_alone_and_one_that_the_customer_never_had
 def test_a_charge_with_too_many_groups_is_unknown_and_hides_no_other(
     store: DuckDBUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(meters, "GROUPS_MAX", 1)
+    monkeypatch.setattr(values, "GROUPS_MAX", 1)
     store.commands.handle(plan("grouped", PER_TOKEN, {**PER_GB, "group_by": ["region"]}))
     subscribe(store, plan="grouped")
     store.deliver([usage("1"), disk("2", 1, region="eu"), disk("3", 1, region="us")])

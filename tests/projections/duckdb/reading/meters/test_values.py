@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.scope import Scope
-from projections.queries.usage import Aggregation, MeterQuestion, Segment
+from projections.queries.meters import Aggregation, MeterQuestion
+from projections.queries.usage import Segment
 from tests.projections.store_builder import START, PlainEvent, StoreBuilder
 
 STORE = StoreBuilder()

@@ -1,9 +1,8 @@
-"""Values of a custom meter over segments, always from rows: most aggregations cannot be summed from days."""
+"""Values of a custom meter over segments, from rows, by one grouped statement."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Final
 
 import duckdb
 import msgspec
@@ -12,26 +11,16 @@ from domain.errors import InvalidInput
 from domain.values.instants import naive
 from projections.duckdb.reading.bound_query import BoundQuery, Row
 from projections.duckdb.reading.dimensions import dimensions, member_json, member_value, row_source, version_holds
-from projections.duckdb.reading.segments import cut_segments, match_rows
-from projections.queries.usage import (
-    GROUPS_MAX,
-    VALUES_MAX,
-    Aggregation,
-    MeterQuestion,
-    MeterValue,
-    SubscriptionRows,
+from projections.duckdb.reading.meters.aggregates import (
+    Aggregated,
+    aggregates,
+    by_unique_value,
+    measured_columns,
+    value_of,
 )
-
-_AGGREGATES: Final[dict[Aggregation, str]] = {
-    "count": "count(*)",
-    "sum": "coalesce(sum(m.value), 0)",
-    "max": "max(m.value)",
-    "min": "min(m.value)",
-    "latest": "arg_max(m.value, row(m.time, m.content, m.value)) FILTER (m.value IS NOT NULL)",
-    "unique_count": "count(DISTINCT m.value)",
-}
-
-_VALUES: Final = "list(m.value ORDER BY m.time, m.content, m.value) FILTER (m.value IS NOT NULL)"
+from projections.duckdb.reading.segments import cut_segments, match_rows
+from projections.queries.meters import VALUES_MAX, MeterQuestion, MeterValue, SubscriptionRows
+from projections.queries.usage import GROUPS_MAX
 
 
 def meter_values(
@@ -43,8 +32,6 @@ def meter_values(
     """
     if not question.segments:
         return []
-    if question.aggregation not in _AGGREGATES:
-        raise InvalidInput("meter", f"cannot be read: its aggregation is {question.aggregation!r}")
     if question.with_values:
         _check_values(cursor, scope_key, customer_key, question)
     query = BoundQuery()
@@ -59,13 +46,16 @@ def meter_values(
 
 
 def _meter_value(row: Row, question: MeterQuestion) -> MeterValue:
-    segment, *group, value, events, values = row
+    segment, *rest = row
+    group, found = rest[: len(question.group_by)], Aggregated(*rest[len(question.group_by) :])
+    value, total = value_of(found, question, segment)
     return MeterValue(
         segment,
         tuple(group),
-        None if value is None else Decimal(value),
-        events if question.with_events else None,
-        tuple(map(Decimal, values or ())) if question.with_values else None,
+        value,
+        found.events if question.with_events else None,
+        tuple(map(Decimal, found.values or ())) if question.with_values else None,
+        total,
     )
 
 
@@ -80,24 +70,29 @@ def _statement(query: BoundQuery, scope_key: int, customer_key: int | None, ques
         *([] if customer_key is None else [f"customer_key = {query.bind(customer_key)}"]),
         *([] if question.subscription is None else [_of_subscription(query, question.subscription)]),
     ]
-    measured = ", ".join(
-        [f"{match.number} AS segment", "r.time", "r.content", f"{_value(query, question)} AS value"]
-        + [f"{dim.of_row} AS g{n}" for n, dim in enumerate(dims)]
-    )
-    groups, customers = [f"m.g{n}" for n in range(len(dims))], ""
+    columns = [
+        f"{match.number} AS segment",
+        "r.time",
+        "r.content",
+        f"{_value(query, question)} AS value",
+        *measured_columns(query, question),
+        *(f"{dim.of_row} AS g{n}" for n, dim in enumerate(dims)),
+    ]
+    measured = f"""(SELECT {", ".join(columns)} FROM {row_source(" AND ".join(conditions), dims)} r
+        JOIN kinds k ON k.kind_key = r.kind_key AND k.type = {query.bind(question.event_type)}
+        {match.join} WHERE {match.in_segment}) m"""
+    keys = ["m.segment", *(f"m.g{n}" for n in range(len(dims)))]
+    if question.operation_property is not None:
+        measured = f"({by_unique_value(keys, measured)}) m"
+    shown, customers = list(keys), ""
     if "customer" in question.group_by:
         number = question.group_by.index("customer")
         customers = f"JOIN customers c ON c.customer_key = m.g{number}"
-        groups[number] = "c.customer_id"
-    keys = ["m.segment", *groups]
+        shown[number + 1] = "c.customer_id"
     named = ", ".join(f"{name} AS MATERIALIZED ({relation})" for name, relation in match.relations.items())
-    events = "count(*)" if question.aggregation == "count" else "count(m.value)"
-    answered = [*keys, _AGGREGATES[question.aggregation], events, _VALUES if question.with_values else "NULL"]
-    return f"""{f"WITH {named}" if named else ""} SELECT {", ".join(answered)} FROM (
-            SELECT {measured} FROM {row_source(" AND ".join(conditions), dims)} r
-            JOIN kinds k ON k.kind_key = r.kind_key AND k.type = {query.bind(question.event_type)}
-            {match.join} WHERE {match.in_segment}) m {customers}
-        GROUP BY {", ".join(keys)} ORDER BY {", ".join(f"{key} NULLS FIRST" for key in keys)} LIMIT {GROUPS_MAX + 1}"""
+    order = ", ".join(f"{key} NULLS FIRST" for key in shown)
+    return f"""{f"WITH {named}" if named else ""} SELECT {", ".join(shown)}, {aggregates(question)}
+        FROM {measured} {customers} GROUP BY {", ".join(shown)} ORDER BY {order} LIMIT {GROUPS_MAX + 1}"""
 
 
 def _check_values(

@@ -1,0 +1,147 @@
+"""Any read store aggregates by operations, and by the time that values stand, in the same way."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from domain.corrections.commands import VoidUsage
+from domain.scope import DEFAULT_SCOPE
+from projections.queries.meters import MeterQuestion, MeterValue, Weighing
+from projections.queries.usage import Segment
+from tests.projections.folded_log import BY_TEST, START, usage
+from tests.projections.queries.store_under_test import StoreUnderTest
+
+HOUR = timedelta(hours=1)
+DAY = Segment(START, START + 24 * HOUR)
+
+
+def seat(event_id: str, hours: float, name: Any, operation: Any = None, **data: Any) -> dict[str, Any]:
+    none: dict[str, Any] = {"provider": None, "model": None, "input_tokens": None, "output_tokens": None}
+    at = START + hours * HOUR
+    return usage(event_id, "acme", at, **none, seat=name, operation=operation, **data) | {"type": "seat"}
+
+
+def asked(store: StoreUnderTest, question: MeterQuestion) -> list[MeterValue]:
+    store.fold()
+    with store.reads.snapshot() as snapshot:
+        return snapshot.meter(DEFAULT_SCOPE, question)
+
+
+def unique(*segments: Segment, **more: Any) -> MeterQuestion:
+    return MeterQuestion(segments, "seat", "unique_count", "seat", operation_property="operation", **more)
+
+
+def weighted(*segments: Segment, weighing: Weighing | None = None, **more: Any) -> MeterQuestion:
+    return MeterQuestion(segments, "seat", "weighted_sum", "seat", weighing=weighing, **more)
+
+
+def test_a_value_counts_if_its_last_operation_is_not_a_removal(store_under_test: StoreUnderTest) -> None:
+    store_under_test.deliver(
+        [
+            seat("1", 1, "ada", "add"), seat("2", 3, "ada", "remove"), seat("3", 2, "ada", "add"),
+            seat("4", 1, "bob", "remove"), seat("5", 2, "bob"),
+            seat("6", 1, "cyd", "remove"),
+            seat("7", 1, "dan", "Remove"), seat("8", 2, "dan", 7),
+            seat("9", 1, 1, "add"), seat("10", 2, "1", "remove"),
+            seat("11", 1, None, "add"),
+        ]
+    )  # fmt: skip
+
+    assert asked(store_under_test, unique(DAY, with_events=True)) == [MeterValue(0, (), Decimal(3), 10)]
+
+
+def test_of_operations_at_one_instant_the_removals_come_first(store_under_test: StoreUnderTest) -> None:
+    both = ["add", "remove", "add"]
+    store_under_test.deliver([seat(f"{name} {n}", 1, name, both[n]) for n in range(3) for name in ("ada", "bob")])
+    store_under_test.deliver([seat("out", 1.001, "bob", "remove")])
+
+    assert [one.value for one in asked(store_under_test, unique(DAY))] == [1]
+
+
+def test_operations_are_read_in_each_segment_and_group_by_itself(store_under_test: StoreUnderTest) -> None:
+    halves = (Segment(START, START + 12 * HOUR), Segment(START + 12 * HOUR, START + 24 * HOUR))
+    store_under_test.deliver(
+        [
+            seat("1", 1, "ada", region="eu"), seat("2", 13, "ada", "remove", region="eu"),
+            seat("3", 2, "ada", "remove", region="us"), seat("4", 14, "bob", region="us"),
+            seat("5", 15, "bob", region="us"),
+        ]
+    )  # fmt: skip
+    found = asked(store_under_test, unique(*halves, group_by=("customer", "property:region"), with_events=True))
+
+    assert [[one.segment, one.group, one.value, one.events] for one in found] == [
+        [0, ("acme", "eu"), 1, 1],
+        [0, ("acme", "us"), 0, 1],
+        [1, ("acme", "eu"), 0, 1],
+        [1, ("acme", "us"), 1, 2],
+    ]
+
+
+def test_a_weighted_sum_is_the_average_of_the_running_sum_over_time(store_under_test: StoreUnderTest) -> None:
+    store_under_test.deliver(
+        [seat("1", 0, 10), seat("2", 6, "2.5"), seat("3", 12, -4), seat("4", 18, "no number"), seat("5", 24, 1000)]
+    )
+
+    (found,) = asked(store_under_test, weighted(DAY, with_events=True))
+
+    by_hand = (10 * 24 + Decimal("2.5") * 18 - 4 * 12) / 24
+    assert (found.value, found.events, found.total) == (by_hand, 3, Decimal("8.5"))
+
+
+def test_a_weighted_sum_is_rounded_up_at_its_twentieth_decimal(store_under_test: StoreUnderTest) -> None:
+    store_under_test.deliver([seat("1", 16, 1, region="eu"), seat("2", 16, -1, region="us")])
+
+    found = asked(store_under_test, weighted(DAY, group_by=("property:region",)))
+
+    assert [one.value for one in found] == [Decimal("0.33333333333333333334"), Decimal("-0.33333333333333333333")]
+
+
+def test_values_from_before_what_is_weighed_count_from_its_beginning_on(store_under_test: StoreUnderTest) -> None:
+    store_under_test.deliver([seat("1", 2, 6), seat("2", 18, 12)])
+    weighing = Weighing(START + 12 * HOUR, 48 * HOUR)
+
+    (found,) = asked(store_under_test, weighted(DAY, weighing=weighing))
+
+    assert [found.value, found.total] == [(6 * 12 + 12 * 6) / Decimal(48), 18]
+
+
+def test_each_segment_of_a_weighted_sum_is_weighed_by_itself(store_under_test: StoreUnderTest) -> None:
+    hours = tuple(Segment(START + n * HOUR, START + (n + 1) * HOUR) for n in range(-12, 24))
+    store_under_test.deliver([seat("1", 0.5, 8), seat("2", 22.75, 4)])
+
+    found = asked(store_under_test, weighted(*hours))
+
+    assert [[one.segment, one.value] for one in found] == [[12, 4], [34, 1]]
+
+
+def test_the_largest_and_smallest_values_are_weighed_exactly(store_under_test: StoreUnderTest) -> None:
+    years = Segment(datetime.fromisoformat("1980-01-01T00:00:00Z"), datetime.fromisoformat("2200-01-01T00:00:00Z"))
+    sent = ["999999999999999.999999999999", "-999999999999999.999999999999", "0.000000000001"]
+    store_under_test.deliver([seat(str(n), 0, value) for n, value in enumerate([sent[0]] * 3 + sent)])
+
+    (found,) = asked(store_under_test, weighted(years))
+
+    total = 3 * Decimal(sent[0]) + Decimal(sent[2])
+    share = Decimal((years.end - START) // timedelta(microseconds=1)) / Decimal(
+        (years.end - years.start) // timedelta(microseconds=1)
+    )
+    assert found.total == total
+    assert found.value is not None
+    assert abs(found.value - total * share) < Decimal("1e-9")
+
+
+def test_a_void_changes_what_an_operation_and_a_value_meant(store_under_test: StoreUnderTest) -> None:
+    store_under_test.deliver([seat("1", 0, 3), seat("2", 12, 3, "remove")])
+    store_under_test.commands.handle(VoidUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "2"))
+
+    assert [one.value for one in asked(store_under_test, unique(DAY))] == [1]
+    assert [one.value for one in asked(store_under_test, weighted(DAY))] == [3]
+
+
+@pytest.mark.parametrize("question", [unique(), weighted()])
+def test_without_a_segment_there_is_no_value(store_under_test: StoreUnderTest, question: MeterQuestion) -> None:
+    assert asked(store_under_test, question) == []
