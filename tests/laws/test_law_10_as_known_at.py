@@ -34,10 +34,14 @@ SUBSCRIPTIONS: Final = ("first sub", "second sub")
 SHUTTLE: Final = "/promptshuttle/api/v1"
 SHUTTLE_CUSTOMER: Final = f"{SHUTTLE}/customers/{{customer_id:segment}}"
 LAGO: Final = "/lago/api/v1"
+LAGO_CUSTOMER: Final = f"{LAGO}/customers/{{external_customer_id:segments}}"
 MODELS: Final = ("swift", "slow")
 RUNS: Final = ("first", "second")
 #: The routes of what usage costs by plans.
 OF_CHARGING: Final = (
+    *(f"{LAGO}/{one}" for one in ("plans", "plans/{code:segment}", "subscriptions")),
+    f"{LAGO}/subscriptions/{{external_id:segment}}",
+    *(f"{LAGO_CUSTOMER}/{one}" for one in ("subscriptions", "current_usage", "past_usage")),
     "/v1/plans",
     "/v1/plans/{code:segment}",
     "/v1/subscriptions",
@@ -382,9 +386,22 @@ def questions(since: datetime) -> list[Question]:
     ]
     for params in ({}, {"search_term": "ann", "per_page": "1"}, {"countries[]": "FR"}, {"metadata[a]": ""}):
         asked.append((f"{LAGO}/customers", f"{LAGO}/customers", params))
+    for plural, one, names in (
+        ("billable_metrics", "code", (METER, "cost_usd")),
+        ("plans", "code", PLANS),
+        ("subscriptions", "external_id", SUBSCRIPTIONS),
+    ):
+        asked.append((f"{LAGO}/{plural}", f"{LAGO}/{plural}", {}))
+        asked += [(f"{LAGO}/{plural}/{{{one}:segment}}", f"{LAGO}/{plural}/{quote(name)}", {}) for name in names]
+    of_subscription = {"external_subscription_id": SUBSCRIPTIONS[0]}
     for customer in CUSTOMERS:
         asked += [
-            (f"{LAGO}/customers/{{external_customer_id:segments}}", f"{LAGO}/customers/{quote(customer)}", {}),
+            (LAGO_CUSTOMER, f"{LAGO}/customers/{quote(customer)}", {}),
+            (f"{LAGO_CUSTOMER}/subscriptions", f"{LAGO}/customers/{quote(customer)}/subscriptions", {}),
+            *(
+                (f"{LAGO_CUSTOMER}/{one}", f"{LAGO}/customers/{quote(customer)}/{one}", of_subscription)
+                for one in ("current_usage", "past_usage")
+            ),
             ("/customer/info", "/customer/info", {"end_user_id": customer}),
             ("/end_user/info", "/end_user/info", {"end_user_id": customer}),
             (SHUTTLE_CUSTOMER, f"{SHUTTLE}/customers/{quote(customer, safe='')}", {}),

@@ -58,6 +58,10 @@ _ACTIVITY: Final = _queries(
 _RESPAN_LISTS: Final = _queries(
     {}, {"page_size": "1", "page": "2"}, *({"sort_by": one} for one in ("-total_cost", "name", "average_latency"))
 )
+_OF_SUBSCRIPTIONS: Final[list[Query]] = [
+    {},
+    *({"external_subscription_id": one} for one in (SUBSCRIPTION, f"subscription of {MARK}", "nothing")),
+]
 _INFO: Final = _queries(*({"end_user_id": one} for one in _CUSTOMERS))
 
 #: Routes that cannot be asked as of an earlier position.
@@ -194,6 +198,19 @@ _ASKED: Final[Mapping[str, Sequence[Asked]]] = {
         {"metadata[plan]": ""},
     ),
     "/lago/api/v1/customers/{external_customer_id:segments}": _each(_CUSTOMERS),
+    "/lago/api/v1/customers/{external_customer_id:segments}/subscriptions": _each(_CUSTOMERS),
+    "/lago/api/v1/customers/{external_customer_id:segments}/current_usage": _each(_CUSTOMERS, *_OF_SUBSCRIPTIONS),
+    "/lago/api/v1/customers/{external_customer_id:segments}/past_usage": _each(
+        _CUSTOMERS, *_OF_SUBSCRIPTIONS, {"external_subscription_id": SUBSCRIPTION, "billable_metric_code": METER}
+    ),
+    "/lago/api/v1/billable_metrics": _queries({}, {"page": "2", "per_page": "1"}),
+    "/lago/api/v1/billable_metrics/{code:segment}": _each((METER, "alpha_corp", "cost_usd", "nothing")),
+    "/lago/api/v1/plans": _queries({}, {"page": "2", "per_page": "1"}),
+    "/lago/api/v1/plans/{code:segment}": _each((PLAN, f"plan of {MARK}", "nothing")),
+    "/lago/api/v1/subscriptions": _queries(
+        {}, {"status[]": "terminated"}, *({"external_customer_id": one} for one in _CUSTOMERS)
+    ),
+    "/lago/api/v1/subscriptions/{external_id:segment}": _each((SUBSCRIPTION, f"subscription of {MARK}", "nothing")),
     "/lago/openapi.json": _NO_PARAMETERS,
     "/litellm/openapi.json": _NO_PARAMETERS,
     "/promptshuttle/api/v1/customers": _NO_PARAMETERS,
