@@ -67,7 +67,7 @@ test: kafka-needs lint types ## Set everything up and run every check and test, 
 	$(BIN)/python -m pytest -m slow
 
 .PHONY: soak
-soak: kafka-needs $(STAMP) ## Run the long tests: 600 months in four APIs, 5,000 histories of facts and 5,000 asked again, 1,000 kills of the engine, then of consumers and broker (three hours), spoilt bytes (one)
+soak: kafka-needs $(STAMP) ## Run the long tests: 600 months in five APIs, 5,000 histories of facts and 5,000 asked again, 1,000 kills of the engine, then of consumers and broker (three hours), spoilt bytes (one)
 	TEST_EXAMPLES_TIMES=$(or $(TEST_EXAMPLES_TIMES),25) $(BIN)/python -m pytest tests/laws/test_law_8_four_voices.py tests/laws/test_law_9_facts.py tests/laws/test_law_10_as_known_at.py
 	$(MAKE) soak-kills
 	TEST_DECODING_SECONDS=$(or $(TEST_DECODING_SECONDS),400) $(BIN)/python -m pytest tests/acceptance/test_any_bytes.py

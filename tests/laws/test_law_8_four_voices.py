@@ -1,4 +1,4 @@
-"""Law 8: the four APIs say the same of one month, and what a plain sum over the month says.
+"""Law 8: the five APIs say the same of one month, and what a plain sum over the month says.
 
 A month is drawn and told to a fresh tenant, by HTTP and by Kafka: usage of customers with hostile ids, some of it late
 and some of it ahead of time, facts in any order within a life, deletions and new lives, markups, zones with clock
@@ -9,6 +9,8 @@ an API by its contract says otherwise is compared in its own form, made from the
 2. PromptShuttle shows credits: the exact sum rounded once, half to even, and the same money as a float.
 3. PromptShuttle's windows end now; usage ahead of time is in no window yet. Windows and lists of Respan, and LiteLLM's
    `spend`, reach into the present life alone; LiteLLM's days and native sums of a span are of all lives.
+4. Lago shows what a charge costs: of one dollar for each dollar of cost, the exact raw sum rounded once, half up, to
+   the cent.
 
 The clock stands still, and no two facts of one life are effective at one instant, as order of arrival decides those.
 """
@@ -30,6 +32,7 @@ from consumers.kafka.appending.appender import CommandMessage, PartitionAppender
 from domain.scope import Scope
 from tests.consumers.kafka.appending.partition_polls import SOURCE, appender_on, arrival_us, command, poll
 from tests.engine_fixtures import Api, SettableClock, customer_path, engine_on, http, key_for
+from tests.laws.four_voices.lago_voice import of_open_month
 from tests.laws.four_voices.months import NOW, Batch, Month, Said, months
 from tests.laws.four_voices.voices import differing, of_days, of_everybody, of_one, of_requests
 from tests.laws.laboratory import examples
@@ -105,5 +108,6 @@ def test_every_api_says_of_a_month_what_plain_sums_say(office: Office, data: st.
     api, plain, existing = office.tenant_told(month), month.plain, month.plain.existing()
     said = of_everybody(api, plain) | data.draw(st.sampled_from((of_days, of_requests)))(api, plain)
     if existing:
-        said |= of_one(api, plain, data.draw(st.sampled_from(existing)))
+        one = data.draw(st.sampled_from(existing))
+        said |= of_one(api, plain, one) | of_open_month(api, plain, one)
     assert differing(said) == {}

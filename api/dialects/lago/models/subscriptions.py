@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema, field_validator
 
 from api.dialects.lago.error_shapes import INVALID
-from api.dialects.lago.models.field_types import broken
+from api.dialects.lago.models.field_types import Identifier, broken
 from api.dialects.lago.models.meta import PaginationMeta
 from api.dialects.lago.models.plans import PlanObject
 from api.dialects.lago.models.rules import NOT_SUPPORTED, Mandatory, OptionalText
@@ -58,8 +58,8 @@ class SubscriptionPatch(Input):
 class SubscriptionInput(SubscriptionPatch):
     """A subscription, or a change of plan of one that there is."""
 
-    external_customer_id: Mandatory
-    external_id: Mandatory
+    external_customer_id: Identifier
+    external_id: Identifier
     plan_code: Mandatory
     billing_time: OptionalText = Field(None, description=", ".join(BILLINGS))
     subscription_at: IsoInstant = Field(
