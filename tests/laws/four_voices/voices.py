@@ -1,4 +1,4 @@
-"""What four APIs say of a month (see `lago_voice.py` for the fifth), each quantity by the name of the API and its route, beside what plain sums say."""
+"""What four of the APIs say of a month, each quantity by the API and its route, beside what plain sums say."""
 
 from __future__ import annotations
 
