@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from domain.charges.filter_matching import FilterValues
 from projections.queries.usage import Segment
 
 Aggregation = Literal["count", "sum", "max", "min", "latest", "unique_count", "weighted_sum"]
@@ -45,6 +46,7 @@ class MeterQuestion(msgspec.Struct, frozen=True):
     one instant the removals come first.
     `weighted_sum` is the average of the running sum over time: each value counts from its event to the end of the
     segment, in the share that this time has of the segment, or of `weighing`.
+    `filters`: also split by the filter that an event belongs to (see `domain.charges.filter_matching`).
     `subscription`: only these events. `with_events`: also count the events with a value. `with_values`: also return the
     value of each, in the order of time; `InvalidInput` when there are more than `VALUES_MAX`.
     """
@@ -61,10 +63,11 @@ class MeterQuestion(msgspec.Struct, frozen=True):
     with_values: bool = False
     operation_property: str | None = None
     weighing: Weighing | None = None
+    filters: tuple[FilterValues, ...] = ()
 
 
 class MeterValue(msgspec.Struct, frozen=True):
-    """The value of a meter for one group in one segment (an index)."""
+    """The value of a meter for one group, and one filter, in one segment (an index)."""
 
     segment: int
     group: tuple[str | None, ...]
@@ -72,3 +75,4 @@ class MeterValue(msgspec.Struct, frozen=True):
     events: int | None = None  # those with a value; None: not asked for
     values: tuple[Decimal, ...] | None = None  # in the order of time; None: not asked for
     total: Decimal | None = None  # the sum of the values that are weighed; None: not a weighted sum
+    filter: int | None = None  # the index of the filter; None: no filter matched

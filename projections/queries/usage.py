@@ -13,6 +13,8 @@ import msgspec
 from domain.values.money import MONEY
 
 WINDOWS_MAX: Final = 100_000
+#: Names that a report may be grouped by.
+GROUPS_BY_MAX: Final = 10
 GROUPS_MAX: Final = 100_000
 #: Sums of units in one answer, of all groups together.
 UNIT_SUMS_MAX: Final = 10 * GROUPS_MAX
@@ -95,7 +97,7 @@ class UsageQuestion(msgspec.Struct, frozen=True):
     otherwise as known at that log position, read from rows.
     `split_markup`: also split the sums of every customer where its markup changes, and return `markup_percentage` with
     each. `properties`: (dotted path, text); only events whose data hold all of these texts, read from rows.
-    `with_units`: also sum the units without a member of their own.
+    `with_units`: also sum the units without a member of their own. `names_max`: how many names `group_by` may have.
     """
 
     segments: tuple[Segment, ...]
@@ -107,6 +109,7 @@ class UsageQuestion(msgspec.Struct, frozen=True):
     split_markup: bool = False
     properties: tuple[tuple[str, str], ...] = ()
     with_units: bool = False
+    names_max: int = GROUPS_BY_MAX
 
 
 class UsageSum(msgspec.Struct, frozen=True):

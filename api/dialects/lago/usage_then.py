@@ -16,7 +16,8 @@ from api.dialects.lago.views.plans import charge_lago_id
 from api.dialects.lago.views.usage import ShownCharge, usage_object
 from domain.scope import Scope
 from domain.values.periods import MICROSECOND
-from projections.views.charging.charges import ChargeAmount, SubscriptionCharges
+from projections.views.charging.charge_amounts import ChargeAmount
+from projections.views.charging.charges import SubscriptionCharges
 from projections.views.charging.plans import PlanView
 
 

@@ -96,6 +96,21 @@ class ChargesQuery(AsOfQuery):
     subscription: str | None = Field(None, max_length=1_000, description="Only the charges of this subscription.")
 
 
+class ChargeFilterAmount(BaseModel):
+    """The usage of one filter of a charge, and what it costs."""
+
+    values: dict[str, list[str]] = Field(
+        description="Texts by dotted path into `data`, as in the plan; empty: of the events that match no filter."
+    )
+    name: str | None
+    model: str = Field(description="The name of the charge model.")
+    units: DecimalText
+    total_units: DecimalText | None = Field(description="Of a weighted sum: the sum of its values, not weighed.")
+    events: int
+    exact_amount: DecimalText = Field(description="Before it is rounded to the minor unit of the currency.")
+    amount: DecimalText
+
+
 class ChargeGroup(BaseModel):
     """The usage of one combination of values, and what it costs."""
 
@@ -105,6 +120,9 @@ class ChargeGroup(BaseModel):
     events: int
     exact_amount: DecimalText = Field(description="Before it is rounded to the minor unit of the currency.")
     amount: DecimalText
+    filters: list[ChargeFilterAmount] = Field(
+        description="Of a charge with filters: those with an event in the group. Each is priced and rounded by itself."
+    )
 
 
 class ChargedView(BaseModel):
@@ -118,6 +136,9 @@ class ChargedView(BaseModel):
     total_units: DecimalText | None = Field(description="Of a weighted sum: the sum of its values, not weighed.")
     events: int | None
     groups: list[ChargeGroup]
+    filters: list[ChargeFilterAmount] = Field(
+        description="Of a charge with filters: each of them over all groups, at last the events that match none."
+    )
     minimum_amount: DecimalText | None = Field(description="The least that the charge costs in a whole period.")
     added_to_minimum: DecimalText = Field(description="What the minimum of the charge adds, once the period has ended.")
     amount: DecimalText | None

@@ -9,7 +9,8 @@ from api.native.models import subscriptions as models
 from domain.charges.models import model_name, stored_charge_model
 from domain.scope import Scope
 from projections.queries.snapshot import Snapshot
-from projections.views.charging.charges import ChargeAmount, CustomerCharges, SubscriptionCharges
+from projections.views.charging.charge_amounts import ChargeAmount, FilterAmount
+from projections.views.charging.charges import CustomerCharges, SubscriptionCharges
 from projections.views.charging.plans import ChargeFilter, PlanCharge, plan_view
 from projections.views.charging.subscriptions import SubscriptionLife
 from projections.views.customers import USAGE_TIME_LIMIT
@@ -121,12 +122,28 @@ def _charged(one: ChargeAmount) -> models.ChargedView:
                 events=group.events,
                 exact_amount=group.exact_amount,
                 amount=group.amount,
+                filters=[_filter_amount(one.charge, amount) for amount in group.filters],
             )
             for group in one.groups
         ],
+        filters=[_filter_amount(one.charge, amount) for amount in one.filters],
         minimum_amount=one.charge.minimum_amount,
         added_to_minimum=one.added_to_minimum,
         amount=one.amount,
         cost_unknown_events=one.cost_unknown_events,
         unknown_because=one.unknown_because,
+    )
+
+
+def _filter_amount(charge: PlanCharge, one: FilterAmount) -> models.ChargeFilterAmount:
+    own = None if one.number is None else charge.filters[one.number]
+    return models.ChargeFilterAmount(
+        values={} if own is None else {path: list(texts) for path, texts in own.values.items()},
+        name=None if own is None else own.name,
+        model=model_name(charge.price if own is None else own.price),
+        units=one.units,
+        total_units=one.total_units,
+        events=one.events,
+        exact_amount=one.exact_amount,
+        amount=one.amount,
     )

@@ -17,10 +17,9 @@ from domain.values.json_numbers import canonical_number, written_decimal
 from projections.duckdb.reading import json_members
 from projections.duckdb.reading.bound_query import BoundQuery
 from projections.duckdb.storage.series import SERIES_DIMENSIONS
-from projections.queries.usage import GROUP_COLUMNS
+from projections.queries.usage import GROUP_COLUMNS, GROUPS_BY_MAX
 
 PROPERTY_PREFIX: Final = "property:"
-GROUPS_BY_MAX: Final = 10
 
 #: Members of an llm.request's data that are stored as columns. Meters can use them like any other member.
 _TEXT_COLUMNS: Final = {
@@ -62,13 +61,13 @@ class Dimension(msgspec.Struct, frozen=True):
     needs_kind: bool = False
 
 
-def dimensions(query: BoundQuery, group_by: Sequence[str]) -> tuple[Dimension, ...]:
+def dimensions(query: BoundQuery, group_by: Sequence[str], names_max: int = GROUPS_BY_MAX) -> tuple[Dimension, ...]:
     """Return the dimension of each name in `group_by`. Raises `InvalidInput` for unknown, repeated or too many names.
 
     An event with two tags counts in both groups, one without tags in the group null.
     """
-    if len(group_by) > GROUPS_BY_MAX:
-        raise InvalidInput("group_by", f"must not have more than {GROUPS_BY_MAX} names")
+    if len(group_by) > names_max:
+        raise InvalidInput("group_by", f"must not have more than {names_max} names")
     if len(set(group_by)) < len(group_by):
         raise InvalidInput("group_by", "must not repeat a name")
     return tuple(_dimension(query, name) for name in group_by)

@@ -100,7 +100,7 @@ class UsageSumQuery:
         types = (REQUEST_TYPE,) if question.event_types is None else question.event_types
         self._groups = SeriesGroups(series, question.group_by, types, question.models)
         self._names = tuple(name for name in question.group_by if name not in SERIES_DIMENSIONS)
-        self._dims = dimensions(self._query, self._names)
+        self._dims = dimensions(self._query, self._names, question.names_max)
         by_days = (
             question.as_of is None and not question.properties and all(dim.of_day is not None for dim in self._dims)
         )

@@ -5,8 +5,9 @@ For each subscription that is active then:
 1. Take the term that contains the instant, and its plan: as it is at `now`, or as it was at the end of a period that
    has ended. A plan or a meter that was created later reaches back, so that usage from before it can be priced.
 2. Cut the period, by the interval of the plan and the zone of the customer, to the term.
-3. Measure the units of each charge, by its groups.
-4. Price each group by the model of the charge, and round the amount once, half up, to the minor unit of the currency.
+3. Measure the units of each charge, by its groups and filters.
+4. Price each by the model of the charge or filter, and round the amount once, half up, to the minor unit of the
+   currency.
 5. Add the amounts up. A charge with a minimum costs that much at least once its period has ended, or the share of it
    that the term has of the period.
 
@@ -22,52 +23,18 @@ from functools import cache
 
 import msgspec
 
-from domain.charges.amounts import Used, amount_of, needs_values
-from domain.charges.currencies import rounded
 from domain.errors import NotFound
 from domain.scope import Scope
-from domain.values.money import MONEY
 from domain.values.periods import MICROSECOND, USAGE_TIME_MIN, Interval
 from projections.queries.customers import CustomerRecord
 from projections.queries.snapshot import Snapshot
 from projections.views.charging.billing_periods import Zones, billing_period, billing_timeline, zones_of
+from projections.views.charging.charge_amounts import ChargeAmount, added, charge_amount
 from projections.views.charging.ended_periods import ended_periods
-from projections.views.charging.metered_units import Asked, Group, Metered, metered_units
-from projections.views.charging.plans import PlanCharge, PlanView, plan_view
+from projections.views.charging.metered_units import Asked
+from projections.views.charging.plans import PlanView, plan_view
 from projections.views.charging.subscriptions import SubscriptionLife, Term, lives_of_customer
 from projections.views.customers import customer_history
-
-
-class GroupAmount(msgspec.Struct, frozen=True):
-    """The usage of one group, and its amount: exact, and rounded to the minor unit of the currency.
-
-    `total_units`: of a weighted sum, the sum of its values as they are.
-    """
-
-    group: Group
-    units: Decimal
-    events: int
-    exact_amount: Decimal
-    amount: Decimal
-    total_units: Decimal | None = None
-
-
-class ChargeAmount(msgspec.Struct, frozen=True):
-    """What one charge costs: the sum of its groups, and what is added to reach its minimum.
-
-    Units, events and amount are None when they are unknown, for the reason in `unknown_because`. `cost_unknown_events`:
-    see `Metered`. `total_units`: see `GroupAmount`.
-    """
-
-    charge: PlanCharge
-    units: Decimal | None
-    events: int | None
-    groups: tuple[GroupAmount, ...]
-    added_to_minimum: Decimal
-    amount: Decimal | None
-    cost_unknown_events: int | None = None
-    unknown_because: str | None = None
-    total_units: Decimal | None = None
 
 
 class AtClosing(msgspec.Struct, frozen=True):
@@ -222,52 +189,10 @@ def _of_life(known: _Known, life: SubscriptionLife) -> SubscriptionCharges | Non
         return SubscriptionCharges(life, term, None, period.span, ended, (), None)
     asked = Asked(known.snapshot, known.scope, life, known.lives, period, priced_at)
     share_due = period.share if ended else Decimal(0)
-    charges = tuple(_charge_amount(asked, charge, plan.currency, share_due) for charge in plan.charges)
+    charges = tuple(charge_amount(asked, charge, plan.currency, share_due) for charge in plan.charges)
     return SubscriptionCharges(life, term, plan, period.span, ended, charges, _total([one.amount for one in charges]))
-
-
-def _charge_amount(asked: Asked, charge: PlanCharge, currency: str, share_due: Decimal) -> ChargeAmount:
-    """`share_due`: the share of the minimum that is due."""
-    found = metered_units(asked, charge.meter, charge.group_by, needs_values(charge.price))
-    if isinstance(found, str):
-        return ChargeAmount(charge, None, None, (), Decimal(0), None, unknown_because=found)
-    measured = found or ({} if charge.group_by else {(): Metered(Used(Decimal(0), 0))})
-    groups = tuple(_group_amount(charge, group, one, currency) for group, one in measured.items())
-    amount = _sum([one.amount for one in groups])
-    minimum = MONEY.multiply(charge.minimum_amount or Decimal(0), share_due)
-    missing = max(rounded(minimum, currency) - amount, Decimal(0))
-    unknown = [one.cost_unknown_events for one in measured.values() if one.cost_unknown_events is not None]
-    return ChargeAmount(
-        charge,
-        _sum([one.units for one in groups]),
-        sum(one.events for one in groups),
-        groups,
-        missing,
-        MONEY.add(amount, missing),
-        sum(unknown) if unknown else None,
-        total_units=_total_of_weighed([one.total for one in measured.values()]),
-    )
-
-
-def _group_amount(charge: PlanCharge, group: Group, measured: Metered, currency: str) -> GroupAmount:
-    used = measured.used
-    exact = amount_of(charge.price, used)
-    units = max(used.units, Decimal(0))
-    return GroupAmount(group, units, used.events, exact, rounded(exact, currency), measured.total)
-
-
-def _total_of_weighed(totals: Sequence[Decimal | None]) -> Decimal | None:
-    known = [total for total in totals if total is not None]
-    return _sum(known) if known else None
-
-
-def _sum(amounts: Sequence[Decimal]) -> Decimal:
-    total = Decimal(0)
-    for amount in amounts:
-        total = MONEY.add(total, amount)
-    return total
 
 
 def _total(amounts: Sequence[Decimal | None]) -> Decimal | None:
     known = [amount for amount in amounts if amount is not None]
-    return _sum(known) if len(known) == len(amounts) else None
+    return added(known) if len(known) == len(amounts) else None

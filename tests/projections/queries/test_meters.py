@@ -145,3 +145,35 @@ def test_a_void_changes_what_an_operation_and_a_value_meant(store_under_test: St
 @pytest.mark.parametrize("question", [unique(), weighted()])
 def test_without_a_segment_there_is_no_value(store_under_test: StoreUnderTest, question: MeterQuestion) -> None:
     assert asked(store_under_test, question) == []
+
+
+def test_values_are_split_by_the_filter_that_an_event_belongs_to(store_under_test: StoreUnderTest) -> None:
+    filters = ({"region": ["eu", "us"]}, {"region": ["eu"], "size": []}, {"size": ["7"]})
+    store_under_test.deliver(
+        [
+            seat("1", 1, "ada", region="eu"), seat("2", 2, "bob", region="us", size=1),
+            seat("3", 3, "bob", "remove", region="eu", size="x"), seat("4", 4, "bob", region="eu"),
+            seat("5", 5, "cyd", size=7.0), seat("6", 6, "dan", region='"'), seat("7", 7, "eve", region={"in": "eu"}),
+        ]
+    )  # fmt: skip
+    plain = asked(store_under_test, unique(DAY, filters=filters, group_by=("customer",), with_events=True))
+    counted = asked(
+        store_under_test, MeterQuestion((DAY,), "seat", "count", None, "acme", filters=filters, with_events=True)
+    )
+
+    assert [[one.group, one.filter, one.value, one.events] for one in plain] == [
+        [("acme",), 0, 2, 3],
+        [("acme",), 1, 0, 1],
+        [("acme",), 2, 1, 1],
+        [("acme",), None, 2, 2],
+    ]
+    assert [[one.filter, one.value] for one in counted] == [[0, 3], [1, 1], [2, 1], [None, 2]]
+
+
+def test_the_values_of_single_events_are_split_by_filters_too(store_under_test: StoreUnderTest) -> None:
+    store_under_test.deliver([seat(str(n), 9 - n, n, region=region) for n, region in enumerate(("eu", "us", "eu"))])
+    question = MeterQuestion(
+        (DAY,), "seat", "sum", "seat", filters=({"region": ["eu"]},), with_events=True, with_values=True
+    )
+
+    assert [[one.filter, one.values] for one in asked(store_under_test, question)] == [[0, (2, 0)], [None, (1,)]]

@@ -20,10 +20,21 @@ from domain.charges.currencies import minor_digits
 
 
 def _group_texts(row: Row) -> list[str]:
-    """The values of a group; of what is added to reach a minimum, that it is."""
+    """The values of a group and of a filter; of what is added to reach a minimum, that it is."""
     if row["is_minimum"]:
         return ["(minimum)"]
-    return [f"{name}={'-' if value is None else value}" for name, value in row["group"].items()]
+    group = [f"{name}={'-' if value is None else value}" for name, value in row["group"].items()]
+    return [*group, *_filter_texts(row)]
+
+
+def _filter_texts(row: Row) -> list[str]:
+    """The name of a filter, or its values: `region=eu|us`."""
+    if row["filter"] is None:
+        return []
+    if row["filter"]["name"] is not None:
+        return [row["filter"]["name"]]
+    named = [f"{path}={'|'.join(texts) or '*'}" for path, texts in row["filter"]["values"].items()]
+    return named or ["(no filter)"]
 
 
 _AMOUNT: Final = Column("Amount", "amount", Kind.MONEY, unknown="cost_unknown_events")
@@ -44,7 +55,18 @@ _PERIOD_COLUMNS: Final = (
 )
 _PERIOD: Final = ("subscription", "plan", "currency", "start", "end")
 #: For CSV: what names the charge, and what it costs.
-_CHARGED: Final = ("code", "meter", "model", "group", "is_minimum", "units", "events", "amount", "unknown_because")
+_CHARGED: Final = (
+    "code",
+    "meter",
+    "model",
+    "group",
+    "filter",
+    "is_minimum",
+    "units",
+    "events",
+    "amount",
+    "unknown_because",
+)
 
 
 @engine_command(csv=True)
@@ -91,16 +113,25 @@ def _columns(rows: Sequence[Row], *, named: bool) -> Sequence[Column]:
 
 
 def _rows(of: Mapping[str, Any], charge: Mapping[str, Any]) -> Sequence[Row]:
-    """A row for each group of a charge, and one for what is added to reach its minimum. One for a charge without
-    groups, which has its minimum in it."""
-    shared = {**charge, **{name: of[name] for name in _PERIOD}, "group": {}, "is_minimum": False}
-    if not charge["groups"] or not charge["groups"][0]["group"]:
+    """A row for each group of a charge and each filter in it that was used, and one for what is added to reach the
+    minimum. One for a charge without groups and filters, which has its minimum in it."""
+    shared = {**charge, **{name: of[name] for name in _PERIOD}, "group": {}, "filter": None, "is_minimum": False}
+    groups = charge["groups"]
+    if not groups or not (groups[0]["group"] or charge["filters"]):
         return [shared]
-    groups = [{**shared, **group, "cost_unknown_events": None} for group in charge["groups"]]
+    used = [{**shared, **one, "cost_unknown_events": None} for group in groups for one in _used(group)]
     if charge["added_to_minimum"] == "0":
-        return groups
+        return used or [shared]
     added = {"amount": charge["added_to_minimum"], "units": None, "events": None, "cost_unknown_events": None}
-    return [*groups, {**shared, **added, "is_minimum": True}]
+    return [*used, {**shared, **added, "is_minimum": True}]
+
+
+def _used(group: Mapping[str, Any]) -> Sequence[Row]:
+    """A group, or its filters that have an event or an amount."""
+    if not group["filters"]:
+        return [group]
+    used = (one for one in group["filters"] if one["events"] or one["amount"] != "0")
+    return [{**group, **one, "filter": {"name": one["name"], "values": one["values"]}, "name": None} for one in used]
 
 
 def _reasons(of: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from starlette.datastructures import QueryParams
 
-from projections.views.charging.charges import ChargeAmount, GroupAmount
+from projections.views.charging.charge_amounts import ChargeAmount, GroupAmount
 
 _GROUP: Final = re.compile(r"(?:filter_by_)?group\[(.+)\]")
 _GROUP_AS_JSON: Final = "filter_by_group"

@@ -12,11 +12,12 @@ import msgspec
 from api.dialects.lago.definitions.metrics import Metric
 from api.dialects.lago.formats import cents, decimal_text, shown_instant
 from api.dialects.lago.views.billable_metrics import metric_summary
+from api.dialects.lago.views.plans import filter_values
 from api.dialects.lago.views.subscriptions import last_second
 from domain.charges.models import model_name
 from domain.values.money import MONEY
 from domain.values.periods import MICROSECOND, Interval
-from projections.views.charging.charges import ChargeAmount, GroupAmount
+from projections.views.charging.charge_amounts import ChargeAmount, FilterAmount, GroupAmount
 
 _NOTHING: Final = Decimal(0)
 
@@ -69,7 +70,7 @@ def _charge_usage(one: ShownCharge) -> dict[str, Any]:
             "invoice_display_name": charge.name,
         },
         "billable_metric": metric_summary(one.metric),
-        "filters": [],
+        "filters": _filters_of_all_groups(one),
         "grouped_usage": _grouped_usage(one) if charge.group_by else [],
         "groups": [],
     }
@@ -84,13 +85,35 @@ def _grouped_usage(one: ShownCharge) -> list[dict[str, Any]]:
         {
             **_numbers([group], cents(group.amount, one.currency)),
             "grouped_by": dict(zip(keys, group.group, strict=True)),
-            "filters": [],
+            "filters": [_filter_usage(one, [each]) for each in group.filters],
         }
         for group in one.groups
     ]
 
 
-def _numbers(groups: Sequence[GroupAmount], amount_cents: int) -> dict[str, Any]:
+def _filters_of_all_groups(one: ShownCharge) -> list[dict[str, Any]]:
+    """Every filter of a charge, that of events that match none last; none for a charge without filters."""
+    if not one.amount.charge.filters:
+        return []
+    found: dict[int | None, list[FilterAmount]] = {each.number: [] for each in one.amount.filters}
+    for group in one.groups:
+        for each in group.filters:
+            found[each.number].append(each)
+    return [_filter_usage(one, amounts, number) for number, amounts in found.items()]
+
+
+def _filter_usage(one: ShownCharge, amounts: Sequence[FilterAmount], number: int | None = None) -> dict[str, Any]:
+    """The usage of one filter. A name or values that there are not are left out: their schemas allow no null."""
+    number = amounts[0].number if amounts else number
+    shown = _numbers(amounts, sum(cents(each.amount, one.currency) for each in amounts))
+    if number is None:
+        return shown
+    named = one.amount.charge.filters[number]
+    name = {} if named.name is None else {"invoice_display_name": named.name}
+    return {**shown, **name, "values": filter_values(named)}
+
+
+def _numbers(groups: Sequence[GroupAmount | FilterAmount], amount_cents: int) -> dict[str, Any]:
     return {
         "units": decimal_text(_sum([group.units for group in groups])),
         "total_aggregated_units": decimal_text(_sum([_total(group) for group in groups])),
@@ -101,7 +124,7 @@ def _numbers(groups: Sequence[GroupAmount], amount_cents: int) -> dict[str, Any]
     }
 
 
-def _total(group: GroupAmount) -> Decimal:
+def _total(group: GroupAmount | FilterAmount) -> Decimal:
     """Of a weighted sum, its values as they are; never negative."""
     return group.units if group.total_units is None else max(group.total_units, _NOTHING)
 

@@ -8,9 +8,8 @@ import duckdb
 import msgspec
 
 from domain.errors import InvalidInput
-from domain.values.instants import naive
 from projections.duckdb.reading.bound_query import BoundQuery, Row
-from projections.duckdb.reading.dimensions import dimensions, member_json, member_value, row_source, version_holds
+from projections.duckdb.reading.dimensions import dimensions, member_json, member_value
 from projections.duckdb.reading.meters.aggregates import (
     Aggregated,
     aggregates,
@@ -18,24 +17,34 @@ from projections.duckdb.reading.meters.aggregates import (
     measured_columns,
     value_of,
 )
-from projections.duckdb.reading.segments import cut_segments, match_rows
-from projections.queries.meters import VALUES_MAX, MeterQuestion, MeterValue, SubscriptionRows
+from projections.duckdb.reading.meters.filter_numbers import FilterNumbers, filter_numbers
+from projections.duckdb.reading.meters.measured_rows import Owner, measured_rows, with_relations
+from projections.queries.meters import VALUES_MAX, MeterQuestion, MeterValue
 from projections.queries.usage import GROUPS_MAX
 
 
 def meter_values(
     cursor: duckdb.DuckDBPyConnection, scope_key: int, customer_key: int | None, question: MeterQuestion
 ) -> list[MeterValue]:
-    """Return a value for each segment and group with an event of the meter's type, by segment, then group.
+    """Return a value for each segment, group and filter with an event of the meter's type, in this order.
 
     Raises `InvalidInput` when there are more than `GROUPS_MAX`.
     """
     if not question.segments:
         return []
+    owner = Owner(scope_key, customer_key)
+    filters = filter_numbers(cursor, owner, question) if question.filters else None
     if question.with_values:
-        _check_values(cursor, scope_key, customer_key, question)
+        counted = msgspec.structs.replace(question, with_values=False, with_events=True)
+        _check_values(_values(cursor, owner, counted, filters))
+    return _values(cursor, owner, question, filters)
+
+
+def _values(
+    cursor: duckdb.DuckDBPyConnection, owner: Owner, question: MeterQuestion, filters: FilterNumbers | None
+) -> list[MeterValue]:
     query = BoundQuery()
-    rows = query.rows(cursor, _statement(query, scope_key, customer_key, question))
+    rows = query.rows(cursor, _statement(query, owner, question, filters))
     if len(rows) > GROUPS_MAX:
         raise InvalidInput(
             "group_by",
@@ -46,8 +55,10 @@ def meter_values(
 
 
 def _meter_value(row: Row, question: MeterQuestion) -> MeterValue:
-    segment, *rest = row
-    group, found = rest[: len(question.group_by)], Aggregated(*rest[len(question.group_by) :])
+    named = len(question.group_by) + 1
+    segment, *group = row[:named]
+    number, *columns = row[named:]
+    found = Aggregated(*columns)
     value, total = value_of(found, question, segment)
     return MeterValue(
         segment,
@@ -56,59 +67,42 @@ def _meter_value(row: Row, question: MeterQuestion) -> MeterValue:
         found.events if question.with_events else None,
         tuple(map(Decimal, found.values or ())) if question.with_values else None,
         total,
+        number,
     )
 
 
-def _statement(query: BoundQuery, scope_key: int, customer_key: int | None, question: MeterQuestion) -> str:
+def _statement(query: BoundQuery, owner: Owner, question: MeterQuestion, filters: FilterNumbers | None) -> str:
     dims = dimensions(query, question.group_by)
-    segments = cut_segments(question.segments, by_days=False)
-    match = match_rows(query, segments, "r.time")
-    conditions = [
-        f"scope_key = {query.bind(scope_key)}",
-        f"time >= {query.bind(segments[0].start)} AND time < {query.bind(segments[-1].end)}",
-        version_holds(query, question.as_of),
-        *([] if customer_key is None else [f"customer_key = {query.bind(customer_key)}"]),
-        *([] if question.subscription is None else [_of_subscription(query, question.subscription)]),
-    ]
+    groups = [f"g{n}" for n in range(len(dims))]
     columns = [
-        f"{match.number} AS segment",
         "r.time",
         "r.content",
         f"{_value(query, question)} AS value",
         *measured_columns(query, question),
-        *(f"{dim.of_row} AS g{n}" for n, dim in enumerate(dims)),
+        *(f"{dim.of_row} AS {group}" for dim, group in zip(dims, groups, strict=True)),
+        "NULL::INTEGER AS number" if filters is None else filters.column(query),
     ]
-    measured = f"""(SELECT {", ".join(columns)} FROM {row_source(" AND ".join(conditions), dims)} r
-        JOIN kinds k ON k.kind_key = r.kind_key AND k.type = {query.bind(question.event_type)}
-        {match.join} WHERE {match.in_segment}) m"""
-    keys = ["m.segment", *(f"m.g{n}" for n in range(len(dims)))]
+    rows = measured_rows(query, owner, question, columns, dims)
+    relations, measured = dict(rows.relations), f"{rows.sql} m"
+    if filters is not None:
+        relations["filter_numbers"] = filters.relation(query)
+        measured = f"(SELECT m.*, f.number FROM {measured} LEFT JOIN filter_numbers f ON f.texts = m.texts) m"
+    keys = [f"m.{name}" for name in ("segment", *groups, "number")]
     if question.operation_property is not None:
         measured = f"({by_unique_value(keys, measured)}) m"
-    shown, customers = list(keys), ""
     if "customer" in question.group_by:
-        number = question.group_by.index("customer")
-        customers = f"JOIN customers c ON c.customer_key = m.g{number}"
-        shown[number + 1] = "c.customer_id"
-    named = ", ".join(f"{name} AS MATERIALIZED ({relation})" for name, relation in match.relations.items())
-    order = ", ".join(f"{key} NULLS FIRST" for key in shown)
-    return f"""{f"WITH {named}" if named else ""} SELECT {", ".join(shown)}, {aggregates(question)}
-        FROM {measured} {customers} GROUP BY {", ".join(shown)} ORDER BY {order} LIMIT {GROUPS_MAX + 1}"""
+        of_customer = question.group_by.index("customer")
+        measured += f" JOIN customers c ON c.customer_key = m.g{of_customer}"
+        keys[1 + of_customer] = "c.customer_id"
+    order = ", ".join([*(f"{key} NULLS FIRST" for key in keys[:-1]), f"{keys[-1]} NULLS LAST"])
+    return f"""{with_relations(relations)} SELECT {", ".join(keys)}, {aggregates(question)}
+        FROM {measured} GROUP BY {", ".join(keys)} ORDER BY {order} LIMIT {GROUPS_MAX + 1}"""
 
 
-def _check_values(
-    cursor: duckdb.DuckDBPyConnection, scope_key: int, customer_key: int | None, question: MeterQuestion
-) -> None:
-    """Count the values before they are read."""
-    counted = msgspec.structs.replace(question, with_values=False, with_events=True)
-    if sum(one.events or 0 for one in meter_values(cursor, scope_key, customer_key, counted)) > VALUES_MAX:
+def _check_values(counted: list[MeterValue]) -> None:
+    """Check the number of values before they are read."""
+    if sum(one.events or 0 for one in counted) > VALUES_MAX:
         raise InvalidInput("meter", f"must not have more than {VALUES_MAX} events where each is priced by itself")
-
-
-def _of_subscription(query: BoundQuery, rows: SubscriptionRows) -> str:
-    """The condition on rows, which stands where their columns have no alias."""
-    alone = [f"time >= {query.bind(naive(one.start))} AND time < {query.bind(naive(one.end))}" for one in rows.alone]
-    unnamed = f"subscription IS NULL AND ({' OR '.join(alone) or 'false'})"
-    return f"(subscription = {query.bind(rows.subscription_id)} OR ({unnamed}))"
 
 
 def _value(query: BoundQuery, question: MeterQuestion) -> str:

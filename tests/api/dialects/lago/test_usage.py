@@ -334,3 +334,62 @@ def test_money_of_unknown_cost_is_told_by_a_header(api: Api) -> None:
     shown = answer.json()["customer_usage"]
     assert (shown["amount_cents"], shown["charges_usage"][0]["units"]) == (123, "1.234")
     assert answer.headers["meterfold-cost-unknown-events"] == "1"
+
+
+def test_each_filter_is_shown_and_what_matches_none_comes_last(api: Api) -> None:
+    disk = create(api, "disk", filters=[{"key": "region", "values": ["eu", "us", "asia"]}])["lago_id"]
+    filters = [
+        {"invoice_display_name": "Europe", "properties": {"amount": "3"}, "values": {"region": ["eu"]}},
+        {"properties": {"amount": "4"}, "values": {"region": ["us", "asia"]}},
+    ]
+    plain = charge(disk, properties={"amount": "1"}, filters=filters)
+    grouped = charge(disk, properties={"amount": "1", "pricing_group_keys": ["user"]}, filters=filters, code="by_user")
+    created(api, "filtered", charges=[plain, grouped])
+    subscribe(api, "filtered", "of_filters", subscription_at="2026-04-01T00:00:00Z")
+    regions = (("eu", "u1", 2), ("us", "u1", 1), ("moon", "u2", 5), ("eu", "u2", 1))
+    usage = {"subscription": "of_filters"}
+    api.deliver(
+        [
+            event(f"{number}", "disk", april(2), region=region, user=user, gb=gb, **usage)
+            for number, (region, user, gb) in enumerate(regions)
+        ]
+    )
+    shown = api.get(f"{USAGE}/current_usage", external_subscription_id="of_filters")["customer_usage"]
+    by_user, without_groups = shown["charges_usage"]
+    of_all = [
+        {**numbers("3.0", 2, 900), "invoice_display_name": "Europe", "values": {"region": ["eu"]}},
+        {**numbers("1.0", 1, 400), "values": {"region": ["us", "asia"]}},
+        numbers("5.0", 1, 500),
+    ]
+    assert without_groups["filters"] == of_all == by_user["filters"]
+    assert (without_groups["units"], without_groups["amount_cents"], shown["amount_cents"]) == ("9.0", 1800, 3600)
+    assert by_user["grouped_usage"] == [
+        {
+            **numbers("3.0", 2, 1000),
+            "grouped_by": {"user": "u1"},
+            "filters": [{**of_all[0], **numbers("2.0", 1, 600)}, {**of_all[1], **numbers("1.0", 1, 400)}],
+        },
+        {
+            **numbers("6.0", 2, 800),
+            "grouped_by": {"user": "u2"},
+            "filters": [{**of_all[0], **numbers("1.0", 1, 300)}, numbers("5.0", 1, 500)],
+        },
+    ]
+    of_one = api.get(f"{USAGE}/current_usage", external_subscription_id="of_filters", **{"group[user]": "u2"})[
+        "customer_usage"
+    ]
+    assert of_one["charges_usage"][0]["filters"] == [
+        {**of_all[0], **numbers("1.0", 1, 300)},
+        {**of_all[1], **numbers("0.0", 0, 0)},
+        numbers("5.0", 1, 500),
+    ]
+
+
+def test_a_weighted_sum_tells_its_values_and_their_weight(api: Api) -> None:
+    seats = create(api, "seats", aggregation_type="weighted_sum_agg")["lago_id"]
+    created(api, "seated", charges=[charge(seats, properties={"amount": "10"})])
+    subscribe(api, "seated", "of_seats", subscription_at="2026-04-01T00:00:00Z")
+    api.deliver([event("1", "seats", april(16), gb=4, subscription="of_seats")])
+    shown = api.get(f"{USAGE}/current_usage", external_subscription_id="of_seats")["customer_usage"]
+    (one,) = shown["charges_usage"]
+    assert (one["units"], one["total_aggregated_units"], one["amount_cents"]) == ("2.0", "4.0", 2000)

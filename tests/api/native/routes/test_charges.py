@@ -67,7 +67,7 @@ def charges(api: Api, customer: str, **asked: str) -> Any:
 
 def group(amount: str, units: str, events: int, exact: str | None = None, **values: str | None) -> JsonObject:
     used = {"units": units, "total_units": None, "events": events}
-    return {"group": values, **used, "exact_amount": exact or amount, "amount": amount}
+    return {"group": values, **used, "exact_amount": exact or amount, "amount": amount, "filters": []}
 
 
 def charged(code: str, units: str | None, events: int | None, amount: str | None, **more: Any) -> JsonObject:
@@ -79,7 +79,7 @@ def charged(code: str, units: str | None, events: int | None, amount: str | None
     }[code]
     added = {"added_to_minimum": "0", "cost_unknown_events": None, "unknown_because": None}
     used = {"units": units, "total_units": None, "events": events}
-    return {"code": code, **rest, **used, "amount": amount, **added, **more}
+    return {"code": code, **rest, **used, "amount": amount, "filters": [], **added, **more}
 
 
 def of_subscription(name: str, amount: str | None, charges: list[JsonObject], **more: Any) -> JsonObject:
@@ -207,6 +207,7 @@ def test_a_meter_of_money_tells_how_many_costs_are_unknown(api: Api) -> None:
             "total_units": None,
             "events": 2,
             "groups": [group("0.5", "5", 2)],
+            "filters": [],
             "minimum_amount": None,
             "added_to_minimum": "0",
             "amount": "0.5",

@@ -13,7 +13,7 @@ import pytest
 from domain.meters.commands import CreateMeter
 from domain.scope import DEFAULT_SCOPE
 from domain.subscriptions.commands import TerminateSubscription, UpdateSubscription
-from projections.views.charging.charges import ChargeAmount
+from projections.views.charging.charge_amounts import ChargeAmount
 from projections.views.usage_report import UsageReportQuestion, usage_report
 from tests.projections.folded_log import START
 from tests.projections.queries.store_under_test import DuckDBUnderTest

@@ -103,6 +103,40 @@ def test_groups_minimums_and_unknown_charges_have_their_lines(shell: Shell, usag
     assert [one["code"] for one in answer["data"][0]["charges"]] == ["tokens", "disk", "money"]
 
 
+def test_filters_that_were_used_have_their_lines(shell: Shell, tmp_path: Path) -> None:
+    west = {"values": {"region": ["eu", "us"], "tier": []}, "price": {"model": "standard", "amount": "2"}}
+    named = {"values": {"region": ["eu"]}, "price": {"model": "standard", "amount": "1"}, "name": "Europe"}
+    unused = {"values": {"region": ["jp"]}, "price": {"model": "standard", "amount": "9"}}
+    flat = {"from_value": 0, "to_value": None, "per_unit_amount": "0", "flat_amount": "3"}
+    standing = {"values": {"region": ["cn"]}, "price": {"model": "graduated", "ranges": [flat]}}
+    price = {"model": "standard", "amount": "0.5"}
+    filters = [west, named, unused, standing]
+    plain = {"code": "plain", "meter": "cli_filtered", "price": price, "filters": filters}
+    grouped = {**plain, "code": "grouped", "group_by": ["tier"], "filters": [named], "minimum_amount": "31"}
+    fields = ("--set", "event_type=cli.filtered", "--set", "aggregation=sum", "--set", "value_property=gb")
+    assert shell.run("meters", "create", "cli_filtered", *fields).code == 0
+    rows = [
+        event("filtered 1", "cli.filtered", gb=10, region="eu", tier="x"),
+        event("filtered 2", "cli.filtered", gb=20, region="eu"),
+        event("filtered 3", "cli.filtered", gb=40),
+    ]
+    (tmp_path / "usage.ndjson").write_text(
+        "".join(f"{json.dumps({**row, 'subject': 'cli-filtered'})}\n" for row in rows)
+    )
+    assert shell.run("ingest", str(tmp_path / "usage.ndjson")).code == 0
+    subscribed(shell, "cli-filtered", "USD", plain, grouped)
+    assert lines(shell, "cli-filtered", *MARCH)[3:] == [
+        "plain    region=eu|us, tier=*     10   20.00  USD",
+        "plain    Europe                   20   20.00  USD",
+        "plain    region=cn                 0    3.00  USD",
+        "plain    (no filter)              40   20.00  USD",
+        "grouped  tier=-, Europe           20   20.00  USD",
+        "grouped  tier=-, (no filter)      40   20.00  USD",
+        "grouped  tier=x, Europe           10   10.00  USD",
+        "of-cli-filtered-USD, plan of-cli-filtered-USD: 113 USD in all",
+    ]
+
+
 def test_several_subscriptions_have_columns_for_them(shell: Shell) -> None:
     subscribed(shell, "cli-several", "JPY", _TOKENS)
     subscribed(shell, "cli-several", "USD", _SEATS, since="2026-03-16")
