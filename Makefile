@@ -96,5 +96,5 @@ bench-full: $(STAMP) ## Run the benchmarks with the large sizes: three quarters 
 
 .PHONY: clean
 clean: ## Remove .venv and all build output; keep data folders
-	rm -rf $(VENV) .venv-litellm .venv-respan .coverage* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-lago .venv-litellm .venv-respan .coverage* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -105,7 +105,7 @@ class SubscriptionObject(BaseModel):
     applied_invoice_custom_sections: list[Any]
     payment_method: dict[str, str]
     consolidate_invoice: bool
-    cancellation_reason: str | None
+    cancellation_reason: str | None = None
     activated_at: str | None
     activation_rules: list[Any]
     purchase_order_number: str | None

@@ -1,0 +1,147 @@
+"""A program that uses the published client of Lago for a customer, a metric, a plan, a subscription and its usage.
+
+Arguments: the engine's URL, a key, the instant at which the subscription begins. Prints what each step answered as
+JSON, by its name. Ids are given as they are, as the client does not escape them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+from lago_python_client.client import Client
+from lago_python_client.exceptions import LagoApiError
+from lago_python_client.models import (
+    BillableMetric,
+    BillableMetricFilter,
+    BillableMetricFilters,
+    Charge,
+    ChargeFilter,
+    ChargeFilters,
+    Charges,
+    Customer,
+    Metadata,
+    MetadataList,
+    Plan,
+    Subscription,
+)
+from lago_python_client.models.customer import Address, CustomerBillingConfiguration
+
+CUSTOMER = "acme/eu/user.7"
+SUBSCRIPTION = "sub-7"
+METRIC = "storage"
+PLAN = "startup"
+
+
+def main(url: str, key: str, begins: str) -> None:
+    client = Client(api_key=key, api_url=f"{url}/lago/")
+    answers: dict[str, Any] = {}
+
+    def step(name: str, call: Any) -> Any:
+        try:
+            answer = call()
+            answers[name] = shown(answer)
+        except LagoApiError as error:
+            answer = None
+            answers[name] = {"status": error.status_code, "body": error.response}
+        return answer
+
+    customers(client, step)
+    metric = step("metric", lambda: client.billable_metrics.create(metered()))
+    step("metrics", lambda: client.billable_metrics.find_all({"per_page": 100}))
+    step("plan", lambda: client.plans.create(priced(metric.lago_id)))
+    step("plan_found", lambda: client.plans.find(PLAN))
+    subscription = Subscription(
+        external_customer_id=CUSTOMER, plan_code=PLAN, external_id=SUBSCRIPTION, subscription_at=begins
+    )
+    step("subscription", lambda: client.subscriptions.create(subscription))
+    step("subscriptions", lambda: client.subscriptions.find_all({"external_customer_id": CUSTOMER}))
+    use(url, key, datetime.fromisoformat(begins))
+    step("current", lambda: client.customers.current_usage(CUSTOMER, SUBSCRIPTION))
+    step("past", lambda: client.customers.past_usage(CUSTOMER, SUBSCRIPTION))
+    step("no_subscription", lambda: client.customers.current_usage(CUSTOMER, "none"))
+    step("terminated", lambda: client.subscriptions.destroy(SUBSCRIPTION))
+    step("deleted", lambda: client.customers.destroy(CUSTOMER))
+    step("gone", lambda: client.customers.find(CUSTOMER))
+    stranger = Client(api_key="sk-unknown", api_url=f"{url}/lago/")
+    step("stranger", lambda: stranger.customers.find(CUSTOMER))
+    step("metric_deleted", lambda: client.billable_metrics.destroy(METRIC))
+    sys.stdout.write(json.dumps(answers))
+
+
+def shown(answer: Any) -> Any:
+    """A model, or a page of models, as plain JSON."""
+    if isinstance(answer, dict):
+        return {
+            name: [shown(one) for one in value] if isinstance(value, list) else value for name, value in answer.items()
+        }
+    return json.loads(answer.json())
+
+
+def customers(client: Any, step: Any) -> None:
+    """Create, change, find, list and refuse."""
+    profile = Customer(
+        external_id=CUSTOMER, name="Gavin Belson", email="dinesh@piedpiper.test", currency="USD", country="US",
+        customer_type="company", net_payment_term=30, phone="1-171",
+        shipping_address=Address(city="Paris", country="FR"),
+        billing_configuration=CustomerBillingConfiguration(payment_provider="stripe", document_locale="fr"),
+        metadata=MetadataList(__root__=[Metadata(key="plan", value="pro", display_in_invoice=True)]),
+    )  # fmt: skip
+    step("created", lambda: client.customers.create(profile))
+    step("changed", lambda: client.customers.create(Customer(external_id=CUSTOMER, phone="2")))
+    step("found", lambda: client.customers.find(CUSTOMER))
+    for number in (1, 2):
+        client.customers.create(Customer(external_id=f"other-{number}"))
+    step("page", lambda: client.customers.find_all({"per_page": 2, "page": 2}))
+    step("filtered", lambda: client.customers.find_all({"countries[]": ["US", "FR"], "search_term": "belson"}))
+    step("none", lambda: client.customers.find_all({"currencies[]": ["JPY"]}))
+    step("refused", lambda: client.customers.create(Customer(external_id="bad", currency="XXX", email="none")))
+
+
+def metered() -> Any:
+    """A metric of sums with a filter."""
+    filters = BillableMetricFilters(__root__=[BillableMetricFilter(key="region", values=["eu", "us"])])
+    return BillableMetric(
+        name="Storage", code=METRIC, aggregation_type="sum_agg", field_name="gb", recurring=False, filters=filters
+    )
+
+
+def priced(metric_id: str) -> Any:
+    """A weekly plan with a charge that has a price of its own for one region."""
+    filters = ChargeFilters(
+        __root__=[ChargeFilter(values={"region": ["eu"]}, properties={"amount": "2"}, invoice_display_name="Europe")]
+    )
+    charge = Charge(
+        billable_metric_id=metric_id, charge_model="standard", properties={"amount": "0.5"}, filters=filters
+    )
+    return Plan(
+        name="Startup", code=PLAN, interval="weekly", amount_cents=1000, amount_currency="USD", pay_in_advance=False,
+        charges=Charges(__root__=[charge]),
+    )  # fmt: skip
+
+
+def use(url: str, key: str, begins: datetime) -> None:
+    """Send usage of the first week of the subscription and of now."""
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/cloudevents+json"}
+    for number, (region, time) in enumerate(
+        (
+            ("eu", begins + timedelta(hours=1)),
+            ("us", begins + timedelta(hours=2)),
+            ("eu", None),
+            ("us", None),
+            ("eu", None),
+        )
+    ):
+        event = {
+            "specversion": "1.0", "id": f"use-{number}", "source": f"lago/{SUBSCRIPTION}", "type": METRIC,
+            "subject": CUSTOMER, "data": {"gb": 3, "region": region, "subscription": SUBSCRIPTION},
+        }  # fmt: skip
+        when = {} if time is None else {"time": time.isoformat()}
+        httpx.post(f"{url}/v1/events", content=json.dumps(event | when), headers=headers).raise_for_status()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,39 @@
+"""A client that was generated of Lago's older document parses every answer about a customer and its usage."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from tests.acceptance.lago.documents import OLDER, published_document
+from tests.acceptance.lago.environment import FOLDER, run_there
+from tests.meterfold_process import ADMIN_KEY, serving
+
+
+def test_a_client_generated_of_the_older_document_reads_every_answer(tmp_path: Path) -> None:
+    document, client = tmp_path / "document.json", tmp_path / "client"
+    document.write_text(json.dumps(published_document(OLDER)))
+    generated = ("-i", str(document), "-g", "python", "-o", str(client), "--skip-validate-spec")
+    run_there("openapi-generator-cli", "generate", *generated, "--additional-properties", "packageName=lago_api")
+    begins = (datetime.now(UTC) - timedelta(days=22)).replace(microsecond=0)
+    with serving(tmp_path / "data", tmp_path / "output") as server:
+        walk = str(FOLDER / "generated_walk.py")
+        answers = json.loads(run_there("python", walk, str(client), server.url, ADMIN_KEY, begins.isoformat()))
+
+    statuses = {step: one["status"] for step, one in answers.items()}
+    refused = {"refused": 422, "none": 405, "gone": 404, "stranger": 401}
+    assert statuses == dict.fromkeys(answers, 200) | refused
+    parsed = {step: one["parsed"] for step, one in answers.items()}
+    assert [step for step, value in parsed.items() if value is None] == ["none"]
+    created, changed = parsed["created"]["customer"], parsed["changed"]["customer"]
+    assert (created["country"], changed["country"], changed["phone"]) == ("US", None, "1")
+    assert (created["lago_id"], created["sequential_id"]) == (changed["lago_id"], changed["sequential_id"])
+    assert parsed["found"]["customer"] == changed
+    assert [one["external_id"] for one in parsed["listed"]["customers"]] == [created["external_id"]]
+    assert [one["status"] for one in parsed["subscriptions"]["subscriptions"]] == ["active"]
+    (charged,) = parsed["current"]["customer_usage"]["charges_usage"]
+    assert (charged["units"], charged["amount_cents"], charged["groups"]) == ("6.0", 300, [])
+    assert sum(one["customer_usage"]["amount_cents"] for one in parsed["past"]["usage_periods"]) == 150
+    assert parsed["terminated"]["subscription"]["status"] == "terminated"
+    assert parsed["deleted"]["customer"]["lago_id"] == created["lago_id"]

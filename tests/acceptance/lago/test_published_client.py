@@ -1,0 +1,83 @@
+"""The published client of Lago, unmodified, takes a customer from its creation over plan and usage to its deletion."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.acceptance.lago.environment import FOLDER, run_there
+from tests.meterfold_process import ADMIN_KEY, serving
+
+CUSTOMER = "acme/eu/user.7"
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("published")
+    begins = (datetime.now(UTC) - timedelta(days=22)).replace(microsecond=0)
+    with serving(folder / "data", folder / "output") as server:
+        walk = str(FOLDER / "official_walk.py")
+        return json.loads(run_there("python", walk, server.url, ADMIN_KEY, begins.isoformat()))
+
+
+def test_customers_are_created_changed_found_and_listed(answers: Any) -> None:
+    created, changed = answers["created"], answers["changed"]
+    assert (created["external_id"], created["name"], created["net_payment_term"]) == (CUSTOMER, "Gavin Belson", 30)
+    assert (created["shipping_address"]["city"], created["billing_configuration"]["document_locale"]) == ("Paris", "fr")
+    assert [(one["key"], one["value"], one["display_in_invoice"]) for one in created["metadata"]] == [
+        ("plan", "pro", True)
+    ]
+    assert changed == {**created, "phone": "2", "updated_at": changed["updated_at"]}
+    assert answers["found"] == changed
+    assert [one["external_id"] for one in answers["page"]["customers"]] == [CUSTOMER]
+    assert answers["page"]["meta"] == {
+        "current_page": 2, "next_page": None, "prev_page": 1, "total_pages": 2, "total_count": 3
+    }  # fmt: skip
+    assert [one["external_id"] for one in answers["filtered"]["customers"]] == [CUSTOMER]
+    assert answers["none"] == {
+        "customers": [],
+        "meta": {"current_page": 0, "next_page": None, "prev_page": None, "total_pages": 0, "total_count": 0},
+    }
+
+
+def test_what_usage_costs_by_a_plan_is_told(answers: Any) -> None:
+    metric, plan, subscription = answers["metric"], answers["plan"], answers["subscription"]
+    assert metric["lago_id"] in [one["lago_id"] for one in answers["metrics"]["billable_metrics"]]
+    assert [one["lago_billable_metric_id"] for one in plan["charges"]] == [metric["lago_id"]]
+    assert answers["plan_found"] == plan
+    assert (subscription["status"], subscription["lago_customer_id"]) == ("active", answers["found"]["lago_id"])
+    assert [one["lago_id"] for one in answers["subscriptions"]["subscriptions"]] == [subscription["lago_id"]]
+    current, past = answers["current"], answers["past"]["usage_periods"]
+    assert (current["amount_cents"], current["currency"], current["taxes_amount_cents"]) == (1350, "USD", 0)
+    (charged,) = current["charges_usage"]
+    assert (charged["units"], charged["amount_cents"]) == ("9.0", 1350)
+    assert [(one["values"], one["units"], one["amount_cents"]) for one in charged["filters"]] == [
+        ({"region": ["eu"]}, "6.0", 1200), (None, "3.0", 150)
+    ]  # fmt: skip
+    assert sum(one["amount_cents"] for one in past) == 750
+    assert [one["from_datetime"] for one in past] == sorted((one["from_datetime"] for one in past), reverse=True)
+
+
+def test_what_ends_is_answered_once_more(answers: Any) -> None:
+    assert answers["terminated"]["status"] == "terminated"
+    assert answers["deleted"]["external_id"] == CUSTOMER
+    assert answers["metric_deleted"]["lago_id"] == answers["metric"]["lago_id"]
+
+
+def test_refusals_have_status_and_body(answers: Any) -> None:
+    assert answers["refused"] == {
+        "status": 422,
+        "body": {
+            "status": 422,
+            "error": "Unprocessable Entity",
+            "code": "validation_errors",
+            "error_details": {"email": ["invalid_email_format"], "currency": ["value_is_invalid"]},
+        },
+    }
+    assert answers["no_subscription"]["body"]["code"] == "no_active_subscription"
+    assert (answers["no_subscription"]["status"], answers["gone"]["status"]) == (405, 404)
+    assert answers["gone"]["body"] == {"status": 404, "error": "Not Found", "code": "customer_not_found"}
+    assert answers["stranger"] == {"status": 401, "body": {"status": 401, "error": "Unauthorized"}}
