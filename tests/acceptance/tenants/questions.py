@@ -207,6 +207,11 @@ _ASKED: Final[Mapping[str, Sequence[Asked]]] = {
     "/lago/api/v1/billable_metrics/{code:segment}": _each((METER, "alpha_corp", "cost_usd", "nothing")),
     "/lago/api/v1/plans": _queries({}, {"page": "2", "per_page": "1"}),
     "/lago/api/v1/plans/{code:segment}": _each((PLAN, f"plan of {MARK}", "nothing")),
+    "/lago/api/v1/plans/{code:segment}/charges": _each((PLAN, f"plan of {MARK}", "nothing")),
+    **{
+        f"/lago/api/v1/plans/{{code:segment}}/charges/{{charge_code:segment}}{rest}": _each((PLAN, f"plan of {MARK}"))
+        for rest in ("", "/filters", "/filters/{filter_id:segment}")
+    },
     "/lago/api/v1/subscriptions": _queries(
         {}, {"status[]": "terminated"}, *({"external_customer_id": one} for one in _CUSTOMERS)
     ),

@@ -112,6 +112,33 @@ class PlanInput(Input):
         return None
 
 
+class ChargePatch(Input):
+    """A change of a charge: what is left out stays as it is. Filters are replaced as a whole."""
+
+    billable_metric_id: Any = None
+    code: Any = None
+    charge_model: Any = None
+    invoice_display_name: Any = None
+    pay_in_advance: Any = None
+    invoiceable: Any = None
+    regroup_paid_fees: Any = None
+    prorated: Any = None
+    min_amount_cents: Any = None
+    properties: Any = None
+    filters: Any = None
+    tax_codes: Any = None
+    applied_pricing_unit: Any = None
+    accepts_target_wallet: Any = None
+
+
+class ChargeFilterPatch(Input):
+    """A change of a filter: what is left out stays as it is."""
+
+    invoice_display_name: Any = None
+    properties: Any = None
+    values: Any = None
+
+
 class PlanPatch(Input):
     """A change of a plan: what is left out stays as it is. Charges are replaced as a whole."""
 
@@ -190,6 +217,38 @@ class PlanObject(BaseModel):
     taxes: list[Any]
     entitlements: list[Any]
     metadata: dict[str, Any] | None
+
+
+class ChargeFilterFullObject(ChargeFilterObject):
+    """A filter with the code of its charge."""
+
+    charge_code: str
+
+
+class ChargeAnswer(BaseModel):
+    """The answer about one charge."""
+
+    charge: ChargeObject
+
+
+class ChargesPage(BaseModel):
+    """One page of the charges of a plan."""
+
+    charges: list[ChargeObject]
+    meta: PaginationMeta
+
+
+class ChargeFilterAnswer(BaseModel):
+    """The answer about one filter."""
+
+    filter: ChargeFilterFullObject
+
+
+class ChargeFiltersPage(BaseModel):
+    """One page of the filters of a charge."""
+
+    filters: list[ChargeFilterFullObject]
+    meta: PaginationMeta
 
 
 class PlanAnswer(BaseModel):

@@ -31,11 +31,12 @@ from domain.errors import AlreadyExists, NotFound
 from domain.facts.in_effect import existing_at
 from domain.plans.commands import CreatePlan, DeletePlan, UpdatePlan
 from domain.scope import Scope
+from projections.queries.api_keys import ApiKeyRecord
 from projections.views.charging.plans import PlanView, plan_view
 
 router = APIRouter(tags=["plans"])
 _ALL: Final = f"{BASE}/plans"
-_ONE: Final = f"{_ALL}/{{code:segment}}"
+ONE_PLAN: Final = f"{_ALL}/{{code:segment}}"
 _NAME: Final = "plan"
 #: What Lago says of metrics that a plan names and that do not exist.
 _METRICS: Final = "billable_metrics"
@@ -75,14 +76,16 @@ def find_all_plans(state: StateOf, key: Reader, page: PageAsked, known: AskedByH
         return json_response({"plans": listed, "meta": page.meta(len(codes))}, asked)
 
 
-@router.get(_ONE, response_model=PlanAnswer, openapi_extra={"parameters": AS_OF_HEADERS}, summary="Find a plan")
+@router.get(ONE_PLAN, response_model=PlanAnswer, openapi_extra={"parameters": AS_OF_HEADERS}, summary="Find a plan")
 def find_plan(state: StateOf, key: Reader, code: str, known: AskedByHeaders) -> Response:
     """Show a plan. 404 when there is none with this code."""
     with reading(state, known, key.scope) as asked:
         return json_response(_answer(asked, key.scope, code), asked)
 
 
-@router.put(_ONE, response_model=PlanAnswer, openapi_extra=wrapped_openapi(_NAME, PlanPatch), summary="Update a plan")
+@router.put(
+    ONE_PLAN, response_model=PlanAnswer, openapi_extra=wrapped_openapi(_NAME, PlanPatch), summary="Update a plan"
+)
 async def update_plan(
     state: StateOf,
     key: Administrator,
@@ -94,19 +97,12 @@ async def update_plan(
     cannot change. 404 when there is no such plan."""
 
     def change() -> Sequence[CommandResult[Any]]:
-        shown, stored = _shown_and_stored(state, key.scope, code)
-        details: Details = {}
-        after = with_changes(shown, given)
-        fields = plan_fields(after, _named_metrics(state, key.scope, after), details)
-        changes = plan_changes(code, stored, after, fields, details)
-        if details:
-            raise validation_refusal(details)
-        return _handled(state, UpdatePlan(key.scope, provenance_of(key), code, changes))
+        return change_plan(state, key, code, lambda shown: given)
 
     return await answer_command(state, key, change, lambda asked: _answer(asked, key.scope, code))
 
 
-@router.delete(_ONE, response_model=PlanAnswer, summary="Delete a plan")
+@router.delete(ONE_PLAN, response_model=PlanAnswer, summary="Delete a plan")
 async def destroy_plan(state: StateOf, key: Administrator, code: str) -> Response:
     """Delete a plan: its subscriptions have no charges from then on. 404 when there is no such plan."""
     shown: list[dict[str, Any]] = []
@@ -118,8 +114,26 @@ async def destroy_plan(state: StateOf, key: Administrator, code: str) -> Respons
     return await answer_command(state, key, delete, lambda asked: {_NAME: shown[0]})
 
 
-def plan_then(asked: Reading, scope: Scope, code: str) -> PlanView:
-    """The plan; 404 `plan_not_found` when it does not exist then."""
+def change_plan(
+    state: ApiState, key: ApiKeyRecord, code: str, change: Callable[[dict[str, Any]], PlanPatch]
+) -> Sequence[CommandResult[Any]]:
+    """Change a plan, from what it is shown as now; 404 when it does not exist."""
+    shown, stored = _shown_and_stored(state, key.scope, code)
+    details: Details = {}
+    after = with_changes(shown, change(shown))
+    fields = plan_fields(after, _named_metrics(state, key.scope, after), details)
+    changes = plan_changes(code, stored, after, fields, details)
+    if details:
+        raise validation_refusal(details)
+    return _handled(state, UpdatePlan(key.scope, provenance_of(key), code, changes))
+
+
+def shown_plan(asked: Reading, scope: Scope, code: str) -> dict[str, Any]:
+    """The JSON object of a plan; 404 `plan_not_found` when it does not exist then."""
+    return _objects(asked, scope, [_plan_then(asked, scope, code)])[0]
+
+
+def _plan_then(asked: Reading, scope: Scope, code: str) -> PlanView:
     plan = plan_view(code, asked.snapshot.facts(scope, "plan", code), asked.now)
     if plan is None:
         raise not_found(_NAME)
@@ -127,7 +141,7 @@ def plan_then(asked: Reading, scope: Scope, code: str) -> PlanView:
 
 
 def _answer(asked: Reading, scope: Scope, code: str) -> dict[str, Any]:
-    return {_NAME: _objects(asked, scope, [plan_then(asked, scope, code)])[0]}
+    return {_NAME: shown_plan(asked, scope, code)}
 
 
 def _objects(asked: Reading, scope: Scope, plans: Sequence[PlanView]) -> list[dict[str, Any]]:
@@ -140,7 +154,7 @@ def _shown_and_stored(state: ApiState, scope: Scope, code: str) -> tuple[dict[st
     """A plan as it is shown now, and its stored fields; 404 when it does not exist."""
     with reading(state, AskedAsOf(), scope) as asked:
         state_now = existing_at(asked.snapshot.facts(scope, "plan", code), asked.now)
-        shown: dict[str, Any] = _answer(asked, scope, code)[_NAME]
+        shown = shown_plan(asked, scope, code)
     return shown, dict(state_now.fields) if state_now is not None else {}
 
 

@@ -39,9 +39,9 @@ from api.dialects.lago.models.subscriptions import (
 )
 from api.dialects.lago.paging import PAGE_PARAMETERS, Page, PageAsked
 from api.dialects.lago.paths import BASE
+from api.dialects.lago.readings.subscriptions import around_terms
 from api.dialects.lago.request_reading import wrapped_body, wrapped_openapi
 from api.dialects.lago.routes.customers import ONE_CUSTOMER, ExternalCustomerId
-from api.dialects.lago.subscriptions_then import around_terms
 from api.dialects.lago.views.plans import plan_object
 from api.dialects.lago.views.subscriptions import subscription_object
 from api.dialects.lago.writing import answer_command

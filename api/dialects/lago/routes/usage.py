@@ -14,8 +14,8 @@ from api.dialects.lago.definitions.metrics import metrics_by_code
 from api.dialects.lago.error_shapes import MANDATORY, not_allowed, not_found, validation_refusal
 from api.dialects.lago.models.usage import CustomerUsageAnswer, PastUsagePage
 from api.dialects.lago.paging import PAGE_PARAMETERS, Page, PageAsked, positive_number
+from api.dialects.lago.readings.usage import known_metrics, period_usage
 from api.dialects.lago.routes.customers import ONE_CUSTOMER, ExternalCustomerId
-from api.dialects.lago.usage_then import known_metrics, period_usage
 from api.http.authentication import Reader
 from api.http.folded_answers import json_response
 from api.http.headers.unknown_cost import UNKNOWN_COST_ANSWER

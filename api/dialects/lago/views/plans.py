@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
@@ -66,7 +68,7 @@ def charge_object(scope: Scope, plan: PlanView, charge: PlanCharge, metric: Metr
         "prorated": False,
         "min_amount_cents": cents(charge.minimum_amount or _NO_AMOUNT, plan.currency),
         "properties": properties_of(charge.price) | groups | presented,
-        "filters": [_filter_object(scope, plan, charge, number) for number in range(len(charge.filters))],
+        "filters": _filter_objects(scope, plan, charge),
         "group_properties": [],
         "taxes": [],
         "applied_pricing_unit": None,
@@ -85,14 +87,24 @@ def filter_values(one: ChargeFilter) -> dict[str, list[str]]:
     return {key: list(values) or [ALL_VALUES] for key, values in one.values.items()}
 
 
-def _filter_object(scope: Scope, plan: PlanView, charge: PlanCharge, number: int) -> dict[str, Any]:
-    one = charge.filters[number]
-    return {
-        "lago_id": lago_id(scope, "charge_filter", plan.code, plan.created_at, part=f"{number} {charge.code}"),
-        "invoice_display_name": one.name,
-        "properties": properties_of(one.price),
-        "values": filter_values(one),
-    }
+def _filter_objects(scope: Scope, plan: PlanView, charge: PlanCharge) -> list[dict[str, Any]]:
+    """Filters, whose ids follow from their values: those of others stay when one is removed."""
+    times: Counter[str] = Counter()
+    shown = []
+    for one in charge.filters:
+        values = filter_values(one)
+        words = json.dumps([charge.code, sorted(values.items())])
+        times[words] += 1
+        part = f"{words} {times[words]}"
+        shown.append(
+            {
+                "lago_id": lago_id(scope, "charge_filter", plan.code, plan.created_at, part=part),
+                "invoice_display_name": one.name,
+                "properties": properties_of(one.price),
+                "values": values,
+            }
+        )
+    return shown
 
 
 def _metric_id(scope: Scope, charge: PlanCharge, metric: Metric | None) -> str:
