@@ -127,7 +127,7 @@ class BillableMetricObject(BaseModel):
     recurring: bool
     rounding_function: str | None
     rounding_precision: int | None
-    expression: str = Field(description="Left out where there is none.")
+    expression: str | None = Field(None, description="Left out where there is none.")
     created_at: str
     filters: list[MetricFilterObject]
 

@@ -200,13 +200,13 @@ class PlanObject(BaseModel):
     lago_id: str
     name: str
     code: str
-    invoice_display_name: str = Field(description="Left out where there is none, like description and trial_period.")
-    description: str
+    invoice_display_name: str | None = Field(None, description="Left out where there is none, like the next two.")
+    description: str | None = None
+    trial_period: float | None = None
     created_at: str
     interval: str
     amount_cents: int
     amount_currency: str
-    trial_period: float
     pay_in_advance: bool
     bill_charges_monthly: bool | None
     bill_fixed_charges_monthly: bool | None
