@@ -48,6 +48,7 @@ from domain.usage.rules import (
     TAG_LENGTH_MAX,
     TAGS_MAX,
     TOKENS_MAX,
+    check_customer_of_subscription,
     checked_specversion,
     cost_of,
     customer_of,
@@ -278,7 +279,11 @@ class _CloudEvent(BaseModel):
     )
     subject: Annotated[
         str | None, _rule(lambda value: optional_id("subject", value, "subject_invalid")), _Reference
-    ] = Field(None, description="The customer. Without it the customer header, data.customerId or data.user is used.")
+    ] = Field(
+        None,
+        description="The customer. Without it the customer header, data.customerId or data.user is used."
+        " Must be absent where source is lago/ and the id in data.subscription: it is that of the subscription.",
+    )
     time: Annotated[datetime | None, PlainValidator(_instant), _or_null({"type": "string", "format": "date-time"})] = (
         Field(None, description="Time of the usage (RFC 3339), 1980-01-01 or later; by default the time of arrival.")
     )
@@ -288,16 +293,19 @@ class _CloudEvent(BaseModel):
         None, description="Must not be sent: send the JSON object as data."
     )
 
-    def _check_customer(self, data: UsageData | None, info: ValidationInfo) -> None:
-        members: dict[str, object] = {} if data is None else data.model_extra or {}
+    def _check_customer(self, data: RequestData | OtherData | None, info: ValidationInfo) -> None:
         try:
-            customer_of(self.subject, _arrival(info).customer_header, members)
+            self._customer_of(data, _arrival(info))
         except InvalidInput as problem:
             raise _custom(problem) from problem
 
-    def customer(self, arrival: Arrival) -> str:
-        """The customer of the event."""
-        data: UsageData | None = getattr(self, "data", None)
+    def customer(self, arrival: Arrival) -> str | None:
+        """The customer of the event; None: that of its subscription, see `check_customer_of_subscription`."""
+        return self._customer_of(getattr(self, "data", None), arrival)
+
+    def _customer_of(self, data: RequestData | OtherData | None, arrival: Arrival) -> str | None:
+        if check_customer_of_subscription(self.source, None if data is None else data.subscription, self.subject):
+            return None
         return customer_of(self.subject, arrival.customer_header, {} if data is None else data.model_extra or {})
 
 

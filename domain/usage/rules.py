@@ -22,6 +22,8 @@ CUSTOMER_MEMBERS: Final = ("customerId", "user")
 #: Headers, of requests and of Kafka records, that name the customer of events without a subject. Of both the first one
 #: counts; the second one is PromptShuttle's.
 CUSTOMER_HEADERS: Final = ("X-Meterfold-Customer", "X-Shuttle-Customer-Id")
+#: Before the id of a subscription: the source of events whose customer is that of this subscription at their time.
+SUBSCRIPTION_SOURCE: Final = "lago/"
 STATUSES: Final = ("succeeded", FAILED, "pending")
 #: The status of a request that was sent without one.
 STATUS_DEFAULT: Final = "succeeded"
@@ -81,6 +83,21 @@ def customer_of(subject: object, header: str | None, data: dict[str, object]) ->
         if value is not None:
             return _valid_id(f"data.{member}", value, "subject_invalid")
     raise InvalidInput("subject", "is required: it names the customer", "subject_missing")
+
+
+def source_of_subscription(subscription_id: str) -> str:
+    """Return the source of events that have the customer of a subscription."""
+    return SUBSCRIPTION_SOURCE + subscription_id
+
+
+def check_customer_of_subscription(source: object, subscription: object, subject: object) -> bool:
+    """Return whether an event has the customer of its subscription, which it then must not name a second time."""
+    if not isinstance(subscription, str) or source != source_of_subscription(subscription):
+        return False
+    if subject is not None:
+        rule = "must be absent: an event of this source has the customer of its subscription"
+        raise InvalidInput("subject", rule, "subject_invalid")
+    return True
 
 
 def instant_microseconds(value: object) -> int:

@@ -35,6 +35,8 @@ Alignment = Literal["calendar", "anchored"]
 MICROSECOND: Final = timedelta(microseconds=1)
 #: The earliest time of a usage event; a period that ended before contains no usage.
 USAGE_TIME_MIN: Final = datetime(1980, 1, 1, tzinfo=UTC)
+#: Later than any event; the end of what is open.
+USAGE_TIME_LIMIT: Final = datetime(9999, 1, 1, tzinfo=UTC)
 ANCHOR_MIN: Final = EPOCH
 ANCHOR_LIMIT: Final = datetime(2200, 1, 1, tzinfo=UTC)
 

@@ -14,7 +14,8 @@ from domain.log.blocks import decode_free, decode_typed, read_header
 from domain.scope import Scope
 from domain.usage.amending.amended_event import MemberChange
 from domain.usage.block_schema import TOKEN_COLUMNS
-from domain.values.instants import aware
+from domain.values.instants import aware, epoch_microseconds
+from projections.folding.attribution.attributed_rows import with_customers, without_customer
 from projections.folding.event_lookup import EventLookup, LocatedEvent
 from projections.folding.fold_state import FoldState
 from projections.folding.fold_store import FoldStore
@@ -95,7 +96,10 @@ class CorrectionFolder:
         replaced = _is_given_cost_replaced(block.typed, last, event.changed)
         if replaced:
             block = msgspec.structs.replace(block, typed=_without_cost(block.typed))
-        made = usage_rows(one_event(block, locator), np.array([True]), state)
+        amended = np.array([True])
+        step_rows = one_event(block, locator)
+        step_rows = with_customers(step_rows, without_customer(step_rows, amended), state.subscribers)
+        made = usage_rows(step_rows, amended, state)
         version = _amended(made, last, event.changed, replaced)
         self._store.close_row(customer_key, locator, position)
         self._store.add_version(version)
@@ -127,7 +131,13 @@ def _wait(state: FoldState, identity: tuple[int, str, str], event: CorrectionEve
 def _customer_key(state: FoldState, scope_key: int, found: LocatedEvent) -> int:
     """The customer of an event, by its last version."""
     amended = state.amended.customer_key(found.locator)
-    return state.customer_keys[scope_key, found.subject] if amended is None else amended
+    if amended is not None:
+        return amended
+    subject = found.subject
+    if subject is None:
+        time_us = epoch_microseconds(aware(found.time))
+        subject = state.subscribers.customer_at(scope_key, found.subscription or "", time_us)
+    return state.customer_keys[scope_key, subject]
 
 
 def _is_given_cost_replaced(typed: pa.RecordBatch, last: pa.Table, changed: Sequence[MemberChange]) -> bool:

@@ -35,18 +35,22 @@ from projections.identity.entries import U64, Rows
 from projections.identity.index import IdentityIndex
 
 BLOCKS_KEPT_MAX: Final = 16
-_LOCATED: Final = ("source", "id", "subject", "time")
+_LOCATED: Final = ("source", "id", "subject", "time", "subscription")
 
 
 class LocatedEvent(msgspec.Struct, frozen=True):
-    """The identity, the customer and the time (naive UTC) of the event at a locator."""
+    """The identity, the customer and the time (naive UTC) of the event at a locator.
+
+    `subject` None: it has the customer of its subscription.
+    """
 
     locator: int
     scope: Scope
     source: str
     id: str
-    subject: str
+    subject: str | None
     time: datetime
+    subscription: str | None
 
 
 class Identities(NamedTuple):
@@ -79,8 +83,8 @@ class EventLookup:
         """The event at a locator. `LogCorrupted` when there is no usage block at its position."""
         scope, typed = self._block(position_of(locator))
         row = row_of(locator)
-        source, event_id, subject, time = (typed.column(name)[row].as_py() for name in _LOCATED)
-        return LocatedEvent(locator, scope, source, event_id, subject, time)
+        source, event_id, subject, time, subscription = (typed.column(name)[row].as_py() for name in _LOCATED)
+        return LocatedEvent(locator, scope, source, event_id, subject, time, subscription)
 
     def identities_at(self, locators: U64, scope_keys: Mapping[Scope, int]) -> Identities:
         """The identities of the events at these locators, of which there is at least one; errors as in `at`."""

@@ -1,5 +1,5 @@
-"""The state that the fold keeps in memory between transactions: surrogate keys, prices, amended events, and voids
-without an event yet.
+"""The state that the fold keeps in memory between transactions: surrogate keys, prices, amended events, the
+customers of subscriptions, and voids without an event yet.
 
 All of it is derived from the read store and loaded again from there after a failed transaction.
 """
@@ -12,6 +12,7 @@ import msgspec
 
 from domain.log.chain import CHAIN_START
 from domain.scope import Scope
+from projections.folding.attribution.subscribers import Subscribers
 from projections.identity.amended import AmendedEvents
 from projections.pricing.price_book import PriceBook
 
@@ -48,6 +49,7 @@ class FoldState:
         # The position at which each re-pricing run, by scope key and name, was committed.
         self.repricings: dict[tuple[int, str], int] = {}
         self.amended = AmendedEvents()
+        self.subscribers = Subscribers()
         self.new = NewKeys()
 
     def take_new_keys(self) -> NewKeys:

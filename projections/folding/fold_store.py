@@ -30,6 +30,7 @@ import pyarrow as pa
 
 from projections.folding.fold_state import FoldState, NewKeys
 from projections.folding.lifecycle_writes import (
+    CustomerMove,
     NewAmendment,
     NewApiKey,
     NewCorrection,
@@ -123,6 +124,23 @@ class FoldStore(Protocol):
         one.
         """
 
+    def rows_of_source(
+        self, customer_key: int, source: str, start: datetime, end: datetime, above_locator: int, rows_max: int
+    ) -> pa.Table:
+        """Return `USAGE_ROWS`: the last versions of the first `rows_max` events of a customer after `above_locator`.
+
+        Those of one source alone, whose last version with this customer is of a time in [start, end); ascending by
+        locator.
+        """
+
+    def move_rows(self, move: CustomerMove, versions: pa.Table) -> None:
+        """Store `USAGE_ROWS`: one more version of each of these events, of another customer than before.
+
+        Closes their current versions, at the position of the move. Versions may be closed already, as in
+        `add_version`. Stores an amendment of each that changes no member, so a later `load_state` finds it in
+        `amended`.
+        """
+
     def unknown_cost_rows(
         self, kind_key: int, scope_key: int, above_locator: int, rows_max: int, customer_key: int | None = None
     ) -> pa.Table:
@@ -158,7 +176,7 @@ class FoldStore(Protocol):
         """Store an event of a re-pricing run. A later `load_state` finds the position of each commit."""
 
     def add_fact(self, fact: NewFact) -> None:
-        """Store a fact of a customer, shared budget or meter."""
+        """Store a fact. A later `load_state` finds those that tell the customers of subscriptions in `subscribers`."""
 
     def add_correction(self, correction: NewCorrection) -> None:
         """Store a void, a restoration or an amendment; the rows are changed by other calls.

@@ -30,6 +30,7 @@ from domain.repricings.events import RepricingEvent
 from domain.scope import Scope
 from domain.sources.events import OffsetsAccepted, PartitionConsumed, PartitionEvent, PartitionTruncated, RecordsLost
 from domain.subscriptions.events import SubscriptionCreated, SubscriptionEvent
+from projections.folding.attribution.moved_events import move_events
 from projections.folding.corrections import CorrectionFolder
 from projections.folding.event_lookup import EventLookup
 from projections.folding.fold_state import FoldState
@@ -120,6 +121,10 @@ class LifecycleFolder:
             owner = FactOwner("subscriber", scope_key, event.fields["customer"])
             link = {"subscription": event.subscription_id}
             self._store.add_fact(msgspec.structs.replace(fact, owner=owner, fields=link))
+        if isinstance(event, SubscriptionEvent):
+            before = state.subscribers.spans(scope_key, identifier)
+            state.subscribers.add_fact(scope_key, identifier, position, fact.effective_at, topic, fact.fields)
+            move_events(self._store, state, scope_key, identifier, before, position, event.recorded_at)
         return scope_key
 
     def _customer(self, state: FoldState, position: int, topic: str, event: CustomerEvent) -> int:
@@ -133,7 +138,17 @@ class LifecycleFolder:
         self._store.add_fact(_fact(owner, position, topic, event, personal))
         if isinstance(event, CustomerDeleted):
             state.prices.add(scope_key, LifeEnded(position, event.customer_id, event.effective_at))
+            self._end_subscriptions(state, scope_key, position, event)
         return scope_key
+
+    def _end_subscriptions(self, state: FoldState, scope_key: int, position: int, event: CustomerDeleted) -> None:
+        """End the subscriptions of a deleted customer: its events after that have no customer."""
+        subscribers = state.subscribers
+        ids = subscribers.subscriptions_of(scope_key, event.customer_id)
+        spans = [subscribers.spans(scope_key, one) for one in ids]
+        subscribers.add_deletion(scope_key, event.customer_id, event.effective_at)
+        for one, before in zip(ids, spans, strict=True):
+            move_events(self._store, state, scope_key, one, before, position, event.recorded_at)
 
     def _price(self, state: FoldState, position: int, event: PriceListed | PriceSet | DiscountSet) -> int | None:
         match event:

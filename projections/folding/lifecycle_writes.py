@@ -80,6 +80,14 @@ class NewAmendment(msgspec.Struct, frozen=True):
     recorded_at: datetime
 
 
+class CustomerMove(msgspec.Struct, frozen=True):
+    """The move of events to another customer at a position: that of the fact that tells it. See `move_rows`."""
+
+    customer_key_before: int
+    position: int
+    recorded_at: datetime
+
+
 class NewRepricing(msgspec.Struct, frozen=True):
     """An event of a re-pricing run. `kind` is the topic; `range` that of an opening, `previewed_at` that of a commit.
 

@@ -2,13 +2,13 @@
 
 A step takes the next records of the log that can be folded together: either usage batches and those lifecycle events
 that do not affect them (of customers, budgets, sources and honoured commands), or lifecycle events only. The deletion
-of a customer with prices of its own affects usage:
+of a customer with prices or subscriptions of its own affects usage:
 
 1. Read the next records, within `STEP_RECORDS_MAX` (`STEP_SMALL_RECORDS_MAX` where commands make them small) and
    `step_events_max`.
 2. Begin a transaction of the read store.
-3. Usage: resolve identities against the index; write rows, days and outcomes, and the facts that counted events carry.
-   Then lifecycle: apply one event after the other.
+3. Usage: resolve identities against the index; find the customers of events that have that of a subscription; write
+   rows, days and outcomes, and the facts that counted events carry. Then lifecycle: apply one event after the other.
 4. Write one row per record with its running hash, the new surrogate keys, and the checkpoint. Commit.
 5. Only then add the claims to the identity index, so that it is never ahead of the read store. Where the step is
    durable already, write the index out when it is full; otherwise that waits for the store.
@@ -41,6 +41,7 @@ from domain.scope import Scope
 from domain.usage.outcomes import OUTCOMES
 from domain.values.instants import naive
 from projections.arrow_columns import column
+from projections.folding.attribution.attributed_rows import with_customers, without_customer
 from projections.folding.event_facts import facts_of_events
 from projections.folding.event_lookup import EventLookup, Identities
 from projections.folding.fold_store import FoldStore
@@ -168,21 +169,25 @@ class Projector:
         asked = [record for record in ahead if until is None or record.position <= until]
         if self.rows_missing_until is not None:
             asked = before_corrections(asked, self.rows_missing_until)
-        return foldable_together(asked, self._ends_prices)
+        return foldable_together(asked, self._affects_usage)
 
     def rows_of_log(self, records: Sequence[tuple[int | None, PricingRecord]]) -> RowsOfLog:
         """Return what makes rows of usage that is folded already. `records`: all that a price book is made of."""
         return RowsOfLog(self._log, self._state, records)
 
-    def _ends_prices(self, record: LogRecord) -> bool:
-        """Whether a record is the deletion of a customer that has prices or discounts of its own."""
-        if record.topic != CUSTOMER_DELETED or not self._state.prices.has_customers:
+    def _affects_usage(self, record: LogRecord) -> bool:
+        """Whether a record is the deletion of a customer that has prices, discounts or subscriptions of its own."""
+        state = self._state
+        if record.topic != CUSTOMER_DELETED or not (state.prices.has_customers or state.subscribers.has_customers):
             return False
         event = decode_lifecycle(record.topic, record.state)
         if not isinstance(event, CustomerDeleted):
             return False
-        scope_key = self._state.scope_keys.get(Scope(event.tenant, event.environment))
-        return self._state.prices.has_rules_of(scope_key, event.customer_id)
+        scope_key = state.scope_keys.get(Scope(event.tenant, event.environment))
+        if scope_key is None:
+            return False
+        has_prices = state.prices.has_rules_of(scope_key, event.customer_id)
+        return has_prices or bool(state.subscribers.subscriptions_of(scope_key, event.customer_id))
 
     def _are_small(self, records: Sequence[LogRecord]) -> bool:
         """Whether one step has room for more records like these."""
@@ -190,7 +195,7 @@ class Projector:
             len(records) == STEP_RECORDS_MAX
             and any(record.topic != USAGE_BATCH_TOPIC for record in records)
             and count_within(records, self.step_events_max) == len(records)
-            and len(foldable_together(records, self._ends_prices)) == len(records)
+            and len(foldable_together(records, self._affects_usage)) == len(records)
         )
 
     def _fold(self, records: list[LogRecord]) -> list[LogRecord]:
@@ -254,8 +259,10 @@ class Projector:
         for block in blocks:
             if "next_offset" in block.header.extra:
                 self._store.update_source(_source_progress(block))
+        attributed = without_customer(step_rows, counted)
+        step_rows = with_customers(step_rows, attributed, self._state.subscribers)
         if numbers is not None:
-            step_rows = numbers.add(records, step_rows, counted, self._state)
+            step_rows = numbers.add(records, step_rows, counted, attributed, self._state)
         elif counted.any():
             self._store.add_rows(usage_rows(step_rows, counted, self._state))
         for fact in facts_of_events(blocks, counted, self._state, self._keys):

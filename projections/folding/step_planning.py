@@ -16,21 +16,21 @@ CORRECTIONS: Final = (USAGE_VOIDED, USAGE_RESTORED, USAGE_AMENDED)
 CHANGES_OF_ROWS: Final = (*CORRECTIONS, REPRICING_COMMITTED, REPRICING_REVERTED)
 
 #: Topics of lifecycle events that may be folded before or after usage of the same step with the same result, unless
-#: one is the deletion of a customer with prices of its own.
+#: one is the deletion of a customer with prices or subscriptions of its own.
 _INDEPENDENT_OF_USAGE: Final = ("customer.", "budget.", "source.", "command.")
 
 
-def foldable_together(records: Sequence[LogRecord], ends_prices: Callable[[LogRecord], bool]) -> list[LogRecord]:
+def foldable_together(records: Sequence[LogRecord], affects_usage: Callable[[LogRecord], bool]) -> list[LogRecord]:
     """The leading records that can be folded in one step: no usage together with lifecycle events that affect it.
 
-    `ends_prices`: whether a record is a deletion that ends prices known before these records. No price that one of them
-    sets is ended in a step with usage, since a price is in none.
+    `affects_usage`: whether a record is a deletion that ends prices or subscriptions known before these records. None
+    that one of them sets is ended in a step with usage, since a price or a subscription is in none.
     """
     usage, lifecycle = False, False
     for number, record in enumerate(records):
         if record.topic == USAGE_BATCH_TOPIC:
             usage = True
-        elif not record.topic.startswith(_INDEPENDENT_OF_USAGE) or ends_prices(record):
+        elif not record.topic.startswith(_INDEPENDENT_OF_USAGE) or affects_usage(record):
             lifecycle = True
         if usage and lifecycle:
             return list(records[:number])

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
 from projections.queries.facts import Fact
+
+#: The id under which a store keeps usage that has no customer yet; no customer has it, and none is found by it.
+NO_CUSTOMER: Final = ""
 
 
 class CustomerRecord(msgspec.Struct, frozen=True):

@@ -33,7 +33,7 @@ class UsageEventRow(msgspec.Struct, frozen=True):
     source: str
     id: str
     type: str
-    customer_id: str
+    customer_id: str | None
     time: datetime
     recorded_at: datetime
     provider: str | None
@@ -86,10 +86,10 @@ class OutcomeRow(msgspec.Struct, frozen=True):
 
 
 class EventLocation(msgspec.Struct, frozen=True):
-    """Where the rows of a counted event are: its locator, its customer, and its time (naive UTC)."""
+    """Where the rows of a counted event are: its locator, its customer (None: none yet), and its time (naive UTC)."""
 
     locator: int
-    customer_id: str
+    customer_id: str | None
     time: datetime
 
 

@@ -156,7 +156,7 @@ class ReadSideOpener:
     ) -> None:
         if refolding is not None:
             projector.step_events_max = REFOLDING_STEP_EVENTS_MAX
-        if refolding == "numbers first" and projector.position == 0:
+        if refolding == "numbers first" and projector.position == 0 and store.missing_rows() is None:
             store.begin_numbers(self._log.head_position())
         missing = store.missing_rows()
         if missing is None:

@@ -11,10 +11,12 @@ from domain.scope import Scope
 from domain.usage.amending.sent_form import StoredRow
 from domain.usage.locators import locator_of
 from domain.usage.received_members import Members
+from domain.values.instants import aware
 from projections.folding.event_lookup import EventLookup, LocatedEvent
 from projections.identity.index import IdentityIndex
 from projections.queries.events import EventLocation, UsageEventRow
 from projections.queries.snapshot import Snapshot
+from projections.views.charging.subscriptions import customer_of_subscription
 
 
 class IndexedEvents:
@@ -35,7 +37,8 @@ class IndexedEvents:
         """Return the event counted under this identity, voided or not; None when none was counted."""
         covered, located = self._located(scope, source, event_id)
         if located is not None:
-            return snapshot.event_located(scope, EventLocation(located.locator, located.subject, located.time))
+            customer = located.subject or _of_subscription(snapshot, scope, located)
+            return snapshot.event_located(scope, EventLocation(located.locator, customer, located.time))
         if covered >= snapshot.point().position:
             return None
         return snapshot.event(scope, source, event_id, from_locator=locator_of(covered + 1, 0))
@@ -64,3 +67,9 @@ class IndexedEvents:
                 return covered, self._lookup.find(index, self._hash_seed, scope, source, event_id)
         except ValueError:  # the index was replaced by that of a rebuild, and closed
             return 0, None
+
+
+def _of_subscription(snapshot: Snapshot, scope: Scope, event: LocatedEvent) -> str | None:
+    if event.subscription is None:
+        return None
+    return customer_of_subscription(snapshot, scope, event.subscription, aware(event.time))

@@ -15,7 +15,7 @@ import msgspec
 from domain.budgets.limits import BudgetLimits
 from domain.scope import Scope
 from domain.values.money import MONEY, marked_up
-from domain.values.periods import USAGE_TIME_MIN, Interval
+from domain.values.periods import USAGE_TIME_LIMIT, USAGE_TIME_MIN, Interval
 from projections.queries.customers import CustomerRecord, CustomerSpan, SpanCost
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import Segment, UsageQuestion
@@ -29,7 +29,7 @@ from projections.views.budgets import (
     open_period,
     tiers_of,
 )
-from projections.views.customers import USAGE_TIME_LIMIT, CustomerHistory, CustomerView, customer_history, marked_spans
+from projections.views.customers import CustomerHistory, CustomerView, customer_history, marked_spans
 
 NOTHING = Decimal(0)
 

@@ -19,14 +19,12 @@ from domain.customers.events import CUSTOMER_CREATED, CUSTOMER_DELETED
 from domain.customers.state_fields import SET_BY_TOPIC
 from domain.facts.in_effect import State, in_effect, states
 from domain.values.money import markup_percentage
-from domain.values.periods import USAGE_TIME_MIN, Interval
+from domain.values.periods import USAGE_TIME_LIMIT, USAGE_TIME_MIN, Interval
 from projections.queries.customers import CustomerRecord, CustomerSpan
 from projections.queries.facts import Fact
 
 CURRENCY_DEFAULT: Final = "USD"
 TIME_ZONE_DEFAULT: Final = "UTC"
-#: Later than any event; the end of the span of an open life.
-USAGE_TIME_LIMIT: Final = USAGE_TIME_MIN.replace(year=9999)
 
 MARKUP_FIELD: Final = "markup_percentage"
 #: Fields that the periods of usage depend on.

@@ -31,7 +31,7 @@ from projections.views.periods import usage_timeline
 REFUSALS_SHOWN_MAX: Final = 100
 VERSIONS_SHOWN_MAX: Final = 100
 
-Because = Literal["counted", "amended", "priced", "repriced", "reverted", "restored"]
+Because = Literal["counted", "moved", "amended", "priced", "repriced", "reverted", "restored"]
 
 
 class CostExplanation(msgspec.Struct, frozen=True):
@@ -62,7 +62,8 @@ class EventTotals(msgspec.Struct, frozen=True):
 class EventVersion(msgspec.Struct, frozen=True):
     """A version of an event that was ever in effect, and why it was opened.
 
-    An event of unknown cost is "priced" once its price is known; a named run that prices events again "repriced" it, or
+    An event that has the customer of its subscription "moved" where a fact tells another customer. An event of unknown
+    cost is "priced" once its price is known; a named run that prices events again "repriced" it, or
     was "reverted". `run`: that run.
     """
 
@@ -105,7 +106,9 @@ def explain_event(
         if not refusals:
             return None
         return EventExplanation(position, refusals[-1].outcome, None, None, None, corrections, refusals)
-    owner = snapshot.customer_with_budgets(scope, event.customer_id, usage_times=False)
+    owner = None
+    if event.customer_id is not None:
+        owner = snapshot.customer_with_budgets(scope, event.customer_id, usage_times=False)
     return EventExplanation(
         position=position,
         outcome="counted",
@@ -129,7 +132,14 @@ def _versions(
     kinds = {one.position: one.kind for one in corrections}
     found = snapshot.event_versions(scope, event, VERSIONS_SHOWN_MAX)
     steps = snapshot.run_steps(scope, [one.counted_at for one in found]) if len(found) > 1 else {}
-    return tuple(EventVersion(_because(one, kinds, steps), one, steps.get(one.counted_at)) for one in found)
+    shown = []
+    before: UsageEventRow | None = None
+    for one in found:
+        has_moved = before is not None and before.customer_id != one.customer_id and one.counted_at not in kinds
+        because: Because = "moved" if has_moved else _because(one, kinds, steps)
+        shown.append(EventVersion(because, one, steps.get(one.counted_at)))
+        before = one
+    return tuple(shown)
 
 
 def _because(version: UsageEventRow, kinds: Mapping[int, str], steps: Mapping[int, RunStep]) -> Because:

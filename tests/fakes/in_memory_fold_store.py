@@ -21,6 +21,7 @@ from domain.log.chain import CHAIN_START
 from domain.scope import Scope
 from projections.folding.fold_state import FoldState, NewKeys, SeriesKey
 from projections.folding.lifecycle_writes import (
+    CustomerMove,
     NewAmendment,
     NewApiKey,
     NewCorrection,
@@ -119,6 +120,13 @@ class InMemoryFoldStore:
         }
         for one in stored.amendments:
             state.amended.add(one.locator, one.customer_key, one.content)
+        for fact in stored.facts:
+            if fact.owner.subject == "subscription" and fact.owner.id is not None:
+                told = fact.position, fact.effective_at, fact.kind, fact.fields
+                state.subscribers.add_fact(fact.owner.scope_key, fact.owner.id, *told)
+            if fact.kind == CUSTOMER_DELETED and fact.owner.customer_key is not None:
+                _, customer_id, _ = stored.customers[fact.owner.customer_key]
+                state.subscribers.add_deletion(fact.owner.scope_key, customer_id, fact.effective_at)
         state.waiting_voids = _waiting_voids(stored)
         return state
 
@@ -174,6 +182,28 @@ class InMemoryFoldStore:
         [row] = rows_of(version)
         assert self._written.current(row["locator"]) is None, "an event has one current version"
         self._written.versions[row["locator"]] += (row,)
+
+    def rows_of_source(
+        self, customer_key: int, source: str, start: datetime, end: datetime, above_locator: int, rows_max: int
+    ) -> pa.Table:
+        found = []
+        for locator in sorted(self._seen.versions):
+            of_customer = [one for one in self._seen.versions[locator] if one["customer_key"] == customer_key]
+            if locator > above_locator and of_customer and of_customer[-1]["source"] == source:
+                found += [_naive(row) for row in of_customer[-1:] if start <= row["time"] < end]
+        return pa.Table.from_pylist(found[:rows_max], USAGE_ROWS)
+
+    def move_rows(self, move: CustomerMove, versions: pa.Table) -> None:
+        for row in rows_of(versions):
+            self.close_row(move.customer_key_before, row["locator"], move.position)
+            self._written.versions[row["locator"]] += (row,)
+            before, content = move.customer_key_before, row["content"]
+            key, time, scope_key = row["customer_key"], row["time"], row["scope_key"]
+            self._written.amendments.append(
+                NewAmendment(
+                    scope_key, row["locator"], move.position, key, before, time, content, "[]", move.recorded_at
+                )
+            )
 
     def unknown_cost_rows(
         self, kind_key: int, scope_key: int, above_locator: int, rows_max: int, customer_key: int | None = None

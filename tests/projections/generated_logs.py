@@ -43,7 +43,7 @@ Entry = tuple[str, int, Any]
 _SCOPES: Final = (DEFAULT_SCOPE, Scope("other", "test"))
 _NUMBERS: Final = st.integers(0, 7)
 _EVENTS: Final = st.lists(st.tuples(_NUMBERS, st.integers(0, 9)), min_size=2, max_size=8)
-_DELIVERIES: Final = ("usage", "atomic usage", "usage of Kafka", "usage with facts")
+_DELIVERIES: Final = ("usage", "atomic usage", "usage of Kafka", "usage with facts", "usage of subscriptions")
 _EFFECTS_ON_USAGE: Final = (
     "void",
     "restore",
@@ -56,6 +56,9 @@ _EFFECTS_ON_USAGE: Final = (
     "end a life in the past",
     "list a price",
     "set a price while voided",
+    "subscribe in the past",
+    "end a subscription in the past",
+    "correct usage of subscriptions",
 )
 
 
@@ -107,6 +110,47 @@ def _usage_event(which: int, variant: int) -> dict[str, Any] | bytes:
     if which % 3 == 1:
         data |= {"web_searches": variant % 4, "units": {"gpu_seconds": 1e-12, "audio_seconds": variant}}
     return usage(f"e-{which}", customer=f"c-{which % 3}", at=START - timedelta(hours=7 * which), **data)
+
+
+def _usage_of_subscriptions(log: WrittenLog, number: int, events: list[tuple[int, int]]) -> None:
+    """Usage that has the customer of its subscription, which may have none yet."""
+    sent = [_of_subscription(_usage_event(which, min(variant, 8)), which % 2) for which, variant in events]
+    log.deliver(sent, _scope(number))
+
+
+def _of_subscription(event: Any, number: int) -> dict[str, Any]:
+    named = {name: member for name, member in event.items() if name != "subject"}
+    subscription = f"x-{number}"
+    return named | {"source": f"lago/{subscription}", "data": event["data"] | {"subscription": subscription}}
+
+
+def _subscribed_in_the_past(log: WrittenLog, number: int, which: int) -> None:
+    about = {"subscription_id": f"x-{number % 2}", "effective_at": START - timedelta(hours=7 * which + 3)}
+    fields = {"customer": f"c-{(number + which) % 4}", "plan": "x-1"}
+    stream = f"subscription_id/{_scope(number)}/{number % 2}"
+    log.append(SubscriptionCreated, stream, **_of_scope(number), **about, fields=fields)
+
+
+def _ended_subscription(log: WrittenLog, number: int, which: int) -> None:
+    """End a subscription between its events, or take such an end back."""
+    ends_at = None if which == 0 else (START - timedelta(hours=5 * which)).isoformat()
+    stream = f"subscription_id/{_scope(number)}/{number % 2}"
+    about = {"subscription_id": f"x-{number % 2}", "fields": {"ends_at": ends_at}}
+    log.append(SubscriptionUpdated, stream, **_of_scope(number), **about)
+
+
+def _corrected_usage_of_subscriptions(log: WrittenLog, number: int, which: int) -> None:
+    """Void, restore or amend an event of a subscription."""
+    source, event_id = f"lago/x-{which % 2}", f"e-{which}"
+    stream = f"correction/{_scope(number)}/lago/{which}"
+    about = {**_of_scope(number), "source": source, "id": event_id}
+    if number % 3 < 2:
+        log.append(UsageVoided if number % 3 else UsageRestored, stream, **about)
+        return
+    event = usage(event_id, "nobody", START - timedelta(hours=3 * number), model=f"m-{number % 4}")
+    block = log.block([_of_subscription(event, which % 2)], _scope(number), stream)
+    changed = (MemberChange("data.model", None, f'"m-{number % 4}"'),)
+    log.append(UsageAmended, stream, **about, block=block, changed=changed)
 
 
 def _usage_of_kafka(log: WrittenLog, number: int, events: list[tuple[int, int]]) -> None:
@@ -305,6 +349,10 @@ _WRITERS: Final[dict[str, Callable[[WrittenLog, int, Any], None]]] = {
     "atomic usage": lambda log, number, events: _usage(log, number, events, group="request", atomic=True),
     "usage of Kafka": _usage_of_kafka,
     "usage with facts": _usage_with_facts,
+    "usage of subscriptions": _usage_of_subscriptions,
+    "subscribe in the past": _subscribed_in_the_past,
+    "end a subscription in the past": _ended_subscription,
+    "correct usage of subscriptions": _corrected_usage_of_subscriptions,
     "void": _correction(UsageVoided),
     "restore": _correction(UsageRestored),
     "amend": _amend,

@@ -17,7 +17,7 @@ from domain.usage.locators import locator_of
 from domain.values.instants import naive
 from projections.duckdb.reading.snapshot import DuckDBReads
 from projections.duckdb.storage.database import create_tables
-from projections.duckdb.writing.fold_store import insert_unit_deltas
+from projections.duckdb.writing.delta_inserts import insert_unit_deltas
 
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -31,7 +31,8 @@ class EventQuery(AsOfPageQuery):
     to: str | None = Field(None, description="Event time, exclusive.")
     voided: bool = Field(False, description="Include voided events.")
     unmatched: bool | None = Field(
-        None, description="True: only events that match no meter. False: only events that match one."
+        None,
+        description="True: only events without a meter or a subscription that they wait for. False: only the others.",
     )
 
 
@@ -41,7 +42,7 @@ class EventView(BaseModel):
     source: str
     id: str
     type: str
-    customer: str
+    customer: str | None = Field(description="Null while its subscription has no customer at its time.")
     time: Instant
     recorded_at: Instant
     position: int = Field(description="Log position of the event.")
@@ -59,8 +60,11 @@ class EventView(BaseModel):
     cost_usd: DecimalText | None = Field(description="USD before markup; null when there is none or it is unknown.")
     cost_origin: Literal["producer", "price", "unknown", "none"]
     voided: bool
-    unmatched: bool = Field(description="Whether the event matches no meter yet.")
-    unmatched_reason: str | None
+    unmatched: bool = Field(description="Whether the event waits for a meter or a subscription.")
+    unmatched_reason: str | None = Field(
+        description="no_subscription: it has the customer of its subscription, which has none at its time. no_meter: "
+        "no meter measures its type."
+    )
     subscription: str | None
     parent_request: str | None
     hold_id: str | None
@@ -190,14 +194,14 @@ class RunView(BaseModel):
 class VersionView(BaseModel):
     """A version of an event that is or was in effect."""
 
-    because: Literal["counted", "amended", "priced", "repriced", "reverted", "restored"] = Field(
-        description="Why it was opened: the event was counted, amended, or restored after a void, its unknown cost "
-        "became known, or a named run priced it again or was reverted."
+    because: Literal["counted", "moved", "amended", "priced", "repriced", "reverted", "restored"] = Field(
+        description="Why it was opened: the event was counted, moved to another customer of its subscription, amended, "
+        "or restored after a void, its unknown cost became known, or a named run priced it again or was reverted."
     )
     run: RunView | None = Field(description="The run that priced it again or was reverted.")
     counted_at: int = Field(description="Log position from which it is in effect.")
     closed_at: int | None = Field(description="Log position from which it is not; null when it is in effect.")
-    customer: str
+    customer: str | None = Field(description="Null while its subscription had no customer at its time.")
     time: Instant
     provider: str | None
     model: str | None

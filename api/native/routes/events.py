@@ -36,8 +36,8 @@ from api.native.views.events import (
     correction_document,
     event_document,
     explained_document,
-    is_unmatched,
     refused_documents,
+    unmatched_reason,
 )
 from domain.corrections.commands import CorrectionCommand, RestoreUsage, VoidUsage
 from domain.scope import Scope
@@ -117,7 +117,7 @@ def _scanned(
             if len(found) == query.limit:
                 return found, cursor_text(_LIST, after)
             after = _behind(row)
-            if is_unmatched(row, types) == query.unmatched:
+            if (unmatched_reason(row, types) is not None) == query.unmatched:
                 found.append(row)
         if len(rows) < PAGE_ROWS_MAX:
             return found, None

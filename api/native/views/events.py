@@ -38,6 +38,7 @@ from projections.views.event_explanation import (
 )
 
 NO_METER: Final = "no_meter"
+NO_SUBSCRIPTION: Final = "no_subscription"
 #: Text of events that were not counted in one answer, which otherwise could hold hundreds of the largest events.
 REFUSED_TEXT_MAX: Final = 16 * 1024 * 1024
 _KINDS: Final[dict[str, Literal["voided", "restored", "amended"]]] = {
@@ -47,14 +48,19 @@ _KINDS: Final[dict[str, Literal["voided", "restored", "amended"]]] = {
 }
 
 
-def is_unmatched(event: UsageEventRow, metered_types: frozenset[str]) -> bool:
-    """Whether an event matches no meter: built-in meters measure llm.request, custom ones the type they name."""
-    return event.type != REQUEST_TYPE and event.type not in metered_types
+def unmatched_reason(event: UsageEventRow, metered_types: frozenset[str]) -> str | None:
+    """Why an event is unmatched: its subscription has no customer at its time, or no meter measures its type.
+
+    Built-in meters measure llm.request, custom ones the type that they name. None: it is matched.
+    """
+    if event.customer_id is None:
+        return NO_SUBSCRIPTION
+    return NO_METER if event.type != REQUEST_TYPE and event.type not in metered_types else None
 
 
 def event_document(event: UsageEventRow, metered_types: frozenset[str]) -> EventView:
     """Convert a counted event to its response. `metered_types` are the event types that custom meters measure."""
-    unmatched = is_unmatched(event, metered_types)
+    reason = unmatched_reason(event, metered_types)
     return EventView(
         source=event.source,
         id=event.id,
@@ -72,8 +78,8 @@ def event_document(event: UsageEventRow, metered_types: frozenset[str]) -> Event
         cost_usd=event.cost_usd,
         cost_origin=event.cost_origin,
         voided=event.voided,
-        unmatched=unmatched,
-        unmatched_reason=NO_METER if unmatched else None,
+        unmatched=reason is not None,
+        unmatched_reason=reason,
         subscription=event.subscription,
         parent_request=event.parent_request,
         hold_id=event.hold_id,

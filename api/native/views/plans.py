@@ -8,12 +8,12 @@ from api.native.models import plans as plan_models
 from api.native.models import subscriptions as models
 from domain.charges.models import model_name, stored_charge_model
 from domain.scope import Scope
+from domain.subscriptions.lives import SubscriptionLife
+from domain.values.periods import USAGE_TIME_LIMIT
 from projections.queries.snapshot import Snapshot
 from projections.views.charging.charge_amounts import ChargeAmount, FilterAmount
 from projections.views.charging.charges import CustomerCharges, SubscriptionCharges
 from projections.views.charging.plans import ChargeFilter, PlanCharge, plan_view
-from projections.views.charging.subscriptions import SubscriptionLife
-from projections.views.customers import USAGE_TIME_LIMIT
 
 
 def plan_of(snapshot: Snapshot, scope: Scope, code: str, now: datetime) -> plan_models.PlanView | None:

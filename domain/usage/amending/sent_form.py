@@ -127,7 +127,8 @@ def _forms(row: StoredRow, has_members: bool) -> Iterator[_Form]:
             choices += [
                 [{name: row[name]}, _ABSENT] if row[name] else [_ABSENT, {name: row[name]}] for name in TOKEN_COLUMNS
             ]
-    for has_subject, has_time in product((True, False), (True, False)):
+    has_customer = row["subject"] is not None  # else it is that of its subscription
+    for has_subject, has_time in product((True, False) if has_customer else (False,), (True, False)):
         for chosen in product(*choices):
             members: Members = {}
             for one in chosen:

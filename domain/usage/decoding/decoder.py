@@ -50,7 +50,7 @@ from domain.usage.decoding.vectorized_rules import (
 )
 from domain.usage.quantity_rules import NO_UNITS, UsageReader
 from domain.usage.request_bodies import format_of, items_of
-from domain.usage.rules import FUTURE_TOLERANCE
+from domain.usage.rules import FUTURE_TOLERANCE, SUBSCRIPTION_SOURCE
 from domain.values.instants import epoch_microseconds
 
 
@@ -194,6 +194,7 @@ def _arrays_of(columns: dict[str, list[Any]]) -> tuple[dict[str, pa.Array], set[
         checked[name] = coded_ids_of(columns[name], required=True)
     suspects = {row for _, rows in checked.values() for row in rows}
     arrays = {name: array for name, (array, _) in checked.items()}
+    suspects.update(_rows_of_subscriptions(arrays["source"]))
     tokens = {name: tokens_of(columns[name], name) for name in TOKEN_COLUMNS}
     for name, (counts, rows) in tokens.items():
         arrays[name] = pa.array(counts)
@@ -203,6 +204,18 @@ def _arrays_of(columns: dict[str, list[Any]]) -> tuple[dict[str, pa.Array], set[
     if exceeding.any():
         suspects.update(np.flatnonzero(exceeding).tolist())
     return arrays | _quantity_arrays(columns), suspects
+
+
+def _rows_of_subscriptions(sources: pa.DictionaryArray) -> list[int]:
+    """The rows that may have the customer of their subscription, by their source."""
+    codes = [
+        code
+        for code, source in enumerate(sources.dictionary.to_pylist())
+        if source is not None and source.startswith(SUBSCRIPTION_SOURCE)
+    ]
+    if not codes:
+        return []
+    return np.flatnonzero(np.isin(sources.indices.fill_null(-1).to_numpy(), codes)).tolist()
 
 
 def _quantity_arrays(columns: dict[str, list[Any]]) -> dict[str, pa.Array]:

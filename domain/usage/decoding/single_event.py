@@ -22,6 +22,7 @@ from domain.usage.decoding.quantity_columns import NOTHING_ELSE, quantity_values
 from domain.usage.quantity_rules import NO_UNITS, UsageReader, request_quantities
 from domain.usage.rules import (
     TIME_FIRST,
+    check_customer_of_subscription,
     check_nesting,
     checked_data,
     checked_specversion,
@@ -131,7 +132,8 @@ def accepted_row(event: dict[str, Any], header: str | None, context: RowContext,
     is_request = row["type"] == REQUEST_TYPE
     known = data if is_request else _readable(data)
     row |= _common_columns(known) | _request_columns(data if is_request else {}, is_request, context)
-    row["subject"] = customer_of(get("subject"), header, data)
+    of_subscription = check_customer_of_subscription(row["source"], row["subscription"], get("subject"))
+    row["subject"] = None if of_subscription else customer_of(get("subject"), header, data)
     columns = COMMON_MEMBERS + REQUEST_MEMBERS if is_request else tuple(known)
     row["properties"] = _rest(data, columns)
     row["extensions"] = _rest(event, CORE_ATTRIBUTES)

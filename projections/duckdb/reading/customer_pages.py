@@ -12,7 +12,7 @@ import msgspec
 from domain.customers.events import CUSTOMER_BLOCKED, CUSTOMER_DELETED, CUSTOMER_UNBLOCKED
 from domain.values.money import MONEY
 from projections.duckdb.reading.bound_query import BoundQuery, Row
-from projections.duckdb.reading.customers import records_of
+from projections.duckdb.reading.customers import IS_CUSTOMER, records_of
 from projections.duckdb.reading.segments import whole_days_of
 from projections.duckdb.storage.schema import root_requests
 from projections.queries.customers import CustomerRecord, SpanCost, SpanUsage
@@ -90,7 +90,8 @@ def customer_page(
     `search` must be in the id, or in the name at `now` (naive UTC), ignoring case.
     """
     query = BoundQuery()
-    conditions = [f"scope_key = {query.bind(scope_key)}", f"customer_key NOT IN ({gone_customers(cursor, query, now)})"]
+    conditions = [f"scope_key = {query.bind(scope_key)}", IS_CUSTOMER]
+    conditions.append(f"customer_key NOT IN ({gone_customers(cursor, query, now)})")
     if search is not None:
         text = query.bind(search.lower())
         named = _NAMED.format(text=text, present=PRESENT_FACTS, now=query.bind(now))

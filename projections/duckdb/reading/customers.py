@@ -15,9 +15,11 @@ from projections.duckdb.memory.change_tracking import CustomerRow
 from projections.duckdb.memory.monthly_usage import held_times
 from projections.duckdb.reading.bound_query import BoundQuery, Row
 from projections.duckdb.reading.facts import facts_of_customers
-from projections.queries.customers import CustomerRecord
+from projections.queries.customers import NO_CUSTOMER, CustomerRecord
 from projections.queries.facts import Fact
 
+#: The condition on customers, one of which stands for events that have none.
+IS_CUSTOMER: Final = f"customer_id <> '{NO_CUSTOMER}'"
 _CUSTOMER: Final = "customer_key, customer_id, first_position"
 
 
@@ -60,7 +62,7 @@ def customers(
 ) -> list[CustomerRecord]:
     """Return a page of customers by id."""
     query = BoundQuery()
-    conditions = [f"scope_key = {query.bind(scope_key)}"]
+    conditions = [f"scope_key = {query.bind(scope_key)}", IS_CUSTOMER]
     if after is not None:
         conditions.append(f"customer_id > {query.bind(after)}")
     if prefix is not None:

@@ -21,6 +21,7 @@ from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
 from domain.values.instants import aware, naive
 from projections.duckdb.reading.bound_query import BoundQuery
 from projections.duckdb.reading.dimensions import members_equal
+from projections.duckdb.storage.schema import NOTHING_CHANGED
 from projections.duckdb.storage.series import Series
 from projections.queries.events import (
     CHANGES_TOLD_MAX,
@@ -36,8 +37,8 @@ from projections.queries.events import (
 )
 
 #: In the order of the fields of UsageEventRow.
-_EVENT: Final = """r.locator, r.source, r.id, k.type, c.customer_id, r.time, r.recorded_at, k.provider, k.model,
-    r.status, r.input_tokens, r.cached_input_tokens, r.cache_write_tokens, r.output_tokens, r.reasoning_tokens,
+_EVENT: Final = """r.locator, r.source, r.id, k.type, nullif(c.customer_id, ''), r.time, r.recorded_at, k.provider,
+    k.model, r.status, r.input_tokens, r.cached_input_tokens, r.cache_write_tokens, r.output_tokens, r.reasoning_tokens,
     r.cost_usd, r.cost_origin, r.price_position, r.closed_at IS NOT NULL, r.subscription, r.parent_request,
     r.hold_id, r.latency_us, r.ttft_us, r.tags, r.properties, r.extensions, r.content,
     map(r.unit_names, r.unit_quantities), coalesce(r.requests, 1), r.quantities_unknown IS NOT NULL, r.price_context,
@@ -162,7 +163,7 @@ def event_of_identity(
 def event_at_location(
     cursor: duckdb.DuckDBPyConnection,
     at: RowLocation,
-    customer_id: str,
+    customer_id: str | None,
     all_series: Sequence[Series],
     tables: Sequence[str],
 ) -> UsageEventRow | None:
@@ -185,7 +186,12 @@ def event_at_location(
         return None
     last = max(versions, key=lambda one: (one["counted_at"], one["closed_at"] is None, one["closed_at"] or 0))
     series = next(one for one in all_series if one.key == last["kind_key"])
-    last |= {"type": series.type, "provider": series.provider, "model": series.model, "customer_id": customer_id}
+    last |= {
+        "type": series.type,
+        "provider": series.provider,
+        "model": series.model,
+        "customer_id": customer_id or None,
+    }
     last |= {"voided": last["closed_at"] is not None, "requests": last["requests"] or 1}
     last["units"] = dict(zip(last["unit_names"] or (), last["unit_quantities"] or (), strict=True))
     last["quantities_unknown"] = last["quantities_unknown"] is not None
@@ -230,7 +236,10 @@ def amended_event(cursor: duckdb.DuckDBPyConnection, at: RowLocation) -> UsageEv
 
 
 def amendments_met(cursor: duckdb.DuckDBPyConnection, refusals: Sequence[OutcomeRow]) -> dict[int, int]:
-    """Return the position of the last amendment before each of these deliveries, by locator."""
+    """Return the position of the last amendment before each of these deliveries, by locator.
+
+    A move to another customer, which is stored as an amendment that changes no member, is none.
+    """
     repeats = [row for row in refusals if row.first_locator is not None]
     if not repeats:
         return {}
@@ -241,6 +250,7 @@ def amendments_met(cursor: duckdb.DuckDBPyConnection, refusals: Sequence[Outcome
             SELECT unnest({query.bind([row.locator for row in repeats])}::BIGINT[]) AS locator,
                 unnest({query.bind([row.first_locator for row in repeats])}::BIGINT[]) AS first_locator) d
         JOIN amendments a ON a.locator = d.first_locator AND a.position < {_POSITION.format("d.locator")}
+            AND a.changed <> '{NOTHING_CHANGED}'
         GROUP BY d.locator""",
     )
     return dict(rows)

@@ -49,7 +49,14 @@ from projections.duckdb.storage.missing_rows import ROWS_VIEW
 from projections.errors import ReadStoreUnavailable, RowsBeingWritten
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.customer_list import CustomerListQuestion, UsageTotals
-from projections.queries.customers import CustomerRecord, CustomerSpan, CustomerWithBudgets, SpanCost, SpanUsage
+from projections.queries.customers import (
+    NO_CUSTOMER,
+    CustomerRecord,
+    CustomerSpan,
+    CustomerWithBudgets,
+    SpanCost,
+    SpanUsage,
+)
 from projections.queries.events import (
     RECEIPT_OUTCOMES_MAX,
     CorrectionRecord,
@@ -199,8 +206,10 @@ class DuckDBSnapshot(RepricingReads):
 
     def _record(self, scope: Scope, customer_id: str, usage_times: bool = True) -> CustomerRecord | None:
         scope_key = self._cached.scope_key(scope)
-        row = None if scope_key is None else self._cached.customer_row(scope_key, customer_id)
-        if scope_key is None or row is None:
+        if scope_key is None or customer_id == NO_CUSTOMER:
+            return None
+        row = self._cached.customer_row(scope_key, customer_id)
+        if row is None:
             return None
         facts = tuple(self._cached.facts_of(row.key, None))
         if not usage_times:
@@ -432,7 +441,8 @@ class DuckDBSnapshot(RepricingReads):
     def event_located(self, scope: Scope, location: EventLocation) -> UsageEventRow | None:
         """The counted event at a location; None when there is none."""
         scope_key = self._cached.scope_key(scope)
-        customer = None if scope_key is None else self._cached.customer_row(scope_key, location.customer_id)
+        name = location.customer_id or NO_CUSTOMER
+        customer = None if scope_key is None else self._cached.customer_row(scope_key, name)
         if customer is None:
             return None
         if self._amended is None or location.locator in self._amended:
@@ -464,7 +474,7 @@ class DuckDBSnapshot(RepricingReads):
         """Versions of a counted event that were ever in effect, oldest first; of more than `limit` the last ones."""
         if event.counted_at == position_of(event.locator):  # the first version, after which there is no other
             return [] if event.closed_at == event.counted_at else [event]
-        limit, owner = _page(limit), self._owner_keys(scope, event.customer_id)
+        limit, owner = _page(limit), self._owner_keys(scope, event.customer_id or NO_CUSTOMER)
         if owner is None or owner[1] is None:
             return []
         return event_rows.event_versions(self.cursor, event, owner[1], limit)

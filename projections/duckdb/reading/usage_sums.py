@@ -164,7 +164,7 @@ class UsageSumQuery:
         if "customer" in self._names:
             number = self._names.index("customer")
             customers = f"JOIN customers c ON c.customer_key = u.g{number}"
-            groups[number] = "c.customer_id"
+            groups[number] = "nullif(c.customer_id, '')"
         own = [f"u.{key}" for key in summed.keys]
         keys = ", ".join(["u.segment", "u.markup", "u.kind_group", *own, *groups])
         named = ", ".join(f"{name} AS MATERIALIZED ({relation})" for name, relation in self._relations.items())

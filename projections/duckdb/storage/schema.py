@@ -74,6 +74,9 @@ def root_requests(rows: str = "", where: str = "true") -> str:
     return f"coalesce(sum(coalesce({rows}requests, 1)) FILTER ({rows}parent_request IS NULL AND {where}), 0)::BIGINT"
 
 
+#: What `amendments.changed` says where an event got another customer, and no member of what was sent changed.
+NOTHING_CHANGED: Final = "[]"
+
 TABLES: Final[tuple[str, ...]] = (
     # One row: the position of the fold. recorded_at is the running maximum over all records so far.
     # days_settled_to: the compacted generations of days hold exactly the deltas up to that position.

@@ -25,12 +25,15 @@ from projections.duckdb.storage.generations import Generations
 from projections.duckdb.storage.permissions import permissions_text
 from projections.duckdb.storage.pricing_records import pricing_records
 from projections.duckdb.storage.range_rows import range_rows
-from projections.duckdb.storage.schema import root_requests
+from projections.duckdb.storage.subscription_facts import load_subscribers
+from projections.duckdb.writing.delta_inserts import CHANGED, TAKEN, insert_deltas, insert_unit_deltas
+from projections.duckdb.writing.moved_rows import move_rows, rows_of_source
 from projections.duckdb.writing.repricing_undo import undo_repricing
 from projections.duckdb.writing.write_buffer import WriteBuffer
 from projections.folding.day_deltas import delta_table, deltas_of_rows
 from projections.folding.fold_state import FoldState, NewKeys
 from projections.folding.lifecycle_writes import (
+    CustomerMove,
     NewAmendment,
     NewApiKey,
     NewCorrection,
@@ -43,11 +46,6 @@ from projections.folding.lifecycle_writes import (
 from projections.pricing.row_range import RowRange
 from projections.read_side.store import Unflushed
 
-_DELTA_SUMS: Final = """
-    {sign}count(*), {sign}sum(input_tokens), {sign}sum(cached_input_tokens), {sign}sum(cache_write_tokens),
-    {sign}sum(output_tokens), {sign}sum(reasoning_tokens), {sign}coalesce(sum(cost_usd), 0),
-    {sign}count(*) FILTER (cost_origin = 'unknown'), {sign}{root_requests}"""
-
 _UPSERT_SOURCES: Final = """INSERT INTO sources BY NAME SELECT * FROM staged
     ON CONFLICT (stream) DO UPDATE SET topic = excluded.topic, partition_number = excluded.partition_number,
     next_offset = excluded.next_offset, records_lost = records_lost + excluded.records_lost,
@@ -56,30 +54,6 @@ _UPSERT_SOURCES: Final = """INSERT INTO sources BY NAME SELECT * FROM staged
 _CURRENT_VERSION: Final = "customer_key = ? AND locator = ? AND closed_at IS NULL"
 _LAST_FACTS: Final = """SELECT customer_key AS key, max(position) AS at FROM facts
     WHERE customer_key IS NOT NULL GROUP BY customer_key"""
-#: First and last event time, and the events taken away.
-_ADDED: Final = "min(time), max(time), 0"
-_TAKEN: Final = "NULL, NULL, count(*)"
-_CHANGED: Final = "NULL, NULL, 0"
-
-
-def insert_deltas(days: str, source: str, sign: str = "") -> str:
-    """Return the INSERT of the day deltas of the rows of `source` into `days`; with `sign` "-" of their negation."""
-    return (
-        f"INSERT INTO {days} SELECT scope_key, customer_key, time::DATE, kind_key,"
-        f"{_DELTA_SUMS.format(sign=sign, root_requests=root_requests())}, {_TAKEN if sign else _ADDED}"
-        f" FROM {source} GROUP BY scope_key, customer_key, time::DATE, kind_key"
-    )
-
-
-def insert_unit_deltas(source: str, sign: str = "") -> str:
-    """Return the INSERT of the deltas of units of the rows of `source`, of which at least one must have units.
-
-    With `sign` "-" it inserts their negation.
-    """
-    return f"""INSERT INTO unit_days SELECT scope_key, customer_key, day, kind_key, unit, {sign}sum(quantity)
-        FROM (SELECT scope_key, customer_key, time::DATE AS day, kind_key, unnest(unit_names) AS unit,
-            unnest(unit_quantities) AS quantity FROM {source})
-        GROUP BY scope_key, customer_key, day, kind_key, unit"""
 
 
 def _naive_or_none(instant: datetime | None) -> datetime | None:
@@ -227,6 +201,7 @@ class DuckDBFoldStore:
         for locator, customer_key, content in amended:
             state.amended.add(locator, customer_key, content)
         self.changes.amended.update(locator for locator, _, _ in amended)
+        load_subscribers(self._cursor, state.subscribers)
         state.waiting_voids = {
             (row[0], row[1], row[2]) for row in query(_WAITING_VOIDS.format(rows=self._rows)).fetchall()
         }
@@ -302,7 +277,7 @@ class DuckDBFoldStore:
     def _take_from_days(self, staged: pa.Table) -> None:
         self._cursor.execute(
             f"""INSERT INTO {self._open_days} SELECT scope_key, customer_key, time::DATE, kind_key,
-            0, 0, 0, 0, 0, 0, 0, 0, 0, {_TAKEN} FROM staged GROUP BY ALL"""
+            0, 0, 0, 0, 0, 0, 0, 0, 0, {TAKEN} FROM staged GROUP BY ALL"""
         )
         self.changes.corrected_usage(_customer_keys(staged))
 
@@ -393,6 +368,23 @@ class DuckDBFoldStore:
             self.changes.unit_owners.add(version.column("scope_key").to_numpy(), customer_keys)
             self._cursor.execute(insert_unit_deltas(f"{self._rows} WHERE {_CURRENT_VERSION}"), found)
 
+    def rows_of_source(
+        self, customer_key: int, source: str, start: datetime, end: datetime, above_locator: int, rows_max: int
+    ) -> pa.Table:
+        """Return the last versions of events of a customer and a source in a time."""
+        span = naive(start), naive(end)
+        return rows_of_source(self._cursor, self._rows, customer_key, source, span, above_locator, rows_max)
+
+    def move_rows(self, move: CustomerMove, versions: pa.Table) -> None:
+        """Close the current versions of events and open those of another customer."""
+        move_rows(self._cursor, self._generations, move, versions)
+        self._unflushed_records += versions.num_rows
+        customer_keys = _customer_keys(versions)
+        self.changes.corrected_usage(np.unique([move.customer_key_before, *customer_keys.tolist()]))
+        self.changes.amended.update(versions.column("locator").to_pylist())
+        if (with_units := _rows_with_units(versions)) is not None:
+            self.changes.unit_owners.add(with_units.column("scope_key").to_numpy(), _customer_keys(with_units))
+
     def unknown_cost_rows(
         self, kind_key: int, scope_key: int, above_locator: int, rows_max: int, customer_key: int | None = None
     ) -> pa.Table:
@@ -427,7 +419,7 @@ class DuckDBFoldStore:
         self._cursor.execute(
             f"""INSERT INTO {self._open_days} SELECT r.scope_key, r.customer_key, r.time::DATE, r.kind_key,
             0, 0, 0, 0, 0, 0, sum(p.cost_usd - coalesce(r.cost_usd, 0)), -count(*) FILTER (r.cost_origin = 'unknown'),
-            0, {_CHANGED} FROM {closed} GROUP BY ALL"""
+            0, {CHANGED} FROM {closed} GROUP BY ALL"""
         )
         self._cursor.execute(
             f"""INSERT INTO {self._open_rows} SELECT r.* REPLACE (p.cost_usd AS cost_usd, 'price' AS cost_origin,

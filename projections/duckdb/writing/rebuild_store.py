@@ -19,7 +19,9 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from projections.duckdb.writing.fold_store import DuckDBFoldStore, insert_deltas, insert_unit_deltas
+from projections.duckdb.writing.delta_inserts import insert_deltas, insert_unit_deltas
+from projections.duckdb.writing.fold_store import DuckDBFoldStore
+from projections.folding.lifecycle_writes import CustomerMove
 
 #: Eight row groups of DuckDB (122,880 rows each).
 COMMIT_ROWS_MIN: Final = 8 * 122_880
@@ -85,6 +87,11 @@ class RebuildStore(DuckDBFoldStore):
         """Insert a version of a row, after the pending day deltas."""
         self._add_pending_days()
         super().add_version(version)
+
+    def move_rows(self, move: CustomerMove, versions: pa.Table) -> None:
+        """Give events another customer, after the pending day deltas."""
+        self._add_pending_days()
+        super().move_rows(move, versions)
 
     def price_rows(self, priced: pa.Table, position: int) -> None:
         """Set the cost of rows, after the pending day deltas."""

@@ -5,6 +5,8 @@ A fold of numbers alone keeps these rows, so that every correction finds its row
 1. Rows of events that the log voids, restores or amends anywhere.
 2. Rows of a scope that it re-prices, of the positions before its last re-pricing.
 3. Rows of unknown cost: a price that becomes known later changes them.
+
+The first pass also keeps the rows of events that have the customer of a subscription.
 """
 
 from __future__ import annotations

@@ -35,13 +35,23 @@ class NumbersFirst:
         self._store = store
         self._kept = kept
 
-    def add(self, records: Sequence[LogRecord], step_rows: StepRows, counted: Bools, state: FoldState) -> StepRows:
-        """Add the counted events of these records; return the rows with the free columns that outcomes need."""
+    def add(
+        self,
+        records: Sequence[LogRecord],
+        step_rows: StepRows,
+        counted: Bools,
+        attributed: Bools,
+        state: FoldState,
+    ) -> StepRows:
+        """Add the counted events of these records; return the rows with the free columns that outcomes need.
+
+        `attributed`: events with the customer of a subscription, which a fact about it may move. Their rows are kept.
+        """
         needed = ~counted
         if not counted.any():
             return _with_free(records, step_rows, needed)
         rows = usage_rows(step_rows, counted, state)
-        kept = self._kept.among(rows, unsigned(step_rows.typed, "identity")[counted], state)
+        kept = self._kept.among(rows, unsigned(step_rows.typed, "identity")[counted], state) | attributed[counted]
         needed[np.flatnonzero(counted)[kept]] = True
         step_rows = _with_free(records, step_rows, needed)
         free = step_rows.free.filter(pa.array(counted)).filter(pa.array(kept))

@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from domain.plans.fields import INTERVALS
+from domain.subscriptions.lives import SubscriptionLife, Term
 from domain.values.durations import parse_duration
 from domain.values.money import MONEY
 from domain.values.period_timeline import PeriodTimeline, PolicySegment, timeline_of
 from domain.values.periods import MICROSECOND, USAGE_TIME_MIN, Interval, PeriodPolicy, zone_named
-from projections.views.charging.subscriptions import SubscriptionLife, Term
 from projections.views.customers import TIME_ZONE_DEFAULT, CustomerHistory
 
 #: Time zones of a customer, each from an instant on; in order of time, the first from the beginning.

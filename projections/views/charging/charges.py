@@ -25,6 +25,7 @@ import msgspec
 
 from domain.errors import NotFound
 from domain.scope import Scope
+from domain.subscriptions.lives import SubscriptionLife, Term
 from domain.values.periods import MICROSECOND, USAGE_TIME_MIN, Interval
 from projections.queries.customers import CustomerRecord
 from projections.queries.snapshot import Snapshot
@@ -33,7 +34,7 @@ from projections.views.charging.charge_amounts import ChargeAmount, added, charg
 from projections.views.charging.ended_periods import ended_periods
 from projections.views.charging.metered_units import Asked
 from projections.views.charging.plans import PlanView, plan_view
-from projections.views.charging.subscriptions import SubscriptionLife, Term, lives_of_customer
+from projections.views.charging.subscriptions import lives_of_customer
 from projections.views.customers import customer_history
 
 

@@ -12,11 +12,11 @@ from datetime import datetime
 from functools import cache
 
 from domain.facts.in_effect import in_effect, states
+from domain.subscriptions.lives import SubscriptionLife, Term
 from domain.values.period_timeline import PeriodTimeline
 from domain.values.periods import MICROSECOND, Interval
 from projections.queries.facts import Fact
 from projections.views.charging.billing_periods import Zones, billing_period, billing_timeline
-from projections.views.charging.subscriptions import SubscriptionLife, Term
 
 
 def ended_periods(

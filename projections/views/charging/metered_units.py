@@ -18,6 +18,7 @@ from domain.charges.amounts import Used, needs_values
 from domain.charges.filter_matching import FilterMatcher, FilterValues
 from domain.errors import InvalidInput
 from domain.scope import Scope
+from domain.subscriptions.lives import SubscriptionLife
 from domain.usage.block_schema import REQUEST_TYPE
 from domain.values.periods import Interval
 from projections.queries.meters import MeterQuestion, SubscriptionRows, Weighing
@@ -25,7 +26,6 @@ from projections.queries.snapshot import Snapshot
 from projections.queries.usage import GROUPS_BY_MAX, Segment, UsageQuestion
 from projections.views.charging.billing_periods import BillingPeriod
 from projections.views.charging.plans import PlanCharge
-from projections.views.charging.subscriptions import SubscriptionLife
 from projections.views.measures import Measures, measures_of
 from projections.views.meters import BUILT_IN_METERS, COST_METERS, UNIT_METERS, MeterView, measured_by, meter_view
 

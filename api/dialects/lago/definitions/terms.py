@@ -15,19 +15,13 @@ import msgspec
 
 from domain.facts.in_effect import in_effect, states
 from domain.scope import Scope
+from domain.subscriptions.lives import Status, SubscriptionLife, Term, subscription_lives
 from domain.values.periods import Interval
 from projections.queries.facts import Fact
 from projections.queries.snapshot import PAGE_ROWS_MAX, Snapshot
 from projections.views.charging.billing_periods import billing_period, billing_timeline, zones_of
 from projections.views.charging.plans import PlanView
-from projections.views.charging.subscriptions import (
-    Status,
-    SubscriptionLife,
-    Term,
-    deletions_of,
-    subscription_ids,
-    subscription_lives,
-)
+from projections.views.charging.subscriptions import deletions_of, subscription_ids
 from projections.views.customers import CustomerHistory
 
 ACTIVE: Final = "active"

@@ -23,10 +23,9 @@ from api.http.reading import AskedByHeaders, reading
 from api.http.state import StateOf
 from domain.errors import InvalidInput
 from domain.scope import Scope
-from domain.values.periods import USAGE_TIME_MIN
+from domain.values.periods import USAGE_TIME_LIMIT, USAGE_TIME_MIN
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import Segment, UsageQuestion
-from projections.views.customers import USAGE_TIME_LIMIT
 from projections.views.measures import Measures, measures_of
 
 DAYS_PER_PAGE_DEFAULT: Final = 10

@@ -140,7 +140,9 @@ def _entry(scope: Scope, one: EventWithMarkup) -> dict[str, Any]:
             "parentRequestId": event.parent_request,
             "rootRequestId": event.id if event.parent_request is None else None,
         },
-        "customer": {"id": derived_id(scope, event.customer_id), "externalId": event.customer_id},
+        "customer": None
+        if event.customer_id is None
+        else {"id": derived_id(scope, event.customer_id), "externalId": event.customer_id},
     }
 
 

@@ -12,6 +12,7 @@ from projections.duckdb.reading.customer_lists.conditions import condition_sql
 from projections.duckdb.reading.customer_lists.fields import FieldSql, field_sql, needs_averages, needs_usage
 from projections.duckdb.reading.customer_lists.usage_totals import average_relations, usage_relations
 from projections.duckdb.reading.customer_pages import gone_customers
+from projections.duckdb.reading.customers import IS_CUSTOMER
 from projections.duckdb.reading.event_pages import Markups
 from projections.queries.customer_list import AnyCondition, CustomerCondition, CustomerListQuestion
 
@@ -63,7 +64,7 @@ def _matching(
         relations |= average_relations(query, scope_key, kind_keys)
     found = {field: field_sql(query, field, number, bound_now) for number, field in enumerate(sorted(fields))}
     gone = gone_customers(cursor, query, now)
-    conditions = [f"c.scope_key = {query.bind(scope_key)}", f"c.customer_key NOT IN ({gone})"]
+    conditions = [f"c.scope_key = {query.bind(scope_key)}", f"c.{IS_CUSTOMER}", f"c.customer_key NOT IN ({gone})"]
     conditions += [_condition(query, one, found) for one in question.conditions]
     named = ", ".join(f"{name} AS ({relation})" for name, relation in relations.items())
     matching = f"FROM customers c {' '.join(_joins(found.values()))} WHERE {' AND '.join(conditions)}"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from projections.duckdb.storage.generations import Generations
-from projections.duckdb.writing.fold_store import insert_deltas
+from projections.duckdb.writing.delta_inserts import insert_deltas
 from tests.projections.folded_log import FoldedLog, usage
 
 #: A row group of DuckDB has 122,880.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from projections.duckdb.storage.compaction import Compaction
 from projections.duckdb.storage.generations import Generations
-from projections.duckdb.writing.fold_store import insert_deltas
+from projections.duckdb.writing.delta_inserts import insert_deltas
 from tests.projections.folded_log import FoldedLog, usage
 
 ROWS = 150_000

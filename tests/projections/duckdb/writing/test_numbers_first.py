@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from projections.duckdb.read_store import DuckDBOpener, DuckDBReadStore
@@ -77,6 +77,7 @@ def rebuilt(written: FoldedLog, folder: Path, events_max: int, killed_after: int
     st.sampled_from([1, 4, 1_000]),
     st.one_of(st.none(), st.integers(0, 12)),
 )
+@example([("usage", 0, [(0, 0), (1, 0)])], [], 1, 0)  # killed before the first step
 def test_a_store_whose_numbers_came_first_equals_the_one_that_followed_the_log(
     entries: list[Entry], more: list[Entry], events_max: int, killed_after: int | None
 ) -> None:

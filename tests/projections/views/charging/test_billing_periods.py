@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.plans.fields import INTERVALS
+from domain.subscriptions.lives import SubscriptionLife, Term
 from domain.values.periods import USAGE_TIME_MIN, Interval
 from projections.views.charging.billing_periods import (
     BillingPeriod,
@@ -17,7 +18,6 @@ from projections.views.charging.billing_periods import (
     billing_period,
     billing_timeline,
 )
-from projections.views.charging.subscriptions import SubscriptionLife, Term
 
 UTC_ZONE: Zones = ((USAGE_TIME_MIN, "UTC"),)
 BERLIN: Zones = ((USAGE_TIME_MIN, "Europe/Berlin"),)

@@ -7,12 +7,20 @@ from datetime import UTC, datetime
 from itertools import count, permutations
 from typing import Any
 
+import msgspec
 import pytest
 
-from projections.queries.facts import Fact
-from projections.views.charging.subscriptions import SubscriptionLife, Term, subscription_lives
+from domain.subscriptions.lives import SubscriptionLife, Term, subscription_lives
 
 POSITIONS = count(1)
+
+
+class Fact(msgspec.Struct, frozen=True):
+    position: int
+    effective_at: datetime
+    kind: str
+    fields: dict[str, Any]
+    patched: tuple[str, ...] = ()
 
 
 def on(day: int, month: int = 3, hour: int = 0) -> datetime:
@@ -20,7 +28,7 @@ def on(day: int, month: int = 3, hour: int = 0) -> datetime:
 
 
 def fact(verb: str, at: datetime, **fields: Any) -> Fact:
-    return Fact(next(POSITIONS), at, at, f"subscription.{verb}", fields, "test", "native", None)
+    return Fact(next(POSITIONS), at, f"subscription.{verb}", fields)
 
 
 def created(at: datetime, customer: str = "ada", plan: str = "small", **fields: Any) -> Fact:
@@ -56,10 +64,7 @@ def test_changes_of_plan_make_terms_in_any_order_of_arrival() -> None:
     ]
 
     for order in permutations(facts):
-        positioned = [
-            Fact(number, one.effective_at, one.recorded_at, one.kind, one.fields, "test", "native", None)
-            for number, one in enumerate(order, 1)
-        ]
+        positioned = [Fact(number, one.effective_at, one.kind, one.fields) for number, one in enumerate(order, 1)]
         assert lives(positioned) == expected
 
 
