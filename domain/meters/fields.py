@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from domain.customers.fields import dialect_fields
 from domain.errors import InvalidInput
+from domain.meters.expressions.evaluation import expression
 from domain.meters.filters import filters
 from domain.meters.property_paths import property_path
 from domain.meters.rounding import ROUNDINGS
@@ -21,7 +22,6 @@ RECURRING_AGGREGATIONS: Final = ("sum", "unique_count", "weighted_sum")
 BUILT_IN_METERS: Final = frozenset(("requests", *TOKEN_COLUMNS, "total_tokens", "cost_usd"))
 GROUP_BY_MAX: Final = 10
 PRECISION_MAX: Final = 20
-EXPRESSION_LENGTH_MAX: Final = 1_000
 _CODE = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 
 
@@ -76,8 +76,9 @@ def _flag(field: str, value: object) -> bool:
 
 
 def _expression(field: str, value: object) -> str:
-    if not isinstance(value, str) or not 1 <= len(value) <= EXPRESSION_LENGTH_MAX:
-        raise InvalidInput(field, f"must be text of 1 to {EXPRESSION_LENGTH_MAX} characters")
+    if not isinstance(value, str):
+        raise InvalidInput(field, "must be text")
+    expression(value, field)
     return value
 
 

@@ -39,7 +39,8 @@ class Weighing(msgspec.Struct, frozen=True):
 class MeterQuestion(msgspec.Struct, frozen=True):
     """A query for a custom meter by segment and group: an aggregation over the events of `event_type`.
 
-    It aggregates the values at the dotted path `value_property` of their data.
+    It aggregates the values at the dotted path `value_property` of their data; with an `expression`, what this has as
+    its value (see `domain.meters.expressions`).
     Values are JSON numbers or numeric strings with at most 38 digits; anything else is not a value and is left out.
     `latest` is the value of the greatest (time, content) with a valid value. `unique_count` counts distinct JSON
     values (text form); with an `operation_property`, those whose last event does not say "remove" there. Of several at
@@ -64,6 +65,7 @@ class MeterQuestion(msgspec.Struct, frozen=True):
     operation_property: str | None = None
     weighing: Weighing | None = None
     filters: tuple[FilterValues, ...] = ()
+    expression: str | None = None
 
 
 class MeterValue(msgspec.Struct, frozen=True):

@@ -87,6 +87,7 @@ class MeterView(msgspec.Struct, frozen=True):
             customer_id,
             names,
             operation_property=self.operation_property,
+            expression=self.expression,
         )
 
     def rounded(self, value: Decimal) -> Decimal:

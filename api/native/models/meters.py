@@ -33,7 +33,11 @@ class MeterPatch(RequestBody):
         None, description="Dotted paths into `data`, with the values expected there; for the filters of charges."
     )
     rounding: RoundingGiven | None = Field(None, description="How the aggregated value is rounded.")
-    expression: str | None = Field(None, description="The value of an event, in place of `value_property`.")
+    expression: str | None = Field(
+        None,
+        description="The value of an event, in place of `value_property`. It has + - * / ( ), ROUND, CEIL, FLOOR, "
+        "LEAST, GREATEST, CONCAT, event.properties.<path>, event.timestamp and event.code.",
+    )
     effective_at: InstantGiven = None
 
 

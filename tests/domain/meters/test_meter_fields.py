@@ -16,6 +16,7 @@ from domain.meters.meter import Meter
 from domain.scope import DEFAULT_SCOPE
 from domain.values.field_rules import checked
 
+NO_FACTOR = "must have a number, a text, a function or something of an event"
 NOW = CommandContext(datetime(2026, 11, 20, 12, tzinfo=UTC), Provenance("key_1", "native", "asked"))
 
 
@@ -82,6 +83,8 @@ def test_fields_are_stored_with_what_was_left_out_of_them() -> None:
             f"must have at most {VALUES_MAX} values",
         ),
         ({"recurring": "yes"}, "recurring", "must be true or false"),
+        ({"expression": 1}, "expression", "must be text"),
+        ({"expression": "1 +"}, "expression", f"{NO_FACTOR} where the end stands, near character 3"),
         ({"expression": ""}, "expression", "must be text of 1 to 1000 characters"),
         ({"expression": "1" * 1_001}, "expression", "must be text of 1 to 1000 characters"),
         ({"dialect_fields": []}, "dialect_fields", "must be a JSON object"),
@@ -113,7 +116,7 @@ def test_a_meter_has_a_value_or_an_expression_of_it_or_both_and_one_of_events_ha
     assert created(aggregation="sum", expression="1").timeline.latest()["expression"] == "1"
     assert created(aggregation="max", expression="1", value_property="gb").alive
     for name in ("value_property", "expression"):
-        assert refused(aggregation="count", **{"value_property": None, name: "gb"}) == (
+        assert refused(aggregation="count", **{"value_property": None, name: "1"}) == (
             name,
             "must not be given for the aggregation 'count'",
         )

@@ -10,7 +10,7 @@ import pytest
 
 from domain.corrections.commands import VoidUsage
 from domain.scope import DEFAULT_SCOPE
-from projections.queries.meters import MeterQuestion, MeterValue, Weighing
+from projections.queries.meters import Aggregation, MeterQuestion, MeterValue, Weighing
 from projections.queries.usage import Segment
 from tests.projections.folded_log import BY_TEST, START, usage
 from tests.projections.queries.store_under_test import StoreUnderTest
@@ -177,3 +177,79 @@ def test_the_values_of_single_events_are_split_by_filters_too(store_under_test: 
     )
 
     assert [[one.filter, one.values] for one in asked(store_under_test, question)] == [[0, (2, 0)], [None, (1,)]]
+
+
+def computed(expression: str, aggregation: Aggregation = "sum", **more: Any) -> MeterQuestion:
+    return MeterQuestion((DAY,), "seat", aggregation, "seat", expression=expression, with_events=True, **more)
+
+
+def test_an_expression_is_the_value_of_an_event_in_place_of_its_property(store_under_test: StoreUnderTest) -> None:
+    store_under_test.deliver(
+        [
+            seat("1", 1, 99, cores=2, seconds="1800"), seat("2", 2, 99, cores=2, seconds=1800.0),
+            seat("3", 3, 99, cores=1, seconds=0.0001), seat("4", 4, 99, cores=1),
+            seat("5", 5, 99, cores=0, seconds="x"),
+        ]
+    )  # fmt: skip
+    hours = "event.properties.cores * event.properties.seconds / 3600"
+
+    found = {name: asked(store_under_test, computed(hours, name)) for name in ("sum", "max", "min", "latest")}
+
+    assert {name: [[one.value, one.events] for one in values] for name, values in found.items()} == {
+        "sum": [[Decimal("2.000000027778"), 3]],
+        "max": [[1, 3]],
+        "min": [[Decimal("0.000000027778"), 3]],
+        "latest": [[Decimal("0.000000027778"), 3]],
+    }
+    values = asked(store_under_test, computed(hours, with_values=True))
+    assert [list(one.values or ()) for one in values] == [[1, 1, Decimal("0.000000027778")]]
+
+
+def test_an_expression_reads_the_time_and_the_type_of_an_event(store_under_test: StoreUnderTest) -> None:
+    store_under_test.deliver([seat("1", 1.5, 1), seat("2", 3, 2)])
+    start = int(START.timestamp())
+
+    (sums,) = asked(store_under_test, computed(f"(event.timestamp - {start}) / 3600 * event.properties.seat"))
+    (names,) = asked(store_under_test, computed("CONCAT(event.code, event.properties.seat)", "unique_count"))
+
+    assert [sums.value, names.value] == [Decimal("7.5"), 2]
+
+
+def test_values_that_expressions_make_are_told_apart_as_numbers_and_texts(store_under_test: StoreUnderTest) -> None:
+    sent = [("1", 1), ("2", "1"), ("3", 2), ("4", 1.0), ("5", None), ("6", [1])]
+    store_under_test.deliver([seat(event_id, 1, name) for event_id, name in sent])
+
+    (as_they_are,) = asked(store_under_test, computed("event.properties.seat", "unique_count"))
+    (numbers,) = asked(store_under_test, computed("event.properties.seat * 1.00", "unique_count"))
+
+    assert [[one.value, one.events] for one in (as_they_are, numbers)] == [[3, 4], [2, 4]]
+
+
+@pytest.mark.parametrize("made", ["'many'", "1 / 0", "1000000000000000", "999999999999999.9999999999999", "'1e400'"])
+def test_what_an_expression_makes_has_to_fit_as_a_value(store_under_test: StoreUnderTest, made: str) -> None:
+    store_under_test.deliver([seat("1", 1, 1)])
+
+    assert asked(store_under_test, computed(made, "max")) == [MeterValue(0, (), None, 0)]
+
+
+def test_expressions_filters_operations_and_groups_go_together(store_under_test: StoreUnderTest) -> None:
+    store_under_test.deliver(
+        [
+            seat("1", 1, "ada", region="eu", team="a"), seat("2", 2, "ada", region="eu", team="b"),
+            seat("3", 3, "ada", "remove", region="eu", team="a"), seat("4", 4, "ada", region="us", team="a"),
+        ]
+    )  # fmt: skip
+    question = computed(
+        "CONCAT(event.properties.team, event.properties.seat)",
+        "unique_count",
+        operation_property="operation",
+        filters=({"region": ["eu"]},),
+        group_by=("customer",),
+    )
+
+    found = asked(store_under_test, question)
+
+    assert [[one.group, one.filter, one.value, one.events] for one in found] == [
+        [("acme",), 0, 1, 3],
+        [("acme",), None, 1, 1],
+    ]

@@ -9,7 +9,7 @@ import msgspec
 
 from domain.errors import InvalidInput
 from projections.duckdb.reading.bound_query import BoundQuery, Row
-from projections.duckdb.reading.dimensions import dimensions, member_json, member_value
+from projections.duckdb.reading.dimensions import VALUE_DECIMALS, dimensions, member_json, member_value
 from projections.duckdb.reading.meters.aggregates import (
     Aggregated,
     aggregates,
@@ -17,10 +17,18 @@ from projections.duckdb.reading.meters.aggregates import (
     measured_columns,
     value_of,
 )
+from projections.duckdb.reading.meters.computed_values import ComputedValues, computed_values
 from projections.duckdb.reading.meters.filter_numbers import FilterNumbers, filter_numbers
 from projections.duckdb.reading.meters.measured_rows import Owner, measured_rows, with_relations
 from projections.queries.meters import VALUES_MAX, MeterQuestion, MeterValue
 from projections.queries.usage import GROUPS_MAX
+
+
+class _Joined(msgspec.Struct, frozen=True):
+    """What measured rows are joined with; None: nothing to join."""
+
+    filters: FilterNumbers | None
+    computed: ComputedValues | None
 
 
 def meter_values(
@@ -33,18 +41,21 @@ def meter_values(
     if not question.segments:
         return []
     owner = Owner(scope_key, customer_key)
-    filters = filter_numbers(cursor, owner, question) if question.filters else None
+    joined = _Joined(
+        filter_numbers(cursor, owner, question) if question.filters else None,
+        None if question.expression is None else computed_values(cursor, owner, question, question.expression),
+    )
     if question.with_values:
         counted = msgspec.structs.replace(question, with_values=False, with_events=True)
-        _check_values(_values(cursor, owner, counted, filters))
-    return _values(cursor, owner, question, filters)
+        _check_values(_values(cursor, owner, counted, joined))
+    return _values(cursor, owner, question, joined)
 
 
 def _values(
-    cursor: duckdb.DuckDBPyConnection, owner: Owner, question: MeterQuestion, filters: FilterNumbers | None
+    cursor: duckdb.DuckDBPyConnection, owner: Owner, question: MeterQuestion, joined: _Joined
 ) -> list[MeterValue]:
     query = BoundQuery()
-    rows = query.rows(cursor, _statement(query, owner, question, filters))
+    rows = query.rows(cursor, _statement(query, owner, question, joined))
     if len(rows) > GROUPS_MAX:
         raise InvalidInput(
             "group_by",
@@ -71,22 +82,29 @@ def _meter_value(row: Row, question: MeterQuestion) -> MeterValue:
     )
 
 
-def _statement(query: BoundQuery, owner: Owner, question: MeterQuestion, filters: FilterNumbers | None) -> str:
+def _statement(query: BoundQuery, owner: Owner, question: MeterQuestion, joined: _Joined) -> str:
     dims = dimensions(query, question.group_by)
     groups = [f"g{n}" for n in range(len(dims))]
     columns = [
         "r.time",
         "r.content",
-        f"{_value(query, question)} AS value",
+        *([f"{_value(query, question)} AS value"] if joined.computed is None else []),
         *measured_columns(query, question),
         *(f"{dim.of_row} AS {group}" for dim, group in zip(dims, groups, strict=True)),
-        "NULL::INTEGER AS number" if filters is None else filters.column(query),
+        "NULL::INTEGER AS number" if joined.filters is None else joined.filters.column(query),
+        *([] if joined.computed is None else [joined.computed.column(query)]),
     ]
     rows = measured_rows(query, owner, question, columns, dims)
     relations, measured = dict(rows.relations), f"{rows.sql} m"
-    if filters is not None:
-        relations["filter_numbers"] = filters.relation(query)
+    if joined.filters is not None:
+        relations["filter_numbers"] = joined.filters.relation(query)
         measured = f"(SELECT m.*, f.number FROM {measured} LEFT JOIN filter_numbers f ON f.texts = m.texts) m"
+    if joined.computed is not None:
+        relations["computed_values"] = joined.computed.relation(query)
+        value = "v.value" if question.aggregation == "unique_count" else f"v.value::DECIMAL(38, {VALUE_DECIMALS})"
+        measured = (
+            f"(SELECT m.*, {value} AS value FROM {measured} LEFT JOIN computed_values v ON v.inputs = m.inputs) m"
+        )
     keys = [f"m.{name}" for name in ("segment", *groups, "number")]
     if question.operation_property is not None:
         measured = f"({by_unique_value(keys, measured)}) m"

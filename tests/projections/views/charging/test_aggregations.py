@@ -160,6 +160,21 @@ def test_units_below_0_cost_nothing_and_the_meter_itself_shows_them(store: DuckD
     assert [row.value for row in report.rows] == [-10]
 
 
+def test_an_expression_is_charged_and_reported_by_what_it_makes_of_each_event(store: DuckDBUnderTest) -> None:
+    measure(store, "sum", value_property=None, expression="event.properties.gb * event.properties.hours")
+    subscribe(store)
+    store.deliver([disk("1", 10, hours="2.5"), disk("2", 4, hours=3), disk("3", 1000)])
+
+    found = charged(store)
+    with store.reads.snapshot() as snapshot:
+        asked = UsageReportQuestion("acme", MARCH.start, MARCH.end, meter="gb")
+        report = usage_report(snapshot, DEFAULT_SCOPE, asked, LATER)
+
+    assert [found.units, found.events, found.amount] == [37, 2, 37]
+    assert report is not None
+    assert [row.value for row in report.rows] == [37]
+
+
 def test_a_report_shows_rounded_values_and_weighs_each_window_by_itself(store: DuckDBUnderTest) -> None:
     measure(store, "weighted_sum", recurring=True, rounding={"function": "round", "precision": 1})
     store.deliver([disk("1", 10, START), disk("2", 9, day(2, 12))])
