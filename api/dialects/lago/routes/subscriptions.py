@@ -29,6 +29,7 @@ from api.dialects.lago.definitions.terms import (
     terms_named,
 )
 from api.dialects.lago.error_shapes import ALREADY_EXISTS, INVALID, not_found, validation_refusal
+from api.dialects.lago.formats import shown_instant
 from api.dialects.lago.keys import provenance_of
 from api.dialects.lago.models.subscriptions import (
     SubscriptionAnswer,
@@ -215,27 +216,29 @@ async def update_subscription(
 async def destroy_subscription(state: StateOf, key: Administrator, external_id: str, status: StatusAsked) -> Response:
     """End an active subscription now. With `status=pending` one that has not begun is cancelled, or a change of plan
     that lies ahead. 404 when there is none with the status."""
-    canceled: list[dict[str, Any]] = []
+    before: list[dict[str, Any]] = []
 
     def end() -> Sequence[CommandResult[Any]]:
         with reading(state, AskedAsOf(), key.scope) as asked:
             found = _existing(asked, key.scope, external_id, status)
             if status not in (ACTIVE, PENDING):
                 raise not_found(_NAME)
-            if status == PENDING:
-                canceled.append(_object(asked, key.scope, found, asked.now))
+            before.append(_object(asked, key.scope, found, asked.now if status == PENDING else None))
         if status == PENDING and found.previous is not None:
-            return _handled(state, [_without_change(key.scope, found)])
+            plan, at = {"plan": found.previous.plan}, found.term.start
+            return _handled(
+                state, [UpdateSubscription(key.scope, provenance_of(key), external_id, plan, effective_at=at)]
+            )
         return _handled(state, [TerminateSubscription(key.scope, provenance_of(key), external_id)])
 
-    def _without_change(scope: Scope, found: SubscriptionTerm) -> Command[Any]:
-        plan = found.life.terms[found.number - 1].plan
-        return UpdateSubscription(scope, provenance_of(key), external_id, {"plan": plan}, effective_at=found.term.start)
-
     def show(asked: Reading) -> dict[str, Any]:
-        if canceled:
-            return {_NAME: canceled[0]}
-        return {_NAME: _object(asked, key.scope, _existing(asked, key.scope, external_id, TERMINATED))}
+        terms = terms_named(asked.snapshot, key.scope, external_id)
+        found = None if status == PENDING else found_by_status(terms, TERMINATED, asked.now)
+        if found is not None:
+            return {_NAME: _object(asked, key.scope, found)}
+        # Of what was cancelled, or ended the moment it began, nothing is left.
+        ended = {} if status == PENDING else {"status": TERMINATED, "terminated_at": shown_instant(asked.now)}
+        return {_NAME: before[0] | ended}
 
     return await answer_command(state, key, end, show)
 

@@ -254,6 +254,17 @@ def test_a_terminated_subscription_is_found_by_that_status_alone(api: Api, clock
         assert refusal_of(api, method, "/subscriptions/sub") == MISSING
 
 
+def test_one_that_ends_as_it_begins_is_answered_once(api: Api) -> None:
+    made = subscribe(api)
+    ended = api.send("DELETE", f"{PATH}/sub", 200).json()["subscription"]
+    assert (ended["lago_id"], ended["status"], ended["terminated_at"]) == (
+        made["lago_id"],
+        "terminated",
+        made["subscription_at"],
+    )
+    assert refusal_of(api, "GET", "/subscriptions/sub?status=terminated") == MISSING
+
+
 def test_one_that_has_not_begun_is_cancelled(api: Api) -> None:
     subscribe(api, subscription_at="2026-05-10T00:00:00Z")
     assert refusal_of(api, "DELETE", "/subscriptions/sub") == MISSING
