@@ -106,7 +106,8 @@ class MemberIn(msgspec.Struct, frozen=True):
 class EventFilter(msgspec.Struct, frozen=True):
     """Conditions on counted events, combined with AND. Results are newest first by (time, locator).
 
-    `statuses` and `tags`: one of them is enough; empty: any. `roots_only`: events without a parent.
+    `statuses` and `tags`: one of them is enough; empty: any. `roots_only`: events without a parent. `source_prefix`:
+    what the source begins with.
     """
 
     customer_id: str | None = None
@@ -122,6 +123,9 @@ class EventFilter(msgspec.Struct, frozen=True):
     roots_only: bool = False
     parent_request: str | None = None
     members: tuple[MemberIn, ...] = ()
+    event_id: str | None = None
+    source: str | None = None
+    source_prefix: str | None = None
 
 
 EventOrder = Literal["time", "ended_at", "reported_cost_usd", "total_tokens"]

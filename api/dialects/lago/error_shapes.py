@@ -11,7 +11,7 @@ Any other status has the engine's own code as `code`, and as `detail` what the e
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -100,8 +100,11 @@ def param_missing(name: str) -> Refusal:
     return bad_request(f"param is missing or the value is empty or invalid: {name}")
 
 
-def validation_refusal(details: Mapping[str, Sequence[str]] | Mapping[str, Any]) -> Refusal:
-    """Make the refusal of values that break rules: `{field: [code, ...]}`, all of them at once."""
+def validation_refusal(details: Mapping[str, Any] | str) -> Refusal:
+    """Make the refusal of values that break rules: `{field: [code, ...]}`, all of them at once.
+
+    For an event by whose values an expression fails, Lago has text in that place.
+    """
     return refusal(_UNPROCESSABLE, "validation_errors", error_details=details)
 
 

@@ -144,6 +144,11 @@ def conditions_of(
         conditions.append("parent_request IS NULL")
     if where.parent_request is not None:
         conditions.append(f"parent_request = {query.bind(where.parent_request)}")
+    for column, text in (("id", where.event_id), ("source", where.source)):
+        if text is not None:
+            conditions.append(f"{column} = {query.bind(text)}")
+    if where.source_prefix is not None:
+        conditions.append(f"starts_with(source, {query.bind(where.source_prefix)})")
     return conditions + [_member_in(query, one) for one in where.members]
 
 
