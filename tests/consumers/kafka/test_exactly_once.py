@@ -1,6 +1,6 @@
 """Exactly once, with a real broker: consumers killed and frozen, the broker restarted, duplicates sent in every way.
 
-TEST_KAFKA_EVENTS (20,000) sets the amount, TEST_SEED the content; `make soak` sends a million. The seed determines the
+TEST_KAFKA_EVENTS (12,000) sets the amount, TEST_SEED the content; `make soak` sends a million. The seed determines the
 traffic and the plan of disruptions, but not the state of each process at that moment. In a second, smaller run the
 consumers read by the public poll of kafka-python.
 
@@ -38,7 +38,7 @@ from tests.meterfold_process import ADMIN_KEY, Server, meterfold, serving
 pytestmark = pytest.mark.kafka
 
 SEED = int(os.environ.get("TEST_SEED") or time.time_ns() % 1_000_000)
-EVENTS = int(os.environ.get("TEST_KAFKA_EVENTS") or 20_000)
+EVENTS = int(os.environ.get("TEST_KAFKA_EVENTS") or 12_000)
 CONSUMERS = 3
 #: How long the log may make no progress before the test fails.
 STANDSTILL_SECONDS_MAX = 90.0

@@ -130,11 +130,8 @@ def test_an_invalid_field_is_named_with_lago_s_code(api: Api, given: JsonObject,
 
 def test_a_body_without_an_event_is_a_bad_request(api: Api) -> None:
     said = "BadRequest: param is missing or the value is empty or invalid: "
-    for path, body, name in (
-        ("/events", {}, "event"),
-        ("/events", {"event": {}}, "event"),
-        ("/events/batch", {}, "events"),
-    ):
+    empty: JsonObject = {"event": {}}
+    for path, body, name in (("/events", {}, "event"), ("/events", empty, "event"), ("/events/batch", {}, "events")):
         assert refusal_of(api, "POST", path, json=body) == (400, {"status": 400, "error": said + name})
 
 

@@ -92,7 +92,7 @@ def inferred(inference: SchemaInference, raws: Sequence[bytes]) -> InferredSchem
     return found[-1]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(st.lists(generated_events() | events(), min_size=1, max_size=12), st.randoms(use_true_random=False))
 def test_decoding_by_columns_reads_what_decoding_row_by_row_reads(raws: list[bytes], chance: Any) -> None:
     many = [chance.choice(raws) for _ in range(2 * SCHEMA_EVENTS_MIN)] + raws
