@@ -1,15 +1,17 @@
 """Months of usage under a plan, drawn at random, and a plain reading of what they cost.
 
 The reference shares no code with the engine but exact decimals: it keeps a list of events and of plans by time, counts
-periods day by day, and prices unit by unit in plain loops.
+periods day by day, looks at each filter for each event, and prices unit by unit in plain loops.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from fractions import Fraction
 from itertools import pairwise
+from math import ceil
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -17,7 +19,8 @@ import msgspec
 from dateutil.relativedelta import relativedelta
 from hypothesis import strategies as st
 
-AGGREGATIONS: Final = ("count", "sum", "max", "min", "latest", "unique_count")
+AGGREGATIONS: Final = ("count", "sum", "max", "min", "latest", "unique_count", "weighted_sum")
+RECURRING: Final = ("sum", "unique_count", "weighted_sum")
 ZONES: Final = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata")
 INTERVALS: Final = ("weekly", "monthly", "quarterly", "semiannual", "yearly")
 #: Days around the ends of months, and of the changes of the clock in March.
@@ -31,6 +34,7 @@ _STEPS: Final = {
     "semiannual": relativedelta(months=6),
     "yearly": relativedelta(years=1),
 }
+_TO_WHOLE: Final = {"round": ROUND_HALF_UP, "ceil": ROUND_CEILING, "floor": ROUND_FLOOR}
 _MINOR_UNIT: Final = {"USD": Decimal("0.01"), "JPY": Decimal(1), "KWD": Decimal("0.001")}
 
 
@@ -42,7 +46,29 @@ class Event(msgspec.Struct, frozen=True):
     value: Decimal | None
     subscription: str | None
     region: str | None
+    tier: str | None
+    operation: str | None
     voided: bool
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """Events with one of these texts at each key (none: any text) have a price of their own."""
+
+    values: Mapping[str, Sequence[str]]
+    price: Mapping[str, Any]
+
+    def matches(self, event: Event) -> bool:
+        """Whether an event has them all."""
+        texts = {"region": event.region, "tier": event.tier}
+        return all(texts[key] is not None and texts[key] in (of or [texts[key]]) for key, of in self.values.items())
+
+
+class Measure(msgspec.Struct, frozen=True):
+    """How a plan measures: the aggregation, whether it recurs, and how units are rounded."""
+
+    aggregation: str
+    recurring: bool
+    rounding: tuple[str, int] | None
 
 
 class Month(msgspec.Struct, frozen=True):
@@ -60,7 +86,8 @@ class Month(msgspec.Struct, frozen=True):
     end: datetime | None
     other: tuple[datetime, datetime] | None
     prices: Mapping[str, Mapping[str, Any]]  # by plan
-    aggregations: Mapping[str, str]  # by plan
+    measures: Mapping[str, Measure]  # by plan
+    filters: tuple[Filter, ...]
     grouped: bool
     events: tuple[Event, ...]
 
@@ -79,7 +106,7 @@ class Expected(msgspec.Struct, frozen=True):
     plan: str
     start: datetime
     end: datetime
-    groups: dict[str | None, tuple[Decimal, Decimal]]  # units and rounded amount, by region
+    priced: dict[tuple[str | None, int | None], tuple[Decimal, Decimal]]  # units and amount, by region and filter
     amount: Decimal
 
 
@@ -89,20 +116,41 @@ def expected(month: Month, at: datetime) -> Expected | None:
         if start <= at < end:
             period = _period(month, at)
             span = max(start, period[0]), min(end, period[1])
-            return _priced(month, plan, span)
+            return _priced(month, plan, span, period)
     return None
 
 
-def _priced(month: Month, plan: str, span: tuple[datetime, datetime]) -> Expected:
-    events = [one for one in month.events if span[0] <= one.at < span[1] and not one.voided and _belongs(month, one)]
-    regions = sorted({one.region or "" for one in events}) if month.grouped else [""]
-    groups: dict[str | None, tuple[Decimal, Decimal]] = {}
-    for region in regions:
-        of_group = [one for one in events if not month.grouped or (one.region or "") == region]
-        units, values = _units(month.aggregations[plan], sorted(of_group, key=lambda one: one.at))
-        amount = price(month.prices[plan], units, values)
-        groups[region or None] = (units, amount.quantize(_MINOR_UNIT[month.currency], ROUND_HALF_UP))
-    return Expected(plan, *span, groups, sum((amount for _, amount in groups.values()), Decimal(0)))
+def _priced(month: Month, plan: str, span: tuple[datetime, datetime], whole: tuple[datetime, datetime]) -> Expected:
+    measure = month.measures[plan]
+    begin = month.start if measure.recurring else span[0]
+    told = [one for one in month.events if begin <= one.at < span[1] and not one.voided and _belongs(month, one)]
+    events = sorted(told, key=lambda one: one.at)
+    numbers = [*range(len(month.filters)), None]
+    buckets: dict[tuple[str | None, int | None], list[Event]] = {}
+    if not month.grouped:
+        buckets = {(None, number): [] for number in numbers}
+    for one in events:
+        buckets.setdefault((one.region if month.grouped else None, _filter_of(month, one)), []).append(one)
+    priced = {}
+    for (region, number), found in buckets.items():
+        units, values = _units(measure.aggregation, found, span, whole)
+        if measure.rounding is not None:
+            function, decimals = measure.rounding
+            step = Decimal(10) ** -decimals
+            units = (units / step).to_integral_value(_TO_WHOLE[function]) * step
+        units = max(units, Decimal(0))
+        amount = price(month.prices[plan] if number is None else month.filters[number].price, units, values)
+        priced[region, number] = (units, amount.quantize(_MINOR_UNIT[month.currency], ROUND_HALF_UP))
+    return Expected(plan, *span, priced, sum((amount for _, amount in priced.values()), Decimal(0)))
+
+
+def _filter_of(month: Month, event: Event) -> int | None:
+    """The matching filter with the most keys, of several the first."""
+    best: int | None = None
+    for number, one in enumerate(month.filters):
+        if one.matches(event) and (best is None or len(one.values) > len(month.filters[best].values)):
+            best = number
+    return best
 
 
 def _belongs(month: Month, event: Event) -> bool:
@@ -111,19 +159,40 @@ def _belongs(month: Month, event: Event) -> bool:
     return month.other is None or not month.other[0] <= event.at < month.other[1]
 
 
-def _units(aggregation: str, events: Sequence[Event]) -> tuple[Decimal, list[Decimal]]:
-    """Units, and the values that they come from; below 0 they count as 0."""
+def _units(
+    aggregation: str, events: Sequence[Event], span: tuple[datetime, datetime], whole: tuple[datetime, datetime]
+) -> tuple[Decimal, list[Decimal]]:
+    """Units, and the values that they come from."""
     if aggregation == "count":
         return Decimal(len(events)), [Decimal(1)] * len(events)
-    values = [one.value for one in events if one.value is not None]
+    valued = [(one, one.value) for one in events if one.value is not None]
+    values = [value for _, value in valued]
     if aggregation == "sum":
-        return max(sum(values, Decimal(0)), Decimal(0)), values
+        return sum(values, Decimal(0)), values
     if aggregation == "unique_count":
-        return Decimal(len(set(values))), values
+        there: set[Decimal] = set()
+        for one, value in valued:
+            (there.discard if one.operation == "remove" else there.add)(value)
+        return Decimal(len(there)), values
+    if aggregation == "weighted_sum":
+        return _weighted([(one.at, value) for one, value in valued], span, whole), values
     if not values:
         return Decimal(0), values
-    found = {"max": max(values), "min": min(values), "latest": values[-1]}[aggregation]
-    return max(found, Decimal(0)), values
+    return {"max": max(values), "min": min(values), "latest": values[-1]}[aggregation], values
+
+
+def _weighted(
+    steps: Sequence[tuple[datetime, Decimal]], span: tuple[datetime, datetime], whole: tuple[datetime, datetime]
+) -> Decimal:
+    """The running sum, minute by minute, over the minutes of the whole period; rounded up at 20 decimals."""
+    running, weighed = Fraction(0), Fraction(0)
+    for (at, value), (following, _) in pairwise([*steps, (span[1], Decimal(0))]):
+        running += Fraction(value)
+        weighed += (
+            running * Fraction((following - max(at, span[0])) / timedelta(minutes=1)) if following > span[0] else 0
+        )
+    scaled = weighed / Fraction((whole[1] - whole[0]) / timedelta(minutes=1)) * 10**20
+    return Decimal(ceil(scaled)).scaleb(-20)
 
 
 def _period(month: Month, at: datetime) -> tuple[datetime, datetime]:
@@ -216,12 +285,30 @@ def models(draw: st.DrawFn, aggregation: str) -> dict[str, Any]:
 
 
 @st.composite
+def _measures(draw: st.DrawFn) -> Measure:
+    aggregation = draw(st.sampled_from((*AGGREGATIONS, *RECURRING)))
+    rounding = draw(st.none() | st.tuples(st.sampled_from(sorted(_TO_WHOLE)), st.integers(-1, 1)))
+    return Measure(aggregation, aggregation in RECURRING and draw(st.sampled_from((True, True, False))), rounding)
+
+
+@st.composite
+def _filters(draw: st.DrawFn, aggregation: str) -> Filter:
+    """A filter by region, tier or both, with a price that units of an aggregation may have."""
+    texts = {"region": ("eu", "us"), "tier": ("gold", "iron")}
+    keys = draw(st.lists(st.sampled_from(sorted(texts)), min_size=1, unique=True))
+    values = {key: draw(st.lists(st.sampled_from(texts[key]), max_size=2, unique=True)) for key in keys}
+    return Filter(values, draw(models(aggregation)))
+
+
+@st.composite
 def months(draw: st.DrawFn) -> Month:
     """A subscription over some months: an upgrade, an end, another subscription beside it, and events around it all."""
     start = datetime.combine(draw(st.sampled_from(START_DAYS)), time(draw(st.integers(0, 23)), 30), UTC)
     upgrade, end = (draw(st.none() | instants((11_000, MINUTES))) for _ in range(2))
     other = draw(st.none() | st.tuples(instants(), instants()).filter(lambda span: span[0] < span[1]))
-    aggregations = {plan: draw(st.sampled_from(AGGREGATIONS)) for plan in ("small", "large")}
+    measures = {plan: draw(_measures()) for plan in ("small", "large")}
+    names = [measures[plan].aggregation for plan in ("small", "large")]
+    priced_alone = "sum" if set(names) <= {"count", "sum"} else "max"
     times = draw(st.lists(instants(), min_size=4, max_size=14, unique=True))
     events = tuple(
         Event(
@@ -230,21 +317,24 @@ def months(draw: st.DrawFn) -> Month:
             draw(st.none() | st.integers(-3, 40).map(Decimal) | st.sampled_from([Decimal("10.5"), Decimal("0.25")])),
             draw(st.sampled_from((None, None, "s", "t"))),
             draw(st.sampled_from((None, "eu", "us"))),
+            draw(st.sampled_from((None, "gold", "iron"))),
+            draw(st.sampled_from((None, None, "add", "remove"))),
             draw(st.integers(0, 5)) == 0,
         )
         for number, at in enumerate(times)
     )
     return Month(
         zone=draw(st.sampled_from(ZONES)),
-        interval=draw(st.sampled_from(INTERVALS)),
+        interval=draw(st.sampled_from((*INTERVALS, "weekly"))),
         billing=draw(st.sampled_from(("calendar", "anniversary"))),
         currency=draw(st.sampled_from(sorted(_MINOR_UNIT))),
         start=start,
         upgrade=upgrade,
         end=end,
         other=other,
-        prices={plan: draw(models(aggregation)) for plan, aggregation in aggregations.items()},
-        aggregations=aggregations,
+        prices={plan: draw(models(measure.aggregation)) for plan, measure in measures.items()},
+        measures=measures,
+        filters=tuple(draw(st.lists(_filters(priced_alone), max_size=4))),
         grouped=draw(st.booleans()),
         events=events,
     )
