@@ -93,6 +93,12 @@ class Snapshot(Protocol):
     def customers_ever_deactivated(self, scope: Scope) -> list[CustomerRecord]:
         """Every customer that was ever deactivated, reactivated since or not; without the time range of its usage."""
 
+    def customer_deletions(self, scope: Scope, ids: Sequence[str] | None) -> dict[str, list[datetime]]:
+        """The instants at which each of these customers was deleted, of all customers for None.
+
+        Those that never were are left out. At most `PAGE_ROWS_MAX` ids.
+        """
+
     def customer_page(
         self, scope: Scope, now: datetime, offset: int, limit: int, search: str | None = None
     ) -> list[CustomerRecord]:

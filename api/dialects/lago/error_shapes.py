@@ -41,6 +41,7 @@ _CODES: Final = frozenset(
         "value_is_too_long",
         "value_is_missing_or_already_exists",
         "not_supported",
+        "invalid_expression",
         "not_compatible_with_aggregation_type",
         "invalid_aggregation_type_or_charge_model",
         "no_events",

@@ -10,7 +10,7 @@ import duckdb
 import msgspec
 
 from domain.customers.events import CUSTOMER_DEACTIVATED, CUSTOMER_DELETED
-from domain.values.instants import aware_or_none, naive
+from domain.values.instants import aware, aware_or_none, naive
 from projections.duckdb.memory.change_tracking import CustomerRow
 from projections.duckdb.memory.monthly_usage import held_times
 from projections.duckdb.reading.bound_query import BoundQuery, Row
@@ -98,6 +98,23 @@ def customers_ever_deactivated(cursor: duckdb.DuckDBPyConnection, scope_key: int
     ).fetchall()
     facts = facts_of_customers(cursor, [row[0] for row in rows])
     return [_record(row, (None, None), facts[row[0]]) for row in rows]
+
+
+def customer_deletions(
+    cursor: duckdb.DuckDBPyConnection, scope_key: int, ids: Sequence[str] | None
+) -> dict[str, list[datetime]]:
+    """Return the instants of deletions by customer, of these customers or of all."""
+    named = None if ids is None else list(ids)
+    rows = cursor.execute(
+        f"""SELECT customer_id, effective_at FROM facts JOIN customers USING (customer_key)
+        WHERE kind = '{CUSTOMER_DELETED}' AND customers.scope_key = ?
+        AND (?::VARCHAR[] IS NULL OR customer_id IN (SELECT unnest(?::VARCHAR[]))) ORDER BY position""",
+        [scope_key, named, named],
+    ).fetchall()
+    found: dict[str, list[datetime]] = {}
+    for customer_id, at in rows:
+        found.setdefault(customer_id, []).append(aware(at))
+    return found
 
 
 _SEEN: Final = """SELECT customer_key, min(first_time), max(last_time), sum(taken_events) FROM usage_days

@@ -128,8 +128,9 @@ def conditions_of(
         conditions.append(f"customer_key = {query.bind(customer_key)}")
     if kind_keys is not None:
         conditions.append(f"list_contains({query.bind(list(kind_keys))}::INTEGER[], kind_key)")
-    if where.status is not None:
-        conditions.append(f"status = {query.bind(where.status)}")
+    for column, text in _texts_of(where).items():
+        if text is not None:
+            conditions.append(f"{column} = {query.bind(text)}")
     if where.tag is not None:
         conditions.append(f"list_contains(tags, {query.bind(where.tag)})")
     if where.start is not None:
@@ -142,14 +143,19 @@ def conditions_of(
         conditions.append(f"list_has_any(tags, {query.bind(list(where.tags))}::VARCHAR[])")
     if where.roots_only:
         conditions.append("parent_request IS NULL")
-    if where.parent_request is not None:
-        conditions.append(f"parent_request = {query.bind(where.parent_request)}")
-    for column, text in (("id", where.event_id), ("source", where.source)):
-        if text is not None:
-            conditions.append(f"{column} = {query.bind(text)}")
     if where.source_prefix is not None:
         conditions.append(f"starts_with(source, {query.bind(where.source_prefix)})")
     return conditions + [_member_in(query, one) for one in where.members]
+
+
+def _texts_of(where: EventFilter) -> dict[str, str | None]:
+    """The text that a column must have; None: any."""
+    return {
+        "status": where.status,
+        "parent_request": where.parent_request,
+        "id": where.event_id,
+        "source": where.source,
+    }
 
 
 def _member_in(query: BoundQuery, member: MemberIn) -> str:

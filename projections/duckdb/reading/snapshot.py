@@ -253,6 +253,11 @@ class DuckDBSnapshot(RepricingReads):
         scope_key = self._cached.scope_key(scope)
         return [] if scope_key is None else customers.customers_ever_deactivated(self.cursor, scope_key)
 
+    def customer_deletions(self, scope: Scope, ids: Sequence[str] | None) -> dict[str, list[datetime]]:
+        """The instants at which each of these customers was deleted, of all customers for None."""
+        scope_key = self._cached.scope_key(scope)
+        return {} if scope_key is None else customers.customer_deletions(self.cursor, scope_key, ids)
+
     def customer_page(
         self, scope: Scope, now: datetime, offset: int, limit: int, search: str | None = None
     ) -> list[CustomerRecord]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from functools import cache
 from typing import Final
 
 from domain.customers.events import CUSTOMER_DELETED
@@ -12,6 +11,7 @@ from domain.errors import InvalidInput
 from domain.scope import Scope
 from domain.subscriptions.lives import SubscriptionLife, subscription_lives
 from projections.queries.customers import CustomerRecord
+from projections.queries.facts import Fact
 from projections.queries.snapshot import PAGE_ROWS_MAX, Snapshot
 
 #: Subscriptions of one customer that are looked at, ended ones included.
@@ -49,30 +49,33 @@ def shown_lives(snapshot: Snapshot, scope: Scope, ids: Sequence[str], now: datet
     Ids that never had any are left out.
     """
 
-    @cache
-    def deletions(customer_id: str) -> list[datetime]:
-        found = snapshot.customer_with_budgets(scope, customer_id, usage_times=False)
-        return deletions_of(None if found is None else found.record)
-
     facts = snapshot.facts_named(scope, "subscription", ids)
+    deletions = deletions_by_customer(snapshot, scope, facts.values())
     lives = (subscription_lives(name, facts.get(name, ()), deletions) for name in ids)
     return [_shown(of_id, now) for of_id in lives if of_id]
 
 
 def customer_of_subscription(snapshot: Snapshot, scope: Scope, subscription_id: str, instant: datetime) -> str | None:
     """The customer that a subscription has at an instant; None without one."""
-
-    def deletions(customer_id: str) -> list[datetime]:
-        found = snapshot.customer_with_budgets(scope, customer_id, usage_times=False)
-        return deletions_of(None if found is None else found.record)
-
-    lives = subscription_lives(subscription_id, snapshot.facts(scope, "subscription", subscription_id), deletions)
+    facts = snapshot.facts(scope, "subscription", subscription_id)
+    lives = subscription_lives(subscription_id, facts, deletions_by_customer(snapshot, scope, [facts]))
     return next((life.customer_id for life in lives if life.span.contains(instant)), None)
 
 
 def _shown(lives: Sequence[SubscriptionLife], now: datetime) -> SubscriptionLife:
     not_ended = (life for life in lives if life.status(now) != "terminated")
     return next(not_ended, lives[-1])
+
+
+def deletions_by_customer(
+    snapshot: Snapshot, scope: Scope, facts: Iterable[Sequence[Fact]]
+) -> Callable[[str], Sequence[datetime]]:
+    """The deletions of the customers of subscriptions, whose facts these are, by one query for 1,000 customers."""
+    named = sorted({str(fact.fields["customer"]) for of_one in facts for fact in of_one if "customer" in fact.fields})
+    found: dict[str, list[datetime]] = {}
+    for first in range(0, len(named), PAGE_ROWS_MAX):
+        found |= snapshot.customer_deletions(scope, named[first : first + PAGE_ROWS_MAX])
+    return lambda customer_id: found.get(customer_id, ())
 
 
 def deletions_of(record: CustomerRecord | None) -> list[datetime]:

@@ -46,6 +46,7 @@ QUERIES: Final[dict[str, Callable[[Snapshot, Scope], Any]]] = {
     "customers": lambda store, scope: store.customers(scope, None, 9),
     "customers by prefix": lambda store, scope: store.customers(scope, "c-0", 9, "c-"),
     "ever deactivated": lambda store, scope: store.customers_ever_deactivated(scope),
+    "deletions": lambda store, scope: [store.customer_deletions(scope, one) for one in (None, CUSTOMERS)],
     "customer page": lambda store, scope: store.customer_page(scope, LATER, 0, 9),
     "customer search": lambda store, scope: store.customer_page(scope, LATER, 0, 9, "a"),
     "customer list": lambda store, scope: [store.customer_list(scope, one, 0, 9) for one in LISTS],

@@ -9,7 +9,7 @@ import pytest
 
 from domain.api_keys.commands import IssueApiKey, RevokeApiKey
 from domain.budgets.commands import CreateBudget
-from domain.customers.commands import CreateCustomer, DeactivateCustomer
+from domain.customers.commands import CreateCustomer, DeactivateCustomer, DeleteCustomer
 from domain.customers.derived_id import derived_id
 from domain.errors import InvalidInput
 from domain.meters.commands import CreateMeter
@@ -79,6 +79,22 @@ def test_customers_ever_deactivated_come_with_all_their_facts(store_under_test: 
     assert [(record.customer_id, [fact.kind for fact in record.facts]) for record in told] == [
         ("off", ["customer.created", "customer.deactivated"])
     ]
+
+
+def test_deletions_are_told_by_customer(store_under_test: StoreUnderTest) -> None:
+    store = store_under_test
+    first, second = START + timedelta(hours=1), START + timedelta(hours=2)
+    store.pass_time(days=1)
+    for at, names in ((first, ("twice", "once")), (second, ("twice",))):
+        for name in names:
+            store.commands.handle(CreateCustomer(DEFAULT_SCOPE, BY_TEST, name, effective_at=at - timedelta(minutes=1)))
+            store.commands.handle(DeleteCustomer(DEFAULT_SCOPE, BY_TEST, name, effective_at=at))
+    store.commands.handle(CreateCustomer(DEFAULT_SCOPE, BY_TEST, "never"))
+    store.fold()
+    with store.reads.snapshot() as snapshot:
+        assert snapshot.customer_deletions(DEFAULT_SCOPE, ["once", "never", "unknown"]) == {"once": [first]}
+        assert snapshot.customer_deletions(DEFAULT_SCOPE, None) == {"twice": [first, second], "once": [first]}
+        assert snapshot.customer_deletions(Scope("other", "prod"), None) == {}
 
 
 def test_a_snapshot_stays_at_its_position_while_the_fold_goes_on(store_under_test: StoreUnderTest) -> None:

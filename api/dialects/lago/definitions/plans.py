@@ -50,15 +50,15 @@ def metric_ids(given: PlanInput) -> set[str]:
 
 
 def with_changes(shown: Mapping[str, Any], given: PlanPatch) -> PlanInput:
-    """A plan as it is shown, with the members that a request has. A charge that has an id changes that one."""
+    """A plan as it is shown, with the members that a request has. A charge that has an id changes that one.
+
+    It has no charges where the request does not name them: they stay.
+    """
     existing = {
         one["lago_id"]: {**one, "billable_metric_id": one["lago_billable_metric_id"]} for one in shown["charges"]
     }
     changes = {name: value for name, value in given.sent.items() if value is not None or name not in _MANDATORY}
-    if given.charges is None:
-        changes["charges"] = list(existing.values())
-    else:
-        changes["charges"] = [{**existing.get(str(one.get("id")), {}), **one} for one in given.charges]
+    changes["charges"] = [{**existing.get(str(one.get("id")), {}), **one} for one in given.charges or ()]
     return validated(PlanInput, {**shown, **changes})
 
 

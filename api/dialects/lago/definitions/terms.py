@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
-from functools import cache
 from typing import Final
 
 import msgspec
@@ -16,12 +15,13 @@ import msgspec
 from domain.facts.in_effect import in_effect, states
 from domain.scope import Scope
 from domain.subscriptions.lives import Status, SubscriptionLife, Term, subscription_lives
+from domain.values.instants import epoch_microseconds
 from domain.values.periods import Interval
 from projections.queries.facts import Fact
 from projections.queries.snapshot import PAGE_ROWS_MAX, Snapshot
 from projections.views.charging.billing_periods import billing_period, billing_timeline, zones_of
 from projections.views.charging.plans import PlanView
-from projections.views.charging.subscriptions import deletions_of, subscription_ids
+from projections.views.charging.subscriptions import deletions_by_customer, subscription_ids
 from projections.views.customers import CustomerHistory
 
 ACTIVE: Final = "active"
@@ -65,7 +65,8 @@ class SubscriptionTerm(msgspec.Struct, frozen=True):
 
 def terms_named(snapshot: Snapshot, scope: Scope, subscription_id: str) -> list[SubscriptionTerm]:
     """The objects of one external id, of all its lives, in order of time."""
-    return _terms(subscription_id, snapshot.facts(scope, "subscription", subscription_id), _deletions(snapshot, scope))
+    facts = snapshot.facts(scope, "subscription", subscription_id)
+    return _terms(subscription_id, facts, deletions_by_customer(snapshot, scope, [facts]))
 
 
 def found_by_status(terms: Sequence[SubscriptionTerm], status: str, now: datetime) -> SubscriptionTerm | None:
@@ -82,23 +83,44 @@ def last_life(terms: Sequence[SubscriptionTerm], now: datetime) -> list[Subscrip
     return [one for one in open_lives if one.life is open_lives[0].life]
 
 
+class AskedTerms(msgspec.Struct, frozen=True):
+    """The objects that a list asks for: of one customer or all, of some plans or all, with one of these statuses."""
+
+    customer_id: str | None
+    plans: Collection[str] | None
+    statuses: Collection[str]
+
+    def has(self, one: SubscriptionTerm, now: datetime) -> bool:
+        """Whether an object is asked for."""
+        return (
+            one.status(now) in self.statuses
+            and self.customer_id in (None, one.life.customer_id)
+            and (self.plans is None or one.term.plan in self.plans)
+        )
+
+
 def listed_terms(
-    snapshot: Snapshot,
-    scope: Scope,
-    now: datetime,
-    customer_id: str | None,
-    plan: str | None,
-    statuses: Collection[str],
-) -> list[SubscriptionTerm]:
-    """The objects of all customers, or of one, with one of these statuses; the last created first."""
-    found = [
-        one
-        for one in _all_terms(snapshot, scope, customer_id)
-        if one.status(now) in statuses and customer_id in (None, one.life.customer_id) and plan in (None, one.term.plan)
+    snapshot: Snapshot, scope: Scope, asked: AskedTerms, now: datetime, offset: int, limit: int
+) -> tuple[int, list[SubscriptionTerm]]:
+    """How many objects there are, and a page of them, the last created first.
+
+    Without a customer this is one pass over all subscriptions, of which only keys are kept in memory.
+    """
+    keys = [
+        (-epoch_microseconds(one.created_at), one.life.subscription_id, one.term.start)
+        for one in _every(snapshot, scope, asked.customer_id)
+        if asked.has(one, now)
     ]
-    found.sort(key=lambda one: (one.life.subscription_id, one.term.start))
-    found.sort(key=lambda one: one.created_at, reverse=True)
-    return found
+    page = sorted(keys)[offset : offset + limit]
+    ids = sorted({subscription_id for _, subscription_id, _ in page})
+    facts = snapshot.facts_named(scope, "subscription", ids)
+    deletions = deletions_by_customer(snapshot, scope, facts.values())
+    found = {
+        (subscription_id, one.term.start): one
+        for subscription_id, of_one in facts.items()
+        for one in _terms(subscription_id, of_one, deletions)
+    }
+    return len(keys), [found[subscription_id, start] for _, subscription_id, start in page]
 
 
 def open_period(
@@ -111,17 +133,18 @@ def open_period(
     return billing_period(timeline, one.term, now).span
 
 
-def _all_terms(snapshot: Snapshot, scope: Scope, customer_id: str | None) -> Iterator[SubscriptionTerm]:
-    deletions = _deletions(snapshot, scope)
-    after: str | None = None
-    while True:
-        ids = subscription_ids(snapshot, scope, customer_id, after, PAGE_ROWS_MAX)
-        facts = snapshot.facts_named(scope, "subscription", ids)
-        for one in ids:
-            yield from _terms(one, facts.get(one, ()), deletions)
-        if len(ids) < PAGE_ROWS_MAX:
-            return
-        after = ids[-1]
+def _every(snapshot: Snapshot, scope: Scope, customer_id: str | None) -> Iterator[SubscriptionTerm]:
+    """All objects of one customer, or of all."""
+    if customer_id is None:
+        deleted = snapshot.customer_deletions(scope, None)
+        for subscription_id, facts in snapshot.all_facts(scope, "subscription"):
+            yield from _terms(subscription_id, facts, lambda one: deleted.get(one, ()))
+        return
+    ids = subscription_ids(snapshot, scope, customer_id, None, PAGE_ROWS_MAX)
+    of_ids = snapshot.facts_named(scope, "subscription", ids)
+    deletions = deletions_by_customer(snapshot, scope, of_ids.values())
+    for subscription_id, facts in of_ids.items():
+        yield from _terms(subscription_id, facts, deletions)
 
 
 def _terms(
@@ -141,12 +164,3 @@ def _set_end(facts: Sequence[Fact], life: SubscriptionLife) -> datetime | None:
     within = [state for state in states(in_effect(facts)) if state.created_at == life.start]
     ends_at = within[-1].fields.get("ends_at") if within else None
     return None if ends_at is None else datetime.fromisoformat(ends_at)
-
-
-def _deletions(snapshot: Snapshot, scope: Scope) -> Callable[[str], Sequence[datetime]]:
-    @cache
-    def of_customer(customer_id: str) -> Sequence[datetime]:
-        found = snapshot.customer_with_budgets(scope, customer_id, usage_times=False)
-        return deletions_of(None if found is None else found.record)
-
-    return of_customer

@@ -11,6 +11,8 @@ from api.dialects.lago.models.field_types import broken
 from api.dialects.lago.models.meta import PaginationMeta
 from api.dialects.lago.models.rules import Mandatory, OptionalText
 from api.dialects.lago.request_reading import Input
+from domain.errors import InvalidInput
+from domain.meters.expressions.evaluation import expression
 from domain.meters.fields import PRECISION_MAX, RECURRING_AGGREGATIONS
 from domain.meters.rounding import ROUNDINGS
 
@@ -24,6 +26,15 @@ AGGREGATIONS: Final = {
     "weighted_sum_agg": "weighted_sum",
 }
 WEIGHTED_INTERVAL: Final = "seconds"
+
+
+def checked_expression(text: str) -> str:
+    """Return an expression that can be parsed."""
+    try:
+        expression(text)
+    except InvalidInput:
+        raise broken("invalid_expression") from None
+    return text
 
 
 class MetricFilterInput(Input):
@@ -83,6 +94,11 @@ class BillableMetricInput(Input):
             raise broken(INVALID)
         return value
 
+    @field_validator("expression")
+    @classmethod
+    def _parsed(cls, value: str | None) -> str | None:
+        return None if value is None else checked_expression(value)
+
     @field_validator("weighted_interval")
     @classmethod
     def _known_interval(cls, value: str | None) -> str | None:
@@ -105,6 +121,38 @@ class BillableMetricPatch(Input):
     expression: str | None = None
     weighted_interval: str | None = None
     filters: list[Any] | None = None
+
+
+class ExpressionEventInput(Input):
+    """The event that an expression is tried on."""
+
+    code: OptionalText = None
+    timestamp: Any = Field(None, description="Unix seconds, a number or text. Default: now.")
+    properties: dict[str, Any] | None = None
+
+
+class ExpressionInput(Input):
+    """An expression to try."""
+
+    expression: Mandatory
+    event: ExpressionEventInput
+
+    @field_validator("expression")
+    @classmethod
+    def _parsed(cls, value: str) -> str:
+        return checked_expression(value)
+
+
+class ExpressionResult(BaseModel):
+    """The value of an expression."""
+
+    value: str
+
+
+class ExpressionAnswer(BaseModel):
+    """The answer to an expression that was tried."""
+
+    expression_result: ExpressionResult
 
 
 class MetricFilterObject(BaseModel):
@@ -130,6 +178,9 @@ class BillableMetricObject(BaseModel):
     expression: str | None = Field(None, description="Left out where there is none.")
     created_at: str
     filters: list[MetricFilterObject]
+    plans_count: int
+    active_subscriptions_count: int = Field(description="Left out where there are 1,000 subscriptions or more.")
+    draft_invoices_count: int = Field(description="0: there are no invoices.")
 
 
 class BillableMetricAnswer(BaseModel):

@@ -217,6 +217,8 @@ class PlanObject(BaseModel):
     taxes: list[Any]
     entitlements: list[Any]
     metadata: dict[str, Any] | None
+    active_subscriptions_count: int = Field(description="Left out where there are 1,000 subscriptions or more.")
+    draft_invoices_count: int = Field(description="0: there are no invoices.")
 
 
 class ChargeFilterFullObject(ChargeFilterObject):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends
@@ -12,20 +14,24 @@ import api.http.middleware.raw_paths  # noqa: F401 -- registers the parameter ty
 from api.dialects.lago.definitions.meters import SHOWN_FIELDS, meter_changes, meter_fields, with_changes
 from api.dialects.lago.definitions.metrics import Metric, metric_codes, metrics_by_code
 from api.dialects.lago.error_shapes import ALREADY_EXISTS, INVALID, not_allowed, not_found, validation_refusal
+from api.dialects.lago.formats import decimal_text
 from api.dialects.lago.keys import provenance_of
 from api.dialects.lago.models.billable_metrics import (
     BillableMetricAnswer,
     BillableMetricInput,
     BillableMetricPage,
     BillableMetricPatch,
+    ExpressionAnswer,
+    ExpressionInput,
 )
 from api.dialects.lago.paging import PAGE_PARAMETERS, PageAsked
 from api.dialects.lago.paths import BASE
+from api.dialects.lago.readings.counts import Counts
 from api.dialects.lago.request_reading import wrapped_body, wrapped_openapi
 from api.dialects.lago.views.billable_metrics import metric_object
 from api.dialects.lago.writing import answer_command
 from api.http.authentication import Administrator, Reader
-from api.http.bodies import validated
+from api.http.bodies import body_of, body_openapi, validated
 from api.http.folded_answers import json_response
 from api.http.reading import AS_OF_HEADERS, AskedAsOf, AskedByHeaders, Reading, reading
 from api.http.state import ApiState, StateOf
@@ -33,8 +39,10 @@ from api.http.writing import renaming_fields
 from consumers.commands.handler import CommandResult
 from domain.errors import AlreadyExists, NotFound
 from domain.meters.commands import CreateMeter, DeleteMeter, UpdateMeter
+from domain.meters.expressions.evaluation import NoValue, expression
 from domain.meters.fields import BUILT_IN_METERS
 from domain.scope import Scope
+from domain.values.instants import EPOCH
 from projections.queries.api_keys import ApiKeyRecord
 
 router = APIRouter(tags=["billable_metrics"])
@@ -72,6 +80,26 @@ async def create_billable_metric(
     return await answer_command(state, key, create, lambda asked: _answer(asked, key.scope, given.code))
 
 
+@router.post(
+    f"{_ALL}/evaluate_expression",
+    response_model=ExpressionAnswer,
+    openapi_extra=body_openapi(ExpressionInput),
+    summary="Try an expression",
+)
+def evaluate_billable_metric_expression(
+    state: StateOf, key: Reader, given: Annotated[ExpressionInput, Depends(body_of(ExpressionInput))]
+) -> Response:
+    """Compute the value of an expression for an event; nothing is stored. 422 when it has none."""
+    event = given.event
+    with reading(state, AskedAsOf(), key.scope) as asked:
+        at = _timestamp_or(event.timestamp, asked.now)
+        value = expression(given.expression).value_in(event.properties or {}, at, event.code or "")
+        if isinstance(value, NoValue):
+            raise validation_refusal({"expression": [f"expression_evaluation_failed: {value.reason}"]})
+        shown = value if isinstance(value, str) else decimal_text(value)
+        return json_response({"expression_result": {"value": shown}}, asked)
+
+
 @router.get(
     _ALL,
     response_model=BillableMetricPage,
@@ -84,7 +112,9 @@ def find_all_billable_metrics(state: StateOf, key: Reader, page: PageAsked, know
         codes = metric_codes(asked.snapshot, key.scope, asked.now)
         shown = codes[page.offset : page.offset + page.per_page]
         found = metrics_by_code(asked.snapshot, key.scope, shown, asked.now)
-        listed = [metric_object(found[code]) for code in shown]
+        counts = Counts(asked, key.scope)
+        used = counts.of_metrics()
+        listed = [metric_object(found[code]) | used.get(code, counts.of_no_plan()) for code in shown]
         return json_response({"billable_metrics": listed, "meta": page.meta(len(codes))}, asked)
 
 
@@ -139,11 +169,16 @@ async def destroy_billable_metric(state: StateOf, key: Administrator, code: str)
         except NotFound:
             raise not_found(_NAME) from None
 
-    return await answer_command(state, key, delete, lambda asked: {_NAME: metric_object(shown[0])})
+    return await answer_command(state, key, delete, lambda asked: {_NAME: _shown(asked, key.scope, shown[0])})
 
 
 def _answer(asked: Reading, scope: Scope, code: str) -> dict[str, Any]:
-    return {_NAME: metric_object(_existing(asked, scope, code))}
+    return {_NAME: _shown(asked, scope, _existing(asked, scope, code))}
+
+
+def _shown(asked: Reading, scope: Scope, metric: Metric) -> dict[str, Any]:
+    counts = Counts(asked, scope)
+    return metric_object(metric) | counts.of_metrics().get(metric.code, counts.of_no_plan())
 
 
 def _existing(asked: Reading, scope: Scope, code: str) -> Metric:
@@ -160,6 +195,17 @@ def _changeable(state: ApiState, key: ApiKeyRecord, code: str) -> Metric:
     if metric.own is None:
         raise not_allowed(_BUILT_IN)
     return metric
+
+
+def _timestamp_or(given: Any, default: datetime) -> datetime:
+    """An instant in Unix seconds, as a number or text; 422 for anything else."""
+    if given is None:
+        return default
+    try:
+        seconds = Decimal(str(given))
+        return EPOCH + timedelta(microseconds=int(seconds.scaleb(6)))
+    except (ArithmeticError, ValueError):
+        raise validation_refusal({"event.timestamp": ["invalid_format"]}) from None
 
 
 def _shown_field(field: str) -> str:

@@ -17,6 +17,7 @@ from api.dialects.lago.keys import provenance_of
 from api.dialects.lago.models.plans import PlanAnswer, PlanInput, PlanPage, PlanPatch
 from api.dialects.lago.paging import PAGE_PARAMETERS, PageAsked
 from api.dialects.lago.paths import BASE
+from api.dialects.lago.readings.counts import Counts
 from api.dialects.lago.request_reading import wrapped_body, wrapped_openapi
 from api.dialects.lago.views.plans import plan_object
 from api.dialects.lago.writing import answer_command
@@ -120,8 +121,11 @@ def change_plan(
     """Change a plan, from what it is shown as now; 404 when it does not exist."""
     shown, stored = _shown_and_stored(state, key.scope, code)
     details: Details = {}
-    after = with_changes(shown, change(shown))
+    given = change(shown)
+    after = with_changes(shown, given)
     fields = plan_fields(after, _named_metrics(state, key.scope, after), details)
+    if given.charges is None:
+        fields["charges"] = stored.get("charges", [])
     changes = plan_changes(code, stored, after, fields, details)
     if details:
         raise validation_refusal(details)
@@ -147,7 +151,8 @@ def _answer(asked: Reading, scope: Scope, code: str) -> dict[str, Any]:
 def _objects(asked: Reading, scope: Scope, plans: Sequence[PlanView]) -> list[dict[str, Any]]:
     codes = (charge.meter for plan in plans for charge in plan.charges)
     metrics = metrics_by_code(asked.snapshot, scope, codes, asked.now)
-    return [plan_object(scope, plan, metrics) for plan in plans]
+    counts = Counts(asked, scope)
+    return [plan_object(scope, plan, metrics) | counts.of_plan(plan.code) for plan in plans]
 
 
 def _shown_and_stored(state: ApiState, scope: Scope, code: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -22,6 +23,7 @@ from api.dialects.lago.definitions.terms import (
     ACTIVE,
     PENDING,
     TERMINATED,
+    AskedTerms,
     SubscriptionTerm,
     found_by_status,
     last_life,
@@ -40,9 +42,11 @@ from api.dialects.lago.models.subscriptions import (
 )
 from api.dialects.lago.paging import PAGE_PARAMETERS, Page, PageAsked
 from api.dialects.lago.paths import BASE
+from api.dialects.lago.readings.counts import Counts
 from api.dialects.lago.readings.subscriptions import around_terms
 from api.dialects.lago.request_reading import wrapped_body, wrapped_openapi
 from api.dialects.lago.routes.customers import ONE_CUSTOMER, ExternalCustomerId
+from api.dialects.lago.views.customers import BILLING_ENTITY_DEFAULT
 from api.dialects.lago.views.plans import plan_object
 from api.dialects.lago.views.subscriptions import subscription_object
 from api.dialects.lago.writing import answer_command
@@ -57,6 +61,7 @@ from domain.customers.commands import CreateCustomer
 from domain.errors import AlreadyExists, NotFound
 from domain.scope import Scope
 from domain.subscriptions.commands import TerminateSubscription, UpdateSubscription
+from projections.views.charging.plans import plan_view
 
 router = APIRouter(tags=["subscriptions"])
 _ALL: Final = f"{BASE}/subscriptions"
@@ -77,6 +82,7 @@ _FILTERS: Final[list[dict[str, Any]]] = [
         ("plan_code", {"type": "string"}),
         ("status[]", {"type": "array", "items": {"type": "string"}}),
         ("currency", {"type": "string"}),
+        ("billing_entity_codes[]", {"type": "array", "items": {"type": "string"}}),
     )
 ]
 _CUSTOMER: Final = {"name": "external_customer_id", "in": "query", "required": False, "schema": {"type": "string"}}
@@ -249,11 +255,23 @@ def _list(
     query = request.query_params
     statuses = set(query.getlist("status[]")) or {ACTIVE}
     with reading(state, known, scope) as asked:
-        found = listed_terms(asked.snapshot, scope, asked.now, customer_id, query.get("plan_code"), statuses)
-        shown = found[page.offset : page.offset + page.per_page]
+        wanted = AskedTerms(customer_id, _plans(asked, scope, query), statuses)
+        total, shown = listed_terms(asked.snapshot, scope, wanted, asked.now, page.offset, page.per_page)
         around = around_terms(asked, scope, shown)
         listed = [subscription_object(scope, one, beside, asked.now) for one, beside in zip(shown, around, strict=True)]
-        return json_response({"subscriptions": listed, "meta": page.meta(len(found))}, asked)
+        return json_response({"subscriptions": listed, "meta": page.meta(total)}, asked)
+
+
+def _plans(asked: Reading, scope: Scope, query: QueryParams) -> Collection[str] | None:
+    """The plans that a list asks for by code or currency; None for all. There is one billing entity, the default."""
+    code, currency = query.get("plan_code"), query.get("currency")
+    if BILLING_ENTITY_DEFAULT not in (query.getlist("billing_entity_codes[]") or [BILLING_ENTITY_DEFAULT]):
+        return ()
+    if currency is None:
+        return None if code is None else (code,)
+    plans = asked.snapshot.all_facts(scope, "plan")
+    views = (plan_view(name, facts, asked.now, reaching_back=True) for name, facts in plans)
+    return {one.code for one in views if one is not None and one.currency == currency and code in (None, one.code)}
 
 
 def _existing(asked: Reading, scope: Scope, external_id: str, status: str) -> SubscriptionTerm:
@@ -278,7 +296,8 @@ def _extended(asked: Reading, scope: Scope, one: SubscriptionTerm | None) -> dic
     if around.plan is None:
         return {_NAME: shown}
     metrics = metrics_by_code(asked.snapshot, scope, (charge.meter for charge in around.plan.charges), asked.now)
-    return {_NAME: {**shown, "plan": plan_object(scope, around.plan, metrics)}}
+    counts = Counts(asked, scope).of_plan(around.plan.code)
+    return {_NAME: {**shown, "plan": plan_object(scope, around.plan, metrics) | counts}}
 
 
 def _create_customer(state: ApiState, command: CreateCustomer) -> None:

@@ -24,7 +24,10 @@ _OPTIONAL: Final = ("invoice_display_name", "trial_period")
 
 
 def plan_object(scope: Scope, plan: PlanView, metrics: Mapping[str, Metric]) -> dict[str, Any]:
-    """Convert a plan to its JSON object. `metrics`: those that its charges name, by code."""
+    """Convert a plan to its JSON object. `metrics`: those that its charges name and that exist, by code.
+
+    A charge whose metric does not exist, as where it is deleted, is left out.
+    """
     kept = plan.dialect_fields.get(DIALECT, {})
     shown = {
         "lago_id": lago_id(scope, "plan", plan.code, plan.created_at),
@@ -38,7 +41,9 @@ def plan_object(scope: Scope, plan: PlanView, metrics: Mapping[str, Metric]) -> 
         "bill_charges_monthly": kept.get("bill_charges_monthly"),
         "bill_fixed_charges_monthly": kept.get("bill_fixed_charges_monthly"),
         "minimum_commitment": None,
-        "charges": [charge_object(scope, plan, one, metrics.get(one.meter)) for one in plan.charges],
+        "charges": [
+            charge_object(scope, plan, one, metrics[one.meter]) for one in plan.charges if one.meter in metrics
+        ],
         "fixed_charges": [],
         "usage_thresholds": [],
         "taxes": [],
@@ -49,14 +54,14 @@ def plan_object(scope: Scope, plan: PlanView, metrics: Mapping[str, Metric]) -> 
     return shown | {name: value for name, value in optional.items() if value is not None}
 
 
-def charge_object(scope: Scope, plan: PlanView, charge: PlanCharge, metric: Metric | None) -> dict[str, Any]:
-    """Convert a charge to its JSON object. `metric` None: there is none with that code."""
+def charge_object(scope: Scope, plan: PlanView, charge: PlanCharge, metric: Metric) -> dict[str, Any]:
+    """Convert a charge to its JSON object."""
     kept = charge.dialect_fields.get(DIALECT, {})
     groups = {GROUP_KEYS[0]: list(charge.group_by)} if charge.group_by else {}
     presented = {PRESENTATION: kept[PRESENTATION]} if PRESENTATION in kept else {}
     return {
         "lago_id": charge_lago_id(scope, plan, charge),
-        "lago_billable_metric_id": _metric_id(scope, charge, metric),
+        "lago_billable_metric_id": metric.lago_id,
         "billable_metric_code": charge.meter,
         "code": charge.code,
         "invoice_display_name": charge.name,
@@ -105,7 +110,3 @@ def _filter_objects(scope: Scope, plan: PlanView, charge: PlanCharge) -> list[di
             }
         )
     return shown
-
-
-def _metric_id(scope: Scope, charge: PlanCharge, metric: Metric | None) -> str:
-    return lago_id(scope, "billable_metric", charge.meter) if metric is None else metric.lago_id

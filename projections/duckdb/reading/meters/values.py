@@ -111,7 +111,7 @@ def _statement(query: BoundQuery, owner: Owner, question: MeterQuestion, joined:
     if "customer" in question.group_by:
         of_customer = question.group_by.index("customer")
         measured += f" JOIN customers c ON c.customer_key = m.g{of_customer}"
-        keys[1 + of_customer] = "c.customer_id"
+        keys[1 + of_customer] = "nullif(c.customer_id, '')"
     order = ", ".join([*(f"{key} NULLS FIRST" for key in keys[:-1]), f"{keys[-1]} NULLS LAST"])
     return f"""{with_relations(relations)} SELECT {", ".join(keys)}, {aggregates(question)}
         FROM {measured} GROUP BY {", ".join(keys)} ORDER BY {order} LIMIT {GROUPS_MAX + 1}"""

@@ -12,6 +12,7 @@ from tests.api.dialects.lago.conftest import BASE, refusal_of
 from tests.engine_fixtures import Api, JsonObject, key_for
 
 PATH = f"{BASE}/billable_metrics"
+UNUSED = {"plans_count": 0, "active_subscriptions_count": 0, "draft_invoices_count": 0}
 
 
 def create(api: Api, code: str, **more: Any) -> JsonObject:
@@ -51,6 +52,7 @@ def test_a_metric_is_answered_as_it_was_given_with_an_id(api: Api) -> None:
         "expression": "event.properties.gb * 2",
         "created_at": "2026-04-29T08:59:51Z",
         "filters": [{"key": "region", "values": ["eu", "us"]}],
+        **UNUSED,
     }
     assert api.get(f"{PATH}/storage") == {"billable_metric": made}
     meter = api.get("/v1/meters/storage")
@@ -96,6 +98,7 @@ def test_all_that_is_wrong_is_told_at_once(api: Api) -> None:
         ({"code": "two words"}, {"code": ["value_is_invalid"]}),
         ({"code": "total_tokens"}, {"code": ["value_already_exist"]}),
         ({"description": "long" * 64}, {"description": ["value_is_invalid"]}),
+        ({"expression": "event.properties.gb *"}, {"expression": ["invalid_expression"]}),
         ({"filters": [{"key": "a", "values": []}]}, {"filters__0__values": ["value_is_invalid"]}),
     ],
 )
@@ -152,6 +155,7 @@ def test_built_in_metrics_are_shown_and_cannot_be_changed(api: Api) -> None:
         "rounding_precision": None,
         "created_at": "1970-01-01T00:00:00Z",
         "filters": [],
+        **UNUSED,
     }
     assert api.get(f"{PATH}/requests")["billable_metric"]["aggregation_type"] == "count_agg"
     refused = 405, {"status": 405, "error": "Method Not Allowed", "code": "built_in_billable_metric"}
@@ -188,3 +192,20 @@ def test_native_meters_are_metrics_too(api: Api) -> None:
     api.post("/v1/meters", {"code": "smallest", "event_type": "probe", "aggregation": "min", "value_property": "ms"})
     shown = api.get(f"{PATH}/smallest")["billable_metric"]
     assert (shown["name"], shown["aggregation_type"], shown["field_name"]) == ("smallest", "custom_agg", "ms")
+
+
+def test_an_expression_is_tried_on_an_event(api: Api) -> None:
+    def tried(expression: str, **event: Any) -> Any:
+        body = {"expression": expression, "event": {"code": "storage", **event}}
+        return refusal_of(api, "POST", "/billable_metrics/evaluate_expression", json=body)
+
+    def value(shown: str) -> tuple[int, JsonObject]:
+        return 200, {"expression_result": {"value": shown}}
+
+    assert tried("ROUND(event.properties.gb * 2, 1)", properties={"gb": "1.26"}) == value("2.5")
+    assert tried("event.timestamp", timestamp="1651240791.5") == value("1651240791.5")
+    assert tried("CONCAT(event.code, '-', event.properties.gb)", properties={"gb": 1}) == value("storage-1")
+    status, refused = tried("event.properties.gb / 0", properties={"gb": 1})
+    assert (status, refused["code"]) == (422, "validation_errors")
+    assert tried("1 +") == invalid(expression=["invalid_expression"])
+    assert tried("1", timestamp="soon") == invalid(event__timestamp=["invalid_format"])

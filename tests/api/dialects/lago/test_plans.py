@@ -70,6 +70,8 @@ def test_a_plan_is_answered_as_it_was_given(api: Api, storage: str) -> None:
         "usage_thresholds": [],
         "taxes": [],
         "entitlements": [],
+        "active_subscriptions_count": 0,
+        "draft_invoices_count": 0,
         **kept,
     }
     assert api.get(f"{PATH}/startup") == {"plan": made}
@@ -277,6 +279,15 @@ def test_an_update_replaces_charges_and_changes_those_whose_id_it_gives(api: Api
     emptied = api.send("PUT", f"{PATH}/updated", 200, json={"plan": {"charges": [], "trial_period": None}}).json()
     without_trial = {name: value for name, value in unchanged["plan"].items() if name != "trial_period"}
     assert emptied == {"plan": {**without_trial, "charges": []}} == api.get(f"{PATH}/updated")
+
+
+def test_a_charge_is_left_out_while_its_metric_is_deleted(api: Api, storage: str) -> None:
+    own = create(api, "gone")["lago_id"]
+    before = created(api, "losing", charges=[charge(own), charge(storage)])
+    api.send("DELETE", f"{BASE}/billable_metrics/gone", 200)
+    after = {**before, "name": "N", "charges": before["charges"][1:]}
+    assert api.send("PUT", f"{PATH}/losing", 200, json={"plan": {"name": "N"}}).json() == {"plan": after}
+    assert [one["meter"] for one in api.get("/v1/plans/losing")["charges"]] == ["gone", "storage"]
 
 
 def test_code_interval_and_currency_cannot_change(api: Api) -> None:

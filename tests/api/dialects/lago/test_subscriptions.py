@@ -10,8 +10,8 @@ import pytest
 
 from consumers.embedded.engine import EmbeddedEngine
 from tests.api.dialects.lago.conftest import APRIL_29, BASE, refusal_of
-from tests.api.dialects.lago.test_billable_metrics import invalid
-from tests.api.dialects.lago.test_plans import created
+from tests.api.dialects.lago.test_billable_metrics import create, invalid
+from tests.api.dialects.lago.test_plans import charge, created
 from tests.engine_fixtures import Api, JsonObject, SettableClock, customer_path, engine_on, http
 
 PATH = f"{BASE}/subscriptions"
@@ -313,6 +313,8 @@ def test_lists_have_active_ones_unless_they_ask_for_others(api: Api, clock: Sett
     assert codes(api, external_customer_id="ada", **both) == [("one", "pro", "active"), ("one", "plus", "terminated")]
     assert codes(api, plan_code="basic") == [("two", "basic", "active")]
     assert codes(api, external_customer_id="nobody") == []
+    assert codes(api, currency="USD", plan_code="pro") == [("one", "pro", "active")]
+    assert codes(api, currency="EUR") == codes(api, **{"billing_entity_codes[]": "other"}) == []
     of_customer = api.get(f"{BASE}/customers/ada/subscriptions")
     assert of_customer == api.get(PATH, external_customer_id="ada")
     page = api.get(PATH, page=2, per_page=1)
@@ -326,3 +328,19 @@ def test_a_deleted_plan_is_left_out(api: Api) -> None:
     shown = api.get(f"{PATH}/sub")["subscription"]
     assert shown.keys() & {"plan", "plan_amount_cents", "plan_amount_currency"} == set()
     assert subscribe(api, "basic")["plan_code"] == "basic"
+
+
+def test_plans_and_metrics_tell_how_many_active_subscriptions_they_have(api: Api, clock: SettableClock) -> None:
+    metric = create(api, "storage")["lago_id"]
+    for code in ("one", "two"):
+        created(api, code, charges=[charge(metric)])
+    for number, code in enumerate(("one", "one", "two")):
+        subscribe(api, code, f"sub {number}")
+    subscribe(api, "two", "ahead", subscription_at="2026-06-01T00:00:00Z")
+    clock.advance(seconds=1)
+    api.send("DELETE", f"{PATH}/sub 0", 200)
+    shown = {one["code"]: one["active_subscriptions_count"] for one in api.get(f"{BASE}/plans")["plans"]}
+    assert (shown["one"], shown["two"], shown["basic"]) == (1, 1, 0)
+    used = {"plans_count": 2, "active_subscriptions_count": 2, "draft_invoices_count": 0}
+    one = api.get(f"{BASE}/billable_metrics/storage")["billable_metric"]
+    assert one == api.get(f"{BASE}/billable_metrics")["billable_metrics"][0] == {**one, **used}
