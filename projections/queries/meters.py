@@ -48,6 +48,7 @@ class MeterQuestion(msgspec.Struct, frozen=True):
     `weighted_sum` is the average of the running sum over time: each value counts from its event to the end of the
     segment, in the share that this time has of the segment, or of `weighing`.
     `filters`: also split by the filter that an event belongs to (see `domain.charges.filter_matching`).
+    `counted_after`: only events that were counted after this log position.
     `subscription`: only these events. `with_events`: also count the events with a value. `with_values`: also return the
     value of each, in the order of time; `InvalidInput` when there are more than `VALUES_MAX`.
     """
@@ -66,6 +67,7 @@ class MeterQuestion(msgspec.Struct, frozen=True):
     weighing: Weighing | None = None
     filters: tuple[FilterValues, ...] = ()
     expression: str | None = None
+    counted_after: int | None = None
 
 
 class MeterValue(msgspec.Struct, frozen=True):

@@ -34,11 +34,14 @@ class CustomerRow(msgspec.Struct, frozen=True):
 class LastWritten(msgspec.Struct, frozen=True):
     """The positions of the last steps that wrote facts and usage of a customer; 0: no open snapshot sees any.
 
+    `corrected_at`: that of the last one that changed usage which was there before.
+
     What was read at one position is the same at another if neither is before the last step that wrote it.
     """
 
     facts_at: int
     usage_at: int
+    corrected_at: int = 0
 
 
 class _WritePositions:
@@ -82,6 +85,7 @@ class ChangeTracker:
 
     def __init__(self) -> None:
         self._usage = _WritePositions()
+        self._corrections = _WritePositions()
         self._facts = _WritePositions()
         self._series_at = 0
         self._names = _CustomerKeys({}, ())
@@ -97,6 +101,7 @@ class ChangeTracker:
     def begin(self) -> None:
         """Begin a transaction: discard what was recorded and not published."""
         self._usage_keys: list[Positions] = []
+        self._corrected_keys: list[Positions] = []
         self._fact_keys: list[int] = []
         self._new_series = False
         self._new_first_positions: list[int] = []
@@ -120,6 +125,7 @@ class ChangeTracker:
     def corrected_usage(self, keys: Positions) -> None:
         """Record changes to the usage of these customers that are made in the store alone, not by deltas in `days`."""
         self.wrote_usage(keys)
+        self._corrected_keys.append(keys)
         self.days.skip(keys)
 
     def wrote_fact(self, key: int) -> None:
@@ -138,6 +144,8 @@ class ChangeTracker:
         """Publish the transaction, which is about to be committed and takes the store to `position`."""
         for keys in self._usage_keys:
             self._usage.publish(keys, position)
+        for keys in self._corrected_keys:
+            self._corrections.publish(keys, position)
         self._facts.publish(np.array(self._fact_keys, np.int64), position)
         if self._new_series:
             self._series_at = position
@@ -155,7 +163,7 @@ class ChangeTracker:
 
     def last_written(self, key: int) -> LastWritten:
         """Return where data of a customer was last written. Called once the position of the snapshot is known."""
-        return LastWritten(self._facts.at(key), self._usage.at(key))
+        return LastWritten(self._facts.at(key), self._usage.at(key), self._corrections.at(key))
 
     def same_series(self, one: int, other: int) -> bool:
         """Return true only if the store holds the same series at both positions."""

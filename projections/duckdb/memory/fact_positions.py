@@ -21,12 +21,15 @@ import numpy.typing as npt
 
 #: Length of the unsorted list, at most.
 ADDED_MAX: Final = 10_000
+#: Ids whose hash is kept.
+HASHES_KEPT_MAX: Final = 100_000
 
 Hashes = npt.NDArray[np.uint64]
 Positions = npt.NDArray[np.int64]
 
-_READ: Final = """SELECT hash(id) AS hash, position FROM facts WHERE position > ? AND id IS NOT NULL
-    UNION ALL SELECT hash(id), 0 FROM (SELECT unnest(?::VARCHAR[]) AS id)"""
+_READ: Final = """SELECT hash(id) AS hash, position FROM facts WHERE position > $1 AND id IS NOT NULL
+    UNION ALL SELECT hash(id), -number FROM (
+        SELECT unnest($2::VARCHAR[]) AS id, unnest(range(len($2::VARCHAR[]))) AS number)"""
 
 
 class _PositionIndex(msgspec.Struct, frozen=True):
@@ -68,6 +71,7 @@ class FactPositions:
 
     def __init__(self) -> None:
         self._index = _PositionIndex(*_NOTHING, *_NOTHING, 0)
+        self._hashes: dict[str, int] = {}
 
     def positions(self, cursor: duckdb.DuckDBPyConnection, ids: Sequence[str], position: int) -> list[int]:
         """Return the positions of all facts about these ids that the cursor's snapshot, which is at `position`, holds.
@@ -75,9 +79,21 @@ class FactPositions:
         There may be others among them: in other scopes, about other subjects, or with the same hash.
         """
         index = self._index
+        known = self._hashes
+        if index.position >= position and all(one in known for one in ids):
+            return index.of(np.array([known[one] for one in ids], np.uint64))
         found = cursor.execute(_READ, [index.position, list(ids)]).fetchnumpy()
         hashes, positions = np.asarray(found["hash"], np.uint64), np.asarray(found["position"], np.int64)
         is_fact = positions > 0
         index = index.with_added(hashes[is_fact], positions[is_fact], position)
         self._index = index
-        return index.of(hashes[~is_fact])
+        hashes = hashes[~is_fact][np.argsort(-positions[~is_fact])]  # by number
+        self._keep(ids, hashes)
+        return index.of(hashes)
+
+    def _keep(self, ids: Sequence[str], hashes: Hashes) -> None:
+        """Keep the hashes of ids."""
+        if len(self._hashes) + len(ids) > HASHES_KEPT_MAX:
+            self._hashes = {}
+        if len(ids) <= HASHES_KEPT_MAX:
+            self._hashes |= zip(ids, hashes.tolist(), strict=True)

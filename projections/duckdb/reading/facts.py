@@ -14,6 +14,7 @@ import duckdb
 
 from domain.values.instants import aware
 from projections.duckdb.memory.fact_positions import FactPositions
+from projections.duckdb.memory.named_facts import NamedFact, NamedFacts
 from projections.duckdb.reading.bound_query import BoundQuery, Row
 from projections.queries.facts import Fact, Subject
 
@@ -105,6 +106,7 @@ def all_facts(
 def facts_named(
     cursor: duckdb.DuckDBPyConnection,
     index: FactPositions,
+    kept: NamedFacts,
     position: int,
     scope_key: int,
     subject: Subject,
@@ -113,12 +115,32 @@ def facts_named(
     """Return the facts about each of these ids that has any, in a snapshot at `position`."""
     found: dict[str, list[Fact]] = {}
     asked = frozenset(ids)
-    rows = cursor.execute(
-        f"""SELECT id, {FACT_COLUMNS} FROM facts
-        WHERE position IN (SELECT unnest(?::BIGINT[])) AND scope_key = ? AND subject = ? ORDER BY position""",
-        [index.positions(cursor, ids, position), scope_key, subject],
-    ).fetchall()
-    for name, *fact in rows:
-        if name in asked:
-            found.setdefault(name, []).append(fact_of(tuple(fact)))
+    positions = sorted({at for at in index.positions(cursor, ids, position) if at <= position})
+    known = kept.known(subject, positions)
+    missing = [at for at in positions if at not in known]
+    if missing:
+        known |= _read_named(cursor, kept, subject, missing)
+    for at in positions:
+        named = known[at]
+        if named is not None and named.scope_key == scope_key and named.id in asked:
+            found.setdefault(named.id, []).append(named.fact)
     return {name: tuple(facts) for name, facts in found.items()}
+
+
+def _read_named(
+    cursor: duckdb.DuckDBPyConnection, kept: NamedFacts, subject: Subject, positions: Sequence[int]
+) -> dict[int, NamedFact | None]:
+    """Read and keep what stands at positions about a subject that has ids; at most one fact does."""
+    rows = cursor.execute(
+        f"""SELECT scope_key, id, {FACT_COLUMNS} FROM facts
+        WHERE position IN (SELECT unnest(?::BIGINT[])) AND subject = ? AND id IS NOT NULL""",
+        [positions, subject],
+    ).fetchall()
+    found: dict[int, NamedFact | None] = dict.fromkeys(positions)
+    texts = dict.fromkeys(positions, 0)
+    for scope_key, name, *fact in rows:
+        read = fact_of(tuple(fact))
+        found[read.position], texts[read.position] = NamedFact(scope_key, name, read), len(fact[4])
+    for at, one in found.items():
+        kept.keep(subject, at, one, texts[at])
+    return found

@@ -34,7 +34,7 @@ from projections.duckdb.reading.facts import (
     facts_of_customers,
     facts_of_customers_with_markup,
 )
-from projections.duckdb.reading.meters.values import meter_values
+from projections.duckdb.reading.meters.kept_values import kept_meter_values
 from projections.duckdb.reading.prices import (
     KnownPrices,
     discounts,
@@ -141,7 +141,7 @@ class DuckDBSnapshot(RepricingReads):
         earlier: Any = CursorAsOf(self.cursor, position)
         cache = SnapshotCache()
         cache.scopes, cache.fact_positions = self._cached.cache.scopes, self._cached.cache.fact_positions
-        cache.derived_ids = self._cached.cache.derived_ids
+        cache.derived_ids, cache.named_facts = self._cached.cache.derived_ids, self._cached.cache.named_facts
         cache.unit_owners = self._cached.cache.unit_owners
         return DuckDBSnapshot(lambda: earlier, cache, None)
 
@@ -227,13 +227,11 @@ class DuckDBSnapshot(RepricingReads):
 
         Without `usage_times`, the record does not tell the time range of its usage.
         """
-        record, scope_key = self._record(scope, customer_id, usage_times), self._cached.scope_key(scope)
-        if record is None or scope_key is None:
+        record = self._record(scope, customer_id, usage_times)
+        if record is None:
             return None
         named = {fact.fields["budget_id"] for fact in record.facts if fact.fields.get("budget_id") is not None}
-        index, position = self._cached.cache.fact_positions, self._cached.point().position
-        budgets = facts_named(self.cursor, index, position, scope_key, "budget", sorted(named)) if named else {}
-        return CustomerWithBudgets(position, record, budgets)
+        return CustomerWithBudgets(self.point().position, record, self.facts_named(scope, "budget", sorted(named)))
 
     def customer_of_derived_id(self, scope: Scope, derived: str) -> str | None:
         """The id of the customer with a derived id; None when there is none."""
@@ -359,7 +357,7 @@ class DuckDBSnapshot(RepricingReads):
         """Values of a custom meter for the groups that hold at least one event, by segment, then group."""
         owner = self._owner_keys(scope, question.customer_id)
         _check_segments(question.segments)
-        return [] if owner is None else meter_values(self.cursor, *owner, question)
+        return [] if owner is None else kept_meter_values(self._cached, *owner, question)
 
     def _owner_keys(self, scope: Scope, customer_id: str | None) -> tuple[int, int | None] | None:
         """The keys of a scope and a customer (None: all customers); None when either does not exist."""
@@ -524,8 +522,8 @@ class DuckDBSnapshot(RepricingReads):
         scope_key = self._cached.scope_key(scope)
         if scope_key is None or not ids:
             return {}
-        index, position = self._cached.cache.fact_positions, self._cached.point().position
-        return facts_named(self.cursor, index, position, scope_key, subject, ids)
+        cache, position = self._cached.cache, self._cached.point().position
+        return facts_named(self.cursor, cache.fact_positions, cache.named_facts, position, scope_key, subject, ids)
 
     def all_facts(self, scope: Scope, subject: Subject) -> Iterator[tuple[str, tuple[Fact, ...]]]:
         """All ids of a subject, deleted ones included, with their facts, in the order of their first use."""
@@ -559,9 +557,8 @@ class DuckDBSnapshot(RepricingReads):
         limit, scope_key = _page(limit), self._cached.scope_key(scope)
         if scope_key is None:
             return []
-        return KnownPrices(self.cursor, scope_key, self._cached.first_uses(scope_key)).page(
-            provider, model, after, limit, owners
-        )
+        known = KnownPrices(self.cursor, scope_key, self._cached.first_uses(scope_key))
+        return known.page(provider, model, after, limit, owners)
 
     def price_at(self, scope: Scope, position: int) -> PriceRecord | None:
         """The price that the log record at this position set; None when the scope does not know it."""

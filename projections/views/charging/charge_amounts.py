@@ -118,6 +118,8 @@ def _filter_amount(charge: PlanCharge, number: int | None, measured: Metered, cu
 
 
 def _of_all_groups(charge: PlanCharge, groups: Sequence[GroupAmount]) -> tuple[FilterAmount, ...]:
+    if not charge.group_by:  # the only group has every filter, which may be many
+        return groups[0].filters
     found: dict[int | None, list[FilterAmount]] = {number: [] for number in (*range(len(charge.filters)), None)}
     for group in groups:
         for one in group.filters:

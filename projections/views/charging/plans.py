@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 import msgspec
 
@@ -13,6 +14,9 @@ from domain.charges.models import ChargeModel, charge_model
 from domain.facts.in_effect import existing_at
 from projections.queries.facts import Fact
 from projections.views.meters import NO_FIELDS
+
+#: Plans whose charges are kept, the last ones that were read.
+PLANS_KEPT_MAX: Final = 32
 
 
 class ChargeFilter(msgspec.Struct, frozen=True):
@@ -63,12 +67,18 @@ def plan_view(code: str, facts: Sequence[Fact], now: datetime, *, reaching_back:
         currency=fields["currency"],
         name=fields.get("name"),
         description=fields.get("description"),
-        charges=tuple(map(_charge, fields.get("charges", ()))),
+        charges=_charges(msgspec.json.encode(fields.get("charges", ()))),
         created_at=state.created_at,
         updated_at=state.since,
         amount=None if "amount" not in fields else Decimal(fields["amount"]),
         dialect_fields=fields.get("dialect_fields", NO_FIELDS),
     )
+
+
+@lru_cache(PLANS_KEPT_MAX)
+def _charges(stored: bytes) -> tuple[PlanCharge, ...]:
+    """Read the charges of a plan, which are read again and again while they stay the same."""
+    return tuple(map(_charge, msgspec.json.decode(stored)))
 
 
 def _charge(stored: Mapping[str, Any]) -> PlanCharge:

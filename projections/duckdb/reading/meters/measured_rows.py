@@ -41,6 +41,7 @@ def measured_rows(
         f"time >= {query.bind(segments[0].start)} AND time < {query.bind(segments[-1].end)}",
         version_holds(query, question.as_of),
         *([] if owner.customer_key is None else [f"customer_key = {query.bind(owner.customer_key)}"]),
+        *([] if question.counted_after is None else [f"counted_at > {query.bind(question.counted_after)}"]),
         *([] if question.subscription is None else [_of_subscription(query, question.subscription)]),
     ]
     sql = f"""(SELECT {", ".join([f"{match.number} AS segment", *columns])}
