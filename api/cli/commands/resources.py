@@ -144,7 +144,7 @@ BUDGETS = Resource(
 
 def _meter_members(meter: Mapping[str, Any]) -> Mapping[str, Any]:
     """A meter with a line for each filter, below its path."""
-    filters = {one["key"]: one["values"] for one in meter["filters"]}
+    filters = {one["key"]: ", ".join(one["values"]) or "any" for one in meter["filters"]}
     return {name: value for name, value in meter.items() if name != "filters"} | {"filter": filters}
 
 

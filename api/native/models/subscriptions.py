@@ -121,7 +121,7 @@ class ChargeGroup(BaseModel):
     exact_amount: DecimalText = Field(description="Before it is rounded to the minor unit of the currency.")
     amount: DecimalText
     filters: list[ChargeFilterAmount] = Field(
-        description="Of a charge with filters: those with an event in the group. Each is priced and rounded by itself."
+        description="Of a charge with groups and filters: those with an event in the group, each priced by itself."
     )
 
 

@@ -122,7 +122,7 @@ def _charged(one: ChargeAmount) -> models.ChargedView:
                 events=group.events,
                 exact_amount=group.exact_amount,
                 amount=group.amount,
-                filters=[_filter_amount(one.charge, amount) for amount in group.filters],
+                filters=[_filter_amount(one.charge, amount) for amount in group.filters if one.charge.group_by],
             )
             for group in one.groups
         ],

@@ -119,6 +119,8 @@ def _rows(of: Mapping[str, Any], charge: Mapping[str, Any]) -> Sequence[Row]:
     groups = charge["groups"]
     if not groups or not (groups[0]["group"] or charge["filters"]):
         return [shared]
+    if not groups[0]["group"]:
+        groups = [{**groups[0], "filters": charge["filters"]}]
     used = [{**shared, **one, "cost_unknown_events": None} for group in groups for one in _used(group)]
     if charge["added_to_minimum"] == "0":
         return used or [shared]

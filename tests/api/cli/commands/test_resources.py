@@ -29,6 +29,24 @@ def test_a_meter_is_created_changed_and_deleted(shell: Shell) -> None:
     assert shell.run("meters", "delete", "requests", "--yes").code == 3
 
 
+def test_a_meter_is_shown_with_a_line_for_each_filter(shell: Shell) -> None:
+    fields = ("event_type=seat", "aggregation=unique_count", "expression=CONCAT(event.properties.team, '/')")
+    filters = 'filters=[{"key":"region","values":["eu","us"]},{"key":"size.tier"}]'
+    rounding = 'rounding={"function":"ceil","precision":-1}'
+    given = [part for field in (*fields, filters, rounding, "recurring=true") for part in ("--set", field)]
+
+    shown = [" ".join(line.split()) for line in shell.run("meters", "create", "cli_seats", *given).out.splitlines()]
+
+    assert [line for line in shown if line.startswith(("Filter", "Rounding", "Expression", "Recurring"))] == [
+        "Recurring yes",
+        "Rounding function ceil",
+        "Rounding precision -1",
+        "Expression CONCAT(event.properties.team, '/')",
+        "Filter region eu, us",
+        "Filter size.tier any",
+    ]
+
+
 @pytest.mark.parametrize("group", ["budgets", "meters", "customers"])
 def test_a_list_has_the_same_rows_as_json_and_csv(shell: Shell, group: str) -> None:
     shell.run("budgets", "create", "cli-listed")

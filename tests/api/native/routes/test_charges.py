@@ -217,6 +217,32 @@ def test_a_meter_of_money_tells_how_many_costs_are_unknown(api: Api) -> None:
     ]
 
 
+def test_each_filter_is_shown_with_what_it_costs(api: Api) -> None:
+    eu = {"values": {"region": ["eu"], "tier": []}, "price": {"model": "standard", "amount": "3"}, "name": "Europe"}
+    us = {"values": {"region": ["us"]}, "price": {"model": "package", "amount": "1", "package_size": 10}}
+    plain = {"code": "disk", "meter": "gb", "price": {"model": "standard", "amount": "0.001"}, "filters": [eu, us]}
+    grouped = {**plain, "code": "grouped", "group_by": ["region"]}
+    api.post("/v1/plans", plan("filtered", charges=[plain, grouped], effective_at=JANUARY))
+    subscribe(api, "filter", "sub-filter", "filtered", effective_at=MARCH)
+    store(api, "filter", 3, 5, 4, "eu")
+    tiered = llm_request("tiered", "filter", datetime(2026, 3, 5, 12, tzinfo=UTC))
+    api.deliver([tiered | {"type": "disk", "data": {"gb": 2, "region": "eu", "tier": 1}}])
+
+    (ungrouped, by_region) = charges(api, "filter")["data"][0]["charges"]
+
+    def shown(values: JsonObject, model: str, units: str, amount: str, **more: Any) -> JsonObject:
+        events = 0 if units == "0" else 1
+        used = {"units": units, "total_units": None, "events": events, "exact_amount": amount, "amount": amount}
+        return {"values": values, "name": None, "model": model, **used, **more}
+
+    europe = shown({"region": ["eu"], "tier": []}, "standard", "2", "6", name="Europe")
+    america = shown({"region": ["us"]}, "package", "0", "0")
+    others = shown({}, "standard", "4", "0", exact_amount="0.004")
+    assert [ungrouped["filters"], by_region["filters"]] == [[europe, america, others]] * 2
+    assert ungrouped["groups"] == [group("6", "6", 2, "6.004")]
+    assert by_region["groups"] == [{**group("6", "6", 2, "6.004", region="eu"), "filters": [europe, others]}]
+
+
 def test_a_deleted_plan_has_no_charges_but_in_the_periods_that_had_ended(api: Api) -> None:
     api.post("/v1/plans", plan("gone", charges=[TOKENS], effective_at=JANUARY))
     subscribe(api, "orphan", "sub-orphan", "gone", effective_at=FEBRUARY)
