@@ -36,7 +36,16 @@ from api.dialects.lago.error_shapes import rendered_problem
 from api.dialects.lago.keys import DIALECT, key_given
 from api.dialects.lago.models.errors import ApiError, ApiErrorPlain, ApiErrorUnprocessableEntity
 from api.dialects.lago.request_reading import BODY_MODELS
-from api.dialects.lago.routes import billable_metrics, customers, events, plan_charges, plans, subscriptions, usage
+from api.dialects.lago.routes import (
+    billable_metrics,
+    customers,
+    events,
+    plan_charges,
+    plan_metadata,
+    plans,
+    subscriptions,
+    usage,
+)
 from api.http.dialect import Dialect, joined_router
 from api.http.openapi import COMPONENTS, dialect_document, with_errors
 from api.http.problems import PROBLEM_KINDS
@@ -50,7 +59,7 @@ _SHAPES: Final[dict[int, type[BaseModel]]] = {
     422: ApiErrorUnprocessableEntity,
 }
 #: One customer last: its id may have slashes, so that its path fits all others below /customers too.
-_PARTS: Final = (billable_metrics, events, plan_charges, plans, subscriptions, usage, customers)
+_PARTS: Final = (billable_metrics, events, plan_charges, plan_metadata, plans, subscriptions, usage, customers)
 
 _ROUTER: Final = joined_router(part.router for part in _PARTS)
 

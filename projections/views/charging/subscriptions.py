@@ -48,7 +48,6 @@ def shown_lives(snapshot: Snapshot, scope: Scope, ids: Sequence[str], now: datet
 
     Ids that never had any are left out.
     """
-
     facts = snapshot.facts_named(scope, "subscription", ids)
     deletions = deletions_by_customer(snapshot, scope, facts.values())
     lives = (subscription_lives(name, facts.get(name, ()), deletions) for name in ids)

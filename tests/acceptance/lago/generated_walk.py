@@ -1,4 +1,5 @@
-"""A program that uses a client generated of Lago's older document, `lago_api`, for a customer and its usage.
+"""A program that uses a client generated of Lago's older document, `lago_api`, for a customer, a metric, a plan, a
+subscription and its usage.
 
 Arguments: the folder of the client, the engine's URL, a key, the instant at which the subscription begins. Prints each
 step's status and what the client parsed, by its name.
@@ -11,8 +12,6 @@ import json
 import sys
 from datetime import datetime, timedelta
 from typing import Any
-
-import httpx
 
 CUSTOMER = "acme/eu/user.7"
 SUBSCRIPTION = "sub-7"
@@ -40,7 +39,8 @@ def main(folder: str, url: str, key: str, begins: str) -> None:
         return answer.data
 
     client = client_of(key)
-    customers, subscriptions = lago_api.CustomersApi(client), lago_api.SubscriptionsApi(client)
+    customers, metrics = lago_api.CustomersApi(client), lago_api.BillableMetricsApi(client)
+    plans, subscriptions = lago_api.PlansApi(client), lago_api.SubscriptionsApi(client)
     profile = {"external_id": CUSTOMER, "name": "Gavin", "currency": "USD", "country": "US", "timezone": "UTC",
                "billing_configuration": {"payment_provider": "stripe"},
                "metadata": [{"key": "plan", "value": "pro", "display_in_invoice": True}]}  # fmt: skip
@@ -50,15 +50,46 @@ def main(folder: str, url: str, key: str, begins: str) -> None:
     step("found", customers.find_customer_with_http_info, CUSTOMER)
     step("listed", customers.find_all_customers_with_http_info, page=1, per_page=10)
     step("refused", create, ("CustomerCreateInput", {"customer": {"external_id": "bad", "email": "none"}}))
-    define(url, key, begins)
+    given: dict[str, Any] = {"name": "Storage", "code": METRIC, "aggregation_type": "sum_agg", "field_name": "gb"}
+    metric = step("metric", metrics.create_billable_metric_with_http_info,
+                  ("BillableMetricCreateInput", {"billable_metric": given}))  # fmt: skip
+    step("metric_found", metrics.find_billable_metric_with_http_info, METRIC)
+    step("metrics", metrics.find_all_billable_metrics_with_http_info)
+    charge = {"billable_metric_id": str(metric.billable_metric.lago_id), "charge_model": "standard",
+              "properties": {"amount": "0.5"}}  # fmt: skip
+    given = {"name": "Startup", "code": PLAN, "interval": "weekly", "amount_cents": 1000, "amount_currency": "USD",
+             "pay_in_advance": False, "charges": [charge]}  # fmt: skip
+    step("plan", plans.create_plan_with_http_info, ("PlanCreateInput", {"plan": given}))
+    step("plan_found", plans.find_plan_with_http_info, PLAN)
+    given = {"external_customer_id": CUSTOMER, "plan_code": PLAN, "external_id": SUBSCRIPTION,
+             "billing_time": "calendar", "subscription_at": begins}  # fmt: skip
+    step("subscription", subscriptions.create_subscription_with_http_info,
+         ("SubscriptionCreateInput", {"subscription": given}))  # fmt: skip
+    step("subscription_found", subscriptions.find_subscription_with_http_info, SUBSCRIPTION)
+    step("plans", plans.find_all_plans_with_http_info)
     step("subscriptions", subscriptions.find_all_subscriptions_with_http_info, external_customer_id=CUSTOMER)
-    use(url, key, datetime.fromisoformat(begins))
+    events, start = lago_api.EventsApi(client), datetime.fromisoformat(begins)
+    used: list[dict[str, Any]] = [
+        {"transaction_id": f"use-{number}", "external_subscription_id": SUBSCRIPTION, "code": METRIC,
+         "properties": {"gb": "3"}}
+        for number in range(3)
+    ]  # fmt: skip
+    used[0]["timestamp"] = int((start + timedelta(hours=1)).timestamp())
+    step("event", events.create_event_with_http_info, ("EventInput", {"event": used[0]}))
+    step(
+        "batch",
+        events.create_batch_events_with_http_info,
+        ("EventBatchInput", {"events": [{"event": one} for one in used[1:]]}),
+    )
+    step("event_found", events.find_event_with_http_info, "use-0")
     step("current", customers.find_customer_current_usage_with_http_info, CUSTOMER, SUBSCRIPTION)
     step("past", customers.find_all_customer_past_usage_with_http_info, CUSTOMER, SUBSCRIPTION)
     step("none", customers.find_customer_current_usage_with_http_info, CUSTOMER, "none")
     step("terminated", subscriptions.destroy_subscription_with_http_info, SUBSCRIPTION)
     step("deleted", customers.destroy_customer_with_http_info, CUSTOMER)
     step("gone", customers.find_customer_with_http_info, CUSTOMER)
+    step("plan_deleted", plans.destroy_plan_with_http_info, PLAN)
+    step("metric_deleted", metrics.destroy_billable_metric_with_http_info, METRIC)
     stranger = lago_api.CustomersApi(client_of("sk-unknown"))
     step("stranger", stranger.find_customer_with_http_info, CUSTOMER)
     sys.stdout.write(json.dumps(answers, default=str))
@@ -67,38 +98,6 @@ def main(folder: str, url: str, key: str, begins: str) -> None:
 def plain(data: Any) -> Any:
     """What the client parsed, as plain values; None where it parsed nothing."""
     return data.to_dict() if hasattr(data, "to_dict") else None
-
-
-def define(url: str, key: str, begins: str) -> None:
-    """Create a metric, a plan and a subscription, whose answers the client cannot parse.
-
-    It wants numbers of subscriptions of plans, which Lago no longer sends.
-    """
-    headers = {"Authorization": f"Bearer {key}"}
-
-    def created(path: str, body: dict[str, Any]) -> Any:
-        return httpx.post(f"{url}/lago/api/v1/{path}", json=body, headers=headers).raise_for_status().json()
-
-    given = {"name": "Storage", "code": METRIC, "aggregation_type": "sum_agg", "field_name": "gb"}
-    metric = created("billable_metrics", {"billable_metric": given})["billable_metric"]
-    charge = {"billable_metric_id": metric["lago_id"], "charge_model": "standard", "properties": {"amount": "0.5"}}
-    plan = {"name": "Startup", "code": PLAN, "interval": "weekly", "amount_cents": 1000, "amount_currency": "USD",
-            "pay_in_advance": False, "charges": [charge]}  # fmt: skip
-    created("plans", {"plan": plan})
-    subscription = {"external_customer_id": CUSTOMER, "plan_code": PLAN, "external_id": SUBSCRIPTION}
-    created("subscriptions", {"subscription": {**subscription, "subscription_at": begins}})
-
-
-def use(url: str, key: str, begins: datetime) -> None:
-    """Send usage of the first week of the subscription and of now."""
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/cloudevents+json"}
-    for number, time in enumerate((begins + timedelta(hours=1), None, None)):
-        event = {
-            "specversion": "1.0", "id": f"use-{number}", "source": f"lago/{SUBSCRIPTION}", "type": METRIC,
-            "subject": CUSTOMER, "data": {"gb": 3, "subscription": SUBSCRIPTION},
-        }  # fmt: skip
-        when = {} if time is None else {"time": time.isoformat()}
-        httpx.post(f"{url}/v1/events", content=json.dumps(event | when), headers=headers).raise_for_status()
 
 
 if __name__ == "__main__":

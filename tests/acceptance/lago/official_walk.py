@@ -11,10 +11,10 @@ import sys
 from datetime import datetime, timedelta
 from typing import Any
 
-import httpx
 from lago_python_client.client import Client
 from lago_python_client.exceptions import LagoApiError
 from lago_python_client.models import (
+    BatchEvent,
     BillableMetric,
     BillableMetricFilter,
     BillableMetricFilters,
@@ -23,6 +23,7 @@ from lago_python_client.models import (
     ChargeFilters,
     Charges,
     Customer,
+    Event,
     Metadata,
     MetadataList,
     Plan,
@@ -59,7 +60,7 @@ def main(url: str, key: str, begins: str) -> None:
     )
     step("subscription", lambda: client.subscriptions.create(subscription))
     step("subscriptions", lambda: client.subscriptions.find_all({"external_customer_id": CUSTOMER}))
-    use(url, key, datetime.fromisoformat(begins))
+    events(client, step, datetime.fromisoformat(begins))
     step("current", lambda: client.customers.current_usage(CUSTOMER, SUBSCRIPTION))
     step("past", lambda: client.customers.past_usage(CUSTOMER, SUBSCRIPTION))
     step("no_subscription", lambda: client.customers.current_usage(CUSTOMER, "none"))
@@ -73,7 +74,9 @@ def main(url: str, key: str, begins: str) -> None:
 
 
 def shown(answer: Any) -> Any:
-    """A model, or a page of models, as plain JSON."""
+    """A model, or a page of models, as plain JSON; None where the client tells nothing."""
+    if answer is None:
+        return None
     if isinstance(answer, dict):
         return {
             name: [shown(one) for one in value] if isinstance(value, list) else value for name, value in answer.items()
@@ -123,24 +126,28 @@ def priced(metric_id: str) -> Any:
     )  # fmt: skip
 
 
-def use(url: str, key: str, begins: datetime) -> None:
-    """Send usage of the first week of the subscription and of now."""
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/cloudevents+json"}
-    for number, (region, time) in enumerate(
-        (
-            ("eu", begins + timedelta(hours=1)),
-            ("us", begins + timedelta(hours=2)),
-            ("eu", None),
-            ("us", None),
-            ("eu", None),
-        )
-    ):
-        event = {
-            "specversion": "1.0", "id": f"use-{number}", "source": f"lago/{SUBSCRIPTION}", "type": METRIC,
-            "subject": CUSTOMER, "data": {"gb": 3, "region": region, "subscription": SUBSCRIPTION},
-        }  # fmt: skip
-        when = {} if time is None else {"time": time.isoformat()}
-        httpx.post(f"{url}/v1/events", content=json.dumps(event | when), headers=headers).raise_for_status()
+def events(client: Any, step: Any, begins: datetime) -> None:
+    """Send usage of the first week of the subscription and of now, one event and a batch; find, list, send again."""
+
+    def event(number: int, region: str, time: datetime | None) -> Any:
+        timestamp = None if time is None else int(time.timestamp())
+        return Event(
+            transaction_id=f"use-{number}", external_subscription_id=SUBSCRIPTION, code=METRIC, timestamp=timestamp,
+            properties={"gb": 3, "region": region},
+        )  # fmt: skip
+
+    first = begins + timedelta(hours=1)
+    step("event", lambda: client.events.create(event(0, "eu", first)))
+    others = [
+        event(1, "us", begins + timedelta(hours=2)),
+        event(2, "eu", None),
+        event(3, "us", None),
+        event(4, "eu", None),
+    ]
+    step("batch", lambda: client.events.batch_create(BatchEvent(events=others)))
+    step("event_found", lambda: client.events.find("use-0"))
+    step("event_again", lambda: client.events.create(event(0, "eu", first)))
+    step("batch_again", lambda: client.events.batch_create(BatchEvent(events=[event(5, "eu", None), *others])))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A client that was generated of Lago's older document parses every answer about a customer and its usage."""
+"""A client that was generated of Lago's older document parses every answer."""
 
 from __future__ import annotations
 
@@ -25,15 +25,27 @@ def test_a_client_generated_of_the_older_document_reads_every_answer(tmp_path: P
     refused = {"refused": 422, "none": 405, "gone": 404, "stranger": 401}
     assert statuses == dict.fromkeys(answers, 200) | refused
     parsed = {step: one["parsed"] for step, one in answers.items()}
-    assert [step for step, value in parsed.items() if value is None] == ["none"]
+    assert [step for step, value in parsed.items() if value is None] == ["batch", "none"]
     created, changed = parsed["created"]["customer"], parsed["changed"]["customer"]
     assert (created["country"], changed["country"], changed["phone"]) == ("US", None, "1")
     assert (created["lago_id"], created["sequential_id"]) == (changed["lago_id"], changed["sequential_id"])
     assert parsed["found"]["customer"] == changed
     assert [one["external_id"] for one in parsed["listed"]["customers"]] == [created["external_id"]]
+    metric, plan = parsed["metric"]["billable_metric"], parsed["plan"]["plan"]
+    assert parsed["metric_found"]["billable_metric"] == metric
+    assert metric["lago_id"] in [one["lago_id"] for one in parsed["metrics"]["billable_metrics"]]
+    assert [one["lago_billable_metric_id"] for one in plan["charges"]] == [metric["lago_id"]]
+    assert parsed["plan_found"]["plan"] == plan
+    assert [one["active_subscriptions_count"] for one in parsed["plans"]["plans"]] == [1]
+    assert parsed["subscription_found"] == parsed["subscription"]
     assert [one["status"] for one in parsed["subscriptions"]["subscriptions"]] == ["active"]
+    sent, found = parsed["event"]["event"], parsed["event_found"]["event"]
+    assert (sent["lago_id"], sent["lago_customer_id"]) == (found["lago_id"], None)
+    assert found["lago_customer_id"] == created["lago_id"]
     (charged,) = parsed["current"]["customer_usage"]["charges_usage"]
     assert (charged["units"], charged["amount_cents"], charged["groups"]) == ("6.0", 300, [])
     assert sum(one["customer_usage"]["amount_cents"] for one in parsed["past"]["usage_periods"]) == 150
     assert parsed["terminated"]["subscription"]["status"] == "terminated"
+    assert parsed["plan_deleted"]["plan"]["lago_id"] == plan["lago_id"]
+    assert parsed["metric_deleted"]["billable_metric"]["lago_id"] == metric["lago_id"]
     assert parsed["deleted"]["customer"]["lago_id"] == created["lago_id"]

@@ -13,7 +13,8 @@ from tests.acceptance.lago.documents import breaches
 from tests.engine_fixtures import NOON, Api, SettableClock, engine_on, http
 
 BASE = "/lago/api/v1"
-USED = {"specversion": "1.0", "source": "lago/s", "type": "storage", "subject": "acme"}
+#: Properties are text: by the document a whole number would be two of its alternatives, of which one must hold.
+USED = {"code": "storage", "external_subscription_id": "s", "properties": {"gb": "3", "region": "eu"}}
 CUSTOMER = {
     "external_id": "acme", "name": "Acme", "email": "a@acme.example", "currency": "EUR", "timezone": "Europe/Paris",
     "country": "FR", "customer_type": "company", "shipping_address": {"city": "Paris", "country": "FR"},
@@ -53,7 +54,7 @@ def test_answers_about_customers_fit(api: Api) -> None:
     asked(stranger, "GET", "/customers/acme")
 
 
-def test_answers_about_metrics_plans_and_usage_fit(api: Api) -> None:
+def test_answers_about_metrics_plans_events_and_usage_fit(api: Api) -> None:
     asked(api, "POST", "/customers", {"customer": CUSTOMER})
     given = {"name": "Storage", "code": "storage", "aggregation_type": "sum_agg", "field_name": "gb",
              "filters": [{"key": "region", "values": ["eu", "us"]}]}  # fmt: skip
@@ -81,12 +82,14 @@ def test_answers_about_metrics_plans_and_usage_fit(api: Api) -> None:
     asked(api, "POST", "/subscriptions", {"subscription": subscribed})
     asked(api, "GET", "/subscriptions")
     asked(api, "GET", "/subscriptions/s")
-    times = (NOON - timedelta(days=40), NOON - timedelta(hours=1))
-    events = [
-        {**USED, "id": f"{number}", "time": time.isoformat(), "data": {"gb": 3, "region": "eu", "subscription": "s"}}
-        for number, time in enumerate(times)
-    ]
-    api.deliver(events)
+    before = (NOON - timedelta(days=40)).timestamp()
+    asked(api, "POST", "/events", {"event": {**USED, "transaction_id": "1", "timestamp": before}})
+    asked(api, "POST", "/events", {"event": {**USED, "transaction_id": "1"}})
+    asked(api, "POST", "/events/batch", {"events": [{**USED, "transaction_id": "2"}]})
+    asked(api, "POST", "/events/batch", {"events": []})
+    asked(api, "GET", "/events/1")
+    asked(api, "GET", "/events/none")
+    assert len(asked(api, "GET", "/events", code="storage")["events"]) == 2
     current = asked(api, "GET", "/customers/acme/current_usage", external_subscription_id="s")
     assert [one["units"] for one in current["customer_usage"]["charges_usage"]] == ["3.0", "3.0"]
     past = asked(api, "GET", "/customers/acme/past_usage", external_subscription_id="s")

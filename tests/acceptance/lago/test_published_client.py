@@ -61,6 +61,19 @@ def test_what_usage_costs_by_a_plan_is_told(answers: Any) -> None:
     assert [one["from_datetime"] for one in past] == sorted((one["from_datetime"] for one in past), reverse=True)
 
 
+def test_events_are_counted_once_and_found(answers: Any) -> None:
+    sent, found = answers["event"], answers["event_found"]
+    assert (sent["transaction_id"], sent["lago_customer_id"]) == ("use-0", None)
+    assert found["lago_customer_id"] == answers["found"]["lago_id"]
+    assert found == {
+        **sent,
+        **{name: found[name] for name in ("lago_customer_id", "lago_subscription_id", "created_at")},
+    }
+    repeated = {"transaction_id": ["value_already_exist"]}
+    assert (answers["event_again"]["status"], answers["event_again"]["body"]["error_details"]) == (422, repeated)
+    assert answers["batch_again"]["body"]["error_details"] == {str(place): repeated for place in range(1, 5)}
+
+
 def test_what_ends_is_answered_once_more(answers: Any) -> None:
     assert answers["terminated"]["status"] == "terminated"
     assert answers["deleted"]["external_id"] == CUSTOMER

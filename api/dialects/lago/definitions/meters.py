@@ -43,8 +43,8 @@ def meter_fields(given: BillableMetricInput) -> dict[str, Any]:
 
 
 def with_changes(shown: Mapping[str, Any], given: BillableMetricPatch) -> BillableMetricInput:
-    """A metric as it is shown, with the members that a request has; null ones of those that must be there stay."""
-    changes = {name: value for name, value in given.sent.items() if value is not None or name not in _MANDATORY}
+    """A metric as it is shown, with the members that a request has; null stands for no change of what cannot change."""
+    changes = {name: value for name, value in given.sent.items() if value is not None or name not in _FIXED}
     return validated(BillableMetricInput, {**shown, **changes})
 
 
@@ -56,4 +56,4 @@ def meter_changes(before: BillableMetricInput, after: BillableMetricInput) -> tu
     return {name: value for name, value in differing.items() if name in CHANGEABLE_RULES}, fixed
 
 
-_MANDATORY: Final = frozenset({"name", "code", "aggregation_type"})
+_FIXED: Final = frozenset({"name", "code", "aggregation_type", "field_name", "recurring", "weighted_interval"})

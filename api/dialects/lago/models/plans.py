@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pydantic import BaseModel, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, RootModel, ValidationInfo, field_validator
 
 from api.dialects.lago.error_shapes import INVALID
 from api.dialects.lago.models.field_types import broken
@@ -251,6 +251,16 @@ class ChargeFiltersPage(BaseModel):
 
     filters: list[ChargeFilterFullObject]
     meta: PaginationMeta
+
+
+class PlanMetadata(RootModel[dict[str, str | None]]):
+    """Metadata of a plan: text by key."""
+
+
+class PlanMetadataAnswer(BaseModel):
+    """The answer about the metadata of a plan."""
+
+    metadata: dict[str, str | None] | None
 
 
 class PlanAnswer(BaseModel):

@@ -105,7 +105,7 @@ async def create_batch_events(request: Request, state: StateOf, key: Ingester) -
     if len(given) > BATCH_EVENTS_MAX:
         raise validation_refusal({_BATCH: ["too_many_events"]})
     now = state.engine.now()
-    events, broken = await _counted(state, key, given, now)
+    events, broken = await _counted(state, key, [_unwrapped(one) for one in given], now)
     if broken:
         raise validation_refusal({str(number): one for number, one in sorted(broken.items())})
     return _response({_BATCH: [sent_event_object(key.scope, event, now) for event in events]})
@@ -142,6 +142,11 @@ def find_event(state: StateOf, key: Reader, transaction_id: str, known: AskedByH
         if not found.events:
             raise not_found(_ONE)
         return json_response({_ONE: _shown_by(asked, key.scope)(found.events[0].event)}, asked)
+
+
+def _unwrapped(given: Any) -> Any:
+    """Return an event of a batch, which clients generated of older documents wrap as they do a single one."""
+    return given[_ONE] if isinstance(given, dict) and list(given) == [_ONE] else given
 
 
 async def _given(request: Request, name: str) -> Any:

@@ -134,6 +134,8 @@ def test_an_update_changes_what_it_names_and_never_what_is_counted(api: Api) -> 
     assert answer == {"billable_metric": after} == api.get(f"{PATH}/changed")
     same = {"code": "changed", "aggregation_type": "sum_agg", "field_name": "gb", "recurring": False}
     assert api.send("PUT", f"{PATH}/changed", 200, json={"billable_metric": same}).json() == answer
+    nothing = {"name": None, "aggregation_type": None, "field_name": None, "recurring": None, "weighted_interval": None}
+    assert api.send("PUT", f"{PATH}/changed", 200, json={"billable_metric": nothing}).json() == answer
     other = {"code": "else", "aggregation_type": "max_agg", "field_name": "tb"}
     assert refusal_of(api, "PUT", "/billable_metrics/changed", json={"billable_metric": other}) == invalid(
         aggregation_type=["value_is_invalid"], code=["value_is_invalid"], field_name=["value_is_invalid"]

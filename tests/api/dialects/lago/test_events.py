@@ -150,6 +150,12 @@ def test_a_batch_is_counted_whole(api: Api) -> None:
     assert listed(api) == ["t-1", "t-2"]
 
 
+def test_events_of_a_batch_may_be_wrapped_as_a_single_one_is(api: Api) -> None:
+    status, body = send_batch(api, {"event": event("t-1")}, event("t-2"))
+    assert (status, [one["transaction_id"] for one in body["events"]]) == (200, ["t-1", "t-2"])
+    assert send_batch(api, {"event": None}, event("t-3")) == refused_batch({"0": {"base": ["value_is_invalid"]}})
+
+
 def test_one_taken_id_refuses_a_batch_of_which_nothing_is_counted(api: Api) -> None:
     send(api, transaction_id="t-2")
     taken = {"transaction_id": ["value_already_exist"]}
