@@ -12,7 +12,7 @@ import msgspec
 
 from domain.log.chain import CHAIN_START
 from domain.scope import Scope
-from projections.folding.attribution.subscribers import Subscribers
+from projections.attribution.subscribers import Subscribers
 from projections.identity.amended import AmendedEvents
 from projections.pricing.price_book import PriceBook
 

@@ -9,7 +9,7 @@ import msgspec
 
 from domain.customers.events import CUSTOMER_DELETED
 from domain.values.instants import aware
-from projections.folding.attribution.subscribers import Subscribers
+from projections.attribution.subscribers import Subscribers
 
 _SUBSCRIPTIONS: Final = """SELECT scope_key, id, position, effective_at, kind, fields FROM facts
     WHERE subject = 'subscription' ORDER BY position"""

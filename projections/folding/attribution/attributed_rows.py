@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from projections.arrow_columns import Bools, Ints, codes, column, integers
-from projections.folding.attribution.subscribers import Span, Subscribers
+from projections.attribution.subscribers import Span, Subscribers
 from projections.folding.usage_blocks import StepRows
 from projections.queries.customers import NO_CUSTOMER
 

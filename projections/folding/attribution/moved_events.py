@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from domain.usage.block_schema import REQUEST_TYPE
 from domain.usage.rules import source_of_subscription
 from domain.values.instants import EPOCH
-from projections.folding.attribution.subscribers import Change, Span, changes
+from projections.attribution.subscribers import Change, Span, changes
 from projections.folding.fold_state import FoldState
 from projections.folding.fold_store import FoldStore
 from projections.folding.lifecycle_writes import CustomerMove
