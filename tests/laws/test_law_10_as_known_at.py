@@ -178,6 +178,19 @@ OF_LAGO: Final = one_of(
 )
 
 
+#: Events of Lago's clients, at the moment of the step.
+EVENTS_OF_LAGO: Final = st.builds(
+    lambda number, subscription: {
+        "transaction_id": IDENTITIES[number],
+        "external_subscription_id": subscription,
+        "code": "disk.sampled",
+        "properties": {"bytes": number + 1},
+    },
+    st.integers(0, 2),
+    one_of(*SUBSCRIPTIONS),
+)
+
+
 #: What amendments change. `time`: in days before the step.
 PATCHES: Final = one_of(
     {"data": {"input_tokens": 7}},
@@ -266,6 +279,7 @@ def commands(draw: st.DrawFn) -> tuple[str, str, JsonObject | None]:
         ("POST", "/v1/discounts", {"customer": draw(one_of(None, customer)), "percentage": draw(one_of("0", "12.5"))}),
         ("POST", "/respan/api/request-logs/create/", {**draw(LOGS), "customer_identifier": customer}),
         ("POST", f"{LAGO}/customers", {"customer": {"external_id": customer, **draw(OF_LAGO)}}),
+        ("POST", f"{LAGO}/events", {"event": draw(EVENTS_OF_LAGO)}),
     ]
     return draw(st.sampled_from(choices))
 
@@ -386,6 +400,9 @@ def questions(since: datetime) -> list[Question]:
     ]
     for params in ({}, {"search_term": "ann", "per_page": "1"}, {"countries[]": "FR"}, {"metadata[a]": ""}):
         asked.append((f"{LAGO}/customers", f"{LAGO}/customers", params))
+    for params in ({}, {"external_subscription_id": SUBSCRIPTIONS[0]}):
+        asked.append((f"{LAGO}/events", f"{LAGO}/events", params))
+    asked.append((f"{LAGO}/events/{{transaction_id:segment}}", f"{LAGO}/events/{quote(IDENTITIES[0])}", {}))
     for plural, one, names in (
         ("billable_metrics", "code", (METER, "cost_usd")),
         ("plans", "code", PLANS),

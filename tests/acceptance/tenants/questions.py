@@ -205,6 +205,13 @@ _ASKED: Final[Mapping[str, Sequence[Asked]]] = {
     ),
     "/lago/api/v1/billable_metrics": _queries({}, {"page": "2", "per_page": "1"}),
     "/lago/api/v1/billable_metrics/{code:segment}": _each((METER, "alpha_corp", "cost_usd", "nothing")),
+    "/lago/api/v1/events": _queries(
+        {},
+        {"page": "2", "per_page": "1"},
+        {"external_subscription_id": SUBSCRIPTION},
+        *({"code": one} for one in ("download", MARK)),
+    ),
+    "/lago/api/v1/events/{transaction_id:segment}": _each((EVENT, MARK, "nothing")),
     "/lago/api/v1/plans": _queries({}, {"page": "2", "per_page": "1"}),
     "/lago/api/v1/plans/{code:segment}": _each((PLAN, f"plan of {MARK}", "nothing")),
     "/lago/api/v1/plans/{code:segment}/charges": _each((PLAN, f"plan of {MARK}", "nothing")),

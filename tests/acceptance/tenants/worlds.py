@@ -106,6 +106,7 @@ def _act(made: World, api: Api, day: int) -> None:
         charges = [_charge("tokens", "total_tokens", "2"), {**_charge("disk", METER, "3"), "minimum_amount": "50"}]
         api.post("/v1/plans", {"code": PLAN, "interval": "monthly", "currency": "EUR", "charges": charges})
         api.post("/v1/subscriptions", {"id": SUBSCRIPTION, "customer": CUSTOMER, "plan": PLAN})
+        api.post("/lago/api/v1/events", _event_of(SUBSCRIPTION, EVENT, "download"), 200)
         api.post("/budget/new", {"budget_id": "lite", "max_budget": 3, "budget_duration": "7d"}, 200)
         api.post("/customer/new", {"user_id": "lou", "alias": "Lou", "budget_id": "lite"}, 200)
     models = [("acme", "swift")]
@@ -186,6 +187,14 @@ def _subscribe_as_other(api: Api) -> None:
         api.post(
             "/v1/subscriptions", {"id": subscription, "name": MARK, "customer": customer, "plan": f"plan of {MARK}"}
         )
+        for event_id in (EVENT, MARK):
+            api.post("/lago/api/v1/events", _event_of(subscription, event_id, MARK), 200)
+
+
+def _event_of(subscription: str, event_id: str, code: str) -> JsonObject:
+    """An event as Lago's clients send it."""
+    given = {"transaction_id": event_id, "external_subscription_id": subscription, "code": code}
+    return {"event": {**given, "properties": {"gb": 1, "of": code}}}
 
 
 def _charge(code: str, meter: str, amount: str) -> JsonObject:
