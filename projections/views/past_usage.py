@@ -15,6 +15,7 @@ from domain.values.periods import Interval
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import Segment, UsageQuestion
 from projections.views.budgets import budget_timeline, tiers_of
+from projections.views.charging.subscription_periods import subscription_periods
 from projections.views.customers import CustomerHistory, customer_history
 from projections.views.measures import Measures, measures_of, total
 from projections.views.periods import usage_timeline
@@ -60,10 +61,12 @@ def past_usage(
     periods: int,
     closing_grace_seconds: int,
     of_budget: bool = False,
+    subscription_id: str | None = None,
 ) -> PastUsage | None:
     """The last `periods` usage periods that ended by `now` and reach into the current life; None: no such customer now.
 
-    `of_budget`: the periods of the budget instead, if it has its own.
+    `of_budget`: the periods of the budget instead, if it has its own. `subscription_id`: the billing periods of this
+    subscription instead; it is not looked at which ones were known at closing.
     A period closes at the last log position recorded before its end plus the grace; its closing values are made of the
     events and facts known at that position. `InvalidInput` unless `periods` is 1 to `PAST_PERIODS_MAX`.
     """
@@ -74,8 +77,12 @@ def past_usage(
     if found is None or history is None or not history.exists:
         return None
     timeline = budget_timeline(history, tiers_of(found.budgets)) if of_budget else None
-    periods_as_known = PeriodsAsKnown(found.record, None if timeline is None else found.budgets)
-    ended = _ended_periods(history, timeline or usage_timeline(history), periods)
+    periods_as_known = None
+    if subscription_id is None:
+        periods_as_known = PeriodsAsKnown(found.record, None if timeline is None else found.budgets)
+        ended = _ended_periods(history, timeline or usage_timeline(history), periods)
+    else:
+        ended = subscription_periods(snapshot, scope, found.record, subscription_id, now).ended(periods)
     spans = [period.intersect(history.span) or period for period in ended]
     sums = _sums(snapshot, scope, customer_id, spans)
     position = snapshot.point().position
@@ -85,7 +92,8 @@ def past_usage(
         at_closing = known_then = None
         if period.end + grace <= now:
             closing = snapshot.position_at(period.end + grace)
-            known_then = periods_as_known.containing(period.start, closing, period.end + grace)
+            if periods_as_known is not None:
+                known_then = periods_as_known.containing(period.start, closing, period.end + grace)
             at_closing = known_now
             if closing < position:
                 question = _question(customer_id, [span], closing)

@@ -446,6 +446,10 @@ def questions(since: datetime) -> list[Question]:
             ("/current-usage", {"period": "budget"}),
             ("/past-usage", {"periods": "4"}),
             ("/past-usage", {"period": "budget", "periods": "4"}),
+            *(
+                (rest, {"period": f"subscription:{SUBSCRIPTIONS[0]}", **more})
+                for rest, more in (("/current-usage", {}), ("/past-usage", {"periods": "4"}))
+            ),
             ("/budget", {}),
             ("/access", {}),
             ("/access", {"as": "litellm", "model": MODELS[0]}),

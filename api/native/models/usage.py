@@ -119,7 +119,11 @@ class ModelUsage(Measures, ModelName):
 class PeriodQuery(AsOfQuery):
     """Query parameters of a read that is about a customer's periods."""
 
-    period: str | None = Field(None, max_length=1_100, description="`usage` (default) or `budget`.")
+    period: str | None = Field(
+        None,
+        max_length=1_100,
+        description="`usage` (default), `budget`, or `subscription:` and the id of one of its subscriptions.",
+    )
 
 
 class CurrentUsageView(ReadingView):

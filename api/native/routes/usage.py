@@ -43,11 +43,15 @@ from domain.values.periods import Interval, zone_named
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.snapshot import Snapshot
 from projections.views.budget_state import BudgetState, access, budget_state
+from projections.views.charging.subscription_periods import subscription_periods
 from projections.views.current_usage import current_usage
+from projections.views.customers import customer_history
 from projections.views.past_usage import past_usage
 from projections.views.usage_report import UsageReportQuestion, usage_report
 
 router = APIRouter(tags=["usage"])
+#: Before the id of a subscription, in the name of a period.
+_SUBSCRIPTION: Final = "subscription:"
 _ONE: Final = "/v1/customers/{customer_id:segment}"
 
 
@@ -116,13 +120,17 @@ def get_current_usage(
     state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[PeriodQuery, FromQuery()]
 ) -> CurrentUsageView:
     """Usage in the open usage period of the customer, in its current life; with `period=budget`, in the open period of
-    its budget. 404 when the customer does not exist, 422 when its budget has no periods."""
+    its budget, with `period=subscription:<id>`, in that of its subscription. 404 when the customer does not exist, 422
+    when its budget has no periods, and without such an active subscription."""
     period = _period_named(query.period)
     with reading(state, query, key.scope, customer_id) as asked:
         if period == "usage":
             usage = current_usage(asked.snapshot, key.scope, customer_id, asked.now)
             return current_usage_document(asked.customer_or_404(usage, key.scope, customer_id), asked.now)
-        open_period, life = _budget_period(asked, key.scope, customer_id)
+        if period == "budget":
+            open_period, life = _budget_period(asked, key.scope, customer_id)
+        else:
+            open_period, life = _subscription_period(asked, key.scope, customer_id, period.removeprefix(_SUBSCRIPTION))
         question = UsageReportQuestion(
             customer_id=customer_id,
             start=open_period.start,
@@ -144,10 +152,23 @@ def _budget_period(asked: Reading, scope: Scope, customer_id: str) -> tuple[Inte
     return found.period, found.customer.life.number
 
 
+def _subscription_period(asked: Reading, scope: Scope, customer_id: str, subscription_id: str) -> tuple[Interval, int]:
+    """The open billing period of a subscription, and the number of the customer's life."""
+    record = asked.snapshot.customer(scope, customer_id)
+    history = None if record is None else customer_history(record, asked.now)
+    existing = asked.customer_or_404(history if history is not None and history.exists else None, scope, customer_id)
+    periods = subscription_periods(asked.snapshot, scope, existing.record, subscription_id, asked.now)
+    found = periods.open()
+    if found is None:
+        raise Problem.invalid("period", "must name an active subscription of the customer")
+    return found, existing.life.number
+
+
 def _period_named(name: str | None) -> str:
-    if name not in (None, "usage", "budget"):
-        raise Problem.invalid("period", "must be 'usage' or 'budget'")
-    return name or "usage"
+    named = name or "usage"
+    if named not in ("usage", "budget") and not named.startswith(_SUBSCRIPTION):
+        raise Problem.invalid("period", "must be 'usage', 'budget', or 'subscription:' and an id")
+    return named
 
 
 @router.get(
@@ -160,13 +181,23 @@ def get_past_usage(
     state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[PastUsageQuery, FromQuery()]
 ) -> PastUsageView:
     """Usage periods that have ended, newest first: usage as known at closing, as known now, and the difference. With
-    `period=budget`, the periods of its budget. 404 when the customer does not exist, 422 when its budget has no
-    periods."""
-    of_budget, grace = _period_named(query.period) == "budget", state.engine.settings.period_grace_seconds
+    `period=budget`, the periods of its budget, with `period=subscription:<id>`, those of a subscription. 404 when the
+    customer does not exist, 422 when its budget has no periods."""
+    named, grace = _period_named(query.period), state.engine.settings.period_grace_seconds
+    subscription = named.removeprefix(_SUBSCRIPTION) if named.startswith(_SUBSCRIPTION) else None
     with reading(state, query, key.scope, customer_id) as asked:
-        if of_budget:
+        if named == "budget":
             _budget_period(asked, key.scope, customer_id)
-        usage = past_usage(asked.snapshot, key.scope, customer_id, asked.now, query.periods, grace, of_budget)
+        usage = past_usage(
+            asked.snapshot,
+            key.scope,
+            customer_id,
+            asked.now,
+            query.periods,
+            grace,
+            named == "budget",
+            subscription,
+        )
         return past_usage_document(asked.customer_or_404(usage, key.scope, customer_id), asked.now)
 
 

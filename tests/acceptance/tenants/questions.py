@@ -58,6 +58,10 @@ _ACTIVITY: Final = _queries(
 _RESPAN_LISTS: Final = _queries(
     {}, {"page_size": "1", "page": "2"}, *({"sort_by": one} for one in ("-total_cost", "name", "average_latency"))
 )
+_PERIODS: Final[list[Query]] = [
+    {"period": "budget"},
+    *({"period": f"subscription:{one}"} for one in (SUBSCRIPTION, f"subscription of {MARK}", "nothing")),
+]
 _OF_SUBSCRIPTIONS: Final[list[Query]] = [
     {},
     *({"external_subscription_id": one} for one in (SUBSCRIPTION, f"subscription of {MARK}", "nothing")),
@@ -122,8 +126,8 @@ _ASKED: Final[Mapping[str, Sequence[Asked]]] = {
     "/v1/customers/{customer_id:segment}/usage": _each(
         _CUSTOMERS, _SPAN, {**_SPAN, "group_by": "model", "window": "day"}, *({**_SPAN, **one} for one in _AS_OF)
     ),
-    "/v1/customers/{customer_id:segment}/current-usage": _each(_CUSTOMERS, {}, {"period": "budget"}, *_AS_OF),
-    "/v1/customers/{customer_id:segment}/past-usage": _each(_CUSTOMERS, {}, {"period": "budget"}, *_AS_OF),
+    "/v1/customers/{customer_id:segment}/current-usage": _each(_CUSTOMERS, {}, *_PERIODS, *_AS_OF),
+    "/v1/customers/{customer_id:segment}/past-usage": _each(_CUSTOMERS, {}, *_PERIODS, *_AS_OF),
     "/v1/customers/{customer_id:segment}/budget": _each(_CUSTOMERS, {}, *_AS_OF),
     "/v1/customers/{customer_id:segment}/access": _each(
         _CUSTOMERS,
