@@ -499,7 +499,7 @@ def check_law(
         assert shown == before
 
 
-@examples(90)
+@examples(55)
 @given(data=st.data(), history=st.lists(steps(commands(), usage()), min_size=2, max_size=STEPS_MAX))
 def test_what_was_answered_is_answered_for_ever_after(
     office: Office, data: st.DataObject, history: Sequence[Step]

@@ -18,7 +18,7 @@ def counts_after(tenant: Tenant, batches: Sequence[Sequence[JsonObject]]) -> Cou
     return counts
 
 
-@examples(15)
+@examples(10)
 @given(data=st.data(), events=usage_events())
 def test_order_batching_and_duplication_change_nothing(
     laboratory: Laboratory, data: st.DataObject, events: list[JsonObject]
@@ -32,7 +32,7 @@ def test_order_batching_and_duplication_change_nothing(
     assert counts.total() == len(deliveries)
 
 
-@examples(15)
+@examples(10)
 @given(data=st.data(), events=usage_events(8))
 def test_duplication_adds_nothing(laboratory: Laboratory, data: st.DataObject, events: list[JsonObject]) -> None:
     once, often = laboratory.tenant(), laboratory.tenant()
@@ -42,7 +42,7 @@ def test_duplication_adds_nothing(laboratory: Laboratory, data: st.DataObject, e
     assert often.standing() == once.standing()
 
 
-@examples(15)
+@examples(10)
 @given(data=st.data())
 def test_of_contradicting_events_the_first_in_the_log_stands(laboratory: Laboratory, data: st.DataObject) -> None:
     deliveries = [data.draw(usage_event(data.draw(st.integers(0, 2)))) for _ in range(data.draw(st.integers(1, 8)))]

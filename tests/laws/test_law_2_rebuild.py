@@ -9,7 +9,7 @@ from tests.laws.histories import Step, all_answers, histories, live_through
 from tests.laws.laboratory import Laboratory, examples
 
 
-@examples(15)
+@examples(10)
 @given(steps=histories())
 def test_a_rebuild_gives_every_answer_again(laboratory: Laboratory, steps: list[Step]) -> None:
     tenant = laboratory.tenant()

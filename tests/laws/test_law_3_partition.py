@@ -50,7 +50,7 @@ def cut_instants() -> st.SearchStrategy[list[str]]:
     return st.lists(instants, max_size=5, unique=True).map(sorted)
 
 
-@examples(15)
+@examples(10)
 @given(steps=histories(), cuts=cut_instants(), window=st.sampled_from(("hour", "day", "month")))
 def test_every_partition_adds_up(laboratory: Laboratory, steps: list[Step], cuts: list[str], window: str) -> None:
     tenant = laboratory.tenant()

@@ -37,7 +37,7 @@ def summed(receipts: list[JsonObject]) -> Counter[str]:
     return sums
 
 
-@examples(15)
+@examples(10)
 @given(steps=histories())
 def test_what_was_received_ended_in_exactly_one_outcome(laboratory: Laboratory, steps: list[Step]) -> None:
     tenant = laboratory.tenant()

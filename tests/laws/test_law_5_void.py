@@ -24,7 +24,7 @@ def totals(tenant: Tenant) -> JsonObject:
     return {name: amounts for name, amounts in tenant.amounts().items() if name != "customers"}
 
 
-@examples(15)
+@examples(10)
 @given(data=st.data(), events=usage_events(), void_first=st.booleans(), price_between=st.booleans())
 def test_a_void_equals_never_sent_and_a_restore_equals_sent(
     laboratory: Laboratory, data: st.DataObject, events: list[JsonObject], void_first: bool, price_between: bool

@@ -102,7 +102,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         yield Office(engine, api, appender_on(engine.log, engine.keys, NOW))
 
 
-@examples(24)
+@examples(16)
 @given(data=st.data(), month=months())
 def test_every_api_says_of_a_month_what_plain_sums_say(office: Office, data: st.DataObject, month: Month) -> None:
     api, plain, existing = office.tenant_told(month), month.plain, month.plain.existing()

@@ -396,7 +396,7 @@ def compared(value: Any) -> Any:
     return value
 
 
-@examples(120)
+@examples(60)
 @given(data=st.data(), history=histories(), about=one_of(*CUSTOMERS), days=one_of(*DAYS_ASKED))
 def test_the_order_in_which_facts_arrive_changes_no_answer(
     office: Office, data: st.DataObject, history: History, about: str, days: int

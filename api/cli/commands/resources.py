@@ -167,7 +167,7 @@ METERS = Resource(
     "operation_property, recurring, rounding (JSON), expression, filters (JSON), group_by, name, description, "
     "effective_at",
     create_help="Create a meter of the events of one type.",
-    update_help="Change name, description, groups, filters, rounding or expression of\na meter.",
+    update_help="Change the fields of a meter that can be changed.",
     delete_help="Delete a meter; its events stay.",
     members=_meter_members,
 )

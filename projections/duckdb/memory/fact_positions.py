@@ -7,10 +7,13 @@ are found at once. Facts are only ever added, at higher positions, so each snaps
 1. Read the facts added since, together with the hashes of the ids in question.
 2. Append them to a short unsorted list, which is merged into the sorted one when it grows too long.
 3. Look the hashes up in both lists.
+
+The facts themselves are kept beside it, decoded: what stands at a log position never changes.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Final
 
@@ -19,10 +22,14 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from projections.queries.facts import Fact, Subject
+
 #: Length of the unsorted list, at most.
 ADDED_MAX: Final = 10_000
 #: Ids whose hash is kept.
 HASHES_KEPT_MAX: Final = 100_000
+#: Characters of the fields of facts that are kept, of all together; when there are more, all are dropped.
+TEXT_KEPT_MAX: Final = 32 * 1024 * 1024
 
 Hashes = npt.NDArray[np.uint64]
 Positions = npt.NDArray[np.int64]
@@ -63,6 +70,14 @@ class _PositionIndex(msgspec.Struct, frozen=True):
 _NOTHING: Final = np.empty(0, np.uint64), np.empty(0, np.int64)
 
 
+class NamedFact(msgspec.Struct, frozen=True):
+    """A fact, and what it is about."""
+
+    scope_key: int
+    id: str
+    fact: Fact
+
+
 class FactPositions:
     """The index, shared by all snapshots of a store; 16 bytes per fact.
 
@@ -72,6 +87,9 @@ class FactPositions:
     def __init__(self) -> None:
         self._index = _PositionIndex(*_NOTHING, *_NOTHING, 0)
         self._hashes: dict[str, int] = {}
+        self._kept: dict[tuple[int, Subject], NamedFact | None] = {}
+        self._text = 0
+        self._lock = threading.Lock()
 
     def positions(self, cursor: duckdb.DuckDBPyConnection, ids: Sequence[str], position: int) -> list[int]:
         """Return the positions of all facts about these ids that the cursor's snapshot, which is at `position`, holds.
@@ -97,3 +115,17 @@ class FactPositions:
             self._hashes = {}
         if len(ids) <= HASHES_KEPT_MAX:
             self._hashes |= zip(ids, hashes.tolist(), strict=True)
+
+    def known(self, subject: Subject, positions: Sequence[int]) -> dict[int, NamedFact | None]:
+        """Return the facts that are kept, by position; None: none there about such a subject."""
+        kept = self._kept
+        return {position: kept[position, subject] for position in positions if (position, subject) in kept}
+
+    def keep(self, subject: Subject, position: int, found: NamedFact | None, text_length: int) -> None:
+        """Keep what was read at a position; `text_length` is that of its fields."""
+        with self._lock:
+            self._text += text_length
+            if self._text > TEXT_KEPT_MAX:
+                self._kept = {}
+                self._text = text_length
+            self._kept[position, subject] = found

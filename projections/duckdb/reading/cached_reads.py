@@ -23,7 +23,6 @@ from projections.duckdb.memory.fact_positions import FactPositions
 from projections.duckdb.memory.first_uses import FirstUses, UsesBySeries
 from projections.duckdb.memory.meter_sums import MeterSums
 from projections.duckdb.memory.monthly_usage import COMPACTED_DAYS, MonthlyUsage, monthly_usage
-from projections.duckdb.memory.named_facts import NamedFacts
 from projections.duckdb.memory.recent_days import RecentDays
 from projections.duckdb.memory.unit_owners import UnitOwners
 from projections.duckdb.reading import customers
@@ -62,7 +61,6 @@ class SnapshotCache:
         self.derived_ids = DerivedIds()
         self.first_uses = FirstUses()
         self.meter_sums = MeterSums()
-        self.named_facts = NamedFacts()
         self.lock = threading.Lock()
         self.facts_kept = 0
         self.sums_kept = 0

@@ -13,8 +13,7 @@ from typing import Final
 import duckdb
 
 from domain.values.instants import aware
-from projections.duckdb.memory.fact_positions import FactPositions
-from projections.duckdb.memory.named_facts import NamedFact, NamedFacts
+from projections.duckdb.memory.fact_positions import FactPositions, NamedFact
 from projections.duckdb.reading.bound_query import BoundQuery, Row
 from projections.queries.facts import Fact, Subject
 
@@ -106,7 +105,6 @@ def all_facts(
 def facts_named(
     cursor: duckdb.DuckDBPyConnection,
     index: FactPositions,
-    kept: NamedFacts,
     position: int,
     scope_key: int,
     subject: Subject,
@@ -116,10 +114,10 @@ def facts_named(
     found: dict[str, list[Fact]] = {}
     asked = frozenset(ids)
     positions = sorted({at for at in index.positions(cursor, ids, position) if at <= position})
-    known = kept.known(subject, positions)
+    known = index.known(subject, positions)
     missing = [at for at in positions if at not in known]
     if missing:
-        known |= _read_named(cursor, kept, subject, missing)
+        known |= _read_named(cursor, index, subject, missing)
     for at in positions:
         named = known[at]
         if named is not None and named.scope_key == scope_key and named.id in asked:
@@ -128,7 +126,7 @@ def facts_named(
 
 
 def _read_named(
-    cursor: duckdb.DuckDBPyConnection, kept: NamedFacts, subject: Subject, positions: Sequence[int]
+    cursor: duckdb.DuckDBPyConnection, index: FactPositions, subject: Subject, positions: Sequence[int]
 ) -> dict[int, NamedFact | None]:
     """Read and keep what stands at positions about a subject that has ids; at most one fact does."""
     rows = cursor.execute(
@@ -142,5 +140,5 @@ def _read_named(
         read = fact_of(tuple(fact))
         found[read.position], texts[read.position] = NamedFact(scope_key, name, read), len(fact[4])
     for at, one in found.items():
-        kept.keep(subject, at, one, texts[at])
+        index.keep(subject, at, one, texts[at])
     return found

@@ -136,7 +136,7 @@ class DuckDBSnapshot(RepricingReads):
         earlier: Any = CursorAsOf(self.cursor, position)
         cache = SnapshotCache()
         cache.scopes, cache.fact_positions = self._cached.cache.scopes, self._cached.cache.fact_positions
-        cache.derived_ids, cache.named_facts = self._cached.cache.derived_ids, self._cached.cache.named_facts
+        cache.derived_ids = self._cached.cache.derived_ids
         cache.unit_owners = self._cached.cache.unit_owners
         return DuckDBSnapshot(lambda: earlier, cache, None)
 
@@ -222,11 +222,13 @@ class DuckDBSnapshot(RepricingReads):
 
         Without `usage_times`, the record does not tell the time range of its usage.
         """
-        record = self._record(scope, customer_id, usage_times)
-        if record is None:
+        record, scope_key = self._record(scope, customer_id, usage_times), self._cached.scope_key(scope)
+        if record is None or scope_key is None:
             return None
         named = {fact.fields["budget_id"] for fact in record.facts if fact.fields.get("budget_id") is not None}
-        return CustomerWithBudgets(self.point().position, record, self.facts_named(scope, "budget", sorted(named)))
+        index, position = self._cached.cache.fact_positions, self._cached.point().position
+        budgets = facts_named(self.cursor, index, position, scope_key, "budget", sorted(named)) if named else {}
+        return CustomerWithBudgets(position, record, budgets)
 
     def customer_of_derived_id(self, scope: Scope, derived: str) -> str | None:
         """The id of the customer with a derived id; None when there is none."""
@@ -517,8 +519,8 @@ class DuckDBSnapshot(RepricingReads):
         scope_key = self._cached.scope_key(scope)
         if scope_key is None or not ids:
             return {}
-        cache, position = self._cached.cache, self._cached.point().position
-        return facts_named(self.cursor, cache.fact_positions, cache.named_facts, position, scope_key, subject, ids)
+        index, position = self._cached.cache.fact_positions, self._cached.point().position
+        return facts_named(self.cursor, index, position, scope_key, subject, ids)
 
     def all_facts(self, scope: Scope, subject: Subject) -> Iterator[tuple[str, tuple[Fact, ...]]]:
         """All ids of a subject, deleted ones included, with their facts, in the order of their first use."""

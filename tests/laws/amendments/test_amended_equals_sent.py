@@ -53,7 +53,7 @@ def correct(tenant: Tenant, verb: str, event: JsonObject, status: int | None = 2
     return answered
 
 
-@examples(15)
+@examples(10)
 @given(
     events=usage_events(at_most=6),
     given_patches=st.lists(st.tuples(st.integers(0, 5), patches()), min_size=1, max_size=6),

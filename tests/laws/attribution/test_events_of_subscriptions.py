@@ -106,7 +106,7 @@ def answers(tenant: Tenant) -> JsonObject:
     }
 
 
-@examples(8)
+@examples(6)
 @given(history=histories(), voided=st.sets(st.integers(0, 7)), amended=st.sets(st.integers(0, 7)))
 def test_usage_of_subscriptions_is_the_same_whatever_comes_first(
     laboratory: Laboratory,

@@ -45,7 +45,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBUnderTest]
 
 
 @given(months(), st.lists(instants(), min_size=1, max_size=2), st.randoms(use_true_random=False))
-@examples(24)
+@examples(16)
 def test_charges_are_those_of_a_plain_reading(
     store: DuckDBUnderTest, month: Month, asked: list[datetime], shuffle: Random
 ) -> None:

@@ -97,7 +97,7 @@ def shown(tenant: Tenant) -> list[Any]:
     return [{name: value for name, value in one.items() if name not in ("position", "now")} for one in answers]
 
 
-@examples(15)
+@examples(10)
 @given(data=st.data())
 def test_a_preview_is_the_difference_that_its_commit_makes_and_its_revert_undoes(
     laboratory: Laboratory, data: st.DataObject

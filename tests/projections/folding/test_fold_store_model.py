@@ -47,7 +47,7 @@ def folded(log: WrittenLog, under_test: FoldStoreUnderTest, failing: Collection[
 
 
 @pytest.mark.parametrize("name", IMPLEMENTATIONS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=14, deadline=None)
 @given(
     entries=generated_logs(20),
     failing=FAILING_CALLS,

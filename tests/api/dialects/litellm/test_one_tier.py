@@ -13,12 +13,12 @@ from domain.scope import DEFAULT_SCOPE
 from tests.api.dialects.litellm.conftest import FRIDAY
 from tests.engine_fixtures import Api, SettableClock, engine_on, http, llm_request
 
-CUSTOMERS = 10_000
+CUSTOMERS = 5_000
 #: Of so many customers one is also asked for its closed periods by itself.
 SAMPLED_EVERY = 50
 MIDNIGHT = FRIDAY.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
-TIER = "ten-thousand"
+TIER = "five-thousand"
 
 
 def name(number: int) -> str:

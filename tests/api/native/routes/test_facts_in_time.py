@@ -285,6 +285,11 @@ def test_a_meter_holds_what_was_said_of_it_before_its_creation(api: Api, clock: 
         "group_by": {},
         "description": None,
         "built_in": False,
+        "expression": None,
+        "filters": [],
+        "operation_property": None,
+        "recurring": False,
+        "rounding": None,
         "created_at": then,
         "updated_at": then,
     }

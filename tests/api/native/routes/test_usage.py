@@ -325,5 +325,5 @@ def test_budget_and_access_show_limits_and_what_is_left(api: Api, clock: Settabl
 
 def test_access_refuses_an_unknown_dialect(api: Api) -> None:
     assert api.get("/v1/customers/anybody/access", **{"as": "native"})["allowed"] is True
-    problem = api.refused("GET", "/v1/customers/anybody/access?as=lago", 400)
+    problem = api.refused("GET", "/v1/customers/anybody/access?as=openmeter", 400)
     assert (problem["type"], "native" in problem["detail"]) == ("/problems/dialect_unknown", True)

@@ -120,7 +120,7 @@ def answers(snapshot: Snapshot) -> list[Any]:
 
 
 @given(histories)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_answers_from_memory_equal_those_of_the_store(done: list[tuple[Any, ...]]) -> None:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as open_snapshots:
         driven = DrivenLog(Path(folder) / "read")

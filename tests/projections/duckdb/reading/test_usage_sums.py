@@ -176,7 +176,7 @@ def summed(events: Sequence[PlainEvent], facts: Sequence[Markup], question: Usag
 
 
 @given(st.lists(versions(), min_size=5, max_size=25), facts_of_a_log, questions())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_sums_equal_plain_sums_over_the_same_events(
     drawn: list[PlainEvent], facts: list[Markup], question: UsageQuestion
 ) -> None:
@@ -197,7 +197,7 @@ def test_sums_equal_plain_sums_over_the_same_events(
 
 
 @given(st.lists(versions(), max_size=15), st.lists(instants, min_size=3, max_size=6, unique=True))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=35, deadline=None)
 def test_any_partition_of_an_interval_adds_up_to_the_interval(drawn: list[PlainEvent], cuts: list[datetime]) -> None:
     scope = next(SCOPES)
     STORE.add_events(scope, drawn)

@@ -70,7 +70,7 @@ def rebuilt(written: FoldedLog, folder: Path, events_max: int, killed_after: int
     return found
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=9, deadline=None)
 @given(
     generated_logs(24),
     generated_logs(6),

@@ -47,7 +47,7 @@ def rebuilt(folded: FoldedLog, folder: Path, commit_rows_min: int, more: list[En
     return found
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=14, deadline=None)
 @given(generated_logs(16), generated_logs(4), st.sampled_from([1, 4, 1_000_000]))
 def test_a_rebuilt_store_equals_the_one_that_followed_the_log(
     entries: list[Entry], more: list[Entry], commit_rows_min: int
