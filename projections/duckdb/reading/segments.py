@@ -8,10 +8,9 @@ from typing import Final
 
 import msgspec
 
-from domain.errors import InvalidInput
 from domain.values.instants import naive
 from projections.duckdb.reading.bound_query import BoundQuery
-from projections.queries.usage import WINDOWS_MAX, Segment
+from projections.queries.usage import Segment
 
 #: Up to this many segments a CASE is faster to plan and run than a join.
 SEGMENTS_BY_CASE_MAX: Final = 32
@@ -36,12 +35,6 @@ class CutSegment(msgspec.Struct, frozen=True):
     def has_edges(self) -> bool:
         """Whether a part of the segment lies outside its whole days."""
         return not self.has_days or self.start.time() != time.min or self.end.time() != time.min
-
-
-def check_segments(segments: Sequence[Segment]) -> None:
-    """Check that there are not too many; `InvalidInput` otherwise."""
-    if len(segments) > WINDOWS_MAX:
-        raise InvalidInput("window", f"must not make more than {WINDOWS_MAX} windows", "too_many_windows")
 
 
 def cut_segments(segments: Sequence[Segment], by_days: bool) -> list[CutSegment]:

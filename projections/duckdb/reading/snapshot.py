@@ -37,7 +37,6 @@ from projections.duckdb.reading.facts import (
 from projections.duckdb.reading.meters.kept_values import kept_meter_values
 from projections.duckdb.reading.prices import KnownPrices, discounts, discounts_at, listed_models, series_priced_at
 from projections.duckdb.reading.repricing.reads import RepricingReads
-from projections.duckdb.reading.segments import check_segments
 from projections.duckdb.reading.usage_sums import UsageSumQuery
 from projections.duckdb.storage.cursor_as_of import CursorAsOf
 from projections.duckdb.storage.missing_rows import ROWS_VIEW
@@ -71,7 +70,7 @@ from projections.queries.log import LogPoint, SourceCounts, SourceRecord
 from projections.queries.meters import MeterQuestion, MeterValue
 from projections.queries.prices import ANY_OWNER, DiscountRecord, ListedModel, Owners, PriceCursor, PriceRecord
 from projections.queries.snapshot import PAGE_ROWS_MAX
-from projections.queries.usage import UsageQuestion, UsageSum, sum_sort_key
+from projections.queries.usage import WINDOWS_MAX, Segment, UsageQuestion, UsageSum, sum_sort_key
 from projections.storage_errors import storage_refusal
 from projections.views.customers import markup_at, markup_changes
 
@@ -319,7 +318,7 @@ class DuckDBSnapshot(RepricingReads):
     def usage(self, scope: Scope, question: UsageQuestion) -> list[UsageSum]:
         """Usage sums of the groups that hold at least one event, by segment, then group (nulls first), then markup."""
         owner = self._owner_keys(scope, question.customer_id)
-        check_segments(question.segments)
+        _check_segments(question.segments)
         if owner is None or not question.segments:
             return []
         known = self._normalized(question)
@@ -353,7 +352,7 @@ class DuckDBSnapshot(RepricingReads):
     def meter(self, scope: Scope, question: MeterQuestion) -> list[MeterValue]:
         """Values of a custom meter for the groups that hold at least one event, by segment, then group."""
         owner = self._owner_keys(scope, question.customer_id)
-        check_segments(question.segments)
+        _check_segments(question.segments)
         return [] if owner is None else kept_meter_values(self._cached, *owner, question)
 
     def _owner_keys(self, scope: Scope, customer_id: str | None) -> tuple[int, int | None] | None:
@@ -590,3 +589,8 @@ def _page(limit: int) -> int:
     if not 1 <= limit <= PAGE_ROWS_MAX:
         raise InvalidInput("limit", f"must be 1 to {PAGE_ROWS_MAX}")
     return limit
+
+
+def _check_segments(segments: Sequence[Segment]) -> None:
+    if len(segments) > WINDOWS_MAX:
+        raise InvalidInput("window", f"must not make more than {WINDOWS_MAX} windows", "too_many_windows")
