@@ -7,6 +7,7 @@ time, again and again, and again with one more event before each question.
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -67,9 +68,13 @@ def main(events: int, filters: int, asked: int = ASKED) -> None:
         issued = engine.commands.handle(IssueApiKey(DEFAULT_SCOPE, Provenance("bench"), ("admin",)))
         engine.wait_folded(issued.position or 0, WAIT_SECONDS_MAX)
         with TestClient(create_app(engine)) as http:
+            gc.freeze()  # as `meterfold serve` does
             client = Client(http, issued.state.secret)
-            for aggregation in AGGREGATIONS:
-                _measure(engine, client, Subject(aggregation, events, filters), asked)
+            try:
+                for aggregation in AGGREGATIONS:
+                    _measure(engine, client, Subject(aggregation, events, filters), asked)
+            finally:
+                gc.unfreeze()
 
 
 class Subject(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shlex
@@ -89,7 +90,11 @@ def _serve_on(listening: socket.socket, settings: Settings, as_json: bool, witho
             backlog=BACKLOG_CONNECTIONS_MAX,
             timeout_graceful_shutdown=CLOSING_SECONDS_MAX,
         )
-        GracefulServer(config, gate, engine).run(sockets=[listening])
+        gc.freeze()  # or every full collection looks through all that the start made, for a tenth of a second
+        try:
+            GracefulServer(config, gate, engine).run(sockets=[listening])
+        finally:
+            gc.unfreeze()  # or libraries that are unloaded report objects that were never collected
 
 
 def url_of(host: str, port: int) -> str:
