@@ -113,11 +113,11 @@ def facts_named(
     """Return the facts about each of these ids that has any, in a snapshot at `position`."""
     found: dict[str, list[Fact]] = {}
     asked = frozenset(ids)
-    positions = sorted({at for at in index.positions(cursor, ids, position) if at <= position})
-    known = index.known(subject, positions)
+    positions = sorted(set(index.positions(cursor, ids, position)))
+    known = index.known(subject, [at for at in positions if at <= position])
     missing = [at for at in positions if at not in known]
     if missing:
-        known |= _read_named(cursor, index, subject, missing)
+        known |= _read_named(cursor, index, subject, missing, position)
     for at in positions:
         named = known[at]
         if named is not None and named.scope_key == scope_key and named.id in asked:
@@ -126,9 +126,16 @@ def facts_named(
 
 
 def _read_named(
-    cursor: duckdb.DuckDBPyConnection, index: FactPositions, subject: Subject, positions: Sequence[int]
+    cursor: duckdb.DuckDBPyConnection,
+    index: FactPositions,
+    subject: Subject,
+    positions: Sequence[int],
+    keep_until: int,
 ) -> dict[int, NamedFact | None]:
-    """Read and keep what stands at positions about a subject that has ids; at most one fact does."""
+    """Read what stands at positions about a subject that has ids; at most one fact does.
+
+    It is kept up to the position of the snapshot, after which others may see more.
+    """
     rows = cursor.execute(
         f"""SELECT scope_key, id, {FACT_COLUMNS} FROM facts
         WHERE position IN (SELECT unnest(?::BIGINT[])) AND subject = ? AND id IS NOT NULL""",
@@ -140,5 +147,6 @@ def _read_named(
         read = fact_of(tuple(fact))
         found[read.position], texts[read.position] = NamedFact(scope_key, name, read), len(fact[4])
     for at, one in found.items():
-        index.keep(subject, at, one, texts[at])
+        if at <= keep_until:
+            index.keep(subject, at, one, texts[at])
     return found
