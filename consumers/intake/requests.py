@@ -18,8 +18,8 @@ class IntakeRequest(msgspec.Struct, frozen=True):
     """A body of usage events, or its items if they are known already, which makes the content type meaningless.
 
     `key` is the id of the API key that it came by, as keys share the intake fairly.
-    `atomic`: all of its events are taken or none; `group` must then name the request. No API exposes atomic requests or
-    the stream kind "file" yet. `facts`: what each of its items says of its customer, beside its bytes (None: nothing);
+    `atomic`: all of its events are taken or none; `group` must then name the request. No API exposes the stream
+    kind "file" yet. `facts`: what each of its items says of its customer, beside its bytes (None: nothing);
     empty when none does. They came by the dialect `dialect`.
     """
 

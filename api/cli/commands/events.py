@@ -94,7 +94,10 @@ def list_events(
     end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Event time, exclusive.")] = None,
     voided: Annotated[bool, typer.Option("--voided", help="Include voided events.")] = False,
     unmatched: Annotated[
-        bool | None, typer.Option("--unmatched/--matched", help="Only events that match no meter, or only the others.")
+        bool | None,
+        typer.Option(
+            "--unmatched/--matched", help="Only events that wait for a meter or a subscription, or only the others."
+        ),
     ] = None,
     limit: Limit = 100,
     as_of: AsOf = None,

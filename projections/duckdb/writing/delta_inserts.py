@@ -25,6 +25,14 @@ def insert_deltas(days: str, source: str, sign: str = "") -> str:
     )
 
 
+def insert_taken(days: str, source: str) -> str:
+    """Return the INSERT that tells `days` that the rows of `source` were taken away, whose sums are there no more."""
+    return (
+        f"INSERT INTO {days} SELECT scope_key, customer_key, time::DATE, kind_key,"
+        f" 0, 0, 0, 0, 0, 0, 0, 0, 0, {TAKEN} FROM {source} GROUP BY ALL"
+    )
+
+
 def insert_unit_deltas(source: str, sign: str = "") -> str:
     """Return the INSERT of the deltas of units of the rows of `source`, of which at least one must have units.
 

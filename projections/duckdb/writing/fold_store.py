@@ -26,7 +26,7 @@ from projections.duckdb.storage.permissions import permissions_text
 from projections.duckdb.storage.pricing_records import pricing_records
 from projections.duckdb.storage.range_rows import range_rows
 from projections.duckdb.storage.subscription_facts import load_subscribers
-from projections.duckdb.writing.delta_inserts import CHANGED, TAKEN, insert_deltas, insert_unit_deltas
+from projections.duckdb.writing.delta_inserts import CHANGED, insert_deltas, insert_taken, insert_unit_deltas
 from projections.duckdb.writing.moved_rows import move_rows, rows_of_source
 from projections.duckdb.writing.repricing_undo import undo_repricing
 from projections.duckdb.writing.write_buffer import WriteBuffer
@@ -275,10 +275,7 @@ class DuckDBFoldStore:
             self._take_from_days(staged_rows.filter(pc.is_valid(staged_rows.column("closed_at"))))
 
     def _take_from_days(self, staged: pa.Table) -> None:
-        self._cursor.execute(
-            f"""INSERT INTO {self._open_days} SELECT scope_key, customer_key, time::DATE, kind_key,
-            0, 0, 0, 0, 0, 0, 0, 0, 0, {TAKEN} FROM staged GROUP BY ALL"""
-        )
+        self._cursor.execute(insert_taken(self._open_days, "staged"))
         self.changes.corrected_usage(_customer_keys(staged))
 
     def _add_to_days(self, staged: pa.Table) -> None:

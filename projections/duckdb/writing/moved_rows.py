@@ -11,7 +11,7 @@ import pyarrow as pa
 from domain.values.instants import naive
 from projections.duckdb.storage.generations import Generations
 from projections.duckdb.storage.schema import NOTHING_CHANGED
-from projections.duckdb.writing.delta_inserts import TAKEN, insert_deltas, insert_unit_deltas
+from projections.duckdb.writing.delta_inserts import insert_deltas, insert_taken, insert_unit_deltas
 from projections.folding.lifecycle_writes import CustomerMove
 
 _MOVED: Final = "customer_key = {key} AND closed_at IS NULL AND locator IN (SELECT locator FROM versions)"
@@ -56,10 +56,7 @@ def move_rows(
     cursor.execute(insert_deltas(open_days, "versions WHERE closed_at IS NULL"))
     if has_units:
         cursor.execute(insert_unit_deltas("versions WHERE closed_at IS NULL"))
-    cursor.execute(
-        f"""INSERT INTO {open_days} SELECT scope_key, customer_key, time::DATE, kind_key,
-        0, 0, 0, 0, 0, 0, 0, 0, 0, {TAKEN} FROM versions WHERE closed_at IS NOT NULL GROUP BY ALL"""
-    )
+    cursor.execute(insert_taken(open_days, "versions WHERE closed_at IS NOT NULL"))
     cursor.execute(
         """INSERT INTO amendments SELECT scope_key, locator, counted_at, customer_key, ?::BIGINT, time, content, ?,
         ?::TIMESTAMP FROM versions""",

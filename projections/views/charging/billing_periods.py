@@ -19,7 +19,8 @@ from domain.values.durations import parse_duration
 from domain.values.money import MONEY
 from domain.values.period_timeline import PeriodTimeline, PolicySegment, timeline_of
 from domain.values.periods import MICROSECOND, USAGE_TIME_MIN, Interval, PeriodPolicy, zone_named
-from projections.views.customers import TIME_ZONE_DEFAULT, CustomerHistory
+from projections.queries.customers import CustomerRecord
+from projections.views.customers import TIME_ZONE_DEFAULT, CustomerHistory, customer_history
 
 #: Time zones of a customer, each from an instant on; in order of time, the first from the beginning.
 Zones = tuple[tuple[datetime, str], ...]
@@ -32,6 +33,12 @@ def zones_of(history: CustomerHistory | None) -> Zones:
     first = history.base.get("time_zone", TIME_ZONE_DEFAULT)
     later = ((profile.since, profile.fields.get("time_zone", TIME_ZONE_DEFAULT)) for profile in history.profiles)
     return ((USAGE_TIME_MIN, first), *later)
+
+
+def zones_of_life(record: CustomerRecord | None, life: SubscriptionLife, now: datetime) -> Zones:
+    """The time zones of the customer's life that a subscription is in, as far as it is known at `now`."""
+    until = now if life.end is None else min(now, life.end - MICROSECOND)
+    return zones_of(None if record is None else customer_history(record, until))
 
 
 def billing_timeline(life: SubscriptionLife, interval: str, zones: Zones) -> PeriodTimeline:

@@ -29,13 +29,12 @@ from domain.subscriptions.lives import SubscriptionLife, Term
 from domain.values.periods import MICROSECOND, USAGE_TIME_MIN, Interval
 from projections.queries.customers import CustomerRecord
 from projections.queries.snapshot import Snapshot
-from projections.views.charging.billing_periods import Zones, billing_period, billing_timeline, zones_of
+from projections.views.charging.billing_periods import Zones, billing_period, billing_timeline, zones_of_life
 from projections.views.charging.charge_amounts import ChargeAmount, added, charge_amount
 from projections.views.charging.ended_periods import ended_periods
 from projections.views.charging.metered_units import Asked
 from projections.views.charging.plans import PlanView, plan_view
 from projections.views.charging.subscriptions import lives_of_customer
-from projections.views.customers import customer_history
 
 
 class AtClosing(msgspec.Struct, frozen=True):
@@ -149,8 +148,7 @@ class _Known(msgspec.Struct, frozen=True):
 
     def zones(self, life: SubscriptionLife) -> Zones:
         """The zones of the customer's life that a subscription is in."""
-        until = self.now if life.end is None else min(self.now, life.end - MICROSECOND)
-        return zones_of(None if self.record is None else customer_history(self.record, until))
+        return zones_of_life(self.record, life, self.now)
 
 
 def _known(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime, at: datetime) -> _Known:

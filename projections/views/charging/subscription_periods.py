@@ -11,14 +11,13 @@ import msgspec
 
 from domain.scope import Scope
 from domain.subscriptions.lives import SubscriptionLife
-from domain.values.periods import MICROSECOND, Interval
+from domain.values.periods import Interval
 from projections.queries.customers import CustomerRecord
 from projections.queries.snapshot import Snapshot
-from projections.views.charging.billing_periods import Zones, billing_period, billing_timeline, zones_of
+from projections.views.charging.billing_periods import Zones, billing_period, billing_timeline, zones_of_life
 from projections.views.charging.ended_periods import ended_periods
 from projections.views.charging.plans import plan_view
 from projections.views.charging.subscriptions import lives_of_customer
-from projections.views.customers import customer_history
 
 
 class SubscriptionPeriods(msgspec.Struct, frozen=True):
@@ -51,8 +50,7 @@ class SubscriptionPeriods(msgspec.Struct, frozen=True):
         return list(islice(chain.from_iterable(found), periods))
 
     def _zones(self, life: SubscriptionLife) -> Zones:
-        until = self.now if life.end is None else min(self.now, life.end - MICROSECOND)
-        return zones_of(customer_history(self.record, until))
+        return zones_of_life(self.record, life, self.now)
 
 
 def subscription_periods(
