@@ -13,11 +13,10 @@ from projections.attribution.subscribers import Subscribers
 
 _SUBSCRIPTIONS: Final = """SELECT scope_key, id, position, effective_at, kind, fields FROM facts
     WHERE subject = 'subscription' ORDER BY position"""
-#: Deletions matter of those customers alone that ever had a subscription.
+#: Of all customers: one without subscriptions may be given one later that began before the deletion.
 _DELETIONS: Final = f"""SELECT c.scope_key, c.customer_id, f.effective_at
     FROM facts f JOIN customers c ON c.customer_key = f.customer_key
-    WHERE f.kind = '{CUSTOMER_DELETED}' AND (c.scope_key, c.customer_id) IN (
-        SELECT (scope_key, id) FROM facts WHERE subject = 'subscriber')"""
+    WHERE f.kind = '{CUSTOMER_DELETED}' ORDER BY f.position"""
 
 
 def load_subscribers(cursor: duckdb.DuckDBPyConnection, subscribers: Subscribers) -> None:

@@ -85,6 +85,19 @@ def test_the_deletion_of_its_customer_takes_the_later_ones(api: Api) -> None:
     assert costs(api) == {"ada": "2", None: "2"}
 
 
+def test_a_deletion_from_before_a_restart_ends_a_subscription_that_began_before_it(tmp_path: Path) -> None:
+    with engine_on(tmp_path / "data", SettableClock()) as engine, http(engine) as api:
+        api.post("/v1/plans", {"code": "plain", "interval": "monthly", "currency": "USD"})
+        api.post("/v1/customers", {"id": "ada", "effective_at": days_ago(9)})
+        api.delete(f"/v1/customers/ada?effective_at={days_ago(2).replace('+', '%2B')}")
+        send(api, days=4, event_id="earlier")
+        send(api, days=1, event_id="later")
+    with engine_on(tmp_path / "data", SettableClock()) as engine, http(engine) as api:
+        subscribe(api, "ada", days=5)
+        shown = {event["id"]: event["customer"] for event in api.pages("/v1/events")}
+    assert shown == {"earlier": "ada", "later": None}
+
+
 def test_its_cost_follows_the_own_price_of_its_customer(api: Api) -> None:
     api.post("/v1/customers", {"id": "ada", "effective_at": days_ago(9)})
     api.post("/v1/prices", price("3", customer="ada"))
