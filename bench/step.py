@@ -27,6 +27,7 @@ def main(name: str, cores: int) -> None:
     # Imported only after the process is pinned, because libraries count their cores when they are loaded.
     from bench import (
         chain,
+        current_usage,
         endurance,
         fairness,
         http_load,
@@ -57,6 +58,7 @@ def main(name: str, cores: int) -> None:
         "http reads": (serving.measure_reads, reads.ReadRun),
         "fairness": (fairness.measure, fairness.FairnessRun),
         "neighbours": (fairness.send_as_neighbours, fairness.NeighbourRun),
+        "current usage": (current_usage.measure, current_usage.UsageRun),
         "list": (listing.measure, listing.ListRun),
         "load": (http_load.load, http_load.LoadRun),
         "kafka": (kafka_consuming.measure, kafka_consuming.ConsumingRun),

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from bench.chain import ChainResult, ChainRun
+from bench.current_usage import UsageLatencies, UsageRun
 from bench.endurance import EnduranceRun, Stage
 from bench.fairness import BODIES, Fairness, FairnessRun
 from bench.kafka import running as kafka_running
@@ -36,7 +37,8 @@ ENDURANCE: Final = "endurance"
 KAFKA: Final = "kafka"
 LIST: Final = "list"
 FAIRNESS: Final = "fairness"
-QUESTIONS: Final = (CHAIN, PEERS, PROFILE, REBUILD, READS, LIST, HTTP, FAIRNESS, KAFKA, ENDURANCE)
+CHARGES: Final = "charges"
+QUESTIONS: Final = (CHAIN, PEERS, PROFILE, REBUILD, READS, LIST, CHARGES, HTTP, FAIRNESS, KAFKA, ENDURANCE)
 
 CUSTOMERS: Final = 10_000
 KNOWN_SHARE: Final = 100  # one in this many events was sent before
@@ -44,6 +46,8 @@ CHAIN_RUNS: Final = 3
 #: For each kind of body; the last bodies are waited for in addition.
 FAIRNESS_SECONDS: Final = 2.0
 ENDURED_PIECES: Final = 5
+#: Of the charge whose current usage is asked for.
+CHARGE_FILTERS: Final = 1_500
 #: Events, and events per body: bulk, and as many single events as a busy server gets between two commits.
 PROFILE_SIZES: Final = ((100_000, 10_000), (2_000, 20))
 
@@ -58,6 +62,7 @@ class Sizes(msgspec.Struct, frozen=True):
     customers_read: tuple[int, ...]
     rows_per_customer: int
     customers_listed: int  # with one row each
+    events_charged: int  # of one subscription
     seconds_read: float
     seconds_http: float
     endured: int  # events; 0: no endurance run
@@ -66,7 +71,7 @@ class Sizes(msgspec.Struct, frozen=True):
 
 
 SHORT: Final = Sizes(
-    "short", (100_000, 10_000_000), 10_000_000, 200_000, (100_000,), 10, 10_000, 2.0, 5.0, 0, 1, 4 * 1024**3
+    "short", (100_000, 10_000_000), 10_000_000, 200_000, (100_000,), 10, 10_000, 100_000, 2.0, 5.0, 0, 1, 4 * 1024**3
 )
 FULL: Final = Sizes(
     "full",
@@ -75,6 +80,7 @@ FULL: Final = Sizes(
     1_000_000,
     (10_000, 1_000_000),
     10,
+    1_000_000,
     1_000_000,
     10.0,
     20.0,
@@ -105,6 +111,7 @@ class Measured(msgspec.Struct):
     space: Space | None = None
     reads: list[ReadResult] = msgspec.field(default_factory=list)
     listed: ListResult | None = None
+    charges: list[UsageLatencies] = msgspec.field(default_factory=list)
     http: HttpResult | None = None
     fairness: list[Fairness] = msgspec.field(default_factory=list)
     endurance: list[Stage] = msgspec.field(default_factory=list)
@@ -147,6 +154,11 @@ def measure(
                 report(f"/customer/list at {sizes.customers_listed:,} customers: single pages, then the whole list")
                 listed = Filling(str(folder), 0, sizes.customers_listed, sizes.customers_listed, 0, seed)
                 measured.listed = run_step("list", ListRun(listed, sizes.seconds_read / 2), ListResult)
+        if CHARGES in questions:
+            with _folder(Path(name), "charges") as folder:
+                report(f"current usage of {CHARGE_FILTERS:,} charge filters and {sizes.events_charged:,} events")
+                charged = UsageRun(str(folder), sizes.events_charged, CHARGE_FILTERS, sizes.seconds_read)
+                measured.charges = run_step("current usage", charged, list[UsageLatencies])
         if HTTP in questions:
             with _folder(Path(name), "http") as folder:
                 report(f"HTTP: single events and batches, {sizes.seconds_http:g} s each")

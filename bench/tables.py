@@ -8,6 +8,7 @@ from typing import Final
 from rich.table import Table
 
 from bench.chain import ChainResult
+from bench.current_usage import UsageLatencies
 from bench.endurance import Stage
 from bench.fairness import SECONDS_MAX, Fairness
 from bench.kafka.running import KafkaResult
@@ -19,12 +20,26 @@ from bench.profile_of_chain import Profile
 from bench.reads import Latencies
 from bench.rebuilding import RebuildResult, Space
 from bench.serving import HttpResult
-from bench.suite import Measured, ReadResult
+from bench.suite import CHARGE_FILTERS, Measured, ReadResult
 
 _MEBIBYTE: Final = 1024 * 1024
 #: Headings of columns with names; all others have numbers.
 _NAMES: Final = frozenset(
-    ("", "stage", "part", "process", "question", "through", "requests", "outcomes", "records", "reader", "store")
+    (
+        "",
+        "stage",
+        "part",
+        "process",
+        "question",
+        "through",
+        "requests",
+        "outcomes",
+        "records",
+        "reader",
+        "store",
+        "aggregation",
+        "asked",
+    )
 )
 _CHAIN_CAPTION: Final = (
     "Quiet: nothing is left to fold, flush or merge; the ratios are of this rate. Counted: committed "
@@ -54,6 +69,8 @@ def tables_of(measured: Measured) -> Iterator[Table]:
     yield from map(reads_table, measured.reads)
     if measured.listed is not None:
         yield list_table(measured.listed)
+    if measured.charges:
+        yield charges_table(measured.charges)
     if measured.http is not None:
         yield http_table(measured.http)
     if measured.fairness:
@@ -251,6 +268,25 @@ def list_table(result: ListResult) -> Table:
     rows.append(("all customers in one stream", f"{stream.seconds * 1e3:,.0f}", "", "", *mebibytes))
     title = f"(g) /customer/list over HTTP at {result.customers:,} customers, each on a budget of its own"
     headings = ("question", "p50 ms", "p99 ms", "longest ms", "MiB sent", "owner's peak MiB before", "and after")
+    return _table(title, headings, rows)
+
+
+def charges_table(found: Sequence[UsageLatencies]) -> Table:
+    """(i) Latency of the current usage of a subscription with many charge filters."""
+    empty = {one.aggregation: one.p50 for one in found if not one.events}
+    rows = [
+        (
+            one.aggregation,
+            one.way,
+            f"{one.events:,}",
+            f"{one.asked:,}",
+            *(f"{seconds * 1e3:,.1f}" for seconds in (one.p50, one.p99, one.longest)),
+            f"{one.p50 / empty[one.aggregation]:.1f}",
+        )
+        for one in found
+    ]
+    title = f"(i) current usage over HTTP of a subscription, a charge of {CHARGE_FILTERS:,} filters"
+    headings = ("aggregation", "asked", "events", "times", "p50 ms", "p99 ms", "longest ms", "p50 : no event")
     return _table(title, headings, rows)
 
 

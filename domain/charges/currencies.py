@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
 from typing import Final
 
 from domain.charges.decimal_context import EXACT
@@ -46,6 +47,10 @@ def rounded(amount: Decimal, currency: str) -> Decimal:
 
     0.125 USD are 0.13 USD, and 12.5 JPY are 13 JPY.
     """
-    minor_unit = Decimal(1).scaleb(-minor_digits(currency))
-    of_currency = amount.quantize(minor_unit, rounding=ROUND_HALF_UP, context=EXACT)
+    of_currency = amount.quantize(_minor_unit(currency), rounding=ROUND_HALF_UP, context=EXACT)
     return of_currency if of_currency else of_currency.copy_abs()
+
+
+@cache
+def _minor_unit(currency: str) -> Decimal:
+    return Decimal(1).scaleb(-minor_digits(currency))

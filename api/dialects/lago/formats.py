@@ -29,8 +29,9 @@ def _shown(instant: datetime, timespec: str) -> str:
 
 def decimal_text(number: Decimal | int) -> str:
     """Format a number as Lago does: never with an exponent, always with a fraction: "4.0", "0.32"."""
-    exact = Decimal(number)
-    whole, _, fraction = format(exact if exact else exact.copy_abs(), "f").partition(".")
+    if not number:
+        return "0.0"
+    whole, _, fraction = format(Decimal(number), "f").partition(".")
     return f"{whole}.{fraction.rstrip('0') or '0'}"
 
 

@@ -20,6 +20,8 @@ _MAYBE_NONCANONICAL: Final = rf"[0-9][eE]|\.[0-9]*0([^0-9]|$)|-0([^.0-9]|$)|[0-9
 _WHOLE_NUMBER: Final = "0|-?[1-9][0-9]*"
 #: The name of a member, a string, a number, or anything between them.
 _LEXEME: Final = r'"(?:[^"\\]|\\.)*":?|-?[0-9][0-9.eE+-]*|[^"0-9-]+'
+#: The parts of a lexeme that is a number; each is empty in any other.
+_NUMBER_PARTS: Final = r"^(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]\+?(-?)0*([0-9]+))?$"
 _NUMBER_MARK: Final = "n"
 _STRING_MARK: Final = "s"
 _EXPONENT_DIGITS_MAX: Final = len(str(EXPONENT_MAX)) - 1
@@ -31,14 +33,16 @@ def member_json(query: BoundQuery, text: str, path: str) -> str:
     `text` is the SQL expression of the JSON text.
     """
     pointer = query.bind(_pointer(path))
-    marked = _joined(query, text, _marked("t"))
-    of_long = _joined(query, f"json_extract({marked}, {pointer})::VARCHAR", _restored("t"))
-    read = f"""CASE WHEN j[1] IN ('"', 't', 'f') OR regexp_full_match(j, {query.bind(_WHOLE_NUMBER)}) THEN j
+    marked = _joined(_lexemes(query, text), _marked("t"))
+    exact = _joined(_lexemes(query, f"json_extract({marked}, {pointer})::VARCHAR"), _restored("t"))
+    written = f"""CASE WHEN j[1] NOT IN ('"', 't', 'f', 'n') AND NOT regexp_full_match(j, {query.bind(_WHOLE_NUMBER)})
+        AND {_is_long(query, text)} THEN {exact} ELSE j END"""
+    read = f"""CASE WHEN j[1] IN ('"', 't', 'f') THEN j
         WHEN j = 'null' THEN NULL
-        WHEN {_is_long(query, text)} THEN {of_long}
-        WHEN regexp_matches(j, {query.bind(_MAYBE_NONCANONICAL)}) THEN {_joined(query, "j", _canonical("t"))}
+        WHEN regexp_matches(j, {query.bind(_MAYBE_NONCANONICAL)}) THEN {canonical_numbers(query, "j")}
         ELSE j END"""
-    return f"(SELECT {read} FROM (SELECT TRY(json_extract({text}, {pointer}))::VARCHAR AS j))"
+    return f"""(SELECT {read} FROM (SELECT {written} AS j
+        FROM (SELECT TRY(json_extract({text}, {pointer}))::VARCHAR AS j)))"""
 
 
 def member_text(query: BoundQuery, text: str, path: str) -> str:
@@ -50,37 +54,34 @@ def member_text(query: BoundQuery, text: str, path: str) -> str:
 
 def member_digits(query: BoundQuery, text: str, path: str) -> str:
     """Return the text of the member as written in the JSON text, whether a number or a string; null as above."""
-    quoted = _joined(query, text, f"""CASE WHEN {_is_number("t")} THEN '"' || t || '"' ELSE t END""")
+    quoted = _joined(_lexemes(query, text), f"""CASE WHEN {_is_number("t")} THEN '"' || t || '"' ELSE t END""")
     exact = f"CASE WHEN {_is_long(query, text)} THEN {quoted} ELSE {text} END"
     return f"TRY(json_extract_string({exact}, {query.bind(_pointer(path))}))"
 
 
-def canonical_number(number: str) -> str:
-    """Return the canonical text of a number: `number` is the SQL expression of text by the grammar of JSON."""
-    split = """{'sign': CASE WHEN n[1] = '-' THEN '-' ELSE '' END, 'whole': regexp_extract(n, '[0-9]+'),
-        'fraction': regexp_extract(n, '[.]([0-9]+)', 1), 'down': regexp_matches(n, '[eE]-'),
-        'power': regexp_extract(n, '[eE][+-]?0*([0-9]+)', 1)}"""
-    power = f"""CASE WHEN length(p.power) > {_EXPONENT_DIGITS_MAX} THEN {EXPONENT_MAX}
-        ELSE coalesce(TRY_CAST(p.power AS BIGINT), 0) END"""
-    measured = f"""{{'sign': p.sign, 'digits': trim(p.whole || p.fraction, '0'),
-        'exponent': CASE WHEN p.down THEN -1 ELSE 1 END * ({power}) - length(p.fraction)
-            + length(p.whole || p.fraction) - length(rtrim(p.whole || p.fraction, '0'))}}"""
+def canonical_numbers(query: BoundQuery, text: str) -> str:
+    """Return JSON text with its numbers in canonical text: `text` is the SQL expression of JSON text.
+
+    Each step is a list of its own, not one within another, which would take many times as long to plan.
+    """
+    names = "['sign', 'whole', 'fraction', 'down', 'power']"
+    parts = f"{{'other': t, 'n': regexp_extract(t, {query.bind(_NUMBER_PARTS)}, {names})}}"
+    written = f"""{{'other': p.other, 'sign': p.n.sign, 'written': p.n.whole || p.n.fraction,
+        'exponent': CASE WHEN length(p.n.power) > {_EXPONENT_DIGITS_MAX} THEN (p.n.down || '{EXPONENT_MAX}')::BIGINT
+            ELSE coalesce(TRY_CAST(p.n.down || p.n.power AS BIGINT), 0) END - length(p.n.fraction)}}"""
+    measured = """{'other': w.other, 'sign': w.sign, 'written': w.written, 'digits': trim(w.written, '0'),
+        'exponent': w.exponent + length(w.written) - length(rtrim(w.written, '0'))}"""
     magnitude = "(length(d.digits) + d.exponent)"
-    fraction_length = f"length(d.digits) + length(d.sign) + CASE WHEN {magnitude} > 0 THEN 1 ELSE 2 - {magnitude} END"
-    plain = f"""CASE WHEN d.digits = '' THEN '0'
-        WHEN d.exponent >= 0 AND {magnitude} <= {INTEGER_DIGITS_MAX}
-            THEN d.sign || d.digits || repeat('0', d.exponent)
-        WHEN d.exponent >= 0 OR {fraction_length} > {PLAIN_FRACTION_LENGTH_MAX}
-            THEN d.sign || d.digits || 'e' || d.exponent
-        WHEN {magnitude} > 0
-            THEN d.sign || substr(d.digits, 1, {magnitude}) || '.' || substr(d.digits, {magnitude} + 1)
+    plain = f"""CASE WHEN d.written = '' THEN d.other WHEN d.digits = '' THEN '0'
+        WHEN d.exponent >= 0 AND {magnitude} <= {INTEGER_DIGITS_MAX} THEN d.sign || d.digits || repeat('0', d.exponent)
+        WHEN d.exponent >= 0 OR length(d.digits) + length(d.sign) + greatest(1, 2 - {magnitude})
+            > {PLAIN_FRACTION_LENGTH_MAX} THEN d.sign || d.digits || 'e' || d.exponent
+        WHEN {magnitude} > 0 THEN d.sign || d.digits[:{magnitude}] || '.' || d.digits[{magnitude} + 1:]
         ELSE d.sign || '0.' || repeat('0', -{magnitude}) || d.digits END"""
-    return _let(number, "n", _let(split, "p", _let(measured, "d", plain)))
-
-
-def _canonical(lexeme: str) -> str:
-    """A lexeme, numbers in canonical text."""
-    return f"CASE WHEN {_is_number(lexeme)} THEN {canonical_number(lexeme)} ELSE {lexeme} END"
+    steps = _lexemes(query, text)
+    for name, step in (("t", parts), ("p", written), ("w", measured), ("d", plain)):
+        steps = f"list_transform({steps}, lambda {name}: {step})"
+    return f"array_to_string({steps}, '')"
 
 
 def _marked(lexeme: str) -> str:
@@ -90,15 +91,18 @@ def _marked(lexeme: str) -> str:
 
 
 def _restored(lexeme: str) -> str:
-    """A marked lexeme without its mark, numbers in canonical text."""
-    number = canonical_number(f"substr({lexeme}, 3, length({lexeme}) - 3)")
+    """A marked lexeme without its mark."""
     return f"""CASE WHEN {lexeme}[1] <> '"' OR {lexeme}[-1] = ':' THEN {lexeme}
-        WHEN {lexeme}[2] = '{_NUMBER_MARK}' THEN {number} ELSE '"' || substr({lexeme}, 3) END"""
+        WHEN {lexeme}[2] = '{_NUMBER_MARK}' THEN substr({lexeme}, 3, length({lexeme}) - 3)
+        ELSE '"' || substr({lexeme}, 3) END"""
 
 
-def _joined(query: BoundQuery, text: str, of_lexeme: str) -> str:
+def _lexemes(query: BoundQuery, text: str) -> str:
+    return f"regexp_extract_all({text}, {query.bind(_LEXEME)})"
+
+
+def _joined(lexemes: str, of_lexeme: str) -> str:
     """JSON text with each lexeme `t` replaced."""
-    lexemes = f"regexp_extract_all({text}, {query.bind(_LEXEME)})"
     return f"array_to_string(list_transform({lexemes}, lambda t: {of_lexeme}), '')"
 
 
@@ -108,11 +112,6 @@ def _is_number(lexeme: str) -> str:
 
 def _is_long(query: BoundQuery, text: str) -> str:
     return f"regexp_matches({text}, {query.bind(_LONG_NUMBER)})"
-
-
-def _let(value: str, name: str, expression: str) -> str:
-    """`expression` with `name` standing for `value`, which is computed once."""
-    return f"list_transform([{value}], lambda {name}: {expression})[1]"
 
 
 def _pointer(path: str) -> str:

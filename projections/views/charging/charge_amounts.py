@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache, reduce
+from typing import Final
 
 import msgspec
 
 from domain.charges.amounts import Used, amount_of
 from domain.charges.currencies import rounded
 from domain.charges.decimal_context import EXACT
+from domain.charges.models import ChargeModel
 from domain.values.money import MONEY
 from projections.views.charging.metered_units import Asked, Buckets, Group, Metered, metered_units
 from projections.views.charging.plans import PlanCharge
 
-_NOTHING = Metered(Used(Decimal(0), 0))
+#: Prices of which it is kept what no units cost.
+PRICES_KEPT: Final = 10_000
+_NOTHING: Final = Metered(Used(Decimal(0), 0))
 
 
 class FilterAmount(msgspec.Struct, frozen=True):
@@ -97,10 +102,7 @@ def charge_amount(asked: Asked, charge: PlanCharge, currency: str, share_due: De
 
 def added(amounts: Iterable[Decimal]) -> Decimal:
     """Return the exact sum."""
-    total = Decimal(0)
-    for amount in amounts:
-        total = EXACT.add(total, amount)
-    return total
+    return reduce(EXACT.add, amounts, Decimal(0))
 
 
 def _group_amount(charge: PlanCharge, group: Group, found: Mapping[int | None, Metered], currency: str) -> GroupAmount:
@@ -112,9 +114,22 @@ def _group_amount(charge: PlanCharge, group: Group, found: Mapping[int | None, M
 
 def _filter_amount(charge: PlanCharge, number: int | None, measured: Metered, currency: str) -> FilterAmount:
     used = measured.used
-    exact = amount_of(charge.price if number is None else charge.filters[number].price, used)
+    price = charge.price if number is None else charge.filters[number].price
+    exact, of_currency = _nothing_costs(price, currency) if used is _NOTHING.used else _costs(price, used, currency)
     units = max(used.units, Decimal(0))
-    return FilterAmount(number, units, used.events, exact, rounded(exact, currency), measured.total)
+    return FilterAmount(number, units, used.events, exact, of_currency, measured.total)
+
+
+def _costs(price: ChargeModel, used: Used, currency: str) -> tuple[Decimal, Decimal]:
+    """The exact amount, and the same rounded."""
+    exact = amount_of(price, used)
+    return exact, rounded(exact, currency)
+
+
+@lru_cache(maxsize=PRICES_KEPT)
+def _nothing_costs(price: ChargeModel, currency: str) -> tuple[Decimal, Decimal]:
+    """What no units cost. Most filters of a large charge have none, whoever is asked about."""
+    return _costs(price, _NOTHING.used, currency)
 
 
 def _of_all_groups(charge: PlanCharge, groups: Sequence[GroupAmount]) -> tuple[FilterAmount, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import reduce
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -105,19 +106,23 @@ def _filters_of_all_groups(one: ShownCharge) -> list[dict[str, Any]]:
 def _filter_usage(one: ShownCharge, amounts: Sequence[FilterAmount], number: int | None = None) -> dict[str, Any]:
     """The usage of one filter. A name or values that there are not are left out: their schemas allow no null."""
     number = amounts[0].number if amounts else number
-    shown = _numbers(amounts, sum(cents(each.amount, one.currency) for each in amounts))
+    shown = _numbers(amounts, sum([cents(each.amount, one.currency) for each in amounts]))
     if number is None:
         return shown
     named = one.amount.charge.filters[number]
-    name = {} if named.name is None else {"invoice_display_name": named.name}
-    return {**shown, **name, "values": filter_values(named)}
+    if named.name is not None:
+        shown["invoice_display_name"] = named.name
+    shown["values"] = filter_values(named)
+    return shown
 
 
 def _numbers(groups: Sequence[GroupAmount | FilterAmount], amount_cents: int) -> dict[str, Any]:
+    units = decimal_text(_sum([group.units for group in groups]))
+    weighed = any(group.total_units is not None for group in groups)
     return {
-        "units": decimal_text(_sum([group.units for group in groups])),
-        "total_aggregated_units": decimal_text(_sum([_total(group) for group in groups])),
-        "events_count": sum(group.events for group in groups),
+        "units": units,
+        "total_aggregated_units": decimal_text(_sum([_total(group) for group in groups])) if weighed else units,
+        "events_count": sum([group.events for group in groups]),
         "amount_cents": amount_cents,
         "pricing_unit_details": None,
         "presentation_breakdowns": [],
@@ -130,7 +135,4 @@ def _total(group: GroupAmount | FilterAmount) -> Decimal:
 
 
 def _sum(numbers: Sequence[Decimal]) -> Decimal:
-    total = _NOTHING
-    for number in numbers:
-        total = MONEY.add(total, number)
-    return total
+    return numbers[0] if len(numbers) == 1 else reduce(MONEY.add, numbers, _NOTHING)

@@ -6,6 +6,7 @@ statement grows with the number of filters.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import duckdb
@@ -21,6 +22,12 @@ from projections.queries.meters import MeterQuestion
 COMBINATIONS_MAX: Final = 100_000
 
 _texts_of: Final = msgspec.json.Decoder(list[str | None]).decode
+
+
+def numbers_of(matcher: FilterMatcher, texts: Iterable[str]) -> dict[str, int]:
+    """Return the indexes of the filters that combinations of texts, as `texts_at` returns them, belong to, if any."""
+    found = {one: matcher.matching(dict(zip(matcher.keys, _texts_of(one), strict=True))) for one in texts}
+    return {one: number for one, number in found.items() if number is not None}
 
 
 class FilterNumbers(msgspec.Struct, frozen=True):
@@ -48,9 +55,4 @@ def filter_numbers(cursor: duckdb.DuckDBPyConnection, owner: Owner, question: Me
     found = query.rows(cursor, sql)
     if len(found) > COMBINATIONS_MAX:
         raise InvalidInput("filters", f"must not meet more than {COMBINATIONS_MAX} combinations of values in events")
-    numbers = {}
-    for (texts,) in found:
-        number = matcher.matching(dict(zip(matcher.keys, _texts_of(texts), strict=True)))
-        if number is not None:
-            numbers[texts] = number
-    return FilterNumbers(matcher.keys, numbers)
+    return FilterNumbers(matcher.keys, numbers_of(matcher, (texts for (texts,) in found)))

@@ -1,10 +1,10 @@
 """Values of meters from answers that are kept: see `projections.duckdb.memory.meter_sums`.
 
-1. A question about what a subscription adds up to is looked for among the answers; any other is read from rows.
+1. A question about a subscription is looked for among the answers; any other is read from rows.
 2. Ask where the customer's usage was last written, after the answer was looked for: an answer that is kept later may
    hold a write that is not known here.
 3. An answer as of a position since which nothing was written is right as it is.
-4. If nothing before it was corrected, events counted since are read alone, and added.
+4. If nothing before it was corrected, and values can be combined, events counted since are read alone and added.
 5. Everything else is read from rows as a whole.
 """
 
@@ -15,9 +15,10 @@ from typing import Final
 
 import msgspec
 
-from projections.duckdb.memory.meter_sums import ADDITIVE, KeptValues, added_values
+from projections.duckdb.memory.meter_sums import KeptValues
 from projections.duckdb.reading.cached_reads import CachedReads
 from projections.duckdb.reading.meters.values import meter_values
+from projections.queries.combined_values import combined_values, is_combinable
 from projections.queries.meters import MeterQuestion, MeterValue
 from projections.queries.usage import GROUPS_MAX
 
@@ -37,7 +38,7 @@ def kept_meter_values(
     if kept is not None and written.usage_at <= min(kept.position, position):
         return list(kept.values)
     found = None
-    if kept is not None and written.corrected_at <= kept.position <= position:
+    if kept is not None and is_combinable(question) and written.corrected_at <= kept.position <= position:
         found = _with_later(cached, scope_key, customer_key, question, kept)
     if found is None:
         found = meter_values(cached.cursor, scope_key, customer_key, question)
@@ -46,12 +47,11 @@ def kept_meter_values(
 
 
 def _is_kept(question: MeterQuestion) -> bool:
-    """Whether it is about a subscription, in a period that many readers ask for, and its values add up."""
+    """Whether it is about a subscription, whose period many readers ask for."""
     return (
         question.subscription is not None
-        and question.aggregation in ADDITIVE
-        and question.as_of is None
         and not question.with_values
+        and question.as_of is None
         and question.with_events
     )
 
@@ -61,5 +61,6 @@ def _with_later(
 ) -> list[MeterValue] | None:
     """The answer with events counted since; None where it has too many groups then, of which reading it tells."""
     later = msgspec.structs.replace(question, counted_after=kept.position)
-    found = added_values(kept.values, meter_values(cached.cursor, scope_key, customer_key, later))
+    of_later = meter_values(cached.cursor, scope_key, customer_key, later)
+    found = combined_values(question.aggregation, [*kept.values, *of_later])
     return found if len(found) <= GROUPS_MAX else None

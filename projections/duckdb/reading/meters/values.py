@@ -7,6 +7,7 @@ from decimal import Decimal
 import duckdb
 import msgspec
 
+from domain.charges.filter_matching import FilterMatcher
 from domain.errors import InvalidInput
 from projections.duckdb.reading.bound_query import BoundQuery, Row
 from projections.duckdb.reading.dimensions import VALUE_DECIMALS, dimensions, member_json, member_value
@@ -18,17 +19,24 @@ from projections.duckdb.reading.meters.aggregates import (
     value_of,
 )
 from projections.duckdb.reading.meters.computed_values import ComputedValues, computed_values
-from projections.duckdb.reading.meters.filter_numbers import FilterNumbers, filter_numbers
-from projections.duckdb.reading.meters.measured_rows import Owner, measured_rows, with_relations
+from projections.duckdb.reading.meters.filter_numbers import (
+    COMBINATIONS_MAX,
+    FilterNumbers,
+    filter_numbers,
+    numbers_of,
+)
+from projections.duckdb.reading.meters.measured_rows import Owner, measured_rows, texts_at, with_relations
+from projections.queries.combined_values import combined_values, is_combinable
 from projections.queries.meters import VALUES_MAX, MeterQuestion, MeterValue
 from projections.queries.usage import GROUPS_MAX
 
 
 class _Joined(msgspec.Struct, frozen=True):
-    """What measured rows are joined with; None: nothing to join."""
+    """What measured rows are joined with; None: nothing to join. `by_texts`: what they are split by instead."""
 
     filters: FilterNumbers | None
     computed: ComputedValues | None
+    by_texts: tuple[str, ...] = ()
 
 
 def meter_values(
@@ -41,10 +49,13 @@ def meter_values(
     if not question.segments:
         return []
     owner = Owner(scope_key, customer_key)
-    joined = _Joined(
-        filter_numbers(cursor, owner, question) if question.filters else None,
-        None if question.expression is None else computed_values(cursor, owner, question, question.expression),
-    )
+    asked = question.expression
+    computed = None if asked is None else computed_values(cursor, owner, question, asked)
+    if question.filters and is_combinable(question):
+        found = _values_by_texts(cursor, owner, question, computed)
+        if found is not None:
+            return _checked(found)
+    joined = _Joined(filter_numbers(cursor, owner, question) if question.filters else None, computed)
     if question.with_values:
         counted = msgspec.structs.replace(question, with_values=False, with_events=True)
         _check_values(_values(cursor, owner, counted, joined))
@@ -55,14 +66,37 @@ def _values(
     cursor: duckdb.DuckDBPyConnection, owner: Owner, question: MeterQuestion, joined: _Joined
 ) -> list[MeterValue]:
     query = BoundQuery()
-    rows = query.rows(cursor, _statement(query, owner, question, joined))
-    if len(rows) > GROUPS_MAX:
+    rows = query.rows(cursor, _statement(query, owner, question, joined, GROUPS_MAX + 1))
+    return _checked([_meter_value(row, question) for row in rows])
+
+
+def _values_by_texts(
+    cursor: duckdb.DuckDBPyConnection, owner: Owner, question: MeterQuestion, computed: ComputedValues | None
+) -> list[MeterValue] | None:
+    """The values by filter, from those by combination of texts; None when there are too many of these.
+
+    One statement instead of two, each of which reads the events.
+    """
+    matcher = FilterMatcher(question.filters)
+    query = BoundQuery()
+    joined = _Joined(None, computed, matcher.keys)
+    rows = query.rows(cursor, _statement(query, owner, question, joined, COMBINATIONS_MAX + 1))
+    if len(rows) > COMBINATIONS_MAX:
+        return None
+    at = 1 + len(question.group_by)
+    numbers = numbers_of(matcher, {row[at] for row in rows})
+    numbered = ((*row[:at], numbers.get(row[at]), *row[at + 1 :]) for row in rows)
+    return combined_values(question.aggregation, (_meter_value(row, question) for row in numbered))
+
+
+def _checked(found: list[MeterValue]) -> list[MeterValue]:
+    if len(found) > GROUPS_MAX:
         raise InvalidInput(
             "group_by",
             f"must not make more than {GROUPS_MAX} groups; use fewer names or a shorter range",
             "too_many_groups",
         )
-    return [_meter_value(row, question) for row in rows]
+    return found
 
 
 def _meter_value(row: Row, question: MeterQuestion) -> MeterValue:
@@ -82,7 +116,7 @@ def _meter_value(row: Row, question: MeterQuestion) -> MeterValue:
     )
 
 
-def _statement(query: BoundQuery, owner: Owner, question: MeterQuestion, joined: _Joined) -> str:
+def _statement(query: BoundQuery, owner: Owner, question: MeterQuestion, joined: _Joined, rows_max: int) -> str:
     dims = dimensions(query, question.group_by)
     groups = [f"g{n}" for n in range(len(dims))]
     columns = [
@@ -91,7 +125,7 @@ def _statement(query: BoundQuery, owner: Owner, question: MeterQuestion, joined:
         *([f"{_value(query, question)} AS value"] if joined.computed is None else []),
         *measured_columns(query, question),
         *(f"{dim.of_row} AS {group}" for dim, group in zip(dims, groups, strict=True)),
-        "NULL::INTEGER AS number" if joined.filters is None else joined.filters.column(query),
+        _filter_column(query, joined),
         *([] if joined.computed is None else [joined.computed.column(query)]),
     ]
     rows = measured_rows(query, owner, question, columns, dims)
@@ -114,7 +148,14 @@ def _statement(query: BoundQuery, owner: Owner, question: MeterQuestion, joined:
         keys[1 + of_customer] = "nullif(c.customer_id, '')"
     order = ", ".join([*(f"{key} NULLS FIRST" for key in keys[:-1]), f"{keys[-1]} NULLS LAST"])
     return f"""{with_relations(relations)} SELECT {", ".join(keys)}, {aggregates(question)}
-        FROM {measured} GROUP BY {", ".join(keys)} ORDER BY {order} LIMIT {GROUPS_MAX + 1}"""
+        FROM {measured} GROUP BY {", ".join(keys)} ORDER BY {order} LIMIT {rows_max}"""
+
+
+def _filter_column(query: BoundQuery, joined: _Joined) -> str:
+    """The column by which rows are split by filter, or joined with their filters."""
+    if joined.filters is not None:
+        return joined.filters.column(query)
+    return f"{texts_at(query, joined.by_texts)} AS number" if joined.by_texts else "NULL::INTEGER AS number"
 
 
 def _check_values(counted: list[MeterValue]) -> None:

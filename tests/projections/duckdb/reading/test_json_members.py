@@ -120,7 +120,8 @@ def test_a_filter_by_a_number_finds_all_its_spellings(text: str, matching: int) 
 @given(numbers)
 @settings(max_examples=60, deadline=None)
 def test_the_canonical_text_is_that_of_the_content_digest(text: str) -> None:
-    found = CURSOR.execute(f"SELECT {json_members.canonical_number('$1')}", [text]).fetchall()
+    query = BoundQuery()
+    found = query.rows(CURSOR, f"SELECT {json_members.canonical_numbers(query, query.bind(text))}")
     assert found == [(canonical_number(text),)]
 
 

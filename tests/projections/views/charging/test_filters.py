@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from domain.meters.commands import CreateMeter
-from projections.duckdb.reading.meters import filter_numbers
+from projections.duckdb.reading.meters import filter_numbers, values
 from projections.views.charging.charge_amounts import ChargeAmount, FilterAmount
 from tests.projections.folded_log import usage
 from tests.projections.queries.store_under_test import DuckDBUnderTest
@@ -203,7 +203,8 @@ def test_filters_and_groups_may_name_ten_and_five_paths_together(store: DuckDBUn
 def test_too_many_combinations_of_values_are_a_reason_why_a_charge_is_unknown(
     store: DuckDBUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filter_numbers, "COMBINATIONS_MAX", 1)
+    for module in (filter_numbers, values):
+        monkeypatch.setattr(module, "COMBINATIONS_MAX", 1)
     charge_by(store, priced("2", region=["eu"]))
     store.deliver([disk("1", 1, region="eu"), disk("2", 1, region="us")])
 

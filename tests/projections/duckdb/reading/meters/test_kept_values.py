@@ -20,9 +20,14 @@ COUNTED = MeterQuestion(
 )
 SUMMED = msgspec.structs.replace(COUNTED, aggregation="sum", value_property="input_tokens", filters=FILTERS)
 GROUPED = msgspec.structs.replace(SUMMED, group_by=("property:parent_request",))
+LARGEST = msgspec.structs.replace(SUMMED, aggregation="max")
+SMALLEST = msgspec.structs.replace(GROUPED, aggregation="min")
 
 
-@pytest.mark.parametrize("question", [COUNTED, SUMMED, GROUPED])
+LATEST = msgspec.structs.replace(SUMMED, aggregation="latest")
+
+
+@pytest.mark.parametrize("question", [COUNTED, SUMMED, GROUPED, LARGEST, SMALLEST, LATEST])
 def test_a_kept_answer_is_that_of_the_rows_whatever_was_written_since(tmp_path: Path, question: MeterQuestion) -> None:
     driven = DrivenLog(tmp_path / "read")
 
