@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from starlette.responses import Response
 
@@ -11,7 +11,23 @@ from api.http.folded_answers import answer_folded, json_response
 from api.http.reading import Reading
 from api.http.state import ApiState
 from consumers.commands.handler import CommandResult
+from domain.errors import AlreadyExists, NotFound
 from projections.queries.api_keys import ApiKeyRecord
+
+#: How often a change is decided on, when what it concerns is created or deleted meanwhile.
+_TRIES: Final = 3
+
+Result = TypeVar("Result")
+
+
+def decided_again(state: ApiState, decide: Callable[[], Result]) -> Result:
+    """Call `decide`, and again when what it concerns was created or deleted since it was read, once that is folded."""
+    for _ in range(_TRIES - 1):
+        try:
+            return decide()
+        except (AlreadyExists, NotFound):
+            state.engine.wait_folded(state.engine.progress().head, state.engine.settings.http_write_wait_seconds_max)
+    return decide()
 
 
 async def answer_command(

@@ -20,7 +20,7 @@ from api.dialects.lago.paging import PAGE_PARAMETERS, Page, PageAsked
 from api.dialects.lago.paths import BASE
 from api.dialects.lago.request_reading import wrapped_body, wrapped_openapi
 from api.dialects.lago.views.customers import customer_object
-from api.dialects.lago.writing import answer_command
+from api.dialects.lago.writing import answer_command, decided_again
 from api.http.authentication import Administrator, Reader
 from api.http.folded_answers import json_response
 from api.http.middleware.raw_paths import SEGMENTS
@@ -29,7 +29,7 @@ from api.http.state import ApiState, StateOf
 from consumers.commands.handler import CommandResult
 from domain.customers.commands import CreateCustomer, DeleteCustomer, UpdateCustomer
 from domain.customers.customer import Customer
-from domain.errors import AlreadyExists, NotFound
+from domain.errors import NotFound
 from domain.scope import Scope
 from domain.values.identifiers import id_problem
 from projections.queries.api_keys import ApiKeyRecord
@@ -40,8 +40,6 @@ _WRAPPER: Final = "customer"
 _ALL: Final = f"{BASE}/customers"
 #: One customer: its id may have slashes and dots that are not escaped.
 ONE_CUSTOMER: Final = f"{_ALL}/{{external_customer_id:{SEGMENTS}}}"
-#: How often a change is decided on again, when the customer was created or deleted meanwhile.
-_TRIES: Final = 3
 
 
 async def _checked(external_customer_id: str) -> str:
@@ -70,19 +68,10 @@ async def create_customer(
     def show(asked: Reading) -> Any:
         return {"customer": customer_object(key.scope, existing_customer(asked, key.scope, given.external_id))}
 
-    return await answer_command(state, key, lambda: _upserted(state, key, given), show)
+    return await answer_command(state, key, lambda: decided_again(state, lambda: _upserted(state, key, given)), show)
 
 
 def _upserted(state: ApiState, key: ApiKeyRecord, given: CustomerInput) -> list[CommandResult[Customer]]:
-    for _ in range(_TRIES - 1):
-        try:
-            return _upserted_once(state, key, given)
-        except (AlreadyExists, NotFound):  # created or deleted meanwhile
-            continue
-    return _upserted_once(state, key, given)
-
-
-def _upserted_once(state: ApiState, key: ApiKeyRecord, given: CustomerInput) -> list[CommandResult[Customer]]:
     scope, external_id, provenance = key.scope, given.external_id, provenance_of(key)
     with reading(state, AskedAsOf(), scope) as asked:
         history = customer_then(asked, scope, external_id)

@@ -49,7 +49,7 @@ from api.dialects.lago.routes.customers import ONE_CUSTOMER, ExternalCustomerId
 from api.dialects.lago.views.customers import BILLING_ENTITY_DEFAULT
 from api.dialects.lago.views.plans import plan_object
 from api.dialects.lago.views.subscriptions import subscription_object
-from api.dialects.lago.writing import answer_command
+from api.dialects.lago.writing import answer_command, decided_again
 from api.http.authentication import Administrator, Reader
 from api.http.folded_answers import json_response
 from api.http.reading import AS_OF_HEADERS, AskedAsOf, AskedByHeaders, Reading, reading
@@ -111,6 +111,12 @@ async def create_subscription(
     changes nothing. 404 without such a plan, 422 when another customer has the `external_id`."""
 
     def subscribe() -> Sequence[CommandResult[Any]]:
+        try:
+            return decided_again(state, subscribe_once)
+        except AlreadyExists:
+            raise validation_refusal({"external_id": [ALREADY_EXISTS]}) from None
+
+    def subscribe_once() -> Sequence[CommandResult[Any]]:
         with reading(state, AskedAsOf(), key.scope) as asked:
             commands = commands_to_subscribe(asked, key.scope, provenance_of(key), given)
             ended = terms_named(asked.snapshot, key.scope, given.external_id)
@@ -121,7 +127,7 @@ async def create_subscription(
             return _handled(state, commands)
         except AlreadyExists:
             if not ended or last_life(ended, state.engine.now()):
-                raise validation_refusal({"external_id": [ALREADY_EXISTS]}) from None
+                raise
         # The deletion of its customer has ended it, which the subscription itself was not told.
         end = TerminateSubscription(key.scope, provenance_of(key), given.external_id, effective_at=ended[-1].life.end)
         return _handled(state, [end, *commands])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,14 @@ def found(api: Api, external_id: str = "sub", **query: str) -> JsonObject:
 def codes(api: Api, **query: Any) -> list[tuple[str, str, str]]:
     listed = api.get(PATH, **query)["subscriptions"]
     return [(one["external_id"], one["plan_code"], one["status"]) for one in listed]
+
+
+def test_many_that_subscribe_at_once_are_all_told_of_the_one_subscription(api: Api) -> None:
+    for number in range(5):
+        external_id = f"sub-{number}"
+        with ThreadPoolExecutor(8) as crowd:
+            made = [one.result() for one in [crowd.submit(subscribe, api, "plus", external_id) for _ in range(8)]]
+        assert {one["lago_id"] for one in made} == {found(api, external_id)["lago_id"]}
 
 
 def test_a_new_subscription_creates_its_customer_and_starts_now(api: Api) -> None:
