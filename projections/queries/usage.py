@@ -98,6 +98,7 @@ class UsageQuestion(msgspec.Struct, frozen=True):
     `split_markup`: also split the sums of every customer where its markup changes, and return `markup_percentage` with
     each. `properties`: (dotted path, text); only events whose data hold all of these texts, read from rows.
     `with_units`: also sum the units without a member of their own. `names_max`: how many names `group_by` may have.
+    `counted_after`: only events that were counted after this log position, read from rows.
     """
 
     segments: tuple[Segment, ...]
@@ -110,6 +111,7 @@ class UsageQuestion(msgspec.Struct, frozen=True):
     properties: tuple[tuple[str, str], ...] = ()
     with_units: bool = False
     names_max: int = GROUPS_BY_MAX
+    counted_after: int | None = None
 
 
 class UsageSum(msgspec.Struct, frozen=True):

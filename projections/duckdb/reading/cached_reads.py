@@ -21,7 +21,7 @@ from projections.duckdb.memory.change_tracking import ChangeTracker, CustomerRow
 from projections.duckdb.memory.derived_ids import DerivedIds
 from projections.duckdb.memory.fact_positions import FactPositions
 from projections.duckdb.memory.first_uses import FirstUses, UsesBySeries
-from projections.duckdb.memory.meter_sums import MeterSums
+from projections.duckdb.memory.kept_answers import KeptAnswers
 from projections.duckdb.memory.monthly_usage import COMPACTED_DAYS, MonthlyUsage, monthly_usage
 from projections.duckdb.memory.recent_days import RecentDays
 from projections.duckdb.memory.unit_owners import UnitOwners
@@ -60,7 +60,7 @@ class SnapshotCache:
         self.fact_positions = FactPositions()
         self.derived_ids = DerivedIds()
         self.first_uses = FirstUses()
-        self.meter_sums = MeterSums()
+        self.answers = KeptAnswers()
         self.lock = threading.Lock()
         self.facts_kept = 0
         self.sums_kept = 0

@@ -32,12 +32,11 @@ from projections.duckdb.reading.facts import (
     distinct_ids,
     facts_named,
     facts_of_customers,
-    facts_of_customers_with_markup,
 )
 from projections.duckdb.reading.meters.kept_values import kept_meter_values
 from projections.duckdb.reading.prices import KnownPrices, discounts, discounts_at, listed_models, series_priced_at
 from projections.duckdb.reading.repricing.reads import RepricingReads
-from projections.duckdb.reading.usage_sums import UsageSumQuery
+from projections.duckdb.reading.usage_answers import all_markups, answered_usage
 from projections.duckdb.storage.cursor_as_of import CursorAsOf
 from projections.duckdb.storage.missing_rows import ROWS_VIEW
 from projections.errors import ReadStoreUnavailable, RowsBeingWritten
@@ -70,7 +69,7 @@ from projections.queries.log import LogPoint, SourceCounts, SourceRecord
 from projections.queries.meters import MeterQuestion, MeterValue
 from projections.queries.prices import ANY_OWNER, DiscountRecord, ListedModel, Owners, PriceCursor, PriceRecord
 from projections.queries.snapshot import PAGE_ROWS_MAX
-from projections.queries.usage import WINDOWS_MAX, Segment, UsageQuestion, UsageSum, sum_sort_key
+from projections.queries.usage import WINDOWS_MAX, Segment, UsageQuestion, UsageSum
 from projections.storage_errors import storage_refusal
 from projections.views.customers import markup_at, markup_changes
 
@@ -268,7 +267,7 @@ class DuckDBSnapshot(RepricingReads):
         limit, scope_key = _page(limit), self._cached.scope_key(scope)
         if scope_key is None:
             return []
-        markups = self._all_markups(scope_key, None) if needs_markups_of_all(question) else {}
+        markups = all_markups(self.cursor, scope_key, None) if needs_markups_of_all(question) else {}
         rows = customer_list(self.cursor, scope_key, self._cached.request_keys(), question, markups, offset, limit)
         return customers.records_of(self.cursor, scope_key, rows)
 
@@ -277,7 +276,7 @@ class DuckDBSnapshot(RepricingReads):
         scope_key = self._cached.scope_key(scope)
         if scope_key is None:
             return 0
-        markups = self._all_markups(scope_key, None) if needs_markups_of_all(question) else {}
+        markups = all_markups(self.cursor, scope_key, None) if needs_markups_of_all(question) else {}
         return customer_count(self.cursor, scope_key, self._cached.request_keys(), question, markups)
 
     def usage_totals(self, scope: Scope, customer_ids: Sequence[str]) -> list[UsageTotals]:
@@ -321,33 +320,7 @@ class DuckDBSnapshot(RepricingReads):
         _check_segments(question.segments)
         if owner is None or not question.segments:
             return []
-        known = self._normalized(question)
-        sums = self._sums(owner, known)
-        if not known.with_units or not sums or not self._cached.may_have_units(*owner):
-            return sums
-        return UsageSumQuery(*owner, known, self._cached.all_series(), {}).with_units(self.cursor, sums)
-
-    def _sums(self, owner: tuple[int, int | None], known: UsageQuestion) -> list[UsageSum]:
-        """The answer to a normalized question, but for units."""
-        series = self._cached.all_series()
-        if not known.split_markup:
-            return UsageSumQuery(*owner, known, series, {}).answer(self.cursor)
-        if owner[1] is None:
-            markups = self._all_markups(owner[0], known.as_of)
-            return UsageSumQuery(*owner, known, series, markups).answer(self.cursor)
-        changes = markup_changes(self._cached.facts_of(owner[1], known.as_of))
-        start, end = known.segments[0].start, known.segments[-1].end
-        inside = [change for change in changes if start < change.start < end]
-        percentage = markup_at(changes, start)
-        months = self._cached.months.get(owner[1])
-        if months is not None and not inside and months.can_answer(known):
-            return sorted(months.answer(known, series, percentage), key=sum_sort_key)
-        of_customer = {owner[1]: inside} if inside else {}
-        return UsageSumQuery(*owner, known, series, of_customer, percentage).answer(self.cursor)
-
-    def _all_markups(self, scope_key: int, as_of: int | None) -> Markups:
-        facts = facts_of_customers_with_markup(self.cursor, scope_key, as_of)
-        return {key: changes for key, found in facts.items() if (changes := markup_changes(found))}
+        return answered_usage(self._cached, owner, self._normalized(question))
 
     def meter(self, scope: Scope, question: MeterQuestion) -> list[MeterValue]:
         """Values of a custom meter for the groups that hold at least one event, by segment, then group."""
@@ -416,7 +389,7 @@ class DuckDBSnapshot(RepricingReads):
 
     def _markups_of(self, scope_key: int, customer_key: int | None) -> Markups:
         if customer_key is None:
-            return self._all_markups(scope_key, None)
+            return all_markups(self.cursor, scope_key, None)
         changes = markup_changes(self._cached.facts_of(customer_key, None))
         return {customer_key: changes} if changes else {}
 

@@ -3,8 +3,8 @@
 Units without a column of their own have a rollup of their own, which a second statement of the same form reads.
 
 A day is read from rows when a segment boundary lies inside it or, for one customer, when its markup changes inside it.
-Everything is read from rows when the question needs what rollups do not keep: a past position, a group by status,
-source, subscription, tag or property, or a filter by properties.
+Everything is read from rows when the question needs what rollups do not keep: a past position, events counted after
+another, a group by status, source, subscription, tag or property, or a filter by properties.
 """
 
 from __future__ import annotations
@@ -102,7 +102,10 @@ class UsageSumQuery:
         self._names = tuple(name for name in question.group_by if name not in SERIES_DIMENSIONS)
         self._dims = dimensions(self._query, self._names, question.names_max)
         by_days = (
-            question.as_of is None and not question.properties and all(dim.of_day is not None for dim in self._dims)
+            question.as_of is None
+            and question.counted_after is None
+            and not question.properties
+            and all(dim.of_day is not None for dim in self._dims)
         )
         self._segments = cut_segments(question.segments, by_days)
         changed = {change.percentage for changes in markups.values() for change in changes}
@@ -192,21 +195,24 @@ class UsageSumQuery:
     def _rows(self, summed: _Summed) -> str:
         first, last = self._query.bind(self._segments[0].start), self._query.bind(self._segments[-1].end)
         holds = version_holds(self._query, self._question.as_of)
-        source = row_source(f"{self._condition} AND time >= {first} AND time < {last} AND {holds}", self._dims)
+        where = f"{self._condition} AND time >= {first} AND time < {last} AND {holds}"
+        if self._question.counted_after is not None:
+            where += f" AND counted_at > {self._query.bind(self._question.counted_after)}"
+        source = row_source(where, self._dims)
         match = match_rows(self._query, self._segments, "r.time")
         joins = [match.join]
         if self._question.properties or any(dim.needs_kind for dim in self._dims):
             joins.append("JOIN kinds k ON k.kind_key = r.kind_key")
-        where = [match.in_segment, *members_equal(self._query, self._question.properties)]
+        conditions = [match.in_segment, *members_equal(self._query, self._question.properties)]
         if any(segment.has_days for segment in self._segments):
             edge = match.at_edge
             if self._cut_days:
                 joins.append(self._join_cut_days("r", "r.time::DATE"))
                 edge = f"({edge} OR x.day IS NOT NULL)"
-            where.append(edge)
+            conditions.append(edge)
         groups = [f"{dim.of_row} AS g{n}" for n, dim in enumerate(self._dims)]
         rows = f"{summed.rows.format(rows=source)} r"
-        return self._part(summed, rows, "r", "r.time", match, joins, where, groups, summed.of_rows)
+        return self._part(summed, rows, "r", "r.time", match, joins, conditions, groups, summed.of_rows)
 
     def _part(
         self, summed: _Summed, source: str, name: str, instant: str, match: SegmentMatch, joins: list[str],
