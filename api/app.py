@@ -32,9 +32,6 @@ from consumers.engine import Engine
 _EVERY_METHOD: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _COMPLETIONS: Final = ("/chat/completions", "/v1/chat/completions", "/v1/completions", "/completions", "/v1/responses")
 
-#: A path that no route has, so that each is compared with it.
-_NOWHERE: Final = "/-/no/route"
-
 
 def create_app(
     engine: Engine,
@@ -58,12 +55,11 @@ def create_app(
     install_error_handlers(app)
     for dialect in state.dialects:
         _install(app, dialect)
-    app.include_router(documentation_pages.router)
+    app.router.routes.extend(documentation_pages.router.routes)
     for path in _COMPLETIONS:
         app.add_api_route(path, _no_gateway, methods=_EVERY_METHOD, include_in_schema=False)
     app.add_api_route("/api/v1/{rest:path}", _prefix_missing, methods=_EVERY_METHOD, include_in_schema=False)
     app.add_api_route("/api/v1", _prefix_missing, methods=_EVERY_METHOD, include_in_schema=False)
-    _prepare_routes(app)
     return app
 
 
@@ -74,14 +70,8 @@ def _install(app: FastAPI, dialect: Dialect) -> None:
     def document() -> Response:
         return JSONResponse(built())
 
-    app.include_router(dialect.router, include_in_schema=False)
+    app.router.routes.extend(dialect.router.routes)  # as they are: see `joined_router`
     app.add_api_route(dialect.openapi_path, document, methods=["GET"], include_in_schema=False)
-
-
-def _prepare_routes(app: FastAPI) -> None:
-    """Have FastAPI prepare every route now: it would during the first request, which would wait for it."""
-    for route in app.routes:
-        route.matches({"type": "http", "method": "GET", "path": _NOWHERE, "root_path": "", "headers": []})
 
 
 async def _no_gateway(request: Request) -> Response:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any, Final
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 
 from api.dialects.litellm.access_refusal import refused_access
@@ -15,7 +14,7 @@ from api.dialects.litellm.models.errors import DetailBody, ErrorBody, TextBody, 
 from api.dialects.litellm.routes import budgets, customers, health, logs, spend_logs
 from api.dialects.litellm.routes import customer_list as listing
 from api.dialects.litellm.routes import daily_activity as activity
-from api.http.dialect import Dialect
+from api.http.dialect import Dialect, joined_router
 from api.http.openapi import COMPONENTS, dialect_document, with_errors
 from api.http.problems import PROBLEM_KINDS
 
@@ -39,19 +38,13 @@ _OF_CUSTOMERS: Final = (
 )
 
 
-def _router() -> APIRouter:
-    router = APIRouter()
-    for prefix in ("/customer", "/end_user"):
-        for routes in _OF_CUSTOMERS:
-            router.include_router(routes(prefix))
-    router.include_router(customers.blocking_routes("/user"))
-    router.include_router(budgets.router)
-    for part in (spend_logs.router, logs.router, health.router):
-        router.include_router(part)
-    return router
-
-
-_ROUTER: Final = _router()
+_ROUTER: Final = joined_router(
+    (
+        *(routes(prefix) for prefix in ("/customer", "/end_user") for routes in _OF_CUSTOMERS),
+        customers.blocking_routes("/user"),
+        *(part.router for part in (budgets, spend_logs, logs, health)),
+    )
+)
 
 
 def _openapi() -> dict[str, Any]:

@@ -13,7 +13,7 @@ from api.dialects.promptshuttle.models.errors import ProblemDetails
 from api.dialects.promptshuttle.routes import customers, llm_logs, usage
 from api.dialects.promptshuttle.routes.customers import BASE
 from api.http.authentication import bearer_key
-from api.http.dialect import Dialect
+from api.http.dialect import Dialect, joined_router
 from api.http.openapi import COMPONENTS, dialect_document, with_errors
 from api.http.problems import PROBLEM_KINDS, PROBLEM_MEDIA_TYPE, Problem
 
@@ -27,11 +27,9 @@ async def _no_gateway() -> None:
 
 
 def _router() -> APIRouter:
-    router = APIRouter()
-    router.add_api_route(f"{BASE}/chat/completions", _no_gateway, methods=["POST"], include_in_schema=False)
-    for part in (customers.router, usage.router, llm_logs.router):
-        router.include_router(part)
-    return router
+    gateway = APIRouter()
+    gateway.add_api_route(f"{BASE}/chat/completions", _no_gateway, methods=["POST"], include_in_schema=False)
+    return joined_router((gateway, customers.router, usage.router, llm_logs.router))
 
 
 _ROUTER: Final = _router()
