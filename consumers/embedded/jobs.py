@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -11,11 +12,15 @@ from consumers.embedded.engine import EmbeddedEngine
 from consumers.engine import LastVerification
 from consumers.maintenance.nightly_verification import NightlyProgress, verify_recent
 from consumers.maintenance.scheduler import Job, Scheduler, at_once_and_every, every, nightly
-from domain.errors import LogUnavailable
+from domain.errors import InvalidInput, LogUnavailable
 from domain.log.commands import AnnounceClosings, SealLog
-from projections.errors import ReadStoreUnavailable
+from projections.errors import ReadStoreUnavailable, RowsBeingWritten
+from projections.views.charging.charges import customer_charges
 
 DAY_SECONDS: Final = 24 * 60 * 60
+#: How soon what charges read is kept after much usage came, and of how many customers at once.
+KEEP_CHARGES_SECONDS: Final = 1
+KEEP_CHARGES_CUSTOMERS_MAX: Final = 20
 #: A start looks up the list prices of so many models at most: half a second.
 START_MODELS_MAX: Final = 2_000
 #: A start waits so long for the fold, so that it knows which models were used.
@@ -33,6 +38,7 @@ def scheduler_of(engine: EmbeddedEngine) -> Scheduler:
             Job("announce", every(settings.period_closing_interval_seconds, start), jobs.announce, start),
             Job("seal", every(settings.event_log_seal_interval_seconds, start), jobs.seal, start),
             Job("compact", every(settings.compact_interval_seconds, start), upkeep.compact, start),
+            Job("keep charges", every(KEEP_CHARGES_SECONDS, start), jobs.keep_charges, start),
             Job("keep key use", every(60, start), engine.key_cache.save, start),
             Job("refresh prices", at_once_and_every(DAY_SECONDS, start), engine.refresh_prices, start),
             Job("verify", nightly(settings), jobs.verify, start),
@@ -78,6 +84,19 @@ class Jobs:
             return
         self._engine.commands.handle(AnnounceClosings(until))
         self._announced = until
+
+    def keep_charges(self) -> None:
+        """Read the charges of customers with much new usage; what of it is kept is read again in less time.
+
+        Where rows are being written again, or a charge cannot be read, the next question tells.
+        """
+        engine = self._engine
+        for scope, customer_id in engine.read_side.store.busy_subscribers(KEEP_CHARGES_CUSTOMERS_MAX):
+            if engine.is_closing():
+                return
+            now, grace = engine.now(), engine.settings.period_grace_seconds
+            with suppress(InvalidInput, RowsBeingWritten), engine.reads.snapshot() as snapshot:
+                customer_charges(snapshot, scope, customer_id, now, now, grace)
 
     def verify(self) -> None:
         """Run the nightly verification; log its findings and store its progress for `meterfold status`."""

@@ -7,6 +7,7 @@
 | compact | adds up rollup deltas, sorts usage rows into generations and merges those |
 | checkpoint write-ahead log | moves the write-ahead log of the read store into its file before it grows large |
 | checkpoint | writes out the identity index and the read store |
+| keep charges | reads the charges of customers whose usage changed much, so that the next question finds them kept |
 | keep key use | writes out when API keys were last used |
 | refresh prices | lists what the installed price library knows of the models in use, where it differs; first at once |
 | verify | nightly: verifies the new records of the log, and one older day in rotation |

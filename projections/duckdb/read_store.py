@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from domain.log.chain import CHAIN_START
+from domain.scope import Scope
 from projections.duckdb.reading.snapshot import DuckDBReads
 from projections.duckdb.storage.compaction import Compaction
 from projections.duckdb.storage.database import (
@@ -23,6 +24,7 @@ from projections.duckdb.storage.database import (
 from projections.duckdb.storage.missing_rows import missing_rows
 from projections.duckdb.storage.row_filling import DuckDBRowFilling
 from projections.duckdb.storage.schema import SCHEMA_VERSION
+from projections.duckdb.storage.subscription_facts import stored_usage_of_subscribers, subscribers_of
 from projections.duckdb.verification.comparison import DuckDBComparison, attached_store
 from projections.duckdb.verification.held_store import DuckDBHeldStore, held_cursor
 from projections.duckdb.writing.fold_store import DuckDBFoldStore
@@ -49,10 +51,19 @@ class DuckDBReadStore:
         self.database = database
         self.fold = fold
         self.reads = DuckDBReads(database.cursor, fold.changes)
+        self._counted_stored = False  # events that were there when the store was opened
 
     def unflushed(self) -> Unflushed:
         """Return what was folded since the last checkpoint."""
         return self.fold.unflushed()
+
+    def busy_subscribers(self, customers_max: int) -> list[tuple[Scope, str]]:
+        """Return customers whose usage changed much; see `projections.read_side.store.OpenedStore`."""
+        with closing(self.database.cursor()) as cursor:
+            if not self._counted_stored:
+                self.fold.changes.busy.wrote(*stored_usage_of_subscribers(cursor))
+                self._counted_stored = True
+            return subscribers_of(cursor, self.fold.changes.busy.take(customers_max))
 
     def checkpoint(self) -> bool:
         """Write everything that is folded into the file; return false when another write, or a read, prevented it."""

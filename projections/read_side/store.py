@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from domain.scope import Scope
 from projections.folding.fold_store import FoldStore
 from projections.folding.numbers_first.numbers import NumbersStore
 from projections.queries.snapshot import ReadStore
@@ -62,6 +63,12 @@ class OpenedStore(Protocol):
 
     def unflushed(self) -> Unflushed:
         """Return what was folded since the last checkpoint; nothing, in a store in which every step is durable."""
+
+    def busy_subscribers(self, customers_max: int) -> list[tuple[Scope, str]]:
+        """Return customers with a subscription whose usage changed much since they were last returned, at most so many.
+
+        Those with much usage are among the first, after the store was opened. None where reads keep nothing.
+        """
 
     def checkpoint(self) -> bool:
         """Make everything durable that is folded; return false when another write, or an older read, prevented it.

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from projections.duckdb.memory.busy_customers import BusyCustomers
 from projections.duckdb.memory.recent_days import RecentDays
 from projections.duckdb.memory.recent_refusals import RecentRefusals
 from projections.duckdb.memory.unit_owners import UnitOwners
@@ -92,6 +93,7 @@ class ChangeTracker:
         self.days = RecentDays()
         self.refusals = RecentRefusals()
         self.unit_owners = UnitOwners()
+        self.busy = BusyCustomers()
         #: Locators of all amended events, and perhaps of some whose amendment was rolled back.
         self.amended: set[int] = set()
         self.begin()
@@ -144,8 +146,10 @@ class ChangeTracker:
         """Publish the transaction, which is about to be committed and takes the store to `position`."""
         for keys in self._usage_keys:
             self._usage.publish(keys, position)
+            self.busy.wrote(keys)
         for keys in self._corrected_keys:
             self._corrections.publish(keys, position)
+            self.busy.corrected(keys)
         self._facts.publish(np.array(self._fact_keys, np.int64), position)
         if self._new_series:
             self._series_at = position

@@ -36,7 +36,7 @@ def test_a_day_of_jobs_changes_no_number(engine: EmbeddedEngine, clock: Settable
         clock.advance(hours=1)
         ran.update(scheduler.run_due())
     of_storage = {"seal", "compact", "keep key use", "verify"}
-    assert ran == {"announce", "refresh prices", *of_storage}
+    assert ran == {"announce", "refresh prices", "keep charges", *of_storage}
     assert state_of(engine) == before
     assert engine.folder.operations()["verified"]["findings"] == 0
 
