@@ -4,6 +4,7 @@ DomainError
 ├── InvalidInput            a value breaks a rule; names the field and the rule
 ├── CommandRefused          a well-formed command that the current state does not allow
 │   ├── AlreadyExists
+│   ├── ChangedMeanwhile
 │   └── NotFound
 └── LogError                the event log cannot be read or written
     ├── Fenced              another writer has advanced the head of this stream
@@ -39,6 +40,10 @@ class CommandRefused(DomainError):
 
 class AlreadyExists(CommandRefused):
     """Something with this id exists already."""
+
+
+class ChangedMeanwhile(CommandRefused):
+    """A change was made of a state that another change has replaced since it was read."""
 
 
 class NotFound(CommandRefused):

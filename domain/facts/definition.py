@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+import msgspec
 
 from domain.aggregate import CommandContext
-from domain.errors import AlreadyExists, InvalidInput, NotFound
+from domain.errors import AlreadyExists, ChangedMeanwhile, InvalidInput, NotFound
 from domain.event import LifecycleEvent
 from domain.facts.aggregate import EffectiveDatedAggregate, check_deletion
 from domain.scope import Scope
 from domain.values.field_rules import Rule, checked
+
+_encode: Final = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
 
 
 class DefinedAggregate(EffectiveDatedAggregate):
@@ -61,6 +65,13 @@ class DefinedAggregate(EffectiveDatedAggregate):
         fields = checked(self.changeable_rules, changes)
         if self._timeline_with(fields, (), context) is not None:
             self._emit(self.updated(**{**self._event_fields(context), "fields": fields}))
+
+    def check_read(self, read: Mapping[str, Any], context: CommandContext) -> None:
+        """Raise `ChangedMeanwhile` when a stored field has another value by now than in `read`."""
+        now = self.state_for(context)
+        for name, value in read.items():
+            if _encode(now.get(name) or None) != _encode(value or None):
+                raise ChangedMeanwhile(f"{name} of {self.noun} {self.identifier!r} was changed meanwhile")
 
     def delete(self, context: CommandContext) -> None:
         """Delete it, not in the future."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from domain.aggregate import CommandContext
 from domain.command import EffectiveDatedCommand, SealOf
 from domain.plans.plan import Plan
@@ -31,12 +33,14 @@ class CreatePlan(PlanCommand, frozen=True):
 
 
 class UpdatePlan(PlanCommand, frozen=True):
-    """Change the name, description or charges of a plan."""
+    """Change the name, description or charges of a plan. `read`: see `DefinedAggregate.check_read`."""
 
     changes: Mapping[str, Any]
+    read: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     def apply(self, aggregate: Plan, context: CommandContext) -> None:
         """Change fields; no effect when nothing changes."""
+        aggregate.check_read(self.read, context)
         aggregate.update(self.changes, context)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from domain.aggregate import CommandContext
 from domain.command import Aggregates, EffectiveDatedCommand, Executed, SealOf
 from domain.errors import InvalidInput
@@ -40,9 +42,13 @@ class CreateSubscription(SubscriptionCommand, frozen=True):
 
 
 class UpdateSubscription(SubscriptionCommand, frozen=True):
-    """Change the name, the plan or the end of a subscription. `InvalidInput` without such a plan."""
+    """Change the name, the plan or the end of a subscription. `InvalidInput` without such a plan.
+
+    `read`: see `DefinedAggregate.check_read`.
+    """
 
     changes: Mapping[str, Any]
+    read: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     def execute(self, aggregates: Aggregates, context: CommandContext) -> Executed[Subscription]:
         """Change the subscription, and look for the plan."""
@@ -52,6 +58,7 @@ class UpdateSubscription(SubscriptionCommand, frozen=True):
 
     def apply(self, aggregate: Subscription, context: CommandContext) -> None:
         """Change fields; no effect when nothing changes."""
+        aggregate.check_read(self.read, context)
         aggregate.update(self.changes, context)
 
 

@@ -26,11 +26,13 @@ class PolicySegment(msgspec.Struct, frozen=True):
 class _Piece(msgspec.Struct, frozen=True):
     """A stretch of time with the periods of one policy, cut off at both ends; `start` None: unbounded.
 
-    `policy` None: one period, until the next piece. It has a start, and there is a next piece.
+    `policy` None: one period, until the next piece. It has a start, and there is a next piece. `first_end`: where the
+    first period ends, which the start may have made longer than the others.
     """
 
     start: datetime | None
     policy: PeriodPolicy | None
+    first_end: datetime | None = None
 
 
 class PeriodTimeline:
@@ -40,17 +42,19 @@ class PeriodTimeline:
     2. A later segment takes effect at its `effective_from` c. The first period of the new policy is the one that
        contains c. It starts at its own start, but not before the end of the last period that closed between the first
        segment and c.
-    3. What remains of the old open period before that start becomes a closed period of its own.
+    3. What remains of the old open period before that start becomes a closed period of its own; with `without_rests`
+       it is part of the first period of the new policy.
     4. A later segment with `moved_to` m is an exception to 2. Its periods begin at m; where that is before c, closed
        periods that it reaches into end there. Where it is after c, the period that is open at c runs until m.
     5. Of segments with an equal `effective_from` the last one given wins.
     """
 
-    def __init__(self, segments: Sequence[PolicySegment]) -> None:
+    def __init__(self, segments: Sequence[PolicySegment], *, without_rests: bool = False) -> None:
         if not segments:
             raise ValueError("a period timeline needs at least one segment")
         by_start = {segment.effective_from: segment for segment in segments}
         first, *later = (by_start[instant] for instant in sorted(by_start))
+        self._without_rests = without_rests
         self._first_effective = first.effective_from
         self._pieces = [_Piece(None, first.policy)]
         self._starts: list[datetime] = []  # of every piece but the first
@@ -65,6 +69,8 @@ class PeriodTimeline:
             return Interval(self._starts[index - 1], self._starts[index])
         period = period_containing(piece.policy, instant)
         start, end = period.start, period.end
+        if piece.start is not None and piece.first_end is not None and instant < piece.first_end:
+            start, end = piece.start, piece.first_end
         if piece.start is not None and start < piece.start:
             start = piece.start
         if index < len(self._starts) and self._starts[index] < end:
@@ -105,27 +111,31 @@ class PeriodTimeline:
                 self._begin_piece(open_start, None)
             self._begin_piece(moved_to, segment.policy)
             return
-        start = period_containing(segment.policy, at).start
+        first = period_containing(segment.policy, at)
+        if self._without_rests and first.start > open_start:
+            self._begin_piece(open_start, segment.policy, first.end)
+            return
+        start = first.start
         if open_start > self._first_effective:  # a period closed since the first segment took effect
             start = max(start, open_start)
         self._begin_piece(start, segment.policy)
 
-    def _begin_piece(self, start: datetime, policy: PeriodPolicy | None) -> None:
+    def _begin_piece(self, start: datetime, policy: PeriodPolicy | None, first_end: datetime | None = None) -> None:
         """End what there is at `start`, where the periods of `policy` begin."""
         while self._starts and self._starts[-1] >= start:
             self._starts.pop()
             self._pieces.pop()
         self._starts.append(start)
-        self._pieces.append(_Piece(start, policy))
+        self._pieces.append(_Piece(start, policy, first_end))
 
 
-def timeline_of(policies: Iterable[PolicySegment]) -> PeriodTimeline:
-    """The periods of policies, in order of time; equal neighbours are merged."""
+def timeline_of(policies: Iterable[PolicySegment], *, without_rests: bool = False) -> PeriodTimeline:
+    """The periods of policies, in order of time; equal neighbours are merged. See `PeriodTimeline`."""
     segments: list[PolicySegment] = []
     for one in policies:
         if not segments or not _same_periods(segments[-1].policy, one.policy):
             segments.append(one)
-    return PeriodTimeline(segments)
+    return PeriodTimeline(segments, without_rests=without_rests)
 
 
 def _same_periods(one: PeriodPolicy, other: PeriodPolicy) -> bool:

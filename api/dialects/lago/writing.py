@@ -11,21 +11,24 @@ from api.http.folded_answers import answer_folded, json_response
 from api.http.reading import Reading
 from api.http.state import ApiState
 from consumers.commands.handler import CommandResult
-from domain.errors import AlreadyExists, NotFound
+from domain.errors import AlreadyExists, ChangedMeanwhile, NotFound
 from projections.queries.api_keys import ApiKeyRecord
 
-#: How often a change is decided on, when what it concerns is created or deleted meanwhile.
-_TRIES: Final = 3
+#: How often a change is decided on, when what it concerns is created, changed or deleted meanwhile.
+_TRIES: Final = 20
 
 Result = TypeVar("Result")
 
 
 def decided_again(state: ApiState, decide: Callable[[], Result]) -> Result:
-    """Call `decide`, and again when what it concerns was created or deleted since it was read, once that is folded."""
+    """Call `decide`, and again when what it concerns was created, changed or deleted since it was read.
+
+    Each time what came first is folded by then. The last refusal is raised.
+    """
     for _ in range(_TRIES - 1):
         try:
             return decide()
-        except (AlreadyExists, NotFound):
+        except (AlreadyExists, ChangedMeanwhile, NotFound):
             state.engine.wait_folded(state.engine.progress().head, state.engine.settings.http_write_wait_seconds_max)
     return decide()
 

@@ -42,8 +42,13 @@ def zones_of_life(record: CustomerRecord | None, life: SubscriptionLife, now: da
 
 
 def billing_timeline(life: SubscriptionLife, interval: str, zones: Zones) -> PeriodTimeline:
-    """The whole periods of an interval, before they are cut to a term."""
-    return timeline_of(PolicySegment(since, _policy(life, interval, zone_named(zone))) for since, zone in zones)
+    """The whole periods of an interval, before they are cut to a term.
+
+    Where the zone changes, no rest of a few hours is a period, which would have the flat amounts, the free units and
+    the minimum of a whole one.
+    """
+    segments = (PolicySegment(since, _policy(life, interval, zone_named(zone))) for since, zone in zones)
+    return timeline_of(segments, without_rests=True)
 
 
 class BillingPeriod(msgspec.Struct, frozen=True):

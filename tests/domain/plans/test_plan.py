@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from domain.aggregate import CommandContext
-from domain.errors import AlreadyExists, InvalidInput, NotFound
+from domain.errors import AlreadyExists, ChangedMeanwhile, InvalidInput, NotFound
 from domain.event import Provenance
 from domain.plans.commands import CreatePlan, DeletePlan, PlanCommand, UpdatePlan
 from domain.plans.events import PlanCreated, PlanDeleted, PlanUpdated
@@ -120,3 +120,20 @@ def test_commands_on_a_missing_plan_are_refused(command: Callable[[Plan], None])
 def test_a_plan_is_not_deleted_in_the_future() -> None:
     with pytest.raises(InvalidInput, match="must not be in the future"):
         plan().delete(context(LATER))
+
+
+def test_a_change_that_was_made_of_what_another_has_replaced_is_refused() -> None:
+    changed = plan(name="Startup", charges=[CHARGE])
+    other = {**CHARGE, "code": "other"}
+
+    def change(changes: dict[str, Any], read: dict[str, Any]) -> None:
+        UpdatePlan(DEFAULT_SCOPE, WHO, "startup", changes, read).apply(changed, context())
+
+    change({"charges": [CHARGE, other]}, {"charges": [CHARGE]})
+    with pytest.raises(ChangedMeanwhile, match=r"^charges of plan 'startup' was changed meanwhile$"):
+        change({"charges": []}, {"charges": [CHARGE]})
+    change({"description": "For all"}, {"name": "Startup", "description": None})
+
+    assert changed.timeline.at(NOW) == {
+        **MONTHLY, "name": "Startup", "description": "For all", "charges": [CHARGE, other]
+    }  # fmt: skip

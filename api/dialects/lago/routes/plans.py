@@ -20,7 +20,7 @@ from api.dialects.lago.paths import BASE
 from api.dialects.lago.readings.counts import Counts
 from api.dialects.lago.request_reading import wrapped_body, wrapped_openapi
 from api.dialects.lago.views.plans import plan_object
-from api.dialects.lago.writing import answer_command
+from api.dialects.lago.writing import answer_command, decided_again
 from api.http.authentication import Administrator, Reader
 from api.http.folded_answers import json_response
 from api.http.reading import AS_OF_HEADERS, AskedAsOf, AskedByHeaders, Reading, reading
@@ -118,7 +118,13 @@ async def destroy_plan(state: StateOf, key: Administrator, code: str) -> Respons
 def change_plan(
     state: ApiState, key: ApiKeyRecord, code: str, change: Callable[[dict[str, Any]], PlanPatch]
 ) -> Sequence[CommandResult[Any]]:
-    """Change a plan, from what it is shown as now; 404 when it does not exist."""
+    """Change a plan, from what it is shown as now; 404 when it does not exist, 409 when others go on changing it."""
+    return decided_again(state, lambda: _changed_plan(state, key, code, change))
+
+
+def _changed_plan(
+    state: ApiState, key: ApiKeyRecord, code: str, change: Callable[[dict[str, Any]], PlanPatch]
+) -> Sequence[CommandResult[Any]]:
     shown, stored = _shown_and_stored(state, key.scope, code)
     details: Details = {}
     given = change(shown)
@@ -129,7 +135,8 @@ def change_plan(
     changes = plan_changes(code, stored, after, fields, details)
     if details:
         raise validation_refusal(details)
-    return _handled(state, UpdatePlan(key.scope, provenance_of(key), code, changes))
+    read = {name: stored.get(name) for name in changes}
+    return _handled(state, UpdatePlan(key.scope, provenance_of(key), code, changes, read))
 
 
 def shown_plan(asked: Reading, scope: Scope, code: str) -> dict[str, Any]:

@@ -210,16 +210,18 @@ async def update_subscription(
         check_end(given.ending_at, life.start, now)
         if given.subscription_at is not None and _whole(given.subscription_at) != _whole(life.start):
             raise validation_refusal({"subscription_at": [INVALID]})
-        changes = stored_fields(given, dict(life.dialect_fields))
+        kept = dict(life.dialect_fields)
+        changes = stored_fields(given, kept)
+        read = {"dialect_fields": kept}
         at = life.start if now < life.start else None
         return _handled(
-            state, [UpdateSubscription(key.scope, provenance_of(key), external_id, changes, effective_at=at)]
+            state, [UpdateSubscription(key.scope, provenance_of(key), external_id, changes, read, effective_at=at)]
         )
 
     def show(asked: Reading) -> dict[str, Any]:
         return _extended(asked, key.scope, _existing(asked, key.scope, external_id, status))
 
-    return await answer_command(state, key, change, show)
+    return await answer_command(state, key, lambda: decided_again(state, change), show)
 
 
 @router.delete(

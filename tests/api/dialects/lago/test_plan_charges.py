@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -37,6 +39,22 @@ def plan(api: Api, metric: str) -> Any:
 def sent(api: Api, method: str, path: str, **body: Any) -> JsonObject:
     answer: JsonObject = api.send(method, BASE + path, 200, **({"json": body} if body else {})).json()
     return answer
+
+
+def test_of_many_parts_that_are_changed_at_once_none_is_lost(api: Api, plan: JsonObject, metric: str) -> None:
+    def at_once(change: Callable[[int], object]) -> None:
+        with ThreadPoolExecutor(8) as crowd:
+            list(crowd.map(change, range(8)))
+
+    at_once(lambda number: sent(api, "POST", CHARGES, charge=charge(metric, code=f"c{number}")))
+    prices = {"properties": {"amount": "5"}}
+    at_once(lambda number: sent(api, "PUT", f"{CHARGES}/c{number}", charge=prices))
+    at_once(lambda number: sent(api, "PATCH", "/plans/parts/metadata", metadata={f"k{number}": "v"}))
+
+    changed = sent(api, "GET", "/plans/parts")["plan"]
+    added = {one["code"]: one["properties"]["amount"] for one in changed["charges"][2:]}
+    assert added == {f"c{number}": "5" for number in range(8)}
+    assert changed["metadata"] == {f"k{number}": "v" for number in range(8)}
 
 
 def test_charges_are_listed_and_found(api: Api, plan: JsonObject) -> None:

@@ -23,6 +23,15 @@ UTC_ZONE: Zones = ((USAGE_TIME_MIN, "UTC"),)
 BERLIN: Zones = ((USAGE_TIME_MIN, "Europe/Berlin"),)
 
 
+ZONES = ("UTC", "America/Los_Angeles", "Asia/Tokyo", "Pacific/Kiritimati", "Pacific/Pago_Pago")
+
+
+def moving_often(names: list[str]) -> Zones:
+    """Another zone every twenty days, from 2020 on."""
+    moves = tuple((instant("2020-01-01") + timedelta(days=20 * n), name) for n, name in enumerate(names * 3))
+    return ((USAGE_TIME_MIN, "UTC"), *moves)
+
+
 def instant(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
@@ -86,12 +95,39 @@ def test_a_customer_that_moves_has_no_gap_between_periods() -> None:
     assert (may.end, june.start) == (instant("2026-06-01T04:00:00"), instant("2026-06-01T04:00:00"))
 
 
+@pytest.mark.parametrize(
+    ("billing", "end"),
+    [("calendar", "2026-06-01T04:00:00"), ("anniversary", "2026-05-30T04:00:00")],  # it started on 30 April there
+)
+@pytest.mark.parametrize("at", ["2026-05-01T00:00:00", "2026-05-01T03:59:59", "2026-05-30T03:59:59"])
+def test_the_month_of_a_move_to_the_west_is_longer_and_no_rest_of_it_is_a_period(
+    billing: str, end: str, at: str
+) -> None:
+    moved: Zones = ((USAGE_TIME_MIN, "UTC"), (instant("2026-05-29"), "America/New_York"))
+
+    found = period("2026-05-01T00:00:00", at, "monthly", billing, moved)
+
+    assert found.span == Interval(instant("2026-05-01"), instant(end))
+    assert found.share == 1
+
+
+def test_the_month_of_a_move_to_the_east_is_shorter() -> None:
+    moved: Zones = ((USAGE_TIME_MIN, "UTC"), (instant("2026-05-30"), "Europe/Berlin"))
+
+    found = period("2026-04-01T00:00:00", "2026-05-01T00:00:00", "monthly", "calendar", moved)
+
+    assert found.span == Interval(instant("2026-05-01"), instant("2026-05-31T22:00:00"))
+
+
 @given(
     st.integers(0, 5_000_000),
     st.integers(0, 2_000_000),
     st.sampled_from(sorted(INTERVALS)),
     st.sampled_from(["calendar", "anniversary"]),
-    st.sampled_from([UTC_ZONE, BERLIN, ((USAGE_TIME_MIN, "America/St_Johns"),)]),
+    st.one_of(
+        st.sampled_from([UTC_ZONE, BERLIN, ((USAGE_TIME_MIN, "America/St_Johns"),)]),
+        st.lists(st.sampled_from(ZONES), min_size=1, max_size=3).map(moving_often),
+    ),
 )
 def test_periods_of_a_subscription_follow_one_another_without_gap_or_overlap(
     started: int, minutes: int, interval: str, billing: str, zones: Zones
