@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -114,18 +115,19 @@ def _columns(rows: Sequence[Row], *, named: bool) -> Sequence[Column]:
 
 def _rows(of: Mapping[str, Any], charge: Mapping[str, Any]) -> Sequence[Row]:
     """A row for each group of a charge and each filter in it that was used, and one for what is added to reach the
-    minimum. One for a charge without groups and filters, which has its minimum in it."""
+    minimum."""
     shared = {**charge, **{name: of[name] for name in _PERIOD}, "group": {}, "filter": None, "is_minimum": False}
-    groups = charge["groups"]
+    groups, added = charge["groups"], charge["added_to_minimum"]
     if not groups or not (groups[0]["group"] or charge["filters"]):
-        return [shared]
-    if not groups[0]["group"]:
-        groups = [{**groups[0], "filters": charge["filters"]}]
-    used = [{**shared, **one, "cost_unknown_events": None} for group in groups for one in _used(group)]
-    if charge["added_to_minimum"] == "0":
+        used = [shared if added == "0" else {**shared, "amount": groups[0]["amount"] if groups else "0"}]
+    else:
+        if not groups[0]["group"]:
+            groups = [{**groups[0], "filters": charge["filters"]}]
+        used = [{**shared, **one, "cost_unknown_events": None} for group in groups for one in _used(group)]
+    if added == "0":
         return used or [shared]
-    added = {"amount": charge["added_to_minimum"], "units": None, "events": None, "cost_unknown_events": None}
-    return [*used, {**shared, **added, "is_minimum": True}]
+    unmeasured = {"amount": added, "units": None, "events": None, "cost_unknown_events": None}
+    return [*used, {**shared, **unmeasured, "is_minimum": True}]
 
 
 def _used(group: Mapping[str, Any]) -> Sequence[Row]:
@@ -147,7 +149,12 @@ def _total(of: Mapping[str, Any]) -> str:
         return shown(f"{subscription}: unknown, the plan is deleted")
     if of["amount"] is None:
         return shown(f"{subscription}: unknown")
-    text = f"{subscription}: {of['amount']} {of['currency']} {'in all' if of['ended'] else 'so far'}"
+    text = f"{subscription}: {_money(of, 'amount')} {of['currency']} {'in all' if of['ended'] else 'so far'}"
     if of["restated"] and of["amount_at_closing"] is not None:
-        text += f", {of['amount_at_closing']} at closing"
+        text += f", {_money(of, 'amount_at_closing')} at closing"
     return shown(text)
+
+
+def _money(of: Mapping[str, Any], name: str) -> str:
+    """An amount as tables show it, with all digits of the minor unit."""
+    return f"{Decimal(of[name]):,.{minor_digits(of['currency'])}f}"

@@ -28,8 +28,9 @@ from api.dialects.lago.paging import PAGE_PARAMETERS, PageAsked
 from api.dialects.lago.paths import BASE
 from api.dialects.lago.readings.counts import Counts
 from api.dialects.lago.request_reading import wrapped_body, wrapped_openapi
+from api.dialects.lago.routes.plans import remove_charges_by
 from api.dialects.lago.views.billable_metrics import metric_object
-from api.dialects.lago.writing import answer_command
+from api.dialects.lago.writing import answer_command, decided_again
 from api.http.authentication import Administrator, Reader
 from api.http.bodies import body_of, body_openapi, validated
 from api.http.folded_answers import json_response
@@ -159,13 +160,14 @@ async def update_billable_metric(
 
 @router.delete(_ONE, response_model=BillableMetricAnswer, summary="Delete a billable metric")
 async def destroy_billable_metric(state: StateOf, key: Administrator, code: str) -> Response:
-    """Delete a metric: charges by it are no longer made, and its events stay. 404 when there is none with this code."""
+    """Delete a metric, and the charges by it from all plans; its events stay. 404 when there is none with this code."""
     shown: list[Metric] = []
 
     def delete() -> Sequence[CommandResult[Any]]:
         shown.append(_changeable(state, key, code))
+        without_charges = decided_again(state, lambda: remove_charges_by(state, key, code))
         try:
-            return [state.engine.commands.handle(DeleteMeter(key.scope, provenance_of(key), code))]
+            return [*without_charges, state.engine.commands.handle(DeleteMeter(key.scope, provenance_of(key), code))]
         except NotFound:
             raise not_found(_NAME) from None
 

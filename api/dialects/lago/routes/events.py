@@ -15,7 +15,6 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-import api.http.middleware.raw_paths  # noqa: F401 -- registers the parameter type `segment`
 from api.dialects.lago.customers_then import customer_then
 from api.dialects.lago.definitions.event_expressions import expression_failures
 from api.dialects.lago.definitions.sent_events import SentEvent, read_event, rejected_field
@@ -32,6 +31,7 @@ from api.dialects.lago.views.events import event_object, sent_event_object
 from api.http.authentication import Ingester, Reader
 from api.http.bodies import bounded_body, decoded_json
 from api.http.folded_answers import json_response, late_problem
+from api.http.middleware.raw_paths import SEGMENTS
 from api.http.openapi import COMPONENTS
 from api.http.query_instants import optional_query_instant
 from api.http.reading import AS_OF_HEADERS, AskedAsOf, AskedByHeaders, Reading, reading
@@ -128,7 +128,7 @@ def find_all_events(request: Request, state: StateOf, key: Reader, page: PageAsk
 
 
 @router.get(
-    f"{_ALL}/{{transaction_id:segment}}",
+    f"{_ALL}/{{transaction_id:{SEGMENTS}}}",
     response_model=EventAnswer,
     openapi_extra={"parameters": AS_OF_HEADERS},
     summary="Find an event",

@@ -139,6 +139,23 @@ def _changed_plan(
     return _handled(state, UpdatePlan(key.scope, provenance_of(key), code, changes, read))
 
 
+def remove_charges_by(state: ApiState, key: ApiKeyRecord, meter: str) -> list[CommandResult[Any]]:
+    """Remove the charges by a meter from every plan. `ChangedMeanwhile` when a plan was changed since it was read."""
+    with reading(state, AskedAsOf(), key.scope) as asked:
+        plans = [
+            (code, plan.fields.get("charges", ()))
+            for code, facts in asked.snapshot.all_facts(key.scope, "plan")
+            if (plan := existing_at(facts, asked.now)) is not None
+        ]
+    removed: list[CommandResult[Any]] = []
+    for code, charges in plans:
+        left = [one for one in charges if one["meter"] != meter]
+        if len(left) < len(charges):
+            change = UpdatePlan(key.scope, provenance_of(key), code, {"charges": left}, {"charges": charges})
+            removed.append(state.engine.commands.handle(change))
+    return removed
+
+
 def shown_plan(asked: Reading, scope: Scope, code: str) -> dict[str, Any]:
     """The JSON object of a plan; 404 `plan_not_found` when it does not exist then."""
     return _objects(asked, scope, [_plan_then(asked, scope, code)])[0]

@@ -11,7 +11,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.dialects.lago.customers_then import customer_then
+from api.dialects.lago.customers_then import customer_then, existing_customer
 from api.dialects.lago.definitions.metrics import metrics_by_code
 from api.dialects.lago.definitions.subscribing import (
     SHOWN_FIELDS,
@@ -52,6 +52,7 @@ from api.dialects.lago.views.subscriptions import subscription_object
 from api.dialects.lago.writing import answer_command, decided_again
 from api.http.authentication import Administrator, Reader
 from api.http.folded_answers import json_response
+from api.http.middleware.raw_paths import SEGMENTS
 from api.http.reading import AS_OF_HEADERS, AskedAsOf, AskedByHeaders, Reading, reading
 from api.http.state import ApiState, StateOf
 from api.http.writing import renaming_fields
@@ -65,7 +66,8 @@ from projections.views.charging.plans import plan_view
 
 router = APIRouter(tags=["subscriptions"])
 _ALL: Final = f"{BASE}/subscriptions"
-_ONE: Final = f"{_ALL}/{{external_id:segment}}"
+#: Its id may have slashes and dots that are not escaped.
+_ONE: Final = f"{_ALL}/{{external_id:{SEGMENTS}}}"
 _NAME: Final = "subscription"
 _STATUS: Final[list[dict[str, Any]]] = [
     {
@@ -168,7 +170,9 @@ def find_all_customer_subscriptions(
     page: PageAsked,
     known: AskedByHeaders,
 ) -> Response:
-    """List the subscriptions of a customer, active ones by default, the last created first."""
+    """List the subscriptions of a customer, active ones by default, the last created first. 404 for an unknown one."""
+    with reading(state, known, key.scope) as asked:
+        existing_customer(asked, key.scope, external_customer_id)
     return _list(request, state, key.scope, page, known, external_customer_id)
 
 

@@ -267,3 +267,9 @@ def test_an_unknown_event_is_not_found(api: Api) -> None:
     assert refusal_of(api, "GET", "/events/nothing") == missing
     send(api, transaction_id="a/b?c")
     assert api.get(f"{EVENTS}/a%2Fb%3Fc")["event"]["transaction_id"] == "a/b?c"
+
+
+@pytest.mark.parametrize("segment", ["t%2F1", "t/1"])
+def test_a_transaction_id_may_have_slashes_that_are_not_escaped(api: Api, segment: str) -> None:
+    send(api, transaction_id="t/1")
+    assert api.get(f"{BASE}/events/{segment}")["event"]["transaction_id"] == "t/1"

@@ -107,3 +107,14 @@ def test_filters_are_listed_found_added_changed_and_removed(api: Api, plan: Json
 def test_what_is_wrong_with_a_filter_is_named_within_it(api: Api, plan: JsonObject) -> None:
     given = {"filter": {"properties": {"amount": "1"}, "values": {"region": ["moon"]}}}
     assert refusal_of(api, "POST", f"{CHARGES}/b/filters", json=given) == invalid(values=["value_is_invalid"])
+
+
+def test_the_charges_of_a_deleted_metric_are_gone_also_when_its_code_is_used_again(api: Api, metric: str) -> None:
+    other = str(create(api, "brief")["lago_id"])
+    created(api, "both", charges=[charge(metric, code="stays"), charge(other, code="goes")])
+
+    sent(api, "DELETE", "/billable_metrics/brief")
+    create(api, "brief", aggregation_type="count_agg")
+
+    assert [one["code"] for one in sent(api, "GET", "/plans/both")["plan"]["charges"]] == ["stays"]
+    assert [one["code"] for one in api.get("/v1/plans/both")["charges"]] == ["stays"]

@@ -281,10 +281,10 @@ def test_an_update_replaces_charges_and_changes_those_whose_id_it_gives(api: Api
     assert emptied == {"plan": {**without_trial, "charges": []}} == api.get(f"{PATH}/updated")
 
 
-def test_a_charge_is_left_out_while_its_metric_is_deleted(api: Api, storage: str) -> None:
+def test_a_charge_is_left_out_while_its_metric_is_deleted_natively(api: Api, storage: str) -> None:
     own = create(api, "gone")["lago_id"]
     before = created(api, "losing", charges=[charge(own), charge(storage)])
-    api.send("DELETE", f"{BASE}/billable_metrics/gone", 200)
+    api.delete("/v1/meters/gone")
     after = {**before, "name": "N", "charges": before["charges"][1:]}
     assert api.send("PUT", f"{PATH}/losing", 200, json={"plan": {"name": "N"}}).json() == {"plan": after}
     assert [one["meter"] for one in api.get("/v1/plans/losing")["charges"]] == ["gone", "storage"]

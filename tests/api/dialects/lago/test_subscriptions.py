@@ -353,3 +353,15 @@ def test_plans_and_metrics_tell_how_many_active_subscriptions_they_have(api: Api
     used = {"plans_count": 2, "active_subscriptions_count": 2, "draft_invoices_count": 0}
     one = api.get(f"{BASE}/billable_metrics/storage")["billable_metric"]
     assert one == api.get(f"{BASE}/billable_metrics")["billable_metrics"][0] == {**one, **used}
+
+
+@pytest.mark.parametrize("segment", ["team%2Fone", "team/one"])
+def test_an_id_may_have_slashes_that_are_not_escaped(api: Api, segment: str) -> None:
+    made = subscribe(api, external_id="team/one")
+    assert found(api, segment) == {name: value for name, value in made.items() if name != "plan"}
+    assert api.send("DELETE", f"{PATH}/{segment}", 200).json()["subscription"]["status"] == "terminated"
+
+
+def test_an_unknown_customer_has_no_list(api: Api) -> None:
+    missing = 404, {"status": 404, "error": "Not Found", "code": "customer_not_found"}
+    assert refusal_of(api, "GET", "/customers/nobody/subscriptions") == missing

@@ -103,6 +103,20 @@ def test_groups_minimums_and_unknown_charges_have_their_lines(shell: Shell, usag
     assert [one["code"] for one in answer["data"][0]["charges"]] == ["tokens", "disk", "money"]
 
 
+def test_the_minimum_of_a_charge_without_groups_has_a_line_of_its_own(shell: Shell) -> None:
+    plain = {**_TOKENS, "code": "plain", "minimum_amount": "31"}
+    subscribed(shell, "cli-least", "USD", plain, {**plain, "code": "grouped", "group_by": ["region"]})
+    assert lines(shell, "cli-least", *MARCH)[1:] == [
+        "Charge   Group      Units  Amount  Currency",
+        "───────────────────────────────────────────",
+        "plain    -              0    0.00  USD",
+        "plain    (minimum)      -   31.00  USD",
+        "grouped  -              0    0.00  USD",
+        "grouped  (minimum)      -   31.00  USD",
+        "of-cli-least-USD, plan of-cli-least-USD: 62.00 USD in all",
+    ]
+
+
 def test_filters_that_were_used_have_their_lines(shell: Shell, tmp_path: Path) -> None:
     west = {"values": {"region": ["eu", "us"], "tier": []}, "price": {"model": "standard", "amount": "2"}}
     named = {"values": {"region": ["eu"]}, "price": {"model": "standard", "amount": "1"}, "name": "Europe"}
@@ -133,7 +147,7 @@ def test_filters_that_were_used_have_their_lines(shell: Shell, tmp_path: Path) -
         "grouped  tier=-, Europe           20   20.00  USD",
         "grouped  tier=-, (no filter)      40   20.00  USD",
         "grouped  tier=x, Europe           10   10.00  USD",
-        "of-cli-filtered-USD, plan of-cli-filtered-USD: 113 USD in all",
+        "of-cli-filtered-USD, plan of-cli-filtered-USD: 113.00 USD in all",
     ]
 
 
