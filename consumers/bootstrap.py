@@ -56,6 +56,8 @@ from consumers.kafka.consumer.process import (
 from consumers.kafka.consumer.reporting import ConsumerReporter
 from consumers.kafka.consumer.status import ConsumerStatus, StatusFile
 from consumers.log_output import configure_logging
+from consumers.payments.checkouts import Checkouts
+from consumers.payments.provider import PaymentProvider
 from consumers.prices.library import resolve_prices
 from consumers.prices.usage_objects.reading import read_usage
 from consumers.processes.parent_watch import end_with_parent
@@ -139,6 +141,7 @@ def open_engine(
             append_signal,
             resolve_prices,
             _intake_rules(settings, log),
+            _checkouts(settings, commands),
         )
         del read_side  # a rebuild replaces it, and the old one closes only when nothing refers to it any more
         opened.callback(engine.close)
@@ -246,6 +249,23 @@ def rebuild_closed(
         folder.use_read_folder(fresh.folder)
         record_formats(folder.root, _stores(settings), rebuilt=True)
         yield OperationResult("rebuild", position, position, events)
+
+
+def _checkouts(settings: Settings, commands: CommandHandler) -> Checkouts:
+    providers: dict[str, PaymentProvider] = {}
+    if settings.stripe_secret_key is not None:
+        # The package takes a third of a second and memory, which those who do not use it need not spend.
+        from consumers.payments.stripe_checkout import StripeCheckout
+
+        providers["stripe"] = StripeCheckout(
+            settings.stripe_secret_key,
+            settings.stripe_api_base,
+            settings.payment_provider_timeout_seconds,
+            settings.payment_provider_retries_max,
+        )
+    return Checkouts(
+        providers, commands, settings.payment_provider_timeout_seconds, settings.payment_provider_requests_max
+    )
 
 
 def _stores(settings: Settings) -> StoreOpener:

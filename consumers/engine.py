@@ -12,6 +12,7 @@ from consumers.commands.amendments import Amendments
 from consumers.commands.handler import CommandHandler
 from consumers.intake.intake import Intake
 from consumers.intake.process import IntakeHealth
+from consumers.payments.checkouts import Checkouts
 from consumers.prices.refresh import PricesRefreshed
 from consumers.settings import Settings
 from projections.queries.api_keys import ApiKeyRecord
@@ -102,6 +103,7 @@ class Engine(Protocol):
     intake: Intake
     reads: ReadStore
     received: ReceivedEvents
+    checkouts: Checkouts
     now: Callable[[], datetime]
 
     def authenticate(self, secret: str) -> ApiKeyRecord | None:

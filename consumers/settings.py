@@ -7,6 +7,7 @@ are shown. `consumers.setting_variables` reads them from environment variables.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -30,6 +31,9 @@ PREFIX: Final = "METERFOLD_"
 
 _MEBIBYTE: Final = 1024 * 1024
 _BROKERS: Final = r"^[^\s,/]+:[0-9]{1,5}(,[^\s,/]+:[0-9]{1,5})*$"
+_SECRET: Final = re.compile(r"[A-Za-z0-9_]{8,255}")
+#: An address that a browser may be sent to.
+HTTP_URL: Final = r"^https?://[^\s/?#@]+([/?#]\S*)?$"
 _BYTE_SIZE: Final = TypeAdapter(ByteSize)
 
 
@@ -245,6 +249,35 @@ class Settings(BaseModel):
         60, ge=0, le=100_000, description="Most requests a minute to Respan's /users for each tenant; 0 for no limit."
     )
 
+    payment_provider_timeout_seconds: float = Field(
+        10.0, gt=0, le=120, description="How long one request for a checkout link waits for the provider at most."
+    )
+    payment_provider_retries_max: int = Field(
+        2,
+        ge=0,
+        le=5,
+        description="How often, within that time, a request that failed is sent again at most.",
+    )
+    payment_provider_requests_max: int = Field(
+        8, ge=1, le=1_000, description="Most requests that may wait for a provider. Further ones are answered with 503."
+    )
+    checkout_success_url: str = Field(
+        "https://stripe.com/",
+        pattern=HTTP_URL,
+        max_length=2_000,
+        description="Where the page of a checkout link leads when the customer is done.",
+    )
+    stripe_secret_key: SecretStr | None = Field(
+        None,
+        description="Secret key of a Stripe account, or a restricted one that may write customers and Checkout "
+        "sessions. Without it there are no checkout links. A live key is not used for the environment test.",
+    )
+    stripe_api_base: str = Field(
+        "https://api.stripe.com",
+        pattern=r"^https?://[^\s/?#@]+$",
+        description="Base URL of Stripe's API, for a proxy in front of it.",
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Lowest severity of messages written to the error stream."
     )
@@ -258,6 +291,13 @@ class Settings(BaseModel):
                 checked_secret(key.get_secret_value())
             except InvalidInput as error:
                 raise ValueError(error.rule) from None
+        return key
+
+    @field_validator("stripe_secret_key")
+    @classmethod
+    def _fits_into_a_header(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not _SECRET.fullmatch(key.get_secret_value()):
+            raise ValueError("must be 8 to 255 letters, digits and _, without spaces and line breaks")
         return key
 
 
@@ -277,6 +317,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "Kafka": ("kafka_",),
     "LiteLLM API": ("litellm_",),
     "Respan API": ("respan_",),
+    "Payment providers": ("payment_provider_", "checkout_", "stripe_"),
     "Messages": ("log_",),
 }
 

@@ -111,6 +111,20 @@ PROBLEM_KINDS: Final[dict[str, ProblemKind]] = {
             "Give every event an id of its own. To correct usage, amend the earlier event: POST /v1/events/amend.",
         ),
         ProblemKind(
+            "payment_provider_missing",
+            409,
+            "The customer has no payment provider",
+            "The customer names no payment provider, or one that the engine is not configured for; see the detail.",
+            "Set payment_provider of the customer, and the settings of the provider.",
+        ),
+        ProblemKind(
+            "payment_provider_refused",
+            409,
+            "The payment provider refuses",
+            "The payment provider understood the request and refuses it; the detail has its reason.",
+            "Correct what the reason names, such as the customer's id at the provider.",
+        ),
+        ProblemKind(
             "gone",
             410,
             "No longer kept",
@@ -197,6 +211,20 @@ PROBLEM_KINDS: Final[dict[str, ProblemKind]] = {
             "The event log cannot be written",
             "Nothing was stored: the storage of the log is full, read-only or locked.",
             "Try again later; a resend is safe.",
+        ),
+        ProblemKind(
+            "payment_provider_unavailable",
+            503,
+            "The payment provider gives no answer",
+            "The payment provider did not answer in time, failed, or refused the key of the engine; see the detail.",
+            "Try again later; a customer is not created twice at the provider.",
+        ),
+        ProblemKind(
+            "payment_provider_busy",
+            503,
+            "Too many requests wait for the payment provider",
+            "Nothing was asked: METERFOLD_PAYMENT_PROVIDER_REQUESTS_MAX requests wait for an answer already.",
+            "Try again after the seconds in Retry-After.",
         ),
         ProblemKind(
             "intake_full",

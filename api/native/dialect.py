@@ -27,11 +27,13 @@ from api.native.routes import (
     subscriptions,
     usage,
 )
+from api.native.routes.payments import checkout_links
 
 _PARTS: Final = (
     intake,
     events,
     customers,
+    checkout_links,
     usage,
     meters,
     plans,

@@ -38,6 +38,7 @@ from consumers.engine import (
 from consumers.intake.intake import Intake
 from consumers.intake.process import IntakeProcess
 from consumers.maintenance.scheduler import Scheduler
+from consumers.payments.checkouts import Checkouts
 from consumers.prices.listing import PriceListing, PriceResolver
 from consumers.prices.refresh import PriceRefresh, PricesRefreshed
 from consumers.processes.supervisor import Supervisor, stop_all
@@ -81,6 +82,7 @@ class EmbeddedEngine:
         append_signal: AppendSignal,
         resolve_price: PriceResolver,
         rules: IntakeRules,
+        checkouts: Checkouts,
     ) -> None:
         """`opener` has opened `read_side`, and opens those that replace it. `rules`: those of intake."""
         self.settings = settings
@@ -90,6 +92,7 @@ class EmbeddedEngine:
         self.keys = keys
         self.commands = commands
         self.intake = intake
+        self.checkouts = checkouts
         self.scheduler: Scheduler | None = None
         self.consumers: Sequence[Supervisor] = ()
         self.generated_first_key = False  # whether this start has made the first admin key

@@ -28,6 +28,7 @@ _LIMITS: Final = tuple(
 _BUDGET_PERIOD: Final = {name: f"budget_{name}" for name in _PERIOD}
 #: The nested objects: the flat name of each member.
 NESTED: Final[dict[str, dict[str, str]]] = {
+    "payment_provider": {name: f"payment_provider_{name}" for name in ("name", "customer_id")},
     "usage_period": {name: f"usage_{name}" for name in _PERIOD},
     "budget": {name: name for name in (*_LIMITS, *_CUSTOMER_BUDGET_FIELDS)} | _BUDGET_PERIOD,
 }

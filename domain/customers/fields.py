@@ -17,7 +17,9 @@ DIALECT_MEMBERS_MAX: Final = 10
 DIALECT_BYTES_MAX: Final = 64 * 1024
 
 #: Fields that are encrypted in the log.
-PERSONAL_FIELDS: Final = frozenset({"name", "email", "metadata", "personal_dialect_fields"})
+PERSONAL_FIELDS: Final = frozenset(
+    {"name", "email", "metadata", "personal_dialect_fields", "payment_provider_customer_id"}
+)
 #: Fields that can only be given when a customer is created.
 CREATION_FIELDS: Final = frozenset({"opening_spend_usd"})
 #: A flag: the period limit and the total limit, the customer's own and its tier's, are one. See `effective_budget`.
@@ -124,6 +126,8 @@ CUSTOMER_RULES: Final[dict[str, Rule]] = {
     "allowed_region": field_rules.text,
     "default_model": field_rules.model_name,
     "markup_percentage": field_rules.markup,
+    "payment_provider_name": field_rules.text,
+    "payment_provider_customer_id": field_rules.text,
     "usage_duration": field_rules.duration,
     "usage_alignment": _alignment,
     "usage_anchor": field_rules.instant,

@@ -51,6 +51,24 @@ def test_a_secret_is_masked() -> None:
     assert "sk-very-secret-indeed" not in repr(shown)
 
 
+def test_the_key_of_a_payment_provider_is_masked_and_never_told_when_it_is_wrong() -> None:
+    settings = read_settings({"METERFOLD_STRIPE_SECRET_KEY": "sk_live_0123456789"})
+    shown = shown_settings(settings, {})
+    assert [setting.value for setting in shown if setting.name == "stripe_secret_key"] == [MASK]
+    assert "0123456789" not in repr(shown) + repr(settings)
+    for wrong in ("sk_live_0123\n456789", "sk live 0123456789", "short"):
+        problem = "METERFOLD_STRIPE_SECRET_KEY: must be 8 to 255 letters, digits and _, without spaces and line breaks"
+        assert refused({"METERFOLD_STRIPE_SECRET_KEY": wrong}) == (problem,)
+
+
+@pytest.mark.parametrize(
+    "base", ["api.stripe.com", "https://sk_live_x@api.stripe.com", "https://api.stripe.com/", "ftp://x"]
+)
+def test_the_address_of_a_payment_provider_is_a_host_and_has_no_key(base: str) -> None:
+    (problem,) = refused({"METERFOLD_STRIPE_API_BASE": base})
+    assert (problem.split(":")[0], "sk_live_x" in problem) == ("METERFOLD_STRIPE_API_BASE", False)
+
+
 def test_an_empty_variable_is_no_setting() -> None:
     assert read_settings({"METERFOLD_PORT": "", "METERFOLD_PROT": ""}) == Settings()
 

@@ -38,7 +38,7 @@ def test_every_setting_belongs_to_one_group_and_groups_stand_together() -> None:
     assert titles == sorted(titles, key=list(GROUPS).index)
 
 
-UNITS = frozenset("bytes deltas entries events records requests rows seconds threads".split())
+UNITS = frozenset("bytes deltas entries events records requests retries rows seconds threads".split())
 UNITLESS = frozenset(("port", "verify_hour_utc", "litellm_over_budget_status", "kafka_consumers"))
 
 

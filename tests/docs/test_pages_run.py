@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.page_blocks import Step, missing_line, steps_of
+from tests.fakes.stripe_server import SECRET_KEY, stripe_server
 from tests.meterfold_process import ROOT, command_line, environment, free_port
 
 COMMAND_SECONDS_MAX = 120
@@ -25,6 +26,7 @@ READY_SECONDS_MAX = 120
 STOP_SECONDS_MAX = 60
 PRINTED_ADDRESS = "http://127.0.0.1:8080"
 PRINTED_BROKER = "127.0.0.1:9092"
+PRINTED_STRIPE_KEY = "sk_test_YourSecretKey"
 MAKE_KAFKA = "make kafka"
 #: What a command that stays running prints when others can rely on it.
 READY = re.compile(rb"Ctrl\+C stops it|partition_started")
@@ -53,6 +55,10 @@ class Reader:
         self._write_command("python3", sys.executable)
         self._variables = folder / "variables.sh"
         self._variables.write_text("")
+
+    def use_stripe_at(self, url: str) -> None:
+        """Have the engine ask the server at this address in place of Stripe's."""
+        self._variables.write_text(f"export METERFOLD_STRIPE_API_BASE={url}\n")
 
     def _write_command(self, name: str, program: str) -> None:
         command = self._commands / name
@@ -95,7 +101,8 @@ class Reader:
     def _here(self, command: str) -> str:
         """With the addresses of this run in place of the usual ones."""
         broker = f"127.0.0.1:{self._broker_port}"
-        return command.replace(PRINTED_ADDRESS, self.address).replace(PRINTED_BROKER, broker)
+        here = command.replace(PRINTED_ADDRESS, self.address).replace(PRINTED_BROKER, broker)
+        return here.replace(PRINTED_STRIPE_KEY, SECRET_KEY)
 
     def _shell(self, script: str) -> list[str]:
         return ["bash", "-euo", "pipefail", "-c", f". {self._variables}\n{script}"]
@@ -152,8 +159,11 @@ def test_the_commands_of_a_page_work(page: str, tmp_path: Path) -> None:
     assert shutil.which("curl"), "the pages use curl"
     reader = Reader(tmp_path)
     served = False
+    text = (ROOT / page).read_text()
     with ExitStack() as running:
-        for step in steps_of((ROOT / page).read_text()):
+        if PRINTED_STRIPE_KEY in text:
+            reader.use_stripe_at(running.enter_context(stripe_server()).url)
+        for step in steps_of(text):
             if step.serving and not served:
                 running.enter_context(reader.served())
                 served = True

@@ -47,8 +47,8 @@ CUSTOMERS = Resource(
         Column("Life", "life", drop=6),
     ),
     fields="name, email, metadata, currency, time_zone, group_identifier, allowed_region, default_model, "
-    "markup_percentage, usage_period, budget, opening_spend_usd, effective_at; budget.period_limit_usd sets a member "
-    "of budget",
+    "markup_percentage, payment_provider, usage_period, budget, opening_spend_usd, effective_at; "
+    "budget.period_limit_usd sets a member of budget",
     create_help="Create a customer; earlier usage of its id becomes its own.",
     update_help="Change fields of a customer.",
     delete_help="Delete a customer; its usage stays, and the id is free again.",

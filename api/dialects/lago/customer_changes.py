@@ -35,6 +35,11 @@ NESTED: Final[Mapping[str, tuple[str, ...]]] = {
     "shipping_address": tuple(AddressInput.model_fields),
     "billing_configuration": tuple(BillingConfigurationInput.model_fields),
 }
+#: Members of nested objects that are native fields.
+_NATIVE_MEMBERS: Final = {
+    "billing_configuration.payment_provider": "payment_provider_name",
+    "billing_configuration.provider_customer_id": "payment_provider_customer_id",
+}
 _ELSEWHERE: Final = frozenset({"external_id", "metadata", *_NATIVE})
 
 
@@ -49,6 +54,10 @@ def native_changes(given: CustomerInput) -> dict[str, Any]:
             kept |= {f"{name}.{member}": one for member, one in members.items()}
         elif name not in _ELSEWHERE:
             kept[name] = value
+    for member, native in _NATIVE_MEMBERS.items():
+        if member in kept:
+            # Logs of before these were native fields have them among those of this dialect: cleared there.
+            changes[native], kept[member] = kept[member] or None, None
     for field, names in ((PLAIN, kept.keys() & SETTINGS), (PERSONAL, kept.keys() - SETTINGS)):
         if names:
             changes[field] = {DIALECT: {name: kept[name] for name in sorted(names)}}
@@ -69,6 +78,7 @@ def without_cleared(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def kept_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a customer with these native fields has that only this dialect knows, by name."""
+    """Return what a customer with these native fields has that only this dialect shows, by name."""
     maps = (fields.get(name) or {} for name in (PLAIN, PERSONAL))
-    return {name: value for one in maps for name, value in (one.get(DIALECT) or {}).items() if value is not None}
+    kept = {name: value for one in maps for name, value in (one.get(DIALECT) or {}).items() if value is not None}
+    return kept | {name: fields[native] for name, native in _NATIVE_MEMBERS.items() if fields.get(native) is not None}

@@ -38,6 +38,7 @@ from api.dialects.lago.models.errors import ApiError, ApiErrorPlain, ApiErrorUnp
 from api.dialects.lago.request_reading import BODY_MODELS
 from api.dialects.lago.routes import (
     billable_metrics,
+    checkout_urls,
     customers,
     events,
     plan_charges,
@@ -59,7 +60,17 @@ _SHAPES: Final[dict[int, type[BaseModel]]] = {
     422: ApiErrorUnprocessableEntity,
 }
 #: One customer last: its id may have slashes, so that its path fits all others below /customers too.
-_PARTS: Final = (billable_metrics, events, plan_charges, plan_metadata, plans, subscriptions, usage, customers)
+_PARTS: Final = (
+    billable_metrics,
+    checkout_urls,
+    events,
+    plan_charges,
+    plan_metadata,
+    plans,
+    subscriptions,
+    usage,
+    customers,
+)
 
 _ROUTER: Final = joined_router(part.router for part in _PARTS)
 

@@ -5,6 +5,8 @@
 403  `code`: <read|write>_action_not_allowed_for_<resource>
 404  `code`: <resource>_not_found; resource_not_found where no route has the path
 422  `code`: validation_errors; `error_details`: {field: [code, ...]}
+422  `code`: third_party_error; `error_details`: {third_party, thirdparty_error}; 503 where it gave no answer
+429  `code`: too_many_provider_requests; `error_details`: {provider_name, message}
 
 Any other status has the engine's own code as `code`, and as `detail` what the engine says of it.
 """
@@ -20,7 +22,7 @@ from api.dialects.lago.paths import resource_of
 from api.http.authentication import ScopeMissing
 from api.http.bodies import InvalidValues
 from api.http.dialect import Refusal
-from api.http.problems import Problem
+from api.http.problems import RETRY_AFTER_SECONDS, Problem
 
 #: Codes in `error_details`.
 MANDATORY: Final = "value_is_mandatory"
@@ -67,10 +69,13 @@ SHOWN_NAMES: Final = {
     "time_zone": "timezone",
     "customer_id": "external_id",
     "customer": "external_id",
+    "payment_provider_name": "billing_configuration.payment_provider",
+    "payment_provider_customer_id": "billing_configuration.provider_customer_id",
     "dialect_fields": "base",
     "personal_dialect_fields": "base",
 }
 _UNPROCESSABLE: Final = 422
+_UNAVAILABLE: Final = 503
 #: Fields named in one answer, at most.
 _FIELDS_MAX: Final = 100
 
@@ -107,6 +112,19 @@ def validation_refusal(details: Mapping[str, Any] | str) -> Refusal:
     For an event by whose values an expression fails, Lago has text in that place.
     """
     return refusal(_UNPROCESSABLE, "validation_errors", error_details=details)
+
+
+def third_party_failure(status: int, third_party: str, error: str) -> Refusal:
+    """Make the refusal of what a service beside the engine refused, or gave no answer to."""
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == _UNAVAILABLE else None
+    details = {"third_party": third_party, "thirdparty_error": error}
+    return refusal(status, "third_party_error", headers, error_details=details)
+
+
+def provider_limited(provider: str, message: str) -> Refusal:
+    """Make the refusal of a request that a payment provider had no time for."""
+    body = {"status": 429, "error": "Too Many Provider Requests", "code": "too_many_provider_requests"}
+    return Refusal(429, body | {"error_details": {"provider_name": provider, "message": message}})
 
 
 def rendered_problem(problem: Problem, path: str) -> Response:

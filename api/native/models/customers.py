@@ -77,6 +77,18 @@ class UsagePeriodGiven(RequestBody):
     anchor: InstantGiven = None
 
 
+class PaymentProviderGiven(RequestBody):
+    """The payment provider that a customer is linked to."""
+
+    name: str | None = Field(None, description="Checkout links can be made for stripe.", examples=["stripe"])
+    customer_id: str | None = Field(
+        None,
+        description="The customer's id at the provider. When not set, the first checkout link creates the customer "
+        "there. Encrypted in the log.",
+        examples=["cus_PqVw2Xn8gY"],
+    )
+
+
 class ProfileGiven(RequestBody):
     """The members that creating and changing a customer share."""
 
@@ -91,6 +103,9 @@ class ProfileGiven(RequestBody):
     allowed_region: str | None = None
     default_model: str | None = None
     markup_percentage: NumberGiven = Field(None, description="Percentage added to raw cost, from -100 to 10,000.")
+    payment_provider: PaymentProviderGiven | None = Field(
+        None, description="Where the customer leaves its payment details. Null: nowhere."
+    )
     usage_period: UsagePeriodGiven | None = Field(
         None, description="The periods of current and past usage. Null: calendar months."
     )
@@ -140,6 +155,13 @@ class UsagePeriodView(BaseModel):
     anchor: Instant | None
 
 
+class PaymentProviderView(BaseModel):
+    """The payment provider that a customer is linked to."""
+
+    name: str | None
+    customer_id: str | None
+
+
 class CustomerBudgetView(BaseModel):
     """The tier and the limits that are set on the customer itself; /budget shows those in effect."""
 
@@ -178,6 +200,7 @@ class CustomerView(ReadingView):
     default_model: str | None
     markup_percentage: DecimalText | None
     opening_spend_usd: DecimalText | None
+    payment_provider: PaymentProviderView
     usage_period: UsagePeriodView
     budget: CustomerBudgetView
 

@@ -6,7 +6,13 @@ from datetime import datetime
 from typing import Final
 
 from api.http.problems import found_or_404
-from api.native.models.customers import CustomerBudgetView, CustomerView, FactView, UsagePeriodView
+from api.native.models.customers import (
+    CustomerBudgetView,
+    CustomerView,
+    FactView,
+    PaymentProviderView,
+    UsagePeriodView,
+)
 from api.native.views.stored_fields import decimal_of, instant_in
 from domain.scope import Scope
 from projections.queries.customers import CustomerRecord
@@ -78,6 +84,9 @@ def customer_document(view: customers.CustomerView, position: int, now: datetime
         default_model=fields.get("default_model"),
         markup_percentage=view.markup_percentage,
         opening_spend_usd=decimal_of(fields, "opening_spend_usd"),
+        payment_provider=PaymentProviderView(
+            name=fields.get("payment_provider_name"), customer_id=fields.get("payment_provider_customer_id")
+        ),
         usage_period=UsagePeriodView(
             duration=fields.get("usage_duration", USAGE_DURATION_DEFAULT),
             alignment=fields.get("usage_alignment", ALIGNMENT_DEFAULT),

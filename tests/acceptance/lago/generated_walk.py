@@ -85,6 +85,11 @@ def main(folder: str, url: str, key: str, begins: str) -> None:
     step("current", customers.find_customer_current_usage_with_http_info, CUSTOMER, SUBSCRIPTION)
     step("past", customers.find_all_customer_past_usage_with_http_info, CUSTOMER, SUBSCRIPTION)
     step("none", customers.find_customer_current_usage_with_http_info, CUSTOMER, "none")
+    checkout = customers.generate_customer_checkout_url_with_http_info
+    step("no_provider", checkout, CUSTOMER)
+    configured = {"payment_provider": "stripe", "provider_customer_id": "cus_9"}
+    step("linked", create, ("CustomerCreateInput", {"customer": {**profile, "billing_configuration": configured}}))
+    step("checkout", checkout, CUSTOMER)
     step("terminated", subscriptions.destroy_subscription_with_http_info, SUBSCRIPTION)
     step("deleted", customers.destroy_customer_with_http_info, CUSTOMER)
     step("gone", customers.find_customer_with_http_info, CUSTOMER)

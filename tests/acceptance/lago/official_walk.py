@@ -64,6 +64,10 @@ def main(url: str, key: str, begins: str) -> None:
     step("current", lambda: client.customers.current_usage(CUSTOMER, SUBSCRIPTION))
     step("past", lambda: client.customers.past_usage(CUSTOMER, SUBSCRIPTION))
     step("no_subscription", lambda: client.customers.current_usage(CUSTOMER, "none"))
+    step("no_provider", lambda: client.customers.checkout_url(CUSTOMER))
+    configured = CustomerBillingConfiguration(payment_provider="stripe", sync_with_provider=True)
+    step("linked", lambda: client.customers.create(Customer(external_id=CUSTOMER, billing_configuration=configured)))
+    step("checkout", lambda: client.customers.checkout_url(CUSTOMER))
     step("terminated", lambda: client.subscriptions.destroy(SUBSCRIPTION))
     step("deleted", lambda: client.customers.destroy(CUSTOMER))
     step("gone", lambda: client.customers.find(CUSTOMER))
@@ -75,8 +79,8 @@ def main(url: str, key: str, begins: str) -> None:
 
 def shown(answer: Any) -> Any:
     """A model, or a page of models, as plain JSON; None where the client tells nothing."""
-    if answer is None:
-        return None
+    if answer is None or isinstance(answer, str):
+        return answer
     if isinstance(answer, dict):
         return {
             name: [shown(one) for one in value] if isinstance(value, list) else value for name, value in answer.items()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.acceptance.lago.documents import OLDER, published_document
 from tests.acceptance.lago.environment import FOLDER, run_there
+from tests.fakes.stripe_server import settings_of, stripe_server
 from tests.meterfold_process import ADMIN_KEY, serving
 
 
@@ -17,12 +18,15 @@ def test_a_client_generated_of_the_older_document_reads_every_answer(tmp_path: P
     generated = ("-i", str(document), "-g", "python", "-o", str(client), "--skip-validate-spec")
     run_there("openapi-generator-cli", "generate", *generated, "--additional-properties", "packageName=lago_api")
     begins = (datetime.now(UTC) - timedelta(days=22)).replace(microsecond=0)
-    with serving(tmp_path / "data", tmp_path / "output") as server:
+    with (
+        stripe_server() as stripe,
+        serving(tmp_path / "data", tmp_path / "output", settings_of(stripe)) as server,
+    ):
         walk = str(FOLDER / "generated_walk.py")
         answers = json.loads(run_there("python", walk, str(client), server.url, ADMIN_KEY, begins.isoformat()))
 
     statuses = {step: one["status"] for step, one in answers.items()}
-    refused = {"refused": 422, "none": 405, "gone": 404, "stranger": 401}
+    refused = {"refused": 422, "no_provider": 422, "none": 405, "gone": 404, "stranger": 401}
     assert statuses == dict.fromkeys(answers, 200) | refused
     parsed = {step: one["parsed"] for step, one in answers.items()}
     assert [step for step, value in parsed.items() if value is None] == ["batch", "none"]
@@ -45,6 +49,13 @@ def test_a_client_generated_of_the_older_document_reads_every_answer(tmp_path: P
     (charged,) = parsed["current"]["customer_usage"]["charges_usage"]
     assert (charged["units"], charged["amount_cents"], charged["groups"]) == ("6.0", 300, [])
     assert sum(one["customer_usage"]["amount_cents"] for one in parsed["past"]["usage_periods"]) == 150
+    assert parsed["no_provider"]["error_details"] == {"base": ["no_linked_payment_provider"]}
+    assert parsed["checkout"] == {
+        "lago_customer_id": created["lago_id"],
+        "external_customer_id": created["external_id"],
+        "payment_provider": "stripe",
+        "checkout_url": "https://checkout.stripe.com/c/pay/cs_test_1",
+    }
     assert parsed["terminated"]["subscription"]["status"] == "terminated"
     assert parsed["plan_deleted"]["plan"]["lago_id"] == plan["lago_id"]
     assert parsed["metric_deleted"]["billable_metric"]["lago_id"] == metric["lago_id"]

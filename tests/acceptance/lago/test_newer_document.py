@@ -11,6 +11,7 @@ import pytest
 
 from tests.acceptance.lago.documents import breaches
 from tests.engine_fixtures import NOON, Api, SettableClock, engine_on, http
+from tests.fakes.stripe_server import SECRET_KEY, stripe_server
 
 BASE = "/lago/api/v1"
 #: Properties are text: by the document a whole number would be two of its alternatives, of which one must hold.
@@ -27,7 +28,13 @@ CUSTOMER = {
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     clock = SettableClock(NOON)
-    with engine_on(tmp_path_factory.mktemp("data"), clock) as engine, http(engine) as api:
+    with (
+        stripe_server() as stripe,
+        engine_on(
+            tmp_path_factory.mktemp("data"), clock, stripe_secret_key=SECRET_KEY, stripe_api_base=stripe.url
+        ) as engine,
+        http(engine) as api,
+    ):
         yield api
 
 
@@ -45,6 +52,11 @@ def test_answers_about_customers_fit(api: Api) -> None:
     assert len(asked(api, "GET", "/customers")["customers"]) == 2
     assert asked(api, "GET", "/customers", search_term="nobody")["customers"] == []
     asked(api, "GET", "/customers/plain")
+    asked(api, "POST", "/customers/plain/checkout_url")
+    linked = {"payment_provider": "stripe", "payment_provider_code": "stripe-eu-1", "provider_customer_id": "cus_9"}
+    asked(api, "POST", "/customers", {"customer": {"external_id": "plain", "billing_configuration": linked}})
+    assert asked(api, "POST", "/customers/plain/checkout_url")["customer"]["payment_provider_code"] == "stripe-eu-1"
+    asked(api, "POST", "/customers/nobody/checkout_url")
     asked(api, "DELETE", "/customers/plain")
     asked(api, "GET", "/customers/plain")
     asked(api, "POST", "/customers", {"customer": {"currency": "X"}})

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.lago.environment import FOLDER, run_there
+from tests.fakes.stripe_server import settings_of, stripe_server
 from tests.meterfold_process import ADMIN_KEY, serving
 
 CUSTOMER = "acme/eu/user.7"
@@ -18,7 +19,7 @@ CUSTOMER = "acme/eu/user.7"
 def answers(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("published")
     begins = (datetime.now(UTC) - timedelta(days=22)).replace(microsecond=0)
-    with serving(folder / "data", folder / "output") as server:
+    with stripe_server() as stripe, serving(folder / "data", folder / "output", settings_of(stripe)) as server:
         walk = str(FOLDER / "official_walk.py")
         return json.loads(run_there("python", walk, server.url, ADMIN_KEY, begins.isoformat()))
 
@@ -72,6 +73,13 @@ def test_events_are_counted_once_and_found(answers: Any) -> None:
     repeated = {"transaction_id": ["value_already_exist"]}
     assert (answers["event_again"]["status"], answers["event_again"]["body"]["error_details"]) == (422, repeated)
     assert answers["batch_again"]["body"]["error_details"] == {str(place): repeated for place in range(1, 5)}
+
+
+def test_a_customer_with_a_payment_provider_is_sent_to_its_page(answers: Any) -> None:
+    refused = answers["no_provider"]
+    assert (refused["status"], refused["body"]["error_details"]) == (422, {"base": ["no_linked_payment_provider"]})
+    assert answers["checkout"] == "https://checkout.stripe.com/c/pay/cs_test_1"
+    assert answers["deleted"]["billing_configuration"]["provider_customer_id"] == "cus_test_1"
 
 
 def test_what_ends_is_answered_once_more(answers: Any) -> None:

@@ -31,6 +31,7 @@ COMMANDS = {
     "GET /v1/customers/{customer_id}/budget": "budget",
     "GET /v1/customers/{customer_id}/access": "access",
     "GET /v1/customers/{customer_id}/charges": "charges",
+    "POST /v1/customers/{customer_id}/checkout-links": "checkout",
     "GET /v1/usage": "usage",
     "GET /v1/meters": "meters list",
     "POST /v1/meters": "meters create",

@@ -27,6 +27,7 @@ ENDPOINTS = {
     "/v1/customers/{customer_id}/past-usage": {"get"},
     "/v1/customers/{customer_id}/budget": {"get"},
     "/v1/customers/{customer_id}/access": {"get"},
+    "/v1/customers/{customer_id}/checkout-links": {"post"},
     "/v1/customers/{customer_id}/charges": {"get"},
     "/v1/usage": {"get"},
     "/v1/meters": {"get", "post"},

@@ -42,7 +42,7 @@ class AddressInput(Input):
 
 
 class BillingConfigurationInput(Input):
-    """What another system needs to bill a customer. It is kept and shown, and has no effect here."""
+    """What another system needs to bill a customer. Here it decides on checkout URLs alone."""
 
     invoice_grace_period: WholeNumber = None
     subscription_invoice_issuing_date_anchor: Annotated[

@@ -31,6 +31,7 @@ NEW_CUSTOMER = {
     "metadata": {"tier": 1},
     "currency": "eur",
     "group_identifier": "team/7",
+    "payment_provider": {"name": "stripe", "customer_id": "cus_7"},
     "usage_period": {"duration": "1w"},
     "budget": {"period_limit_usd": "25.00", "duration": "1mo", "budget_id": "gold"},
     "opening_spend_usd": "3",
@@ -40,6 +41,7 @@ CHANGES = {
     "name": None,
     "group_identifier": None,
     "metadata": {"tier": None, "seats": 2},
+    "payment_provider": {"customer_id": None},
     "usage_period": None,
     "active": False,
 }

@@ -48,6 +48,7 @@ def test_a_customer_is_shown_as_it_was_created(api: Api) -> None:
             "time_zone": "Europe/Berlin",
             "group_identifier": "team/7",
             "markup_percentage": 12.50,
+            "payment_provider": {"name": "stripe", "customer_id": "cus_7"},
             "opening_spend_usd": "3",
             "usage_period": {"duration": "1w"},
             "budget": {
@@ -80,6 +81,7 @@ def test_a_customer_is_shown_as_it_was_created(api: Api) -> None:
         "default_model": None,
         "markup_percentage": "12.5",
         "opening_spend_usd": "3",
+        "payment_provider": {"name": "stripe", "customer_id": "cus_7"},
         "usage_period": {"duration": "1w", "alignment": "calendar", "anchor": None},
         "budget": changed(
             BLANK_BUDGET,

@@ -92,6 +92,7 @@ def expected(customer: str, **members: Any) -> JsonObject:
         "default_model": None,
         "markup_percentage": "0",
         "opening_spend_usd": None,
+        "payment_provider": {"name": None, "customer_id": None},
         "usage_period": {"duration": "1mo", "alignment": "calendar", "anchor": None},
         "budget": BLANK_BUDGET,
         **members,
