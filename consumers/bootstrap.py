@@ -259,6 +259,7 @@ def _checkouts(settings: Settings, commands: CommandHandler) -> Checkouts:
 
         providers["stripe"] = StripeCheckout(
             settings.stripe_secret_key,
+            settings.stripe_tenant,
             settings.stripe_api_base,
             settings.payment_provider_timeout_seconds,
             settings.payment_provider_retries_max,

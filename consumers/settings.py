@@ -26,6 +26,7 @@ from pydantic import (
 
 from domain.api_keys.api_key import checked_secret
 from domain.errors import InvalidInput
+from domain.scope import DEFAULT_SCOPE
 
 PREFIX: Final = "METERFOLD_"
 
@@ -271,6 +272,9 @@ class Settings(BaseModel):
         None,
         description="Secret key of a Stripe account, or a restricted one that may write customers and Checkout "
         "sessions. Without it there are no checkout links. A live key is not used for the environment test.",
+    )
+    stripe_tenant: str = Field(
+        DEFAULT_SCOPE.tenant, description="The tenant whose Stripe account it is. Customers of others have no links."
     )
     stripe_api_base: str = Field(
         "https://api.stripe.com",

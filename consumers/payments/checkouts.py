@@ -91,8 +91,9 @@ class Checkouts:
         provider = self._providers.get(wanted.provider)
         if provider is None:
             return NotLinked(f"this engine is not configured for {wanted.provider!r}")
-        if not provider.serves(wanted.payer.scope):
-            return NotLinked(f"{provider.title} is configured with a live key, and this customer is one for tests")
+        reason = provider.not_for(wanted.payer.scope)
+        if reason is not None:
+            return NotLinked(reason)
         if self._requests >= self._requests_max:
             return Busy()
         self._requests += 1

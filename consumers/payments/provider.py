@@ -55,8 +55,11 @@ class PaymentProvider(Protocol):
     #: What it is called in messages.
     title: str
 
-    def serves(self, scope: Scope) -> bool:
-        """Return whether customers of this scope may be sent there: no real account takes test customers."""
+    def not_for(self, scope: Scope) -> str | None:
+        """Return why customers of this scope must not be sent there, as a clause; None: they may.
+
+        An account is that of one tenant, and no real account takes customers for tests.
+        """
 
     async def create_customer(self, payer: Payer) -> str | Failure:
         """Create the customer at the provider, and return its id there. The same payer again has the same id."""

@@ -45,16 +45,26 @@ class StripeCheckout:
 
     title = "Stripe"
 
-    def __init__(self, secret_key: SecretStr, api_base: str, timeout_seconds: float, retries_max: int) -> None:
-        """`timeout_seconds`: for each step of one request; `retries_max`: how often one is sent again at most."""
+    def __init__(
+        self, secret_key: SecretStr, tenant: str, api_base: str, timeout_seconds: float, retries_max: int
+    ) -> None:
+        """`tenant`: whose account it is. `timeout_seconds`: for each step of one request.
+
+        `retries_max`: how often one is sent again at most.
+        """
         self._secret_key = secret_key
+        self._tenant = tenant
         self._api_base = api_base
         self._timeout_seconds = timeout_seconds
         self._retries_max = retries_max
 
-    def serves(self, scope: Scope) -> bool:
-        """Return whether customers of this scope may be sent there: a live key takes no customers for tests."""
-        return scope.environment == "prod" or _LIVE.match(self._secret_key.get_secret_value()) is None
+    def not_for(self, scope: Scope) -> str | None:
+        """Return why customers of this scope must not be sent there; None: they may."""
+        if scope.tenant != self._tenant:
+            return "the account of Stripe that is configured is another tenant's"
+        if scope.environment != "prod" and _LIVE.match(self._secret_key.get_secret_value()) is not None:
+            return "Stripe is configured with a live key, and this customer is one for tests"
+        return None
 
     async def create_customer(self, payer: Payer) -> str | Failure:
         """Create the customer at Stripe, and return its id there; the same payer again has the same id for a day."""

@@ -36,8 +36,11 @@ def stripe(server: StripeServer) -> StripeServer:
     return server
 
 
+FOR_TESTS = Scope("default", "test")
+
+
 def provider(base: str, key: str = SECRET_KEY, timeout_seconds: float = 10, retries_max: int = 0) -> StripeCheckout:
-    return StripeCheckout(SecretStr(key), base, timeout_seconds, retries_max)
+    return StripeCheckout(SecretStr(key), "default", base, timeout_seconds, retries_max)
 
 
 def page(of: StripeCheckout, *methods: str) -> CheckoutPage | Failure:
@@ -123,10 +126,14 @@ def test_the_same_customer_is_created_once_and_another_life_or_scope_is_another_
     assert all(len(asked.headers["idempotency-key"]) <= 255 for asked in stripe.received)
 
 
-def test_a_live_key_serves_no_customers_of_the_test_environment() -> None:
+def test_a_key_is_for_one_tenant_and_a_live_one_for_no_customers_of_the_test_environment() -> None:
     live, test = provider("http://unused", "sk_live_0123456789"), provider("http://unused")
-    served = [(one.serves(DEFAULT_SCOPE), one.serves(Scope("default", "test"))) for one in (live, test)]
-    assert served == [(True, False), (True, True)]
+    refused = [
+        [one.not_for(scope) for scope in (DEFAULT_SCOPE, FOR_TESTS, Scope("other", "prod"))] for one in (live, test)
+    ]
+    others = "the account of Stripe that is configured is another tenant's"
+    for_tests = "Stripe is configured with a live key, and this customer is one for tests"
+    assert refused == [[None, for_tests, others], [None, None, others]]
 
 
 WRONG_KEY = stripe_error(401, "invalid_request_error", "Invalid API Key provided: sk_test_*********fold")
