@@ -46,6 +46,10 @@ kafka: kafka-needs ## Run a Kafka broker for development on 127.0.0.1:9092; the 
 kafka-needs:
 	@$(PYTHON) deploy/preflight.py --kafka
 
+.PHONY: browser-needs
+browser-needs:
+	@$(PYTHON) deploy/preflight.py --browser --install
+
 .PHONY: lint
 lint: $(STAMP) ## Check style (ruff) and import directions (import-linter)
 	$(BIN)/ruff check .
@@ -57,11 +61,11 @@ types: $(STAMP) ## Check types in source and tests (mypy, strict)
 
 .PHONY: check
 check: lint types ## Run every check that needs only Python: style, imports, types, tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not kafka"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not kafka and not browser"
 	$(BIN)/python -m pytest -m "slow and not kafka"
 
 .PHONY: test
-test: kafka-needs lint types ## Set everything up and run every check and test, including those with a Kafka broker
+test: kafka-needs browser-needs lint types ## Set everything up and run every check and test, including those with a Kafka broker and a browser
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --cov --cov-report=
 	$(BIN)/coverage report
 	$(BIN)/python -m pytest -m slow
@@ -96,5 +100,5 @@ bench-full: $(STAMP) ## Run the benchmarks with the large sizes: three quarters 
 
 .PHONY: clean
 clean: ## Remove .venv and all build output; keep data folders
-	rm -rf $(VENV) .venv-lago .venv-litellm .venv-respan .coverage* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-lago .venv-litellm .venv-portal .venv-respan .coverage* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

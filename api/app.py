@@ -27,6 +27,8 @@ from api.http.middleware.request_id import RequestIdMiddleware
 from api.http.problems import Problem
 from api.http.state import ApiState, state_of
 from api.native.dialect import NATIVE
+from api.portal import routes as portal
+from api.portal.messages import PORTAL
 from consumers.engine import Engine
 
 _EVERY_METHOD: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -46,7 +48,7 @@ def create_app(
     `ValueError` when two dialects have the same name or path.
     """
     app = FastAPI(title="Meterfold API", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    state = app.state.meterfold = ApiState(engine, Metrics(engine), Dialects(NATIVE, dialects), monotonic)
+    state = app.state.meterfold = ApiState(engine, Metrics(engine), Dialects(NATIVE, dialects, (PORTAL,)), monotonic)
     # The middleware added last is the outermost.
     app.add_middleware(RawPathMiddleware, dialects=state.dialects)
     app.add_middleware(AccessLogMiddleware, metrics=state.metrics)
@@ -56,6 +58,7 @@ def create_app(
     for dialect in state.dialects:
         _install(app, dialect)
     app.router.routes.extend(documentation_pages.router.routes)
+    app.router.routes.extend(portal.router.routes)
     for path in _COMPLETIONS:
         app.add_api_route(path, _no_gateway, methods=_EVERY_METHOD, include_in_schema=False)
     app.add_api_route("/api/v1/{rest:path}", _prefix_missing, methods=_EVERY_METHOD, include_in_schema=False)

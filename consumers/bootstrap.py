@@ -37,7 +37,7 @@ from consumers.embedded.folded_position import FoldedPositionReader
 from consumers.embedded.folder_formats import check_formats, record_formats
 from consumers.embedded.jobs import refresh_prices_at_start, scheduler_of
 from consumers.embedded.personal_key_check import check_personal_keys
-from consumers.engine import CATCHING_UP, OperationResult, OperationStep
+from consumers.engine import CATCHING_UP, OperationResult, OperationStep, PortalSecret
 from consumers.errors import FolderUnusable
 from consumers.intake.fact_sealing import FactSealer
 from consumers.intake.intake import Intake, IntakeOptions, LocalIntake
@@ -142,6 +142,7 @@ def open_engine(
             resolve_prices,
             _intake_rules(settings, log),
             _checkouts(settings, commands),
+            PortalSecret(partial(_portal_secret, settings, folder, randomness)),
         )
         del read_side  # a rebuild replaces it, and the old one closes only when nothing refers to it any more
         opened.callback(engine.close)
@@ -423,6 +424,11 @@ def _intake_options(settings: Settings) -> IntakeOptions:
         request_items_max=settings.http_body_events_max,
         future_tolerance=timedelta(seconds=settings.intake_future_seconds_max),
     )
+
+
+def _portal_secret(settings: Settings, folder: DataFolder, randomness: Randomness) -> str:
+    given = settings.portal_signing_secret
+    return folder.portal_secret(randomness) if given is None else given.get_secret_value()
 
 
 def _intake_rules(settings: Settings, log: EventLog) -> IntakeRules:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from threading import Lock
 from typing import Final, Literal, Protocol
 
 import msgspec
@@ -74,6 +75,22 @@ class LastVerification(msgspec.Struct, frozen=True):
     findings: int
 
 
+class PortalSecret:
+    """The secret that signs links to the portal: found when it is first asked for, then the same. Never shown."""
+
+    def __init__(self, find: Callable[[], str]) -> None:
+        self._find = find
+        self._found: bytes | None = None
+        self._finding = Lock()
+
+    def get(self) -> bytes:
+        """Return the secret."""
+        with self._finding:
+            if self._found is None:
+                self._found = self._find().encode()
+            return self._found
+
+
 class JobRuns(msgspec.Struct, frozen=True):
     """How often a scheduled job ran since the start, and how many of these runs failed."""
 
@@ -105,6 +122,7 @@ class Engine(Protocol):
     received: ReceivedEvents
     checkouts: Checkouts
     now: Callable[[], datetime]
+    portal_secret: PortalSecret
 
     def authenticate(self, secret: str) -> ApiKeyRecord | None:
         """Return the active key with this secret, or None; records the time of its use."""

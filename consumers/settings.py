@@ -66,6 +66,13 @@ ProxyName = Literal[
 ]
 ProxyNames = Annotated[tuple[ProxyName, ...], BeforeValidator(_split)]
 
+#: A site in a content security policy, or all of them, or none. It holds nothing that could end the directive.
+FrameAncestor = Annotated[
+    str, StringConstraints(pattern=r"^(\*|none|https?://(\*\.)?[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?)$")
+]
+FrameAncestors = Annotated[tuple[FrameAncestor, ...], BeforeValidator(_split), Field(min_length=1, max_length=50)]
+SIGNING_SECRET_LENGTH_MIN: Final = 32
+
 
 class Settings(BaseModel):
     """Everything an operator may configure."""
@@ -233,6 +240,17 @@ class Settings(BaseModel):
         45, ge=1, le=1800, description="How long a consumer may be silent before its partitions are reassigned."
     )
 
+    portal_signing_secret: SecretStr | None = Field(
+        None,
+        description="Secret that signs links to the portal, at least 32 characters. Another one ends all links. "
+        "Generated when not set, and kept in the data folder.",
+    )
+    portal_frame_ancestors: FrameAncestors = Field(
+        ("*",),
+        description="Sites that may show the portal in a frame, separated by commas, such as https://app.example.com; "
+        "* for all, none for no site.",
+    )
+
     litellm_profile: Literal["current", "seed"] = Field(
         "current", description="Status codes of the LiteLLM API: those of its current releases, or of 1.71."
     )
@@ -287,6 +305,13 @@ class Settings(BaseModel):
     )
     log_json: bool = Field(False, description="Write messages as JSON lines instead of text.")
 
+    @field_validator("portal_signing_secret")
+    @classmethod
+    def _secret_is_long(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and len(secret.get_secret_value()) < SIGNING_SECRET_LENGTH_MIN:
+            raise ValueError(f"must have at least {SIGNING_SECRET_LENGTH_MIN} characters")
+        return secret
+
     @field_validator("admin_key")
     @classmethod
     def _key_is_wellformed(cls, key: SecretStr | None) -> SecretStr | None:
@@ -319,6 +344,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "Periods": ("period_",),
     "Read store": ("duckdb_", "flush_", "compact_", "identity_", "verify_"),
     "Kafka": ("kafka_",),
+    "Customer portal": ("portal_",),
     "LiteLLM API": ("litellm_",),
     "Respan API": ("respan_",),
     "Payment providers": ("payment_provider_", "checkout_", "stripe_"),

@@ -1,9 +1,10 @@
 """Check the requirements of `make`, and print the command that installs what is missing.
 
-    python3 deploy/preflight.py [--port PORT] [--host HOST] [--kafka]
+    python3 deploy/preflight.py [--port PORT] [--host HOST] [--kafka] [--browser] [--install]
 
 Uses the standard library only, and no syntax newer than Python 3.7, so that an old Python prints a message instead of
-a SyntaxError. Exits with 0 if nothing is missing, and with 1 after messages otherwise.
+a SyntaxError. Exits with 0 if nothing is missing, and with 1 after messages otherwise. With `--install`, root gets a
+missing browser by apt-get instead of the message.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ JAVA_MIN = 17
 DEBIAN_JAVA = "sudo apt-get install -y openjdk-17-jre-headless"
 DEBIAN_MAVEN = "sudo apt-get install -y maven"
 JAVA_SECONDS_MAX = 20
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+DEBIAN_BROWSER = "sudo apt-get install -y chromium"
 
 
 def python_problem(version: tuple[int, ...]) -> str | None:
@@ -74,6 +77,30 @@ def maven_problem(found: str | None) -> str | None:
     return None if found else f"Maven is needed to fetch Kafka. On Debian: {DEBIAN_MAVEN}"
 
 
+def browser_program() -> str | None:
+    """The path of a browser that tests can drive; None if there is none."""
+    return next((found for found in map(shutil.which, BROWSERS) if found), None)
+
+
+def browser_problem(found: str | None) -> str | None:
+    """The message if no browser was found, which tests of the portal open; None if one was."""
+    return None if found else f"Chromium is needed to test the portal. On Debian: {DEBIAN_BROWSER}"
+
+
+def can_install(user: int, apt_get: str | None) -> bool:
+    """Whether what is missing can be installed here without asking anybody."""
+    return user == 0 and apt_get is not None
+
+
+def install_browser() -> None:
+    """Install the browser as `DEBIAN_BROWSER` does. A failure is told by the check that follows."""
+    sys.stderr.write("preflight: Chromium is missing and is installed now, to test the portal\n")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for arguments in (["update"], ["install", "-y", "chromium"]):
+        command = ["apt-get", "-q", *arguments]
+        subprocess.run(command, env=environment, stdout=sys.stderr, check=False)
+
+
 def _java_version_output() -> str | None:
     program = shutil.which("java")
     if program is None:
@@ -95,12 +122,18 @@ def main() -> int:
     parser.add_argument("--host", default=os.environ.get("METERFOLD_HOST") or "127.0.0.1")
     parser.add_argument("--port", type=int, default=None, help="also check that this port is free")
     parser.add_argument("--kafka", action="store_true", help="also check the requirements of a Kafka broker")
+    parser.add_argument("--browser", action="store_true", help="also check that there is a browser for tests")
+    parser.add_argument("--install", action="store_true", help="install a missing browser, as root with apt-get")
     arguments = parser.parse_args()
     problems = [python_problem(sys.version_info[:2]), venv_problem(_module_is_there)]
     if arguments.port is not None:
         problems.append(port_problem(arguments.host, arguments.port))
     if arguments.kafka:
         problems += [java_problem(_java_version_output()), maven_problem(shutil.which("mvn"))]
+    if arguments.browser:
+        if arguments.install and browser_program() is None and can_install(os.getuid(), shutil.which("apt-get")):
+            install_browser()
+        problems.append(browser_problem(browser_program()))
     for problem in problems:
         if problem is not None:
             sys.stderr.write(f"preflight: {problem}\n")

@@ -40,6 +40,11 @@ def subscription_stream(scope: Scope, subscription_id: str) -> str:
     return f"subscription/{scope}/{subscription_id}"
 
 
+def portal_stream(scope: Scope, customer_id: str) -> str:
+    """Return the stream of the links to the portal of one customer."""
+    return f"portal/{scope}/{customer_id}"
+
+
 def key_stream(key_id: str) -> str:
     """Return the stream of one API key."""
     return f"key/{key_id}"

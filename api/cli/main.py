@@ -20,6 +20,7 @@ from api.cli.commands.kafka.consume import consume
 from api.cli.commands.kafka.produce import produce
 from api.cli.commands.operations import rebuild, sources_app, status, verify
 from api.cli.commands.payments.checkout import checkout
+from api.cli.commands.portal.links import portal
 from api.cli.commands.repricing import runs
 from api.cli.commands.serve import serve
 from api.cli.commands.settings import settings
@@ -46,6 +47,7 @@ app.command()(budget)
 app.command()(access)
 app.command()(charges)
 app.command()(checkout)
+app.command()(portal)
 app.add_typer(customers.app, name="customers")
 app.add_typer(events.app, name="events")
 app.add_typer(rejected.app, name="rejected")

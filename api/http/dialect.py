@@ -78,13 +78,27 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
         return max(fitting, default=-1)
 
 
+class Pages(msgspec.Struct, frozen=True, kw_only=True):
+    """Pages for people below one path, which is no API: what fails there is answered with a page, too."""
+
+    #: Everything below it belongs to the pages.
+    path: str
+    #: The response to a problem of a request for one of them.
+    render: Callable[[Problem], Response]
+
+    def owns(self, path: str) -> bool:
+        """Whether a request's path is one of the pages."""
+        return path.startswith(self.path + "/")
+
+
 class Dialects:
     """The dialects of an application, the native API first. A path that none of the others owns is the native API's."""
 
-    def __init__(self, native: Dialect, others: Sequence[Dialect]) -> None:
+    def __init__(self, native: Dialect, others: Sequence[Dialect], pages: Sequence[Pages] = ()) -> None:
         """`ValueError` when two have the same name or path."""
         self._native = native
         self._others = tuple(others)
+        self._pages = tuple(pages)
         for taken in ([one.name for one in self], [path for one in self for path in one.paths]):
             if len(set(taken)) < len(taken):
                 raise ValueError(f"each dialect needs its own name and paths: {', '.join(taken)}")
@@ -103,4 +117,7 @@ class Dialects:
 
     def render(self, problem: Problem, path: str) -> Response:
         """The response to a problem of a request with this path."""
+        for pages in self._pages:
+            if pages.owns(path):
+                return pages.render(problem)
         return self.of(path).render(problem, path)

@@ -14,6 +14,7 @@ from starlette.routing import Match
 
 from api.http.bodies import InvalidValues
 from api.http.dialect import Refusal
+from api.http.middleware.logged_paths import logged_path
 from api.http.middleware.request_id import add_request_id
 from api.http.problems import Problem
 from api.http.state import state_of
@@ -90,7 +91,7 @@ def problem_response(request: Request, problem: Problem) -> Response:
 async def _answer(request: Request, error: Exception) -> Response:
     if isinstance(error, LogUnavailable | ReadStoreUnavailable) and not isinstance(error, RowsBeingWritten):
         # The text of the error tells the operator what to do.
-        _logger.error("storage_refused", path=request.scope["path"], reason=str(error))
+        _logger.error("storage_refused", path=logged_path(request.scope["path"]), reason=str(error))
     if isinstance(error, LogUnavailable):
         state_of(request).metrics.append_failed()
         state_of(request).engine.append_refused()
@@ -102,7 +103,7 @@ async def _answer_refusal(request: Request, error: Exception) -> Response:
 
 
 async def _answer_unexpected(request: Request, error: Exception) -> Response:
-    _logger.error("request_failed", path=request.scope["path"], exc_info=error)
+    _logger.error("request_failed", path=logged_path(request.scope["path"]), exc_info=error)
     response = problem_response(request, problem_for(error))
     add_request_id(response)
     return response

@@ -28,6 +28,7 @@ from api.native.routes import (
     usage,
 )
 from api.native.routes.payments import checkout_links
+from api.native.routes.portal import links as portal_links
 
 _PARTS: Final = (
     intake,
@@ -42,6 +43,7 @@ _PARTS: Final = (
     prices,
     repricings,
     discounts,
+    portal_links,
     keys,
     sources,
     operations,

@@ -5,6 +5,7 @@ keys.sqlite          keys of personal data; back it up separately from the log, 
 read/CURRENT         name of the read store in use, a folder beside it (0001, 0002 ...)
 read/0001/           store.duckdb and identity/: derived from the log, made again by `meterfold rebuild`
 admin.key            the first API key, readable by the file's owner only
+portal.secret        signs links to the portal, likewise; made when it is first needed
 fold-position        last folded position of the engine, for consumers in other processes
 append-signal        FIFO that wakes the fold of the running engine after an append
 write-probe          written and removed to see whether a full disk has room again
@@ -21,7 +22,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +32,7 @@ from projections.identity.durable_files import write_durably
 from projections.storage_errors import storage_refusal
 
 FIRST_READ_FOLDER: Final = "0001"
+PORTAL_SECRET_BYTES: Final = 32
 
 
 @contextmanager
@@ -168,11 +170,17 @@ class DataFolder:
 
     def save_first_key(self, secret: str) -> None:
         """Store an API key in a file that only its owner can read."""
-        descriptor = os.open(self.admin_key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secret + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        _write_private(self.admin_key, secret)
+
+    def portal_secret(self, randomness: Callable[[int], bytes]) -> str:
+        """Return the secret that signs links to the portal; the first time a new one, kept for its owner alone."""
+        path = self.root / "portal.secret"
+        with explained_refusals(self.root):
+            kept = path.read_text().strip() if path.exists() else ""
+            if not kept:  # also one that a crash left empty: no link was signed by it
+                kept = randomness(PORTAL_SECRET_BYTES).hex()
+                _write_private(path, kept)
+        return kept
 
     def operations(self) -> dict[str, Any]:
         """Return what `save_operations` stored last; empty when there is nothing, or it is damaged."""
@@ -190,3 +198,12 @@ class DataFolder:
         """Write a small file atomically and durably."""
         with explained_refusals(self.root):
             write_durably(self.root / name, lambda file: file.write(text.encode()))
+
+
+def _write_private(path: Path, secret: str) -> None:
+    """Write a secret durably to a file that only its owner can read."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secret + "\n")
+        file.flush()
+        os.fsync(file.fileno())

@@ -33,6 +33,7 @@ from consumers.engine import (
     Measurements,
     OperationResult,
     OperationStep,
+    PortalSecret,
     Refusals,
 )
 from consumers.intake.intake import Intake
@@ -83,6 +84,7 @@ class EmbeddedEngine:
         resolve_price: PriceResolver,
         rules: IntakeRules,
         checkouts: Checkouts,
+        portal_secret: PortalSecret,
     ) -> None:
         """`opener` has opened `read_side`, and opens those that replace it. `rules`: those of intake."""
         self.settings = settings
@@ -93,6 +95,7 @@ class EmbeddedEngine:
         self.commands = commands
         self.intake = intake
         self.checkouts = checkouts
+        self.portal_secret = portal_secret
         self.scheduler: Scheduler | None = None
         self.consumers: Sequence[Supervisor] = ()
         self.generated_first_key = False  # whether this start has made the first admin key

@@ -47,6 +47,7 @@ from domain.event import LifecycleEvent
 from domain.log.events import LOG_CLOSINGS_ANNOUNCED, LOG_CREATED, LOG_SEALED, ClosingsAnnounced, LogCreated, LogSealed
 from domain.meters.events import METER_CREATED, METER_DELETED, METER_UPDATED, MeterCreated, MeterDeleted, MeterUpdated
 from domain.plans.events import PLAN_CREATED, PLAN_DELETED, PLAN_UPDATED, PlanCreated, PlanDeleted, PlanUpdated
+from domain.portal.events import PORTAL_LINKS_REVOKED, PortalLinksRevoked
 from domain.prices.events import DISCOUNT_SET, PRICE_LISTED, PRICE_SET, DiscountSet, PriceListed, PriceSet
 from domain.repricings.events import (
     REPRICING_COMMITTED,
@@ -96,6 +97,7 @@ LIFECYCLE_TOPICS: Final[dict[str, type[LifecycleEvent]]] = {
     SUBSCRIPTION_CREATED: SubscriptionCreated,
     SUBSCRIPTION_UPDATED: SubscriptionUpdated,
     SUBSCRIPTION_TERMINATED: SubscriptionTerminated,
+    PORTAL_LINKS_REVOKED: PortalLinksRevoked,
     KEY_ISSUED: ApiKeyIssued,
     KEY_REVOKED: ApiKeyRevoked,
     PRICE_LISTED: PriceListed,

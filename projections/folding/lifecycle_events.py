@@ -25,6 +25,7 @@ from domain.event import LifecycleEvent
 from domain.log.events import LogCreated, LogSealed
 from domain.meters.events import MeterEvent
 from domain.plans.events import PlanEvent
+from domain.portal.events import PortalEvent
 from domain.prices.events import DiscountSet, PriceListed, PriceSet
 from domain.repricings.events import RepricingEvent
 from domain.scope import Scope
@@ -70,7 +71,7 @@ class LifecycleFolder:
                 return state.scope_key(Scope(event.tenant, event.environment))
             case CustomerEvent():
                 return self._customer(state, position, topic, event)
-            case BudgetEvent() | MeterEvent() | PlanEvent() | SubscriptionEvent():
+            case BudgetEvent() | MeterEvent() | PlanEvent() | SubscriptionEvent() | PortalEvent():
                 return self._definition(state, position, topic, event)
             case ApiKeyIssued():
                 scope_key = state.scope_key(Scope(event.tenant, event.environment))
@@ -110,7 +111,7 @@ class LifecycleFolder:
         state: FoldState,
         position: int,
         topic: str,
-        event: BudgetEvent | MeterEvent | PlanEvent | SubscriptionEvent,
+        event: BudgetEvent | MeterEvent | PlanEvent | SubscriptionEvent | PortalEvent,
     ) -> int:
         """Fold a fact; the creation of a subscription a second time, by which its customer leads to it."""
         scope_key = state.scope_key(Scope(event.tenant, event.environment))
@@ -213,7 +214,9 @@ class LifecycleFolder:
         return scope_key
 
 
-def _named(event: BudgetEvent | MeterEvent | PlanEvent | SubscriptionEvent) -> tuple[Subject, str]:
+def _named(
+    event: BudgetEvent | MeterEvent | PlanEvent | SubscriptionEvent | PortalEvent,
+) -> tuple[Subject, str]:
     """What an event is about, and its id."""
     match event:
         case BudgetEvent():
@@ -224,6 +227,8 @@ def _named(event: BudgetEvent | MeterEvent | PlanEvent | SubscriptionEvent) -> t
             return "plan", event.code
         case SubscriptionEvent():
             return "subscription", event.subscription_id
+        case PortalEvent():
+            return "portal", event.customer_id
 
 
 def _source_progress(position: int, event: PartitionEvent) -> SourceProgress:

@@ -8,8 +8,9 @@ from typing import Any, Literal
 import msgspec
 
 #: What a fact may be about. A customer is known to the store by a key, all others by their ids. Facts about a
-#: "subscriber", the id of a customer, name its subscriptions, one each: `{"subscription": id}`.
-Subject = Literal["customer", "budget", "meter", "plan", "subscription", "subscriber"]
+#: "subscriber", the id of a customer, name its subscriptions, one each: `{"subscription": id}`. Those about a "portal"
+#: are the revocations of links to the portal of the customer with this id.
+Subject = Literal["customer", "budget", "meter", "plan", "subscription", "subscriber", "portal"]
 
 
 class Fact(msgspec.Struct, frozen=True):

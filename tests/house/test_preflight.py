@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from deploy.preflight import (
     DEBIAN,
+    DEBIAN_BROWSER,
     DEBIAN_JAVA,
     DEBIAN_MAVEN,
+    browser_problem,
+    can_install,
     java_problem,
     maven_problem,
     port_problem,
@@ -55,6 +61,39 @@ def test_an_old_or_missing_java_is_named_with_its_remedy(said: str | None, fine:
 def test_a_missing_maven_is_named_with_its_remedy() -> None:
     assert maven_problem("bin/mvn") is None
     assert DEBIAN_MAVEN in str(maven_problem(None))
+
+
+def test_a_missing_browser_is_named_with_its_remedy() -> None:
+    assert browser_problem("bin/chromium") is None
+    assert DEBIAN_BROWSER in str(browser_problem(None))
+
+
+@pytest.mark.parametrize(
+    ("user", "apt_get", "installs"), [(0, "bin/apt-get", True), (1000, "bin/apt-get", False), (0, None, False)]
+)
+def test_only_root_on_debian_gets_it_installed(user: int, apt_get: str | None, installs: bool) -> None:
+    assert can_install(user, apt_get) == installs
+
+
+def test_a_missing_browser_is_installed_by_root_and_else_told(tmp_path: Path) -> None:
+    apt_get = tmp_path / "apt-get"
+    apt_get.write_text(f"#!/bin/sh\n[ $2 = update ] || (echo > {tmp_path}/chromium; chmod +x {tmp_path}/chromium)\n")
+    apt_get.chmod(0o755)
+    (tmp_path / "chmod").symlink_to(str(shutil.which("chmod")))
+    command = [sys.executable, str(ROOT / "deploy" / "preflight.py"), "--browser"]
+
+    def told(*more: str) -> tuple[int, str]:
+        ended = subprocess.run(
+            [*command, *more], env={"PATH": str(tmp_path)}, capture_output=True, text=True, timeout=60, check=False
+        )
+        return ended.returncode, ended.stderr
+
+    missing = (1, f"preflight: {browser_problem(None)}\n")
+    assert told() == missing
+    is_root = os.getuid() == 0
+    installing = "preflight: Chromium is missing and is installed now, to test the portal\n"
+    assert told("--install") == ((0, installing) if is_root else missing)
+    assert told("--install") == ((0, "") if is_root else missing)
 
 
 def test_a_taken_port_is_named_with_another_one() -> None:

@@ -73,6 +73,8 @@ NOT_ASKED: Final = {
     "/docs/{name}": "files of a library",
     "/problems": "a page",
     "/problems/{code}": "pages",
+    "/lago/api/v1/customers/{external_customer_id:segments}/portal_url": "a link, which no two answers share",
+    "/portal/{token:segment}": "a page for people, of what is known now",
     "/healthz": "health",
     "/readyz": "how the fold stands",
     "/metrics": "measurements of the process",

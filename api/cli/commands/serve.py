@@ -16,6 +16,7 @@ import typer
 from api.cli.options import DataFolderOption, settings_with
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.text import print_lines
+from api.cli.server.local_address import url_of
 from consumers.errors import FolderOwned
 from consumers.log_output import configure_logging
 from consumers.settings import Settings
@@ -95,14 +96,6 @@ def _serve_on(listening: socket.socket, settings: Settings, as_json: bool, witho
             GracefulServer(config, gate, engine).run(sockets=[listening])
         finally:
             gc.unfreeze()  # or libraries that are unloaded report objects that were never collected
-
-
-def url_of(host: str, port: int) -> str:
-    """Return the URL at which a client on this machine reaches a server that listens on `host`."""
-    reached = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(host)  # noqa: S104 -- compared, not bound
-    if reached is None:
-        reached = f"[{host}]" if ":" in host else host
-    return f"http://{reached}:{port}"
 
 
 def greeting(url: str, new_key: str | None, settings: Settings) -> list[str]:

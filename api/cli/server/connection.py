@@ -16,6 +16,7 @@ import httpx
 
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.server.http_client import CONNECT_SECONDS_MAX, Connection
+from api.cli.server.local_address import url_of
 from consumers.embedded.data_folder import DataFolder
 from consumers.errors import FolderOwned
 from consumers.log_output import configure_logging
@@ -94,9 +95,14 @@ def _in_process(settings: Settings, folder: DataFolder, key: str | None) -> Iter
     configure_logging("error", as_json=settings.log_json)
     with (
         in_process_transport(settings) as transport,
-        httpx.Client(transport=transport, base_url="http://engine", headers=_headers(_key_of(folder, key))) as client,
+        # The address that the engine will have when it is served: links in answers begin with it.
+        httpx.Client(
+            transport=transport,
+            base_url=url_of(settings.host, settings.port),
+            headers=_headers(_key_of(folder, key)),
+        ) as client,
     ):
-        yield Connection(client, str(settings.data_dir))
+        yield Connection(client, str(settings.data_dir), is_served=False)
 
 
 def _key_of(folder: DataFolder, key: str | None) -> str:

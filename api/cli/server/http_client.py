@@ -28,11 +28,15 @@ def path_to(*segments: str) -> str:
 
 
 class Connection:
-    """A connection to an engine over HTTP. `location` names the engine in messages."""
+    """A connection to an engine over HTTP. `location` names the engine in messages.
 
-    def __init__(self, client: httpx.Client, location: str) -> None:
+    `is_served`: others can reach the engine too; it was not opened for this command alone.
+    """
+
+    def __init__(self, client: httpx.Client, location: str, *, is_served: bool = True) -> None:
         self._client = client
         self.location = location
+        self.is_served = is_served
 
     def get(self, path: str, **params: Any) -> Any:
         """Return the JSON answer of a GET request; raises `CommandFailed` on an error status.

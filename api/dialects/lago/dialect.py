@@ -44,6 +44,7 @@ from api.dialects.lago.routes import (
     plan_charges,
     plan_metadata,
     plans,
+    portal,
     subscriptions,
     usage,
 )
@@ -67,6 +68,7 @@ _PARTS: Final = (
     plan_charges,
     plan_metadata,
     plans,
+    portal,
     subscriptions,
     usage,
     customers,

@@ -12,6 +12,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.metrics.metrics import Metrics
+from api.http.middleware.logged_paths import logged_path
 
 NO_ROUTE: Final = "(none)"
 #: Polled by machines all the time: logged at debug level.
@@ -21,7 +22,10 @@ _logger = structlog.get_logger("meterfold.http")
 
 
 class AccessLogMiddleware:
-    """Logs and counts every request. Headers, query and body are never logged, as they may hold secrets."""
+    """Logs and counts every request. Headers, query and body are never logged, as they may hold secrets.
+
+    Nor is the part of a path that is one (`logged_paths.py`).
+    """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -55,7 +59,7 @@ class AccessLogMiddleware:
             "request",
             method=scope["method"],
             route=route,
-            path=scope["path"],
+            path=logged_path(scope["path"]),
             status=status,
             milliseconds=round(seconds * 1000, 3),
             key_id=key_id,

@@ -90,9 +90,11 @@ def main(folder: str, url: str, key: str, begins: str) -> None:
     configured = {"payment_provider": "stripe", "provider_customer_id": "cus_9"}
     step("linked", create, ("CustomerCreateInput", {"customer": {**profile, "billing_configuration": configured}}))
     step("checkout", checkout, CUSTOMER)
+    step("portal", customers.get_customer_portal_url_with_http_info, CUSTOMER)
     step("terminated", subscriptions.destroy_subscription_with_http_info, SUBSCRIPTION)
     step("deleted", customers.destroy_customer_with_http_info, CUSTOMER)
     step("gone", customers.find_customer_with_http_info, CUSTOMER)
+    step("no_portal", customers.get_customer_portal_url_with_http_info, CUSTOMER)
     step("plan_deleted", plans.destroy_plan_with_http_info, PLAN)
     step("metric_deleted", metrics.destroy_billable_metric_with_http_info, METRIC)
     stranger = lago_api.CustomersApi(client_of("sk-unknown"))

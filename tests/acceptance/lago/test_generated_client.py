@@ -26,7 +26,7 @@ def test_a_client_generated_of_the_older_document_reads_every_answer(tmp_path: P
         answers = json.loads(run_there("python", walk, str(client), server.url, ADMIN_KEY, begins.isoformat()))
 
     statuses = {step: one["status"] for step, one in answers.items()}
-    refused = {"refused": 422, "no_provider": 422, "none": 405, "gone": 404, "stranger": 401}
+    refused = {"refused": 422, "no_provider": 422, "none": 405, "gone": 404, "no_portal": 404, "stranger": 401}
     assert statuses == dict.fromkeys(answers, 200) | refused
     parsed = {step: one["parsed"] for step, one in answers.items()}
     assert [step for step, value in parsed.items() if value is None] == ["batch", "none"]
@@ -56,6 +56,7 @@ def test_a_client_generated_of_the_older_document_reads_every_answer(tmp_path: P
         "payment_provider": "stripe",
         "checkout_url": "https://checkout.stripe.com/c/pay/cs_test_1",
     }
+    assert parsed["portal"]["customer"]["portal_url"].startswith(f"{server.url}/portal/")
     assert parsed["terminated"]["subscription"]["status"] == "terminated"
     assert parsed["plan_deleted"]["plan"]["lago_id"] == plan["lago_id"]
     assert parsed["metric_deleted"]["billable_metric"]["lago_id"] == metric["lago_id"]

@@ -57,7 +57,9 @@ def test_answers_about_customers_fit(api: Api) -> None:
     asked(api, "POST", "/customers", {"customer": {"external_id": "plain", "billing_configuration": linked}})
     assert asked(api, "POST", "/customers/plain/checkout_url")["customer"]["payment_provider_code"] == "stripe-eu-1"
     asked(api, "POST", "/customers/nobody/checkout_url")
+    asked(api, "GET", "/customers/plain/portal_url")
     asked(api, "DELETE", "/customers/plain")
+    asked(api, "GET", "/customers/plain/portal_url")
     asked(api, "GET", "/customers/plain")
     asked(api, "POST", "/customers", {"customer": {"currency": "X"}})
     asked(api, "POST", "/customers", {})

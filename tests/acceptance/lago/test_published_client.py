@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -86,6 +87,11 @@ def test_what_ends_is_answered_once_more(answers: Any) -> None:
     assert answers["terminated"]["status"] == "terminated"
     assert answers["deleted"]["external_id"] == CUSTOMER
     assert answers["metric_deleted"]["lago_id"] == answers["metric"]["lago_id"]
+
+
+def test_the_portal_is_embedded_by_a_link_of_this_engine(answers: Any) -> None:
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/portal/[\w-]+\.[\w-]{43}", answers["portal"]["url"])
+    assert answers["no_portal"] == {"status": 404, "body": answers["gone"]["body"]}
 
 
 def test_refusals_have_status_and_body(answers: Any) -> None:

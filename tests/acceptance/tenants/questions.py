@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from api.portal.tokens import token_of
 from domain.customers.derived_id import derived_id
+from domain.portal.link import Standing, new_link
 from tests.acceptance.tenants.worlds import (
+    ASKED_AT,
     BUDGET,
     CUSTOMER,
     DAYS,
@@ -16,6 +19,7 @@ from tests.acceptance.tenants.worlds import (
     MINE,
     OTHERS_CUSTOMER,
     PLAN,
+    PORTAL_SECRET,
     RUN,
     SOURCE,
     SUBSCRIPTION,
@@ -44,6 +48,11 @@ def _each(values: Sequence[str], *queries: Query) -> list[Asked]:
 
 def _queries(*queries: Query) -> list[Asked]:
     return [(None, query) for query in queries]
+
+
+def _token(customer: str) -> str:
+    """The token of a link to the portal of a customer of the asking tenant."""
+    return token_of(new_link(MINE, customer, Standing(None, 0), ASKED_AT), PORTAL_SECRET.encode())
 
 
 _LISTS_OF_CUSTOMERS: Final = _queries({}, {"page": "1", "page_size": "2"}, {"search": MARK}, {"search": "a"})
@@ -207,6 +216,7 @@ _ASKED: Final[Mapping[str, Sequence[Asked]]] = {
     "/lago/api/v1/customers/{external_customer_id:segments}/past_usage": _each(
         _CUSTOMERS, *_OF_SUBSCRIPTIONS, {"external_subscription_id": SUBSCRIPTION, "billable_metric_code": METER}
     ),
+    "/lago/api/v1/customers/{external_customer_id:segments}/portal_url": _each(_CUSTOMERS),
     "/lago/api/v1/billable_metrics": _queries({}, {"page": "2", "per_page": "1"}),
     "/lago/api/v1/billable_metrics/{code:segment}": _each((METER, "alpha_corp", "cost_usd", "nothing")),
     "/lago/api/v1/events": _queries(
@@ -255,6 +265,7 @@ _ASKED: Final[Mapping[str, Sequence[Asked]]] = {
     "/": _NO_PARAMETERS,
     "/docs": _NO_PARAMETERS,
     "/docs/{name}": _each(("native", "lago", "litellm", "promptshuttle", "respan", MARK)),
+    "/portal/{token:segment}": _each((*(_token(one) for one in _CUSTOMERS), "nothing"), {}, {"period": "2026-02-03"}),
     "/schemas/usage-event.json": _NO_PARAMETERS,
     "/problems": _NO_PARAMETERS,
     "/problems/{code}": _each(("forbidden", MARK)),

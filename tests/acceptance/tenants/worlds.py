@@ -34,6 +34,8 @@ RUN = "wrong price"
 OTHERS_CUSTOMER = f"customer of {MARK}"
 #: Days of March 2026, at noon, on which the tenant that asks does something; the others do at other hours.
 DAYS = (10, 11, 12)
+#: Signs links to the portal alike in every world.
+PORTAL_SECRET = "of the two tenants, 32 characters"
 ASKED_AT = datetime(2026, 3, 14, 12, tzinfo=UTC)
 
 
@@ -59,7 +61,7 @@ class World:
 def world(folder: Path, with_others: bool) -> Iterator[World]:
     """The engine after both histories, or after that of the asking tenant alone, at the instant of asking."""
     clock = SettableClock(datetime(2026, 3, 9, 12, tzinfo=UTC))
-    with engine_on(folder, clock, admin_key="sk-" + "operator" * 3) as engine:
+    with engine_on(folder, clock, admin_key="sk-" + "operator" * 3, portal_signing_secret=PORTAL_SECRET) as engine:
         app = create_app(engine, randomness=CountedRandomness())
         with TestClient(app) as client:
             made = World(engine, app, client, clock, [])

@@ -32,6 +32,8 @@ COMMANDS = {
     "GET /v1/customers/{customer_id}/access": "access",
     "GET /v1/customers/{customer_id}/charges": "charges",
     "POST /v1/customers/{customer_id}/checkout-links": "checkout",
+    "POST /v1/customers/{customer_id}/portal-links": "portal",
+    "DELETE /v1/customers/{customer_id}/portal-links": "portal",
     "GET /v1/usage": "usage",
     "GET /v1/meters": "meters list",
     "POST /v1/meters": "meters create",

@@ -13,7 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.cli.commands.serve import greeting, url_of
+from api.cli.commands.serve import greeting
+from api.cli.server.local_address import url_of
 from consumers.settings import Settings
 from tests.api.cli.shell import run
 from tests.meterfold_process import Server, command_line, environment
