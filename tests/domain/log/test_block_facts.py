@@ -127,14 +127,15 @@ def test_a_changed_byte_of_facts_is_found_or_is_in_the_header_that_the_chain_cov
     broken = bytearray(STATE)
     broken[place] ^= change
     try:
-        header = check_block(bytes(broken))
+        check_block(bytes(broken))
     except LogCorrupted:
         return
     except UnknownRecord:  # the digit of a newer version
         assert place == VERSION_PLACE
         return
+    # Not every such byte changes what is read: the instant is stored in nanoseconds.
     assert place < HEADER_END
-    assert header != read_header(STATE)
+    assert chain_part(USAGE_BATCH_TOPIC, bytes(broken)) != chain_part(USAGE_BATCH_TOPIC, STATE)
 
 
 @given(st.binary(max_size=80))
