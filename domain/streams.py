@@ -45,6 +45,16 @@ def portal_stream(scope: Scope, customer_id: str) -> str:
     return f"portal/{scope}/{customer_id}"
 
 
+def coupon_stream(scope: Scope, code: str) -> str:
+    """Return the stream of one coupon."""
+    return f"coupon/{scope}/{code}"
+
+
+def customer_coupons_stream(scope: Scope, customer_id: str) -> str:
+    """Return the stream of the coupons that one customer has applied."""
+    return f"customer-coupons/{scope}/{customer_id}"
+
+
 def key_stream(key_id: str) -> str:
     """Return the stream of one API key."""
     return f"key/{key_id}"

@@ -11,6 +11,7 @@ import typer
 from api.cli.commands import customers, events, keys, prices, rejected, resources
 from api.cli.commands.budget_state import access, budget
 from api.cli.commands.charging.charges import charges
+from api.cli.commands.charging.coupons import coupons
 from api.cli.commands.charging.plans import plans, subscriptions
 from api.cli.commands.demo import demo
 from api.cli.commands.ingest import ingest
@@ -55,6 +56,7 @@ app.add_typer(resources.budgets, name="budgets")
 app.add_typer(resources.meters, name="meters")
 app.add_typer(plans, name="plans")
 app.add_typer(subscriptions, name="subscriptions")
+app.add_typer(coupons, name="coupons")
 app.add_typer(prices.app, name="prices")
 app.add_typer(runs.app, name="repricings")
 app.add_typer(keys.app, name="keys")

@@ -124,8 +124,11 @@ async def answer_command(
     show: Callable[[Snapshot], BaseModel | None] = _nothing,
     status: int = 200,
     shown_field: Callable[[str], str] = str,
+    show_state: Callable[[Any], Callable[[Snapshot], BaseModel | None]] | None = None,
 ) -> Response:
     """Hand a command to the handler, and answer with what it made.
+
+    `show_state` takes the place of `show` where this depends on the state that the command answers.
 
     1. Handle the command, in a thread. Fields of errors are named by `shown_field`.
     2. Wait until its position is folded; 202 when the client prefers that, or when it is not folded in time.
@@ -137,6 +140,8 @@ async def answer_command(
         preferred = wants_async(request)
         if preferred or not await state.fold.folded(result.position):
             return accepted(result.position, preferred)
+    if show_state is not None:
+        show = show_state(result.state)
     return await to_thread.run_sync(_shown, state, result.position, show, status)
 
 

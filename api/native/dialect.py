@@ -27,6 +27,8 @@ from api.native.routes import (
     subscriptions,
     usage,
 )
+from api.native.routes.coupons import applied as applied_coupons
+from api.native.routes.coupons import definitions as coupons
 from api.native.routes.payments import checkout_links
 from api.native.routes.portal import links as portal_links
 
@@ -39,6 +41,8 @@ _PARTS: Final = (
     meters,
     plans,
     subscriptions,
+    coupons,
+    applied_coupons,
     budgets,
     prices,
     repricings,

@@ -25,6 +25,20 @@ from domain.corrections.events import (
     UsageRestored,
     UsageVoided,
 )
+from domain.coupons.application_events import (
+    APPLIED_COUPON_TERMINATED,
+    COUPON_APPLIED,
+    AppliedCouponTerminated,
+    CouponApplied,
+)
+from domain.coupons.events import (
+    COUPON_CREATED,
+    COUPON_DELETED,
+    COUPON_UPDATED,
+    CouponCreated,
+    CouponDeleted,
+    CouponUpdated,
+)
 from domain.customers.events import (
     CUSTOMER_BLOCKED,
     CUSTOMER_CREATED,
@@ -98,6 +112,11 @@ LIFECYCLE_TOPICS: Final[dict[str, type[LifecycleEvent]]] = {
     SUBSCRIPTION_UPDATED: SubscriptionUpdated,
     SUBSCRIPTION_TERMINATED: SubscriptionTerminated,
     PORTAL_LINKS_REVOKED: PortalLinksRevoked,
+    COUPON_CREATED: CouponCreated,
+    COUPON_UPDATED: CouponUpdated,
+    COUPON_DELETED: CouponDeleted,
+    COUPON_APPLIED: CouponApplied,
+    APPLIED_COUPON_TERMINATED: AppliedCouponTerminated,
     KEY_ISSUED: ApiKeyIssued,
     KEY_REVOKED: ApiKeyRevoked,
     PRICE_LISTED: PriceListed,

@@ -11,6 +11,8 @@ from domain.api_keys.events import ApiKeyIssued, ApiKeyRevoked
 from domain.budgets.events import BudgetEvent
 from domain.commands.events import CommandHonoured
 from domain.corrections.events import CorrectionEvent
+from domain.coupons.application_events import AppliedCouponEvent
+from domain.coupons.events import CouponEvent
 from domain.customers.events import (
     CustomerCreated,
     CustomerDeleted,
@@ -50,6 +52,9 @@ from projections.identity.index import IdentityIndex
 from projections.pricing.rules import LifeEnded
 from projections.queries.facts import Subject
 
+#: Events that are facts about what has an id of its own.
+DefinitionEvent = BudgetEvent | MeterEvent | PlanEvent | SubscriptionEvent | CouponEvent | PortalEvent
+
 
 class LifecycleFolder:
     """Applies lifecycle events in log order within the transaction that its caller holds open."""
@@ -71,8 +76,10 @@ class LifecycleFolder:
                 return state.scope_key(Scope(event.tenant, event.environment))
             case CustomerEvent():
                 return self._customer(state, position, topic, event)
-            case BudgetEvent() | MeterEvent() | PlanEvent() | SubscriptionEvent() | PortalEvent():
+            case BudgetEvent() | MeterEvent() | PlanEvent() | SubscriptionEvent() | CouponEvent() | PortalEvent():
                 return self._definition(state, position, topic, event)
+            case AppliedCouponEvent():
+                return self._applied_coupon(state, position, topic, event)
             case ApiKeyIssued():
                 scope_key = state.scope_key(Scope(event.tenant, event.environment))
                 self._store.add_api_key(_api_key(scope_key, position, event))
@@ -106,13 +113,15 @@ class LifecycleFolder:
             case LogCreated():
                 state.hash_seed = event.hash_seed
 
-    def _definition(
-        self,
-        state: FoldState,
-        position: int,
-        topic: str,
-        event: BudgetEvent | MeterEvent | PlanEvent | SubscriptionEvent | PortalEvent,
-    ) -> int:
+    def _applied_coupon(self, state: FoldState, position: int, topic: str, event: AppliedCouponEvent) -> int:
+        """Fold a fact about one of the coupons of a customer; they are kept together, under its id."""
+        scope_key = state.scope_key(Scope(event.tenant, event.environment))
+        fact = _fact(FactOwner("applied_coupon", scope_key, event.customer_id), position, topic, event)
+        numbered = {**fact.fields, "number": event.number}
+        self._store.add_fact(msgspec.structs.replace(fact, fields=numbered))
+        return scope_key
+
+    def _definition(self, state: FoldState, position: int, topic: str, event: DefinitionEvent) -> int:
         """Fold a fact; the creation of a subscription a second time, by which its customer leads to it."""
         scope_key = state.scope_key(Scope(event.tenant, event.environment))
         subject, identifier = _named(event)
@@ -214,9 +223,7 @@ class LifecycleFolder:
         return scope_key
 
 
-def _named(
-    event: BudgetEvent | MeterEvent | PlanEvent | SubscriptionEvent | PortalEvent,
-) -> tuple[Subject, str]:
+def _named(event: DefinitionEvent) -> tuple[Subject, str]:
     """What an event is about, and its id."""
     match event:
         case BudgetEvent():
@@ -229,6 +236,8 @@ def _named(
             return "subscription", event.subscription_id
         case PortalEvent():
             return "portal", event.customer_id
+        case CouponEvent():
+            return "coupon", event.code
 
 
 def _source_progress(position: int, event: PartitionEvent) -> SourceProgress:

@@ -27,7 +27,7 @@ class FactOwner(msgspec.Struct, frozen=True):
 
 
 class NewFact(msgspec.Struct, frozen=True):
-    """A lifecycle event of a customer, shared budget, meter, plan or subscription.
+    """A lifecycle event of a customer, shared budget, meter, plan, subscription or coupon.
 
     `kind` is its topic ("customer.updated"). `fields` is a JSON object: a present key was set, or cleared if its value
     is null, or merged if it is in `patched`. Personal fields are decrypted, and absent once their key is destroyed.

@@ -21,6 +21,8 @@ from domain.budgets.budgeted_customers import (
 from domain.budgets.commands import BudgetCommand, CreateBudget, DeleteBudget, UpdateBudget, UpdateBudgetBy
 from domain.command import AggregateCommand, Command, EffectiveDatedCommand, ScopedCommand
 from domain.corrections.commands import CorrectionCommand, RestoreUsage, VoidUsage
+from domain.coupons.applying import ApplyCoupon, CustomerCouponsCommand, TerminateAppliedCoupon
+from domain.coupons.commands import CouponCommand, CreateCoupon, DeleteCoupon, UpdateCoupon
 from domain.customers.commands import (
     BlockCustomer,
     CreateCustomer,
@@ -62,6 +64,8 @@ BASES = {
     BudgetCommand,
     BudgetedCustomerCommand,
     CorrectionCommand,
+    CouponCommand,
+    CustomerCouponsCommand,
     CustomerCommand,
     RepricingCommand,
     EffectiveDatedCommand,
@@ -106,6 +110,11 @@ COMMANDS: list[Command[Any]] = [
     CreateSubscription(*WHO, "sub-acme", {"customer": "acme", "plan": "startup"}, effective_at=NOW),
     UpdateSubscription(*WHO, "sub-acme", {"plan": "growth"}),
     TerminateSubscription(*WHO, "sub-acme"),
+    CreateCoupon(*WHO, "welcome", {"percentage": "5", "frequency": "once"}),
+    UpdateCoupon(*WHO, "welcome", {"name": "Welcome"}),
+    DeleteCoupon(*WHO, "welcome"),
+    ApplyCoupon(*WHO, "acme", code="welcome", effective_at=NOW),
+    TerminateAppliedCoupon(*WHO, "acme", 1),
     SetPrice(*WHO, "openai", "gpt-5", OwnPrice(None, UnitPrices(Decimal(1), Decimal(4)))),
     SetDiscount(*WHO, Decimal("12.5"), NOW, "openai", "gpt-5", customer_id="acme"),
     VoidUsage(*WHO, "gateway", "e-1"),

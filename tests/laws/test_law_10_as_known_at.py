@@ -31,6 +31,7 @@ BUDGETS: Final = ("gold", "silver")
 METER: Final = "disk"
 PLANS: Final = ("startup", "growth")
 SUBSCRIPTIONS: Final = ("first sub", "second sub")
+COUPONS: Final = ("welcome", "loyal")
 SHUTTLE: Final = "/promptshuttle/api/v1"
 SHUTTLE_CUSTOMER: Final = f"{SHUTTLE}/customers/{{customer_id:segment}}"
 LAGO: Final = "/lago/api/v1"
@@ -47,6 +48,9 @@ OF_CHARGING: Final = (
     "/v1/subscriptions",
     "/v1/subscriptions/{subscription_id:segment}",
     "/v1/customers/{customer_id:segment}/charges",
+    "/v1/coupons/{code:segment}",
+    "/v1/applied-coupons",
+    f"{LAGO}/applied_coupons",
 )
 #: Stands for the last position of the log.
 LAST: Final = -1
@@ -218,9 +222,35 @@ METERED: Final = one_of(
 )
 
 
+#: What a coupon takes off.
+TAKEN_OFF: Final = one_of(
+    {"percentage": "12.5", "frequency": "once", "meters": [METER]},
+    {"percentage": "50", "frequency": "recurring", "periods": 2, "plans": [PLANS[0]]},
+    {"amount": "3", "currency": "USD", "frequency": "once"},
+    {"amount": "7", "currency": "JPY", "frequency": "forever"},
+)
+
+
+@st.composite
+def of_coupons(draw: st.DrawFn) -> tuple[str, str, JsonObject | None]:
+    """A command about a coupon, or one that a customer has applied."""
+    since: JsonObject = {"effective_at": draw(DAYS_BACK)} if draw(st.booleans()) else {}
+    code, of_customer = draw(one_of(*COUPONS)), customer_path(draw(one_of(*CUSTOMERS[:2])), "/coupons")
+    choices: list[tuple[str, str, JsonObject | None]] = [
+        ("POST", "/v1/coupons", {"code": code, **draw(TAKEN_OFF), **since}),
+        ("PATCH", f"/v1/coupons/{code}", {"name": draw(one_of("First", None)), **since}),
+        ("DELETE", f"/v1/coupons/{code}", None),
+        *[("POST", of_customer, {"coupon": code, **since}) for _ in range(3)],
+        ("DELETE", f"{of_customer}/{draw(st.integers(1, 2))}", None),
+    ]
+    return draw(st.sampled_from(choices))
+
+
 @st.composite
 def of_plans(draw: st.DrawFn) -> tuple[str, str, JsonObject | None]:
-    """A command about a plan or a subscription."""
+    """A command about a plan, a subscription or a coupon."""
+    if draw(st.integers(0, 3)) == 0:
+        return draw(of_coupons())
     since: JsonObject = {"effective_at": draw(DAYS_BACK)} if draw(st.booleans()) else {}
     code, subscription = draw(one_of(*PLANS)), draw(one_of(*SUBSCRIPTIONS))
     charges = draw(st.lists(METERED, max_size=3, unique_by=lambda charge: charge["code"]))
@@ -371,6 +401,10 @@ def questions(since: datetime) -> list[Question]:
             ("/v1/subscriptions/{subscription_id:segment}", f"/v1/subscriptions/{quote(one)}", {})
             for one in SUBSCRIPTIONS
         ),
+        ("/v1/coupons", "/v1/coupons", {}),
+        *(("/v1/coupons/{code:segment}", f"/v1/coupons/{code}", {}) for code in COUPONS),
+        ("/v1/applied-coupons", "/v1/applied-coupons", {}),
+        ("/v1/applied-coupons", "/v1/applied-coupons", {"customer": CUSTOMERS[0]}),
         ("/v1/prices", "/v1/prices", {}),
         ("/v1/repricings", "/v1/repricings", {}),
         *(("/v1/repricings/{name:segment}", f"/v1/repricings/{run}", {}) for run in RUNS),
@@ -408,10 +442,12 @@ def questions(since: datetime) -> list[Question]:
     for plural, one, names in (
         ("billable_metrics", "code", (METER, "cost_usd")),
         ("plans", "code", PLANS),
+        ("coupons", "code", COUPONS),
         ("subscriptions", "external_id", SUBSCRIPTIONS),
     ):
         asked.append((f"{LAGO}/{plural}", f"{LAGO}/{plural}", {}))
         asked += [(f"{LAGO}/{plural}/{{{one}:segment}}", f"{LAGO}/{plural}/{quote(name)}", {}) for name in names]
+    asked += [(f"{LAGO}/applied_coupons", f"{LAGO}/applied_coupons", params) for params in ({}, {"status": "active"})]
     for code in PLANS:
         path = f"{LAGO}/plans/{code}/charges"
         asked += [
@@ -425,6 +461,7 @@ def questions(since: datetime) -> list[Question]:
         asked += [
             (LAGO_CUSTOMER, f"{LAGO}/customers/{quote(customer)}", {}),
             (f"{LAGO_CUSTOMER}/subscriptions", f"{LAGO}/customers/{quote(customer)}/subscriptions", {}),
+            (f"{LAGO_CUSTOMER}/applied_coupons", f"{LAGO}/customers/{quote(customer)}/applied_coupons", {}),
             *(
                 (f"{LAGO_CUSTOMER}/{one}", f"{LAGO}/customers/{quote(customer)}/{one}", of_subscription)
                 for one in ("current_usage", "past_usage")
@@ -527,7 +564,9 @@ def test_what_was_charged_is_charged_for_ever_after(
     meter = {"code": METER, "event_type": "disk.sampled", "aggregation": "sum", "value_property": "bytes"}
     plan = {"code": PLANS[0], "interval": "monthly", "currency": "USD", "charges": charges}
     subscription = {"id": SUBSCRIPTIONS[0], "customer": customer, "plan": PLANS[0]}
-    for path, body in (("/v1/meters", meter), ("/v1/plans", plan), ("/v1/subscriptions", subscription)):
+    coupon = {"code": COUPONS[0], **data.draw(TAKEN_OFF)}
+    defined = (("/v1/meters", meter), ("/v1/plans", plan), ("/v1/subscriptions", subscription), ("/v1/coupons", coupon))
+    for path, body in (*defined, (customer_path(customer, "/coupons"), {"coupon": COUPONS[0]})):
         office.tell(api, Step(1, command=("POST", path, {**body, "effective_at": 40})))
     check_law(office, data, api, history, [*every, *charged * 12])
 

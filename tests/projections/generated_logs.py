@@ -17,6 +17,8 @@ from domain.api_keys.events import ApiKeyIssued, ApiKeyRevoked
 from domain.budgets.events import BudgetCreated, BudgetDeleted, BudgetUpdated
 from domain.commands.events import CommandHonoured, CommandRecord
 from domain.corrections.events import UsageAmended, UsageRestored, UsageVoided
+from domain.coupons.application_events import AppliedCouponTerminated, CouponApplied
+from domain.coupons.events import CouponCreated, CouponDeleted, CouponUpdated
 from domain.customers.events import CustomerBlocked, CustomerCreated, CustomerDeleted, CustomerUpdated
 from domain.customers.personal_data import CustomerSeal
 from domain.log.chain import CHAIN_START, chain
@@ -314,6 +316,20 @@ def _named(event: type[Any], name: str, kind: str = "", **fields: Any) -> Callab
     return write
 
 
+def _applied_coupon(event: type[Any]) -> Callable[[WrittenLog, int, int], None]:
+    """Write an event of an applied coupon of a customer, which may end before it begins, and more than once."""
+
+    def write(log: WrittenLog, number: int, which: int) -> None:
+        customer_id = f"c-{which % 4}"
+        about = {"customer_id": customer_id, "number": number % 3, "effective_at": START - timedelta(hours=9 * number)}
+        terms = {"coupon": f"x-{which % 2}", "percentage": "5", "frequency": "forever"}
+        fields = {"fields": terms} if event is CouponApplied else {}
+        stream = f"customer-coupons/{_scope(number)}/{customer_id}"
+        log.append(event, stream, **_of_scope(number), **about, **fields)
+
+    return write
+
+
 def _issued(log: WrittenLog, number: int, which: int) -> None:
     """Issue a key, unless it was issued before."""
     key_id = f"key-{which % 3}"
@@ -381,6 +397,11 @@ _WRITERS: Final[dict[str, Callable[[WrittenLog, int, Any], None]]] = {
     "create a subscription": _named(SubscriptionCreated, "subscription_id", fields={"customer": "c-1", "plan": "x-1"}),
     "update a subscription": _named(SubscriptionUpdated, "subscription_id", fields={"plan": "x-0"}),
     "terminate a subscription": _named(SubscriptionTerminated, "subscription_id"),
+    "create a coupon": _named(CouponCreated, "code", "coupon", fields={"percentage": "5", "frequency": "forever"}),
+    "update a coupon": _named(CouponUpdated, "code", "coupon", fields={"name": "Coupon"}),
+    "delete a coupon": _named(CouponDeleted, "code", "coupon"),
+    "apply a coupon": _applied_coupon(CouponApplied),
+    "terminate an applied coupon": _applied_coupon(AppliedCouponTerminated),
     "issue a key": _issued,
     "revoke a key": _revoked,
     "consume a poll": _consumed,

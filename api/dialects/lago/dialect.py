@@ -37,8 +37,10 @@ from api.dialects.lago.keys import DIALECT, key_given
 from api.dialects.lago.models.errors import ApiError, ApiErrorPlain, ApiErrorUnprocessableEntity
 from api.dialects.lago.request_reading import BODY_MODELS
 from api.dialects.lago.routes import (
+    applied_coupons,
     billable_metrics,
     checkout_urls,
+    coupons,
     customers,
     events,
     plan_charges,
@@ -70,6 +72,8 @@ _PARTS: Final = (
     plans,
     portal,
     subscriptions,
+    coupons,
+    applied_coupons,
     usage,
     customers,
 )

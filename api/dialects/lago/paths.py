@@ -12,12 +12,12 @@ BASE: Final = f"/{DIALECT}/api/v1"
 #: Resources whose name is not that of their path without the plural's s.
 _SINGULARS: Final = {"taxes": "tax", "current_usage": "customer_usage", "past_usage": "customer_usage"}
 #: What stands below a customer and is a resource of its own.
-_BELOW: Final = frozenset({"current_usage", "past_usage"})
+_BELOW: Final = frozenset({"current_usage", "past_usage", "applied_coupons"})
 
 
 def resource_of(path: str) -> str:
     """Return the name, in the singular, of the resource that a path is about: "billable_metric"; "resource" if none."""
     segments = path.removeprefix(BASE).strip("/").split("/")
-    first, last = segments[0], segments[-1]
-    plural = last if first == "customers" and last in _BELOW else first
+    below = [one for one in segments[-2:] if one in _BELOW]
+    plural = below[-1] if segments[0] == "customers" and below else segments[0]
     return _SINGULARS.get(plural, plural.removesuffix("s")) or "resource"

@@ -146,6 +146,26 @@ class ChargedView(BaseModel):
     unknown_because: str | None
 
 
+class ChargeOff(BaseModel):
+    """What a coupon takes off one charge."""
+
+    code: str
+    amount_off: DecimalText | None
+
+
+class CouponOffView(BaseModel):
+    """What an applied coupon takes off the charges."""
+
+    number: int = Field(description="Of the applied coupon.")
+    coupon: str = Field(description="Code of the coupon.")
+    amount_off: DecimalText | None = Field(description="Null, like that of a charge: unknown.")
+    charges: list[ChargeOff] = Field(description="Of which charges it takes how much.")
+    amount_remaining: DecimalText | None = Field(
+        description="Of an amount that is taken off once: what is left after this period."
+    )
+    periods_remaining: int | None = Field(description="Of a recurring coupon: periods that are left after this one.")
+
+
 class SubscriptionChargesView(BaseModel):
     """The charges of one subscription in the billing period."""
 
@@ -160,6 +180,11 @@ class SubscriptionChargesView(BaseModel):
     ended: bool
     charges: list[ChargedView]
     amount: DecimalText | None = Field(description="Of all charges; null: that of one of them is unknown.")
+    coupons: list[CouponOffView] = Field(
+        description="What coupons take off, in this order; of an open period, as if it ended now. Amounts are without."
+    )
+    amount_off: DecimalText | None = Field(description="By all coupons.")
+    amount_after_coupons: DecimalText | None
     closed: bool = Field(description="Whether the closing grace after the end is over.")
     amount_at_closing: DecimalText | None = Field(
         description="As known when the period closed; null until then, and where it was unknown."

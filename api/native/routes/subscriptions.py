@@ -35,7 +35,7 @@ from domain.scope import Scope
 from domain.subscriptions.commands import CreateSubscription, TerminateSubscription, UpdateSubscription
 from domain.values.identifiers import checked_id
 from projections.queries.snapshot import Snapshot
-from projections.views.charging.charges import customer_charges
+from projections.views.charging.coupon_amounts import charges_after_coupons
 from projections.views.charging.subscriptions import shown_lives, subscription_ids
 
 router = APIRouter(tags=["subscriptions"])
@@ -149,13 +149,13 @@ async def terminate_subscription(
 def get_charges(
     state: StateOf, key: Reader, customer_id: CustomerId, query: Annotated[ChargesQuery, FromQuery()]
 ) -> ChargesView:
-    """What usage costs a customer by its plans, in the open billing periods or in those that contain `period`. 404 when
-    the customer was never known, or never had the subscription."""
+    """What usage costs a customer by its plans, in the open billing periods or in those that contain `period`, and what
+    its coupons take off. 404 when the customer was never known, or never had the subscription."""
     with reading(state, query, key.scope, customer_id) as asked:
         zone = time_zone_of(asked.snapshot, key.scope, customer_id, asked.now)
         at = optional_bound("period", query.period, zone) or asked.now
         grace = state.engine.settings.period_grace_seconds
-        found = customer_charges(asked.snapshot, key.scope, customer_id, asked.now, at, grace, query.subscription)
+        found = charges_after_coupons(asked.snapshot, key.scope, customer_id, asked.now, at, grace, query.subscription)
         return charges_document(asked.customer_or_404(found, key.scope, customer_id), asked.now, zone)
 
 

@@ -12,7 +12,7 @@ from domain.subscriptions.lives import SubscriptionLife
 from domain.values.periods import USAGE_TIME_LIMIT
 from projections.queries.snapshot import Snapshot
 from projections.views.charging.charge_amounts import ChargeAmount, FilterAmount
-from projections.views.charging.charges import CustomerCharges, SubscriptionCharges
+from projections.views.charging.charges import CouponOff, CustomerCharges, SubscriptionCharges
 from projections.views.charging.plans import ChargeFilter, PlanCharge, plan_view
 
 
@@ -99,9 +99,23 @@ def _of_subscription(one: SubscriptionCharges) -> models.SubscriptionChargesView
         ended=one.ended,
         charges=[_charged(charge) for charge in one.charges],
         amount=one.amount,
+        coupons=[_coupon_off(off) for off in one.coupons],
+        amount_off=one.off,
+        amount_after_coupons=one.amount_after_coupons,
         closed=one.at_closing is not None,
         amount_at_closing=None if one.at_closing is None else one.at_closing.amount,
         restated=one.restated,
+    )
+
+
+def _coupon_off(off: CouponOff) -> models.CouponOffView:
+    return models.CouponOffView(
+        number=off.number,
+        coupon=off.coupon,
+        amount_off=off.amount,
+        charges=[models.ChargeOff(code=code, amount_off=part) for code, part in off.charges],
+        amount_remaining=off.left.amount,
+        periods_remaining=off.left.periods,
     )
 
 

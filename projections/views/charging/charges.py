@@ -16,13 +16,16 @@ What has no price (there is no such meter, or no such plan any more) is shown as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
+from itertools import takewhile
 
 import msgspec
 
+from domain.charges.decimal_context import EXACT
+from domain.coupons.taking_off import Left
 from domain.errors import NotFound
 from domain.scope import Scope
 from domain.subscriptions.lives import SubscriptionLife, Term
@@ -44,11 +47,25 @@ class AtClosing(msgspec.Struct, frozen=True):
     amount: Decimal | None
 
 
+class CouponOff(msgspec.Struct, frozen=True):
+    """What an applied coupon takes off the charges of a period: `charges`, by code, with the sum `amount`.
+
+    None: unknown. `left`: what it can take off after the bill that the period is part of.
+    """
+
+    number: int
+    coupon: str
+    amount: Decimal | None
+    charges: tuple[tuple[str, Decimal | None], ...]
+    left: Left
+
+
 class SubscriptionCharges(msgspec.Struct, frozen=True):
     """The charges of one subscription in one period.
 
     `amount`: of all charges; None when that of one is unknown. `plan` None: it is deleted, or there was none at the end
-    of the period; there are no charges then. `at_closing` None: the closing grace is not over.
+    of the period; there are no charges then. `at_closing` None: the closing grace is not over. `coupons`: what they
+    take off, in this order; the amount is without them.
     """
 
     subscription: SubscriptionLife
@@ -59,6 +76,18 @@ class SubscriptionCharges(msgspec.Struct, frozen=True):
     charges: tuple[ChargeAmount, ...]
     amount: Decimal | None
     at_closing: AtClosing | None = None
+    coupons: tuple[CouponOff, ...] = ()
+
+    @property
+    def off(self) -> Decimal | None:
+        """What coupons take off all charges; None: unknown."""
+        return _total([one.amount for one in self.coupons])
+
+    @property
+    def amount_after_coupons(self) -> Decimal | None:
+        """What is left of the amount; None: unknown."""
+        off = self.off
+        return None if self.amount is None or off is None else EXACT.subtract(self.amount, off)
 
     @property
     def restated(self) -> bool:
@@ -134,6 +163,43 @@ def customer_charges(
     found = [one for life in lives if (one := _of_life(known, life)) is not None]
     shown = [msgspec.structs.replace(one, at_closing=_at_closing(known, one, grace)) for one in found]
     return CustomerCharges(snapshot.point().position, customer_id, tuple(shown))
+
+
+def periods_that_end(
+    snapshot: Snapshot,
+    scope: Scope,
+    customer_id: str,
+    now: datetime,
+    after: datetime,
+    until: datetime,
+    measured: Collection[SubscriptionCharges] = (),
+) -> list[tuple[datetime, Callable[[], SubscriptionCharges | None]]]:
+    """The billing periods of all subscriptions that end in (after, until]: the end of each, and what measures it.
+
+    Of those that have not ended, the ones that are open now. Those that are `measured` already are left out.
+    """
+    known = _known(snapshot, scope, customer_id, now, now)
+    facts_of = cache(lambda code: snapshot.facts(scope, "plan", code))
+    already = {(one.subscription.subscription_id, one.period) for one in measured}
+    found: list[tuple[datetime, Callable[[], SubscriptionCharges | None]]] = []
+    for life in known.lives:
+        if life.span.end <= after:
+            continue
+        name = life.subscription_id
+        ended = takewhile(lambda period: period.end > after, ended_periods(life, known.zones(life), facts_of, now))
+        for period in ended:
+            if period.end <= until and (name, period) not in already:
+                then = msgspec.structs.replace(known, at=period.end - MICROSECOND)
+                found.append((period.end, partial(_of_life, then, life)))
+        is_measured = any(name == other and period.contains(now) for other, period in already)
+        charges = None if until <= now or is_measured else _of_life(known, life)
+        if charges is not None and after < charges.period.end <= until:
+            found.append((charges.period.end, partial(_same, charges)))
+    return found
+
+
+def _same(charges: SubscriptionCharges) -> SubscriptionCharges:
+    return charges
 
 
 class _Known(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ CUSTOMER = "acme/eu/user.7"
 SUBSCRIPTION = "sub-7"
 METRIC = "storage"
 PLAN = "startup"
+COUPON = "welcome"
 
 
 def main(folder: str, url: str, key: str, begins: str) -> None:
@@ -91,6 +92,22 @@ def main(folder: str, url: str, key: str, begins: str) -> None:
     step("linked", create, ("CustomerCreateInput", {"customer": {**profile, "billing_configuration": configured}}))
     step("checkout", checkout, CUSTOMER)
     step("portal", customers.get_customer_portal_url_with_http_info, CUSTOMER)
+    coupons_api = lago_api.CouponsApi(client)
+    given = {"name": "Welcome", "code": COUPON, "coupon_type": "percentage", "percentage_rate": "12.5",
+             "frequency": "recurring", "frequency_duration": 3, "expiration": "no_expiration",
+             "applies_to": {"plan_codes": [PLAN], "billable_metric_codes": []}}  # fmt: skip
+    step("coupon", coupons_api.create_coupon_with_http_info, ("CouponCreateInput", {"coupon": given}))
+    step("coupon_changed", coupons_api.update_coupon_with_http_info, COUPON,
+         ("CouponUpdateInput", {"coupon": {"description": "For you"}}))  # fmt: skip
+    step("coupon_found", coupons_api.find_coupon_with_http_info, COUPON)
+    step("coupons", coupons_api.find_all_coupons_with_http_info)
+    given = {"external_customer_id": CUSTOMER, "coupon_code": COUPON, "percentage_rate": "20"}
+    applied = step("applied", coupons_api.apply_coupon_with_http_info,
+                   ("AppliedCouponInput", {"applied_coupon": given}))  # fmt: skip
+    step("all_applied", coupons_api.find_all_applied_coupons_with_http_info, external_customer_id=CUSTOMER)
+    for name in ("applied_ended", "applied_ended_again"):
+        step(name, customers.delete_applied_coupon_with_http_info, CUSTOMER, str(applied.applied_coupon.lago_id))
+    step("coupon_deleted", coupons_api.destroy_coupon_with_http_info, COUPON)
     step("terminated", subscriptions.destroy_subscription_with_http_info, SUBSCRIPTION)
     step("deleted", customers.destroy_customer_with_http_info, CUSTOMER)
     step("gone", customers.find_customer_with_http_info, CUSTOMER)

@@ -14,6 +14,7 @@ from typing import Any
 from lago_python_client.client import Client
 from lago_python_client.exceptions import LagoApiError
 from lago_python_client.models import (
+    AppliedCoupon,
     BatchEvent,
     BillableMetric,
     BillableMetricFilter,
@@ -22,8 +23,10 @@ from lago_python_client.models import (
     ChargeFilter,
     ChargeFilters,
     Charges,
+    Coupon,
     Customer,
     Event,
+    LimitationConfiguration,
     Metadata,
     MetadataList,
     Plan,
@@ -35,6 +38,7 @@ CUSTOMER = "acme/eu/user.7"
 SUBSCRIPTION = "sub-7"
 METRIC = "storage"
 PLAN = "startup"
+COUPON = "welcome"
 
 
 def main(url: str, key: str, begins: str) -> None:
@@ -69,6 +73,7 @@ def main(url: str, key: str, begins: str) -> None:
     step("linked", lambda: client.customers.create(Customer(external_id=CUSTOMER, billing_configuration=configured)))
     step("checkout", lambda: client.customers.checkout_url(CUSTOMER))
     step("portal", lambda: {"url": client.customers.portal_url(CUSTOMER)})
+    coupons(client, step)
     step("terminated", lambda: client.subscriptions.destroy(SUBSCRIPTION))
     step("deleted", lambda: client.customers.destroy(CUSTOMER))
     step("gone", lambda: client.customers.find(CUSTOMER))
@@ -108,6 +113,32 @@ def customers(client: Any, step: Any) -> None:
     step("filtered", lambda: client.customers.find_all({"countries[]": ["US", "FR"], "search_term": "belson"}))
     step("none", lambda: client.customers.find_all({"currencies[]": ["JPY"]}))
     step("refused", lambda: client.customers.create(Customer(external_id="bad", currency="XXX", email="none")))
+
+
+def coupons(client: Any, step: Any) -> None:
+    """Create, change, find, list, apply, terminate twice, delete."""
+    limits = LimitationConfiguration(plan_codes=[PLAN], billable_metric_codes=[])
+    fixed = Coupon(
+        name="Welcome", code=COUPON, coupon_type="fixed_amount", amount_cents=5000, amount_currency="USD",
+        frequency="recurring", frequency_duration=3, reusable=False, expiration="no_expiration", applies_to=limits,
+    )  # fmt: skip
+    step("coupon", lambda: client.coupons.create(fixed))
+    step("coupon_changed", lambda: client.coupons.update(Coupon(name="Hello"), COUPON))
+    step("coupon_found", lambda: client.coupons.find(COUPON))
+    tenth = Coupon(name="Tenth", code="tenth", coupon_type="percentage", percentage_rate=10.0, frequency="forever",
+                   expiration="no_expiration")  # fmt: skip
+    step("percentage", lambda: client.coupons.create(tenth))
+    step("coupons", lambda: client.coupons.find_all({"per_page": 10}))
+    welcome = AppliedCoupon(external_customer_id=CUSTOMER, coupon_code=COUPON, amount_cents=2000)
+    applied = step("applied", lambda: client.applied_coupons.create(welcome))
+    step("applied_again", lambda: client.applied_coupons.create(welcome))
+    step("applied_percentage", lambda: client.applied_coupons.create(
+        AppliedCoupon(external_customer_id=CUSTOMER, coupon_code="tenth")))  # fmt: skip
+    step("all_applied", lambda: client.applied_coupons.find_all({"external_customer_id": CUSTOMER, "status": "active"}))
+    step("applied_ended", lambda: client.applied_coupons.destroy(CUSTOMER, applied.lago_id))
+    step("applied_ended_again", lambda: client.applied_coupons.destroy(CUSTOMER, applied.lago_id))
+    step("applied_unknown", lambda: client.applied_coupons.destroy(CUSTOMER, "none"))
+    step("coupon_deleted", lambda: client.coupons.destroy("tenth"))
 
 
 def metered() -> Any:

@@ -57,6 +57,18 @@ def test_a_client_generated_of_the_older_document_reads_every_answer(tmp_path: P
         "checkout_url": "https://checkout.stripe.com/c/pay/cs_test_1",
     }
     assert parsed["portal"]["customer"]["portal_url"].startswith(f"{server.url}/portal/")
+    coupon, applied = parsed["coupon"]["coupon"], parsed["applied"]["applied_coupon"]
+    assert parsed["coupon_changed"]["coupon"] == {**coupon, "description": "For you"}
+    assert parsed["coupon_found"] == parsed["coupon_changed"]
+    assert [one["code"] for one in parsed["coupons"]["coupons"]] == ["welcome"]
+    assert (applied["lago_coupon_id"], applied["percentage_rate"], applied["frequency_duration_remaining"]) == (
+        coupon["lago_id"], "20.0", 3
+    )  # fmt: skip
+    assert [one["lago_id"] for one in parsed["all_applied"]["applied_coupons"]] == [applied["lago_id"]]
+    assert [parsed[name]["applied_coupon"]["status"] for name in ("applied_ended", "applied_ended_again")] == [
+        "terminated", "terminated"
+    ]  # fmt: skip
+    assert parsed["coupon_deleted"]["coupon"]["lago_id"] == coupon["lago_id"]
     assert parsed["terminated"]["subscription"]["status"] == "terminated"
     assert parsed["plan_deleted"]["plan"]["lago_id"] == plan["lago_id"]
     assert parsed["metric_deleted"]["billable_metric"]["lago_id"] == metric["lago_id"]

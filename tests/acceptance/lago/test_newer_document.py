@@ -113,3 +113,32 @@ def test_answers_about_metrics_plans_events_and_usage_fit(api: Api) -> None:
     asked(api, "DELETE", "/subscriptions/s")
     asked(api, "DELETE", "/plans/startup")
     asked(api, "DELETE", "/billable_metrics/storage")
+
+
+def test_answers_about_coupons_fit(api: Api) -> None:
+    asked(api, "POST", "/customers", {"customer": {"external_id": "couponed", "currency": "EUR"}})
+    fixed = {"name": "Welcome", "code": "welcome", "coupon_type": "fixed_amount", "amount_cents": 5000,
+             "amount_currency": "EUR", "frequency": "once", "expiration": "time_limit", "reusable": False,
+             "expiration_at": (NOON + timedelta(days=70)).isoformat()}  # fmt: skip
+    rate = {"name": "Tenth", "code": "tenth", "coupon_type": "percentage", "percentage_rate": "10",
+            "frequency": "recurring", "frequency_duration": 3, "expiration": "no_expiration"}  # fmt: skip
+    for coupon in (fixed, rate):
+        asked(api, "POST", "/coupons", {"coupon": coupon})
+        asked(api, "GET", f"/coupons/{coupon['code']}")
+    asked(api, "POST", "/coupons", {"coupon": {"name": "None"}})
+    asked(api, "PUT", "/coupons/tenth", {"coupon": {"description": "A tenth"}})
+    asked(api, "GET", "/coupons/none")
+    assert len(asked(api, "GET", "/coupons")["coupons"]) == 2
+    for code in ("welcome", "tenth"):
+        given = {"external_customer_id": "couponed", "coupon_code": code}
+        applied = asked(api, "POST", "/applied_coupons", {"applied_coupon": given})["applied_coupon"]
+    asked(api, "POST", "/applied_coupons", {"applied_coupon": {**given, "coupon_code": "none"}})
+    asked(api, "POST", "/applied_coupons", {"applied_coupon": {**given, "coupon_code": "welcome"}})
+    assert len(asked(api, "GET", "/applied_coupons")["applied_coupons"]) == 2
+    assert len(asked(api, "GET", "/customers/couponed/applied_coupons", status="active")["applied_coupons"]) == 2
+    path = f"/customers/couponed/applied_coupons/{applied['lago_id']}"
+    assert asked(api, "DELETE", path)["applied_coupon"]["status"] == "terminated"
+    asked(api, "DELETE", path)
+    asked(api, "DELETE", f"/customers/couponed/applied_coupons/{'0' * 8}-0000-4000-8000-{'0' * 12}")
+    asked(api, "DELETE", "/coupons/welcome")
+    assert len(asked(api, "GET", "/applied_coupons", status="terminated")["applied_coupons"]) == 2

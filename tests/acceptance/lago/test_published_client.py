@@ -83,6 +83,29 @@ def test_a_customer_with_a_payment_provider_is_sent_to_its_page(answers: Any) ->
     assert answers["deleted"]["billing_configuration"]["provider_customer_id"] == "cus_test_1"
 
 
+def test_coupons_are_defined_applied_and_terminated(answers: Any) -> None:
+    coupon, changed = answers["coupon"], answers["coupon_changed"]
+    assert (coupon["plan_codes"], coupon["limited_plans"], coupon["frequency_duration"]) == (["startup"], True, 3)
+    assert changed == {**coupon, "name": "Hello"}
+    assert answers["coupon_found"] == changed
+    assert answers["percentage"]["percentage_rate"] == 10.0
+    assert [one["code"] for one in answers["coupons"]["coupons"]] == ["tenth", "welcome"]
+    applied = answers["applied"]
+    assert (applied["lago_coupon_id"], applied["lago_customer_id"]) == (coupon["lago_id"], answers["found"]["lago_id"])
+    assert (applied["status"], applied["amount_cents"], applied["frequency_duration_remaining"]) == ("active", 2000, 3)
+    assert answers["applied_again"]["body"] == {
+        "status": 405,
+        "error": "Method Not Allowed",
+        "code": "plan_overlapping",
+    }
+    assert [one["coupon_code"] for one in answers["all_applied"]["applied_coupons"]] == ["tenth", "welcome"]
+    ended = answers["applied_ended"]
+    assert ended == {**applied, "status": "terminated", "terminated_at": ended["terminated_at"]}
+    assert answers["applied_ended_again"] == ended
+    assert answers["applied_unknown"]["body"]["code"] == "applied_coupon_not_found"
+    assert answers["coupon_deleted"]["lago_id"] == answers["percentage"]["lago_id"]
+
+
 def test_what_ends_is_answered_once_more(answers: Any) -> None:
     assert answers["terminated"]["status"] == "terminated"
     assert answers["deleted"]["external_id"] == CUSTOMER

@@ -29,7 +29,7 @@ MARK = "alpha-corp"
 TUNED = f"ft:gpt-4o-2024-08-06:{MARK}"
 #: What both tenants use under the same names.
 CUSTOMER, BUDGET, METER, SOURCE, EVENT = "ann", "gold", "gb", "gateway", "1"
-PLAN, SUBSCRIPTION = "startup", "sub-ann"
+PLAN, SUBSCRIPTION, COUPON = "startup", "sub-ann", "welcome"
 RUN = "wrong price"
 OTHERS_CUSTOMER = f"customer of {MARK}"
 #: Days of March 2026, at noon, on which the tenant that asks does something; the others do at other hours.
@@ -108,6 +108,8 @@ def _act(made: World, api: Api, day: int) -> None:
         charges = [_charge("tokens", "total_tokens", "2"), {**_charge("disk", METER, "3"), "minimum_amount": "50"}]
         api.post("/v1/plans", {"code": PLAN, "interval": "monthly", "currency": "EUR", "charges": charges})
         api.post("/v1/subscriptions", {"id": SUBSCRIPTION, "customer": CUSTOMER, "plan": PLAN})
+        api.post("/v1/coupons", {"code": COUPON, "percentage": "10", "frequency": "recurring", "periods": 2})
+        api.post(f"/v1/customers/{CUSTOMER}/coupons", {"coupon": COUPON})
         api.post("/lago/api/v1/events", _event_of(SUBSCRIPTION, EVENT, "download"), 200)
         api.post("/budget/new", {"budget_id": "lite", "max_budget": 3, "budget_duration": "7d"}, 200)
         api.post("/customer/new", {"user_id": "lou", "alias": "Lou", "budget_id": "lite"}, 200)
@@ -191,6 +193,11 @@ def _subscribe_as_other(api: Api) -> None:
         )
         for event_id in (EVENT, MARK):
             api.post("/lago/api/v1/events", _event_of(subscription, event_id, MARK), 200)
+    for coupon in (COUPON, f"coupon of {MARK}"):
+        value = {"amount": "0.91", "currency": "USD", "frequency": "once", "name": MARK, "plans": [f"plan of {MARK}"]}
+        api.post("/v1/coupons", {"code": coupon, **value})
+        for customer in (CUSTOMER, OTHERS_CUSTOMER):
+            api.post(f"/v1/customers/{customer}/coupons", {"coupon": coupon})
 
 
 def _event_of(subscription: str, event_id: str, code: str) -> JsonObject:

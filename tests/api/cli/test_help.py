@@ -10,7 +10,12 @@ from tests.api.cli.shell import run
 COMMANDS = list(command_tree())
 #: Commands that show rows under another name than list.
 LISTS = {"customers history", "usage", "current-usage", "past-usage", "charges", "settings", "kafka topics"}
-LISTS |= {"rejected dead-letters", "prices discounts", *(words for words in COMMANDS if words.endswith(" list"))}
+LISTS |= {
+    "coupons applied",
+    "rejected dead-letters",
+    "prices discounts",
+    *(words for words in COMMANDS if words.endswith(" list")),
+}
 
 
 @pytest.mark.parametrize("words", COMMANDS)

@@ -103,7 +103,7 @@ def charges(
     )
     if output.is_text:
         for one in of_subscriptions:
-            print_lines(*_reasons(one), _total(one))
+            print_lines(*_reasons(one), _total(one), *_coupons(one))
         print_lines(f"as of log position {answer['position']}")
 
 
@@ -143,18 +143,36 @@ def _reasons(of: Mapping[str, Any]) -> list[str]:
     return [shown(f"{code} is unknown: {reason}") for code, reason in unknown if reason is not None]
 
 
+def _coupons(of: Mapping[str, Any]) -> list[str]:
+    """A line for each coupon that takes something off, and one for what is left of the amount."""
+    if not of["coupons"]:
+        return []
+    lines = [_coupon(one, of["currency"]) for one in of["coupons"]]
+    return [*lines, shown(f"{of['subscription']} after coupons: {_money(of['amount_after_coupons'], of['currency'])}")]
+
+
+def _coupon(one: Mapping[str, Any], currency: str) -> str:
+    charges = ", ".join(charge["code"] for charge in one["charges"])
+    text = f"{one['coupon']} ({one['number']}): {_money(one['amount_off'], currency)} off {charges}"
+    if one["amount_remaining"] is not None:
+        text += f", {_money(one['amount_remaining'], currency)} remain"
+    if one["periods_remaining"] is not None:
+        text += f", {one['periods_remaining']} periods remain"
+    return shown(text)
+
+
 def _total(of: Mapping[str, Any]) -> str:
     subscription = f"{of['subscription']}, plan {of['plan']}"
     if of["currency"] is None:
         return shown(f"{subscription}: unknown, the plan is deleted")
     if of["amount"] is None:
         return shown(f"{subscription}: unknown")
-    text = f"{subscription}: {_money(of, 'amount')} {of['currency']} {'in all' if of['ended'] else 'so far'}"
+    text = f"{subscription}: {_money(of['amount'], of['currency'])} {'in all' if of['ended'] else 'so far'}"
     if of["restated"] and of["amount_at_closing"] is not None:
-        text += f", {_money(of, 'amount_at_closing')} at closing"
+        text += f", {_money(of['amount_at_closing'], of['currency'])} at closing"
     return shown(text)
 
 
-def _money(of: Mapping[str, Any], name: str) -> str:
+def _money(amount: str | None, currency: str) -> str:
     """An amount as tables show it, with all digits of the minor unit."""
-    return f"{Decimal(of[name]):,.{minor_digits(of['currency'])}f}"
+    return "unknown" if amount is None else f"{Decimal(amount):,.{minor_digits(currency)}f} {currency}"

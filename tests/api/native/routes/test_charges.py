@@ -96,6 +96,9 @@ def of_subscription(name: str, amount: str | None, charges: list[JsonObject], **
         "ended": False,
         "charges": charges,
         "amount": amount,
+        "coupons": [],
+        "amount_off": "0",
+        "amount_after_coupons": amount,
         "closed": False,
         "amount_at_closing": None,
         "restated": False,
@@ -282,3 +285,42 @@ def test_a_customer_id_with_a_slash_is_asked_by_query(api: Api) -> None:
 @pytest.mark.parametrize("period", ["soon", "2026-13-01", ""])
 def test_a_period_that_is_no_day_or_instant_is_refused(api: Api, period: str) -> None:
     assert api.refused("GET", customer_path("ann", f"/charges?period={period}"), 422)["field"] == "period"
+
+
+def test_coupons_take_something_off_and_say_what_is_left(api: Api) -> None:
+    api.post(
+        "/v1/coupons", {"code": "one", "amount": "1", "currency": "USD", "frequency": "once", "effective_at": JANUARY}
+    )
+    api.post(
+        "/v1/coupons", {"code": "half", "percentage": "50", "frequency": "recurring", "periods": 3, "meters": ["gb"]}
+    )
+    subscribe(api, "cora", "sub-cora", effective_at="2026-02-01T00:00:00Z")
+    use(api, "cora", 2, 20, 30)
+    use(api, "cora", 3, 5, 101)
+    for coupon in ("one", "half"):
+        api.post(customer_path("cora", "/coupons"), {"coupon": coupon, "effective_at": FEBRUARY})
+    (february,) = charges(api, "cora", period="2026-02-10")["data"]
+    half = {"number": 2, "coupon": "half", "amount_remaining": None}
+    assert [february[name] for name in ("amount", "amount_off", "amount_after_coupons", "coupons")] == [
+        "31.45",
+        "16.5",
+        "14.95",
+        [
+            {**half, "amount_off": "15.5", "charges": [{"code": "disk", "amount_off": "15.5"}], "periods_remaining": 2},
+            {
+                "number": 1,
+                "coupon": "one",
+                "amount_off": "1",
+                "charges": [{"code": "tokens", "amount_off": "0.03"}, {"code": "disk", "amount_off": "0.97"}],
+                "amount_remaining": "0",
+                "periods_remaining": None,
+            },
+        ],
+    ]
+    (march,) = charges(api, "cora")["data"]
+    assert (march["amount"], march["coupons"], march["amount_after_coupons"]) == ("1.52", [], "1.52")
+    left = api.get("/v1/applied-coupons", customer="cora")["data"]
+    assert [(one["status"], one["end"], one["amount_remaining"], one["periods_remaining"]) for one in left] == [
+        ("terminated", MARCH, "0", None),
+        ("active", None, None, 2),
+    ]

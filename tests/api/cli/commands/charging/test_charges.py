@@ -203,3 +203,23 @@ def test_what_fails_is_told_with_an_exit_code(shell: Shell, words: tuple[str, ..
     shell.run("customers", "create", "cli-refused")
     ended = shell.run("charges", *words)
     assert (ended.code, ended.out, message in ended.err) == (code, "", True), ended
+
+
+def test_what_coupons_take_off_has_lines_of_its_own(shell: Shell, tmp_path: Path) -> None:
+    subscribed(shell, "cli-cora", "USD", _TOKENS, _SEATS)
+    used = event("c-1", "llm.request", model="swift", input_tokens=1000) | {"subject": "cli-cora"}
+    (tmp_path / "usage.ndjson").write_text(json.dumps(used))
+    assert shell.run("ingest", str(tmp_path / "usage.ndjson")).code == 0
+    since = ("--set", "effective_at=2026-03-01T00:00:00Z")
+    for code, *fields in (("cora-one", "amount=12.50", "currency=USD", "frequency=once", 'meters=["total_tokens"]'),
+                          ("cora-tenth", "percentage=10", "frequency=recurring", "periods=3")):  # fmt: skip
+        given = [word for field in fields for word in ("--set", field)]
+        shell.json("coupons", "create", code, *given, *since)
+        shell.json("coupons", "apply", "cli-cora", code, *since)
+    assert lines(shell, "cli-cora", *MARCH)[-5:] == [
+        "seats is unknown: there is no meter 'seats'",
+        "of-cli-cora-USD, plan of-cli-cora-USD: unknown",
+        "cora-one (1): 10.00 USD off tokens, 2.50 USD remain",
+        "cora-tenth (2): unknown off tokens, seats",
+        "of-cli-cora-USD after coupons: unknown",
+    ]
