@@ -40,6 +40,7 @@ from domain.log.amendments import AmendUsage
 from domain.log.commands import AnnounceClosings, SealLog
 from domain.meters.commands import CreateMeter, DeleteMeter, MeterCommand, UpdateMeter
 from domain.plans.commands import CreatePlan, DeletePlan, PlanCommand, UpdatePlan
+from domain.portal.commands import RevokePortalLinks
 from domain.prices.commands import PriceRuleCommand, SetDiscount, SetPrice
 from domain.prices.own_price import OwnPrice
 from domain.prices.schedule import UnitPrices
@@ -115,6 +116,7 @@ COMMANDS: list[Command[Any]] = [
     DeleteCoupon(*WHO, "welcome"),
     ApplyCoupon(*WHO, "acme", code="welcome", effective_at=NOW),
     TerminateAppliedCoupon(*WHO, "acme", 1),
+    RevokePortalLinks(*WHO, "acme"),
     SetPrice(*WHO, "openai", "gpt-5", OwnPrice(None, UnitPrices(Decimal(1), Decimal(4)))),
     SetDiscount(*WHO, Decimal("12.5"), NOW, "openai", "gpt-5", customer_id="acme"),
     VoidUsage(*WHO, "gateway", "e-1"),

@@ -18,8 +18,8 @@ from api.http.problems import found_or_404
 from api.http.reading import WAIT_FOR_MIN_POSITION, reading
 from api.http.state import ApiState, StateOf
 from api.http.writing import ACCEPTED, DeletedAt, ReasonGiven, answer_command, optional_instant, provenance_of
+from api.native.models.charging.plans import PlanGiven, PlanPage, PlanPatch, PlanView
 from api.native.models.field_types import AsOfPageQuery, AsOfQuery
-from api.native.models.plans import PlanGiven, PlanPage, PlanPatch, PlanView
 from api.native.request_fields import without_nulls
 from api.native.views.plans import plan_of
 from domain.plans.commands import CreatePlan, DeletePlan, UpdatePlan

@@ -19,8 +19,7 @@ from api.http.query_instants import optional_bound
 from api.http.reading import WAIT_FOR_MIN_POSITION, CustomerId, reading, time_zone_of
 from api.http.state import ApiState, StateOf
 from api.http.writing import ACCEPTED, DeletedAt, ReasonGiven, answer_command, optional_instant, provenance_of
-from api.native.models.field_types import AsOfQuery
-from api.native.models.subscriptions import (
+from api.native.models.charging.subscriptions import (
     ChargesQuery,
     ChargesView,
     SubscriptionGiven,
@@ -29,6 +28,7 @@ from api.native.models.subscriptions import (
     SubscriptionsQuery,
     SubscriptionView,
 )
+from api.native.models.field_types import AsOfQuery
 from api.native.request_fields import without_nulls
 from api.native.views.plans import charges_document, subscription_document
 from domain.scope import Scope

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from api.native.models import coupons as models
+from api.native.models.charging import coupons as models
 from domain.coupons.taking_off import Terms
 from domain.scope import Scope
 from projections.queries.snapshot import Snapshot

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from api.native.models import plans as plan_models
-from api.native.models import subscriptions as models
+from api.native.models.charging import plans as plan_models
+from api.native.models.charging import subscriptions as models
 from domain.charges.models import model_name, stored_charge_model
 from domain.scope import Scope
 from domain.subscriptions.lives import SubscriptionLife

@@ -17,7 +17,12 @@ from api.http.paging import cursor_values, page, rows_to_read
 from api.http.reading import WAIT_FOR_MIN_POSITION, CustomerId, reading
 from api.http.state import ApiState, StateOf
 from api.http.writing import ACCEPTED, DeletedAt, ReasonGiven, answer_command, optional_instant, provenance_of
-from api.native.models.coupons import ApplicationGiven, AppliedCouponPage, AppliedCouponsQuery, AppliedCouponView
+from api.native.models.charging.coupons import (
+    ApplicationGiven,
+    AppliedCouponPage,
+    AppliedCouponsQuery,
+    AppliedCouponView,
+)
 from api.native.request_fields import without_nulls
 from api.native.views.coupons import applied_document
 from domain.coupons.applying import ApplyCoupon, TerminateAppliedCoupon
