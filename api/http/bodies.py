@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute
 from api.http.problems import Problem
 from api.http.state import state_of
 from domain.usage.request_bodies import without_byte_order_mark
-from domain.values.json_numbers import exact_json, not_json_reason
+from domain.values.json_numbers import exact_json, not_json_reason, usable_json
 
 JSON: Final = ("application/json",)
 MERGE_PATCH: Final = ("application/merge-patch+json", "application/json")
@@ -106,13 +106,15 @@ def _rule(error: Mapping[str, Any]) -> str:
     return _RULES.get(error["type"]) or message[0].lower() + message[1:]
 
 
-def decoded_json(body: bytes) -> Any:
+def decoded_json(body: bytes, any_number: bool = False) -> Any:
     """Decode JSON, with fractional numbers as exact Decimals; `NotJson` when the body is not JSON.
 
-    A byte order mark before it is left out.
+    A number of more than a thousand digits is an `UnusableNumber`, which no rule accepts. With `any_number`, for the
+    data of events, it is a Decimal as well, which nothing may convert to `int`. A byte order mark is left out.
     """
+    decode = exact_json if any_number else usable_json
     try:
-        return exact_json(without_byte_order_mark(body))
+        return decode(without_byte_order_mark(body))
     except (ValueError, RecursionError, ArithmeticError) as error:
         raise NotJson(body, not_json_reason(error, body)) from None
 
@@ -132,9 +134,13 @@ def validated(model: type[M], value: Any, where: str = "body") -> M:
 
 
 def body_of(
-    model: type[M], media_types: tuple[str, ...] | None = None, required: bool = True
+    model: type[M],
+    media_types: tuple[str, ...] | None = None,
+    required: bool = True,
+    any_number: bool = False,
 ) -> Callable[[Request], Awaitable[M]]:
     """Make the dependency that reads a body as `model`. `media_types` None: those of the dialect of the path.
+    `any_number`: as in `decoded_json`.
 
     Declare it after the dependency of the key, and publish the body by `body_openapi` in the route.
     """
@@ -149,7 +155,7 @@ def body_of(
             raise Problem("media_type_unsupported", f"Content-Type must be one of {', '.join(accepted)}")
         if required:
             body = await bounded_body(request, RESOURCE_BYTES_MAX)
-        return validated(model, decoded_json(body))
+        return validated(model, decoded_json(body, any_number))
 
     _MODELS[read] = model
     return read

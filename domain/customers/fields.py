@@ -36,9 +36,26 @@ def metadata(field: str, value: object) -> dict[str, Any]:
 def dialect_fields(field: str, value: object) -> dict[str, Any]:
     """Fields that only one dialect knows, by dialect: a JSON object of at most 10 dialects and 64 KiB.
 
-    The engine does not interpret them. Those of `personal_dialect_fields` say who a customer is: addresses, numbers.
+    The engine does not interpret them. An error about a value names it: `dialect_fields.lago.metadata`.
     """
+    _check_members(field, value)
     return field_rules.json_object(field, value, DIALECT_MEMBERS_MAX, DIALECT_BYTES_MAX)
+
+
+def personal_dialect_fields(field: str, value: object) -> dict[str, Any]:
+    """Like `dialect_fields`, but encrypted: what says who a customer is, such as addresses and numbers."""
+    return field_rules.json_object(field, value, DIALECT_MEMBERS_MAX, DIALECT_BYTES_MAX)
+
+
+def _check_members(field: str, value: object) -> None:
+    if not isinstance(value, Mapping):
+        return
+    for dialect, members in value.items():
+        if not isinstance(members, Mapping):
+            field_rules.check_stored_json(f"{field}.{dialect}", members)
+            continue
+        for name, member in members.items():
+            field_rules.check_stored_json(f"{field}.{dialect}.{name}", member)
 
 
 def limits_as_one(field: str, value: object) -> bool:
@@ -64,6 +81,11 @@ def _metadata_patch(field: str, value: object) -> dict[str, Any]:
 
 
 def _dialect_fields_patch(field: str, value: object) -> dict[str, Any]:
+    _check_members(field, value)
+    return _personal_dialect_fields_patch(field, value)
+
+
+def _personal_dialect_fields_patch(field: str, value: object) -> dict[str, Any]:
     return field_rules.json_object(field, value, DIALECT_MEMBERS_MAX, 2 * DIALECT_BYTES_MAX)
 
 
@@ -83,7 +105,7 @@ _PATCH_RULES: Final[dict[str, Rule]] = {
     "metadata": _metadata_patch,
     "model_limits": _model_limits_patch,
     "dialect_fields": _dialect_fields_patch,
-    "personal_dialect_fields": _dialect_fields_patch,
+    "personal_dialect_fields": _personal_dialect_fields_patch,
 }
 
 
@@ -119,7 +141,7 @@ CUSTOMER_RULES: Final[dict[str, Rule]] = {
     "name": field_rules.text,
     "email": field_rules.email,
     "metadata": metadata,
-    "personal_dialect_fields": dialect_fields,
+    "personal_dialect_fields": personal_dialect_fields,
     "currency": field_rules.currency,
     "time_zone": field_rules.time_zone,
     "group_identifier": field_rules.group_identifier,

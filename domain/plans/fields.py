@@ -88,7 +88,8 @@ def _price(field: str, value: object) -> dict[str, Any]:
     return stored_charge_model(charge_model(field, value))
 
 
-def _group_keys(field: str, value: object) -> list[str]:
+def group_paths(field: str, value: object) -> list[str]:
+    """Paths into the data of events, at most 5 and none twice."""
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         raise InvalidInput(field, "must be a list of paths into the data of events")
     if len(value) > GROUP_KEYS_MAX:
@@ -108,7 +109,7 @@ _RULES_OF_CHARGE: Final[dict[str, Rule]] = {
     "meter": field_rules.text,
     "price": _price,
     "name": field_rules.text,
-    "group_by": _group_keys,
+    "group_by": group_paths,
     "minimum_amount": field_rules.amount_usd,
     "filters": charge_filters,
     "dialect_fields": dialect_fields,

@@ -26,6 +26,9 @@ Rule = Callable[[str, Any], Any]
 TEXT_LENGTH_MAX: Final = 255
 EMAIL_LENGTH_MAX: Final = 254
 GROUP_LENGTH_MAX: Final = 1_000
+#: The whole numbers that the log can store.
+INTEGER_MIN: Final = -(2**63)
+INTEGER_MAX: Final = 2**64 - 1
 COUNT_MAX: Final = 2**53 - 1  # the largest integer that every JSON reader keeps exactly
 OBJECT_DEPTH_MAX: Final = 32
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
@@ -152,9 +155,10 @@ def json_object(field: str, value: object, members_max: int, bytes_max: int) -> 
     return dict(value)
 
 
-def check_json(field: str, value: object) -> None:
+def check_json(field: str, value: object, integer_range: tuple[int, int] | None = None) -> None:
     """Check that a value consists of JSON values only, has no NaN or infinity, and is at most 32 levels deep.
 
+    With `integer_range`, all its whole numbers are in it, both bounds included.
     The check goes level by level and does not recurse, so that deep nesting cannot exhaust the stack.
     """
     level: list[object] = [value]
@@ -167,6 +171,8 @@ def check_json(field: str, value: object) -> None:
                     deeper.extend(one.values())
                 case list():
                     deeper.extend(one)
+                case int() if integer_range is not None and not integer_range[0] <= one <= integer_range[1]:
+                    raise InvalidInput(field, "must not contain a whole number below -2^63 or of 2^64 or more")
                 case float() if not math.isfinite(one):
                     raise InvalidInput(field, "must not contain NaN or Infinity")
                 case None | bool() | int() | float() | str():
@@ -177,6 +183,11 @@ def check_json(field: str, value: object) -> None:
             return
         level = deeper
     raise InvalidInput(field, f"must be nested at most {OBJECT_DEPTH_MAX} levels deep")
+
+
+def check_stored_json(field: str, value: object) -> None:
+    """Check, as `check_json` does, a value that the log stores unencrypted: its whole numbers have at most 64 bits."""
+    check_json(field, value, (INTEGER_MIN, INTEGER_MAX))
 
 
 def _text(field: str, value: object, length_max: int) -> str:

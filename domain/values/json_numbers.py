@@ -20,6 +20,8 @@ INTEGER_DIGITS_MAX: Final = 4_300
 PLAIN_FRACTION_LENGTH_MAX: Final = 40
 #: Larger exponents are clamped to this, so that a number of a few bytes cannot be expanded into huge text.
 EXPONENT_MAX: Final = 10**18
+#: No price, count or setting has a power of ten beyond this, and as an integer such a number fills the memory.
+USABLE_EXPONENT_MAX: Final = 1_000
 
 _NUMBER: Final = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?)([0-9]+))?")
 #: The first half of a surrogate pair, without room for the second, before the end of an array, object or string.
@@ -122,6 +124,33 @@ def _decimal(text: str) -> Decimal:
 #: Decode any JSON value; numbers with a point or an exponent become exact `Decimal`. Raises `ValueError`,
 #: `RecursionError` or `ArithmeticError` for invalid JSON.
 exact_json: Final = number_keeping_decoder(_decimal).decode
+
+
+class UnusableNumber:
+    """Stands for a JSON number too large or too small to be computed with. It is no JSON value: every rule refuses it.
+
+    So the field that has it is named with its own rule, and nothing ever expands `1e999999999` into digits.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "a number beyond all bounds"
+
+
+_UNUSABLE: Final = UnusableNumber()
+
+
+def _usable(text: str) -> Decimal | UnusableNumber:
+    try:
+        number = Decimal(text)
+    except ArithmeticError:  # an exponent that no Decimal has
+        return _UNUSABLE
+    return number if abs(number.adjusted()) <= USABLE_EXPONENT_MAX else _UNUSABLE
+
+
+#: Decode like `exact_json`, with an `UnusableNumber` in place of each number beyond all use.
+usable_json: Final = number_keeping_decoder(_usable).decode
 
 
 def not_json_reason(error: Exception, text: bytes) -> str:

@@ -32,6 +32,8 @@ def connected(
     settings: Settings, url: str | None = None, key: str | None = None, *, new_folder: bool = False
 ) -> Iterator[Connection]:
     """Connect to the engine; see the module for the order. `new_folder`: create the data folder if it is missing."""
+    if key or (url is not None and key is not None):  # without an address, an empty one stands for that of the folder
+        _check_sendable(key)
     if url is not None:
         if key is None:
             raise CommandFailed(ExitCode.WRONG_USE, "--url needs an API key: give --key or set METERFOLD_KEY")
@@ -47,6 +49,16 @@ def connected(
         )
     with _connected_to_folder(settings, folder, key) as connection:
         yield connection
+
+
+def _check_sendable(key: str) -> None:
+    """Check that a header can have the key; otherwise what fails is the request, which says nothing of it."""
+    if not key.strip():
+        raise CommandFailed(ExitCode.WRONG_USE, "the API key is empty: give one with --key or METERFOLD_KEY")
+    if not (key.isascii() and key.isprintable()):
+        raise CommandFailed(
+            ExitCode.WRONG_USE, "the API key has characters that no key has: check --key, METERFOLD_KEY"
+        )
 
 
 @contextmanager

@@ -36,6 +36,7 @@ _CODES: Final = frozenset(
         ALREADY_EXISTS,
         "invalid_format",
         "invalid_count",
+        "invalid_count_per_integration_type",
         "invalid_value",
         "invalid_email_format",
         "invalid_date",
@@ -74,6 +75,8 @@ SHOWN_NAMES: Final = {
     "dialect_fields": "base",
     "personal_dialect_fields": "base",
 }
+#: What stands before the name of a member that only this dialect knows.
+KEPT_BEFORE: Final = "dialect_fields.lago."
 _UNPROCESSABLE: Final = 422
 _UNAVAILABLE: Final = 503
 #: Fields named in one answer, at most.
@@ -170,5 +173,7 @@ def _broken(problem: Problem) -> Iterator[tuple[str, str]]:
 
 
 def _shown(field: str) -> str:
+    if field.startswith(KEPT_BEFORE):
+        return field.removeprefix(KEPT_BEFORE)
     first, dot, rest = field.partition(".")
     return SHOWN_NAMES.get(first, first) + dot + rest

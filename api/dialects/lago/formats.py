@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import overload
 
 from domain.charges.currencies import minor_digits, rounded
+from domain.charges.decimal_context import EXACT
 
 
 @overload
@@ -37,9 +38,9 @@ def decimal_text(number: Decimal | int) -> str:
 
 def cents(amount: Decimal, currency: str) -> int:
     """Return an amount in minor units of its currency, rounded half-up: 4.005 USD are 401, 12.5 JPY are 13."""
-    return int(rounded(amount, currency).scaleb(minor_digits(currency)))
+    return int(rounded(amount, currency).scaleb(minor_digits(currency), EXACT))
 
 
 def amount_of_cents(amount_cents: int, currency: str) -> Decimal:
     """Return the amount that a whole number of minor units of a currency is."""
-    return Decimal(amount_cents).scaleb(-minor_digits(currency))
+    return Decimal(amount_cents).scaleb(-minor_digits(currency), EXACT)

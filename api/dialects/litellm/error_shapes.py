@@ -36,6 +36,8 @@ SHOWN_NAMES: Final = {
     "tokens_per_minute": "tpm_limit",
     "parallel_requests_max": "max_parallel_requests",
 }
+#: What stands before the name of a member that only this dialect knows.
+_KEPT: Final = "dialect_fields.litellm."
 _FAILED: Final = "Authentication Error, "
 _ADMIN_ONLY: Final = "Only proxy admin can be used to generate, delete, update info for new users/keys/teams."
 #: pydantic's errors for decimals, which money is read as here, to those for floats, which LiteLLM answers.
@@ -90,7 +92,7 @@ def invalid_input_refusal(problem: InvalidInput) -> Refusal:
 
 
 def _location(field: str) -> list[str]:
-    first, *rest = field.split(".")
+    first, *rest = field.removeprefix(_KEPT).split(".")
     return ["body", SHOWN_NAMES.get(first, first), *rest]
 
 

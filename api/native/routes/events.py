@@ -221,7 +221,7 @@ async def amend_event(
     request: Request,
     state: StateOf,
     key: Administrator,
-    given: Annotated[AmendmentGiven, Depends(body_of(AmendmentGiven))],
+    given: Annotated[AmendmentGiven, Depends(body_of(AmendmentGiven, any_number=True))],
     reason: ReasonGiven,
 ) -> Response:
     """Replace members of a counted event: every answer shows the amended event from then on. What it was before stays

@@ -52,7 +52,7 @@ def asked_usage(query: QueryParams) -> AskedUsage:
     return AskedUsage(
         query.get("charge_id") or query.get("filter_by_charge_id"),
         query.get("charge_code") or query.get("filter_by_charge_code"),
-        query.get("billable_metric_code"),
+        query.get("billable_metric_code") or None,
         group or _as_json(query.get(_GROUP_AS_JSON)),
     )
 

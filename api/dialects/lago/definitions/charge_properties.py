@@ -8,6 +8,7 @@ from typing import Any, Final
 from api.dialects.lago.formats import decimal_text
 from domain.charges.models import ChargeModel, charge_model, stored_charge_model
 from domain.errors import InvalidInput
+from domain.plans.fields import group_paths
 from domain.values.money import MONEY
 
 #: Lago's names of the member `ranges`, by model.
@@ -31,6 +32,8 @@ _MEMBERS: Final[Mapping[str, Sequence[str]]] = {
 }
 #: Paths into the properties of events by which usage is priced apart: the name now, and the one before.
 GROUP_KEYS: Final = ("pricing_group_keys", "grouped_by")
+#: A member of properties that only changes what is shown on an invoice.
+PRESENTATION: Final = "presentation_group_keys"
 _WHOLE: Final = frozenset({"package_size", "free_units", "free_units_per_events"})
 _BOUNDS: Final = frozenset({"from_value", "to_value"})
 
@@ -73,12 +76,37 @@ def group_keys(properties: Mapping[str, Any]) -> list[str]:
     """The paths by which usage is priced apart; `InvalidProperties` when they are no list of names."""
     for name in GROUP_KEYS:
         keys = properties.get(name)
-        if not keys:
+        if keys is None or keys == []:
             continue
         if not isinstance(keys, list) or not all(isinstance(key, str) and key and "." not in key for key in keys):
             raise InvalidProperties(f"invalid_{name}")
-        return keys
+        try:
+            return group_paths(name, keys)
+        except InvalidInput:
+            raise InvalidProperties(f"invalid_{name}") from None
     return []
+
+
+def presentation_keys(properties: Mapping[str, Any]) -> list[Any]:
+    """The properties by which usage is only shown apart; `InvalidProperties` when they are no list of such."""
+    keys = properties.get(PRESENTATION)
+    if keys is None:
+        return []
+    if not isinstance(keys, list) or not all(map(_is_presentation, keys)):
+        raise InvalidProperties(f"invalid_{PRESENTATION}")
+    return keys
+
+
+def _is_presentation(key: object) -> bool:
+    """Whether it is the name of a property, or an object of it as `value` and of `options`."""
+    if not isinstance(key, dict):
+        return isinstance(key, str) and bool(key)
+    value, options = key.get("value"), key.get("options")
+    if key.keys() - {"value", "options"} or not isinstance(value, str) or not value:
+        return False
+    return options is None or (
+        isinstance(options, dict) and all(isinstance(one, bool | str | None) for one in options.values())
+    )
 
 
 def _members(stored: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-from api.dialects.lago.definitions.charge_properties import InvalidProperties, group_keys, price_of
+from api.dialects.lago.definitions.charge_properties import (
+    PRESENTATION,
+    InvalidProperties,
+    group_keys,
+    presentation_keys,
+    price_of,
+)
 from api.dialects.lago.definitions.metrics import Metric
 from api.dialects.lago.error_shapes import ALREADY_EXISTS, INVALID, MANDATORY
 from api.dialects.lago.formats import amount_of_cents
@@ -17,8 +23,6 @@ from domain.values.money import money_text
 ALL_VALUES: Final = "__ALL_FILTER_VALUES__"
 #: The members of a charge that only this dialect knows: they change how it is billed, and no amount of usage.
 KEPT: Final = ("pay_in_advance", "invoiceable", "regroup_paid_fees", "accepts_target_wallet")
-#: A member of properties that only changes what is shown on an invoice.
-PRESENTATION: Final = "presentation_group_keys"
 
 Details = dict[str, list[str]]
 
@@ -38,8 +42,9 @@ def _charge(
     properties = given.properties or {}
     price, keys = _read(at, given.charge_model, properties, details)
     kept = {name: value for name in KEPT if (value := getattr(given, name)) is not None}
-    if properties.get(PRESENTATION):
-        kept[PRESENTATION] = properties[PRESENTATION]
+    presented = _presented(at, properties, details)
+    if presented:
+        kept[PRESENTATION] = presented
     minimum = amount_of_cents(given.min_amount_cents or 0, currency)
     charge = {
         "code": _code(at, given.code, metric.code, taken, details),
@@ -91,6 +96,14 @@ def _read(at: str, model: str, properties: Mapping[str, Any], details: Details) 
     except InvalidProperties as error:
         details.setdefault(f"{at}.properties", []).append(error.code)
         return {}, []
+
+
+def _presented(at: str, properties: Mapping[str, Any], details: Details) -> list[Any]:
+    try:
+        return presentation_keys(properties)
+    except InvalidProperties as error:
+        details.setdefault(f"{at}.properties", []).append(error.code)
+        return []
 
 
 def _code(at: str, given: str | None, of_metric: str, taken: set[str], details: Details) -> str:

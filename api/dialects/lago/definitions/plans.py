@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from api.dialects.lago.definitions.charge_properties import PRESENTATION
 from api.dialects.lago.definitions.charges import Details, native_charges
 from api.dialects.lago.definitions.metrics import Metric
-from api.dialects.lago.error_shapes import INVALID
+from api.dialects.lago.error_shapes import INVALID, KEPT_BEFORE
 from api.dialects.lago.formats import amount_of_cents
 from api.dialects.lago.keys import DIALECT
 from api.dialects.lago.models.plans import PlanInput, PlanPatch
@@ -24,8 +26,20 @@ KEPT: Final = (
     "bill_fixed_charges_monthly",
     "metadata",
 )
-#: Lago's names of the fields of plans.
+#: Lago's names of the fields of plans. Of what is kept, only metadata can be too large.
 SHOWN_FIELDS: Final = {"currency": "amount_currency", "amount": "amount_cents", "dialect_fields": "metadata"}
+#: Lago's names of the fields of charges and filters. Lago tells of properties as a whole what is wrong in them.
+_OF_CHARGES: Final = {
+    "name": "invoice_display_name",
+    "meter": "billable_metric_id",
+    "minimum_amount": "min_amount_cents",
+    "price": "properties",
+    "group_by": "properties",
+    "dialect_fields": "properties",
+    PRESENTATION: "properties",
+}
+_CHARGE: Final = re.compile(r"(charges\.[0-9]+\.(?:filters\.[0-9]+\.)?)(.+)")
+_WHOLE: Final = frozenset({"properties", "metadata"})
 _MANDATORY: Final = frozenset({"name", "code", "interval", "amount_cents", "amount_currency"})
 
 
@@ -42,6 +56,16 @@ def plan_fields(given: PlanInput, metrics: Mapping[str, Metric], details: Detail
         "dialect_fields": {DIALECT: kept} if kept else None,
     }
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def shown_field(field: str) -> str:
+    """Name a native field of a plan as the request names it: `charges.0.group_by.1` is in `charges.0.properties`."""
+    charge = _CHARGE.fullmatch(field)
+    before, within = charge.groups() if charge else ("", field)
+    names = _OF_CHARGES if charge else SHOWN_FIELDS
+    first, dot, rest = within.removeprefix(KEPT_BEFORE).partition(".")
+    name = names.get(first, first)
+    return before + (name if name in _WHOLE else name + dot + rest)
 
 
 def metric_ids(given: PlanInput) -> set[str]:

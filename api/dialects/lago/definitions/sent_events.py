@@ -7,7 +7,8 @@ timestamp                 time
 properties                data
 external_customer_id      subject, of an event without a subscription; source: lago/customer/ and the id
 
-`precise_total_amount_cents`, and a property named subscription, are extension attributes of their names here.
+`precise_total_amount_cents`, a property named subscription, and one named cost_usd that is text, are extension
+attributes of their names here.
 """
 
 from __future__ import annotations
@@ -26,10 +27,13 @@ from domain.usage.rules import SPECVERSION, SUBSCRIPTION_SOURCE, source_of_subsc
 from domain.values.identifiers import id_problem
 from domain.values.instants import EPOCH, instant_text
 
+#: The attribute for a property named cost_usd that is text, since the store keeps costs as numbers.
+COST_TEXT: Final = "lago_property_cost_usd"
 #: The attribute for a property named subscription, since `data.subscription` has the id.
 OWN_SUBSCRIPTION: Final = "lago_property_subscription"
 PRECISE_AMOUNT: Final = "precise_total_amount_cents"
 _SUBSCRIPTION: Final = "subscription"
+_COST: Final = "cost_usd"
 #: This dialect's names of what an event may be rejected for.
 _FIELDS: Final = {
     "id": "transaction_id",
@@ -71,6 +75,8 @@ class SentEvent(msgspec.Struct, frozen=True):
         }
         if given.precise_total_amount_cents is not None:
             event[PRECISE_AMOUNT] = given.precise_total_amount_cents
+        if isinstance(data.get(_COST), str):
+            event[COST_TEXT] = data[_COST]
         if given.external_subscription_id is None:
             event["subject"] = given.external_customer_id
         else:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, ValidationInfo, field_validator
 from api.dialects.lago.error_shapes import INVALID, MANDATORY
 from api.dialects.lago.models.field_types import broken
 from api.dialects.lago.models.meta import PaginationMeta
-from api.dialects.lago.models.rules import Mandatory, OptionalText
+from api.dialects.lago.models.rules import Mandatory, OptionalText, Whole
 from api.dialects.lago.request_reading import Input
 from domain.errors import InvalidInput
 from domain.meters.expressions.evaluation import expression
@@ -54,7 +54,7 @@ class BillableMetricInput(Input):
     field_name: OptionalText = Field(None, validate_default=True, description="The property that is aggregated.")
     recurring: bool | None = Field(None, validate_default=True)
     rounding_function: OptionalText = Field(None, description=", ".join(ROUNDINGS))
-    rounding_precision: int | None = Field(None, ge=-PRECISION_MAX, le=PRECISION_MAX)
+    rounding_precision: Whole | None = Field(None, ge=-PRECISION_MAX, le=PRECISION_MAX)
     expression: OptionalText = None
     weighted_interval: OptionalText = Field(None, description=f"{WEIGHTED_INTERVAL}: of weighted sums alone.")
     filters: list[MetricFilterInput] | None = None
@@ -117,7 +117,7 @@ class BillableMetricPatch(Input):
     field_name: str | None = None
     recurring: bool | None = None
     rounding_function: str | None = None
-    rounding_precision: int | None = None
+    rounding_precision: Whole | None = None
     expression: str | None = None
     weighted_interval: str | None = None
     filters: list[Any] | None = None

@@ -28,6 +28,15 @@ from api.dialects.lago.request_reading import Input
 METADATA_MAX: Final = 5
 #: Entries of any other list.
 LIST_MAX: Final = 100
+#: The systems that a customer may be in as well.
+INTEGRATION_TYPES: Final = ("netsuite", "anrok", "xero")
+
+
+def _needed(value: Any) -> str:
+    text = text_of(value)
+    if not text:
+        raise broken(MANDATORY)
+    return text
 
 
 class AddressInput(Input):
@@ -51,7 +60,7 @@ class BillingConfigurationInput(Input):
     subscription_invoice_issuing_date_adjustment: Annotated[
         str | None, one_of("align_with_finalization_date", "keep_anchor")
     ] = None
-    payment_provider: Text = None
+    payment_provider: Annotated[str | None, one_of("stripe", "adyen", "gocardless")] = None
     payment_provider_code: Text = None
     provider_customer_id: Text = None
     sync: Truth = None
@@ -64,20 +73,13 @@ class IntegrationCustomerInput(Input):
     """A customer in another system. It is kept and shown, and has no effect here."""
 
     id: Text = None
-    integration_type: Text = None
+    integration_type: Annotated[str, one_of(*INTEGRATION_TYPES), BeforeValidator(_needed)]
     integration_code: Text = None
     external_customer_id: Text = None
     sync_with_provider: Truth = None
     subsidiary_id: Text = None
     targeted_object: Text = None
     email: Text = None
-
-
-def _needed(value: Any) -> str:
-    text = text_of(value)
-    if not text:
-        raise broken(MANDATORY)
-    return text
 
 
 class MetadataInput(Input):
@@ -107,6 +109,7 @@ class CustomerInput(AddressInput):
     url: Text = None
     phone: Text = None
     tax_identification_number: Text = None
+    external_salesforce_id: Text = None
     tax_codes: list[Text] | None = Field(None, max_length=LIST_MAX)
     billing_entity_code: Text = None
     net_payment_term: WholeNumber = None
@@ -125,6 +128,14 @@ class CustomerInput(AddressInput):
     def _few(cls, given: Any) -> Any:
         if isinstance(given, list) and len(given) > METADATA_MAX:
             raise broken("invalid_count")
+        return given
+
+    @field_validator("integration_customers")
+    @classmethod
+    def _one_of_each_type(cls, given: list[IntegrationCustomerInput] | None) -> list[IntegrationCustomerInput] | None:
+        types = [one.integration_type for one in given or ()]
+        if len(set(types)) < len(types):
+            raise broken("invalid_count_per_integration_type")
         return given
 
 
@@ -169,6 +180,7 @@ class CustomerObject(BaseModel):
     url: str | None
     phone: str | None
     tax_identification_number: str | None
+    external_salesforce_id: str | None
     net_payment_term: int | None
     finalize_zero_amount_invoice: str
     skip_invoice_custom_sections: bool

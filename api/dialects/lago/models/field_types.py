@@ -22,6 +22,8 @@ from domain.values.identifiers import id_problem
 #: Characters of a text that is no name, at most.
 TEXT_LENGTH_MAX: Final = 1_000
 NAME_LENGTH_MAX: Final = 255
+#: Zones that are named otherwise in Lago's list: west of Greenwich, as in `Etc/GMT+12`.
+NATIVE_ZONES: Final = {"GMT+12": "Etc/GMT+12"}
 _NUMBER_DIGITS_MAX: Final = 18
 
 
@@ -105,7 +107,7 @@ def _email(value: Any) -> str | None:
 def _time_zone(value: Any) -> str | None:
     given = text_of(value)
     try:
-        return field_rules.time_zone("timezone", given) if given else None
+        return field_rules.time_zone("timezone", NATIVE_ZONES.get(given, given)) if given else None
     except InvalidInput:
         raise broken(INVALID) from None
 

@@ -9,7 +9,16 @@ from pydantic import BaseModel, Field, RootModel, ValidationInfo, field_validato
 from api.dialects.lago.error_shapes import INVALID
 from api.dialects.lago.models.field_types import broken
 from api.dialects.lago.models.meta import PaginationMeta
-from api.dialects.lago.models.rules import NOT_SUPPORTED, Cents, CurrencyCode, Mandatory, OptionalText
+from api.dialects.lago.models.rules import (
+    NOT_SUPPORTED,
+    Cents,
+    CurrencyCode,
+    Mandatory,
+    Metadata,
+    Nonnegative,
+    OptionalCents,
+    OptionalText,
+)
 from api.dialects.lago.request_reading import Input
 from domain.charges.models import MODEL_NAMES
 from domain.plans.fields import INTERVALS
@@ -37,7 +46,7 @@ class ChargeInput(Input):
     invoiceable: bool | None = None
     regroup_paid_fees: OptionalText = None
     prorated: bool | None = Field(None, description="true is not supported.")
-    min_amount_cents: int | None = Field(None, ge=0, le=10**15)
+    min_amount_cents: OptionalCents = None
     properties: dict[str, Any] | None = None
     filters: list[ChargeFilterInput] | None = None
     group_properties: list[Any] | None = Field(None, description="Not supported; see `filters`.")
@@ -79,12 +88,12 @@ class PlanInput(Input):
     interval: Mandatory = Field(description=", ".join(INTERVALS))
     amount_cents: Cents
     amount_currency: CurrencyCode
-    trial_period: float | None = Field(None, ge=0)
+    trial_period: Nonnegative | None = None
     pay_in_advance: bool | None = None
     bill_charges_monthly: bool | None = Field(None, description="true is not supported for longer intervals.")
     bill_fixed_charges_monthly: bool | None = None
     charges: list[ChargeInput] | None = None
-    metadata: dict[str, Any] | None = None
+    metadata: Metadata | None = None
     minimum_commitment: Any = Field(None, description="Not supported.")
     usage_thresholds: list[Any] | None = Field(None, description="Not supported.")
     fixed_charges: list[Any] | None = Field(None, description="Not supported.")

@@ -14,6 +14,8 @@ from api.dialects.lago.models.plans import PlanObject
 from api.dialects.lago.models.rules import NOT_SUPPORTED, Mandatory, OptionalText
 from api.dialects.lago.request_reading import Input
 from domain.subscriptions.fields import BILLINGS
+from domain.usage.rules import source_of_subscription
+from domain.values.identifiers import id_problem
 
 
 def _instant(value: Any) -> datetime | None:
@@ -65,6 +67,14 @@ class SubscriptionInput(SubscriptionPatch):
     subscription_at: IsoInstant = Field(
         None, description="The start, which may lie ahead or in the past. Default: now."
     )
+
+    @field_validator("external_id")
+    @classmethod
+    def _leaves_room(cls, value: str) -> str:
+        """The source of its events has the id behind a prefix, and is no longer than an id."""
+        if id_problem(source_of_subscription(value)) is not None:
+            raise broken("value_is_too_long")
+        return value
 
     @field_validator("billing_time")
     @classmethod

@@ -51,6 +51,8 @@ _ALL: Final = f"{BASE}/billable_metrics"
 _ONE: Final = f"{_ALL}/{{code:segment}}"
 _NAME: Final = "billable_metric"
 _BUILT_IN: Final = "built_in_billable_metric"
+#: Later instants are none.
+_SECONDS_DIGITS_MAX: Final = 12
 _TAKEN: Final = {"code": [ALREADY_EXISTS]}
 
 
@@ -88,7 +90,7 @@ async def create_billable_metric(
     summary="Try an expression",
 )
 def evaluate_billable_metric_expression(
-    state: StateOf, key: Reader, given: Annotated[ExpressionInput, Depends(body_of(ExpressionInput))]
+    state: StateOf, key: Reader, given: Annotated[ExpressionInput, Depends(body_of(ExpressionInput, any_number=True))]
 ) -> Response:
     """Compute the value of an expression for an event; nothing is stored. 422 when it has none."""
     event = given.event
@@ -205,6 +207,8 @@ def _timestamp_or(given: Any, default: datetime) -> datetime:
         return default
     try:
         seconds = Decimal(str(given))
+        if seconds.adjusted() > _SECONDS_DIGITS_MAX:
+            raise ValueError("too large to be computed with")
         return EPOCH + timedelta(microseconds=int(seconds.scaleb(6)))
     except (ArithmeticError, ValueError):
         raise validation_refusal({"event.timestamp": ["invalid_format"]}) from None

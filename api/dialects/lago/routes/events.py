@@ -152,7 +152,7 @@ def _unwrapped(given: Any) -> Any:
 async def _given(request: Request, name: str) -> Any:
     """The member that wraps what is sent; None without one."""
     body = await bounded_body(request, _BODY_BYTES_MAX)
-    given = decoded_json(body) if body.strip() else None
+    given = decoded_json(body, any_number=True) if body.strip() else None
     return given.get(name) if isinstance(given, dict) else None
 
 

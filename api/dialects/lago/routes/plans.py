@@ -11,7 +11,7 @@ from starlette.responses import Response
 import api.http.middleware.raw_paths  # noqa: F401 -- registers the parameter type `segment`
 from api.dialects.lago.definitions.charges import Details
 from api.dialects.lago.definitions.metrics import Metric, metrics_by_code, metrics_by_lago_id, newest_first
-from api.dialects.lago.definitions.plans import SHOWN_FIELDS, metric_ids, plan_changes, plan_fields, with_changes
+from api.dialects.lago.definitions.plans import metric_ids, plan_changes, plan_fields, shown_field, with_changes
 from api.dialects.lago.error_shapes import ALREADY_EXISTS, not_found, validation_refusal
 from api.dialects.lago.keys import provenance_of
 from api.dialects.lago.models.plans import PlanAnswer, PlanInput, PlanPage, PlanPatch
@@ -200,14 +200,9 @@ def _named_metrics(state: ApiState, scope: Scope, given: PlanInput) -> dict[str,
 def _handled(state: ApiState, command: Command[Any]) -> Sequence[CommandResult[Any]]:
     handle: Callable[[Command[Any]], CommandResult[Any]] = state.engine.commands.handle
     try:
-        with renaming_fields(_shown_field):
+        with renaming_fields(shown_field):
             return [handle(command)]
     except AlreadyExists:
         raise validation_refusal({"code": [ALREADY_EXISTS]}) from None
     except NotFound:
         raise not_found(_NAME) from None
-
-
-def _shown_field(field: str) -> str:
-    first, dot, rest = field.partition(".")
-    return SHOWN_FIELDS.get(first, first) + dot + rest

@@ -100,7 +100,7 @@ def find_all_customer_past_usage(
     now. A period is there the moment it ends, and nothing of an unknown subscription. Charges without usage are left
     out. 404 without the customer or the metric."""
     query = request.query_params
-    subscription_id, metric_code = query.get(_SUBSCRIPTION), query.get("billable_metric_code")
+    subscription_id, metric_code = query.get(_SUBSCRIPTION), query.get("billable_metric_code") or None
     if not subscription_id:
         raise validation_refusal({_SUBSCRIPTION: [MANDATORY]})
     per_page = positive_number(query.get("periods_count"), page.per_page, PERIODS_MAX)

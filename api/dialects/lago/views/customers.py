@@ -10,6 +10,7 @@ from api.dialects.lago.customer_changes import NESTED, kept_fields
 from api.dialects.lago.customer_metadata import entries_of
 from api.dialects.lago.formats import shown_instant
 from api.dialects.lago.lago_ids import lago_id
+from api.dialects.lago.models.field_types import NATIVE_ZONES
 from domain.customers.events import CUSTOMER_DELETED
 from domain.scope import Scope
 from projections.views.customers import CustomerHistory
@@ -19,8 +20,10 @@ ACCOUNT_TYPE_DEFAULT: Final = "customer"
 #: Members that are shown as they are kept, null where they are not set.
 _AS_KEPT: Final = (
     "firstname", "lastname", "customer_type", "address_line1", "address_line2", "city", "state", "zipcode", "country",
-    "legal_name", "legal_number", "logo_url", "url", "phone", "tax_identification_number", "net_payment_term",
+    "legal_name", "legal_number", "logo_url", "url", "phone", "tax_identification_number", "external_salesforce_id",
+    "net_payment_term",
 )  # fmt: skip
+_SHOWN_ZONES: Final = {native: shown for shown, native in NATIVE_ZONES.items()}
 #: Those that are never null, and what they are where they are not set.
 _DEFAULTS: Final = {
     "billing_entity_code": BILLING_ENTITY_DEFAULT,
@@ -43,8 +46,8 @@ def customer_object(scope: Scope, history: CustomerHistory) -> dict[str, Any]:
         "name": view.fields.get("name"),
         "email": view.fields.get("email"),
         "currency": view.fields.get("currency"),
-        "timezone": view.fields.get("time_zone"),
-        "applicable_timezone": view.time_zone,
+        "timezone": _zone(view.fields.get("time_zone")),
+        "applicable_timezone": _zone(view.time_zone),
         **{name: kept.get(name) for name in _AS_KEPT},
         **{name: kept.get(name, default) for name, default in _DEFAULTS.items()},
         **{name: _nested(kept, name) for name in NESTED},
@@ -67,6 +70,10 @@ def customer_object(scope: Scope, history: CustomerHistory) -> dict[str, Any]:
         "created_at": shown_instant(created_at),
         "updated_at": shown_instant(_updated_at(history, created_at)),
     }
+
+
+def _zone(native: str | None) -> str | None:
+    return native if native is None else _SHOWN_ZONES.get(native, native)
 
 
 def customer_lago_id(scope: Scope, history: CustomerHistory) -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
-from api.dialects.lago.definitions.sent_events import PRECISE_AMOUNT, SentEvent, properties_of
+from msgspec import Raw
+
+from api.dialects.lago.definitions.sent_events import COST_TEXT, PRECISE_AMOUNT, SentEvent, properties_of
 from api.dialects.lago.formats import precise_instant, shown_instant
 from api.dialects.lago.lago_ids import lago_id
+from domain.errors import InvalidInput
 from domain.scope import Scope
 from domain.usage.block_schema import REQUEST_TYPE, TOKEN_COLUMNS
 from domain.usage.rules import SUBSCRIPTION_SOURCE
-from domain.values.money import money_text
+from domain.values.money import money_text, usd
 from projections.queries.events import UsageEventRow
 
 #: Members of data that the store keeps apart from the other properties.
@@ -64,7 +68,17 @@ def _data(event: UsageEventRow) -> dict[str, Any]:
     if event.tags:
         data["tags"] = list(event.tags)
     if event.cost_origin == "producer" and event.cost_usd is not None:
-        data["cost_usd"] = money_text(event.cost_usd)
+        data["cost_usd"] = _cost(event.extensions.get(COST_TEXT), event.cost_usd)
     if event.type == REQUEST_TYPE and not event.quantities_unknown:
         data |= {name: getattr(event, name) for name in TOKEN_COLUMNS} | {"status": event.status}
     return data
+
+
+def _cost(text: object, cost_usd: Decimal) -> str | Raw:
+    """A cost as the text that it was sent as, unless an amendment has changed it since; else as a number."""
+    try:
+        if isinstance(text, str) and usd(text) == cost_usd:
+            return text
+    except InvalidInput:
+        pass  # an attribute that is not of this dialect
+    return Raw(money_text(cost_usd).encode())

@@ -8,8 +8,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from api.dialects.lago.definitions.charge_properties import GROUP_KEYS, properties_of
-from api.dialects.lago.definitions.charges import ALL_VALUES, PRESENTATION
+from api.dialects.lago.definitions.charge_properties import (
+    GROUP_KEYS,
+    PRESENTATION,
+    InvalidProperties,
+    presentation_keys,
+    properties_of,
+)
+from api.dialects.lago.definitions.charges import ALL_VALUES
 from api.dialects.lago.definitions.metrics import Metric
 from api.dialects.lago.formats import cents, shown_instant
 from api.dialects.lago.keys import DIALECT
@@ -48,7 +54,7 @@ def plan_object(scope: Scope, plan: PlanView, metrics: Mapping[str, Metric]) -> 
         "usage_thresholds": [],
         "taxes": [],
         "entitlements": [],
-        "metadata": kept.get("metadata"),
+        "metadata": _metadata(kept.get("metadata")),
     }
     optional = {"description": plan.description} | {name: kept.get(name) for name in _OPTIONAL}
     return shown | {name: value for name, value in optional.items() if value is not None}
@@ -58,7 +64,7 @@ def charge_object(scope: Scope, plan: PlanView, charge: PlanCharge, metric: Metr
     """Convert a charge to its JSON object."""
     kept = charge.dialect_fields.get(DIALECT, {})
     groups = {GROUP_KEYS[0]: list(charge.group_by)} if charge.group_by else {}
-    presented = {PRESENTATION: kept[PRESENTATION]} if PRESENTATION in kept else {}
+    presented = _presented(kept)
     return {
         "lago_id": charge_lago_id(scope, plan, charge),
         "lago_billable_metric_id": metric.lago_id,
@@ -80,6 +86,22 @@ def charge_object(scope: Scope, plan: PlanView, charge: PlanCharge, metric: Metr
         "accepts_target_wallet": kept.get("accepts_target_wallet"),
         "lago_parent_id": None,
     }
+
+
+def _metadata(kept: Any) -> dict[str, str | None] | None:
+    """Metadata as text by key. Values that are none, which could be stored before, are shown as their JSON text."""
+    if not isinstance(kept, Mapping):
+        return None
+    return {key: one if one is None or isinstance(one, str) else json.dumps(one) for key, one in kept.items()}
+
+
+def _presented(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys by which usage is shown apart; without those that could be stored before and are none."""
+    try:
+        keys = presentation_keys(kept)
+    except InvalidProperties:
+        return {}
+    return {PRESENTATION: keys} if keys else {}
 
 
 def charge_lago_id(scope: Scope, plan: PlanView, charge: PlanCharge) -> str:

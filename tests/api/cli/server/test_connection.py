@@ -121,3 +121,14 @@ def _tamper(folder: Path) -> None:
     (store,) = folder.glob("read/*/store.duckdb")
     with duckdb.connect(str(store)) as connection:
         connection.execute("UPDATE days_2 SET input_tokens = input_tokens + 1")
+
+
+@pytest.mark.parametrize("key", ["", "  "])
+def test_an_empty_key_is_named(key: str) -> None:
+    ended = run("status", "--url", "http://127.0.0.1:9", "--key", key)
+    assert ended == Ended(2, "", "meterfold: the API key is empty: give one with --key or METERFOLD_KEY\n")
+
+
+def test_a_key_that_no_header_can_have_is_named() -> None:
+    ended = run("status", "--url", "http://127.0.0.1:9", "--key", "sk-\n1")
+    assert ended == Ended(2, "", "meterfold: the API key has characters that no key has: check --key, METERFOLD_KEY\n")

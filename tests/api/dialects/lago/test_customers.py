@@ -37,6 +37,7 @@ GIVEN: dict[str, Any] = {
     "url": "http://hooli.com",
     "phone": "1-171-883-3711 x245",
     "tax_identification_number": "EU123456789",
+    "external_salesforce_id": "sf-1",
     "net_payment_term": 30,
     "finalize_zero_amount_invoice": "skip",
     "skip_invoice_custom_sections": True,
@@ -201,8 +202,42 @@ def test_all_invalid_fields_are_told_at_once(api: Api) -> None:
 
 
 def test_a_rule_of_the_engine_names_no_field_of_its_own(api: Api) -> None:
-    elsewhere = [{"integration_type": "xero", "external_customer_id": "x" * 1_000}] * 80
-    assert invalid(api, external_id="large", integration_customers=elsewhere) == {"base": ["value_is_invalid"]}
+    methods = {"provider_payment_methods": ["x" * 1_000] * 80}
+    assert invalid(api, external_id="large", billing_configuration=methods) == {"base": ["value_is_invalid"]}
+
+
+def test_a_customer_is_in_each_other_system_once(api: Api) -> None:
+    def refused(*integrations: Any) -> Any:
+        return invalid(api, external_id="elsewhere", integration_customers=list(integrations))
+
+    xero, netsuite = {"integration_type": "xero"}, {"integration_type": "netsuite"}
+    assert refused(netsuite, xero, netsuite) == {"integration_customers": ["invalid_count_per_integration_type"]}
+    assert refused(xero, {"integration_type": "zzz"}) == {
+        "integration_customers.1.integration_type": ["value_is_invalid"]
+    }
+    assert refused({}) == {"integration_customers.0.integration_type": ["value_is_mandatory"]}
+    shown = upserted(api, "elsewhere", integration_customers=[netsuite, xero])["integration_customers"]
+    assert [one["type"] for one in shown] == ["netsuite", "xero"]
+
+
+def test_a_payment_provider_is_one_that_lago_has(api: Api) -> None:
+    def configured(provider: Any) -> Any:
+        return upserted(api, "paying", billing_configuration={"payment_provider": provider})["billing_configuration"]
+
+    assert [configured(one) for one in ("adyen", "gocardless", "stripe")] == [
+        {"payment_provider": one} for one in ("adyen", "gocardless", "stripe")
+    ]
+    assert configured(None) == {}
+    wrong = {"payment_provider": "zzz"}
+    refused = {"billing_configuration.payment_provider": ["value_is_invalid"]}
+    assert invalid(api, external_id="paying", billing_configuration=wrong) == refused
+
+
+def test_the_time_zone_that_only_lago_names_is_shown_as_it_was_given(api: Api) -> None:
+    shown = upserted(api, "far", timezone="GMT+12")
+    assert (shown["timezone"], shown["applicable_timezone"]) == ("GMT+12", "GMT+12")
+    assert api.get(customer_path("far"))["time_zone"] == "Etc/GMT+12"  # twelve hours west of Greenwich
+    assert upserted(api, "far", timezone=shown["timezone"]) == shown
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,21 @@ def test_an_event_is_answered_as_it_was_sent(api: Api) -> None:
     assert api.get(f"{EVENTS}/t-1") == {"event": sent}
 
 
+@pytest.mark.parametrize("cost", [7, 0.25, 0, "7", "7.50", "0"])
+def test_a_cost_is_shown_as_the_number_or_the_text_that_it_was(api: Api, cost: object) -> None:
+    sent = send(api, properties={"cost_usd": cost})
+    shown = api.get(f"{EVENTS}/t-1")
+    assert shown == {"event": sent}
+    assert (type(shown["event"]["properties"]["cost_usd"]), sent["properties"]) == (type(cost), {"cost_usd": cost})
+
+
+def test_a_cost_that_was_amended_is_shown_as_it_is(api: Api) -> None:
+    sent = send(api, properties={"cost_usd": "7"})
+    amendment = {"source": "lago/sub", "id": "t-1", "data": {"cost_usd": "8.5"}}
+    api.post("/v1/events/amend", amendment, 200)
+    assert api.get(f"{EVENTS}/t-1") == {"event": {**sent, "properties": {"cost_usd": 8.5}}}
+
+
 def test_nulls_count_as_absent_and_now_as_the_time(api: Api) -> None:
     sent = send(api, timestamp=None, precise_total_amount_cents=None, properties=None)
     assert (sent["timestamp"], sent["properties"]) == ("2026-04-29T08:59:51.123Z", {})

@@ -10,6 +10,7 @@ import pytest
 
 from api.dialects.lago.formats import amount_of_cents, cents, decimal_text, precise_instant, shown_instant
 from api.dialects.lago.lago_ids import lago_id
+from domain.charges.decimal_context import EXACT
 from domain.scope import Scope
 
 MOMENT = datetime(2022, 4, 29, 10, 59, 51, 123999, tzinfo=timezone(timedelta(hours=2)))
@@ -49,6 +50,14 @@ def test_money_is_a_whole_number_of_minor_units(amount: str, currency: str, mino
 )
 def test_minor_units_are_an_exact_amount(minor: int, currency: str, amount: str) -> None:
     assert amount_of_cents(minor, currency) == Decimal(amount)
+
+
+def test_the_largest_amounts_are_exact() -> None:
+    most = 999_999_999_999_999
+    assert cents(EXACT.multiply(Decimal(most), Decimal(most)), "USD") == 100 * most * most
+    digits = 123_456_789_012_345_678_901_234_567_890_123_456
+    assert cents(Decimal(digits).scaleb(-2, EXACT), "USD") == digits
+    assert amount_of_cents(digits, "USD") == Decimal("1234567890123456789012345678901234.56")
 
 
 def test_each_life_of_each_resource_of_each_scope_has_an_id_of_its_own() -> None:

@@ -225,6 +225,15 @@ def test_what_is_wrong_with_a_subscription_is_told(api: Api) -> None:
     assert refusal_of(api, "POST", "/subscriptions", json={"subscription": over}) == date
 
 
+def test_an_id_leaves_room_for_the_source_of_its_events(api: Api) -> None:
+    given = {"external_customer_id": "ada", "external_id": "s" * 996, "plan_code": "plus"}
+    refused = invalid(external_id=["value_is_too_long"])
+    assert refusal_of(api, "POST", "/subscriptions", json={"subscription": given}) == refused
+    longest = subscribe(api, external_id="s" * 995)["external_id"]
+    event = {"transaction_id": "t", "code": "calls", "external_subscription_id": longest}
+    assert api.post(f"{BASE}/events", {"event": event}, 200)["event"]["external_subscription_id"] == "s" * 995
+
+
 def test_an_update_changes_name_and_end_and_never_the_start(api: Api) -> None:
     before = subscribe(api, name="Old")
     changes = {"name": "New", "ending_at": "2026-08-01T00:00:00Z", "purchase_order_number": "PO-2"}

@@ -267,6 +267,7 @@ def test_past_usage_of_one_metric_keeps_the_amounts_of_all(api: Api, clock: Sett
     (shown, _) = past(api, billable_metric_code="calls")["usage_periods"]
     assert [one["billable_metric"]["code"] for one in shown["charges_usage"]] == ["calls"]
     assert shown["amount_cents"] == 1200
+    assert past(api, billable_metric_code="") == past(api)
     path = "/customers/ada/past_usage?external_subscription_id=sub&billable_metric_code=none"
     assert refusal_of(api, "GET", path) == NO_METRIC
 
