@@ -23,7 +23,7 @@ from domain.values.instants import aware_or_none, naive
 from projections.duckdb.memory.change_tracking import ChangeTracker
 from projections.duckdb.reading import api_keys, customer_pages, customers, sources
 from projections.duckdb.reading import events as event_rows
-from projections.duckdb.reading.cached_reads import CachedReads, SnapshotCache
+from projections.duckdb.reading.cached_reads import CachedReads, SnapshotCache, all_markups, answered_usage
 from projections.duckdb.reading.customer_lists.list_query import customer_count, customer_list
 from projections.duckdb.reading.customer_lists.list_query import needs_markups as needs_markups_of_all
 from projections.duckdb.reading.event_pages import EventPageQuery, Markups, needs_markups
@@ -36,7 +36,6 @@ from projections.duckdb.reading.facts import (
 from projections.duckdb.reading.meters.kept_values import kept_meter_values
 from projections.duckdb.reading.prices import KnownPrices, discounts, discounts_at, listed_models, series_priced_at
 from projections.duckdb.reading.repricing.reads import RepricingReads
-from projections.duckdb.reading.usage_answers import all_markups, answered_usage
 from projections.duckdb.storage.cursor_as_of import CursorAsOf
 from projections.duckdb.storage.missing_rows import ROWS_VIEW
 from projections.errors import ReadStoreUnavailable, RowsBeingWritten
