@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from api.dialects.lago.formats import decimal_text
+from api.dialects.lago.models.rules import is_usable_property
 from domain.charges.models import ChargeModel, charge_model, stored_charge_model
 from domain.errors import InvalidInput
 from domain.plans.fields import group_paths
@@ -78,7 +79,7 @@ def group_keys(properties: Mapping[str, Any]) -> list[str]:
         keys = properties.get(name)
         if keys is None or keys == []:
             continue
-        if not isinstance(keys, list) or not all(isinstance(key, str) and key and "." not in key for key in keys):
+        if not isinstance(keys, list) or not all(isinstance(key, str) and is_usable_property(key) for key in keys):
             raise InvalidProperties(f"invalid_{name}")
         try:
             return group_paths(name, keys)

@@ -17,6 +17,7 @@ from api.dialects.lago.error_shapes import ALREADY_EXISTS, INVALID, MANDATORY
 from api.dialects.lago.formats import amount_of_cents
 from api.dialects.lago.keys import DIALECT
 from api.dialects.lago.models.plans import ChargeFilterInput, ChargeInput
+from api.dialects.lago.models.rules import is_usable_property
 from domain.values.money import money_text
 
 #: In the place of the values of a key: all of them.
@@ -82,8 +83,8 @@ def _wrong_values(key: str, values: Collection[str], metric: Metric) -> str | No
     """What is wrong with the values of a key: a metric offers some, a built-in one any."""
     if not values:
         return MANDATORY
-    if metric.own is None or not key or "." in key:
-        return None if key and "." not in key else INVALID
+    if metric.own is None or not is_usable_property(key):
+        return None if is_usable_property(key) else INVALID
     offered = next((one.values for one in metric.own.filters if one.key == key), None)
     if offered is None or set(values) - {*offered, ALL_VALUES}:
         return INVALID

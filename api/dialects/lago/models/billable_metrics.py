@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, ValidationInfo, field_validator
 from api.dialects.lago.error_shapes import INVALID, MANDATORY
 from api.dialects.lago.models.field_types import broken
 from api.dialects.lago.models.meta import PaginationMeta
-from api.dialects.lago.models.rules import Mandatory, OptionalText, Whole
+from api.dialects.lago.models.rules import RESERVED_PROPERTY, Mandatory, OptionalText, Whole, is_usable_property
 from api.dialects.lago.request_reading import Input
 from domain.errors import InvalidInput
 from domain.meters.expressions.evaluation import expression
@@ -29,11 +29,13 @@ WEIGHTED_INTERVAL: Final = "seconds"
 
 
 def checked_expression(text: str) -> str:
-    """Return an expression that can be parsed."""
+    """Return an expression that can be parsed, and reads what is there."""
     try:
-        expression(text)
+        paths = expression(text).paths
     except InvalidInput:
         raise broken("invalid_expression") from None
+    if any(path.partition(".")[0] == RESERVED_PROPERTY for path in paths):
+        raise broken(INVALID)
     return text
 
 
@@ -42,6 +44,13 @@ class MetricFilterInput(Input):
 
     key: Mandatory
     values: list[str] = Field(min_length=1)
+
+    @field_validator("key")
+    @classmethod
+    def _usable(cls, value: str) -> str:
+        if value == RESERVED_PROPERTY:
+            raise broken(INVALID)
+        return value
 
 
 class BillableMetricInput(Input):
@@ -69,13 +78,13 @@ class BillableMetricInput(Input):
     @field_validator("field_name")
     @classmethod
     def _field_where_needed(cls, value: str | None, info: ValidationInfo) -> str | None:
-        """A count has no field. All others have one, at the top of the properties: dots would lead below it."""
+        """A count has no field. All others have one, at the top of the properties."""
         aggregation = info.data.get("aggregation_type")
         if aggregation in (None, "count_agg"):
             return None
         if value is None:
             raise broken(MANDATORY)
-        if "." in value:
+        if not is_usable_property(value):
             raise broken(INVALID)
         return value
 

@@ -20,6 +20,15 @@ _DIGITS: Final = re.compile(r"-?[0-9]{1,18}")
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,300}(?:\.[0-9]{1,300})?")
 
 
+#: In the data of an event stands the id of its subscription, not a property of this name.
+RESERVED_PROPERTY: Final = "subscription"
+
+
+def is_usable_property(name: str) -> bool:
+    """Whether a property can be aggregated, or priced by: dots would lead below it."""
+    return bool(name) and "." not in name and name != RESERVED_PROPERTY
+
+
 def _present(value: Any) -> Any:
     if value is None or value == "":
         raise broken(MANDATORY)

@@ -118,3 +118,9 @@ def test_the_charges_of_a_deleted_metric_are_gone_also_when_its_code_is_used_aga
 
     assert [one["code"] for one in sent(api, "GET", "/plans/both")["plan"]["charges"]] == ["stays"]
     assert [one["code"] for one in api.get("/v1/plans/both")["charges"]] == ["stays"]
+
+
+def test_the_id_of_the_subscription_is_no_property_to_price_by(api: Api, plan: JsonObject, metric: str) -> None:
+    wrong = charge(metric, properties={"amount": "1", "pricing_group_keys": ["subscription"]})
+    refused = refusal_of(api, "POST", CHARGES, json={"charge": wrong})
+    assert refused == invalid(properties=["invalid_pricing_group_keys"])
