@@ -41,7 +41,7 @@ MODELS: Final = ("swift", "slow")
 RUNS: Final = ("first", "second")
 #: The routes of what usage costs by plans.
 OF_CHARGING: Final = (
-    f"{LAGO}/subscriptions/{{external_id:segment}}",
+    f"{LAGO}/subscriptions/{{external_id:segments}}",
     *(f"{LAGO_CUSTOMER}/{one}" for one in ("current_usage", "past_usage")),
     "/v1/plans",
     "/v1/plans/{code:segment}",
@@ -438,7 +438,7 @@ def questions(since: datetime) -> list[Question]:
         asked.append((f"{LAGO}/customers", f"{LAGO}/customers", params))
     for params in ({}, {"external_subscription_id": SUBSCRIPTIONS[0]}):
         asked.append((f"{LAGO}/events", f"{LAGO}/events", params))
-    asked.append((f"{LAGO}/events/{{transaction_id:segment}}", f"{LAGO}/events/{quote(IDENTITIES[0])}", {}))
+    asked.append((f"{LAGO}/events/{{transaction_id:segments}}", f"{LAGO}/events/{quote(IDENTITIES[0])}", {}))
     for plural, one, names in (
         ("billable_metrics", "code", (METER, "cost_usd")),
         ("plans", "code", PLANS),
@@ -446,7 +446,8 @@ def questions(since: datetime) -> list[Question]:
         ("subscriptions", "external_id", SUBSCRIPTIONS),
     ):
         asked.append((f"{LAGO}/{plural}", f"{LAGO}/{plural}", {}))
-        asked += [(f"{LAGO}/{plural}/{{{one}:segment}}", f"{LAGO}/{plural}/{quote(name)}", {}) for name in names]
+        of_one = f"{LAGO}/{plural}/{{{one}:{'segments' if plural == 'subscriptions' else 'segment'}}}"
+        asked += [(of_one, f"{LAGO}/{plural}/{quote(name)}", {}) for name in names]
     asked += [(f"{LAGO}/applied_coupons", f"{LAGO}/applied_coupons", params) for params in ({}, {"status": "active"})]
     for code in PLANS:
         path = f"{LAGO}/plans/{code}/charges"

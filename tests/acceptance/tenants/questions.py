@@ -235,7 +235,7 @@ _ASKED: Final[Mapping[str, Sequence[Asked]]] = {
         {"external_subscription_id": SUBSCRIPTION},
         *({"code": one} for one in ("download", MARK)),
     ),
-    "/lago/api/v1/events/{transaction_id:segment}": _each((EVENT, MARK, "nothing")),
+    "/lago/api/v1/events/{transaction_id:segments}": _each((EVENT, MARK, "nothing")),
     "/lago/api/v1/coupons": _queries({}, {"page": "2", "per_page": "1"}),
     "/lago/api/v1/coupons/{code:segment}": _each((COUPON, f"coupon of {MARK}", "nothing")),
     "/lago/api/v1/applied_coupons": _queries(
@@ -256,7 +256,7 @@ _ASKED: Final[Mapping[str, Sequence[Asked]]] = {
     "/lago/api/v1/subscriptions": _queries(
         {}, {"status[]": "terminated"}, *({"external_customer_id": one} for one in _CUSTOMERS)
     ),
-    "/lago/api/v1/subscriptions/{external_id:segment}": _each((SUBSCRIPTION, f"subscription of {MARK}", "nothing")),
+    "/lago/api/v1/subscriptions/{external_id:segments}": _each((SUBSCRIPTION, f"subscription of {MARK}", "nothing")),
     "/lago/openapi.json": _NO_PARAMETERS,
     "/litellm/openapi.json": _NO_PARAMETERS,
     "/promptshuttle/api/v1/customers": _NO_PARAMETERS,
