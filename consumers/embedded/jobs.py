@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -14,13 +17,15 @@ from consumers.maintenance.nightly_verification import NightlyProgress, verify_r
 from consumers.maintenance.scheduler import Job, Scheduler, at_once_and_every, every, nightly
 from domain.errors import InvalidInput, LogUnavailable
 from domain.log.commands import AnnounceClosings, SealLog
+from domain.scope import Scope
 from projections.errors import ReadStoreUnavailable, RowsBeingWritten
 from projections.views.charging.charges import customer_charges
 
 DAY_SECONDS: Final = 24 * 60 * 60
-#: How soon what charges read is kept after much usage came, and of how many customers at once.
+#: How soon what charges read is kept after much usage came, of how many customers at once, and how long that may take.
 KEEP_CHARGES_SECONDS: Final = 1
 KEEP_CHARGES_CUSTOMERS_MAX: Final = 20
+KEEP_CHARGES_SECONDS_MAX: Final = 0.25
 #: A start looks up the list prices of so many models at most: half a second.
 START_MODELS_MAX: Final = 2_000
 #: A start waits so long for the fold, so that it knows which models were used.
@@ -61,8 +66,11 @@ def refresh_prices_at_start(engine: EmbeddedEngine) -> None:
 class Jobs:
     """Jobs that need more than one call of the engine. Not thread-safe: the scheduler runs one at a time."""
 
-    def __init__(self, engine: EmbeddedEngine) -> None:
+    def __init__(self, engine: EmbeddedEngine, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """`monotonic` returns seconds."""
         self._engine = engine
+        self._monotonic = monotonic
+        self._busy = deque[tuple[Scope, str]]()  # customers whose charges are to be kept
         self._quiet_position = 0  # up to here there is nothing to seal but seals of our own
         self._announced: datetime | None = None
 
@@ -88,12 +96,14 @@ class Jobs:
     def keep_charges(self) -> None:
         """Read the charges of customers with much new usage; what of it is kept is read again in less time.
 
-        Where rows are being written again, or a charge cannot be read, the next question tells.
+        When time is up, the others have their turn in the next run. Where rows are being written again, or a charge
+        cannot be read, the next question tells.
         """
-        engine = self._engine
-        for scope, customer_id in engine.read_side.store.busy_subscribers(KEEP_CHARGES_CUSTOMERS_MAX):
-            if engine.is_closing():
-                return
+        engine, until = self._engine, self._monotonic() + KEEP_CHARGES_SECONDS_MAX
+        if not self._busy:
+            self._busy.extend(engine.read_side.store.busy_subscribers(KEEP_CHARGES_CUSTOMERS_MAX))
+        while self._busy and not engine.is_closing() and self._monotonic() < until:
+            scope, customer_id = self._busy.popleft()
             now, grace = engine.now(), engine.settings.period_grace_seconds
             with suppress(InvalidInput, RowsBeingWritten), engine.reads.snapshot() as snapshot:
                 customer_charges(snapshot, scope, customer_id, now, now, grace)

@@ -11,6 +11,7 @@ from projections.duckdb.reading.snapshot import DuckDBReads
 from projections.duckdb.storage.generations import Generations
 from projections.queries.usage import UsageQuestion
 from tests.projections.duckdb.memory.test_usage_from_memory import EVER, DrivenLog
+from tests.projections.duckdb.reading.meters.test_kept_values import write_in_every_way
 
 OF_SUBSCRIPTIONS = UsageQuestion((EVER,), "acme", ("subscription", "property:parent_request"), with_units=True)
 
@@ -24,20 +25,7 @@ def test_a_kept_answer_is_that_of_the_rows_whatever_was_written_since(tmp_path: 
             assert kept.usage(DEFAULT_SCOPE, OF_SUBSCRIPTIONS) == expected
             assert kept.usage(DEFAULT_SCOPE, OF_SUBSCRIPTIONS) == expected
 
-    check()
-    for number in range(4):
-        driven.used(number, 0, number, "0.5")
-        check()
-    driven.used(4, 1, 0, "0.5")  # of another customer
-    check()
-    driven.corrected(2)
-    check()
-    driven.corrected(2)  # restored
-    driven.used(5, 0, 0, None)
-    check()
-    driven.compact()
-    driven.used(6, 0, 0, None)
-    check()
+    write_in_every_way(driven, check)
     driven.close()
 
 

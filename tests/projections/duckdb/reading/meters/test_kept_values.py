@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -37,6 +38,12 @@ def test_a_kept_answer_is_that_of_the_rows_whatever_was_written_since(tmp_path: 
             assert kept.meter(DEFAULT_SCOPE, question) == expected
             assert kept.meter(DEFAULT_SCOPE, question) == expected
 
+    write_in_every_way(driven, check)
+    driven.close()
+
+
+def write_in_every_way(driven: DrivenLog, check: Callable[[], None]) -> None:
+    """Call `check` before and after usage, usage of another customer, corrections and a compaction."""
     check()
     for number in range(4):
         driven.used(number, 0, number, "0.5")
@@ -51,7 +58,6 @@ def test_a_kept_answer_is_that_of_the_rows_whatever_was_written_since(tmp_path: 
     driven.compact()
     driven.used(6, 0, 0, None)
     check()
-    driven.close()
 
 
 def test_an_earlier_snapshot_answers_as_of_its_position(tmp_path: Path) -> None:
