@@ -136,6 +136,7 @@ def _charged(one: ChargeAmount) -> models.ChargedView:
                 events=group.events,
                 exact_amount=group.exact_amount,
                 amount=group.amount,
+                cost_unknown_events=group.cost_unknown_events,
                 filters=[_filter_amount(one.charge, amount) for amount in group.filters if one.charge.group_by],
             )
             for group in one.groups
@@ -160,4 +161,5 @@ def _filter_amount(charge: PlanCharge, one: FilterAmount) -> models.ChargeFilter
         events=one.events,
         exact_amount=one.exact_amount,
         amount=one.amount,
+        cost_unknown_events=one.cost_unknown_events,
     )

@@ -14,7 +14,7 @@ from domain.charges.currencies import rounded
 from domain.charges.decimal_context import EXACT
 from domain.charges.models import ChargeModel
 from domain.values.money import MONEY
-from projections.views.charging.metered_units import Asked, Buckets, Group, Metered, metered_units
+from projections.views.charging.metered_units import Asked, Group, Metered, metered_units
 from projections.views.charging.plans import PlanCharge
 
 #: Prices of which it is kept what no units cost.
@@ -35,6 +35,7 @@ class FilterAmount(msgspec.Struct, frozen=True):
     exact_amount: Decimal
     amount: Decimal
     total_units: Decimal | None = None
+    cost_unknown_events: int | None = None
 
 
 class GroupAmount(msgspec.Struct, frozen=True):
@@ -50,6 +51,7 @@ class GroupAmount(msgspec.Struct, frozen=True):
     amount: Decimal
     total_units: Decimal | None = None
     filters: tuple[FilterAmount, ...] = ()
+    cost_unknown_events: int | None = None
 
 
 class ChargeAmount(msgspec.Struct, frozen=True):
@@ -94,7 +96,7 @@ def charge_amount(asked: Asked, charge: PlanCharge, currency: str, share_due: De
         groups,
         missing,
         MONEY.add(amount, missing),
-        _cost_unknown_events(measured),
+        _sum_of_known(one.cost_unknown_events for one in groups),
         total_units=_added_if_known(one.total_units for one in groups),
         filters=_of_all_groups(charge, groups) if charge.filters else (),
     )
@@ -109,7 +111,16 @@ def _group_amount(charge: PlanCharge, group: Group, found: Mapping[int | None, M
     priced = [_filter_amount(charge, number, found[number], currency) for number in sorted(found, key=_last_if_none)]
     one = _together(None, priced)
     filters = tuple(priced) if charge.filters else ()
-    return GroupAmount(group, one.units, one.events, one.exact_amount, one.amount, one.total_units, filters)
+    return GroupAmount(
+        group,
+        one.units,
+        one.events,
+        one.exact_amount,
+        one.amount,
+        one.total_units,
+        filters,
+        one.cost_unknown_events,
+    )
 
 
 def _filter_amount(charge: PlanCharge, number: int | None, measured: Metered, currency: str) -> FilterAmount:
@@ -117,7 +128,7 @@ def _filter_amount(charge: PlanCharge, number: int | None, measured: Metered, cu
     price = charge.price if number is None else charge.filters[number].price
     exact, of_currency = _nothing_costs(price, currency) if used is _NOTHING.used else _costs(price, used, currency)
     units = max(used.units, Decimal(0))
-    return FilterAmount(number, units, used.events, exact, of_currency, measured.total)
+    return FilterAmount(number, units, used.events, exact, of_currency, measured.total, measured.cost_unknown_events)
 
 
 def _costs(price: ChargeModel, used: Used, currency: str) -> tuple[Decimal, Decimal]:
@@ -150,6 +161,7 @@ def _together(number: int | None, amounts: Sequence[FilterAmount]) -> FilterAmou
         added(one.exact_amount for one in amounts),
         added(one.amount for one in amounts),
         _added_if_known(one.total_units for one in amounts),
+        _sum_of_known(one.cost_unknown_events for one in amounts),
     )
 
 
@@ -158,9 +170,8 @@ def _added_if_known(totals: Iterable[Decimal | None]) -> Decimal | None:
     return added(known) if known else None
 
 
-def _cost_unknown_events(measured: Buckets) -> int | None:
-    found = [one.cost_unknown_events for by_filter in measured.values() for one in by_filter.values()]
-    known = [events for events in found if events is not None]
+def _sum_of_known(events: Iterable[int | None]) -> int | None:
+    known = [one for one in events if one is not None]
     return sum(known) if known else None
 
 

@@ -123,7 +123,7 @@ def _rows(of: Mapping[str, Any], charge: Mapping[str, Any]) -> Sequence[Row]:
     else:
         if not groups[0]["group"]:
             groups = [{**groups[0], "filters": charge["filters"]}]
-        used = [{**shared, **one, "cost_unknown_events": None} for group in groups for one in _used(group)]
+        used = [{**shared, **one} for group in groups for one in _used(group)]
     if added == "0":
         return used or [shared]
     unmeasured = {"amount": added, "units": None, "events": None, "cost_unknown_events": None}
@@ -167,7 +167,8 @@ def _total(of: Mapping[str, Any]) -> str:
         return shown(f"{subscription}: unknown, the plan is deleted")
     if of["amount"] is None:
         return shown(f"{subscription}: unknown")
-    text = f"{subscription}: {_money(of['amount'], of['currency'])} {'in all' if of['ended'] else 'so far'}"
+    lacking = " + unknown" if any(one["cost_unknown_events"] for one in of["charges"]) else ""
+    text = f"{subscription}: {_money(of['amount'], of['currency'])}{lacking} {'in all' if of['ended'] else 'so far'}"
     if of["restated"] and of["amount_at_closing"] is not None:
         text += f", {_money(of['amount_at_closing'], of['currency'])} at closing"
     return shown(text)

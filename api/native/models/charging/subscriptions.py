@@ -109,6 +109,7 @@ class ChargeFilterAmount(BaseModel):
     events: int
     exact_amount: DecimalText = Field(description="Before it is rounded to the minor unit of the currency.")
     amount: DecimalText
+    cost_unknown_events: int | None = Field(description="Of a meter of money: events whose cost is unknown.")
 
 
 class ChargeGroup(BaseModel):
@@ -120,6 +121,7 @@ class ChargeGroup(BaseModel):
     events: int
     exact_amount: DecimalText = Field(description="Before it is rounded to the minor unit of the currency.")
     amount: DecimalText
+    cost_unknown_events: int | None = Field(description="Of a meter of money: events whose cost is unknown.")
     filters: list[ChargeFilterAmount] = Field(
         description="Of a charge with groups and filters: those with an event in the group, each priced by itself."
     )

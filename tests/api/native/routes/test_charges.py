@@ -67,7 +67,14 @@ def charges(api: Api, customer: str, **asked: str) -> Any:
 
 def group(amount: str, units: str, events: int, exact: str | None = None, **values: str | None) -> JsonObject:
     used = {"units": units, "total_units": None, "events": events}
-    return {"group": values, **used, "exact_amount": exact or amount, "amount": amount, "filters": []}
+    return {
+        "group": values,
+        **used,
+        "exact_amount": exact or amount,
+        "amount": amount,
+        "filters": [],
+        "cost_unknown_events": None,
+    }
 
 
 def charged(code: str, units: str | None, events: int | None, amount: str | None, **more: Any) -> JsonObject:
@@ -209,7 +216,7 @@ def test_a_meter_of_money_tells_how_many_costs_are_unknown(api: Api) -> None:
             "units": "5",
             "total_units": None,
             "events": 2,
-            "groups": [group("0.5", "5", 2)],
+            "groups": [group("0.5", "5", 2) | {"cost_unknown_events": 1}],
             "filters": [],
             "minimum_amount": None,
             "added_to_minimum": "0",
@@ -235,7 +242,14 @@ def test_each_filter_is_shown_with_what_it_costs(api: Api) -> None:
 
     def shown(values: JsonObject, model: str, units: str, amount: str, **more: Any) -> JsonObject:
         events = 0 if units == "0" else 1
-        used = {"units": units, "total_units": None, "events": events, "exact_amount": amount, "amount": amount}
+        used = {
+            "units": units,
+            "total_units": None,
+            "events": events,
+            "exact_amount": amount,
+            "amount": amount,
+            "cost_unknown_events": None,
+        }
         return {"values": values, "name": None, "model": model, **used, **more}
 
     europe = shown({"region": ["eu"], "tier": []}, "standard", "2", "6", name="Europe")

@@ -89,7 +89,7 @@ def test_groups_minimums_and_unknown_charges_have_their_lines(shell: Shell, usag
         "disk    region=eu     12.5   6.25                USD",
         "disk    (minimum)        -  23.25                USD",
         "money   -              3     0.30 + unknown (1)  USD",
-        "of-cli-charged-USD, plan of-cli-charged-USD: 43.64 USD in all",
+        "of-cli-charged-USD, plan of-cli-charged-USD: 43.64 USD + unknown in all",
     ]
     read = list(csv.DictReader(io.StringIO(shell.run("charges", "cli-charged", *MARCH, "--csv").out)))
     assert [(row["code"], row["group"], row["is_minimum"], row["units"], row["amount"]) for row in read] == [
@@ -101,6 +101,29 @@ def test_groups_minimums_and_unknown_charges_have_their_lines(shell: Shell, usag
     ]
     answer = shell.json("charges", "cli-charged", *MARCH)
     assert [one["code"] for one in answer["data"][0]["charges"]] == ["tokens", "disk", "money"]
+
+
+def test_an_unknown_cost_is_told_with_its_group_and_its_filter(shell: Shell, tmp_path: Path) -> None:
+    priced = {"subject": "cli-lacking"}
+    rows = [
+        event("l-1", "llm.request", model="known", input_tokens=1, cost_usd="4") | priced,
+        event("l-2", "llm.request", model="strange", input_tokens=1) | priced,
+    ]
+    (tmp_path / "usage.ndjson").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert shell.run("ingest", str(tmp_path / "usage.ndjson")).code == 0
+    plain = {"meter": "cost_usd", "price": {"model": "standard", "amount": "1"}}
+    filtered = {"values": {"model": ["strange"]}, "price": {"model": "standard", "amount": "1"}, "name": "Strange"}
+    subscribed(
+        shell, "cli-lacking", "USD", {**plain, "code": "grouped", "group_by": ["model"]},
+        {**plain, "code": "split", "filters": [filtered]},
+    )  # fmt: skip
+    assert [" ".join(line.split()) for line in lines(shell, "cli-lacking", *MARCH)[3:]] == [
+        "grouped model=known 4 4.00 USD",
+        "grouped model=strange 0 unknown (1) USD",
+        "split Strange 0 unknown (1) USD",
+        "split (no filter) 4 4.00 USD",
+        "of-cli-lacking-USD, plan of-cli-lacking-USD: 8.00 USD + unknown in all",
+    ]
 
 
 def test_the_minimum_of_a_charge_without_groups_has_a_line_of_its_own(shell: Shell) -> None:
