@@ -20,7 +20,7 @@ def portal(
     output: Output,
     customer: CustomerArgument,
     valid_seconds: Annotated[
-        int | None, typer.Option(help="How long the link is valid, at most seven days. [default: twelve hours]")
+        int | None, typer.Option(help="How long the link is valid: 60 to 604800. [default: twelve hours]")
     ] = None,
     revoke: Annotated[
         bool, typer.Option("--revoke", help="Revoke all links of the customer that were made so far, and make none.")
@@ -34,6 +34,8 @@ def portal(
             raise CommandFailed(ExitCode.WRONG_USE, "--revoke makes no link: leave out --valid-seconds")
         output.lines(engine.send("DELETE", links, reason=reason), "revoked")
         return
+    if reason is not None:
+        raise CommandFailed(ExitCode.WRONG_USE, "a link is not stored: leave out --reason, or revoke with --revoke")
     made = engine.send("POST", links, body={} if valid_seconds is None else {"valid_seconds": valid_seconds})
     if output.is_text:
         print_message(f"Whoever has this link sees the usage of the customer until {made['expires_at']}.")

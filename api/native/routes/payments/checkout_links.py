@@ -68,7 +68,7 @@ def _problem(state: ApiState, customer_id: str, provider: str, outcome: NoLink) 
     title = state.engine.checkouts.title_of(provider)
     match outcome:
         case NotLinked(reason):
-            return Problem("payment_provider_missing", f"customer {customer_id!r} has no payment provider: {reason}")
+            return Problem("payment_provider_missing", f"customer {customer_id!r} cannot be sent to one: {reason}")
         case Busy():
             return Problem("payment_provider_busy", "as many requests as allowed wait for the payment provider")
         case ProviderRefused(code, message):

@@ -32,6 +32,11 @@ def test_revoking_makes_no_link(shell: Shell) -> None:
     assert shell.run("portal", "portal-ada", "--revoke", "--valid-seconds", "60").code == 2
 
 
+def test_a_reason_is_only_for_what_is_stored(shell: Shell) -> None:
+    ended = shell.run("portal", "portal-ada", "--reason", "asked")
+    assert (ended.code, ended.out, "leave out --reason" in ended.err) == (2, "", True)
+
+
 def test_without_a_running_engine_the_link_has_the_address_that_it_will_have(tmp_path: Path) -> None:
     shell = Shell("--data", str(tmp_path))
     shell.json("customers", "create", "ada")

@@ -128,10 +128,10 @@ def test_who_has_no_provider_is_told_so(api: Api, stripe: StripeServer) -> None:
         for customer in ("seen", "elsewhere")
     ]
     assert told == [
-        ("/problems/payment_provider_missing", "customer 'seen' has no payment provider: it names none"),
+        ("/problems/payment_provider_missing", "customer 'seen' cannot be sent to one: it names none"),
         (
             "/problems/payment_provider_missing",
-            "customer 'elsewhere' has no payment provider: this engine is not configured for 'adyen'",
+            "customer 'elsewhere' cannot be sent to one: this engine is not configured for 'adyen'",
         ),
     ]
     assert stripe.received == []
