@@ -10,7 +10,7 @@ from domain.aggregate import CommandContext
 from domain.command import Aggregates, EffectiveDatedCommand, Executed, SealOf
 from domain.coupons.coupon import Coupon
 from domain.coupons.customer_coupons import Application, CustomerCoupons
-from domain.coupons.fields import LIMITS, RECURRING, TERM_RULES, TERMS, check_together
+from domain.coupons.fields import LIMITS, RECURRING, TERM_RULES, TERMS, check_together, coupon_code
 from domain.customers.customer import Customer
 from domain.errors import InvalidInput
 from domain.plans.plan import Plan
@@ -45,7 +45,7 @@ class ApplyCoupon(CustomerCouponsCommand, frozen=True, kw_only=True):
 
     def execute(self, aggregates: Aggregates, context: CommandContext) -> Executed[CustomerCoupons]:
         """Look at the coupon and at what the customer has applied, and apply it."""
-        coupon, at = aggregates.load(Coupon(self.scope, self.code)), context.effective()
+        coupon, at = aggregates.load(Coupon(self.scope, coupon_code(self.code, "coupon"))), context.effective()
         if not coupon.alive:
             raise InvalidInput("coupon", f"must be the code of a coupon; there is no coupon {self.code!r}")
         coupon.effective(context)  # refuses an instant before its life

@@ -22,7 +22,8 @@ from api.cli.output.results import Output
 from api.cli.output.text import print_lines, shown
 from api.cli.server.http_client import Connection, path_to
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="The id, as `list` shows it.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="The id or code, as `list` shows it.")]
+NewId = Annotated[str, typer.Argument(metavar="ID", help="The id or code, which you make up.")]
 DeletedAt = Annotated[
     str | None,
     typer.Option("--effective-at", metavar="TIME", help="When it takes effect, RFC 3339, not later than now."),
@@ -75,7 +76,7 @@ def add_commands(app: typer.Typer, resource: Resource) -> None:
     @app.command(help=f"{resource.create_help}\n\nFields: {resource.fields}.")
     @engine_command(new_folder=True)
     def create(
-        engine: Connection, output: Output, identifier: Id, fields: FieldsOption = None, reason: Reason = None
+        engine: Connection, output: Output, identifier: NewId, fields: FieldsOption = None, reason: Reason = None
     ) -> None:
         body = {**fields_of(fields), resource.id_member: identifier}
         print_one(output, resource, engine.send("POST", path_to("v1", resource.segment), body=body, reason=reason))

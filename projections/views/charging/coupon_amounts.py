@@ -6,6 +6,7 @@ a coupon that is used up some day, the bills since it was applied are made again
 1. A coupon concerns an ended period when it is in force at its last instant, and an open one when it is now.
 2. What it takes off an open period is what it would take if the period ended with the usage so far.
 3. Periods are measured only while there is a coupon in force that they may use up.
+4. A charge for money that has events of unknown cost is unknown: its amount is a lower bound.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from domain.coupons.taking_off import Bill, Charged, Left, Taken, Takings
 from domain.scope import Scope
 from domain.values.periods import MICROSECOND
 from projections.queries.snapshot import Snapshot
-from projections.views.charging.charge_amounts import added
+from projections.views.charging.charge_amounts import ChargeAmount, added
 from projections.views.charging.charges import (
     CouponOff,
     CustomerCharges,
@@ -145,12 +146,17 @@ def _bills(charged: Sequence[SubscriptionCharges], at: datetime) -> Iterator[_Ma
         periods = tuple(together)
         charges = tuple(
             Charged(
-                one.subscription.subscription_id, one.term.plan, charge.charge.code, charge.charge.meter, charge.amount
+                one.subscription.subscription_id, one.term.plan, charge.charge.code, charge.charge.meter, _exact(charge)
             )
             for one in periods
             for charge in one.charges
         )
         yield _Made(Bill(at, currency, charges), periods)
+
+
+def _exact(charge: ChargeAmount) -> Decimal | None:
+    """What a charge costs; None when events of unknown cost make its amount a lower bound."""
+    return None if charge.cost_unknown_events else charge.amount
 
 
 def _of_subscriptions(

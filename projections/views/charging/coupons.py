@@ -42,6 +42,7 @@ class AppliedCoupon(msgspec.Struct, frozen=True):
 
     `end`: when it was terminated, or its coupon or customer deleted; None while none of this is known. `left`: what it
     can take off after the bills until now, `used_up_at` the end of the one that took the last of it.
+    `customer_deleted_at`: when the life of the customer that has applied it ended.
     """
 
     customer_id: str
@@ -53,6 +54,11 @@ class AppliedCoupon(msgspec.Struct, frozen=True):
     end: datetime | None
     left: Left
     used_up_at: datetime | None = None
+    customer_deleted_at: datetime | None = None
+
+    def is_of_present_life(self, now: datetime) -> bool:
+        """Whether the customer has not been deleted since it was applied; who owns the id after that has not it."""
+        return self.customer_deleted_at is None or now < self.customer_deleted_at
 
     def status(self, now: datetime) -> Status:
         """What it is at `now`."""
@@ -98,7 +104,7 @@ def applied_coupons(snapshot: Snapshot, scope: Scope, customer_ids: Sequence[str
     deletions = _deletions_of_customers(snapshot, scope, sorted(facts))
     of_coupons = _deletions_of_coupons(snapshot, scope, {one.coupon for applied in found.values() for one in applied})
     return {
-        name: [_ended(one, (*deletions.get(name, ()), *of_coupons.get(one.coupon, ()))) for one in applied]
+        name: [_ended(one, deletions.get(name, ()), of_coupons.get(one.coupon, ())) for one in applied]
         for name, applied in found.items()
     }
 
@@ -164,13 +170,19 @@ def _deletions_of_coupons(snapshot: Snapshot, scope: Scope, codes: Collection[st
     return {code: [fact for fact in of_one if fact.kind == COUPON_DELETED] for code, of_one in facts.items()}
 
 
-def _ended(one: AppliedCoupon, deletions: Sequence[Fact]) -> AppliedCoupon:
+def _ended(one: AppliedCoupon, of_customer: Sequence[Fact], of_coupon: Sequence[Fact]) -> AppliedCoupon:
     """It with its end: a deletion of its coupon or customer, if it did not end before.
 
     A deletion from before it began ends what was known of by then; what is applied later is of the next life.
     """
-    of_life = (fact for fact in deletions if fact.effective_at > one.since or fact.position > one.position)
-    ends = [max(fact.effective_at, one.since) for fact in of_life]
+    customer_deleted_at, coupon_deleted_at = _first_after(one, of_customer), _first_after(one, of_coupon)
+    ends = [max(at, one.since) for at in (customer_deleted_at, coupon_deleted_at) if at is not None]
     if one.end is not None:
         ends.append(one.end)
-    return msgspec.structs.replace(one, end=min(ends, default=None))
+    return msgspec.structs.replace(one, end=min(ends, default=None), customer_deleted_at=customer_deleted_at)
+
+
+def _first_after(one: AppliedCoupon, deletions: Sequence[Fact]) -> datetime | None:
+    """When the first deletion that ends it takes effect."""
+    of_life = (fact for fact in deletions if fact.effective_at > one.since or fact.position > one.position)
+    return min((fact.effective_at for fact in of_life), default=None)

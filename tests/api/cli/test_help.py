@@ -27,6 +27,12 @@ def test_the_help_of_a_command_is_whole(words: str, monkeypatch: pytest.MonkeyPa
     assert [line for line in ended.out.splitlines() if len(line) > 80] == []
 
 
+@pytest.mark.parametrize("noun", ["customers", "budgets", "meters", "plans", "subscriptions", "coupons"])
+def test_what_names_a_new_thing_is_not_looked_up_in_a_list(noun: str) -> None:
+    assert "The id or code, which you make up." in run(noun, "create", "--help").out
+    assert "The id or code, as `list` shows it." in run(noun, "show", "--help").out
+
+
 @pytest.mark.parametrize("words", sorted(LISTS))
 def test_every_list_is_printed_as_json_and_csv(words: str) -> None:
     assert {"--json", "--csv"} <= options_of(command_tree()[words])

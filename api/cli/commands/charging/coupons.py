@@ -31,13 +31,13 @@ def _limits(row: Row) -> list[str]:
     return [f"plan {one}" for one in row["plans"]] + [f"meter {one}" for one in row["meters"]]
 
 
-def _remaining(row: Row) -> str:
+def _remaining(row: Row) -> str | None:
     """What is left of a coupon: `12.5 USD`, `2 periods`; nothing for one that ends some other way."""
     if not row["remaining_known"]:
         return "unknown"
     if row["amount_remaining"] is not None:
         return f"{row['amount_remaining']} {row['currency']}"
-    return "" if row["periods_remaining"] is None else f"{row['periods_remaining']} periods"
+    return None if row["periods_remaining"] is None else f"{row['periods_remaining']} periods"
 
 
 _TERMS: Final = (

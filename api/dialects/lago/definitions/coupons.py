@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from api.dialects.lago.definitions.metrics import metrics_by_code
 from api.dialects.lago.error_shapes import INVALID, MANDATORY, not_allowed, not_found, validation_refusal
-from api.dialects.lago.formats import amount_of_cents
+from api.dialects.lago.formats import amount_of_cents, cents
 from api.dialects.lago.models.coupons import (
     FIXED,
     NO_EXPIRATION,
@@ -103,11 +103,12 @@ def own_terms(given: AppliedCouponInput, coupon: CouponView) -> dict[str, Any]:
             terms["percentage"] = _rate_text(given.percentage_rate)
     elif given.amount_cents is not None or given.amount_currency is not None:
         currency = given.amount_currency or coupon.terms.currency or ""
-        _check_amount(given.amount_cents if given.amount_cents is not None else 1, currency, details)
-        if given.amount_cents is not None:
-            terms |= _amount(given.amount_cents, currency)
-        else:
-            terms["currency"] = currency
+        amount_cents = given.amount_cents
+        if amount_cents is None and coupon.terms.amount is not None and currency != coupon.terms.currency:
+            amount_cents = cents(coupon.terms.amount, coupon.terms.currency or "")  # as many minor units of another
+        if amount_cents is not None:
+            _check_amount(amount_cents, currency, details)
+            terms |= _amount(amount_cents, currency)
     frequency = given.frequency or coupon.terms.frequency
     periods = given.frequency_duration if given.frequency_duration is not None else coupon.terms.periods
     if frequency == RECURRING:
@@ -138,8 +139,8 @@ def _limits(given: CouponInput, asked: Reading, scope: Scope) -> tuple[list[str]
     return plans, meters
 
 
-def _check_amount(cents: int | None, currency: str | None, details: Details) -> None:
-    _check_above_zero("amount_cents", cents, details)
+def _check_amount(amount_cents: int | None, currency: str | None, details: Details) -> None:
+    _check_above_zero("amount_cents", amount_cents, details)
     if not currency:
         details["amount_currency"] = [MANDATORY]
 
@@ -151,8 +152,8 @@ def _check_above_zero(name: str, value: Decimal | int | None, details: Details) 
         details[name] = [OUT_OF_RANGE]
 
 
-def _amount(cents: int, currency: str) -> dict[str, Any]:
-    return {"amount": money_text(amount_of_cents(cents, currency)), "currency": currency}
+def _amount(amount_cents: int, currency: str) -> dict[str, Any]:
+    return {"amount": money_text(amount_of_cents(amount_cents, currency)), "currency": currency}
 
 
 def _rate_text(rate: Decimal | None) -> str | None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from api.dialects.lago.error_shapes import INVALID
-from api.dialects.lago.models.field_types import Currency, Identifier, Truth, WholeNumber, broken, one_of, text_of
+from api.dialects.lago.models.field_types import Currency, Identifier, Truth, broken, one_of, text_of, whole_number
 from api.dialects.lago.models.meta import PaginationMeta
 from api.dialects.lago.models.rules import Mandatory, OptionalText
 from api.dialects.lago.models.subscriptions import IsoInstant
@@ -35,8 +35,21 @@ def _rate(value: Any) -> Decimal | None:
     return round(rate, _DECIMALS_MAX)
 
 
+def _count(value: Any) -> int | None:
+    """Read a whole number, also one below 0: what is not above 0 has one code, where it counts at all."""
+    text = (text_of(value) or "").strip()
+    if not text.startswith("-"):
+        return whole_number(value)
+    below = whole_number(text[1:])
+    if below is None:
+        raise broken(INVALID)
+    return -below
+
+
 _TEXT: Final = {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "null"}]}
 Rate = Annotated[Decimal | None, BeforeValidator(_rate), WithJsonSchema(_TEXT)]
+_NUMBER: Final = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "null"}]}
+Count = Annotated[int | None, BeforeValidator(_count), WithJsonSchema(_NUMBER)]
 Frequency = Annotated[str | None, one_of("once", "recurring", "forever")]
 
 
@@ -54,12 +67,12 @@ class CouponInput(Input):
     code: Mandatory
     description: OptionalText = None
     coupon_type: Annotated[str | None, one_of(FIXED, PERCENTAGE)] = Field(None, description="Required.")
-    amount_cents: WholeNumber = Field(None, description="Of a fixed amount.")
+    amount_cents: Count = Field(None, description="Of a fixed amount.")
     amount_currency: Currency = None
     percentage_rate: Rate = None
     reusable: Truth = Field(None, description="Default: true.")
     frequency: Frequency = Field(None, description="Required: once, recurring or forever.")
-    frequency_duration: WholeNumber = Field(None, description="Billing periods of a recurring one.")
+    frequency_duration: Count = Field(None, description="Billing periods of a recurring one.")
     expiration: Annotated[str | None, one_of(NO_EXPIRATION, TIME_LIMIT)] = None
     expiration_at: IsoInstant = None
     applies_to: AppliesTo | None = None
@@ -88,11 +101,11 @@ class AppliedCouponInput(Input):
 
     external_customer_id: Identifier
     coupon_code: Mandatory
-    amount_cents: WholeNumber = None
+    amount_cents: Count = None
     amount_currency: Currency = None
     percentage_rate: Rate = None
     frequency: Frequency = None
-    frequency_duration: WholeNumber = None
+    frequency_duration: Count = None
 
 
 class CouponObject(BaseModel):

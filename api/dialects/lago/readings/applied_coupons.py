@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterable
 from functools import cache
 
 from api.dialects.lago.lago_ids import lago_id
@@ -32,14 +31,14 @@ class AppliedCoupons:
 
     def of_life(self, history: CustomerHistory) -> list[AppliedCoupon]:
         """Those of the present life of a customer, by number, with what is left of them."""
-        every, begin = self._after_bills(history.record.customer_id).values(), history.life.start
-        return [one for one in every if begin is None or one.since >= begin]
+        return self._of_present_life(self._after_bills(history.record.customer_id).values())
 
     def page(
         self, customer_id: str | None, codes: Collection[str], status: str | None, offset: int, limit: int
     ) -> tuple[int, list[AppliedCoupon]]:
         """How many there are of all customers or of one, and some of them, the last applied first.
 
+        Those of a customer that was deleted are not among them, whoever has its id now.
         With a status all of them are looked at with what is left of them, else those of the page.
         """
         found = [one for one in self._every(customer_id) if not codes or one.coupon in codes]
@@ -56,19 +55,23 @@ class AppliedCoupons:
 
     def named(self, history: CustomerHistory, applied_id: str) -> AppliedCoupon | None:
         """The one of a customer with this `lago_id`."""
-        of_life = self.of_life(history)
-        return next((one for one in of_life if applied_coupon_lago_id(self._scope, one) == applied_id), None)
+        of_life, lowered = self.of_life(history), applied_id.lower()  # a UUID does not depend on case
+        return next((one for one in of_life if applied_coupon_lago_id(self._scope, one) == lowered), None)
 
     def _every(self, customer_id: str | None) -> list[AppliedCoupon]:
         if customer_id is not None:
-            return applied_coupons(self._asked.snapshot, self._scope, [customer_id])[customer_id]
+            applied = applied_coupons(self._asked.snapshot, self._scope, [customer_id])
+            return self._of_present_life(applied[customer_id])
         found: list[AppliedCoupon] = []
         after = None
         while ids := self._asked.snapshot.ids(self._scope, "applied_coupon", after, PAGE_ROWS_MAX):
             applied = applied_coupons(self._asked.snapshot, self._scope, ids)
-            found += [one for name in ids for one in applied[name]]
+            found += self._of_present_life(one for name in ids for one in applied[name])
             after = ids[-1]
         return found
+
+    def _of_present_life(self, applied: Iterable[AppliedCoupon]) -> list[AppliedCoupon]:
+        return [one for one in applied if one.is_of_present_life(self._asked.now)]
 
     def _read_after_bills(self, customer_id: str) -> dict[int, AppliedCoupon]:
         return numbered(applied_after_bills(self._asked.snapshot, self._scope, customer_id, self._asked.now))
@@ -86,9 +89,4 @@ class AppliedCoupons:
         record = self._asked.snapshot.customer(self._scope, one.customer_id)
         if record is None:
             return lago_id(self._scope, "customer", one.customer_id)
-        return customer_lago_id(self._scope, customer_history(record, _within(one, self._asked.now)))
-
-
-def _within(one: AppliedCoupon, now: datetime) -> datetime:
-    """An instant of the customer's life that has applied it."""
-    return now if one.end is None or one.end > now else max(one.since, one.end - MICROSECOND)
+        return customer_lago_id(self._scope, customer_history(record, self._asked.now))

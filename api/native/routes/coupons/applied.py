@@ -47,8 +47,9 @@ _OF_CUSTOMER: Final = "/v1/customers/{customer_id:segment}/coupons"
 def list_applied_coupons(
     state: StateOf, key: Reader, query: Annotated[AppliedCouponsQuery, FromQuery()]
 ) -> AppliedCouponPage:
-    """What customers have applied, ended ones included, by customer, then number. The filters choose among the rows of
-    a page, which may be fewer than asked for; the last page has no `next_cursor`."""
+    """What customers have applied, by customer, then number, ended ones included: also those that ended with a life of
+    the customer, whoever has the id now. The filters choose among the rows of a page, which may be fewer than asked
+    for; the last page has no `next_cursor`."""
     after = cursor_values(_LIST, query.cursor, tuple[str, int])
     customer_id = None if query.customer is None else checked_id("customer", query.customer)
     with reading(state, query, key.scope) as asked:

@@ -93,6 +93,16 @@ def test_own_values_are_in_place_of_those_of_the_coupon(own: Api) -> None:
     assert (often["frequency_duration_remaining"], often["amount_cents_remaining"]) == (2, None)
 
 
+@pytest.mark.parametrize(("amount", "currency", "own_currency"), [(500, "JPY", "USD"), (1050, "USD", "JPY")])
+def test_another_currency_alone_leaves_the_number_of_minor_units(
+    own: Api, amount: int, currency: str, own_currency: str
+) -> None:
+    create(own, fixed("fixed", amount_cents=amount, amount_currency=currency))
+    made = apply(own, "fixed", amount_currency=own_currency)
+    shown = [made[name] for name in ("amount_cents", "amount_cents_remaining", "amount_currency")]
+    assert shown == [amount, amount, own_currency]
+
+
 def test_a_coupon_or_customer_that_does_not_exist_or_has_expired_is_not_found(own: Api) -> None:
     create(own, fixed("welcome"))
     ended = {"code": "ended", "percentage": "5", "frequency": "once", "expires_at": "2026-04-01T00:00:00Z"}
@@ -133,6 +143,8 @@ def test_limited_coupons_may_not_overlap_while_they_are_active(own: Api) -> None
     ("given", "details"),
     [
         ({"amount_cents": 0}, {"amount_cents": ["value_is_out_of_range"]}),
+        ({"amount_cents": -5}, {"amount_cents": ["value_is_out_of_range"]}),
+        ({"frequency": "recurring", "frequency_duration": "-1"}, {"frequency_duration": ["value_is_out_of_range"]}),
         ({"amount_currency": "XXX"}, {"amount_currency": ["value_is_invalid"]}),
         ({"frequency": "recurring"}, {"frequency_duration": ["value_is_mandatory"]}),
         ({"frequency": "daily"}, {"frequency": ["value_is_invalid"]}),
@@ -152,6 +164,7 @@ def test_a_termination_is_answered_and_a_repetition_too(own: Api, clock: Settabl
     ended = terminate(own, made["lago_id"])
     assert ended == {**made, "status": "terminated", "terminated_at": "2026-04-29T08:59:51Z"}
     assert terminate(own, made["lago_id"]) == ended
+    assert terminate(own, made["lago_id"].upper()) == ended
 
 
 def test_an_applied_coupon_of_another_customer_is_not_found(own: Api) -> None:
@@ -170,22 +183,37 @@ def test_an_applied_coupon_of_another_customer_is_not_found(own: Api) -> None:
     )
 
 
-def test_the_deletion_of_coupon_or_customer_terminates(own: Api, clock: SettableClock) -> None:
-    own.post(f"{BASE}/customers", {"customer": {"external_id": "other"}}, 200)
+def test_the_deletion_of_a_coupon_terminates_what_was_applied(own: Api, clock: SettableClock) -> None:
     coupon = create(own, fixed("welcome"))
-    create(own, percentage("tenth"))
-    customer = own.get(f"{BASE}/customers/other")["customer"]
     apply(own, "welcome")
-    apply(own, "tenth", "other")
     clock.advance(milliseconds=1)
     own.send("DELETE", f"{BASE}/coupons/welcome", 200)
-    own.send("DELETE", f"{BASE}/customers/other", 200)
-    listed = {one["coupon_code"]: one for one in own.get(PATH, status="terminated")["applied_coupons"]}
-    deleted, orphaned = listed["welcome"], listed["tenth"]
+    (deleted,) = own.get(PATH, status="terminated")["applied_coupons"]
     assert (deleted["lago_coupon_id"], deleted["coupon_name"]) == (coupon["lago_id"], "Welcome")
     assert (deleted["coupon_deleted_at"], deleted["terminated_at"]) == ("2026-04-29T08:59:51Z",) * 2
-    assert (orphaned["lago_customer_id"], orphaned["coupon_deleted_at"]) == (customer["lago_id"], None)
     assert own.get(PATH, status="active")["applied_coupons"] == []
+
+
+def test_what_a_deleted_customer_has_applied_is_not_listed_nor_that_of_who_had_the_id_before(own: Api) -> None:
+    own.post(f"{BASE}/customers", {"customer": {"external_id": "other"}}, 200)
+    create(own, fixed("welcome"))
+    kept = apply(own, "welcome", "other")
+    former = apply(own, "welcome")["lago_id"]
+
+    def listed() -> list[list[str]]:
+        found = [own.get(PATH), own.get(PATH, external_customer_id=CUSTOMER)]
+        return [sorted(one["lago_id"] for one in answer["applied_coupons"]) for answer in found]
+
+    assert listed() == [sorted([former, kept["lago_id"]]), [former]]
+    own.send("DELETE", f"{BASE}/customers/{CUSTOMER}", 200)
+    assert listed() == [[kept["lago_id"]], []]
+    own.post(f"{BASE}/customers", {"customer": {"external_id": CUSTOMER}}, 200)
+    assert listed() == [[kept["lago_id"]], []]
+    assert own.get(of_customer())["applied_coupons"] == []
+    assert own.get(of_customer())["meta"]["total_count"] == 0
+    later = apply(own, "welcome")["lago_id"]
+    assert listed() == [sorted([later, kept["lago_id"]]), [later]]
+    assert [one["lago_id"] for one in own.get(of_customer())["applied_coupons"]] == [later]
 
 
 def test_applied_coupons_are_listed_the_last_applied_first_and_filtered(own: Api) -> None:

@@ -214,6 +214,29 @@ def test_what_is_unknown_stays_unknown(store: DuckDBUnderTest) -> None:
     assert left(store) == [(Left(used_up=None), "active", None)]
 
 
+@pytest.mark.parametrize("costs", [("4", None), (None,)])
+@pytest.mark.parametrize("terms", [{"amount": "10", "currency": "USD"}, {"percentage": "10"}])
+def test_an_amount_without_events_of_unknown_cost_is_not_taken_for_all(
+    store: DuckDBUnderTest, costs: tuple[str | None, ...], terms: dict[str, Any]
+) -> None:
+    fields = {"interval": "monthly", "currency": "USD", "charges": [charge("cost_usd")]}
+    store.commands.handle(CreatePlan(*WHO, "resale", fields))
+    store.commands.handle(TerminateSubscription(*WHO, "sub", effective_at=START))
+    resale = CreateSubscription(*WHO, "resale", {"customer": "acme", "plan": "resale"}, effective_at=START)
+    store.commands.handle(resale)
+    store.deliver(
+        [
+            usage(str(number), at=first_of(3, 2), cost_usd=cost, subscription="resale")
+            for number, cost in enumerate(costs)
+        ]
+    )
+    apply(store, "once", frequency="once", **terms)
+    found = periods(store, START)["resale"]
+    assert found.coupons == (CouponOff(1, "once", None, (("cost_usd", None),), Left(used_up=None)),)
+    assert (found.off, found.amount_after_coupons) == (None, None)
+    assert left(store) == [(Left(used_up=None), "active", None)]
+
+
 def test_of_too_many_periods_nothing_is_known(store: DuckDBUnderTest) -> None:
     use(store, 10, 10, month=3)
     apply(store, "five", amount="5", **ONCE)

@@ -86,6 +86,17 @@ def test_a_coupon_is_applied_listed_and_terminated(shell: Shell) -> None:
     assert [(row["customer"], row["end"]) for row in of_five] == [("cli-tess", "2026-03-01T00:00:00.000000Z")]
 
 
+def test_a_percentage_that_is_taken_once_or_forever_has_no_remainder(shell: Shell) -> None:
+    for frequency in ("once", "forever"):
+        create(shell, f"cli-{frequency}", "percentage=10", f"frequency={frequency}")
+        shell.run("coupons", "apply", "cli-rest", f"cli-{frequency}", "--set", f"effective_at={START}")
+    rows = shell.run("coupons", "applied", "--customer", "cli-rest").out.splitlines()[3:5]
+    assert [row.split() for row in rows] == [
+        ["cli-rest", "1", "cli-once", "10", "%", "once", "-", "-", "active", "2026-02-01", "-"],
+        ["cli-rest", "2", "cli-forever", "10", "%", "forever", "-", "-", "active", "2026-02-01", "-"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -86,6 +86,7 @@ def test_a_coupon_that_does_not_exist_has_expired_or_is_used_up_is_refused(fresh
         ("coupon", f"expired at {FEBRUARY}"),
         ("coupon", "must be reusable to be applied again"),
     ]
+    assert fresh.refused("POST", path, 422, {"coupon": "a" * 300})["field"] == "coupon"
     assert apply(fresh, "bob", "single")["number"] == 1
 
 
