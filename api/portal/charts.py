@@ -8,7 +8,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from api.portal.page_parts import Bar, Chart, PeriodAmount
-from api.portal.texts import UNKNOWN, axis_text, money_text, period_text, short_texts
+from api.portal.texts import UNKNOWN, axis_text, known_text, period_text, short_texts
 from domain.values.money import MONEY
 from domain.values.periods import Interval
 
@@ -91,6 +91,6 @@ def _summary(periods: Sequence[PeriodAmount], zone: ZoneInfo) -> str:
     first, last = (period_text(one.period, zone, one.is_endless) for one in (periods[0], periods[-1]))
     return (
         f"Bar chart of the cost of {len(periods)} periods, {first} to {last}. The highest is "
-        f"{money_text(highest, of.currency)} in {period_text(of.period, zone, of.is_endless)}. "
+        f"{known_text(highest, of.currency, of.is_lower_bound)} in {period_text(of.period, zone, of.is_endless)}. "
         "The table of periods has all amounts."
     )

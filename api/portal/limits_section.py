@@ -15,6 +15,7 @@ from projections.views.budget_state import access
 
 LIMITS_MAX: Final = 20
 _HUNDRED: Final = Decimal(100)
+_USD: Final = "USD"
 _LABELS: Final = {PERIOD: "Budget", TOTAL: "Budget in all"}
 #: A soft limit is for those who run the engine: it refuses nobody.
 _NOT_SHOWN: Final = "soft"
@@ -46,9 +47,9 @@ def _shown(limit: Limit, zone: ZoneInfo) -> LimitShown:
     share = _HUNDRED
     if limit.limit_usd:
         share = min(_HUNDRED, MONEY.divide(MONEY.multiply(limit.spent_usd, _HUNDRED), limit.limit_usd))
-    spent = sum_text(limit.spent_usd)
+    spent = sum_text(limit.spent_usd, _USD)
     if unknown:
         spent = f"{AT_LEAST} {spent}" if limit.spent_usd else UNKNOWN
     label = _LABELS.get(limit.name) or f"Budget for {name_text(limit.name.partition(':')[2])}"
-    value = f"{spent} of {sum_text(limit.limit_usd)} USD"
+    value = f"{spent} of {sum_text(limit.limit_usd, _USD)} {_USD}"
     return LimitShown(label, value, f"{share:.2f}", limit.reached, tuple(notes))

@@ -9,11 +9,11 @@ from typing import Any, Final
 import msgspec
 
 from api.portal.limits_section import limits_shown
-from api.portal.messages import NoSuchPeriod, customer_gone, too_much
+from api.portal.messages import CustomerGone, NoSuchSubscription, too_much
 from api.portal.page_parts import Choice, LimitShown, PageAsked, Section
 from api.portal.period_choice import query_of
 from api.portal.plan_section import plan_section
-from api.portal.texts import counted, moment_text, name_text
+from api.portal.texts import counted, moment_text, name_text, shown_name, shows_nothing
 from api.portal.usage_section import usage_section
 from domain.subscriptions.lives import SubscriptionLife
 from domain.values.periods import zone_named
@@ -46,7 +46,7 @@ def portal_page(snapshot: Snapshot, asked: PageAsked, closing_grace_seconds: int
     """
     record = snapshot.customer(asked.scope, asked.customer_id)
     if record is None:
-        raise customer_gone()
+        raise CustomerGone
     history = customer_history(record, asked.now)
     view = history.view()
     zone = zone_named(view.time_zone, "time_zone")
@@ -97,7 +97,7 @@ def _chosen_plan(asked: PageAsked, offered: Sequence[SubscriptionLife]) -> Subsc
         return next((one for one in offered if one.status(asked.now) == "active"), None)
     found = next((one for one in offered if one.subscription_id == asked.plan), None)
     if found is None:
-        raise NoSuchPeriod
+        raise NoSuchSubscription
     return found
 
 
@@ -105,7 +105,7 @@ def _choices(offered: Sequence[SubscriptionLife], chosen: SubscriptionLife | Non
     """What the page can show, where there is more than one thing: each subscription, and usage where none is active."""
     choices = [
         Choice(
-            name_text(one.name or one.subscription_id) + ("" if one.status(now) == "active" else " (ended)"),
+            shown_name(one.name, one.subscription_id) + ("" if one.status(now) == "active" else " (ended)"),
             query_of(plan=one.subscription_id),
             one is chosen,
         )
@@ -118,4 +118,4 @@ def _choices(offered: Sequence[SubscriptionLife], chosen: SubscriptionLife | Non
 
 def _name(view: CustomerView) -> str | None:
     name: Any = view.fields.get("name")
-    return name if isinstance(name, str) and name else None
+    return name if isinstance(name, str) and not shows_nothing(name) else None

@@ -60,9 +60,9 @@ class Table(msgspec.Struct, frozen=True):
 class PeriodAmount(msgspec.Struct, frozen=True):
     """What a period cost. None: unknown. `is_lower_bound`: the cost of some of its usage is unknown.
 
-    `at_closing`: what was known when the period closed. `is_open`: it has not ended. `is_final`: it has ended, and no
-    late usage is waited for. `is_endless`: its end is that of what is open. `is_measured`: without that it is only
-    listed.
+    `at_closing`: what was known when the period closed, a lower bound if `was_lower_bound`. `is_open`: it has not
+    ended. `is_final`: it has ended, and no late usage is waited for. `is_endless`: its end is that of what is open.
+    `is_measured`: without that it is only listed.
     """
 
     period: Interval
@@ -73,6 +73,7 @@ class PeriodAmount(msgspec.Struct, frozen=True):
     is_final: bool = True
     is_restated: bool = False
     at_closing: Decimal | None = None
+    was_lower_bound: bool = False
     is_endless: bool = False
     is_measured: bool = True
 

@@ -11,7 +11,7 @@ from api.http.problems import Problem
 from api.http.query_instants import optional_bound
 from api.portal.messages import NoSuchPeriod
 from api.portal.page_parts import Headline, PageAsked, PeriodAmount, PeriodEntry
-from api.portal.texts import AT_LEAST, UNKNOWN, money_text, period_text, sum_text
+from api.portal.texts import AT_LEAST, UNKNOWN, known_text, period_text, sum_text
 from domain.errors import InvalidInput
 from domain.values.instants import instant_text
 from domain.values.periods import Interval
@@ -63,25 +63,22 @@ def headline_of(one: PeriodAmount, subject: str, notes: tuple[str, ...]) -> Head
     label = f"{subject} so far" if one.is_open else subject
     if one.amount is None or (one.is_lower_bound and not one.amount):
         return Headline(label, "", UNKNOWN, "", notes)
-    return Headline(label, AT_LEAST if one.is_lower_bound else "", sum_text(one.amount), one.currency, notes)
+    return Headline(
+        label, AT_LEAST if one.is_lower_bound else "", sum_text(one.amount, one.currency), one.currency, notes
+    )
 
 
 def _amount_text(one: PeriodAmount) -> str:
     """The amount of a listed period: a lower bound says so, and what is unknown is no number."""
-    if not one.is_measured:
-        return ""
-    if one.amount is None or (one.is_lower_bound and not one.amount):
-        return UNKNOWN
-    text = money_text(one.amount, one.currency)
-    return f"{AT_LEAST} {text}" if one.is_lower_bound else text
+    return known_text(one.amount, one.currency, one.is_lower_bound) if one.is_measured else ""
 
 
 def notes_of(one: PeriodAmount) -> tuple[str, ...]:
     """Return what has to be known about the amount of the period that is shown."""
     notes = []
     if one.is_restated:
-        then = UNKNOWN if one.at_closing is None else money_text(one.at_closing, one.currency)
-        same = one.at_closing == one.amount
+        then = known_text(one.at_closing, one.currency, one.was_lower_bound)
+        same = then == known_text(one.amount, one.currency, one.is_lower_bound)
         notes.append(
             "Restated: changed after the period was closed." if same else f"Restated: it was {then} when it was closed."
         )

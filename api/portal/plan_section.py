@@ -19,6 +19,8 @@ from api.portal.texts import (
     name_text,
     period_text,
     quantity_text,
+    shown_name,
+    shows_nothing,
 )
 from domain.charges.currencies import minor_digits
 from domain.errors import InvalidInput
@@ -131,13 +133,14 @@ def _amount(
     closing = found.at_closing
     return PeriodAmount(
         period,
-        found.amount if found.plan is not None else None,
+        None if found.plan is None or (found.is_lower_bound and not found.amount) else found.amount,
         currency if found.plan is None else found.plan.currency,
-        any(one.cost_unknown_events for one in found.charges),
+        found.is_lower_bound,
         is_open=is_open,
         is_final=closing is not None,
         is_restated=found.restated,
         at_closing=None if closing is None else closing.amount,
+        was_lower_bound=closing is not None and closing.is_lower_bound,
         is_endless=is_endless,
     )
 
@@ -147,8 +150,11 @@ def _unknown_notes(found: SubscriptionCharges | None) -> tuple[str, ...]:
         return (_TOO_MANY,)
     if found.plan is None:
         return ("The plan does not exist any more.",)
-    unknown = sum(one.cost_unknown_events or 0 for one in found.charges)
-    notes = [f"The cost of {counted(unknown, 'event is', 'events is')} unknown."] if unknown else []
+    unknown = [one.cost_unknown_events for one in found.charges if one.cost_unknown_events]
+    notes = []
+    if unknown:  # an event may be in several charges: how many there are in all is not known
+        bound = "" if len(unknown) == 1 else f"{AT_LEAST} "
+        notes.append(f"The cost of {bound}{counted(max(unknown), 'event is', 'events is')} unknown.")
     of_charges = sum(one.amount is None for one in found.charges)
     if of_charges:
         notes.append(f"{counted(of_charges, 'charge is', 'charges are')} unknown.")
@@ -159,8 +165,8 @@ def _figures(
     found: SubscriptionCharges | None, period: Interval, zone: ZoneInfo, life: SubscriptionLife, asked: PageAsked
 ) -> tuple[Figure, ...]:
     plan = None if found is None else found.plan
-    figures = [] if plan is None else [Figure("Plan", name_text(plan.name or plan.code))]
-    if life.name:
+    figures = [] if plan is None else [Figure("Plan", shown_name(plan.name, plan.code))]
+    if life.name and not shows_nothing(life.name):
         figures.append(Figure("Subscription", name_text(life.name)))
     if plan is not None:
         figures.append(Figure("Billed", plan.interval))
@@ -178,30 +184,34 @@ def _table(found: SubscriptionCharges | None, currency: str) -> Table:
     shown = tuple(rows[:ROWS_MAX])
     left_out = len(rows) - len(shown)
     note = f"{counted(left_out, 'more line is', 'more lines are')} not shown. The total has all." if left_out else ""
-    is_lower_bound = any(one.cost_unknown_events for one in found.charges)
-    total = _money(found.amount, decimals, is_lower_bound)
+    total = _money(found.amount, decimals, found.is_lower_bound)
     return Table(CHARGES, heads, shown, Row("Total", "", ("", total)) if shown else None, note)
 
 
 def _rows(charge: ChargeAmount, decimals: int) -> Iterator[Row]:
     """The line of a charge, then those of its groups and filters that were used, and of what its minimum adds."""
-    name = name_text(charge.charge.name or charge.charge.code)
+    name = shown_name(charge.charge.name, charge.charge.code)
     detail = "" if charge.unknown_because is None else f"{UNKNOWN}: {name_text(charge.unknown_because)}"
-    units = UNKNOWN if charge.units is None else quantity_text(charge.units)
-    amount = _money(charge.amount, decimals, bool(charge.cost_unknown_events))
+    is_lower_bound = bool(charge.cost_unknown_events)
+    units = UNKNOWN
+    if charge.units is not None and (charge.units or not is_lower_bound):
+        units = _bound(quantity_text(charge.units), is_lower_bound)
+    amount = _money(charge.amount, decimals, is_lower_bound)
     yield Row(name, detail, (units, amount))
     if charge.charge.group_by:
         for group in charge.groups:
-            yield _part(_group_name(group), group.units, group.amount, decimals)
+            yield _part(_group_name(group), group.units, group.amount, decimals, is_lower_bound)
     for one in charge.filters:
         if one.events:
-            yield _part(_filter_name(charge, one), one.units, one.amount, decimals)
+            yield _part(_filter_name(charge, one), one.units, one.amount, decimals, is_lower_bound)
     if charge.added_to_minimum:
         yield Row("Up to the minimum", "", ("", amount_text(charge.added_to_minimum, decimals)), is_part=True)
 
 
-def _part(name: str, units: Decimal, amount: Decimal, decimals: int) -> Row:
-    return Row(name, "", (quantity_text(units), amount_text(amount, decimals)), is_part=True)
+def _part(name: str, units: Decimal, amount: Decimal, decimals: int, is_lower_bound: bool) -> Row:
+    """The line of a group or filter. Which of them the unknown cost of a charge belongs to is not known: to any."""
+    cells = _bound(quantity_text(units), is_lower_bound), _bound(amount_text(amount, decimals), is_lower_bound)
+    return Row(name, "", cells, is_part=True)
 
 
 def _group_name(group: GroupAmount) -> str:
@@ -212,11 +222,14 @@ def _filter_name(charge: ChargeAmount, one: FilterAmount) -> str:
     if one.number is None:
         return "Other"
     own = charge.charge.filters[one.number]
-    return name_text(own.name or ", ".join(" or ".join(texts) or key for key, texts in own.values.items()))
+    return shown_name(own.name, ", ".join(" or ".join(texts) or key for key, texts in own.values.items()))
 
 
 def _money(amount: Decimal | None, decimals: int, is_lower_bound: bool) -> str:
     if amount is None or (is_lower_bound and not amount):
         return UNKNOWN
-    text = amount_text(amount, decimals)
+    return _bound(amount_text(amount, decimals), is_lower_bound)
+
+
+def _bound(text: str, is_lower_bound: bool) -> str:
     return f"{AT_LEAST} {text}" if is_lower_bound else text

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from api.http.middleware.logged_paths import PORTAL_PATH
 from api.http.state import StateOf
 from api.portal.links import standing_of
-from api.portal.messages import customer_gone, link_refused
+from api.portal.messages import CustomerGone, link_refused
 from api.portal.page import portal_page
 from api.portal.page_parts import PageAsked
 from api.portal.rendering import frame_ancestors_of, html_response
@@ -34,7 +34,7 @@ def show_portal(
         standing = standing_of(snapshot, link.scope, link.customer_id, now)
         match link.state(now, standing):
             case "gone":
-                raise customer_gone()
+                raise CustomerGone
             case "expired" | "revoked":
                 raise link_refused()
         asked = PageAsked(link.scope, link.customer_id, now, period, plan)

@@ -1,6 +1,7 @@
 """Numbers, dates and names as people read them in the portal.
 
-- Counts have thousands separators. Money has two to six decimals, the same number in a column, so that points align.
+- Counts have thousands separators. Money has the decimals of its currency, up to six where they are needed to show
+  it, the same number in a column, so that points align. It is rounded half up, as amounts due are.
 - Dates are those of the customer's zone. Periods are half-open; of whole days the last one is named, not the next.
 - Names come from anywhere: characters that are not shown, or that turn the direction of text, are replaced, and long
   ones are cut. Escaping is that of the template.
@@ -11,10 +12,11 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from domain.charges.currencies import CURRENCY_MINOR_DIGITS
 from domain.values.money import MONEY, decimals_of
 from domain.values.periods import MICROSECOND, Interval
 
@@ -36,10 +38,20 @@ def name_text(name: str) -> str:
 
     A name that shows nothing is shown as its code points.
     """
-    shown = "".join(_REPLACED if unicodedata.category(one) in ("Cc", "Cf", "Zl", "Zp", "Cs") else one for one in name)
-    if not shown.strip():
+    shown = "".join(_REPLACED if _is_not_shown(one) else one for one in name)
+    if shows_nothing(name):
         shown = " ".join(f"U+{ord(one):04X}" for one in name[:8])
     return shown if len(shown) <= NAME_LENGTH_MAX else shown[: NAME_LENGTH_MAX - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def shows_nothing(name: str | None) -> bool:
+    """Return whether nothing of a name can be seen: it is missing, or has only spaces and characters not shown."""
+    return name is None or all(one.isspace() or _is_not_shown(one) for one in name)
+
+
+def shown_name(name: str | None, otherwise: str) -> str:
+    """Return a name that can be shown; in place of one that shows nothing, `otherwise`, such as the id."""
+    return name_text(otherwise if name is None or shows_nothing(name) else name)
 
 
 def count_text(count: int) -> str:
@@ -58,22 +70,32 @@ def decimals_for(amounts: Iterable[Decimal], least: int = MONEY_DECIMALS_MIN) ->
 
 
 def amount_text(amount: Decimal, decimals: int = MONEY_DECIMALS_MIN) -> str:
-    """Return an amount with so many decimals; one that is too small for them as less than the smallest."""
+    """Return an amount with so many decimals, rounded half up; one too small for them as less than the smallest."""
     smallest = Decimal(1).scaleb(-decimals)
-    rounded = amount.quantize(smallest, context=MONEY)
+    rounded = amount.quantize(smallest, rounding=ROUND_HALF_UP, context=MONEY)
     if amount and not rounded:
         return f"<{smallest:f}" if amount > 0 else f">-{smallest:f}"
     return f"{rounded:,f}"
 
 
-def sum_text(amount: Decimal) -> str:
-    """Return an amount that stands alone: to two decimals, and one below 1 with as many as it has, at most six."""
-    return amount_text(amount, MONEY_DECIMALS_MIN if abs(amount) >= 1 else decimals_for([amount]))
+def sum_text(amount: Decimal, currency: str) -> str:
+    """Return an amount that stands alone: to the minor unit of its currency; one below 1 with as many decimals as it
+    has, at most six."""
+    least = CURRENCY_MINOR_DIGITS.get(currency, MONEY_DECIMALS_MIN)
+    return amount_text(amount, least if abs(amount) >= 1 else decimals_for([amount], least))
 
 
 def money_text(amount: Decimal, currency: str) -> str:
     """Return an amount that stands alone, with its currency: `1,234.50 USD`."""
-    return f"{sum_text(amount)} {currency}"
+    return f"{sum_text(amount, currency)} {currency}"
+
+
+def known_text(amount: Decimal | None, currency: str, is_lower_bound: bool) -> str:
+    """Return what is known of an amount: `12.50 USD`, `at least 12.50 USD`, or `unknown`, also for at least nothing."""
+    if amount is None or (is_lower_bound and not amount):
+        return UNKNOWN
+    text = money_text(amount, currency)
+    return f"{AT_LEAST} {text}" if is_lower_bound else text
 
 
 def axis_text(amount: Decimal) -> str:
@@ -137,6 +159,10 @@ def short_texts(periods: Sequence[Interval], zone: ZoneInfo) -> list[str]:
     if all(start.day == 1 for start in starts) and len({start.month for start in starts}) == len(starts):
         return [_MONTHS[start.month - 1][:3] for start in starts]
     return [f"{start.day} {_MONTHS[start.month - 1][:3]}" for start in starts]
+
+
+def _is_not_shown(one: str) -> bool:
+    return unicodedata.category(one) in ("Cc", "Cf", "Zl", "Zp", "Cs")
 
 
 def _day(local: datetime) -> str:

@@ -80,21 +80,26 @@ def _rows(
 
 
 def _open_amount(period: Interval, usage: Measures) -> PeriodAmount:
-    is_lower_bound = usage.cost_unknown_events > 0
-    return PeriodAmount(period, usage.reported_cost_usd, USD, is_lower_bound, is_open=True)
+    return PeriodAmount(period, _known_cost(usage), USD, usage.cost_unknown_events > 0, is_open=True)
 
 
 def _amount(past: PastPeriod) -> PeriodAmount:
-    cost, unknown = past.now.reported_cost_usd, past.now.cost_unknown_events
+    closing = past.at_closing
     return PeriodAmount(
         past.period,
-        None if unknown and not cost else cost,
+        _known_cost(past.now),
         USD,
-        unknown > 0,
+        past.now.cost_unknown_events > 0,
         is_final=past.closed,
         is_restated=past.restated,
-        at_closing=None if past.at_closing is None else past.at_closing.reported_cost_usd,
+        at_closing=None if closing is None else _known_cost(closing),
+        was_lower_bound=closing is not None and closing.cost_unknown_events > 0,
     )
+
+
+def _known_cost(usage: Measures) -> Decimal | None:
+    """The cost; None where nothing but unknown cost is in it."""
+    return None if usage.cost_unknown_events and not usage.reported_cost_usd else usage.reported_cost_usd
 
 
 def _notes(amount: PeriodAmount, usage: Measures) -> tuple[str, ...]:
@@ -134,7 +139,7 @@ def _by_model(
     decimals = decimals_for([total.reported_cost_usd, *(one.reported_cost_usd for _, one in found[:MODELS_MAX])])
     listed = tuple(_row(group, one, decimals) for group, one in found[:MODELS_MAX])
     left_out = len(found) - MODELS_MAX
-    note = f"{counted(left_out, 'model', 'models')} more, which cost less, are in the total." if left_out > 0 else ""
+    note = f"{counted(left_out, 'more model is', 'more models are')} in the total." if left_out > 0 else ""
     return Table(caption, heads, listed, Row("Total", "", _cells(total, decimals)) if listed else None, note)
 
 
@@ -149,8 +154,8 @@ def _cells(usage: Measures, decimals: int) -> tuple[str, ...]:
 
 
 def _cost(usage: Measures, decimals: int) -> str:
-    if not usage.cost_unknown_events:
-        return amount_text(usage.reported_cost_usd, decimals)
-    if not usage.reported_cost_usd:
+    cost = _known_cost(usage)
+    if cost is None:
         return UNKNOWN
-    return f"{AT_LEAST} {amount_text(usage.reported_cost_usd, decimals)}"
+    text = amount_text(cost, decimals)
+    return f"{AT_LEAST} {text}" if usage.cost_unknown_events else text

@@ -41,10 +41,14 @@ from projections.views.charging.subscriptions import lives_of_customer
 
 
 class AtClosing(msgspec.Struct, frozen=True):
-    """What was known of a period when it closed. `period` None: no such subscription; `amount` None: unknown."""
+    """What was known of a period when it closed. `period` None: no such subscription; `amount` None: unknown.
+
+    `is_lower_bound`: the amount was without the cost of some events.
+    """
 
     period: Interval | None
     amount: Decimal | None
+    is_lower_bound: bool = False
 
 
 class CouponOff(msgspec.Struct, frozen=True):
@@ -79,6 +83,11 @@ class SubscriptionCharges(msgspec.Struct, frozen=True):
     coupons: tuple[CouponOff, ...] = ()
 
     @property
+    def is_lower_bound(self) -> bool:
+        """Whether the amount is without the cost of some events, which is unknown."""
+        return any(one.cost_unknown_events for one in self.charges)
+
+    @property
     def off(self) -> Decimal | None:
         """What coupons take off all charges; None: unknown."""
         return _total([one.amount for one in self.coupons])
@@ -92,7 +101,8 @@ class SubscriptionCharges(msgspec.Struct, frozen=True):
     @property
     def restated(self) -> bool:
         """Whether the amount or the bounds are others than were known at closing."""
-        return self.at_closing is not None and self.at_closing != AtClosing(self.period, self.amount)
+        then = self.at_closing
+        return then is not None and (then.period, then.amount) != (self.period, self.amount)
 
 
 class CustomerCharges(msgspec.Struct, frozen=True):
@@ -229,12 +239,14 @@ def _at_closing(known: _Known, one: SubscriptionCharges, grace: timedelta) -> At
         return None
     position = known.snapshot.position_at(closed_at)
     if position >= known.snapshot.point().position:
-        return AtClosing(one.period, one.amount)
+        return AtClosing(one.period, one.amount, one.is_lower_bound)
     life = one.subscription
     then = _known(known.snapshot.as_of(position), known.scope, life.customer_id, closed_at, known.at)
     same = (found for found in then.lives if found.subscription_id == life.subscription_id)
     charged = [charges for found in same if (charges := _of_life(then, found)) is not None]
-    return AtClosing(charged[0].period, charged[0].amount) if charged else AtClosing(None, None)
+    return (
+        AtClosing(charged[0].period, charged[0].amount, charged[0].is_lower_bound) if charged else AtClosing(None, None)
+    )
 
 
 def _of_life(known: _Known, life: SubscriptionLife) -> SubscriptionCharges | None:

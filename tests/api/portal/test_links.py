@@ -16,6 +16,7 @@ from consumers.engine import Engine
 from domain.scope import Scope
 from projections.errors import ReadStoreUnavailable
 from tests.api.portal.conftest import Portal
+from tests.api.portal.page_texts import texts_of
 from tests.captured_logs import captured_logs
 from tests.engine_fixtures import Api, SettableClock, engine_on, http, key_for, llm_request
 
@@ -107,6 +108,21 @@ def test_another_method_and_a_longer_path_are_answered_with_a_page_too(api: Api,
         assert (answer.status_code, answer.headers["Content-Type"]) == (status, "text/html; charset=utf-8")
 
 
+def test_what_is_no_whole_link_is_said_to_be_none(api: Api, portal: Portal) -> None:
+    api.post("/v1/customers", {"id": "whole"})
+    path = portal.link("whole")
+    for asked in (path + "/", path + "/more", "/portal/"):
+        page = portal.page(asked, 404)
+        assert (NOT_VALID in page, "is not complete" in page, GONE in page) == (True, True, False)
+
+
+def test_another_method_is_said_not_to_be_allowed(api: Api, portal: Portal) -> None:
+    api.post("/v1/customers", {"id": "posted"})
+    answer = api.client.post(portal.link("posted"))
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
+    assert texts_of(answer.text)[-1] == "The method of the request is not allowed: this page can only be read."
+
+
 def test_no_token_reaches_the_log_or_the_page(api: Api, portal: Portal) -> None:
     api.post("/v1/customers", {"id": "logged"})
     with captured_logs() as lines:
@@ -114,11 +130,11 @@ def test_no_token_reaches_the_log_or_the_page(api: Api, portal: Portal) -> None:
         shown = portal.page(path) + portal.page(path + "x", 403) + portal.page(path, 404, "?period=1999-01-01")
     token = path.removeprefix("/portal/")
     with captured_logs() as more:
-        for elsewhere in ("/", "/usage"):
-            assert api.client.get(f"http://testserver{elsewhere}{path}").status_code == 404
+        for elsewhere in (f"/{path}", f"/usage{path}", f"/PORTAL/{token}"):
+            assert api.client.get(f"http://testserver{elsewhere}").status_code == 404
     lines += more
-    assert [line["path"] for line in lines][-5:-2] == ["/portal/..."] * 3
-    assert [line["path"] for line in lines][-2:] == ["//portal/...", "/usage/portal/..."]
+    assert [line["path"] for line in lines][-6:-3] == ["/portal/..."] * 3
+    assert [line["path"] for line in lines][-3:] == ["//portal/...", "/usage/portal/...", "/PORTAL/..."]
     assert token not in str(lines) + shown
     assert token.partition(".")[0] not in str(lines) + shown
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from tests.api.portal.conftest import Portal
 from tests.api.portal.page_texts import after, texts_of
 from tests.engine_fixtures import Api, SettableClock, customer_path, llm_request
@@ -14,11 +16,13 @@ FEBRUARY = datetime(2026, 2, 10, tzinfo=UTC)
 MARCH = datetime(2026, 3, 5, tzinfo=UTC)
 
 
-def subscribed(api: Api, customer: str, *charges: dict[str, Any], plan: str | None = None, **given: Any) -> None:
+def subscribed(
+    api: Api, customer: str, *charges: dict[str, Any], plan: str | None = None, currency: str = "EUR", **given: Any
+) -> None:
     """A customer with a subscription since January to a plan of its own."""
     api.send("POST", "/v1/customers", None, json={"id": customer})
     code = plan or f"plan of {customer}"
-    api.post("/v1/plans", {"code": code, "interval": "monthly", "currency": "EUR", "charges": list(charges)})
+    api.post("/v1/plans", {"code": code, "interval": "monthly", "currency": currency, "charges": list(charges)})
     about = {"id": f"subscription of {customer}", "customer": customer, "plan": code}
     api.post("/v1/subscriptions", {**about, "effective_at": "2026-01-01T00:00:00Z", **given})
 
@@ -40,6 +44,22 @@ def test_it_shows_each_charge_and_no_cost_of_models(api: Api, portal: Portal) ->
         *("Billed", "monthly", "Ends", "31 March 2026"),
     ]
     assert ("77.77" in page, "secret model" in page) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("currency", "price", "due"), [("TND", "0.00914", "1.005"), ("KWD", "11.2233", "1,234.563"), ("JPY", "10", "1,100")]
+)
+def test_amounts_have_the_decimals_of_the_currency_everywhere(
+    api: Api, portal: Portal, currency: str, price: str, due: str
+) -> None:
+    customer = f"in {currency}"
+    subscribed(api, customer, {**TOKENS, "price": {"model": "standard", "amount": price}}, currency=currency)
+    api.deliver([llm_request(customer, customer, MARCH)])
+    page = portal.opened(customer)
+    assert after(page, "March 2026", count=3) == ["Charges so far", due, currency]
+    assert after(page, "Total", count=1) == [due]
+    assert f"{due} {currency}" in texts_of(page)
+    assert f"The highest is {due} {currency} in March 2026." in page
 
 
 def test_groups_filters_and_minimums_have_lines_of_their_own(api: Api, portal: Portal) -> None:

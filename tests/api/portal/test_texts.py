@@ -16,10 +16,12 @@ from api.portal.texts import (
     axis_text,
     decimals_for,
     moment_text,
+    money_text,
     name_text,
     period_text,
     quantity_text,
     short_texts,
+    shown_name,
     sum_text,
 )
 from domain.values.periods import Interval
@@ -80,11 +82,34 @@ def test_bars_are_named_by_what_tells_them_apart(periods: list[tuple[str, str]],
         ("0.0125", "0.0125", "0.0125", "0.0125"),
         ("0.0000001", "<0.000001", "<0.0001", "<0.000001"),
         ("2.5", "2.50", "2.5000", "2.5"),
+        ("2.005", "2.01", "2.0050", "2.005"),
+        ("-2.005", "-2.01", "-2.0050", "-2.005"),
+        ("1.00005", "1.00", "1.0001", "1.00005"),
     ],
 )
 def test_amounts_have_the_decimals_of_their_place(amount: str, alone: str, in_a_column: str, as_quantity: str) -> None:
     value = Decimal(amount)
-    assert (sum_text(value), amount_text(value, 4), quantity_text(value)) == (alone, in_a_column, as_quantity)
+    assert (sum_text(value, "USD"), amount_text(value, 4), quantity_text(value)) == (alone, in_a_column, as_quantity)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "expected"),
+    [
+        ("1.005", "TND", "1.005 TND"),
+        ("1234.567", "KWD", "1,234.567 KWD"),
+        ("0.5", "KWD", "0.500 KWD"),
+        ("1100", "JPY", "1,100 JPY"),
+        ("1099.5", "JPY", "1,100 JPY"),
+        ("0", "JPY", "0 JPY"),
+        ("2.005", "USD", "2.01 USD"),
+        ("1.00005", "CLF", "1.0001 CLF"),
+        ("2.5", "XAU", "2.50 XAU"),
+    ],
+)
+def test_money_has_the_decimals_of_its_currency_and_is_rounded_half_up(
+    amount: str, currency: str, expected: str
+) -> None:
+    assert money_text(Decimal(amount), currency) == expected
 
 
 def test_a_column_has_as_many_decimals_as_its_longest_amount_up_to_six() -> None:
@@ -99,6 +124,16 @@ def test_a_column_has_as_many_decimals_as_its_longest_amount_up_to_six() -> None
 )
 def test_an_axis_is_short(amount: str, expected: str) -> None:
     assert axis_text(Decimal(amount)) == expected
+
+
+@pytest.mark.parametrize("name", [None, "", " ", " \u200b ", "\u200b", "\u202e\t\u00a0", "\n\x00"])
+def test_a_name_that_shows_nothing_gives_way_to_another(name: str | None) -> None:
+    assert shown_name(name, "the id") == "the id"
+
+
+def test_a_name_that_shows_something_is_shown() -> None:
+    assert shown_name("a\u200bb", "the id") == "a\N{REPLACEMENT CHARACTER}b"
+    assert name_text(" \u200b ") == "U+0020 U+200B U+0020"
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))

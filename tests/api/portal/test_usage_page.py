@@ -61,6 +61,13 @@ def test_a_customer_without_usage_has_a_page_that_says_so(api: Api, portal: Port
     assert after(page, "Usage by model", count=1) == ["There is no usage in this period."]
 
 
+@pytest.mark.parametrize("name", ["  ", " \u200b "])
+def test_a_customer_whose_name_shows_nothing_is_called_by_its_id(api: Api, portal: Portal, name: str) -> None:
+    customer = f"nameless {len(name)}"
+    api.post("/v1/customers", {"id": customer, "name": name})
+    assert texts_of(portal.opened(customer))[2:4] == ["Usage", customer]
+
+
 def test_another_period_is_shown_by_a_link_of_the_list(api: Api, portal: Portal) -> None:
     api.deliver(
         [
@@ -79,12 +86,26 @@ def test_another_period_is_shown_by_a_link_of_the_list(api: Api, portal: Portal)
         assert after(portal.page(path + query), "February 2026", count=2) == ["Cost", "7.00"]
 
 
-@pytest.mark.parametrize(
-    "query", ["?period=2019-01-01", "?period=", "?period=never", "?period=2026-02-30", "?plan=none"]
-)
+@pytest.mark.parametrize("query", ["?period=2019-01-01", "?period=", "?period=never", "?period=2026-02-30"])
 def test_an_address_that_names_nothing_is_answered_404_with_a_way_back(api: Api, portal: Portal, query: str) -> None:
     api.deliver([llm_request("nothing", "names nothing", MARCH)])
-    assert "There is no such period" in portal.page(portal.link("names nothing"), 404, query)
+    texts = texts_of(portal.page(portal.link("names nothing"), 404, query))
+    assert texts[-3:] == [
+        "There is no such period",
+        "Nothing is shown for the period in this address.",
+        "Show the current period",
+    ]
+
+
+@pytest.mark.parametrize("query", ["?plan=none", "?plan=", "?plan=none&period=2026-03-01"])
+def test_an_unknown_subscription_is_answered_404_with_a_way_back(api: Api, portal: Portal, query: str) -> None:
+    api.deliver([llm_request("no plan", "no such plan", MARCH)])
+    texts = texts_of(portal.page(portal.link("no such plan"), 404, query))
+    assert texts[-3:] == [
+        "There is no such subscription",
+        "Nothing is shown for the subscription in this address.",
+        "Show the current period",
+    ]
 
 
 def test_periods_are_those_of_the_zone_of_the_customer(api: Api, portal: Portal) -> None:
@@ -143,7 +164,7 @@ def test_thousands_of_models_and_budgets_make_a_page_of_bounded_size(api: Api, p
         "3,000",
         "330,000",
         "3,000.00",
-        "2,950 models more, which cost less, are in the total.",
+        "2,950 more models are in the total.",
     ]
     assert "80 more budgets of models are not shown." in texts_of(page)
 
