@@ -24,7 +24,7 @@ from projections.views.charging.charges import customer_charges
 DAY_SECONDS: Final = 24 * 60 * 60
 #: How soon what charges read is kept after much usage came, of how many customers at once, and how long that may take.
 KEEP_CHARGES_SECONDS: Final = 1
-KEEP_CHARGES_CUSTOMERS_MAX: Final = 20
+KEEP_CHARGES_CUSTOMERS_MAX: Final = 1_000
 KEEP_CHARGES_SECONDS_MAX: Final = 0.25
 #: A start looks up the list prices of so many models at most: half a second.
 START_MODELS_MAX: Final = 2_000
