@@ -14,6 +14,7 @@ from api.cli.commands.charging.charges import charges
 from api.cli.commands.charging.coupons import coupons
 from api.cli.commands.charging.plans import plans, subscriptions
 from api.cli.commands.demo import demo
+from api.cli.commands.diff.differences import diff
 from api.cli.commands.ingest import ingest
 from api.cli.commands.kafka import topics
 from api.cli.commands.kafka.accept import accept
@@ -44,6 +45,7 @@ app.command()(produce)
 app.command()(usage)
 app.command()(current_usage)
 app.command()(past_usage)
+app.command()(diff)
 app.command()(budget)
 app.command()(access)
 app.command()(charges)

@@ -46,7 +46,7 @@ async def _folded_far_enough(request: Request, state: StateOf, key: Reader) -> N
     A malformed value is passed by: the validation of the query reports it.
     """
     text = request.query_params.get("min_position", "")
-    if not _is_position(text):
+    if not is_position(text):
         return
     if await state.fold.folded(int(text)):
         return
@@ -150,7 +150,7 @@ def reading(
             return
         if is_day(asked.as_of) and zone is None:
             zone = time_zone_of(latest, scope, customer_id, clock)
-        snapshot = latest.as_of(_position(latest, asked.names[0], asked.as_of, zone))
+        snapshot = latest.as_of(position_named(latest, asked.names[0], asked.as_of, zone))
         yield Reading(snapshot, at or snapshot.recorded_at(scope) or clock, latest)
 
 
@@ -161,8 +161,9 @@ def time_zone_of(snapshot: Snapshot, scope: Scope, customer_id: str | None, now:
     return TIME_ZONE_DEFAULT if view is None or not view.exists else view.time_zone
 
 
-def _position(latest: Snapshot, name: str, as_of: str, zone: str | None) -> int:
-    if _is_position(as_of):
+def position_named(latest: Snapshot, name: str, as_of: str, zone: str | None) -> int:
+    """The log position that a text means, the parameter `name`: a position, an instant, or a day in this time zone."""
+    if is_position(as_of):
         if int(as_of) > latest.point().position:
             raise Problem.invalid(name, "must not be later than the last folded position")
         return int(as_of)
@@ -172,5 +173,6 @@ def _position(latest: Snapshot, name: str, as_of: str, zone: str | None) -> int:
     return latest.position_at(query_instant(name, as_of))
 
 
-def _is_position(text: str) -> bool:
+def is_position(text: str) -> bool:
+    """Whether a text has the form of a log position."""
     return text.isascii() and text.isdigit() and len(text) <= POSITION_DIGITS_MAX

@@ -29,6 +29,7 @@ from api.native.routes import (
 )
 from api.native.routes.coupons import applied as applied_coupons
 from api.native.routes.coupons import definitions as coupons
+from api.native.routes.diff import differences
 from api.native.routes.payments import checkout_links
 from api.native.routes.portal import links as portal_links
 
@@ -38,6 +39,7 @@ _PARTS: Final = (
     customers,
     checkout_links,
     usage,
+    differences,
     meters,
     plans,
     subscriptions,

@@ -22,6 +22,7 @@ from domain.usage.received_members import Members
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.customer_list import CustomerListQuestion, UsageTotals
 from projections.queries.customers import CustomerRecord, CustomerSpan, CustomerWithBudgets, SpanCost, SpanUsage
+from projections.queries.diff import ChangeCursor, ChangesQuestion, ChangeSum, EventChange, MarkupFact
 from projections.queries.events import (
     RECEIPT_OUTCOMES_MAX,
     CorrectionRecord,
@@ -240,6 +241,19 @@ class Snapshot(Protocol):
 
     def scope_pricing(self, scope: Scope) -> ScopePricing | None:
         """The prices that the fold knows, for rows of a scope; None for a scope that the store has never heard of."""
+
+    def change_sums(self, scope: Scope, question: ChangesQuestion) -> list[ChangeSum]:
+        """What changed events since an earlier position: the sums of the changes of each kind, by kind, then run."""
+
+    def event_changes(
+        self, scope: Scope, question: ChangesQuestion, after: ChangeCursor | None, limit: int
+    ) -> list[EventChange]:
+        """A page of the changes of single events since an earlier position, in the order of `ChangeCursor`."""
+
+    def markup_facts(
+        self, scope: Scope, question: ChangesQuestion, after: ChangeCursor | None, limit: int
+    ) -> list[MarkupFact]:
+        """A page of the facts since an earlier position that may have changed a markup, by position, then customer."""
 
     def discounts(self, scope: Scope, after: int, limit: int, owners: Owners = ANY_OWNER) -> list[DiscountRecord]:
         """A page of the discounts of the scope and of its customers; the cursor is the log position."""

@@ -85,7 +85,7 @@ def usage_report(snapshot: Snapshot, scope: Scope, question: UsageReportQuestion
         raise InvalidInput("life", "must only be given together with a customer")
     history = None if record is None else customer_history(record, now)
     zone = question.zone or (_ZONE_DEFAULT if history is None else history.view().time_zone)
-    span = _span(question, history, now)
+    span = report_span(question, history, now)
     kept = span if record is None or question.life is None else span.intersect(_life(record, question.life).span)
     windows = [] if kept is None else windows_of(kept, question.window, zone)
     rows = _rows(snapshot, scope, question, kept or span, windows, now)
@@ -98,7 +98,8 @@ def usage_report(snapshot: Snapshot, scope: Scope, question: UsageReportQuestion
     )
 
 
-def _span(question: UsageReportQuestion, history: CustomerHistory | None, now: datetime) -> Interval:
+def report_span(question: UsageReportQuestion, history: CustomerHistory | None, now: datetime) -> Interval:
+    """The interval of a report; `InvalidInput` for an empty one. `history`: that of its customer, if it has one."""
     end = now if question.end is None else question.end
     start = question.start
     if start is None:

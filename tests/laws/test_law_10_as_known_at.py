@@ -389,6 +389,15 @@ def questions(since: datetime) -> list[Question]:
         ("/v1/usage", "/v1/usage", {"group_by": "customer,model", **span}),
         ("/v1/usage", "/v1/usage", {}),
         ("/v1/usage", "/v1/usage", {"meter": METER, "group_by": "zone", **span}),
+        *(
+            ("/v1/diff", "/v1/diff", {"since": since.isoformat(), **params})
+            for params in (span, {**span, "limit": "2"}, {"period_of": since.date().isoformat()}, {})
+        ),
+        *(
+            ("/v1/diff", "/v1/diff", {"since": since.isoformat(), "customer": customer, **params})
+            for customer in CUSTOMERS
+            for params in (span, {"period_of": since.date().isoformat()[:7]})
+        ),
         ("/v1/budgets", "/v1/budgets", {}),
         ("/v1/budgets/{budget_id:segment}", f"/v1/budgets/{BUDGETS[0]}", {}),
         ("/v1/meters", "/v1/meters", {}),

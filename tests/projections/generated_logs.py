@@ -66,11 +66,16 @@ _EFFECTS_ON_USAGE: Final = (
 
 def generated_logs(entries_max: int) -> st.SearchStrategy[list[Entry]]:
     """Logs of this many entries or down to half of it; most entries are one record."""
-    deliveries = st.tuples(st.sampled_from(_DELIVERIES), _NUMBERS, _EVENTS)
-    effects = st.tuples(st.sampled_from(_EFFECTS_ON_USAGE), _NUMBERS, _NUMBERS)
     rest = sorted(_WRITERS.keys() - {*_DELIVERIES, *_EFFECTS_ON_USAGE})
     others = st.tuples(st.sampled_from(rest), _NUMBERS, _NUMBERS)
-    return st.lists(st.one_of(deliveries, effects, others), min_size=entries_max // 2, max_size=entries_max)
+    return st.lists(st.one_of(writes_about_usage(), others), min_size=entries_max // 2, max_size=entries_max)
+
+
+def writes_about_usage() -> st.SearchStrategy[Entry]:
+    """Entries of usage, and of what has an effect on it."""
+    deliveries = st.tuples(st.sampled_from(_DELIVERIES), _NUMBERS, _EVENTS)
+    effects = st.tuples(st.sampled_from(_EFFECTS_ON_USAGE), _NUMBERS, _NUMBERS)
+    return st.one_of(deliveries, effects)
 
 
 def write_entries(log: WrittenLog, entries: Sequence[Entry]) -> None:

@@ -26,6 +26,7 @@ from projections.duckdb.reading import events as event_rows
 from projections.duckdb.reading.cached_reads import CachedReads, SnapshotCache, all_markups, answered_usage
 from projections.duckdb.reading.customer_lists.list_query import customer_count, customer_list
 from projections.duckdb.reading.customer_lists.list_query import needs_markups as needs_markups_of_all
+from projections.duckdb.reading.diff.reads import DiffReads
 from projections.duckdb.reading.event_pages import EventPageQuery, Markups, needs_markups
 from projections.duckdb.reading.facts import (
     all_facts,
@@ -112,7 +113,7 @@ class DuckDBReads:
         return self._changes is not None and self._changes.refusals.all_counted(spans)
 
 
-class DuckDBSnapshot(RepricingReads):
+class DuckDBSnapshot(RepricingReads, DiffReads):
     """A `Snapshot` on a cursor in a read transaction."""
 
     def __init__(

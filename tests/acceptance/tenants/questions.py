@@ -133,6 +133,13 @@ _ASKED: Final[Mapping[str, Sequence[Asked]]] = {
         {**_SPAN, "meter": "alpha_corp"},
         *({**_SPAN, "customer": one} for one in _CUSTOMERS),
     ),
+    "/v1/diff": _queries(
+        {"since": "2026-03-12", **_SPAN, "limit": "20"},
+        *({"since": one, "as_of": _THEN[1], **_SPAN} for one in ("0", _THEN[0])),
+        {"since": "2026-03-12", "period_of": "2026-03"},
+        {"since": TOLD_POSITION, **_SPAN},
+        *({"since": "2026-03-12", "customer": one, "period_of": "2026-03"} for one in _CUSTOMERS),
+    ),
     "/v1/customers/{customer_id:segment}/usage": _each(
         _CUSTOMERS, _SPAN, {**_SPAN, "group_by": "model", "window": "day"}, *({**_SPAN, **one} for one in _AS_OF)
     ),

@@ -9,7 +9,7 @@ from tests.api.cli.shell import run
 
 COMMANDS = list(command_tree())
 #: Commands that show rows under another name than list.
-LISTS = {"customers history", "usage", "current-usage", "past-usage", "charges", "settings", "kafka topics"}
+LISTS = {"customers history", "usage", "current-usage", "past-usage", "charges", "diff", "settings", "kafka topics"}
 LISTS |= {
     "coupons applied",
     "rejected dead-letters",

@@ -35,6 +35,7 @@ COMMANDS = {
     "POST /v1/customers/{customer_id}/portal-links": "portal",
     "DELETE /v1/customers/{customer_id}/portal-links": "portal",
     "GET /v1/usage": "usage",
+    "GET /v1/diff": "diff",
     "GET /v1/meters": "meters list",
     "POST /v1/meters": "meters create",
     "GET /v1/meters/{code}": "meters show",
@@ -95,6 +96,7 @@ OTHERWISE = {
     "customer": "the argument CUSTOMER",
     "source": "the argument SOURCE",
     "id": "the argument ID",
+    "since": "the argument A",
     "as": "the form of the answer for another client",
 }
 
@@ -118,5 +120,6 @@ def test_every_route_has_a_command_or_a_reason_to_have_none() -> None:
 def test_a_command_exists_and_takes_the_parameters_of_its_route(route: str) -> None:
     command = command_tree()[COMMANDS[route]]
     parameters = {one["name"] for one in routes()[route].get("parameters", ()) if one["in"] == "query"}
-    options = {f"--{name.replace('_', '-')}" for name in parameters - set(OTHERWISE)}
+    otherwise = set(OTHERWISE) | ({"as_of"} if route == "GET /v1/diff" else set())  # the argument B
+    options = {f"--{name.replace('_', '-')}" for name in parameters - otherwise}
     assert options - options_of(command) == set()

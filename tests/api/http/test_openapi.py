@@ -31,6 +31,7 @@ ENDPOINTS = {
     "/v1/customers/{customer_id}/charges": {"get"},
     "/v1/customers/{customer_id}/portal-links": {"post", "delete"},
     "/v1/usage": {"get"},
+    "/v1/diff": {"get"},
     "/v1/meters": {"get", "post"},
     "/v1/meters/{code}": {"get", "patch", "delete"},
     "/v1/plans": {"get", "post"},

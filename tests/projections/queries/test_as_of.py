@@ -15,6 +15,7 @@ from domain.repricings.repricing_range import RepricingRange
 from domain.scope import DEFAULT_SCOPE, Scope
 from projections.queries.customer_list import CustomerCondition, CustomerListQuestion
 from projections.queries.customers import CustomerSpan
+from projections.queries.diff import ChangesQuestion
 from projections.queries.events import EventFilter, EventQuestion
 from projections.queries.meters import MeterQuestion
 from projections.queries.snapshot import Snapshot
@@ -84,6 +85,11 @@ QUERIES: Final[dict[str, Callable[[Snapshot, Scope], Any]]] = {
     "rows to re-price": lambda store, scope: repricing_preview(
         store, scope, RepricingRange(given_costs="zeros"), LATER, None, 99
     ),
+    "changes": lambda store, scope: [
+        [store.change_sums(scope, asked), store.event_changes(scope, asked, None, 99)]
+        for asked in (ChangesQuestion(3, EVERYTHING[0]), ChangesQuestion(1, DAYS[1], "c-1", START - timedelta(hours=9)))
+    ],
+    "facts about markups": lambda store, scope: store.markup_facts(scope, ChangesQuestion(2, EVERYTHING[0]), None, 99),
     "source counts": lambda store, scope: store.source_counts(scope),
 }
 
