@@ -22,6 +22,7 @@ from api.http.error_mapping import install_error_handlers, problem_response
 from api.http.metrics.metrics import Metrics
 from api.http.middleware.access_log import AccessLogMiddleware
 from api.http.middleware.head_requests import HeadMiddleware
+from api.http.middleware.log_range import LogRangeMiddleware
 from api.http.middleware.raw_paths import RawPathMiddleware
 from api.http.middleware.request_id import RequestIdMiddleware
 from api.http.problems import Problem
@@ -54,6 +55,8 @@ def create_app(
     app.add_middleware(AccessLogMiddleware, metrics=state.metrics)
     app.add_middleware(RequestIdMiddleware, randomness=randomness)
     app.add_middleware(HeadMiddleware)
+    if engine.log_range is not None:
+        app.add_middleware(LogRangeMiddleware, dialects=state.dialects, log_range=engine.log_range)
     install_error_handlers(app)
     for dialect in state.dialects:
         _install(app, dialect)

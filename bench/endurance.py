@@ -23,7 +23,7 @@ import msgspec
 from bench.bench_settings import engine_settings
 from bench.chain import drive_until
 from bench.events import bodies, event_lines, midnight
-from consumers.bootstrap import open_engine, rebuild_closed
+from consumers.bootstrap import open_engine, replay_closed
 from consumers.engine import OperationResult, OperationStep
 
 EVENTS_PER_BODY: Final = 10_000
@@ -77,7 +77,7 @@ def rebuild(run: EnduranceRun) -> Stage:
     """Rebuild the closed folder. Runs in a process of its own."""
     with _watching() as most:
         started = time.perf_counter()
-        *_, last = rebuild_closed(engine_settings(Path(run.folder)))
+        *_, last = replay_closed(engine_settings(Path(run.folder)))
         seconds = time.perf_counter() - started
     return _operation("rebuild", last, seconds, most[0])
 

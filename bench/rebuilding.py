@@ -14,7 +14,7 @@ from bench.bench_settings import engine_settings
 from bench.limits import group_by_seconds
 from bench.processes import peak_bytes
 from bench.quiet import bring_to_quiet
-from consumers.bootstrap import open_engine, rebuild_closed
+from consumers.bootstrap import open_engine, replay_closed
 from consumers.embedded.data_folder import DataFolder
 from consumers.engine import OperationResult, OperationStep
 
@@ -61,7 +61,7 @@ def rebuild(run: RebuildRun) -> RebuildResult:
     started = time.perf_counter()
     numbers_seconds = 0.0
     last: OperationStep | OperationResult | None = None
-    for last in rebuild_closed(engine_settings(folder)):
+    for last in replay_closed(engine_settings(folder)):
         if isinstance(last, OperationStep) and last.stage == "folding":
             numbers_seconds = time.perf_counter() - started
     seconds = time.perf_counter() - started

@@ -14,7 +14,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -37,6 +36,15 @@ from consumers.embedded.folded_position import FoldedPositionReader
 from consumers.embedded.folder_formats import check_formats, record_formats
 from consumers.embedded.jobs import refresh_prices_at_start, scheduler_of
 from consumers.embedded.personal_key_check import check_personal_keys
+from consumers.embedded.replaying.fresh_read_side import (
+    discarded_on_failure,
+    finish,
+    fold_durably,
+    open_fresh,
+    taken_up,
+    write_rows_durably,
+)
+from consumers.embedded.replaying.log_range import finished_range, refuse_range, stored_range
 from consumers.engine import CATCHING_UP, OperationResult, OperationStep, PortalSecret
 from consumers.errors import FolderUnusable
 from consumers.intake.fact_sealing import FactSealer
@@ -78,8 +86,6 @@ from projections.read_side.store import StoreOpener
 CATCH_UP_QUIET_SECONDS: Final = 1.0
 #: Of a log with at most so many events a start writes all rows before it answers anything: two seconds at most.
 ROWS_AT_START_MAX: Final = 500_000
-#: A rebuild makes what it has folded durable after so many events and other records; after a crash it goes on there.
-DURABLE_RECORDS_MIN: Final = 2_000_000
 NUMBERS_FIRST: Final = "numbers first"
 
 Clock = Callable[[], datetime]
@@ -114,15 +120,22 @@ def open_engine(
     store raise.
     """
     with ExitStack() as opened:
+        log_range = finished_range(settings.data_dir)
+        if serving:
+            refuse_range(settings.data_dir)
         folder = _owned_folder(settings, opened)
         append_signal = opened.enter_context(closing(AppendSignal(folder.root)))
         log, keys = _opened_log(
-            folder, randomness, opened, append_signal.notify, without_personal_keys=without_personal_keys
+            folder,
+            randomness,
+            opened,
+            append_signal.notify,
+            without_personal_keys=without_personal_keys or log_range is not None,
         )
         _ensure_created(log, clock, randomness)
         commands = CommandHandler(log, keys, clock, randomness)
         opener = _read_side_opener(log, keys, settings)
-        read_side = _read_side(folder, log, opener, on_step)
+        read_side = _read_side(folder, log, opener, settings, on_step)
         _catch_up(folder, log, read_side, settings, on_step)
         record_formats(folder.root, _stores(settings))
         keys.note_log(log_creation(log).log_id)
@@ -144,9 +157,13 @@ def open_engine(
             _checkouts(settings, commands),
             PortalSecret(partial(_portal_secret, settings, folder, randomness)),
         )
-        del read_side  # a rebuild replaces it, and the old one closes only when nothing refers to it any more
+        del read_side  # a replay replaces it, and the old one closes only when nothing refers to it any more
         opened.callback(engine.close)
+        engine.log_range = log_range
         engine.start()
+        if log_range is not None:
+            yield engine
+            return
         given = settings.admin_key
         engine.generated_first_key = ensure_first_key(engine, None if given is None else given.get_secret_value())
         if serving:
@@ -172,6 +189,7 @@ def open_partition_appender(
     """
     with ExitStack() as opened:
         check_formats(settings.data_dir, _stores(settings))
+        refuse_range(settings.data_dir)
         folder = DataFolder(settings.data_dir)
         folder.prepare()
         log, keys = _opened_log(folder, randomness, opened, partial(signal_append, folder.root))
@@ -230,26 +248,31 @@ def _consume_in_child(name: str, settings: Settings) -> None:
         raise SystemExit(1) from None
 
 
-def rebuild_closed(
+def replay_closed(
     settings: Settings, *, clock: Clock = system_clock, randomness: Randomness = os.urandom
 ) -> Iterator[OperationStep | OperationResult]:
-    """Rebuild the read side of a folder that no engine owns, without opening the one in use: it may be damaged."""
+    """Replay the log of a folder that no engine owns, without opening the read side in use: it may be damaged."""
     with ExitStack() as opened:
         folder = _owned_folder(settings, opened, rebuilding=True)
-        log, keys = _opened_log(folder, randomness, opened, on_append=lambda: None)
-        fresh = yield from _fold_fresh_read_side(folder, log, _read_side_opener(log, keys, settings))
-        with _discarded_on_failure(fresh):
-            for missing in fresh.write_missing_rows():
-                fresh.checkpoint()
-                yield OperationStep("writing rows", missing.written_to, missing.until)
+        log, keys = _opened_log(
+            folder,
+            randomness,
+            opened,
+            on_append=lambda: None,
+            without_personal_keys=stored_range(settings.data_dir) is not None,
+        )
+        fresh = yield from _fold_fresh_read_side(folder, log, _read_side_opener(log, keys, settings), settings)
+        with discarded_on_failure(fresh):
+            yield from write_rows_durably(fresh)
             while fresh.projector.step():  # what was appended meanwhile
                 pass
             position, events = fresh.projector.position, fresh.received_events()
             fresh.checkpoint()
         fresh.discard()
         folder.use_read_folder(fresh.folder)
+        finish(fresh)
         record_formats(folder.root, _stores(settings), rebuilt=True)
-        yield OperationResult("rebuild", position, position, events)
+        yield OperationResult("replay", position, position, events)
 
 
 def _checkouts(settings: Settings, commands: CommandHandler) -> Checkouts:
@@ -281,26 +304,29 @@ def _read_side_opener(log: EventLog, keys: PersonalKeys, settings: Settings) -> 
     )
 
 
-def _read_side(folder: DataFolder, log: EventLog, opener: ReadSideOpener, on_step: OnStep) -> ReadSide:
+def _read_side(
+    folder: DataFolder, log: EventLog, opener: ReadSideOpener, settings: Settings, on_step: OnStep
+) -> ReadSide:
     """Open the read side in use; one of an older release is replaced by one that is rebuilt from the log."""
     try:
         return opener.open(folder.current_read_folder())
     except ReadStoreOutdated as error:
         _logger.warning("read_store_outdated", reason=str(error))
-    steps = _fold_fresh_read_side(folder, log, opener)
+    steps = _fold_fresh_read_side(folder, log, opener, settings)
     while True:
         try:
             on_step(next(steps))
         except StopIteration as folded:
             fresh: ReadSide = folded.value
             break
-    with _discarded_on_failure(fresh):
+    with discarded_on_failure(fresh):
         if fresh.received_events() <= ROWS_AT_START_MAX:
             for _ in fresh.write_missing_rows():
                 pass
         # Make it durable before it is named as the one in use: that removes the old one.
         fresh.checkpoint()
         folder.use_read_folder(fresh.folder)
+        finish(fresh)
     return fresh
 
 
@@ -327,45 +353,18 @@ def _catch_up(folder: DataFolder, log: EventLog, read_side: ReadSide, settings: 
 
 
 def _fold_fresh_read_side(
-    folder: DataFolder, log: EventLog, opener: ReadSideOpener
+    folder: DataFolder, log: EventLog, opener: ReadSideOpener, settings: Settings
 ) -> Generator[OperationStep, None, ReadSide]:
     """Fold the whole log into a fresh read side, not yet in use: all numbers, and none of the rows but those it keeps.
 
     What an earlier attempt has made durable is taken up again. Of one that fails nothing is left.
     """
-    fresh = _unfinished_read_side(folder, opener)
-    with _discarded_on_failure(fresh):
-        missing = fresh.store.missing_rows()
-        until = log.head_position() if missing is None else missing.until
-        while fresh.projector.position < until and fresh.projector.step(until):
-            if fresh.store.unflushed().records >= DURABLE_RECORDS_MIN or fresh.index.is_full():
-                fresh.checkpoint()
-            yield OperationStep("folding", fresh.projector.position, until)
+    fresh = open_fresh(folder, opener, NUMBERS_FIRST)
+    with discarded_on_failure(fresh):
+        yield from taken_up(fresh, log)
+        yield from fold_durably(log, fresh, settings.replay_flush_records_max)
         fresh.finish_refolding()
     return fresh
-
-
-def _unfinished_read_side(folder: DataFolder, opener: ReadSideOpener) -> ReadSide:
-    """Open the read side that an earlier attempt to fold the whole log was making; a new one where there is none."""
-    unfinished = folder.next_read_folder()
-    if unfinished.exists():
-        try:
-            return opener.open(unfinished, refolding=NUMBERS_FIRST)
-        except Exception as error:  # whatever is wrong with it, the log has everything
-            _logger.info("rebuild_begun_again", reason=str(error))
-    return opener.open(folder.new_read_folder(), refolding=NUMBERS_FIRST)
-
-
-@contextmanager
-def _discarded_on_failure(fresh: ReadSide) -> Iterator[None]:
-    """Close a read side when the context raises; remove it, unless it was merely stopped."""
-    try:
-        yield
-    except BaseException as error:
-        fresh.discard()
-        if isinstance(error, Exception):
-            shutil.rmtree(fresh.folder, ignore_errors=True)  # the disk may be full because of it
-        raise
 
 
 def _owned_folder(settings: Settings, opened: ExitStack, *, rebuilding: bool = False) -> DataFolder:

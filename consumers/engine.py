@@ -38,10 +38,12 @@ class Refusals(msgspec.Struct, frozen=True):
 
 #: The step of a start that folds again what a crash has undone.
 CATCHING_UP: Final = "catching up"
+#: The first step of a replay that goes on with what an earlier one has made durable.
+TAKEN_UP: Final = "taken up"
 
 
 class OperationStep(msgspec.Struct, frozen=True):
-    """Progress of a rebuild or verification: in this stage, `done` of `total` in `unit`."""
+    """Progress of a replay or verification: in this stage, `done` of `total` in `unit`."""
 
     stage: str
     done: int
@@ -59,13 +61,25 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class OperationResult(msgspec.Struct, frozen=True):
-    """Result of a rebuild or verification. `findings` is empty when nothing is wrong, and always for a rebuild."""
+    """Result of a replay or verification. `findings` is empty when nothing is wrong, and always for a replay."""
 
-    operation: Literal["rebuild", "verify"]
+    operation: Literal["replay", "verify"]
     position: int
     records: int
     events: int
     findings: tuple[Finding, ...] = ()
+
+
+class ReplayState(msgspec.Struct, frozen=True):
+    """A replay that runs, or that was stopped and goes on with the next one: in this stage, `position` of `until`.
+
+    Of one that was stopped, the position up to which its store is durable.
+    """
+
+    running: bool
+    stage: str
+    position: int
+    until: int
 
 
 class LastVerification(msgspec.Struct, frozen=True):
@@ -89,6 +103,29 @@ class PortalSecret:
             if self._found is None:
                 self._found = self._find().encode()
             return self._found
+
+
+class LogRange(msgspec.Struct, frozen=True):
+    """The positions from `first` to `end`, exclusive, of the log with this id in the data folder `source`."""
+
+    source: str
+    log_id: str
+    first: int
+    end: int
+    finished: bool = False
+
+    @property
+    def is_from_start(self) -> bool:
+        """Whether nothing before the end is left out."""
+        return self.first <= 1
+
+    @property
+    def text(self) -> str:
+        """The range in words."""
+        last = self.end - 1
+        if self.is_from_start:
+            return f"the log of {self.source} up to position {last}"
+        return f"usage of the log of {self.source} from position {self.first} to {last} alone, no totals"
 
 
 class JobRuns(msgspec.Struct, frozen=True):
@@ -123,6 +160,7 @@ class Engine(Protocol):
     checkouts: Checkouts
     now: Callable[[], datetime]
     portal_secret: PortalSecret
+    log_range: LogRange | None  # set where there is only a range of a log to look at, and nothing can be written
 
     def authenticate(self, secret: str) -> ApiKeyRecord | None:
         """Return the active key with this secret, or None; records the time of its use."""
@@ -148,8 +186,14 @@ class Engine(Protocol):
     def measurements(self) -> Measurements:
         """Return the engine's counts; of files it reads the size of one."""
 
-    def rebuild(self) -> Iterator[OperationStep | OperationResult]:
-        """Fold the log again from position 0 into a fresh read store and swap it in; the last item is the result."""
+    def replay(self) -> Iterator[OperationStep | OperationResult]:
+        """Fold the log again from position 0 into a fresh read store and swap it in; the last item is the result.
+
+        It goes on with what a replay that was stopped has made durable.
+        """
+
+    def replay_state(self) -> ReplayState | None:
+        """Return how far the replay is that runs, or that was stopped; None when there is nothing to finish."""
 
     def verify(self) -> Iterator[OperationStep | OperationResult]:
         """Fold the log again beside the live store and compare every logical view; check buffers, chain and seals."""

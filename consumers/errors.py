@@ -11,6 +11,7 @@ ConsumerError
 ├── IntakeFull          too many requests or bytes are pending; retry later
 ├── KafkaMisconfigured  Kafka settings are missing or contradict each other
 ├── IntakeUnavailable   the intake process is not running; requests in flight may be retried
+├── RangeInvalid        a replay was asked for a range or a folder that cannot be used
 ├── FileUnreadable      a file to ingest, or its map file, cannot be understood
 └── SettingsInvalid     environment variables or options name no setting, or have values that break a rule
 """
@@ -70,6 +71,15 @@ class IntakeUnavailable(ConsumerError):
 
 class KafkaMisconfigured(ConsumerError):
     """Kafka settings are missing or contradict each other; the message names the variables and shows no secret."""
+
+
+class RangeInvalid(ConsumerError):
+    """A replay was asked for a range, or a folder, that cannot be used: `field` is from, to or into."""
+
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(f"{field} {rule}")
+        self.field = field
+        self.rule = rule
 
 
 class FileUnreadable(ConsumerError):

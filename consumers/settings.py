@@ -162,6 +162,12 @@ class Settings(BaseModel):
         ge=_MEBIBYTE,
         description="About how many bytes of events folded in memory are flushed likewise.",
     )
+    replay_flush_records_max: int = Field(
+        2_000_000,
+        ge=1,
+        description="Number of events and other records after which a replay makes what it has folded durable. "
+        "One that was killed goes on from there.",
+    )
     flush_interval_seconds: int = Field(
         60, ge=1, description="How long events are folded in memory alone at most, however few they are."
     )
@@ -342,7 +348,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "Intake of usage": ("intake_",),
     "Event log and fold": ("event_log_", "fold_"),
     "Periods": ("period_",),
-    "Read store": ("duckdb_", "flush_", "compact_", "identity_", "verify_"),
+    "Read store": ("duckdb_", "flush_", "replay_", "compact_", "identity_", "verify_"),
     "Kafka": ("kafka_",),
     "Customer portal": ("portal_",),
     "LiteLLM API": ("litellm_",),

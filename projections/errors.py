@@ -44,7 +44,7 @@ class IdentityIndexCorrupted(ProjectionError):
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(
-            f"identity index {path}: {problem}; no data is lost, 'meterfold rebuild' makes it again from the log"
+            f"identity index {path}: {problem}; no data is lost, 'meterfold replay' makes it again from the log"
         )
         self.path = path
         self.problem = problem

@@ -20,9 +20,10 @@ from api.cli.commands.kafka import topics
 from api.cli.commands.kafka.accept import accept
 from api.cli.commands.kafka.consume import consume
 from api.cli.commands.kafka.produce import produce
-from api.cli.commands.operations import rebuild, sources_app, status, verify
+from api.cli.commands.operations import sources_app, status, verify
 from api.cli.commands.payments.checkout import checkout
 from api.cli.commands.portal.links import portal
+from api.cli.commands.replaying.replay import rebuild, replay
 from api.cli.commands.repricing import runs
 from api.cli.commands.serve import serve
 from api.cli.commands.settings import settings
@@ -66,7 +67,8 @@ topics.app.command()(accept)
 app.add_typer(topics.app, name="kafka")
 app.add_typer(sources_app, name="sources")
 app.command()(status)
-app.command()(rebuild)
+app.command()(replay)
+app.command(hidden=True)(rebuild)
 app.command()(verify)
 app.command()(settings)
 app.command()(demo)

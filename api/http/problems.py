@@ -61,6 +61,13 @@ PROBLEM_KINDS: Final[dict[str, ProblemKind]] = {
             "Use a key with the scope that the detail names.",
         ),
         ProblemKind(
+            "read_only",
+            403,
+            "This store is to be looked at",
+            "It was made by `meterfold replay --into` of a log, or of a range of it. Nothing can be sent to it.",
+            "Send the request to the engine whose log it was made of.",
+        ),
+        ProblemKind(
             "not_found",
             404,
             "Not found",

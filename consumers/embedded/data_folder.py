@@ -3,7 +3,7 @@
 log.sqlite           the event log: the source of truth
 keys.sqlite          keys of personal data; back it up separately from the log, destroy a key to erase a customer life
 read/CURRENT         name of the read store in use, a folder beside it (0001, 0002 ...)
-read/0001/           store.duckdb and identity/: derived from the log, made again by `meterfold rebuild`
+read/0001/           store.duckdb and identity/: derived from the log, made again by `meterfold replay`
 admin.key            the first API key, readable by the file's owner only
 portal.secret        signs links to the portal, likewise; made when it is first needed
 fold-position        last folded position of the engine, for consumers in other processes
@@ -13,6 +13,7 @@ engine.lock          locked by the engine that owns the folder
 engine.json          process id and URL of that engine
 operations.json      operational data that is not in the log: last use of keys, progress of the nightly verification
 formats.json         newest format versions that were written here, and the release that wrote them
+range.json           only in a folder to look at: the range of another log that it was made of
 formats.lock         held while formats.json is written
 """
 
@@ -151,16 +152,28 @@ class DataFolder:
         folder.mkdir(parents=True)
         return folder
 
+    def new_verification_folder(self) -> Path:
+        """Create an empty folder for the second store of a verification."""
+        folder = self.root / "read" / "verification"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
     def use_read_folder(self, folder: Path) -> None:
         """Make the read store in `folder` the one in use, and remove every other one."""
         self._replace("read/CURRENT", folder.name)
-        for other in (self.root / "read").iterdir():
-            if other.is_dir() and other != folder:
-                shutil.rmtree(other, ignore_errors=True)
+        self._remove_read_folders_but(folder)
 
     def remove_unused_read_folders(self) -> None:
-        """Remove what an interrupted rebuild or verification left behind."""
-        self.use_read_folder(self.current_read_folder())
+        """Remove every read store but the one in use, and the one that a replay is making."""
+        current = self.current_read_folder()
+        self._replace("read/CURRENT", current.name)
+        self._remove_read_folders_but(current, self.next_read_folder())
+
+    def _remove_read_folders_but(self, *kept: Path) -> None:
+        for other in (self.root / "read").iterdir():
+            if other.is_dir() and other not in kept:
+                shutil.rmtree(other, ignore_errors=True)
 
     # -- small files
 

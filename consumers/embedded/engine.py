@@ -30,11 +30,13 @@ from consumers.embedded.write_refusal import WriteRefusal
 from consumers.engine import (
     FoldProgress,
     LastVerification,
+    LogRange,
     Measurements,
     OperationResult,
     OperationStep,
     PortalSecret,
     Refusals,
+    ReplayState,
 )
 from consumers.intake.intake import Intake
 from consumers.intake.process import IntakeProcess
@@ -54,11 +56,11 @@ from projections.read_side.read_side import ReadSide, ReadSideOpener
 from projections.read_side.received_events import IndexedEvents
 from projections.storage_errors import storage_refusal
 
-#: A wait checks this often whether a rebuild has replaced the projector.
+#: A wait checks this often whether a replay has replaced the projector.
 _WAIT_SLICE_SECONDS: Final = 0.25
 #: What is not folded within this time is folded at the next start.
 CLOSING_FOLD_SECONDS_MAX: Final = 4.0
-#: How long closing waits for a rebuild or verification to notice that it is cancelled.
+#: How long closing waits for a replay or verification to notice that it is cancelled.
 CLOSING_OPERATION_SECONDS_MAX: Final = 1.0
 #: Consumers that have not ended by then are killed. What they have not appended is read again by the next consumer.
 CLOSING_CONSUMERS_SECONDS_MAX: Final = 3.0
@@ -68,6 +70,8 @@ _logger = structlog.get_logger("meterfold.engine")
 
 class EmbeddedEngine:
     """See `consumers.engine.Engine`."""
+
+    log_range: LogRange | None = None
 
     def __init__(
         self,
@@ -112,7 +116,9 @@ class EmbeddedEngine:
         self.flushing = Flushing(settings, self._live)
         self.row_writing = RowWriting(self._live, self.flushing)
         self.upkeep = Upkeep(self._live, self.flushing, self._closing)
-        self._operations = Operations(folder, log, keys, self._live, self.key_cache, self._closing)
+        self._operations = Operations(
+            folder, log, keys, self._live, self.key_cache, self._closing, settings.replay_flush_records_max
+        )
         read_side.projector.on_lifecycle = self.key_cache.on_lifecycle
         self._price_refresh = PriceRefresh(log, self.reads, resolve_price, now, self._closing.is_set)
         self._refreshing_prices = threading.Lock()
@@ -209,9 +215,13 @@ class EmbeddedEngine:
 
     # -- operations
 
-    def rebuild(self) -> Iterator[OperationStep | OperationResult]:
-        """Fold the log again into a fresh read side and swap it in; see `Operations`."""
-        return self._operations.rebuild()
+    def replay(self) -> Iterator[OperationStep | OperationResult]:
+        """Fold the log again into a fresh read side and swap it in; see `Replay`."""
+        return self._operations.replay()
+
+    def replay_state(self) -> ReplayState | None:
+        """Return how far the replay is that runs, or that was stopped; None when there is nothing to finish."""
+        return self._operations.replay_state()
 
     def verify(self) -> Iterator[OperationStep | OperationResult]:
         """Compare the live read store with one that is folded again from the log; see `Operations`."""
@@ -232,7 +242,7 @@ class EmbeddedEngine:
         return self._closing.is_set()
 
     def cancel_operations(self) -> None:
-        """Cancel a rebuild, verification or compaction at its next step, and let consumers finish; the rest goes on."""
+        """Cancel a replay, verification or compaction at its next step, and let consumers finish; the rest goes on."""
         self._closing.set()
         for consumer in self.consumers:
             consumer.begin_stop()

@@ -84,7 +84,7 @@ def read_formats(folder: Path) -> FolderFormats | None:
 
 
 def derived_formats(stores: StoreOpener) -> dict[str, int]:
-    """The formats of what is derived from the log, with stores of this kind. `meterfold rebuild` writes it again."""
+    """The formats of what is derived from the log, with stores of this kind. `meterfold replay` writes it again."""
     return {**stores.formats, **INDEX_FORMATS}
 
 
@@ -131,7 +131,7 @@ def _newer(recorded: Mapping[str, int], known: Mapping[str, int]) -> list[str]:
 def _too_new(folder: Path, release: str, newer: list[str], only_derived: bool) -> str:
     remedy = f"start Meterfold {release} or newer on it"
     if only_derived:
-        remedy += ", or run 'meterfold rebuild' to write the read store again for this release"
+        remedy += ", or run 'meterfold replay' to write the read store again for this release"
     return (
         f"the data folder {folder} was written by Meterfold {release} ({', '.join(newer[:_NAMED_MAX])}), which this "
         f"release, {running_release()}, cannot read: {remedy}. Nothing in the folder was changed."

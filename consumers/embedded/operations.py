@@ -1,4 +1,4 @@
-"""Operations on a running engine: rebuild the read side, verify it. One at a time."""
+"""Operations on a running engine: replay the log into a fresh read side, verify the one in use. One at a time."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from consumers.embedded.data_folder import DataFolder
 from consumers.embedded.key_cache import KeyCache
 from consumers.embedded.live_read_side import LiveReadSide
-from consumers.engine import OperationResult, OperationStep
+from consumers.embedded.replaying.replay import Replay
+from consumers.engine import OperationResult, OperationStep, ReplayState
 from consumers.errors import EngineClosing
 from consumers.maintenance.verification import Verification
 from domain.customers.personal_keys import PersonalKeys
 from domain.log.records import EventLog
-from projections.read_side.read_side import ReadSide
 
 
 class Operations:
-    """Rebuild and verification of the read side in use. They end at their next step once `closing` is set."""
+    """Replay and verification of the read side in use. They end at their next step once `closing` is set."""
 
     def __init__(
         self,
@@ -28,6 +28,7 @@ class Operations:
         live: LiveReadSide,
         key_cache: KeyCache,
         closing: threading.Event,
+        replay_flush_records_max: int,
     ) -> None:
         self._folder = folder
         self._log = log
@@ -36,47 +37,25 @@ class Operations:
         self._key_cache = key_cache
         self._closing = closing
         self._running = threading.Lock()
+        self._replay = Replay(folder, log, live, replay_flush_records_max, self._raise_if_closing)
 
-    def rebuild(self) -> Iterator[OperationStep | OperationResult]:
-        """Fold the log from position 0 into a fresh read side, then swap it in.
-
-        1. Open an empty read side in a folder of its own.
-        2. Fold until it has caught up with the log, and make that durable; the live one keeps answering and folding.
-        3. Pause the live fold, fold the last records, name the new folder as the one in use, and swap.
-        4. Close the old read side once no reader has it open, and remove its folder.
-        """
+    def replay(self) -> Iterator[OperationStep | OperationResult]:
+        """Fold the log again into a fresh read side, then swap it in; see `Replay`."""
         with self._running:
             self._raise_if_closing()
-            fresh = self._live.opener.open(self._folder.new_read_folder(), refolding="whole")
-            try:
-                yield from self._catch_up(fresh)
-                fresh.finish_refolding()
-                fresh.checkpoint()
-                with self._live.replacing, self._live.write_turn, self._live.fold.paused:
-                    while fresh.projector.step():
-                        pass
-                    self._folder.use_read_folder(fresh.folder)
-                    old = self._live.replace(fresh)
-                    position, events = fresh.projector.position, fresh.received_events()
-            except BaseException:
-                # Also when the caller stops iterating: the next rebuild uses the same folder.
-                if self._live.current is not fresh:
-                    fresh.discard()
-                raise
-            old.retire()
-            self._key_cache.reload()
-        yield OperationResult("rebuild", position, position, events)
+            for step in self._replay.run():
+                if isinstance(step, OperationResult):
+                    self._key_cache.reload()
+                yield step
 
-    def _catch_up(self, fresh: ReadSide) -> Iterator[OperationStep]:
-        head = self._log.head_position()
-        while fresh.projector.position < head and fresh.projector.step():
-            self._raise_if_closing()
-            yield OperationStep("folding", fresh.projector.position, head)
+    def replay_state(self) -> ReplayState | None:
+        """Return how far the replay is that runs, or that was stopped; None when there is nothing to finish."""
+        return self._replay.state()
 
     def verify(self) -> Iterator[OperationStep | OperationResult]:
         """Compare the live read store with one that is folded again from the log; see `Verification`."""
         with self._running:
-            scratch = self._folder.new_read_folder()
+            scratch = self._folder.new_verification_folder()
             for step in Verification(self._log, self._keys, self._live.current.store, scratch).run():
                 self._raise_if_closing()
                 yield step

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
+import duckdb
 import msgspec
 
 from domain.log.chain import CHAIN_START
@@ -30,6 +31,7 @@ from projections.duckdb.verification.held_store import DuckDBHeldStore, held_cur
 from projections.duckdb.writing.fold_store import DuckDBFoldStore
 from projections.duckdb.writing.numbers_store import NumbersStore
 from projections.duckdb.writing.rebuild_store import RebuildStore
+from projections.duckdb.writing.replay_store import ReplayStore
 from projections.errors import RowsBeingWritten
 from projections.folding.fold_store import FoldStore
 from projections.read_side.compaction import FoldPause, WriteTurn
@@ -39,9 +41,19 @@ from projections.read_side.store import Refolding, Unflushed
 STORE_FILE: Final = "store.duckdb"
 _FOLD_STORES: Final[Mapping[Refolding | None, type[DuckDBFoldStore]]] = {
     None: DuckDBFoldStore,
-    "whole": RebuildStore,
+    "whole": ReplayStore,
     "numbers first": NumbersStore,
 }
+
+
+def _as_begun(cursor: duckdb.DuckDBPyConnection, refolding: Refolding | None) -> Refolding | None:
+    """How a store goes on that was opened for refolding before: as it was begun."""
+    if refolding is None:
+        return None
+    position = cursor.execute("SELECT position FROM progress").fetchall()[0][0]
+    if position == 0:
+        return "numbers first" if missing_rows(cursor) is not None else refolding
+    return "whole" if missing_rows(cursor) is None else "numbers first"
 
 
 class DuckDBReadStore:
@@ -167,7 +179,7 @@ class DuckDBOpener(msgspec.Struct, frozen=True):
                 if is_empty(cursor):
                     create_tables(cursor, log_id, CHAIN_START)
                 check_schema(cursor, log_id)
-                fold = _FOLD_STORES[refolding](cursor)
+                fold = _FOLD_STORES[_as_begun(cursor, refolding)](cursor)
                 check(fold)
         except BaseException:
             database.close()

@@ -70,7 +70,7 @@ def check_store_against_log(log: EventLog, store: FoldStore) -> None:
     if log.head_position() < folded:
         raise ReadStoreMismatch(
             f"the log ends at position {log.head_position()}, but the read store has folded {folded}: "
-            "the log was restored from an older backup. 'meterfold rebuild' folds what the log holds"
+            "the log was restored from an older backup. 'meterfold replay' folds what the log holds"
         )
     sealed = _last_seal(log, folded)
     position, running_hash = (0, CHAIN_START) if sealed is None else (sealed.position, sealed.running_hash)
@@ -87,7 +87,7 @@ def check_store_against_log(log: EventLog, store: FoldStore) -> None:
 def _hash_mismatch(position: int) -> str:
     return (
         f"the read store was folded from other records than the log holds up to position {position}; "
-        "'meterfold rebuild' folds what the log holds"
+        "'meterfold replay' folds what the log holds"
     )
 
 

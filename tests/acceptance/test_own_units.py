@@ -80,6 +80,6 @@ def test_a_rebuild_reads_them_as_they_were_received(tmp_path: Path) -> None:
         api.post("/v1/prices", {**MODEL, "rates": RATES})
         used(api, "after", gpu_seconds=4)
         told = [explained(api, one) for one in ("before", "after")]
-        for _ in engine.rebuild():
+        for _ in engine.replay():
             pass
         assert [explained(api, one) for one in ("before", "after")] == told

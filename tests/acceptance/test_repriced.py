@@ -189,7 +189,7 @@ def test_a_rebuild_prices_what_an_amendment_brought_to_a_new_customer_or_model(
         api.post("/v1/repricings", {"name": "fix", **asked})
         commit = {"previewed_at": api.get("/v1/repricings/fix/preview")["previewed_at"]}
         assert api.post("/v1/repricings/fix/commit", commit, 200)["committed"]["events"] == 1
-        for _ in engine.rebuild():
+        for _ in engine.replay():
             pass
         assert cost_of(api, "1") == ("2", "price")
         assert api.get("/v1/repricings/fix")["committed"]["events"] == 1

@@ -256,8 +256,8 @@ def test_a_rebuild_changes_no_answer_and_verify_finds_nothing(metered: Metered) 
     last = metered.moments[-1]
     before = {customer: asked_about(customer, metered.api) for customer in metered.trace.customers}
     assert before == last.found
-    rebuilt = [step for step in metered.engine.rebuild() if isinstance(step, OperationResult)]
-    assert [(step.operation, step.position) for step in rebuilt] == [("rebuild", last.position)]
+    rebuilt = [step for step in metered.engine.replay() if isinstance(step, OperationResult)]
+    assert [(step.operation, step.position) for step in rebuilt] == [("replay", last.position)]
     assert {customer: asked_about(customer, metered.api) for customer in metered.trace.customers} == before
     verified = [step for step in metered.engine.verify() if isinstance(step, OperationResult)]
     assert [step.findings for step in verified] == [()]

@@ -17,6 +17,6 @@ def test_a_rebuild_gives_every_answer_again(laboratory: Laboratory, steps: list[
     live = all_answers(tenant)
     verified = [step for step in laboratory.engine.verify() if isinstance(step, OperationResult)]
     assert [step.findings for step in verified] == [()]
-    rebuilt = [step for step in laboratory.engine.rebuild() if isinstance(step, OperationResult)]
+    rebuilt = [step for step in laboratory.engine.replay() if isinstance(step, OperationResult)]
     assert [step.position for step in rebuilt] == [laboratory.engine.log.head_position()]
     assert all_answers(tenant) == live

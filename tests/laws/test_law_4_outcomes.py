@@ -51,5 +51,5 @@ def test_what_was_received_ended_in_exactly_one_outcome(laboratory: Laboratory, 
     for counts in ended.values():
         whole = whole.plus(counts)
     assert whole == OutcomeCounts(*(answered[outcome] for outcome in ("counted", "duplicate", "conflict", "rejected")))
-    assert [step.operation for step in laboratory.engine.rebuild() if isinstance(step, OperationResult)] == ["rebuild"]
+    assert [step.operation for step in laboratory.engine.replay() if isinstance(step, OperationResult)] == ["replay"]
     assert ended_per_stream(laboratory, tenant.scope) == ended

@@ -1,4 +1,4 @@
-"""`meterfold status`, `sources`, `rebuild` and `verify`: the state of the engine, and operations on its read store."""
+"""`meterfold status`, `sources` and `verify`: the state of the engine, and the verification of its read store."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any, Final
 
-import msgspec
 import typer
 
 from api.cli.commands.engine_command import engine_command
@@ -16,15 +15,10 @@ from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.progress import progress_bar
 from api.cli.output.results import Output
 from api.cli.output.tables import print_fields, print_table
-from api.cli.output.text import print_json, print_lines
+from api.cli.output.text import print_json, print_lines, print_message
 from api.cli.server.connection import connected
 from api.cli.server.http_client import Connection
-from consumers.embedded.data_folder import DataFolder
-from consumers.errors import FolderOwned, FolderUnusable
-from consumers.settings import Settings
-from domain.errors import DomainError, LogUnavailable, UnknownRecord
 from domain.usage.outcomes import OUTCOMES
-from projections.errors import ProjectionError, ReadStoreUnavailable
 
 OUTCOME_COLUMNS: Final = (
     Column("Stream", "stream"),
@@ -53,6 +47,8 @@ SOURCES: Final = (
     Column("Recorded", "recorded_at", Kind.MOMENT, drop=1),
     Column("Stream", "stream", drop=2),
 )
+#: As `consumers.engine.TAKEN_UP`, which takes a second to import.
+TAKEN_UP: Final = "taken up"
 FINDINGS: Final = (
     Column("Where", "where"),
     Column("Key", "key", Kind.PROSE),
@@ -88,9 +84,20 @@ def status(engine: Connection, output: Output) -> None:
     print_table("Received events by source", OUTCOME_COLUMNS, answer["sources"], total=total)
     if answer["consumers"]:
         print_table("Kafka consumers", CONSUMER_COLUMNS, _by_partition(answer["consumers"]))
+    if (replay := answer["replay"]) is not None:
+        print_lines(_replay_text(replay))
     for consumer in answer["consumers"]:
         if consumer["public_poll"] is not None:
             print_lines(f"{consumer['name']} reads by the slower public poll: {consumer['public_poll']}")
+
+
+def _replay_text(replay: dict[str, Any]) -> str:
+    if replay["running"]:
+        return f"A replay is running ({replay['stage']}): position {replay['position']} of {replay['until']}"
+    return (
+        f"A replay was stopped at position {replay['position']} of {replay['until']}: "
+        "`meterfold replay` goes on from there"
+    )
 
 
 def _by_partition(consumers: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -101,30 +108,6 @@ def _by_partition(consumers: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any
             yield {**common, **partition}
 
 
-def rebuild(
-    data: DataFolderOption = None, url: UrlOption = None, key: KeyOption = None, as_json: AsJson = False
-) -> None:
-    """Fold the log again into a new read store.
-
-    It takes the place of the present one when it is complete.
-    """
-    settings = settings_with(data_dir=data)
-    folder = DataFolder(settings.data_dir)
-    result: dict[str, Any] | None = None
-    if url is None and folder.log.exists() and not folder.is_owned():
-        try:
-            result = _result_of("Rebuilding", _rebuild_in_process(settings))
-        except FolderOwned:
-            result = None
-    if result is None:
-        with connected(settings, url, key) as engine:
-            result = _result_of("Rebuilding", engine.steps("/v1/operations/rebuild"))
-    if as_json:
-        print_json(result)
-    else:
-        print_lines(f"folded {_extent(result)}")
-
-
 def verify(
     data: DataFolderOption = None, url: UrlOption = None, key: KeyOption = None, as_json: AsJson = False
 ) -> None:
@@ -133,47 +116,31 @@ def verify(
     Also checks blocks, hash chain and seals. Exits with 1 on a difference.
     """
     with connected(settings_with(data_dir=data), url, key) as engine:
-        result = _result_of("Verifying", engine.steps("/v1/operations/verify"))
+        result = result_of("Verifying", engine.steps("/v1/operations/verify"))
     findings = result["findings"]
     if as_json:
         print_json(result)
     elif findings:
         print_table(f"{len(findings)} differences", FINDINGS, findings)
     else:
-        print_lines(f"all is well: {_extent(result)}")
+        print_lines(f"all is well: {extent_of(result)}")
     if findings:
         raise typer.Exit(ExitCode.DIFFERENCES)
 
 
-def _extent(result: dict[str, Any]) -> str:
+def extent_of(result: dict[str, Any]) -> str:
+    """Return how much of the log the result of an operation is about, in words."""
     return f"{result['records']} records with {result['events']} events, up to position {result['position']}"
 
 
-def _rebuild_in_process(settings: Settings) -> Iterator[dict[str, Any]]:
-    """Yield the steps of a rebuild without an open engine, which also repairs a read store that cannot be opened."""
-    from api.cli.server.in_process_engine import storage_failure
-    from consumers.bootstrap import rebuild_closed
-    from consumers.engine import OperationStep
-
-    try:
-        for step in rebuild_closed(settings):
-            yield {"step" if isinstance(step, OperationStep) else "result": msgspec.to_builtins(step)}
-    except (FolderUnusable, ReadStoreUnavailable, LogUnavailable, UnknownRecord) as error:
-        raise CommandFailed(ExitCode.UNREACHABLE, str(error)) from error
-    except (DomainError, ProjectionError) as error:
-        raise CommandFailed(ExitCode.DIFFERENCES, str(error)) from error
-    except FolderOwned:
-        raise
-    except Exception as error:
-        raise storage_failure(settings, error) or error from error
-
-
-def _result_of(description: str, lines: Iterable[dict[str, Any]]) -> dict[str, Any]:
+def result_of(description: str, lines: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Show the steps of an operation as progress and return its result."""
     with progress_bar(description) as advance:
         for line in lines:
             if "step" in line:
                 step = line["step"]
+                if step["stage"] == TAKEN_UP:
+                    print_message(f"goes on after position {step['done']}, where an earlier replay was stopped")
                 advance(step["done"], step["total"], f"{description}: {step['stage']}")
             elif "failure" in line:
                 raise CommandFailed(ExitCode.DIFFERENCES, str(line["failure"]["detail"]))

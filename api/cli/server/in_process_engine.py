@@ -16,6 +16,7 @@ import uvicorn
 from api.app import create_app
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.progress import waiting
+from api.cli.output.text import print_message
 from consumers.bootstrap import open_engine
 from consumers.embedded.engine import EmbeddedEngine
 from consumers.engine import CATCHING_UP, OperationStep
@@ -33,6 +34,8 @@ _POLL_SECONDS: Final = 0.002
 def in_process_transport(settings: Settings) -> Iterator[httpx.HTTPTransport]:
     """Open the engine of a folder and yield an HTTP transport to it; `FolderOwned` if another process owns it."""
     with opened_engine(settings) as engine, _socket_server(engine) as transport:
+        if engine.log_range is not None:
+            print_message(f"note: this is {engine.log_range.text}")
         yield transport
 
 

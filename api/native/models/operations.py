@@ -86,6 +86,15 @@ class ConsumerView(BaseModel):
     )
 
 
+class ReplayView(BaseModel):
+    """A replay that runs, or one that was stopped: the next one goes on with what it had made durable."""
+
+    running: bool
+    stage: str
+    position: int = Field(description="How far it is; of one that was stopped, what it had made durable.")
+    until: int
+
+
 class StatusView(Readiness):
     """The response of GET /v1/operations/status."""
 
@@ -97,3 +106,4 @@ class StatusView(Readiness):
     tenants: list[str] = Field(description="Tenants and their environments, as tenant/environment.")
     log_bytes: int = Field(description="Bytes of the event log on disk.")
     store_bytes: int = Field(description="Bytes of the read store and the identity index on disk.")
+    replay: ReplayView | None = Field(description="The replay that runs, or was stopped; null without one.")

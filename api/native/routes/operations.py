@@ -1,29 +1,32 @@
-"""Routes for the operator of a running engine: rebuild, verify, status.
+"""Routes for the operator of a running engine: replay, verify, status.
 
 The command line calls them when another process owns the data folder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import structlog
+from anyio import CancelScope
 from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
+from starlette.types import Send
 
 from api.http.authentication import Operator
 from api.http.receipts import counts_view
 from api.http.state import StateOf
-from api.native.models.operations import ConsumerView, PartitionStatusView, SourceStatus, StatusView
+from api.native.models.operations import ConsumerView, PartitionStatusView, ReplayView, SourceStatus, StatusView
 from api.native.routes.health import readiness
 from consumers.bootstrap import system_clock
 from consumers.embedded.data_folder import DataFolder
-from consumers.engine import OperationResult, OperationStep
+from consumers.engine import OperationResult, OperationStep, ReplayState
 from consumers.kafka.consumer.status import ConsumerStatus, consumers_of
 from projections.views.source_losses import partition_losses
 
@@ -39,15 +42,28 @@ _logger = structlog.get_logger("meterfold.operations")
 
 
 @router.post(
+    "/v1/operations/replay",
+    response_class=StreamingResponse,
+    responses=_LINES_ANSWER,
+    summary="Replay the log into a new read store",
+)
+def replay(state: StateOf, key: Operator) -> StreamingResponse:
+    """Fold the log again from position 0 into a new read store, then swap it in; reads and intake go on meanwhile. The
+    answer is a line for each step and a last one with the result or the failure. A replay that was stopped, also by the
+    end of the request, goes on with what it had made durable. Needs an admin key of default/prod."""
+    return OperationResponse(state.engine.replay())
+
+
+@router.post(
     "/v1/operations/rebuild",
     response_class=StreamingResponse,
     responses=_LINES_ANSWER,
-    summary="Rebuild the read store",
+    summary="Replay the log, by the earlier name",
+    deprecated=True,
 )
 def rebuild(state: StateOf, key: Operator) -> StreamingResponse:
-    """Fold the log again from position 0 into a new read store, then swap it in; reads go on meanwhile. The answer is
-    a line for each step and a last one with the result or the failure. Needs an admin key of default/prod."""
-    return StreamingResponse(_lines(state.engine.rebuild()), media_type=LINES)
+    """Do what `POST /v1/operations/replay` does; this was its name before."""
+    return OperationResponse(state.engine.replay())
 
 
 @router.post(
@@ -57,15 +73,35 @@ def verify(state: StateOf, key: Operator) -> StreamingResponse:
     """Fold the log again beside the live read store and compare them; check the stored blocks, the hash chain and the
     seals. The answer is a line for each step and a last one with the differences or the failure. Needs an admin key of
     default/prod."""
-    return StreamingResponse(_lines(state.engine.verify()), media_type=LINES)
+    return OperationResponse(state.engine.verify())
 
 
-def _lines(steps: Iterator[OperationStep | OperationResult]) -> Iterator[bytes]:
+class OperationResponse(StreamingResponse):
+    """The steps and the result of an operation, as they come. It ends with the request, also when the client is gone.
+
+    Otherwise an operation that nobody reads any more would go on to hold its locks, and no other one could begin.
+    """
+
+    def __init__(self, steps: Iterator[OperationStep | OperationResult]) -> None:
+        self._lines = _lines(steps)
+        super().__init__(self._lines, media_type=LINES)
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the lines; end the operation whatever happens."""
+        try:
+            await super().stream_response(send)
+        finally:
+            with CancelScope(shield=True):  # the request is cancelled when the client is gone
+                await run_in_threadpool(self._lines.close)
+
+
+def _lines(steps: Iterator[OperationStep | OperationResult]) -> Generator[bytes, None, None]:
     """Stream steps and result as JSON lines. A failure is a last line, as the status code has been sent by then."""
     try:
-        for step in steps:
-            name = "step" if isinstance(step, OperationStep) else "result"
-            yield msgspec.json.encode({name: step}) + b"\n"
+        with closing(steps):  # type: ignore[type-var]
+            for step in steps:
+                name = "step" if isinstance(step, OperationStep) else "result"
+                yield msgspec.json.encode({name: step}) + b"\n"
     except Exception as error:
         _logger.exception("operation_failed")
         yield msgspec.json.encode({"failure": {"detail": f"{type(error).__name__}: {error}"}}) + b"\n"
@@ -101,7 +137,13 @@ def status(state: StateOf, key: Operator) -> StatusView:
         tenants=[str(scope) for scope in scopes],
         log_bytes=_bytes_of(folder.root.glob("log.sqlite*")),
         store_bytes=_bytes_of(folder.current_read_folder().rglob("*")),
+        replay=replay_view(state.engine.replay_state()),
     )
+
+
+def replay_view(state: ReplayState | None) -> ReplayView | None:
+    """Convert the state of a replay to its response."""
+    return None if state is None else ReplayView(**msgspec.structs.asdict(state))
 
 
 def consumer_view(consumer: ConsumerStatus, now: datetime) -> ConsumerView:

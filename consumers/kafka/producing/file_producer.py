@@ -80,6 +80,7 @@ class Record(msgspec.Struct, frozen=True):
     end_bytes: int
     key: bytes | None = None
     partition: int | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()  # more than those of all records
 
 
 class Production:
@@ -101,7 +102,7 @@ class Production:
         partitions = partitions_of(settings, self.produced.topic)
         keyed = keyed_records(self._lines(), partitions)
         records = keyed if record_events == 1 else batched_records(keyed, record_events)
-        with _sending(settings, self._bounds, self.produced, headers) as sender:
+        with sending(settings, self._bounds, self.produced, headers) as sender:
             for record in records:
                 sender.send(record)
                 advance(record.end_bytes)
@@ -120,7 +121,7 @@ def keyed_records(lines: Iterable[Line], partitions: int) -> Iterator[Record]:
     for line in lines:
         customer = customer_of(line.body)
         key = customer.encode() if customer else None
-        partition = None if key is None else _partition_of(key, partitions)
+        partition = None if key is None else partition_of(key, partitions)
         yield Record(line.body, STRUCTURED, 1, line.end_bytes, key, partition)
 
 
@@ -202,8 +203,8 @@ def customer_of(event: bytes) -> str | None:
 
 
 @lru_cache(PARTITIONS_REMEMBERED_MAX)
-def _partition_of(key: bytes, partitions: int) -> int:
-    """The partition to which every Kafka client sends this key by default."""
+def partition_of(key: bytes, partitions: int) -> int:
+    """Return the partition to which every Kafka client sends this key by default."""
     return int(murmur2(key) & 0x7FFF_FFFF) % partitions
 
 
@@ -213,7 +214,7 @@ class _Unacknowledged(msgspec.Struct, frozen=True):
     size_bytes: int
 
 
-class _Sender:
+class Sender:
     """Sends records by the client, and bounds those that are not acknowledged."""
 
     def __init__(self, client: Any, bounds: Bounds, produced: Produced, headers: Iterable[tuple[str, bytes]]) -> None:
@@ -226,7 +227,7 @@ class _Sender:
 
     def send(self, record: Record) -> None:
         """Return when the record is under way; raise the error of an earlier one that failed."""
-        headers = [("content-type", record.content_type), *self._headers]
+        headers = [("content-type", record.content_type), *self._headers, *record.headers]
         future = self._client.send(
             self._produced.topic, value=record.value, key=record.key, headers=headers, partition=record.partition
         )
@@ -262,10 +263,10 @@ class _Sender:
 
 
 @contextmanager
-def _sending(
+def sending(
     settings: Settings, bounds: Bounds, produced: Produced, headers: Iterable[tuple[str, bytes]]
-) -> Iterator[_Sender]:
-    """A sender; all records are acknowledged when the block ends without an error."""
+) -> Iterator[Sender]:
+    """Open a sender; all records are acknowledged when the block ends without an error."""
     with broker_failures(settings):
         client = KafkaProducer(
             **client_options(settings),
@@ -279,7 +280,7 @@ def _sending(
             delivery_timeout_ms=int(bounds.delivery_seconds_max * 1000),
             request_timeout_ms=int(bounds.delivery_seconds_max * 500),
         )
-        sender = _Sender(client, bounds, produced, headers)
+        sender = Sender(client, bounds, produced, headers)
         try:
             yield sender
             sender.finish()

@@ -153,7 +153,7 @@ def _refused(path: Path, error: Exception) -> ProjectionError:
             f"nothing acknowledged is lost ({error})"
         )
     return ReadStoreCorrupted(
-        f"the read store {path} cannot be opened ({error}); run 'meterfold rebuild' to make a new one from the log"
+        f"the read store {path} cannot be opened ({error}); run 'meterfold replay' to make a new one from the log"
     )
 
 
@@ -183,14 +183,14 @@ def check_schema(cursor: duckdb.DuckDBPyConnection, log_id: str) -> None:
     """
     version, stored_log_id = schema_version(cursor), cursor.execute("SELECT log_id FROM progress").fetchall()[0][0]
     if stored_log_id != log_id:
-        raise ReadStoreMismatch("the read store was folded from another log; run 'meterfold rebuild' to fold this one")
+        raise ReadStoreMismatch("the read store was folded from another log; run 'meterfold replay' to fold this one")
     if version > SCHEMA_VERSION:
         raise ReadStoreMismatch(
             f"the read store has schema {version}, written by a newer release; this one knows {SCHEMA_VERSION}: "
-            "start the newer release, or run 'meterfold rebuild' to fold the log for this one"
+            "start the newer release, or run 'meterfold replay' to fold the log for this one"
         )
     if version < SCHEMA_VERSION:
         raise ReadStoreOutdated(
             f"the read store has schema {version} of an older release; this one has {SCHEMA_VERSION}: "
-            "run 'meterfold rebuild' to fold the log for it"
+            "run 'meterfold replay' to fold the log for it"
         )

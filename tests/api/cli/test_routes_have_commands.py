@@ -80,6 +80,7 @@ COMMANDS = {
     "DELETE /v1/keys/{key_id}": "keys revoke",
     "GET /v1/sources": "sources list",
     "POST /v1/operations/rebuild": "rebuild",
+    "POST /v1/operations/replay": "replay",
     "POST /v1/operations/verify": "verify",
     "GET /v1/operations/status": "status",
 }

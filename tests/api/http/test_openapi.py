@@ -57,6 +57,7 @@ ENDPOINTS = {
     "/v1/repricings/{name}/revert": {"post"},
     "/v1/sources": {"get"},
     "/v1/operations/rebuild": {"post"},
+    "/v1/operations/replay": {"post"},
     "/v1/operations/verify": {"post"},
     "/v1/operations/status": {"get"},
     "/healthz": {"get"},

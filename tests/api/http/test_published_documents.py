@@ -29,7 +29,7 @@ from tests.engine_fixtures import Api
 
 EXAMPLES_MAX: Final = 5
 #: Each of these folds the whole log again.
-LONG: Final = {"/v1/operations/rebuild", "/v1/operations/verify"}
+LONG: Final = {"/v1/operations/rebuild", "/v1/operations/replay", "/v1/operations/verify"}
 CHECKS: Final = [
     not_a_server_error,
     status_code_conformance,

@@ -188,7 +188,7 @@ def test_links_survive_a_restart_and_a_rebuild_and_end_with_another_secret(tmp_p
         revoked = portal.link("ann")
         api.delete("/v1/customers/ann/portal-links")
         kept = portal.link("ann")
-        list(engine.rebuild())
+        list(engine.replay())
         assert (api.client.get(revoked).status_code, api.client.get(kept).status_code) == (403, 200)
     clock.advance(hours=1)
     assert stat.S_IMODE((tmp_path / "portal.secret").stat().st_mode) == 0o600

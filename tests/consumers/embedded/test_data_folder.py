@@ -46,17 +46,17 @@ def test_the_first_key_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     assert folder.admin_key.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_read_store_comes_into_use_in_one_move_and_leftovers_are_removed(tmp_path: Path) -> None:
+def test_a_read_store_comes_into_use_in_one_move_and_leftovers_but_one_of_a_replay_are_removed(tmp_path: Path) -> None:
     folder = prepared(tmp_path)
     first = folder.current_read_folder()
     (first / "store.duckdb").write_text("first")
     second = folder.new_read_folder()
     (second / "store.duckdb").write_text("second")
     assert folder.current_read_folder() == first
+    left = [folder.new_verification_folder(), tmp_path / "read" / "0007"]
+    left[1].mkdir()
     folder.remove_unused_read_folders()
-    assert first.exists()
-    assert not second.exists()
-    second = folder.new_read_folder()
+    assert [path.exists() for path in (first, second, *left)] == [True, True, False, False]
     folder.use_read_folder(second)
     assert folder.current_read_folder() == second
     assert not first.exists()

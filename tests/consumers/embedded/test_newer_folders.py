@@ -14,7 +14,7 @@ import duckdb
 import msgspec
 import pytest
 
-from consumers.bootstrap import open_engine, open_partition_appender, rebuild_closed
+from consumers.bootstrap import open_engine, open_partition_appender, replay_closed
 from consumers.embedded.data_folder import DataFolder
 from consumers.embedded.folder_formats import FORMATS_FILE, LOG_FORMATS, FolderFormats, derived_formats, read_formats
 from consumers.errors import FolderTooNew, FolderUnusable
@@ -132,7 +132,7 @@ def test_a_newer_log_is_refused_by_consumers_and_by_rebuild_too(folder: Path, ch
     with pytest.raises(UnknownRecord), open_partition_appender(settings):
         pass
     with pytest.raises(UnknownRecord):
-        list(rebuild_closed(settings))
+        list(replay_closed(settings))
     assert content(folder) == before
 
 
@@ -168,7 +168,7 @@ def test_the_release_that_is_needed_is_named_by_the_engine_and_by_consumers(
     assert content(folder) == before
 
 
-@pytest.mark.parametrize("command", [["status"], ["rebuild"], ["serve"]])
+@pytest.mark.parametrize("command", [["status"], ["replay"], ["serve"]])
 def test_the_command_line_says_which_release_is_needed(folder: Path, command: list[str]) -> None:
     written_by(folder, "log", "usage_block", BLOCK_VERSION + 1)
     before = content(folder)
@@ -184,12 +184,12 @@ def test_a_rebuild_takes_what_is_derived_back_and_refuses_a_newer_log(folder: Pa
     with engine_on(folder, SettableClock()) as engine:
         before = state_of(engine)
     written_by(folder, "derived", "sorted_files", 1)
-    assert list(rebuild_closed(Settings(data_dir=folder)))
+    assert list(replay_closed(Settings(data_dir=folder)))
     with engine_on(folder, SettableClock()) as engine:
         assert state_of(engine) == before
     written_by(folder, "log", "usage_block", BLOCK_VERSION + 1)
     with pytest.raises(FolderTooNew, match=NEWER):
-        list(rebuild_closed(Settings(data_dir=folder)))
+        list(replay_closed(Settings(data_dir=folder)))
 
 
 def test_a_folder_records_its_formats_and_one_of_before_when_it_is_opened(folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from consumers.bootstrap import open_engine, open_partition_appender, rebuild_closed
+from consumers.bootstrap import open_engine, open_partition_appender, replay_closed
 from consumers.embedded.engine import EmbeddedEngine
 from consumers.errors import PersonalKeysLost
 from consumers.intake.intake import IntakeRequest
@@ -67,7 +67,7 @@ def test_a_copy_of_the_log_without_its_key_store_is_refused_and_unchanged(tmp_pa
     with pytest.raises(PersonalKeysLost, match=message), open_partition_appender(settings):
         pass
     with pytest.raises(PersonalKeysLost, match=message):
-        list(rebuild_closed(settings))
+        list(replay_closed(settings))
     assert not (copy / "keys.sqlite").exists()
 
 

@@ -9,7 +9,7 @@ import duckdb
 import msgspec
 import pytest
 
-from consumers.bootstrap import open_engine, rebuild_closed
+from consumers.bootstrap import open_engine, replay_closed
 from consumers.engine import OperationStep
 from consumers.settings import Settings
 from domain.errors import UnknownRecord
@@ -115,7 +115,7 @@ def test_a_read_store_of_a_newer_release_is_refused_by_both_versions_and_left_al
     with pytest.raises(ReadStoreMismatch, match=refused), open_engine(Settings(data_dir=folder), clock=clock):
         pass
     assert schema_of(folder) == SCHEMA_VERSION + 1
-    assert list(rebuild_closed(Settings(data_dir=folder), clock=clock))
+    assert list(replay_closed(Settings(data_dir=folder), clock=clock))
     with engine_on(folder, clock) as engine:
         assert state_of(engine) == before
 
@@ -135,5 +135,5 @@ def test_a_log_of_a_newer_format_is_refused_by_both_formats_also_by_rebuild(tmp_
     with pytest.raises(UnknownRecord, match=refused), open_engine(settings, clock=clock):
         pass
     with pytest.raises(UnknownRecord, match=refused):
-        list(rebuild_closed(settings, clock=clock))
+        list(replay_closed(settings, clock=clock))
     meterfold("status", "--data", str(folder), status=4)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from consumers.bootstrap import rebuild_closed
+from consumers.bootstrap import replay_closed
 from consumers.embedded.engine import EmbeddedEngine
 from consumers.engine import OperationResult
 from consumers.settings import Settings
@@ -115,11 +115,11 @@ def test_a_rebuild_of_a_closed_folder_that_was_stopped_is_taken_up_again(tmp_pat
         before = state_of(engine)
     settings = Settings(data_dir=tmp_path / "data")
     for steps_done in (1, 2):
-        stopped = rebuild_closed(settings, clock=clock)
+        stopped = replay_closed(settings, clock=clock)
         for _ in range(steps_done):
             assert next(stopped)
         stopped.close()  # type: ignore[attr-defined]
-    *_, last = rebuild_closed(settings, clock=clock)
+    *_, last = replay_closed(settings, clock=clock)
     assert isinstance(last, OperationResult)
     assert last.events == 50
     with engine_on(tmp_path / "data", clock) as engine:

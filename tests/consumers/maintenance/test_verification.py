@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from consumers.bootstrap import open_engine, rebuild_closed
+from consumers.bootstrap import open_engine, replay_closed
 from consumers.embedded.engine import EmbeddedEngine
 from consumers.engine import OperationResult, OperationStep
 from consumers.settings import Settings
@@ -89,8 +89,8 @@ def test_a_changed_byte_in_the_log_is_found(engine: EmbeddedEngine, changed: Cal
 def test_a_rebuild_while_running_answers_the_same_and_goes_on(engine: EmbeddedEngine, clock: SettableClock) -> None:
     before = state_of(engine)
     tamper(engine, "DELETE FROM rows_1 WHERE id = 'event-5'")
-    result = result_of(engine.rebuild())
-    assert (result.operation, result.events) == ("rebuild", 200)
+    result = result_of(engine.replay())
+    assert (result.operation, result.events) == ("replay", 200)
     assert state_of(engine) == before
     deliver(engine, clock, 5, first=500)
     assert state_of(engine).counted == before.counted + 5
@@ -100,7 +100,7 @@ def test_a_rebuild_while_running_answers_the_same_and_goes_on(engine: EmbeddedEn
 def test_a_reader_keeps_its_snapshot_through_a_rebuild(engine: EmbeddedEngine, clock: SettableClock) -> None:
     with engine.reads.snapshot() as snapshot:
         before = snapshot.totals()
-        result_of(engine.rebuild())
+        result_of(engine.replay())
         deliver(engine, clock, 10, first=1000)
         assert snapshot.totals() == before
     assert state_of(engine).counted == before.counted + 10
@@ -108,18 +108,18 @@ def test_a_reader_keeps_its_snapshot_through_a_rebuild(engine: EmbeddedEngine, c
 
 def test_a_reader_from_just_before_a_rebuild_can_still_read(engine: EmbeddedEngine) -> None:
     before = duckdb_store_of(engine).database
-    result_of(engine.rebuild())
+    result_of(engine.replay())
     assert before.cursor().execute("SELECT sum(counted)::BIGINT FROM log_records").fetchall() == [(200,)]
 
 
 def test_an_abandoned_rebuild_leaves_the_store_as_it_is(engine: EmbeddedEngine) -> None:
     before = state_of(engine)
-    abandoned = engine.rebuild()
+    abandoned = engine.replay()
     assert isinstance(next(abandoned), OperationStep)
     assert isinstance(abandoned, Generator)
     abandoned.close()
     assert state_of(engine) == before
-    assert result_of(engine.rebuild()).events == 200
+    assert result_of(engine.replay()).events == 200
     assert state_of(engine) == before
 
 
@@ -130,9 +130,9 @@ def test_a_read_store_that_cannot_be_opened_is_rebuilt_without_opening_it(tmp_pa
         store = engine.read_side.folder / "store.duckdb"
     store.write_bytes(b"no database" * 1000)
     settings = Settings(data_dir=tmp_path / "kept")
-    with pytest.raises(ReadStoreCorrupted, match="rebuild"), open_engine(settings, clock=clock):
+    with pytest.raises(ReadStoreCorrupted, match="replay"), open_engine(settings, clock=clock):
         pass
-    assert result_of(rebuild_closed(settings, clock=clock)).events == 50
+    assert result_of(replay_closed(settings, clock=clock)).events == 50
     with engine_on(tmp_path / "kept", clock) as engine:
         assert state_of(engine) == before
 
@@ -162,7 +162,7 @@ def test_another_history_at_the_same_position_is_refused(tmp_path: Path, clock: 
     for leftover in folder.glob("log.sqlite*"):
         leftover.unlink()
     (folder / "log.sqlite").write_bytes(backup)
-    list(rebuild_closed(Settings(data_dir=folder), clock=clock))
+    list(replay_closed(Settings(data_dir=folder), clock=clock))
     with engine_on(folder, clock) as engine:
         deliver(engine, clock, 5, first=200)
     for path in list((folder / "read").rglob("*")):

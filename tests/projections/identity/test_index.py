@@ -297,7 +297,7 @@ def test_a_damaged_file_is_found_at_the_start(
 ) -> None:
     index_with_runs(tmp_path, 1).close()
     damage(run_files(tmp_path)[0], tmp_path / MANIFEST_NAME)
-    with pytest.raises(IdentityIndexCorrupted, match=f"{problem}.*'meterfold rebuild'"):
+    with pytest.raises(IdentityIndexCorrupted, match=f"{problem}.*'meterfold replay'"):
         IdentityIndex.open(tmp_path, LOG)
 
 

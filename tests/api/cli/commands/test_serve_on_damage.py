@@ -112,9 +112,9 @@ def test_damage_is_reported_with_a_remedy_that_helps(tmp_path: Path, damage: Dam
     code, message = serve_refused(folder)
     assert (code, "Traceback" in message) == (1, False), message
     assert printed in message
-    assert "'meterfold rebuild'" in message
+    assert "'meterfold replay'" in message
     assert log_content(folder) == log
-    assert "3000 events" in meterfold("rebuild", "--data", str(folder))
+    assert "3000 events" in meterfold("replay", "--data", str(folder))
     with engine_on(folder, clock) as engine:
         assert state_of(engine) == before
         assert deliver(engine, clock, 10).received == 10  # the index knows them all
@@ -135,8 +135,8 @@ def test_a_log_from_an_older_backup_is_reported_and_rebuilt(tmp_path: Path) -> N
     code, message = serve_refused(folder)
     assert (code, "Traceback" in message) == (1, False), message
     assert "restored from an older backup" in message
-    assert "'meterfold rebuild'" in message
-    assert "50 events" in meterfold("rebuild", "--data", str(folder))
+    assert "'meterfold replay'" in message
+    assert "50 events" in meterfold("replay", "--data", str(folder))
     with engine_on(folder, clock) as engine:
         assert state_of(engine) == before
         # What the backup does not have counts when it is sent again: the index has forgotten it too.

@@ -193,7 +193,7 @@ def test_an_engine_on_a_full_disk_ends_and_starts_again_without_losing_what_it_a
         fill_whole(folder, ballast)
         accepted += started_on_full_disk(folder, tmp_path / "full", accepted)
         fill_whole(folder, ballast)
-        code, message = refused("rebuild", "--data", str(folder))
+        code, message = refused("replay", "--data", str(folder))
         assert (code, "Traceback" in message) == (4, False), message
         assert "free some space" in message
         ballast.unlink()

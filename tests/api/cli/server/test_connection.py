@@ -31,7 +31,7 @@ ASKED = (
     ("budget", "ada"),
     ("status",),
     ("verify",),
-    ("rebuild",),
+    ("replay",),
 )
 
 
@@ -101,7 +101,7 @@ def test_verify_finds_a_changed_number_and_rebuild_repairs_it(metered: Path, tmp
     found = run("verify", "--data", str(folder), "--json")
     assert found.code == 1
     assert json.loads(found.out)["findings"] != []
-    assert run("rebuild", "--data", str(folder)).code == 0
+    assert run("replay", "--data", str(folder)).code == 0
     mended = run("verify", "--data", str(folder))
     assert (mended.code, mended.out.startswith("all is well: ")) == (0, True)
 
@@ -113,7 +113,7 @@ def test_a_read_store_that_cannot_be_opened_is_rebuilt(metered: Path, tmp_path: 
     store.write_bytes(b"no database" * 1000)
     broken: Ended = run("status", "--data", str(folder))
     assert (broken.code, broken.out) == (1, "")
-    assert run("rebuild", "--data", str(folder)).code == 0
+    assert run("replay", "--data", str(folder)).code == 0
     assert Shell("--data", str(folder)).json("status")["counts"]["counted"] == 2
 
 

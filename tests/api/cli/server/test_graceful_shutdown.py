@@ -127,11 +127,11 @@ def test_an_unfinished_request_does_not_delay_the_stop(tmp_path: Path) -> None:
     assert_nothing_is_left_to_replay(engine.folder)
 
 
-def test_a_running_rebuild_is_cancelled(tmp_path: Path) -> None:
+def test_a_running_replay_is_cancelled(tmp_path: Path) -> None:
     engine = started(tmp_path / "data", tmp_path / "output")
     for batch in range(10):
         httpx.post(f"{engine.url}/v1/events", content=lines(0, batch), headers=HEADERS).raise_for_status()
-    with httpx.stream("POST", f"{engine.url}/v1/operations/rebuild", headers=HEADERS, timeout=30) as steps:
+    with httpx.stream("POST", f"{engine.url}/v1/operations/replay", headers=HEADERS, timeout=30) as steps:
         printed = steps.iter_lines()
         first = next(printed)
         seconds = engine.stop()

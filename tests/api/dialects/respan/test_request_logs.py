@@ -348,7 +348,7 @@ def test_erasing_a_life_leaves_no_personal_fact_in_a_rebuilt_store(api: Api, eng
     stored = b"".join(record.state for record in engine.log.read(0, position))
     assert b"Ada" not in stored
     engine.keys.destroy(personal_key_id(customer_stream(DEFAULT_SCOPE, "erased"), 1))
-    assert [step.findings for step in engine.rebuild() if isinstance(step, OperationResult)] == [()]
+    assert [step.findings for step in engine.replay() if isinstance(step, OperationResult)] == [()]
     shown = native(api, "erased")
     assert (shown["name"], shown["markup_percentage"]) == (None, "5")
     assert native(api, "kept")["name"] == "Bob"

@@ -76,6 +76,9 @@ def test_an_engine_whose_fold_has_stopped_is_not_ready(
         def refusals(self) -> Refusals:
             return Refusals(None, None)
 
+        def replay_state(self) -> None:
+            return None
+
     stopped = Api(TestClient(create_app(Stopped())), api.key)
     assert stopped.get("/v1/budgets", min_position=3)["data"] == []
     assert stopped.refused("GET", "/v1/budgets?min_position=4", 503)["type"] == "/problems/fold_stopped"
@@ -184,10 +187,10 @@ def test_status_shows_positions_counts_and_sources(api: Api) -> None:
     assert min(status["log_bytes"], status["store_bytes"]) > 0
 
 
-def test_rebuild_and_verify_answer_with_steps_and_result(api: Api) -> None:
+def test_replay_and_verify_answer_with_steps_and_result(api: Api) -> None:
     api.deliver([llm_request("operated")])
     before = api.get("/v1/operations/status")["counts"]
-    for operation in ("rebuild", "verify"):
+    for operation in ("replay", "verify"):
         answer = api.send("POST", f"/v1/operations/{operation}", 200)
         assert answer.headers["content-type"] == "application/x-ndjson"
         *steps, last = [json.loads(line) for line in answer.text.splitlines()]
@@ -195,7 +198,7 @@ def test_rebuild_and_verify_answer_with_steps_and_result(api: Api) -> None:
         assert all(set(step["step"]) == {"stage", "done", "total", "unit"} for step in steps)
         assert (last["result"]["operation"], last["result"]["findings"]) == (operation, [])
     assert api.get("/v1/operations/status")["counts"] == before
-    assert api.deliver([llm_request("after rebuild"), llm_request("operated")])["counts"]["counted"] == 1
+    assert api.deliver([llm_request("after replay"), llm_request("operated")])["counts"]["counted"] == 1
 
 
 def test_a_failed_operation_says_so_in_its_last_line(engine: EmbeddedEngine, api: Api) -> None:

@@ -49,7 +49,7 @@ def test_partitions_are_listed_page_by_page_and_counted_in_the_status(engine: Em
 
 def test_rebuild_and_verification_agree_on_records_from_kafka(api: Api) -> None:
     before = api.get("/v1/sources")["data"]
-    for operation in ("verify", "rebuild", "verify"):
+    for operation in ("verify", "replay", "verify"):
         answer = api.send("POST", f"/v1/operations/{operation}", 200)
         assert json.loads(answer.text.splitlines()[-1])["result"]["findings"] == []
     assert api.get("/v1/sources")["data"] == before
