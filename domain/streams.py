@@ -91,9 +91,19 @@ def correction_stream(scope: Scope, source: str, event_id: str) -> str:
     return f"correction/{scope}/{len(source)}/{source}/{event_id}"
 
 
+def replacement_stream(scope: Scope, first_received: int) -> str:
+    """Return the stream of the replacement of events that begins with the delivery at this locator."""
+    return f"replacement/{scope}/{first_received}"
+
+
 def repricing_stream(scope: Scope, name: str) -> str:
     """Return the stream of one re-pricing run."""
     return f"repricing/{scope}/{name}"
+
+
+def correction_run_stream(scope: Scope, name: str) -> str:
+    """Return the stream of one correction run."""
+    return f"correction-run/{scope}/{name}"
 
 
 def usage_stream(kind: str, name: str) -> str:

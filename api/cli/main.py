@@ -13,6 +13,7 @@ from api.cli.commands.budget_state import access, budget
 from api.cli.commands.charging.charges import charges
 from api.cli.commands.charging.coupons import coupons
 from api.cli.commands.charging.plans import plans, subscriptions
+from api.cli.commands.correcting import runs as corrections
 from api.cli.commands.demo import demo
 from api.cli.commands.diff.differences import diff
 from api.cli.commands.ingest import ingest
@@ -62,6 +63,7 @@ app.add_typer(subscriptions, name="subscriptions")
 app.add_typer(coupons, name="coupons")
 app.add_typer(prices.app, name="prices")
 app.add_typer(runs.app, name="repricings")
+app.add_typer(corrections.app, name="corrections")
 app.add_typer(keys.app, name="keys")
 topics.app.command()(accept)
 app.add_typer(topics.app, name="kafka")

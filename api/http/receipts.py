@@ -127,18 +127,19 @@ def _check_single(outcome: EventOutcome, position: int, headers: Mapping[str, st
 
 def _receipt_of_counted(state: ApiState, taken: IntakeReceipt) -> _Document | None:
     """The receipt when every event is known to be counted, else None. Asks no snapshot."""
-    if not state.engine.reads.all_counted(_spans(taken)):
+    if not state.engine.reads.all_counted(spans_of(taken)):
         return None
     return _Document(taken.position, OutcomeCounts(counted=taken.received), warnings=taken.warnings)
 
 
-def _spans(taken: IntakeReceipt) -> list[RowSpan]:
+def spans_of(taken: IntakeReceipt) -> list[RowSpan]:
+    """Return where the events of a request are stored."""
     return [RowSpan(piece.position, piece.row_from, piece.row_to) for piece in taken.pieces]
 
 
 def _receipt(state: ApiState, taken: IntakeReceipt) -> Receipt:
     with state.engine.reads.snapshot() as snapshot:
-        return snapshot.receipt(_spans(taken))
+        return snapshot.receipt(spans_of(taken))
 
 
 def _body(document: _Document, more: Mapping[str, Any] | None) -> bytes:

@@ -27,6 +27,8 @@ from api.native.routes import (
     subscriptions,
     usage,
 )
+from api.native.routes.correcting import replacements
+from api.native.routes.correcting import runs as correction_runs
 from api.native.routes.coupons import applied as applied_coupons
 from api.native.routes.coupons import definitions as coupons
 from api.native.routes.diff import differences
@@ -35,6 +37,7 @@ from api.native.routes.portal import links as portal_links
 
 _PARTS: Final = (
     intake,
+    replacements,
     events,
     customers,
     checkout_links,
@@ -48,6 +51,7 @@ _PARTS: Final = (
     budgets,
     prices,
     repricings,
+    correction_runs,
     discounts,
     portal_links,
     keys,

@@ -16,6 +16,7 @@ from domain.event import Provenance
 from domain.log.amendments import AmendUsage
 from domain.log.records import EventLog
 from domain.scope import Scope
+from domain.streams import correction_stream
 from domain.usage.amending.patches import EventPatch
 from domain.usage.block_schema import REQUEST_TYPE
 from domain.usage.decoding.decoder import DecodingContext
@@ -74,9 +75,11 @@ class Amendments:
         usage of a new model.
         """
         checked_id("source", source), checked_id("id", event_id)
+        known = self._log.head_version(correction_stream(scope, source, event_id))
         with self._reads.snapshot() as snapshot:
             event = self._received.counted(snapshot, scope, source, event_id)
-        original = None if event is None else self._received.row(event.locator)
+            replaced = None if event is None else snapshot.replaced_by(event.locator)
+        original = None if event is None else self._received.row(replaced or event.locator)
         if event is None or original is None:
             return None
         pair = _new_pair(event, patch)
@@ -84,7 +87,8 @@ class Amendments:
             with self._listing:
                 self._list(pair)
         decoding = self._rules.decoding(scope, self._now(), self._own_units.of(scope))
-        return AmendUsage(scope, provenance, source, event_id, original, patch, decoding)
+        replaced_after = None if replaced is None else known
+        return AmendUsage(scope, provenance, source, event_id, original, patch, decoding, replaced_after)
 
     def _list(self, pair: Pair) -> None:
         for attempt in range(1, LISTING_ATTEMPTS_MAX + 1):

@@ -50,9 +50,7 @@ def replay_into(
     with explained_refusals(into):
         into.mkdir(parents=True, exist_ok=True)
         store_range(into, begun)
-    for position in copy_range(
-        source.log, target.log, begun.first, begun.end, USAGE, SEALS if begun.first > 1 else ()
-    ):
+    for position in copy_range(source.log, target.log, begun.first, begun.end, USAGE, SEALS if begun.first > 1 else ()):
         yield OperationStep(COPYING, position, begun.end - 1)
     if source.admin_key.exists() and not target.admin_key.exists():
         target.save_first_key(source.admin_key.read_text().strip())

@@ -16,7 +16,8 @@ from domain.values.identifiers import checked_id
 class Correction(Aggregate):
     """Whether the usage event with this source and id is voided, and its last amendment.
 
-    The event need not have arrived to be voided.
+    The event need not have arrived to be voided. What correction runs did to it is not known here: a void or
+    restoration that comes after one (`after_run`) is recorded though `voided` stays as it was.
     """
 
     def __init__(self, scope: Scope, source: str, event_id: str) -> None:
@@ -27,14 +28,14 @@ class Correction(Aggregate):
         self.voided = False
         self.amended: UsageAmended | None = None
 
-    def void(self, context: CommandContext) -> None:
+    def void(self, context: CommandContext, after_run: bool = False) -> None:
         """Void the event, whether it has arrived or not; no effect when it is voided already."""
-        if not self.voided:
+        if not self.voided or after_run:
             self._emit(UsageVoided(**self._event_fields(context)))
 
-    def restore(self, context: CommandContext) -> None:
+    def restore(self, context: CommandContext, after_run: bool = False) -> None:
         """Undo a void; no effect when the event is not voided."""
-        if self.voided:
+        if self.voided or after_run:
             self._emit(UsageRestored(**self._event_fields(context)))
 
     def amend(self, context: CommandContext, block: bytes, changed: tuple[MemberChange, ...]) -> None:

@@ -11,6 +11,7 @@ from domain.usage.amending.amended_event import MemberChange
 USAGE_VOIDED: Final = "usage.voided"
 USAGE_RESTORED: Final = "usage.restored"
 USAGE_AMENDED: Final = "usage.amended"
+USAGE_REPLACED: Final = "usage.replaced"
 
 
 class CorrectionEvent(LifecycleEvent, frozen=True, kw_only=True):
@@ -42,3 +43,16 @@ class UsageAmended(CorrectionEvent, frozen=True, kw_only=True):
 
     block: bytes
     changed: tuple[MemberChange, ...]
+
+
+class UsageReplaced(LifecycleEvent, frozen=True, kw_only=True):
+    """Counted events were amended, each to be the event that was received as a conflict with it.
+
+    `counted` and `received`: the locators of the events and, in the same order, of the deliveries that they now equal.
+    Both are in the log, so that this says all that a fold needs.
+    """
+
+    tenant: str
+    environment: str
+    counted: tuple[int, ...]
+    received: tuple[int, ...]

@@ -17,19 +17,23 @@ class AmendUsage(CorrectionCommand, frozen=True):
     """Amend a usage event that was counted.
 
     `original`: the columns of the event as it was received. `decoding`: the rules of intake; its instant is replaced by
-    that of the command.
+    that of the command. `replaced_after`: the version of the stream of its corrections after which a replacement made
+    the event what `original` says; None where its last amendment is in that stream.
     """
 
     original: StoredRow
     patch: EventPatch
     decoding: DecodingContext
+    replaced_after: int | None = None
 
     def apply(self, aggregate: Correction, context: CommandContext) -> None:
         """Amend the last version; no effect when it changes nothing."""
-        last = self.original if aggregate.amended is None else row_of_amendment(aggregate.amended)
+        is_replaced = self.replaced_after is not None and aggregate.version <= self.replaced_after
+        amended = None if is_replaced else aggregate.amended
+        last = self.original if amended is None else row_of_amendment(amended)
         decoding = self.decoding.recorded(context.recorded_at)
-        amended = amended_event(last, self.patch, decoding)
-        if amended is not None:
+        made = amended_event(last, self.patch, decoding)
+        if made is not None:
             block = BlockContext(
                 tenant=self.scope.tenant,
                 environment=self.scope.environment,
@@ -39,7 +43,7 @@ class AmendUsage(CorrectionCommand, frozen=True):
                 last_offset=0,
                 recorded_at=context.recorded_at,
             )
-            aggregate.amend(context, encode_block(block, amended.typed, amended.free), amended.changed)
+            aggregate.amend(context, encode_block(block, made.typed, made.free), made.changed)
 
 
 def row_of_amendment(event: UsageAmended) -> StoredRow:

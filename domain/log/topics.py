@@ -17,11 +17,21 @@ from domain.budgets.events import (
     BudgetUpdated,
 )
 from domain.commands.events import COMMAND_HONOURED, CommandHonoured
+from domain.correction_runs.events import (
+    CORRECTION_RUN_COMMITTED,
+    CORRECTION_RUN_OPENED,
+    CORRECTION_RUN_REVERTED,
+    CorrectionRunCommitted,
+    CorrectionRunOpened,
+    CorrectionRunReverted,
+)
 from domain.corrections.events import (
     USAGE_AMENDED,
+    USAGE_REPLACED,
     USAGE_RESTORED,
     USAGE_VOIDED,
     UsageAmended,
+    UsageReplaced,
     UsageRestored,
     UsageVoided,
 )
@@ -125,6 +135,10 @@ LIFECYCLE_TOPICS: Final[dict[str, type[LifecycleEvent]]] = {
     USAGE_VOIDED: UsageVoided,
     USAGE_RESTORED: UsageRestored,
     USAGE_AMENDED: UsageAmended,
+    USAGE_REPLACED: UsageReplaced,
+    CORRECTION_RUN_OPENED: CorrectionRunOpened,
+    CORRECTION_RUN_COMMITTED: CorrectionRunCommitted,
+    CORRECTION_RUN_REVERTED: CorrectionRunReverted,
     REPRICING_OPENED: RepricingOpened,
     REPRICING_COMMITTED: RepricingCommitted,
     REPRICING_REVERTED: RepricingReverted,

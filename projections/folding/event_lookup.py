@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from domain.corrections.events import UsageAmended
+from domain.corrections.events import UsageAmended, UsageReplaced
 from domain.customers.personal_data import open_personal
 from domain.customers.personal_keys import PersonalKeys
 from domain.errors import LogCorrupted
@@ -103,6 +103,21 @@ class EventLookup:
             np.array(keys)[block_of_row], _texts(pa.concat_arrays(sources), back), _texts(pa.concat_arrays(ids), back)
         )
 
+    def columns_at(self, locators: U64) -> tuple[pa.Table, pa.Table]:
+        """The typed and the free columns of the events at these locators, of which there is at least one, in order."""
+        positions, block_of_row = np.unique(locators >> np.uint64(LOCATOR_ROW_BITS), return_inverse=True)
+        rows = (locators & np.uint64((1 << LOCATOR_ROW_BITS) - 1)).astype(np.int64)
+        order = np.argsort(block_of_row, kind="stable")
+        ends = np.cumsum(np.bincount(block_of_row))
+        typed, free = [], []
+        for position, of_block in zip(positions.tolist(), np.split(rows[order], ends[:-1]), strict=True):
+            state = self._record(position).state
+            typed.append(decode_typed(state).take(pa.array(of_block)))
+            free.append(decode_free(state).take(pa.array(of_block)))
+        back = pa.array(np.argsort(order))
+        tables = pa.Table.from_batches(typed).unify_dictionaries(), pa.Table.from_batches(free).unify_dictionaries()
+        return tables[0].combine_chunks().take(back), tables[1].combine_chunks().take(back)
+
     def row(self, locator: int) -> StoredRow | None:
         """The columns of the event at a locator as it was received; None when intake rejected it."""
         _, typed = self._block(position_of(locator))
@@ -132,10 +147,16 @@ class EventLookup:
                     found |= open_personal(keys, one.personal, scope, subject) or {}
         return found
 
-    def amended_members(self, position: int) -> Members:
-        """What an event said as the amendment at this position made it. `LogCorrupted` when there is none there."""
+    def amended_members(self, position: int, locator: int) -> Members:
+        """What the event at a locator said as the amendment at this position made it.
+
+        `LogCorrupted` when there is none there.
+        """
         records = self._log.read(position - 1, 1)
         event = decode_lifecycle(records[0].topic, records[0].state) if records else None
+        if isinstance(event, UsageReplaced) and locator in event.counted:
+            row = self.row(event.received[event.counted.index(locator)])
+            return {} if row is None else received_members(row)
         if not isinstance(event, UsageAmended):
             raise LogCorrupted(f"log position {position} holds no amendment")
         return received_members(row_of_amendment(event))

@@ -48,6 +48,8 @@ class FoldState:
         self.waiting_voids: set[tuple[int, str, str]] = set()
         # The position at which each re-pricing run, by scope key and name, was committed.
         self.repricings: dict[tuple[int, str], int] = {}
+        # The same of each correction run.
+        self.correction_runs: dict[tuple[int, str], int] = {}
         self.amended = AmendedEvents()
         self.subscribers = Subscribers()
         self.new = NewKeys()

@@ -30,17 +30,21 @@ import pyarrow as pa
 
 from projections.folding.fold_state import FoldState, NewKeys
 from projections.folding.lifecycle_writes import (
+    CorrectedRows,
     CustomerMove,
     NewAmendment,
     NewApiKey,
     NewCorrection,
+    NewCorrectionRun,
     NewDiscount,
     NewFact,
     NewPrice,
+    NewReplacement,
     NewRepricing,
     SourceProgress,
 )
 from projections.pricing.row_range import RowRange
+from projections.row_filter import RowFilter
 
 
 class FoldStore(Protocol):
@@ -170,7 +174,41 @@ class FoldStore(Protocol):
         `reopen_row`. Returns the number of events whose current cost changed, and what their costs grew by.
         """
 
+    def last_versions(self, locators: pa.Array) -> pa.Table:
+        """Return `USAGE_ROWS`: the version of each of these events that was opened last, ascending by locator."""
+
+    def replace_rows(self, replacement: NewReplacement, versions: pa.Table, before: pa.Table) -> None:
+        """Store a replacement, and `USAGE_ROWS`: one more version of each of its events.
+
+        `before`: `locator`, `customer_key` and `received`: the customer that each event had, and the locator of the
+        delivery that it now equals. Closes their current versions. Versions may be of another customer, and closed
+        already, as in `add_version`. Stores an amendment of each, so a later `load_state` finds it in `amended`.
+        """
+
+    def void_rows(self, asked: RowFilter, position: int) -> CorrectedRows:
+        """Close the current versions of the events of a filter, from `position` on.
+
+        Every event of the filter is noted for `undo_corrections`, those without a current version too. The filter is
+        asked of the last version of an event.
+        """
+
+    def restore_rows(self, asked: RowFilter, position: int) -> CorrectedRows:
+        """Open a version, equal to the last one, of the events of a filter that had none at its `counted_up_to`.
+
+        Those that have none at `position` still; each is noted for `undo_corrections`.
+        """
+
+    def undo_corrections(self, corrected_at: int, position: int) -> CorrectedRows:
+        """Close or open, from `position` on, versions of the events that the run at `corrected_at` noted.
+
+        So that each is voided or not by the last that stands of: its corrections that are no amendments, and the
+        commits of other runs that noted it and were not reverted. Without any it is valid.
+        """
+
     # -- lifecycle
+
+    def add_correction_run(self, run: NewCorrectionRun) -> None:
+        """Store an event of a correction run. A later `load_state` finds the position of each commit."""
 
     def add_repricing(self, repricing: NewRepricing) -> None:
         """Store an event of a re-pricing run. A later `load_state` finds the position of each commit."""

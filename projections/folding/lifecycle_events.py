@@ -10,7 +10,8 @@ import msgspec
 from domain.api_keys.events import ApiKeyIssued, ApiKeyRevoked
 from domain.budgets.events import BudgetEvent
 from domain.commands.events import CommandHonoured
-from domain.corrections.events import CorrectionEvent
+from domain.correction_runs.events import CorrectionRunEvent
+from domain.corrections.events import CorrectionEvent, UsageReplaced
 from domain.coupons.application_events import AppliedCouponEvent
 from domain.coupons.events import CouponEvent
 from domain.customers.events import (
@@ -34,6 +35,7 @@ from domain.scope import Scope
 from domain.sources.events import OffsetsAccepted, PartitionConsumed, PartitionEvent, PartitionTruncated, RecordsLost
 from domain.subscriptions.events import SubscriptionCreated, SubscriptionEvent
 from projections.folding.attribution.moved_events import move_events
+from projections.folding.correction_runs.runs import fold_correction_run
 from projections.folding.corrections import CorrectionFolder
 from projections.folding.event_lookup import EventLookup
 from projections.folding.fold_state import FoldState
@@ -46,6 +48,7 @@ from projections.folding.lifecycle_writes import (
     NewPrice,
     SourceProgress,
 )
+from projections.folding.replacing.replacements import fold_replacement
 from projections.folding.repricings import fold_repricing
 from projections.folding.unknown_costs import price_unknown_costs
 from projections.identity.index import IdentityIndex
@@ -61,6 +64,7 @@ class LifecycleFolder:
 
     def __init__(self, store: FoldStore, index: IdentityIndex, lookup: EventLookup, keys: PersonalKeys) -> None:
         self._store = store
+        self._lookup = lookup
         self._corrections = CorrectionFolder(store, index, lookup)
         self._keys = keys
 
@@ -90,13 +94,25 @@ class LifecycleFolder:
                 return self._price(state, position, event)
             case CorrectionEvent():
                 return self._corrections.apply(state, position, topic, event)
-            case RepricingEvent():
-                return fold_repricing(self._store, state, position, topic, event)
+            case UsageReplaced() | CorrectionRunEvent() | RepricingEvent():
+                return self._many_events(state, position, topic, event)
             case CommandHonoured():
                 return state.scope_key(Scope(event.tenant, event.environment))
             case _:
                 self._system_event(state, position, event, hash_at)
         return None
+
+    def _many_events(
+        self, state: FoldState, position: int, topic: str, event: UsageReplaced | CorrectionRunEvent | RepricingEvent
+    ) -> int:
+        """Fold what changes many events at once."""
+        match event:
+            case UsageReplaced():
+                return fold_replacement(self._store, state, self._lookup, position, event)
+            case CorrectionRunEvent():
+                return fold_correction_run(self._store, state, position, topic, event)
+            case RepricingEvent():
+                return fold_repricing(self._store, state, position, topic, event)
 
     def _system_event(
         self, state: FoldState, position: int, event: LifecycleEvent, hash_at: Callable[[int], bytes | None]

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from domain.correction_runs.event_filter import CorrectedEvents
+from domain.correction_runs.events import CorrectionAction
 from domain.prices.price_list import PriceList
 from domain.repricings.repricing_range import RepricingRange
 from projections.pricing.rules import DiscountRule, PriceRule
@@ -80,6 +82,17 @@ class NewAmendment(msgspec.Struct, frozen=True):
     recorded_at: datetime
 
 
+class NewReplacement(msgspec.Struct, frozen=True):
+    """The replacement of `events` events at a position; see `replace_rows`."""
+
+    scope_key: int
+    position: int
+    recorded_at: datetime
+    actor: str
+    reason: str | None
+    events: int
+
+
 class CustomerMove(msgspec.Struct, frozen=True):
     """The move of events to another customer at a position: that of the fact that tells it. See `move_rows`."""
 
@@ -105,6 +118,35 @@ class NewRepricing(msgspec.Struct, frozen=True):
     previewed_at: int | None = None
     events: int = 0
     difference_usd: Decimal = Decimal(0)
+
+
+class NewCorrectionRun(msgspec.Struct, frozen=True):
+    """An event of a correction run. `kind` is the topic; `action` and `filter` those of an opening.
+
+    Of a commit: `action` and `previewed_at`. Of a commit or revert: `events` were voided or became valid again, and
+    `difference_usd` is what the costs of valid events grew by.
+    """
+
+    scope_key: int
+    name: str
+    kind: str
+    position: int
+    recorded_at: datetime
+    actor: str
+    reason: str | None
+    action: CorrectionAction | None = None
+    filter: CorrectedEvents | None = None
+    previewed_at: int | None = None
+    events: int = 0
+    difference_usd: Decimal = Decimal(0)
+
+
+class CorrectedRows(msgspec.Struct, frozen=True):
+    """What a correction run changed: events, what their costs grew by, and series restored at unknown cost."""
+
+    events: int
+    difference_usd: Decimal
+    unknown_kinds: tuple[int, ...] = ()
 
 
 class NewPrice(msgspec.Struct, frozen=True):

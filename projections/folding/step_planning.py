@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from domain.corrections.events import USAGE_AMENDED, USAGE_RESTORED, USAGE_VOIDED
+from domain.correction_runs.events import CORRECTION_RUN_COMMITTED, CORRECTION_RUN_REVERTED
+from domain.corrections.events import USAGE_AMENDED, USAGE_REPLACED, USAGE_RESTORED, USAGE_VOIDED
 from domain.log.blocks import read_header
 from domain.log.records import USAGE_BATCH_TOPIC, LogRecord
 from domain.repricings.events import REPRICING_COMMITTED, REPRICING_REVERTED
@@ -13,7 +14,12 @@ from domain.repricings.events import REPRICING_COMMITTED, REPRICING_REVERTED
 #: Topics of the corrections of single events.
 CORRECTIONS: Final = (USAGE_VOIDED, USAGE_RESTORED, USAGE_AMENDED)
 #: Topics of records that change rows of usage folded before.
-CHANGES_OF_ROWS: Final = (*CORRECTIONS, REPRICING_COMMITTED, REPRICING_REVERTED)
+CHANGES_OF_ROWS: Final = (
+    *CORRECTIONS,
+    USAGE_REPLACED,
+    *(CORRECTION_RUN_COMMITTED, CORRECTION_RUN_REVERTED),
+    *(REPRICING_COMMITTED, REPRICING_REVERTED),
+)
 
 #: Topics of lifecycle events that may be folded before or after usage of the same step with the same result, unless
 #: one is the deletion of a customer with prices or subscriptions of its own.

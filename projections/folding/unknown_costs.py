@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from domain.usage.block_schema import REQUEST_TYPE
+from domain.values.money import MONEY
 from projections.folding.fold_state import FoldState
 from projections.folding.fold_store import FoldStore
 from projections.folding.staged_tables import PRICED_ROWS
@@ -24,16 +27,16 @@ def price_unknown_costs(
     model: str,
     position: int,
     customer_id: str | None = None,
-) -> None:
-    """Price rows counted at unknown cost, as far as the price book can; known costs stay.
+) -> Decimal:
+    """Price rows counted at unknown cost, as far as the price book can; known costs stay. Return what they cost.
 
     Those of one customer alone, if its id is given.
     """
-    customer_key = None
+    customer_key, cost = None, Decimal(0)
     if customer_id is not None:
         customer_key = state.customer_keys.get((scope_key, customer_id))
         if customer_key is None:
-            return
+            return cost
     for name in {provider, provider or None}:
         kind_key = state.kind_keys.get((REQUEST_TYPE, name, model))
         if kind_key is None:
@@ -47,6 +50,8 @@ def price_unknown_costs(
             priced = priced_rows(state.prices, scope_key, {kind_key: (provider, model)}, unknown)
             if priced.num_rows:
                 store.price_rows(staged_costs(priced, None), position)
+                cost = MONEY.add(cost, pc.sum(priced.column(NEW_COST)).as_py())
+    return cost
 
 
 def staged_costs(priced: pa.Table, repriced_at: int | None) -> pa.Table:

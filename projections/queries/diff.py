@@ -19,7 +19,17 @@ from projections.queries.usage import Segment, UsageSums
 #: last record known at the earlier position; "moved" ones got the customer of their subscription; "reverted" ones the
 #: costs from before a re-pricing. "changed": by a record of any other topic.
 EventChangeKind = Literal[
-    "new", "late", "voided", "restored", "amended", "priced", "repriced", "reverted", "moved", "changed"
+    "new",
+    "late",
+    "voided",
+    "restored",
+    "amended",
+    "priced",
+    "repriced",
+    "corrected",
+    "reverted",
+    "moved",
+    "changed",
 ]
 #: Re-pricing runs that sums of changes are split by, the last ones; changes by earlier ones are summed without a name.
 RUNS_SPLIT_MAX: Final = 100

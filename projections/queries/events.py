@@ -163,17 +163,19 @@ class EventPage(msgspec.Struct, frozen=True):
 
 
 class CorrectionRecord(msgspec.Struct, frozen=True):
-    """A void of a usage event, the restoration of a voided one, or an amendment.
+    """A void of a usage event, the restoration of a voided one, or an amendment; or what a correction run did.
 
-    `changed`: of the last `CHANGES_TOLD_MAX` amendments of an event, the members that each changed.
+    `changed`: of the last `CHANGES_TOLD_MAX` amendments of an event, the members that each changed. `run`: the name of
+    the correction run that voided or restored the event, or was reverted.
     """
 
-    kind: Literal["usage.voided", "usage.restored", "usage.amended"]
+    kind: Literal["usage.voided", "usage.restored", "usage.amended", "correction_run.reverted"]
     position: int
     recorded_at: datetime
     actor: str
     reason: str | None
     changed: tuple[MemberChange, ...] | None = None
+    run: str | None = None
 
 
 class IdentityHistory(msgspec.Struct, frozen=True):

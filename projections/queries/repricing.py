@@ -48,7 +48,7 @@ class RepricingRecord(msgspec.Struct, frozen=True):
 
 
 class RunStep(msgspec.Struct, frozen=True):
-    """What a re-pricing run did at one log position: who did it, and why."""
+    """What a re-pricing or correction run did at one log position: who did it, and why."""
 
     name: str
     step: Literal["committed", "reverted"]

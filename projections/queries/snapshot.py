@@ -20,6 +20,13 @@ from domain.usage.amending.sent_form import StoredRow
 from domain.usage.outcomes import Outcome, OutcomeCounts
 from domain.usage.received_members import Members
 from projections.queries.api_keys import ApiKeyRecord
+from projections.queries.corrections import (
+    CorrectedCustomer,
+    CorrectedSums,
+    CorrectedTotals,
+    CorrectionQuestion,
+    CorrectionRunRecord,
+)
 from projections.queries.customer_list import CustomerListQuestion, UsageTotals
 from projections.queries.customers import CustomerRecord, CustomerSpan, CustomerWithBudgets, SpanCost, SpanUsage
 from projections.queries.diff import ChangeCursor, ChangesQuestion, ChangeSum, EventChange, MarkupFact
@@ -227,8 +234,48 @@ class Snapshot(Protocol):
     def repricing(self, scope: Scope, name: str) -> RepricingRecord | None:
         """The re-pricing run of this name; None when there is none."""
 
+    def correction_runs(self, scope: Scope, after: str | None, limit: int) -> list[CorrectionRunRecord]:
+        """A page of the correction runs of a scope, in ascending order of name."""
+
+    def correction_run(self, scope: Scope, name: str) -> CorrectionRunRecord | None:
+        """The correction run of this name; None when there is none."""
+
+    def run_corrections(self, scope: Scope, locator: int) -> list[CorrectionRecord]:
+        """What correction runs and replacements did about the event at a locator, oldest first; of many the last."""
+
+    def differing_deliveries(self, spans: Sequence[RowSpan], known_at: int) -> list[tuple[int, int]]:
+        """The events that deliveries in these spans repeat with other content than they have now: both locators.
+
+        Of several deliveries of an event the first one counts. Events that were counted or amended after the log
+        position `known_at` are left out.
+        """
+
+    def replaced_by(self, locator: int) -> int | None:
+        """The locator of the delivery that an event equals now; None where no replacement was its last amendment."""
+
+    def corrected_totals(self, scope: Scope, question: CorrectionQuestion) -> CorrectedTotals:
+        """All that a correction run would change."""
+
+    def corrected_customers(
+        self, scope: Scope, question: CorrectionQuestion, after: str | None, limit: int
+    ) -> list[CorrectedCustomer]:
+        """A page of the customers with events that a correction run would change, in ascending order of id."""
+
+    def corrected_sums(
+        self, scope: Scope, question: CorrectionQuestion, spans: Sequence[CustomerSpan]
+    ) -> list[CorrectedSums]:
+        """What a correction run would change in each span, in the given order; those of a customer do not overlap."""
+
+    def unpriced_corrected(
+        self, scope: Scope, question: CorrectionQuestion, after: tuple[int, int] | None, limit: int
+    ) -> pa.Table | None:
+        """A page of the events of unknown cost that a correction run would change; None behind the last one.
+
+        Columns and cursor are those of `rows_to_reprice`.
+        """
+
     def run_steps(self, scope: Scope, positions: Sequence[int]) -> dict[int, RunStep]:
-        """What re-pricing runs of a scope did at some of these log positions, by position."""
+        """What re-pricing and correction runs of a scope did at some of these log positions, by position."""
 
     def rows_to_reprice(
         self, scope: Scope, asked: RepricingRange, after: tuple[int, int] | None, limit: int
@@ -292,8 +339,8 @@ class ReceivedEvents(Protocol):
     def members(self, locator: int) -> Members | None:
         """Return what the event at a locator said, rebuilt from the log; None when intake rejected it."""
 
-    def amended_members(self, position: int) -> Members:
-        """Return what an event said as the amendment at this log position made it."""
+    def amended_members(self, position: int, locator: int) -> Members:
+        """Return what the event at a locator said as the amendment at this log position made it."""
 
 
 class ReadStore(Protocol):

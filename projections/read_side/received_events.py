@@ -53,10 +53,10 @@ class IndexedEvents:
         with self._using:
             return self._lookup.members(locator, self._keys)
 
-    def amended_members(self, position: int) -> Members:
+    def amended_members(self, position: int, locator: int) -> Members:
         """Return what an event said as the amendment at this log position made it."""
         with self._using:
-            return self._lookup.amended_members(position)
+            return self._lookup.amended_members(position, locator)
 
     def _located(self, scope: Scope, source: str, event_id: str) -> tuple[int, LocatedEvent | None]:
         """The position up to which the index was asked, and the event that it knows."""

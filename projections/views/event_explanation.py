@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from domain.correction_runs.events import CORRECTION_RUN_REVERTED
 from domain.corrections.events import USAGE_AMENDED, USAGE_RESTORED
 from domain.prices.discounts import discounted
 from domain.prices.price_list import AppliedPrice, applied_price
@@ -20,7 +21,7 @@ from domain.usage.received_members import FACTS, MemberDifference, Members, diff
 from domain.values.money import marked_up
 from domain.values.periods import Interval
 from projections.queries.customers import CustomerWithBudgets
-from projections.queries.events import CorrectionRecord, OutcomeRow, UsageEventRow
+from projections.queries.events import CORRECTIONS_MAX, CorrectionRecord, OutcomeRow, UsageEventRow
 from projections.queries.prices import DiscountRecord, PriceRecord
 from projections.queries.repricing import RunStep
 from projections.queries.snapshot import ReceivedEvents, Snapshot
@@ -63,8 +64,8 @@ class EventVersion(msgspec.Struct, frozen=True):
     """A version of an event that was ever in effect, and why it was opened.
 
     An event that has the customer of its subscription "moved" where a fact tells another customer. An event of unknown
-    cost is "priced" once its price is known; a named run that prices events again "repriced" it, or
-    was "reverted". `run`: that run.
+    cost is "priced" once its price is known; a named run that prices events again "repriced" it, one that corrects
+    events by a filter "restored" it, or a run was "reverted". `run`: that run.
     """
 
     because: Because
@@ -101,6 +102,8 @@ def explain_event(
     event = received.counted(snapshot, scope, source, event_id)
     history = snapshot.identity_history(scope, source, event_id, REFUSALS_SHOWN_MAX)
     refusals, corrections = history.refusals, history.corrections
+    if event is not None:
+        corrections = with_runs(corrections, snapshot.run_corrections(scope, event.locator))
     position = snapshot.point().position
     if event is None:
         if not refusals:
@@ -120,6 +123,14 @@ def explain_event(
         versions=_versions(snapshot, scope, event, corrections),
         amendments_met=snapshot.amendments_met(refusals) if _was_amended(corrections) else {},
     )
+
+
+def with_runs(
+    corrections: Sequence[CorrectionRecord], of_runs: Sequence[CorrectionRecord]
+) -> tuple[CorrectionRecord, ...]:
+    """Return the last corrections of an event, its own and those that runs made, oldest first."""
+    found = sorted((*corrections, *of_runs), key=lambda one: one.position)
+    return tuple(found[-CORRECTIONS_MAX:])
 
 
 def _was_amended(corrections: Sequence[CorrectionRecord]) -> bool:
@@ -149,6 +160,8 @@ def _because(version: UsageEventRow, kinds: Mapping[int, str], steps: Mapping[in
         return "amended"
     if kind == USAGE_RESTORED:
         return "restored"
+    if kind == CORRECTION_RUN_REVERTED:
+        return "reverted"
     if version.counted_at == position_of(version.locator):
         return "counted"
     step = steps.get(version.counted_at)
@@ -180,7 +193,8 @@ def conflict_of(received: ReceivedEvents, row: OutcomeRow, amended_at: int | Non
     if counted is None or refused is None:
         return None
     if amended_at is not None:  # the facts stay as they were
-        counted = received.amended_members(amended_at) | ({FACTS: counted[FACTS]} if FACTS in counted else {})
+        facts = {FACTS: counted[FACTS]} if FACTS in counted else {}
+        counted = received.amended_members(amended_at, row.first_locator) | facts
     return Conflict(counted, refused, differences(counted, refused))
 
 

@@ -20,7 +20,14 @@ from domain.budgets.budgeted_customers import (
 )
 from domain.budgets.commands import BudgetCommand, CreateBudget, DeleteBudget, UpdateBudget, UpdateBudgetBy
 from domain.command import AggregateCommand, Command, EffectiveDatedCommand, ScopedCommand
-from domain.corrections.commands import CorrectionCommand, RestoreUsage, VoidUsage
+from domain.correction_runs.commands import (
+    CommitCorrectionRun,
+    CorrectionRunCommand,
+    OpenCorrectionRun,
+    RevertCorrectionRun,
+)
+from domain.correction_runs.event_filter import CorrectedEvents
+from domain.corrections.commands import CorrectionCommand, ReplaceUsage, RestoreUsage, VoidUsage
 from domain.coupons.applying import ApplyCoupon, CustomerCouponsCommand, TerminateAppliedCoupon
 from domain.coupons.commands import CouponCommand, CreateCoupon, DeleteCoupon, UpdateCoupon
 from domain.customers.commands import (
@@ -65,6 +72,7 @@ BASES = {
     BudgetCommand,
     BudgetedCustomerCommand,
     CorrectionCommand,
+    CorrectionRunCommand,
     CouponCommand,
     CustomerCouponsCommand,
     CustomerCommand,
@@ -122,6 +130,10 @@ COMMANDS: list[Command[Any]] = [
     VoidUsage(*WHO, "gateway", "e-1"),
     RestoreUsage(*WHO, "gateway", "e-1"),
     AmendUsage(*WHO, "gateway", "e-1", {"id": "e-1"}, EventPatch({"input_tokens": 1}), DecodingContext(WHO[0], 7, NOW)),
+    ReplaceUsage(*WHO, (65536,), (131072,)),
+    OpenCorrectionRun(*WHO, "a test key", "void", CorrectedEvents(sources=("load-test",))),
+    CommitCorrectionRun(*WHO, "a test key", 7),
+    RevertCorrectionRun(*WHO, "a test key"),
     OpenRepricing(*WHO, "wrong price", RepricingRange(("gpt-5",))),
     CommitRepricing(*WHO, "wrong price", 7),
     RevertRepricing(*WHO, "wrong price"),

@@ -21,19 +21,23 @@ from domain.log.chain import CHAIN_START
 from domain.scope import Scope
 from projections.folding.fold_state import FoldState, NewKeys, SeriesKey
 from projections.folding.lifecycle_writes import (
+    CorrectedRows,
     CustomerMove,
     NewAmendment,
     NewApiKey,
     NewCorrection,
+    NewCorrectionRun,
     NewDiscount,
     NewFact,
     NewPrice,
+    NewReplacement,
     NewRepricing,
     SourceProgress,
 )
 from projections.folding.staged_tables import REPRICING_ROWS, UNKNOWN_COST_ROWS, USAGE_ROWS
 from projections.pricing.row_range import RowRange
 from projections.pricing.rules import LifeEnded, PricingRecord
+from projections.row_filter import RowFilter
 
 #: What a re-pricing changes of a row.
 COSTS = ("cost_usd", "cost_origin", "price_position", "discount_positions", "repriced_at")
@@ -58,6 +62,9 @@ class StoredTables:
     facts: list[NewFact] = field(default_factory=list)
     corrections: list[NewCorrection] = field(default_factory=list)
     repricings: list[NewRepricing] = field(default_factory=list)
+    replacements: list[NewReplacement] = field(default_factory=list)
+    correction_runs: list[NewCorrectionRun] = field(default_factory=list)
+    corrected_events: list[tuple[int, int]] = field(default_factory=list)  # position of the commit, and locator
     amendments: list[NewAmendment] = field(default_factory=list)
     prices: list[NewPrice] = field(default_factory=list)
     discounts: list[NewDiscount] = field(default_factory=list)
@@ -117,6 +124,11 @@ class InMemoryFoldStore:
             state.prices.add(scope_key, record)
         state.repricings = {
             (run.scope_key, run.name): run.position for run in stored.repricings if run.kind == "repricing.committed"
+        }
+        state.correction_runs = {
+            (run.scope_key, run.name): run.position
+            for run in stored.correction_runs
+            if run.kind == "correction_run.committed"
         }
         for one in stored.amendments:
             state.amended.add(one.locator, one.customer_key, one.content)
@@ -270,7 +282,91 @@ class InMemoryFoldStore:
             difference += ((before["cost_usd"] or 0) - (last["cost_usd"] or 0)) * is_current
         return events, difference
 
+    def last_versions(self, locators: pa.Array) -> pa.Table:
+        found = [self._seen.versions[one][-1] for one in sorted(locators.to_pylist()) if one in self._seen.versions]
+        return pa.Table.from_pylist([_naive(row) for row in found], USAGE_ROWS)
+
+    def replace_rows(self, replacement: NewReplacement, versions: pa.Table, before: pa.Table) -> None:
+        self._written.replacements.append(replacement)
+        for row, was in zip(rows_of(versions), before.to_pylist(), strict=True):
+            self.close_row(was["customer_key"], row["locator"], replacement.position)
+            self._written.versions[row["locator"]] += (row,)
+            self._written.amendments.append(
+                NewAmendment(
+                    scope_key=row["scope_key"],
+                    locator=row["locator"],
+                    position=replacement.position,
+                    customer_key=row["customer_key"],
+                    customer_key_before=was["customer_key"],
+                    time=row["time"],
+                    content=row["content"],
+                    changed=str(was["received"]),
+                    recorded_at=replacement.recorded_at,
+                )
+            )
+
+    def void_rows(self, asked: RowFilter, position: int) -> CorrectedRows:
+        return self._noted(self._last_versions_in(asked), True, position)
+
+    def restore_rows(self, asked: RowFilter, position: int) -> CorrectedRows:
+        closed = [
+            row
+            for row in self._last_versions_in(asked)
+            if row["closed_at"] is not None and row["closed_at"] <= asked.counted_up_to
+        ]
+        return self._noted(closed, False, position)
+
+    def _noted(self, rows: list[Row], is_void: bool, position: int) -> CorrectedRows:
+        self._written.corrected_events += [(position, row["locator"]) for row in rows]
+        return self._corrected([(row, is_void) for row in rows], position)
+
+    def _last_versions_in(self, asked: RowFilter) -> list[Row]:
+        return [versions[-1] for versions in self._seen.versions.values() if _is_in_filter(asked, versions[-1])]
+
+    def undo_corrections(self, corrected_at: int, position: int) -> CorrectedRows:
+        stored = self._written
+        ended = {(run.scope_key, run.name) for run in stored.correction_runs if run.kind == "correction_run.reverted"}
+        standing = {
+            run.position: run.action == "void"
+            for run in stored.correction_runs
+            if run.kind == "correction_run.committed"
+            and (run.scope_key, run.name) not in ended
+            and run.position != corrected_at
+        }
+        wanted = []
+        for locator in [locator for at, locator in stored.corrected_events if at == corrected_at]:
+            row = stored.versions[locator][-1]
+            said = [(at, standing[at]) for at, noted in stored.corrected_events if noted == locator and at in standing]
+            said += [
+                (one.position, one.kind == "usage.voided")
+                for one in stored.corrections
+                if (one.scope_key, one.source, one.id) == (row["scope_key"], row["source"], row["id"])
+                and one.kind != "usage.amended"
+            ]
+            wanted.append((row, bool(said) and max(said)[1]))
+        return self._corrected(wanted, position)
+
+    def _corrected(self, wanted: list[tuple[Row, bool]], position: int) -> CorrectedRows:
+        """Close or open versions where the last one is not as wanted: void, or not."""
+        events, difference, unknown = 0, Decimal(0), set()
+        for row, is_void in wanted:
+            if is_void == (row["closed_at"] is not None):
+                continue
+            events += 1
+            if is_void:
+                self.close_row(row["customer_key"], row["locator"], position)
+                difference -= row["cost_usd"] or 0
+            else:
+                self.reopen_row(row["customer_key"], row["locator"], position)
+                difference += row["cost_usd"] or 0
+                if row["cost_origin"] == "unknown":
+                    unknown.add(row["kind_key"])
+        return CorrectedRows(events, difference, tuple(sorted(unknown)))
+
     # -- lifecycle
+
+    def add_correction_run(self, run: NewCorrectionRun) -> None:
+        self._written.correction_runs.append(run)
 
     def add_repricing(self, repricing: NewRepricing) -> None:
         self._written.repricings.append(repricing)
@@ -312,6 +408,21 @@ class InMemoryFoldStore:
 def rows_of(table: pa.Table) -> list[Row]:
     """The rows of an Arrow table; its instants, which are UTC without a zone, become aware."""
     return [{name: _aware(stored) for name, stored in row.items()} for row in table.to_pylist()]
+
+
+def _is_in_filter(asked: RowFilter, row: Row) -> bool:
+    return (
+        row["scope_key"] == asked.scope_key
+        and row["counted_at"] <= asked.counted_up_to
+        and (asked.kind_keys is None or row["kind_key"] in asked.kind_keys)
+        and (asked.customer_keys is None or row["customer_key"] in asked.customer_keys)
+        and (not asked.sources or row["source"] in asked.sources)
+        and (not asked.tags or bool(set(asked.tags) & set(row["tags"] or ())))
+        and (asked.start is None or asked.start <= row["time"])
+        and (asked.end is None or row["time"] < asked.end)
+        and (asked.recorded_from is None or asked.recorded_from <= row["recorded_at"])
+        and (asked.recorded_to is None or row["recorded_at"] < asked.recorded_to)
+    )
 
 
 def _naive(row: Row) -> Row:

@@ -16,14 +16,18 @@ from hypothesis import strategies as st
 from domain.api_keys.events import ApiKeyIssued, ApiKeyRevoked
 from domain.budgets.events import BudgetCreated, BudgetDeleted, BudgetUpdated
 from domain.commands.events import CommandHonoured, CommandRecord
-from domain.corrections.events import UsageAmended, UsageRestored, UsageVoided
+from domain.correction_runs.event_filter import CorrectedEvents
+from domain.correction_runs.events import CorrectionRunCommitted, CorrectionRunOpened, CorrectionRunReverted
+from domain.corrections.events import UsageAmended, UsageReplaced, UsageRestored, UsageVoided
 from domain.coupons.application_events import AppliedCouponTerminated, CouponApplied
 from domain.coupons.events import CouponCreated, CouponDeleted, CouponUpdated
 from domain.customers.events import CustomerBlocked, CustomerCreated, CustomerDeleted, CustomerUpdated
 from domain.customers.personal_data import CustomerSeal
+from domain.log.blocks import decode_typed, read_header
 from domain.log.chain import CHAIN_START, chain
 from domain.log.event_codec import decode_lifecycle
 from domain.log.events import LogSealed
+from domain.log.records import USAGE_BATCH_TOPIC
 from domain.meters.events import MeterCreated, MeterDeleted, MeterUpdated
 from domain.plans.events import PlanCreated, PlanDeleted, PlanUpdated
 from domain.prices.conversion import own_price_list, price_list_of
@@ -36,6 +40,7 @@ from domain.sources.events import OffsetsAccepted, PartitionConsumed, RecordsLos
 from domain.streams import LOG_STREAM
 from domain.subscriptions.events import SubscriptionCreated, SubscriptionTerminated, SubscriptionUpdated
 from domain.usage.amending.amended_event import MemberChange
+from domain.usage.locators import locator_of
 from tests.fakes.randomness import CountedRandomness
 from tests.projections.folded_log import START, WrittenLog, usage
 
@@ -50,9 +55,13 @@ _EFFECTS_ON_USAGE: Final = (
     "void",
     "restore",
     "amend",
+    "replace",
     "set a price",
     "reprice",
     "reprice and revert",
+    "correct by filter",
+    "revert corrections",
+    "correct by filter and revert",
     "set a price of a customer",
     "set a discount",
     "end a life in the past",
@@ -209,6 +218,35 @@ def _amend(log: WrittenLog, number: int, which: int) -> None:
     )
 
 
+def _replaced(log: WrittenLog, number: int, which: int) -> None:
+    """Deliver events that mostly conflict with earlier ones, and have these replaced by them."""
+    scope = _scope(number)
+    earlier: dict[str, int] = {}
+    for record in log.log.read(0, 10_000):
+        if record.topic == USAGE_BATCH_TOPIC and read_header(record.state).scope == scope:
+            typed = decode_typed(record.state)
+            for row, (source, event_id, reason) in enumerate(
+                zip(*(typed.column(name).to_pylist() for name in ("source", "id", "reason")), strict=True)
+            ):
+                if source == "gateway" and reason is None:
+                    earlier.setdefault(event_id, locator_of(record.position, row))
+    counted = {
+        one: earlier[one] for one in (f"e-{which}", f"e-{(which + 1) % 8}", f"e-{(which + 3) % 8}") if one in earlier
+    }
+    if not counted:
+        return
+    events = []
+    for place, event_id in enumerate(counted):
+        data: dict[str, Any] = {"model": f"m-{(number + place) % 4}", "tags": ["a"]}
+        data |= {"cost_usd": "0.5"} if place == number % 3 else {}
+        data |= {"web_searches": 2} if number % 2 else {"input_tokens": 1000}
+        events.append(usage(event_id, f"c-{(which + place) % 5}", START - timedelta(hours=number), **data))
+    position = log.deliver(events, scope)
+    received = tuple(locator_of(position, row) for row in range(len(events)))
+    pairs = {"counted": tuple(counted.values()), "received": received}
+    log.append(UsageReplaced, f"replacement/{scope}/{received[0]}", **_of_scope(number), **pairs)
+
+
 def _version(which: int, days: float | None) -> PriceVersion:
     since = None if days is None else START - timedelta(days=days)
     return PriceVersion(since, UnitPrices(Decimal(which), Decimal(1), request=Decimal("0.1")))
@@ -285,6 +323,45 @@ def _repriced_and_reverted(log: WrittenLog, number: int, which: int) -> None:
     """A run that is reverted after events of it were voided, restored, or given another cost by a second run."""
     for entry in ("reprice", *(("void", "restore", "reprice", "void")[: number % 5]), "revert", "restore"):
         _WRITERS[entry](log, number, which)
+
+
+def _corrected_by_filter(log: WrittenLog, number: int, which: int) -> None:
+    """Commit a run that voids or restores events, previewed some records before."""
+    name, head = f"fix-{log.log.head_position()}", log.log.head_position()
+    asked = CorrectedEvents(
+        models=(f"m-{which % 4}",) if which % 2 else (),
+        providers=("",) if which == 5 else (),
+        customers=(f"c-{which % 5}", "c-9") if number > 4 else (),
+        sources=("gateway",) if which % 3 == 0 else (),
+        tags=("a", "none") if which == 6 else (),
+        start=START - timedelta(hours=7 * which) if which > 4 else None,
+        recorded_to=START + timedelta(minutes=10) if number == 3 else None,
+    )
+    about = {**_of_scope(number), "name": name, "action": "restore" if number in (2, 5) else "void", "filter": asked}
+    stream = f"correction-run/{_scope(number)}/{name}"
+    log.append(CorrectionRunOpened, stream, **about)
+    log.append(CorrectionRunCommitted, stream, **about, previewed_at=max(1, head - number % 3))
+
+
+def _reverted_corrections(log: WrittenLog, number: int, which: int) -> None:
+    """Revert one of the correction runs that stand, if any does."""
+    records = [record for record in log.log.read(0, 10_000) if record.topic.startswith("correction_run.")]
+    events = [decode_lifecycle(record.topic, record.state) for record in records]
+    ended = {event.stream for event in events if isinstance(event, CorrectionRunReverted)}
+    standing = [event for event in events if isinstance(event, CorrectionRunCommitted) and event.stream not in ended]
+    if standing:
+        event = standing[which % len(standing)]
+        of_run = {"tenant": event.tenant, "environment": event.environment, "name": event.name}
+        log.append(CorrectionRunReverted, event.stream, **of_run)
+
+
+def _corrected_and_reverted(log: WrittenLog, number: int, which: int) -> None:
+    """A run that is reverted after events of it were voided, restored, amended, priced or corrected by another run."""
+    between = ("void", "restore", "amend", "correct by filter", "set a price", "reprice", "revert")
+    _WRITERS["correct by filter"](log, number, which)
+    for entry in between[which % 3 : which % 3 + number]:
+        _WRITERS[entry](log, number, which)
+    _WRITERS["revert corrections"](log, number, which)
 
 
 def _listed_price(log: WrittenLog, number: int, which: int) -> None:
@@ -377,6 +454,7 @@ _WRITERS: Final[dict[str, Callable[[WrittenLog, int, Any], None]]] = {
     "void": _correction(UsageVoided),
     "restore": _correction(UsageRestored),
     "amend": _amend,
+    "replace": _replaced,
     "set a price": _set_price,
     "set a price of a customer": _set_price_of_customer,
     "set a discount": _set_discount,
@@ -386,6 +464,9 @@ _WRITERS: Final[dict[str, Callable[[WrittenLog, int, Any], None]]] = {
     "reprice": _repriced,
     "revert": _reverted,
     "reprice and revert": _repriced_and_reverted,
+    "correct by filter": _corrected_by_filter,
+    "revert corrections": _reverted_corrections,
+    "correct by filter and revert": _corrected_and_reverted,
     "create a customer": _customer_created,
     "update a customer": _customer(CustomerUpdated, fields={"default_model": "m-1", "time_zone": None}),
     "block a customer": _customer(CustomerBlocked),

@@ -59,6 +59,8 @@ CORRECTIONS = (
     Column("By", "actor", drop=1),
     Column("Reason", "reason", Kind.PROSE),
 )
+#: Shown where a run corrected the event.
+RUN = Column("Run", lambda row: row["run"] or "")
 CHANGES = (
     Column("Member", "member"),
     Column("Before", lambda row: row["before"] or "none"),
@@ -188,9 +190,15 @@ def _correct(
         if answer["waits_for_event"]:
             state = "voided: no such event has been received yet, and the void waits for it"
         print_lines(f"{label_of(event_id, None)} of {label_of(source, None)} is {state}")
-        print_table("Corrections", CORRECTIONS, actor_labels(engine, answer["corrections"]))
+        _print_corrections(engine, answer["corrections"])
         if verb == "amend":
             _print_changes(answer["corrections"])
+
+
+def _print_corrections(engine: Connection, corrections: Sequence[dict[str, Any]], zone: str = "UTC") -> None:
+    of_runs = (RUN,) if any(one["run"] for one in corrections) else ()
+    columns = (*CORRECTIONS[:1], *of_runs, *CORRECTIONS[1:])
+    print_table("Corrections", columns, actor_labels(engine, corrections), zone=zone)
 
 
 def _print_changes(corrections: Sequence[Mapping[str, Any]], zone: str = "UTC") -> None:
@@ -219,7 +227,7 @@ def _print_explained(engine: Connection, explained: Mapping[str, Any]) -> None:
         _print_cost(event, cost, zone)
     print_fields("Totals that it is in", totals or {"totals": "none"}, zone=zone)
     if explained["corrections"]:
-        print_table("Corrections", CORRECTIONS, actor_labels(engine, explained["corrections"]), zone=zone)
+        _print_corrections(engine, explained["corrections"], zone)
         _print_changes(explained["corrections"], zone)
     if len(explained["versions"]) > 1:
         print_table("Versions, by log position", VERSIONS, explained["versions"], zone=zone)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import httpx
 import msgspec
@@ -16,6 +16,7 @@ from api.cli.options import (
     EventFile,
     KeyOption,
     MapFile,
+    Reason,
     SourceOfFile,
     UrlOption,
     settings_with,
@@ -62,6 +63,7 @@ class Ingested(msgspec.Struct):
     events: int = 0
     counts: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
     not_yet_counted: int = 0
+    replaced: int = 0
     position: int = 0
     outcomes: list[dict[str, Any]] = msgspec.field(default_factory=list)
     warnings: list[dict[str, Any]] = msgspec.field(default_factory=list)
@@ -75,6 +77,7 @@ class Ingested(msgspec.Struct):
             return
         for outcome in OUTCOMES:
             self.counts[outcome] += receipt["counts"][outcome]
+        self.replaced += receipt.get("replaced", 0)
         worth_showing = [entry for entry in receipt["outcomes"] if entry["outcome"] in ("rejected", "conflict")]
         self.outcomes += worth_showing[: SHOWN_OUTCOMES_MAX - len(self.outcomes)]
         self._add_warnings(receipt["warnings"])
@@ -95,29 +98,41 @@ def ingest(
     data: DataFolderOption = None,
     url: UrlOption = None,
     key: KeyOption = None,
+    amend: Annotated[
+        bool, typer.Option("--amend", help="Amend events that are counted with other content, as the file has them.")
+    ] = False,
+    reason: Reason = None,
     as_json: AsJson = False,
 ) -> None:
     """Ingest the usage events of a file.
 
     A file ingested again, or grown, counts nothing twice.
     """
+    if reason is not None and not amend:
+        raise CommandFailed(ExitCode.WRONG_USE, "--reason needs --amend: it is the reason of the amendments")
     file_map = map_from(map_file, source)
     ingested = Ingested(str(file))
     settings = settings_with(data_dir=data)
     with connected(settings, url, key, new_folder=True) as engine:
         size_bytes = max(file.stat().st_size, 1)
+        known_at = engine.get("/v1/corrections", limit=1)["position"] if amend else None
         with progress_bar(f"Ingesting {file.name}", of_bytes=True) as advance:
             try:
                 for batch in read_batches(file, file_map):
-                    receipt = post_batch(engine, batch)
+                    receipt = post_batch(engine, batch, known_at, reason)
+                    for _ in range(RETRIES_MAX):
+                        if known_at is None or "counts" in receipt:
+                            break
+                        _wait_for_the_fold(engine, settings.fold_lag_seconds_max)
+                        receipt = post_batch(engine, batch, known_at, reason)
                     ingested.add(batch, receipt)
                     if "counts" not in receipt:
                         _wait_for_the_fold(engine, settings.fold_lag_seconds_max)
                     advance(min(batch.end_bytes, size_bytes), size_bytes, "")
             except (FileUnreadable, OSError) as error:
                 raise CommandFailed(ExitCode.WRONG_USE, f"{file}: {error}") from error
-    _print(ingested, as_json)
-    if ingested.counts["rejected"] or ingested.counts["conflict"]:
+    _print(ingested, as_json, amend)
+    if ingested.counts["rejected"] or ingested.counts["conflict"] > ingested.replaced:
         raise typer.Exit(ExitCode.DIFFERENCES)
 
 
@@ -136,10 +151,17 @@ def map_from(path: Path | None, source: str | None) -> FileMap | None:
     return file_map if source is None else file_map.model_copy(update={"source": source})
 
 
-def post_batch(engine: Connection, batch: Batch) -> dict[str, Any]:
-    """Send a batch and return its receipt; retry while the engine is full, which is safe thanks to deduplication."""
+def post_batch(
+    engine: Connection, batch: Batch, known_at: int | None = None, reason: str | None = None
+) -> dict[str, Any]:
+    """Send a batch and return its receipt; retry while the engine is full, which is safe thanks to deduplication.
+
+    With `known_at` its events replace those counted with other content by this log position, for this reason.
+    """
+    headers = {"Content-Type": "application/x-ndjson"} | ({} if reason is None else {"X-Meterfold-Reason": reason})
+    path = "/v1/events" if known_at is None else "/v1/events/replace"
     for _ in range(RETRIES_MAX):
-        answer = engine.raw("POST", "/v1/events", content=batch.body, headers={"Content-Type": "application/x-ndjson"})
+        answer = engine.raw("POST", path, params={"known_at": known_at}, content=batch.body, headers=headers)
         if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
             break
         time.sleep(_retry_seconds(answer))
@@ -171,11 +193,17 @@ def _retry_seconds(answer: httpx.Response) -> float:
         return RETRY_SECONDS_MAX
 
 
-def _print(ingested: Ingested, as_json: bool) -> None:
+def _print(ingested: Ingested, as_json: bool, amend: bool) -> None:
     if as_json:
         print_json(msgspec.to_builtins(ingested))
         return
     counts = [{"outcome": outcome, "events": count} for outcome, count in ingested.counts.items()]
+    if amend:
+        counts.append({"outcome": "amended", "events": ingested.replaced})
+        left = max(ingested.counts["conflict"] - ingested.replaced, 0)
+        counts = [{**one, "events": left} if one["outcome"] == "conflict" else one for one in counts]
+        if not left:
+            ingested.outcomes = [one for one in ingested.outcomes if one["outcome"] != "conflict"]
     if ingested.not_yet_counted:
         counts.append({"outcome": "not yet counted", "events": ingested.not_yet_counted})
     print_table(f"{ingested.file}: {ingested.events:,} events", COUNTS, counts)

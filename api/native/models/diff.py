@@ -18,6 +18,7 @@ CauseKind = Literal[
     "amended",
     "priced",
     "repriced",
+    "corrected",
     "reverted",
     "moved",
     "changed",

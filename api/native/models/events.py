@@ -171,9 +171,9 @@ class ChangeView(BaseModel):
 
 
 class CorrectionView(BaseModel):
-    """One void of an event, its removal, or an amendment."""
+    """One void of an event, its removal, or an amendment; or what a correction run did about it."""
 
-    kind: Literal["voided", "restored", "amended"]
+    kind: Literal["voided", "restored", "amended", "reverted"]
     position: int
     recorded_at: Instant
     actor: str = Field(description="Id of the API key that made the change.")
@@ -181,10 +181,11 @@ class CorrectionView(BaseModel):
     changed: list[ChangeView] | None = Field(
         None, description="Of each of the last 100 amendments, the members that it changed."
     )
+    run: str | None = Field(None, description="The correction run that voided or restored it, or was reverted.")
 
 
 class RunView(BaseModel):
-    """A re-pricing run that changed the cost of an event."""
+    """A re-pricing or correction run that changed an event."""
 
     name: str
     actor: str = Field(description="Id of the API key that committed or reverted it.")
@@ -198,7 +199,7 @@ class VersionView(BaseModel):
         description="Why it was opened: the event was counted, moved to another customer of its subscription, amended, "
         "or restored after a void, its unknown cost became known, or a named run priced it again or was reverted."
     )
-    run: RunView | None = Field(description="The run that priced it again or was reverted.")
+    run: RunView | None = Field(description="The run that priced it again, restored it or was reverted.")
     counted_at: int = Field(description="Log position from which it is in effect.")
     closed_at: int | None = Field(description="Log position from which it is not; null when it is in effect.")
     customer: str | None = Field(description="Null while its subscription had no customer at its time.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Final
@@ -40,12 +41,14 @@ from api.native.views.events import (
     unmatched_reason,
 )
 from domain.corrections.commands import CorrectionCommand, RestoreUsage, VoidUsage
+from domain.corrections.events import USAGE_AMENDED
 from domain.scope import Scope
 from domain.usage.amending.patches import EventPatch, exact_members
 from domain.usage.block_schema import REQUEST_TYPE
-from projections.queries.events import EventFilter, UsageEventRow
+from domain.values.identifiers import id_problem
+from projections.queries.events import CorrectionRecord, EventFilter, UsageEventRow
 from projections.queries.snapshot import PAGE_ROWS_MAX, Snapshot
-from projections.views.event_explanation import explain_event
+from projections.views.event_explanation import explain_event, with_runs
 from projections.views.meters import meter_view
 
 router = APIRouter(tags=["events"])
@@ -188,7 +191,8 @@ async def void_event(
     """Void an event, whether it has arrived or not: it counts in no total. Its identity stays in use: the event
     cannot be ingested again. `waits_for_event` tells that no such event has arrived yet."""
     provenance = provenance_of(key, given.reason or reason)
-    return await _corrected(request, state, VoidUsage(key.scope, provenance, given.source, given.id))
+    after_run = await to_thread.run_sync(_is_after_run, state, key.scope, given.source, given.id)
+    return await _corrected(request, state, VoidUsage(key.scope, provenance, given.source, given.id, after_run))
 
 
 @router.post(
@@ -207,7 +211,8 @@ async def restore_event(
 ) -> Response:
     """Remove the void of an event: it counts again."""
     provenance = provenance_of(key, given.reason or reason)
-    return await _corrected(request, state, RestoreUsage(key.scope, provenance, given.source, given.id))
+    after_run = await to_thread.run_sync(_is_after_run, state, key.scope, given.source, given.id)
+    return await _corrected(request, state, RestoreUsage(key.scope, provenance, given.source, given.id, after_run))
 
 
 @router.post(
@@ -239,13 +244,35 @@ def _shown_field(field: str) -> str:
     return "customer" if field == "subject" else field
 
 
+def _is_after_run(state: ApiState, scope: Scope, source: str, event_id: str) -> bool:
+    """Whether a correction run was the last to say of an event that it is voided or not."""
+    with state.engine.reads.snapshot() as snapshot:
+        told = [one for one in _corrections(state, snapshot, scope, source, event_id) if one.kind != USAGE_AMENDED]
+    return bool(told) and told[-1].run is not None
+
+
+def _corrections(
+    state: ApiState, snapshot: Snapshot, scope: Scope, source: str, event_id: str
+) -> Sequence[CorrectionRecord]:
+    """The corrections of an identity, those by runs too."""
+    own = snapshot.corrections(scope, source, event_id)
+    if id_problem(source) or id_problem(event_id) or not snapshot.correction_runs(scope, None, 1):
+        return own
+    event = state.engine.received.counted(snapshot, scope, source, event_id)
+    return own if event is None else with_runs(own, snapshot.run_corrections(scope, event.locator))
+
+
 async def _corrected(request: Request, state: ApiState, command: CorrectionCommand) -> Response:
     source, event_id = command.source, command.event_id
 
     def show(snapshot: Snapshot) -> CorrectionResult:
-        corrections = [correction_document(one) for one in snapshot.corrections(command.scope, source, event_id)]
+        found = _corrections(state, snapshot, command.scope, source, event_id)
+        corrections = [correction_document(one) for one in found]
         voids = [one.kind == "voided" for one in corrections if one.kind != "amended"]
         voided = bool(voids) and voids[-1]
+        if any(one.run is not None for one in corrections):  # a revert does not tell what became of the event
+            event = snapshot.event(command.scope, source, event_id)
+            voided = event is not None and event.voided
         return CorrectionResult(
             position=snapshot.point().position,
             source=source,

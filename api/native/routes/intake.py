@@ -36,7 +36,7 @@ _EXAMPLE: Final = {
     "time": "2026-03-01T12:00:00Z",
     "data": {"provider": "openai", "model": "gpt-4o", "input_tokens": 1200, "output_tokens": 300},
 }
-_BODY: Final[dict[str, Any]] = {
+EVENTS_BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
         "content": {
@@ -80,7 +80,7 @@ def _problem(description: str) -> dict[str, Any]:
     return {"description": description, "content": {PROBLEM_MEDIA_TYPE: {"schema": schema}}}
 
 
-_REFUSED: Final[dict[int | str, dict[str, Any]]] = {
+REFUSED: Final[dict[int | str, dict[str, Any]]] = {
     409: _problem("`event_conflict`: an earlier event has the identity of this single event, and other content."),
     413: _problem("`body_too_large`: the body has too many bytes or items. Nothing was received."),
     422: _problem("`event_rejected`: the single event is rejected. `invalid`: the customer header is. `reason` tells."),
@@ -90,8 +90,8 @@ _REFUSED: Final[dict[int | str, dict[str, Any]]] = {
 @router.post(
     "/v1/events",
     response_model=ReceiptView,
-    responses=ACCEPTED | _REFUSED,
-    openapi_extra=_BODY,
+    responses=ACCEPTED | REFUSED,
+    openapi_extra=EVENTS_BODY,
     summary="Ingest usage events",
 )
 async def take_events(request: Request, state: StateOf, key: Ingester) -> Response:
@@ -100,12 +100,12 @@ async def take_events(request: Request, state: StateOf, key: Ingester) -> Respon
     that are sent again are not counted twice. One event sent as `application/cloudevents+json` is answered 422 if it
     is rejected and 409 if it is a conflict, and is in the log all the same; other bodies are answered 200 with counts.
     """
-    taken = await _submitted(request, state, key)
+    taken = await submitted(request, state, key)
     single = format_of(request.headers.get("content-type", "")) is BodyFormat.ONE
     return await receipt_response(request, state, taken, single)
 
 
-async def _submitted(request: Request, state: ApiState, key: ApiKeyRecord) -> IntakeReceipt:
+async def submitted(request: Request, state: ApiState, key: ApiKeyRecord) -> IntakeReceipt:
     """Submit the body to the intake and wait until it is durable. A `Problem` means that nothing was received."""
     content_type = request.headers.get("content-type", "")
     try:

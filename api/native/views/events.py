@@ -23,6 +23,7 @@ from api.native.models.events import (
 from api.native.views.discounts import discount_view
 from api.native.views.prices import applied_view, price_view, unit_prices_view
 from api.native.views.usage import period_document
+from domain.correction_runs.events import CORRECTION_RUN_REVERTED
 from domain.corrections.events import USAGE_AMENDED, USAGE_RESTORED, USAGE_VOIDED
 from domain.usage.block_schema import REQUEST_TYPE, TOKEN_COLUMNS
 from domain.usage.locators import position_of
@@ -41,10 +42,11 @@ NO_METER: Final = "no_meter"
 NO_SUBSCRIPTION: Final = "no_subscription"
 #: Text of events that were not counted in one answer, which otherwise could hold hundreds of the largest events.
 REFUSED_TEXT_MAX: Final = 16 * 1024 * 1024
-_KINDS: Final[dict[str, Literal["voided", "restored", "amended"]]] = {
+_KINDS: Final[dict[str, Literal["voided", "restored", "amended", "reverted"]]] = {
     USAGE_VOIDED: "voided",
     USAGE_RESTORED: "restored",
     USAGE_AMENDED: "amended",
+    CORRECTION_RUN_REVERTED: "reverted",
 }
 
 
@@ -160,6 +162,7 @@ def correction_document(correction: CorrectionRecord) -> CorrectionView:
         actor=correction.actor,
         reason=correction.reason,
         changed=None if changed is None else [ChangeView(**msgspec.structs.asdict(one)) for one in changed],
+        run=correction.run,
     )
 
 

@@ -378,7 +378,7 @@ class _OutcomesOfSpans(msgspec.Struct, frozen=True):
 
 def _outcomes_of_spans(cursor: duckdb.DuckDBPyConnection, spans: Sequence[RowSpan]) -> _OutcomesOfSpans:
     query = BoundQuery()
-    statement = f"SELECT span, outcome, count(*) FROM {_outcomes_in(query, spans)} GROUP BY span, outcome"
+    statement = f"SELECT span, outcome, count(*) FROM {outcomes_in(query, spans)} GROUP BY span, outcome"
     counts: list[Counter[str]] = [Counter() for _ in spans]
     for number, name, count in query.rows(cursor, statement):
         counts[number][name] = count
@@ -397,14 +397,14 @@ def _refused_in(cursor: duckdb.DuckDBPyConnection, spans: Sequence[RowSpan], lim
     rows = query.rows(
         cursor,
         f"""SELECT {counts}, coalesce(string_agg({_OUTCOME_JSON}, ',' ORDER BY locator), '')
-        FROM (SELECT * FROM {_outcomes_in(query, spans)} ORDER BY locator LIMIT {query.bind(limit)})""",
+        FROM (SELECT * FROM {outcomes_in(query, spans)} ORDER BY locator LIMIT {query.bind(limit)})""",
     )
     *found, text = rows[0]
     return Counter(dict(zip(_NOT_COUNTED, found, strict=True))), f"[{text}]".encode()
 
 
-def _outcomes_in(query: BoundQuery, spans: Sequence[RowSpan]) -> str:
-    """The outcomes of the events in these spans, with the number of the `span` that each is in, as SQL."""
+def outcomes_in(query: BoundQuery, spans: Sequence[RowSpan]) -> str:
+    """Return the outcomes of the events in these spans, with the number of the `span` that each is in, as SQL."""
     starts = [locator_of(span.position, span.start) for span in spans]
     ends = [locator_of(span.position, 0) + span.end for span in spans]
     between = f"locator >= {query.bind(starts[0])} AND locator < {query.bind(ends[-1])}"

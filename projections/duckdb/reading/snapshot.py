@@ -24,6 +24,7 @@ from projections.duckdb.memory.change_tracking import ChangeTracker
 from projections.duckdb.reading import api_keys, customer_pages, customers, sources
 from projections.duckdb.reading import events as event_rows
 from projections.duckdb.reading.cached_reads import CachedReads, SnapshotCache, all_markups, answered_usage
+from projections.duckdb.reading.correcting.reads import CorrectionReads
 from projections.duckdb.reading.customer_lists.list_query import customer_count, customer_list
 from projections.duckdb.reading.customer_lists.list_query import needs_markups as needs_markups_of_all
 from projections.duckdb.reading.diff.reads import DiffReads
@@ -113,7 +114,7 @@ class DuckDBReads:
         return self._changes is not None and self._changes.refusals.all_counted(spans)
 
 
-class DuckDBSnapshot(RepricingReads, DiffReads):
+class DuckDBSnapshot(RepricingReads, DiffReads, CorrectionReads):
     """A `Snapshot` on a cursor in a read transaction."""
 
     def __init__(

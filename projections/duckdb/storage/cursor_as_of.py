@@ -15,7 +15,10 @@ import duckdb
 from domain.usage.locators import locator_of
 from projections.duckdb.storage.schema import root_requests
 
-_BY_POSITION: Final = ("facts", "corrections", "amendments", "prices", "discounts", "repricings", "log_records")
+_BY_POSITION: Final = (
+    *("facts", "corrections", "amendments", "prices", "discounts", "repricings", "log_records"),
+    *("correction_runs", "corrected_events", "replacements"),
+)
 _NAME: Final = re.compile(r"[a-z_]+")
 #: What the queries that stand in for these tables are made of.
 _NEEDED: Final = {"usage_days": ("usage_rows",), "unit_days": ("usage_rows",), "progress": ("log_records",)}

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from typing import Final
 
-#: 9 has discounts, prices of customers, re-pricings and amendments of rows, 8 units and requests of rows, `unit_days`,
-#: and `prices` of prices, 7 `root_requests` of days, 6 one table of facts; 5 added `patched` and `if_known` of facts, 4
-#: `progress.days_settled_to`. 3 has the tables of 2, folded anew because the compaction of 2 could lose rows.
-SCHEMA_VERSION: Final = 9
+#: 10 has corrections by filter and replacements. 9 has discounts, prices of customers, re-pricings and amendments of
+#: rows, 8 units and requests of rows, `unit_days`, and `prices` of prices, 7 `root_requests` of days, 6 one table of
+#: facts; 5 added `patched` and `if_known` of facts, 4 `progress.days_settled_to`. 3 has the tables of 2, folded anew
+#: because the compaction of 2 could lose rows.
+SCHEMA_VERSION: Final = 10
 
 ROW_COLUMNS: Final = """
     scope_key INTEGER NOT NULL,
@@ -123,11 +124,23 @@ TABLES: Final[tuple[str, ...]] = (
     """CREATE TABLE corrections (
         scope_key INTEGER NOT NULL, source VARCHAR NOT NULL, id VARCHAR NOT NULL, kind VARCHAR NOT NULL,
         position BIGINT NOT NULL, recorded_at TIMESTAMP NOT NULL, actor VARCHAR NOT NULL, reason VARCHAR)""",
-    # Every amendment: the row that it opened, the customer whose row it closed, and JSON text of what changed.
+    # Every amendment: the row that it opened, the customer whose row it closed, and JSON text of what changed; for a
+    # replacement the locator of the delivery that the event now equals.
     """CREATE TABLE amendments (
         scope_key INTEGER NOT NULL, locator BIGINT NOT NULL, position BIGINT NOT NULL, customer_key BIGINT NOT NULL,
         customer_key_before BIGINT NOT NULL, time TIMESTAMP NOT NULL, content UBIGINT NOT NULL,
         changed VARCHAR NOT NULL, recorded_at TIMESTAMP NOT NULL)""",
+    """CREATE TABLE replacements (
+        scope_key INTEGER NOT NULL, position BIGINT NOT NULL, recorded_at TIMESTAMP NOT NULL, actor VARCHAR NOT NULL,
+        reason VARCHAR, events BIGINT NOT NULL)""",
+    # Every event of a correction run; `filter` is the JSON text of a CorrectedEvents. Of a commit or revert, `events`
+    # were voided or became valid again, and `difference_usd` is what the costs of valid events grew by.
+    """CREATE TABLE correction_runs (
+        scope_key INTEGER NOT NULL, name VARCHAR NOT NULL, kind VARCHAR NOT NULL, position BIGINT NOT NULL,
+        recorded_at TIMESTAMP NOT NULL, actor VARCHAR NOT NULL, reason VARCHAR, action VARCHAR, filter VARCHAR,
+        previewed_at BIGINT, events BIGINT NOT NULL, difference_usd DECIMAL(38, 12) NOT NULL)""",
+    # Every event that the correction run committed at `position` was about, by its locator.
+    """CREATE TABLE corrected_events (position BIGINT NOT NULL, locator BIGINT NOT NULL)""",
     # Every event of a re-pricing run; `range` is the JSON text of a RepricingRange. Of a commit or revert, `events` got
     # another cost, and `difference_usd` is what their costs grew by.
     """CREATE TABLE repricings (

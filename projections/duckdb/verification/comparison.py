@@ -52,6 +52,11 @@ LOGICAL_VIEWS: Final[dict[str, str]] = {
     "discounts": f"SELECT t.* EXCLUDE (scope_key), s.tenant, s.environment FROM {{db}}.discounts t {_SCOPED}",
     "corrections": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.corrections t {_SCOPED}",
     "repricings": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.repricings t {_SCOPED}",
+    "correction runs": (
+        f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.correction_runs t {_SCOPED}"
+    ),
+    "replacements": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.replacements t {_SCOPED}",
+    "corrected events": "SELECT * FROM {db}.corrected_events",
     "amendments": (
         "SELECT s.tenant, s.environment, c.customer_id, b.customer_id AS customer_id_before,"
         " t.* EXCLUDE (scope_key, customer_key, customer_key_before) FROM {db}.amendments t"

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from domain.correction_runs.events import CORRECTION_RUN_COMMITTED
 from domain.repricings.events import REPRICING_COMMITTED
 from domain.scope import Scope
 from domain.values.instants import aware_or_none, naive
@@ -26,8 +27,10 @@ from projections.duckdb.storage.permissions import permissions_text
 from projections.duckdb.storage.pricing_records import pricing_records
 from projections.duckdb.storage.range_rows import range_rows
 from projections.duckdb.storage.subscription_facts import load_subscribers
+from projections.duckdb.writing.correction_runs import CorrectionRunWrites
 from projections.duckdb.writing.delta_inserts import CHANGED, insert_deltas, insert_taken, insert_unit_deltas
 from projections.duckdb.writing.moved_rows import move_rows, rows_of_source
+from projections.duckdb.writing.replaced_rows import ReplacementWrites
 from projections.duckdb.writing.repricing_undo import undo_repricing
 from projections.duckdb.writing.write_buffer import WriteBuffer
 from projections.folding.day_deltas import delta_table, deltas_of_rows
@@ -74,13 +77,13 @@ def _rows_with_units(staged: pa.Table) -> pa.Table | None:
     return found if found.num_rows else None
 
 
-class DuckDBFoldStore:
+class DuckDBFoldStore(CorrectionRunWrites, ReplacementWrites):
     """Fold store in one DuckDB database. It makes no decisions of its own: the projector decides, this stores."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
         #: The writes that snapshots of this store may rely on; complete once the state is loaded.
-        self.changes: Final = ChangeTracker()
+        self.changes = ChangeTracker()
         self._buffer = WriteBuffer()
         self._generations = Generations(cursor)
         self.load_generations()
@@ -197,6 +200,9 @@ class DuckDBFoldStore:
         committed = "SELECT scope_key, name, position FROM repricings WHERE kind = ?"
         for scope_key, name, position in query(committed, [REPRICING_COMMITTED]).fetchall():
             state.repricings[scope_key, name] = position
+        committed = "SELECT scope_key, name, position FROM correction_runs WHERE kind = ?"
+        for scope_key, name, position in query(committed, [CORRECTION_RUN_COMMITTED]).fetchall():
+            state.correction_runs[scope_key, name] = position
         amended = query("SELECT locator, customer_key, content FROM amendments ORDER BY position").fetchall()
         for locator, customer_key, content in amended:
             state.amended.add(locator, customer_key, content)

@@ -21,7 +21,8 @@ import pyarrow as pa
 
 from projections.duckdb.writing.delta_inserts import insert_deltas, insert_unit_deltas
 from projections.duckdb.writing.fold_store import DuckDBFoldStore
-from projections.folding.lifecycle_writes import CustomerMove
+from projections.folding.lifecycle_writes import CorrectedRows, CustomerMove, NewReplacement
+from projections.row_filter import RowFilter
 
 #: Eight row groups of DuckDB (122,880 rows each).
 COMMIT_ROWS_MIN: Final = 8 * 122_880
@@ -102,6 +103,26 @@ class RebuildStore(DuckDBFoldStore):
         """Give rows the cost that they had before a re-pricing, after the pending day deltas."""
         self._add_pending_days()
         return super().undo_repricing(repriced_at, position)
+
+    def replace_rows(self, replacement: NewReplacement, versions: pa.Table, before: pa.Table) -> None:
+        """Replace rows, after the pending day deltas."""
+        self._add_pending_days()
+        super().replace_rows(replacement, versions, before)
+
+    def void_rows(self, asked: RowFilter, position: int) -> CorrectedRows:
+        """Void the events of a filter, after the pending day deltas."""
+        self._add_pending_days()
+        return super().void_rows(asked, position)
+
+    def restore_rows(self, asked: RowFilter, position: int) -> CorrectedRows:
+        """Restore the voided events of a filter, after the pending day deltas."""
+        self._add_pending_days()
+        return super().restore_rows(asked, position)
+
+    def undo_corrections(self, corrected_at: int, position: int) -> CorrectedRows:
+        """Undo what a correction run did, after the pending day deltas."""
+        self._add_pending_days()
+        return super().undo_corrections(corrected_at, position)
 
     def _add_to_days(self, staged: pa.Table) -> None:
         if not self._rebuilding:

@@ -11,6 +11,7 @@ from domain.portal.link import Standing, new_link
 from tests.acceptance.tenants.worlds import (
     ASKED_AT,
     BUDGET,
+    CORRECTION,
     COUPON,
     CUSTOMER,
     DAYS,
@@ -190,6 +191,9 @@ _ASKED: Final[Mapping[str, Sequence[Asked]]] = {
         {"min_position": TOLD_POSITION},
         *({"customer": one} for one in _CUSTOMERS),
     ),
+    "/v1/corrections": _queries({}, {"limit": "1"}),
+    "/v1/corrections/{name:segment}": _each((CORRECTION, f"correction of {MARK}", "nothing")),
+    "/v1/corrections/{name:segment}/preview": _each((CORRECTION, f"correction of {MARK}"), {}, {"limit": "1"}),
     "/v1/repricings": _queries({}, {"limit": "1"}),
     "/v1/repricings/{name:segment}": _each((RUN, f"run of {MARK}", "nothing")),
     "/v1/repricings/{name:segment}/preview": _each((RUN, f"run of {MARK}"), {}, {"limit": "1"}),

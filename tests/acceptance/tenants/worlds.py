@@ -31,6 +31,7 @@ TUNED = f"ft:gpt-4o-2024-08-06:{MARK}"
 CUSTOMER, BUDGET, METER, SOURCE, EVENT = "ann", "gold", "gb", "gateway", "1"
 PLAN, SUBSCRIPTION, COUPON = "startup", "sub-ann", "welcome"
 RUN = "wrong price"
+CORRECTION = "test traffic"
 OTHERS_CUSTOMER = f"customer of {MARK}"
 #: Days of March 2026, at noon, on which the tenant that asks does something; the others do at other hours.
 DAYS = (10, 11, 12)
@@ -129,6 +130,7 @@ def _act(made: World, api: Api, day: int) -> None:
     if day == DAYS[2]:
         api.post("/v1/prices", {"provider": "acme", "model": "swift", "unit_prices": {"input": "3", "output": "2"}})
         api.post("/v1/repricings", {"name": RUN, "models": ["swift"]})
+        api.post("/v1/corrections", {"name": CORRECTION, "tags": ["t"], "models": ["swift", "gpt-4o"]})
         api.post("/v1/events/void", {"source": SOURCE, "id": EVENT}, 200)
         amended = {"customer": "lou", "data": {"model": "o1", "output_tokens": 3}, "reason": "mixed up"}
         api.post("/v1/events/amend", {"source": SOURCE, "id": "11-gpt-4o", **amended}, 200)
@@ -172,6 +174,7 @@ def _act_as_other(made: World, scope: Scope, day: int) -> None:
         api.post("/litellm/logs", _log_payload(f"call-{day}", "lou", model) | {"session_id": MARK}, 200)
     if day == DAYS[1]:
         _reprice_as_other(api)
+        _correct_as_other(api)
     api.post("/v1/events/void", {"source": SOURCE, "id": "11-gpt-4o"}, 200)
     amended = {"customer": OTHERS_CUSTOMER, "data": {"model": TUNED, "kind": MARK}, "reason": MARK}
     api.post("/v1/events/amend", {"source": SOURCE, "id": "11-gpt-4o", **amended}, 200)
@@ -215,6 +218,14 @@ def _reprice_as_other(api: Api) -> None:
         api.post("/v1/repricings", {"name": run, "given_costs": "zeros"})
         previewed_at = api.get(f"/v1/repricings/{run}/preview")["previewed_at"]
         api.post(f"/v1/repricings/{run}/commit", {"previewed_at": previewed_at}, 200)
+
+
+def _correct_as_other(api: Api) -> None:
+    """Void and restore by filter, so that the others change the same events, under the same name and another one."""
+    for run, action in ((CORRECTION, "void"), (f"correction of {MARK}", "restore")):
+        api.post("/v1/corrections", {"name": run, "action": action, "tags": ["t", MARK], "customers": [CUSTOMER]})
+        previewed_at = api.get(f"/v1/corrections/{run}/preview")["previewed_at"]
+        api.post(f"/v1/corrections/{run}/commit", {"previewed_at": previewed_at}, 200)
 
 
 def _download(event_id: str, customer: str) -> JsonObject:

@@ -69,6 +69,13 @@ COMMANDS = {
     "GET /v1/discounts": "prices discounts",
     "POST /v1/discounts": "prices discount",
     "POST /v1/prices/refresh": "prices refresh",
+    "POST /v1/events/replace": "ingest",
+    "GET /v1/corrections": "corrections list",
+    "POST /v1/corrections": "corrections open",
+    "GET /v1/corrections/{name}": "corrections show",
+    "GET /v1/corrections/{name}/preview": "corrections preview",
+    "POST /v1/corrections/{name}/commit": "corrections commit",
+    "POST /v1/corrections/{name}/revert": "corrections revert",
     "GET /v1/repricings": "repricings list",
     "POST /v1/repricings": "repricings open",
     "GET /v1/repricings/{name}": "repricings show",
@@ -98,6 +105,7 @@ OTHERWISE = {
     "source": "the argument SOURCE",
     "id": "the argument ID",
     "since": "the argument A",
+    "known_at": "--amend of a file names the position before its first row",
     "as": "the form of the answer for another client",
 }
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 import duckdb
 import msgspec
 
+from domain.correction_runs.event_filter import CorrectedEvents
 from domain.prices.price_list import PriceList
 from domain.repricings.repricing_range import RepricingRange
 from domain.usage.block_schema import TOKEN_COLUMNS
@@ -35,6 +36,7 @@ _DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "fields": json.loads,
     "prices": lambda text: msgspec.json.decode(text, type=PriceList),
     "scopes": permissions_of,
+    "filter": lambda text: text and msgspec.json.decode(text, type=CorrectedEvents),
     "range": lambda text: text and msgspec.json.decode(text, type=RepricingRange),
 }
 #: What the days keep for the time range of usage; no sum needs it.
@@ -107,6 +109,12 @@ def contents_in_memory(stored: StoredTables) -> Contents:
         "prices": [scoped(msgspec.structs.asdict(price)) for price in stored.prices],
         "discounts": [scoped(msgspec.structs.asdict(discount)) for discount in stored.discounts],
         "corrections": [scoped(msgspec.structs.asdict(correction)) for correction in stored.corrections],
+        "correction runs": [
+            scoped(msgspec.structs.asdict(run)) | {"difference_usd": _added([run.difference_usd])}
+            for run in stored.correction_runs
+        ],
+        "replacements": [scoped(msgspec.structs.asdict(one)) for one in stored.replacements],
+        "corrected events": [{"position": at, "locator": locator} for at, locator in stored.corrected_events],
         "repricings": [scoped(msgspec.structs.asdict(run)) for run in stored.repricings],
         "amendments": [amendment(new) for new in stored.amendments],
         "sources": [_renamed(progress, partition="partition_number") for progress in stored.sources.values()],

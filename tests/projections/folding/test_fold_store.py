@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from domain.correction_runs.event_filter import CorrectedEvents
 from domain.customers.events import CUSTOMER_DELETED
 from domain.log.chain import CHAIN_START
 from domain.prices.conversion import own_price_list, price_list_of
@@ -25,6 +26,7 @@ from projections.folding.lifecycle_writes import (
     NewAmendment,
     NewApiKey,
     NewCorrection,
+    NewCorrectionRun,
     NewDiscount,
     NewFact,
     NewPrice,
@@ -160,6 +162,9 @@ def test_an_empty_store_has_folded_nothing(under_test: FoldStoreUnderTest, store
 WITH_UNITS = event(1, 0, **units(web_searches="2", own="0.000000000001"))
 
 
+CORRECTION = NewCorrectionRun(
+    1, HOSTILE, "correction_run.opened", 1, START, "key-1", "a test key", "void", CorrectedEvents(tags=(HOSTILE,))
+)
 RUN = NewRepricing(
     1, HOSTILE, "repricing.opened", 1, START, "key-1", "wrong price", RepricingRange(("m-1",), "", ("acme",), START)
 )
@@ -174,6 +179,7 @@ def write_one_of_each(store: FoldStore) -> None:
     store.add_correction(correction("usage.voided", 1, "later"))
     store.add_amendment(amendment(1))
     store.add_price(NewPrice(1, 1, "nowhere", "m-1", PriceList((StandardRule({}),)), None, START, "key-1"))
+    store.add_correction_run(CORRECTION)
     store.add_repricing(RUN)
     store.add_discount(NewDiscount(1, 2, HOSTILE, START, "", "m-1", Decimal("12.5"), None, START, "key-1"))
     store.add_api_key(NewApiKey("key-1", 1, ("ingest", "read"), "mf_1", "00ff", None, START, 1, ("test",)))
@@ -225,6 +231,14 @@ EVERYTHING: Contents = {
         | {"source": "gateway", "id": "later", "kind": "usage.voided", "position": 1}
         | {"recorded_at": recorded_at(1), "actor": "key-1", "reason": "by mistake"}
     ],
+    "correction runs": [
+        scope_of(1)
+        | {"name": HOSTILE, "kind": "correction_run.opened", "position": 1, "recorded_at": START, "actor": "key-1"}
+        | {"reason": "a test key", "action": "void", "filter": CorrectedEvents(tags=(HOSTILE,))}
+        | {"previewed_at": None, "events": 0, "difference_usd": Decimal(0)}
+    ],
+    "replacements": [],
+    "corrected events": [],
     "repricings": [
         scope_of(1)
         | {"name": HOSTILE, "kind": "repricing.opened", "position": 1, "recorded_at": START, "actor": "key-1"}

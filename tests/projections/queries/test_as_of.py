@@ -6,13 +6,16 @@ import tempfile
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from hypothesis import HealthCheck, Phase, given, settings
 
+from domain.correction_runs.event_filter import CorrectedEvents
+from domain.correction_runs.events import CorrectionAction
 from domain.corrections.commands import VoidUsage
 from domain.repricings.repricing_range import RepricingRange
 from domain.scope import DEFAULT_SCOPE, Scope
+from projections.queries.corrections import CorrectionQuestion
 from projections.queries.customer_list import CustomerCondition, CustomerListQuestion
 from projections.queries.customers import CustomerSpan
 from projections.queries.diff import ChangesQuestion
@@ -20,6 +23,7 @@ from projections.queries.events import EventFilter, EventQuestion
 from projections.queries.meters import MeterQuestion
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import Segment, UsageQuestion
+from projections.views.corrections.preview import correction_preview
 from projections.views.repricing import repricing_preview
 from tests.projections.folded_log import BY_TEST, START, usage
 from tests.projections.generated_logs import Entry, generated_logs, write_entries
@@ -81,6 +85,17 @@ QUERIES: Final[dict[str, Callable[[Snapshot, Scope], Any]]] = {
     "subscribers": lambda store, scope: store.facts(scope, "subscriber", "c-1"),
     "meters": lambda store, scope: [store.facts(scope, "meter", code) for code in store.ids(scope, "meter", None, 9)],
     "prices": lambda store, scope: store.prices(scope, None, None, None, 99),
+    "correction runs": lambda store, scope: store.correction_runs(scope, None, 99),
+    "corrections by runs": lambda store, scope: [
+        store.run_corrections(scope, one.locator)
+        for one in store.events(scope, EventFilter(include_voided=True), None, 99)
+    ],
+    "events of corrections": lambda store, scope: [
+        correction_preview(
+            store, scope, CorrectionQuestion(action, CorrectedEvents(types=("llm.request",))), LATER, None, 99
+        )
+        for action in get_args(CorrectionAction)
+    ],
     "re-pricings": lambda store, scope: store.repricings(scope, None, 99),
     "rows to re-price": lambda store, scope: repricing_preview(
         store, scope, RepricingRange(given_costs="zeros"), LATER, None, 99

@@ -13,7 +13,8 @@ from typing import Final
 
 import msgspec
 
-from domain.corrections.events import USAGE_AMENDED, USAGE_RESTORED, USAGE_VOIDED
+from domain.correction_runs.events import CORRECTION_RUN_COMMITTED, CORRECTION_RUN_REVERTED
+from domain.corrections.events import USAGE_AMENDED, USAGE_REPLACED, USAGE_RESTORED, USAGE_VOIDED
 from domain.log.records import USAGE_BATCH_TOPIC
 from domain.prices.events import DISCOUNT_SET, PRICE_LISTED, PRICE_SET
 from domain.repricings.events import REPRICING_COMMITTED, REPRICING_REVERTED
@@ -34,8 +35,11 @@ _KINDS: Final = {
     USAGE_VOIDED: "voided",
     USAGE_RESTORED: "restored",
     USAGE_AMENDED: "amended",
+    USAGE_REPLACED: "amended",
     REPRICING_COMMITTED: "repriced",
     REPRICING_REVERTED: "reverted",
+    CORRECTION_RUN_COMMITTED: "corrected",
+    CORRECTION_RUN_REVERTED: "reverted",
     PRICE_LISTED: "priced",
     PRICE_SET: "priced",
     DISCOUNT_SET: "priced",

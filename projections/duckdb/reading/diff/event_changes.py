@@ -25,6 +25,7 @@ _TOKENS: Final = ", ".join(f"c.{name}" for name in TOKEN_COLUMNS)
 _APPENDED: Final = (
     ("corrections", "reason", "scope_key = {scope}"),
     ("repricings", "reason", "scope_key = {scope}"),
+    ("correction_runs", "reason", "scope_key = {scope}"),
     ("prices", "NULL", "(scope_key = {scope} OR scope_key IS NULL)"),
     ("discounts", "NULL", "scope_key = {scope}"),
     ("facts", "reason", "scope_key = {scope}"),

@@ -52,5 +52,5 @@ class RepricingReads:
         return scope_pricing(self._cached.cursor, scope_key, self._cached.all_series())
 
     def run_steps(self, scope: Scope, positions: Sequence[int]) -> dict[int, RunStep]:
-        """What re-pricing runs of a scope did at some of these log positions, by position."""
+        """What re-pricing and correction runs of a scope did at some of these log positions, by position."""
         return runs.run_steps(self._cached.cursor, self._cached.scope_key(scope), positions)

@@ -9,6 +9,7 @@ from typing import Any, Final
 import duckdb
 import msgspec
 
+from domain.correction_runs.events import CORRECTION_RUN_REVERTED
 from domain.repricings.events import REPRICING_COMMITTED, REPRICING_OPENED, REPRICING_REVERTED
 from domain.repricings.repricing_range import RepricingRange
 from domain.values.instants import aware
@@ -44,14 +45,17 @@ def repricing(cursor: duckdb.DuckDBPyConnection, scope_key: int | None, name: st
 
 
 def run_steps(cursor: duckdb.DuckDBPyConnection, scope_key: int | None, positions: Sequence[int]) -> dict[int, RunStep]:
-    """Return what runs of a scope did at some of these log positions, by position."""
+    """Return what runs of a scope did at some of these log positions, by position; correction runs too."""
     rows = cursor.execute(
-        """SELECT position, name, kind, actor, reason FROM repricings
+        """SELECT position, name, kind, actor, reason FROM (
+            SELECT position, name, kind, actor, reason, scope_key FROM repricings
+            UNION ALL SELECT position, name, kind, actor, reason, scope_key FROM correction_runs)
         WHERE scope_key = ? AND position IN (SELECT unnest(?::BIGINT[]))""",
         [scope_key, list(positions)],
     ).fetchall()
+    reverted = (REPRICING_REVERTED, CORRECTION_RUN_REVERTED)
     return {
-        position: RunStep(name, "reverted" if kind == REPRICING_REVERTED else "committed", actor, reason)
+        position: RunStep(name, "reverted" if kind in reverted else "committed", actor, reason)
         for position, name, kind, actor, reason in rows
     }
 

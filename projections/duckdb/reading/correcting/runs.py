@@ -1,0 +1,128 @@
+"""Correction runs, each put together from its events, and what runs did to one event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any, Final
+
+import duckdb
+import msgspec
+
+from domain.correction_runs.event_filter import CorrectedEvents
+from domain.correction_runs.events import (
+    CORRECTION_RUN_COMMITTED,
+    CORRECTION_RUN_OPENED,
+    CORRECTION_RUN_REVERTED,
+)
+from domain.corrections.events import USAGE_AMENDED, USAGE_RESTORED, USAGE_VOIDED
+from domain.values.instants import aware
+from projections.duckdb.reading.bound_query import BoundQuery, Row
+from projections.queries.corrections import CorrectionRunChange, CorrectionRunRecord
+from projections.queries.events import CORRECTIONS_MAX, CorrectionRecord
+
+_filter: Final = msgspec.json.Decoder(CorrectedEvents)
+_COLUMNS: Final = (
+    "name, kind, position, recorded_at, actor, reason, events, difference_usd, action, filter, previewed_at"
+)
+
+
+def correction_runs(
+    cursor: duckdb.DuckDBPyConnection, scope_key: int | None, after: str | None, limit: int
+) -> list[CorrectionRunRecord]:
+    """Return a page of the runs of a scope, in ascending order of name; none of a scope without a key."""
+    query = BoundQuery()
+    scope = query.bind(scope_key)
+    behind = "" if after is None else f"AND name > {query.bind(after)}"
+    names = f"SELECT DISTINCT name FROM correction_runs WHERE scope_key = {scope} {behind} ORDER BY name"
+    return _runs(
+        query.rows(
+            cursor,
+            f"""SELECT {_COLUMNS} FROM correction_runs WHERE scope_key = {scope}
+            AND name IN ({names} LIMIT {query.bind(limit)}) ORDER BY name, position""",
+        )
+    )
+
+
+def correction_run(cursor: duckdb.DuckDBPyConnection, scope_key: int | None, name: str) -> CorrectionRunRecord | None:
+    """Return the run of this name in a scope, if there is one."""
+    statement = f"SELECT {_COLUMNS} FROM correction_runs WHERE scope_key = ? AND name = ? ORDER BY position"
+    found = _runs(cursor.execute(statement, [scope_key, name]).fetchall())
+    return found[0] if found else None
+
+
+def run_corrections(cursor: duckdb.DuckDBPyConnection, scope_key: int | None, locator: int) -> list[CorrectionRecord]:
+    """Return what corrected the event at a locator together with others, oldest first: the last ones.
+
+    That is the commits and reverts of runs that were about it, and replacements. Most scopes have neither, which small
+    tables tell.
+    """
+    return sorted(
+        [*_of_runs(cursor, scope_key, locator), *_replacements(cursor, scope_key, locator)],
+        key=lambda one: one.position,
+    )
+
+
+def _of_runs(cursor: duckdb.DuckDBPyConnection, scope_key: int | None, locator: int) -> list[CorrectionRecord]:
+    known = "SELECT 1 FROM correction_runs WHERE scope_key = ? AND kind = ? LIMIT 1"
+    if not cursor.execute(known, [scope_key, CORRECTION_RUN_COMMITTED]).fetchall():
+        return []
+    rows = cursor.execute(
+        f"""SELECT r.kind, r.action, r.position, r.recorded_at, r.actor, r.reason, r.name
+        FROM correction_runs r JOIN (
+            SELECT c.name FROM corrected_events e JOIN correction_runs c ON c.position = e.position
+            WHERE e.locator = $2 AND c.scope_key = $1) s ON s.name = r.name
+        WHERE r.scope_key = $1 AND r.kind <> '{CORRECTION_RUN_OPENED}' ORDER BY r.position DESC LIMIT $3""",
+        [scope_key, locator, CORRECTIONS_MAX],
+    ).fetchall()
+    return [
+        CorrectionRecord(_kind(kind, action), position, aware(at), actor, reason, run=name)
+        for kind, action, position, at, actor, reason, name in rows
+    ]
+
+
+def _replacements(cursor: duckdb.DuckDBPyConnection, scope_key: int | None, locator: int) -> list[CorrectionRecord]:
+    if not cursor.execute("SELECT 1 FROM replacements WHERE scope_key = ? LIMIT 1", [scope_key]).fetchall():
+        return []
+    rows = cursor.execute(
+        """SELECT r.position, r.recorded_at, r.actor, r.reason FROM replacements r
+        JOIN amendments a ON a.position = r.position WHERE r.scope_key = ? AND a.locator = ?
+        ORDER BY r.position DESC LIMIT ?""",
+        [scope_key, locator, CORRECTIONS_MAX],
+    ).fetchall()
+    return [CorrectionRecord(USAGE_AMENDED, position, aware(at), actor, reason) for position, at, actor, reason in rows]
+
+
+def _kind(kind: str, action: str | None) -> Any:
+    if kind == CORRECTION_RUN_REVERTED:
+        return CORRECTION_RUN_REVERTED
+    return USAGE_VOIDED if action == "void" else USAGE_RESTORED
+
+
+def _runs(rows: Sequence[Row]) -> list[CorrectionRunRecord]:
+    return [_run(list(of_run)) for _, of_run in groupby(rows, key=lambda row: row[0])]
+
+
+def _run(rows: Sequence[Row]) -> CorrectionRunRecord:
+    by_kind = {row[1]: row for row in rows}
+    name, _, position, recorded_at, actor, reason, _, _, action, asked, _ = by_kind[CORRECTION_RUN_OPENED]
+    committed = by_kind.get(CORRECTION_RUN_COMMITTED)
+    return CorrectionRunRecord(
+        name,
+        action,
+        _filter.decode(asked),
+        aware(recorded_at),
+        position,
+        actor,
+        reason,
+        None if committed is None else committed[-1],
+        _change(committed),
+        _change(by_kind.get(CORRECTION_RUN_REVERTED)),
+    )
+
+
+def _change(row: tuple[Any, ...] | None) -> CorrectionRunChange | None:
+    if row is None:
+        return None
+    _, _, position, recorded_at, actor, reason, events, difference, *_ = row
+    return CorrectionRunChange(position, aware(recorded_at), actor, reason, events, difference)
