@@ -16,8 +16,9 @@ from consumers.intake.process import IntakeHealth
 from consumers.payments.checkouts import Checkouts
 from consumers.prices.refresh import PricesRefreshed
 from consumers.settings import Settings
+from domain.scope import Scope
 from projections.queries.api_keys import ApiKeyRecord
-from projections.queries.snapshot import ReadStore, ReceivedEvents
+from projections.queries.snapshot import ReadStore, ReceivedEvents, TriedBackfills
 
 
 class FoldProgress(msgspec.Struct, frozen=True):
@@ -157,6 +158,7 @@ class Engine(Protocol):
     intake: Intake
     reads: ReadStore
     received: ReceivedEvents
+    tried_backfills: TriedBackfills
     checkouts: Checkouts
     now: Callable[[], datetime]
     portal_secret: PortalSecret
@@ -173,6 +175,9 @@ class Engine(Protocol):
 
     def folded_position(self) -> int:
         """Return the last folded position, without any I/O."""
+
+    def blocks_loaded(self, scope: Scope, name: str) -> int:
+        """Return the blocks in the log that hold what was loaded into a backfill, folded or not."""
 
     def progress(self) -> FoldProgress:
         """Return how far the fold is behind the log."""

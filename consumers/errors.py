@@ -82,6 +82,10 @@ class RangeInvalid(ConsumerError):
         self.rule = rule
 
 
+class LogNotPublishable(ConsumerError):
+    """A log holds what a replay into Kafka cannot express."""
+
+
 class FileUnreadable(ConsumerError):
     """A file to ingest, or its map file, cannot be understood."""
 

@@ -106,8 +106,27 @@ def correction_run_stream(scope: Scope, name: str) -> str:
     return f"correction-run/{scope}/{name}"
 
 
+def backfills_stream(scope: Scope) -> str:
+    """Return the stream of all backfills of a scope."""
+    return f"backfills/{scope}"
+
+
+def staged_stream(scope: Scope, name: str) -> str:
+    """Return the stream of the blocks that one backfill loaded."""
+    return usage_stream("backfill", f"{scope}/{name}")
+
+
+def backfill_of(stream: str) -> str | None:
+    """Return the name of the backfill that loaded the blocks of this stream; None for any other stream."""
+    start = usage_stream("backfill", "")
+    if not stream.startswith(start):
+        return None
+    _tenant, _environment, name = stream[len(start) :].split("/", 2)
+    return name
+
+
 def usage_stream(kind: str, name: str) -> str:
-    """Return the stream of the usage blocks from one source; `kind` is http, file or kafka."""
+    """Return the stream of the usage blocks from one source; `kind` is http, file, kafka or backfill."""
     return f"usage/{kind}/{name}"
 
 

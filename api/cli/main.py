@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from api.cli.commands import customers, events, keys, prices, rejected, resources
+from api.cli.commands.backfill import runs as backfills
+from api.cli.commands.backfill.loading import load
 from api.cli.commands.budget_state import access, budget
 from api.cli.commands.charging.charges import charges
 from api.cli.commands.charging.coupons import coupons
@@ -64,6 +66,8 @@ app.add_typer(coupons, name="coupons")
 app.add_typer(prices.app, name="prices")
 app.add_typer(runs.app, name="repricings")
 app.add_typer(corrections.app, name="corrections")
+backfills.app.command()(load)
+app.add_typer(backfills.app, name="backfill")
 app.add_typer(keys.app, name="keys")
 topics.app.command()(accept)
 app.add_typer(topics.app, name="kafka")

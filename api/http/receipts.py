@@ -18,7 +18,7 @@ from api.http.writing import accepted, wants_async
 from consumers.intake.intake import IntakeReceipt
 from consumers.intake.options import SLICE_EVENTS_MAX
 from consumers.intake.requests import EventsWarning
-from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
+from domain.usage.outcomes import DecidedOutcome, EventOutcome, OutcomeCounts
 from projections.queries.events import Receipt, RowSpan
 
 
@@ -38,7 +38,7 @@ class OutcomeView(BaseModel):
 
     source: str | None
     id: str | None
-    outcome: Outcome
+    outcome: DecidedOutcome
     reason: str | None = None
     detail: str | None = Field(None, description="For a rejected event: the field and the rule that it breaks.")
 
@@ -63,6 +63,17 @@ class ReceiptView(BaseModel):
     warnings: list[WarningView] = Field([], description="Members of data that were not understood, at most 20.")
 
 
+class TotalCountsView(OutcomeCountsView):
+    """Numbers of events by the outcome that they have now."""
+
+    withdrawn: int = Field(description="A backfill replaced the event, or loaded it and was reverted.")
+
+
+def totals_view(counts: OutcomeCounts) -> TotalCountsView:
+    """Convert counts by outcome to their response."""
+    return TotalCountsView(**msgspec.structs.asdict(counts))
+
+
 def counts_view(counts: OutcomeCounts) -> OutcomeCountsView:
     """Convert counts by outcome to their response."""
     return OutcomeCountsView(
@@ -70,11 +81,24 @@ def counts_view(counts: OutcomeCounts) -> OutcomeCountsView:
     )
 
 
+class _Counts(msgspec.Struct, frozen=True):
+    """What `OutcomeCountsView` describes, as it is written."""
+
+    counted: int
+    duplicate: int = 0
+    conflict: int = 0
+    rejected: int = 0
+
+    @classmethod
+    def of(cls, counts: OutcomeCounts) -> _Counts:
+        return cls(counts.counted, counts.duplicate, counts.conflict, counts.rejected)
+
+
 class _Document(msgspec.Struct, frozen=True):
     """What `ReceiptView` describes, as it is written."""
 
     position: int
-    counts: OutcomeCounts
+    counts: _Counts
     outcomes: msgspec.Raw = msgspec.Raw(b"[]")
     outcomes_truncated: bool = False
     warnings: tuple[EventsWarning, ...] = ()
@@ -99,17 +123,21 @@ async def receipt_response(
     counted = _receipt_of_counted(state, taken)
     if counted is not None:
         return Response(_body(counted, more), 200, headers, "application/json")
-    if taken.received <= SLICE_EVENTS_MAX:
-        receipt = await to_thread.run_sync(_receipt, state, taken)
-    else:
-        # One at a time: several long receipts would together keep the fold and the event loop from the cores.
-        async with state.long_receipts:
-            receipt = await to_thread.run_sync(_receipt, state, taken)
+    receipt = await read_receipt(state, taken)
     if single and receipt.shown:
         _check_single(receipt.outcomes()[0], taken.position, headers)
     outcomes = msgspec.Raw(receipt.outcomes_json)
-    document = _Document(taken.position, receipt.counts, outcomes, receipt.is_truncated, taken.warnings)
+    document = _Document(taken.position, _Counts.of(receipt.counts), outcomes, receipt.is_truncated, taken.warnings)
     return Response(_body(document, more), 200, headers, "application/json")
+
+
+async def read_receipt(state: ApiState, taken: IntakeReceipt) -> Receipt:
+    """Read the outcomes of the events, which are folded."""
+    if taken.received <= SLICE_EVENTS_MAX:
+        return await to_thread.run_sync(_receipt, state, taken)
+    # One at a time: several long receipts would together keep the fold and the event loop from the cores.
+    async with state.long_receipts:
+        return await to_thread.run_sync(_receipt, state, taken)
 
 
 def _check_single(outcome: EventOutcome, position: int, headers: Mapping[str, str]) -> None:
@@ -129,7 +157,7 @@ def _receipt_of_counted(state: ApiState, taken: IntakeReceipt) -> _Document | No
     """The receipt when every event is known to be counted, else None. Asks no snapshot."""
     if not state.engine.reads.all_counted(spans_of(taken)):
         return None
-    return _Document(taken.position, OutcomeCounts(counted=taken.received), warnings=taken.warnings)
+    return _Document(taken.position, _Counts(taken.received), warnings=taken.warnings)
 
 
 def spans_of(taken: IntakeReceipt) -> list[RowSpan]:

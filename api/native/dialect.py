@@ -27,6 +27,8 @@ from api.native.routes import (
     subscriptions,
     usage,
 )
+from api.native.routes.backfills import loading as backfill_loading
+from api.native.routes.backfills import runs as backfills
 from api.native.routes.correcting import replacements
 from api.native.routes.correcting import runs as correction_runs
 from api.native.routes.coupons import applied as applied_coupons
@@ -52,6 +54,8 @@ _PARTS: Final = (
     prices,
     repricings,
     correction_runs,
+    backfills,
+    backfill_loading,
     discounts,
     portal_links,
     keys,

@@ -49,9 +49,12 @@ from consumers.settings import Settings
 from domain.customers.personal_keys import PersonalKeys
 from domain.log.recorded_at import recorded_at_of
 from domain.log.records import EventLog
+from domain.scope import Scope
+from domain.streams import staged_stream
 from projections.folding.recovery import log_creation
 from projections.queries.api_keys import ApiKeyRecord
-from projections.queries.snapshot import ReadStore, ReceivedEvents
+from projections.queries.snapshot import ReadStore, ReceivedEvents, TriedBackfills
+from projections.read_side.loaded_events import LoadedEvents
 from projections.read_side.read_side import ReadSide, ReadSideOpener
 from projections.read_side.received_events import IndexedEvents
 from projections.storage_errors import storage_refusal
@@ -111,6 +114,7 @@ class EmbeddedEngine:
         self.reads: ReadStore = self._live
         seed = log_creation(log).hash_seed
         self.received: ReceivedEvents = IndexedEvents(log, keys, seed, lambda: self.read_side.index)
+        self.tried_backfills: TriedBackfills = LoadedEvents(log, seed, lambda: self.read_side.index)
         self.amendments = Amendments(log, self.reads, self.received, PriceListing(log, resolve_price), rules, now)
         self.key_cache = KeyCache(folder, now, self.reads)
         self.flushing = Flushing(settings, self._live)
@@ -181,6 +185,10 @@ class EmbeddedEngine:
     def folded_position(self) -> int:
         """Return the last folded position."""
         return self.fold.projector.position
+
+    def blocks_loaded(self, scope: Scope, name: str) -> int:
+        """Return the blocks in the log that hold what was loaded into a backfill."""
+        return self.log.head_version(staged_stream(scope, name))
 
     def progress(self) -> FoldProgress:
         """Return how far the fold is behind the log."""

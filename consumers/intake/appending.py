@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Final
 
 import msgspec
 import pyarrow as pa
@@ -13,14 +14,17 @@ import pyarrow as pa
 from consumers.intake.fact_sealing import FactSealer, ScopedFacts
 from consumers.intake.item_facts import EventFacts
 from consumers.intake.options import IntakeOptions
-from consumers.intake.requests import StreamKind
+from consumers.intake.requests import LoadedInto, StreamKind
 from consumers.prices.listing import PriceListing, priced_pairs
 from domain.customers.event_facts import StoredFacts
 from domain.errors import Fenced
 from domain.log.blocks import BlockBuffers, BlockContext, block_state, read_header
-from domain.log.records import USAGE_BATCH_TOPIC, EventLog, NewRecord
+from domain.log.records import STAGED_BATCH_TOPIC, USAGE_BATCH_TOPIC, EventLog, NewRecord
 from domain.scope import Scope
-from domain.streams import usage_stream
+from domain.streams import staged_stream, usage_stream
+
+#: Streams whose heads are kept in memory.
+HEADS_KEPT_MAX: Final = 1_000
 
 
 class UsageBlock(msgspec.Struct, frozen=True):
@@ -34,6 +38,11 @@ class UsageBlock(msgspec.Struct, frozen=True):
     buffers: BlockBuffers
     typed: pa.RecordBatch
     facts: Sequence[EventFacts] = ()
+    into: LoadedInto | None = None
+
+    def stream(self, name: str) -> str:
+        """The stream that the block belongs to; `name` is that of the intake."""
+        return usage_stream(self.kind, name) if self.into is None else staged_stream(self.scope, self.into.name)
 
 
 class _StreamHead(msgspec.Struct, frozen=True):
@@ -77,6 +86,8 @@ class UsageAppender:
                     raise
             else:
                 self._heads |= heads
+                while len(self._heads) > HEADS_KEPT_MAX:  # of backfills there can be many
+                    self._heads.pop(next(iter(self._heads)))
                 self._prices.mark_listed(listed)
                 return positions[len(listed) + len(sealed.records) :]
         raise ValueError("append_attempts_max must be at least 1")
@@ -87,7 +98,7 @@ class UsageAppender:
         records: list[NewRecord] = []
         heads: dict[str, _StreamHead] = {}
         for block, carried in zip(blocks, facts, strict=True):
-            stream = usage_stream(block.kind, self._options.name)
+            stream = block.stream(self._options.name)
             head = heads.get(stream) or self._head(stream)
             last = head.next_offset + block.buffers.count - 1
             context = BlockContext(
@@ -99,8 +110,10 @@ class UsageAppender:
                 last_offset=last,
                 recorded_at=recorded_at,
             )
-            state = block_state(context, block.buffers, facts=carried)
-            records.append(NewRecord(stream, context.version, USAGE_BATCH_TOPIC, state))
+            extra = None if block.into is None else {"backfill": block.into.name}
+            topic = USAGE_BATCH_TOPIC if block.into is None else STAGED_BATCH_TOPIC
+            state = block_state(context, block.buffers, extra, facts=carried)
+            records.append(NewRecord(stream, context.version, topic, state))
             heads[stream] = _StreamHead(context.version, last + 1)
         return records, heads
 

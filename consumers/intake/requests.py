@@ -8,10 +8,18 @@ import msgspec
 
 from consumers.intake.item_facts import ItemFacts
 from domain.scope import Scope
+from domain.usage.decoding.range_check import TakenEvents
 from domain.usage.request_bodies import format_of
 from domain.values.identifiers import checked_id
 
 StreamKind = Literal["http", "file"]
+
+
+class LoadedInto(msgspec.Struct, frozen=True):
+    """The backfill that events are loaded into, and which of them it takes."""
+
+    name: str
+    taken: TakenEvents
 
 
 class IntakeRequest(msgspec.Struct, frozen=True):
@@ -20,7 +28,7 @@ class IntakeRequest(msgspec.Struct, frozen=True):
     `key` is the id of the API key that it came by, as keys share the intake fairly.
     `atomic`: all of its events are taken or none; `group` must then name the request. No API exposes the stream
     kind "file" yet. `facts`: what each of its items says of its customer, beside its bytes (None: nothing);
-    empty when none does. They came by the dialect `dialect`.
+    empty when none does. They came by the dialect `dialect`. `into`: the events wait until a backfill is committed.
     """
 
     scope: Scope
@@ -33,6 +41,7 @@ class IntakeRequest(msgspec.Struct, frozen=True):
     key: str | None = None
     facts: tuple[ItemFacts | None, ...] = ()
     dialect: str = "native"
+    into: LoadedInto | None = None
 
     @property
     def size_bytes(self) -> int:

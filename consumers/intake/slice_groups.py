@@ -23,7 +23,7 @@ from consumers.intake.options import (
     IntakeOptions,
 )
 from consumers.intake.queue import ItemSlice, PendingRequest
-from consumers.intake.requests import Piece, StreamKind
+from consumers.intake.requests import LoadedInto, Piece, StreamKind
 from consumers.prices.own_units import OwnUnitsOf, no_units
 from consumers.prices.usage_objects.reading import read_usage
 from domain.log.blocks import encode_buffers
@@ -31,8 +31,9 @@ from domain.scope import Scope
 from domain.usage.block_schema import BLOCK_EVENTS_MAX
 from domain.usage.decoding.decoder import DecodedEvents, DecodingContext, ItemRun, decode_items
 from domain.usage.decoding.member_warnings import MemberWarning
+from domain.usage.decoding.range_check import with_range
 
-_Stream = tuple[StreamKind, Scope]
+_Stream = tuple[StreamKind, Scope, LoadedInto | None]
 #: The most members that a receipt warns about.
 REQUEST_WARNINGS_MAX: Final = 20
 
@@ -142,7 +143,8 @@ class SliceGroup:
         by_stream: dict[_Stream, list[ItemSlice]] = {}
         for taken in self._undecoded:
             if taken.items:
-                by_stream.setdefault((taken.pending.request.kind, taken.pending.request.scope), []).append(taken)
+                request = taken.pending.request
+                by_stream.setdefault((request.kind, request.scope, request.into), []).append(taken)
         self._undecoded, self._undecoded_events, self._undecoded_bytes = [], 0, 0
         for stream, slices in by_stream.items():
             self._parts.setdefault(stream, []).extend(self._decoded(slices))
@@ -155,7 +157,10 @@ class SliceGroup:
         try:
             decoded = decode_items([_run_of(taken) for taken in slices], context)
             given = _facts_of(slices)
-            items = [item for taken in slices for item in taken.items] if given else []
+            into = slices[0].pending.request.into
+            items = [item for taken in slices for item in taken.items] if given or into else []
+            if into is not None:
+                decoded = with_range(decoded, items, into.taken)
             yield _Part(slices, *with_facts(decoded, given, items, context))
         except Exception as error:
             if len(slices) == 1:
@@ -168,15 +173,15 @@ class SliceGroup:
     def blocks(self) -> list[GroupBlock]:
         """Build blocks of one stream each, of at most `BLOCK_EVENTS_MAX` rows."""
         blocks: list[GroupBlock] = []
-        for (kind, scope), parts in self._parts.items():
+        for stream, parts in self._parts.items():
             held: list[_Part] = []
             for part in parts:
                 if sum(one.decoded.received for one in held) + part.decoded.received > BLOCK_EVENTS_MAX:
-                    blocks.append(_block(kind, scope, held))
+                    blocks.append(_block(stream, held))
                     held = []
                 held.append(part)
             if held:
-                blocks.append(_block(kind, scope, held))
+                blocks.append(_block(stream, held))
         return blocks
 
     def by_request(self) -> Iterator[SliceGroup]:
@@ -218,10 +223,12 @@ def _facts_of_block(parts: Sequence[_Part]) -> list[EventFacts]:
     return facts
 
 
-def _block(kind: StreamKind, scope: Scope, parts: list[_Part]) -> GroupBlock:
+def _block(stream: _Stream, parts: list[_Part]) -> GroupBlock:
+    kind, scope, into = stream
     typed = _joined([part.decoded.typed for part in parts])
     free = _joined([part.decoded.free for part in parts])
-    return GroupBlock(UsageBlock(kind, scope, encode_buffers(typed, free), typed, _facts_of_block(parts)), parts)
+    buffers = encode_buffers(typed, free)
+    return GroupBlock(UsageBlock(kind, scope, buffers, typed, _facts_of_block(parts), into), parts)
 
 
 def _joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:

@@ -19,7 +19,7 @@ from consumers.engine import Finding
 from domain.errors import LogCorrupted, UnknownRecord
 from domain.log.blocks import check_block
 from domain.log.chain import CHAIN_START, chain
-from domain.log.records import USAGE_BATCH_TOPIC, EventLog
+from domain.log.records import BLOCK_TOPICS, EventLog
 from projections.read_side.verification import HeldStore
 
 _READ_RECORDS_MAX: Final = 64
@@ -53,7 +53,7 @@ def verify_recent(
             break
         try:
             for record in records:
-                if record.topic == USAGE_BATCH_TOPIC:
+                if record.topic in BLOCK_TOPICS:
                     check_block(record.state)
             *_, reached = chain(running_hash, records)
         except (LogCorrupted, UnknownRecord) as error:

@@ -20,7 +20,7 @@ from domain.customers.personal_keys import PersonalKeys
 from domain.errors import DomainError, LogCorrupted, UnknownRecord
 from domain.log.blocks import check_block
 from domain.log.chain import CHAIN_START, chain
-from domain.log.records import USAGE_BATCH_TOPIC, EventLog, LogRecord
+from domain.log.records import BLOCK_TOPICS, EventLog, LogRecord
 from projections.errors import ProjectionError
 from projections.folding.projector import Projector
 from projections.identity.index import IdentityIndex
@@ -76,7 +76,7 @@ class Verification:
     def _check_record(self, record: LogRecord, position: int) -> int:
         if record.position != position:
             self._find("log", f"position {position}", "a record", f"a record at position {record.position}")
-        if record.topic != USAGE_BATCH_TOPIC:
+        if record.topic not in BLOCK_TOPICS:
             return 0
         try:
             return check_block(record.state).count

@@ -24,7 +24,7 @@ from consumers.engine import LogRange, OperationResult, OperationStep
 from consumers.errors import RangeInvalid
 from consumers.settings import Settings
 from domain.log.events import LOG_SEALED
-from domain.log.records import USAGE_BATCH_TOPIC
+from domain.log.records import BLOCK_TOPICS
 from domain.log.sqlite.event_log import SQLiteEventLog
 from domain.log.sqlite.range_copy import copy_range
 from projections.folding.recovery import log_creation
@@ -32,7 +32,6 @@ from projections.folding.recovery import log_creation
 COPYING: Final = "copying the log"
 #: Seals are of the whole log: where usage before them is left out, none of them fits.
 SEALS: Final = (LOG_SEALED,)
-USAGE: Final = (USAGE_BATCH_TOPIC,)
 
 
 def replay_into(
@@ -50,7 +49,9 @@ def replay_into(
     with explained_refusals(into):
         into.mkdir(parents=True, exist_ok=True)
         store_range(into, begun)
-    for position in copy_range(source.log, target.log, begun.first, begun.end, USAGE, SEALS if begun.first > 1 else ()):
+    for position in copy_range(
+        source.log, target.log, begun.first, begun.end, BLOCK_TOPICS, SEALS if begun.first > 1 else ()
+    ):
         yield OperationStep(COPYING, position, begun.end - 1)
     if source.admin_key.exists() and not target.admin_key.exists():
         target.save_first_key(source.admin_key.read_text().strip())

@@ -1,8 +1,9 @@
 """A replay into Kafka: the usage that a log holds, published again in the order of the log, at a limited rate.
 
-1. Read all corrections ahead: an event that is voided is left out, one that is amended is published as it is now.
-2. Read the log block by block; make each accepted event from its row, as one JSON record keyed by its customer.
-3. Send it, when the rate allows; bound what is not acknowledged yet.
+1. Refuse a log in which a backfill, a correction by filter or a replacement decided what counts.
+2. Read all corrections ahead: an event that is voided is left out, one that is amended is published as it is now.
+3. Read the log block by block; make each accepted event from its row, as one JSON record keyed by its customer.
+4. Send it, when the rate allows; bound what is not acknowledged yet.
 
 The identity of an event is kept, so what is published twice counts once. `acknowledged_position` tells up to which log
 position everything was acknowledged: from the next one on a replay that was stopped goes on.
@@ -20,12 +21,15 @@ import msgspec
 
 from consumers.embedded.data_folder import DataFolder
 from consumers.embedded.replaying.log_range import position_of
-from consumers.errors import RangeInvalid
+from consumers.errors import LogNotPublishable, RangeInvalid
 from consumers.kafka.producing.file_producer import STRUCTURED, Bounds, Produced, Record, partition_of, sending
 from consumers.kafka.topics import partitions_of
 from consumers.settings import Settings
+from domain.backfills.events import BACKFILL_COMMITTED
+from domain.correction_runs.events import CORRECTION_RUN_COMMITTED
 from domain.corrections.events import (
     USAGE_AMENDED,
+    USAGE_REPLACED,
     USAGE_RESTORED,
     USAGE_VOIDED,
     CorrectionEvent,
@@ -40,6 +44,12 @@ from domain.scope import Scope
 from domain.usage.received_members import Members, members_text, received_members
 
 READ_RECORDS_MAX: Final = 16
+#: Topics of records that decide which events count, in a way that a replay into Kafka does not follow.
+_NOT_PUBLISHED: Final = {
+    BACKFILL_COMMITTED: "a backfill",
+    CORRECTION_RUN_COMMITTED: "a correction by filter",
+    USAGE_REPLACED: "a replacement of events",
+}
 CORRECTIONS_READ_MAX: Final = 1_000
 #: Sending pauses only for as long as is worth it.
 PAUSE_SECONDS_MIN: Final = 0.005
@@ -107,9 +117,10 @@ class Publication:
     def run(self, first: str | None, end: str | None, advance: Advance) -> None:
         """Publish what arrived from `first` on and before `end`: positions, instants or days in UTC; None: all.
 
-        Raises `RangeInvalid`, `BrokerUnreachable`, `BrokerRefused` or `KafkaMisconfigured`.
+        Raises `LogNotPublishable`, `RangeInvalid`, `BrokerUnreachable`, `BrokerRefused` or `KafkaMisconfigured`.
         """
         with closing(SQLiteEventLog(DataFolder(self._settings.data_dir).log)) as log:
+            _check_publishable(log)
             begins, ends = _range(log, first, end)
             self.published.acknowledged_position = begins - 1
             partitions = partitions_of(self._settings, self.published.topic)
@@ -154,6 +165,15 @@ class Publication:
                 self.published.amended += 1
                 members = _amended(log, corrected.amended[identity])
             yield _record(members, headers, partitions)
+
+
+def _check_publishable(log: SQLiteEventLog) -> None:
+    for topic, what in _NOT_PUBLISHED.items():
+        for record in log.records_of_topic(topic, 0, 1):
+            raise LogNotPublishable(
+                f"the log has {what}, at position {record.position}: what counts since then is not told by events "
+                "alone, so it is not published. `meterfold replay --into DIR` makes a store of it that can be looked at"
+            )
 
 
 def _range(log: SQLiteEventLog, first: str | None, end: str | None) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from domain.log.blocks import header_end
-from domain.log.records import USAGE_BATCH_TOPIC, LogRecord
+from domain.log.records import BLOCK_TOPICS, LogRecord
 
 CHAIN_START: Final = bytes(32)
 
@@ -33,7 +33,7 @@ def chain(previous: bytes, records: Sequence[LogRecord]) -> Iterator[bytes]:
 def chain_part(topic: str, state: bytes) -> bytes:
     """The part of a record's stored bytes that the running hash covers.
 
-    For a usage batch that is its header, which has a hash of each buffer, so that the chain stays intact when erasure
-    replaces a free buffer; for every other record it is the whole state.
+    For a block of usage events that is its header, which has a hash of each buffer, so that the chain stays intact when
+    erasure replaces a free buffer; for every other record it is the whole state.
     """
-    return state[: header_end(state)] if topic == USAGE_BATCH_TOPIC else state
+    return state[: header_end(state)] if topic in BLOCK_TOPICS else state

@@ -12,6 +12,10 @@ from typing import Final, Protocol
 import msgspec
 
 USAGE_BATCH_TOPIC: Final = "usage.batch"
+#: Blocks of the same format that a backfill loaded: their events count when it is committed.
+STAGED_BATCH_TOPIC: Final = "usage.staged"
+#: Topics of records that are blocks of usage events.
+BLOCK_TOPICS: Final = (USAGE_BATCH_TOPIC, STAGED_BATCH_TOPIC)
 
 
 class NewRecord(msgspec.Struct, frozen=True):

@@ -8,6 +8,16 @@ from __future__ import annotations
 from typing import Final
 
 from domain.api_keys.events import KEY_ISSUED, KEY_REVOKED, ApiKeyIssued, ApiKeyRevoked
+from domain.backfills.events import (
+    BACKFILL_CANCELLED,
+    BACKFILL_COMMITTED,
+    BACKFILL_OPENED,
+    BACKFILL_REVERTED,
+    BackfillCancelled,
+    BackfillCommitted,
+    BackfillOpened,
+    BackfillReverted,
+)
 from domain.budgets.events import (
     BUDGET_CREATED,
     BUDGET_DELETED,
@@ -142,6 +152,10 @@ LIFECYCLE_TOPICS: Final[dict[str, type[LifecycleEvent]]] = {
     REPRICING_OPENED: RepricingOpened,
     REPRICING_COMMITTED: RepricingCommitted,
     REPRICING_REVERTED: RepricingReverted,
+    BACKFILL_OPENED: BackfillOpened,
+    BACKFILL_COMMITTED: BackfillCommitted,
+    BACKFILL_REVERTED: BackfillReverted,
+    BACKFILL_CANCELLED: BackfillCancelled,
     COMMAND_HONOURED: CommandHonoured,
     SOURCE_CONSUMED: PartitionConsumed,
     SOURCE_RECORDS_LOST: RecordsLost,

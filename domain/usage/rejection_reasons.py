@@ -36,4 +36,5 @@ REASONS: Final = (
     "tags_invalid",
     "latency_invalid",
     "facts_invalid",
+    "outside_backfill",
 )

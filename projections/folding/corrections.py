@@ -60,10 +60,12 @@ class CorrectionFolder:
         self._store.add_correction(
             NewCorrection(scope_key, event.source, event.id, topic, position, event.recorded_at, by.actor, by.reason)
         )
-        found = self._lookup.find(self._index, state.hash_seed, scope, event.source, event.id)
+        found = self._lookup.find(self._index, state.hash_seed, scope, event.source, event.id, state.taken)
         if found is None:
             _wait(state, (scope_key, event.source, event.id), event)
             return scope_key
+        if state.taken.is_withdrawn(found.locator) and not isinstance(event, UsageAmended):
+            return scope_key  # a revert looks at what was said of the identity meanwhile
         customer_key = _customer_key(state, scope_key, found)
         match event:
             case UsageAmended():

@@ -23,16 +23,19 @@ from domain.errors import LogCorrupted
 from domain.log.amendments import row_of_amendment
 from domain.log.blocks import decode_facts, decode_free, decode_typed, read_header
 from domain.log.event_codec import decode_lifecycle
-from domain.log.records import USAGE_BATCH_TOPIC, EventLog, LogRecord
+from domain.log.records import BLOCK_TOPICS, EventLog, LogRecord
 from domain.scope import Scope
 from domain.usage.amending.amended_event import stored_row
 from domain.usage.amending.sent_form import StoredRow
 from domain.usage.canonical_form import identity_hash
 from domain.usage.locators import LOCATOR_ROW_BITS, position_of, row_of
 from domain.usage.received_members import FACTS, Members, received_members
-from projections.arrow_columns import Bools
+from projections.arrow_columns import Bools, column
+from projections.folding.usage_blocks import StepRows
+from projections.identity.claims import TakenClaims
 from projections.identity.entries import U64, Rows
 from projections.identity.index import IdentityIndex
+from projections.identity.resolution import SameAsStored, SameHere
 
 BLOCKS_KEPT_MAX: Final = 16
 _LOCATED: Final = ("source", "id", "subject", "time", "subscription")
@@ -162,15 +165,34 @@ class EventLookup:
         return received_members(row_of_amendment(event))
 
     def find(
-        self, index: IdentityIndex, hash_seed: int, scope: Scope, source: str, event_id: str
+        self, index: IdentityIndex, hash_seed: int, scope: Scope, source: str, event_id: str, taken: TakenClaims
     ) -> LocatedEvent | None:
-        """The event counted under an identity; None when none was."""
+        """The event that holds an identity, else one that a replacement withdrew; None when there is neither."""
+        claimed = self.claimed(index, hash_seed, scope, source, event_id)
+        holder = taken.holder([event.locator for event in claimed])
+        return next((event for event in claimed if event.locator == holder), None)
+
+    def claimed(
+        self, index: IdentityIndex, hash_seed: int, scope: Scope, source: str, event_id: str
+    ) -> list[LocatedEvent]:
+        """The events that ever claimed an identity, ascending by locator. Several only where a backfill took claims."""
         hashed = np.array([identity_hash(hash_seed, scope, source, event_id)], dtype=np.uint64)
-        for _, locator in index.lookup(hashed).of_row(0):
-            event = self.at(locator)
-            if (event.scope, event.source, event.id) == (scope, source, event_id):
-                return event
-        return None
+        located = {locator: self.at(locator) for _, locator in index.lookup(hashed).of_row(0)}
+        asked = scope, source, event_id
+        return [event for event in located.values() if (event.scope, event.source, event.id) == asked]
+
+    def comparisons(self, rows: StepRows, scope_keys: Mapping[Scope, int]) -> tuple[SameAsStored, SameHere]:
+        """Return the comparisons of identities that the resolution of these rows asks for."""
+        received = Identities(rows.scope_keys, column(rows.typed, "source"), column(rows.typed, "id"))
+
+        def same_as_stored(asked: Rows, locators: U64) -> Bools:
+            distinct, which = np.unique(locators, return_inverse=True)
+            return received.same(asked, self.identities_at(distinct, scope_keys), which)
+
+        def same_here(asked: Rows, others: Rows) -> Bools:
+            return received.same(asked, received, others)
+
+        return same_as_stored, same_here
 
     def _block(self, position: int) -> tuple[Scope, pa.RecordBatch]:
         block = self._blocks.get(position)
@@ -187,6 +209,6 @@ class EventLookup:
 
     def _record(self, position: int) -> LogRecord:
         records = self._log.read(position - 1, 1)
-        if not records or records[0].position != position or records[0].topic != USAGE_BATCH_TOPIC:
+        if not records or records[0].position != position or records[0].topic not in BLOCK_TOPICS:
             raise LogCorrupted(f"log position {position} holds no usage batch, though the identity index points there")
         return records[0]

@@ -14,6 +14,8 @@ from domain.log.chain import CHAIN_START
 from domain.scope import Scope
 from projections.attribution.subscribers import Subscribers
 from projections.identity.amended import AmendedEvents
+from projections.identity.claims import TakenClaims
+from projections.identity.known_backfills import KnownBackfills
 from projections.pricing.price_book import PriceBook
 
 #: Event type, provider and model.
@@ -51,6 +53,8 @@ class FoldState:
         # The same of each correction run.
         self.correction_runs: dict[tuple[int, str], int] = {}
         self.amended = AmendedEvents()
+        self.backfills = KnownBackfills()
+        self.taken = TakenClaims()
         self.subscribers = Subscribers()
         self.new = NewKeys()
 

@@ -28,6 +28,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from projections.folding.backfill_store import BackfillStore
 from projections.folding.fold_state import FoldState, NewKeys
 from projections.folding.lifecycle_writes import (
     CorrectedRows,
@@ -47,7 +48,7 @@ from projections.pricing.row_range import RowRange
 from projections.row_filter import RowFilter
 
 
-class FoldStore(Protocol):
+class FoldStore(BackfillStore, Protocol):
     """A read store as the fold writes to it. Columns of Arrow tables: see `staged_tables`."""
 
     # -- transactions and progress
@@ -103,7 +104,7 @@ class FoldStore(Protocol):
         """Store `OUTCOME_ROWS`."""
 
     def refused_locators(self, first: int, last: int) -> list[int]:
-        """Return the locators in [first, last) of events that were not counted, in any order."""
+        """Return the locators in [first, last) of events that were not counted when they came, in any order."""
 
     def close_row(self, customer_key: int, locator: int, position: int) -> None:
         """Close the current version of an event: it is in effect below `position` only.

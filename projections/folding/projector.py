@@ -30,27 +30,28 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from domain.backfills.events import BackfillEvent
 from domain.customers.events import CUSTOMER_DELETED, CustomerDeleted
 from domain.customers.personal_keys import PersonalKeys
 from domain.event import LifecycleEvent
-from domain.log.blocks import BlockHeader
+from domain.log.blocks import BlockHeader, read_header
 from domain.log.chain import chain
 from domain.log.event_codec import decode_lifecycle
-from domain.log.records import USAGE_BATCH_TOPIC, EventLog, LogRecord
+from domain.log.records import STAGED_BATCH_TOPIC, USAGE_BATCH_TOPIC, EventLog, LogRecord
 from domain.scope import Scope
 from domain.usage.outcomes import OUTCOMES
 from domain.values.instants import naive
-from projections.arrow_columns import column
 from projections.folding.attribution.attributed_rows import with_customers, without_customer
+from projections.folding.backfills.folder import BackfillFolder
 from projections.folding.event_facts import facts_of_events
-from projections.folding.event_lookup import EventLookup, Identities
+from projections.folding.event_lookup import EventLookup
 from projections.folding.fold_store import FoldStore
 from projections.folding.lifecycle_events import LifecycleFolder
 from projections.folding.lifecycle_writes import SourceProgress
 from projections.folding.numbers_first.numbers import NumbersFirst
 from projections.folding.numbers_first.rows_of_log import RowsOfLog
 from projections.folding.staged_tables import LOG_RECORDS
-from projections.folding.step_planning import before_corrections, count_within, foldable_together
+from projections.folding.step_planning import CHANGES_OF_CLAIMS, before_corrections, count_within, foldable_together
 from projections.folding.usage_blocks import (
     FoldBlock,
     StepRows,
@@ -60,9 +61,9 @@ from projections.folding.usage_blocks import (
     received_rows,
     usage_rows,
 )
-from projections.identity.entries import NO_U64, U64, Rows
+from projections.identity.entries import NO_U64, U64
 from projections.identity.index import IdentityIndex
-from projections.identity.resolution import OUTCOME_OF_CODE, Mask, Resolution, SameAsStored, SameHere, resolve
+from projections.identity.resolution import OUTCOME_OF_CODE, Resolution, SameAsStored, SameHere, resolve
 from projections.pricing.rules import PricingRecord
 from projections.storage_errors import failure_text
 
@@ -80,7 +81,7 @@ class _Entry(msgspec.Struct, frozen=True):
 
     recorded_at: datetime
     scope_key: int | None
-    counts: tuple[int, int, int, int]
+    counts: tuple[int, int, int, int, int]
 
 
 class _Committed(msgspec.Struct, frozen=True):
@@ -109,6 +110,7 @@ class Projector:
         self._lookup = EventLookup(log)
         self._keys = keys
         self._lifecycle = LifecycleFolder(store, index, self._lookup, keys)
+        self._backfills = BackfillFolder(log, store, index, self._comparisons)
         self.on_lifecycle = on_lifecycle
         self.step_events_max = STEP_EVENTS_MAX
         #: Usage is folded into numbers alone, except the rows that it keeps. None: all rows are written.
@@ -207,7 +209,8 @@ class Projector:
             usage = [record for record in records if record.topic == USAGE_BATCH_TOPIC]
             others = [record for record in records if record.topic != USAGE_BATCH_TOPIC]
             usage_entries, claims = self._fold_usage(usage) if usage else ([], (NO_U64, NO_U64, NO_U64))
-            lifecycle_entries, lifecycle = self._fold_lifecycle(others, records, hashes)
+            lifecycle_entries, lifecycle, of_backfill = self._fold_lifecycle(others, records, hashes)
+            claims = claims if of_backfill is None else of_backfill
             self._finish(records, hashes[: len(records)], _entries_in_order(records, usage_entries, lifecycle_entries))
             self._store.commit()
         except BaseException:
@@ -253,7 +256,8 @@ class Projector:
         blocks = [decoded_block(record, self._scope_key, free=numbers is None) for record in records]
         step_rows = concatenate_blocks(blocks)
         rows = received_rows(step_rows)
-        resolved = resolve(rows, self._index.lookup(rows.identities), *self._comparisons(step_rows))
+        prior = self._state.taken.standing(self._index.lookup(rows.identities))
+        resolved = resolve(rows, prior, *self._comparisons(step_rows))
         resolved = self._state.amended.resolved(rows, resolved)
         counted = resolved.counted
         for block in blocks:
@@ -279,34 +283,38 @@ class Projector:
         return self._state.scope_key(header.scope)
 
     def _comparisons(self, step_rows: StepRows) -> tuple[SameAsStored, SameHere]:
-        received = Identities(step_rows.scope_keys, column(step_rows.typed, "source"), column(step_rows.typed, "id"))
-
-        def same_as_stored(rows: Rows, locators: U64) -> Mask:
-            distinct, which = np.unique(locators, return_inverse=True)
-            return received.same(rows, self._lookup.identities_at(distinct, self._state.scope_keys), which)
-
-        def same_here(rows: Rows, others: Rows) -> Mask:
-            return received.same(rows, received, others)
-
-        return same_as_stored, same_here
+        return self._lookup.comparisons(step_rows, self._state.scope_keys)
 
     # -- lifecycle
 
     def _fold_lifecycle(
         self, records: Sequence[LogRecord], step: Sequence[LogRecord], hashes: Sequence[bytes]
-    ) -> tuple[list[_Entry], list[LifecycleEvent]]:
+    ) -> tuple[list[_Entry], list[LifecycleEvent], tuple[U64, U64, U64] | None]:
+        """Fold records that are no live usage. Returns claims, too, of a record that let events of a backfill claim.
+
+        Such a record is folded in a step of its own.
+        """
         step_hashes = {record.position: hash_ for record, hash_ in zip(step, hashes, strict=False)}
 
         def hash_at(position: int) -> bytes | None:
             return step_hashes.get(position) or self._store.running_hash_at(position)
 
-        entries, folded = [], []
+        entries, folded, claims = [], [], None
         for record in records:
+            if record.topic == STAGED_BATCH_TOPIC:
+                staged = self._backfills.stage(self._state, record)
+                entries.append(_Entry(read_header(record.state).recorded_at, staged.scope_key, staged.counts))
+                continue
             event = decode_lifecycle(record.topic, record.state)
-            scope_key = self._lifecycle.apply(self._state, record.position, record.topic, event, hash_at)
-            entries.append(_Entry(event.recorded_at, scope_key, (0, 0, 0, 0)))
             folded.append(event)
-        return entries, folded
+            if isinstance(event, BackfillEvent):
+                changed = self._backfills.apply(self._state, record.position, record.topic, event)
+                entries.append(_Entry(event.recorded_at, changed.scope_key, changed.counts))
+                claims = changed.claims if record.topic in CHANGES_OF_CLAIMS else claims
+                continue
+            scope_key = self._lifecycle.apply(self._state, record.position, record.topic, event, hash_at)
+            entries.append(_Entry(event.recorded_at, scope_key, (0, 0, 0, 0, 0)))
+        return entries, folded, claims
 
     # -- both
 
@@ -355,12 +363,12 @@ def _source_progress(block: FoldBlock) -> SourceProgress:
     )
 
 
-def _counts(blocks: Sequence[FoldBlock], resolved: Resolution) -> list[tuple[int, int, int, int]]:
+def _counts(blocks: Sequence[FoldBlock], resolved: Resolution) -> list[tuple[int, int, int, int, int]]:
     """The numbers of counted, duplicate, conflicting and rejected events of every block."""
     ends = np.cumsum([block.typed.num_rows for block in blocks])
     counts = []
     for end, block in zip(ends.tolist(), blocks, strict=True):
         codes = resolved.codes[end - block.typed.num_rows : end]
         by_code = np.bincount(codes, minlength=len(OUTCOME_OF_CODE)).tolist()
-        counts.append((by_code[0], by_code[1], by_code[2], by_code[3] + by_code[4]))
+        counts.append((by_code[0], by_code[1], by_code[2], by_code[3] + by_code[4], 0))
     return counts

@@ -14,12 +14,13 @@ from domain.log.blocks import decode_typed, header_end
 from domain.log.chain import CHAIN_START, chain
 from domain.log.event_codec import check_known, decode_lifecycle
 from domain.log.events import LOG_FORMAT, LogCreated, LogSealed
-from domain.log.records import USAGE_BATCH_TOPIC, EventLog, LogRecord
+from domain.log.records import BLOCK_TOPICS, USAGE_BATCH_TOPIC, EventLog, LogRecord
 from domain.streams import LOG_STREAM
-from domain.usage.locators import locator_of
+from domain.usage.locators import LOCATOR_ROW_BITS, locator_of
 from projections.arrow_columns import unsigned
 from projections.errors import IdentityIndexCorrupted, ReadStoreMismatch
 from projections.folding.fold_store import FoldStore
+from projections.folding.step_planning import CHANGES_OF_CLAIMS
 from projections.identity.entries import NO_U64, U64
 from projections.identity.index import IdentityIndex
 
@@ -49,7 +50,7 @@ def check_last_records(log: EventLog) -> None:
     """Raise `UnknownRecord` when one of the last `READ_RECORDS_MAX` records of the log is of a newer release."""
     for record in log.read(max(0, log.head_position() - READ_RECORDS_MAX), READ_RECORDS_MAX):
         try:
-            if record.topic == USAGE_BATCH_TOPIC:
+            if record.topic in BLOCK_TOPICS:
                 header_end(record.state)
             else:
                 check_known(record.topic, record.state)
@@ -122,6 +123,8 @@ def catch_up_index(
             if record.topic == USAGE_BATCH_TOPIC:
                 refused = store.refused_locators(locator_of(record.position, 0), locator_of(record.position + 1, 0))
                 claims = claims_of(record, refused)
+            elif record.topic in CHANGES_OF_CLAIMS:
+                claims = late_claims(log, store.claimed_at(record.position))
             running_hash = store.running_hash_at(record.position)
             if running_hash is None:
                 raise ReadStoreMismatch(f"the read store has no trace of log position {record.position}")
@@ -139,3 +142,16 @@ def claims_of(record: LogRecord, refused: Sequence[int]) -> tuple[U64, U64, U64]
     locators = np.uint64(locator_of(record.position, 0)) + np.arange(typed.num_rows, dtype=np.uint64)
     stands = ~np.isin(locators, np.array(refused, dtype=np.uint64))
     return unsigned(typed, "identity")[stands], unsigned(typed, "content")[stands], locators[stands]
+
+
+def late_claims(log: EventLog, locators: Sequence[int]) -> tuple[U64, U64, U64]:
+    """The claims of the events at these locators, which claimed later than they came."""
+    found = np.unique(np.array(locators, dtype=np.uint64))
+    parts: list[tuple[U64, U64, U64]] = [(NO_U64, NO_U64, NO_U64)]
+    for position in np.unique(found >> np.uint64(LOCATOR_ROW_BITS)).tolist():
+        [record] = log.read(position - 1, 1)
+        identities, contents, of_block = claims_of(record, ())
+        asked = np.isin(of_block, found)
+        parts.append((identities[asked], contents[asked], of_block[asked]))
+    identities, contents, of_blocks = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return identities, contents, of_blocks

@@ -73,7 +73,7 @@ OUTCOME_ROWS: Final = pa.schema(
         ("id", pa.utf8()),
         ("customer_id", NAME),
         ("type", NAME),
-        ("outcome", pa.utf8()),  # duplicate | conflict | rejected
+        ("outcome", pa.utf8()),  # duplicate | conflict | rejected | withdrawn
         ("reason", pa.utf8()),  # why it was rejected; null for the other outcomes
         ("detail", pa.utf8()),  # which field broke which rule; may be null
         ("first_locator", pa.int64()),  # the counted event of the same identity; may be null: there is none
@@ -81,6 +81,7 @@ OUTCOME_ROWS: Final = pa.schema(
         ("recorded_at", INSTANT),
         ("stream", pa.dictionary(pa.int32(), pa.utf8())),
         ("raw", pa.binary()),  # what was sent, of an event that intake rejected; may be null
+        ("decided_at", pa.int64()),  # log position from which the event has this outcome
     ]
 )
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from domain.backfills.events import BACKFILL_COMMITTED, BACKFILL_REVERTED
 from domain.correction_runs.events import CORRECTION_RUN_COMMITTED, CORRECTION_RUN_REVERTED
 from domain.corrections.events import USAGE_AMENDED, USAGE_REPLACED, USAGE_RESTORED, USAGE_VOIDED
 from domain.log.blocks import read_header
-from domain.log.records import USAGE_BATCH_TOPIC, LogRecord
+from domain.log.records import STAGED_BATCH_TOPIC, USAGE_BATCH_TOPIC, LogRecord
 from domain.repricings.events import REPRICING_COMMITTED, REPRICING_REVERTED
 
 #: Topics of the corrections of single events.
@@ -19,11 +20,15 @@ CHANGES_OF_ROWS: Final = (
     USAGE_REPLACED,
     *(CORRECTION_RUN_COMMITTED, CORRECTION_RUN_REVERTED),
     *(REPRICING_COMMITTED, REPRICING_REVERTED),
+    *(BACKFILL_COMMITTED, BACKFILL_REVERTED),
 )
+#: Topics of records by which events claim that came before. The index has no claim of a step before its end, so each is
+#: folded alone.
+CHANGES_OF_CLAIMS: Final = (BACKFILL_COMMITTED, BACKFILL_REVERTED)
 
 #: Topics of lifecycle events that may be folded before or after usage of the same step with the same result, unless
 #: one is the deletion of a customer with prices or subscriptions of its own.
-_INDEPENDENT_OF_USAGE: Final = ("customer.", "budget.", "source.", "command.")
+_INDEPENDENT_OF_USAGE: Final = ("customer.", "budget.", "source.", "command.", STAGED_BATCH_TOPIC)
 
 
 def foldable_together(records: Sequence[LogRecord], affects_usage: Callable[[LogRecord], bool]) -> list[LogRecord]:
@@ -34,6 +39,8 @@ def foldable_together(records: Sequence[LogRecord], affects_usage: Callable[[Log
     """
     usage, lifecycle = False, False
     for number, record in enumerate(records):
+        if record.topic in CHANGES_OF_CLAIMS:
+            return list(records[: number or 1])
         if record.topic == USAGE_BATCH_TOPIC:
             usage = True
         elif not record.topic.startswith(_INDEPENDENT_OF_USAGE) or affects_usage(record):

@@ -95,7 +95,10 @@ def null_free(count: int) -> pa.RecordBatch:
 
 
 class StepRows(msgspec.Struct, frozen=True):
-    """All received events of one fold step in log order, one row each."""
+    """All received events of one fold step in log order, one row each.
+
+    `positions`: those from which they claim; of live events those of their blocks.
+    """
 
     typed: pa.Table
     free: pa.Table
@@ -142,7 +145,9 @@ def received_rows(step_rows: StepRows) -> ReceivedRows:
         contents=unsigned(step_rows.typed, "content"),
         locators=step_rows.locators.astype(np.uint64),
         accepted=np.asarray(pc.is_null(column(step_rows.typed, "reason")), dtype=bool),
-        groups=np.where(group_codes < 0, NO_GROUP, step_rows.positions * (len(texts) + 1) + group_codes),
+        groups=np.where(
+            group_codes < 0, NO_GROUP, (step_rows.locators >> LOCATOR_ROW_BITS) * (len(texts) + 1) + group_codes
+        ),
         atomic=np.asarray(pc.fill_null(column(step_rows.typed, "atomic"), False), dtype=bool),
     )
 
@@ -200,6 +205,7 @@ def outcome_rows(step_rows: StepRows, resolved: Resolution) -> pa.Table:
             "recorded_at": pa.array(step_rows.recorded_us[refused]).cast(INSTANT),
             "stream": step_rows.streams.filter(mask),
             "raw": free.column("raw"),
+            "decided_at": pa.array(step_rows.positions[refused]),
         },
         OUTCOME_ROWS,
     )

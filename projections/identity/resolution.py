@@ -23,7 +23,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.usage.outcomes import OUTCOMES, Outcome
+from domain.usage.outcomes import DECIDED_OUTCOMES, Outcome
 from projections.identity.entries import U64, PriorClaims, Rows
 
 COUNTED: Final = 0
@@ -32,7 +32,7 @@ CONFLICT: Final = 2
 REJECTED: Final = 3  # by intake, which gave the reason
 BATCH_REFUSED: Final = 4  # rejected, because of another row of its atomic group or because of itself
 #: The outcome for each code.
-OUTCOME_OF_CODE: Final[tuple[Outcome, ...]] = (*OUTCOMES, "rejected")
+OUTCOME_OF_CODE: Final[tuple[Outcome, ...]] = (*DECIDED_OUTCOMES, "rejected")
 NO_GROUP: Final = -1
 
 Mask = NDArray[np.bool_]

@@ -16,8 +16,9 @@ from projections.queries.facts import Fact
 from projections.queries.usage import Segment, UsageSums
 
 #: Why the versions of events changed. "new" and "late" events were counted, late ones with a time before that of the
-#: last record known at the earlier position; "moved" ones got the customer of their subscription; "reverted" ones the
-#: costs from before a re-pricing. "changed": by a record of any other topic.
+#: last record known at the earlier position; "corrected" ones were voided or restored by a run, "backfilled" ones
+#: loaded or replaced; "reverted" ones changed by the revert of a run or of a backfill; "moved" ones got the customer of
+#: their subscription. "changed": by a record of any other topic.
 EventChangeKind = Literal[
     "new",
     "late",
@@ -27,11 +28,12 @@ EventChangeKind = Literal[
     "priced",
     "repriced",
     "corrected",
+    "backfilled",
     "reverted",
     "moved",
     "changed",
 ]
-#: Re-pricing runs that sums of changes are split by, the last ones; changes by earlier ones are summed without a name.
+#: Runs and backfills that sums of changes are split by, the last ones; changes by earlier ones are summed without name.
 RUNS_SPLIT_MAX: Final = 100
 
 

@@ -20,6 +20,8 @@ from domain.usage.amending.sent_form import StoredRow
 from domain.usage.outcomes import Outcome, OutcomeCounts
 from domain.usage.received_members import Members
 from projections.queries.api_keys import ApiKeyRecord
+from projections.queries.backfill_effects import BackfillEffect, LoadedBackfill
+from projections.queries.backfills import BackfillRecord
 from projections.queries.corrections import (
     CorrectedCustomer,
     CorrectedSums,
@@ -183,6 +185,9 @@ class Snapshot(Protocol):
     ) -> list[OutcomeRow]:
         """A page of events that were not counted, newest first; the cursor is the locator."""
 
+    def held(self, locators: Sequence[int]) -> list[int]:
+        """Return those of these events that count, voided or not: neither withdrawn, nor not counted yet."""
+
     def receipt(self, spans: Sequence[RowSpan], shown_max: int = RECEIPT_OUTCOMES_MAX) -> Receipt:
         """The outcomes of the events of one request, in these spans, which ascend."""
 
@@ -277,6 +282,18 @@ class Snapshot(Protocol):
     def run_steps(self, scope: Scope, positions: Sequence[int]) -> dict[int, RunStep]:
         """What re-pricing and correction runs of a scope did at some of these log positions, by position."""
 
+    def backfills(self, scope: Scope, after: str | None, limit: int) -> list[BackfillRecord]:
+        """A page of the backfills of a scope, in ascending order of name."""
+
+    def backfill(self, scope: Scope, name: str) -> BackfillRecord | None:
+        """The backfill of this name; None when there is none."""
+
+    def late_in_backfill(self, scope: Scope, backfill: BackfillRecord) -> int:
+        """How many live events of the range count that came after the preview that was committed, else the opening."""
+
+    def backfill_steps(self, scope: Scope, positions: Sequence[int]) -> dict[int, RunStep]:
+        """What backfills of a scope did at some of these log positions to events, by position."""
+
     def rows_to_reprice(
         self, scope: Scope, asked: RepricingRange, after: tuple[int, int] | None, limit: int
     ) -> pa.Table | None:
@@ -312,7 +329,7 @@ class Snapshot(Protocol):
         """A page of the models of every scope, by provider and model; the cursor is those two."""
 
     def source_counts(self, scope: Scope) -> list[SourceCounts]:
-        """Outcome counts of every usage stream of the scope."""
+        """Outcome counts of every usage stream of the scope, and by how many its backfills changed them."""
 
     def sources(self, after: str | None, limit: int) -> list[SourceRecord]:
         """A page of Kafka partitions of every scope, by stream; the cursor is the stream."""
@@ -341,6 +358,13 @@ class ReceivedEvents(Protocol):
 
     def amended_members(self, position: int, locator: int) -> Members:
         """Return what the event at a locator said as the amendment at this log position made it."""
+
+
+class TriedBackfills(Protocol):
+    """Commits of backfills that are only tried. Safe to use by several threads."""
+
+    def effect(self, snapshot: Snapshot, scope: Scope, backfill: LoadedBackfill) -> BackfillEffect:
+        """Return what the commit of an open backfill would do at the position of the snapshot."""
 
 
 class ReadStore(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from domain.customers.personal_keys import PersonalKeys
 from domain.log.records import EventLog
@@ -35,7 +35,8 @@ class IndexedEvents:
 
     def counted(self, snapshot: Snapshot, scope: Scope, source: str, event_id: str) -> UsageEventRow | None:
         """Return the event counted under this identity, voided or not; None when none was counted."""
-        covered, located = self._located(scope, source, event_id)
+        covered, claimed = self._claimed(scope, source, event_id)
+        located = _holder(snapshot, claimed)
         if located is not None:
             customer = located.subject or _of_subscription(snapshot, scope, located)
             return snapshot.event_located(scope, EventLocation(located.locator, customer, located.time))
@@ -58,15 +59,23 @@ class IndexedEvents:
         with self._using:
             return self._lookup.amended_members(position, locator)
 
-    def _located(self, scope: Scope, source: str, event_id: str) -> tuple[int, LocatedEvent | None]:
-        """The position up to which the index was asked, and the event that it knows."""
+    def _claimed(self, scope: Scope, source: str, event_id: str) -> tuple[int, list[LocatedEvent]]:
+        """The position up to which the index was asked, and the events that it knows to have claimed the identity."""
         index = self._index()
         covered = index.covered_position
         try:
             with self._using:
-                return covered, self._lookup.find(index, self._hash_seed, scope, source, event_id)
+                return covered, self._lookup.claimed(index, self._hash_seed, scope, source, event_id)
         except ValueError:  # the index was replaced by that of a rebuild, and closed
-            return 0, None
+            return 0, []
+
+
+def _holder(snapshot: Snapshot, claimed: Sequence[LocatedEvent]) -> LocatedEvent | None:
+    """Of the events that ever claimed an identity the one that holds it, else the last one that was withdrawn."""
+    if len(claimed) < 2:
+        return claimed[0] if claimed else None
+    held = set(snapshot.held([event.locator for event in claimed]))
+    return next((event for event in claimed if event.locator in held), claimed[-1])
 
 
 def _of_subscription(snapshot: Snapshot, scope: Scope, event: LocatedEvent) -> str | None:

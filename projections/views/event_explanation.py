@@ -32,7 +32,9 @@ from projections.views.periods import usage_timeline
 REFUSALS_SHOWN_MAX: Final = 100
 VERSIONS_SHOWN_MAX: Final = 100
 
-Because = Literal["counted", "moved", "amended", "priced", "repriced", "reverted", "restored"]
+Because = Literal[
+    "counted", "moved", "amended", "priced", "repriced", "reverted", "restored", "backfilled", "reinstated"
+]
 
 
 class CostExplanation(msgspec.Struct, frozen=True):
@@ -65,7 +67,8 @@ class EventVersion(msgspec.Struct, frozen=True):
 
     An event that has the customer of its subscription "moved" where a fact tells another customer. An event of unknown
     cost is "priced" once its price is known; a named run that prices events again "repriced" it, one that corrects
-    events by a filter "restored" it, or a run was "reverted". `run`: that run.
+    events by a filter "restored" it, or a run was "reverted". An event that a backfill loaded is "backfilled"; one that
+    counts since a backfill was reverted is "reinstated". `run`: that run, or that backfill.
     """
 
     because: Because
@@ -76,9 +79,10 @@ class EventVersion(msgspec.Struct, frozen=True):
 class EventExplanation(msgspec.Struct, frozen=True):
     """Everything known about an event identity, as of log position `position`.
 
-    `outcome` is "counted" when an event is counted under the identity, otherwise the outcome of its last delivery.
-    `event` and `cost` are None when no delivery was counted. `totals` is None then, and also for a voided event (it is
-    in no total) and for an event of another type than llm.request (only meters include it).
+    `outcome` is "counted" when an event is counted under the identity, "withdrawn" when a backfill withdrew it,
+    otherwise the outcome of its last delivery. `event` and `cost` are None when no delivery was ever counted. `totals`
+    is None then, and also for a voided or withdrawn event (it is in no total) and for an event of another type than
+    llm.request (only meters include it).
     `refusals`: deliveries of the identity that were not counted, oldest first, at most `REFUSALS_SHOWN_MAX`.
     `versions`: those of the event that were ever in effect, oldest first, at most the last `VERSIONS_SHOWN_MAX`.
     `amendments_met`: see `Snapshot.amendments_met`, of the refusals.
@@ -109,15 +113,18 @@ def explain_event(
         if not refusals:
             return None
         return EventExplanation(position, refusals[-1].outcome, None, None, None, corrections, refusals)
+    is_withdrawn = event.voided and not snapshot.held([event.locator])
+    if is_withdrawn:
+        event = msgspec.structs.replace(event, voided=_is_void(corrections))
     owner = None
     if event.customer_id is not None:
         owner = snapshot.customer_with_budgets(scope, event.customer_id, usage_times=False)
     return EventExplanation(
         position=position,
-        outcome="counted",
+        outcome="withdrawn" if is_withdrawn else "counted",
         event=event,
         cost=_cost(snapshot, scope, owner, event),
-        totals=None if owner is None else _totals(owner, event, now),
+        totals=None if owner is None or is_withdrawn else _totals(owner, event, now),
         corrections=corrections,
         refusals=refusals,
         versions=_versions(snapshot, scope, event, corrections),
@@ -133,6 +140,12 @@ def with_runs(
     return tuple(found[-CORRECTIONS_MAX:])
 
 
+def _is_void(corrections: Sequence[CorrectionRecord]) -> bool:
+    """Whether the last void or restoration is a void."""
+    kinds = [one.kind for one in corrections if one.kind != USAGE_AMENDED]
+    return bool(kinds) and kinds[-1] != USAGE_RESTORED
+
+
 def _was_amended(corrections: Sequence[CorrectionRecord]) -> bool:
     return any(one.kind == USAGE_AMENDED for one in corrections)
 
@@ -142,19 +155,26 @@ def _versions(
 ) -> tuple[EventVersion, ...]:
     kinds = {one.position: one.kind for one in corrections}
     found = snapshot.event_versions(scope, event, VERSIONS_SHOWN_MAX)
-    steps = snapshot.run_steps(scope, [one.counted_at for one in found]) if len(found) > 1 else {}
+    later = [one.counted_at for one in found if one.counted_at != position_of(one.locator)]
+    steps = snapshot.run_steps(scope, later) if later else {}
+    backfills = snapshot.backfill_steps(scope, later) if later else {}
     shown = []
     before: UsageEventRow | None = None
     for one in found:
         has_moved = before is not None and before.customer_id != one.customer_id and one.counted_at not in kinds
-        because: Because = "moved" if has_moved else _because(one, kinds, steps)
-        shown.append(EventVersion(because, one, steps.get(one.counted_at)))
+        because: Because = "moved" if has_moved else _because(one, kinds, steps, backfills)
+        shown.append(EventVersion(because, one, (steps | backfills).get(one.counted_at)))
         before = one
     return tuple(shown)
 
 
-def _because(version: UsageEventRow, kinds: Mapping[int, str], steps: Mapping[int, RunStep]) -> Because:
-    """Why a version was opened; `kinds` are those of the event's corrections, by position."""
+def _because(
+    version: UsageEventRow,
+    kinds: Mapping[int, str],
+    steps: Mapping[int, RunStep],
+    backfills: Mapping[int, RunStep],
+) -> Because:
+    """Why a version was opened; `kinds` are those of the event's corrections, by position, the others likewise."""
     kind = kinds.get(version.counted_at)
     if kind == USAGE_AMENDED:
         return "amended"
@@ -164,6 +184,9 @@ def _because(version: UsageEventRow, kinds: Mapping[int, str], steps: Mapping[in
         return "reverted"
     if version.counted_at == position_of(version.locator):
         return "counted"
+    backfill = backfills.get(version.counted_at)
+    if backfill is not None:
+        return "reinstated" if backfill.step == "reverted" else "backfilled"
     step = steps.get(version.counted_at)
     if step is None:
         return "priced"

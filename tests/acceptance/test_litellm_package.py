@@ -31,4 +31,4 @@ def test_what_litellm_logs_is_counted_once_for_the_customers_it_names(tmp_path: 
         "failed": "failure",
     }
     assert logs["total"] == 4
-    assert status["counts"] == {"counted": 4, "duplicate": 4, "conflict": 0, "rejected": 0}
+    assert status["counts"] == {"counted": 4, "duplicate": 4, "conflict": 0, "rejected": 0, "withdrawn": 0}

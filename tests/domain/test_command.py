@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from domain.api_keys.commands import IssueApiKey, RevokeApiKey
+from domain.backfills.backfill_range import BackfillRange
+from domain.backfills.commands import (
+    BackfillCommand,
+    CancelBackfill,
+    CommitBackfill,
+    OpenBackfill,
+    RevertBackfill,
+)
 from domain.budgets.budgeted_customers import (
     BudgetedChange,
     BudgetedCustomerCommand,
@@ -69,6 +77,7 @@ WHO = (DEFAULT_SCOPE, Provenance("key_1", "native", "asked"))
 #: Classes that other commands have in common.
 BASES = {
     AggregateCommand,
+    BackfillCommand,
     BudgetCommand,
     BudgetedCustomerCommand,
     CorrectionCommand,
@@ -137,6 +146,10 @@ COMMANDS: list[Command[Any]] = [
     OpenRepricing(*WHO, "wrong price", RepricingRange(("gpt-5",))),
     CommitRepricing(*WHO, "wrong price", 7),
     RevertRepricing(*WHO, "wrong price"),
+    OpenBackfill(*WHO, "lost", BackfillRange(NOW, NOW + timedelta(hours=6), ("acme",)), "replace"),
+    CommitBackfill(*WHO, "lost", 7, 2),
+    RevertBackfill(*WHO, "lost"),
+    CancelBackfill(*WHO, "lost"),
     IssueApiKey(*WHO, ("admin",), secret="sk-secret-of-the-operator"),
     RevokeApiKey(*WHO, "key_2"),
     SealLog(7, b"hash"),

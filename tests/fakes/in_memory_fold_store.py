@@ -19,6 +19,7 @@ import pyarrow as pa
 from domain.customers.events import CUSTOMER_DELETED
 from domain.log.chain import CHAIN_START
 from domain.scope import Scope
+from projections.folding.backfill_store import NewBackfill, NewStagedBlock
 from projections.folding.fold_state import FoldState, NewKeys, SeriesKey
 from projections.folding.lifecycle_writes import (
     CorrectedRows,
@@ -38,6 +39,7 @@ from projections.folding.staged_tables import REPRICING_ROWS, UNKNOWN_COST_ROWS,
 from projections.pricing.row_range import RowRange
 from projections.pricing.rules import LifeEnded, PricingRecord
 from projections.row_filter import RowFilter
+from tests.fakes.in_memory_backfills import InMemoryBackfills, load_backfills
 
 #: What a re-pricing changes of a row.
 COSTS = ("cost_usd", "cost_origin", "price_position", "discount_positions", "repriced_at")
@@ -58,7 +60,9 @@ class StoredTables:
     customers: dict[int, tuple[int, str, int]] = field(default_factory=dict)  # scope key, id, first position
     log_records: dict[int, Row] = field(default_factory=dict)  # by position
     versions: dict[int, tuple[Row, ...]] = field(default_factory=dict)
-    outcomes: dict[int, Row] = field(default_factory=dict)  # by locator
+    outcomes: list[Row] = field(default_factory=list)
+    backfills: list[NewBackfill] = field(default_factory=list)
+    staged_blocks: list[NewStagedBlock] = field(default_factory=list)
     facts: list[NewFact] = field(default_factory=list)
     corrections: list[NewCorrection] = field(default_factory=list)
     repricings: list[NewRepricing] = field(default_factory=list)
@@ -81,7 +85,7 @@ class StoredTables:
         return versions[-1] if versions and versions[-1]["closed_at"] is None else None
 
 
-class InMemoryFoldStore:
+class InMemoryFoldStore(InMemoryBackfills):
     """A `FoldStore` that keeps its tables in memory only. Tests may read `committed`."""
 
     def __init__(self, log_id: str) -> None:
@@ -139,7 +143,8 @@ class InMemoryFoldStore:
             if fact.kind == CUSTOMER_DELETED and fact.owner.customer_key is not None:
                 _, customer_id, _ = stored.customers[fact.owner.customer_key]
                 state.subscribers.add_deletion(fact.owner.scope_key, customer_id, fact.effective_at)
-        state.waiting_voids = _waiting_voids(stored)
+        state.taken = load_backfills(stored, state.backfills)
+        state.waiting_voids = self.waiting_voids()
         return state
 
     def reached(self) -> tuple[int, bytes]:
@@ -167,10 +172,11 @@ class InMemoryFoldStore:
         self._written.versions.update({row["locator"]: (row,) for row in rows_of(staged_rows)})
 
     def add_outcomes(self, outcomes: pa.Table) -> None:
-        self._written.outcomes.update({row["locator"]: row for row in rows_of(outcomes)})
+        self._written.outcomes.extend(row | {"closed_at": None} for row in rows_of(outcomes))
 
     def refused_locators(self, first: int, last: int) -> list[int]:
-        return [locator for locator in self._seen.outcomes if first <= locator < last]
+        refused = [row["locator"] for row in self._seen.outcomes if row["decided_at"] == row["locator"] >> 16]
+        return [locator for locator in refused if first <= locator < last]
 
     def close_row(self, customer_key: int, locator: int, position: int) -> None:
         current = self._written.current(locator)
@@ -321,9 +327,18 @@ class InMemoryFoldStore:
         return self._corrected([(row, is_void) for row in rows], position)
 
     def _last_versions_in(self, asked: RowFilter) -> list[Row]:
-        return [versions[-1] for versions in self._seen.versions.values() if _is_in_filter(asked, versions[-1])]
+        withdrawn = self._withdrawn()
+        last = [versions[-1] for locator, versions in self._seen.versions.items() if locator not in withdrawn]
+        return [row for row in last if _is_in_filter(asked, row)]
 
     def undo_corrections(self, corrected_at: int, position: int) -> CorrectedRows:
+        stored, withdrawn = self._written, self._withdrawn()
+        noted = [locator for at, locator in stored.corrected_events if at == corrected_at and locator not in withdrawn]
+        rows = [stored.versions[locator][-1] for locator in noted]
+        return self._corrected([(row, self._is_void(row, corrected_at)) for row in rows], position)
+
+    def _is_void(self, row: Row, without_run: int | None = None) -> bool:
+        """Whether the last correction of an event that stands is a void."""
         stored = self._written
         ended = {(run.scope_key, run.name) for run in stored.correction_runs if run.kind == "correction_run.reverted"}
         standing = {
@@ -331,20 +346,17 @@ class InMemoryFoldStore:
             for run in stored.correction_runs
             if run.kind == "correction_run.committed"
             and (run.scope_key, run.name) not in ended
-            and run.position != corrected_at
+            and run.position != without_run
         }
-        wanted = []
-        for locator in [locator for at, locator in stored.corrected_events if at == corrected_at]:
-            row = stored.versions[locator][-1]
-            said = [(at, standing[at]) for at, noted in stored.corrected_events if noted == locator and at in standing]
-            said += [
-                (one.position, one.kind == "usage.voided")
-                for one in stored.corrections
-                if (one.scope_key, one.source, one.id) == (row["scope_key"], row["source"], row["id"])
-                and one.kind != "usage.amended"
-            ]
-            wanted.append((row, bool(said) and max(said)[1]))
-        return self._corrected(wanted, position)
+        noted = [at for at, locator in stored.corrected_events if locator == row["locator"] and at in standing]
+        said = [(at, standing[at]) for at in noted]
+        said += [
+            (one.position, one.kind == "usage.voided")
+            for one in stored.corrections
+            if (one.scope_key, one.source, one.id) == (row["scope_key"], row["source"], row["id"])
+            and one.kind != "usage.amended"
+        ]
+        return bool(said) and max(said)[1]
 
     def _corrected(self, wanted: list[tuple[Row, bool]], position: int) -> CorrectedRows:
         """Close or open versions where the last one is not as wanted: void, or not."""
@@ -442,13 +454,3 @@ def _pricing_records(stored: StoredTables) -> list[tuple[int | None, PricingReco
             _, customer_id, _ = stored.customers[fact.owner.customer_key]
             records.append((fact.owner.scope_key, LifeEnded(fact.position, customer_id, fact.effective_at)))
     return sorted(records, key=lambda one: one[1].position)
-
-
-def _waiting_voids(stored: StoredTables) -> set[tuple[int, str, str]]:
-    """The identities whose last correction is a void, and that no event has."""
-    last: dict[tuple[int, str, str], str] = {}
-    for correction in sorted(stored.corrections, key=lambda correction: correction.position):
-        if correction.kind != "usage.amended":
-            last[correction.scope_key, correction.source, correction.id] = correction.kind
-    arrived = {(row["scope_key"], row["source"], row["id"]) for row, *_ in stored.versions.values()}
-    return {identity for identity, kind in last.items() if kind == "usage.voided"} - arrived

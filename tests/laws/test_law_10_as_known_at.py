@@ -269,6 +269,21 @@ def of_plans(draw: st.DrawFn) -> tuple[str, str, JsonObject | None]:
 
 
 @st.composite
+def of_backfills(draw: st.DrawFn) -> tuple[str, str, JsonObject | None]:
+    """A command about a backfill, or an event for one."""
+    run = draw(one_of(*RUNS))
+    ever = {"from": "2020-01-01T00:00:00Z", "to": "2190-01-01T00:00:00Z"}
+    choices: list[tuple[str, str, JsonObject | None]] = [
+        ("POST", "/v1/backfills", {"name": run, **ever, "mode": draw(one_of("add", "replace"))}),
+        *[("POST", f"/v1/backfills/{run}/events", draw(usage())) for _ in range(3)],
+        *[("POST", f"/v1/backfills/{run}/commit", {"previewed_at": LAST}) for _ in range(2)],
+        ("POST", f"/v1/backfills/{run}/revert", None),
+        ("POST", f"/v1/backfills/{run}/cancel", None),
+    ]
+    return draw(st.sampled_from(choices))
+
+
+@st.composite
 def commands(draw: st.DrawFn) -> tuple[str, str, JsonObject | None]:
     if draw(st.integers(0, 3)) == 0:
         return draw(of_plans())
@@ -428,13 +443,16 @@ def questions(since: datetime) -> list[Question]:
         ("/v1/repricings", "/v1/repricings", {}),
         *(("/v1/repricings/{name:segment}", f"/v1/repricings/{run}", {}) for run in RUNS),
         *(("/v1/repricings/{name:segment}/preview", f"/v1/repricings/{run}/preview", {}) for run in RUNS),
+        ("/v1/backfills", "/v1/backfills", {}),
+        *(("/v1/backfills/{name:segment}", f"/v1/backfills/{run}", {}) for run in RUNS),
+        *(("/v1/backfills/{name:segment}/preview", f"/v1/backfills/{run}/preview", {}) for run in RUNS),
         ("/v1/prices", "/v1/prices", {"customer": CUSTOMERS[0]}),
         ("/v1/discounts", "/v1/discounts", {}),
         ("/v1/discounts", "/v1/discounts", {"customer": CUSTOMERS[0]}),
         ("/v1/events", "/v1/events", {"voided": "true"}),
         ("/v1/events", "/v1/events", {"unmatched": "true"}),
         ("/v1/events/one", "/v1/events/one", {"source": "gateway", "id": IDENTITIES[0]}),
-        ("/v1/rejected", "/v1/rejected", {"outcome": "conflict"}),
+        *(("/v1/rejected", "/v1/rejected", {"outcome": outcome}) for outcome in ("conflict", "withdrawn")),
         ("/customer/list", "/customer/list", {}),
         ("/customer/list", "/customer/list", {"page": "1", "page_size": "2"}),
         ("/end_user/list", "/end_user/list", {}),
@@ -589,6 +607,19 @@ def test_what_was_charged_is_charged_for_ever_after(
     for path, body in (*defined, (customer_path(customer, "/coupons"), {"coupon": COUPONS[0]})):
         office.tell(api, Step(1, command=("POST", path, {**body, "effective_at": 40})))
     check_law(office, data, api, history, [*every, *charged * 12])
+
+
+@examples(25)
+@given(data=st.data(), history=st.lists(steps(of_backfills() | commands(), usage()), min_size=4, max_size=STEPS_MAX))
+def test_what_was_answered_before_a_backfill_is_answered_for_ever_after(
+    office: Office, data: st.DataObject, history: Sequence[Step]
+) -> None:
+    """One backfill is open from the beginning, and events that it replaces were counted before."""
+    api = office.tenant()
+    body = {"name": RUNS[0], "from": "2020-01-01T00:00:00Z", "to": "2190-01-01T00:00:00Z", "mode": "replace"}
+    office.tell(api, Step(1, tuple(data.draw(st.lists(usage(), min_size=1, max_size=3)))))
+    office.tell(api, Step(1, command=("POST", "/v1/backfills", body)))
+    check_law(office, data, api, history, questions(office.clock()))
 
 
 def test_every_route_that_shows_numbers_is_asked(office: Office) -> None:

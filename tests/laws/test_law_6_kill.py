@@ -8,7 +8,8 @@ append, some at its end, before it is folded, many at a flush of the read side, 
 while the owner is still starting. To aim is to wait from outside and to stop the processes; when none of them is still
 in the middle, as the stopped processes and their files show, they run on and the next one is waited for, a limited time
 long. The engine flushes a few events at a time, sorts each flush, and merges every second, so that all of that goes on
-under the kills, and the fold has to wait for it now and then. The printed spread counts what
+under the kills, and the fold has to wait for it now and then. One client opens, loads, commits and
+reverts backfills. The printed spread counts what
 `tests.laws.kills.dying_processes` saw:
 
 - ahead: the owner died, and after that, before the restart, the log held records that the read store had not folded.
@@ -35,6 +36,7 @@ import pytest
 
 from consumers.embedded.data_folder import DataFolder
 from tests.laws.kills import dying_processes
+from tests.laws.kills.backfiller import Backfiller
 from tests.laws.kills.clients import HEADERS, SENDING_SECONDS_MAX, Client, ExpectedEvent, JsonObject
 from tests.laws.kills.dying_processes import Moment
 from tests.laws.kills.watched_files import WatchedFiles
@@ -185,14 +187,15 @@ def _chosen(random: Random, weights: dict[str, int]) -> str:
 
 
 @contextmanager
-def load(server: Server, seed: int) -> Iterator[list[Client]]:
-    """Clients that send all the while; at the end each has its last batch acknowledged."""
+def load(server: Server, seed: int) -> Iterator[tuple[list[Client], Backfiller]]:
+    """Clients that send, and one that backfills, all the while; at the end each has its last request answered."""
     enough = threading.Event()
     clients = [Client(server.url, number, Random(seed + number), enough) for number in range(CLIENTS)]
-    with ThreadPoolExecutor(CLIENTS) as threads:
-        running = [threads.submit(client.run) for client in clients]
+    backfiller = Backfiller(server.url, Random(seed + CLIENTS), enough)
+    with ThreadPoolExecutor(CLIENTS + 1) as threads:
+        running = [threads.submit(run) for run in (*(client.run for client in clients), backfiller.run)]
         try:
-            yield clients
+            yield clients, backfiller
         finally:
             enough.set()
         for each in running:
@@ -229,14 +232,15 @@ def check_counted_once(server: Server, acknowledged: dict[tuple[str, str], Expec
 def kill_on_one_folder(folder: Path, seed: int, kills: int, spread: Spread) -> None:
     with serving(folder / "data", folder / "output", BUSY_UPKEEP) as server:
         killing = Killing(server, Random(seed), folder / "scratch", spread)
-        with load(server, seed) as clients:
+        with load(server, seed) as (clients, backfiller):
             for number in killing.kill_times(kills):
                 if number % KILLS_BETWEEN_VERIFICATIONS == 0:
                     meterfold("verify", "--data", str(server.folder))
             time.sleep(0.5)
         acknowledged = {identity: told for client in clients for identity, told in client.acknowledged.items()}
-        check_counted_once(server, acknowledged)
+        check_counted_once(server, acknowledged | backfiller.standing)
     assert sum(client.sent_again for client in clients) > 0, "no kill met a request: this showed nothing"
+    assert backfiller.commits > 0, "nothing was backfilled"
     meterfold("verify", "--data", str(folder / "data"))
 
 

@@ -18,9 +18,9 @@ from domain.log.blocks import BlockContext, block_state, encode_buffers
 from domain.log.chain import CHAIN_START
 from domain.log.event_codec import new_record
 from domain.log.events import LOG_FORMAT, LogCreated
-from domain.log.records import USAGE_BATCH_TOPIC, NewRecord
+from domain.log.records import STAGED_BATCH_TOPIC, USAGE_BATCH_TOPIC, NewRecord
 from domain.scope import DEFAULT_SCOPE, Scope
-from domain.streams import LOG_STREAM
+from domain.streams import LOG_STREAM, staged_stream
 from domain.usage.decoding.decoder import DecodingContext, decode_body
 from projections.duckdb.storage.compaction import Compaction
 from projections.duckdb.storage.database import DuckDBDatabase, DuckDBOptions, create_tables
@@ -76,6 +76,7 @@ class WrittenLog:
         stream: str = "usage/http/test",
         extra: dict[str, Any] | None = None,
         facts: Mapping[int, dict[str, Any]] | None = None,
+        topic: str = USAGE_BATCH_TOPIC,
     ) -> int:
         """Append one usage batch and return its position. `facts`: the fields that its events carry, by row."""
         lines = [event if isinstance(event, bytes) else json.dumps(event).encode() for event in events]
@@ -91,7 +92,12 @@ class WrittenLog:
         version = self.log.head_version(stream) + 1
         block = BlockContext(scope.tenant, scope.environment, stream, version, 0, 0, self.now)
         state = block_state(block, encode_buffers(decoded.typed, decoded.free), extra, sealed.facts[0])
-        return self.log.append([*sealed.records, NewRecord(stream, version, USAGE_BATCH_TOPIC, state)])[-1]
+        return self.log.append([*sealed.records, NewRecord(stream, version, topic, state)])[-1]
+
+    def load(self, name: str, events: Sequence[dict[str, Any] | bytes], scope: Scope = DEFAULT_SCOPE) -> int:
+        """Append a block that a backfill loads, and return its position."""
+        stream, extra = staged_stream(scope, name), {"backfill": name}
+        return self.deliver(events, scope, stream=stream, extra=extra, topic=STAGED_BATCH_TOPIC)
 
     def block(self, events: Sequence[dict[str, Any]], scope: Scope, stream: str) -> bytes:
         """A usage block, which is not appended."""
@@ -156,7 +162,7 @@ class FoldedLog(WrittenLog):
 
     def outcomes(self) -> list[tuple[Any, ...]]:
         """(id, outcome, reason) of what was not counted, in log order."""
-        return self.ask("SELECT id, outcome, reason FROM outcomes ORDER BY locator")
+        return self.ask("SELECT id, outcome, reason FROM outcomes WHERE closed_at IS NULL ORDER BY locator")
 
     def close(self) -> None:
         self.index.close()

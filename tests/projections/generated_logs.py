@@ -14,6 +14,14 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from domain.api_keys.events import ApiKeyIssued, ApiKeyRevoked
+from domain.backfills.backfill_range import BackfillRange
+from domain.backfills.events import (
+    BackfillCancelled,
+    BackfillCommitted,
+    BackfillEvent,
+    BackfillOpened,
+    BackfillReverted,
+)
 from domain.budgets.events import BudgetCreated, BudgetDeleted, BudgetUpdated
 from domain.commands.events import CommandHonoured, CommandRecord
 from domain.correction_runs.event_filter import CorrectedEvents
@@ -37,7 +45,7 @@ from domain.repricings.events import RepricingCommitted, RepricingOpened, Repric
 from domain.repricings.repricing_range import RepricingRange
 from domain.scope import DEFAULT_SCOPE, Scope
 from domain.sources.events import OffsetsAccepted, PartitionConsumed, RecordsLost
-from domain.streams import LOG_STREAM
+from domain.streams import LOG_STREAM, backfills_stream, staged_stream
 from domain.subscriptions.events import SubscriptionCreated, SubscriptionTerminated, SubscriptionUpdated
 from domain.usage.amending.amended_event import MemberChange
 from domain.usage.locators import locator_of
@@ -50,7 +58,15 @@ Entry = tuple[str, int, Any]
 _SCOPES: Final = (DEFAULT_SCOPE, Scope("other", "test"))
 _NUMBERS: Final = st.integers(0, 7)
 _EVENTS: Final = st.lists(st.tuples(_NUMBERS, st.integers(0, 9)), min_size=2, max_size=8)
-_DELIVERIES: Final = ("usage", "atomic usage", "usage of Kafka", "usage with facts", "usage of subscriptions")
+_DELIVERIES: Final = (
+    "usage",
+    "load",
+    "replace by a backfill",
+    "atomic usage",
+    "usage of Kafka",
+    "usage with facts",
+    "usage of subscriptions",
+)
 _EFFECTS_ON_USAGE: Final = (
     "void",
     "restore",
@@ -70,6 +86,8 @@ _EFFECTS_ON_USAGE: Final = (
     "subscribe in the past",
     "end a subscription in the past",
     "correct usage of subscriptions",
+    "backfill",
+    "revert a backfill",
 )
 
 
@@ -442,6 +460,65 @@ def _sealed(log: WrittenLog, number: int, which: int) -> None:
     log.append(LogSealed, LOG_STREAM, position=position, running_hash=running_hash)
 
 
+def _loaded(log: WrittenLog, number: int, events: list[tuple[int, int]]) -> None:
+    """Load into a backfill that is opened then, or was before, and maybe ended."""
+    name = f"fill-{number % 3}"
+    if not _backfills_of(log, number, name):
+        asked = _backfill_range(number, events[0][0])
+        mode = "replace" if number % 2 else "add"
+        stream = backfills_stream(_scope(number))
+        log.append(BackfillOpened, stream, **_of_scope(number), name=name, range=asked, mode=mode)
+    log.load(name, [_usage_event(which, variant) for which, variant in events], _scope(number))
+
+
+def _backfill_range(number: int, which: int) -> BackfillRange:
+    customers = (f"c-{which % 3}", "c-9") if number > 4 else ()
+    return BackfillRange(START - timedelta(hours=7 * which + 10), START + timedelta(hours=1), customers)
+
+
+def _backfills_of(log: WrittenLog, number: int, name: str) -> list[BackfillEvent]:
+    records = log.log.stream(backfills_stream(_scope(number)))
+    events = [decode_lifecycle(record.topic, record.state) for record in records]
+    return [event for event in events if isinstance(event, BackfillEvent) and event.name == name]
+
+
+def _backfilled(log: WrittenLog, number: int, which: int) -> None:
+    """Commit a backfill that is open, by a preview of some records before, or cancel it now and then."""
+    events = _backfills_of(log, number, f"fill-{which % 3}")
+    if not events or len(events) > 1:
+        return
+    opened = events[0]
+    assert isinstance(opened, BackfillOpened)
+    about = {**_of_scope(number), "name": opened.name}
+    if number == 3:
+        log.append(BackfillCancelled, opened.stream, **about)
+        return
+    staged = log.log.head_version(staged_stream(_scope(number), opened.name))
+    pinned = {"previewed_at": max(1, log.log.head_position() - which % 4), "blocks": max(0, staged - (which == 6))}
+    log.append(BackfillCommitted, opened.stream, **about, range=opened.range, mode=opened.mode, **pinned)
+
+
+def _reverted_backfill(log: WrittenLog, number: int, which: int) -> None:
+    """Revert the last backfill that stands."""
+    records = log.log.stream(backfills_stream(_scope(number)))
+    events = [decode_lifecycle(record.topic, record.state) for record in records]
+    ended = {event.name for event in events if isinstance(event, BackfillReverted)}
+    standing = [event for event in events if isinstance(event, BackfillCommitted) and event.name not in ended]
+    if standing:
+        log.append(BackfillReverted, standing[-1].stream, **_of_scope(number), name=standing[-1].name)
+
+
+def _replaced_by_backfill(log: WrittenLog, number: int, events: list[tuple[int, int]]) -> None:
+    """Usage, a backfill of the same time, usage that repeats it, and maybe the revert."""
+    _usage(log, number, events[: len(events) // 2])
+    _loaded(log, number, events)
+    _usage(log, number, events[len(events) // 2 :])
+    _backfilled(log, number, number)
+    _usage(log, number, list(reversed(events)))
+    if number % 4 == 1:
+        _reverted_backfill(log, number, number)
+
+
 _WRITERS: Final[dict[str, Callable[[WrittenLog, int, Any], None]]] = {
     "usage": _usage,
     "atomic usage": lambda log, number, events: _usage(log, number, events, group="request", atomic=True),
@@ -495,4 +572,8 @@ _WRITERS: Final[dict[str, Callable[[WrittenLog, int, Any], None]]] = {
     "accept an offset": _accepted,
     "honour a command": _honoured,
     "seal": _sealed,
+    "load": _loaded,
+    "replace by a backfill": _replaced_by_backfill,
+    "backfill": _backfilled,
+    "revert a backfill": _reverted_backfill,
 }

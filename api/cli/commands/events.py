@@ -68,6 +68,7 @@ CHANGES = (
 )
 VERSIONS = (
     Column("Version", "because"),
+    Column("Run", "run.name", drop=3),
     Column("From", "counted_at", Kind.COUNT),
     Column("To", "closed_at", Kind.COUNT, drop=1),
     Column("Customer", "customer", drop=2),
@@ -229,7 +230,7 @@ def _print_explained(engine: Connection, explained: Mapping[str, Any]) -> None:
     if explained["corrections"]:
         _print_corrections(engine, explained["corrections"], zone)
         _print_changes(explained["corrections"], zone)
-    if len(explained["versions"]) > 1:
+    if [one["because"] for one in explained["versions"]] not in ([], ["counted"]):
         print_table("Versions, by log position", VERSIONS, explained["versions"], zone=zone)
     if explained["refusals"]:
         print_table("Deliveries that were not counted", REFUSALS, explained["refusals"], zone=zone)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -31,7 +32,7 @@ from api.cli.server.http_client import Connection, problem_text
 from consumers.errors import FileUnreadable
 from consumers.files.event_batches import Batch, read_batches
 from consumers.files.map_file import FileMap, MapInvalid, read_map
-from domain.usage.outcomes import OUTCOMES
+from domain.usage.outcomes import DECIDED_OUTCOMES
 
 SHOWN_OUTCOMES_MAX: Final = 20
 SHOWN_WARNINGS_MAX: Final = 20
@@ -56,12 +57,32 @@ WARNINGS: Final = (
 )
 
 
+class Destination(msgspec.Struct, frozen=True):
+    """Where events of a file are sent, and the words for it. `until_counted`: a batch is sent again until it is."""
+
+    path: str
+    doing: str
+    done: str
+    params: dict[str, Any] | None = None
+    headers: dict[str, str] = {}
+    until_counted: bool = False
+
+
+INGEST: Final = Destination("/v1/events", "Ingesting", "ingested")
+
+
+def replacing(known_at: int, reason: str | None) -> Destination:
+    """Return where events are sent that replace those counted with other content by a log position, for this reason."""
+    headers = {} if reason is None else {"X-Meterfold-Reason": reason}
+    return Destination("/v1/events/replace", "Ingesting", "ingested", {"known_at": known_at}, headers, True)
+
+
 class Ingested(msgspec.Struct):
     """The result of a file so far. Events in `not_yet_counted` are stored, but their outcome is not known yet."""
 
     file: str
     events: int = 0
-    counts: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
+    counts: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(DECIDED_OUTCOMES, 0))
     not_yet_counted: int = 0
     replaced: int = 0
     position: int = 0
@@ -75,20 +96,22 @@ class Ingested(msgspec.Struct):
         if "counts" not in receipt:
             self.not_yet_counted += batch.events
             return
-        for outcome in OUTCOMES:
+        for outcome in DECIDED_OUTCOMES:
             self.counts[outcome] += receipt["counts"][outcome]
         self.replaced += receipt.get("replaced", 0)
         worth_showing = [entry for entry in receipt["outcomes"] if entry["outcome"] in ("rejected", "conflict")]
         self.outcomes += worth_showing[: SHOWN_OUTCOMES_MAX - len(self.outcomes)]
-        self._add_warnings(receipt["warnings"])
+        add_warnings(self.warnings, receipt["warnings"])
 
-    def _add_warnings(self, warnings: list[dict[str, Any]]) -> None:
-        for warning in warnings:
-            same = next((one for one in self.warnings if one["member"] == warning["member"]), None)
-            if same is not None:
-                same["events"] += warning["events"]
-            elif len(self.warnings) < SHOWN_WARNINGS_MAX:
-                self.warnings.append(dict(warning))
+
+def add_warnings(known: list[dict[str, Any]], warnings: list[dict[str, Any]]) -> None:
+    """Add the warnings of a receipt to those of the file so far, as far as there is room."""
+    for warning in warnings:
+        same = next((one for one in known if one["member"] == warning["member"]), None)
+        if same is not None:
+            same["events"] += warning["events"]
+        elif len(known) < SHOWN_WARNINGS_MAX:
+            known.append(dict(warning))
 
 
 def ingest(
@@ -114,26 +137,38 @@ def ingest(
     ingested = Ingested(str(file))
     settings = settings_with(data_dir=data)
     with connected(settings, url, key, new_folder=True) as engine:
-        size_bytes = max(file.stat().st_size, 1)
         known_at = engine.get("/v1/corrections", limit=1)["position"] if amend else None
-        with progress_bar(f"Ingesting {file.name}", of_bytes=True) as advance:
-            try:
-                for batch in read_batches(file, file_map):
-                    receipt = post_batch(engine, batch, known_at, reason)
-                    for _ in range(RETRIES_MAX):
-                        if known_at is None or "counts" in receipt:
-                            break
-                        _wait_for_the_fold(engine, settings.fold_lag_seconds_max)
-                        receipt = post_batch(engine, batch, known_at, reason)
-                    ingested.add(batch, receipt)
-                    if "counts" not in receipt:
-                        _wait_for_the_fold(engine, settings.fold_lag_seconds_max)
-                    advance(min(batch.end_bytes, size_bytes), size_bytes, "")
-            except (FileUnreadable, OSError) as error:
-                raise CommandFailed(ExitCode.WRONG_USE, f"{file}: {error}") from error
+        where = INGEST if known_at is None else replacing(known_at, reason)
+        for batch, receipt in sent_file(engine, where, file, file_map, settings.fold_lag_seconds_max):
+            ingested.add(batch, receipt)
     _print(ingested, as_json, amend)
     if ingested.counts["rejected"] or ingested.counts["conflict"] > ingested.replaced:
         raise typer.Exit(ExitCode.DIFFERENCES)
+
+
+def sent_file(
+    engine: Connection, where: Destination, file: Path, file_map: FileMap | None, lag_seconds_max: float
+) -> Iterator[tuple[Batch, dict[str, Any]]]:
+    """Send the events of a file, with a progress bar; yield each batch with its receipt.
+
+    A receipt has no outcomes when its events are stored but not folded yet: then the fold is waited for.
+    """
+    size_bytes = max(file.stat().st_size, 1)
+    with progress_bar(f"{where.doing} {file.name}", of_bytes=True) as advance:
+        try:
+            for batch in read_batches(file, file_map):
+                receipt = post_batch(engine, batch, where)
+                for _ in range(RETRIES_MAX if where.until_counted else 0):
+                    if "outcomes" in receipt:
+                        break
+                    _wait_for_the_fold(engine, where, lag_seconds_max)
+                    receipt = post_batch(engine, batch, where)
+                yield batch, receipt
+                if "outcomes" not in receipt:
+                    _wait_for_the_fold(engine, where, lag_seconds_max)
+                advance(min(batch.end_bytes, size_bytes), size_bytes, "")
+        except (FileUnreadable, OSError) as error:
+            raise CommandFailed(ExitCode.WRONG_USE, f"{file}: {error}") from error
 
 
 def map_from(path: Path | None, source: str | None) -> FileMap | None:
@@ -151,29 +186,23 @@ def map_from(path: Path | None, source: str | None) -> FileMap | None:
     return file_map if source is None else file_map.model_copy(update={"source": source})
 
 
-def post_batch(
-    engine: Connection, batch: Batch, known_at: int | None = None, reason: str | None = None
-) -> dict[str, Any]:
-    """Send a batch and return its receipt; retry while the engine is full, which is safe thanks to deduplication.
-
-    With `known_at` its events replace those counted with other content by this log position, for this reason.
-    """
-    headers = {"Content-Type": "application/x-ndjson"} | ({} if reason is None else {"X-Meterfold-Reason": reason})
-    path = "/v1/events" if known_at is None else "/v1/events/replace"
+def post_batch(engine: Connection, batch: Batch, where: Destination = INGEST) -> dict[str, Any]:
+    """Send a batch and return its receipt; retry while the engine is full, which is safe thanks to deduplication."""
+    headers = {"Content-Type": "application/x-ndjson", **where.headers}
     for _ in range(RETRIES_MAX):
-        answer = engine.raw("POST", path, params={"known_at": known_at}, content=batch.body, headers=headers)
+        answer = engine.raw("POST", where.path, params=where.params, content=batch.body, headers=headers)
         if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
             break
         time.sleep(_retry_seconds(answer))
     else:
-        raise CommandFailed(ExitCode.UNREACHABLE, f"{problem_text(answer)}\nThe same file can be ingested again.")
+        raise CommandFailed(ExitCode.UNREACHABLE, f"{problem_text(answer)}\nThe same file can be {where.done} again.")
     if answer.is_error:
         raise CommandFailed(ExitCode.REFUSED, problem_text(answer))
     receipt: dict[str, Any] = answer.json()
     return receipt
 
 
-def _wait_for_the_fold(engine: Connection, lag_seconds_max: float) -> None:
+def _wait_for_the_fold(engine: Connection, where: Destination, lag_seconds_max: float) -> None:
     """Wait while the fold lags too far behind (backpressure), so that a bulk load does not delay other clients."""
     for _ in range(LAG_POLLS_MAX):
         state = engine.raw("GET", "/readyz")
@@ -183,7 +212,7 @@ def _wait_for_the_fold(engine: Connection, lag_seconds_max: float) -> None:
         if told["behind_seconds"] <= lag_seconds_max:  # writes that are refused at present are tried again
             return
         time.sleep(LAG_POLL_SECONDS)
-    raise CommandFailed(ExitCode.UNREACHABLE, "the fold does not catch up; the same file can be ingested again")
+    raise CommandFailed(ExitCode.UNREACHABLE, f"the fold does not catch up; the same file can be {where.done} again")
 
 
 def _retry_seconds(answer: httpx.Response) -> float:

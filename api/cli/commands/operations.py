@@ -18,12 +18,12 @@ from api.cli.output.tables import print_fields, print_table
 from api.cli.output.text import print_json, print_lines, print_message
 from api.cli.server.connection import connected
 from api.cli.server.http_client import Connection
-from domain.usage.outcomes import OUTCOMES
+from domain.usage.outcomes import DECIDED_OUTCOMES
 
 OUTCOME_COLUMNS: Final = (
     Column("Stream", "stream"),
     Column("Tenant", lambda row: f"{row['tenant']}/{row['environment']}", drop=1),
-    *(Column(outcome.capitalize(), f"counts.{outcome}", Kind.COUNT) for outcome in OUTCOMES),
+    *(Column(outcome.capitalize(), f"counts.{outcome}", Kind.COUNT) for outcome in DECIDED_OUTCOMES),
 )
 CONSUMER_COLUMNS: Final = (
     Column("Consumer", "consumer"),
@@ -82,6 +82,9 @@ def status(engine: Connection, output: Output) -> None:
     print_fields("Engine", {name: value for name, value in answer.items() if not isinstance(value, dict | list)})
     total = {"stream": "", "tenant": "", "environment": "", "counts": answer["counts"]}
     print_table("Received events by source", OUTCOME_COLUMNS, answer["sources"], total=total)
+    if answer["counts"]["withdrawn"]:
+        withdrawn = answer["counts"]["withdrawn"]
+        print_lines(f"{withdrawn:,} events are withdrawn: a backfill replaced them, or loaded them and was reverted")
     if answer["consumers"]:
         print_table("Kafka consumers", CONSUMER_COLUMNS, _by_partition(answer["consumers"]))
     if (replay := answer["replay"]) is not None:

@@ -48,12 +48,14 @@ class Outcome(StrEnum):
     REJECTED = "rejected"
     CONFLICT = "conflict"
     DUPLICATE = "duplicate"
+    WITHDRAWN = "withdrawn"
 
 
 TITLES: Final = {
     Outcome.REJECTED: "Rejected events",
     Outcome.CONFLICT: "Events in conflict",
     Outcome.DUPLICATE: "Duplicate events",
+    Outcome.WITHDRAWN: "Events that backfills withdrew",
 }
 
 

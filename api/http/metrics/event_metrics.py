@@ -58,6 +58,11 @@ class EventMetrics:
         if position < self._position:  # another read store is in use, which is not as far yet
             self._forget()
         if position > self._position:
-            self._totals = self._totals.plus(snapshot.totals(self._position))
+            self._totals = self._totals.plus(_grown(snapshot.totals(self._position)))
             self._rejections.update(snapshot.rejections(self._position))
             self._position = position
+
+
+def _grown(new: OutcomeCounts) -> OutcomeCounts:
+    """The counts that grew: a backfill takes events from one outcome to another, and a counter never goes down."""
+    return OutcomeCounts(**{name: max(count, 0) for name, count in msgspec.structs.asdict(new).items()})

@@ -19,6 +19,7 @@ CauseKind = Literal[
     "priced",
     "repriced",
     "corrected",
+    "backfilled",
     "reverted",
     "moved",
     "changed",

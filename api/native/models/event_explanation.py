@@ -50,7 +50,8 @@ class ExplainedView(ReadingView):
     source: str
     id: str
     outcome: Outcome = Field(
-        description="Outcome of the event that was counted under this identity, else of its last delivery."
+        description="Outcome of the event that was counted under this identity: it counts, or a backfill withdrew it; "
+        "else of its last delivery."
     )
     event: EventView | None
     cost: CostView | None

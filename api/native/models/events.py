@@ -17,6 +17,7 @@ from api.native.models.field_types import (
     RequestBody,
 )
 from domain.usage.outcomes import Outcome
+from projections.views.event_explanation import Because
 
 
 class EventQuery(AsOfPageQuery):
@@ -92,7 +93,9 @@ class IdentityQuery(AsOfQuery):
 class RejectedQuery(AsOfPageQuery):
     """Query parameters of GET /v1/rejected."""
 
-    outcome: Literal["rejected", "conflict", "duplicate"] = Field("rejected", description="The outcome to list.")
+    outcome: Literal["rejected", "conflict", "duplicate", "withdrawn"] = Field(
+        "rejected", description="The outcome to list."
+    )
     reason: str | None = Field(None, max_length=200)
 
 
@@ -113,7 +116,9 @@ class RefusedView(BaseModel):
     type: str | None
     outcome: Outcome
     reason: str | None
-    detail: str | None
+    detail: str | None = Field(
+        description="Of a rejected event, the field and the rule that it breaks; of a withdrawn one, the backfill."
+    )
     position: int
     recorded_at: Instant
     stream: str = Field(description="Source stream of the event in the log.")
@@ -185,7 +190,7 @@ class CorrectionView(BaseModel):
 
 
 class RunView(BaseModel):
-    """A re-pricing or correction run that changed an event."""
+    """A re-pricing or correction run that changed an event, or a backfill that made it count."""
 
     name: str
     actor: str = Field(description="Id of the API key that committed or reverted it.")
@@ -195,11 +200,14 @@ class RunView(BaseModel):
 class VersionView(BaseModel):
     """A version of an event that is or was in effect."""
 
-    because: Literal["counted", "moved", "amended", "priced", "repriced", "reverted", "restored"] = Field(
+    because: Because = Field(
         description="Why it was opened: the event was counted, moved to another customer of its subscription, amended, "
-        "or restored after a void, its unknown cost became known, or a named run priced it again or was reverted."
+        "or restored after a void, its unknown cost became known, or a named run priced it again or was reverted; a "
+        "backfill loaded it, or was reverted, so that it counts again."
     )
-    run: RunView | None = Field(description="The run that priced it again, restored it or was reverted.")
+    run: RunView | None = Field(
+        description="The run that priced it again, restored it or was reverted; the backfill likewise."
+    )
     counted_at: int = Field(description="Log position from which it is in effect.")
     closed_at: int | None = Field(description="Log position from which it is not; null when it is in effect.")
     customer: str | None = Field(description="Null while its subscription had no customer at its time.")

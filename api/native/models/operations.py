@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from api.http.receipts import OutcomeCountsView
+from api.http.receipts import OutcomeCountsView, TotalCountsView
 from api.native.models.field_types import Instant
 
 
@@ -98,7 +98,7 @@ class ReplayView(BaseModel):
 class StatusView(Readiness):
     """The response of GET /v1/operations/status."""
 
-    counts: OutcomeCountsView
+    counts: TotalCountsView
     sources: list[SourceStatus]
     records_lost: int = Field(description="Kafka records that the broker deleted before they were read.")
     commands_refused: int = Field(description="Commands from Kafka that broke a rule.")

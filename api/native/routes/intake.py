@@ -16,6 +16,7 @@ from api.http.receipts import ReceiptView, receipt_response
 from api.http.state import ApiState, StateOf
 from api.http.writing import ACCEPTED
 from consumers.intake.intake import IntakeReceipt, IntakeRequest
+from consumers.intake.requests import LoadedInto
 from domain.errors import InvalidInput
 from domain.usage.request_bodies import BodyFormat, format_of
 from domain.usage.rules import CUSTOMER_HEADERS
@@ -36,6 +37,7 @@ _EXAMPLE: Final = {
     "time": "2026-03-01T12:00:00Z",
     "data": {"provider": "openai", "model": "gpt-4o", "input_tokens": 1200, "output_tokens": 300},
 }
+#: Bodies of events, in an OpenAPI document.
 EVENTS_BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
@@ -80,9 +82,12 @@ def _problem(description: str) -> dict[str, Any]:
     return {"description": description, "content": {PROBLEM_MEDIA_TYPE: {"schema": schema}}}
 
 
+TOO_LARGE: Final[dict[int | str, dict[str, Any]]] = {
+    413: _problem("`body_too_large`: the body has too many bytes or items. Nothing was received."),
+}
 REFUSED: Final[dict[int | str, dict[str, Any]]] = {
     409: _problem("`event_conflict`: an earlier event has the identity of this single event, and other content."),
-    413: _problem("`body_too_large`: the body has too many bytes or items. Nothing was received."),
+    **TOO_LARGE,
     422: _problem("`event_rejected`: the single event is rejected. `invalid`: the customer header is. `reason` tells."),
 }
 
@@ -105,8 +110,13 @@ async def take_events(request: Request, state: StateOf, key: Ingester) -> Respon
     return await receipt_response(request, state, taken, single)
 
 
-async def submitted(request: Request, state: ApiState, key: ApiKeyRecord) -> IntakeReceipt:
-    """Submit the body to the intake and wait until it is durable. A `Problem` means that nothing was received."""
+async def submitted(
+    request: Request, state: ApiState, key: ApiKeyRecord, into: LoadedInto | None = None
+) -> IntakeReceipt:
+    """Submit the body to the intake and wait until it is durable. A `Problem` means that nothing was received.
+
+    `into`: the backfill that its events are loaded into, in place of being counted.
+    """
     content_type = request.headers.get("content-type", "")
     try:
         format_of(content_type)  # refuses an unknown type before the body is read
@@ -116,6 +126,7 @@ async def submitted(request: Request, state: ApiState, key: ApiKeyRecord) -> Int
             customer_header=_customer_of(request),
             key=key.key_id,
             body=await bounded_body(request, state.engine.settings.http_body_bytes_max),
+            into=into,
         )
         # Shielded, as a client that disconnects must not cancel what may be in the log already.
         return await asyncio.shield(asyncio.wrap_future(state.engine.intake.submit(asked)))

@@ -20,7 +20,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Send
 
 from api.http.authentication import Operator
-from api.http.receipts import counts_view
+from api.http.receipts import counts_view, totals_view
 from api.http.state import StateOf
 from api.native.models.operations import ConsumerView, PartitionStatusView, ReplayView, SourceStatus, StatusView
 from api.native.routes.health import readiness
@@ -125,7 +125,7 @@ def status(state: StateOf, key: Operator) -> StatusView:
             for scope in scopes
             for source in snapshot.source_counts(scope)
         ]
-        totals = counts_view(snapshot.totals())
+        totals = totals_view(snapshot.totals())
         lost = partition_losses(snapshot)
     return StatusView(
         **progress.model_dump(),

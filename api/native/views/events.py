@@ -25,8 +25,10 @@ from api.native.views.prices import applied_view, price_view, unit_prices_view
 from api.native.views.usage import period_document
 from domain.correction_runs.events import CORRECTION_RUN_REVERTED
 from domain.corrections.events import USAGE_AMENDED, USAGE_RESTORED, USAGE_VOIDED
+from domain.streams import backfill_of
 from domain.usage.block_schema import REQUEST_TYPE, TOKEN_COLUMNS
 from domain.usage.locators import position_of
+from domain.usage.outcomes import REPLACED
 from domain.usage.received_members import members_text
 from projections.queries.events import CorrectionRecord, OutcomeRow, UsageEventRow
 from projections.queries.snapshot import ReceivedEvents
@@ -140,7 +142,7 @@ def refused_document(row: OutcomeRow, received: ReceivedEvents, amended_at: int 
         type=row.type,
         outcome=row.outcome,
         reason=row.reason,
-        detail=row.detail,
+        detail=row.detail or _withdrawn_by(row),
         position=position_of(row.locator),
         recorded_at=row.recorded_at,
         stream=row.stream,
@@ -150,6 +152,14 @@ def refused_document(row: OutcomeRow, received: ReceivedEvents, amended_at: int 
         shown.original, shown.counted = members_text(conflict.received), members_text(conflict.counted)
         shown.differences = [DifferenceView(**msgspec.structs.asdict(one)) for one in conflict.differences]
     return shown
+
+
+def _withdrawn_by(row: OutcomeRow) -> str | None:
+    """Why an event is withdrawn; None for any other outcome."""
+    if row.outcome != "withdrawn":
+        return None
+    name = backfill_of(row.stream)
+    return f"replaced by backfill {name!r}" if row.reason == REPLACED else f"backfill {name!r} was reverted"
 
 
 def correction_document(correction: CorrectionRecord) -> CorrectionView:

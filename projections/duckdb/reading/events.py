@@ -50,6 +50,9 @@ USAGE_ROWS: Final = "usage_rows"
 _LAST_VERSION: Final = "counted_at DESC, closed_at DESC NULLS FIRST"
 #: The condition on versions `r` that no later amendment replaced.
 _UNAMENDED: Final = "NOT EXISTS (SELECT 1 FROM amendments a WHERE a.locator = r.locator AND a.position > r.counted_at)"
+#: The condition on versions `r` that no backfill withdrew the event.
+_NOT_WITHDRAWN: Final = """r.locator NOT IN (SELECT locator FROM outcomes WHERE outcome = 'withdrawn'
+    AND closed_at IS NULL)"""
 #: In the order of the fields of OutcomeRow.
 _REFUSAL: Final = """locator, source, id, customer_id, type, outcome, reason, detail, first_locator, content,
     recorded_at, stream, raw"""
@@ -123,7 +126,7 @@ def conditions_of(
 ) -> list[str]:
     """Return the conditions of a filter on usage rows `r`; `customer_key` and `kind_keys` as in `event_locations`."""
     conditions = [f"scope_key = {query.bind(scope_key)}"]
-    conditions.append(_UNAMENDED if where.include_voided else "closed_at IS NULL")
+    conditions.append(f"{_UNAMENDED} AND {_NOT_WITHDRAWN}" if where.include_voided else "closed_at IS NULL")
     if customer_key is not None:
         conditions.append(f"customer_key = {query.bind(customer_key)}")
     if kind_keys is not None:
@@ -307,7 +310,8 @@ def _refusals_of(
     cursor: duckdb.DuckDBPyConnection, scope_key: int, source: str, event_id: str, limit: int
 ) -> list[OutcomeRow]:
     rows = cursor.execute(
-        f"SELECT {_REFUSAL} FROM outcomes WHERE scope_key = ? AND source = ? AND id = ? ORDER BY locator LIMIT ?",
+        f"SELECT {_REFUSAL} FROM outcomes WHERE scope_key = ? AND source = ? AND id = ? AND closed_at IS NULL"
+        " ORDER BY locator LIMIT ?",
         [scope_key, source, event_id, limit],
     ).fetchall()
     return [_refusal(row) for row in rows]
@@ -324,6 +328,7 @@ def outcomes(
     """Return a page of events that were not counted, with one of the `wanted` outcomes, newest first by locator."""
     query = BoundQuery()
     conditions = [f"scope_key = {query.bind(scope_key)}", f"list_contains({query.bind(list(wanted))}, outcome)"]
+    conditions.append("closed_at IS NULL")
     if after is not None:
         conditions.append(f"locator < {query.bind(after)}")
     if reason is not None:
@@ -407,7 +412,8 @@ def outcomes_in(query: BoundQuery, spans: Sequence[RowSpan]) -> str:
     """Return the outcomes of the events in these spans, with the number of the `span` that each is in, as SQL."""
     starts = [locator_of(span.position, span.start) for span in spans]
     ends = [locator_of(span.position, 0) + span.end for span in spans]
-    between = f"locator >= {query.bind(starts[0])} AND locator < {query.bind(ends[-1])}"
+    first = f"decided_at = {_POSITION.format('locator')}"  # a receipt does not tell what a backfill changed since
+    between = f"locator >= {query.bind(starts[0])} AND locator < {query.bind(ends[-1])} AND {first}"
     if len(spans) == 1:
         return f"(SELECT *, 0 AS span FROM outcomes WHERE {between})"
     return f"""(SELECT o.*, s.span FROM outcomes o JOIN

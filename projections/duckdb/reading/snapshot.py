@@ -18,11 +18,12 @@ from domain.customers.events import CUSTOMER_DELETED
 from domain.errors import InvalidInput
 from domain.scope import Scope
 from domain.usage.locators import locator_of, position_of
-from domain.usage.outcomes import Outcome, OutcomeCounts
+from domain.usage.outcomes import OUTCOMES, Outcome, OutcomeCounts
 from domain.values.instants import aware_or_none, naive
 from projections.duckdb.memory.change_tracking import ChangeTracker
 from projections.duckdb.reading import api_keys, customer_pages, customers, sources
 from projections.duckdb.reading import events as event_rows
+from projections.duckdb.reading.backfill.reads import BackfillReads
 from projections.duckdb.reading.cached_reads import CachedReads, SnapshotCache, all_markups, answered_usage
 from projections.duckdb.reading.correcting.reads import CorrectionReads
 from projections.duckdb.reading.customer_lists.list_query import customer_count, customer_list
@@ -74,9 +75,7 @@ from projections.queries.usage import WINDOWS_MAX, Segment, UsageQuestion, Usage
 from projections.storage_errors import storage_refusal
 from projections.views.customers import markup_at, markup_changes
 
-_COUNTS = (
-    "coalesce(sum(counted), 0), coalesce(sum(duplicate), 0), coalesce(sum(conflict), 0), coalesce(sum(rejected), 0)"
-)
+_COUNTS = ", ".join(f"coalesce(sum({outcome}), 0)" for outcome in OUTCOMES)
 
 
 class DuckDBReads:
@@ -114,7 +113,7 @@ class DuckDBReads:
         return self._changes is not None and self._changes.refusals.all_counted(spans)
 
 
-class DuckDBSnapshot(RepricingReads, DiffReads, CorrectionReads):
+class DuckDBSnapshot(RepricingReads, DiffReads, CorrectionReads, BackfillReads):
     """A `Snapshot` on a cursor in a read transaction."""
 
     def __init__(
@@ -165,9 +164,10 @@ class DuckDBSnapshot(RepricingReads, DiffReads, CorrectionReads):
         return found[0][0] or 0
 
     def source_counts(self, scope: Scope) -> list[SourceCounts]:
-        """Outcome counts of every usage stream of the scope."""
+        """Outcome counts of every usage stream of the scope, and what its backfills changed."""
         rows = self._rows(
-            f"""SELECT stream, {_COUNTS} FROM log_records WHERE scope_key = ? AND received > 0
+            f"""SELECT stream, {_COUNTS} FROM log_records WHERE scope_key = ?
+                AND (received > 0 OR topic IN ('backfill.committed', 'backfill.reverted'))
             GROUP BY stream ORDER BY stream""",
             [self._cached.scope_key(scope)],
         )
@@ -183,8 +183,8 @@ class DuckDBSnapshot(RepricingReads, DiffReads, CorrectionReads):
 
     def rejections(self, after: int = 0) -> dict[str, int]:
         """Rejected events by reason over every scope, of the log records after position `after`."""
-        asked = "SELECT reason, count(*) FROM outcomes WHERE outcome = 'rejected' AND locator >= ? GROUP BY reason"
-        return dict(self._rows(asked, [locator_of(after + 1, 0)]))
+        asked = "SELECT reason, count(*) FROM outcomes WHERE outcome = 'rejected' AND decided_at > ? GROUP BY reason"
+        return dict(self._rows(asked, [after]))
 
     def scopes(self) -> list[Scope]:
         """Every scope that the log names."""
@@ -471,6 +471,15 @@ class DuckDBSnapshot(RepricingReads, DiffReads, CorrectionReads):
         if scope_key is None:
             return []
         return event_rows.outcomes(self.cursor, scope_key, outcomes, after, limit, reason)
+
+    def held(self, locators: Sequence[int]) -> list[int]:
+        """Those of these events that count, voided or not."""
+        rows = self._rows(
+            """SELECT DISTINCT locator FROM usage_rows WHERE locator IN (SELECT unnest($1::BIGINT[]))
+            EXCEPT SELECT locator FROM outcomes WHERE outcome = 'withdrawn' AND closed_at IS NULL""",
+            [list(locators)],
+        )
+        return [row[0] for row in rows]
 
     def receipt(self, spans: Sequence[RowSpan], shown_max: int = RECEIPT_OUTCOMES_MAX) -> Receipt:
         """The outcomes of the events of one request, in these spans, which ascend."""

@@ -12,12 +12,11 @@ from typing import Any, Final
 
 import duckdb
 
-from domain.usage.locators import locator_of
 from projections.duckdb.storage.schema import root_requests
 
 _BY_POSITION: Final = (
     *("facts", "corrections", "amendments", "prices", "discounts", "repricings", "log_records"),
-    *("correction_runs", "corrected_events", "replacements"),
+    *("correction_runs", "corrected_events", "replacements", "backfills", "staged_blocks"),
 )
 _NAME: Final = re.compile(r"[a-z_]+")
 #: What the queries that stand in for these tables are made of.
@@ -66,7 +65,8 @@ def _tables(position: int) -> dict[str, str]:
         "progress": f"""SELECT * REPLACE ({position} AS position, 0 AS days_settled_to, (
             SELECT max(recorded_at) FROM log_records) AS recorded_at) FROM main.progress""",
         "customers": f"SELECT * FROM main.customers WHERE first_position <= {position}",
-        "outcomes": f"SELECT * FROM main.outcomes WHERE locator < {locator_of(position + 1, 0)}",
+        "outcomes": f"""SELECT * REPLACE (CASE WHEN closed_at <= {position} THEN closed_at END AS closed_at)
+            FROM main.outcomes WHERE decided_at <= {position}""",
         "usage_rows": f"""SELECT * REPLACE (CASE WHEN closed_at <= {position} THEN closed_at END AS closed_at)
             FROM main.usage_rows WHERE counted_at <= {position}""",
         "usage_days": f"""SELECT scope_key, customer_key, time::DATE AS day, kind_key,

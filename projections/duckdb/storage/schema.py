@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from typing import Final
 
-#: 10 has corrections by filter and replacements. 9 has discounts, prices of customers, re-pricings and amendments of
-#: rows, 8 units and requests of rows, `unit_days`, and `prices` of prices, 7 `root_requests` of days, 6 one table of
-#: facts; 5 added `patched` and `if_known` of facts, 4 `progress.days_settled_to`. 3 has the tables of 2, folded anew
-#: because the compaction of 2 could lose rows.
+#: 10 has backfills, versions of outcomes, corrections by filter and replacements, 9 discounts, prices of customers,
+#: re-pricings and amendments of rows, 8 units and requests of rows, `unit_days`, and `prices` of prices, 7
+#: `root_requests` of days, 6 one table of facts; 5 added `patched` and `if_known` of facts, 4
+#: `progress.days_settled_to`. 3 has the tables of 2, folded anew because the compaction of 2 could lose rows.
 SCHEMA_VERSION: Final = 10
 
 ROW_COLUMNS: Final = """
@@ -90,7 +90,7 @@ TABLES: Final[tuple[str, ...]] = (
         position BIGINT NOT NULL, recorded_at TIMESTAMP NOT NULL, running_hash BLOB NOT NULL, topic VARCHAR NOT NULL,
         scope_key INTEGER, stream VARCHAR, received INTEGER NOT NULL, counted INTEGER NOT NULL, duplicate INTEGER NOT
         NULL,
-        conflict INTEGER NOT NULL, rejected INTEGER NOT NULL)""",
+        conflict INTEGER NOT NULL, rejected INTEGER NOT NULL, withdrawn INTEGER NOT NULL)""",
     """CREATE TABLE scopes (scope_key INTEGER NOT NULL, tenant VARCHAR NOT NULL, environment VARCHAR NOT NULL)""",
     """CREATE TABLE kinds (
         kind_key INTEGER NOT NULL, type VARCHAR NOT NULL, provider VARCHAR, model VARCHAR)""",
@@ -147,12 +147,25 @@ TABLES: Final[tuple[str, ...]] = (
         scope_key INTEGER NOT NULL, name VARCHAR NOT NULL, kind VARCHAR NOT NULL, position BIGINT NOT NULL,
         recorded_at TIMESTAMP NOT NULL, actor VARCHAR NOT NULL, reason VARCHAR, range VARCHAR, previewed_at BIGINT,
         events BIGINT NOT NULL, difference_usd DECIMAL(38, 12) NOT NULL)""",
-    # Every received event that was not counted. `first_locator`: the counted event with the same identity.
+    # Every event of a backfill; `range` is the JSON text of a BackfillRange. Of a commit or revert, the events that
+    # it counted and withdrew, and what the raw cost grew by.
+    """CREATE TABLE backfills (
+        scope_key INTEGER NOT NULL, name VARCHAR NOT NULL, kind VARCHAR NOT NULL, position BIGINT NOT NULL,
+        recorded_at TIMESTAMP NOT NULL, actor VARCHAR NOT NULL, reason VARCHAR, range VARCHAR, mode VARCHAR,
+        previewed_at BIGINT, blocks BIGINT, counted BIGINT NOT NULL, duplicate BIGINT NOT NULL,
+        conflict BIGINT NOT NULL, withdrawn BIGINT NOT NULL, difference_usd DECIMAL(38, 12) NOT NULL)""",
+    # Every block that a backfill loaded: its events that intake accepted, and those it rejected.
+    """CREATE TABLE staged_blocks (
+        scope_key INTEGER NOT NULL, name VARCHAR NOT NULL, position BIGINT NOT NULL, recorded_at TIMESTAMP NOT NULL,
+        events BIGINT NOT NULL, rejected BIGINT NOT NULL)""",
+    # Versions of outcomes of received events that are not counted, in effect from `decided_at` until `closed_at`.
+    # `first_locator`: the counted event with the same identity.
     """CREATE TABLE outcomes (
         locator BIGINT NOT NULL, scope_key INTEGER NOT NULL, source VARCHAR, id VARCHAR, customer_id VARCHAR, type
         VARCHAR,
         outcome VARCHAR NOT NULL, reason VARCHAR, detail VARCHAR, first_locator BIGINT, content UBIGINT,
-        recorded_at TIMESTAMP NOT NULL, stream VARCHAR NOT NULL, raw BLOB)""",
+        recorded_at TIMESTAMP NOT NULL, stream VARCHAR NOT NULL, raw BLOB, decided_at BIGINT NOT NULL,
+        closed_at BIGINT)""",
     # Progress of each partition of a Kafka topic, with the records lost and the commands refused so far.
     """CREATE TABLE sources (
         stream VARCHAR PRIMARY KEY, topic VARCHAR NOT NULL, partition_number INTEGER NOT NULL,

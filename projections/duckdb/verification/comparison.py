@@ -57,6 +57,8 @@ LOGICAL_VIEWS: Final[dict[str, str]] = {
     ),
     "replacements": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.replacements t {_SCOPED}",
     "corrected events": "SELECT * FROM {db}.corrected_events",
+    "backfills": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.backfills t {_SCOPED}",
+    "staged blocks": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.staged_blocks t {_SCOPED}",
     "amendments": (
         "SELECT s.tenant, s.environment, c.customer_id, b.customer_id AS customer_id_before,"
         " t.* EXCLUDE (scope_key, customer_key, customer_key_before) FROM {db}.amendments t"

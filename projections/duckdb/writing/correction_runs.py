@@ -19,11 +19,10 @@ import duckdb
 import msgspec
 import numpy as np
 
-from domain.correction_runs.events import CORRECTION_RUN_COMMITTED, CORRECTION_RUN_REVERTED
-from domain.corrections.events import USAGE_AMENDED, USAGE_VOIDED
 from domain.values.instants import naive
 from projections.duckdb.memory.change_tracking import ChangeTracker
-from projections.duckdb.storage.filtered_rows import LAST_VERSION, FilteredRows
+from projections.duckdb.storage.fold_reads.filtered_rows import LAST_VERSION, FilteredRows
+from projections.duckdb.storage.fold_reads.void_states import WITHDRAWN, valid_events
 from projections.duckdb.storage.generations import Generations
 from projections.duckdb.writing.delta_inserts import insert_deltas, insert_unit_deltas
 from projections.folding.lifecycle_writes import CorrectedRows, NewCorrectionRun
@@ -34,25 +33,14 @@ _CLOSING: Final = "changes AND was_valid"
 _OPENING: Final = "changes AND NOT was_valid"
 #: What names the last version of an event.
 _VERSION: Final = "customer_key, locator, counted_at, closed_at"
-#: `$ROWS` stands for the subquery of all rows.
+#: `$ROWS` stands for the subquery of all rows. What a backfill withdrew stays as it is.
 _REVERTED: Final = f"""CREATE TEMP TABLE corrected AS
-    WITH marked AS (SELECT locator FROM corrected_events WHERE position = $1),
+    WITH marked AS (SELECT locator FROM corrected_events WHERE position = $1 AND locator NOT IN ({WITHDRAWN})),
     last AS (SELECT scope_key, customer_key, locator, source, id, counted_at, closed_at FROM $ROWS
         WHERE locator IN (FROM marked) {LAST_VERSION}),
-    single AS (SELECT l.locator, max(c.position) AS at, arg_max(c.kind, c.position) AS kind
-        FROM corrections c JOIN last l ON l.scope_key = c.scope_key AND l.source = c.source AND l.id = c.id
-        WHERE c.kind <> '{USAGE_AMENDED}' GROUP BY l.locator),
-    standing AS (SELECT c.position, c.action FROM correction_runs c WHERE c.kind = '{CORRECTION_RUN_COMMITTED}'
-        AND c.position <> $1 AND NOT EXISTS (SELECT 1 FROM correction_runs r WHERE r.scope_key = c.scope_key
-            AND r.name = c.name AND r.kind = '{CORRECTION_RUN_REVERTED}')),
-    by_run AS (SELECT e.locator, max(e.position) AS at, arg_max(s.action, e.position) AS action
-        FROM corrected_events e JOIN standing s ON s.position = e.position
-        WHERE e.locator IN (FROM marked) GROUP BY e.locator),
     wanted AS (SELECT last.customer_key, last.locator, last.counted_at, last.closed_at,
-        last.closed_at IS NULL AS was_valid,
-        NOT CASE WHEN coalesce(single.at, 0) > coalesce(by_run.at, 0) THEN single.kind = '{USAGE_VOIDED}'
-            ELSE coalesce(by_run.action = 'void', false) END AS is_valid
-        FROM last LEFT JOIN single USING (locator) LEFT JOIN by_run USING (locator))
+        last.closed_at IS NULL AS was_valid, valid.is_valid
+        FROM last JOIN ({valid_events("last", without_run="$1")}) valid USING (locator))
     SELECT * EXCLUDE (is_valid), was_valid <> is_valid AS changes FROM wanted"""
 
 

@@ -16,17 +16,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from domain.correction_runs.events import CORRECTION_RUN_COMMITTED
-from domain.repricings.events import REPRICING_COMMITTED
-from domain.scope import Scope
-from domain.values.instants import aware_or_none, naive
+from domain.usage.locators import LOCATOR_ROW_BITS
+from domain.values.instants import naive
 from projections.duckdb.memory.change_tracking import ChangeTracker, Positions
 from projections.duckdb.memory.uncompacted_days import customers_corrected, uncompacted_days
+from projections.duckdb.storage.fold_reads.fold_state_loading import load_fold_state
 from projections.duckdb.storage.generations import Generations
 from projections.duckdb.storage.permissions import permissions_text
-from projections.duckdb.storage.pricing_records import pricing_records
 from projections.duckdb.storage.range_rows import range_rows
-from projections.duckdb.storage.subscription_facts import load_subscribers
+from projections.duckdb.writing.backfill_writes import BackfillWrites
 from projections.duckdb.writing.correction_runs import CorrectionRunWrites
 from projections.duckdb.writing.delta_inserts import CHANGED, insert_deltas, insert_taken, insert_unit_deltas
 from projections.duckdb.writing.moved_rows import move_rows, rows_of_source
@@ -77,7 +75,7 @@ def _rows_with_units(staged: pa.Table) -> pa.Table | None:
     return found if found.num_rows else None
 
 
-class DuckDBFoldStore(CorrectionRunWrites, ReplacementWrites):
+class DuckDBFoldStore(CorrectionRunWrites, ReplacementWrites, BackfillWrites):
     """Fold store in one DuckDB database. It makes no decisions of its own: the projector decides, this stores."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
@@ -175,42 +173,16 @@ class DuckDBFoldStore(CorrectionRunWrites, ReplacementWrites):
 
     def load_state(self) -> FoldState:
         """Load the state from which the fold continues at the stored position."""
-        state = FoldState()
+        state, first_positions = load_fold_state(self._cursor, self._rows)
         query = self._cursor.execute
-        row = query("SELECT log_id, recorded_at FROM progress").fetchall()[0]
-        state.log_id, state.recorded_at = row[0], aware_or_none(row[1])
-        state.position, state.running_hash = self.reached()
-        for key, tenant, environment in query("SELECT scope_key, tenant, environment FROM scopes").fetchall():
-            state.scope_keys[Scope(tenant, environment)] = key
-        for key, event_type, provider, model in query("SELECT kind_key, type, provider, model FROM kinds").fetchall():
-            state.kind_keys[event_type, provider, model] = key
-        customers = "SELECT customer_key, scope_key, customer_id, first_position FROM customers ORDER BY customer_key"
-        first_positions = []
-        for key, scope_key, name, first_position in query(customers).fetchall():
-            state.customer_keys[scope_key, name] = key
-            first_positions.append(first_position)
         facts = query(_LAST_FACTS).fetchnumpy()
         self.changes.load(state.customer_keys, first_positions, (np.array(facts["key"]), np.array(facts["at"])))
         owners = query("SELECT DISTINCT scope_key, customer_key FROM unit_days").fetchnumpy()
         self.changes.unit_owners.add(np.array(owners["scope_key"]), np.array(owners["customer_key"]))
         self._load_recent_days(state.position)
         self.changes.refusals.restart(state.position)
-        for owner, record in pricing_records(self._cursor):
-            state.prices.add(owner, record)
-        committed = "SELECT scope_key, name, position FROM repricings WHERE kind = ?"
-        for scope_key, name, position in query(committed, [REPRICING_COMMITTED]).fetchall():
-            state.repricings[scope_key, name] = position
-        committed = "SELECT scope_key, name, position FROM correction_runs WHERE kind = ?"
-        for scope_key, name, position in query(committed, [CORRECTION_RUN_COMMITTED]).fetchall():
-            state.correction_runs[scope_key, name] = position
-        amended = query("SELECT locator, customer_key, content FROM amendments ORDER BY position").fetchall()
-        for locator, customer_key, content in amended:
-            state.amended.add(locator, customer_key, content)
-        self.changes.amended.update(locator for locator, _, _ in amended)
-        load_subscribers(self._cursor, state.subscribers)
-        state.waiting_voids = {
-            (row[0], row[1], row[2]) for row in query(_WAITING_VOIDS.format(rows=self._rows)).fetchall()
-        }
+        amended = query("SELECT DISTINCT locator FROM amendments").fetchall()
+        self.changes.amended.update(locator for (locator,) in amended)
         return state
 
     def add_keys(self, new: NewKeys) -> None:
@@ -577,14 +549,8 @@ class DuckDBFoldStore(CorrectionRunWrites, ReplacementWrites):
     def refused_locators(self, first: int, last: int) -> list[int]:
         """Return the locators in [first, last) of events that were not counted."""
         found = self._cursor.execute(
-            "SELECT locator FROM outcomes WHERE locator >= ? AND locator < ?", [first, last]
+            f"""SELECT locator FROM outcomes
+            WHERE locator >= ? AND locator < ? AND decided_at = locator >> {LOCATOR_ROW_BITS}""",
+            [first, last],
         ).fetchall()
         return [row[0] for row in found]
-
-
-_WAITING_VOIDS: Final = """
-    SELECT c.scope_key, c.source, c.id FROM
-        (SELECT scope_key, source, id, arg_max(kind, position) AS last FROM corrections
-            WHERE kind <> 'usage.amended' GROUP BY ALL) c
-    WHERE c.last = 'usage.voided'
-      AND NOT EXISTS (SELECT 1 FROM {rows} r WHERE r.scope_key = c.scope_key AND r.source = c.source AND r.id = c.id)"""

@@ -12,6 +12,7 @@ What a crash leaves of it is thrown away, so it need not commit step by step:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -21,6 +22,7 @@ import pyarrow as pa
 
 from projections.duckdb.writing.delta_inserts import insert_deltas, insert_unit_deltas
 from projections.duckdb.writing.fold_store import DuckDBFoldStore
+from projections.folding.backfill_store import Reinstated, ReplacedRange, Withdrawal, WithdrawnRows
 from projections.folding.lifecycle_writes import CorrectedRows, CustomerMove, NewReplacement
 from projections.row_filter import RowFilter
 
@@ -123,6 +125,31 @@ class RebuildStore(DuckDBFoldStore):
         """Undo what a correction run did, after the pending day deltas."""
         self._add_pending_days()
         return super().undo_corrections(corrected_at, position)
+
+    def add_claimed_rows(self, rows: pa.Table) -> None:
+        """Insert rows of earlier blocks, with their day deltas: they are not behind the rows that are pending."""
+        self._add_pending_days()
+        rebuilding, self._rebuilding = self._rebuilding, False
+        try:
+            super().add_claimed_rows(rows)
+        finally:
+            self._rebuilding = rebuilding
+        self._rows_held += rows.num_rows
+
+    def withdraw_range(self, asked: ReplacedRange, by: Withdrawal) -> WithdrawnRows:
+        """Withdraw the events of a range, after the pending day deltas."""
+        self._add_pending_days()
+        return super().withdraw_range(asked, by)
+
+    def withdraw_blocks(self, positions: Sequence[int], by: Withdrawal) -> WithdrawnRows:
+        """Withdraw the events of blocks, after the pending day deltas."""
+        self._add_pending_days()
+        return super().withdraw_blocks(positions, by)
+
+    def reinstate(self, replaced_at: int, position: int) -> Reinstated:
+        """Count events again, after the pending day deltas."""
+        self._add_pending_days()
+        return super().reinstate(replaced_at, position)
 
     def _add_to_days(self, staged: pa.Table) -> None:
         if not self._rebuilding:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from domain.values.instants import naive
 from projections.duckdb.memory.change_tracking import ChangeTracker
-from projections.duckdb.storage.filtered_rows import LAST_VERSION
+from projections.duckdb.storage.fold_reads.filtered_rows import LAST_VERSION
 from projections.duckdb.storage.generations import Generations
 from projections.duckdb.writing.delta_inserts import insert_deltas, insert_taken, insert_unit_deltas
 from projections.folding.lifecycle_writes import NewReplacement

@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from domain.backfills.events import BACKFILL_COMMITTED, BACKFILL_REVERTED, BackfillCommitted, BackfillReverted
 from domain.correction_runs.event_filter import CorrectedEvents
 from domain.correction_runs.events import CORRECTION_RUN_COMMITTED, CorrectionRunCommitted
 from domain.corrections.events import USAGE_REPLACED, CorrectionEvent, UsageReplaced
@@ -111,9 +112,11 @@ def read_ahead(log: EventLog, hash_seed: int) -> KeptRows:
             if isinstance(event, CorrectionEvent):
                 scope = Scope(event.tenant, event.environment)
                 corrected.append(identity_hash(hash_seed, scope, event.source, event.id))
-    for position, event in _events(log, REPRICING_COMMITTED):
-        if isinstance(event, RepricingCommitted):
-            repriced[Scope(event.tenant, event.environment)] = position
+    for topic in (REPRICING_COMMITTED, BACKFILL_COMMITTED, BACKFILL_REVERTED):
+        for position, event in _events(log, topic):
+            if isinstance(event, RepricingCommitted | BackfillCommitted | BackfillReverted):
+                scope = Scope(event.tenant, event.environment)
+                repriced[scope] = max(position, repriced.get(scope, 0))
     filtered = [
         (Scope(event.tenant, event.environment), event.filter, event.previewed_at)
         for _, event in _events(log, CORRECTION_RUN_COMMITTED)

@@ -35,7 +35,7 @@ from projections.views.usage_report import UsageReportQuestion, report_span
 #: The order in which kinds are shown.
 KINDS: Final[tuple[CauseKind, ...]] = (
     *("new", "late", "voided", "restored", "amended", "priced", "repriced"),
-    *("corrected", "reverted", "moved", "changed"),
+    *("corrected", "backfilled", "reverted", "moved", "changed"),
     *("markup", "period"),
 )
 

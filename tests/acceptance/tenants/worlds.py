@@ -135,6 +135,7 @@ def _act(made: World, api: Api, day: int) -> None:
         amended = {"customer": "lou", "data": {"model": "o1", "output_tokens": 3}, "reason": "mixed up"}
         api.post("/v1/events/amend", {"source": SOURCE, "id": "11-gpt-4o", **amended}, 200)
         api.patch(f"/v1/customers/{CUSTOMER}", {"budget": {"total_limit_usd": "50"}})
+        _backfill(api, RUN, llm_request("lost", CUSTOMER, made.clock(), provider="acme", model="swift"))
 
 
 def _act_as_other(made: World, scope: Scope, day: int) -> None:
@@ -175,6 +176,7 @@ def _act_as_other(made: World, scope: Scope, day: int) -> None:
     if day == DAYS[1]:
         _reprice_as_other(api)
         _correct_as_other(api)
+        _backfill_as_other(api)
     api.post("/v1/events/void", {"source": SOURCE, "id": "11-gpt-4o"}, 200)
     amended = {"customer": OTHERS_CUSTOMER, "data": {"model": TUNED, "kind": MARK}, "reason": MARK}
     api.post("/v1/events/amend", {"source": SOURCE, "id": "11-gpt-4o", **amended}, 200)
@@ -211,6 +213,21 @@ def _event_of(subscription: str, event_id: str, code: str) -> JsonObject:
 
 def _charge(code: str, meter: str, amount: str) -> JsonObject:
     return {"code": code, "meter": meter, "price": {"model": "standard", "amount": amount}}
+
+
+def _backfill(api: Api, name: str, lost: JsonObject) -> None:
+    """Replace the usage of one hour of a past day by one event."""
+    hour = {"from": "2026-03-10T12:00:00Z", "to": "2026-03-10T13:00:00Z"}
+    api.post("/v1/backfills", {"name": name, **hour, "mode": "replace"})
+    api.post(f"/v1/backfills/{name}/events", {**lost, "time": hour["from"]}, 200)
+    previewed_at = api.get(f"/v1/backfills/{name}")["position"]
+    api.post(f"/v1/backfills/{name}/commit", {"previewed_at": previewed_at}, 200)
+
+
+def _backfill_as_other(api: Api) -> None:
+    for run in (RUN, f"run of {MARK}"):
+        _backfill(api, run, llm_request(f"lost {MARK} {run}", CUSTOMER, model=TUNED))
+    api.post(f"/v1/backfills/run of {MARK}/revert", None, 200)
 
 
 def _reprice_as_other(api: Api) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -60,7 +60,7 @@ def test_the_model_and_the_decoder_accept_and_read_the_same(raws: list[bytes]) -
         assert {name: row[name] for name in expected} == expected
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.data_too_large])
 @given(st.lists(events(), min_size=41, max_size=60), st.integers(0, 40))
 def test_an_event_is_read_the_same_alone_as_among_others(raws: list[bytes], index: int) -> None:
     among, alone = decode(*raws), decode(raws[index])

@@ -17,6 +17,7 @@ from typing import Any, Final
 import duckdb
 import msgspec
 
+from domain.backfills.backfill_range import BackfillRange
 from domain.correction_runs.event_filter import CorrectedEvents
 from domain.prices.price_list import PriceList
 from domain.repricings.repricing_range import RepricingRange
@@ -37,8 +38,9 @@ _DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "prices": lambda text: msgspec.json.decode(text, type=PriceList),
     "scopes": permissions_of,
     "filter": lambda text: text and msgspec.json.decode(text, type=CorrectedEvents),
-    "range": lambda text: text and msgspec.json.decode(text, type=RepricingRange),
 }
+#: The class of what views hold as JSON text in a column `range`.
+_RANGES: Final[dict[str, type[Any]]] = {"repricings": RepricingRange, "backfills": BackfillRange}
 #: What the days keep for the time range of usage; no sum needs it.
 _LEFT_OUT: Final = ("first_time", "last_time", "taken_events")
 
@@ -51,11 +53,13 @@ def contents_in_duckdb(cursor: duckdb.DuckDBPyConnection) -> Contents:
         answer = cursor.execute(logical_view(cursor, view, catalog))
         names = [column[0] for column in answer.description or ()]
         rows = [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
-        contents[view] = _sorted({name: _decoded(name, value) for name, value in row.items()} for row in rows)
+        contents[view] = _sorted({name: _decoded(view, name, value) for name, value in row.items()} for row in rows)
     return contents
 
 
-def _decoded(name: str, value: Any) -> Any:
+def _decoded(view: str, name: str, value: Any) -> Any:
+    if name == "range":
+        return value and msgspec.json.decode(value, type=_RANGES[view])
     if isinstance(value, datetime):
         return value.replace(tzinfo=UTC)
     return _DECODERS[name](value) if name in _DECODERS else value
@@ -118,7 +122,9 @@ def contents_in_memory(stored: StoredTables) -> Contents:
         "repricings": [scoped(msgspec.structs.asdict(run)) for run in stored.repricings],
         "amendments": [amendment(new) for new in stored.amendments],
         "sources": [_renamed(progress, partition="partition_number") for progress in stored.sources.values()],
-        "outcomes": [scoped(row) for row in stored.outcomes.values()],
+        "outcomes": [scoped(row) for row in stored.outcomes],
+        "backfills": [scoped(msgspec.structs.asdict(backfill)) for backfill in stored.backfills],
+        "staged blocks": [scoped(msgspec.structs.asdict(block)) for block in stored.staged_blocks],
         "usage rows": versions,
         "usage days": _days(row for row in versions if row["closed_at"] is None),
         "unit days": _unit_days(row for row in versions if row["closed_at"] is None),
@@ -171,4 +177,9 @@ def _without(row: Row, *names: str) -> Row:
 
 
 def _sorted(rows: Iterable[Row]) -> list[Row]:
-    return sorted((_without(row, *_LEFT_OUT) for row in rows), key=lambda row: repr(sorted(row.items())))
+    return sorted((_without(row, *_LEFT_OUT) for row in rows), key=_sort_key)
+
+
+def _sort_key(row: Row) -> str:
+    """Equal for equal rows: zeros are written with more or fewer decimals."""
+    return repr(sorted((name, one.normalize() if isinstance(one, Decimal) else one) for name, one in row.items()))

@@ -51,7 +51,7 @@ def step(store: FoldStore, position: int) -> Iterator[None]:
 
 
 def log_record(position: int) -> Row:
-    counts = {"received": 3, "counted": 2, "duplicate": 1, "conflict": 0, "rejected": 0}
+    counts = {"received": 3, "counted": 2, "duplicate": 1, "conflict": 0, "rejected": 0, "withdrawn": 0}
     record = {"position": position, "recorded_at": recorded_at(position), "running_hash": running_hash(position)}
     return record | {"topic": "usage.batch", "scope_key": 1, "stream": "usage/http/a"} | counts
 
@@ -89,7 +89,7 @@ def outcome(position: int, row: int, **columns: object) -> Row:
     unread = dict.fromkeys(("source", "id", "customer_id", "type", "first_locator"))
     why = {"outcome": "rejected", "reason": "not_json", "detail": "no JSON", "content": 5, "raw": b"\x00{"}
     where = {"locator": locator_of(position, row), "scope_key": 1, "stream": "usage/http/a"}
-    return where | unread | why | {"recorded_at": recorded_at(position)} | columns
+    return where | unread | why | {"recorded_at": recorded_at(position), "decided_at": position} | columns
 
 
 def add_outcomes(store: FoldStore, *outcomes: Row) -> None:

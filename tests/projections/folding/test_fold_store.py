@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from domain.backfills.backfill_range import BackfillRange
 from domain.correction_runs.event_filter import CorrectedEvents
 from domain.customers.events import CUSTOMER_DELETED
 from domain.log.chain import CHAIN_START
@@ -20,6 +21,7 @@ from domain.prices.schedule import PriceTier, PriceVersion, UnitPrices
 from domain.repricings.repricing_range import RepricingRange
 from domain.usage.locators import locator_of
 from domain.values.instants import epoch_microseconds
+from projections.folding.backfill_store import NewBackfill, NewStagedBlock
 from projections.folding.fold_store import FoldStore
 from projections.folding.lifecycle_writes import (
     FactOwner,
@@ -170,6 +172,11 @@ RUN = NewRepricing(
 )
 
 
+BACKFILL = NewBackfill(
+    1, HOSTILE, "backfill.opened", 1, START, "key-1", "a gap", BackfillRange(START, recorded_at(9), ("acme",)), "add"
+)
+
+
 def write_one_of_each(store: FoldStore) -> None:
     """Everything that a step may write, into the open transaction."""
     add(store, WITH_UNITS)
@@ -181,6 +188,8 @@ def write_one_of_each(store: FoldStore) -> None:
     store.add_price(NewPrice(1, 1, "nowhere", "m-1", PriceList((StandardRule({}),)), None, START, "key-1"))
     store.add_correction_run(CORRECTION)
     store.add_repricing(RUN)
+    store.add_backfill(BACKFILL)
+    store.add_staged_block(NewStagedBlock(1, HOSTILE, 1, START, 3, 1))
     store.add_discount(NewDiscount(1, 2, HOSTILE, START, "", "m-1", Decimal("12.5"), None, START, "key-1"))
     store.add_api_key(NewApiKey("key-1", 1, ("ingest", "read"), "mf_1", "00ff", None, START, 1, ("test",)))
     store.update_source(SourceProgress("usage/kafka/a/b/0", "usage", 0, 7, 1, START, 2, 1))
@@ -245,12 +254,20 @@ EVERYTHING: Contents = {
         | {"reason": "wrong price", "range": RepricingRange(("m-1",), "", ("acme",), START)}
         | {"previewed_at": None, "events": 0, "difference_usd": Decimal(0)}
     ],
+    "backfills": [
+        scope_of(1)
+        | {"name": HOSTILE, "kind": "backfill.opened", "position": 1, "recorded_at": START, "actor": "key-1"}
+        | {"reason": "a gap", "range": BackfillRange(START, recorded_at(9), ("acme",)), "mode": "add"}
+        | {"previewed_at": None, "blocks": None, "counted": 0, "duplicate": 0, "conflict": 0, "withdrawn": 0}
+        | {"difference_usd": Decimal(0)}
+    ],
+    "staged blocks": [scope_of(1) | {"name": HOSTILE, "position": 1, "recorded_at": START, "events": 3, "rejected": 1}],
     "amendments": [shown_amendment(amendment(1))],
     "sources": [
         {"stream": "usage/kafka/a/b/0", "topic": "usage", "partition_number": 0, "next_offset": 7}
         | {"records_lost": 2, "commands_refused": 1, "position": 1, "recorded_at": START}
     ],
-    "outcomes": [shown(outcome(1, 1))],
+    "outcomes": [shown(outcome(1, 1), closed_at=None)],
     "usage rows": [shown(WITH_UNITS)],
     "usage days": [day_of(event(1, 0))],
     "unit days": unit_days_of(WITH_UNITS, web_searches="2", own="0.000000000001"),

@@ -15,6 +15,7 @@ from domain.correction_runs.events import CorrectionAction
 from domain.corrections.commands import VoidUsage
 from domain.repricings.repricing_range import RepricingRange
 from domain.scope import DEFAULT_SCOPE, Scope
+from domain.usage.outcomes import OUTCOMES
 from projections.queries.corrections import CorrectionQuestion
 from projections.queries.customer_list import CustomerCondition, CustomerListQuestion
 from projections.queries.customers import CustomerSpan
@@ -75,7 +76,7 @@ QUERIES: Final[dict[str, Callable[[Snapshot, Scope], Any]]] = {
     "event page": lambda store, scope: store.event_page(scope, EventQuestion(EventFilter()), 0, 99),
     "event": lambda store, scope: [store.event(scope, "gateway", f"e-{number}") for number in range(8)],
     "refusals": lambda store, scope: [store.identity_history(scope, "gateway", f"e-{n}", 9) for n in range(8)],
-    "outcomes": lambda store, scope: store.outcomes(scope, ("rejected", "duplicate", "conflict"), None, 99),
+    "outcomes": lambda store, scope: store.outcomes(scope, OUTCOMES, None, 99),
     "corrections": lambda store, scope: [store.corrections(scope, "gateway", f"e-{n}") for n in range(8)],
     "budget ids": lambda store, scope: store.ids(scope, "budget", None, 9),
     "budgets": lambda store, scope: list(store.all_facts(scope, "budget")),
@@ -105,6 +106,7 @@ QUERIES: Final[dict[str, Callable[[Snapshot, Scope], Any]]] = {
         for asked in (ChangesQuestion(3, EVERYTHING[0]), ChangesQuestion(1, DAYS[1], "c-1", START - timedelta(hours=9)))
     ],
     "facts about markups": lambda store, scope: store.markup_facts(scope, ChangesQuestion(2, EVERYTHING[0]), None, 99),
+    "backfills": lambda store, scope: store.backfills(scope, None, 99),
     "source counts": lambda store, scope: store.source_counts(scope),
 }
 

@@ -30,6 +30,7 @@ _TITLES: Final = {
     "priced": ("prices became known", "price became known"),
     "repriced": ("re-priced", "re-priced"),
     "corrected": ("corrected by filter", "corrected by filter"),
+    "backfilled": ("backfilled", "backfilled"),
     "reverted": ("reverted", "reverted"),
     "moved": ("events of subscriptions", "event of a subscription"),
     "changed": ("other changes of events", "changed"),

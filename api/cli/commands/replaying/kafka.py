@@ -10,7 +10,7 @@ from api.cli.commands.kafka.broker import kafka_failures
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.progress import progress_bar
 from consumers.embedded.data_folder import DataFolder
-from consumers.errors import RangeInvalid
+from consumers.errors import LogNotPublishable, RangeInvalid
 from consumers.settings import Settings
 from domain.errors import DomainError, LogUnavailable
 
@@ -27,6 +27,8 @@ def published(settings: Settings, topic: str, rate: int, first: str | None, end:
             publication.run(first, end, lambda done, total: advance(done, total, ""))
     except RangeInvalid as error:
         raise CommandFailed(ExitCode.WRONG_USE, f"--{error}") from error
+    except LogNotPublishable as error:
+        raise CommandFailed(ExitCode.WRONG_USE, str(error)) from error
     except LogUnavailable as error:
         raise CommandFailed(ExitCode.UNREACHABLE, str(error)) from error
     except DomainError as error:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from domain.correction_runs.events import CorrectionAction
 from domain.usage.block_schema import TOKEN_COLUMNS
 from domain.values.instants import aware
-from projections.duckdb.storage.filtered_rows import FilteredRows
+from projections.duckdb.storage.fold_reads.filtered_rows import FilteredRows
 from projections.duckdb.storage.schema import root_requests
 from projections.queries.corrections import CorrectedCustomer, CorrectedSums, CorrectedTotals
 from projections.queries.customers import NO_CUSTOMER

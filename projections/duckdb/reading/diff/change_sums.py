@@ -8,7 +8,6 @@ from typing import Final
 import duckdb
 import msgspec
 
-from domain.repricings.events import REPRICING_COMMITTED, REPRICING_REVERTED
 from projections.duckdb.reading.bound_query import BoundQuery
 from projections.duckdb.reading.diff.changed_rows import SIGNED_SUMS, ChangedRows, kind_of_topic
 from projections.queries.diff import RUNS_SPLIT_MAX, ChangePart, ChangeSum, EventChangeKind
@@ -74,6 +73,10 @@ def _units(cursor: duckdb.DuckDBPyConnection, asked: ChangedRows) -> dict[_Group
     return found
 
 
+#: Tables of what changes many events under a name.
+_RUNS: Final = ("repricings", "correction_runs", "backfills")
+
+
 def _group(query: BoundQuery) -> str:
     return f"{kind_of_topic(query, 'l.topic', 'p.is_late')} AS kind, n.name AS run"
 
@@ -81,8 +84,10 @@ def _group(query: BoundQuery) -> str:
 def _joined(query: BoundQuery, asked: ChangedRows) -> str:
     """The records of positions `p`, and the last runs among them."""
     since, until = query.bind(asked.since), query.bind(asked.until)
-    runs = f"""SELECT position, name FROM repricings WHERE scope_key = {query.bind(asked.scope_key)}
-        AND position > {since} AND position <= {until} AND kind IN ('{REPRICING_COMMITTED}', '{REPRICING_REVERTED}')
+    named = " UNION ALL ".join(f"SELECT position, name, scope_key, kind FROM {table}" for table in _RUNS)
+    runs = f"""SELECT position, name FROM ({named}) WHERE scope_key = {query.bind(asked.scope_key)}
+        AND position > {since} AND position <= {until}
+        AND (ends_with(kind, '.committed') OR ends_with(kind, '.reverted'))
         ORDER BY position DESC LIMIT {RUNS_SPLIT_MAX}"""
     records = f"SELECT position, topic FROM log_records WHERE position > {since} AND position <= {until}"
     return f"JOIN ({records}) l ON l.position = p.position LEFT JOIN ({runs}) n ON n.position = p.position"

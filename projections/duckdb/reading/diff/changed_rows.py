@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from domain.backfills.events import BACKFILL_COMMITTED, BACKFILL_REVERTED
 from domain.correction_runs.events import CORRECTION_RUN_COMMITTED, CORRECTION_RUN_REVERTED
 from domain.corrections.events import USAGE_AMENDED, USAGE_REPLACED, USAGE_RESTORED, USAGE_VOIDED
 from domain.log.records import USAGE_BATCH_TOPIC
@@ -40,6 +41,8 @@ _KINDS: Final = {
     REPRICING_REVERTED: "reverted",
     CORRECTION_RUN_COMMITTED: "corrected",
     CORRECTION_RUN_REVERTED: "reverted",
+    BACKFILL_COMMITTED: "backfilled",
+    BACKFILL_REVERTED: "reverted",
     PRICE_LISTED: "priced",
     PRICE_SET: "priced",
     DISCOUNT_SET: "priced",

@@ -11,6 +11,7 @@ import msgspec
 
 from domain.usage.block_schema import TOKEN_COLUMNS
 from domain.values.instants import aware
+from projections.duckdb.reading.backfill.records import backfill_steps
 from projections.duckdb.reading.bound_query import BoundQuery
 from projections.duckdb.reading.diff.changed_rows import ChangedRows, kind_of_topic
 from projections.duckdb.reading.repricing import runs
@@ -26,6 +27,7 @@ _APPENDED: Final = (
     ("corrections", "reason", "scope_key = {scope}"),
     ("repricings", "reason", "scope_key = {scope}"),
     ("correction_runs", "reason", "scope_key = {scope}"),
+    ("backfills", "reason", "scope_key = {scope}"),
     ("prices", "NULL", "(scope_key = {scope} OR scope_key IS NULL)"),
     ("discounts", "NULL", "scope_key = {scope}"),
     ("facts", "reason", "scope_key = {scope}"),
@@ -52,7 +54,8 @@ def event_changes(
     versions = _versions_of_page(cursor, asked, after, limit)
     # A batch of usage may hold facts of many, of which none is about its events.
     positions = sorted({one.of_change[0] for one in versions if one.kind not in _ARRIVED})
-    appended, steps = _appended(cursor, asked.scope_key, positions), runs.run_steps(cursor, asked.scope_key, positions)
+    appended = _appended(cursor, asked.scope_key, positions)
+    steps = runs.run_steps(cursor, asked.scope_key, positions) | backfill_steps(cursor, asked.scope_key, positions)
     changes: dict[tuple[int, int, str], list[_Version]] = {}
     for one in versions:
         changes.setdefault(one.of_change, []).append(one)

@@ -150,7 +150,13 @@ def slowest_write_until_counted(server: Server, others: int) -> float:
         slowest = max(slowest, write(server, FIRST_WRITTEN + writes))
         writes += 1
         time.sleep(PAUSE_BETWEEN_WRITES_SECONDS)
-    assert status["counts"] == {"counted": others + writes, "duplicate": 0, "conflict": 0, "rejected": 0}
+    assert status["counts"] == {
+        "counted": others + writes,
+        "duplicate": 0,
+        "conflict": 0,
+        "rejected": 0,
+        "withdrawn": 0,
+    }
     return slowest
 
 

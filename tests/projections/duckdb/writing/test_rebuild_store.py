@@ -41,7 +41,8 @@ def rebuilt(folded: FoldedLog, folder: Path, commit_rows_min: int, more: list[En
     database.compress_from_now_on()
     for entry in more:
         write_entries(folded, [entry])
-        projector.step()
+        while projector.step():
+            pass
     found = views(database.cursor())  # another connection: it sees what is committed
     database.close()
     return found

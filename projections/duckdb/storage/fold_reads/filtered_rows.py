@@ -1,6 +1,6 @@
 """The rows that a correction run is about, as statements that the fold and snapshots share.
 
-No other table is named: within a fold step, keys of that step are in none.
+But for outcomes no other table is named: within a fold step, keys of that step are in none.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from domain.values.instants import naive
+from projections.duckdb.storage.fold_reads.void_states import WITHDRAWN
 from projections.duckdb.storage.missing_rows import ROWS_VIEW
 from projections.row_filter import RowFilter
 
@@ -35,13 +36,14 @@ class FilteredRows:
         return f"SELECT r.* FROM {self._rows} r WHERE {self._condition} AND r.closed_at IS NULL"
 
     def voided(self) -> str:
-        """The SELECT of the last versions of voided events, with all columns.
+        """The SELECT of the last versions of voided events, with all columns. What a backfill withdrew is none of them.
 
         Only an event that has a closed version in the filter is looked at again for its last one.
         """
         closed = f"SELECT r.locator FROM {self._rows} r WHERE {self._condition} AND r.closed_at IS NOT NULL"
         last = f"SELECT * FROM {self._rows} WHERE locator IN ({closed}) {LAST_VERSION}"
-        return f"SELECT r.* FROM ({last}) r WHERE {self._condition} AND r.closed_at IS NOT NULL"
+        void = f"r.closed_at IS NOT NULL AND r.locator NOT IN ({WITHDRAWN})"
+        return f"SELECT r.* FROM ({last}) r WHERE {self._condition} AND {void}"
 
     def _bind(self, value: Any) -> str:
         self._bound[name := f"f{len(self._bound)}"] = value

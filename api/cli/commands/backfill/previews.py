@@ -1,0 +1,53 @@
+"""The preview of a backfill, as a table and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from api.cli.output.columns import Column, Kind
+from api.cli.output.tables import print_table
+from api.cli.output.text import print_lines, print_message
+
+PERIODS: Final = (
+    Column("Customer", "customer"),
+    Column("Period", "start", Kind.INSTANT),
+    Column("Requests", "requests.after", Kind.COUNT, drop=2),
+    Column("More", "requests.difference", Kind.COUNT, drop=1),
+    Column("Before (USD)", "reported_cost_usd.before_usd", Kind.MONEY, unknown="cost_unknown_events.before"),
+    Column("After (USD)", "reported_cost_usd.after_usd", Kind.MONEY, unknown="cost_unknown_events.after"),
+    Column("Difference", "reported_cost_usd.difference_usd", Kind.MONEY),
+)
+
+MISSING: Final = (
+    Column("Time", "time", Kind.MOMENT),
+    Column("Customer", "customer"),
+    Column("Source", "source", drop=1),
+    Column("Id", "id"),
+)
+
+
+def print_preview(found: Mapping[str, Any]) -> None:
+    """Print what the commit of a backfill would change."""
+    if found["data"]:
+        print_table("Reported cost by customer and usage period", PERIODS, found["data"])
+    print_lines(
+        f"of the loaded events {found['counted']:,} would count; {found['duplicate']:,} are duplicates, "
+        f"{found['conflict']:,} in conflict",
+        f"a difference of {found['difference_usd']} USD before markup, for {found['changed_customers']:,} "
+        f"customer{'' if found['changed_customers'] == 1 else 's'}",
+    )
+    if found["mode"] == "replace":
+        print_lines(
+            f"{found['withdrawn']:,} events of the range would be withdrawn; of them {found['missing']:,} were not "
+            "loaded again"
+        )
+    if found["missing_events"]:
+        print_table("The first that were not loaded again", MISSING, found["missing_events"])
+    if found["late_events"]:
+        print_message(
+            f"warning: {found['late_events']:,} events of the range came after the backfill was opened; any that comes "
+            "after this preview counts beside what was loaded"
+        )
+    if found["next_cursor"]:
+        print_message("more customers than shown: give a larger --limit to list them")

@@ -1,0 +1,161 @@
+"""Rows that a backfill withdraws, and those that its revert counts again: statements about many rows at once.
+
+1. Find the last version of each event in the temporary table `leaving` or `returning`.
+2. Take the current ones from the sums of days and units, and close them; or open versions, and add these.
+3. End or add the outcome `withdrawn` of each event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import duckdb
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from domain.usage.locators import LOCATOR_ROW_BITS
+from domain.values.instants import naive
+from projections.duckdb.storage.fold_reads.filtered_rows import LAST_VERSION
+from projections.duckdb.storage.fold_reads.replaced_rows import replaced_rows
+from projections.duckdb.storage.fold_reads.void_states import WITHDRAWN, valid_events
+from projections.duckdb.storage.generations import Generations
+from projections.duckdb.writing.delta_inserts import insert_deltas, insert_unit_deltas
+from projections.folding.backfill_store import ReplacedRange, Withdrawal
+from projections.identity.entries import U64
+
+_IN_BLOCKS: Final = f"({{}} >> {LOCATOR_ROW_BITS}) IN (SELECT unnest($blocks::BIGINT[]))"
+#: The columns of an outcome that tells of a withdrawn event.
+_OUTCOME: Final = """locator, scope_key, source, id, customer_id, type, 'withdrawn' AS outcome, $reason AS reason,
+    content, $recorded_at::TIMESTAMP AS recorded_at, $stream AS stream, $position::BIGINT AS decided_at"""
+
+
+class MovedRows(msgspec.Struct, frozen=True, eq=False):
+    """Events whose rows changed, their customers, the raw cost of the versions that hold, and the series of others."""
+
+    locators: U64
+    customers: npt.NDArray[np.int64]
+    cost_usd: Decimal
+    unknown_kind_keys: tuple[int, ...] = ()
+
+
+def find_in_range(cursor: duckdb.DuckDBPyConnection, rows: str, asked: ReplacedRange) -> U64:
+    """Make the table `leaving` of the events of a range that were counted in time; return those withdrawn before."""
+    statement, values = replaced_rows(asked, rows)
+    cursor.execute(f"CREATE TEMP TABLE leaving AS SELECT * EXCLUDE (claimed_at) FROM ({statement})", values)
+    before = cursor.execute(f"SELECT locator FROM leaving WHERE locator IN ({WITHDRAWN})").fetchnumpy()["locator"]
+    cursor.execute(f"DELETE FROM leaving WHERE locator IN ({WITHDRAWN})")
+    return np.asarray(before).astype(np.uint64)
+
+
+def find_in_blocks(cursor: duckdb.DuckDBPyConnection, rows: str, blocks: Sequence[int]) -> int:
+    """Make the table `leaving` of the events of these blocks that were counted; return how many are withdrawn."""
+    values = {"blocks": list(blocks)}
+    cursor.execute(
+        f"CREATE TEMP TABLE leaving AS SELECT * FROM {rows} WHERE {_IN_BLOCKS.format('locator')} {LAST_VERSION}", values
+    )
+    return int(
+        cursor.execute(
+            f"SELECT count(*) FROM leaving WHERE locator IN ({WITHDRAWN})",
+        ).fetchall()[0][0]
+    )
+
+
+def withdraw_leaving(cursor: duckdb.DuckDBPyConnection, generations: Generations, by: Withdrawal) -> MovedRows:
+    """Withdraw the events of the table `leaving`, and drop it."""
+    moved = _moved(cursor, "leaving")
+    if len(moved.locators):
+        current = "leaving WHERE closed_at IS NULL"
+        cursor.execute(insert_deltas(generations.open_name("days"), current, sign="-"))
+        if _with_units(cursor, current):
+            cursor.execute(insert_unit_deltas(f"{current} AND unit_names IS NOT NULL", sign="-"))
+        for table in generations.row_tables():
+            cursor.execute(
+                f"""UPDATE {table} AS r SET closed_at = ? FROM leaving l
+                WHERE r.customer_key = l.customer_key AND r.locator = l.locator AND r.closed_at IS NULL""",
+                [by.position],
+            )
+        cursor.execute(
+            """UPDATE outcomes SET closed_at = ? WHERE outcome = 'withdrawn' AND closed_at IS NULL
+            AND locator IN (SELECT locator FROM leaving)""",
+            [by.position],
+        )
+        cursor.execute(
+            f"""INSERT INTO outcomes BY NAME SELECT {_OUTCOME} FROM (
+                SELECT l.*, nullif(c.customer_id, '') AS customer_id, k.type FROM leaving l
+                JOIN customers c ON c.customer_key = l.customer_key JOIN kinds k ON k.kind_key = l.kind_key)
+            ORDER BY locator""",
+            _values(by),
+        )
+    cursor.execute("DROP TABLE leaving")
+    return moved
+
+
+def withdraw_uncounted(cursor: duckdb.DuckDBPyConnection, blocks: Sequence[int], by: Withdrawal) -> tuple[int, int]:
+    """Give duplicates and conflicts of these blocks the outcome `withdrawn`; return how many there were of each."""
+    of_blocks = f"""outcome IN ('duplicate', 'conflict') AND closed_at IS NULL AND {_IN_BLOCKS.format("locator")}"""
+    cursor.execute(f"CREATE TEMP TABLE uncounted AS SELECT * FROM outcomes WHERE {of_blocks}", {"blocks": list(blocks)})
+    counts = dict(cursor.execute("SELECT outcome, count(*) FROM uncounted GROUP BY outcome").fetchall())
+    if counts:
+        cursor.execute(
+            """UPDATE outcomes SET closed_at = ? WHERE closed_at IS NULL AND outcome IN ('duplicate', 'conflict')
+            AND locator IN (SELECT locator FROM uncounted)""",
+            [by.position],
+        )
+        cursor.execute(f"INSERT INTO outcomes BY NAME SELECT {_OUTCOME} FROM uncounted ORDER BY locator", _values(by))
+    cursor.execute("DROP TABLE uncounted")
+    return counts.get("duplicate", 0), counts.get("conflict", 0)
+
+
+def reinstate(
+    cursor: duckdb.DuckDBPyConnection, generations: Generations, replaced_at: int, position: int
+) -> MovedRows:
+    """Count the events again that were withdrawn at a position, except where their identity is voided."""
+    replaced = "outcome = 'withdrawn' AND reason = 'replaced' AND decided_at = $1 AND closed_at IS NULL"
+    cursor.execute(
+        f"""CREATE TEMP TABLE coming_back AS SELECT * FROM {generations.rows()}
+        WHERE locator IN (SELECT locator FROM outcomes WHERE {replaced}) {LAST_VERSION}""",
+        [replaced_at],
+    )
+    cursor.execute(
+        f"""DELETE FROM coming_back WHERE locator IN (
+        SELECT locator FROM ({valid_events("coming_back")}) WHERE NOT is_valid)"""
+    )
+    locators = cursor.execute(f"SELECT locator FROM outcomes WHERE {replaced}", [replaced_at]).fetchnumpy()["locator"]
+    cursor.execute(f"UPDATE outcomes SET closed_at = $2 WHERE {replaced}", [replaced_at, position])
+    opened = "$1::BIGINT AS counted_at, NULL::BIGINT AS closed_at"
+    cursor.execute(f"CREATE TEMP TABLE returning_rows AS SELECT * REPLACE ({opened}) FROM coming_back", [position])
+    moved = _moved(cursor, "returning_rows")
+    if len(moved.locators):
+        cursor.execute(f"INSERT INTO {generations.open_name('rows')} BY NAME SELECT * FROM returning_rows")
+        cursor.execute(insert_deltas(generations.open_name("days"), "returning_rows"))
+        if _with_units(cursor, "returning_rows"):
+            cursor.execute(insert_unit_deltas("returning_rows WHERE unit_names IS NOT NULL"))
+    cursor.execute("DROP TABLE coming_back")
+    cursor.execute("DROP TABLE returning_rows")
+    return msgspec.structs.replace(moved, locators=np.asarray(locators).astype(np.uint64))
+
+
+def _moved(cursor: duckdb.DuckDBPyConnection, table: str) -> MovedRows:
+    found = cursor.execute(f"SELECT locator, customer_key FROM {table}").fetchnumpy()
+    cost, kinds = cursor.execute(
+        f"""SELECT coalesce(sum(cost_usd) FILTER (closed_at IS NULL), 0)::DECIMAL(38, 12),
+        list(DISTINCT kind_key) FILTER (cost_origin = 'unknown') FROM {table}"""
+    ).fetchall()[0]
+    customers = np.unique(np.asarray(found["customer_key"]).astype(np.int64))
+    return MovedRows(np.asarray(found["locator"]).astype(np.uint64), customers, cost, tuple(kinds or ()))
+
+
+def _with_units(cursor: duckdb.DuckDBPyConnection, source: str) -> bool:
+    return bool(cursor.execute(f"SELECT count(unit_names) FROM {source}").fetchall()[0][0])
+
+
+def _values(by: Withdrawal) -> dict[str, Any]:
+    return {
+        "reason": by.reason,
+        "recorded_at": naive(by.recorded_at),
+        "stream": by.stream,
+        "position": by.position,
+    }

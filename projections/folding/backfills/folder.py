@@ -1,0 +1,181 @@
+"""Backfills in the fold: blocks that are loaded, and the records that open, commit, revert and cancel.
+
+1. A block of an open backfill is noted, with the events that intake rejected; its other events wait. Those of a block
+   that came too late are rejected.
+2. The commit withdraws what it replaces, lets the events that wait claim, and rejects those of blocks that came after
+   its preview.
+3. The revert withdraws what was loaded, and gives each identity to its next claimant.
+
+What claims in a step goes to the identity index after the step, as claims of live events do.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from domain.backfills.backfill_range import BackfillRange
+from domain.backfills.events import BackfillCommitted, BackfillEvent, BackfillOpened, BackfillReverted
+from domain.log.blocks import read_header
+from domain.log.records import EventLog, LogRecord
+from domain.scope import Scope
+from domain.streams import staged_stream
+from domain.usage.outcomes import REPLACED
+from domain.values.money import MONEY
+from projections.folding.backfill_store import (
+    NewBackfill,
+    NewStagedBlock,
+    ReplacedRange,
+    Withdrawal,
+    WithdrawnRows,
+)
+from projections.folding.backfills.committing import Claimed, Claiming, Comparisons, commit_events, refuse_blocks
+from projections.folding.backfills.reverting import revert_events
+from projections.folding.backfills.staged_events import ClaimPoint, events_of_blocks
+from projections.folding.fold_state import FoldState
+from projections.folding.fold_store import FoldStore
+from projections.folding.usage_blocks import outcome_rows, received_rows
+from projections.identity.entries import NO_U64, U64
+from projections.identity.index import IdentityIndex
+from projections.identity.resolution import COUNTED, REJECTED, Resolution
+
+#: Numbers of events by outcome: counted, duplicate, conflict, rejected, withdrawn.
+Counts = tuple[int, int, int, int, int]
+_NO_CLAIMS: Final = (NO_U64, NO_U64, NO_U64)
+_NOTHING: Final[Counts] = (0, 0, 0, 0, 0)
+
+
+class FoldedBackfill(msgspec.Struct, frozen=True, eq=False):
+    """What folding a record of a backfill gave: the key of its scope, counts of its log record, and new claims."""
+
+    scope_key: int
+    counts: Counts = _NOTHING
+    claims: tuple[U64, U64, U64] = _NO_CLAIMS
+
+
+class BackfillFolder:
+    """Folds records of backfills in log order, within the transaction that the caller holds open."""
+
+    def __init__(self, log: EventLog, store: FoldStore, index: IdentityIndex, comparisons: Comparisons) -> None:
+        self._log = log
+        self._store = store
+        self._claiming = Claiming(log, index, store, comparisons)
+
+    def stage(self, state: FoldState, record: LogRecord) -> FoldedBackfill:
+        """Fold a block that was loaded."""
+        header = read_header(record.state)
+        scope_key, name = state.scope_key(header.scope), str(header.extra["backfill"])
+        at = ClaimPoint(record.position, header.recorded_at)
+        known = state.backfills.find(scope_key, name)
+        rejected = self._reject_at_intake(state, record, at)
+        accepted = header.count - rejected
+        if known is None or not known.is_open:
+            late = refuse_blocks(self._claiming, state, [record.position], at)
+            return FoldedBackfill(scope_key, (0, 0, 0, rejected + late, 0))
+        known.blocks.append(record.position)
+        known.events += accepted
+        self._store.add_staged_block(
+            NewStagedBlock(scope_key, name, record.position, header.recorded_at, accepted, rejected)
+        )
+        return FoldedBackfill(scope_key, (0, 0, 0, rejected, 0))
+
+    def _reject_at_intake(self, state: FoldState, record: LogRecord, at: ClaimPoint) -> int:
+        rows = events_of_blocks(self._log, [record.position], state, at, free=True)
+        accepted = received_rows(rows).accepted
+        if accepted.all():
+            return 0
+        codes = np.where(accepted, COUNTED, REJECTED).astype(np.uint8)
+        self._store.add_outcomes(outcome_rows(rows, Resolution(codes, np.zeros(len(codes), dtype=np.uint64))))
+        return int(np.count_nonzero(~accepted))
+
+    def apply(self, state: FoldState, position: int, topic: str, event: BackfillEvent) -> FoldedBackfill:
+        """Fold an event of a backfill."""
+        scope = Scope(event.tenant, event.environment)
+        scope_key, by = state.scope_key(scope), event.provenance
+        backfill = NewBackfill(scope_key, event.name, topic, position, event.recorded_at, by.actor, by.reason)
+        at, stream = ClaimPoint(position, event.recorded_at), staged_stream(scope, event.name)
+        match event:
+            case BackfillOpened():
+                state.backfills.open(scope_key, event.name)
+                backfill = msgspec.structs.replace(backfill, range=event.range, mode=event.mode)
+                folded = FoldedBackfill(scope_key)
+            case BackfillCommitted():
+                backfill, folded = self._commit(state, backfill, event, at, stream)
+            case BackfillReverted():
+                backfill, folded = self._revert(state, backfill, at, stream)
+            case _:
+                state.backfills.get(scope_key, event.name).ended = True
+                folded = FoldedBackfill(scope_key)
+        self._store.add_backfill(backfill)
+        return folded
+
+    def _commit(
+        self, state: FoldState, backfill: NewBackfill, event: BackfillCommitted, at: ClaimPoint, stream: str
+    ) -> tuple[NewBackfill, FoldedBackfill]:
+        known = state.backfills.get(backfill.scope_key, backfill.name)
+        known.committed_at = at.position
+        replaced = self._replace(state, backfill.scope_key, event, at, stream)
+        state.taken.withdraw(replaced.locators)
+        free = np.union1d(replaced.locators, replaced.before)
+        claimed = commit_events(self._claiming, state, known.blocks[: event.blocks], at, free)
+        late = refuse_blocks(self._claiming, state, known.blocks[event.blocks :], at)
+        known.blocks = known.blocks[: event.blocks]
+        withdrawn = len(replaced.locators)
+        backfill = msgspec.structs.replace(
+            backfill,
+            previewed_at=event.previewed_at,
+            blocks=event.blocks,
+            counted=claimed.counted - withdrawn,
+            duplicate=claimed.duplicate,
+            conflict=claimed.conflict,
+            withdrawn=withdrawn,
+            difference_usd=MONEY.subtract(claimed.cost_usd, replaced.cost_usd),
+        )
+        return backfill, _folded(backfill, late, claimed)
+
+    def _replace(
+        self, state: FoldState, scope_key: int, event: BackfillCommitted, at: ClaimPoint, stream: str
+    ) -> WithdrawnRows:
+        if event.mode != "replace":
+            return WithdrawnRows(NO_U64, 0, MONEY.create_decimal(0))
+        asked = replaced_range(event.range, scope_key, state, event.previewed_at)
+        return self._store.withdraw_range(asked, Withdrawal(stream, at.position, at.recorded_at, REPLACED))
+
+    def _revert(
+        self, state: FoldState, backfill: NewBackfill, at: ClaimPoint, stream: str
+    ) -> tuple[NewBackfill, FoldedBackfill]:
+        known = state.backfills.get(backfill.scope_key, backfill.name)
+        known.ended = True
+        reverted = revert_events(
+            self._store,
+            self._claiming,
+            state,
+            backfill.scope_key,
+            known.blocks,
+            known.committed_at or 0,
+            stream,
+            at,
+        )
+        backfill = msgspec.structs.replace(
+            backfill,
+            counted=reverted.counted,
+            duplicate=reverted.duplicate,
+            conflict=reverted.conflict,
+            withdrawn=reverted.withdrawn,
+            difference_usd=reverted.difference_usd,
+        )
+        return backfill, _folded(backfill, 0, reverted.claimed)
+
+
+def _folded(backfill: NewBackfill, late: int, claimed: Claimed) -> FoldedBackfill:
+    counts = backfill.counted, backfill.duplicate, backfill.conflict, late, backfill.withdrawn
+    return FoldedBackfill(backfill.scope_key, counts, claimed.claims)
+
+
+def replaced_range(asked: BackfillRange, scope_key: int, state: FoldState, counted_up_to: int) -> ReplacedRange:
+    """Return the events that a replacement withdraws, by the keys of the customers that are known."""
+    found = [state.customer_keys.get((scope_key, customer)) for customer in asked.customers]
+    keys = tuple(sorted(key for key in found if key is not None)) if asked.customers else None
+    return ReplacedRange(scope_key, asked.start, asked.end, keys, asked.sources, counted_up_to)

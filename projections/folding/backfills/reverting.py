@@ -1,0 +1,95 @@
+"""The revert of a backfill: as if it had never been committed, from the position of the revert on.
+
+1. Withdraw the loaded events: those that counted, and what became duplicates and conflicts of others.
+2. Count the events again that the replacement withdrew.
+3. Of each identity that is free now, the next claimant counts: a duplicate or conflict of what was loaded is resolved
+   again, in the order in which it came.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from domain.usage.outcomes import REVERTED
+from domain.values.money import MONEY
+from projections.folding.backfill_store import Withdrawal
+from projections.folding.backfills.committing import Claimed, Claiming, claimed_of
+from projections.folding.backfills.staged_events import ClaimPoint, events_at
+from projections.folding.fold_state import FoldState
+from projections.folding.fold_store import FoldStore
+from projections.folding.unknown_costs import price_unknown_costs
+from projections.folding.usage_blocks import received_rows
+from projections.identity.entries import U64
+from projections.identity.resolution import Resolution
+
+#: Events whose rows are made at once.
+CHUNK_EVENTS_MAX: Final = 40_000
+
+
+class Reverted(msgspec.Struct, frozen=True, eq=False):
+    """By how much each outcome grew, what the raw cost grew by, and the claims of events that count from now on."""
+
+    claimed: Claimed
+    counted: int
+    duplicate: int
+    conflict: int
+    withdrawn: int
+    difference_usd: Decimal
+
+
+def revert_events(
+    store: FoldStore,
+    claiming: Claiming,
+    state: FoldState,
+    scope_key: int,
+    positions: list[int],
+    committed_at: int,
+    stream: str,
+    at: ClaimPoint,
+) -> Reverted:
+    """Take the events of these blocks back, which were committed at a position."""
+    by = Withdrawal(stream, at.position, at.recorded_at, REVERTED)
+    loaded = store.withdraw_blocks(positions, by)
+    uncounted = store.withdraw_uncounted(positions, by)
+    state.taken.revert(loaded.locators)
+    state.taken.reinstate(loaded.locators)
+    again = store.reinstate(committed_at, at.position)
+    state.taken.reinstate(again.locators)
+    for kind_key in again.unknown_kind_keys:
+        _, provider, model = state.series(kind_key)
+        price_unknown_costs(store, state, scope_key, provider or "", model or "", at.position)
+    state.waiting_voids = store.waiting_voids()
+    followers = store.take_followers(positions, at.position)
+    before = followers.column("outcome").to_pylist()
+    claimed = _claim_next(claiming, state, followers.column("locator").to_numpy().astype(np.uint64), at)
+    difference = MONEY.subtract(MONEY.add(again.cost_usd, claimed.cost_usd), loaded.cost_usd)
+    lost, back = len(loaded.locators) - loaded.already, len(again.locators)
+    return Reverted(
+        claimed,
+        counted=back + claimed.counted - lost,
+        duplicate=claimed.duplicate - before.count("duplicate") - uncounted.duplicate,
+        conflict=claimed.conflict - before.count("conflict") - uncounted.conflict,
+        withdrawn=lost + uncounted.duplicate + uncounted.conflict - back,
+        difference_usd=difference,
+    )
+
+
+def _claim_next(claiming: Claiming, state: FoldState, locators: U64, at: ClaimPoint) -> Claimed:
+    """Let these events claim, in this order."""
+    if not len(locators):
+        return Claimed()
+    rows = events_at(claiming.log, locators, state, at, free=False)
+    resolved = claiming.resolved(rows, state)
+    received = received_rows(rows)
+    counted, cost = resolved.counted, Decimal(0)
+    for first in range(0, len(locators), CHUNK_EVENTS_MAX):
+        chunk = slice(first, first + CHUNK_EVENTS_MAX)
+        part = Resolution(resolved.codes[chunk], resolved.first_locators[chunk])
+        made = events_at(claiming.log, locators[chunk], state, at, free=True)
+        cost = MONEY.add(cost, claiming.add(made, part, state))
+    claims = received.identities[counted], received.contents[counted], received.locators[counted]
+    return claimed_of(resolved, claims, cost)

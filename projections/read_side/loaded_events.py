@@ -1,0 +1,173 @@
+"""What the commit of a backfill would do, found by doing it: the fold's own steps on a snapshot, with nothing written.
+
+1. Load the state of the fold as of the snapshot.
+2. Read the events that a replacement would withdraw, as the commit would find them.
+3. Resolve and price the loaded events as the commit would, and keep the rows that it would write.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, Final, Protocol, cast, runtime_checkable
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from domain.log.records import EventLog
+from domain.scope import Scope
+from domain.usage.locators import LOCATOR_ROW_BITS
+from domain.values.instants import aware
+from projections.arrow_columns import Bools
+from projections.folding.backfill_store import ReplacedRange
+from projections.folding.backfills.committing import Claiming, commit_events
+from projections.folding.backfills.folder import replaced_range
+from projections.folding.backfills.staged_events import ClaimPoint
+from projections.folding.event_lookup import EventLookup
+from projections.folding.fold_state import FoldState
+from projections.folding.fold_store import FoldStore
+from projections.folding.staged_tables import USAGE_ROWS
+from projections.identity.entries import NO_U64, U64, PriorClaims
+from projections.identity.index import IdentityIndex
+from projections.queries.backfill_effects import EFFECT_ROWS, BackfillEffect, EventName, LoadedBackfill
+from projections.queries.snapshot import Snapshot
+
+MISSING_SHOWN_MAX: Final = 100
+
+
+@runtime_checkable
+class FoldReads(Protocol):
+    """What a snapshot answers of the state of the fold, for a commit that is only tried."""
+
+    def fold_state(self) -> FoldState:
+        """Return the state of the fold at the position of the snapshot, without the hash seed."""
+
+    def replaced_rows(self, asked: ReplacedRange) -> pa.Table:
+        """Return the last versions of the events of a range, with `customer_id`, `type` and whether `withdrawn`."""
+
+    def late_events(self, asked: ReplacedRange, after: int) -> int:
+        """Return how many events of a range were counted after a log position."""
+
+
+class LoadedEvents:
+    """Tries commits of backfills. Safe to use by several threads."""
+
+    def __init__(self, log: EventLog, hash_seed: int, index: Callable[[], IdentityIndex]) -> None:
+        """`index` returns the identity index in use."""
+        self._log = log
+        self._hash_seed = hash_seed
+        self._index = index
+        self._lookup = EventLookup(log)
+        self._using = threading.Lock()
+
+    def effect(self, snapshot: Snapshot, scope: Scope, backfill: LoadedBackfill) -> BackfillEffect:
+        """Return what the commit of a backfill would do at the position of the snapshot."""
+        reads = cast(Any, snapshot)
+        if not isinstance(reads, FoldReads):
+            raise TypeError("this snapshot does not answer what the fold knows")
+        state, point = reads.fold_state(), snapshot.point()
+        state.hash_seed = self._hash_seed
+        scope_key = state.scope_key(scope)
+        known = state.backfills.get(scope_key, backfill.name)
+        asked = replaced_range(backfill.range, scope_key, state, point.position)
+        leaving = reads.replaced_rows(asked) if backfill.mode == "replace" else None
+        replaced = NO_U64 if leaving is None else _locators(leaving)
+        store, at = _TriedStore(), ClaimPoint(point.position + 1, point.recorded_at or aware(_EPOCH))
+        with self._using:
+            index = cast(IdentityIndex, _IndexAsOf(self._index(), point.position, _uncommitted(state)))
+            claiming = Claiming(
+                self._log, index, cast(FoldStore, store), lambda rows: self._lookup.comparisons(rows, state.scope_keys)
+            )
+            claimed = commit_events(claiming, state, known.blocks, at, replaced)
+        arriving = _arriving(store.rows(), state)
+        gone = None if leaving is None else leaving.filter(pc.invert(leaving.column("withdrawn")))
+        missing = None if gone is None else _not_loaded(gone, arriving)
+        return BackfillEffect(
+            position=point.position,
+            counted=claimed.counted,
+            duplicate=claimed.duplicate,
+            conflict=claimed.conflict,
+            withdrawn=0 if gone is None else gone.num_rows,
+            missing=0 if missing is None else missing.num_rows,
+            missing_events=() if missing is None else _names(missing.slice(0, MISSING_SHOWN_MAX)),
+            late=reads.late_events(asked, backfill.opened_position),
+            arriving=_holding(arriving),
+            leaving=EFFECT_ROWS.empty_table() if gone is None else _holding(gone),
+        )
+
+
+_EPOCH: Final = np.datetime64(0, "us").astype("datetime64[us]").item()
+
+
+class _TriedStore:
+    """Takes the rows and outcomes of a commit that is tried, and keeps the rows."""
+
+    def __init__(self) -> None:
+        self._made: list[pa.Table] = []
+
+    def add_claimed_rows(self, rows: pa.Table) -> None:
+        self._made.append(rows)
+
+    def add_late_outcomes(self, outcomes: pa.Table) -> None:
+        """Outcomes of what does not count are counted, not shown."""
+
+    def rows(self) -> pa.Table:
+        tables = [USAGE_ROWS.empty_table(), *self._made]
+        return pa.concat_tables(tables).unify_dictionaries()
+
+
+class _IndexAsOf(msgspec.Struct, frozen=True):
+    """The claims of an index that held at a log position; `uncommitted`: positions of blocks that claimed nothing."""
+
+    index: IdentityIndex
+    position: int
+    uncommitted: U64
+
+    def lookup(self, identities: U64) -> PriorClaims:
+        prior = self.index.lookup(identities)
+        positions = prior.locators >> np.uint64(LOCATOR_ROW_BITS)
+        known: Bools = (positions <= self.position) & ~np.isin(positions, self.uncommitted)
+        return PriorClaims(prior.rows[known], prior.digests[known], prior.locators[known])
+
+
+def _uncommitted(state: FoldState) -> U64:
+    return np.array(state.backfills.uncommitted_blocks(), dtype=np.uint64)
+
+
+def _locators(rows: pa.Table) -> U64:
+    found: U64 = rows.column("locator").to_numpy().astype(np.uint64)
+    return found
+
+
+def _arriving(rows: pa.Table, state: FoldState) -> pa.Table:
+    """The rows with the names of their customers and types."""
+    customers = {key: name or None for (_, name), key in state.customer_keys.items()}
+    types = {key: series[0] for series, key in state.kind_keys.items()}
+    names = [customers[key] for key in rows.column("customer_key").to_pylist()]
+    kinds = [types[key] for key in rows.column("kind_key").to_pylist()]
+    return rows.append_column("customer_id", pa.array(names, pa.utf8())).append_column("type", pa.array(kinds))
+
+
+def _holding(rows: pa.Table) -> pa.Table:
+    """Those of the rows that are not closed, as `EFFECT_ROWS`."""
+    rows = rows.filter(pc.is_null(rows.column("closed_at")))
+    alone = pc.is_null(rows.column("parent_request"))
+    requests = pc.if_else(alone, pc.fill_null(rows.column("requests"), 1), 0)
+    rows = rows.set_column(rows.schema.get_field_index("requests"), "requests", requests)
+    return pa.table({field.name: rows.column(field.name).cast(field.type) for field in EFFECT_ROWS}, EFFECT_ROWS)
+
+
+def _not_loaded(gone: pa.Table, arriving: pa.Table) -> pa.Table:
+    """The events whose identity is not among those that arrive."""
+    keys = ["source", "id"]
+    loaded = pa.table({name: arriving.column(name).cast(pa.utf8()) for name in keys})
+    left = gone.select([*keys, "customer_id", "time"])
+    return left.join(loaded, keys, join_type="left anti").sort_by([("time", "ascending"), ("id", "ascending")])
+
+
+def _names(rows: pa.Table) -> tuple[EventName, ...]:
+    return tuple(
+        EventName(row["source"], row["id"], row["customer_id"], aware(row["time"])) for row in rows.to_pylist()
+    )

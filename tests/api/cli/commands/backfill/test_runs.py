@@ -1,0 +1,97 @@
+"""A backfill is opened, looked at, committed and taken back by commands, with an engine that runs and without one."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from tests.api.cli.commands.backfill.test_loading import MARCH_3, event, opened
+from tests.api.cli.shell import Shell
+
+
+def loaded(shell: Shell, name: str, folder: Path, *options: str) -> None:
+    file = folder / "lost.ndjson"
+    file.write_text("\n".join([event(name, "1", 9), event(name, "2", 10)]))
+    opened(shell, name, *options)
+    shell.json("backfill", "load", name, str(file))
+
+
+def counted(shell: Shell, customer: str) -> list[str]:
+    return [one["id"] for one in shell.json("events", "list", "--customer", customer)["data"]]
+
+
+def test_a_backfill_is_committed_and_reverted(shell: Shell, tmp_path: Path) -> None:
+    loaded(shell, "committed", tmp_path, "--reason", "gateway lost them")
+    done = shell.run("backfill", "commit", "committed", "--yes")
+    assert done.code == 0, done.err
+    assert "committed at log position" in done.out
+    assert "+2 counted, +0 withdrawn, +0 duplicate, +0 conflict" in done.out
+    assert counted(shell, "committed") == ["2", "1"]
+    undone = shell.run("backfill", "revert", "committed", "--yes")
+    assert "-2 counted, +2 withdrawn, +0 duplicate, +0 conflict" in undone.out
+    assert counted(shell, "committed") == []
+    shown = shell.run("backfill", "show", "committed").out
+    assert "gateway lost them" in shown
+    explained = shell.run("events", "show", "committed", "1")
+    assert "backfill 'committed' was reverted" in explained.out
+    withdrawn = shell.run("rejected", "list", "--outcome", "withdrawn")
+    assert "Events that backfills withdrew" in withdrawn.out
+    assert "events are withdrawn" in shell.run("status").out
+
+
+def test_a_preview_that_was_not_shown_is_committed_only_when_that_is_asked_for(shell: Shell, tmp_path: Path) -> None:
+    loaded(shell, "unseen", tmp_path)
+    ended = shell.run("backfill", "commit", "unseen", "--json")
+    assert (ended.code, ended.err) == (2, "meterfold: with --json, give --previewed-at or --yes\n")
+    position = shell.json("backfill", "preview", "unseen")["previewed_at"]
+    done = shell.json("backfill", "commit", "unseen", "--previewed-at", str(position))
+    assert done["committed"]["counted"] == 2
+
+
+def test_what_was_not_confirmed_is_not_done(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded(shell, "unsure", tmp_path)
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n" * 3))
+    assert [shell.run("backfill", verb, "unsure").code for verb in ("commit", "cancel")] == [130, 130]
+    assert shell.json("backfill", "show", "unsure")["state"] == "open"
+    shell.json("backfill", "commit", "unsure", "--yes")
+    assert shell.run("backfill", "revert", "unsure").code == 130
+    assert shell.json("backfill", "show", "unsure")["state"] == "committed"
+
+
+def test_a_cancelled_backfill_never_counts_and_its_range_is_free(shell: Shell, tmp_path: Path) -> None:
+    loaded(shell, "given up", tmp_path)
+    taken = shell.run("backfill", "open", "another", *MARCH_3, "--customer", "given up")
+    assert taken.code == 3
+    assert "backfill 'given up' is open and overlaps" in taken.err
+    assert "2 events never count" in shell.run("backfill", "cancel", "given up", "--yes").out
+    another = shell.json("backfill", "open", "another", *MARCH_3, "--customer", "given up", "--mode", "replace")
+    assert (another["state"], another["mode"]) == ("open", "replace")
+    names = [one["name"] for one in shell.json("backfill", "list")["data"]]
+    assert {"given up", "another"} <= set(names)
+
+
+def test_wrong_ranges_are_refused_with_their_field(shell: Shell) -> None:
+    for options, told in (
+        (("--from", "2026-03-03T14:00:00Z", "--to", "2026-03-03T08:00:00Z"), "to must be after from"),
+        (("--from", "yesterday", "--to", "2026-03-03T08:00:00Z"), "from"),
+        ((*MARCH_3, "--customer", ""), "customers.0"),
+    ):
+        ended = shell.run("backfill", "open", "wrong", *options)
+        assert ended.code == 3, ended
+        assert told in ended.err
+    assert shell.run("backfill", "open", "wrong", *MARCH_3[:2]).code == 2
+    assert shell.run("backfill", "open", "wrong", *MARCH_3, "--mode", "merge").code == 2
+
+
+def test_without_an_engine_every_step_opens_the_folder_again(tmp_path: Path) -> None:
+    alone = Shell("--data", str(tmp_path / "data"))
+    (file := tmp_path / "seen.ndjson").write_text(event("alone", "seen", 9))
+    alone.json("ingest", str(file))
+    loaded(alone, "alone", tmp_path, "--mode", "replace")
+    assert counted(alone, "alone") == ["seen"]
+    alone.json("backfill", "commit", "alone", "--yes")
+    assert counted(alone, "alone") == ["2", "1"]
+    alone.json("backfill", "revert", "alone", "--yes")
+    assert counted(alone, "alone") == ["seen"]

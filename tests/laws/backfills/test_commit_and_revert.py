@@ -1,0 +1,116 @@
+"""Laws of backfills: a commit is a delivery, a replacement a right first delivery, and a revert leaves nothing."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from domain.backfills.backfill_range import BackfillMode, BackfillRange
+from tests.projections.folded_log import START, FoldedLog, usage
+from tests.projections.folding.backfills.conftest import Backfilled
+from tests.projections.generated_logs import Entry, generated_logs, write_entries
+
+WIDE: Final = BackfillRange(START - timedelta(days=3), START + timedelta(hours=1))
+OF_BACKFILLS: Final = ("load", "replace by a backfill", "backfill", "revert a backfill")
+RUNS: Final = settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+
+Drawn = list[tuple[int, int]]
+DRAWN: Final = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 2)), min_size=1, max_size=8)
+LOGS: Final = generated_logs(10).map(lambda entries: [entry for entry in entries if entry[0] not in OF_BACKFILLS])
+#: What may come between a commit and its revert: deliveries and voids, which no price or fact decides.
+MEANWHILE: Final = st.lists(
+    st.one_of(
+        st.tuples(st.just("usage"), st.just(0), DRAWN),
+        st.tuples(st.sampled_from(["void", "restore"]), st.just(0), st.integers(0, 7)),
+    ),
+    max_size=5,
+)
+
+
+def events_of(drawn: Drawn) -> list[dict[str, Any] | bytes]:
+    """Events that may meet those of generated logs."""
+    return [
+        usage(f"e-{which}", f"c-{which % 4}", START - timedelta(hours=7 * which), input_tokens=1000 + variant)
+        for which, variant in drawn
+    ]
+
+
+def held(log: FoldedLog) -> list[tuple[Any, ...]]:
+    """Everything that counts, after asserting that days and rows agree."""
+    log.sums()
+    return log.ask(
+        """SELECT s.tenant, s.environment, customer_id, r.source, r.id, time, input_tokens, cost_usd, cost_origin
+        FROM usage_rows r JOIN customers USING (customer_key) JOIN scopes s ON s.scope_key = r.scope_key
+        WHERE closed_at IS NULL ORDER BY ALL"""
+    )
+
+
+@RUNS
+@given(LOGS, DRAWN, LOGS)
+def test_a_commit_is_a_delivery_of_what_was_loaded(before: list[Entry], drawn: Drawn, after: list[Entry]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        loaded, live = Backfilled(Path(folder) / "loaded"), Backfilled(Path(folder) / "live")
+        for log in (loaded, live):
+            write_entries(log, before)
+        loaded.backfilled("law", events_of(drawn))
+        live.deliver(events_of(drawn))
+        for log in (loaded, live):
+            write_entries(log, after)
+            log.fold()
+        assert held(loaded) == held(live)
+        assert loaded.totals() == live.totals()
+        for log in (loaded, live):
+            log.close()
+
+
+@RUNS
+@given(DRAWN, DRAWN, MEANWHILE)
+def test_a_replacement_is_a_right_first_delivery(wrong: Drawn, right: Drawn, after: list[Entry]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        mended, first = Backfilled(Path(folder) / "mended"), Backfilled(Path(folder) / "first")
+        taken = {which for which, _ in right}
+        sent = [one for one in wrong if one[0] in taken]
+        if sent:  # a block is never empty
+            mended.deliver(events_of(sent))
+        mended.open("law", "replace", WIDE)
+        mended.load("law", events_of(right))
+        mended.commit("law")
+        first.deliver(events_of(right))
+        for log in (mended, first):
+            write_entries(log, after)
+            log.fold()
+        assert held(mended) == held(first)
+        for log in (mended, first):
+            log.close()
+
+
+@RUNS
+@given(LOGS, DRAWN, MEANWHILE, st.sampled_from(["add", "replace"]), MEANWHILE)
+def test_after_a_revert_it_is_as_if_nothing_had_been_loaded(
+    before: list[Entry], drawn: Drawn, meanwhile: list[Entry], mode: BackfillMode, after: list[Entry]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        reverted, never = Backfilled(Path(folder) / "reverted"), Backfilled(Path(folder) / "never")
+        for log in (reverted, never):
+            write_entries(log, before)
+        reverted.open("law", mode, WIDE)
+        reverted.load("law", events_of(drawn))
+        reverted.commit("law")
+        for log in (reverted, never):
+            write_entries(log, meanwhile)
+        reverted.fold()
+        reverted.revert("law")
+        for log in (reverted, never):
+            write_entries(log, after)
+            log.fold()
+        assert held(reverted) == held(never)
+        assert reverted.totals()[:3] == never.totals()[:3]
+        for log in (reverted, never):
+            log.close()
