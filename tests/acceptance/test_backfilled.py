@@ -118,6 +118,18 @@ def test_a_replacement_withdraws_the_events_of_its_range_until_it_is_reverted(ap
     assert [outcome(api, one) for one in ("same", "gone", "new")] == ["counted", "counted", "withdrawn"]
 
 
+def test_a_void_waits_for_an_event_whose_backfill_was_reverted(api: Api) -> None:
+    api.post("/v1/backfills", {"name": "lost", **LOST})
+    load(api, event("one", 1), event("two", 2))
+    commit(api)
+    api.post(f"{ONE}/revert", None, 200)
+    named = {"source": event("one", 1)["source"]}
+    assert api.post("/v1/events/void", {**named, "id": "one"}, 200)["waits_for_event"]
+    api.deliver([event("one", 1), event("two", 2)])
+    assert ids(api) == ["two"]
+    assert not api.post("/v1/events/void", {**named, "id": "two"}, 200)["waits_for_event"]
+
+
 def test_the_explanation_of_an_event_names_the_backfill_that_withdrew_it_or_let_it_count(api: Api) -> None:
     api.deliver([event("gone", 2)])
     api.post("/v1/backfills", {"name": "lost", **LOST, "mode": "replace"})

@@ -17,7 +17,7 @@ import msgspec
 from domain.corrections.events import USAGE_AMENDED
 from domain.usage.amending.amended_event import MemberChange
 from domain.usage.locators import LOCATOR_ROW_BITS, locator_of
-from domain.usage.outcomes import EventOutcome, Outcome, OutcomeCounts
+from domain.usage.outcomes import REVERTED, EventOutcome, Outcome, OutcomeCounts
 from domain.values.instants import aware, naive
 from projections.duckdb.reading.bound_query import BoundQuery
 from projections.duckdb.reading.dimensions import members_equal
@@ -50,6 +50,9 @@ USAGE_ROWS: Final = "usage_rows"
 _LAST_VERSION: Final = "counted_at DESC, closed_at DESC NULLS FIRST"
 #: The condition on versions `r` that no later amendment replaced.
 _UNAMENDED: Final = "NOT EXISTS (SELECT 1 FROM amendments a WHERE a.locator = r.locator AND a.position > r.counted_at)"
+#: The condition on versions `r` that their event is none of a reverted backfill.
+_NOT_REVERTED: Final = f"""r.locator NOT IN (SELECT locator FROM outcomes WHERE outcome = 'withdrawn'
+    AND reason = '{REVERTED}' AND closed_at IS NULL)"""
 #: The condition on versions `r` that no backfill withdrew the event.
 _NOT_WITHDRAWN: Final = """r.locator NOT IN (SELECT locator FROM outcomes WHERE outcome = 'withdrawn'
     AND closed_at IS NULL)"""
@@ -169,9 +172,14 @@ def _member_in(query: BoundQuery, member: MemberIn) -> str:
 def event_of_identity(
     cursor: duckdb.DuckDBPyConnection, scope_key: int, source: str, event_id: str, from_locator: int
 ) -> UsageEventRow | None:
-    """Return the event counted under an identity from this locator on, in its current version, else in its last one."""
+    """Return the event counted under an identity from this locator on, in its current version, else in its last one.
+
+    One that a replacement withdrew only where no other has the identity; one of a reverted backfill never.
+    """
     condition = "r.scope_key = ? AND r.source = ? AND r.id = ? AND r.locator >= ?"
-    return _one_event(cursor, condition, [scope_key, source, event_id, from_locator])
+    values = [scope_key, source, event_id, from_locator]
+    held = _one_event(cursor, f"{condition} AND {_NOT_WITHDRAWN}", values)
+    return held or _one_event(cursor, f"{condition} AND {_NOT_REVERTED}", values)
 
 
 def event_at_location(
