@@ -51,7 +51,7 @@ class NewStagedBlock(msgspec.Struct, frozen=True):
 
 
 class ReplacedRange(msgspec.Struct, frozen=True):
-    """Counted events of a scope whose last version is in a range, and that were counted at a log position or before.
+    """Counted events of a scope that are in a range by their last version at a log position.
 
     `customer_keys` None: of any customer; `sources` empty: of any source.
     """

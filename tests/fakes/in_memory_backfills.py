@@ -60,13 +60,15 @@ class InMemoryBackfills:
 
     @staticmethod
     def _is_replaced(asked: ReplacedRange, versions: Sequence[Row]) -> bool:
-        last = versions[-1]
+        known = [one for one in versions if one["counted_at"] <= asked.counted_up_to]
+        if not known:
+            return False
+        last = known[-1]
         return (
             last["scope_key"] == asked.scope_key
             and asked.start <= last["time"] < asked.end
             and (asked.customer_keys is None or last["customer_key"] in asked.customer_keys)
             and (not asked.sources or last["source"] in asked.sources)
-            and min(one["counted_at"] for one in versions) <= asked.counted_up_to
         )
 
     def withdraw_blocks(self, positions: Sequence[int], by: Withdrawal) -> WithdrawnRows:

@@ -21,7 +21,10 @@ OUTSIDE_RANGE: Final = "outside_backfill"
 
 
 class TakenEvents(msgspec.Struct, frozen=True):
-    """What a backfill takes: events of a time, half-open, of these customers and sources; empty: of all."""
+    """What a backfill takes: events of a time, half-open, of these customers and sources; empty: of all.
+
+    An event without a customer of its own is taken: whose it is, its subscription tells when it counts.
+    """
 
     start: datetime
     end: datetime
@@ -56,7 +59,8 @@ def _details(typed: pa.RecordBatch, taken: TakenEvents) -> list[str | None]:
     details = np.full(typed.num_rows, None, dtype=object)
     for name, field, names in (("source", "source", taken.sources), ("subject", "subject", taken.customers)):
         if names:
-            among = pc.fill_null(pc.is_in(typed.column(name).cast(pa.utf8()), pa.array(names, pa.utf8())), False)
+            told = typed.column(name).cast(pa.utf8())
+            among = pc.or_(pc.is_null(told), pc.is_in(told, pa.array(names, pa.utf8())))
             details[~np.asarray(among, dtype=bool)] = f"{field}: must be one of those of the backfill"
     details[~np.asarray(in_time, dtype=bool)] = "time: must be in the range of the backfill"
     found: list[str | None] = details.tolist()

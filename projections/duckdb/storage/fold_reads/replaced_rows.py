@@ -10,7 +10,7 @@ from projections.folding.backfill_store import ReplacedRange
 
 
 def replaced_rows(asked: ReplacedRange, rows: str) -> tuple[str, dict[str, Any]]:
-    """Return the SQL of the last versions of the events in a range that were counted in time, and its values.
+    """Return the SQL of the last versions of the events that were in a range at a log position, and its values.
 
     Some of them may be withdrawn already. `claimed_at`: the position from which each of them claimed its identity.
     """
@@ -28,8 +28,9 @@ def replaced_rows(asked: ReplacedRange, rows: str) -> tuple[str, dict[str, Any]]
         values["sources"] = list(asked.sources)
         within += " AND source IN (SELECT unnest($sources::VARCHAR[]))"
     statement = f"""WITH rows AS (SELECT * FROM {rows}),
-        candidates AS (SELECT DISTINCT locator FROM rows WHERE {within}),
-        versions AS (SELECT * FROM rows WHERE scope_key = $scope AND locator IN (FROM candidates)),
-        last AS (SELECT *, min(counted_at) OVER (PARTITION BY locator) AS claimed_at FROM versions {LAST_VERSION})
-        SELECT * FROM last WHERE {within} AND claimed_at <= $until"""
+        known AS (SELECT * FROM rows WHERE scope_key = $scope AND counted_at <= $until AND locator IN (
+            SELECT locator FROM rows WHERE {within} AND counted_at <= $until) {LAST_VERSION}),
+        versions AS (SELECT * FROM rows WHERE scope_key = $scope AND locator IN (
+            SELECT locator FROM known WHERE {within}))
+        SELECT *, min(counted_at) OVER (PARTITION BY locator) AS claimed_at FROM versions {LAST_VERSION}"""
     return statement, values

@@ -44,6 +44,12 @@ def test_each_event_outside_is_rejected_with_the_field_and_the_rule_that_it_brea
     assert decoded.rejected_rows == [1, 2, 3, 4, 5]
 
 
+def test_an_event_that_has_the_customer_of_its_subscription_is_taken() -> None:
+    items = [text(subject=None, source="lago/x", time="2026-03-01T00:00:00Z", data={"subscription": "x"})]
+    plain = decode_items([ItemRun(items)], CONTEXT)
+    assert refused(with_range(plain, items, TakenEvents(FROM, TO, ("acme",)))) == [(None, None)]
+
+
 def test_what_was_sent_is_kept_and_what_could_be_read_of_it() -> None:
     decoded = checked(TakenEvents(FROM, TO))
     assert decoded.free.column("raw").to_pylist() == [None, ITEMS[1], ITEMS[2], None, None, b"no event"]

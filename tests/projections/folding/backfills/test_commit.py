@@ -8,6 +8,7 @@ import pytest
 
 from domain.backfills.backfill_range import BackfillRange
 from domain.corrections.commands import RestoreUsage, VoidUsage
+from domain.corrections.events import UsageAmended
 from domain.errors import CommandRefused
 from domain.scope import DEFAULT_SCOPE
 from tests.projections.folded_log import BY_TEST, START, usage
@@ -93,6 +94,23 @@ def test_events_that_were_counted_after_the_preview_are_not_withdrawn(folded: Ba
     folded.deliver([usage("late")])
     folded.commit("march", previewed_at)
     assert folded.ask("SELECT id FROM usage_rows WHERE closed_at IS NULL ORDER BY id") == [("2",), ("late",)]
+
+
+def test_the_range_is_that_of_the_preview_whatever_was_amended_since(folded: Backfilled) -> None:
+    before, inside = START - timedelta(days=1), START
+    folded.deliver([usage("in"), usage("out", at=before)])
+    folded.open("march", "replace")
+    folded.load("march", [usage("new")])
+    folded.fold()
+    previewed_at = folded.log.head_position()
+    for event_id, at in (("in", before), ("out", inside)):
+        stream = f"correction/{DEFAULT_SCOPE}/{event_id}"
+        block = folded.block([usage(event_id, at=at)], DEFAULT_SCOPE, stream)
+        about = {"tenant": DEFAULT_SCOPE.tenant, "environment": DEFAULT_SCOPE.environment}
+        folded.append(UsageAmended, stream, **about, source="gateway", id=event_id, block=block, changed=())
+    folded.commit("march", previewed_at)
+    assert folded.ask("SELECT id FROM usage_rows WHERE closed_at IS NULL ORDER BY id") == [("new",), ("out",)]
+    assert folded.outcomes() == [("in", "withdrawn", "replaced")]
 
 
 def test_a_replacement_concerns_its_customers_and_sources_alone(folded: Backfilled) -> None:
