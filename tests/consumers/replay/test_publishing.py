@@ -49,7 +49,8 @@ def live(tmp_path: Path, clock: SettableClock) -> Iterator[EmbeddedEngine]:
     with engine_on(tmp_path / "live", clock) as engine:
         with http(engine) as api:
             api.deliver([llm_request(f"a-{number}", customer=f"customer-{number % 3}") for number in range(20)])
-            api.deliver([llm_request("a-3", customer="customer-0"), llm_request("a-4", customer="someone-else")])
+            conflict = {**llm_request("a-4", customer="customer-1"), "data": {"model": "swift", "input_tokens": 5}}
+            api.deliver([llm_request("a-3", customer="customer-0"), conflict])
             data = {"plan": {"seats": 1e3, "exact": 0.10}, "cost_usd": "0.123456789012", "tags": ["x", "y"]}
             api.deliver(
                 [{**llm_request("rich"), "data": {**llm_request("rich")["data"], **data}, "traceparent": "00-1"}]
@@ -105,6 +106,22 @@ def test_another_engine_that_consumes_it_gives_the_same_usage(
             assert answers(second, scope) == answers(live, scope)
         [sums, *_] = answers(second, Scope("default", "prod"))[0]
         assert sum(window["requests"] for window in sums) == 21
+
+
+def test_one_partition_keeps_the_order_of_events_of_several_customers_under_one_identity(
+    live: EmbeddedEngine, broker: RunningBroker, tmp_path: Path, clock: SettableClock
+) -> None:
+    with http(live) as api:
+        api.deliver([llm_request("a-8", customer="someone-else"), llm_request("a-9", customer="someone-else")])
+    topic = broker.fresh_topic(partitions=1)
+    broker.make_topic(f"{topic}.customers")
+    found = published(live, broker, topic)
+    with open_log(tmp_path / "second") as opened, consuming(opened, broker, topic):
+        await_received(opened, found.events)
+    with engine_on(tmp_path / "second", clock) as second:
+        assert second.wait_folded(second.log.head_position(), 60)
+        assert answers(second, OTHER) == answers(live, OTHER)
+        assert answers(second, Scope("default", "prod")) == answers(live, Scope("default", "prod"))
 
 
 def test_records_are_keyed_by_customer_and_name_their_tenant_in_the_order_of_the_log(
