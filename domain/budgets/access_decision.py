@@ -93,7 +93,7 @@ def decide_access(
         return AccessDecision(allowed=True, reason="new_customer")
     shown = tuple(_shown_limits(limits, spending, model))
     reason: AccessReason = "blocked" if blocked else _refusal_reason(shown, model)
-    considered = {_spent_against(limit.name, limits) for limit in shown}
+    considered = {spent_against(limit.name, limits) for limit in shown}
     return AccessDecision(reason == "ok", reason, shown, spending.cost_unknown_events(*considered))
 
 
@@ -108,7 +108,7 @@ def _refusal_reason(limits: tuple[Limit, ...], model: str | None) -> AccessReaso
     return "ok"
 
 
-def _spent_against(name: str, limits: BudgetLimits) -> str:
+def spent_against(name: str, limits: BudgetLimits) -> str:
     """The name under which spending against a limit is summed: a soft limit applies to the period or to the total."""
     if name != _SOFT:
         return name
@@ -123,7 +123,7 @@ def _shown_limits(limits: BudgetLimits, spending: BudgetSpending, model: str | N
         (_SOFT, limits.soft_limit_usd),
     ):
         if limit_usd is not None:
-            against = _spent_against(name, limits)
+            against = spent_against(name, limits)
             yield _limit(name, limit_usd, *amounts[against], spending.cost_unknown_events(against))
     for of_model, model_limit in sorted(limits.model_limits.items()):
         if model is None or of_model == model:

@@ -15,6 +15,7 @@ EFFECT_ROWS = pa.schema(
     [
         ("customer_id", pa.utf8()),
         ("type", pa.utf8()),
+        ("model", pa.utf8()),
         ("time", pa.timestamp("us")),
         ("source", pa.utf8()),
         ("id", pa.utf8()),

@@ -45,7 +45,7 @@ class FoldReads(Protocol):
         """Return the state of the fold at the position of the snapshot, without the hash seed."""
 
     def replaced_rows(self, asked: ReplacedRange) -> pa.Table:
-        """Return the last versions of the events of a range, with `customer_id`, `type` and whether `withdrawn`."""
+        """Return the last versions of the events of a range, with `customer_id`, `type`, `model`, and `withdrawn`."""
 
     def late_events(self, asked: ReplacedRange, after: int) -> int:
         """Return how many events of a range were counted after a log position."""
@@ -142,12 +142,14 @@ def _locators(rows: pa.Table) -> U64:
 
 
 def _arriving(rows: pa.Table, state: FoldState) -> pa.Table:
-    """The rows with the names of their customers and types."""
+    """The rows with the names of their customers, types and models."""
     customers = {key: name or None for (_, name), key in state.customer_keys.items()}
-    types = {key: series[0] for series, key in state.kind_keys.items()}
+    kinds = {key: (kind_type, model) for (kind_type, _, model), key in state.kind_keys.items()}
     names = [customers[key] for key in rows.column("customer_key").to_pylist()]
-    kinds = [types[key] for key in rows.column("kind_key").to_pylist()]
-    return rows.append_column("customer_id", pa.array(names, pa.utf8())).append_column("type", pa.array(kinds))
+    series = [kinds[key] for key in rows.column("kind_key").to_pylist()]
+    rows = rows.append_column("customer_id", pa.array(names, pa.utf8()))
+    rows = rows.append_column("type", pa.array([kind_type for kind_type, _ in series], pa.utf8()))
+    return rows.append_column("model", pa.array([model for _, model in series], pa.utf8()))
 
 
 def _holding(rows: pa.Table) -> pa.Table:

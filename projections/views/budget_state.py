@@ -79,7 +79,7 @@ def budget_state(snapshot: Snapshot, scope: Scope, customer_id: str, now: dateti
     tiers = tiers_of(found.budgets)
     limits = budget_limits(history.profile, tiers, now)
     periods = limit_periods(history, limits, tiers)
-    spending = _spending(snapshot, scope, history, periods)
+    spending = limit_spending(snapshot, scope, history, periods)
     return BudgetState(found.position, view, limits, spending, periods.budget, periods.policy)
 
 
@@ -96,7 +96,7 @@ def access(snapshot: Snapshot, scope: Scope, customer_id: str, now: datetime, mo
     return Access(state.position, customer_id, decision, state.limits)
 
 
-def _spending(snapshot: Snapshot, scope: Scope, history: CustomerHistory, periods: LimitPeriods) -> BudgetSpending:
+def limit_spending(snapshot: Snapshot, scope: Scope, history: CustomerHistory, periods: LimitPeriods) -> BudgetSpending:
     """Spending against each limit, from one query: the life is split wherever a period begins or ends."""
     of_limits = [*periods.models.values(), *([] if periods.budget is None else [periods.budget])]
     parts = cut_at(history.span, of_limits)

@@ -83,15 +83,20 @@ class LimitPeriods(msgspec.Struct, frozen=True):
 
 def limit_periods(history: CustomerHistory, limits: BudgetLimits, tiers: Tiers) -> LimitPeriods:
     """The period of each limit at the instant of the history; a budget without its own has the usage period."""
-    now, profile = history.until, history.profile
+    return limit_periods_at(history, limits, tiers, history.until)
+
+
+def limit_periods_at(history: CustomerHistory, limits: BudgetLimits, tiers: Tiers, instant: datetime) -> LimitPeriods:
+    """The period of each limit at an instant, by the facts in effect up to the instant of the history."""
+    profile = history.profile
     anchor = _anchor_default(history, profile)
     zone = _zone_of(profile)
     timeline = budget_timeline(history, tiers)
-    of_budget = (timeline or usage_timeline(history)).containing(now)
+    of_budget = (timeline or usage_timeline(history)).containing(instant)
     models = {}
     for name, limit in limits.model_limits.items():
         own = _own_policy(limit, limits, zone, anchor)
-        models[name] = of_budget if own is None else period_containing(own, now)
+        models[name] = of_budget if own is None else period_containing(own, instant)
     needs_usage_period = limits.period_limit_usd is not None or of_budget in models.values()
     if timeline is None and not needs_usage_period:
         return LimitPeriods(None, None, models)
@@ -123,7 +128,12 @@ def budget_timeline(history: CustomerHistory, tiers: Tiers) -> PeriodTimeline | 
 
 def open_period(history: CustomerHistory, tiers: Tiers) -> Interval:
     """The period of the budget at the instant of the history; where it has none, the usage period."""
-    return (budget_timeline(history, tiers) or usage_timeline(history)).containing(history.until)
+    return period_at(history, tiers, history.until)
+
+
+def period_at(history: CustomerHistory, tiers: Tiers, instant: datetime) -> Interval:
+    """The period of the budget at an instant, by the facts in effect up to the instant of the history."""
+    return (budget_timeline(history, tiers) or usage_timeline(history)).containing(instant)
 
 
 def named_budgets(history: CustomerHistory) -> tuple[str, ...]:

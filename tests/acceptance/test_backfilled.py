@@ -226,6 +226,31 @@ def test_the_preview_tells_what_the_commit_then_does(api: Api) -> None:
     }
 
 
+def test_a_preview_tells_the_limits_that_would_be_exceeded(api: Api) -> None:
+    api.post(
+        "/v1/customers", {"id": "ann", "budget": {"period_limit_usd": "3"}, "effective_at": "2026-03-01T00:00:00Z"}
+    )
+    api.deliver([event("1", 1), event("2", 2)])
+    api.post("/v1/backfills", {"name": "lost", **LOST})
+    load(api, event("3", 3), event("of bob", 3, "bob"))
+    told = {
+        "customer": "ann",
+        "life": 1,
+        "limit": "period",
+        "start": "2026-03-01T00:00:00.000000Z",
+        "end": "2026-04-01T00:00:00.000000Z",
+        "limit_usd": "3",
+        "before_usd": "2",
+        "after_usd": "3",
+    }
+    preview = api.get(f"{ONE}/preview")
+    assert (preview["exceeded_limits"], preview["exceeded_limits_complete"]) == ([told], True)
+    assert api.get(customer_path("ann", "/access"))["allowed"]
+    commit(api)
+    assert not api.get(customer_path("ann", "/access"))["allowed"]
+    assert api.get(f"{ONE}/preview")["exceeded_limits"] == [told]
+
+
 def test_late_events_of_a_replaced_range_are_told(api: Api) -> None:
     api.post("/v1/backfills", {"name": "lost", **LOST, "mode": "replace", "customers": ["ann"]})
     load(api, event("1", 1))

@@ -11,10 +11,12 @@ from api.native.models.backfills.preview import (
     BackfillPreviewView,
     ChangedCountView,
     ChangedMoneyView,
+    ExceededLimitView,
     MissingEventView,
 )
 from api.native.models.backfills.runs import BackfillChangeView, BackfillStatusView, BackfillStepView, BackfillView
 from projections.queries.backfills import BackfillChange, BackfillRecord, BackfillStep
+from projections.views.backfill.exceeded_limits import ExceededLimit
 from projections.views.backfill.preview import BackfilledPeriod, BackfillPreview
 
 
@@ -76,8 +78,23 @@ def preview_view(
         late_events=effect.late,
         changed_customers=preview.customers,
         difference_usd=preview.difference_usd,
+        exceeded_limits=[_exceeded_view(one) for one in preview.exceeded.limits],
+        exceeded_limits_complete=preview.exceeded.complete,
         data=[_period_view(period) for period in preview.periods],
         next_cursor=next_cursor,
+    )
+
+
+def _exceeded_view(one: ExceededLimit) -> ExceededLimitView:
+    return ExceededLimitView(
+        customer=one.customer_id,
+        life=one.life,
+        limit=one.name,
+        start=None if one.period is None else one.period.start,
+        end=None if one.period is None else one.period.end,
+        limit_usd=one.limit_usd,
+        before_usd=one.before_usd,
+        after_usd=one.after_usd,
     )
 
 

@@ -3,6 +3,7 @@
 1. Take the customers of the page asked for, of all that have such events.
 2. Divide the events of each among its lives and usage periods.
 3. Add what arrives to what the periods are, and take off what leaves, with the markup valid at each event's time.
+4. Find the limits in money that each would exceed.
 """
 
 from __future__ import annotations
@@ -19,15 +20,17 @@ import pyarrow.compute as pc
 
 from domain.scope import Scope
 from domain.usage.block_schema import REQUEST_TYPE
-from domain.values.instants import EPOCH, epoch_microseconds
-from domain.values.money import MONEY, marked_up
+from domain.values.instants import EPOCH
+from domain.values.money import MONEY
 from domain.values.periods import MICROSECOND, Interval
 from projections.arrow_columns import integers
 from projections.queries.backfill_effects import BackfillEffect
 from projections.queries.customers import CustomerRecord
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import Segment, UsageQuestion
-from projections.views.customers import CustomerHistory, Life, customer_history, lives, marked_spans
+from projections.views.backfill.changed_events import ChangedEvents, raw_cost, reported_cost
+from projections.views.backfill.exceeded_limits import ExceededLimits, exceeded_limits
+from projections.views.customers import CustomerHistory, Life, customer_history, lives
 from projections.views.measures import Measures, measures_of
 from projections.views.periods import usage_timeline
 
@@ -82,7 +85,8 @@ class BackfillPreview(msgspec.Struct, frozen=True):
     """What a commit would do at log position `position`: see `BackfillEffect` for the numbers of events.
 
     `customers`: those whose numbers would change. `difference_usd`: what the raw cost would grow by in all, of events
-    without a customer too. `periods`: of one page of customers, by id, then time; `has_more`: whether others follow.
+    without a customer too. `periods` and `exceeded`: of one page of customers, by id, then time; `has_more`: whether
+    others follow.
     """
 
     position: int
@@ -90,6 +94,7 @@ class BackfillPreview(msgspec.Struct, frozen=True):
     customers: int
     difference_usd: Decimal
     periods: tuple[BackfilledPeriod, ...]
+    exceeded: ExceededLimits
     has_more: bool
 
     @property
@@ -107,12 +112,14 @@ def backfill_preview(
     names = sorted(name for name in changed if after is None or name > after)
     shown, has_more = names[:limit], len(names) > limit
     periods: list[BackfilledPeriod] = []
+    exceeded = ExceededLimits()
     for name in shown:
-        arriving, leaving = (_of_customer(rows, name) for rows in requests)
+        of_customer = ChangedEvents(*(_of_customer(rows, name) for rows in requests))
         record = snapshot.customer(scope, name) or CustomerRecord(name, 0, None, None, ())
-        periods += _periods(snapshot, scope, record, now, arriving, leaving)
-    difference = MONEY.subtract(_cost(effect.arriving), _cost(effect.leaving))
-    return BackfillPreview(effect.position, effect, len(changed), difference, tuple(periods), has_more)
+        periods += _periods(snapshot, scope, record, now, of_customer)
+        exceeded = exceeded.plus(exceeded_limits(snapshot, scope, record, of_customer, now))
+    difference = MONEY.subtract(raw_cost(effect.arriving), raw_cost(effect.leaving))
+    return BackfillPreview(effect.position, effect, len(changed), difference, tuple(periods), exceeded, has_more)
 
 
 def _requests(rows: pa.Table) -> pa.Table:
@@ -125,29 +132,24 @@ def _of_customer(rows: pa.Table, name: str) -> pa.Table:
 
 
 def _periods(
-    snapshot: Snapshot, scope: Scope, record: CustomerRecord, now: datetime, arriving: pa.Table, leaving: pa.Table
+    snapshot: Snapshot, scope: Scope, record: CustomerRecord, now: datetime, changed: ChangedEvents
 ) -> Iterator[BackfilledPeriod]:
     for life in lives(record):
-        of_life = [_between(rows, life.span) for rows in (arriving, leaving)]
-        if any(rows.num_rows for rows in of_life):
-            yield from _periods_of_life(snapshot, scope, record, life, now, *of_life)
+        of_life = changed.between(life.span)
+        if of_life.arriving.num_rows or of_life.leaving.num_rows:
+            yield from _periods_of_life(snapshot, scope, record, life, now, of_life)
 
 
 def _periods_of_life(
-    snapshot: Snapshot,
-    scope: Scope,
-    record: CustomerRecord,
-    life: Life,
-    now: datetime,
-    arriving: pa.Table,
-    leaving: pa.Table,
+    snapshot: Snapshot, scope: Scope, record: CustomerRecord, life: Life, now: datetime, changed: ChangedEvents
 ) -> Iterator[BackfilledPeriod]:
-    times = np.concatenate([integers(rows, "time") for rows in (arriving, leaving)])
+    times = np.concatenate([integers(rows, "time") for rows in (changed.arriving, changed.leaving)])
     first, last = (EPOCH + int(moment) * MICROSECOND for moment in (times.min(), times.max()))
     history = customer_history(record, now if life.end is None else min(now, life.end), life)
     for period in usage_timeline(history).within(Interval(first, last + MICROSECOND)):
         span = period.intersect(history.span) or period
-        come, go = _between(arriving, span), _between(leaving, span)
+        here = changed.between(span)
+        come, go = here.arriving, here.leaving
         if come.num_rows or go.num_rows:
             before = _usage(snapshot, scope, history, span)
             after = before.plus(_numbers(record, span, come)).minus(_numbers(record, span, go))
@@ -164,21 +166,6 @@ def _usage(snapshot: Snapshot, scope: Scope, history: CustomerHistory, span: Int
 
 def _numbers(record: CustomerRecord, span: Interval, rows: pa.Table) -> PeriodNumbers:
     """What these rows add up to."""
-    reported = Decimal(0)
-    for part, percentage in marked_spans(record, span):
-        cost = _cost(_between(rows, Interval(part.start, part.end)))
-        reported = MONEY.add(reported, marked_up(cost, percentage))
     unknown = pc.sum(pc.equal(rows.column("cost_origin"), _UNKNOWN)).as_py() or 0
     requests = pc.sum(rows.column("requests")).as_py() or 0
-    return PeriodNumbers(requests, _cost(rows), reported, unknown)
-
-
-def _cost(rows: pa.Table) -> Decimal:
-    found: Decimal | None = pc.sum(rows.column("cost_usd")).as_py()
-    return found or Decimal(0)
-
-
-def _between(rows: pa.Table, span: Interval) -> pa.Table:
-    """Those of the rows whose time is in a span."""
-    times, start, end = integers(rows, "time"), epoch_microseconds(span.start), epoch_microseconds(span.end)
-    return rows.filter(pa.array((times >= start) & (times < end)))
+    return PeriodNumbers(requests, raw_cost(rows), reported_cost(record, span, rows), unknown)

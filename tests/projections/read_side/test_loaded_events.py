@@ -37,7 +37,7 @@ class Tried:
         self.log = Backfilled(folder)
         self._asked, self._mode = asked, mode
         self._tried = LoadedEvents(self.log.log, SEED, lambda: self.log.index)
-        self._reads = DuckDBReads(self.log.database.cursor)
+        self.reads = DuckDBReads(self.log.database.cursor)
 
     def open(self) -> None:
         self.log.open("tried", self._mode, self._asked)
@@ -46,13 +46,13 @@ class Tried:
     def effect(self) -> tuple[BackfillEffect, BackfillPreview]:
         self.log.fold()
         backfill = LoadedBackfill("tried", self._asked, self._mode, self._opened_position)
-        with self._reads.snapshot() as snapshot:
+        with self.reads.snapshot() as snapshot:
             effect = self._tried.effect(snapshot, DEFAULT_SCOPE, backfill)
             return effect, backfill_preview(snapshot, DEFAULT_SCOPE, effect, NOW, None, 100)
 
     def numbers(self, customer: str, start: datetime, end: datetime) -> PeriodNumbers:
         asked = UsageQuestion((Segment(start, end),), customer, split_markup=True)
-        with self._reads.snapshot() as snapshot:
+        with self.reads.snapshot() as snapshot:
             sums = Measures()
             for one in snapshot.usage(DEFAULT_SCOPE, asked):
                 sums = sums.plus(measures_of(one))

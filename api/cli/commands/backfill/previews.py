@@ -19,6 +19,15 @@ PERIODS: Final = (
     Column("Difference", "reported_cost_usd.difference_usd", Kind.MONEY),
 )
 
+EXCEEDED: Final = (
+    Column("Customer", "customer"),
+    Column("Limit", "limit"),
+    Column("Period", "start", Kind.INSTANT),
+    Column("Limit (USD)", "limit_usd", Kind.MONEY),
+    Column("Before (USD)", "before_usd", Kind.MONEY),
+    Column("After (USD)", "after_usd", Kind.MONEY),
+)
+
 MISSING: Final = (
     Column("Time", "time", Kind.MOMENT),
     Column("Customer", "customer"),
@@ -37,6 +46,10 @@ def print_preview(found: Mapping[str, Any]) -> None:
         f"a difference of {found['difference_usd']} USD before markup, for {found['changed_customers']:,} "
         f"customer{'' if found['changed_customers'] == 1 else 's'}",
     )
+    if found["exceeded_limits"]:
+        print_table("Limits that would be exceeded", EXCEEDED, found["exceeded_limits"])
+    if not found["exceeded_limits_complete"]:
+        print_message("of limits with more than 400 periods only the newest 400 were looked at")
     if found["mode"] == "replace":
         print_lines(
             f"{found['withdrawn']:,} events of the range would be withdrawn; of them {found['missing']:,} were not "

@@ -53,6 +53,19 @@ class BackfilledPeriodView(BaseModel):
     cost_unknown_events: ChangedCountView = Field(description="Events of the period whose cost is unknown.")
 
 
+class ExceededLimitView(BaseModel):
+    """A limit in money that is not reached now, and would be with the backfill."""
+
+    customer: str
+    life: int = Field(description="The life of the customer, numbered from 1.")
+    limit: str = Field(description="`period`, `total`, `soft` or `model:<model>`.")
+    start: Instant | None = Field(description="The period of the limit; null: it holds for the whole life.")
+    end: Instant | None
+    limit_usd: DecimalText = Field(description="The limit in force at the end of the period, or now.")
+    before_usd: DecimalText = Field(description="What is spent of it, with markup.")
+    after_usd: DecimalText
+
+
 class BackfillPreviewView(ReadingView):
     """What the commit of a backfill would do; of one that was committed, what it was to do."""
 
@@ -72,5 +85,12 @@ class BackfillPreviewView(ReadingView):
     )
     changed_customers: int
     difference_usd: DecimalText = Field(description="What the cost of all usage would grow by, before markup.")
+    exceeded_limits: list[ExceededLimitView] = Field(
+        description="Limits that customers of this page would exceed, in ended periods too. By customer, then period."
+    )
+    exceeded_limits_complete: bool = Field(
+        description="False when events would arrive in more than 400 periods of a customer's limits: the newest were "
+        "looked at."
+    )
     data: list[BackfilledPeriodView] = Field(description="By customer, then time.")
     next_cursor: str | None

@@ -58,7 +58,8 @@ class BackfillReads:
         """The last versions of the events of a range, with `customer_id`, `type` and whether `withdrawn`."""
         statement, values = replaced_rows(asked, "usage_rows")
         return self._cached.cursor.sql(
-            f"""SELECT r.*, nullif(c.customer_id, '') AS customer_id, k.type, r.locator IN ({WITHDRAWN}) AS withdrawn
+            f"""SELECT r.*, nullif(c.customer_id, '') AS customer_id, k.type, k.model,
+            r.locator IN ({WITHDRAWN}) AS withdrawn
             FROM ({statement}) r JOIN customers c USING (customer_key) JOIN kinds k USING (kind_key)""",
             params=values,
         ).to_arrow_table()
