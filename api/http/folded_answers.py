@@ -44,8 +44,8 @@ async def answer_folded(
     counted once the fold goes on.
     """
     results = await to_thread.run_sync(command)
-    position = max((result.position for result in results if result.position is not None), default=None)
-    if position is not None and not await state.fold.folded(position):
+    position = max((result.known_position for result in results), default=0)
+    if not await state.fold.folded(position):
         raise late(f"the change is stored at log position {position}, but not folded yet: read it again later")
 
     def read() -> Response:

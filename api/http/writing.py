@@ -131,15 +131,15 @@ async def answer_command(
     `show_state` takes the place of `show` where this depends on the state that the command answers.
 
     1. Handle the command, in a thread. Fields of errors are named by `shown_field`.
-    2. Wait until its position is folded; 202 when the client prefers that, or when it is not folded in time.
+    2. Wait until its position is folded, or what made it needless; 202 when the client prefers that, or when it is not
+       folded in time.
     3. Show what it made, read from a snapshot: `status` with the view, or 204 when `show` returns None.
     """
     with renaming_fields(shown_field):
         result = await to_thread.run_sync(state.engine.commands.handle, command)
-    if result.position is not None:
-        preferred = wants_async(request)
-        if preferred or not await state.fold.folded(result.position):
-            return accepted(result.position, preferred)
+    preferred = wants_async(request)
+    if preferred or not await state.fold.folded(result.known_position):
+        return accepted(result.known_position, preferred)
     if show_state is not None:
         show = show_state(result.state)
     return await to_thread.run_sync(_shown, state, result.position, show, status)

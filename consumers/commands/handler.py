@@ -28,10 +28,15 @@ S = TypeVar("S")
 
 
 class CommandResult(msgspec.Struct, Generic[S], frozen=True):
-    """Result of a command: the position of its last event (None: it changed nothing), and the state after it."""
+    """Result of a command: the position of its last event (None: it changed nothing), and the state after it.
+
+    `known_position`: the log position by which this state is reached. Of a command that changed nothing it is the end
+    of the log: what it would have changed may have been written just before, and not be folded yet.
+    """
 
     position: int | None
     state: S
+    known_position: int
 
 
 class CommandHandler:
@@ -49,6 +54,7 @@ class CommandHandler:
         self._clock = clock
         self._randomness = randomness
         self._attempts_max = command_attempts_max
+        self._log = log
         self._store = AggregateStore(log)
         self._seal_of = partial(CustomerSeal, keys, randomness)
         # Commands on one stream wait for each other here, so that only other processes can fence one.
@@ -71,9 +77,11 @@ class CommandHandler:
             with ExitStack() as locks:
                 executed = self._executed(command, concerned, locks)
                 try:
-                    return CommandResult(self._store.append(*executed.changed), executed.state)
+                    position = self._store.append(*executed.changed)
                 except Fenced:
                     continue
+                known_position = self._log.head_position() if position is None else position
+                return CommandResult(position, executed.state, known_position)
         raise self._fenced(concerned)
 
     def _executed(self, command: Command[S], concerned: set[str], locks: ExitStack) -> Executed[S]:

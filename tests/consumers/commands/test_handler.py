@@ -433,6 +433,7 @@ def test_a_given_secret_is_issued_once_and_stays_revoked(commands: CommandHandle
     again = commands.handle(IssueApiKey(DEFAULT_SCOPE, WHO, ("admin",), secret="sk-1234567890123456"))
 
     assert (issued.position, again.position, again.state.secret) == (1, None, "sk-1234567890123456")
+    assert (issued.known_position, again.known_position) == (1, 1)
     with pytest.raises(NotFound):
         commands.handle(RevokeApiKey(TEST_SCOPE, WHO, issued.state.key_id))
     assert commands.handle(RevokeApiKey(DEFAULT_SCOPE, WHO, issued.state.key_id)).position == 2

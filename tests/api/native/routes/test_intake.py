@@ -52,8 +52,8 @@ class UnqueriedReadStore:
 
 @pytest.fixture
 def slow(tmp_path: Path) -> Iterator[tuple[EmbeddedEngine, Api]]:
-    """An engine whose requests wait only 50 ms for the fold."""
-    with engine_on(tmp_path, SettableClock(), http_write_wait_seconds_max=0.05) as engine, http(engine) as api:
+    """An engine whose requests wait only half a second for the fold."""
+    with engine_on(tmp_path, SettableClock(), http_write_wait_seconds_max=0.5) as engine, http(engine) as api:
         yield engine, api
 
 
@@ -224,6 +224,16 @@ def test_what_is_not_counted_in_time_is_answered_202_and_counted_later(slow: tup
     assert engine.wait_folded(position + 1, 10)
     assert api.get("/v1/events/one", source="gateway", id="late")["outcome"] == "counted"
     assert api.get("/v1/customers/later")["origin"] == "explicit"
+
+
+def test_a_command_that_changes_nothing_waits_for_what_made_it_needless(slow: tuple[EmbeddedEngine, Api]) -> None:
+    engine, api = slow
+    with engine.fold.paused:
+        position = api.send("POST", "/v1/customers", 202, json={"id": "ann", "name": "Ann"}).json()["position"]
+        again = api.send("PATCH", "/v1/customers/ann", 202, json={"name": "Ann"})
+        assert again.json() == {"position": position}
+    assert engine.wait_folded(position, 10)
+    assert api.send("PATCH", "/v1/customers/ann", 200, json={"name": "Ann"}).json()["name"] == "Ann"
 
 
 def test_waiting_for_a_position_never_reached_delays_no_other_request(slow: tuple[EmbeddedEngine, Api]) -> None:
