@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -63,6 +63,24 @@ class ReceiptView(BaseModel):
     warnings: list[WarningView] = Field([], description="Members of data that were not understood, at most 20.")
 
 
+class ReplacementCountsView(OutcomeCountsView):
+    """Numbers of events by what became of them: each event is in one of these."""
+
+    duplicate: int = Field(description="The event of its identity is like it; has no effect.")
+    conflict: int = Field(
+        description="The event of its identity has other content and stays so: an earlier event of the request, or one "
+        "after `known_at`, holds."
+    )
+    amended: int = Field(description="The event of its identity had other content, and is like it now.")
+
+
+class ReplacementView(ReceiptView):
+    """The outcomes of the events of one request that replaces others."""
+
+    counts: ReplacementCountsView
+    outcomes: list[OutcomeView] = Field(description="The events that were neither counted nor amended, in order.")
+
+
 class TotalCountsView(OutcomeCountsView):
     """Numbers of events by the outcome that they have now."""
 
@@ -92,6 +110,12 @@ class _Counts(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, counts: OutcomeCounts) -> _Counts:
         return cls(counts.counted, counts.duplicate, counts.conflict, counts.rejected)
+
+
+class _ReplacementCounts(_Counts, frozen=True):
+    """What `ReplacementCountsView` describes, as it is written."""
+
+    amended: int = 0
 
 
 class _Document(msgspec.Struct, frozen=True):
@@ -131,13 +155,34 @@ async def receipt_response(
     return Response(_body(document, more), 200, headers, "application/json")
 
 
-async def read_receipt(state: ApiState, taken: IntakeReceipt) -> Receipt:
-    """Read the outcomes of the events, which are folded."""
+async def replacement_response(
+    request: Request, state: ApiState, taken: IntakeReceipt, received: Sequence[int]
+) -> Response:
+    """Answer with what became of the events, once those at the locators `received` replaced others; 202 as above."""
+    preferred = wants_async(request)
+    if preferred or not await state.fold.folded(taken.position):
+        return accepted(taken.position, preferred)
+    receipt = await read_receipt(state, taken, received)
+    counts = msgspec.structs.asdict(_Counts.of(receipt.counts))
+    counts |= {"counted": receipt.counts.counted - len(received), "amended": len(received)}
+    document = _Document(
+        taken.position,
+        _ReplacementCounts(**counts),
+        msgspec.Raw(receipt.outcomes_json),
+        receipt.is_truncated,
+        taken.warnings,
+    )
+    headers = {POSITION_HEADER: str(taken.position)}
+    return Response(_body(document, None), 200, headers, "application/json")
+
+
+async def read_receipt(state: ApiState, taken: IntakeReceipt, replaced_by: Sequence[int] | None = None) -> Receipt:
+    """Read the outcomes of the events, which are folded; with `replaced_by`, as `Snapshot.replacement_receipt`."""
     if taken.received <= SLICE_EVENTS_MAX:
-        return await to_thread.run_sync(_receipt, state, taken)
+        return await to_thread.run_sync(_receipt, state, taken, replaced_by)
     # One at a time: several long receipts would together keep the fold and the event loop from the cores.
     async with state.long_receipts:
-        return await to_thread.run_sync(_receipt, state, taken)
+        return await to_thread.run_sync(_receipt, state, taken, replaced_by)
 
 
 def _check_single(outcome: EventOutcome, position: int, headers: Mapping[str, str]) -> None:
@@ -165,9 +210,11 @@ def spans_of(taken: IntakeReceipt) -> list[RowSpan]:
     return [RowSpan(piece.position, piece.row_from, piece.row_to) for piece in taken.pieces]
 
 
-def _receipt(state: ApiState, taken: IntakeReceipt) -> Receipt:
+def _receipt(state: ApiState, taken: IntakeReceipt, replaced_by: Sequence[int] | None) -> Receipt:
     with state.engine.reads.snapshot() as snapshot:
-        return snapshot.receipt(spans_of(taken))
+        if replaced_by is None:
+            return snapshot.receipt(spans_of(taken))
+        return snapshot.replacement_receipt(spans_of(taken), replaced_by)
 
 
 def _body(document: _Document, more: Mapping[str, Any] | None) -> bytes:

@@ -255,6 +255,15 @@ class Snapshot(Protocol):
         position `known_at` are left out.
         """
 
+    def replacement_receipt(
+        self, spans: Sequence[RowSpan], received: Sequence[int], shown_max: int = RECEIPT_OUTCOMES_MAX
+    ) -> Receipt:
+        """The outcomes of the events of one request, after those at the locators `received` replaced others.
+
+        These are among the counted ones. Of the others, one that repeats an event is a duplicate if the event is like
+        it now, else a conflict.
+        """
+
     def replaced_by(self, locator: int) -> int | None:
         """The locator of the delivery that an event equals now; None where no replacement was its last amendment."""
 

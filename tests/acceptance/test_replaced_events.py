@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from projections.queries.events import RECEIPT_OUTCOMES_MAX
 from tests.engine_fixtures import NOON, Api, JsonObject, SettableClock, customer_path, engine_on, http
 from tests.engine_fixtures import llm_request as sent_request
 
@@ -31,12 +32,19 @@ def head(api: Api) -> int:
     return position
 
 
-def replaced(api: Api, *events: JsonObject, known_at: int | None = None) -> tuple[int, JsonObject]:
-    """How many events were replaced, and the counts of outcomes that are not 0."""
+def receipt(api: Api, *events: JsonObject, known_at: int | None = None) -> JsonObject:
+    """What became of events that are to replace others."""
     path = f"/v1/events/replace?known_at={head(api) if known_at is None else known_at}"
     headers = {"Content-Type": "application/cloudevents-batch+json", "X-Meterfold-Reason": "wrong map"}
-    answer = api.send("POST", path, 200, headers, json=list(events)).json()
-    return answer["replaced"], {name: count for name, count in answer["counts"].items() if count}
+    answer: JsonObject = api.send("POST", path, 200, headers, json=list(events)).json()
+    return answer
+
+
+def replaced(api: Api, *events: JsonObject, known_at: int | None = None) -> JsonObject:
+    """The numbers of events by what became of them that are not 0; they add up to those that were sent."""
+    counts = receipt(api, *events, known_at=known_at)["counts"]
+    assert sum(counts.values()) == len(events)
+    return {name: count for name, count in counts.items() if count}
 
 
 def usage(api: Api, customer: str = "ann") -> tuple[int, int, str]:
@@ -53,12 +61,12 @@ def test_events_become_what_is_sent_now(api: Api) -> None:
     right = [llm_request(str(number), input_tokens=1000, tags=["right"]) for number in range(3)]
     api.deliver([*wrong, llm_request("same")])
     done = replaced(api, *right, llm_request("same"), llm_request("new"))
-    assert done == (3, {"counted": 1, "duplicate": 1, "conflict": 3})
+    assert done == {"counted": 1, "duplicate": 1, "amended": 3}
     assert usage(api) == (5, 3200, "0.0069")
     assert api.send("GET", customer_path("bob", "/current-usage"), None).status_code == 404
     assert [event["tags"] for event in api.pages("/v1/events", tag="right")] == [["right"]] * 3
     assert api.deliver([*wrong, *right])["counts"]["duplicate"] == 6
-    assert replaced(api, *right) == (0, {"duplicate": 3})
+    assert replaced(api, *right) == {"duplicate": 3}
 
 
 def test_an_event_tells_that_it_was_replaced(api: Api) -> None:
@@ -82,24 +90,64 @@ def test_an_event_tells_that_it_was_replaced(api: Api) -> None:
 def test_what_an_event_was_first_may_replace_it_again(api: Api) -> None:
     first, second = llm_request("1"), llm_request("1", input_tokens=600)
     api.deliver([first])
-    assert replaced(api, second) == (1, {"conflict": 1})
-    assert replaced(api, first) == (1, {"duplicate": 1})
+    assert replaced(api, second) == {"amended": 1}
+    assert replaced(api, first) == {"amended": 1}
     assert usage(api) == (1, 100, "0.0003")
+
+
+def test_each_event_of_a_request_is_told_in_one_way(api: Api) -> None:
+    """Whatever an event was before, it is told by what the event of its identity is now."""
+    a, b, c = (llm_request("1", input_tokens=tokens) for tokens in (1, 2, 3))
+    api.deliver([a])
+    assert replaced(api, b) == {"amended": 1}
+    known_at = head(api)
+    rejected = llm_request("2", input_tokens=-1)
+    told = receipt(api, a, a, b, c, llm_request("3"), rejected, known_at=known_at)
+    assert told["counts"] == {"counted": 1, "duplicate": 1, "conflict": 2, "rejected": 1, "amended": 1}
+    assert [(one["id"], one["outcome"]) for one in told["outcomes"]] == [
+        ("1", "duplicate"),
+        ("1", "conflict"),
+        ("1", "conflict"),
+        ("2", "rejected"),
+    ]
+    assert replaced(api, b, a, known_at=known_at) == {"duplicate": 1, "conflict": 1}
+    assert usage(api)[:2] == (2, 101)
+
+
+def test_an_event_that_was_amended_to_what_is_sent_is_a_duplicate(api: Api) -> None:
+    api.deliver([llm_request("1")])
+    api.post("/v1/events/amend", {"source": "gateway", "id": "1", "data": {"input_tokens": 7}}, 200)
+    assert replaced(api, llm_request("1", input_tokens=7), llm_request("1")) == {"duplicate": 1, "conflict": 1}
+
+
+def test_of_many_events_those_left_out_are_told_before_the_others(api: Api) -> None:
+    """Events that were amended take no room from those that need a look."""
+    count = RECEIPT_OUTCOMES_MAX + 5
+    api.deliver([llm_request(str(number)) for number in range(count)])
+    right = [llm_request(str(number), input_tokens=1) for number in range(count)]
+    told = receipt(api, *right, llm_request("0", input_tokens=2))
+    assert told["counts"] == {"counted": 0, "duplicate": 0, "conflict": 1, "rejected": 0, "amended": count}
+    assert ([(one["id"], one["outcome"]) for one in told["outcomes"]], told["outcomes_truncated"]) == (
+        [("0", "conflict")],
+        False,
+    )
 
 
 def test_of_several_events_with_one_identity_the_first_one_holds(api: Api) -> None:
     api.deliver([llm_request("1", input_tokens=1)])
     known_at = head(api)
-    assert replaced(api, *[llm_request("1", input_tokens=tokens) for tokens in (500, 600)], known_at=known_at)[0] == 1
-    assert replaced(api, llm_request("1", input_tokens=700), known_at=known_at)[0] == 0
-    assert replaced(api, llm_request("2", input_tokens=3), llm_request("2", input_tokens=4), known_at=known_at)[0] == 0
+    rows = [llm_request("1", input_tokens=tokens) for tokens in (500, 600)]
+    assert replaced(api, *rows, known_at=known_at) == {"amended": 1, "conflict": 1}
+    assert replaced(api, llm_request("1", input_tokens=700), known_at=known_at) == {"conflict": 1}
+    rows = [llm_request("2", input_tokens=tokens) for tokens in (3, 4)]
+    assert replaced(api, *rows, known_at=known_at) == {"counted": 1, "conflict": 1}
     assert usage(api) == (2, 503, "0.001206")
 
 
 def test_a_voided_event_stays_void_and_comes_back_as_it_was_replaced(api: Api) -> None:
     api.deliver([llm_request("1")])
     api.post("/v1/events/void", {"source": "gateway", "id": "1"}, 200)
-    assert replaced(api, llm_request("1", input_tokens=600))[0] == 1
+    assert replaced(api, llm_request("1", input_tokens=600)) == {"amended": 1}
     assert one(api)["event"]["voided"]
     api.post("/v1/events/unvoid", {"source": "gateway", "id": "1"}, 200)
     assert usage(api) == (1, 600, "0.0013")

@@ -68,6 +68,8 @@ class Destination(msgspec.Struct, frozen=True):
     until_counted: bool = False
 
 
+#: What became of an event, beside the decided outcomes, where a file amends.
+AMENDED: Final = "amended"
 INGEST: Final = Destination("/v1/events", "Ingesting", "ingested")
 
 
@@ -78,13 +80,15 @@ def replacing(known_at: int, reason: str | None) -> Destination:
 
 
 class Ingested(msgspec.Struct):
-    """The result of a file so far. Events in `not_yet_counted` are stored, but their outcome is not known yet."""
+    """The result of a file so far: `counts` tells each event in one way, but for those in `not_yet_counted`.
+
+    These are stored, and their outcome is not known yet. The counts of a file that amends have `amended` too.
+    """
 
     file: str
     events: int = 0
     counts: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(DECIDED_OUTCOMES, 0))
     not_yet_counted: int = 0
-    replaced: int = 0
     position: int = 0
     outcomes: list[dict[str, Any]] = msgspec.field(default_factory=list)
     warnings: list[dict[str, Any]] = msgspec.field(default_factory=list)
@@ -96,9 +100,8 @@ class Ingested(msgspec.Struct):
         if "counts" not in receipt:
             self.not_yet_counted += batch.events
             return
-        for outcome in DECIDED_OUTCOMES:
+        for outcome in self.counts:
             self.counts[outcome] += receipt["counts"][outcome]
-        self.replaced += receipt.get("replaced", 0)
         worth_showing = [entry for entry in receipt["outcomes"] if entry["outcome"] in ("rejected", "conflict")]
         self.outcomes += worth_showing[: SHOWN_OUTCOMES_MAX - len(self.outcomes)]
         add_warnings(self.warnings, receipt["warnings"])
@@ -134,15 +137,15 @@ def ingest(
     if reason is not None and not amend:
         raise CommandFailed(ExitCode.WRONG_USE, "--reason needs --amend: it is the reason of the amendments")
     file_map = map_from(map_file, source)
-    ingested = Ingested(str(file))
+    ingested = Ingested(str(file), counts=dict.fromkeys((*DECIDED_OUTCOMES, AMENDED) if amend else DECIDED_OUTCOMES, 0))
     settings = settings_with(data_dir=data)
     with connected(settings, url, key, new_folder=True) as engine:
         known_at = engine.get("/v1/corrections", limit=1)["position"] if amend else None
         where = INGEST if known_at is None else replacing(known_at, reason)
         for batch, receipt in sent_file(engine, where, file, file_map, settings.fold_lag_seconds_max):
             ingested.add(batch, receipt)
-    _print(ingested, as_json, amend)
-    if ingested.counts["rejected"] or ingested.counts["conflict"] > ingested.replaced:
+    _print(ingested, as_json)
+    if ingested.counts["rejected"] or ingested.counts["conflict"]:
         raise typer.Exit(ExitCode.DIFFERENCES)
 
 
@@ -222,17 +225,11 @@ def _retry_seconds(answer: httpx.Response) -> float:
         return RETRY_SECONDS_MAX
 
 
-def _print(ingested: Ingested, as_json: bool, amend: bool) -> None:
+def _print(ingested: Ingested, as_json: bool) -> None:
     if as_json:
         print_json(msgspec.to_builtins(ingested))
         return
     counts = [{"outcome": outcome, "events": count} for outcome, count in ingested.counts.items()]
-    if amend:
-        counts.append({"outcome": "amended", "events": ingested.replaced})
-        left = max(ingested.counts["conflict"] - ingested.replaced, 0)
-        counts = [{**one, "events": left} if one["outcome"] == "conflict" else one for one in counts]
-        if not left:
-            ingested.outcomes = [one for one in ingested.outcomes if one["outcome"] != "conflict"]
     if ingested.not_yet_counted:
         counts.append({"outcome": "not yet counted", "events": ingested.not_yet_counted})
     print_table(f"{ingested.file}: {ingested.events:,} events", COUNTS, counts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import accumulate
@@ -355,17 +355,39 @@ def _refusal(row: tuple[Any, ...]) -> OutcomeRow:
     return OutcomeRow(**named)
 
 
-def receipt(cursor: duckdb.DuckDBPyConnection, spans: Sequence[RowSpan], shown_max: int) -> Receipt:
+def outcomes_in(query: BoundQuery, spans: Sequence[RowSpan]) -> str:
+    """Return the outcomes of the events in these spans, with the number of the `span` that each is in, as SQL."""
+    starts = [locator_of(span.position, span.start) for span in spans]
+    ends = [locator_of(span.position, 0) + span.end for span in spans]
+    first = f"decided_at = {_POSITION.format('locator')}"  # a receipt does not tell what a backfill changed since
+    between = f"locator >= {query.bind(starts[0])} AND locator < {query.bind(ends[-1])} AND {first}"
+    if len(spans) == 1:
+        return f"(SELECT *, 0 AS span FROM outcomes WHERE {between})"
+    return f"""(SELECT o.*, s.span FROM outcomes o JOIN
+        (SELECT unnest({query.bind(starts)}::BIGINT[]) AS start, unnest({query.bind(ends)}::BIGINT[]) AS "end",
+            unnest({query.bind(list(range(len(spans))))}::INTEGER[]) AS span) s
+        ON {_POSITION.format("o.locator")} = {_POSITION.format("s.start")} AND locator >= s.start AND locator < s."end"
+        WHERE {between})"""
+
+
+#: Makes the outcomes of the events in spans, as `outcomes_in` does.
+OutcomesIn = Callable[[BoundQuery, Sequence[RowSpan]], str]
+
+
+def receipt(
+    cursor: duckdb.DuckDBPyConnection, spans: Sequence[RowSpan], shown_max: int, told: OutcomesIn = outcomes_in
+) -> Receipt:
     """Return the receipt of the events in `spans`, which ascend, with the first `shown_max` of those not counted.
 
-    A request that took turns with others has many spans: a statement for each would take most of the time.
+    A request that took turns with others has many spans: a statement for each would take most of the time. Events of
+    which `told` has no outcome are counted.
     """
     received = sum(span.end - span.start for span in spans)
     if received <= shown_max:
-        ended, text = _refused_in(cursor, spans, shown_max)
+        ended, text = _refused_in(cursor, spans, shown_max, told)
         return Receipt(_outcome_counts(received, ended), ended.total(), text)
-    by_span = _outcomes_of_spans(cursor, spans)
-    shown, text = _refused_in(cursor, by_span.leading(shown_max), shown_max)
+    by_span = _outcomes_of_spans(cursor, spans, told)
+    shown, text = _refused_in(cursor, by_span.leading(shown_max), shown_max, told)
     return Receipt(_outcome_counts(received, by_span.total()), shown.total(), text)
 
 
@@ -389,16 +411,20 @@ class _OutcomesOfSpans(msgspec.Struct, frozen=True):
         return [span for span, of_span, sofar in found if of_span and sofar < shown_max]
 
 
-def _outcomes_of_spans(cursor: duckdb.DuckDBPyConnection, spans: Sequence[RowSpan]) -> _OutcomesOfSpans:
+def _outcomes_of_spans(
+    cursor: duckdb.DuckDBPyConnection, spans: Sequence[RowSpan], told: OutcomesIn
+) -> _OutcomesOfSpans:
     query = BoundQuery()
-    statement = f"SELECT span, outcome, count(*) FROM {outcomes_in(query, spans)} GROUP BY span, outcome"
+    statement = f"SELECT span, outcome, count(*) FROM {told(query, spans)} GROUP BY span, outcome"
     counts: list[Counter[str]] = [Counter() for _ in spans]
     for number, name, count in query.rows(cursor, statement):
         counts[number][name] = count
     return _OutcomesOfSpans(spans, counts)
 
 
-def _refused_in(cursor: duckdb.DuckDBPyConnection, spans: Sequence[RowSpan], limit: int) -> tuple[Counter[str], bytes]:
+def _refused_in(
+    cursor: duckdb.DuckDBPyConnection, spans: Sequence[RowSpan], limit: int, told: OutcomesIn
+) -> tuple[Counter[str], bytes]:
     """Return the first events that were not counted, at most `limit`: how many by outcome, and themselves as JSON.
 
     DuckDB writes the JSON: thousands of Python objects would keep other threads waiting.
@@ -410,25 +436,10 @@ def _refused_in(cursor: duckdb.DuckDBPyConnection, spans: Sequence[RowSpan], lim
     rows = query.rows(
         cursor,
         f"""SELECT {counts}, coalesce(string_agg({_OUTCOME_JSON}, ',' ORDER BY locator), '')
-        FROM (SELECT * FROM {outcomes_in(query, spans)} ORDER BY locator LIMIT {query.bind(limit)})""",
+        FROM (SELECT * FROM {told(query, spans)} ORDER BY locator LIMIT {query.bind(limit)})""",
     )
     *found, text = rows[0]
     return Counter(dict(zip(_NOT_COUNTED, found, strict=True))), f"[{text}]".encode()
-
-
-def outcomes_in(query: BoundQuery, spans: Sequence[RowSpan]) -> str:
-    """Return the outcomes of the events in these spans, with the number of the `span` that each is in, as SQL."""
-    starts = [locator_of(span.position, span.start) for span in spans]
-    ends = [locator_of(span.position, 0) + span.end for span in spans]
-    first = f"decided_at = {_POSITION.format('locator')}"  # a receipt does not tell what a backfill changed since
-    between = f"locator >= {query.bind(starts[0])} AND locator < {query.bind(ends[-1])} AND {first}"
-    if len(spans) == 1:
-        return f"(SELECT *, 0 AS span FROM outcomes WHERE {between})"
-    return f"""(SELECT o.*, s.span FROM outcomes o JOIN
-        (SELECT unnest({query.bind(starts)}::BIGINT[]) AS start, unnest({query.bind(ends)}::BIGINT[]) AS "end",
-            unnest({query.bind(list(range(len(spans))))}::INTEGER[]) AS span) s
-        ON {_POSITION.format("o.locator")} = {_POSITION.format("s.start")} AND locator >= s.start AND locator < s."end"
-        WHERE {between})"""
 
 
 def corrections(

@@ -56,9 +56,9 @@ def test_a_replaced_import_equals_the_right_one(laboratory: Laboratory, data: st
     known_at = twice.api.get("/v1/corrections")["position"]
     path = f"/v1/events/replace?known_at={known_at}"
     answer = twice.api.send("POST", path, 200, BATCH, json=right).json()
-    assert answer["replaced"] == sum(a != b for a, b in zip(first, right, strict=False))
+    assert answer["counts"]["amended"] == sum(a != b for a, b in zip(first, right, strict=False))
     assert without_history(twice) == without_history(once)
     assert twice.standing() == once.standing()
     for events in (first, right):
         assert twice.deliver(events)["counts"]["duplicate"] == len(events)
-    assert twice.api.send("POST", path, 200, BATCH, json=right).json()["replaced"] == 0
+    assert twice.api.send("POST", path, 200, BATCH, json=right).json()["counts"]["amended"] == 0

@@ -7,13 +7,12 @@ from typing import Annotated, Final
 import msgspec
 from anyio import to_thread
 from fastapi import APIRouter, Query
-from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.http.authentication import Administrator
 from api.http.paging import CURSOR_NUMBER_MAX
-from api.http.receipts import ReceiptView, receipt_response, spans_of
+from api.http.receipts import ReplacementView, replacement_response, spans_of
 from api.http.state import ApiState, StateOf
 from api.http.writing import ACCEPTED, ReasonGiven, accepted, provenance_of
 from api.native.routes.intake import EVENTS_BODY, submitted
@@ -25,12 +24,6 @@ _KNOWN_AT: Final = (
     "Log position: events that were counted or amended after it are not replaced. So of events with one identity in "
     "several requests the first one holds, if all of them name the position before the first request."
 )
-
-
-class ReplacementView(ReceiptView):
-    """The outcomes of the events of one request, and how many replaced the event that they conflict with."""
-
-    replaced: int = Field(description="Conflicts, or duplicates of what an event was before, that it equals now.")
 
 
 @router.post(
@@ -54,12 +47,12 @@ async def replace_events(
     if not await state.fold.folded(taken.position):
         return accepted(taken.position, False)
     pairs = await to_thread.run_sync(_pairs, state, taken, known_at)
+    counted, received = tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
     if pairs:
-        counted, received = (tuple(locators) for locators in zip(*pairs, strict=True))
         command = ReplaceUsage(key.scope, provenance_of(key, reason), counted, received)
         result = await to_thread.run_sync(state.engine.commands.handle, command)
         taken = msgspec.structs.replace(taken, position=result.position or taken.position)
-    return await receipt_response(request, state, taken, more={"replaced": len(pairs)})
+    return await replacement_response(request, state, taken, received)
 
 
 def _pairs(state: ApiState, taken: IntakeReceipt, known_at: int) -> list[tuple[int, int]]:

@@ -10,7 +10,11 @@ from domain.scope import Scope
 from domain.values.instants import naive
 from projections.duckdb.reading.cached_reads import CachedReads
 from projections.duckdb.reading.correcting import runs
-from projections.duckdb.reading.correcting.replacements import differing_deliveries, replaced_by
+from projections.duckdb.reading.correcting.replacements import (
+    differing_deliveries,
+    replaced_by,
+    replacement_receipt,
+)
 from projections.duckdb.reading.correcting.sums import CorrectedRowSums
 from projections.queries.corrections import (
     CorrectedCustomer,
@@ -20,7 +24,7 @@ from projections.queries.corrections import (
     CorrectionRunRecord,
 )
 from projections.queries.customers import CustomerSpan
-from projections.queries.events import CorrectionRecord, RowSpan
+from projections.queries.events import RECEIPT_OUTCOMES_MAX, CorrectionRecord, Receipt, RowSpan
 from projections.row_filter import row_filter
 
 
@@ -44,6 +48,12 @@ class CorrectionReads:
     def differing_deliveries(self, spans: Sequence[RowSpan], known_at: int) -> list[tuple[int, int]]:
         """The events that deliveries in these spans repeat with other content than they have now; see the protocol."""
         return differing_deliveries(self._cached.cursor, spans, known_at)
+
+    def replacement_receipt(
+        self, spans: Sequence[RowSpan], received: Sequence[int], shown_max: int = RECEIPT_OUTCOMES_MAX
+    ) -> Receipt:
+        """The receipt of a request whose deliveries `received` replaced events; see the protocol."""
+        return replacement_receipt(self._cached.cursor, spans, received, shown_max)
 
     def replaced_by(self, locator: int) -> int | None:
         """The locator of the delivery that an event equals now; None where no replacement was its last amendment."""

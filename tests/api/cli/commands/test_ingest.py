@@ -120,3 +120,41 @@ def test_a_map_with_a_misspelt_unit_is_told_so(shell: Shell, tmp_path: Path) -> 
     assert printed["warnings"] == [{"member": "data.input_token", "advice": advice, "events": 2}]
     shown = shell.run("ingest", str(file), "--map", str(map_file)).out
     assert "data.input_token" in shown
+
+
+def amended(shell: Shell, file: Path, *rows: str) -> tuple[int, dict[str, int], list[str]]:
+    """The exit code, the counts that are not 0 and the ids of the rows that are listed, which a table tells alike."""
+    file.write_text("id,who,tokens\n" + "".join(f"{row}\n" for row in rows))
+    map_file = file.with_suffix(".yml")
+    map_file.write_text(
+        f"source: {file.parent.name}\nid: {{column: id}}\nsubject: {{column: who}}\n"
+        "data: {input_tokens: {column: tokens}}\n"
+    )
+    asked = ("ingest", str(file), "--map", str(map_file), "--amend")
+    ended = shell.run(*asked, "--json")
+    printed = json.loads(ended.out)
+    assert sum(printed["counts"].values()) == len(rows)
+    listed = [f"{one['id']} {one['outcome']}" for one in printed["outcomes"]]
+    return ended.code, {name: count for name, count in printed["counts"].items() if count}, listed
+
+
+def test_rows_that_amend_are_told_in_one_way_each(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    assert amended(shell, file, "1,ada,1", "2,ada,2") == (0, {"counted": 2}, [])
+    assert amended(shell, file, "1,ada,10", "2,ada,2") == (0, {"duplicate": 1, "amended": 1}, [])
+    back_and_a_conflict = ("1,ada,1", "2,ada,3", "2,ada,4", "3,ada,x")
+    told = (1, {"conflict": 1, "rejected": 1, "amended": 2}, ["2 conflict", "3 rejected"])
+    assert amended(shell, file, *back_and_a_conflict) == told
+
+
+def test_a_table_of_amended_rows_agrees_with_json(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    amended(shell, file, "1,bob,1", "2,bob,2")
+    amended(shell, file, "1,bob,10")
+    file.write_text("id,who,tokens\n1,bob,1\n2,bob,3\n2,bob,4\n")
+    ended = shell.run("ingest", str(file), "--map", str(file.with_suffix(".yml")), "--amend")
+    words = [line.split() for line in ended.out.splitlines()]
+    counts = {one[0]: int(one[1]) for one in words if len(one) == 2 and one[1].isdigit()}
+    assert counts == {"counted": 0, "duplicate": 0, "conflict": 1, "rejected": 0, "amended": 2}
+    listed = [one[0] for one in words if "conflict" in one[1:]]
+    assert (ended.code, listed) == (1, ["2"])
