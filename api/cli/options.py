@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -13,6 +14,21 @@ from api.cli.output.text import print_message
 from consumers.errors import SettingsInvalid
 from consumers.setting_variables import read_settings, service_variables
 from consumers.settings import Settings
+
+#: Categories of characters that are no part of a line: controls, halves of others, separators of lines.
+_NO_TEXT: Final = ("Cc", "Cs", "Zl", "Zp")
+
+
+def reason_given(text: str | None) -> str | None:
+    """Return a reason without blanks around it; `CommandFailed` where it says nothing, or is not one line of text."""
+    if text is None:
+        return None
+    if not text.strip():
+        raise CommandFailed(ExitCode.WRONG_USE, "--reason is blank: say why, or leave it out")
+    if any(unicodedata.category(character) in _NO_TEXT for character in text.strip()):
+        raise CommandFailed(ExitCode.WRONG_USE, "--reason must be one line of text without control characters")
+    return text.strip()
+
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV instead of tables.")]
@@ -39,7 +55,7 @@ At = Annotated[
     ),
 ]
 Limit = Annotated[int, typer.Option(min=1, help="List at most this many.")]
-Reason = Annotated[str | None, typer.Option(help="The reason, which is kept in the log.")]
+Reason = Annotated[str | None, typer.Option(help="The reason, which is kept in the log.", callback=reason_given)]
 EventFile = Annotated[
     Path, typer.Argument(help="NDJSON, CSV or Parquet file.", exists=True, dir_okay=False, readable=True)
 ]

@@ -7,13 +7,13 @@ log position.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Annotated, Any, Final
 
 from anyio import to_thread
 from fastapi import Depends, Header, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -22,12 +22,15 @@ from api.http.query_instants import optional_query_instant
 from api.http.reading import POSITION_HEADER
 from api.http.state import ApiState
 from domain.command import Command
-from domain.commands.received import REASON_LENGTH_MAX
+from domain.commands.received import REASON_LENGTH_MAX, reason_or_none
 from domain.errors import InvalidInput
 from domain.event import Provenance
 from domain.values.field_rules import instant
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.snapshot import Snapshot
+
+#: The header with the reason for a change.
+REASON_HEADER: Final = "X-Meterfold-Reason"
 
 
 class Accepted(BaseModel):
@@ -46,22 +49,26 @@ ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
+#: The header of a reason. Its length is that of the text which its bytes are, not that of the bytes.
+_ReasonHeader = Annotated[str, WithJsonSchema({"type": "string", "maxLength": REASON_LENGTH_MAX})]
+
+
 async def _reason(
+    request: Request,
     reason: Annotated[
-        str | None,
-        Header(
-            alias="X-Meterfold-Reason",
-            max_length=REASON_LENGTH_MAX,
-            description="Reason for the change; stored with it.",
-        ),
+        _ReasonHeader | None,
+        Header(alias=REASON_HEADER, description="Reason for the change; stored with it."),
     ] = None,
 ) -> str | None:
+    if "reason" in request.query_params:  # which would be lost
+        raise Problem.invalid("reason", f"belongs into the header {REASON_HEADER}, not into the query")
     if reason is None:
         return None
-    try:
-        return reason.encode("latin-1").decode()
-    except UnicodeDecodeError:  # a client that does not send UTF-8
-        return reason
+    with suppress(UnicodeDecodeError):  # a client that does not send UTF-8
+        reason = reason.encode("latin-1").decode()
+    if len(reason) > REASON_LENGTH_MAX:
+        raise Problem.invalid(REASON_HEADER, f"must have at most {REASON_LENGTH_MAX} characters")
+    return reason_or_none(reason)
 
 
 ReasonGiven = Annotated[str | None, Depends(_reason)]

@@ -150,6 +150,11 @@ def _without(data: Members, names: frozenset[str]) -> dict[str, Any]:
     return {name: value for name, value in data.items() if name not in names}
 
 
+def reason_or_none(text: str) -> str | None:
+    """Return a reason without blanks around it; None where nothing is left."""
+    return text.strip() or None
+
+
 def _reason(data: Members) -> str | None:
     reason = data.get("reason")
     if reason is None:
@@ -160,7 +165,7 @@ def _reason(data: Members) -> str | None:
         reason.encode()
     except UnicodeEncodeError:
         raise InvalidInput("reason", "must be valid Unicode text, without lone surrogates") from None
-    return reason
+    return reason_or_none(reason)
 
 
 def _effective_at(data: Members) -> datetime | None:

@@ -28,7 +28,7 @@ from api.cli.output.progress import progress_bar
 from api.cli.output.tables import print_table
 from api.cli.output.text import print_json, print_lines
 from api.cli.server.connection import connected
-from api.cli.server.http_client import Connection, problem_text
+from api.cli.server.http_client import REASON_HEADER, Connection, problem_text
 from consumers.errors import FileUnreadable
 from consumers.files.event_batches import Batch, read_batches
 from consumers.files.map_file import FileMap, MapInvalid, read_map
@@ -75,7 +75,7 @@ INGEST: Final = Destination("/v1/events", "Ingesting", "ingested")
 
 def replacing(known_at: int, reason: str | None) -> Destination:
     """Return where events are sent that replace those counted with other content by a log position, for this reason."""
-    headers = {} if reason is None else {"X-Meterfold-Reason": reason}
+    headers = {} if reason is None else {REASON_HEADER: reason}
     return Destination("/v1/events/replace", "Ingesting", "ingested", {"known_at": known_at}, headers, True)
 
 

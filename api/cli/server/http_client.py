@@ -83,7 +83,7 @@ class Connection:
     ) -> httpx.Response:
         """Send a request and return the response, whatever its status; `CommandFailed` without a response."""
         named = {name: value for name, value in (params or {}).items() if value is not None}
-        encoded = {name.encode(): _header_value(value) for name, value in (headers or {}).items()}
+        encoded = {name.encode(): value.encode() for name, value in (headers or {}).items()}
         try:
             return self._client.request(method, path, params=named, content=content, headers=encoded, timeout=_TIMEOUT)
         except httpx.HTTPError as error:
@@ -145,9 +145,3 @@ def problem_text(answer: httpx.Response, options: Collection[str] = ()) -> str:
 def option_of(field: str) -> str:
     """Return the option that gives a field: `as_of` is given by --as-of."""
     return "--" + field.replace("_", "-")
-
-
-def _header_value(text: str) -> bytes:
-    if not text.isprintable():
-        raise CommandFailed(ExitCode.WRONG_USE, "--reason must be one line of text without control characters")
-    return text.encode()

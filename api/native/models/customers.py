@@ -15,6 +15,7 @@ from api.native.models.field_types import (
     InstantGiven,
     NumberGiven,
     ReadingView,
+    ReasonInBody,
     RequestBody,
 )
 
@@ -137,7 +138,7 @@ class CustomerPatch(ProfileGiven):
 class WhyGiven(RequestBody):
     """The body of blocking and unblocking a customer."""
 
-    reason: str | None = Field(None, max_length=1_000)
+    reason: ReasonInBody = None
     effective_at: InstantGiven = None
 
 

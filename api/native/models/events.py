@@ -14,6 +14,7 @@ from api.native.models.field_types import (
     InstantGiven,
     PositionedView,
     ReadingView,
+    ReasonInBody,
     RequestBody,
 )
 from domain.usage.outcomes import Outcome
@@ -152,7 +153,7 @@ class IdentityGiven(RequestBody):
 
     source: str = Field(description="`source` of the event.", examples=["gateway-1"])
     id: str = Field(description="`id` of the event.", examples=["req-123"])
-    reason: str | None = Field(None, max_length=1_000, examples=["billed twice by mistake"])
+    reason: ReasonInBody = Field(None, examples=["billed twice by mistake"])
 
 
 class AmendmentGiven(IdentityGiven):

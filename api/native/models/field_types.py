@@ -6,10 +6,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from api.http.paging import CURSOR_LENGTH_MAX, PAGE_ROWS_DEFAULT
 from api.http.reading import MOMENT_LENGTH_MAX
+from domain.commands.received import REASON_LENGTH_MAX, reason_or_none
 from domain.values.instants import instant_text
 from domain.values.money import money_text
 from projections.queries.snapshot import PAGE_ROWS_MAX
@@ -31,6 +32,8 @@ CountGiven = Annotated[Any, WithJsonSchema({"type": ["integer", "null"], "minimu
 InstantGiven = Annotated[
     str | None, Field(json_schema_extra={"format": "date-time"}, examples=["2026-03-01T00:00:00Z"])
 ]
+#: The reason for a change in a request, without blanks around it; None where nothing is left.
+ReasonInBody = Annotated[str, Field(max_length=REASON_LENGTH_MAX), AfterValidator(reason_or_none)] | None
 
 
 class RequestBody(BaseModel):

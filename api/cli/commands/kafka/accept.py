@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from api.cli.commands.kafka.broker import BootstrapOption, kafka_failures
-from api.cli.options import AsJson, DataFolderOption, settings_with
+from api.cli.options import AsJson, DataFolderOption, reason_given, settings_with
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.text import print_json, print_lines
 from consumers.errors import FolderUnusable
@@ -26,7 +26,9 @@ def accept(
             help="Resume at this offset. [default: the first one that the broker has; nothing is counted twice]",
         ),
     ] = None,
-    reason: Annotated[str, typer.Option(help="The reason, which is kept in the log.")] = "accepted by an operator",
+    reason: Annotated[
+        str, typer.Option(help="The reason, which is kept in the log.", callback=reason_given)
+    ] = "accepted by an operator",
     data: DataFolderOption = None,
     bootstrap: BootstrapOption = None,
     as_json: AsJson = False,
