@@ -21,6 +21,7 @@ from projections.queries.usage import Segment, UsageQuestion
 from projections.read_side.loaded_events import LoadedEvents
 from projections.views.backfill.preview import BackfillPreview, PeriodNumbers, backfill_preview
 from projections.views.measures import Measures, measures_of
+from tests.laws.laboratory import EXAMPLES_TIMES
 from tests.projections.folded_log import SEED, START, usage
 from tests.projections.folding.backfills.conftest import MARCH, Backfilled
 from tests.projections.generated_logs import Entry, generated_logs, write_entries
@@ -111,7 +112,11 @@ def events_of(drawn: Sequence[tuple[int, int]]) -> list[dict[str, Any] | bytes]:
 DRAWN: Final = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 2)), min_size=1, max_size=8)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=25 * EXAMPLES_TIMES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(generated_logs(12), DRAWN, st.sampled_from(["add", "replace"]))
 def test_a_preview_is_the_difference_that_the_commit_makes(
     entries: list[Entry], drawn: list[tuple[int, int]], mode: BackfillMode
