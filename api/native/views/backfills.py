@@ -78,6 +78,7 @@ def preview_view(
         late_events=effect.late,
         changed_customers=preview.customers,
         difference_usd=preview.difference_usd,
+        cost_unknown_events=preview.cost_unknown_events,
         exceeded_limits=[_exceeded_view(one) for one in preview.exceeded.limits],
         exceeded_limits_complete=preview.exceeded.complete,
         data=[_period_view(period) for period in preview.periods],

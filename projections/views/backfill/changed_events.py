@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from domain.usage.block_schema import REQUEST_TYPE
 from domain.values.instants import epoch_microseconds
 from domain.values.money import MONEY, marked_up
 from domain.values.periods import Interval
-from projections.arrow_columns import integers
+from projections.arrow_columns import column, integers
 from projections.queries.customers import CustomerRecord
 from projections.views.customers import marked_spans
 
 
+class RequestsByCustomer:
+    """The rows that usage answers are made of, sorted once by customer and time, so that those of each are a slice."""
+
+    def __init__(self, rows: pa.Table) -> None:
+        requests = rows.filter(pc.equal(rows.column("type"), REQUEST_TYPE))
+        self._rows = requests.sort_by([("customer_id", "ascending"), ("time", "ascending")]).combine_chunks()
+        runs = pc.run_end_encode(column(self._rows, "customer_id"))
+        ends = runs.run_ends.to_pylist()
+        self._spans = dict(zip(runs.values.to_pylist(), pairwise([0, *ends]), strict=True))
+
+    def customers(self) -> set[str]:
+        """Return the ids of the customers that have any."""
+        return {name for name in self._spans if name is not None}
+
+    def of(self, customer_id: str) -> pa.Table:
+        """Return the rows of a customer."""
+        start, end = self._spans.get(customer_id, (0, 0))
+        return self._rows.slice(start, end - start)
+
+
 class ChangedEvents(msgspec.Struct, frozen=True, eq=False):
-    """Events that would arrive and leave, as `EFFECT_ROWS`."""
+    """Events that would arrive and leave, as `EFFECT_ROWS` that ascend in time."""
 
     arriving: pa.Table
     leaving: pa.Table
@@ -44,9 +67,10 @@ class ChangedEvents(msgspec.Struct, frozen=True, eq=False):
 
 
 def events_between(rows: pa.Table, span: Interval) -> pa.Table:
-    """Return those of the rows whose time is in a span."""
-    times, start, end = integers(rows, "time"), epoch_microseconds(span.start), epoch_microseconds(span.end)
-    return rows.filter(pa.array((times >= start) & (times < end)))
+    """Return those of the rows, which ascend in time, whose time is in a span."""
+    edges = [epoch_microseconds(span.start), epoch_microseconds(span.end)]
+    first, end = np.searchsorted(integers(rows, "time"), edges).tolist()
+    return rows.slice(first, end - first)
 
 
 def raw_cost(rows: pa.Table) -> Decimal:

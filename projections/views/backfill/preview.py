@@ -19,7 +19,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from domain.scope import Scope
-from domain.usage.block_schema import REQUEST_TYPE
 from domain.values.instants import EPOCH
 from domain.values.money import MONEY
 from domain.values.periods import MICROSECOND, Interval
@@ -28,7 +27,7 @@ from projections.queries.backfill_effects import BackfillEffect
 from projections.queries.customers import CustomerRecord
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import Segment, UsageQuestion
-from projections.views.backfill.changed_events import ChangedEvents, raw_cost, reported_cost
+from projections.views.backfill.changed_events import ChangedEvents, RequestsByCustomer, raw_cost, reported_cost
 from projections.views.backfill.exceeded_limits import ExceededLimits, exceeded_limits
 from projections.views.customers import CustomerHistory, Life, customer_history, lives
 from projections.views.measures import Measures, measures_of
@@ -85,14 +84,16 @@ class BackfillPreview(msgspec.Struct, frozen=True):
     """What a commit would do at log position `position`: see `BackfillEffect` for the numbers of events.
 
     `customers`: those whose numbers would change. `difference_usd`: what the raw cost would grow by in all, of events
-    without a customer too. `periods` and `exceeded`: of one page of customers, by id, then time; `has_more`: whether
-    others follow.
+    without a customer too. It knows nothing of events of unknown cost: `cost_unknown_events` is how many more there
+    would be, below 0 where fewer. `periods` and `exceeded`: of one page of customers, by id, then time; `has_more`:
+    whether others follow.
     """
 
     position: int
     effect: BackfillEffect
     customers: int
     difference_usd: Decimal
+    cost_unknown_events: int
     periods: tuple[BackfilledPeriod, ...]
     exceeded: ExceededLimits
     has_more: bool
@@ -107,28 +108,27 @@ def backfill_preview(
     snapshot: Snapshot, scope: Scope, effect: BackfillEffect, now: datetime, after: str | None, limit: int
 ) -> BackfillPreview:
     """Preview a backfill, with the periods of at most `limit` customers behind `after`."""
-    requests = [_requests(rows) for rows in (effect.arriving, effect.leaving)]
-    changed = {name for rows in requests for name in rows.column("customer_id").to_pylist() if name is not None}
+    arriving, leaving = RequestsByCustomer(effect.arriving), RequestsByCustomer(effect.leaving)
+    changed = arriving.customers() | leaving.customers()
     names = sorted(name for name in changed if after is None or name > after)
     shown, has_more = names[:limit], len(names) > limit
     periods: list[BackfilledPeriod] = []
     exceeded = ExceededLimits()
     for name in shown:
-        of_customer = ChangedEvents(*(_of_customer(rows, name) for rows in requests))
+        of_customer = ChangedEvents(arriving.of(name), leaving.of(name))
         record = snapshot.customer(scope, name) or CustomerRecord(name, 0, None, None, ())
         periods += _periods(snapshot, scope, record, now, of_customer)
         exceeded = exceeded.plus(exceeded_limits(snapshot, scope, record, of_customer, now))
-    difference = MONEY.subtract(raw_cost(effect.arriving), raw_cost(effect.leaving))
-    return BackfillPreview(effect.position, effect, len(changed), difference, tuple(periods), exceeded, has_more)
-
-
-def _requests(rows: pa.Table) -> pa.Table:
-    """The rows that usage answers are made of."""
-    return rows.filter(pc.equal(rows.column("type"), REQUEST_TYPE))
-
-
-def _of_customer(rows: pa.Table, name: str) -> pa.Table:
-    return rows.filter(pc.equal(rows.column("customer_id"), name)).combine_chunks()
+    return BackfillPreview(
+        effect.position,
+        effect,
+        len(changed),
+        MONEY.subtract(raw_cost(effect.arriving), raw_cost(effect.leaving)),
+        _cost_unknown(effect.arriving) - _cost_unknown(effect.leaving),
+        tuple(periods),
+        exceeded,
+        has_more,
+    )
 
 
 def _periods(
@@ -166,6 +166,10 @@ def _usage(snapshot: Snapshot, scope: Scope, history: CustomerHistory, span: Int
 
 def _numbers(record: CustomerRecord, span: Interval, rows: pa.Table) -> PeriodNumbers:
     """What these rows add up to."""
-    unknown = pc.sum(pc.equal(rows.column("cost_origin"), _UNKNOWN)).as_py() or 0
     requests = pc.sum(rows.column("requests")).as_py() or 0
-    return PeriodNumbers(requests, raw_cost(rows), reported_cost(record, span, rows), unknown)
+    return PeriodNumbers(requests, raw_cost(rows), reported_cost(record, span, rows), _cost_unknown(rows))
+
+
+def _cost_unknown(rows: pa.Table) -> int:
+    """How many of the rows have an unknown cost."""
+    return pc.sum(pc.equal(rows.column("cost_origin"), _UNKNOWN)).as_py() or 0

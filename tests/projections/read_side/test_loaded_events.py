@@ -51,6 +51,14 @@ class Tried:
             effect = self._tried.effect(snapshot, DEFAULT_SCOPE, backfill)
             return effect, backfill_preview(snapshot, DEFAULT_SCOPE, effect, NOW, None, 100)
 
+    def costs(self) -> tuple[Decimal, int]:
+        """The raw cost of all usage, and how many events it lacks."""
+        [(cost, unknown)] = self.log.ask(
+            """SELECT coalesce(sum(cost_usd), 0), count(*) FILTER (cost_origin = 'unknown') FROM usage_rows
+            WHERE closed_at IS NULL"""
+        )
+        return Decimal(cost), int(unknown)
+
     def numbers(self, customer: str, start: datetime, end: datetime) -> PeriodNumbers:
         asked = UsageQuestion((Segment(start, end),), customer, split_markup=True)
         with self.reads.snapshot() as snapshot:
@@ -77,12 +85,21 @@ def test_what_is_missing_of_a_replacement_and_what_came_late_is_told(march: Trie
         EventName("gateway", "2", "beta", START),
         EventName("gateway", "late", "acme", START),
     )
-    assert (preview.customers, preview.difference_usd) == (2, Decimal(1))
+    assert (preview.customers, preview.difference_usd, preview.cost_unknown_events) == (2, Decimal(1), -1)
     [acme, beta] = preview.periods
     assert (acme.customer_id, acme.arriving, acme.leaving) == ("acme", 2, 2)
     assert acme.before == PeriodNumbers(2, Decimal("0.5"), Decimal("0.5"), 1)
     assert acme.after == PeriodNumbers(2, Decimal("1.75"), Decimal("1.75"), 0)
     assert beta.difference == PeriodNumbers(-1, Decimal("-0.25"), Decimal("-0.25"), 0)
+
+
+def test_events_of_unknown_cost_are_told_beside_the_difference_that_lacks_them(march: Tried) -> None:
+    march.log.deliver([usage("1", cost_usd="0.5"), usage("2")])
+    march.open()
+    march.log.load("tried", [usage("1"), usage("3", "beta"), usage("4", cost_usd="2"), usage("5", "beta")])
+    _, preview = march.effect()
+    assert (preview.difference_usd, preview.cost_unknown_events) == (Decimal("1.5"), 2)
+    assert [one.difference.cost_unknown_events for one in preview.periods] == [0, 2]
 
 
 def test_a_try_changes_nothing(march: Tried) -> None:
@@ -131,6 +148,7 @@ def test_a_preview_is_the_difference_that_the_commit_makes(
         tried.log.load("tried", events_of(drawn))
         effect, preview = tried.effect()
         spans = {(one.customer_id, one.life, one.period): one for one in preview.periods}
+        held = tried.costs()
         before = {key: tried.numbers(key[0], key[2].start, key[2].end) for key in spans if key[1] == 1}
         tried.log.commit("tried")
         told = tried.log.ask(
@@ -139,6 +157,8 @@ def test_a_preview_is_the_difference_that_the_commit_makes(
         )
         growth = effect.counted - effect.withdrawn
         assert told == [(growth, effect.duplicate, effect.conflict, effect.withdrawn, preview.difference_usd)]
+        cost, unknown = tried.costs()
+        assert (cost - held[0], unknown - held[1]) == (preview.difference_usd, preview.cost_unknown_events)
         for key, was in before.items():
             now = tried.numbers(key[0], key[2].start, key[2].end)
             if sum(one[0] == key[0] for one in spans) == sum(one[0] == key[0] for one in before):

@@ -45,6 +45,7 @@ def print_preview(found: Mapping[str, Any]) -> None:
         f"{found['conflict']:,} in conflict",
         f"a difference of {found['difference_usd']} USD before markup, for {found['changed_customers']:,} "
         f"customer{'' if found['changed_customers'] == 1 else 's'}",
+        *unknown_costs(found["cost_unknown_events"]),
     )
     if found["exceeded_limits"]:
         print_table("Limits that would be exceeded", EXCEEDED, found["exceeded_limits"])
@@ -64,3 +65,10 @@ def print_preview(found: Mapping[str, Any]) -> None:
         )
     if found["next_cursor"]:
         print_message("more customers than shown: give a larger --limit to list them")
+
+
+def unknown_costs(more: int) -> tuple[str, ...]:
+    """Return a line about a difference that lacks the cost of some events, if so many more or fewer have none."""
+    if more > 0:
+        return (f"{more:,} event{'' if more == 1 else 's'} of unknown cost {'is' if more == 1 else 'are'} not in it",)
+    return (f"{-more:,} fewer event{'' if more == -1 else 's'} of unknown cost",) if more else ()

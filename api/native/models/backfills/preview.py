@@ -85,6 +85,10 @@ class BackfillPreviewView(ReadingView):
     )
     changed_customers: int
     difference_usd: DecimalText = Field(description="What the cost of all usage would grow by, before markup.")
+    cost_unknown_events: int = Field(
+        description="How many more events of unknown cost there would be, below 0 where fewer. They add nothing to "
+        "`difference_usd`."
+    )
     exceeded_limits: list[ExceededLimitView] = Field(
         description="Limits that customers of this page would exceed, in ended periods too. By customer, then period."
     )

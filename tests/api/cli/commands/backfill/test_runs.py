@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pytest
 
+from api.cli.commands.backfill.previews import unknown_costs
 from tests.api.cli.commands.backfill.test_loading import MARCH_3, event, opened
 from tests.api.cli.shell import Shell
 
@@ -48,6 +50,33 @@ def test_a_preview_that_was_not_shown_is_committed_only_when_that_is_asked_for(s
     position = shell.json("backfill", "preview", "unseen")["previewed_at"]
     done = shell.json("backfill", "commit", "unseen", "--previewed-at", str(position))
     assert done["committed"]["counted"] == 2
+
+
+@pytest.mark.parametrize(("costs", "told"), [((None, None), 2), ((None, "1"), 1), (("1", "2"), 0)])
+def test_a_difference_that_lacks_unknown_costs_says_of_how_many_events(
+    shell: Shell, tmp_path: Path, costs: tuple[str | None, str | None], told: int
+) -> None:
+    name = f"unknown-{told}"
+    file = tmp_path / "lost.ndjson"
+    file.write_text("\n".join(request(name, str(number), cost) for number, cost in enumerate(costs)))
+    opened(shell, name)
+    shell.json("backfill", "load", name, str(file))
+    lines = {2: ["2 events of unknown cost are not in it"], 1: ["1 event of unknown cost is not in it"], 0: []}[told]
+    assert shell.json("backfill", "preview", name)["cost_unknown_events"] == told
+    assert [line for line in shell.run("backfill", "preview", name).out.splitlines() if "of unknown" in line] == lines
+
+
+def request(name: str, event_id: str, cost: str | None) -> str:
+    data = {"model": "of no price", "input_tokens": 5} | ({} if cost is None else {"cost_usd": cost})
+    return json.dumps(json.loads(event(name, event_id, 9)) | {"type": "llm.request", "data": data})
+
+
+def test_fewer_unknown_costs_are_told_as_fewer() -> None:
+    assert [unknown_costs(more) for more in (-1200, -1, 0)] == [
+        ("1,200 fewer events of unknown cost",),
+        ("1 fewer event of unknown cost",),
+        (),
+    ]
 
 
 def test_what_was_not_confirmed_is_not_done(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
