@@ -1,7 +1,7 @@
 """The revert of a backfill: as if it had never been committed, from the position of the revert on.
 
 1. Withdraw the loaded events: those that counted, and what became duplicates and conflicts of others.
-2. Count the events again that the replacement withdrew.
+2. Count the events again that the replacement withdrew; those of unknown cost are priced, if a price is known now.
 3. Of each identity that is free now, the next claimant counts: a duplicate or conflict of what was loaded is resolved
    again, in the order in which it came.
 """
@@ -59,14 +59,15 @@ def revert_events(
     state.taken.reinstate(loaded.locators)
     again = store.reinstate(committed_at, at.position)
     state.taken.reinstate(again.locators)
+    difference = MONEY.subtract(again.cost_usd, loaded.cost_usd)
     for kind_key in again.unknown_kind_keys:
         _, provider, model = state.series(kind_key)
-        price_unknown_costs(store, state, scope_key, provider or "", model or "", at.position)
+        priced = price_unknown_costs(store, state, scope_key, provider or "", model or "", at.position)
+        difference = MONEY.add(difference, priced)
     state.waiting_voids = store.waiting_voids()
     followers = store.take_followers(positions, at.position)
     before = followers.column("outcome").to_pylist()
     claimed = _claim_next(claiming, state, followers.column("locator").to_numpy().astype(np.uint64), at)
-    difference = MONEY.subtract(MONEY.add(again.cost_usd, claimed.cost_usd), loaded.cost_usd)
     lost, back = len(loaded.locators) - loaded.already, len(again.locators)
     return Reverted(
         claimed,
@@ -74,7 +75,7 @@ def revert_events(
         duplicate=claimed.duplicate - before.count("duplicate") - uncounted.duplicate,
         conflict=claimed.conflict - before.count("conflict") - uncounted.conflict,
         withdrawn=lost + uncounted.duplicate + uncounted.conflict - back,
-        difference_usd=difference,
+        difference_usd=MONEY.add(difference, claimed.cost_usd),
     )
 
 

@@ -26,7 +26,7 @@ from domain.budgets.access_decision import (
     model_limit_name,
     spent_against,
 )
-from domain.budgets.limits import BudgetLimits
+from domain.budgets.limits import SHARED_BUDGET_FIELDS, BudgetLimits
 from domain.scope import Scope
 from domain.values.instants import EPOCH, epoch_microseconds
 from domain.values.money import MONEY
@@ -49,6 +49,9 @@ from projections.views.customers import CustomerHistory, Life, customer_history,
 
 #: Instants at which the limits of one customer's life are looked at.
 INSTANTS_MAX: Final = 400
+
+#: Fields of customers that limits come from.
+_LIMITING: Final = frozenset({*SHARED_BUDGET_FIELDS, "budget_id"})
 
 
 class ExceededLimit(msgspec.Struct, frozen=True):
@@ -83,6 +86,8 @@ def exceeded_limits(
 ) -> ExceededLimits:
     """Return the limits that a customer would exceed, by life, then period."""
     found = ExceededLimits()
+    if not any(_LIMITING & fact.fields.keys() for fact in record.facts):
+        return found
     for life in lives(record):
         of_life = changed.between(life.span)
         if of_life.arriving.num_rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +39,12 @@ MEANWHILE: Final = st.lists(
     ),
     max_size=5,
 )
+
+#: What decides the costs of events that a replacement withdrew, among everything else.
+PRICES: Final = ("set a price", "set a price of a customer", "list a price")
+LOGS_WITH_PRICES: Final = st.tuples(
+    LOGS, st.lists(st.tuples(st.sampled_from(PRICES), st.integers(0, 7), st.integers(0, 7)), max_size=6)
+).map(lambda entries: [*entries[0], *entries[1]])
 
 
 def events_of(drawn: Drawn) -> list[dict[str, Any] | bytes]:
@@ -120,3 +127,29 @@ def test_after_a_revert_it_is_as_if_nothing_had_been_loaded(
         assert reverted.totals()[:3] == never.totals()[:3]
         for log in (reverted, never):
             log.close()
+
+
+@RUNS
+@given(LOGS, DRAWN, st.sampled_from(["add", "replace"]), LOGS_WITH_PRICES)
+def test_the_told_differences_are_those_of_the_sums(
+    before: list[Entry], drawn: Drawn, mode: BackfillMode, meanwhile: list[Entry]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        log = Backfilled(Path(folder))
+        write_entries(log, before)
+        log.open("law", mode, WIDE)
+        log.load("law", events_of(drawn))
+        log.fold()
+        for change in (log.commit, log.revert):
+            was = raw_cost(log)
+            position = change("law")
+            told = log.ask("SELECT difference_usd FROM backfills WHERE position = ?", position)
+            assert told == [(raw_cost(log) - was,)]
+            write_entries(log, meanwhile)
+            log.fold()
+        log.close()
+
+
+def raw_cost(log: FoldedLog) -> Decimal:
+    """The cost of everything that counts."""
+    return sum((Decimal(one[4]) for one in log.sums()), Decimal(0))

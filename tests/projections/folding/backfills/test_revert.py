@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from domain.corrections.commands import RestoreUsage, VoidUsage
 from domain.errors import CommandRefused
+from domain.prices.conversion import own_price_list
+from domain.prices.events import PriceSet
+from domain.prices.schedule import PriceVersion, UnitPrices
 from domain.scope import DEFAULT_SCOPE
 from tests.projections.folded_log import BY_TEST, usage
 from tests.projections.folding.backfills.conftest import Backfilled
@@ -61,6 +66,21 @@ def test_what_a_replacement_withdrew_counts_again(folded: Backfilled) -> None:
     folded.commands.handle(VoidUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "3"))
     folded.fold()
     assert folded.sums() == before
+
+
+def test_the_told_difference_includes_what_events_cost_whose_price_was_set_while_they_were_withdrawn(
+    folded: Backfilled,
+) -> None:
+    folded.deliver([usage("1"), usage("2"), usage("3", model="of no price"), usage("4", cost_usd="0.5")])
+    folded.backfilled("march", [usage("5", cost_usd="7")], "replace")
+    prices = own_price_list(PriceVersion(None, UnitPrices(Decimal(2000), Decimal(0))))
+    of_model = {"provider": "nowhere", "model": "m-1", "prices": prices}
+    of_default = {"tenant": DEFAULT_SCOPE.tenant, "environment": DEFAULT_SCOPE.environment}
+    folded.append(PriceSet, "price/of-test", **of_default, **of_model)
+    folded.revert("march")
+    assert folded.sums() == [("acme", 4, 4000, 400, Decimal("4.5"), 1)]
+    told = folded.ask("SELECT kind, difference_usd FROM backfills ORDER BY position DESC LIMIT 2")
+    assert told == [("backfill.reverted", Decimal("-2.5")), ("backfill.committed", Decimal("6.5"))]
 
 
 def test_an_event_that_was_voided_meanwhile_stays_void(folded: Backfilled) -> None:

@@ -29,6 +29,7 @@ def rows(customers: list[str | None], **columns: Any) -> pa.Table:
     defaults = {
         "customer_id": customers,
         "type": ["llm.request"] * count,
+        "model": ["m-1"] * count,
         "time": times,
         "source": ["gateway"] * count,
         "id": [str(number) for number in range(count)],
