@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -159,19 +159,27 @@ def sent_file(
     size_bytes = max(file.stat().st_size, 1)
     with progress_bar(f"{where.doing} {file.name}", of_bytes=True) as advance:
         try:
-            for batch in read_batches(file, file_map):
-                receipt = post_batch(engine, batch, where)
-                for _ in range(RETRIES_MAX if where.until_counted else 0):
-                    if "outcomes" in receipt:
-                        break
-                    _wait_for_the_fold(engine, where, lag_seconds_max)
-                    receipt = post_batch(engine, batch, where)
+            for batch, receipt in sent_batches(engine, where, read_batches(file, file_map), lag_seconds_max):
                 yield batch, receipt
-                if "outcomes" not in receipt:
-                    _wait_for_the_fold(engine, where, lag_seconds_max)
                 advance(min(batch.end_bytes, size_bytes), size_bytes, "")
         except (FileUnreadable, OSError) as error:
             raise CommandFailed(ExitCode.WRONG_USE, f"{file}: {error}") from error
+
+
+def sent_batches(
+    engine: Connection, where: Destination, batches: Iterable[Batch], lag_seconds_max: float
+) -> Iterator[tuple[Batch, dict[str, Any]]]:
+    """Send batches one after the other; yield each with its receipt, as `sent_file` does."""
+    for batch in batches:
+        receipt = post_batch(engine, batch, where)
+        for _ in range(RETRIES_MAX if where.until_counted else 0):
+            if "outcomes" in receipt:
+                break
+            _wait_for_the_fold(engine, where, lag_seconds_max)
+            receipt = post_batch(engine, batch, where)
+        yield batch, receipt
+        if "outcomes" not in receipt:
+            _wait_for_the_fold(engine, where, lag_seconds_max)
 
 
 def map_from(path: Path | None, source: str | None) -> FileMap | None:

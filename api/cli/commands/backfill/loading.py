@@ -1,18 +1,28 @@
-"""`meterfold backfill load`: load the events of a file into an open backfill."""
+"""`meterfold backfill load`: load the events of a file, or of a Kafka topic, into an open backfill."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Final
 
 import msgspec
 import typer
 
 from api.cli.commands.backfill.runs import Name
+from api.cli.commands.backfill.topic_loading import (
+    EnvironmentOfTopic,
+    TenantOfTopic,
+    TopicToLoad,
+    sent_topic,
+    topic_events,
+)
 from api.cli.commands.engine_command import engine_command
 from api.cli.commands.ingest import NOT_COUNTED, WARNINGS, Destination, add_warnings, map_from, sent_file
-from api.cli.options import EventFile, MapFile, SourceOfFile, settings_with
+from api.cli.commands.kafka.broker import BootstrapOption
+from api.cli.options import MapFile, SourceOfFile, settings_with
 from api.cli.output.columns import Column, Kind
-from api.cli.output.exit_codes import ExitCode
+from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.results import Output
 from api.cli.output.tables import print_table
 from api.cli.output.text import print_json, print_lines, shown
@@ -24,16 +34,25 @@ LOADED: Final = (Column("Outcome", "outcome"), Column("Events", "events", Kind.C
 
 
 class Loaded(msgspec.Struct):
-    """The result of a file so far. Events in `not_yet_checked` are stored; their backfill does not show them yet."""
+    """The result of a file or topic so far. Those in `not_yet_checked` are stored, and not shown by their backfill yet.
+
+    `left_out`: events of a topic that are outside of the backfill, and were not sent.
+    """
 
     file: str
     events: int = 0
+    left_out: int = 0
     loaded: int = 0
     rejected: int = 0
     not_yet_checked: int = 0
     position: int = 0
     outcomes: list[dict[str, Any]] = msgspec.field(default_factory=list)
     warnings: list[dict[str, Any]] = msgspec.field(default_factory=list)
+
+    def add_all(self, sent: Iterable[tuple[Batch, dict[str, Any]]]) -> None:
+        """Add the receipts of all batches, which are sent by that."""
+        for batch, receipt in sent:
+            self.add(batch, receipt)
 
     def add(self, batch: Batch, receipt: dict[str, Any]) -> None:
         """Add the engine's receipt for a batch."""
@@ -53,21 +72,42 @@ def load(
     engine: Connection,
     output: Output,
     name: Name,
-    file: EventFile,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="NDJSON, CSV or Parquet file.", exists=True, dir_okay=False, readable=True),
+    ] = None,
     map_file: MapFile = None,
     source: SourceOfFile = None,
+    topic: Annotated[
+        str | None, typer.Option(help="Load the events of this Kafka topic, up to its present end.")
+    ] = None,
+    tenant: TenantOfTopic = None,
+    environment: EnvironmentOfTopic = None,
+    bootstrap: BootstrapOption = None,
 ) -> None:
-    """Load the usage events of a file into an open backfill.
+    """Load the events of a file or a Kafka topic into an open backfill.
 
-    They count nowhere before `commit`. A file that is loaded again, after a crash or because it has grown, counts
-    nothing twice: what was loaded before becomes a duplicate at the commit. Events that are in Kafka alone are written
-    to a file first.
+    They count nowhere before `commit`. What is loaded again, after a crash or because it has grown, counts nothing
+    twice: what was loaded before becomes a duplicate at the commit. Of a topic, events outside of the backfill are left
+    out.
     """
-    file_map = map_from(map_file, source)
-    loaded = Loaded(str(file))
     where = Destination(path_to("v1", "backfills", name) + "/events", "Loading", "loaded")
-    for batch, receipt in sent_file(engine, where, file, file_map, settings_with().fold_lag_seconds_max):
-        loaded.add(batch, receipt)
+    lag_seconds_max = settings_with().fold_lag_seconds_max
+    if topic is None:
+        if file is None:
+            raise CommandFailed(ExitCode.WRONG_USE, "give FILE, or --topic TOPIC")
+        if (tenant, environment, bootstrap) != (None, None, None):
+            raise CommandFailed(ExitCode.WRONG_USE, "--tenant, --environment and --bootstrap need --topic TOPIC")
+        loaded = Loaded(str(file))
+        loaded.add_all(sent_file(engine, where, file, map_from(map_file, source), lag_seconds_max))
+    else:
+        if (file, map_file, source) != (None, None, None):
+            raise CommandFailed(ExitCode.WRONG_USE, "give FILE or --topic, not both; --map and --source need FILE")
+        loaded = Loaded(topic)
+        backfill = engine.get(path_to("v1", "backfills", name))
+        events = topic_events(TopicToLoad(topic, tenant, environment, bootstrap), backfill)
+        loaded.add_all(sent_topic(engine, where, events, lag_seconds_max))
+        loaded.left_out = events.left_out
     if output.is_text:
         _print(loaded, name)
     else:
@@ -81,6 +121,8 @@ def _print(loaded: Loaded, name: str) -> None:
     if loaded.not_yet_checked:
         counts.append({"outcome": "not yet checked", "events": loaded.not_yet_checked})
     print_table(f"{loaded.file}: {loaded.events:,} events", LOADED, counts)
+    if loaded.left_out:
+        print_lines(f"{loaded.left_out:,} that are outside of the backfill were left out")
     if loaded.outcomes:
         print_table("The first that were rejected", NOT_COUNTED, loaded.outcomes)
     if loaded.warnings:
