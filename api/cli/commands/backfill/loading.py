@@ -9,7 +9,6 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 
-from api.cli.commands.backfill.runs import Name
 from api.cli.commands.backfill.topic_loading import (
     EnvironmentOfTopic,
     TenantOfTopic,
@@ -20,6 +19,7 @@ from api.cli.commands.backfill.topic_loading import (
 from api.cli.commands.engine_command import engine_command
 from api.cli.commands.ingest import NOT_COUNTED, WARNINGS, Destination, add_warnings, map_from, sent_file
 from api.cli.commands.kafka.broker import BootstrapOption
+from api.cli.commands.runs.named_runs import Name
 from api.cli.options import MapFile, SourceOfFile, settings_with
 from api.cli.output.columns import Column, Kind
 from api.cli.output.exit_codes import CommandFailed, ExitCode

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from api.cli.commands.runs.named_runs import counted
 from api.cli.output.columns import Column, Kind
 from api.cli.output.tables import print_table
 from api.cli.output.text import print_lines, print_message
@@ -36,15 +37,13 @@ MISSING: Final = (
 )
 
 
-def print_preview(found: Mapping[str, Any]) -> None:
-    """Print what the commit of a backfill would change."""
-    if found["data"]:
-        print_table("Reported cost by customer and usage period", PERIODS, found["data"])
+def print_effect(found: Mapping[str, Any]) -> None:
+    """Print what the commit of a backfill would change in all."""
     print_lines(
         f"of the loaded events {found['counted']:,} would count; {found['duplicate']:,} are duplicates, "
         f"{found['conflict']:,} in conflict",
-        f"a difference of {found['difference_usd']} USD before markup, for {found['changed_customers']:,} "
-        f"customer{'' if found['changed_customers'] == 1 else 's'}",
+        f"a difference of {found['difference_usd']} USD before markup, for "
+        f"{counted(found['changed_customers'], 'customer')}",
         *unknown_costs(found["cost_unknown_events"]),
     )
     if found["exceeded_limits"]:
@@ -63,8 +62,6 @@ def print_preview(found: Mapping[str, Any]) -> None:
             f"warning: {found['late_events']:,} events of the range came after the backfill was opened; any that comes "
             "after this preview counts beside what was loaded"
         )
-    if found["next_cursor"]:
-        print_message("more customers than shown: give a larger --limit to list them")
 
 
 def unknown_costs(more: int) -> tuple[str, ...]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from enum import StrEnum
-from functools import partial
 from typing import Annotated, Any, Final
 
 import typer
 
-from api.cli.commands.backfill.previews import print_preview
+from api.cli.commands.backfill.previews import PERIODS, print_effect
 from api.cli.commands.engine_command import engine_command
-from api.cli.options import AsOf, At, Limit, Reason
+from api.cli.commands.runs.named_runs import Name, NamedRuns, Yes, add_commands, print_run
+from api.cli.options import Reason
 from api.cli.output.columns import Column, Kind, Row
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.progress import waiting
@@ -26,11 +26,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of the backfill.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
-_PATH: Final = "/v1/backfills"
-#: Customers of which a preview shows periods, before it says that there are more.
-CUSTOMERS_SHOWN_MAX: Final = 100
 FOLD_POLLS_MAX: Final = 18_000
 FOLD_POLL_SECONDS: Final = 0.2
 
@@ -48,7 +43,7 @@ def _standing_difference(row: Row) -> str | None:
     return difference
 
 
-BACKFILLS: Final = (
+COLUMNS: Final = (
     Column("Name", "name"),
     Column("State", "state"),
     Column("Mode", "mode", drop=3),
@@ -60,6 +55,58 @@ BACKFILLS: Final = (
     Column("Difference (USD)", _standing_difference, Kind.MONEY, drop=2),
     Column("Opened", "opened_at", Kind.INSTANT, drop=7),
     Column("Reason", "reason", Kind.PROSE, drop=6),
+)
+
+
+def in_effect(engine: Connection, name: str, answer: Mapping[str, Any], doing: str) -> Mapping[str, Any]:
+    """Return the backfill once the change that was answered is in effect, which takes a while for many events."""
+    if "name" in answer:
+        return answer
+    with waiting(f"{doing} {shown(name)}: stored at log position {answer['position']}, events are counted anew"):
+        for _ in range(FOLD_POLLS_MAX):
+            told = engine.raw("GET", "/readyz").json()
+            if told.get("failure") is not None:
+                raise CommandFailed(ExitCode.UNREACHABLE, f"the engine has stopped counting: {told['failure']}")
+            if told["position"] >= answer["position"]:
+                found: Mapping[str, Any] = engine.get(path_to("v1", "backfills", name))
+                return found
+            time.sleep(FOLD_POLL_SECONDS)
+    return answer
+
+
+def print_late_events(backfill: Mapping[str, Any]) -> None:
+    """Print how many events came late into the range of a replacement."""
+    if backfill["mode"] == "replace" and backfill["late_events"]:
+        since = "the preview that was committed" if backfill["committed"] else "the backfill was opened"
+        print_message(f"warning: {backfill['late_events']:,} events of the range came after {since}, and count")
+
+
+def change_lines(change: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what a commit or revert is in money and events."""
+    return (
+        f"a difference of {change['difference_usd']} USD before markup",
+        ", ".join(f"{change[one]:+,} {one}" for one in ("counted", "withdrawn", "duplicate", "conflict")),
+    )
+
+
+BACKFILLS: Final = NamedRuns(
+    noun="backfill",
+    title="Backfills",
+    segment="backfills",
+    columns=COLUMNS,
+    periods=PERIODS,
+    list_help="List backfills.",
+    show_help="Show one backfill: what it loaded, what became of it.",
+    preview_help="Show what a commit would change, by customer and period.\n\n"
+    "Of a backfill that was committed, what it was to change.",
+    commit_help="Count what was loaded as it was previewed, all at once.\n\n`revert` takes that back.",
+    revert_help="Take a committed backfill back, all at once.\n\n"
+    "What it loaded counts no more, what it replaced counts again.",
+    commit_question="Commit this backfill?",
+    print_effect=print_effect,
+    change_lines=change_lines,
+    in_effect=in_effect,
+    print_more=print_late_events,
 )
 
 
@@ -87,91 +134,10 @@ def open_backfill(
         "sources": source or [],
         "mode": mode.value,
     }
-    _print_backfill(output, engine.send("POST", _PATH, body=body, reason=reason))
+    print_run(output, BACKFILLS, engine.send("POST", path_to("v1", BACKFILLS.segment), body=body, reason=reason))
 
 
-@app.command("list")
-@engine_command(csv=True)
-def list_backfills(engine: Connection, output: Output, limit: Limit = 100, as_of: AsOf = None, at: At = None) -> None:
-    """List backfills."""
-    found = list(engine.pages(_PATH, limit, as_of=as_of, at=at))
-    output.rows("Backfills", BACKFILLS, found, headers=partial(engine.row_members, _PATH))
-
-
-@app.command()
-@engine_command()
-def show(engine: Connection, output: Output, name: Name, as_of: AsOf = None, at: At = None) -> None:
-    """Show one backfill: what it loaded, what became of it."""
-    found = engine.get(path_to("v1", "backfills", name), as_of=as_of, at=at)
-    _print_backfill(output, found)
-    if output.is_text and found["mode"] == "replace" and found["late_events"]:
-        since = "the preview that was committed" if found["committed"] else "the backfill was opened"
-        print_message(f"warning: {found['late_events']:,} events of the range came after {since}, and count")
-
-
-@app.command()
-@engine_command()
-def preview(
-    engine: Connection,
-    output: Output,
-    name: Name,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="Customers to show.")] = CUSTOMERS_SHOWN_MAX,
-    as_of: AsOf = None,
-    at: At = None,
-) -> None:
-    """Show what a commit would change, by customer and period.
-
-    Of a backfill that was committed, what it was to change.
-    """
-    found = engine.get(path_to("v1", "backfills", name, "preview"), limit=limit, as_of=as_of, at=at)
-    if output.is_text:
-        print_preview(found)
-    else:
-        output.fields("", found)
-
-
-@app.command()
-@engine_command()
-def commit(
-    engine: Connection,
-    output: Output,
-    name: Name,
-    previewed_at: Annotated[
-        int | None,
-        typer.Option(help="The position that the preview named. [default: a preview made and shown now]"),
-    ] = None,
-    yes: Yes = False,
-    reason: Reason = None,
-) -> None:
-    """Count what was loaded as it was previewed, all at once.
-
-    `revert` takes that back.
-    """
-    path = path_to("v1", "backfills", name)
-    if previewed_at is None:
-        found = engine.get(f"{path}/preview", limit=CUSTOMERS_SHOWN_MAX)
-        previewed_at = found["previewed_at"]
-        if output.is_text and found["state"] == "open":
-            print_preview(found)
-            if not yes and not typer.confirm("Commit this backfill?", err=True):
-                raise typer.Exit(ExitCode.INTERRUPTED)
-        elif found["state"] == "open" and not yes:
-            raise CommandFailed(ExitCode.WRONG_USE, "with --json, give --previewed-at or --yes")
-    answer = engine.send("POST", f"{path}/commit", body={"previewed_at": previewed_at}, reason=reason)
-    print_change(output, in_effect(engine, name, answer, "committing"), "committed")
-
-
-@app.command()
-@engine_command()
-def revert(engine: Connection, output: Output, name: Name, yes: Yes = False, reason: Reason = None) -> None:
-    """Take a committed backfill back, all at once.
-
-    What it loaded counts no more, what it replaced counts again.
-    """
-    if not yes and not typer.confirm(f"Revert the backfill {shown(name)}?", err=True):
-        raise typer.Exit(ExitCode.INTERRUPTED)
-    answer = engine.send("POST", path_to("v1", "backfills", name) + "/revert", reason=reason)
-    print_change(output, in_effect(engine, name, answer, "reverting"), "reverted")
+add_commands(app, BACKFILLS)
 
 
 @app.command()
@@ -185,40 +151,4 @@ def cancel(engine: Connection, output: Output, name: Name, yes: Yes = False, rea
     if output.is_text and done is not None:
         print_lines(f"cancelled at log position {done['position']}: {answer['loaded_events']:,} events never count")
     else:
-        _print_backfill(output, answer)
-
-
-def in_effect(engine: Connection, name: str, answer: Mapping[str, Any], doing: str) -> Mapping[str, Any]:
-    """Return the backfill once the change that was answered is in effect, which takes a while for many events."""
-    if "name" in answer:
-        return answer
-    with waiting(f"{doing} {shown(name)}: stored at log position {answer['position']}, events are counted anew"):
-        for _ in range(FOLD_POLLS_MAX):
-            told = engine.raw("GET", "/readyz").json()
-            if told.get("failure") is not None:
-                raise CommandFailed(ExitCode.UNREACHABLE, f"the engine has stopped counting: {told['failure']}")
-            if told["position"] >= answer["position"]:
-                found: Mapping[str, Any] = engine.get(path_to("v1", "backfills", name))
-                return found
-            time.sleep(FOLD_POLL_SECONDS)
-    return answer
-
-
-def _print_backfill(output: Output, backfill: Mapping[str, Any]) -> None:
-    if output.is_text and "name" not in backfill:
-        print_lines(f"stored at log position {backfill['position']}, not yet in effect")
-        return
-    hidden = ("position", "now") if output.is_text else ()
-    output.fields(f"Backfill {backfill['name']}", {one: backfill[one] for one in backfill if one not in hidden})
-
-
-def print_change(output: Output, backfill: Mapping[str, Any], done: str) -> None:
-    """Print the commit or the revert of a backfill."""
-    change = backfill.get(done)
-    if not output.is_text or change is None:
-        _print_backfill(output, backfill)
-        return
-    print_lines(
-        f"{done} at log position {change['position']}: a difference of {change['difference_usd']} USD before markup",
-        ", ".join(f"{change[one]:+,} {one}" for one in ("counted", "withdrawn", "duplicate", "conflict")),
-    )
+        print_run(output, BACKFILLS, answer)
