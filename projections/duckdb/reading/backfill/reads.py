@@ -11,6 +11,7 @@ from domain.scope import Scope
 from domain.usage.locators import LOCATOR_ROW_BITS
 from projections.duckdb.reading.backfill import records
 from projections.duckdb.reading.cached_reads import CachedReads
+from projections.duckdb.reading.named_runs import run_steps
 from projections.duckdb.storage.fold_reads.fold_state_loading import load_fold_state
 from projections.duckdb.storage.fold_reads.replaced_rows import replaced_rows
 from projections.duckdb.storage.fold_reads.void_states import WITHDRAWN
@@ -73,4 +74,4 @@ class BackfillReads:
 
     def backfill_steps(self, scope: Scope, positions: Sequence[int]) -> dict[int, RunStep]:
         """What backfills of a scope did at some of these log positions to events, by position."""
-        return records.backfill_steps(self._cached.cursor, self._cached.scope_key(scope), positions)
+        return run_steps(self._cached.cursor, (records.BACKFILLS,), self._cached.scope_key(scope), positions)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Mapping
 from typing import Any, Final
 
 import duckdb
@@ -17,38 +16,25 @@ from domain.correction_runs.events import (
 )
 from domain.corrections.events import USAGE_AMENDED, USAGE_RESTORED, USAGE_VOIDED
 from domain.values.instants import aware
-from projections.duckdb.reading.bound_query import BoundQuery, Row
+from projections.duckdb.reading.bound_query import Row
+from projections.duckdb.reading.named_runs import RunTable, step_of
 from projections.queries.corrections import CorrectionRunChange, CorrectionRunRecord
 from projections.queries.events import CORRECTIONS_MAX, CorrectionRecord
 
+CORRECTION_RUNS: Final = RunTable("correction_runs", ("events", "difference_usd", "action", "filter", "previewed_at"))
 _filter: Final = msgspec.json.Decoder(CorrectedEvents)
-_COLUMNS: Final = (
-    "name, kind, position, recorded_at, actor, reason, events, difference_usd, action, filter, previewed_at"
-)
 
 
 def correction_runs(
     cursor: duckdb.DuckDBPyConnection, scope_key: int | None, after: str | None, limit: int
 ) -> list[CorrectionRunRecord]:
     """Return a page of the runs of a scope, in ascending order of name; none of a scope without a key."""
-    query = BoundQuery()
-    scope = query.bind(scope_key)
-    behind = "" if after is None else f"AND name > {query.bind(after)}"
-    names = f"SELECT DISTINCT name FROM correction_runs WHERE scope_key = {scope} {behind} ORDER BY name"
-    return _runs(
-        query.rows(
-            cursor,
-            f"""SELECT {_COLUMNS} FROM correction_runs WHERE scope_key = {scope}
-            AND name IN ({names} LIMIT {query.bind(limit)}) ORDER BY name, position""",
-        )
-    )
+    return [_run(one) for one in CORRECTION_RUNS.page(cursor, scope_key, after, limit)]
 
 
 def correction_run(cursor: duckdb.DuckDBPyConnection, scope_key: int | None, name: str) -> CorrectionRunRecord | None:
     """Return the run of this name in a scope, if there is one."""
-    statement = f"SELECT {_COLUMNS} FROM correction_runs WHERE scope_key = ? AND name = ? ORDER BY position"
-    found = _runs(cursor.execute(statement, [scope_key, name]).fetchall())
-    return found[0] if found else None
+    return next((_run(one) for one in CORRECTION_RUNS.run(cursor, scope_key, name)), None)
 
 
 def run_corrections(cursor: duckdb.DuckDBPyConnection, scope_key: int | None, locator: int) -> list[CorrectionRecord]:
@@ -99,30 +85,23 @@ def _kind(kind: str, action: str | None) -> Any:
     return USAGE_VOIDED if action == "void" else USAGE_RESTORED
 
 
-def _runs(rows: Sequence[Row]) -> list[CorrectionRunRecord]:
-    return [_run(list(of_run)) for _, of_run in groupby(rows, key=lambda row: row[0])]
-
-
-def _run(rows: Sequence[Row]) -> CorrectionRunRecord:
-    by_kind = {row[1]: row for row in rows}
-    name, _, position, recorded_at, actor, reason, _, _, action, asked, _ = by_kind[CORRECTION_RUN_OPENED]
-    committed = by_kind.get(CORRECTION_RUN_COMMITTED)
+def _run(steps: Mapping[str, Row]) -> CorrectionRunRecord:
+    opened, committed = steps["opened"], steps.get("committed")
+    position, recorded_at, actor, reason = step_of(opened)
+    _, _, action, asked, _ = CORRECTION_RUNS.own(opened)
     return CorrectionRunRecord(
-        name,
+        opened[0],
         action,
         _filter.decode(asked),
-        aware(recorded_at),
+        recorded_at,
         position,
         actor,
         reason,
         None if committed is None else committed[-1],
         _change(committed),
-        _change(by_kind.get(CORRECTION_RUN_REVERTED)),
+        _change(steps.get("reverted")),
     )
 
 
-def _change(row: tuple[Any, ...] | None) -> CorrectionRunChange | None:
-    if row is None:
-        return None
-    _, _, position, recorded_at, actor, reason, events, difference, *_ = row
-    return CorrectionRunChange(position, aware(recorded_at), actor, reason, events, difference)
+def _change(row: Row | None) -> CorrectionRunChange | None:
+    return None if row is None else CorrectionRunChange(*step_of(row), *CORRECTION_RUNS.own(row)[:2])

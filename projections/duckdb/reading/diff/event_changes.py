@@ -11,10 +11,12 @@ import msgspec
 
 from domain.usage.block_schema import TOKEN_COLUMNS
 from domain.values.instants import aware
-from projections.duckdb.reading.backfill.records import backfill_steps
+from projections.duckdb.reading.backfill.records import BACKFILLS
 from projections.duckdb.reading.bound_query import BoundQuery
+from projections.duckdb.reading.correcting.runs import CORRECTION_RUNS
 from projections.duckdb.reading.diff.changed_rows import ChangedRows, kind_of_topic
-from projections.duckdb.reading.repricing import runs
+from projections.duckdb.reading.named_runs import run_steps
+from projections.duckdb.reading.repricing.runs import REPRICINGS
 from projections.queries.diff import ChangeCursor, ChangePart, EventChange
 from projections.queries.usage import UsageSums, units_added
 
@@ -55,7 +57,7 @@ def event_changes(
     # A batch of usage may hold facts of many, of which none is about its events.
     positions = sorted({one.of_change[0] for one in versions if one.kind not in _ARRIVED})
     appended = _appended(cursor, asked.scope_key, positions)
-    steps = runs.run_steps(cursor, asked.scope_key, positions) | backfill_steps(cursor, asked.scope_key, positions)
+    steps = run_steps(cursor, (REPRICINGS, CORRECTION_RUNS, BACKFILLS), asked.scope_key, positions)
     changes: dict[tuple[int, int, str], list[_Version]] = {}
     for one in versions:
         changes.setdefault(one.of_change, []).append(one)

@@ -9,6 +9,8 @@ import pyarrow as pa
 from domain.repricings.repricing_range import RepricingRange
 from domain.scope import Scope
 from projections.duckdb.reading.cached_reads import CachedReads
+from projections.duckdb.reading.correcting.runs import CORRECTION_RUNS
+from projections.duckdb.reading.named_runs import run_steps
 from projections.duckdb.reading.repricing import runs
 from projections.duckdb.reading.repricing.rows import models_of, rows_to_reprice, scope_pricing
 from projections.pricing.row_range import row_range
@@ -53,4 +55,5 @@ class RepricingReads:
 
     def run_steps(self, scope: Scope, positions: Sequence[int]) -> dict[int, RunStep]:
         """What re-pricing and correction runs of a scope did at some of these log positions, by position."""
-        return runs.run_steps(self._cached.cursor, self._cached.scope_key(scope), positions)
+        tables = (runs.REPRICINGS, CORRECTION_RUNS)
+        return run_steps(self._cached.cursor, tables, self._cached.scope_key(scope), positions)
