@@ -22,7 +22,7 @@ from projections.duckdb.storage.fold_reads.filtered_rows import LAST_VERSION
 from projections.duckdb.storage.fold_reads.replaced_rows import replaced_rows
 from projections.duckdb.storage.fold_reads.void_states import WITHDRAWN, valid_events
 from projections.duckdb.storage.generations import Generations
-from projections.duckdb.writing.delta_inserts import insert_deltas, insert_unit_deltas
+from projections.duckdb.writing.version_changes import add_to_sums, close_versions
 from projections.folding.backfill_store import ReplacedRange, Withdrawal
 from projections.identity.entries import U64
 
@@ -37,7 +37,7 @@ class MovedRows(msgspec.Struct, frozen=True, eq=False):
 
     locators: U64
     customers: npt.NDArray[np.int64]
-    cost_usd: Decimal
+    cost_usd: Decimal = Decimal(0)
     unknown_kind_keys: tuple[int, ...] = ()
 
 
@@ -67,16 +67,9 @@ def withdraw_leaving(cursor: duckdb.DuckDBPyConnection, generations: Generations
     """Withdraw the events of the table `leaving`, and drop it."""
     moved = _moved(cursor, "leaving")
     if len(moved.locators):
-        current = "leaving WHERE closed_at IS NULL"
-        cursor.execute(insert_deltas(generations.open_name("days"), current, sign="-"))
-        if _with_units(cursor, current):
-            cursor.execute(insert_unit_deltas(f"{current} AND unit_names IS NOT NULL", sign="-"))
-        for table in generations.row_tables():
-            cursor.execute(
-                f"""UPDATE {table} AS r SET closed_at = ? FROM leaving l
-                WHERE r.customer_key = l.customer_key AND r.locator = l.locator AND r.closed_at IS NULL""",
-                [by.position],
-            )
+        cost = add_to_sums(cursor, generations, "(SELECT * FROM leaving WHERE closed_at IS NULL)", sign="-")
+        moved = msgspec.structs.replace(moved, cost_usd=cost)
+        close_versions(cursor, generations, "leaving", by.position)
         cursor.execute(
             """UPDATE outcomes SET closed_at = ? WHERE outcome = 'withdrawn' AND closed_at IS NULL
             AND locator IN (SELECT locator FROM leaving)""",
@@ -130,9 +123,7 @@ def reinstate(
     moved = _moved(cursor, "returning_rows")
     if len(moved.locators):
         cursor.execute(f"INSERT INTO {generations.open_name('rows')} BY NAME SELECT * FROM returning_rows")
-        cursor.execute(insert_deltas(generations.open_name("days"), "returning_rows"))
-        if _with_units(cursor, "returning_rows"):
-            cursor.execute(insert_unit_deltas("returning_rows WHERE unit_names IS NOT NULL"))
+        moved = msgspec.structs.replace(moved, cost_usd=add_to_sums(cursor, generations, "returning_rows"))
     cursor.execute("DROP TABLE coming_back")
     cursor.execute("DROP TABLE returning_rows")
     return msgspec.structs.replace(moved, locators=np.asarray(locators).astype(np.uint64))
@@ -140,16 +131,11 @@ def reinstate(
 
 def _moved(cursor: duckdb.DuckDBPyConnection, table: str) -> MovedRows:
     found = cursor.execute(f"SELECT locator, customer_key FROM {table}").fetchnumpy()
-    cost, kinds = cursor.execute(
-        f"""SELECT coalesce(sum(cost_usd) FILTER (closed_at IS NULL), 0)::DECIMAL(38, 12),
-        list(DISTINCT kind_key) FILTER (cost_origin = 'unknown') FROM {table}"""
-    ).fetchall()[0]
+    [(kinds,)] = cursor.execute(
+        f"SELECT list(DISTINCT kind_key) FILTER (cost_origin = 'unknown') FROM {table}"
+    ).fetchall()
     customers = np.unique(np.asarray(found["customer_key"]).astype(np.int64))
-    return MovedRows(np.asarray(found["locator"]).astype(np.uint64), customers, cost, tuple(kinds or ()))
-
-
-def _with_units(cursor: duckdb.DuckDBPyConnection, source: str) -> bool:
-    return bool(cursor.execute(f"SELECT count(unit_names) FROM {source}").fetchall()[0][0])
+    return MovedRows(np.asarray(found["locator"]).astype(np.uint64), customers, unknown_kind_keys=tuple(kinds or ()))
 
 
 def _values(by: Withdrawal) -> dict[str, Any]:

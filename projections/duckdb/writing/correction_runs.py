@@ -24,7 +24,7 @@ from projections.duckdb.memory.change_tracking import ChangeTracker
 from projections.duckdb.storage.fold_reads.filtered_rows import LAST_VERSION, FilteredRows
 from projections.duckdb.storage.fold_reads.void_states import WITHDRAWN, valid_events
 from projections.duckdb.storage.generations import Generations
-from projections.duckdb.writing.delta_inserts import insert_deltas, insert_unit_deltas
+from projections.duckdb.writing.version_changes import add_to_sums, close_versions
 from projections.folding.lifecycle_writes import CorrectedRows, NewCorrectionRun
 from projections.row_filter import RowFilter
 
@@ -121,13 +121,9 @@ class CorrectionRunWrites:
         """Close the current versions of events, and return what they cost."""
         current = f"""(SELECT r.* FROM {self._generations.rows()} r JOIN corrected c
             ON c.customer_key = r.customer_key AND c.locator = r.locator AND {_CLOSING} WHERE r.closed_at IS NULL)"""
-        cost = self._add_deltas(current, "-")
-        for table in self._generations.row_tables():
-            self._cursor.execute(
-                f"""UPDATE {table} AS r SET closed_at = ? FROM corrected c WHERE r.customer_key = c.customer_key
-                AND r.locator = c.locator AND r.closed_at IS NULL AND {_CLOSING}""",
-                [position],
-            )
+        cost = add_to_sums(self._cursor, self._generations, current, sign="-")
+        closing = f"(SELECT * FROM corrected WHERE {_CLOSING})"
+        close_versions(self._cursor, self._generations, closing, position)
         return cost
 
     def _open(self, position: int, events: int) -> tuple[Decimal, list[int]]:
@@ -147,7 +143,7 @@ class CorrectionRunWrites:
             [position],
         )
         opened = f"(SELECT * FROM {open_rows} WHERE counted_at = {int(position)} AND closed_at IS NULL)"
-        cost = self._add_deltas(opened, "")
+        cost = add_to_sums(self._cursor, self._generations, opened)
         kinds, scopes, owners = self._cursor.execute(
             f"""SELECT coalesce(list(DISTINCT kind_key) FILTER (cost_origin = 'unknown'), []),
             coalesce(list(scope_key) FILTER (has_units), []), coalesce(list(customer_key) FILTER (has_units), [])
@@ -157,13 +153,3 @@ class CorrectionRunWrites:
         if owners:
             self.changes.unit_owners.add(np.array(scopes), np.array(owners, dtype=np.int64))
         return cost, sorted(kinds)
-
-    def _add_deltas(self, rows: str, sign: str) -> Decimal:
-        """Add rows to the sums of days, or take them away; return what they cost."""
-        self._cursor.execute(insert_deltas(self._generations.open_name("days"), rows, sign=sign))
-        cost, with_units = self._cursor.execute(
-            f"SELECT coalesce(sum(cost_usd), 0)::DECIMAL(38, 12), count(unit_names) FROM {rows}"
-        ).fetchall()[0]
-        if with_units:
-            self._cursor.execute(insert_unit_deltas(f"{rows} WHERE unit_names IS NOT NULL", sign=sign))
-        return Decimal(cost)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from domain.repricings.events import REPRICING_COMMITTED, REPRICING_REVERTED
 from projections.duckdb.storage.generations import Generations
+from projections.duckdb.writing.version_changes import close_versions
 
 #: What a re-pricing changes of a row.
 _COSTS: Final = ("cost_usd", "cost_origin", "price_position", "discount_positions", "repriced_at")
@@ -55,19 +56,10 @@ def undo_repricing(
     cursor.execute(_FIND.replace("$ROWS", generations.rows()), [repriced_at])
     customers, events, difference = cursor.execute(_TOTALS).fetchall()[0]
     if customers:
-        _close(cursor, generations, position)
+        close_versions(cursor, generations, "undone", position)
         _open(cursor, generations, position)
     cursor.execute("DROP TABLE undone")
     return UndoneRepricing(np.array(customers, dtype=np.int64), events, difference)
-
-
-def _close(cursor: duckdb.DuckDBPyConnection, generations: Generations, position: int) -> None:
-    for table in generations.row_tables():
-        cursor.execute(
-            f"""UPDATE {table} AS r SET closed_at = ? FROM undone u
-            WHERE r.customer_key = u.customer_key AND r.locator = u.locator AND r.closed_at IS NULL""",
-            [position],
-        )
 
 
 def _open(cursor: duckdb.DuckDBPyConnection, generations: Generations, position: int) -> None:
