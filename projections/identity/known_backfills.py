@@ -12,7 +12,6 @@ class KnownBackfill(msgspec.Struct):
     """A backfill. `blocks`: the log positions of what it loaded. `committed_at`: None before its commit."""
 
     blocks: list[int] = msgspec.field(default_factory=list)
-    events: int = 0
     committed_at: int | None = None
     ended: bool = False
 

@@ -158,7 +158,6 @@ def load_backfills(stored: Any, known: KnownBackfills) -> TakenClaims:
             known.open(event.scope_key, event.name)
     for block in stored.staged_blocks:
         known.get(block.scope_key, block.name).blocks.append(block.position)
-        known.get(block.scope_key, block.name).events += block.events
     for event in stored.backfills:
         backfill = known.get(event.scope_key, event.name)
         if event.kind == "backfill.committed":

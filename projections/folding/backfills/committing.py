@@ -117,18 +117,21 @@ def claimed_of(resolved: Resolution, claims: tuple[U64, U64, U64], cost_usd: Dec
 
 def refuse_blocks(claiming: Claiming, state: FoldState, positions: list[int], at: ClaimPoint) -> int:
     """Reject the events of blocks that came too late for their backfill; return how many."""
-    refused = 0
-    for position in positions:
-        rows = events_of_blocks(claiming.log, [position], state, at, free=True)
-        accepted = received_rows(rows).accepted
-        codes = np.where(accepted, BATCH_REFUSED, REJECTED).astype(np.uint8)
-        if accepted.any():
-            table = _outcomes(rows, Resolution(codes, np.zeros(len(codes), dtype=np.uint64)), accepted)
-            reasons = pa.array([BACKFILL_CLOSED] * table.num_rows, pa.utf8())
-            at_reason = table.schema.get_field_index("reason")
-            claiming.store.add_late_outcomes(table.set_column(at_reason, "reason", reasons))
-            refused += table.num_rows
-    return refused
+    blocks = (events_of_blocks(claiming.log, [position], state, at, free=True) for position in positions)
+    return sum(refuse_rows(claiming, rows) for rows in blocks)
+
+
+def refuse_rows(claiming: Claiming, rows: StepRows) -> int:
+    """Reject events with their free columns, likewise."""
+    accepted = received_rows(rows).accepted
+    if not accepted.any():
+        return 0
+    codes = np.where(accepted, BATCH_REFUSED, REJECTED).astype(np.uint8)
+    table = _outcomes(rows, Resolution(codes, np.zeros(len(codes), dtype=np.uint64)), accepted)
+    reasons = pa.array([BACKFILL_CLOSED] * table.num_rows, pa.utf8())
+    at_reason = table.schema.get_field_index("reason")
+    claiming.store.add_late_outcomes(table.set_column(at_reason, "reason", reasons))
+    return int(table.num_rows)
 
 
 def cost_of(rows: pa.Table) -> Decimal:

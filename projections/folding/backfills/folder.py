@@ -31,12 +31,19 @@ from projections.folding.backfill_store import (
     Withdrawal,
     WithdrawnRows,
 )
-from projections.folding.backfills.committing import Claimed, Claiming, Comparisons, commit_events, refuse_blocks
+from projections.folding.backfills.committing import (
+    Claimed,
+    Claiming,
+    Comparisons,
+    commit_events,
+    refuse_blocks,
+    refuse_rows,
+)
 from projections.folding.backfills.reverting import revert_events
-from projections.folding.backfills.staged_events import ClaimPoint, events_of_blocks
+from projections.folding.backfills.staged_events import ClaimPoint, events_of_record
 from projections.folding.fold_state import FoldState
 from projections.folding.fold_store import FoldStore
-from projections.folding.usage_blocks import outcome_rows, received_rows
+from projections.folding.usage_blocks import StepRows, outcome_rows, received_rows
 from projections.identity.entries import NO_U64, U64
 from projections.identity.index import IdentityIndex
 from projections.identity.resolution import COUNTED, REJECTED, Resolution
@@ -59,7 +66,6 @@ class BackfillFolder:
     """Folds records of backfills in log order, within the transaction that the caller holds open."""
 
     def __init__(self, log: EventLog, store: FoldStore, index: IdentityIndex, comparisons: Comparisons) -> None:
-        self._log = log
         self._store = store
         self._claiming = Claiming(log, index, store, comparisons)
 
@@ -69,20 +75,18 @@ class BackfillFolder:
         scope_key, name = state.scope_key(header.scope), str(header.extra["backfill"])
         at = ClaimPoint(record.position, header.recorded_at)
         known = state.backfills.find(scope_key, name)
-        rejected = self._reject_at_intake(state, record, at)
-        accepted = header.count - rejected
+        rows = events_of_record(record, state, at)
+        rejected = self._reject_at_intake(rows)
         if known is None or not known.is_open:
-            late = refuse_blocks(self._claiming, state, [record.position], at)
+            late = refuse_rows(self._claiming, rows)
             return FoldedBackfill(scope_key, (0, 0, 0, rejected + late, 0))
         known.blocks.append(record.position)
-        known.events += accepted
         self._store.add_staged_block(
-            NewStagedBlock(scope_key, name, record.position, header.recorded_at, accepted, rejected)
+            NewStagedBlock(scope_key, name, record.position, header.recorded_at, header.count - rejected, rejected)
         )
         return FoldedBackfill(scope_key, (0, 0, 0, rejected, 0))
 
-    def _reject_at_intake(self, state: FoldState, record: LogRecord, at: ClaimPoint) -> int:
-        rows = events_of_blocks(self._log, [record.position], state, at, free=True)
+    def _reject_at_intake(self, rows: StepRows) -> int:
         accepted = received_rows(rows).accepted
         if accepted.all():
             return 0

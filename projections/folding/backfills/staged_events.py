@@ -25,6 +25,11 @@ class ClaimPoint(msgspec.Struct, frozen=True):
     recorded_at: datetime
 
 
+def events_of_record(record: LogRecord, state: FoldState, at: ClaimPoint) -> StepRows:
+    """Return all events of one block, in order."""
+    return _claiming(concatenate_blocks([_decoded(record, state, free=True)]), at)
+
+
 def events_of_blocks(
     log: EventLog, positions: Sequence[int], state: FoldState, at: ClaimPoint, *, free: bool
 ) -> StepRows:
@@ -76,7 +81,11 @@ def _claiming(rows: StepRows, at: ClaimPoint) -> StepRows:
 
 
 def _block(log: EventLog, position: int, state: FoldState, free: bool) -> FoldBlock:
-    return decoded_block(_record(log, position), lambda header: state.scope_key(header.scope), free=free)
+    return _decoded(_record(log, position), state, free=free)
+
+
+def _decoded(record: LogRecord, state: FoldState, *, free: bool) -> FoldBlock:
+    return decoded_block(record, lambda header: state.scope_key(header.scope), free=free)
 
 
 def _record(log: EventLog, position: int) -> LogRecord:

@@ -81,11 +81,9 @@ def _load_backfills(cursor: duckdb.DuckDBPyConnection, known: KnownBackfills) ->
     for scope_key, name, kind, _, _ in told:
         if kind == BACKFILL_OPENED:
             known.open(scope_key, name)
-    staged = "SELECT scope_key, name, position, events FROM staged_blocks ORDER BY position"
-    for scope_key, name, position, accepted in cursor.execute(staged).fetchall():
-        backfill = known.get(scope_key, name)
-        backfill.blocks.append(position)
-        backfill.events += accepted
+    staged = "SELECT scope_key, name, position FROM staged_blocks ORDER BY position"
+    for scope_key, name, position in cursor.execute(staged).fetchall():
+        known.get(scope_key, name).blocks.append(position)
     for scope_key, name, kind, position, blocks in told:
         backfill = known.get(scope_key, name)
         if kind == BACKFILL_COMMITTED:
