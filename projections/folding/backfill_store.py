@@ -11,14 +11,30 @@ import msgspec
 import pyarrow as pa
 
 from domain.backfills.backfill_range import BackfillMode, BackfillRange
+from domain.values.money import MONEY
 from projections.identity.entries import NO_U64, U64
+
+
+class RawCost(msgspec.Struct, frozen=True):
+    """What events cost before markup, and how many have an unknown cost, which adds nothing to it."""
+
+    usd: Decimal = Decimal(0)
+    unknown_events: int = 0
+
+    def plus(self, other: RawCost) -> RawCost:
+        """The sums of both."""
+        return RawCost(MONEY.add(self.usd, other.usd), self.unknown_events + other.unknown_events)
+
+    def minus(self, other: RawCost) -> RawCost:
+        """The differences, which may be negative."""
+        return RawCost(MONEY.subtract(self.usd, other.usd), self.unknown_events - other.unknown_events)
 
 
 class NewBackfill(msgspec.Struct, frozen=True):
     """An event of a backfill. `kind` is the topic; `range` and `mode` are those of an opening, the rest of a commit.
 
-    Of a commit or revert: how many events are counted, duplicates, conflicts and withdrawn more than before, and what
-    the raw cost of counted usage grew by.
+    Of a commit or revert: how many events are counted, duplicates, conflicts and withdrawn more than before, what the
+    raw cost of counted usage grew by, and how many more of its events have an unknown cost.
     """
 
     scope_key: int
@@ -37,6 +53,7 @@ class NewBackfill(msgspec.Struct, frozen=True):
     conflict: int = 0
     withdrawn: int = 0
     difference_usd: Decimal = Decimal(0)
+    cost_unknown_events: int = 0
 
 
 class NewStagedBlock(msgspec.Struct, frozen=True):
@@ -81,7 +98,7 @@ class WithdrawnRows(msgspec.Struct, frozen=True, eq=False):
 
     locators: U64
     already: int
-    cost_usd: Decimal
+    cost: RawCost = RawCost()
     before: U64 = NO_U64
 
 
@@ -89,7 +106,7 @@ class Reinstated(msgspec.Struct, frozen=True, eq=False):
     """Events that are counted again, their raw cost, and the keys of series of which some have an unknown cost."""
 
     locators: U64
-    cost_usd: Decimal
+    cost: RawCost
     unknown_kind_keys: tuple[int, ...]
 
 

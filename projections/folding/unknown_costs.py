@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from domain.usage.block_schema import REQUEST_TYPE
-from domain.values.money import MONEY
+from projections.folding.backfill_store import RawCost
 from projections.folding.fold_state import FoldState
 from projections.folding.fold_store import FoldStore
 from projections.folding.staged_tables import PRICED_ROWS
@@ -27,12 +26,12 @@ def price_unknown_costs(
     model: str,
     position: int,
     customer_id: str | None = None,
-) -> Decimal:
-    """Price rows counted at unknown cost, as far as the price book can; known costs stay. Return what they cost.
+) -> RawCost:
+    """Price rows counted at unknown cost, as far as the price book can; known costs stay. Return what costs grew by.
 
     Those of one customer alone, if its id is given.
     """
-    customer_key, cost = None, Decimal(0)
+    customer_key, cost = None, RawCost()
     if customer_id is not None:
         customer_key = state.customer_keys.get((scope_key, customer_id))
         if customer_key is None:
@@ -50,7 +49,7 @@ def price_unknown_costs(
             priced = priced_rows(state.prices, scope_key, {kind_key: (provider, model)}, unknown)
             if priced.num_rows:
                 store.price_rows(staged_costs(priced, None), position)
-                cost = MONEY.add(cost, pc.sum(priced.column(NEW_COST)).as_py())
+                cost = cost.plus(RawCost(pc.sum(priced.column(NEW_COST)).as_py(), -priced.num_rows))
     return cost
 
 

@@ -23,7 +23,8 @@ class BackfillStep(msgspec.Struct, frozen=True):
 class BackfillChange(BackfillStep, frozen=True):
     """The commit of a backfill, or its revert: how many events more have each outcome since (of fewer: below 0).
 
-    `difference_usd`: what the raw cost of counted usage grew by.
+    `difference_usd`: what the raw cost of counted usage grew by. `cost_unknown_events`: how many more of its events
+    have an unknown cost, which adds nothing.
     """
 
     counted: int
@@ -31,6 +32,7 @@ class BackfillChange(BackfillStep, frozen=True):
     conflict: int
     withdrawn: int
     difference_usd: Decimal
+    cost_unknown_events: int
 
 
 class BackfillRecord(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from domain.usage.outcomes import REPLACED, REVERTED
 from projections.folding.backfill_store import (
     NewBackfill,
     NewStagedBlock,
+    RawCost,
     Reinstated,
     ReplacedRange,
     UndoneOutcomes,
@@ -56,7 +57,7 @@ class InMemoryBackfills:
             if self._is_replaced(asked, versions):
                 (before if locator in self._withdrawn() else found).append(locator)
         withdrawn = self._withdraw(found, by)
-        return WithdrawnRows(withdrawn.locators, 0, withdrawn.cost_usd, _locators(before))
+        return WithdrawnRows(withdrawn.locators, 0, withdrawn.cost, _locators(before))
 
     @staticmethod
     def _is_replaced(asked: ReplacedRange, versions: Sequence[Row]) -> bool:
@@ -75,13 +76,13 @@ class InMemoryBackfills:
         return self._withdraw([one for one in self._seen.versions if one >> 16 in positions], by)
 
     def _withdraw(self, locators: Iterable[int], by: Withdrawal) -> WithdrawnRows:
-        stored, cost, found = self._written, Decimal(0), sorted(locators)
+        stored, cost, found = self._written, RawCost(), sorted(locators)
         already = set(found) & self._withdrawn()
         self._end(lambda row: row["locator"] in already and row["outcome"] == "withdrawn", by.position)
         for locator in found:
             last = stored.versions[locator][-1]
             if last["closed_at"] is None:
-                cost += last["cost_usd"] or 0
+                cost = cost.plus(_cost(last))
                 self.close_row(last["customer_key"], locator, by.position)
             customer, kind = stored.customers[last["customer_key"]][1], stored.series[last["kind_key"]][0]
             stored.outcomes.append(_withdrawn_outcome(last | {"customer_id": customer or None, "type": kind}, by))
@@ -100,13 +101,13 @@ class InMemoryBackfills:
             lambda row: row["outcome"] == "withdrawn" and (row["reason"], row["decided_at"]) == (REPLACED, replaced_at),
             position,
         )
-        cost, unknown = Decimal(0), set()
+        cost, unknown = RawCost(), set()
         for locator in sorted(row["locator"] for row in ended):
             last = self._written.versions[locator][-1]
             if self._is_void(last):
                 continue
             self.reopen_row(last["customer_key"], locator, position)
-            cost += last["cost_usd"] or 0
+            cost = cost.plus(_cost(last))
             if last["cost_origin"] == "unknown":
                 unknown.add(last["kind_key"])
         return Reinstated(_locators(row["locator"] for row in ended), cost, tuple(unknown))
@@ -149,6 +150,10 @@ class InMemoryBackfills:
 
     def _withdrawn(self) -> set[int]:
         return {row["locator"] for row in self._seen.outcomes if _is_withdrawn(row)}
+
+
+def _cost(version: Row) -> RawCost:
+    return RawCost(version["cost_usd"] or Decimal(0), int(version["cost_origin"] == "unknown"))
 
 
 def load_backfills(stored: Any, known: KnownBackfills) -> TakenClaims:

@@ -153,7 +153,8 @@ TABLES: Final[tuple[str, ...]] = (
         scope_key INTEGER NOT NULL, name VARCHAR NOT NULL, kind VARCHAR NOT NULL, position BIGINT NOT NULL,
         recorded_at TIMESTAMP NOT NULL, actor VARCHAR NOT NULL, reason VARCHAR, range VARCHAR, mode VARCHAR,
         previewed_at BIGINT, blocks BIGINT, counted BIGINT NOT NULL, duplicate BIGINT NOT NULL,
-        conflict BIGINT NOT NULL, withdrawn BIGINT NOT NULL, difference_usd DECIMAL(38, 12) NOT NULL)""",
+        conflict BIGINT NOT NULL, withdrawn BIGINT NOT NULL, difference_usd DECIMAL(38, 12) NOT NULL,
+        cost_unknown_events BIGINT NOT NULL)""",
     # Every block that a backfill loaded: its events that intake accepted, and those it rejected.
     """CREATE TABLE staged_blocks (
         scope_key INTEGER NOT NULL, name VARCHAR NOT NULL, position BIGINT NOT NULL, recorded_at TIMESTAMP NOT NULL,

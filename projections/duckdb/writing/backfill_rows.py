@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any, Final
 
 import duckdb
@@ -23,7 +22,7 @@ from projections.duckdb.storage.fold_reads.replaced_rows import replaced_rows
 from projections.duckdb.storage.fold_reads.void_states import WITHDRAWN, valid_events
 from projections.duckdb.storage.generations import Generations
 from projections.duckdb.writing.version_changes import add_to_sums, close_versions
-from projections.folding.backfill_store import ReplacedRange, Withdrawal
+from projections.folding.backfill_store import RawCost, ReplacedRange, Withdrawal
 from projections.identity.entries import U64
 
 _IN_BLOCKS: Final = f"({{}} >> {LOCATOR_ROW_BITS}) IN (SELECT unnest($blocks::BIGINT[]))"
@@ -37,7 +36,7 @@ class MovedRows(msgspec.Struct, frozen=True, eq=False):
 
     locators: U64
     customers: npt.NDArray[np.int64]
-    cost_usd: Decimal = Decimal(0)
+    cost: RawCost = RawCost()
     unknown_kind_keys: tuple[int, ...] = ()
 
 
@@ -68,7 +67,7 @@ def withdraw_leaving(cursor: duckdb.DuckDBPyConnection, generations: Generations
     moved = _moved(cursor, "leaving")
     if len(moved.locators):
         cost = add_to_sums(cursor, generations, "(SELECT * FROM leaving WHERE closed_at IS NULL)", sign="-")
-        moved = msgspec.structs.replace(moved, cost_usd=cost)
+        moved = msgspec.structs.replace(moved, cost=cost)
         close_versions(cursor, generations, "leaving", by.position)
         cursor.execute(
             """UPDATE outcomes SET closed_at = ? WHERE outcome = 'withdrawn' AND closed_at IS NULL
@@ -123,7 +122,7 @@ def reinstate(
     moved = _moved(cursor, "returning_rows")
     if len(moved.locators):
         cursor.execute(f"INSERT INTO {generations.open_name('rows')} BY NAME SELECT * FROM returning_rows")
-        moved = msgspec.structs.replace(moved, cost_usd=add_to_sums(cursor, generations, "returning_rows"))
+        moved = msgspec.structs.replace(moved, cost=add_to_sums(cursor, generations, "returning_rows"))
     cursor.execute("DROP TABLE coming_back")
     cursor.execute("DROP TABLE returning_rows")
     return msgspec.structs.replace(moved, locators=np.asarray(locators).astype(np.uint64))

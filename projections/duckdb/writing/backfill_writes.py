@@ -92,7 +92,7 @@ class BackfillWrites:
     def _withdrawn(self, already: int, by: Withdrawal) -> WithdrawnRows:
         moved = withdraw_leaving(self._cursor, self._generations, by)
         self._note(moved)
-        return WithdrawnRows(moved.locators, already, moved.cost_usd)
+        return WithdrawnRows(moved.locators, already, moved.cost)
 
     def withdraw_uncounted(self, positions: Sequence[int], by: Withdrawal) -> UndoneOutcomes:
         """Withdraw the duplicates and conflicts of these blocks."""
@@ -102,7 +102,7 @@ class BackfillWrites:
         """Count the events again that were withdrawn at a position."""
         moved = reinstate(self._cursor, self._generations, replaced_at, position)
         self._note(moved)
-        return Reinstated(moved.locators, moved.cost_usd, moved.unknown_kind_keys)
+        return Reinstated(moved.locators, moved.cost, moved.unknown_kind_keys)
 
     def _note(self, moved: MovedRows) -> None:
         self._unflushed_records += len(moved.locators)

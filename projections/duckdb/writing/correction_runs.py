@@ -121,7 +121,7 @@ class CorrectionRunWrites:
         """Close the current versions of events, and return what they cost."""
         current = f"""(SELECT r.* FROM {self._generations.rows()} r JOIN corrected c
             ON c.customer_key = r.customer_key AND c.locator = r.locator AND {_CLOSING} WHERE r.closed_at IS NULL)"""
-        cost = add_to_sums(self._cursor, self._generations, current, sign="-")
+        cost = add_to_sums(self._cursor, self._generations, current, sign="-").usd
         closing = f"(SELECT * FROM corrected WHERE {_CLOSING})"
         close_versions(self._cursor, self._generations, closing, position)
         return cost
@@ -143,7 +143,7 @@ class CorrectionRunWrites:
             [position],
         )
         opened = f"(SELECT * FROM {open_rows} WHERE counted_at = {int(position)} AND closed_at IS NULL)"
-        cost = add_to_sums(self._cursor, self._generations, opened)
+        cost = add_to_sums(self._cursor, self._generations, opened).usd
         kinds, scopes, owners = self._cursor.execute(
             f"""SELECT coalesce(list(DISTINCT kind_key) FILTER (cost_origin = 'unknown'), []),
             coalesce(list(scope_key) FILTER (has_units), []), coalesce(list(customer_key) FILTER (has_units), [])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import duckdb
 
 from projections.duckdb.storage.generations import Generations
 from projections.duckdb.writing.delta_inserts import insert_deltas, insert_unit_deltas
+from projections.folding.backfill_store import RawCost
 
 
 def close_versions(cursor: duckdb.DuckDBPyConnection, generations: Generations, events: str, position: int) -> None:
@@ -20,12 +19,13 @@ def close_versions(cursor: duckdb.DuckDBPyConnection, generations: Generations, 
         )
 
 
-def add_to_sums(cursor: duckdb.DuckDBPyConnection, generations: Generations, rows: str, sign: str = "") -> Decimal:
+def add_to_sums(cursor: duckdb.DuckDBPyConnection, generations: Generations, rows: str, sign: str = "") -> RawCost:
     """Add rows to the sums of days and units, or with `sign` "-" take them away; return what they cost."""
     cursor.execute(insert_deltas(generations.open_name("days"), rows, sign=sign))
-    cost, with_units = cursor.execute(
-        f"SELECT coalesce(sum(cost_usd), 0)::DECIMAL(38, 12), count(unit_names) FROM {rows}"
+    cost, unknown, with_units = cursor.execute(
+        f"""SELECT coalesce(sum(cost_usd), 0)::DECIMAL(38, 12), count(*) FILTER (cost_origin = 'unknown'),
+        count(unit_names) FROM {rows}"""
     ).fetchall()[0]
     if with_units:
         cursor.execute(insert_unit_deltas(f"{rows} WHERE unit_names IS NOT NULL", sign=sign))
-    return Decimal(cost)
+    return RawCost(cost, unknown)

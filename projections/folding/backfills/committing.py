@@ -19,9 +19,9 @@ import pyarrow.compute as pc
 from domain.log.records import EventLog
 from domain.usage.locators import LOCATOR_ROW_BITS
 from domain.usage.outcomes import BACKFILL_CLOSED
-from domain.values.money import MONEY
 from projections.arrow_columns import Bools
 from projections.folding.attribution.attributed_rows import with_customers, without_customer
+from projections.folding.backfill_store import RawCost
 from projections.folding.backfills.staged_events import ClaimPoint, block_chunks, events_of_blocks
 from projections.folding.fold_state import FoldState
 from projections.folding.fold_store import FoldStore
@@ -54,7 +54,7 @@ class Claimed(msgspec.Struct, frozen=True, eq=False):
     counted: int = 0
     duplicate: int = 0
     conflict: int = 0
-    cost_usd: Decimal = Decimal(0)
+    cost: RawCost = RawCost()
 
 
 class Claiming(msgspec.Struct, frozen=True):
@@ -71,14 +71,14 @@ class Claiming(msgspec.Struct, frozen=True):
         prior = state.taken.standing(self.index.lookup(received.identities), replaced)
         return state.amended.resolved(received, resolve(received, prior, *self.comparisons(rows)))
 
-    def add(self, rows: StepRows, resolved: Resolution, state: FoldState) -> Decimal:
+    def add(self, rows: StepRows, resolved: Resolution, state: FoldState) -> RawCost:
         """Write events with their free columns: rows of those that count, outcomes of those that intake accepted.
 
         Returns the raw cost of the rows that hold.
         """
         counted = resolved.counted
         rows = with_customers(rows, without_customer(rows, counted), state.subscribers)
-        cost = Decimal(0)
+        cost = RawCost()
         if counted.any():
             made = usage_rows(rows, counted, state)
             self.store.add_claimed_rows(made)
@@ -97,7 +97,7 @@ def commit_events(claiming: Claiming, state: FoldState, positions: list[int], at
     resolved = claiming.resolved(whole, state, replaced)
     identities = received_rows(whole)
     counts = np.unique(whole.locators >> LOCATOR_ROW_BITS, return_counts=True)[1].tolist()
-    starts, cost = np.concatenate([[0], np.cumsum(counts)]).tolist(), Decimal(0)
+    starts, cost = np.concatenate([[0], np.cumsum(counts)]).tolist(), RawCost()
     counted = resolved.counted
     claims = identities.identities[counted], identities.contents[counted], identities.locators[counted]
     del whole
@@ -105,14 +105,14 @@ def commit_events(claiming: Claiming, state: FoldState, positions: list[int], at
         rows = events_of_blocks(claiming.log, positions[chunk], state, at, free=True)
         of_chunk = slice(starts[chunk.start], starts[chunk.stop])
         part = Resolution(resolved.codes[of_chunk], resolved.first_locators[of_chunk])
-        cost = MONEY.add(cost, claiming.add(rows, part, state))
+        cost = cost.plus(claiming.add(rows, part, state))
     return claimed_of(resolved, claims, cost)
 
 
-def claimed_of(resolved: Resolution, claims: tuple[U64, U64, U64], cost_usd: Decimal) -> Claimed:
+def claimed_of(resolved: Resolution, claims: tuple[U64, U64, U64], cost: RawCost) -> Claimed:
     """Sum up what became of events; those that intake rejected are counted nowhere here."""
     by_code = np.bincount(resolved.codes, minlength=len(OUTCOME_OF_CODE)).tolist()
-    return Claimed(claims, by_code[COUNTED], by_code[DUPLICATE], by_code[CONFLICT], cost_usd)
+    return Claimed(claims, by_code[COUNTED], by_code[DUPLICATE], by_code[CONFLICT], cost)
 
 
 def refuse_blocks(claiming: Claiming, state: FoldState, positions: list[int], at: ClaimPoint) -> int:
@@ -134,10 +134,11 @@ def refuse_rows(claiming: Claiming, rows: StepRows) -> int:
     return int(table.num_rows)
 
 
-def cost_of(rows: pa.Table) -> Decimal:
-    """Sum the raw cost of rows; unknown costs add nothing."""
+def cost_of(rows: pa.Table) -> RawCost:
+    """Sum the raw cost of rows."""
     found: Decimal | None = pc.sum(rows.column("cost_usd")).as_py()
-    return found or Decimal(0)
+    unknown: int | None = pc.sum(pc.equal(rows.column("cost_origin").cast(pa.utf8()), "unknown")).as_py()
+    return RawCost(found or Decimal(0), unknown or 0)
 
 
 def _outcomes(rows: StepRows, resolved: Resolution, refused: Bools) -> pa.Table:

@@ -23,7 +23,6 @@ from domain.log.records import EventLog, LogRecord
 from domain.scope import Scope
 from domain.streams import staged_stream
 from domain.usage.outcomes import REPLACED
-from domain.values.money import MONEY
 from projections.folding.backfill_store import (
     NewBackfill,
     NewStagedBlock,
@@ -126,7 +125,7 @@ class BackfillFolder:
         claimed = commit_events(self._claiming, state, known.blocks[: event.blocks], at, free)
         late = refuse_blocks(self._claiming, state, known.blocks[event.blocks :], at)
         known.blocks = known.blocks[: event.blocks]
-        withdrawn = len(replaced.locators)
+        withdrawn, difference = len(replaced.locators), claimed.cost.minus(replaced.cost)
         backfill = msgspec.structs.replace(
             backfill,
             previewed_at=event.previewed_at,
@@ -135,7 +134,8 @@ class BackfillFolder:
             duplicate=claimed.duplicate,
             conflict=claimed.conflict,
             withdrawn=withdrawn,
-            difference_usd=MONEY.subtract(claimed.cost_usd, replaced.cost_usd),
+            difference_usd=difference.usd,
+            cost_unknown_events=difference.unknown_events,
         )
         return backfill, _folded(backfill, late, claimed)
 
@@ -143,7 +143,7 @@ class BackfillFolder:
         self, state: FoldState, scope_key: int, event: BackfillCommitted, at: ClaimPoint, stream: str
     ) -> WithdrawnRows:
         if event.mode != "replace":
-            return WithdrawnRows(NO_U64, 0, MONEY.create_decimal(0))
+            return WithdrawnRows(NO_U64, 0)
         asked = replaced_range(event.range, scope_key, state, event.previewed_at)
         return self._store.withdraw_range(asked, Withdrawal(stream, at.position, at.recorded_at, REPLACED))
 
@@ -168,7 +168,8 @@ class BackfillFolder:
             duplicate=reverted.duplicate,
             conflict=reverted.conflict,
             withdrawn=reverted.withdrawn,
-            difference_usd=reverted.difference_usd,
+            difference_usd=reverted.difference.usd,
+            cost_unknown_events=reverted.difference.unknown_events,
         )
         return backfill, _folded(backfill, 0, reverted.claimed)
 

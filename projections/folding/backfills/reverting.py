@@ -8,15 +8,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Final
 
 import msgspec
 import numpy as np
 
 from domain.usage.outcomes import REVERTED
-from domain.values.money import MONEY
-from projections.folding.backfill_store import Withdrawal
+from projections.folding.backfill_store import RawCost, Withdrawal
 from projections.folding.backfills.committing import Claimed, Claiming, claimed_of
 from projections.folding.backfills.staged_events import ClaimPoint, events_at
 from projections.folding.fold_state import FoldState
@@ -38,7 +36,7 @@ class Reverted(msgspec.Struct, frozen=True, eq=False):
     duplicate: int
     conflict: int
     withdrawn: int
-    difference_usd: Decimal
+    difference: RawCost
 
 
 def revert_events(
@@ -59,11 +57,11 @@ def revert_events(
     state.taken.reinstate(loaded.locators)
     again = store.reinstate(committed_at, at.position)
     state.taken.reinstate(again.locators)
-    difference = MONEY.subtract(again.cost_usd, loaded.cost_usd)
+    difference = again.cost.minus(loaded.cost)
     for kind_key in again.unknown_kind_keys:
         _, provider, model = state.series(kind_key)
         priced = price_unknown_costs(store, state, scope_key, provider or "", model or "", at.position)
-        difference = MONEY.add(difference, priced)
+        difference = difference.plus(priced)
     state.waiting_voids = store.waiting_voids()
     followers = store.take_followers(positions, at.position)
     before = followers.column("outcome").to_pylist()
@@ -75,7 +73,7 @@ def revert_events(
         duplicate=claimed.duplicate - before.count("duplicate") - uncounted.duplicate,
         conflict=claimed.conflict - before.count("conflict") - uncounted.conflict,
         withdrawn=lost + uncounted.duplicate + uncounted.conflict - back,
-        difference_usd=MONEY.add(difference, claimed.cost_usd),
+        difference=difference.plus(claimed.cost),
     )
 
 
@@ -86,11 +84,11 @@ def _claim_next(claiming: Claiming, state: FoldState, locators: U64, at: ClaimPo
     rows = events_at(claiming.log, locators, state, at, free=False)
     resolved = claiming.resolved(rows, state)
     received = received_rows(rows)
-    counted, cost = resolved.counted, Decimal(0)
+    counted, cost = resolved.counted, RawCost()
     for first in range(0, len(locators), CHUNK_EVENTS_MAX):
         chunk = slice(first, first + CHUNK_EVENTS_MAX)
         part = Resolution(resolved.codes[chunk], resolved.first_locators[chunk])
         made = events_at(claiming.log, locators[chunk], state, at, free=True)
-        cost = MONEY.add(cost, claiming.add(made, part, state))
+        cost = cost.plus(claiming.add(made, part, state))
     claims = received.identities[counted], received.contents[counted], received.locators[counted]
     return claimed_of(resolved, claims, cost)

@@ -65,5 +65,5 @@ def _with_effect(
     for kind_key in corrected.unknown_kinds:
         _, provider, model = state.series(kind_key)
         priced = price_unknown_costs(store, state, run.scope_key, provider or "", model or "", run.position)
-        difference = MONEY.add(difference, priced)
+        difference = MONEY.add(difference, priced.usd)
     return msgspec.structs.replace(run, events=corrected.events, difference_usd=difference)

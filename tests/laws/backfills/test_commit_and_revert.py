@@ -141,15 +141,17 @@ def test_the_told_differences_are_those_of_the_sums(
         log.load("law", events_of(drawn))
         log.fold()
         for change in (log.commit, log.revert):
-            was = raw_cost(log)
+            cost, unknown = raw_cost(log)
             position = change("law")
-            told = log.ask("SELECT difference_usd FROM backfills WHERE position = ?", position)
-            assert told == [(raw_cost(log) - was,)]
+            now, unknown_now = raw_cost(log)
+            told = log.ask("SELECT difference_usd, cost_unknown_events FROM backfills WHERE position = ?", position)
+            assert told == [(now - cost, unknown_now - unknown)]
             write_entries(log, meanwhile)
             log.fold()
         log.close()
 
 
-def raw_cost(log: FoldedLog) -> Decimal:
-    """The cost of everything that counts."""
-    return sum((Decimal(one[4]) for one in log.sums()), Decimal(0))
+def raw_cost(log: FoldedLog) -> tuple[Decimal, int]:
+    """The cost of everything that counts, and how many of these events it lacks."""
+    sums = log.sums()
+    return sum((Decimal(one[4]) for one in sums), Decimal(0)), sum(int(one[5]) for one in sums)

@@ -259,7 +259,7 @@ EVERYTHING: Contents = {
         | {"name": HOSTILE, "kind": "backfill.opened", "position": 1, "recorded_at": START, "actor": "key-1"}
         | {"reason": "a gap", "range": BackfillRange(START, recorded_at(9), ("acme",)), "mode": "add"}
         | {"previewed_at": None, "blocks": None, "counted": 0, "duplicate": 0, "conflict": 0, "withdrawn": 0}
-        | {"difference_usd": Decimal(0)}
+        | {"difference_usd": Decimal(0), "cost_unknown_events": 0}
     ],
     "staged blocks": [scope_of(1) | {"name": HOSTILE, "position": 1, "recorded_at": START, "events": 3, "rejected": 1}],
     "amendments": [shown_amendment(amendment(1))],

@@ -152,11 +152,12 @@ def test_a_preview_is_the_difference_that_the_commit_makes(
         before = {key: tried.numbers(key[0], key[2].start, key[2].end) for key in spans if key[1] == 1}
         tried.log.commit("tried")
         told = tried.log.ask(
-            "SELECT counted, duplicate, conflict, withdrawn, difference_usd FROM backfills"
+            "SELECT counted, duplicate, conflict, withdrawn, difference_usd, cost_unknown_events FROM backfills"
             " WHERE name = 'tried' AND kind = 'backfill.committed'"
         )
         growth = effect.counted - effect.withdrawn
-        assert told == [(growth, effect.duplicate, effect.conflict, effect.withdrawn, preview.difference_usd)]
+        money = preview.difference_usd, preview.cost_unknown_events
+        assert told == [(growth, effect.duplicate, effect.conflict, effect.withdrawn, *money)]
         cost, unknown = tried.costs()
         assert (cost - held[0], unknown - held[1]) == (preview.difference_usd, preview.cost_unknown_events)
         for key, was in before.items():

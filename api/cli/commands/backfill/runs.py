@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from api.cli.commands.backfill.previews import PERIODS, print_effect
+from api.cli.commands.backfill.previews import PERIODS, print_effect, unknown_costs
 from api.cli.commands.engine_command import engine_command
 from api.cli.commands.runs.named_runs import Name, NamedRuns, Yes, add_commands, print_run
 from api.cli.options import Reason
@@ -85,6 +85,7 @@ def change_lines(change: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what a commit or revert is in money and events."""
     return (
         f"a difference of {change['difference_usd']} USD before markup",
+        *unknown_costs(change["cost_unknown_events"]),
         ", ".join(f"{change[one]:+,} {one}" for one in ("counted", "withdrawn", "duplicate", "conflict")),
     )
 

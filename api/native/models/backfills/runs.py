@@ -76,6 +76,10 @@ class BackfillChangeView(BackfillStepView):
     conflict: int = Field(description="How many more are in conflict with another event.")
     withdrawn: int = Field(description="How many more are withdrawn.")
     difference_usd: DecimalText = Field(description="What the cost of counted usage grew by, before markup.")
+    cost_unknown_events: int = Field(
+        description="How many more events have an unknown cost, below 0 where fewer. They add nothing to "
+        "`difference_usd`."
+    )
 
 
 class BackfillView(ReadingView):

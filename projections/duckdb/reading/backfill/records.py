@@ -16,7 +16,7 @@ from projections.queries.backfills import BackfillChange, BackfillRecord, Backfi
 BACKFILLS: Final = RunTable(
     "backfills",
     (
-        *("counted", "duplicate", "conflict", "withdrawn", "difference_usd"),
+        *("counted", "duplicate", "conflict", "withdrawn", "difference_usd", "cost_unknown_events"),
         *("range", "mode", "previewed_at", "blocks"),
     ),
 )
@@ -68,4 +68,4 @@ def _backfill(name: str, steps: Mapping[str, Row], loaded: tuple[int, int, int])
 
 
 def _change(row: Row | None) -> BackfillChange | None:
-    return None if row is None else BackfillChange(*step_of(row), *BACKFILLS.own(row)[:5])
+    return None if row is None else BackfillChange(*step_of(row), *BACKFILLS.own(row)[:6])

@@ -79,8 +79,8 @@ def test_the_told_difference_includes_what_events_cost_whose_price_was_set_while
     folded.append(PriceSet, "price/of-test", **of_default, **of_model)
     folded.revert("march")
     assert folded.sums() == [("acme", 4, 4000, 400, Decimal("4.5"), 1)]
-    told = folded.ask("SELECT kind, difference_usd FROM backfills ORDER BY position DESC LIMIT 2")
-    assert told == [("backfill.reverted", Decimal("-2.5")), ("backfill.committed", Decimal("6.5"))]
+    told = folded.ask("SELECT kind, difference_usd, cost_unknown_events FROM backfills ORDER BY position DESC LIMIT 2")
+    assert told == [("backfill.reverted", Decimal("-2.5"), 1), ("backfill.committed", Decimal("6.5"), -3)]
 
 
 def test_an_event_that_was_voided_meanwhile_stays_void(folded: Backfilled) -> None:

@@ -62,8 +62,14 @@ def test_a_difference_that_lacks_unknown_costs_says_of_how_many_events(
     opened(shell, name)
     shell.json("backfill", "load", name, str(file))
     lines = {2: ["2 events of unknown cost are not in it"], 1: ["1 event of unknown cost is not in it"], 0: []}[told]
-    assert shell.json("backfill", "preview", name)["cost_unknown_events"] == told
-    assert [line for line in shell.run("backfill", "preview", name).out.splitlines() if "of unknown" in line] == lines
+    preview = shell.json("backfill", "preview", name)
+    assert preview["cost_unknown_events"] == told
+    for command in (("preview", name), ("commit", name, "--previewed-at", str(preview["previewed_at"]))):
+        assert [line for line in shell.run("backfill", *command).out.splitlines() if "of unknown" in line] == lines
+    assert shell.json("backfill", "show", name)["committed"]["cost_unknown_events"] == told
+    undone = shell.run("backfill", "revert", name, "--yes").out
+    fewer = {2: "2 fewer events of unknown cost", 1: "1 fewer event of unknown cost", 0: ""}[told]
+    assert fewer in undone
 
 
 def request(name: str, event_id: str, cost: str | None) -> str:
