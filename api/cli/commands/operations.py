@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import typer
@@ -18,6 +19,7 @@ from api.cli.output.tables import print_fields, print_table
 from api.cli.output.text import print_json, print_lines, print_message
 from api.cli.server.connection import connected
 from api.cli.server.http_client import Connection
+from consumers.errors import FolderUnusable
 from domain.usage.outcomes import DECIDED_OUTCOMES
 
 OUTCOME_COLUMNS: Final = (
@@ -118,7 +120,10 @@ def verify(
 
     Also checks blocks, hash chain and seals. Exits with 1 on a difference.
     """
-    with connected(settings_with(data_dir=data), url, key) as engine:
+    settings = settings_with(data_dir=data)
+    if url is None:
+        refuse_own_store(settings.data_dir)
+    with connected(settings, url, key) as engine:
         result = result_of("Verifying", engine.steps("/v1/operations/verify"))
     findings = result["findings"]
     if as_json:
@@ -129,6 +134,16 @@ def verify(
         print_lines(f"all is well: {extent_of(result)}")
     if findings:
         raise typer.Exit(ExitCode.DIFFERENCES)
+
+
+def refuse_own_store(folder: Path) -> None:
+    """Raise `CommandFailed` for the folder of a store that was made to be looked at."""
+    from consumers.embedded.replaying.log_range import refuse_folding
+
+    try:
+        refuse_folding(folder)
+    except FolderUnusable as error:
+        raise CommandFailed(ExitCode.WRONG_USE, str(error)) from error
 
 
 def extent_of(result: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from typing import Any, Final
 
@@ -20,6 +21,11 @@ def shown(value: Any) -> str:
         return "yes" if value else "no"
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
     return text.encode("utf-8", "replace").decode().translate(_CONTROL).translate(_MISLEADING)
+
+
+def quoted(value: str) -> str:
+    """Return a value as one word of a command that a shell reads."""
+    return shown(shlex.quote(value))
 
 
 def print_json(document: Any) -> None:

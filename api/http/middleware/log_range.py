@@ -20,9 +20,7 @@ class LogRangeMiddleware:
     def __init__(self, app: ASGIApp, dialects: Dialects, log_range: LogRange) -> None:
         self._app = app
         self._dialects = dialects
-        self._refusal = Problem(
-            "read_only", f"this store was made to be looked at: {log_range.text}. Send this to the engine itself"
-        )
+        self._refusal = Problem("read_only", f"it holds {log_range.text}. Send this to the engine itself")
         self._header = (RANGE_HEADER, f"{log_range.first}-{log_range.end - 1}".encode())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

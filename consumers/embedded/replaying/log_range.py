@@ -6,6 +6,7 @@ at its end, such as customers, prices and plans. Its answers name the range, and
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Final
 
@@ -47,7 +48,7 @@ def finished_range(folder: Path) -> LogRange | None:
     found = stored_range(folder)
     if found is not None and not found.finished:
         raise FolderUnusable(
-            f"the store in {folder} is not finished: run the same `meterfold replay --into {folder}` again"
+            f"the store in {folder} is not finished: run the same\n`meterfold replay --into {_quoted(folder)}` again"
         )
     return found
 
@@ -56,9 +57,24 @@ def refuse_range(folder: Path) -> None:
     """Raise `FolderUnusable` when a data folder was made of a range, and so is only to be looked at."""
     if (folder / RANGE_FILE).exists():
         raise FolderUnusable(
-            f"{folder} was made by `meterfold replay --into`, to be looked at: nothing is appended to it, and no "
-            f"engine serves it. Ask it with commands, such as `meterfold usage --data {folder}`"
+            f"{folder} was made by `meterfold replay --into`, to be looked at:\nnothing is appended to it, and no "
+            f"engine serves it. Ask it with commands,\nsuch as `meterfold usage --data {_quoted(folder)}`"
         )
+
+
+def refuse_folding(folder: Path) -> None:
+    """Raise `FolderUnusable` when a data folder was made of a range: it is neither verified nor folded again."""
+    found = stored_range(folder)
+    if found is not None:
+        raise FolderUnusable(
+            f"{folder} was made by `meterfold replay --into`, to be looked at:\nit is neither verified nor replayed. "
+            f"Do that with the data folder that it\nwas made of, --data {_quoted(found.source)}, or make another one"
+        )
+
+
+def _quoted(folder: Path | str) -> str:
+    """A folder as one word of a command that a shell reads."""
+    return shlex.quote(str(folder))
 
 
 def position_of(log: EventLog, text: str) -> int | None:

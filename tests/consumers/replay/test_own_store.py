@@ -20,7 +20,7 @@ from consumers.replay.own_store import replay_into
 from consumers.settings import Settings
 from projections.folding.recovery import log_creation
 from tests.consumers.running_engine import deliver, state_of
-from tests.engine_fixtures import NOON, Api, SettableClock, engine_on, http
+from tests.engine_fixtures import NOON, Api, SettableClock, engine_on, http, llm_request
 
 BATCHES = 5
 
@@ -105,6 +105,27 @@ def test_a_range_has_the_usage_that_arrived_in_it_and_names_itself(
         assert engine.log_range is not None
         assert answer.headers["Meterfold-Log-Range"] == f"{engine.log_range.first}-{engine.log_range.end - 1}"
         assert "alone, no totals" in engine.log_range.text
+
+
+def test_of_events_from_before_a_range_an_amendment_is_lost_and_a_delivery_counts(
+    live: EmbeddedEngine, tmp_path: Path, clock: SettableClock
+) -> None:
+    with http(live) as api:
+        api.deliver([llm_request(one, "ann", NOON, input_tokens=1) for one in ("amended", "replaced")])
+        known_at = api.get("/v1/corrections")["position"]
+        amendment = {"source": "gateway", "id": "amended", "data": {"input_tokens": 50}}
+        api.post("/v1/events/amend", amendment, 200)
+        right = llm_request("replaced", "ann", NOON, input_tokens=700)
+        batch = {"Content-Type": "application/cloudevents-batch+json"}
+        path = f"/v1/events/replace?known_at={known_at}"
+        assert api.send("POST", path, 200, batch, json=[right]).json()["counts"]["amended"] == 1
+        api.deliver([llm_request("new", "ann", NOON, input_tokens=3)])
+    made(live, tmp_path / "own", first=str(known_at + 1))
+    with looked_at(tmp_path / "own", clock) as engine, http(live) as api:
+        own = with_key(engine, live)
+        found = {one["id"]: one["input_tokens"] for one in own.pages("/v1/events", customer="ann")}
+        assert found == {"new": 3, "replaced": 700}
+        assert own.send("GET", "/v1/events/one?source=gateway&id=amended", 404)
 
 
 def test_facts_from_before_the_range_are_known_and_personal_data_is_not(

@@ -25,7 +25,7 @@ from api.cli.output.columns import Column, Kind
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.results import Output
 from api.cli.output.tables import print_table
-from api.cli.output.text import print_json, print_lines, shown
+from api.cli.output.text import print_json, print_lines, quoted
 from api.cli.server.http_client import Connection, path_to
 from consumers.files.event_batches import Batch
 
@@ -129,5 +129,5 @@ def _print(loaded: Loaded, name: str) -> None:
         print_table("Members that were not understood", WARNINGS, loaded.warnings)
     print_lines(
         f"as of log position {loaded.position}",
-        f"nothing of it counts yet: see `meterfold backfill preview {shown(name)}`",
+        f"nothing of it counts yet: see `meterfold backfill preview {'-- ' * name.startswith('-')}{quoted(name)}`",
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from api.cli.commands.operations import result_of
+from api.cli.commands.operations import refuse_own_store, result_of
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.server.connection import connected
 from consumers.embedded.data_folder import DataFolder
@@ -20,6 +20,8 @@ from projections.errors import ProjectionError, ReadStoreUnavailable
 def replayed(settings: Settings, url: str | None, key: str | None) -> dict[str, Any]:
     """Replay the log, with a progress bar, and return the result."""
     folder = DataFolder(settings.data_dir)
+    if url is None:
+        refuse_own_store(folder.root)
     if url is None and folder.log.exists() and not folder.is_owned():
         try:
             return result_of("Replaying", _in_this_process(settings))

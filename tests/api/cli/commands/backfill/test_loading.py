@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.api.cli.shell import Shell
+import pytest
+
+from tests.api.cli.shell import Shell, run
 
 MAP = """
 source: {source}
@@ -76,3 +78,13 @@ def test_what_cannot_be_loaded_is_told(shell: Shell, tmp_path: Path) -> None:
     assert "backfill 'told' was cancelled: nothing can be loaded into it" in closed.err
     (table := tmp_path / "lost.csv").write_text("who\nada\n")
     assert shell.run("backfill", "load", "told", str(table)).code == 2
+
+
+@pytest.mark.parametrize(("name", "word"), [("plain", "plain"), ("a $b", "'a $b'"), ("-dashed", "-- -dashed")])
+def test_the_hint_can_be_pasted_into_a_shell(shell: Shell, tmp_path: Path, name: str, word: str) -> None:
+    file = tmp_path / "lost.ndjson"
+    file.write_text(event("hinted", name, 9))
+    opening = ("backfill", "open", *MARCH_3, "--customer", "hinted", "--source", name)
+    assert run(*opening, *shell.target, "--", name).code == 0
+    ended = run("backfill", "load", *shell.target, "--", name, str(file))
+    assert ended.out.splitlines()[-1] == f"nothing of it counts yet: see `meterfold backfill preview {word}`"

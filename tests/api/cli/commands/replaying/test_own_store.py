@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -64,8 +65,25 @@ def test_what_cannot_be_made_is_wrong_use(
 def test_it_is_refused_what_would_change_it(live: Path, tmp_path: Path) -> None:
     own = tmp_path / "own"
     assert run("replay", "--into", str(own), "--data", str(live)).code == 0
-    for command in (("ingest", str(tmp_path / "1.ndjson")), ("verify",), ("customers", "delete", "ada", "--yes")):
+    for command in (("ingest", str(tmp_path / "1.ndjson")), ("customers", "delete", "ada", "--yes")):
         ended = run(*command, "--data", str(own))
         assert ended.code != 0, command
         assert "looked at" in ended.err, command
     assert "no engine serves it" in run("serve", "--data", str(own), "--port", "0").err
+
+
+@pytest.mark.parametrize("command", ["verify", "replay", "rebuild"])
+@pytest.mark.parametrize("folder", ["own", "own $HOME"])
+def test_it_is_neither_verified_nor_folded_again(live: Path, tmp_path: Path, command: str, folder: str) -> None:
+    own = tmp_path / folder
+    made = run("replay", "--into", str(own), "--from", "2", "--data", str(live))
+    assert made.out.splitlines()[-1] == f"ask it with --data {shlex.quote(str(own))}"
+    before = {path: path.stat().st_mtime_ns for path in own.rglob("*")}
+    ended = run(command, "--data", str(own))
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.splitlines() == [
+        f"meterfold: {own} was made by `meterfold replay --into`, to be looked at:",
+        "it is neither verified nor replayed. Do that with the data folder that it",
+        f"was made of, --data {live}, or make another one",
+    ]
+    assert {path: path.stat().st_mtime_ns for path in own.rglob("*")} == before
