@@ -13,8 +13,8 @@ from typing import Any, Final
 from tests.engine_fixtures import Api, JsonObject
 from tests.laws.machine.known import Known
 
-#: Answers in which the model has no part.
-NOTHING_FOUND: Final = (400, 404)
+#: No such customer or event; in Lago, no subscription.
+NOTHING_FOUND: Final = (400, 404, 405)
 
 
 @dataclass(frozen=True)

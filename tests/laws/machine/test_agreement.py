@@ -10,8 +10,9 @@ Not in it, as the model would have to be more than plain:
 3. Zones and period policies that change within a life; shared budgets, limits by model, opening spend, deactivation.
 4. Replacements of many events by deliveries, rejected events, Kafka.
 5. Amendments of what a reverted backfill had loaded, and events without a time that are loaded.
-6. Periods in past usage that ended before the first fact or usage that is known now of a customer without deletions: they
-   are not listed, though usage that was known at their closing may have been moved or voided since.
+6. Periods in past usage that ended before the first fact or usage that is known now of a customer without deletions:
+   they are not listed, though usage that was known at their closing may have been moved or voided since.
+7. Events that Lago's clients send, subscriptions of customers that are known by usage alone, past usage in Lago.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from hypothesis.stateful import invariant, precondition, rule
 from tests.laws.laboratory import EXAMPLES_TIMES
 from tests.laws.machine.customer_steps import CustomerSteps
 from tests.laws.machine.dialect_questions import of_dialect_customer, of_dialects
+from tests.laws.machine.lago import LagoSteps, of_lago, of_lago_customer
 from tests.laws.machine.native_questions import of_customer, of_event, of_everybody
 from tests.laws.machine.questions import Answer, Question, asked
 from tests.laws.machine.run_steps import RunSteps
@@ -33,8 +35,10 @@ from tests.laws.machine.steps import CUSTOMERS, IDENTITIES, hours, one_of
 from tests.laws.machine.usage_steps import UsageSteps
 
 #: Questions asked after each step, one of each list of these in turn.
-EVERYBODY: Final = [*of_everybody(), *of_dialects()]
-ABOUT_CUSTOMERS: Final = [question for one in CUSTOMERS for question in (*of_customer(one), *of_dialect_customer(one))]
+EVERYBODY: Final = [*of_everybody(), *of_dialects(), *of_lago()]
+ABOUT_CUSTOMERS: Final = [
+    question for one in CUSTOMERS for question in (*of_customer(one), *of_dialect_customer(one), of_lago_customer(one))
+]
 ABOUT_EVENTS: Final = [of_event(one) for one in IDENTITIES]
 EVERY_EVENT: Final = next(one for one in EVERYBODY if one.name == "events")
 #: In steps.
@@ -42,7 +46,7 @@ ALL_ASKED_EVERY: Final = 10
 STEPS: Final = 30
 
 
-class Agreement(UsageSteps, CustomerSteps, RunSteps):
+class Agreement(UsageSteps, CustomerSteps, RunSteps, LagoSteps):
     def __init__(self) -> None:
         super().__init__()
         self.remembered: list[tuple[Question, Answer]] = []
