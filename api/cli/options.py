@@ -54,6 +54,13 @@ At = Annotated[
         help="Answer as if asked at this RFC 3339 instant. [default: now; with --as-of, that of the last record]",
     ),
 ]
+From = Annotated[
+    str | None,
+    typer.Option("--from", metavar="TIME", help="Only events at or after it: an RFC 3339 instant or a day in UTC."),
+]
+To = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Only events before it: an RFC 3339 instant or a day in UTC.")
+]
 Limit = Annotated[int, typer.Option(min=1, help="List at most this many.")]
 Reason = Annotated[str | None, typer.Option(help="The reason, which is kept in the log.", callback=reason_given)]
 EventFile = Annotated[

@@ -9,14 +9,20 @@ from typing import Final
 from api.http.problems import Problem
 from domain.values.durations import Duration
 from domain.values.field_rules import instant
+from domain.values.instants import parsed_instant
 from domain.values.periods import ANCHOR_LIMIT, ANCHOR_MIN, PeriodPolicy, period_containing, zone_named
 
+#: The rule for what may be a day.
+INSTANT_OR_DAY: Final = "must be an RFC 3339 instant or a day"
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
-def query_instant(field: str, text: str) -> datetime:
-    """Parse an RFC 3339 instant, whose + may have become a space."""
-    return datetime.fromisoformat(instant(field, _with_plus(text)))
+def query_instant(field: str, text: str, rule: str | None = None) -> datetime:
+    """Parse an RFC 3339 instant, whose + may have become a space. `rule` names the other forms that it may have."""
+    text = _with_plus(text)
+    if rule is not None and parsed_instant(text) is None:
+        raise Problem.invalid(field, rule)
+    return datetime.fromisoformat(instant(field, text))
 
 
 def optional_query_instant(field: str, text: str | None) -> datetime | None:
@@ -35,11 +41,11 @@ def is_day(text: str) -> bool:
     return _DAY.fullmatch(text) is not None
 
 
-def optional_bound(field: str, text: str | None, zone: str) -> datetime | None:
-    """Parse an instant, or a day, which stands for its local midnight; None stays None."""
+def optional_bound(field: str, text: str | None, zone: str, rule: str = INSTANT_OR_DAY) -> datetime | None:
+    """Parse an instant, or a day, which stands for its local midnight; None stays None. `rule` names all its forms."""
     if text is None:
         return None
-    return local_midnight(field, text, zone) if is_day(text) else query_instant(field, text)
+    return local_midnight(field, text, zone) if is_day(text) else query_instant(field, text, rule)
 
 
 def local_midnight(field: str, day: str, zone: str) -> datetime:

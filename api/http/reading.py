@@ -32,6 +32,8 @@ from projections.queries.snapshot import Snapshot
 from projections.views.customers import TIME_ZONE_DEFAULT, customer_view
 
 POSITION_DIGITS_MAX: Final = 18
+#: The rule for a point of knowledge.
+POINT_OF_KNOWLEDGE: Final = "must be an RFC 3339 instant, a day or a log position"
 #: Longest text of `as_of` and `at`.
 MOMENT_LENGTH_MAX: Final = 40
 POSITION_HEADER: Final = "Meterfold-Position"
@@ -170,7 +172,7 @@ def position_named(latest: Snapshot, name: str, as_of: str, zone: str | None) ->
     if is_day(as_of):
         named = zone_named(zone or TIME_ZONE_DEFAULT, "timezone")
         return latest.position_at(local_midnight(name, as_of, named.key))
-    return latest.position_at(query_instant(name, as_of))
+    return latest.position_at(query_instant(name, as_of, POINT_OF_KNOWLEDGE))
 
 
 def is_position(text: str) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Final
 
 from domain.errors import InvalidInput
 
 ID_LENGTH_MAX: Final = 1_000
 MODEL_LENGTH_MAX: Final = 256
+#: Categories of characters that are no part of a line: controls, halves of others, separators of lines.
+_NO_TEXT: Final = ("Cc", "Cs", "Zl", "Zp")
 
 
 def checked_id(field: str, value: str) -> str:
@@ -19,6 +22,16 @@ def checked_id(field: str, value: str) -> str:
     if problem is not None:
         raise InvalidInput(field, problem, code="id_invalid")
     return value
+
+
+def run_name_problem(name: str) -> str | None:
+    """Return the rule that the name of a new run breaks: it has no control characters, as it is one word of a line.
+
+    Runs that were opened before this was a rule have their names.
+    """
+    if any(unicodedata.category(character) in _NO_TEXT for character in name):
+        return "must be one line of text without control characters"
+    return None
 
 
 def id_problem(value: str) -> str | None:

@@ -14,7 +14,7 @@ from api.cli.commands.engine_command import engine_command
 from api.cli.commands.fields import exact_value, fields_of
 from api.cli.commands.names import actor_labels, label_of, profile_of
 from api.cli.commands.rejected import detail_of
-from api.cli.options import AsOf, At, Limit, Reason
+from api.cli.options import AsOf, At, From, Limit, Reason, To
 from api.cli.output.columns import Column, Kind, Row
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.results import Output
@@ -93,8 +93,8 @@ def list_events(
     status: Annotated[Status | None, typer.Option(help="Only events with this status.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only events with this tag.")] = None,
     type_: Annotated[str | None, typer.Option("--type", help="Only events of this type.")] = None,
-    begin: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Event time, inclusive.")] = None,
-    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Event time, exclusive.")] = None,
+    from_: From = None,
+    to: To = None,
     voided: Annotated[bool, typer.Option("--voided", help="Include voided events.")] = False,
     unmatched: Annotated[
         bool | None,
@@ -107,7 +107,7 @@ def list_events(
     at: At = None,
 ) -> None:
     """List counted events, newest first."""
-    where = {"from": begin, "to": end, "type": type_, "voided": voided, "unmatched": unmatched}
+    where = {"from": from_, "to": to, "type": type_, "voided": voided, "unmatched": unmatched}
     where |= {"customer": customer, "model": model, "status": status, "tag": tag, "as_of": as_of, "at": at}
     found = list(engine.pages("/v1/events", limit, **where))
     output.rows("Usage events", EVENTS, found, headers=partial(engine.row_members, "/v1/events"))

@@ -28,7 +28,8 @@ from api.cli.output.progress import progress_bar
 from api.cli.output.tables import print_table
 from api.cli.output.text import print_json, print_lines
 from api.cli.server.connection import connected
-from api.cli.server.http_client import REASON_HEADER, Connection, problem_text
+from api.cli.server.field_names import REASON_HEADER
+from api.cli.server.http_client import Connection, problem_text
 from consumers.errors import FileUnreadable
 from consumers.files.event_batches import Batch, read_batches
 from consumers.files.map_file import FileMap, MapInvalid, read_map
@@ -207,9 +208,7 @@ def post_batch(engine: Connection, batch: Batch, where: Destination = INGEST) ->
         time.sleep(_retry_seconds(answer))
     else:
         raise CommandFailed(ExitCode.UNREACHABLE, f"{problem_text(answer)}\nThe same file can be {where.done} again.")
-    if answer.is_error:
-        raise CommandFailed(ExitCode.REFUSED, problem_text(answer))
-    receipt: dict[str, Any] = answer.json()
+    receipt: dict[str, Any] = engine.unless_refused(answer).json()
     return receipt
 
 

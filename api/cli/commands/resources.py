@@ -69,12 +69,12 @@ def add_commands(app: typer.Typer, resource: Resource) -> None:
     """Add the commands `show`, `create`, `update` and `delete` of a resource."""
 
     @app.command(help=f"Show one {resource.noun}.")
-    @engine_command()
+    @engine_command(fields={resource.id_member: "identifier"})
     def show(engine: Connection, output: Output, identifier: Id, as_of: AsOf = None, at: At = None) -> None:
         print_one(output, resource, engine.get(path_to("v1", resource.segment, identifier), as_of=as_of, at=at))
 
     @app.command(help=f"{resource.create_help}\n\nFields: {resource.fields}.")
-    @engine_command(new_folder=True)
+    @engine_command(new_folder=True, fields={resource.id_member: "identifier"})
     def create(
         engine: Connection, output: Output, identifier: NewId, fields: FieldsOption = None, reason: Reason = None
     ) -> None:
@@ -82,7 +82,7 @@ def add_commands(app: typer.Typer, resource: Resource) -> None:
         print_one(output, resource, engine.send("POST", path_to("v1", resource.segment), body=body, reason=reason))
 
     @app.command(help=f"{resource.update_help}\n\nThe value null clears a field.")
-    @engine_command()
+    @engine_command(fields={resource.id_member: "identifier"})
     def update(
         engine: Connection, output: Output, identifier: Id, fields: FieldsOption = None, reason: Reason = None
     ) -> None:

@@ -8,7 +8,7 @@
 - A difference says of how many events the cost became known in the meantime: `3.00, known since (2)`.
 - Instants are shown in one time zone, to the minute or second; as a date if all of a column are midnights. A local time
   that occurs twice, when clocks are set back, has its UTC offset.
-- What is not set is `-`.
+- What is not set is `-`, an empty text in a list `''`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from api.cli.output.text import shown
 from domain.values.money import MONEY
 
 NOT_SET: Final = "-"
+#: An empty text, where it is not the same as nothing.
+EMPTY_TEXT: Final = "''"
 MONEY_DECIMALS_MIN: Final = 2
 #: A number with more digits before its point is shown as it came.
 _DIGITS_MAX: Final = 60
@@ -55,7 +57,7 @@ def _text(value: Any, kind: Kind) -> str:
     if kind is Kind.DURATION and isinstance(value, int | float):
         return duration_text(value)
     if kind is Kind.LIST and isinstance(value, list):
-        return ", ".join(shown(entry) for entry in value) or NOT_SET
+        return ", ".join(shown(entry) or EMPTY_TEXT for entry in value) or NOT_SET
     return NOT_SET if value == {} else shown(value)
 
 

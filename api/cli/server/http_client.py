@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -12,13 +12,12 @@ import httpx
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.text import print_message
 from api.cli.server.answer_members import row_members
+from api.cli.server.field_names import REASON_HEADER, FieldNames
 
 #: Longer than any wait of the engine itself; after this the engine is gone.
 ANSWER_SECONDS_MAX: Final = 330.0
 CONNECT_SECONDS_MAX: Final = 5.0
 PAGE_SIZE: Final = 500
-#: The reason for a change; in a header, as most requests have no member for it.
-REASON_HEADER: Final = "X-Meterfold-Reason"
 _TIMEOUT: Final = httpx.Timeout(ANSWER_SECONDS_MAX, connect=CONNECT_SECONDS_MAX)
 
 
@@ -30,8 +29,11 @@ def path_to(*segments: str) -> str:
 class Connection:
     """A connection to an engine over HTTP. `location` names the engine in messages.
 
-    `is_served`: others can reach the engine too; it was not opened for this command alone.
+    `is_served`: others can reach the engine too; it was not opened for this command alone. `names`: what the user gave
+    the fields of requests by, for messages.
     """
+
+    names = FieldNames()
 
     def __init__(self, client: httpx.Client, location: str, *, is_served: bool = True) -> None:
         self._client = client
@@ -39,14 +41,8 @@ class Connection:
         self.is_served = is_served
 
     def get(self, path: str, **params: Any) -> Any:
-        """Return the JSON answer of a GET request; raises `CommandFailed` on an error status.
-
-        The parameters are options of the command: an error names the option.
-        """
-        answer = self.raw("GET", path, params=params)
-        if answer.is_error:
-            raise CommandFailed(ExitCode.REFUSED, problem_text(answer, params))
-        return answer.json()
+        """Return the JSON answer of a GET request; raises `CommandFailed` on an error status."""
+        return self.unless_refused(self.raw("GET", path, params=params)).json()
 
     def found(self, path: str, **params: Any) -> Any:
         """Return the JSON answer of a GET request, None on an error status."""
@@ -55,10 +51,14 @@ class Connection:
 
     def send(self, method: str, path: str, *, body: Any = None, reason: str | None = None, **params: Any) -> Any:
         """Send a JSON body and return the JSON answer, None for an empty one; `CommandFailed` on an error status."""
-        answer = self.answer(method, path, body=body, reason=reason, **params)
-        if answer.is_error:
-            raise CommandFailed(ExitCode.REFUSED, problem_text(answer))
+        answer = self.unless_refused(self.answer(method, path, body=body, reason=reason, **params))
         return answer.json() if answer.content else None
+
+    def unless_refused(self, answer: httpx.Response) -> httpx.Response:
+        """Return a response; `CommandFailed` on an error status, with the problem in words."""
+        if answer.is_error:
+            raise CommandFailed(ExitCode.REFUSED, problem_text(answer, self.names))
+        return answer
 
     def answer(
         self, method: str, path: str, *, body: Any = None, reason: str | None = None, **params: Any
@@ -114,7 +114,7 @@ class Connection:
             with self._client.stream("POST", path, timeout=timeout) as answer:
                 if answer.is_error:
                     answer.read()
-                    raise CommandFailed(ExitCode.REFUSED, problem_text(answer))
+                    self.unless_refused(answer)
                 for line in answer.iter_lines():
                     if line:
                         yield json.loads(line)
@@ -125,23 +125,18 @@ class Connection:
         return CommandFailed(ExitCode.UNREACHABLE, f"no answer from the engine at {self.location}: {error}")
 
 
-def problem_text(answer: httpx.Response, options: Collection[str] = ()) -> str:
-    """Return a problem document as text: one sentence, then a line for each further field that is wrong.
+def problem_text(answer: httpx.Response, names: FieldNames | None = None) -> str:
+    """Return a problem document as text: a line for each field that is wrong, else what is, in one sentence.
 
-    Fields in `options` are named as options of the command line.
+    Fields are named as they were given on the command line.
     """
+    names = names or FieldNames()
     try:
         problem = answer.json()
-        detail, field, rule = problem.get("detail"), problem.get("field"), problem.get("rule")
-        if field in options:
-            detail = f"{option_of(field)} {rule}"
-        text = f"{problem['title']}: {detail}" if detail else str(problem["title"])
-        others = [entry for entry in problem.get("errors", ()) if entry.get("field") != field]
-        return "\n".join([text, *(f"{entry['field']} {entry['rule']}" for entry in others)])
+        if "field" in problem:
+            wrong = problem.get("errors") or [problem]
+            return "\n".join(f"{names.of(one['field'])} {names.in_rule(one['rule'])}" for one in wrong)
+        detail = problem.get("detail")
+        return f"{problem['title']}: {detail}" if detail else str(problem["title"])
     except (ValueError, KeyError, TypeError, AttributeError):
         return f"the engine answered {answer.status_code} {answer.reason_phrase}"
-
-
-def option_of(field: str) -> str:
-    """Return the option that gives a field: `as_of` is given by --as-of."""
-    return "--" + field.replace("_", "-")

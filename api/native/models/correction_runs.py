@@ -8,11 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.native.models.field_types import (
     AsOfPageQuery,
+    BoundGiven,
     DecimalText,
     Instant,
-    InstantGiven,
     ReadingView,
     RequestBody,
+    RunName,
 )
 from domain.correction_runs.event_filter import CUSTOMERS_MAX, NAMES_MAX
 
@@ -39,7 +40,7 @@ class CorrectionGiven(RequestBody):
         }
     )
 
-    name: str = Field(description="A name that no other correction has.")
+    name: RunName = Field(description="A name that no other correction has, without control characters.")
     action: str = Field("void", description=_ACTION)
     customers: list[str] = Field([], description=_CUSTOMERS)
     sources: list[str] = Field([], description=_SOURCES)
@@ -47,10 +48,10 @@ class CorrectionGiven(RequestBody):
     providers: list[str] = Field([], description=_PROVIDERS)
     types: list[str] = Field([], description=_TYPES)
     tags: list[str] = Field([], description=_TAGS)
-    from_: InstantGiven = Field(None, alias="from", description="Only events of this time or later.")
-    to: InstantGiven = Field(None, description="Only events before this time.")
-    recorded_from: InstantGiven = Field(None, description="Only events that were recorded at this time or later.")
-    recorded_to: InstantGiven = Field(None, description="Only events that were recorded before this time.")
+    from_: BoundGiven = Field(None, alias="from", description="Only events at or after it: RFC 3339, or a UTC day.")
+    to: BoundGiven = Field(None, description="Only events before it: RFC 3339, or a UTC day.")
+    recorded_from: BoundGiven = Field(None, description="Only events recorded at or after it, likewise.")
+    recorded_to: BoundGiven = Field(None, description="Only events recorded before it, likewise.")
 
 
 class CorrectionCommitGiven(RequestBody):

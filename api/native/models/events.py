@@ -29,8 +29,8 @@ class EventQuery(AsOfPageQuery):
     status: Literal["succeeded", "failed", "pending"] | None = None
     tag: str | None = Field(None, max_length=256)
     type: str | None = Field(None, max_length=1_000)
-    from_: str | None = Field(None, alias="from", description="Event time, inclusive.")
-    to: str | None = Field(None, description="Event time, exclusive.")
+    from_: str | None = Field(None, alias="from", description="Event time, inclusive: RFC 3339, or a UTC day.")
+    to: str | None = Field(None, description="Event time, exclusive: RFC 3339, or a UTC day.")
     voided: bool = Field(False, description="Include voided events.")
     unmatched: bool | None = Field(
         None,

@@ -8,11 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.native.models.field_types import (
     AsOfPageQuery,
+    BoundGiven,
     DecimalText,
     Instant,
-    InstantGiven,
     ReadingView,
     RequestBody,
+    RunName,
 )
 from domain.repricings.repricing_range import CUSTOMERS_MAX, MODELS_MAX
 
@@ -34,12 +35,12 @@ class RepricingGiven(RequestBody):
         }
     )
 
-    name: str = Field(description="A name that no other run has.")
+    name: RunName = Field(description="A name that no other run has, without control characters.")
     models: list[str] = Field([], description=_MODELS)
     provider: str | None = Field(None, description=_PROVIDER)
     customers: list[str] = Field([], description=_CUSTOMERS)
-    from_: InstantGiven = Field(None, alias="from", description="Only events at or after this time.")
-    to: InstantGiven = Field(None, description="Only events before this time.")
+    from_: BoundGiven = Field(None, alias="from", description="Only events at or after it: RFC 3339, or a UTC day.")
+    to: BoundGiven = Field(None, description="Only events before it: RFC 3339, or a UTC day.")
     given_costs: str = Field("keep", description=_GIVEN_COSTS)
 
 

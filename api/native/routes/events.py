@@ -18,7 +18,7 @@ from api.http.authentication import Administrator, Reader
 from api.http.bodies import body_of, body_openapi
 from api.http.paging import CURSOR_NUMBER_MAX, cursor_number, cursor_text, cursor_values, page, rows_to_read
 from api.http.problems import found_or_404
-from api.http.query_instants import optional_query_instant
+from api.http.query_instants import optional_bound
 from api.http.reading import WAIT_FOR_MIN_POSITION, reading
 from api.http.state import ApiState, StateOf
 from api.http.writing import ACCEPTED, ReasonGiven, answer_command, provenance_of, renaming_fields
@@ -85,8 +85,8 @@ def list_events(state: StateOf, key: Reader, query: Annotated[EventQuery, FromQu
         status=query.status,
         tag=query.tag,
         type=query.type,
-        start=optional_query_instant("from", query.from_),
-        end=optional_query_instant("to", query.to),
+        start=optional_bound("from", query.from_, "UTC"),
+        end=optional_bound("to", query.to, "UTC"),
         include_voided=query.voided,
     )
     with reading(state, query, key.scope) as asked:

@@ -17,7 +17,7 @@ from api.http.paging import cursor_text, cursor_values, page, rows_to_read
 from api.http.problems import Problem, found_or_404
 from api.http.reading import WAIT_FOR_MIN_POSITION, reading
 from api.http.state import ApiState, StateOf
-from api.http.writing import ACCEPTED, ReasonGiven, answer_command, optional_instant, provenance_of
+from api.http.writing import ACCEPTED, ReasonGiven, answer_command, optional_bound, provenance_of
 from api.native.models.field_types import AsOfPageQuery, AsOfQuery
 from api.native.models.repricings import (
     CommitGiven,
@@ -82,8 +82,8 @@ async def open_repricing(
         models=tuple(given.models),
         provider=given.provider,
         customers=tuple(given.customers),
-        start=optional_instant("from", given.from_),
-        end=optional_instant("to", given.to),
+        start=optional_bound("from", given.from_),
+        end=optional_bound("to", given.to),
         given_costs=cast(GivenCosts, given.given_costs),  # the domain checks it
     )
     command = OpenRepricing(key.scope, provenance_of(key, reason), given.name, asked)

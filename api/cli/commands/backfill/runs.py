@@ -117,8 +117,11 @@ def open_backfill(
     engine: Connection,
     output: Output,
     name: Name,
-    from_: Annotated[str, typer.Option("--from", metavar="TIME", help="The time of the first event of the range.")],
-    to: Annotated[str, typer.Option(metavar="TIME", help="The range ends before it.")],
+    from_: Annotated[
+        str,
+        typer.Option("--from", metavar="TIME", help="Where the range begins: an RFC 3339 instant or a day in UTC."),
+    ],
+    to: Annotated[str, typer.Option(metavar="TIME", help="The range ends before it, likewise.")],
     customer: Annotated[list[str] | None, typer.Option(help="Only events of this customer. May be repeated.")] = None,
     source: Annotated[list[str] | None, typer.Option(help="Only events of this source. May be repeated.")] = None,
     mode: Annotated[

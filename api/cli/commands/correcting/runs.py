@@ -10,7 +10,8 @@ import typer
 
 from api.cli.commands.engine_command import engine_command
 from api.cli.commands.runs.named_runs import Name, NamedRuns, add_commands, counted, events_and_difference, print_run
-from api.cli.options import Reason
+from api.cli.options import From, Reason, To
+from api.cli.output.cells import EMPTY_TEXT
 from api.cli.output.columns import Column, Kind
 from api.cli.output.results import Output
 from api.cli.output.text import print_lines
@@ -43,7 +44,7 @@ def _filter(run: Mapping[str, Any]) -> list[str]:
         given = run[name]
         if given:
             told.append(
-                f"{name} {' or '.join(repr(one) if one == '' else one for one in given)}"
+                f"{name} {' or '.join(one or EMPTY_TEXT for one in given)}"
                 if isinstance(given, list)
                 else f"{name} {given}"
             )
@@ -116,12 +117,14 @@ def open_run(
     ] = None,
     type_: Annotated[Names, typer.Option("--type", help="Only events of this type. May be repeated.")] = None,
     tag: Annotated[Names, typer.Option(help="Only events with this tag. May be repeated.")] = None,
-    from_: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Only events at or after it.")] = None,
-    to: Annotated[str | None, typer.Option(metavar="TIME", help="Only events before it.")] = None,
+    from_: From = None,
+    to: To = None,
     recorded_from: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Only events recorded at or after it.")
+        str | None, typer.Option(metavar="TIME", help="Only events recorded at or after it, likewise.")
     ] = None,
-    recorded_to: Annotated[str | None, typer.Option(metavar="TIME", help="Only events recorded before it.")] = None,
+    recorded_to: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Only events recorded before it, likewise.")
+    ] = None,
     reason: Reason = None,
 ) -> None:
     """Name a correction, with the events that it is about.

@@ -13,7 +13,6 @@ from api.cli.commands.usage import MEASURES
 from api.cli.options import Limit, MinPosition
 from api.cli.output.cells import span_text
 from api.cli.output.columns import Column, Kind, Row
-from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.results import Output
 from api.cli.output.tables import print_table
 from api.cli.output.text import print_lines, print_message, shown
@@ -88,7 +87,7 @@ HEADERS: Final = (
 )
 
 
-@engine_command(csv=True)
+@engine_command(csv=True, fields={"as_of": "until"})
 def diff(
     engine: Connection,
     output: Output,
@@ -136,20 +135,14 @@ def diff(
     """
     span = {"from": begin, "to": end, "period_of": period_of}
     asked = {"since": since, "as_of": until, "at": at, "customer": customer, "min_position": min_position, **span}
-    try:
-        answer = engine.get(_PATH, **asked, limit=min(PAGE_SIZE, limit))
-        causes = answer["data"]
-        known = {**asked, "as_of": answer["position"], "at": answer["now"]}
-        while answer["next_cursor"] is not None and len(causes) < limit:
-            size = min(PAGE_SIZE, limit - len(causes))
-            page = engine.get(_PATH, **known, limit=size, cursor=answer["next_cursor"])
-            causes = [*causes, *page["data"]]
-            answer = {**answer, "data": causes, "next_cursor": page["next_cursor"]}
-    except CommandFailed as error:
-        if error.code != ExitCode.REFUSED:
-            raise
-        named = error.message.replace("--since", "A").replace("--as-of", "B").replace("as_of", "B")
-        raise CommandFailed(error.code, named) from None
+    answer = engine.get(_PATH, **asked, limit=min(PAGE_SIZE, limit))
+    causes = answer["data"]
+    known = {**asked, "as_of": answer["position"], "at": answer["now"]}
+    while answer["next_cursor"] is not None and len(causes) < limit:
+        size = min(PAGE_SIZE, limit - len(causes))
+        page = engine.get(_PATH, **known, limit=size, cursor=answer["next_cursor"])
+        causes = [*causes, *page["data"]]
+        answer = {**answer, "data": causes, "next_cursor": page["next_cursor"]}
     if output.is_text:
         _print(engine, answer, customer)
     else:

@@ -10,7 +10,8 @@ import typer
 
 from api.cli.commands.engine_command import engine_command
 from api.cli.commands.runs.named_runs import Name, NamedRuns, add_commands, counted, events_and_difference, print_run
-from api.cli.options import Reason
+from api.cli.options import From, Reason, To
+from api.cli.output.cells import EMPTY_TEXT
 from api.cli.output.columns import Column, Kind
 from api.cli.output.results import Output
 from api.cli.output.text import print_lines
@@ -21,6 +22,12 @@ app = typer.Typer(
     help="Give events that have a cost the one of the prices of now.",
     rich_markup_mode=None,
 )
+
+
+def _provider(run: Mapping[str, Any]) -> str | None:
+    """The provider that a run is about, also where its events name none; None: any."""
+    provider: str | None = run["provider"]
+    return EMPTY_TEXT if provider == "" else provider
 
 
 class GivenCosts(StrEnum):
@@ -34,6 +41,7 @@ COLUMNS: Final = (
     Column("Name", "name"),
     Column("State", "state"),
     Column("Models", lambda row: row["models"] or ["all"], Kind.LIST, drop=3),
+    Column("Provider", lambda row: _provider(row) or "all", drop=8),
     Column("Customers", lambda row: row["customers"] or ["all"], Kind.LIST, drop=4),
     Column("From", "from", Kind.INSTANT, drop=5),
     Column("To", "to", Kind.INSTANT, drop=6),
@@ -78,6 +86,7 @@ RUNS: Final = NamedRuns(
     commit_help="Give the events the previewed costs, all at once.\n\n`revert` takes that back.",
     revert_help="Give the events back the costs that they had before.",
     commit_question="Commit these costs?",
+    for_people=lambda run: {**run, "provider": _provider(run)},
     print_effect=print_effect,
     change_lines=events_and_difference,
 )
@@ -92,8 +101,8 @@ def open_run(
     model: Annotated[list[str] | None, typer.Option(help="Only events of this model. May be repeated.")] = None,
     provider: Annotated[str | None, typer.Option(help="Only events of this provider.")] = None,
     customer: Annotated[list[str] | None, typer.Option(help="Only events of this customer. May be repeated.")] = None,
-    from_: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Only events at or after it.")] = None,
-    to: Annotated[str | None, typer.Option(metavar="TIME", help="Only events before it.")] = None,
+    from_: From = None,
+    to: To = None,
     given_costs: Annotated[
         GivenCosts,
         typer.Option(help="Costs that producers gave: keep them, or give those of 0 a price."),

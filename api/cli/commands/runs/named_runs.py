@@ -37,6 +37,10 @@ def _as_answered(engine: Connection, name: str, answer: Answer, doing: str) -> A
     return answer
 
 
+def _as_it_is(run: Answer) -> Answer:
+    return run
+
+
 def _nothing_more(run: Answer) -> None:
     """Most kinds say no more of a run that is shown."""
 
@@ -64,6 +68,8 @@ class NamedRuns(msgspec.Struct, frozen=True):
     change_lines: Callable[[Answer], tuple[str, ...]]
     #: Waits until a commit or revert is in effect, where that takes long, and returns the run.
     in_effect: Callable[[Connection, str, Answer, str], Answer] = _as_answered
+    #: Returns the members of a run as people are to see them.
+    for_people: Callable[[Answer], Answer] = _as_it_is
     #: Prints what follows a run that is shown.
     print_more: Callable[[Answer], None] = _nothing_more
 
@@ -137,8 +143,9 @@ def print_run(output: Output, runs: NamedRuns, run: Answer) -> None:
     if output.is_text and "name" not in run:
         print_lines(f"stored at log position {run['position']}, not yet in effect")
         return
-    hidden = ("position", "now") if output.is_text else ()
-    output.fields(f"{runs.noun.capitalize()} {run['name']}", {one: run[one] for one in run if one not in hidden})
+    if output.is_text:
+        run = runs.for_people({one: run[one] for one in run if one not in ("position", "now")})
+    output.fields(f"{runs.noun.capitalize()} {run['name']}", run)
 
 
 def counted(count: int, noun: str) -> str:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.native.models.field_types import DecimalText, Instant, ReadingView, RequestBody
+from api.native.models.field_types import DecimalText, Instant, ReadingView, RequestBody, RunName
 from domain.backfills.backfill_range import CUSTOMERS_MAX, SOURCES_MAX
 
 _CUSTOMERS = f"Ids of customers, at most {CUSTOMERS_MAX}; empty: all."
@@ -31,17 +31,15 @@ class BackfillGiven(RequestBody):
         }
     )
 
-    name: str = Field(description="A name that no other backfill has.")
+    name: RunName = Field(description="A name that no other backfill has, without control characters.")
     from_: str = Field(
         alias="from",
-        description="The time of the first event of the range, RFC 3339.",
-        examples=["2026-03-03T08:00:00Z"],
-        json_schema_extra={"format": "date-time"},
+        description="The time of the first event of the range: RFC 3339, or a UTC day.",
+        examples=["2026-03-03T08:00:00Z", "2026-03-03"],
     )
     to: str = Field(
-        description="The range ends before this time.",
-        examples=["2026-03-03T14:00:00Z"],
-        json_schema_extra={"format": "date-time"},
+        description="The range ends before this time: RFC 3339, or a UTC day.",
+        examples=["2026-03-03T14:00:00Z", "2026-03-04"],
     )
     customers: list[str] = Field([], description=_CUSTOMERS)
     sources: list[str] = Field([], description=_SOURCES)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Annotated, Any, Final
 
 from anyio import to_thread
@@ -18,7 +17,7 @@ from api.http.paging import cursor_text, cursor_values, page, rows_to_read
 from api.http.problems import Problem, found_or_404
 from api.http.reading import WAIT_FOR_MIN_POSITION, reading
 from api.http.state import ApiState, StateOf
-from api.http.writing import ACCEPTED, ReasonGiven, answer_command, provenance_of
+from api.http.writing import ACCEPTED, ReasonGiven, answer_command, bound, provenance_of
 from api.native.models.backfills.preview import BackfillPreviewQuery, BackfillPreviewView
 from api.native.models.backfills.runs import (
     BackfillCommitGiven,
@@ -32,7 +31,6 @@ from api.native.views.backfills import backfill_status_view, backfill_view, prev
 from domain.backfills.backfill_range import BackfillRange, checked_mode
 from domain.backfills.commands import CancelBackfill, CommitBackfill, OpenBackfill, RevertBackfill
 from domain.scope import Scope
-from domain.values.field_rules import instant
 from projections.queries.backfill_effects import LoadedBackfill
 from projections.queries.backfills import BackfillRecord
 from projections.queries.snapshot import Snapshot
@@ -79,8 +77,8 @@ async def open_backfill(
     """Name a backfill of a time, which changes no number: load events into it, look at its preview, then commit it. 409
     when the name is in use, or while an open backfill overlaps with it."""
     asked = BackfillRange(
-        start=datetime.fromisoformat(instant("from", given.from_)),
-        end=datetime.fromisoformat(instant("to", given.to)),
+        start=bound("from", given.from_),
+        end=bound("to", given.to),
         customers=tuple(given.customers),
         sources=tuple(given.sources),
     )
@@ -181,7 +179,7 @@ def _previewed_blocks(state: ApiState, scope: Scope, name: str, previewed_at: in
         if backfill is None:
             return 0
         if not backfill.opened.position <= previewed_at <= position:
-            raise Problem.invalid("previewed_at", "must be the position that a preview of the backfill named")
+            raise Problem.invalid("previewed_at", "must be the position that a preview of it named")
         previewed = existing_backfill(snapshot.as_of(previewed_at), scope, name)
     if backfill.state == "open" and state.engine.blocks_loaded(scope, name) > previewed.loaded_blocks:
         raise Problem("conflict", "events were loaded since that preview: preview again")

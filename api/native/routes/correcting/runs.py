@@ -17,7 +17,7 @@ from api.http.paging import cursor_text, cursor_values, page, rows_to_read
 from api.http.problems import Problem, found_or_404
 from api.http.reading import WAIT_FOR_MIN_POSITION, reading
 from api.http.state import ApiState, StateOf
-from api.http.writing import ACCEPTED, ReasonGiven, answer_command, optional_instant, provenance_of
+from api.http.writing import ACCEPTED, ReasonGiven, answer_command, optional_bound, provenance_of
 from api.native.models.correction_runs import (
     CorrectionCommitGiven,
     CorrectionGiven,
@@ -86,10 +86,10 @@ async def open_correction(
         providers=tuple(given.providers),
         types=tuple(given.types),
         tags=tuple(given.tags),
-        start=optional_instant("from", given.from_),
-        end=optional_instant("to", given.to),
-        recorded_from=optional_instant("recorded_from", given.recorded_from),
-        recorded_to=optional_instant("recorded_to", given.recorded_to),
+        start=optional_bound("from", given.from_),
+        end=optional_bound("to", given.to),
+        recorded_from=optional_bound("recorded_from", given.recorded_from),
+        recorded_to=optional_bound("recorded_to", given.recorded_to),
     )
     action = cast(CorrectionAction, given.action)  # the domain checks it
     command = OpenCorrectionRun(key.scope, provenance_of(key, reason), given.name, action, asked)

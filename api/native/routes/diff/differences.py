@@ -13,7 +13,15 @@ from api.http.authentication import Reader
 from api.http.paging import CURSOR_NUMBER_MAX, cursor_text, cursor_values
 from api.http.problems import Problem
 from api.http.query_instants import is_day, local_midnight, optional_bound, query_instant
-from api.http.reading import WAIT_FOR_MIN_POSITION, Reading, is_position, position_named, reading, time_zone_of
+from api.http.reading import (
+    POINT_OF_KNOWLEDGE,
+    WAIT_FOR_MIN_POSITION,
+    Reading,
+    is_position,
+    position_named,
+    reading,
+    time_zone_of,
+)
 from api.http.state import ApiState, StateOf
 from api.native.models.diff import DiffQuery, DiffView
 from api.native.views.diff import diff_document
@@ -72,7 +80,7 @@ def _since(state: ApiState, asked: Reading, query: DiffQuery, zone: str) -> int:
 
 def _instant(name: str, text: str, zone: str) -> datetime | None:
     """The instant that a point of knowledge is given as; None for a log position."""
-    return None if is_position(text) else optional_bound(name, text, zone)
+    return None if is_position(text) else optional_bound(name, text, zone, POINT_OF_KNOWLEDGE)
 
 
 def _moment(query: DiffQuery) -> Moment | None:
@@ -88,7 +96,7 @@ def _moment(query: DiffQuery) -> Moment | None:
         except Problem:
             raise Problem.invalid("period_of", "must be an instant, a day or a month that exists") from None
         return date.fromisoformat(day)
-    instant = query_instant("period_of", text)
+    instant = query_instant("period_of", text, "must be an RFC 3339 instant, a day or a month")
     if not ANCHOR_MIN <= instant < ANCHOR_LIMIT:
         raise Problem.invalid("period_of", f"must be between {ANCHOR_MIN.year} and {ANCHOR_LIMIT.year}")
     return instant

@@ -72,6 +72,14 @@ def test_a_local_time_that_occurs_twice_is_told_apart() -> None:
     ]
 
 
+def test_an_empty_text_in_a_list_is_shown() -> None:
+    assert cells(Column("Tags", "tags", Kind.LIST), [{"tags": [""]}, {"tags": ["a", ""]}, {"tags": []}], "UTC") == [
+        "''",
+        "a, ''",
+        "-",
+    ]
+
+
 def test_lists_are_joined_and_an_empty_one_is_not_set() -> None:
     assert written(Kind.LIST, ["read", "ingest"], []) == ["read, ingest", "-"]
 

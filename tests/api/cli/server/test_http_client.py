@@ -43,7 +43,12 @@ def test_a_problem_becomes_the_message_of_the_command() -> None:
     }
     with pytest.raises(CommandFailed) as refused:
         engine(lambda request: httpx.Response(422, json=problem)).get("/")
-    assert (refused.value.code, refused.value.message) == (ExitCode.REFUSED, "Invalid: a is odd\nb is even")
+    assert (refused.value.code, refused.value.message) == (ExitCode.REFUSED, "a is odd\nb is even")
+
+
+def test_a_problem_without_a_field_has_its_title() -> None:
+    problem = {"title": "Not found", "detail": "customer 'a' does not exist"}
+    assert problem_text(httpx.Response(404, json=problem)) == "Not found: customer 'a' does not exist"
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"null", b'{"errors": 5}'])

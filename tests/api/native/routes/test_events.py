@@ -117,6 +117,8 @@ def test_an_event_that_never_came_is_not_found(api: Api) -> None:
         ({"tag": "blue"}, ["f1"]),
         ({"type": "llm.request"}, ["f3", "f2", "f1"]),
         ({"from": "2026-03-02T00:00:00Z"}, ["f3", "f2"]),
+        ({"from": "2026-03-02"}, ["f3", "f2"]),
+        ({"to": "2026-03-02"}, ["f1"]),
         ({"from": "2026-03-01T00:00:00Z", "to": "2026-03-03T00:00:00Z"}, ["f2", "f1"]),
     ],
 )

@@ -107,11 +107,27 @@ def test_a_cancelled_backfill_never_counts_and_its_range_is_free(shell: Shell, t
     assert {"given up", "another"} <= set(names)
 
 
+def test_a_range_may_be_given_in_days(shell: Shell) -> None:
+    made = shell.json("backfill", "open", "days", "--from", "2026-03-01", "--to", "2026-03-03", "--customer", "days")
+    assert (made["from"], made["to"]) == ("2026-03-01T00:00:00.000000Z", "2026-03-03T00:00:00.000000Z")
+
+
+def test_a_name_is_one_line_of_text(shell: Shell) -> None:
+    for name in ("two\nlines", "tab\t", "\x1b[31m"):
+        ended = shell.run("backfill", "open", name, *MARCH_3)
+        told = "meterfold: NAME must be one line of text without control characters\n"
+        assert (ended.code, ended.out, ended.err) == (3, "", told)
+
+
 def test_wrong_ranges_are_refused_with_their_field(shell: Shell) -> None:
     for options, told in (
-        (("--from", "2026-03-03T14:00:00Z", "--to", "2026-03-03T08:00:00Z"), "to must be after from"),
-        (("--from", "yesterday", "--to", "2026-03-03T08:00:00Z"), "from"),
-        ((*MARCH_3, "--customer", ""), "customers.0"),
+        (("--from", "2026-03-03T14:00:00Z", "--to", "2026-03-03T08:00:00Z"), "--to must be after --from\n"),
+        (
+            ("--from", "yesterday", "--to", "2026-03-03T08:00:00Z"),
+            "meterfold: --from must be an RFC 3339 instant or a day\n",
+        ),
+        (("--from", "2026-02-30", "--to", "2026-03-03"), "--from must be an RFC 3339 instant or a day that exists\n"),
+        ((*MARCH_3, "--customer", ""), "meterfold: --customer must not be empty\n"),
     ):
         ended = shell.run("backfill", "open", "wrong", *options)
         assert ended.code == 3, ended

@@ -102,11 +102,15 @@ def test_between_a_point_and_itself_nothing_moved(shell: Shell, disputed: str) -
     [
         (("99999999",), "A must not be later than the last folded position"),
         (("3", "2"), "A must not be later than B"),
+        (("x",), "A must be an RFC 3339 instant, a day or a log position"),
+        (("1", "x"), "B must be an RFC 3339 instant, a day or a log position"),
+        (("1", "--period-of", "x"), "--period-of must be an RFC 3339 instant, a day or a month"),
+        (("1", "--from", "x"), "--from must be an RFC 3339 instant or a day"),
         (("1", "99999999"), "B must not be later than the last folded position"),
         (("1", "--period-of", "2026-13"), "--period-of must be an instant, a day or a month that exists"),
-        (("1", "--from", "2026-03-02", "--to", "2026-03-01"), "--to must be after from"),
+        (("1", "--from", "2026-03-02", "--to", "2026-03-01"), "--to must be after --from"),
     ],
 )
 def test_what_cannot_be_asked_names_the_argument(shell: Shell, arguments: tuple[str, ...], message: str) -> None:
     ended = shell.run("diff", *arguments)
-    assert (ended.code, ended.err) == (3, f"meterfold: A value breaks a rule: {message}\n")
+    assert (ended.code, ended.err) == (3, f"meterfold: {message}\n")

@@ -1,0 +1,63 @@
+"""What a correction is about is shown as it was given, and told in the words of the command line where it is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from api.cli.commands.correcting.runs import RUNS
+from api.cli.output.cells import cells
+from tests.api.cli.shell import Shell
+
+
+def shown_fields(out: str) -> dict[str, str]:
+    """The fields of one object by their titles."""
+    lines = [line.split("  ", 1) for line in out.splitlines()[1:] if "  " in line]
+    return {title: value.strip() for title, value in lines}
+
+
+def test_days_are_those_of_utc(shell: Shell) -> None:
+    bounds = ("--from", "2026-03-01", "--to", "2026-03-02T12:00:00+01:00")
+    recorded = ("--recorded-from", "2026-03-05", "--recorded-to", "2026-03-06")
+    made = shell.json("corrections", "open", "days", *bounds, *recorded)
+    assert [made[name] for name in ("from", "to", "recorded_from", "recorded_to")] == [
+        "2026-03-01T00:00:00.000000Z",
+        "2026-03-02T11:00:00.000000Z",
+        "2026-03-05T00:00:00.000000Z",
+        "2026-03-06T00:00:00.000000Z",
+    ]
+
+
+def test_an_empty_text_is_shown_as_a_condition(shell: Shell) -> None:
+    fields = shown_fields(shell.run("corrections", "open", "empty texts", "--provider", "", "--tag", "").out)
+    assert [fields[name] for name in ("Providers", "Tags", "Models")] == ["''", "''", "-"]
+    [row] = [one for one in shell.json("corrections", "list")["data"] if one["name"] == "empty texts"]
+    [column] = [one for one in RUNS if one.title == "Filter"]
+    assert cells(column, [row], "UTC") == ["providers '', tags ''"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("wrong", "--model", ""), "--model must be text of 1 to 256 characters"),
+        (("wrong", "--source", ".."), "--source must not be '.' or '..'"),
+        (("wrong", "--recorded-from", "x"), "--recorded-from must be an RFC 3339 instant or a day"),
+        (
+            ("wrong", "--recorded-from", "2026-03-02", "--recorded-to", "2026-03-01"),
+            "--recorded-to must be after --recorded-from",
+        ),
+        (("wrong",), "--customer must not be empty where no other condition is given"),
+        (("two\nlines", "--model", "m"), "NAME must be one line of text without control characters"),
+    ],
+)
+def test_a_broken_rule_names_what_was_given(shell: Shell, arguments: tuple[str, ...], message: str) -> None:
+    ended = shell.run("corrections", "open", *arguments)
+    assert (ended.code, ended.out, ended.err) == (3, "", f"meterfold: {message}\n")
+
+
+def test_a_position_that_no_preview_named_is_told_by_its_option(shell: Shell) -> None:
+    shell.json("corrections", "open", "previewed", "--model", "none")
+    ended = shell.run("corrections", "commit", "previewed", "--previewed-at", "0")
+    assert (ended.code, ended.err) == (
+        3,
+        "meterfold: --previewed-at must be the position that a preview of the run named\n",
+    )
