@@ -18,6 +18,8 @@ from api.cli.server.field_names import REASON_HEADER, FieldNames
 ANSWER_SECONDS_MAX: Final = 330.0
 CONNECT_SECONDS_MAX: Final = 5.0
 PAGE_SIZE: Final = 500
+#: The length of a title and a detail that stand in one line of 80 columns, after the name of the program.
+LINE_LENGTH_MAX: Final = 80 - len("meterfold: : ")
 _TIMEOUT: Final = httpx.Timeout(ANSWER_SECONDS_MAX, connect=CONNECT_SECONDS_MAX)
 
 
@@ -136,7 +138,9 @@ def problem_text(answer: httpx.Response, names: FieldNames | None = None) -> str
         if "field" in problem:
             wrong = problem.get("errors") or [problem]
             return "\n".join(f"{names.of(one['field'])} {names.in_rule(one['rule'])}" for one in wrong)
-        detail = problem.get("detail")
-        return f"{problem['title']}: {detail}" if detail else str(problem["title"])
+        title, detail = str(problem["title"]), problem.get("detail")
+        if not detail:
+            return title
+        return f"{title}: {detail}" if len(title) + len(detail) <= LINE_LENGTH_MAX else f"{title}:\n{detail}"
     except (ValueError, KeyError, TypeError, AttributeError):
         return f"the engine answered {answer.status_code} {answer.reason_phrase}"

@@ -52,15 +52,15 @@ def print_effect(found: Mapping[str, Any]) -> None:
         print_message("of limits with more than 400 periods only the newest 400 were looked at")
     if found["mode"] == "replace":
         print_lines(
-            f"{found['withdrawn']:,} events of the range would be withdrawn; of them {found['missing']:,} were not "
-            "loaded again"
+            f"{found['withdrawn']:,} events of the range would be withdrawn;",
+            f"of them {found['missing']:,} were not loaded again",
         )
     if found["missing_events"]:
         print_table("The first that were not loaded again", MISSING, found["missing_events"])
     if found["late_events"]:
         print_message(
-            f"warning: {found['late_events']:,} events of the range came after the backfill was opened; any that comes "
-            "after this preview counts beside what was loaded"
+            f"warning: {found['late_events']:,} events of the range came after the backfill was opened;\n"
+            "any that comes after this preview counts beside what was loaded"
         )
 
 

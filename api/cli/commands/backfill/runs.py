@@ -78,7 +78,7 @@ def print_late_events(backfill: Mapping[str, Any]) -> None:
     """Print how many events came late into the range of a replacement."""
     if backfill["mode"] == "replace" and backfill["late_events"]:
         since = "the preview that was committed" if backfill["committed"] else "the backfill was opened"
-        print_message(f"warning: {backfill['late_events']:,} events of the range came after {since}, and count")
+        print_message(f"warning: {backfill['late_events']:,} events of the range came after\n{since}, and count")
 
 
 def change_lines(change: Mapping[str, Any]) -> tuple[str, ...]:

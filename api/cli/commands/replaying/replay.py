@@ -92,13 +92,13 @@ def _check_use(into: Path | None, in_range: bool, to_kafka: str | None, of_kafka
     if in_range and into is None and to_kafka is None:
         raise CommandFailed(
             ExitCode.WRONG_USE,
-            "a range needs --into DIR: the store of a range has a part of the usage, so that its totals would be "
+            "a range needs --into DIR: the store of a range has a part of the usage,\nso that its totals would be "
             "wrong in the place of the present one",
         )
     if url is not None and (into is not None or to_kafka is not None):
         option = "--into" if to_kafka is None else "--to-kafka"
         raise CommandFailed(
-            ExitCode.WRONG_USE, f"{option} reads the log in a data folder: give --data DIR, not --url or METERFOLD_URL"
+            ExitCode.WRONG_USE, f"{option} reads the log in a data folder:\ngive --data DIR, not --url or METERFOLD_URL"
         )
 
 

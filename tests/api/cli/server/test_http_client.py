@@ -51,6 +51,14 @@ def test_a_problem_without_a_field_has_its_title() -> None:
     assert problem_text(httpx.Response(404, json=problem)) == "Not found: customer 'a' does not exist"
 
 
+@pytest.mark.parametrize(("length", "between"), [(58, " "), (59, "\n")])
+def test_a_detail_that_is_too_long_for_a_line_has_one_of_its_own(length: int, between: str) -> None:
+    detail = "x" * length
+    text = problem_text(httpx.Response(404, json={"title": "Not found", "detail": detail}))
+    assert text == f"Not found:{between}{detail}"
+    assert max(map(len, f"meterfold: {text}".splitlines())) <= 80
+
+
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"null", b'{"errors": 5}'])
 def test_an_answer_without_a_problem_document_is_reported_by_its_status(body: bytes) -> None:
     assert problem_text(httpx.Response(502, content=body)) == "the engine answered 502 Bad Gateway"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.cli.commands.correcting.runs import RUNS
+from api.cli.commands.correcting.runs import COLUMNS
 from api.cli.output.cells import cells
 from tests.api.cli.shell import Shell
 
@@ -31,7 +31,7 @@ def test_an_empty_text_is_shown_as_a_condition(shell: Shell) -> None:
     fields = shown_fields(shell.run("corrections", "open", "empty texts", "--provider", "", "--tag", "").out)
     assert [fields[name] for name in ("Providers", "Tags", "Models")] == ["''", "''", "-"]
     [row] = [one for one in shell.json("corrections", "list")["data"] if one["name"] == "empty texts"]
-    [column] = [one for one in RUNS if one.title == "Filter"]
+    [column] = [one for one in COLUMNS if one.title == "Filter"]
     assert cells(column, [row], "UTC") == ["providers '', tags ''"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.cli.commands.repricing.runs import RUNS
+from api.cli.commands.repricing.runs import COLUMNS
 from api.cli.output.cells import cells
 from tests.api.cli.commands.correcting.test_runs import shown_fields
 from tests.api.cli.shell import Shell
@@ -29,7 +29,7 @@ def test_a_provider_is_shown_as_a_condition(
     made = shell.run("repricings", "open", name, *options)
     assert shown_fields(made.out)["Provider"] == field
     [row] = [one for one in shell.json("repricings", "list")["data"] if one["name"] == name]
-    [column] = [one for one in RUNS if one.title == "Provider"]
+    [column] = [one for one in COLUMNS if one.title == "Provider"]
     assert cells(column, [row], "UTC") == [cell]
 
 

@@ -40,7 +40,8 @@ KINDS = (
         [
             "of the loaded events 0 would count; 0 are duplicates, 0 in conflict",
             "a difference of -2 USD before markup, for 1 customer",
-            "1 events of the range would be withdrawn; of them 1 were not loaded again",
+            "1 events of the range would be withdrawn;",
+            "of them 1 were not loaded again",
         ],
         "a difference of -2 USD before markup",
         "a difference of 2 USD before markup",
