@@ -71,8 +71,8 @@ test: kafka-needs browser-needs lint types ## Set everything up and run every ch
 	$(BIN)/python -m pytest -m slow
 
 .PHONY: soak
-soak: kafka-needs $(STAMP) ## Run the long tests: 600 months in five APIs, 5,000 histories of facts and 5,000 asked again, 1,000 kills of the engine, then of consumers and broker (three hours), spoilt bytes (one)
-	TEST_EXAMPLES_TIMES=$(or $(TEST_EXAMPLES_TIMES),25) $(BIN)/python -m pytest tests/laws/test_law_8_four_voices.py tests/laws/test_law_9_facts.py tests/laws/test_law_10_as_known_at.py
+soak: kafka-needs $(STAMP) ## Run the long tests: 600 months in five APIs, 5,000 histories of facts and 5,000 asked again, 150 in which everything is mixed, 1,000 kills of the engine, then of consumers and broker (three hours), spoilt bytes (one)
+	TEST_EXAMPLES_TIMES=$(or $(TEST_EXAMPLES_TIMES),25) $(BIN)/python -m pytest tests/laws/test_law_8_four_voices.py tests/laws/test_law_9_facts.py tests/laws/test_law_10_as_known_at.py tests/laws/machine
 	$(MAKE) soak-kills
 	TEST_DECODING_SECONDS=$(or $(TEST_DECODING_SECONDS),400) $(BIN)/python -m pytest tests/acceptance/test_any_bytes.py
 	TEST_KAFKA_EVENTS=$(or $(TEST_KAFKA_EVENTS),1000000) $(BIN)/python -m pytest tests/consumers/kafka/test_exactly_once.py

@@ -27,16 +27,17 @@ FIELDS: Final = st.fixed_dictionaries(
 class CustomerSteps(Steps):
     @rule(customer=one_of(*CUSTOMERS), fields=FIELDS, zone=one_of(None, "America/New_York"), back=BACK)
     def create(self, customer: str, fields: dict[str, Any], zone: str | None, back: timedelta) -> None:
+        """A creation clears nothing: what is null in it is not named."""
         at = min(self.now - back, self.now)
         body = {"id": customer, **as_json(fields), "effective_at": at.isoformat()}
         body |= {} if zone is None else {"time_zone": zone}
-        if self.is_too_early(customer, at):
-            self.office.api.refused("POST", "/v1/customers", 422, body)
-        elif self.known.is_created(customer):
+        if self.known.is_created(customer):
             self.office.api.refused("POST", "/v1/customers", 409, body)
+        elif self.is_too_early(customer, at):
+            self.office.api.refused("POST", "/v1/customers", 422, body)
         else:
             self.post("/v1/customers", body, 201)
-            fields = {**fields, "zone": zone}
+            fields = {name: value for name, value in {**fields, "zone": zone}.items() if value is not None}
             self.note(CustomerSaid, customer=customer, effective_at=at, fields=fields, is_creation=True)
 
     @rule(customer=one_of(*CUSTOMERS), fields=FIELDS, back=BACK)

@@ -1,7 +1,7 @@
 """What became of the events of one identity, by reading all facts about it once, in their order.
 
 1. Of several events the first one has the identity. The same content again is a duplicate, other content a conflict;
-   as an amendment made it is the same content too.
+   as an amendment made it is the same content too, and so is that of an event that was withdrawn.
 2. A void holds for what has the identity, also if it came before. The last correction that stands decides.
 3. A cost that was told stands. Else the price known when the event was counted gives it; if there was none, the first
    price set later, or the one known at a restoration. A re-pricing gives another one, an amendment that changes what
@@ -144,7 +144,8 @@ class Story:
         if self.holder is None or (claim.loaded_by is not None and self._may_replace(claim)):
             self._hold(claim, claim.position)
         else:
-            is_known = claim.sent in self.holder.contents
+            known = [one.contents for one in self.claims if one is self.holder or one.withdrawn_by is not None]
+            is_known = any(claim.sent in contents for contents in known)
             self.outcomes.append("duplicate" if is_known else "conflict")
 
     def _hold(self, claim: Claim, position: int) -> None:

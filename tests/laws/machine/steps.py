@@ -19,7 +19,7 @@ BEGINNING: Final = datetime(2025, 5, 28, 12, 30, tzinfo=UTC)
 CUSTOMERS: Final = ("ann", "bob", "cy")
 MODELS: Final = ("swift", "slow")
 SOURCES: Final = ("gate/0", "gate/1")
-IDENTITIES: Final = tuple((SOURCES[number % 2], f"event {number}") for number in range(7))
+IDENTITIES: Final = tuple((SOURCES[number % 2], f"event {number}") for number in range(5))
 
 
 def one_of(*values: Any) -> st.SearchStrategy[Any]:

@@ -70,7 +70,10 @@ class UsageSteps(Steps):
 
     @rule(identity=one_of(*IDENTITIES), drawn=CHANGES)
     def amend(self, identity: Identity, drawn: dict[str, Any]) -> None:
-        found = self.story(identity).holder
+        story = self.story(identity)
+        found = story.holder
+        if found is None and story.outcomes:  # a reverted backfill had loaded it
+            return
         changes = {name: self.now - value if name == "time" else value for name, value in drawn.items()}
         data = {
             name: str(value) if isinstance(value, Decimal) else value
