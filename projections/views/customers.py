@@ -204,6 +204,11 @@ def lives(record: CustomerRecord) -> tuple[Life, ...]:
     )
 
 
+def lasting_lives(record: CustomerRecord) -> Iterator[Life]:
+    """Yield the lives that something can fall in. Two deletions at one instant leave an empty one between them."""
+    return (life for life in lives(record) if life.start is None or life.start != life.end)
+
+
 def life_at(record: CustomerRecord, instant: datetime) -> Life:
     """The life that `instant` falls in."""
     return next(life for life in reversed(lives(record)) if life.start is None or life.start <= instant)

@@ -29,7 +29,7 @@ from projections.queries.customers import CustomerRecord
 from projections.queries.repricing import ScopePricing
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import Segment, UsageQuestion
-from projections.views.customers import Life, customer_history, lives, marked_spans
+from projections.views.customers import Life, customer_history, lasting_lives, marked_spans
 from projections.views.measures import Measures, measures_of
 from projections.views.periods import usage_timeline
 
@@ -197,7 +197,7 @@ def _periods_of(
     snapshot: Snapshot, scope: Scope, record: CustomerRecord, now: datetime, changed: pa.Table
 ) -> Iterator[RepricedPeriod]:
     times = integers(changed, "time")
-    for life in lives(record):
+    for life in lasting_lives(record):
         of_life = _between(changed, times, life.span)
         if of_life.num_rows:
             yield from _periods_of_life(snapshot, scope, record, life, now, of_life)

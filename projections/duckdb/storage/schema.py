@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from typing import Final
 
-#: 10 has backfills, versions of outcomes, corrections by filter and replacements, 9 discounts, prices of customers,
-#: re-pricings and amendments of rows, 8 units and requests of rows, `unit_days`, and `prices` of prices, 7
-#: `root_requests` of days, 6 one table of facts; 5 added `patched` and `if_known` of facts, 4
-#: `progress.days_settled_to`. 3 has the tables of 2, folded anew because the compaction of 2 could lose rows.
-SCHEMA_VERSION: Final = 10
+#: 11 has `cost_unknown_events` of backfills, 10 backfills, versions of outcomes, corrections by filter and
+#: replacements, 9 discounts, prices of customers, re-pricings and amendments of rows, 8 units and requests of rows,
+#: `unit_days`, and `prices` of prices, 7 `root_requests` of days, 6 one table of facts; 5 added `patched` and
+#: `if_known` of facts, 4 `progress.days_settled_to`. 3 has the tables of 2, folded anew because the compaction of 2
+#: could lose rows.
+SCHEMA_VERSION: Final = 11
 
 ROW_COLUMNS: Final = """
     scope_key INTEGER NOT NULL,

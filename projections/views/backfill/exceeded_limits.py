@@ -45,7 +45,7 @@ from projections.views.budgets import (
     period_at,
     tiers_of,
 )
-from projections.views.customers import CustomerHistory, Life, customer_history, lives
+from projections.views.customers import CustomerHistory, Life, customer_history, lasting_lives
 
 #: Instants at which the limits of one customer's life are looked at.
 INSTANTS_MAX: Final = 400
@@ -88,7 +88,7 @@ def exceeded_limits(
     found = ExceededLimits()
     if not any(_LIMITING & fact.fields.keys() for fact in record.facts):
         return found
-    for life in lives(record):
+    for life in lasting_lives(record):
         of_life = changed.between(life.span)
         if of_life.arriving.num_rows:
             found = found.plus(_LifeWithBackfill(snapshot, scope, record, life, of_life, now).exceeded())

@@ -29,7 +29,7 @@ from projections.queries.snapshot import Snapshot
 from projections.queries.usage import Segment, UsageQuestion
 from projections.views.backfill.changed_events import ChangedEvents, RequestsByCustomer, raw_cost, reported_cost
 from projections.views.backfill.exceeded_limits import ExceededLimits, exceeded_limits
-from projections.views.customers import CustomerHistory, Life, customer_history, lives
+from projections.views.customers import CustomerHistory, Life, customer_history, lasting_lives
 from projections.views.measures import Measures, measures_of
 from projections.views.periods import usage_timeline
 
@@ -134,7 +134,7 @@ def backfill_preview(
 def _periods(
     snapshot: Snapshot, scope: Scope, record: CustomerRecord, now: datetime, changed: ChangedEvents
 ) -> Iterator[BackfilledPeriod]:
-    for life in lives(record):
+    for life in lasting_lives(record):
         of_life = changed.between(life.span)
         if of_life.arriving.num_rows or of_life.leaving.num_rows:
             yield from _periods_of_life(snapshot, scope, record, life, now, of_life)

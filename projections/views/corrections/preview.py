@@ -29,7 +29,7 @@ from projections.queries.corrections import CorrectedCustomer, CorrectedSums, Co
 from projections.queries.customers import CustomerRecord, CustomerSpan
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import Segment, UsageQuestion
-from projections.views.customers import customer_history, lives, marked_spans
+from projections.views.customers import customer_history, lasting_lives, marked_spans
 from projections.views.measures import Measures, measures_of
 from projections.views.periods import usage_timeline
 
@@ -166,7 +166,7 @@ def _periods_of(
 ) -> Iterator[tuple[int, Interval, Interval]]:
     """The periods of a customer between its first and its last event: life, period, and what the life has of it."""
     used = Interval(customer.first_time, customer.last_time + MICROSECOND)
-    for life in lives(record):
+    for life in lasting_lives(record):
         of_life = used.intersect(life.span)
         if of_life is None:
             continue

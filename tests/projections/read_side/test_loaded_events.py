@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from domain.backfills.backfill_range import BackfillMode, BackfillRange
@@ -134,6 +134,7 @@ DRAWN: Final = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 2)), min_siz
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+@example([("usage", 0, [(0, 0), (0, 0)]), *[("end a life in the past", 0, 1)] * 2], [(1, 0)], "add")
 @given(generated_logs(12), DRAWN, st.sampled_from(["add", "replace"]))
 def test_a_preview_is_the_difference_that_the_commit_makes(
     entries: list[Entry], drawn: list[tuple[int, int]], mode: BackfillMode

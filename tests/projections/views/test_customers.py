@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.facts.in_effect import State, states
-from domain.values.periods import Interval
+from domain.values.periods import USAGE_TIME_LIMIT, USAGE_TIME_MIN, Interval
 from projections.queries.customers import CustomerRecord
 from projections.queries.facts import Fact
 from projections.views.budgets import budget_timeline, named_budgets, tiers_of
@@ -22,6 +22,7 @@ from projections.views.customers import (
     customer_history,
     customer_view,
     known_by,
+    lasting_lives,
     life_at,
     lives,
     markup_at,
@@ -76,6 +77,15 @@ def test_a_deletion_ends_a_life_and_nothing_of_it_carries_over() -> None:
     assert (view.exists, view.blocked, view.active, view.fields, view.life.number) == (False, False, True, {}, 2)
     before = customer_view(told, on(3, hour=12))
     assert (before.exists, before.blocked, before.active) == (True, True, False)
+
+
+def test_nothing_falls_into_the_life_between_two_deletions_at_one_instant() -> None:
+    told = record(fact("customer.deleted", on(4)), fact("customer.deleted", on(4)))
+    assert lives(told) == (Life(1, None, on(4)), Life(2, on(4), on(4)), Life(3, on(4), None))
+    assert [(one.number, one.span) for one in lasting_lives(told)] == [
+        (1, Interval(USAGE_TIME_MIN, on(4))),
+        (3, Interval(on(4), USAGE_TIME_LIMIT)),
+    ]
 
 
 def test_a_late_event_of_an_earlier_life_revives_nobody_and_a_new_one_does() -> None:
