@@ -40,12 +40,16 @@ class TakenClaims:
         return bool(_among(self._withdrawn, np.array([locator], dtype=np.uint64))[0])
 
     def holder(self, locators: Sequence[int]) -> int | None:
-        """Of the events that claimed an identity the one that holds it, else one that was withdrawn, else None."""
+        """Of the events that claimed an identity, in their order, the one that holds it.
+
+        Where replacements withdrew all of them it is the last one; None where there is none.
+        """
         found = np.array(locators, dtype=np.uint64)
         kept = found[~_among(self._reverted, found)]
         if not len(kept):
             return None
-        return int(kept[np.argsort(_among(self._withdrawn, kept), kind="stable")][0])
+        holding = kept[~_among(self._withdrawn, kept)]
+        return int(holding[0] if len(holding) else kept[-1])
 
     def standing(self, prior: PriorClaims, replaced: U64 = NO_U64) -> PriorClaims:
         """Return the claims that new events are compared with: of each row those that hold before withdrawn ones.

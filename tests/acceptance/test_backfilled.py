@@ -400,6 +400,21 @@ def test_a_backfill_is_shown_as_it_was_known_at_a_position(api: Api) -> None:
     assert [(one["state"], one["loaded_events"]) for one in then] == [("open", 0), ("open", 1)]
 
 
+def test_an_amendment_of_what_was_withdrawn_twice_goes_with_the_last_event_alone(api: Api) -> None:
+    api.deliver([event("1", 1)])
+    for name, loaded in (("lost", [event("1", 1, cost_usd="2")]), ("empty", [])):
+        api.post("/v1/backfills", {"name": name, **LOST, "mode": "replace"})
+        if loaded:
+            load(api, *loaded)
+        commit(api, name)
+    api.post("/v1/events/amend", {"source": "gateway", "id": "1", "data": {"cost_usd": "4"}}, 200)
+    costs = []
+    for name in ("empty", "lost"):
+        api.post(f"/v1/backfills/{name}/revert", None, 200)
+        costs.append(api.get("/v1/events/one", source="gateway", id="1")["event"]["cost_usd"])
+    assert costs == ["4", "1"]
+
+
 def test_a_backfill_goes_on_after_the_engine_was_closed_between_any_two_steps(tmp_path: Path) -> None:
     def step(act: Any) -> Any:
         with engine_on(tmp_path / "data", SettableClock(EIGHT + timedelta(days=2))) as engine, http(engine) as api:
