@@ -188,6 +188,9 @@ class Snapshot(Protocol):
     def held(self, locators: Sequence[int]) -> list[int]:
         """Return those of these events that count, voided or not: neither withdrawn, nor not counted yet."""
 
+    def reverted(self, locators: Sequence[int]) -> list[int]:
+        """Return those of these events that a reverted backfill had loaded: it is as if they had never claimed."""
+
     def receipt(self, spans: Sequence[RowSpan], shown_max: int = RECEIPT_OUTCOMES_MAX) -> Receipt:
         """The outcomes of the events of one request, in these spans, which ascend."""
 

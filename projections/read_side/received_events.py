@@ -71,11 +71,17 @@ class IndexedEvents:
 
 
 def _holder(snapshot: Snapshot, claimed: Sequence[LocatedEvent]) -> LocatedEvent | None:
-    """Of the events that ever claimed an identity the one that holds it, else the last one that was withdrawn."""
+    """Of the events that ever claimed an identity the one that holds it.
+
+    Without one it is the last that a replacement withdrew, as `TakenClaims.holder` finds it; else the last one.
+    """
     if len(claimed) < 2:
         return claimed[0] if claimed else None
-    held = set(snapshot.held([event.locator for event in claimed]))
-    return next((event for event in claimed if event.locator in held), claimed[-1])
+    locators = [event.locator for event in claimed]
+    held, reverted = set(snapshot.held(locators)), set(snapshot.reverted(locators))
+    holding = [event for event in claimed if event.locator in held]
+    withdrawn = [event for event in claimed if event.locator not in reverted]
+    return holding[0] if holding else (withdrawn or claimed)[-1]
 
 
 def _of_subscription(snapshot: Snapshot, scope: Scope, event: LocatedEvent) -> str | None:

@@ -415,6 +415,20 @@ def test_an_amendment_of_what_was_withdrawn_twice_goes_with_the_last_event_alone
     assert costs == ["4", "1"]
 
 
+def test_an_amendment_of_what_was_withdrawn_is_not_made_of_what_a_reverted_backfill_had_loaded(api: Api) -> None:
+    api.deliver([event("1", 1, output_tokens=0)])
+    api.post("/v1/backfills", {"name": "lost", **LOST, "mode": "replace"})
+    load(api, event("1", 1, output_tokens=7))
+    commit(api)
+    api.post(f"{ONE}/revert", None, 200)
+    api.post("/v1/backfills", {"name": "empty", **LOST, "mode": "replace"})
+    commit(api, "empty")
+    api.post("/v1/events/amend", {"source": "gateway", "id": "1", "data": {"cost_usd": "4"}}, 200)
+    api.post("/v1/backfills/empty/revert", None, 200)
+    shown = api.get("/v1/events/one", source="gateway", id="1")["event"]
+    assert (shown["cost_usd"], shown["output_tokens"]) == ("4", 0)
+
+
 def test_a_backfill_goes_on_after_the_engine_was_closed_between_any_two_steps(tmp_path: Path) -> None:
     def step(act: Any) -> Any:
         with engine_on(tmp_path / "data", SettableClock(EIGHT + timedelta(days=2))) as engine, http(engine) as api:

@@ -18,7 +18,7 @@ from domain.customers.events import CUSTOMER_DELETED
 from domain.errors import InvalidInput
 from domain.scope import Scope
 from domain.usage.locators import locator_of, position_of
-from domain.usage.outcomes import OUTCOMES, Outcome, OutcomeCounts
+from domain.usage.outcomes import OUTCOMES, REVERTED, Outcome, OutcomeCounts
 from domain.values.instants import aware_or_none, naive
 from projections.duckdb.memory.change_tracking import ChangeTracker
 from projections.duckdb.reading import api_keys, customer_pages, customers, sources
@@ -478,6 +478,15 @@ class DuckDBSnapshot(RepricingReads, DiffReads, CorrectionReads, BackfillReads):
             """SELECT DISTINCT locator FROM usage_rows WHERE locator IN (SELECT unnest($1::BIGINT[]))
             EXCEPT SELECT locator FROM outcomes WHERE outcome = 'withdrawn' AND closed_at IS NULL""",
             [list(locators)],
+        )
+        return [row[0] for row in rows]
+
+    def reverted(self, locators: Sequence[int]) -> list[int]:
+        """Those of these events that a backfill had loaded which is reverted."""
+        rows = self._rows(
+            """SELECT locator FROM outcomes WHERE outcome = 'withdrawn' AND reason = $1 AND closed_at IS NULL
+            AND locator IN (SELECT unnest($2::BIGINT[]))""",
+            [REVERTED, list(locators)],
         )
         return [row[0] for row in rows]
 

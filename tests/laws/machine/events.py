@@ -96,7 +96,6 @@ class Story:
         self.claims: list[Claim] = []
         self.holder: Claim | None = None
         self.outcomes: list[str] = []
-        self.has_lost_claims = False  # by the revert of a backfill
         self._singles: list[tuple[int, bool]] = []
         self._committed: dict[str, Fact] = {}
         self._reverted: set[str] = set()
@@ -172,7 +171,6 @@ class Story:
 
     def _revert_backfill(self, fact: RunReverted) -> None:
         left = [one for one in self.claims if one.loaded_by != fact.run]
-        self.has_lost_claims |= len(left) < len(self.claims)
         again = [one for one in left if one.withdrawn_by == fact.run]
         for one in again:
             one.withdrawn_by, one.changed_at = None, fact.position

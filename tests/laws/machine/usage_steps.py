@@ -74,7 +74,7 @@ class UsageSteps(Steps):
     def amend(self, identity: Identity, drawn: dict[str, Any]) -> None:
         story = self.story(identity)
         found = story.holder
-        if story.has_lost_claims:
+        if found is None and story.outcomes:  # a reverted backfill had loaded it
             return
         changes = {name: self.now - value if name == "time" else value for name, value in drawn.items()}
         data = {
