@@ -429,6 +429,21 @@ def test_an_amendment_of_what_was_withdrawn_is_not_made_of_what_a_reverted_backf
     assert (shown["cost_usd"], shown["output_tokens"]) == ("4", 0)
 
 
+def test_a_void_after_a_revert_waits_also_where_a_correction_by_filter_voided_the_event(api: Api) -> None:
+    api.post("/v1/backfills", {"name": "lost", **LOST})
+    load(api, event("1", 1))
+    commit(api)
+    api.post("/v1/corrections", {"name": "run", "action": "void", "customers": ["ann"]})
+    previewed_at = api.get("/v1/corrections/run/preview")["previewed_at"]
+    api.post("/v1/corrections/run/commit", {"previewed_at": previewed_at}, 200)
+    for run in ("/v1/corrections/run", ONE):
+        api.post(f"{run}/revert", None, 200)
+    answer = api.post("/v1/events/void", {"source": "gateway", "id": "1"}, 200)
+    assert (answer["voided"], answer["waits_for_event"]) == (True, True)
+    api.deliver([event("1", 1)])
+    assert api.get("/v1/events/one", source="gateway", id="1")["event"]["voided"] is True
+
+
 def test_a_backfill_goes_on_after_the_engine_was_closed_between_any_two_steps(tmp_path: Path) -> None:
     def step(act: Any) -> Any:
         with engine_on(tmp_path / "data", SettableClock(EIGHT + timedelta(days=2))) as engine, http(engine) as api:

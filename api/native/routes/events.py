@@ -268,17 +268,18 @@ async def _corrected(request: Request, state: ApiState, command: CorrectionComma
     def show(snapshot: Snapshot) -> CorrectionResult:
         found = _corrections(state, snapshot, command.scope, source, event_id)
         corrections = [correction_document(one) for one in found]
-        voids = [one.kind == "voided" for one in corrections if one.kind != "amended"]
-        voided = bool(voids) and voids[-1]
-        if any(one.run is not None for one in corrections):  # a revert does not tell what became of the event
-            event = snapshot.event(command.scope, source, event_id)
-            voided = event is not None and event.voided
+        event = snapshot.event(command.scope, source, event_id)
+        if event is not None and any(one.run is not None for one in corrections):
+            voided = event.voided  # a revert does not tell what became of the event
+        else:
+            of_identity = [one.kind == "voided" for one in corrections if one.run is None and one.kind != "amended"]
+            voided = bool(of_identity) and of_identity[-1]
         return CorrectionResult(
             position=snapshot.point().position,
             source=source,
             id=event_id,
             voided=voided,
-            waits_for_event=voided and snapshot.event(command.scope, source, event_id) is None,
+            waits_for_event=voided and event is None,
             corrections=corrections,
         )
 
