@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
@@ -14,9 +13,7 @@ from api.cli.output.text import print_message
 from consumers.errors import SettingsInvalid
 from consumers.setting_variables import read_settings, service_variables
 from consumers.settings import Settings
-
-#: Categories of characters that are no part of a line: controls, halves of others, separators of lines.
-_NO_TEXT: Final = ("Cc", "Cs", "Zl", "Zp")
+from domain.values.identifiers import line_problem
 
 
 def reason_given(text: str | None) -> str | None:
@@ -25,8 +22,9 @@ def reason_given(text: str | None) -> str | None:
         return None
     if not text.strip():
         raise CommandFailed(ExitCode.WRONG_USE, "--reason is blank: say why, or leave it out")
-    if any(unicodedata.category(character) in _NO_TEXT for character in text.strip()):
-        raise CommandFailed(ExitCode.WRONG_USE, "--reason must be one line of text without control characters")
+    problem = line_problem(text.strip())
+    if problem is not None:
+        raise CommandFailed(ExitCode.WRONG_USE, f"--reason {problem}")
     return text.strip()
 
 

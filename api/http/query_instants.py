@@ -19,7 +19,11 @@ _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 def query_instant(field: str, text: str, rule: str | None = None) -> datetime:
     """Parse an RFC 3339 instant, whose + may have become a space. `rule` names the other forms that it may have."""
-    text = _with_plus(text)
+    return given_instant(field, _with_plus(text), rule)
+
+
+def given_instant(field: str, text: str, rule: str | None = None) -> datetime:
+    """Parse an RFC 3339 instant. `rule` names the other forms that it may have, for what is none."""
     if rule is not None and parsed_instant(text) is None:
         raise Problem.invalid(field, rule)
     return datetime.fromisoformat(instant(field, text))

@@ -18,15 +18,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from api.http.problems import Problem
-from api.http.query_instants import INSTANT_OR_DAY, is_day, local_midnight, optional_query_instant
+from api.http.query_instants import INSTANT_OR_DAY, given_instant, is_day, local_midnight, optional_query_instant
 from api.http.reading import POSITION_HEADER
 from api.http.state import ApiState
 from domain.command import Command
 from domain.commands.received import REASON_LENGTH_MAX, reason_or_none
 from domain.errors import InvalidInput
 from domain.event import Provenance
-from domain.values.field_rules import instant
-from domain.values.instants import parsed_instant
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.snapshot import Snapshot
 
@@ -95,16 +93,12 @@ def provenance_of(key: ApiKeyRecord, reason: str | None = None) -> Provenance:
 
 def optional_instant(field: str, text: str | None) -> datetime | None:
     """Parse an RFC 3339 instant of a request; None stays None."""
-    return None if text is None else datetime.fromisoformat(instant(field, text))
+    return None if text is None else given_instant(field, text)
 
 
 def bound(field: str, text: str) -> datetime:
     """Parse the bound of a time in a body: an RFC 3339 instant, or a day, which stands for its midnight in UTC."""
-    if is_day(text):
-        return local_midnight(field, text, "UTC")
-    if parsed_instant(text) is None:
-        raise Problem.invalid(field, INSTANT_OR_DAY)
-    return datetime.fromisoformat(instant(field, text))
+    return local_midnight(field, text, "UTC") if is_day(text) else given_instant(field, text, INSTANT_OR_DAY)
 
 
 def optional_bound(field: str, text: str | None) -> datetime | None:

@@ -24,12 +24,9 @@ def checked_id(field: str, value: str) -> str:
     return value
 
 
-def run_name_problem(name: str) -> str | None:
-    """Return the rule that the name of a new run breaks: it has no control characters, as it is one word of a line.
-
-    Runs that were opened before this was a rule have their names.
-    """
-    if any(unicodedata.category(character) in _NO_TEXT for character in name):
+def line_problem(text: str) -> str | None:
+    """Return the rule that a text breaks which is to stand in a line; None for one without control characters."""
+    if any(unicodedata.category(character) in _NO_TEXT for character in text):
         return "must be one line of text without control characters"
     return None
 

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, cast, runtime_checkable
 
 import msgspec
@@ -20,7 +20,7 @@ from domain.log.records import EventLog
 from domain.scope import Scope
 from domain.usage.locators import LOCATOR_ROW_BITS
 from domain.values.instants import aware
-from projections.arrow_columns import Bools
+from projections.arrow_columns import Bools, column
 from projections.folding.backfill_store import ReplacedRange
 from projections.folding.backfills.committing import Claiming, commit_events
 from projections.folding.backfills.folder import replaced_range
@@ -144,12 +144,18 @@ def _locators(rows: pa.Table) -> U64:
 def _arriving(rows: pa.Table, state: FoldState) -> pa.Table:
     """The rows with the names of their customers, types and models."""
     customers = {key: name or None for (_, name), key in state.customer_keys.items()}
-    kinds = {key: (kind_type, model) for (kind_type, _, model), key in state.kind_keys.items()}
-    names = [customers[key] for key in rows.column("customer_key").to_pylist()]
-    series = [kinds[key] for key in rows.column("kind_key").to_pylist()]
-    rows = rows.append_column("customer_id", pa.array(names, pa.utf8()))
-    rows = rows.append_column("type", pa.array([kind_type for kind_type, _ in series], pa.utf8()))
-    return rows.append_column("model", pa.array([model for _, model in series], pa.utf8()))
+    types = {key: kind_type for (kind_type, _, _), key in state.kind_keys.items()}
+    models = {key: model for (_, _, model), key in state.kind_keys.items()}
+    rows = rows.append_column("customer_id", _named(rows, "customer_key", customers))
+    return rows.append_column("type", _named(rows, "kind_key", types)).append_column(
+        "model", _named(rows, "kind_key", models)
+    )
+
+
+def _named(rows: pa.Table, key_column: str, names: Mapping[int, str | None]) -> pa.Array:
+    """The name of each row's key, looked up once for each key."""
+    keys = column(rows, key_column).dictionary_encode()
+    return pa.array([names[key] for key in keys.dictionary.to_pylist()], pa.utf8()).take(keys.indices)
 
 
 def _holding(rows: pa.Table) -> pa.Table:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializ
 from api.http.paging import CURSOR_LENGTH_MAX, PAGE_ROWS_DEFAULT
 from api.http.reading import MOMENT_LENGTH_MAX
 from domain.commands.received import REASON_LENGTH_MAX, reason_or_none
-from domain.values.identifiers import run_name_problem
+from domain.values.identifiers import line_problem
 from domain.values.instants import instant_text
 from domain.values.money import money_text
 from projections.queries.snapshot import PAGE_ROWS_MAX
@@ -36,13 +36,13 @@ InstantGiven = Annotated[
 
 
 def _run_name(name: str) -> str:
-    problem = run_name_problem(name)
+    problem = line_problem(name)
     if problem is not None:
         raise ValueError(problem)
     return name
 
 
-#: The name of a new run, which stands in tables and messages.
+#: The name of a new run, which stands in tables and messages. Runs opened before this was a rule keep their names.
 RunName = Annotated[str, AfterValidator(_run_name)]
 #: The bound of a time in a request, RFC 3339 or a day in UTC. The domain checks it.
 BoundGiven = Annotated[str | None, Field(examples=["2026-03-01", "2026-03-01T09:30:00Z"])]

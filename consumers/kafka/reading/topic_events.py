@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, Raw
 
 from consumers.kafka.appending.batches import CommandMessage, UsageRun
 from consumers.kafka.connection import broker_failures, client_options
@@ -50,7 +50,6 @@ class _Envelope(msgspec.Struct):
     source: Any = UNSET
     subject: Any = UNSET
     time: Any = UNSET
-    specversion: Raw | UnsetType = UNSET
 
 
 _read_envelope: Final = msgspec.json.Decoder(_Envelope).decode

@@ -67,5 +67,5 @@ def print_effect(found: Mapping[str, Any]) -> None:
 def unknown_costs(more: int) -> tuple[str, ...]:
     """Return a line about a difference that lacks the cost of some events, if so many more or fewer have none."""
     if more > 0:
-        return (f"{more:,} event{'' if more == 1 else 's'} of unknown cost {'is' if more == 1 else 'are'} not in it",)
+        return (f"{counted(more, 'event')} of unknown cost {'is' if more == 1 else 'are'} not in it",)
     return (f"{-more:,} fewer event{'' if more == -1 else 's'} of unknown cost",) if more else ()

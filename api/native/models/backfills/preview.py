@@ -62,8 +62,8 @@ class ExceededLimitView(BaseModel):
     start: Instant | None = Field(description="The period of the limit; null: it holds for the whole life.")
     end: Instant | None
     limit_usd: DecimalText = Field(description="The limit in force at the end of the period, or now.")
-    before_usd: DecimalText = Field(description="What is spent of it, with markup.")
-    after_usd: DecimalText
+    before_usd: DecimalText = Field(description="What is spent of it, with markup. Unknown costs add nothing.")
+    after_usd: DecimalText = Field(description="The same with the backfill: at least so much would be spent.")
 
 
 class BackfillPreviewView(ReadingView):

@@ -56,7 +56,7 @@ class BackfillReads:
         return state
 
     def replaced_rows(self, asked: ReplacedRange) -> pa.Table:
-        """The last versions of the events of a range, with `customer_id`, `type` and whether `withdrawn`."""
+        """The last versions of the events of a range, with `customer_id`, `type`, `model`, and `withdrawn`."""
         statement, values = replaced_rows(asked, "usage_rows")
         return self._cached.cursor.sql(
             f"""SELECT r.*, nullif(c.customer_id, '') AS customer_id, k.type, k.model,
