@@ -35,7 +35,7 @@ from consumers.embedded.flushing import HOLD_FACTOR, reaches
 from consumers.embedded.folded_position import FoldedPositionReader
 from consumers.embedded.folder_formats import check_formats, record_formats
 from consumers.embedded.jobs import refresh_prices_at_start, scheduler_of
-from consumers.embedded.personal_key_check import check_personal_keys
+from consumers.embedded.keys.personal_key_check import check_personal_keys
 from consumers.embedded.replaying.fresh_read_side import (
     discarded_on_failure,
     finish,

@@ -19,6 +19,7 @@ from consumers.settings import Settings
 from domain.scope import Scope
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.snapshot import ReadStore, ReceivedEvents, TriedBackfills
+from projections.read_side.prepared_changes import AskedCommit
 
 
 class FoldProgress(msgspec.Struct, frozen=True):
@@ -175,6 +176,15 @@ class Engine(Protocol):
 
     def folded_position(self) -> int:
         """Return the last folded position, without any I/O."""
+
+    def prepare_commit(self, asked: AskedCommit) -> None:
+        """Work out the commit of a backfill before its command is executed, so that its fold holds up no write.
+
+        Takes seconds for a million events. Does nothing where there is little to do, or the backfill is not open.
+        """
+
+    def prepare_revert(self, scope: Scope, name: str) -> None:
+        """Work out the revert of a backfill beforehand, likewise."""
 
     def blocks_loaded(self, scope: Scope, name: str) -> int:
         """Return the blocks in the log that hold what was loaded into a backfill, folded or not."""

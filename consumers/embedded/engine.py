@@ -17,10 +17,11 @@ import structlog
 from consumers.commands.amendments import Amendments, IntakeRules
 from consumers.commands.handler import CommandHandler
 from consumers.embedded.append_signal import AppendSignal
+from consumers.embedded.backfill_preparation import BackfillPreparation
 from consumers.embedded.data_folder import DataFolder
 from consumers.embedded.flushing import Flushing
 from consumers.embedded.folded_position import FoldedPositionWriter
-from consumers.embedded.key_cache import KeyCache
+from consumers.embedded.keys.key_cache import KeyCache
 from consumers.embedded.live_read_side import LiveReadSide
 from consumers.embedded.operations import Operations
 from consumers.embedded.projector_thread import ProjectorThread
@@ -55,6 +56,7 @@ from projections.folding.recovery import log_creation
 from projections.queries.api_keys import ApiKeyRecord
 from projections.queries.snapshot import ReadStore, ReceivedEvents, TriedBackfills
 from projections.read_side.loaded_events import LoadedEvents
+from projections.read_side.prepared_changes import AskedCommit
 from projections.read_side.read_side import ReadSide, ReadSideOpener
 from projections.read_side.received_events import IndexedEvents
 from projections.storage_errors import storage_refusal
@@ -114,8 +116,10 @@ class EmbeddedEngine:
         self.reads: ReadStore = self._live
         seed = log_creation(log).hash_seed
         self.received: ReceivedEvents = IndexedEvents(log, keys, seed, lambda: self.read_side.index)
-        self.tried_backfills: TriedBackfills = LoadedEvents(log, seed, lambda: self.read_side.index)
+        loaded_events = LoadedEvents(log, seed, lambda: self.read_side.index)
+        self.tried_backfills: TriedBackfills = loaded_events
         self.amendments = Amendments(log, self.reads, self.received, PriceListing(log, resolve_price), rules, now)
+        self._preparation = BackfillPreparation(self._live, loaded_events)
         self.key_cache = KeyCache(folder, now, self.reads)
         self.flushing = Flushing(settings, self._live)
         self.row_writing = RowWriting(self._live, self.flushing)
@@ -189,6 +193,14 @@ class EmbeddedEngine:
     def blocks_loaded(self, scope: Scope, name: str) -> int:
         """Return the blocks in the log that hold what was loaded into a backfill."""
         return self.log.head_version(staged_stream(scope, name))
+
+    def prepare_commit(self, asked: AskedCommit) -> None:
+        """Work out the commit of a backfill beforehand, so that its fold holds up no write."""
+        self._preparation.commit(asked)
+
+    def prepare_revert(self, scope: Scope, name: str) -> None:
+        """Work out the revert of a backfill beforehand, likewise."""
+        self._preparation.revert(scope, name)
 
     def progress(self) -> FoldProgress:
         """Return how far the fold is behind the log."""

@@ -8,9 +8,9 @@ The event log holds the truth, so a step of the fold changes memory only. A flus
 4. Write the claims out. They are of positions that the store has in its file by now.
 
 There is one when `flush_records_max` records or `flush_bytes_max` bytes are in memory, when the identity index is full,
-and after `flush_interval_seconds`. At `HOLD_FACTOR` times these bounds the fold waits for it, and writers for the fold.
-A crash loses what was not flushed; the next start folds it again. Reads that go on for long hold up 3: then the fold
-goes on without a flush for longer.
+after a change of a backfill that was prepared, and after `flush_interval_seconds`. At `HOLD_FACTOR` times these bounds
+the fold waits for it, and writers for the fold. A crash loses what was not flushed; the next start folds it again.
+Reads that go on for long hold up 3: then the fold goes on without a flush for longer.
 """
 
 from __future__ import annotations
@@ -145,7 +145,8 @@ class Flushing:
         if now < self._postponed_until:
             return False
         is_old = now - self._last_at >= self._settings.flush_interval_seconds
-        return self._reaches(1) or (is_old and self.unflushed_records() > 0) or self.failure is not None
+        unflushed = self._live.current.store.unflushed()
+        return self._reaches(1) or (is_old and unflushed.records > 0) or unflushed.is_costly or self.failure is not None
 
     def _reaches(self, factor: int) -> bool:
         return reaches(self._live.current, self._settings, factor)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from consumers.embedded.data_folder import DataFolder
-from consumers.embedded.key_cache import KeyCache
+from consumers.embedded.keys.key_cache import KeyCache
 from consumers.embedded.live_read_side import LiveReadSide
 from consumers.embedded.replaying.replay import Replay
 from consumers.engine import OperationResult, OperationStep, ReplayState

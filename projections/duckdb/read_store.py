@@ -30,6 +30,7 @@ from projections.duckdb.verification.comparison import DuckDBComparison, attache
 from projections.duckdb.verification.held_store import DuckDBHeldStore, held_cursor
 from projections.duckdb.writing.fold_store import DuckDBFoldStore
 from projections.duckdb.writing.numbers_store import NumbersStore
+from projections.duckdb.writing.prepared.prepared_tables import DuckDBPreparation
 from projections.duckdb.writing.rebuild_store import RebuildStore
 from projections.duckdb.writing.replay_store import ReplayStore
 from projections.errors import RowsBeingWritten
@@ -125,6 +126,12 @@ class DuckDBReadStore:
         cursor = self.database.cursor()
         with closing(DuckDBRowFilling(cursor, paused, write_turn, self.fold.load_generations)) as filling:
             yield filling
+
+    @contextmanager
+    def preparation(self, write_turn: WriteTurn) -> Iterator[DuckDBPreparation]:
+        """Begin to prepare a change of a backfill, on a cursor of its own."""
+        with closing(DuckDBPreparation(self.database.cursor(), write_turn)) as preparation:
+            yield preparation
 
     def _refuse_missing_rows(self) -> None:
         if self.missing_rows() is not None:

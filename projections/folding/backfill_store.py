@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from domain.backfills.backfill_range import BackfillMode, BackfillRange
 from domain.values.money import MONEY
+from projections.arrow_columns import Ints
 from projections.identity.entries import NO_U64, U64
 
 
@@ -115,6 +116,41 @@ class UndoneOutcomes(msgspec.Struct, frozen=True):
 
     duplicate: int
     conflict: int
+
+
+class PreparedTables(msgspec.Struct, frozen=True, eq=False):
+    """Tables that a store has written and nobody reads yet, by name; None where there is nothing of the kind.
+
+    `customer_keys`: those whose usage they change, ascending.
+    """
+
+    rows: str | None
+    days: str
+    units: str | None
+    outcomes: str | None
+    customer_keys: Ints
+
+
+class RenamedKeys(msgspec.Struct, frozen=True):
+    """Keys that prepared tables hold, each with the one that the fold has given instead: of customers, and series."""
+
+    customers: tuple[tuple[int, int], ...] = ()
+    kinds: tuple[tuple[int, int], ...] = ()
+
+
+class AttachingStore(Protocol):
+    """What a fold store does with tables that were prepared beside it, within the transaction of a step."""
+
+    def attach_arriving(self, tables: PreparedTables, renamed: RenamedKeys, position: int, at: datetime) -> None:
+        """Make rows, sums and outcomes part of the store: of events that claim at a position, and when."""
+
+    def attach_leaving(
+        self, tables: PreparedTables, leaving: WithdrawnRows, by: Withdrawal, blocks: Sequence[int] = ()
+    ) -> None:
+        """Withdraw these events, whose outcomes and sums are in the tables: of a range, or all of some blocks."""
+
+    def attach_returning(self, tables: PreparedTables, replaced_at: int, position: int) -> None:
+        """Count the events again that were withdrawn at a position, by the versions and sums in the tables."""
 
 
 class BackfillStore(Protocol):

@@ -43,6 +43,7 @@ from domain.usage.outcomes import OUTCOMES
 from domain.values.instants import naive
 from projections.folding.attribution.attributed_rows import with_customers, without_customer
 from projections.folding.backfills.folder import BackfillFolder
+from projections.folding.backfills.prepared import PreparedChanges
 from projections.folding.event_facts import facts_of_events
 from projections.folding.event_lookup import EventLookup
 from projections.folding.fold_store import FoldStore
@@ -131,6 +132,11 @@ class Projector:
         return self._position
 
     @property
+    def prepared(self) -> PreparedChanges:
+        """The change of a backfill that is prepared for this fold; used while it is paused."""
+        return self._backfills.prepared
+
+    @property
     def running_hash(self) -> bytes:
         """The running hash at `position`."""
         return self._state.running_hash
@@ -213,7 +219,9 @@ class Projector:
             claims = claims if of_backfill is None else of_backfill
             self._finish(records, hashes[: len(records)], _entries_in_order(records, usage_entries, lifecycle_entries))
             self._store.commit()
+            self.prepared.note(records, claims[0], self._state)
         except BaseException:
+            self.prepared.give_up()
             self._state_is_stale = True
             self._roll_back()
             raise

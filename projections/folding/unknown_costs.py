@@ -38,7 +38,7 @@ def price_unknown_costs(
             return cost
     for name in {provider, provider or None}:
         kind_key = state.kind_keys.get((REQUEST_TYPE, name, model))
-        if kind_key is None:
+        if kind_key is None or not state.prices.may_price(scope_key, provider, model):
             continue
         above = -1
         while True:

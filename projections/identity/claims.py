@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from projections.arrow_columns import Bools
 from projections.identity.entries import NO_U64, U64, PriorClaims
 
 
@@ -20,24 +21,24 @@ class TakenClaims:
     """The events of one fold whose claims were taken, by locator."""
 
     def __init__(self, withdrawn: U64 = NO_U64, reverted: U64 = NO_U64) -> None:
-        self._withdrawn: U64 = np.unique(withdrawn)
-        self._reverted: U64 = np.unique(reverted)
+        self._withdrawn: U64 = _with(NO_U64, withdrawn)
+        self._reverted: U64 = _with(NO_U64, reverted)
 
     def withdraw(self, locators: U64) -> None:
         """Withdraw the claims of these events."""
-        self._withdrawn = np.union1d(self._withdrawn, locators)
+        self._withdrawn = _with(self._withdrawn, locators)
 
     def reinstate(self, locators: U64) -> None:
         """Give these events the claims back that were withdrawn."""
-        self._withdrawn = np.setdiff1d(self._withdrawn, locators)
+        self._withdrawn = self._withdrawn[~are_among(np.sort(locators), self._withdrawn)]
 
     def revert(self, locators: U64) -> None:
         """Take the claims of these events as if they had never been."""
-        self._reverted = np.union1d(self._reverted, locators)
+        self._reverted = _with(self._reverted, locators)
 
     def is_withdrawn(self, locator: int) -> bool:
         """Whether a replacement took the claim of this event."""
-        return bool(_among(self._withdrawn, np.array([locator], dtype=np.uint64))[0])
+        return bool(are_among(self._withdrawn, np.array([locator], dtype=np.uint64))[0])
 
     def holder(self, locators: Sequence[int]) -> int | None:
         """Of the events that claimed an identity, in their order, the one that holds it.
@@ -45,10 +46,10 @@ class TakenClaims:
         Where replacements withdrew all of them it is the last one; None where there is none.
         """
         found = np.array(locators, dtype=np.uint64)
-        kept = found[~_among(self._reverted, found)]
+        kept = found[~are_among(self._reverted, found)]
         if not len(kept):
             return None
-        holding = kept[~_among(self._withdrawn, kept)]
+        holding = kept[~are_among(self._withdrawn, kept)]
         return int(holding[0] if len(holding) else kept[-1])
 
     def standing(self, prior: PriorClaims, replaced: U64 = NO_U64) -> PriorClaims:
@@ -58,16 +59,25 @@ class TakenClaims:
         """
         if not len(prior.rows) or not (len(self._withdrawn) or len(self._reverted) or len(replaced)):
             return prior
-        kept = ~_among(self._reverted, prior.locators) & ~_among(np.sort(replaced), prior.locators)
+        kept = ~are_among(self._reverted, prior.locators) & ~are_among(np.sort(replaced), prior.locators)
         rows, digests, locators = prior.rows[kept], prior.digests[kept], prior.locators[kept]
-        order: Final = np.lexsort((locators, _among(self._withdrawn, locators), rows))
+        order: Final = np.lexsort((locators, are_among(self._withdrawn, locators), rows))
         return PriorClaims(rows[order], digests[order], locators[order])
 
 
-def _among(ascending: U64, asked: U64) -> np.ndarray:
-    """Which of the numbers asked for are among these, which ascend."""
+def _with(ascending: U64, others: U64) -> U64:
+    """These numbers, which ascend, and others, in ascending order. NumPy's `union1d` takes ten times as long."""
+    if not len(others):
+        return ascending
+    both: U64 = np.sort(np.concatenate((ascending, others)), kind="stable")
+    distinct: U64 = both[np.append(True, both[1:] != both[:-1])]
+    return distinct
+
+
+def are_among(ascending: U64, asked: U64) -> Bools:
+    """Return which of the numbers asked for are among these, which ascend."""
     if not len(ascending):
         return np.zeros(len(asked), dtype=np.bool_)
     nearest = np.minimum(np.searchsorted(ascending, asked), len(ascending) - 1)
-    found: np.ndarray = ascending[nearest] == asked
+    found: Bools = ascending[nearest] == asked
     return found

@@ -135,6 +135,12 @@ class PriceBook:
         """Whether any customer ever had a price or a discount of its own."""
         return bool(self._of_customers)
 
+    def may_price(self, scope_key: int, provider: str, model: str) -> bool:
+        """Whether there is any price for some event of a model: false where none can be found at any time."""
+        models: tuple[ModelKey, ModelKey] = ((provider, model), _EVERY_MODEL)
+        held = self._of_scopes.get(scope_key, {}), self._of_customers.get(scope_key, {})
+        return models[0] in self._listed or any(one in timelines for timelines in held for one in models)
+
     def has_rules_of(self, scope_key: int | None, customer_id: str) -> bool:
         """Whether a customer has a price or a discount of its own, which its deletion would end."""
         of_scope = {} if scope_key is None else self._of_customers.get(scope_key, {})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol, cast, runtime_checkable
+from typing import Final, Protocol, cast, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -22,7 +22,7 @@ from domain.usage.locators import LOCATOR_ROW_BITS
 from domain.values.instants import aware
 from projections.arrow_columns import Bools, column
 from projections.folding.backfill_store import ReplacedRange
-from projections.folding.backfills.committing import Claiming, commit_events
+from projections.folding.backfills.committing import Claimed, Claiming, commit_events
 from projections.folding.backfills.folder import replaced_range
 from projections.folding.backfills.staged_events import ClaimPoint
 from projections.folding.event_lookup import EventLookup
@@ -64,24 +64,14 @@ class LoadedEvents:
 
     def effect(self, snapshot: Snapshot, scope: Scope, backfill: LoadedBackfill) -> BackfillEffect:
         """Return what the commit of a backfill would do at the position of the snapshot."""
-        reads = cast(Any, snapshot)
-        if not isinstance(reads, FoldReads):
-            raise TypeError("this snapshot does not answer what the fold knows")
-        state, point = reads.fold_state(), snapshot.point()
-        state.hash_seed = self._hash_seed
-        scope_key = state.scope_key(scope)
-        known = state.backfills.get(scope_key, backfill.name)
-        asked = replaced_range(backfill.range, scope_key, state, point.position)
+        reads, point = fold_reads(snapshot), snapshot.point()
+        state = self.fold_state(reads)
+        asked = replaced_range(backfill.range, state.scope_key(scope), state, point.position)
         leaving = reads.replaced_rows(asked) if backfill.mode == "replace" else None
-        replaced = NO_U64 if leaving is None else _locators(leaving)
-        store, at = _TriedStore(), ClaimPoint(point.position + 1, point.recorded_at or aware(_EPOCH))
-        with self._using:
-            index = cast(IdentityIndex, _IndexAsOf(self._index(), point.position, _uncommitted(state)))
-            claiming = Claiming(
-                self._log, index, cast(FoldStore, store), lambda rows: self._lookup.comparisons(rows, state.scope_keys)
-            )
-            claimed = commit_events(claiming, state, known.blocks, at, replaced)
-        arriving = _arriving(store.rows(), state)
+        at = next_claim_point(snapshot)
+        known = state.backfills.get(state.scope_key(scope), backfill.name)
+        tried = self.tried(state, known.blocks, at, NO_U64 if leaving is None else _locators(leaving))
+        arriving, claimed = _arriving(tried.rows(), state), tried.claimed
         gone = None if leaving is None else leaving.filter(pc.invert(leaving.column("withdrawn")))
         missing = None if gone is None else _not_loaded(gone, arriving)
         return BackfillEffect(
@@ -97,24 +87,60 @@ class LoadedEvents:
             leaving=EFFECT_ROWS.empty_table() if gone is None else _holding(gone),
         )
 
+    def fold_state(self, reads: FoldReads) -> FoldState:
+        """Return the state of the fold at the position of a snapshot."""
+        state = reads.fold_state()
+        state.hash_seed = self._hash_seed
+        return state
+
+    def tried(self, state: FoldState, blocks: list[int], at: ClaimPoint, replaced: U64) -> TriedCommit:
+        """Try to let the events of these blocks claim and count, by the state of a snapshot, which gets their keys."""
+        store = TriedCommit()
+        with self._using:
+            index = cast(IdentityIndex, _IndexAsOf(self._index(), state.position, _uncommitted(state)))
+            claiming = Claiming(
+                self._log, index, cast(FoldStore, store), lambda rows: self._lookup.comparisons(rows, state.scope_keys)
+            )
+            store.claimed = commit_events(claiming, state, blocks, at, replaced)
+        return store
+
+
+def fold_reads(snapshot: Snapshot) -> FoldReads:
+    """Return a snapshot as one that answers what the fold knows."""
+    reads: object = snapshot
+    if not isinstance(reads, FoldReads):
+        raise TypeError("this snapshot does not answer what the fold knows")
+    return reads
+
+
+def next_claim_point(snapshot: Snapshot) -> ClaimPoint:
+    """Return the point of a record that would follow the snapshot at once."""
+    point = snapshot.point()
+    return ClaimPoint(point.position + 1, point.recorded_at or aware(_EPOCH))
+
 
 _EPOCH: Final = np.datetime64(0, "us").astype("datetime64[us]").item()
 
 
-class _TriedStore:
-    """Takes the rows and outcomes of a commit that is tried, and keeps the rows."""
+class TriedCommit:
+    """What became of the events of a commit that is tried: takes the rows and outcomes that the fold would write."""
 
     def __init__(self) -> None:
-        self._made: list[pa.Table] = []
+        self.claimed = Claimed()
+        self.made: list[pa.Table] = []
+        self.outcomes: list[pa.Table] = []
 
     def add_claimed_rows(self, rows: pa.Table) -> None:
-        self._made.append(rows)
+        """Keep rows."""
+        self.made.append(rows)
 
     def add_late_outcomes(self, outcomes: pa.Table) -> None:
-        """Outcomes of what does not count are counted, not shown."""
+        """Keep outcomes."""
+        self.outcomes.append(outcomes)
 
     def rows(self) -> pa.Table:
-        tables = [USAGE_ROWS.empty_table(), *self._made]
+        """Return all rows, ascending by locator."""
+        tables = [USAGE_ROWS.empty_table(), *self.made]
         return pa.concat_tables(tables).unify_dictionaries()
 
 

@@ -7,14 +7,16 @@ durably has nothing unflushed, ever.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal, Protocol
 
 import msgspec
+import pyarrow as pa
 
 from domain.scope import Scope
+from projections.folding.backfill_store import PreparedTables, Reinstated, ReplacedRange, Withdrawal, WithdrawnRows
 from projections.folding.fold_store import FoldStore
 from projections.folding.numbers_first.numbers import NumbersStore
 from projections.queries.snapshot import ReadStore
@@ -40,10 +42,36 @@ class StoreDatabase(Protocol):
 
 
 class Unflushed(msgspec.Struct, frozen=True):
-    """What a store holds in memory alone: events and other records, and about how many bytes of them."""
+    """What a store holds in memory alone: events and other records, and about how many bytes of them.
+
+    `is_costly`: also a change that was prepared, which a start after a crash would have to work out.
+    """
 
     records: int
     bytes: int
+    is_costly: bool = False
+
+
+class Preparation(Protocol):
+    """Writes what a commit or revert of a backfill changes into tables that nobody reads until the fold attaches them.
+
+    In one thread, while the fold goes on. `by` tells who withdraws events, and not when.
+    """
+
+    def arriving(self, rows: pa.Table, outcomes: Sequence[pa.Table]) -> PreparedTables:
+        """Write `USAGE_ROWS` of events that are to count, none of them closed, and `OUTCOME_ROWS` of others."""
+
+    def leaving_blocks(self, positions: Sequence[int], by: Withdrawal) -> tuple[WithdrawnRows, PreparedTables]:
+        """Write what the withdrawal of the events of these blocks changes."""
+
+    def leaving_range(self, asked: ReplacedRange, by: Withdrawal) -> tuple[WithdrawnRows, PreparedTables]:
+        """Write what the withdrawal of the events of a range changes."""
+
+    def returning(self, replaced_at: int) -> tuple[Reinstated, PreparedTables]:
+        """Write what changes when the events count again that were withdrawn at a position."""
+
+    def drop(self, *prepared: PreparedTables) -> None:
+        """Drop tables, except those that the fold has attached. It attaches none of them any more."""
 
 
 class OpenedStore(Protocol):
@@ -103,6 +131,9 @@ class OpenedStore(Protocol):
 
     def row_filling(self, paused: FoldPause, write_turn: WriteTurn) -> AbstractContextManager[RowFilling]:
         """Prepare the writing of missing rows; see `compaction` for the two arguments."""
+
+    def preparation(self, write_turn: WriteTurn) -> AbstractContextManager[Preparation]:
+        """Begin to prepare a change of a backfill; see `compaction` for the argument."""
 
     def held(self) -> AbstractContextManager[HeldStore]:
         """Hold the store at its present position for as long as the context lasts."""

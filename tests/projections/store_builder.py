@@ -186,4 +186,6 @@ class StoreBuilder:
     def add_outcome(self, scope: Scope, **columns: Any) -> None:
         row = {"scope_key": self.scope_key(scope), "recorded_at": naive(START), "stream": "usage/http/a", **columns}
         placeholders = ", ".join("?" * len(row))
-        self.connection.execute(f"INSERT INTO outcomes ({', '.join(row)}) VALUES ({placeholders})", list(row.values()))
+        self.connection.execute(
+            f"INSERT INTO stored_outcomes ({', '.join(row)}) VALUES ({placeholders})", list(row.values())
+        )

@@ -9,6 +9,9 @@
 The views `usage_rows` and `usage_days` are the unions of all generations of a kind, `settled_days` that of the
 compacted generations of days. The list of generations and the views change together, in one transaction. While rows are
 missing (`missing_rows.py`) there is no view `usage_rows`.
+
+Outcomes lie in `stored_outcomes`, and those of many events that a backfill withdrew at once in tables of their own,
+which are listed as generations and never merged. The view `outcomes` is their union.
 """
 
 from __future__ import annotations
@@ -27,10 +30,13 @@ from projections.read_side.compaction import GenerationKind
 
 #: As stored. `settled` is the stored word for compacted; it can change only with the schema version.
 State = Literal["open", "frozen", "settled"]
+TableKind = GenerationKind | Literal["outcomes"]
 
 GENERATION_KINDS: Final[tuple[GenerationKind, ...]] = ("rows", "days")
 COLUMNS_OF: Final[dict[GenerationKind, str]] = {"rows": ROW_COLUMNS, "days": DAY_COLUMNS}
 
+STORED_OUTCOMES: Final = "stored_outcomes"
+_NUMBERED: Final = "(rows|days|units|outcomes)_[0-9]+"
 _UNCOMPRESSED: Final = " USING COMPRESSION uncompressed"
 _OUTSIDE_BRACKETS: Final = r",(?![^(]*\))"
 
@@ -65,7 +71,7 @@ class Generation(msgspec.Struct, frozen=True):
     """A table of one kind. `rows` is its row count when it was compacted, 0 before."""
 
     name: str
-    kind: GenerationKind
+    kind: TableKind
     number: int
     state: State
     rows: int
@@ -85,7 +91,7 @@ class Generations:
         ).fetchall()
         self._all = [Generation(*row) for row in found]
 
-    def of(self, kind: GenerationKind) -> list[Generation]:
+    def of(self, kind: TableKind) -> list[Generation]:
         """Return all generations of a kind, oldest first."""
         return [one for one in self._all if one.kind == kind]
 
@@ -97,9 +103,18 @@ class Generations:
         """Return the tables of usage rows, oldest first."""
         return [one.name for one in self.of("rows")]
 
+    def outcome_tables(self) -> list[str]:
+        """Return the tables of outcomes."""
+        return [STORED_OUTCOMES, *(one.name for one in self.of("outcomes"))]
+
     def rows(self) -> str:
         """Return a subquery over the usage rows of all generations, also while some are missing."""
         return _union(self.row_tables())
+
+    def attach(self, name: str, kind: TableKind, state: State, rows: int = 0) -> None:
+        """List a table as a generation. The caller has begun a transaction, refreshes the views and loads the list."""
+        number = int(name.rpartition("_")[2])
+        self._cursor.execute("INSERT INTO generations VALUES (?, ?, ?, ?, ?)", [name, kind, number, state, rows])
 
     def open_new(self, kind: GenerationKind) -> list[Generation]:
         """Freeze the open generation of a kind and open a new one, in a transaction; return all frozen ones."""
@@ -136,7 +151,7 @@ class Generations:
         """The tables of all generations, and those not listed as one."""
         found = self._cursor.execute(
             "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()"
-            " AND regexp_full_match(table_name, '(rows|days)_[0-9]+')"
+            f" AND regexp_full_match(table_name, '{_NUMBERED}')"
         ).fetchall()
         return [name for (name,) in found]
 
@@ -158,13 +173,15 @@ def refresh_views(cursor: duckdb.DuckDBPyConnection) -> None:
     found = cursor.execute("SELECT name FROM generations WHERE kind = 'days' AND state = 'settled' ORDER BY number")
     compacted = _union([name for (name,) in found.fetchall()]) or "(SELECT * FROM usage_days LIMIT 0)"
     cursor.execute(f"CREATE OR REPLACE VIEW settled_days AS SELECT * FROM {compacted}")
+    cursor.execute(f"CREATE OR REPLACE VIEW outcomes AS SELECT * FROM {union_of(cursor, 'outcomes')}")
 
 
-def union_of(cursor: duckdb.DuckDBPyConnection, kind: GenerationKind, catalog: str | None = None) -> str:
-    """Return a subquery over all generations of a kind, in an attached catalog if one is named."""
+def union_of(cursor: duckdb.DuckDBPyConnection, kind: TableKind, catalog: str | None = None) -> str:
+    """Return a subquery over all tables of a kind, in an attached catalog if one is named."""
     prefix = "" if catalog is None else f"{catalog}."
     found = cursor.execute(f"SELECT name FROM {prefix}generations WHERE kind = ? ORDER BY number", [kind]).fetchall()
-    return _union([f"{prefix}{name}" for (name,) in found])
+    stored = [STORED_OUTCOMES] if kind == "outcomes" else []
+    return _union([f"{prefix}{name}" for name in (*stored, *(name for (name,) in found))])
 
 
 def _union(tables: Sequence[str]) -> str:

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from typing import Final
 
-#: 11 has `cost_unknown_events` of backfills, 10 backfills, versions of outcomes, corrections by filter and
-#: replacements, 9 discounts, prices of customers, re-pricings and amendments of rows, 8 units and requests of rows,
-#: `unit_days`, and `prices` of prices, 7 `root_requests` of days, 6 one table of facts; 5 added `patched` and
-#: `if_known` of facts, 4 `progress.days_settled_to`. 3 has the tables of 2, folded anew because the compaction of 2
-#: could lose rows.
-SCHEMA_VERSION: Final = 11
+#: 12 has tables of outcomes beside `stored_outcomes`, 11 `cost_unknown_events` of backfills, 10 backfills, versions of
+#: outcomes, corrections by filter and replacements, 9 discounts, prices of customers, re-pricings and amendments of
+#: rows, 8 units and requests of rows, `unit_days`, and `prices` of prices, 7 `root_requests` of days, 6 one table of
+#: facts; 5 added `patched` and `if_known` of facts, 4 `progress.days_settled_to`. 3 has the tables of 2, folded anew
+#: because the compaction of 2 could lose rows.
+SCHEMA_VERSION: Final = 12
 
 ROW_COLUMNS: Final = """
     scope_key INTEGER NOT NULL,
@@ -68,6 +68,20 @@ root_requests BIGINT NOT NULL,      -- requests of events without a parent
 first_time TIMESTAMP,               -- least and greatest event time that this adds; NULL when it takes away
 last_time TIMESTAMP,
 taken_events BIGINT NOT NULL        -- events that this takes away; without any, the two times are those of what holds
+"""
+
+#: Versions of the outcome of an event that is not counted, in effect from `decided_at` until `closed_at`.
+#: `first_locator`: the counted event with the same identity.
+OUTCOME_COLUMNS: Final = """
+locator BIGINT NOT NULL, scope_key INTEGER NOT NULL, source VARCHAR, id VARCHAR, customer_id VARCHAR, type VARCHAR,
+outcome VARCHAR NOT NULL, reason VARCHAR, detail VARCHAR, first_locator BIGINT, content UBIGINT,
+recorded_at TIMESTAMP NOT NULL, stream VARCHAR NOT NULL, raw BLOB, decided_at BIGINT NOT NULL, closed_at BIGINT
+"""
+
+# Signed deltas of every unit without a column of its own; their sum is what rows hold.
+UNIT_COLUMNS: Final = """
+scope_key INTEGER NOT NULL, customer_key BIGINT NOT NULL, day DATE NOT NULL, kind_key INTEGER NOT NULL,
+unit VARCHAR NOT NULL, quantity DECIMAL(38, 12) NOT NULL
 """
 
 
@@ -160,23 +174,14 @@ TABLES: Final[tuple[str, ...]] = (
     """CREATE TABLE staged_blocks (
         scope_key INTEGER NOT NULL, name VARCHAR NOT NULL, position BIGINT NOT NULL, recorded_at TIMESTAMP NOT NULL,
         events BIGINT NOT NULL, rejected BIGINT NOT NULL)""",
-    # Versions of outcomes of received events that are not counted, in effect from `decided_at` until `closed_at`.
-    # `first_locator`: the counted event with the same identity.
-    """CREATE TABLE outcomes (
-        locator BIGINT NOT NULL, scope_key INTEGER NOT NULL, source VARCHAR, id VARCHAR, customer_id VARCHAR, type
-        VARCHAR,
-        outcome VARCHAR NOT NULL, reason VARCHAR, detail VARCHAR, first_locator BIGINT, content UBIGINT,
-        recorded_at TIMESTAMP NOT NULL, stream VARCHAR NOT NULL, raw BLOB, decided_at BIGINT NOT NULL,
-        closed_at BIGINT)""",
+    # Outcomes of received events that are not counted. With the tables of `outcomes.py` they are the view `outcomes`.
+    f"CREATE TABLE stored_outcomes ({OUTCOME_COLUMNS})",
     # Progress of each partition of a Kafka topic, with the records lost and the commands refused so far.
     """CREATE TABLE sources (
         stream VARCHAR PRIMARY KEY, topic VARCHAR NOT NULL, partition_number INTEGER NOT NULL,
         next_offset BIGINT NOT NULL, records_lost BIGINT NOT NULL, commands_refused BIGINT NOT NULL,
         position BIGINT NOT NULL, recorded_at TIMESTAMP NOT NULL)""",
-    # Signed deltas, like those of days, of every unit without a column of its own; their sum is what rows hold.
-    """CREATE TABLE unit_days (
-        scope_key INTEGER NOT NULL, customer_key BIGINT NOT NULL, day DATE NOT NULL, kind_key INTEGER NOT NULL,
-        unit VARCHAR NOT NULL, quantity DECIMAL(38, 12) NOT NULL)""",
+    f"CREATE TABLE unit_days ({UNIT_COLUMNS})",
     # The tables of usage rows and day deltas; see generations.py.
     """CREATE TABLE generations (
         name VARCHAR NOT NULL, kind VARCHAR NOT NULL, number INTEGER NOT NULL, state VARCHAR NOT NULL,

@@ -21,7 +21,7 @@ import duckdb
 
 from domain.log.chain import CHAIN_START
 from projections.duckdb.storage.database import DuckDBDatabase, create_tables
-from projections.duckdb.storage.generations import union_of
+from projections.duckdb.storage.generations import TableKind, union_of
 from projections.duckdb.verification.held_store import DuckDBHeldStore
 from projections.duckdb.writing.rebuild_store import RebuildStore
 from projections.read_side.verification import Difference
@@ -67,7 +67,7 @@ LOGICAL_VIEWS: Final[dict[str, str]] = {
         f" {_SCOPED}"
     ),
     "sources": "SELECT * FROM {db}.sources",
-    "outcomes": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{db}}.outcomes t {_SCOPED}",
+    "outcomes": f"SELECT s.tenant, s.environment, t.* EXCLUDE (scope_key) FROM {{outcomes}} t {_SCOPED}",
     "usage rows": (
         "SELECT s.tenant, s.environment, c.customer_id, k.type, k.provider, k.model,"
         " t.* EXCLUDE (scope_key, customer_key, kind_key) FROM {rows} t"
@@ -117,6 +117,7 @@ _UNITS_BY_ROWS: Final = """
 _UNITS_BY_DELTAS: Final = """
     SELECT customer_key, day, kind_key, unit, sum(quantity)::DECIMAL(38, 12) AS quantity
     FROM {db}.unit_days GROUP BY ALL HAVING sum(quantity) <> 0"""
+_UNIONS: Final[tuple[TableKind, ...]] = ("rows", "days", "outcomes")
 _BUCKET: Final = "(hash(d) >> 56)"  # 256 buckets
 
 
@@ -164,8 +165,8 @@ class DuckDBComparison:
 
 def logical_view(cursor: duckdb.DuckDBPyConnection, view: str, catalog: str) -> str:
     """Return the query of a logical view in one catalog."""
-    rows, days = union_of(cursor, "rows", catalog), union_of(cursor, "days", catalog)
-    return LOGICAL_VIEWS[view].format(db=catalog, rows=rows, days=days)
+    rows, days, outcomes = (union_of(cursor, kind, catalog) for kind in _UNIONS)
+    return LOGICAL_VIEWS[view].format(db=catalog, rows=rows, days=days, outcomes=outcomes)
 
 
 def inner_differences(cursor: duckdb.DuckDBPyConnection, live: str) -> Iterator[Difference]:

@@ -13,7 +13,7 @@ from domain.usage.locators import LOCATOR_ROW_BITS
 from domain.values.instants import naive
 from projections.duckdb.memory.change_tracking import ChangeTracker
 from projections.duckdb.storage.fold_reads.fold_state_loading import waiting_voids
-from projections.duckdb.storage.generations import Generations
+from projections.duckdb.storage.generations import STORED_OUTCOMES, Generations
 from projections.duckdb.writing.backfill_rows import (
     MovedRows,
     find_in_blocks,
@@ -77,7 +77,7 @@ class BackfillWrites:
     def add_late_outcomes(self, outcomes: pa.Table) -> None:
         """Insert outcomes of events of earlier records."""
         self._unflushed_records += outcomes.num_rows
-        self._insert("outcomes", outcomes)
+        self._insert(STORED_OUTCOMES, outcomes)
 
     def withdraw_range(self, asked: ReplacedRange, by: Withdrawal) -> WithdrawnRows:
         """Withdraw the events of a range."""
@@ -96,7 +96,7 @@ class BackfillWrites:
 
     def withdraw_uncounted(self, positions: Sequence[int], by: Withdrawal) -> UndoneOutcomes:
         """Withdraw the duplicates and conflicts of these blocks."""
-        return UndoneOutcomes(*withdraw_uncounted(self._cursor, positions, by))
+        return UndoneOutcomes(*withdraw_uncounted(self._cursor, self._generations, positions, by))
 
     def reinstate(self, replaced_at: int, position: int) -> Reinstated:
         """Count the events again that were withdrawn at a position."""
@@ -117,9 +117,10 @@ class BackfillWrites:
             f"SELECT locator, outcome FROM outcomes WHERE {repeats} ORDER BY decided_at, locator", params=blocks
         ).to_arrow_table()
         if found.num_rows:
-            self._cursor.execute(
-                f"UPDATE outcomes SET closed_at = $position WHERE {repeats}", blocks | {"position": position}
-            )
+            for table in self._generations.outcome_tables():
+                self._cursor.execute(
+                    f"UPDATE {table} SET closed_at = $position WHERE {repeats}", blocks | {"position": position}
+                )
         return found
 
     def waiting_voids(self) -> set[tuple[int, str, str]]:

@@ -33,12 +33,12 @@ def insert_taken(days: str, source: str) -> str:
     )
 
 
-def insert_unit_deltas(source: str, sign: str = "") -> str:
+def insert_unit_deltas(source: str, sign: str = "", into: str = "unit_days") -> str:
     """Return the INSERT of the deltas of units of the rows of `source`, of which at least one must have units.
 
     With `sign` "-" it inserts their negation.
     """
-    return f"""INSERT INTO unit_days SELECT scope_key, customer_key, day, kind_key, unit, {sign}sum(quantity)
+    return f"""INSERT INTO {into} SELECT scope_key, customer_key, day, kind_key, unit, {sign}sum(quantity)
         FROM (SELECT scope_key, customer_key, time::DATE AS day, kind_key, unnest(unit_names) AS unit,
             unnest(unit_quantities) AS quantity FROM {source})
         GROUP BY scope_key, customer_key, day, kind_key, unit"""

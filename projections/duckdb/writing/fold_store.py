@@ -21,13 +21,14 @@ from domain.values.instants import naive
 from projections.duckdb.memory.change_tracking import ChangeTracker, Positions
 from projections.duckdb.memory.uncompacted_days import customers_corrected, uncompacted_days
 from projections.duckdb.storage.fold_reads.fold_state_loading import load_fold_state
-from projections.duckdb.storage.generations import Generations
+from projections.duckdb.storage.generations import STORED_OUTCOMES, Generations
 from projections.duckdb.storage.permissions import permissions_text
 from projections.duckdb.storage.range_rows import range_rows
 from projections.duckdb.writing.backfill_writes import BackfillWrites
 from projections.duckdb.writing.correction_runs import CorrectionRunWrites
 from projections.duckdb.writing.delta_inserts import CHANGED, insert_deltas, insert_taken, insert_unit_deltas
 from projections.duckdb.writing.moved_rows import move_rows, rows_of_source
+from projections.duckdb.writing.prepared.attaching import AttachingWrites
 from projections.duckdb.writing.replaced_rows import ReplacementWrites
 from projections.duckdb.writing.repricing_undo import undo_repricing
 from projections.duckdb.writing.write_buffer import WriteBuffer
@@ -75,7 +76,7 @@ def _rows_with_units(staged: pa.Table) -> pa.Table | None:
     return found if found.num_rows else None
 
 
-class DuckDBFoldStore(CorrectionRunWrites, ReplacementWrites, BackfillWrites):
+class DuckDBFoldStore(CorrectionRunWrites, ReplacementWrites, BackfillWrites, AttachingWrites):
     """Fold store in one DuckDB database. It makes no decisions of its own: the projector decides, this stores."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
@@ -90,6 +91,7 @@ class DuckDBFoldStore(CorrectionRunWrites, ReplacementWrites, BackfillWrites):
         self._durable_position = self.reached()[0]
         self._unflushed_records = 0
         self._unflushed_bytes = 0
+        self._holds_attached = False
 
     def load_generations(self) -> None:
         """Load the list of generations again: after a compaction, or after a rollback."""
@@ -136,12 +138,13 @@ class DuckDBFoldStore(CorrectionRunWrites, ReplacementWrites, BackfillWrites):
 
     def unflushed(self) -> Unflushed:
         """Return what was stored since the last checkpoint. Any thread may call this."""
-        return Unflushed(self._unflushed_records, self._unflushed_bytes)
+        return Unflushed(self._unflushed_records, self._unflushed_bytes, self._holds_attached)
 
     def note_durable(self) -> None:
         """Note that everything folded so far is in the file. Called while the fold is paused."""
         self._durable_position = self.reached()[0]
         self._unflushed_records = self._unflushed_bytes = 0
+        self._holds_attached = False
 
     # -- transactions
 
@@ -270,7 +273,7 @@ class DuckDBFoldStore(CorrectionRunWrites, ReplacementWrites, BackfillWrites):
     def add_outcomes(self, outcomes: pa.Table) -> None:
         """Insert the outcomes of events that were not counted."""
         self._unflushed_records += outcomes.num_rows
-        self._insert("outcomes", outcomes)
+        self._insert(STORED_OUTCOMES, outcomes)
         self.changes.refusals.add(outcomes.column("locator").to_numpy())
 
     def close_row(self, customer_key: int, locator: int, position: int) -> None:

@@ -22,10 +22,16 @@ def close_versions(cursor: duckdb.DuckDBPyConnection, generations: Generations, 
 def add_to_sums(cursor: duckdb.DuckDBPyConnection, generations: Generations, rows: str, sign: str = "") -> RawCost:
     """Add rows to the sums of days and units, or with `sign` "-" take them away; return what they cost."""
     cursor.execute(insert_deltas(generations.open_name("days"), rows, sign=sign))
+    cost, with_units = cost_and_units(cursor, rows)
+    if with_units:
+        cursor.execute(insert_unit_deltas(f"{rows} WHERE unit_names IS NOT NULL", sign=sign))
+    return cost
+
+
+def cost_and_units(cursor: duckdb.DuckDBPyConnection, rows: str) -> tuple[RawCost, int]:
+    """Return what rows cost, and how many of them have units."""
     cost, unknown, with_units = cursor.execute(
         f"""SELECT coalesce(sum(cost_usd), 0)::DECIMAL(38, 12), count(*) FILTER (cost_origin = 'unknown'),
         count(unit_names) FROM {rows}"""
     ).fetchall()[0]
-    if with_units:
-        cursor.execute(insert_unit_deltas(f"{rows} WHERE unit_names IS NOT NULL", sign=sign))
-    return RawCost(cost, unknown)
+    return RawCost(cost, unknown), with_units

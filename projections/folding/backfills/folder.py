@@ -6,6 +6,8 @@
    its preview.
 3. The revert withdraws what was loaded, and gives each identity to its next claimant.
 
+Of 2 and 3, most may have been prepared (`prepared.py`).
+
 What claims in a step goes to the identity index after the step, as claims of live events do.
 """
 
@@ -38,6 +40,7 @@ from projections.folding.backfills.committing import (
     refuse_blocks,
     refuse_rows,
 )
+from projections.folding.backfills.prepared import PreparedChanges, PreparedCommit, attaching, renamed_keys
 from projections.folding.backfills.reverting import revert_events
 from projections.folding.backfills.staged_events import ClaimPoint, events_of_record
 from projections.folding.fold_state import FoldState
@@ -45,6 +48,7 @@ from projections.folding.fold_store import FoldStore
 from projections.folding.usage_blocks import StepRows, outcome_rows, received_rows
 from projections.identity.entries import NO_U64, U64
 from projections.identity.index import IdentityIndex
+from projections.identity.known_backfills import KnownBackfill
 from projections.identity.resolution import COUNTED, REJECTED, Resolution
 
 #: Numbers of events by outcome: counted, duplicate, conflict, rejected, withdrawn.
@@ -67,6 +71,7 @@ class BackfillFolder:
     def __init__(self, log: EventLog, store: FoldStore, index: IdentityIndex, comparisons: Comparisons) -> None:
         self._store = store
         self._claiming = Claiming(log, index, store, comparisons)
+        self.prepared = PreparedChanges()
 
     def stage(self, state: FoldState, record: LogRecord) -> FoldedBackfill:
         """Fold a block that was loaded."""
@@ -119,10 +124,11 @@ class BackfillFolder:
     ) -> tuple[NewBackfill, FoldedBackfill]:
         known = state.backfills.get(backfill.scope_key, backfill.name)
         known.committed_at = at.position
-        replaced = self._replace(state, backfill.scope_key, event, at, stream)
-        state.taken.withdraw(replaced.locators)
-        free = np.union1d(replaced.locators, replaced.before)
-        claimed = commit_events(self._claiming, state, known.blocks[: event.blocks], at, free)
+        ready = self.prepared.take_commit(backfill.scope_key, backfill.name, event.previewed_at, event.blocks)
+        if ready is None:
+            replaced, claimed = self._work_out(state, known, event, at, stream)
+        else:
+            replaced, claimed = self._attach(state, ready, at, stream)
         late = refuse_blocks(self._claiming, state, known.blocks[event.blocks :], at)
         known.blocks = known.blocks[: event.blocks]
         withdrawn, difference = len(replaced.locators), claimed.cost.minus(replaced.cost)
@@ -138,6 +144,27 @@ class BackfillFolder:
             cost_unknown_events=difference.unknown_events,
         )
         return backfill, _folded(backfill, late, claimed)
+
+    def _work_out(
+        self, state: FoldState, known: KnownBackfill, event: BackfillCommitted, at: ClaimPoint, stream: str
+    ) -> tuple[WithdrawnRows, Claimed]:
+        scope_key = state.scope_key(Scope(event.tenant, event.environment))
+        replaced = self._replace(state, scope_key, event, at, stream)
+        state.taken.withdraw(replaced.locators)
+        free = np.union1d(replaced.locators, replaced.before)
+        return replaced, commit_events(self._claiming, state, known.blocks[: event.blocks], at, free)
+
+    def _attach(
+        self, state: FoldState, ready: PreparedCommit, at: ClaimPoint, stream: str
+    ) -> tuple[WithdrawnRows, Claimed]:
+        store = attaching(self._store)
+        if ready.leaving is not None:
+            withdrawal = Withdrawal(stream, at.position, at.recorded_at, REPLACED)
+            store.attach_leaving(ready.leaving, ready.replaced, withdrawal)
+            state.taken.withdraw(ready.replaced.locators)
+        renamed = renamed_keys(ready.new, state, at.position)
+        store.attach_arriving(ready.arriving, renamed, at.position, at.recorded_at)
+        return ready.replaced, ready.claimed
 
     def _replace(
         self, state: FoldState, scope_key: int, event: BackfillCommitted, at: ClaimPoint, stream: str
@@ -161,6 +188,7 @@ class BackfillFolder:
             known.committed_at or 0,
             stream,
             at,
+            self.prepared.take_revert(backfill.scope_key, backfill.name),
         )
         backfill = msgspec.structs.replace(
             backfill,

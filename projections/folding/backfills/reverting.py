@@ -14,8 +14,9 @@ import msgspec
 import numpy as np
 
 from domain.usage.outcomes import REVERTED
-from projections.folding.backfill_store import RawCost, Withdrawal
+from projections.folding.backfill_store import RawCost, Reinstated, Withdrawal, WithdrawnRows
 from projections.folding.backfills.committing import Claimed, Claiming, claimed_of
+from projections.folding.backfills.prepared import PreparedRevert, attaching
 from projections.folding.backfills.staged_events import ClaimPoint, events_at
 from projections.folding.fold_state import FoldState
 from projections.folding.fold_store import FoldStore
@@ -48,14 +49,15 @@ def revert_events(
     committed_at: int,
     stream: str,
     at: ClaimPoint,
+    ready: PreparedRevert | None = None,
 ) -> Reverted:
-    """Take the events of these blocks back, which were committed at a position."""
+    """Take the events of these blocks back, which were committed at a position; `ready`: what is prepared of it."""
     by = Withdrawal(stream, at.position, at.recorded_at, REVERTED)
-    loaded = store.withdraw_blocks(positions, by)
+    loaded = _withdraw(store, positions, by, ready)
     uncounted = store.withdraw_uncounted(positions, by)
     state.taken.revert(loaded.locators)
     state.taken.reinstate(loaded.locators)
-    again = store.reinstate(committed_at, at.position)
+    again = _reinstate(store, committed_at, at.position, ready)
     state.taken.reinstate(again.locators)
     difference = again.cost.minus(loaded.cost)
     for kind_key in again.unknown_kind_keys:
@@ -75,6 +77,20 @@ def revert_events(
         withdrawn=lost + uncounted.duplicate + uncounted.conflict - back,
         difference=difference.plus(claimed.cost),
     )
+
+
+def _withdraw(store: FoldStore, positions: list[int], by: Withdrawal, ready: PreparedRevert | None) -> WithdrawnRows:
+    if ready is None:
+        return store.withdraw_blocks(positions, by)
+    attaching(store).attach_leaving(ready.leaving, ready.loaded, by, positions)
+    return ready.loaded
+
+
+def _reinstate(store: FoldStore, replaced_at: int, position: int, ready: PreparedRevert | None) -> Reinstated:
+    if ready is None or ready.again is None or ready.returning is None:
+        return store.reinstate(replaced_at, position)
+    attaching(store).attach_returning(ready.returning, replaced_at, position)
+    return ready.again
 
 
 def _claim_next(claiming: Claiming, state: FoldState, locators: U64, at: ClaimPoint) -> Claimed:

@@ -64,7 +64,7 @@ class RowsOfLog:
                     events += made.num_rows
                     tables.append(made)
             position = read[-1].position
-        return position, _sorted(tables) if events else None
+        return position, sorted_rows(tables) if events else None
 
     def _priced_alike(self, records: Sequence[LogRecord]) -> Iterator[list[LogRecord]]:
         """The usage batches among these records, those together between which no price became known."""
@@ -86,8 +86,8 @@ class RowsOfLog:
         return self._state.scope_keys[header.scope]
 
 
-def _sorted(tables: Sequence[pa.Table]) -> pa.Table:
-    """The rows of these tables, which ascend by locator, sorted by scope, customer and time before it."""
+def sorted_rows(tables: Sequence[pa.Table]) -> pa.Table:
+    """Return the rows of these tables, which ascend by locator, sorted by scope, customer and time before it."""
     rows = tables[0] if len(tables) == 1 else pa.concat_tables(tables).unify_dictionaries().combine_chunks()
     keys = integers(rows, "time"), integers(rows, "customer_key"), integers(rows, "scope_key")
     return rows.take(pa.array(np.lexsort(keys)))

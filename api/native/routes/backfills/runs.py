@@ -34,6 +34,7 @@ from domain.scope import Scope
 from projections.queries.backfill_effects import LoadedBackfill
 from projections.queries.backfills import BackfillRecord
 from projections.queries.snapshot import Snapshot
+from projections.read_side.prepared_changes import AskedCommit
 from projections.views.backfill.preview import backfill_preview
 
 router = APIRouter(tags=["backfills"])
@@ -143,6 +144,7 @@ async def commit_backfill(
     periods are marked restated. Done once; a repetition changes nothing. 404 when there is no backfill with this name,
     409 when it was reverted or cancelled, or when events were loaded since the preview."""
     blocks = await to_thread.run_sync(_previewed_blocks, state, key.scope, name, given.previewed_at)
+    await to_thread.run_sync(state.engine.prepare_commit, AskedCommit(key.scope, name, given.previewed_at, blocks))
     command = CommitBackfill(key.scope, provenance_of(key, reason), name, given.previewed_at, blocks)
     return await answer_command(request, state, command, _show(state, key.scope, name))
 
@@ -156,6 +158,7 @@ async def revert_backfill(
     """Make everything as if the backfill had never been committed, all at once: what it loaded counts no more, what it
     replaced counts again. A repetition changes nothing. 404 when there is no backfill with this name, 409 when it was
     not committed, or while one that was committed later overlaps with it."""
+    await to_thread.run_sync(state.engine.prepare_revert, key.scope, name)
     command = RevertBackfill(key.scope, provenance_of(key, reason), name)
     return await answer_command(request, state, command, _show(state, key.scope, name))
 

@@ -23,13 +23,11 @@ from projections.identity.known_backfills import KnownBackfills
 
 #: Events of a reverted backfill are as if they had never been, though they have rows.
 _REVERTED: Final = f"SELECT locator FROM outcomes WHERE outcome = 'withdrawn' AND reason = '{REVERTED}'"
-_WAITING_VOIDS: Final = f"""
-    SELECT c.scope_key, c.source, c.id FROM
-        (SELECT scope_key, source, id, arg_max(kind, position) AS last FROM corrections
-            WHERE kind <> 'usage.amended' GROUP BY ALL) c
-    WHERE c.last = 'usage.voided'
-      AND NOT EXISTS (SELECT 1 FROM {{rows}} r WHERE r.scope_key = c.scope_key AND r.source = c.source AND r.id = c.id
-          AND r.locator NOT IN ({_REVERTED}))"""
+_VOIDED: Final = """SELECT scope_key, source, id FROM (
+    SELECT scope_key, source, id, arg_max(kind, position) AS last FROM corrections
+    WHERE kind <> 'usage.amended' GROUP BY ALL) WHERE last = 'usage.voided'"""
+_WITH_EVENT: Final = f"""SELECT DISTINCT r.scope_key, r.source, r.id FROM {{rows}} r SEMI JOIN ({_VOIDED}) c
+    ON r.scope_key = c.scope_key AND r.source = c.source AND r.id = c.id WHERE r.locator NOT IN ({_REVERTED})"""
 
 
 def load_fold_state(cursor: duckdb.DuckDBPyConnection, rows: str) -> tuple[FoldState, list[int]]:
@@ -71,8 +69,8 @@ def load_fold_state(cursor: duckdb.DuckDBPyConnection, rows: str) -> tuple[FoldS
 
 def waiting_voids(cursor: duckdb.DuckDBPyConnection, rows: str) -> set[tuple[int, str, str]]:
     """Return the identities whose last void or restoration is a void, and that no event has."""
-    found = cursor.execute(_WAITING_VOIDS.format(rows=rows)).fetchall()
-    return {(scope_key, source, event_id) for scope_key, source, event_id in found}
+    voided = set(cursor.execute(_VOIDED).fetchall())
+    return voided.difference(cursor.execute(_WITH_EVENT.format(rows=rows)).fetchall()) if voided else voided
 
 
 def _load_backfills(cursor: duckdb.DuckDBPyConnection, known: KnownBackfills) -> None:

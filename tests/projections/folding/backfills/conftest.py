@@ -27,9 +27,12 @@ class Backfilled(FoldedLog):
     def commit(self, name: str, previewed_at: int | None = None) -> int:
         """Commit with a preview of now, and return the position of the commit."""
         self.fold()
-        blocks = self.log.head_version(staged_stream(DEFAULT_SCOPE, name))
+        blocks = self.loaded_blocks(name)
         at = self.log.head_position() if previewed_at is None else previewed_at
         return self._handle(CommitBackfill(DEFAULT_SCOPE, BY_TEST, name, at, blocks))
+
+    def loaded_blocks(self, name: str) -> int:
+        return self.log.head_version(staged_stream(DEFAULT_SCOPE, name))
 
     def revert(self, name: str) -> int:
         return self._handle(RevertBackfill(DEFAULT_SCOPE, BY_TEST, name))
