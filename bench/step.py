@@ -26,6 +26,7 @@ def main(name: str, cores: int) -> None:
     pin(cores)
     # Imported only after the process is pinned, because libraries count their cores when they are loaded.
     from bench import (
+        backfilling,
         chain,
         current_usage,
         endurance,
@@ -60,6 +61,7 @@ def main(name: str, cores: int) -> None:
         "neighbours": (fairness.send_as_neighbours, fairness.NeighbourRun),
         "current usage": (current_usage.measure, current_usage.UsageRun),
         "list": (listing.measure, listing.ListRun),
+        "live": (backfilling.send_live, backfilling.LiveRun),
         "load": (http_load.load, http_load.LoadRun),
         "kafka": (kafka_consuming.measure, kafka_consuming.ConsumingRun),
         "kafka records": (kafka_records.publish, kafka_records.PublishRun),

@@ -30,7 +30,12 @@ def missing_rows(cursor: duckdb.DuckDBPyConnection) -> MissingRows | None:
     )
     if not exists.fetchall()[0][0]:
         return None
-    until, written_to = cursor.execute("SELECT until, written_to FROM missing_rows").fetchall()[0]
+    try:
+        until, written_to = cursor.execute("SELECT until, written_to FROM missing_rows").fetchall()[0]
+    except (duckdb.CatalogException, duckdb.InvalidInputException):
+        # Outside of a transaction the last rows may be written between both statements. DuckDB then finds the function
+        # of this name instead, and refuses it.
+        return None
     return MissingRows(until, written_to)
 
 

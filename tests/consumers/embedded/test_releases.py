@@ -43,7 +43,7 @@ def written_by(folder: Path, schema_version: int) -> None:
     """Make the read store one of another release: its tables are not those of this one."""
     with duckdb.connect(str(store_of(folder))) as store:
         store.execute("UPDATE progress SET schema_version = ?", [schema_version])
-        store.execute("DROP TABLE outcomes")
+        store.execute("DROP VIEW outcomes")
 
 
 def filled(folder: Path, clock: SettableClock) -> EngineState:
