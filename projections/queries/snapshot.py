@@ -94,6 +94,12 @@ class Snapshot(Protocol):
         Without `usage_times`, which take a query to find, the record does not tell the time range of its usage.
         """
 
+    def first_event_ever(self, scope: Scope, customer_id: str) -> datetime | None:
+        """The earliest time of the events that the customer ever had, those voided or moved away since included.
+
+        None when it never had any.
+        """
+
     def customer_of_derived_id(self, scope: Scope, derived: str) -> str | None:
         """The id of the customer with a derived id (see `domain.customers.derived_id`); None when there is none."""
 

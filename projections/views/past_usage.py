@@ -65,6 +65,7 @@ def past_usage(
 ) -> PastUsage | None:
     """The last `periods` usage periods that ended by `now` and reach into the current life; None: no such customer now.
 
+    The first life reaches back to the first period whose closing knew usage of it, though that was taken away since.
     `of_budget`: the periods of the budget instead, if it has its own. `subscription_id`: the billing periods of this
     subscription instead; it is not looked at which ones were known at closing.
     A period closes at the last log position recorded before its end plus the grace; its closing values are made of the
@@ -76,17 +77,17 @@ def past_usage(
     history = None if found is None else customer_history(found.record, now)
     if found is None or history is None or not history.exists:
         return None
+    grace = timedelta(seconds=closing_grace_seconds)
     timeline = budget_timeline(history, tiers_of(found.budgets)) if of_budget else None
     periods_as_known = None
     if subscription_id is None:
         periods_as_known = PeriodsAsKnown(found.record, None if timeline is None else found.budgets)
-        ended = _ended_periods(history, timeline or usage_timeline(history), periods)
+        ended = _ended_periods(snapshot, scope, history, timeline or usage_timeline(history), periods, grace)
     else:
         ended = subscription_periods(snapshot, scope, found.record, subscription_id, now).ended(periods)
     spans = [period.intersect(history.span) or period for period in ended]
     sums = _sums(snapshot, scope, customer_id, spans)
     position = snapshot.point().position
-    grace = timedelta(seconds=closing_grace_seconds)
     past = []
     for period, span, known_now in zip(ended, spans, sums, strict=True):
         at_closing = known_then = None
@@ -103,10 +104,36 @@ def past_usage(
     return PastUsage(position, customer_id, tuple(past))
 
 
-def _ended_periods(history: CustomerHistory, timeline: PeriodTimeline, periods: int) -> list[Interval]:
-    """Ended periods, newest first, without those that ended before the life began."""
+def _ended_periods(
+    snapshot: Snapshot,
+    scope: Scope,
+    history: CustomerHistory,
+    timeline: PeriodTimeline,
+    periods: int,
+    grace: timedelta,
+) -> list[Interval]:
+    """Ended periods, newest first, without those that ended before anything was known of the life at their closing."""
     begin = history.begin
-    return [period for period in timeline.last(periods, history.until) if begin is not None and period.end > begin]
+    ended = [period for period in timeline.last(periods, history.until) if begin is not None and period.end > begin]
+    if begin is None or history.life.start is not None or len(ended) == periods:
+        return ended
+    customer_id = history.record.customer_id
+    first = snapshot.first_event_ever(scope, customer_id)
+    if first is None or first >= begin:
+        return ended
+    emptied = [one for one in timeline.last(PAST_PERIODS_MAX, history.until) if first < one.end <= begin]
+    while emptied and not _had_usage_at_closing(snapshot, scope, customer_id, emptied[-1], history.until, grace):
+        emptied.pop()
+    return [*ended, *emptied][:periods]
+
+
+def _had_usage_at_closing(
+    snapshot: Snapshot, scope: Scope, customer_id: str, period: Interval, now: datetime, grace: timedelta
+) -> bool:
+    if period.end + grace > now:
+        return False
+    closing = snapshot.position_at(period.end + grace)
+    return any(snapshot.usage(scope, _question(customer_id, [period], closing)))
 
 
 def _sums(snapshot: Snapshot, scope: Scope, customer_id: str, spans: Sequence[Interval]) -> list[Measures]:

@@ -57,6 +57,16 @@ def life_first_event_at(
     return aware_or_none(found[0][0])
 
 
+def first_event_ever(cursor: duckdb.DuckDBPyConnection, customer_key: int) -> datetime | None:
+    """Return the earliest time of the events that a customer ever had: the days tell it while none was taken away."""
+    of_days = "SELECT min(first_time), sum(taken_events) FROM usage_days WHERE customer_key = ?"
+    first, taken = cursor.execute(of_days, [customer_key]).fetchall()[0]
+    if taken:
+        of_rows = "SELECT min(time) FROM usage_rows WHERE customer_key = ? AND coalesce(closed_at > counted_at, true)"
+        first = cursor.execute(of_rows, [customer_key]).fetchall()[0][0]
+    return aware_or_none(first)
+
+
 def customers(
     cursor: duckdb.DuckDBPyConnection, scope_key: int, after: str | None, limit: int, prefix: str | None
 ) -> list[CustomerRecord]:

@@ -229,6 +229,12 @@ class DuckDBSnapshot(RepricingReads, DiffReads, CorrectionReads, BackfillReads):
         budgets = facts_named(self.cursor, index, position, scope_key, "budget", sorted(named)) if named else {}
         return CustomerWithBudgets(position, record, budgets)
 
+    def first_event_ever(self, scope: Scope, customer_id: str) -> datetime | None:
+        """The earliest time of the events that the customer ever had; None when it never had any."""
+        scope_key = self._cached.scope_key(scope)
+        row = None if scope_key is None else self._cached.customer_row(scope_key, customer_id)
+        return None if row is None else customers.first_event_ever(self.cursor, row.key)
+
     def customer_of_derived_id(self, scope: Scope, derived: str) -> str | None:
         """The id of the customer with a derived id; None when there is none."""
         scope_key = self._cached.scope_key(scope)

@@ -96,13 +96,6 @@ class Known:
         naming = [one for one in self.said(customer) if name in one.fields and begin <= one.effective_at <= instant]
         return max(naming, key=lambda one: (one.effective_at, one.position)).fields[name] if naming else None
 
-    def first_known(self, customer: str) -> datetime:
-        """When the present life began: at a deletion, else at its first fact or usage."""
-        if self.deletions(customer):
-            return self.life_start(customer, self.now)
-        facts = (one.effective_at for one in self.said(customer))
-        return min((*facts, *(one.time for one in self.lived(customer))))
-
     def of_this_life(self, customer: str) -> list[CustomerSaid]:
         """What was said since the last deletion."""
         since = max([0, *(one.position for one in self.deletions(customer))])

@@ -192,7 +192,6 @@ def past(periods: Sequence[JsonObject]) -> dict[Span, Any]:
 
 
 def plain_past(known: Known, customer: str) -> dict[Span, Any]:
-    """Periods that ended before the customer was known are not listed."""
     expected = {}
     for back in range(1, PERIODS + 1):
         start, end = known.month(customer, back)
@@ -203,6 +202,6 @@ def plain_past(known: Known, customer: str) -> dict[Span, Any]:
             closed = then.total(
                 one for one in then.counted if one.sent.customer == customer and max(begin, start) <= one.time < end
             )
-        if known.first_known(customer) < end and (now != NOTHING or closed not in (None, NOTHING)):
+        if now != NOTHING or closed not in (None, NOTHING):
             expected[start, end] = now, closed
     return expected

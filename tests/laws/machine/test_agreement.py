@@ -11,9 +11,7 @@ Not in it, as the model would have to be more than plain:
 3. Zones and period policies that change within a life; shared budgets, limits by model, opening spend, deactivation.
 4. Replacements of many events by deliveries, rejected events, Kafka.
 5. Amendments of what a reverted backfill had loaded; loaded events without a time.
-6. Periods in past usage that ended before the first fact or usage that is known now of a customer without deletions:
-   they are not listed, though usage that was known at their closing may have been moved or voided since.
-7. Events that Lago's clients send, subscriptions of customers that are known by usage alone, past usage in Lago.
+6. Events that Lago's clients send, subscriptions of customers that are known by usage alone, past usage in Lago.
 """
 
 from __future__ import annotations

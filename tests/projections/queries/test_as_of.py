@@ -48,6 +48,7 @@ LISTS: Final = (
 #: Every query that names a scope.
 QUERIES: Final[dict[str, Callable[[Snapshot, Scope], Any]]] = {
     "customer": lambda store, scope: [store.customer(scope, name) for name in CUSTOMERS],
+    "first event ever": lambda store, scope: [store.first_event_ever(scope, name) for name in CUSTOMERS],
     "customer with budgets": lambda store, scope: [store.customer_with_budgets(scope, name) for name in CUSTOMERS],
     "customers": lambda store, scope: store.customers(scope, None, 9),
     "customers by prefix": lambda store, scope: store.customers(scope, "c-0", 9, "c-"),

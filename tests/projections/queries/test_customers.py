@@ -9,6 +9,7 @@ import pytest
 
 from domain.api_keys.commands import IssueApiKey, RevokeApiKey
 from domain.budgets.commands import CreateBudget
+from domain.corrections.commands import VoidUsage
 from domain.customers.commands import CreateCustomer, DeactivateCustomer, DeleteCustomer
 from domain.customers.derived_id import derived_id
 from domain.errors import InvalidInput
@@ -48,6 +49,26 @@ def test_a_customer_is_known_by_its_facts_and_by_its_usage(store_under_test: Sto
         )  # fmt: skip
         assert snapshot.customer(DEFAULT_SCOPE, "nobody") is None
         assert snapshot.customer(OTHER, "acme") is None
+
+
+def test_the_first_event_ever_is_told_of_what_was_taken_away_too(store_under_test: StoreUnderTest) -> None:
+    store = store_under_test
+    store.commands.handle(CreateCustomer(DEFAULT_SCOPE, BY_TEST, "idle"))
+    store.commands.handle(VoidUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "0"))
+    store.deliver([usage(str(number), at=START - timedelta(hours=9 - number)) for number in range(4)])
+    before = store.deliver([usage("4", "beta", at=START - timedelta(hours=1))])
+    store.commands.handle(VoidUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "1"))
+    store.fold()
+    with store.reads.snapshot() as snapshot:
+        found = {
+            name: [one.first_event_ever(DEFAULT_SCOPE, name) for one in (snapshot, snapshot.as_of(before - 1))]
+            for name in ("acme", "beta", "idle", "nobody")
+        }
+    first = START - timedelta(hours=8)  # event 0 never counted, as its void came before it
+    assert found == {
+        "acme": [first, first], "beta": [START - timedelta(hours=1), None], "idle": [None, None],
+        "nobody": [None, None],
+    }  # fmt: skip
 
 
 def test_customers_come_in_pages_by_their_bytes(store_under_test: StoreUnderTest) -> None:

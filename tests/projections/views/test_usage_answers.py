@@ -110,6 +110,31 @@ def test_a_late_event_restates_a_closed_period(store: DuckDBUnderTest) -> None:
     assert (closed.periods, restated.restated) == ((restated,), True)
 
 
+def test_a_closed_period_before_what_is_known_now_stays_and_is_restated(store: DuckDBUnderTest) -> None:
+    """The only event of February is voided after it closed. March never had any; that of January came after its end."""
+    february = usage("1", at=START - timedelta(days=1), cost_usd="1")
+    store.deliver([usage("0", at=START - timedelta(days=40)), february])
+    store.commands.handle(VoidUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "0"))
+    store.pass_time(days=40)
+    position = store.deliver([usage("2", at=store.now, cost_usd="2")])
+    as_sent = past_periods(store)
+    store.commands.handle(VoidUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "1"))
+    one, march = measured(1, "1"), PastPeriod(MARCH, True, Measures(), Measures(), Measures(), MARCH)
+    kept = PastPeriod(FEBRUARY, True, one, one, Measures(), FEBRUARY)
+    voided = PastPeriod(FEBRUARY, True, one, Measures(), Measures().minus(one), FEBRUARY)
+    assert (as_sent, past_periods(store), voided.restated) == ([march, kept], [march, voided], True)
+    assert (past_periods(store, position), past_periods(store, periods=1)) == ([march, kept], [march])
+
+
+def past_periods(store: DuckDBUnderTest, as_of: int | None = None, periods: int = PAST_PERIODS_MAX) -> list[PastPeriod]:
+    store.fold()
+    with store.reads.snapshot() as latest:
+        snapshot = latest if as_of is None else latest.as_of(as_of)
+        found = past_usage(snapshot, DEFAULT_SCOPE, "acme", store.now, periods, GRACE_SECONDS)
+    assert found is not None
+    return list(found.periods)
+
+
 def test_past_usage_ends_where_the_life_began_and_has_a_bound(store: DuckDBUnderTest) -> None:
     store.deliver([usage("1", at=START - timedelta(days=40))])
     store.fold()
