@@ -352,8 +352,11 @@ class Snapshot(Protocol):
     def sources(self, after: str | None, limit: int) -> list[SourceRecord]:
         """A page of Kafka partitions of every scope, by stream; the cursor is the stream."""
 
-    def totals(self, after: int = 0) -> OutcomeCounts:
-        """Outcome counts over every scope, of the log records after position `after`."""
+    def totals(self, after: int = 0, gained: bool = False) -> OutcomeCounts:
+        """Outcome counts over every scope, of the log records after position `after`.
+
+        `gained`: what each record added to an outcome, without what the commit or the revert of a backfill took away.
+        """
 
     def rejections(self, after: int = 0) -> dict[str, int]:
         """Rejected events by reason over every scope, of the log records after position `after`."""

@@ -1,7 +1,9 @@
-"""Metrics of received events by outcome, counted from the read store: they do not begin again at a restart.
+"""Metrics of events by outcome, counted from the read store: they do not begin again at a restart.
 
-What a record of the log came to is decided once, so a scrape counts the records since the last scrape and adds them to
-what it has. Only the first scrape after a start counts all of them.
+A scrape counts the records of the log since the last scrape and adds them to what it has. Only the first scrape after a
+start counts all of them. The commit and the revert of a backfill take events from one outcome to another. So how many
+events have an outcome is a gauge, and the counters are sums of what each record added: they follow from the log alone,
+never go down, and do not depend on when somebody scraped.
 """
 
 from __future__ import annotations
@@ -12,11 +14,11 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 
 import msgspec
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from domain.usage.outcomes import OUTCOMES, OutcomeCounts
 from projections.queries.snapshot import Snapshot
-from projections.views.source_losses import partition_losses
+from projections.views.source_losses import PartitionLosses, partition_losses
 
 
 class EventMetrics:
@@ -26,17 +28,24 @@ class EventMetrics:
         """`snapshot` opens a snapshot of the read store in use."""
         self._snapshot = snapshot
         self._lock = threading.Lock()
-        self._forget()
+        self._counted_to, self._gained, self._rejections = 0, OutcomeCounts(), Counter[str]()
+        self._lost = PartitionLosses(0, 0)
+        self._held_at, self._held = 0, OutcomeCounts()
 
     def collect(self) -> Iterable[Metric]:
         """Count what is new, and return all counts."""
         with self._lock, self._snapshot() as snapshot:
             self._catch_up(snapshot)
-            lost = partition_losses(snapshot)
-            totals, rejections = msgspec.structs.asdict(self._totals), dict(self._rejections)
-        events = CounterMetricFamily("meterfold_events", "Events received, by outcome.", labels=("outcome",))
+            lost = self._lost
+            gained, held = msgspec.structs.asdict(self._gained), msgspec.structs.asdict(self._held)
+            rejections = dict(self._rejections)
+        events = CounterMetricFamily("meterfold_events", "Events that came to an outcome.", labels=("outcome",))
+        present = GaugeMetricFamily(
+            "meterfold_outcome_events", "Events that have an outcome at present.", labels=("outcome",)
+        )
         for outcome in OUTCOMES:
-            events.add_metric((outcome,), totals[outcome])
+            events.add_metric((outcome,), gained[outcome])
+            present.add_metric((outcome,), held[outcome])
         rejected = CounterMetricFamily("meterfold_events_rejected", "Events rejected, by reason.", labels=("reason",))
         for reason, count in sorted(rejections.items()):
             rejected.add_metric((reason,), count)
@@ -48,21 +57,19 @@ class EventMetrics:
         commands_refused = CounterMetricFamily(
             "meterfold_kafka_commands_refused", "Commands from Kafka that broke a rule.", lost.commands_refused
         )
-        return events, rejected, records_lost, commands_refused
-
-    def _forget(self) -> None:
-        self._position, self._totals, self._rejections = 0, OutcomeCounts(), Counter[str]()
+        return events, present, rejected, records_lost, commands_refused
 
     def _catch_up(self, snapshot: Snapshot) -> None:
         position = snapshot.point().position
-        if position < self._position:  # another read store is in use, which is not as far yet
-            self._forget()
-        if position > self._position:
-            self._totals = self._totals.plus(_grown(snapshot.totals(self._position)))
-            self._rejections.update(snapshot.rejections(self._position))
-            self._position = position
-
-
-def _grown(new: OutcomeCounts) -> OutcomeCounts:
-    """The counts that grew: a backfill takes events from one outcome to another, and a counter never goes down."""
-    return OutcomeCounts(**{name: max(count, 0) for name, count in msgspec.structs.asdict(new).items()})
+        if position < self._held_at:  # another read store is in use, which is not as far yet
+            self._held_at, self._held = 0, OutcomeCounts()
+        if position > self._held_at:
+            self._held = self._held.plus(snapshot.totals(self._held_at))
+            self._held_at = position
+        if position < self._counted_to:  # the counters wait: one that fell would look like a restart
+            return
+        self._lost = partition_losses(snapshot)
+        if position > self._counted_to:
+            self._gained = self._gained.plus(snapshot.totals(self._counted_to, gained=True))
+            self._rejections.update(snapshot.rejections(self._counted_to))
+            self._counted_to = position

@@ -76,6 +76,9 @@ from projections.storage_errors import storage_refusal
 from projections.views.customers import markup_at, markup_changes
 
 _COUNTS = ", ".join(f"coalesce(sum({outcome}), 0)" for outcome in OUTCOMES)
+#: What a replacement withdraws at its commit stands in the record's count of the events that it counts.
+_COUNTED = "counted + CASE WHEN topic = 'backfill.committed' THEN withdrawn ELSE 0 END"
+_GAINED = ", ".join(f"coalesce(sum(greatest({_COUNTED if o == 'counted' else o}, 0)), 0)" for o in OUTCOMES)
 
 
 class DuckDBReads:
@@ -177,9 +180,10 @@ class DuckDBSnapshot(RepricingReads, DiffReads, CorrectionReads, BackfillReads):
         """A page of Kafka partitions of every scope, by stream; the cursor is the stream."""
         return sources.sources(self.cursor, after, _page(limit))
 
-    def totals(self, after: int = 0) -> OutcomeCounts:
-        """Outcome counts over every scope, of the log records after position `after`."""
-        return OutcomeCounts(*self._rows(f"SELECT {_COUNTS} FROM log_records WHERE position > ?", [after])[0])
+    def totals(self, after: int = 0, gained: bool = False) -> OutcomeCounts:
+        """Outcome counts over every scope, of the log records after position `after`; what they added, if `gained`."""
+        counts = _GAINED if gained else _COUNTS
+        return OutcomeCounts(*self._rows(f"SELECT {counts} FROM log_records WHERE position > ?", [after])[0])
 
     def rejections(self, after: int = 0) -> dict[str, int]:
         """Rejected events by reason over every scope, of the log records after position `after`."""

@@ -18,6 +18,7 @@ UNITS = ("_seconds", "_bytes", "_records", "_position", "_info")
 #: Gauges that count things or are 1 while something holds.
 WITHOUT_UNIT = {
     "meterfold_fold_stopped",
+    "meterfold_outcome_events",
     "meterfold_writes_refused",
     "meterfold_reads_refused",
     "meterfold_intake_requests_in_flight",
