@@ -15,6 +15,7 @@ from domain.correction_runs.event_filter import CorrectedEvents
 from domain.correction_runs.events import CorrectionAction
 from domain.prices.price_list import PriceList
 from domain.repricings.repricing_range import RepricingRange
+from projections.folding.backfill_store import RawCost
 from projections.pricing.rules import DiscountRule, PriceRule
 from projections.queries.facts import Subject
 
@@ -123,8 +124,8 @@ class NewRepricing(msgspec.Struct, frozen=True):
 class NewCorrectionRun(msgspec.Struct, frozen=True):
     """An event of a correction run. `kind` is the topic; `action` and `filter` those of an opening.
 
-    Of a commit: `action` and `previewed_at`. Of a commit or revert: `events` were voided or became valid again, and
-    `difference_usd` is what the costs of valid events grew by.
+    Of a commit: `action` and `previewed_at`. Of a commit or revert: `events` were voided or became valid again,
+    `difference_usd` is what the costs of valid events grew by, and so many more of these have an unknown cost.
     """
 
     scope_key: int
@@ -139,13 +140,14 @@ class NewCorrectionRun(msgspec.Struct, frozen=True):
     previewed_at: int | None = None
     events: int = 0
     difference_usd: Decimal = Decimal(0)
+    cost_unknown_events: int = 0
 
 
 class CorrectedRows(msgspec.Struct, frozen=True):
     """What a correction run changed: events, what their costs grew by, and series restored at unknown cost."""
 
     events: int
-    difference_usd: Decimal
+    difference: RawCost
     unknown_kinds: tuple[int, ...] = ()
 
 

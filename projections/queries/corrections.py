@@ -15,7 +15,8 @@ from domain.correction_runs.events import CorrectionAction
 class CorrectionRunChange(msgspec.Struct, frozen=True):
     """The commit of a run, or its revert: `events` were voided or became valid again.
 
-    `difference_usd`: what the costs of valid events grew by.
+    `difference_usd`: what the costs of valid events grew by. `cost_unknown_events`: how many more of these have an
+    unknown cost, which adds nothing to it.
     """
 
     position: int
@@ -24,6 +25,7 @@ class CorrectionRunChange(msgspec.Struct, frozen=True):
     reason: str | None
     events: int
     difference_usd: Decimal
+    cost_unknown_events: int
 
 
 class CorrectionRunRecord(msgspec.Struct, frozen=True):

@@ -110,7 +110,7 @@ def test_the_traffic_of_a_test_key_is_voided_and_that_is_taken_back(api: Api, cl
     before, known_at = answers(api), preview["previewed_at"]
     done = api.post("/v1/corrections/key/commit", {"previewed_at": known_at}, 200)
     assert (done["state"], done["committed"]["events"]) == ("committed", 4)
-    assert done["committed"]["difference_usd"] == "-5.000000000001"
+    assert (done["committed"]["difference_usd"], done["committed"]["cost_unknown_events"]) == ("-5.000000000001", -1)
     assert api.get(customer_path("ann", "/current-usage"))["usage"]["reported_cost_usd"] == "0"
     (past,) = api.get(customer_path("ann", "/past-usage"))["periods"]
     assert (past["restated"], past["at_closing"]["cost_usd"], past["now"]["cost_usd"]) == (True, "3", "2")
@@ -119,7 +119,7 @@ def test_the_traffic_of_a_test_key_is_voided_and_that_is_taken_back(api: Api, cl
     assert api.deliver([real, llm_request("1", "ann", None) | {"source": "test"}])["counts"]["counted"] == 0
 
     undone = reverted(api, "key")
-    assert (undone["events"], undone["difference_usd"]) == (4, "5.000000000001")
+    assert (undone["events"], undone["difference_usd"], undone["cost_unknown_events"]) == (4, "5.000000000001", 1)
     assert answers(api) == before
 
 
@@ -252,14 +252,15 @@ def test_a_price_that_became_known_while_events_were_void_is_previewed_and_appli
     }
     api.post("/v1/customers", {"id": "ann", "markup_percentage": "50", "effective_at": MARCH.isoformat()})
     used(api, "1", **data)
-    assert committed(api, "key")["difference_usd"] == "0"
+    done = committed(api, "key")
+    assert (done["difference_usd"], done["cost_unknown_events"]) == ("0", -1)
     api.post("/v1/prices", {"provider": "acme", "model": "swift", "unit_prices": {"input": "2", "output": "0"}})
     opened(api, "back", "restore")
     preview = api.get("/v1/corrections/back/preview")
     assert (preview["difference_usd"], preview["cost_unknown_events"]) == ("2", 0)
     assert preview["data"][0]["reported_cost_usd"] == costs("0", "3", "3")
     done = api.post("/v1/corrections/back/commit", {"previewed_at": preview["previewed_at"]}, 200)
-    assert done["committed"]["difference_usd"] == "2"
+    assert (done["committed"]["difference_usd"], done["committed"]["cost_unknown_events"]) == ("2", 0)
     assert api.get(customer_path("ann", "/current-usage"))["usage"]["reported_cost_usd"] == "3"
 
 

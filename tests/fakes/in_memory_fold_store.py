@@ -19,7 +19,7 @@ import pyarrow as pa
 from domain.customers.events import CUSTOMER_DELETED
 from domain.log.chain import CHAIN_START
 from domain.scope import Scope
-from projections.folding.backfill_store import NewBackfill, NewStagedBlock
+from projections.folding.backfill_store import NewBackfill, NewStagedBlock, RawCost
 from projections.folding.fold_state import FoldState, NewKeys, SeriesKey
 from projections.folding.lifecycle_writes import (
     CorrectedRows,
@@ -360,17 +360,18 @@ class InMemoryFoldStore(InMemoryBackfills):
 
     def _corrected(self, wanted: list[tuple[Row, bool]], position: int) -> CorrectedRows:
         """Close or open versions where the last one is not as wanted: void, or not."""
-        events, difference, unknown = 0, Decimal(0), set()
+        events, difference, unknown = 0, RawCost(), set()
         for row, is_void in wanted:
             if is_void == (row["closed_at"] is not None):
                 continue
             events += 1
+            cost = RawCost(row["cost_usd"] or Decimal(0), int(row["cost_origin"] == "unknown"))
             if is_void:
                 self.close_row(row["customer_key"], row["locator"], position)
-                difference -= row["cost_usd"] or 0
+                difference = difference.minus(cost)
             else:
                 self.reopen_row(row["customer_key"], row["locator"], position)
-                difference += row["cost_usd"] or 0
+                difference = difference.plus(cost)
                 if row["cost_origin"] == "unknown":
                     unknown.add(row["kind_key"])
         return CorrectedRows(events, difference, tuple(sorted(unknown)))

@@ -74,6 +74,10 @@ class CorrectionRunChangeView(BaseModel):
     reason: str | None
     events: int = Field(description="Events that were voided or count again.")
     difference_usd: DecimalText = Field(description="What the cost of all usage grew by, before markup.")
+    cost_unknown_events: int = Field(
+        description="How many more events have an unknown cost, below 0 where fewer. They add nothing to "
+        "`difference_usd`."
+    )
 
 
 class CorrectionRunView(ReadingView):

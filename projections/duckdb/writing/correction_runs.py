@@ -12,7 +12,6 @@ own, or one by a run that is not reverted; without any it is valid.
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any, Final
 
 import duckdb
@@ -25,6 +24,7 @@ from projections.duckdb.storage.fold_reads.filtered_rows import LAST_VERSION, Fi
 from projections.duckdb.storage.fold_reads.void_states import WITHDRAWN, valid_events
 from projections.duckdb.storage.generations import Generations
 from projections.duckdb.writing.version_changes import add_to_sums, close_versions
+from projections.folding.backfill_store import RawCost
 from projections.folding.lifecycle_writes import CorrectedRows, NewCorrectionRun
 from projections.row_filter import RowFilter
 
@@ -55,7 +55,7 @@ class CorrectionRunWrites:
     def add_correction_run(self, run: NewCorrectionRun) -> None:
         """Insert an event of a correction run, its filter as JSON text."""
         self._cursor.execute(
-            "INSERT INTO correction_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO correction_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 run.scope_key,
                 run.name,
@@ -69,6 +69,7 @@ class CorrectionRunWrites:
                 run.previewed_at,
                 run.events,
                 run.difference_usd,
+                run.cost_unknown_events,
             ],
         )
 
@@ -99,13 +100,13 @@ class CorrectionRunWrites:
             count(*) FILTER ({_CLOSING}), count(*) FILTER ({_OPENING}) FROM corrected WHERE changes"""
         ).fetchall()[0]
         events, closing, opening = counts
-        difference = Decimal(0)
+        difference = RawCost()
         unknown: list[int] = []
         if closing:
-            difference -= self._close(position)
+            difference = difference.minus(self._close(position))
         if opening:
             opened, unknown = self._open(position, opening)
-            difference += opened
+            difference = difference.plus(opened)
         if is_noted:
             self._cursor.execute(
                 """INSERT INTO corrected_events SELECT $1, locator FROM corrected ORDER BY locator""",
@@ -117,16 +118,16 @@ class CorrectionRunWrites:
             self.changes.corrected_usage(np.array(customers, dtype=np.int64))
         return CorrectedRows(events, difference, tuple(unknown))
 
-    def _close(self, position: int) -> Decimal:
+    def _close(self, position: int) -> RawCost:
         """Close the current versions of events, and return what they cost."""
         current = f"""(SELECT r.* FROM {self._generations.rows()} r JOIN corrected c
             ON c.customer_key = r.customer_key AND c.locator = r.locator AND {_CLOSING} WHERE r.closed_at IS NULL)"""
-        cost = add_to_sums(self._cursor, self._generations, current, sign="-").usd
+        cost = add_to_sums(self._cursor, self._generations, current, sign="-")
         closing = f"(SELECT * FROM corrected WHERE {_CLOSING})"
         close_versions(self._cursor, self._generations, closing, position)
         return cost
 
-    def _open(self, position: int, events: int) -> tuple[Decimal, list[int]]:
+    def _open(self, position: int, events: int) -> tuple[RawCost, list[int]]:
         """Open versions equal to the last ones of so many events.
 
         Returns what they cost, and the series of those of unknown cost.
@@ -143,7 +144,7 @@ class CorrectionRunWrites:
             [position],
         )
         opened = f"(SELECT * FROM {open_rows} WHERE counted_at = {int(position)} AND closed_at IS NULL)"
-        cost = add_to_sums(self._cursor, self._generations, opened).usd
+        cost = add_to_sums(self._cursor, self._generations, opened)
         kinds, scopes, owners = self._cursor.execute(
             f"""SELECT coalesce(list(DISTINCT kind_key) FILTER (cost_origin = 'unknown'), []),
             coalesce(list(scope_key) FILTER (has_units), []), coalesce(list(customer_key) FILTER (has_units), [])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import msgspec
 
 from domain.correction_runs.events import (
@@ -13,7 +11,6 @@ from domain.correction_runs.events import (
     CorrectionRunReverted,
 )
 from domain.scope import Scope
-from domain.values.money import MONEY
 from projections.folding.fold_state import FoldState
 from projections.folding.fold_store import FoldStore
 from projections.folding.lifecycle_writes import CorrectedRows, NewCorrectionRun
@@ -61,9 +58,14 @@ def _with_effect(
     store: FoldStore, state: FoldState, run: NewCorrectionRun, corrected: CorrectedRows
 ) -> NewCorrectionRun:
     """The event of a run with what it changed. Restored events of unknown cost are priced, if a price is known now."""
-    difference: Decimal = corrected.difference_usd
+    difference = corrected.difference
     for kind_key in corrected.unknown_kinds:
         _, provider, model = state.series(kind_key)
         priced = price_unknown_costs(store, state, run.scope_key, provider or "", model or "", run.position)
-        difference = MONEY.add(difference, priced.usd)
-    return msgspec.structs.replace(run, events=corrected.events, difference_usd=difference)
+        difference = difference.plus(priced)
+    return msgspec.structs.replace(
+        run,
+        events=corrected.events,
+        difference_usd=difference.usd,
+        cost_unknown_events=difference.unknown_events,
+    )

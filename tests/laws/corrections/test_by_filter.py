@@ -173,8 +173,9 @@ def test_a_preview_is_the_difference_that_its_commit_makes_and_its_revert_undoes
         sum((amounts(one)[place] for one in preview["data"]), Decimal(0)) for place in range(len(everything))
     ]
     assert (done["events"], done["difference_usd"]) == (preview["changed_events"], preview["difference_usd"])
-    assert Decimal(done["difference_usd"]) == grown[1]
-    tenant.api.post("/v1/corrections/law/revert", None, 200)
+    assert [Decimal(done[one]) for one in ("difference_usd", "cost_unknown_events")] == [grown[1], grown[3]]
+    undone = tenant.api.post("/v1/corrections/law/revert", None, 200)["reverted"]
+    assert [Decimal(undone[one]) for one in ("difference_usd", "cost_unknown_events")] == [-grown[1], -grown[3]]
     assert shown(tenant) == before
 
 

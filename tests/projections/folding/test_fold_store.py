@@ -244,7 +244,7 @@ EVERYTHING: Contents = {
         scope_of(1)
         | {"name": HOSTILE, "kind": "correction_run.opened", "position": 1, "recorded_at": START, "actor": "key-1"}
         | {"reason": "a test key", "action": "void", "filter": CorrectedEvents(tags=(HOSTILE,))}
-        | {"previewed_at": None, "events": 0, "difference_usd": Decimal(0)}
+        | {"previewed_at": None, "events": 0, "difference_usd": Decimal(0), "cost_unknown_events": 0}
     ],
     "replacements": [],
     "corrected events": [],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from api.cli.commands.runs.named_runs import counted
+from api.cli.commands.runs.named_runs import counted, unknown_costs
 from api.cli.output.columns import Column, Kind
 from api.cli.output.tables import print_table
 from api.cli.output.text import print_lines, print_message
@@ -62,10 +62,3 @@ def print_effect(found: Mapping[str, Any]) -> None:
             f"warning: {found['late_events']:,} events of the range came after the backfill was opened;\n"
             "any that comes after this preview counts beside what was loaded"
         )
-
-
-def unknown_costs(more: int) -> tuple[str, ...]:
-    """Return a line about a difference that lacks the cost of some events, if so many more or fewer have none."""
-    if more > 0:
-        return (f"{counted(more, 'event')} of unknown cost {'is' if more == 1 else 'are'} not in it",)
-    return (f"{-more:,} fewer event{'' if more == -1 else 's'} of unknown cost",) if more else ()

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from api.cli.commands.backfill.previews import PERIODS, print_effect, unknown_costs
+from api.cli.commands.backfill.previews import PERIODS, print_effect
 from api.cli.commands.engine_command import engine_command
-from api.cli.commands.runs.named_runs import Name, NamedRuns, Yes, add_commands, print_run
+from api.cli.commands.runs.named_runs import Name, NamedRuns, Yes, add_commands, print_run, unknown_costs
 from api.cli.options import Reason
 from api.cli.output.columns import Column, Kind, Row
 from api.cli.output.exit_codes import CommandFailed, ExitCode

@@ -154,8 +154,16 @@ def counted(count: int, noun: str) -> str:
 
 
 def events_and_difference(change: Answer) -> tuple[str, ...]:
-    """Return what a change is in events and money, in one line."""
-    return (f"{change['events']:,} events, difference {change['difference_usd']} USD before markup",)
+    """Return what a change is in events and money; of a kind that tells it, also how many events have no known cost."""
+    difference = f"difference {change['difference_usd']} USD before markup"
+    return (f"{change['events']:,} events, {difference}", *unknown_costs(change.get("cost_unknown_events", 0)))
+
+
+def unknown_costs(more: int) -> tuple[str, ...]:
+    """Return a line about a difference that lacks the cost of some events, if so many more or fewer have none."""
+    if more > 0:
+        return (f"{counted(more, 'event')} of unknown cost {'is' if more == 1 else 'are'} not in it",)
+    return (f"{-more:,} fewer event{'' if more == -1 else 's'} of unknown cost",) if more else ()
 
 
 def _confirm(question: str, yes: bool) -> None:

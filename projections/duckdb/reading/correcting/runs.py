@@ -21,7 +21,9 @@ from projections.duckdb.reading.named_runs import RunTable, step_of
 from projections.queries.corrections import CorrectionRunChange, CorrectionRunRecord
 from projections.queries.events import CORRECTIONS_MAX, CorrectionRecord
 
-CORRECTION_RUNS: Final = RunTable("correction_runs", ("events", "difference_usd", "action", "filter", "previewed_at"))
+CORRECTION_RUNS: Final = RunTable(
+    "correction_runs", ("events", "difference_usd", "cost_unknown_events", "action", "filter", "previewed_at")
+)
 _filter: Final = msgspec.json.Decoder(CorrectedEvents)
 
 
@@ -88,7 +90,7 @@ def _kind(kind: str, action: str | None) -> Any:
 def _run(steps: Mapping[str, Row]) -> CorrectionRunRecord:
     opened, committed = steps["opened"], steps.get("committed")
     position, recorded_at, actor, reason = step_of(opened)
-    _, _, action, asked, _ = CORRECTION_RUNS.own(opened)
+    *_, action, asked, _ = CORRECTION_RUNS.own(opened)
     return CorrectionRunRecord(
         opened[0],
         action,
@@ -104,4 +106,4 @@ def _run(steps: Mapping[str, Row]) -> CorrectionRunRecord:
 
 
 def _change(row: Row | None) -> CorrectionRunChange | None:
-    return None if row is None else CorrectionRunChange(*step_of(row), *CORRECTION_RUNS.own(row)[:2])
+    return None if row is None else CorrectionRunChange(*step_of(row), *CORRECTION_RUNS.own(row)[:3])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from api.cli.commands.correcting.runs import COLUMNS
@@ -52,6 +55,16 @@ def test_an_empty_text_is_shown_as_a_condition(shell: Shell) -> None:
 def test_a_broken_rule_names_what_was_given(shell: Shell, arguments: tuple[str, ...], message: str) -> None:
     ended = shell.run("corrections", "open", *arguments)
     assert (ended.code, ended.out, ended.err) == (3, "", f"meterfold: {message}\n")
+
+
+def test_a_commit_and_a_revert_tell_of_events_of_unknown_cost(shell: Shell, tmp_path: Path) -> None:
+    data = {"provider": "acme", "model": "nobody knows", "input_tokens": 1}
+    event = {"specversion": "1.0", "source": "unknown cost", "type": "llm.request", "subject": "cy", "data": data}
+    (file := tmp_path / "usage.ndjson").write_text("\n".join(json.dumps(event | {"id": str(n)}) for n in range(2)))
+    shell.json("ingest", str(file))
+    shell.json("corrections", "open", "unpriced", "--source", "unknown cost")
+    told = [shell.run("corrections", verb, "unpriced", "--yes").out.splitlines()[-1] for verb in ("commit", "revert")]
+    assert told == ["2 fewer events of unknown cost", "2 events of unknown cost are not in it"]
 
 
 def test_a_position_that_no_preview_named_is_told_by_its_option(shell: Shell) -> None:
