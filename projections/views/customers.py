@@ -53,8 +53,13 @@ class Life(msgspec.Struct, frozen=True):
     end: datetime | None
 
     @property
+    def lasts(self) -> bool:
+        """Whether something can fall in it. Two deletions at one instant leave an empty life between them."""
+        return (self.start or USAGE_TIME_MIN) < (self.end or USAGE_TIME_LIMIT)
+
+    @property
     def span(self) -> Interval:
-        """The life as an interval with finite bounds."""
+        """A life that lasts, as an interval with finite bounds."""
         return Interval(self.start or USAGE_TIME_MIN, self.end or USAGE_TIME_LIMIT)
 
     def contains(self, instant: datetime) -> bool:
@@ -205,8 +210,8 @@ def lives(record: CustomerRecord) -> tuple[Life, ...]:
 
 
 def lasting_lives(record: CustomerRecord) -> Iterator[Life]:
-    """Yield the lives that something can fall in. Two deletions at one instant leave an empty one between them."""
-    return (life for life in lives(record) if life.start is None or life.start != life.end)
+    """Yield the lives that something can fall in."""
+    return (life for life in lives(record) if life.lasts)
 
 
 def life_at(record: CustomerRecord, instant: datetime) -> Life:

@@ -86,7 +86,10 @@ def usage_report(snapshot: Snapshot, scope: Scope, question: UsageReportQuestion
     history = None if record is None else customer_history(record, now)
     zone = question.zone or (_ZONE_DEFAULT if history is None else history.view().time_zone)
     span = report_span(question, history, now)
-    kept = span if record is None or question.life is None else span.intersect(_life(record, question.life).span)
+    kept: Interval | None = span
+    if record is not None and question.life is not None:
+        life = _life(record, question.life)
+        kept = span.intersect(life.span) if life.lasts else None
     windows = [] if kept is None else windows_of(kept, question.window, zone)
     rows = _rows(snapshot, scope, question, kept or span, windows, now)
     if record is None and "customer" in question.group_by:

@@ -290,6 +290,33 @@ def test_a_report_answers_built_in_and_custom_meters(store: DuckDBUnderTest) -> 
         value("requests", life=2)
 
 
+@pytest.mark.parametrize("code", [None, "requests", "cost_usd", "slowest"])
+def test_a_life_between_two_deletions_at_one_instant_has_no_usage(store: DuckDBUnderTest, code: str | None) -> None:
+    meter = {"event_type": "llm.request", "aggregation": "max", "value_property": "latency_ms"}
+    store.commands.handle(CreateMeter(DEFAULT_SCOPE, BY_TEST, "slowest", meter))
+    store.deliver([usage("1", at=START - timedelta(hours=1))])
+    store.pass_time(hours=1)
+    for _ in range(2):
+        store.commands.handle(CreateCustomer(DEFAULT_SCOPE, BY_TEST, "acme", effective_at=START))
+        store.commands.handle(DeleteCustomer(DEFAULT_SCOPE, BY_TEST, "acme", effective_at=START))
+    store.deliver([usage("2", at=START)])
+    store.fold()
+    day = Interval(START - timedelta(days=1), START + timedelta(days=1))
+    with store.reads.snapshot() as snapshot:
+        reports = [
+            usage_report(
+                snapshot,
+                DEFAULT_SCOPE,
+                UsageReportQuestion("acme", day.start, day.end, meter=code, life=life),
+                store.now,
+            )
+            for life in (1, 2, 3)
+        ]
+        with pytest.raises(InvalidInput, match="life: must be 1 to 3"):
+            usage_report(snapshot, DEFAULT_SCOPE, UsageReportQuestion("acme", life=4), store.now)
+    assert [one is not None and (one.span, len(one.rows)) for one in reports] == [(day, 1), (day, 0), (day, 1)]
+
+
 def test_a_report_with_too_many_windows_is_refused(store: DuckDBUnderTest) -> None:
     question = UsageReportQuestion(None, START, START + timedelta(minutes=WINDOWS_MAX + 1), "minute")
     with store.reads.snapshot() as snapshot, pytest.raises(InvalidInput, match="window"):
