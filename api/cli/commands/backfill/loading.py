@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import typer
@@ -36,10 +36,11 @@ LOADED: Final = (Column("Outcome", "outcome"), Column("Events", "events", Kind.C
 class Loaded(msgspec.Struct):
     """The result of a file or topic so far. Those in `not_yet_checked` are stored, and not shown by their backfill yet.
 
-    `left_out`: events of a topic that are outside of the backfill, and were not sent.
+    `of`: what `name` is the name of. `left_out`: events of a topic that are outside of the backfill, and were not sent.
     """
 
-    file: str
+    name: str
+    of: Literal["file", "topic"]
     events: int = 0
     left_out: int = 0
     loaded: int = 0
@@ -48,6 +49,11 @@ class Loaded(msgspec.Struct):
     position: int = 0
     outcomes: list[dict[str, Any]] = msgspec.field(default_factory=list)
     warnings: list[dict[str, Any]] = msgspec.field(default_factory=list)
+
+    def document(self) -> dict[str, Any]:
+        """Return the result as JSON has it: the file or the topic by that name."""
+        members: dict[str, Any] = msgspec.to_builtins(self)
+        return {members.pop("of"): members.pop("name"), **members}
 
     def add_all(self, sent: Iterable[tuple[Batch, dict[str, Any]]]) -> None:
         """Add the receipts of all batches, which are sent by that."""
@@ -98,12 +104,12 @@ def load(
             raise CommandFailed(ExitCode.WRONG_USE, "give FILE, or --topic TOPIC")
         if (tenant, environment, bootstrap) != (None, None, None):
             raise CommandFailed(ExitCode.WRONG_USE, "--tenant, --environment and --bootstrap need --topic TOPIC")
-        loaded = Loaded(str(file))
+        loaded = Loaded(str(file), "file")
         loaded.add_all(sent_file(engine, where, file, map_from(map_file, source), lag_seconds_max))
     else:
         if (file, map_file, source) != (None, None, None):
             raise CommandFailed(ExitCode.WRONG_USE, "give FILE or --topic, not both; --map and --source need FILE")
-        loaded = Loaded(topic)
+        loaded = Loaded(topic, "topic")
         backfill = engine.get(path_to("v1", "backfills", name))
         events = topic_events(TopicToLoad(topic, tenant, environment, bootstrap), backfill)
         loaded.add_all(sent_topic(engine, where, events, lag_seconds_max))
@@ -111,7 +117,7 @@ def load(
     if output.is_text:
         _print(loaded, name)
     else:
-        print_json(msgspec.to_builtins(loaded))
+        print_json(loaded.document())
     if loaded.rejected:
         raise typer.Exit(ExitCode.DIFFERENCES)
 
@@ -120,7 +126,7 @@ def _print(loaded: Loaded, name: str) -> None:
     counts = [{"outcome": "loaded", "events": loaded.loaded}, {"outcome": "rejected", "events": loaded.rejected}]
     if loaded.not_yet_checked:
         counts.append({"outcome": "not yet checked", "events": loaded.not_yet_checked})
-    print_table(f"{loaded.file}: {loaded.events:,} events", LOADED, counts)
+    print_table(f"{loaded.name}: {loaded.events:,} events", LOADED, counts)
     if loaded.left_out:
         print_lines(f"{loaded.left_out:,} that are outside of the backfill were left out")
     if loaded.outcomes:

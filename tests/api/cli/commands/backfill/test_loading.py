@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from api.cli.commands.backfill.loading import Loaded
 from tests.api.cli.shell import Shell, run
 
 MAP = """
@@ -36,9 +37,19 @@ def test_a_csv_file_with_a_map_is_loaded_and_counts_nowhere(shell: Shell, tmp_pa
     file.write_text("who,at,tokens,cost\ncsv-ada,2026-03-03T09:00:00Z,5,0.10\ncsv-ada,2026-03-03T13:59:59Z,6,0.10\n")
     opened(shell, "csv-ada")
     loaded = shell.json("backfill", "load", "csv-ada", str(file), "--map", str(map_file))
-    assert (loaded["events"], loaded["loaded"], loaded["rejected"], loaded["outcomes"]) == (2, 2, 0, [])
+    assert loaded == {
+        "file": str(file), "events": 2, "left_out": 0, "loaded": 2, "rejected": 0, "not_yet_checked": 0,
+        "position": loaded["position"], "outcomes": [], "warnings": [],
+    }  # fmt: skip
     assert shell.json("backfill", "show", "csv-ada")["loaded_events"] == 2
     assert shell.json("events", "list", "--customer", "csv-ada")["data"] == []
+
+
+def test_a_topic_is_told_as_one() -> None:
+    assert Loaded("usage", "topic", events=1, loaded=1).document() == {
+        "topic": "usage", "events": 1, "left_out": 0, "loaded": 1, "rejected": 0, "not_yet_checked": 0,
+        "position": 0, "outcomes": [], "warnings": [],
+    }  # fmt: skip
 
 
 def test_events_outside_of_the_range_are_rejected_and_shown(shell: Shell, tmp_path: Path) -> None:

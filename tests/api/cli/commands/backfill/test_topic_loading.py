@@ -51,7 +51,9 @@ def sent(broker: RunningBroker, *records: tuple[str | None, Any, dict[str, str]]
 def load(shell: Shell, broker: RunningBroker, name: str, topic: str, *options: str) -> Any:
     ended = shell.run("backfill", "load", name, "--topic", topic, "--bootstrap", broker.bootstrap, "--json", *options)
     assert ended.err == ""
-    return json.loads(ended.out)
+    loaded = json.loads(ended.out)
+    assert loaded["topic"] == topic
+    return loaded
 
 
 def counted(shell: Shell, name: str, *customers: str) -> list[tuple[str, str, str]]:
