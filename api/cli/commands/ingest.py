@@ -81,15 +81,18 @@ def replacing(known_at: int, reason: str | None) -> Destination:
 
 
 class Ingested(msgspec.Struct):
-    """The result of a file so far: `counts` tells each event in one way, but for those in `not_yet_counted`.
+    """The result of a file so far: `counts` tells each event in one way, but for those in the two members below.
 
-    These are stored, and their outcome is not known yet. The counts of a file that amends have `amended` too.
+    `not_yet_counted`: stored, their outcome is not known yet. `counted_or_duplicate`: of batches that had to be sent
+    again, stored by the first attempt, which counted them, or counted before. The counts of a file that amends have
+    `amended` too.
     """
 
     file: str
     events: int = 0
     counts: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(DECIDED_OUTCOMES, 0))
     not_yet_counted: int = 0
+    counted_or_duplicate: int = 0
     position: int = 0
     outcomes: list[dict[str, Any]] = msgspec.field(default_factory=list)
     warnings: list[dict[str, Any]] = msgspec.field(default_factory=list)
@@ -101,8 +104,12 @@ class Ingested(msgspec.Struct):
         if "counts" not in receipt:
             self.not_yet_counted += batch.events
             return
+        counts = dict(receipt["counts"])
+        if receipt.get("sent_again"):
+            self.counted_or_duplicate += counts["duplicate"]
+            counts["duplicate"] = 0
         for outcome in self.counts:
-            self.counts[outcome] += receipt["counts"][outcome]
+            self.counts[outcome] += counts[outcome]
         worth_showing = [entry for entry in receipt["outcomes"] if entry["outcome"] in ("rejected", "conflict")]
         self.outcomes += worth_showing[: SHOWN_OUTCOMES_MAX - len(self.outcomes)]
         add_warnings(self.warnings, receipt["warnings"])
@@ -170,14 +177,17 @@ def sent_file(
 def sent_batches(
     engine: Connection, where: Destination, batches: Iterable[Batch], lag_seconds_max: float
 ) -> Iterator[tuple[Batch, dict[str, Any]]]:
-    """Send batches one after the other; yield each with its receipt, as `sent_file` does."""
+    """Send batches one after the other; yield each with its receipt, as `sent_file` does.
+
+    A batch that was stored by one attempt and told by the next has `sent_again` in its receipt.
+    """
     for batch in batches:
         receipt = post_batch(engine, batch, where)
         for _ in range(RETRIES_MAX if where.until_counted else 0):
             if "outcomes" in receipt:
                 break
             _wait_for_the_fold(engine, where, lag_seconds_max)
-            receipt = post_batch(engine, batch, where)
+            receipt = post_batch(engine, batch, where) | {"sent_again": True}
         yield batch, receipt
         if "outcomes" not in receipt:
             _wait_for_the_fold(engine, where, lag_seconds_max)
@@ -239,6 +249,8 @@ def _print(ingested: Ingested, as_json: bool) -> None:
     counts = [{"outcome": outcome, "events": count} for outcome, count in ingested.counts.items()]
     if ingested.not_yet_counted:
         counts.append({"outcome": "not yet counted", "events": ingested.not_yet_counted})
+    if ingested.counted_or_duplicate:
+        counts.append({"outcome": "counted or duplicate", "events": ingested.counted_or_duplicate})
     print_table(f"{ingested.file}: {ingested.events:,} events", COUNTS, counts)
     if ingested.outcomes:
         print_table("The first that were not counted", NOT_COUNTED, ingested.outcomes)

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import httpx
 import pytest
 
+from api.cli.commands.ingest import Ingested, replacing, sent_batches
+from api.cli.server.http_client import Connection
+from consumers.files.event_batches import Batch
 from tests.api.cli.shell import Shell, run
 from tests.meterfold_process import free_port
 
@@ -158,3 +162,28 @@ def test_a_table_of_amended_rows_agrees_with_json(shell: Shell, tmp_path: Path) 
     assert counts == {"counted": 0, "duplicate": 0, "conflict": 1, "rejected": 0, "amended": 2}
     listed = [one[0] for one in words if "conflict" in one[1:]]
     assert (ended.code, listed) == (1, ["2"])
+
+
+def test_rows_that_the_first_attempt_stored_are_not_told_as_duplicates() -> None:
+    """The engine stores both batches; the first one is counted only after the answer, so it is sent again."""
+    counts = {"counted": 0, "duplicate": 3, "conflict": 1, "rejected": 0, "amended": 2}
+    told = {"position": 9, "counts": counts, "outcomes": [], "warnings": []}
+    answers = iter([(202, {"position": 7}), (200, told), (200, told)])
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/readyz":
+            return httpx.Response(200, json={"behind_seconds": 0})
+        status, body = next(answers)
+        return httpx.Response(status, json=body)
+
+    engine = Connection(httpx.Client(transport=httpx.MockTransport(answer), base_url="http://engine"), "there")
+    ingested = Ingested("rows.csv", counts=dict.fromkeys(counts, 0))
+    for batch, receipt in sent_batches(engine, replacing(5, None), [Batch(b"", 6, 0), Batch(b"", 6, 0)], 1.0):
+        ingested.add(batch, receipt)
+    assert ingested == Ingested(
+        "rows.csv",
+        events=12,
+        counts={"counted": 0, "duplicate": 3, "conflict": 2, "rejected": 0, "amended": 4},
+        counted_or_duplicate=3,
+        position=9,
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api.cli.commands.backfill.previews import unknown_costs
+from api.cli.commands.runs.named_runs import unknown_costs
 from tests.api.cli.commands.backfill.test_loading import MARCH_3, event, opened
 from tests.api.cli.shell import Shell
 
