@@ -9,6 +9,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PORT := $(or $(METERFOLD_PORT),8080)
 
+# Compiled modules are kept, whatever the shell says: every test process, engine and command would compile all of them again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help
 help: ## List all targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14

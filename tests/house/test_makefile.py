@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 
@@ -26,3 +27,17 @@ def test_make_alone_shows_the_help() -> None:
 
 def test_the_continuous_integration_runs_make_test_and_nothing_else() -> None:
     assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "exec make test"
+
+
+def test_compiled_modules_are_kept_whatever_the_shell_says() -> None:
+    told = subprocess.run(
+        ["make", "--no-print-directory", "-f", "Makefile", "-f", "-", "told"],
+        cwd=ROOT,
+        input="told: ; @env",
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "TOLD": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert "TOLD=1" in told
+    assert not [line for line in told if line.startswith("PYTHONDONTWRITEBYTECODE=")]
