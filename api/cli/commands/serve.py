@@ -17,6 +17,7 @@ from api.cli.options import DataFolderOption, settings_with
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.text import print_lines
 from api.cli.server.local_address import url_of
+from api.cli.server.quick_imports import quick_imports
 from consumers.errors import FolderOwned
 from consumers.log_output import configure_logging
 from consumers.settings import Settings
@@ -67,12 +68,13 @@ def serve(
 
 def _serve_on(listening: socket.socket, settings: Settings, as_json: bool, without_personal_keys: bool) -> None:
     # Imported here because no other command needs them.
-    import uvicorn
+    with quick_imports():
+        import uvicorn
 
-    from api.app import create_app
-    from api.cli.server.graceful_shutdown import GracefulServer
-    from api.cli.server.in_process_engine import opened_engine
-    from api.http.middleware.shutdown_gate import ShutdownGate
+        from api.app import create_app
+        from api.cli.server.graceful_shutdown import GracefulServer
+        from api.cli.server.in_process_engine import opened_engine
+        from api.http.middleware.shutdown_gate import ShutdownGate
 
     with opened_engine(settings, serving=True, without_personal_keys=without_personal_keys) as engine:
         app = create_app(engine)

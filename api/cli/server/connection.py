@@ -17,6 +17,7 @@ import httpx
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.server.http_client import CONNECT_SECONDS_MAX, Connection
 from api.cli.server.local_address import url_of
+from api.cli.server.quick_imports import quick_imports
 from consumers.embedded.data_folder import DataFolder
 from consumers.errors import FolderOwned
 from consumers.log_output import configure_logging
@@ -102,7 +103,8 @@ def _over_network(url: str, key: str) -> Iterator[Connection]:
 @contextmanager
 def _in_process(settings: Settings, folder: DataFolder, key: str | None) -> Iterator[Connection]:
     # Imported here because it takes a second, which commands with a running engine do not need.
-    from api.cli.server.in_process_engine import in_process_transport
+    with quick_imports():
+        from api.cli.server.in_process_engine import in_process_transport
 
     configure_logging("error", as_json=settings.log_json)
     with (
