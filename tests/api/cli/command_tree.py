@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import typer
@@ -10,8 +11,12 @@ import typer
 from api.cli.main import app
 
 
+@cache
 def command_tree() -> dict[str, Any]:
-    """The commands and groups by their words, such as `customers list`; the program itself has none."""
+    """The commands and groups by their words, such as `customers list`; the program itself has none.
+
+    Leave it unchanged: other tests read the same one.
+    """
     return dict(_below(typer.main.get_command(app), ""))
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from api.native.dialect import NATIVE
 from tests.api.cli.command_tree import command_tree, options_of
+from tests.published_documents import document_of
 
 COMMANDS = {
     "GET /v1/events": "events list",
@@ -120,7 +121,7 @@ OTHERWISE = {
 
 def routes() -> dict[str, dict[str, Any]]:
     """The operations of the native API. Those of /v1/customer do the same as those of /v1/customers/{customer_id}."""
-    document = NATIVE.openapi()
+    document = document_of(NATIVE)
     return {
         f"{method.upper()} {path}": operation
         for path, operations in document["paths"].items()

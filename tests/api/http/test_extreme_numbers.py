@@ -9,13 +9,9 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from api.dialects.lago.dialect import LAGO
-from api.dialects.litellm.dialect import LITELLM
-from api.dialects.promptshuttle.dialect import PROMPTSHUTTLE
-from api.dialects.respan.dialect import RESPAN
 from api.http.dialect import Dialect
-from api.native.dialect import NATIVE
 from tests.engine_fixtures import Api
+from tests.published_documents import DIALECTS, document_of
 
 SECONDS_MAX: Final = 2.0
 DEPTH_MAX: Final = 6
@@ -75,7 +71,7 @@ def has_number(body: Any) -> bool:
 
 
 def bodies_of(dialect: Dialect) -> Iterator[Any]:
-    document = dialect.openapi()
+    document = document_of(dialect)
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             content = operation.get("requestBody", {}).get("content", {})
@@ -87,7 +83,7 @@ def bodies_of(dialect: Dialect) -> Iterator[Any]:
 
 @pytest.mark.parametrize(
     ("method", "path", "media", "body"),
-    [one for dialect in (NATIVE, LAGO, LITELLM, PROMPTSHUTTLE, RESPAN) for one in bodies_of(dialect)],
+    [one for dialect in DIALECTS for one in bodies_of(dialect)],
 )
 def test_a_number_beyond_all_bounds_is_answered_at_once(
     api: Api, method: str, path: str, media: str, body: Any

@@ -7,12 +7,8 @@ from typing import Any, Final
 
 import pytest
 
-from api.dialects.lago.dialect import LAGO
-from api.dialects.litellm.dialect import LITELLM
-from api.dialects.promptshuttle.dialect import PROMPTSHUTTLE
-from api.dialects.respan.dialect import RESPAN
-from api.native.dialect import NATIVE
 from tests.engine_fixtures import Api, JsonObject, llm_request
+from tests.published_documents import DIALECTS, document_of
 
 FAR: Final = (
     "9999-12-31", "9999-12-30", "9998-12-31", "2200-01-01", "2199-12-31", "1969-12-31", "0001-01-01", "0001-01-02",
@@ -23,8 +19,8 @@ ZONES: Final = ("Pacific/Kiritimati", "Etc/GMT+12")
 CUSTOMER: Final = "far"
 READS: Final = [
     (path, parameter["name"], "timezone" in {one["name"] for one in operations["get"]["parameters"]})
-    for dialect in (NATIVE, LAGO, LITELLM, PROMPTSHUTTLE, RESPAN)
-    for path, operations in dialect.openapi()["paths"].items()
+    for dialect in DIALECTS
+    for path, operations in document_of(dialect)["paths"].items()
     for parameter in operations.get("get", {}).get("parameters", [])
     if parameter["in"] == "query" and parameter["name"] in {"from", "to", "as_of", "at", "start_date", "end_date"}
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any, Final
 
 import pytest
@@ -19,13 +20,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from api.dialects.lago.dialect import LAGO
-from api.dialects.litellm.dialect import LITELLM
-from api.dialects.promptshuttle.dialect import PROMPTSHUTTLE
-from api.dialects.respan.dialect import RESPAN
 from api.http.dialect import Dialect
-from api.native.dialect import NATIVE
 from tests.engine_fixtures import Api
+from tests.published_documents import DIALECTS, document_of
 
 EXAMPLES_MAX: Final = 5
 #: Each of these folds the whole log again.
@@ -44,9 +41,9 @@ BASE_URL: Final = "http://testserver"
 
 
 def operations_of(dialect: Dialect) -> list[APIOperation[Any, Any, Any, Any]]:
-    schema = schemathesis.openapi.from_dict(dialect.openapi(), config=SchemathesisConfig(seed=1))
+    schema = schemathesis.openapi.from_dict(deepcopy(document_of(dialect)), config=SchemathesisConfig(seed=1))
     found = [one.ok() for one in schema.get_all_operations() if isinstance(one, Ok)]
-    assert len(found) == sum(map(len, dialect.openapi()["paths"].values()))
+    assert len(found) == sum(map(len, document_of(dialect)["paths"].values()))
     return found
 
 
@@ -58,7 +55,7 @@ def modes_of(operation: APIOperation[Any, Any, Any, Any]) -> list[GenerationMode
 
 OPERATIONS: Final = [
     pytest.param(operation, mode, id=f"{operation.label} {mode.value}")
-    for dialect in (NATIVE, LAGO, LITELLM, PROMPTSHUTTLE, RESPAN)
+    for dialect in DIALECTS
     for operation in operations_of(dialect)
     for mode in modes_of(operation)
 ]
