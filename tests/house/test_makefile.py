@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from configparser import ConfigParser
 
 from tests.meterfold_process import ROOT
 
@@ -41,3 +42,18 @@ def test_compiled_modules_are_kept_whatever_the_shell_says() -> None:
     ).stdout.splitlines()
     assert "TOLD=1" in told
     assert not [line for line in told if line.startswith("PYTHONDONTWRITEBYTECODE=")]
+
+
+def test_coverage_is_that_of_the_tests_of_the_rooms_and_all_other_tests_run_without() -> None:
+    told = subprocess.run(
+        ["make", "--no-print-directory", "--dry-run", "test"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    settings = ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    rooms = sorted(f"tests/{room.strip()}" for room in settings["coverage:run"]["source"].split(","))
+    two_at_a_time = '-n 2 --dist loadfile -m "not slow"'
+    assert re.findall(r"-m pytest (.+)", told) == [
+        f"{two_at_a_time} --cov --cov-report= {' '.join(rooms)}",
+        f"{two_at_a_time} {' '.join(f'--ignore={room}' for room in rooms)}",
+        "-m slow",
+    ]
