@@ -68,12 +68,16 @@ check: lint types ## Run every check that needs only Python: style, imports, typ
 	$(BIN)/python -m pytest -m "slow and not kafka"
 
 # Coverage is that of the tests of the four rooms. Scenarios and laws run the same lines again and again, a third quicker unmeasured.
-MEASURED := tests/api tests/consumers tests/domain tests/projections
+# Files run in this order, those that take long first, so that no process has to wait for the last file of the other.
+MEASURED := tests/consumers tests/api tests/projections tests/domain
+LONG := tests/laws tests/docs
+UNMEASURED := $(LONG) $(filter-out $(MEASURED) $(LONG) %__pycache__,$(patsubst %/,%,$(sort $(wildcard tests/*/))))
+TWO_AT_A_TIME := -n 2 --dist loadfile --no-loadscope-reorder
 .PHONY: test
 test: kafka-needs browser-needs lint types ## Set everything up and run every check and test, including those with a Kafka broker and a browser
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --cov --cov-report= $(MEASURED)
+	$(BIN)/python -m pytest $(TWO_AT_A_TIME) -m "not slow" --cov --cov-report= $(MEASURED)
 	$(BIN)/coverage report
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(MEASURED:%=--ignore=%)
+	$(BIN)/python -m pytest $(TWO_AT_A_TIME) -m "not slow" $(UNMEASURED)
 	$(BIN)/python -m pytest -m slow
 
 .PHONY: soak

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from configparser import ConfigParser
+from pathlib import Path
 
 from tests.meterfold_process import ROOT
 
@@ -50,10 +51,14 @@ def test_coverage_is_that_of_the_tests_of_the_rooms_and_all_other_tests_run_with
     ).stdout
     settings = ConfigParser()
     settings.read(ROOT / "setup.cfg")
-    rooms = sorted(f"tests/{room.strip()}" for room in settings["coverage:run"]["source"].split(","))
-    two_at_a_time = '-n 2 --dist loadfile -m "not slow"'
-    assert re.findall(r"-m pytest (.+)", told) == [
-        f"{two_at_a_time} --cov --cov-report= {' '.join(rooms)}",
-        f"{two_at_a_time} {' '.join(f'--ignore={room}' for room in rooms)}",
-        "-m slow",
-    ]
+    rooms = {f"tests/{room.strip()}" for room in settings["coverage:run"]["source"].split(",")}
+    measured, others, slow = re.findall(r"-m pytest (.+)", told)
+    two_at_a_time = '-n 2 --dist loadfile --no-loadscope-reorder -m "not slow" '
+    assert measured.startswith(f"{two_at_a_time}--cov --cov-report= ")
+    assert others.startswith(f"{two_at_a_time}tests/laws ")
+    assert slow == "-m slow"
+    assert {word for word in measured.split() if "/" in word} == rooms
+    run = [word for word in (measured + " " + others).split() if "/" in word]
+    folders = {str(Path(*path.relative_to(ROOT).parts[:2])) for path in (ROOT / "tests").rglob("test_*.py")}
+    assert folders <= set(run)
+    assert len(run) == len(set(run))
