@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
 from bench.peers.running import CHDB, CORES, ENGINE, SQLITE, measure
 from bench.peers.stream import StoreRun, sent_in
 from bench.peers.tables import wrong_turns
@@ -22,7 +20,6 @@ def test_all_stores_are_sent_the_same_bytes_and_one_event_in_a_hundred_twice() -
     assert sent == sent_in(RUN)
 
 
-@pytest.mark.slow
 def test_every_store_holds_the_events_and_tokens_that_the_engine_counted(tmp_path: Path) -> None:
     reported: list[str] = []
     peers = measure(tmp_path, 1_000, 20, 7, 1, reported.append, (100, 500))

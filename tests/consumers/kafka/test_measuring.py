@@ -20,7 +20,6 @@ AGAIN = 12
 COMMANDS = USAGE - 6
 
 
-@pytest.mark.slow
 def test_everything_that_was_sent_is_counted(broker: RunningBroker, tmp_path: Path) -> None:
     run = ConsumingRun(broker.bootstrap, str(tmp_path / "data"), USAGE, 50, 11, commands=True)
     result = run_step("kafka", run, ConsumingResult)

@@ -103,7 +103,6 @@ def test_a_refused_record_ends_the_run_with_the_acknowledged_count(broker: Runni
     assert production.produced.acknowledged == sum(broker.ends(topic).values()) < 3
 
 
-@pytest.mark.slow
 def test_a_lost_broker_is_reported_with_the_acknowledged_count(tmp_path: Path) -> None:
     bounds = Bounds(unacknowledged_records_max=10, delivery_seconds_max=3.0)
     file = tmp_path / "events.ndjson"

@@ -76,7 +76,6 @@ def launched(folder: Path) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.slow
 def test_every_kill_loses_only_what_was_not_durable(engine: Killable) -> None:
     random = Random(20)
     reached: list[int] = []
