@@ -7,6 +7,7 @@ from domain.command import AggregateCommand, SealOf
 from domain.correction_runs.correction_run import CorrectionRun
 from domain.correction_runs.event_filter import CorrectedEvents
 from domain.correction_runs.events import CorrectionAction
+from domain.correction_runs.set_members import SetMembers
 
 
 class CorrectionRunCommand(AggregateCommand[CorrectionRun], frozen=True):
@@ -20,14 +21,15 @@ class CorrectionRunCommand(AggregateCommand[CorrectionRun], frozen=True):
 
 
 class OpenCorrectionRun(CorrectionRunCommand, frozen=True):
-    """Name a run, with its action and its filter. It changes no number."""
+    """Name a run, with its action and its filter. It changes no number. `members`: what one that amends sets."""
 
     action: CorrectionAction
     filter: CorrectedEvents
+    members: SetMembers | None = None
 
     def apply(self, aggregate: CorrectionRun, context: CommandContext) -> None:
         """Open the run; `AlreadyExists` when the name is taken."""
-        aggregate.open(self.action, self.filter, context)
+        aggregate.open(self.action, self.filter, self.members, context)
 
 
 class CommitCorrectionRun(CorrectionRunCommand, frozen=True):

@@ -12,6 +12,7 @@ from domain.correction_runs.events import (
     CorrectionRunOpened,
     CorrectionRunReverted,
 )
+from domain.correction_runs.set_members import SetMembers, checked_members
 from domain.errors import AlreadyExists, CommandRefused, InvalidInput, NotFound
 from domain.event import LifecycleEvent
 from domain.scope import Scope
@@ -31,14 +32,24 @@ class CorrectionRun(Aggregate):
         self.state: CorrectionRunState | None = None
         self.action: CorrectionAction = "void"
         self.filter = CorrectedEvents()
+        self.members: SetMembers | None = None
 
-    def open(self, action: CorrectionAction, asked: CorrectedEvents, context: CommandContext) -> None:
-        """Name a run, with its action and filter; `AlreadyExists` when the name is taken."""
+    def open(
+        self, action: CorrectionAction, asked: CorrectedEvents, members: SetMembers | None, context: CommandContext
+    ) -> None:
+        """Name a run, with its action and filter, and the members that one that amends sets.
+
+        `AlreadyExists` when the name is taken.
+        """
         if action not in get_args(CorrectionAction):
             raise InvalidInput("action", f"must be one of {', '.join(get_args(CorrectionAction))}")
         if self.state is not None:
             raise AlreadyExists(f"correction {self.name!r} exists already")
-        self._emit(CorrectionRunOpened(**self._event_fields(context), action=action, filter=checked_filter(asked)))
+        if action != "amend" and members is not None:
+            raise InvalidInput("set", "must be absent unless action is amend")
+        checked = checked_members(members) if action == "amend" else None
+        fields = self._event_fields(context) | {"action": action, "filter": checked_filter(asked), "members": checked}
+        self._emit(CorrectionRunOpened(**fields))
 
     def commit(self, previewed_at: int, context: CommandContext) -> None:
         """Correct the events previewed at a log position; no effect when that was done. Refused once reverted."""
@@ -48,7 +59,11 @@ class CorrectionRun(Aggregate):
         if state == "reverted":
             raise CommandRefused(f"correction {self.name!r} was reverted; open another one")
         if state == "open":
-            fields = self._event_fields(context) | {"action": self.action, "filter": self.filter}
+            fields = self._event_fields(context) | {
+                "action": self.action,
+                "filter": self.filter,
+                "members": self.members,
+            }
             self._emit(CorrectionRunCommitted(**fields, previewed_at=previewed_at))
 
     def revert(self, context: CommandContext) -> None:
@@ -64,6 +79,7 @@ class CorrectionRun(Aggregate):
         match event:
             case CorrectionRunOpened():
                 self.state, self.action, self.filter = "open", event.action, event.filter
+                self.members = event.members
             case CorrectionRunCommitted():
                 self.state = "committed"
             case CorrectionRunReverted():

@@ -54,7 +54,7 @@ def checked_filter(asked: CorrectedEvents) -> CorrectedEvents:
         models=_checked("models", asked.models, NAMES_MAX, model_name),
         providers=_checked("providers", asked.providers, NAMES_MAX, _provider),
         types=_checked("types", asked.types, NAMES_MAX, checked_id),
-        tags=_checked("tags", asked.tags, NAMES_MAX, _tag),
+        tags=_checked("tags", asked.tags, NAMES_MAX, tag),
     )
 
 
@@ -70,7 +70,8 @@ def _provider(field: str, value: str) -> str:
     return value and model_name(field, value)
 
 
-def _tag(field: str, value: Any) -> str:
+def tag(field: str, value: Any) -> str:
+    """One tag, as events may have it."""
     if not isinstance(value, str) or len(value) > _TAG_LENGTH_MAX or "\x00" in value or _has_surrogate(value):
         raise InvalidInput(field, f"must be text of at most {_TAG_LENGTH_MAX} characters without NUL")
     return value

@@ -10,6 +10,7 @@ from datetime import datetime
 
 import msgspec
 
+from domain.correction_runs.set_members import SetMembers
 from domain.log.chain import CHAIN_START
 from domain.scope import Scope
 from projections.attribution.subscribers import Subscribers
@@ -28,6 +29,14 @@ class NewKeys(msgspec.Struct):
     scopes: list[tuple[int, Scope]] = msgspec.field(default_factory=list)
     kinds: list[tuple[int, str, str | None, str | None]] = msgspec.field(default_factory=list)
     customers: list[tuple[int, int, str, int]] = msgspec.field(default_factory=list)
+
+
+class CommittedRun(msgspec.Struct):
+    """A correction run that was committed at `position`. `members`: what it set; None: it voided or restored."""
+
+    position: int
+    members: SetMembers | None = None
+    is_reverted: bool = False
 
 
 class FoldState:
@@ -50,8 +59,8 @@ class FoldState:
         self.waiting_voids: set[tuple[int, str, str]] = set()
         # The position at which each re-pricing run, by scope key and name, was committed.
         self.repricings: dict[tuple[int, str], int] = {}
-        # The same of each correction run.
-        self.correction_runs: dict[tuple[int, str], int] = {}
+        # The commit of each correction run.
+        self.correction_runs: dict[tuple[int, str], CommittedRun] = {}
         self.amended = AmendedEvents()
         self.backfills = KnownBackfills()
         self.taken = TakenClaims()

@@ -22,6 +22,7 @@ Calls name an event by the key of its customer and its locator: the locator is u
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
@@ -33,6 +34,7 @@ from projections.folding.fold_state import FoldState, NewKeys
 from projections.folding.lifecycle_writes import (
     CorrectedRows,
     CustomerMove,
+    MemberSetter,
     NewAmendment,
     NewApiKey,
     NewCorrection,
@@ -42,6 +44,7 @@ from projections.folding.lifecycle_writes import (
     NewPrice,
     NewReplacement,
     NewRepricing,
+    RowAmendment,
     SourceProgress,
 )
 from projections.pricing.row_range import RowRange
@@ -204,6 +207,48 @@ class FoldStore(BackfillStore, Protocol):
 
         So that each is voided or not by the last that stands of: its corrections that are no amendments, and the
         commits of other runs that noted it and were not reverted. Without any it is valid.
+        """
+
+    def rows_in(self, asked: RowFilter, above_locator: int, rows_max: int) -> pa.Table:
+        """Return `USAGE_ROWS`: the last versions of the first `rows_max` events of a filter above a locator.
+
+        Ascending by locator. Voided events are among them, what a backfill withdrew is not.
+        """
+
+    def given_costs(self, locators: pa.Array) -> list[int]:
+        """Return those of these events whose cost is given, re-pricings aside."""
+
+    def amend_rows(self, amendment: RowAmendment, versions: pa.Table, customer_keys: pa.Array) -> None:
+        """Store `USAGE_ROWS`: one more version of each of these events, and close their current ones.
+
+        `customer_keys`: those that the events had. Versions may be of another customer, and closed already, as in
+        `add_version`. Of each that gets another customer an amendment is stored that changes nothing of what was sent;
+        a later `load_state` finds it in `amended`.
+        """
+
+    def note_corrected(self, position: int, locators: pa.Array) -> None:
+        """Note events of the run committed at a position, for `noted_events` and the explanation of each."""
+
+    def noted_events(self, corrected_at: int, above_locator: int, events_max: int) -> pa.Array:
+        """Return the locators of the first events above one that the run at `corrected_at` noted, ascending.
+
+        Those that a backfill withdrew are left out.
+        """
+
+    def before_set(self, corrected_at: int, setters: Sequence[MemberSetter], locators: pa.Array) -> pa.Table:
+        """Return `MEMBERS_BEFORE`: what the members were before the run at `corrected_at` set them in these events.
+
+        `setters`: of all runs of the scope that amend. A member is left out where something that stands set it later:
+        such a run that noted the event, an amendment of it, or a move to another customer. Otherwise it is that of the
+        last version before the first setter of which none behind it stands.
+        """
+
+    def costs_before(self, corrected_at: int, rows: pa.Table) -> pa.Table:
+        """Return `COSTS_BEFORE`: of each of these rows the cost that it had before the run at `corrected_at`.
+
+        That is the cost of the last version opened before it with the same values that a price looks at, and without a
+        cost by a re-pricing that was undone; a given cost only where a re-pricing replaced it since. Events without
+        such a version are left out.
         """
 
     # -- lifecycle

@@ -13,6 +13,7 @@ import msgspec
 
 from domain.correction_runs.event_filter import CorrectedEvents
 from domain.correction_runs.events import CorrectionAction
+from domain.correction_runs.set_members import SetMembers
 from domain.prices.price_list import PriceList
 from domain.repricings.repricing_range import RepricingRange
 from projections.folding.backfill_store import RawCost
@@ -102,6 +103,21 @@ class CustomerMove(msgspec.Struct, frozen=True):
     recorded_at: datetime
 
 
+class RowAmendment(msgspec.Struct, frozen=True):
+    """The amendment of many events by a correction run, or its revert, at a position. See `amend_rows`."""
+
+    position: int
+    recorded_at: datetime
+
+
+class MemberSetter(msgspec.Struct, frozen=True):
+    """A correction run, by the position of its commit, and a member that it set (`SetMembers.names`)."""
+
+    position: int
+    member: str
+    stands: bool
+
+
 class NewRepricing(msgspec.Struct, frozen=True):
     """An event of a re-pricing run. `kind` is the topic; `range` that of an opening, `previewed_at` that of a commit.
 
@@ -122,10 +138,11 @@ class NewRepricing(msgspec.Struct, frozen=True):
 
 
 class NewCorrectionRun(msgspec.Struct, frozen=True):
-    """An event of a correction run. `kind` is the topic; `action` and `filter` those of an opening.
+    """An event of a correction run. `kind` is the topic; `action`, `filter` and `members` those of an opening.
 
-    Of a commit: `action` and `previewed_at`. Of a commit or revert: `events` were voided or became valid again,
-    `difference_usd` is what the costs of valid events grew by, and so many more of these have an unknown cost.
+    Of a commit: `action`, `members` and `previewed_at`. Of a commit or revert: `events` were voided, became valid again
+    or were amended, `difference_usd` is what the costs of valid events grew by, and so many more of these have an
+    unknown cost.
     """
 
     scope_key: int
@@ -137,6 +154,7 @@ class NewCorrectionRun(msgspec.Struct, frozen=True):
     reason: str | None
     action: CorrectionAction | None = None
     filter: CorrectedEvents | None = None
+    members: SetMembers | None = None
     previewed_at: int | None = None
     events: int = 0
     difference_usd: Decimal = Decimal(0)

@@ -121,3 +121,26 @@ REPRICING_ROWS: Final = pa.schema(
         *QUANTITY_COLUMNS,
     ]
 )
+
+#: `FoldStore.before_set`: members of events as they were: of each the series, customer and tags that tell it.
+MEMBERS_BEFORE: Final = pa.schema(
+    [
+        ("locator", pa.int64()),
+        ("member", pa.utf8()),
+        ("kind_key", pa.int32()),
+        ("customer_key", pa.int64()),
+        ("tags", pa.list_(pa.utf8())),  # may be null
+    ]
+)
+
+#: `FoldStore.costs_before`: columns of `USAGE_ROWS`, null where they may be there.
+COSTS_BEFORE: Final = pa.schema(
+    [
+        ("locator", pa.int64()),
+        ("cost_usd", COST),
+        ("cost_origin", pa.utf8()),
+        ("price_position", pa.int64()),
+        ("discount_positions", POSITIONS),
+        ("repriced_at", pa.int64()),
+    ]
+)

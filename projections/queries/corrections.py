@@ -4,16 +4,35 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 import msgspec
+import pyarrow as pa
 
 from domain.correction_runs.correction_run import CorrectionRunState
 from domain.correction_runs.event_filter import CorrectedEvents
 from domain.correction_runs.events import CorrectionAction
+from domain.correction_runs.set_members import SetMembers
+from domain.usage.block_schema import COST, INSTANT
+
+#: `Snapshot.amended_events`: events of a run that amends which differ after it, and what they add to sums.
+AMENDED_EVENTS: Final = pa.schema(
+    [
+        ("customer_id", pa.utf8()),  # empty: none
+        ("new_customer_id", pa.utf8()),
+        ("time", INSTANT),
+        ("is_void", pa.bool_()),
+        ("requests", pa.int64()),  # 0 of events of other types, and of those with a parent
+        ("cost_usd", COST),  # of requests alone, like the rest; null: none or unknown
+        ("is_unknown", pa.int64()),  # 1 where the cost is unknown
+        ("new_cost_usd", COST),
+        ("is_new_unknown", pa.int64()),
+    ]
+)
 
 
 class CorrectionRunChange(msgspec.Struct, frozen=True):
-    """The commit of a run, or its revert: `events` were voided or became valid again.
+    """The commit of a run, or its revert: `events` were voided, became valid again or were amended.
 
     `difference_usd`: what the costs of valid events grew by. `cost_unknown_events`: how many more of these have an
     unknown cost, which adds nothing to it.
@@ -29,11 +48,12 @@ class CorrectionRunChange(msgspec.Struct, frozen=True):
 
 
 class CorrectionRunRecord(msgspec.Struct, frozen=True):
-    """A correction run. `previewed_at`: the log position of the preview that was committed."""
+    """A correction run. `members`: what one that amends sets. `previewed_at`: the log position that was committed."""
 
     name: str
     action: CorrectionAction
     filter: CorrectedEvents
+    members: SetMembers | None
     opened_at: datetime
     opened_position: int
     actor: str
@@ -51,10 +71,14 @@ class CorrectionRunRecord(msgspec.Struct, frozen=True):
 
 
 class CorrectionQuestion(msgspec.Struct, frozen=True):
-    """The events that a run would change: valid ones of the filter to void, or voided ones to restore."""
+    """The events that a run would change: valid ones of the filter to void, or voided ones to restore.
+
+    One that amends changes all in which `members` differ.
+    """
 
     action: CorrectionAction
     filter: CorrectedEvents
+    members: SetMembers | None = None
 
 
 class CorrectedSums(msgspec.Struct, frozen=True):

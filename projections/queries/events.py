@@ -166,7 +166,7 @@ class CorrectionRecord(msgspec.Struct, frozen=True):
     """A void of a usage event, the restoration of a voided one, or an amendment; or what a correction run did.
 
     `changed`: of the last `CHANGES_TOLD_MAX` amendments of an event, the members that each changed. `run`: the name of
-    the correction run that voided or restored the event, or was reverted.
+    the correction run that voided, restored or amended the event, or was reverted; `amends`: it is one that amends.
     """
 
     kind: Literal["usage.voided", "usage.restored", "usage.amended", "correction_run.reverted"]
@@ -176,6 +176,7 @@ class CorrectionRecord(msgspec.Struct, frozen=True):
     reason: str | None
     changed: tuple[MemberChange, ...] | None = None
     run: str | None = None
+    amends: bool = False
 
 
 class IdentityHistory(msgspec.Struct, frozen=True):

@@ -297,6 +297,15 @@ class Snapshot(Protocol):
         Columns and cursor are those of `rows_to_reprice`.
         """
 
+    def series_in(self, scope: Scope, question: CorrectionQuestion) -> list[tuple[str, str | None, str | None]]:
+        """Type, provider and model of each series that has events, voided ones too, in the filter of a run."""
+
+    def amended_events(self, scope: Scope, question: CorrectionQuestion, pricing: ScopePricing) -> pa.Table:
+        """`AMENDED_EVENTS`: all events that a correction run would amend, with the costs that prices give them.
+
+        The caller bounds how many there may be, by the events that `corrected_totals` tells.
+        """
+
     def run_steps(self, scope: Scope, positions: Sequence[int]) -> dict[int, RunStep]:
         """What re-pricing and correction runs of a scope did at some of these log positions, by position."""
 

@@ -142,7 +142,7 @@ def with_runs(
 
 def _is_void(corrections: Sequence[CorrectionRecord]) -> bool:
     """Whether the last void or restoration is a void."""
-    kinds = [one.kind for one in corrections if one.kind != USAGE_AMENDED]
+    kinds = [one.kind for one in corrections if one.kind != USAGE_AMENDED and not one.amends]
     return bool(kinds) and kinds[-1] != USAGE_RESTORED
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 from copy import copy
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -20,7 +19,7 @@ from domain.customers.events import CUSTOMER_DELETED
 from domain.log.chain import CHAIN_START
 from domain.scope import Scope
 from projections.folding.backfill_store import NewBackfill, NewStagedBlock, RawCost
-from projections.folding.fold_state import FoldState, NewKeys, SeriesKey
+from projections.folding.fold_state import CommittedRun, FoldState, NewKeys, SeriesKey
 from projections.folding.lifecycle_writes import (
     CorrectedRows,
     CustomerMove,
@@ -39,12 +38,11 @@ from projections.folding.staged_tables import REPRICING_ROWS, UNKNOWN_COST_ROWS,
 from projections.pricing.row_range import RowRange
 from projections.pricing.rules import LifeEnded, PricingRecord
 from projections.row_filter import RowFilter
+from tests.fakes.in_memory_amendments import InMemoryAmendments, Row, naive_row, rows_of
 from tests.fakes.in_memory_backfills import InMemoryBackfills, load_backfills
 
 #: What a re-pricing changes of a row.
 COSTS = ("cost_usd", "cost_origin", "price_position", "discount_positions", "repriced_at")
-#: A row of an Arrow table by column, with aware instants.
-Row = dict[str, Any]
 
 
 @dataclass
@@ -85,7 +83,7 @@ class StoredTables:
         return versions[-1] if versions and versions[-1]["closed_at"] is None else None
 
 
-class InMemoryFoldStore(InMemoryBackfills):
+class InMemoryFoldStore(InMemoryAmendments, InMemoryBackfills):
     """A `FoldStore` that keeps its tables in memory only. Tests may read `committed`."""
 
     def __init__(self, log_id: str) -> None:
@@ -129,8 +127,9 @@ class InMemoryFoldStore(InMemoryBackfills):
         state.repricings = {
             (run.scope_key, run.name): run.position for run in stored.repricings if run.kind == "repricing.committed"
         }
+        ended = {(run.scope_key, run.name) for run in stored.correction_runs if run.kind == "correction_run.reverted"}
         state.correction_runs = {
-            (run.scope_key, run.name): run.position
+            (run.scope_key, run.name): CommittedRun(run.position, run.members, (run.scope_key, run.name) in ended)
             for run in stored.correction_runs
             if run.kind == "correction_run.committed"
         }
@@ -193,7 +192,7 @@ class InMemoryFoldStore(InMemoryBackfills):
         return int(opened["kind_key"])
 
     def last_version(self, customer_key: int, locator: int) -> pa.Table:
-        last = [_naive(row) for row in self._written.versions.get(locator, ())[-1:]]
+        last = [naive_row(row) for row in self._written.versions.get(locator, ())[-1:]]
         return pa.Table.from_pylist(last, USAGE_ROWS)
 
     def add_version(self, version: pa.Table) -> None:
@@ -208,7 +207,7 @@ class InMemoryFoldStore(InMemoryBackfills):
         for locator in sorted(self._seen.versions):
             of_customer = [one for one in self._seen.versions[locator] if one["customer_key"] == customer_key]
             if locator > above_locator and of_customer and of_customer[-1]["source"] == source:
-                found += [_naive(row) for row in of_customer[-1:] if start <= row["time"] < end]
+                found += [naive_row(row) for row in of_customer[-1:] if start <= row["time"] < end]
         return pa.Table.from_pylist(found[:rows_max], USAGE_ROWS)
 
     def move_rows(self, move: CustomerMove, versions: pa.Table) -> None:
@@ -290,7 +289,7 @@ class InMemoryFoldStore(InMemoryBackfills):
 
     def last_versions(self, locators: pa.Array) -> pa.Table:
         found = [self._seen.versions[one][-1] for one in sorted(locators.to_pylist()) if one in self._seen.versions]
-        return pa.Table.from_pylist([_naive(row) for row in found], USAGE_ROWS)
+        return pa.Table.from_pylist([naive_row(row) for row in found], USAGE_ROWS)
 
     def replace_rows(self, replacement: NewReplacement, versions: pa.Table, before: pa.Table) -> None:
         self._written.replacements.append(replacement)
@@ -326,11 +325,6 @@ class InMemoryFoldStore(InMemoryBackfills):
         self._written.corrected_events += [(position, row["locator"]) for row in rows]
         return self._corrected([(row, is_void) for row in rows], position)
 
-    def _last_versions_in(self, asked: RowFilter) -> list[Row]:
-        withdrawn = self._withdrawn()
-        last = [versions[-1] for locator, versions in self._seen.versions.items() if locator not in withdrawn]
-        return [row for row in last if _is_in_filter(asked, row)]
-
     def undo_corrections(self, corrected_at: int, position: int) -> CorrectedRows:
         stored, withdrawn = self._written, self._withdrawn()
         noted = [locator for at, locator in stored.corrected_events if at == corrected_at and locator not in withdrawn]
@@ -345,6 +339,7 @@ class InMemoryFoldStore(InMemoryBackfills):
             run.position: run.action == "void"
             for run in stored.correction_runs
             if run.kind == "correction_run.committed"
+            and run.action != "amend"
             and (run.scope_key, run.name) not in ended
             and run.position != without_run
         }
@@ -416,34 +411,6 @@ class InMemoryFoldStore(InMemoryBackfills):
                 commands_refused=known.commands_refused + progress.commands_refused,
             )
         self._written.sources[progress.stream] = progress
-
-
-def rows_of(table: pa.Table) -> list[Row]:
-    """The rows of an Arrow table; its instants, which are UTC without a zone, become aware."""
-    return [{name: _aware(stored) for name, stored in row.items()} for row in table.to_pylist()]
-
-
-def _is_in_filter(asked: RowFilter, row: Row) -> bool:
-    return (
-        row["scope_key"] == asked.scope_key
-        and row["counted_at"] <= asked.counted_up_to
-        and (asked.kind_keys is None or row["kind_key"] in asked.kind_keys)
-        and (asked.customer_keys is None or row["customer_key"] in asked.customer_keys)
-        and (not asked.sources or row["source"] in asked.sources)
-        and (not asked.tags or bool(set(asked.tags) & set(row["tags"] or ())))
-        and (asked.start is None or asked.start <= row["time"])
-        and (asked.end is None or row["time"] < asked.end)
-        and (asked.recorded_from is None or asked.recorded_from <= row["recorded_at"])
-        and (asked.recorded_to is None or row["recorded_at"] < asked.recorded_to)
-    )
-
-
-def _naive(row: Row) -> Row:
-    return row | {name: stored.replace(tzinfo=None) for name, stored in row.items() if isinstance(stored, datetime)}
-
-
-def _aware(stored: Any) -> Any:
-    return stored.replace(tzinfo=UTC) if isinstance(stored, datetime) else stored
 
 
 def _pricing_records(stored: StoredTables) -> list[tuple[int | None, PricingRecord]]:

@@ -20,6 +20,9 @@ from tests.golden.test_reverted_repricing import found, sent
 TOLD = ("/corrections/", "/versions/")
 #: Every event of the fixtures is of this time or later.
 EVERYTHING = {"from": "1970-01-01T00:00:00Z"}
+#: What two runs set of all events.
+FIRST = {"model": "set by a run", "customer": "moved by a run", "add_tags": ["a run"]}
+SECOND = {"model": "set by another", "provider": "acme", "remove_tags": ["a run", "prod"]}
 
 
 class Opened:
@@ -76,6 +79,20 @@ def test_a_reverted_correction_leaves_every_golden_answer(fixture: Fixture, unpa
         of_fixture.sent("/v1/corrections/restores/revert", {})
         assert len(_shown(found(before, of_fixture.answers()))) > 100
         of_fixture.sent("/v1/corrections/voids/revert", {})
+        assert _shown(found(before, of_fixture.answers())) == []
+
+
+@pytest.mark.parametrize("fixture", fixtures(), ids=lambda fixture: fixture.name)
+def test_a_reverted_amendment_leaves_every_golden_answer(fixture: Fixture, unpacked: Unpacked, tmp_path: Path) -> None:
+    with fixture_opened(fixture, unpacked, tmp_path / "data") as of_fixture:
+        before = of_fixture.answers()
+        for name, members in (("first", FIRST), ("second", SECOND)):
+            preview, done = of_fixture.corrected(name, action="amend", set=members, **EVERYTHING)
+            assert done["events"] == preview["changed_events"] > 0
+            assert done["difference_usd"] == preview["difference_usd"]
+        of_fixture.sent("/v1/corrections/first/revert", {})
+        assert len(_shown(found(before, of_fixture.answers()))) > 100
+        of_fixture.sent("/v1/corrections/second/revert", {})
         assert _shown(found(before, of_fixture.answers())) == []
 
 

@@ -26,6 +26,7 @@ from domain.budgets.events import BudgetCreated, BudgetDeleted, BudgetUpdated
 from domain.commands.events import CommandHonoured, CommandRecord
 from domain.correction_runs.event_filter import CorrectedEvents
 from domain.correction_runs.events import CorrectionRunCommitted, CorrectionRunOpened, CorrectionRunReverted
+from domain.correction_runs.set_members import SetMembers
 from domain.corrections.events import UsageAmended, UsageReplaced, UsageRestored, UsageVoided
 from domain.coupons.application_events import AppliedCouponTerminated, CouponApplied
 from domain.coupons.events import CouponCreated, CouponDeleted, CouponUpdated
@@ -78,6 +79,8 @@ _EFFECTS_ON_USAGE: Final = (
     "correct by filter",
     "revert corrections",
     "correct by filter and revert",
+    "amend by filter",
+    "amend by filter and revert",
     "set a price of a customer",
     "set a discount",
     "end a life in the past",
@@ -361,6 +364,37 @@ def _corrected_by_filter(log: WrittenLog, number: int, which: int) -> None:
     log.append(CorrectionRunCommitted, stream, **about, previewed_at=max(1, head - number % 3))
 
 
+def _amended_by_filter(log: WrittenLog, number: int, which: int) -> None:
+    """Commit a run that sets members of events, previewed some records before."""
+    name, head = f"amend-{log.log.head_position()}", log.log.head_position()
+    asked = CorrectedEvents(
+        models=(f"m-{which % 4}",) if which % 2 else (),
+        customers=(f"c-{which % 5}", "c-9") if number > 5 else (),
+        tags=("a", "none") if which == 6 else (),
+        end=START + timedelta(days=9),
+    )
+    members = SetMembers(
+        model=f"m-{number % 4}" if number % 2 else None,
+        provider=("", "acme")[number % 3 % 2] if number > 5 else None,
+        customer=f"c-{which}" if number % 3 else None,
+        add_tags=("a", "b")[: number % 3],
+        remove_tags=("a",) if number % 3 == 0 else (),
+    )
+    about = {**_of_scope(number), "name": name, "action": "amend", "filter": asked, "members": members}
+    stream = f"correction-run/{_scope(number)}/{name}"
+    log.append(CorrectionRunOpened, stream, **about)
+    log.append(CorrectionRunCommitted, stream, **about, previewed_at=max(1, head - number % 3))
+
+
+def _amended_and_reverted(log: WrittenLog, number: int, which: int) -> None:
+    """A run that is reverted after events of it were voided, amended, moved, priced or set by another run."""
+    between = ("amend by filter", "amend", "void", "replace", "reprice", "amend by filter", "set a price", "restore")
+    _WRITERS["amend by filter"](log, number, which)
+    for entry in between[which % 4 : which % 4 + number % 4]:
+        _WRITERS[entry](log, (number + 1) % 8, (which + 1) % 8)
+    _WRITERS["revert corrections"](log, number, which)
+
+
 def _reverted_corrections(log: WrittenLog, number: int, which: int) -> None:
     """Revert one of the correction runs that stand, if any does."""
     records = [record for record in log.log.read(0, 10_000) if record.topic.startswith("correction_run.")]
@@ -544,6 +578,8 @@ _WRITERS: Final[dict[str, Callable[[WrittenLog, int, Any], None]]] = {
     "correct by filter": _corrected_by_filter,
     "revert corrections": _reverted_corrections,
     "correct by filter and revert": _corrected_and_reverted,
+    "amend by filter": _amended_by_filter,
+    "amend by filter and revert": _amended_and_reverted,
     "create a customer": _customer_created,
     "update a customer": _customer(CustomerUpdated, fields={"default_model": "m-1", "time_zone": None}),
     "block a customer": _customer(CustomerBlocked),

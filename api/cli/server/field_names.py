@@ -29,6 +29,9 @@ class FieldNames:
         head, _, rest = field.partition(".")
         if head == _DATA and rest and _SET in self._given:
             return f"--set {rest}"
+        listed = rest.partition(".")[0]
+        if head == _SET and listed.endswith("s") and listed[:-1] in self._given:
+            return self._given[listed[:-1]]  # `set.add_tags.0`
         for name in (head, head.removesuffix("s")):
             if name in self._given:
                 inner = "" if rest.isdigit() else rest

@@ -16,14 +16,44 @@ from api.native.models.field_types import (
     RunName,
 )
 from domain.correction_runs.event_filter import CUSTOMERS_MAX, NAMES_MAX
+from domain.correction_runs.set_members import SET_TAGS_MAX
 
-_ACTION = "What becomes of the events: `void` those that count, or `restore` those that are voided."
+_ACTION = (
+    "What becomes of the events: `void` those that count, `restore` those that are voided, or `amend` all of them."
+)
 _CUSTOMERS = f"Ids of customers, at most {CUSTOMERS_MAX}; empty: all."
 _SOURCES = f"Sources of events, at most {NAMES_MAX}; empty: all."
 _MODELS = f"Models as events name them, at most {NAMES_MAX}; empty: all, and events without one."
 _PROVIDERS = f"Providers as events name them, at most {NAMES_MAX}, empty text for events that name none; empty: all."
 _TYPES = f"Types of events, at most {NAMES_MAX}; empty: all."
 _TAGS = f"Tags, at most {NAMES_MAX}, of which an event has one or more; empty: any."
+
+
+_SET_MODEL = "The model of requests from then on."
+_SET_PROVIDER = "The provider of requests from then on; empty text: none."
+_SET_CUSTOMER = "The customer of events from then on. Events that have the customer of their subscription keep it."
+_ADD_TAGS = f"Tags that each event has from then on beside its others, at most {SET_TAGS_MAX}."
+_REMOVE_TAGS = f"Tags that no event has from then on, at most {SET_TAGS_MAX}."
+
+
+class MembersGiven(RequestBody):
+    """What a correction sets that amends: at least one member."""
+
+    model: str | None = Field(None, description=_SET_MODEL)
+    provider: str | None = Field(None, description=_SET_PROVIDER)
+    customer: str | None = Field(None, description=_SET_CUSTOMER)
+    add_tags: list[str] = Field([], description=_ADD_TAGS)
+    remove_tags: list[str] = Field([], description=_REMOVE_TAGS)
+
+
+class MembersView(BaseModel):
+    """What a correction sets that amends; null or empty: it stays as it is."""
+
+    model: str | None = Field(description=_SET_MODEL)
+    provider: str | None = Field(description=_SET_PROVIDER)
+    customer: str | None = Field(description=_SET_CUSTOMER)
+    add_tags: list[str] = Field(description=_ADD_TAGS)
+    remove_tags: list[str] = Field(description=_REMOVE_TAGS)
 
 
 class CorrectionGiven(RequestBody):
@@ -42,6 +72,7 @@ class CorrectionGiven(RequestBody):
 
     name: RunName = Field(description="A name that no other correction has, without control characters.")
     action: str = Field("void", description=_ACTION)
+    set_: MembersGiven | None = Field(None, alias="set", description="What `amend` sets; absent of other actions.")
     customers: list[str] = Field([], description=_CUSTOMERS)
     sources: list[str] = Field([], description=_SOURCES)
     models: list[str] = Field([], description=_MODELS)
@@ -72,7 +103,7 @@ class CorrectionRunChangeView(BaseModel):
     recorded_at: Instant
     actor: str
     reason: str | None
-    events: int = Field(description="Events that were voided or count again.")
+    events: int = Field(description="Events that were voided, count again or were amended.")
     difference_usd: DecimalText = Field(description="What the cost of all usage grew by, before markup.")
     cost_unknown_events: int = Field(
         description="How many more events have an unknown cost, below 0 where fewer. They add nothing to "
@@ -85,7 +116,8 @@ class CorrectionRunView(ReadingView):
 
     name: str
     state: Literal["open", "committed", "reverted"]
-    action: Literal["void", "restore"] = Field(description=_ACTION)
+    action: Literal["void", "restore", "amend"] = Field(description=_ACTION)
+    set_: MembersView | None = Field(alias="set", serialization_alias="set", description="What `amend` sets.")
     customers: list[str] = Field(description=_CUSTOMERS)
     sources: list[str] = Field(description=_SOURCES)
     models: list[str] = Field(description=_MODELS)
@@ -138,7 +170,7 @@ class CorrectedPeriodView(BaseModel):
     life: int = Field(description="The life of the customer, numbered from 1.")
     start: Instant
     end: Instant
-    events: int = Field(description="Events of any type that would be voided or count again.")
+    events: int = Field(description="Events of any type that would be voided, count again or be amended.")
     requests: CorrectedCountView
     cost_usd: CorrectedCostsView = Field(description="Before markup.")
     reported_cost_usd: CorrectedCostsView = Field(description="With markup.")
@@ -150,10 +182,12 @@ class CorrectionPreviewView(ReadingView):
 
     name: str
     state: Literal["open", "committed", "reverted"]
-    action: Literal["void", "restore"]
+    action: Literal["void", "restore", "amend"]
     previewed_at: int = Field(description="Log position of the preview. Commit the run with it.")
     events: int = Field(description="Events in the filter, voided ones too.")
-    changed_events: int = Field(description="Those of them that would be voided or count again.")
+    changed_events: int = Field(
+        description="Those of them that would be voided, count again, or be amended, voided ones too."
+    )
     changed_customers: int
     changed_requests: int = Field(description="Requests among the events that would change.")
     cost_unknown_events: int = Field(description="Events of unknown cost among those that would change.")

@@ -247,7 +247,8 @@ def _shown_field(field: str) -> str:
 def _is_after_run(state: ApiState, scope: Scope, source: str, event_id: str) -> bool:
     """Whether a correction run was the last to say of an event that it is voided or not."""
     with state.engine.reads.snapshot() as snapshot:
-        told = [one for one in _corrections(state, snapshot, scope, source, event_id) if one.kind != USAGE_AMENDED]
+        found = _corrections(state, snapshot, scope, source, event_id)
+    told = [one for one in found if one.kind != USAGE_AMENDED and not one.amends]
     return bool(told) and told[-1].run is not None
 
 

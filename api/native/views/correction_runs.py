@@ -14,6 +14,7 @@ from api.native.models.correction_runs import (
     CorrectionPreviewView,
     CorrectionRunChangeView,
     CorrectionRunView,
+    MembersView,
 )
 from domain.values.money import MONEY
 from projections.queries.corrections import CorrectionRunChange, CorrectionRunRecord
@@ -29,6 +30,7 @@ def correction_run_view(run: CorrectionRunRecord, position: int, now: datetime) 
         name=run.name,
         state=run.state,
         action=run.action,
+        set=None if run.members is None else MembersView(**msgspec.to_builtins(run.members)),
         customers=list(asked.customers),
         sources=list(asked.sources),
         models=list(asked.models),

@@ -18,8 +18,9 @@ FIRST_USES_KNOWN_MAX: Final = 200_000
 
 _READ: Final = """SELECT kind_key, min(counted_at), arg_min(recorded_at, counted_at) FROM usage_rows
     WHERE scope_key = ? GROUP BY kind_key"""
-#: An amendment may be the first use of a series; its row says when the event was recorded.
-_AMENDED: Final = """SELECT position, recorded_at FROM amendments
+#: An amendment may be the first use of a series; its row says when the event was recorded. A run amends likewise.
+_AMENDED: Final = """SELECT position, recorded_at FROM (SELECT scope_key, position, recorded_at FROM amendments
+        UNION ALL SELECT scope_key, position, recorded_at FROM correction_runs)
     WHERE scope_key = ? AND position IN (SELECT unnest(?::BIGINT[]))"""
 
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from typing import Final
 
-#: 12 has tables of outcomes beside `stored_outcomes`, and `cost_unknown_events` of correction runs, 11 the same of
-#: backfills, 10 backfills, versions of outcomes, corrections by filter and replacements, 9 discounts, prices of customers, re-pricings and amendments of
-#: rows, 8 units and requests of rows, `unit_days`, and `prices` of prices, 7 `root_requests` of days, 6 one table of
-#: facts; 5 added `patched` and `if_known` of facts, 4 `progress.days_settled_to`. 3 has the tables of 2, folded anew
-#: because the compaction of 2 could lose rows.
+#: 12 has tables of outcomes beside `stored_outcomes`, and `members` and `cost_unknown_events` of correction runs, 11
+#: `cost_unknown_events` of backfills, 10 backfills, versions of outcomes, corrections by filter and replacements, 9
+#: discounts, prices of customers, re-pricings and amendments of rows, 8 units and requests of rows, `unit_days`, and
+#: `prices` of prices, 7 `root_requests` of days, 6 one table of facts; 5 added `patched` and `if_known` of facts, 4
+#: `progress.days_settled_to`. 3 has the tables of 2, folded anew because the compaction of 2 could lose rows.
 SCHEMA_VERSION: Final = 12
 
 ROW_COLUMNS: Final = """
@@ -148,12 +148,13 @@ TABLES: Final[tuple[str, ...]] = (
     """CREATE TABLE replacements (
         scope_key INTEGER NOT NULL, position BIGINT NOT NULL, recorded_at TIMESTAMP NOT NULL, actor VARCHAR NOT NULL,
         reason VARCHAR, events BIGINT NOT NULL)""",
-    # Every event of a correction run; `filter` is the JSON text of a CorrectedEvents. Of a commit or revert, `events`
-    # were voided or became valid again, and `difference_usd` is what the costs of valid events grew by.
+    # Every event of a correction run; `filter` is the JSON text of a CorrectedEvents, `members` that of the SetMembers
+    # of one that amends. Of a commit or revert, `events` were voided, became valid again or were amended, and
+    # `difference_usd` is what the costs of valid events grew by.
     """CREATE TABLE correction_runs (
         scope_key INTEGER NOT NULL, name VARCHAR NOT NULL, kind VARCHAR NOT NULL, position BIGINT NOT NULL,
         recorded_at TIMESTAMP NOT NULL, actor VARCHAR NOT NULL, reason VARCHAR, action VARCHAR, filter VARCHAR,
-        previewed_at BIGINT, events BIGINT NOT NULL, difference_usd DECIMAL(38, 12) NOT NULL,
+        members VARCHAR, previewed_at BIGINT, events BIGINT NOT NULL, difference_usd DECIMAL(38, 12) NOT NULL,
         cost_unknown_events BIGINT NOT NULL)""",
     # Every event that the correction run committed at `position` was about, by its locator.
     """CREATE TABLE corrected_events (position BIGINT NOT NULL, locator BIGINT NOT NULL)""",

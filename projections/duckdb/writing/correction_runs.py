@@ -53,9 +53,9 @@ class CorrectionRunWrites:
     changes: ChangeTracker
 
     def add_correction_run(self, run: NewCorrectionRun) -> None:
-        """Insert an event of a correction run, its filter as JSON text."""
+        """Insert an event of a correction run, its filter and what it sets as JSON text."""
         self._cursor.execute(
-            "INSERT INTO correction_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO correction_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 run.scope_key,
                 run.name,
@@ -66,6 +66,7 @@ class CorrectionRunWrites:
                 run.reason,
                 run.action,
                 None if run.filter is None else msgspec.json.encode(run.filter).decode(),
+                None if run.members is None else msgspec.json.encode(run.members).decode(),
                 run.previewed_at,
                 run.events,
                 run.difference_usd,

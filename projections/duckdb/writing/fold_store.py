@@ -24,6 +24,7 @@ from projections.duckdb.storage.fold_reads.fold_state_loading import load_fold_s
 from projections.duckdb.storage.generations import STORED_OUTCOMES, Generations
 from projections.duckdb.storage.permissions import permissions_text
 from projections.duckdb.storage.range_rows import range_rows
+from projections.duckdb.writing.amended_rows import AmendmentWrites
 from projections.duckdb.writing.backfill_writes import BackfillWrites
 from projections.duckdb.writing.correction_runs import CorrectionRunWrites
 from projections.duckdb.writing.delta_inserts import CHANGED, insert_deltas, insert_taken, insert_unit_deltas
@@ -76,7 +77,7 @@ def _rows_with_units(staged: pa.Table) -> pa.Table | None:
     return found if found.num_rows else None
 
 
-class DuckDBFoldStore(CorrectionRunWrites, ReplacementWrites, BackfillWrites, AttachingWrites):
+class DuckDBFoldStore(CorrectionRunWrites, AmendmentWrites, ReplacementWrites, BackfillWrites, AttachingWrites):
     """Fold store in one DuckDB database. It makes no decisions of its own: the projector decides, this stores."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:

@@ -23,7 +23,7 @@ import pyarrow as pa
 from projections.duckdb.writing.delta_inserts import insert_deltas, insert_unit_deltas
 from projections.duckdb.writing.fold_store import DuckDBFoldStore
 from projections.folding.backfill_store import Reinstated, ReplacedRange, Withdrawal, WithdrawnRows
-from projections.folding.lifecycle_writes import CorrectedRows, CustomerMove, NewReplacement
+from projections.folding.lifecycle_writes import CorrectedRows, CustomerMove, NewReplacement, RowAmendment
 from projections.row_filter import RowFilter
 
 #: Eight row groups of DuckDB (122,880 rows each).
@@ -125,6 +125,11 @@ class RebuildStore(DuckDBFoldStore):
         """Undo what a correction run did, after the pending day deltas."""
         self._add_pending_days()
         return super().undo_corrections(corrected_at, position)
+
+    def amend_rows(self, amendment: RowAmendment, versions: pa.Table, customer_keys: pa.Array) -> None:
+        """Amend the events of a filter, after the pending day deltas."""
+        self._add_pending_days()
+        super().amend_rows(amendment, versions, customer_keys)
 
     def add_claimed_rows(self, rows: pa.Table) -> None:
         """Insert rows of earlier blocks, with their day deltas: they are not behind the rows that are pending."""

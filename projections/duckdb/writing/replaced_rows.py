@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import duckdb
 import numpy as np
 import pyarrow as pa
@@ -12,10 +10,8 @@ from domain.values.instants import naive
 from projections.duckdb.memory.change_tracking import ChangeTracker
 from projections.duckdb.storage.fold_reads.filtered_rows import LAST_VERSION
 from projections.duckdb.storage.generations import Generations
-from projections.duckdb.writing.delta_inserts import insert_deltas, insert_taken, insert_unit_deltas
+from projections.duckdb.writing.version_changes import open_versions
 from projections.folding.lifecycle_writes import NewReplacement
-
-_OF_BEFORE: Final = "b.customer_key = r.customer_key AND b.locator = r.locator AND r.closed_at IS NULL"
 
 
 class ReplacementWrites:
@@ -36,17 +32,8 @@ class ReplacementWrites:
 
     def replace_rows(self, replacement: NewReplacement, versions: pa.Table, before: pa.Table) -> None:
         """Store a replacement, close the current versions of its events, and open others."""
-        rows, open_days = self._generations.rows(), self._generations.open_name("days")
         position = int(replacement.position)
-        closed = f"(SELECT r.* FROM {rows} r JOIN before b ON {_OF_BEFORE})"
-        self._cursor.execute(insert_deltas(open_days, closed, sign="-"))
-        self._cursor.execute(insert_unit_deltas(f"{closed} WHERE unit_names IS NOT NULL", sign="-"))
-        for table in self._generations.row_tables():
-            self._cursor.execute(f"UPDATE {table} AS r SET closed_at = {position} FROM before b WHERE {_OF_BEFORE}")
-        self._cursor.execute(f"INSERT INTO {self._generations.open_name('rows')} BY NAME SELECT * FROM versions")
-        self._cursor.execute(insert_deltas(open_days, "versions WHERE closed_at IS NULL"))
-        self._cursor.execute(insert_unit_deltas("versions WHERE closed_at IS NULL AND unit_names IS NOT NULL"))
-        self._cursor.execute(insert_taken(open_days, "versions WHERE closed_at IS NOT NULL"))
+        open_versions(self._cursor, self._generations, versions, before, position)
         self._cursor.execute(
             f"""INSERT INTO amendments SELECT v.scope_key, v.locator, {position}, v.customer_key, b.customer_key,
             v.time, v.content, b.received::VARCHAR, $1::TIMESTAMP

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import duckdb
+import pyarrow as pa
 
 from projections.duckdb.storage.generations import Generations
-from projections.duckdb.writing.delta_inserts import insert_deltas, insert_unit_deltas
+from projections.duckdb.writing.delta_inserts import insert_deltas, insert_taken, insert_unit_deltas
 from projections.folding.backfill_store import RawCost
+
+_OF_BEFORE: Final = "b.customer_key = r.customer_key AND b.locator = r.locator AND r.closed_at IS NULL"
 
 
 def close_versions(cursor: duckdb.DuckDBPyConnection, generations: Generations, events: str, position: int) -> None:
@@ -35,3 +40,22 @@ def cost_and_units(cursor: duckdb.DuckDBPyConnection, rows: str) -> tuple[RawCos
         count(unit_names) FROM {rows}"""
     ).fetchall()[0]
     return RawCost(cost, unknown), with_units
+
+
+def open_versions(
+    cursor: duckdb.DuckDBPyConnection, generations: Generations, versions: pa.Table, before: pa.Table, position: int
+) -> None:
+    """Close the current versions of events, and open `versions` of them, of which some may be closed already.
+
+    `before`: `customer_key` and `locator` of each event. Both tables are found by their names in statements.
+    """
+    rows, open_days = generations.rows(), generations.open_name("days")
+    closed = f"(SELECT r.* FROM {rows} r JOIN before b ON {_OF_BEFORE})"
+    cursor.execute(insert_deltas(open_days, closed, sign="-"))
+    cursor.execute(insert_unit_deltas(f"{closed} WHERE unit_names IS NOT NULL", sign="-"))
+    for table in generations.row_tables():
+        cursor.execute(f"UPDATE {table} AS r SET closed_at = {int(position)} FROM before b WHERE {_OF_BEFORE}")
+    cursor.execute(f"INSERT INTO {generations.open_name('rows')} BY NAME SELECT * FROM versions")
+    cursor.execute(insert_deltas(open_days, "versions WHERE closed_at IS NULL"))
+    cursor.execute(insert_unit_deltas("versions WHERE closed_at IS NULL AND unit_names IS NOT NULL"))
+    cursor.execute(insert_taken(open_days, "versions WHERE closed_at IS NOT NULL"))

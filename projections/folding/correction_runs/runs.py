@@ -11,9 +11,10 @@ from domain.correction_runs.events import (
     CorrectionRunReverted,
 )
 from domain.scope import Scope
-from projections.folding.fold_state import FoldState
+from projections.folding.correction_runs.amending import Amending
+from projections.folding.fold_state import CommittedRun, FoldState
 from projections.folding.fold_store import FoldStore
-from projections.folding.lifecycle_writes import CorrectedRows, NewCorrectionRun
+from projections.folding.lifecycle_writes import CorrectedRows, NewCorrectionRun, RowAmendment
 from projections.folding.unknown_costs import price_unknown_costs
 from projections.row_filter import row_filter
 
@@ -26,15 +27,14 @@ def fold_correction_run(
     run = NewCorrectionRun(scope_key, event.name, topic, position, event.recorded_at, by.actor, by.reason)
     match event:
         case CorrectionRunOpened():
-            run = msgspec.structs.replace(run, action=event.action, filter=event.filter)
+            run = msgspec.structs.replace(run, action=event.action, filter=event.filter, members=event.members)
         case CorrectionRunCommitted():
-            state.correction_runs[scope_key, event.name] = position
+            state.correction_runs[scope_key, event.name] = CommittedRun(position, event.members)
             corrected = _correct(store, state, scope_key, position, event)
             run = msgspec.structs.replace(run, action=event.action, previewed_at=event.previewed_at)
-            run = _with_effect(store, state, run, corrected)
+            run = _with_effect(store, state, msgspec.structs.replace(run, members=event.members), corrected)
         case CorrectionRunReverted():
-            corrected = store.undo_corrections(state.correction_runs[scope_key, event.name], position)
-            run = _with_effect(store, state, run, corrected)
+            run = _with_effect(store, state, run, _undo(store, state, scope_key, position, event))
     store.add_correction_run(run)
     return scope_key
 
@@ -49,9 +49,22 @@ def _correct(
         lambda customer: state.customer_keys.get((scope_key, customer)),
         event.previewed_at,
     )
+    if event.members is not None:
+        return Amending(store, state, scope_key, RowAmendment(position, event.recorded_at)).amend(asked, event.members)
     if event.action == "void":
         return store.void_rows(asked, position)
     return store.restore_rows(asked, position)
+
+
+def _undo(
+    store: FoldStore, state: FoldState, scope_key: int, position: int, event: CorrectionRunReverted
+) -> CorrectedRows:
+    run = state.correction_runs[scope_key, event.name]
+    run.is_reverted = True
+    if run.members is None:
+        return store.undo_corrections(run.position, position)
+    amending = Amending(store, state, scope_key, RowAmendment(position, event.recorded_at))
+    return amending.undo(run.position, run.members)
 
 
 def _with_effect(

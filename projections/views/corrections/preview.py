@@ -85,7 +85,11 @@ class CorrectionPreview(msgspec.Struct, frozen=True):
     has_more: bool
 
 
-class _Part(msgspec.Struct, frozen=True):
+#: A customer, the number of its life, a period, and what the life has of it.
+CustomerPeriod = tuple[str, int, Interval, Interval]
+
+
+class MarkedPart(msgspec.Struct, frozen=True):
     """A part of a period with one markup, and the number of the period."""
 
     period: int
@@ -96,7 +100,7 @@ class _Part(msgspec.Struct, frozen=True):
 def correction_preview(
     snapshot: Snapshot, scope: Scope, question: CorrectionQuestion, now: datetime, after: str | None, limit: int
 ) -> CorrectionPreview:
-    """Preview a correction run, with the periods of at most `limit` customers behind `after`."""
+    """Preview a run that voids or restores, with the periods of at most `limit` customers behind `after`."""
     sign = -1 if question.action == "void" else 1
     totals = snapshot.corrected_totals(scope, question)
     found = snapshot.corrected_customers(scope, question, after, limit + 1)
@@ -131,14 +135,7 @@ def _periods(
     customers: Sequence[CorrectedCustomer],
 ) -> Iterator[CorrectedPeriod]:
     """The periods of these customers in which events would change."""
-    periods: list[tuple[str, int, Interval, Interval]] = []  # customer, life, the period, and what is in the life of it
-    parts: list[_Part] = []
-    for customer in customers:
-        record = snapshot.customer(scope, customer.customer_id)
-        if record is not None:
-            for life, period, span in _periods_of(record, customer, now):
-                parts += [_Part(len(periods), part, markup) for part, markup in marked_spans(record, span)]
-                periods.append((record.customer_id, life, period, span))
+    periods, parts = divided(snapshot, scope, customers, now)
     names = tuple(one.customer_id for one in customers)
     of_page = msgspec.structs.replace(question, filter=msgspec.structs.replace(question.filter, customers=names))
     sums = _with_restored_costs(
@@ -154,17 +151,32 @@ def _periods(
         of_part_numbers = CorrectedNumbers(of_part.requests, of_part.cost_usd, reported, of_part.cost_unknown_events)
         changes[part.period] = changes[part.period].plus(of_part_numbers)
     kept = [number for number, count in enumerate(events) if count]
-    before = _usage(snapshot, scope, [(periods[number][0], periods[number][3]) for number in kept])
+    before = usage_now(snapshot, scope, [(periods[number][0], periods[number][3]) for number in kept])
     for number, numbers in zip(kept, before, strict=True):
         customer_id, life_number, period, _ = periods[number]
         after = numbers.plus(changes[number], sign)
         yield CorrectedPeriod(customer_id, life_number, period, events[number], numbers, after)
 
 
-def _periods_of(
+def divided(
+    snapshot: Snapshot, scope: Scope, customers: Sequence[CorrectedCustomer], now: datetime
+) -> tuple[list[CustomerPeriod], list[MarkedPart]]:
+    """Return the periods in which these customers have such events, and the parts of one markup that these have."""
+    periods: list[CustomerPeriod] = []
+    parts: list[MarkedPart] = []
+    for customer in customers:
+        record = snapshot.customer(scope, customer.customer_id)
+        if record is not None:
+            for life, period, span in periods_of(record, customer, now):
+                parts += [MarkedPart(len(periods), part, markup) for part, markup in marked_spans(record, span)]
+                periods.append((record.customer_id, life, period, span))
+    return periods, parts
+
+
+def periods_of(
     record: CustomerRecord, customer: CorrectedCustomer, now: datetime
 ) -> Iterator[tuple[int, Interval, Interval]]:
-    """The periods of a customer between its first and its last event: life, period, and what the life has of it."""
+    """Yield the periods of a customer between its first and its last event: life, period, what the life has of it."""
     used = Interval(customer.first_time, customer.last_time + MICROSECOND)
     for life in lasting_lives(record):
         of_life = used.intersect(life.span)
@@ -175,8 +187,8 @@ def _periods_of(
             yield life.number, period, period.intersect(history.span) or period
 
 
-def _usage(snapshot: Snapshot, scope: Scope, spans: Sequence[tuple[str, Interval]]) -> list[CorrectedNumbers]:
-    """What these spans of customers are now, in the given order."""
+def usage_now(snapshot: Snapshot, scope: Scope, spans: Sequence[tuple[str, Interval]]) -> list[CorrectedNumbers]:
+    """Return what these spans of customers are now, in the given order."""
     found: dict[tuple[str, Interval], CorrectedNumbers] = {}
     for customer_id in dict.fromkeys(name for name, _ in spans):
         of_customer = [span for name, span in spans if name == customer_id]

@@ -19,13 +19,15 @@ import msgspec
 
 from domain.backfills.backfill_range import BackfillRange
 from domain.correction_runs.event_filter import CorrectedEvents
+from domain.correction_runs.set_members import SetMembers
 from domain.prices.price_list import PriceList
 from domain.repricings.repricing_range import RepricingRange
 from domain.usage.block_schema import TOKEN_COLUMNS
 from projections.duckdb.storage.permissions import permissions_of
 from projections.duckdb.verification.comparison import LOGICAL_VIEWS, logical_view
 from projections.folding.lifecycle_writes import NewAmendment, NewFact
-from tests.fakes.in_memory_fold_store import Row, StoredTables
+from tests.fakes.in_memory_amendments import Row
+from tests.fakes.in_memory_fold_store import StoredTables
 
 Contents = dict[str, list[Row]]
 
@@ -38,6 +40,7 @@ _DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "prices": lambda text: msgspec.json.decode(text, type=PriceList),
     "scopes": permissions_of,
     "filter": lambda text: text and msgspec.json.decode(text, type=CorrectedEvents),
+    "members": lambda text: text and msgspec.json.decode(text, type=SetMembers),
 }
 #: The class of what views hold as JSON text in a column `range`.
 _RANGES: Final[dict[str, type[Any]]] = {"repricings": RepricingRange, "backfills": BackfillRange}

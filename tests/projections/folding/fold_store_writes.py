@@ -17,7 +17,7 @@ from projections.folding.fold_state import NewKeys, SeriesKey
 from projections.folding.fold_store import FoldStore
 from projections.folding.staged_tables import LOG_RECORDS, OUTCOME_ROWS, PRICED_ROWS, USAGE_ROWS
 from projections.quantity_columns import QUANTITY_COLUMNS
-from tests.fakes.in_memory_fold_store import Row
+from tests.fakes.in_memory_amendments import Row
 
 START: Final = datetime(2026, 3, 1, tzinfo=UTC)
 #: Surrogate keys, and what they stand for.

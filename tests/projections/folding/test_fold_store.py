@@ -13,6 +13,7 @@ import pytest
 
 from domain.backfills.backfill_range import BackfillRange
 from domain.correction_runs.event_filter import CorrectedEvents
+from domain.correction_runs.set_members import SetMembers
 from domain.customers.events import CUSTOMER_DELETED
 from domain.log.chain import CHAIN_START
 from domain.prices.conversion import own_price_list, price_list_of
@@ -36,7 +37,7 @@ from projections.folding.lifecycle_writes import (
     SourceProgress,
 )
 from projections.folding.staged_tables import UNKNOWN_COST_ROWS
-from tests.fakes.in_memory_fold_store import Row
+from tests.fakes.in_memory_amendments import Row
 from tests.projections.folded_log import LOG_ID
 from tests.projections.folding.fold_store_contents import Contents
 from tests.projections.folding.fold_store_under_test import IMPLEMENTATIONS, FoldStoreUnderTest
@@ -165,7 +166,16 @@ WITH_UNITS = event(1, 0, **units(web_searches="2", own="0.000000000001"))
 
 
 CORRECTION = NewCorrectionRun(
-    1, HOSTILE, "correction_run.opened", 1, START, "key-1", "a test key", "void", CorrectedEvents(tags=(HOSTILE,))
+    1,
+    HOSTILE,
+    "correction_run.opened",
+    1,
+    START,
+    "key-1",
+    "a test key",
+    "void",
+    CorrectedEvents(tags=(HOSTILE,)),
+    SetMembers(add_tags=(HOSTILE,)),
 )
 RUN = NewRepricing(
     1, HOSTILE, "repricing.opened", 1, START, "key-1", "wrong price", RepricingRange(("m-1",), "", ("acme",), START)
@@ -244,7 +254,8 @@ EVERYTHING: Contents = {
         scope_of(1)
         | {"name": HOSTILE, "kind": "correction_run.opened", "position": 1, "recorded_at": START, "actor": "key-1"}
         | {"reason": "a test key", "action": "void", "filter": CorrectedEvents(tags=(HOSTILE,))}
-        | {"previewed_at": None, "events": 0, "difference_usd": Decimal(0), "cost_unknown_events": 0}
+        | {"members": SetMembers(add_tags=(HOSTILE,)), "previewed_at": None, "events": 0, "difference_usd": Decimal(0)}
+        | {"cost_unknown_events": 0}
     ],
     "replacements": [],
     "corrected events": [],

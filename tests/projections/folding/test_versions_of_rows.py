@@ -12,7 +12,7 @@ import pytest
 from projections.folding.fold_store import FoldStore
 from projections.folding.lifecycle_writes import NewAmendment
 from projections.folding.staged_tables import USAGE_ROWS
-from tests.fakes.in_memory_fold_store import Row, rows_of
+from tests.fakes.in_memory_amendments import Row, rows_of
 from tests.projections.folding.fold_store_contents import Contents
 from tests.projections.folding.fold_store_under_test import IMPLEMENTATIONS, FoldStoreUnderTest
 from tests.projections.folding.fold_store_writes import (

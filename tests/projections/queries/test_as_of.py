@@ -6,12 +6,12 @@ import tempfile
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from hypothesis import HealthCheck, Phase, given, settings
 
 from domain.correction_runs.event_filter import CorrectedEvents
-from domain.correction_runs.events import CorrectionAction
+from domain.correction_runs.set_members import SetMembers
 from domain.corrections.commands import VoidUsage
 from domain.repricings.repricing_range import RepricingRange
 from domain.scope import DEFAULT_SCOPE, Scope
@@ -24,6 +24,7 @@ from projections.queries.events import EventFilter, EventQuestion
 from projections.queries.meters import MeterQuestion
 from projections.queries.snapshot import Snapshot
 from projections.queries.usage import Segment, UsageQuestion
+from projections.views.corrections.amendments import amendment_preview
 from projections.views.corrections.preview import correction_preview
 from projections.views.repricing import repricing_preview
 from tests.projections.folded_log import BY_TEST, START, usage
@@ -96,8 +97,16 @@ QUERIES: Final[dict[str, Callable[[Snapshot, Scope], Any]]] = {
         correction_preview(
             store, scope, CorrectionQuestion(action, CorrectedEvents(types=("llm.request",))), LATER, None, 99
         )
-        for action in get_args(CorrectionAction)
+        for action in ("void", "restore")
     ],
+    "events to amend": lambda store, scope: amendment_preview(
+        store,
+        scope,
+        CorrectionQuestion("amend", CorrectedEvents(types=("llm.request",)), SetMembers("m-1", "acme", "c-3", ("b",))),
+        LATER,
+        None,
+        99,
+    ),
     "re-pricings": lambda store, scope: store.repricings(scope, None, 99),
     "rows to re-price": lambda store, scope: repricing_preview(
         store, scope, RepricingRange(given_costs="zeros"), LATER, None, 99

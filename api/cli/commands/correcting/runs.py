@@ -1,29 +1,41 @@
-"""`meterfold corrections`: void or restore all events of a filter, and take that back."""
+"""`meterfold corrections`: void, restore or amend all events of a filter, and take that back."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import typer
 
 from api.cli.commands.engine_command import engine_command
-from api.cli.commands.runs.named_runs import Name, NamedRuns, add_commands, counted, events_and_difference, print_run
+from api.cli.commands.runs.named_runs import (
+    Answer,
+    Name,
+    NamedRuns,
+    add_commands,
+    counted,
+    events_and_difference,
+    print_run,
+)
 from api.cli.options import From, Reason, To
 from api.cli.output.cells import EMPTY_TEXT
 from api.cli.output.columns import Column, Kind
+from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.results import Output
 from api.cli.output.text import print_lines
 from api.cli.server.http_client import Connection, path_to
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Void or restore all events of a filter.",
+    help="Void, restore or amend all events of a filter.",
     rich_markup_mode=None,
 )
 
 Names = list[str] | None
+#: What `--set` can name.
+_SINGLE: Final = ("model", "provider", "customer")
+_SINGLE_TOLD: Final = "model, provider or customer"
 #: What a filter is made of, in an answer.
 _CONDITIONS: Final = (
     *("customers", "sources", "models", "providers", "types", "tags"),
@@ -36,6 +48,7 @@ class Action(StrEnum):
 
     VOID = "void"
     RESTORE = "restore"
+    AMEND = "amend"
 
 
 def _filter(run: Mapping[str, Any]) -> list[str]:
@@ -51,10 +64,27 @@ def _filter(run: Mapping[str, Any]) -> list[str]:
     return told
 
 
+def _set_members(run: Mapping[str, Any]) -> list[str]:
+    given = run["set"] or {}
+    told = [f"{name}={given[name]}" for name in _SINGLE if given.get(name) is not None]
+    return [
+        *told,
+        *(f"+{tag}" for tag in given.get("add_tags", ())),
+        *(f"-{tag}" for tag in given.get("remove_tags", ())),
+    ]
+
+
+def _for_people(run: Answer) -> Answer:
+    """The members of a run, with what it sets in one line; of a run that sets nothing without it."""
+    told = {name: value for name, value in run.items() if name != "set"}
+    return told if not run.get("set") else told | {"set": ", ".join(_set_members(run))}
+
+
 COLUMNS: Final = (
     Column("Name", "name"),
     Column("State", "state"),
     Column("Action", "action"),
+    Column("Set", _set_members, Kind.LIST, drop=3),
     Column("Filter", _filter, Kind.LIST, drop=3),
     Column("Events", "committed.events", Kind.COUNT, drop=1),
     Column("Difference (USD)", "committed.difference_usd", Kind.MONEY),
@@ -72,16 +102,20 @@ PERIODS: Final = (
 )
 
 
+_DONE: Final = {"void": "voided", "restore": "restored", "amend": "amended"}
+
+
 def print_effect(found: Mapping[str, Any]) -> None:
     """Print what a preview says of events and costs in all."""
-    done = "voided" if found["action"] == "void" else "restored"
+    done = _DONE[found["action"]]
     print_lines(
         f"{found['changed_events']:,} of {found['events']:,} events would be {done}, of "
         f"{counted(found['changed_customers'], 'customer')}: {counted(found['changed_requests'], 'request')},",
         f"a difference of {found['difference_usd']} USD before markup",
     )
     if found["cost_unknown_events"]:
-        print_lines(f"{found['cost_unknown_events']:,} of these events have an unknown cost")
+        have = "would have" if found["action"] == "amend" else "have"
+        print_lines(f"{found['cost_unknown_events']:,} of these events {have} an unknown cost")
 
 
 RUNS: Final = NamedRuns(
@@ -94,11 +128,12 @@ RUNS: Final = NamedRuns(
     show_help="Show one correction, and what became of it.",
     preview_help="Show what a correction would change, by customer and period.\n\n"
     "Of one that was committed, what it was to change.",
-    commit_help="Void or restore the previewed events, all at once.\n\n`revert` takes that back.",
+    commit_help="Void, restore or amend the previewed events, all at once.\n\n`revert` takes that back.",
     revert_help="Undo a correction, all at once.",
     commit_question="Commit this correction?",
     print_effect=print_effect,
     change_lines=events_and_difference,
+    for_people=_for_people,
 )
 
 
@@ -108,7 +143,17 @@ def open_run(
     engine: Connection,
     output: Output,
     name: Name,
-    action: Annotated[Action, typer.Option(help="Void events that count, or restore voided ones.")] = Action.VOID,
+    action: Annotated[
+        Action, typer.Option(help="Void events that count, restore voided ones, or amend all.")
+    ] = Action.VOID,
+    set_: Annotated[
+        Names,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="With amend: the new model, provider or customer. May be repeated."
+        ),
+    ] = None,
+    add_tag: Annotated[Names, typer.Option(help="With amend: a tag that is added. May be repeated.")] = None,
+    remove_tag: Annotated[Names, typer.Option(help="With amend: a tag that is removed. May be repeated.")] = None,
     customer: Annotated[Names, typer.Option(help="Only events of this customer. May be repeated.")] = None,
     source: Annotated[Names, typer.Option(help="Only events of this source. May be repeated.")] = None,
     model: Annotated[Names, typer.Option(help="Only events of this model. May be repeated.")] = None,
@@ -129,11 +174,17 @@ def open_run(
 ) -> None:
     """Name a correction, with the events that it is about.
 
-    It changes no number. Of a repeated option one is enough.
+    It changes no number. Of a repeated condition one is enough.
     """
+    members = _members(set_ or [], add_tag or [], remove_tag or [])
+    if action is Action.AMEND and not members:
+        raise CommandFailed(ExitCode.WRONG_USE, "--action amend: give --set, --add-tag or --remove-tag")
+    if members and action is not Action.AMEND:
+        raise CommandFailed(ExitCode.WRONG_USE, "--set and tags to change need --action amend")
     body = {
         "name": name,
         "action": action.value,
+        **({"set": members} if members else {}),
         "customers": customer or [],
         "sources": source or [],
         "models": model or [],
@@ -146,6 +197,19 @@ def open_run(
         "recorded_to": recorded_to,
     }
     print_run(output, RUNS, engine.send("POST", path_to("v1", RUNS.segment), body=body, reason=reason))
+
+
+def _members(given: Sequence[str], add_tags: Sequence[str], remove_tags: Sequence[str]) -> dict[str, Any]:
+    """What is set, as the API takes it."""
+    members: dict[str, Any] = {}
+    for one in given:
+        name, is_set, value = one.partition("=")
+        if not is_set or name not in _SINGLE:
+            raise CommandFailed(ExitCode.WRONG_USE, f"--set {one}: give {_SINGLE_TOLD}, as NAME=VALUE")
+        if members.setdefault(name, value) != value:
+            raise CommandFailed(ExitCode.WRONG_USE, f"--set {one}: {name} is set to another value before")
+    tags = (("add_tags", add_tags), ("remove_tags", remove_tags))
+    return members | {name: list(of_name) for name, of_name in tags if of_name}
 
 
 add_commands(app, RUNS)

@@ -25,15 +25,19 @@ from api.native.models.correction_runs import (
     CorrectionPreviewQuery,
     CorrectionPreviewView,
     CorrectionRunView,
+    MembersGiven,
 )
 from api.native.models.field_types import AsOfPageQuery, AsOfQuery
 from api.native.views.correction_runs import correction_preview_view, correction_run_view
 from domain.correction_runs.commands import CommitCorrectionRun, OpenCorrectionRun, RevertCorrectionRun
-from domain.correction_runs.event_filter import CorrectedEvents
+from domain.correction_runs.event_filter import CorrectedEvents, checked_filter
 from domain.correction_runs.events import CorrectionAction
+from domain.correction_runs.set_members import AMENDED_EVENTS_MAX, SetMembers, checked_members
+from domain.errors import CommandRefused
 from domain.scope import Scope
 from projections.queries.corrections import CorrectionQuestion, CorrectionRunRecord
 from projections.queries.snapshot import Snapshot
+from projections.views.corrections.amendments import amendment_preview
 from projections.views.corrections.preview import correction_preview
 
 router = APIRouter(tags=["corrections"])
@@ -77,7 +81,7 @@ async def open_correction(
     given: Annotated[CorrectionGiven, Depends(body_of(CorrectionGiven))],
     reason: ReasonGiven,
 ) -> Response:
-    """Name a run that voids, or restores, all events of a filter. It changes no number: look at its preview, then
+    """Name a run that voids, restores or amends all events of a filter. It changes no number: look at its preview, then
     commit it. 409 when the name is in use."""
     asked = CorrectedEvents(
         customers=tuple(given.customers),
@@ -92,7 +96,11 @@ async def open_correction(
         recorded_to=optional_bound("recorded_to", given.recorded_to),
     )
     action = cast(CorrectionAction, given.action)  # the domain checks it
-    command = OpenCorrectionRun(key.scope, provenance_of(key, reason), given.name, action, asked)
+    members = None if given.set_ is None else _members(given.set_)
+    if action == "amend":
+        checked = checked_filter(asked), checked_members(members)
+        await to_thread.run_sync(state.engine.amendments.list_prices, key.scope, *checked)
+    command = OpenCorrectionRun(key.scope, provenance_of(key, reason), given.name, action, asked, members)
     return await answer_command(request, state, command, _show(state, key.scope, given.name), 201)
 
 
@@ -118,13 +126,16 @@ def preview_correction(
 ) -> CorrectionPreviewView:
     """What the run would change: in all, and by customer and usage period before, after and difference. Of a run that
     was committed, the preview that it was committed with. Every page reads all events of the filter. 404 when there is
-    no run with this name."""
+    no run with this name, 409 when one that amends holds too many events."""
     after = cursor_values(_PREVIEW, query.cursor, str)
     with reading(state, query, key.scope) as asked:
         run = _run(asked.snapshot, key.scope, name)
         snapshot = asked.snapshot if run.previewed_at is None else asked.snapshot.as_of(run.previewed_at)
-        question = CorrectionQuestion(run.action, run.filter)
-        preview = correction_preview(snapshot, key.scope, question, asked.now, after, query.limit)
+        question = CorrectionQuestion(run.action, run.filter, run.members)
+        if run.action == "amend":
+            _check_size(snapshot, key.scope, run)
+        previewed = amendment_preview if run.action == "amend" else correction_preview
+        preview = previewed(snapshot, key.scope, question, asked.now, after, query.limit)
         next_cursor = cursor_text(_PREVIEW, preview.last_customer) if preview.has_more else None
         return correction_preview_view(run, preview, asked.position, asked.now, next_cursor)
 
@@ -144,9 +155,9 @@ async def commit_correction(
     given: Annotated[CorrectionCommitGiven, Depends(body_of(CorrectionCommitGiven))],
     reason: ReasonGiven,
 ) -> Response:
-    """Void, or restore, the events that were previewed, all at once. Each event tells which run did it, and ended
+    """Void, restore or amend the events that were previewed, all at once. Each event tells which run did it, and ended
     periods are marked restated. Done once; a repetition changes nothing. 404 when there is no run with this name, 409
-    when it was reverted."""
+    when it was reverted, or amends too many events."""
     await to_thread.run_sync(_check_preview, state, key.scope, name, given.previewed_at)
     command = CommitCorrectionRun(key.scope, provenance_of(key, reason), name, given.previewed_at)
     return await answer_command(request, state, command, _show(state, key.scope, name))
@@ -159,18 +170,40 @@ async def revert_correction(
     request: Request, state: StateOf, key: Administrator, name: str, reason: ReasonGiven
 ) -> Response:
     """Undo a committed run, all at once. Each of its events is then as the last void or restoration says that stands,
-    its own or by another run; without any, it counts. A repetition changes nothing. 404 when there is no run with this
-    name, 409 when it was not committed."""
+    its own or by another run; without any, it counts. Of one that amends, each member that it set goes back, unless
+    something set it later. A repetition changes nothing. 404 when there is no run with this name, 409 when it was not
+    committed."""
     command = RevertCorrectionRun(key.scope, provenance_of(key, reason), name)
     return await answer_command(request, state, command, _show(state, key.scope, name))
 
 
 def _check_preview(state: ApiState, scope: Scope, name: str, previewed_at: int) -> None:
-    """Check that a run could be previewed at a log position; whether it exists is left to the command."""
+    """Check that a run could be previewed at a log position; whether it exists is left to the command.
+
+    Of one that amends, its size too, and list prices that it needs are recorded.
+    """
     with state.engine.reads.snapshot() as snapshot:
         run, position = snapshot.correction_run(scope, name), snapshot.point().position
-    if run is not None and not run.opened_position <= previewed_at <= position:
-        raise Problem.invalid("previewed_at", "must be the position that a preview of the run named")
+        if run is None:
+            return
+        if not run.opened_position <= previewed_at <= position:
+            raise Problem.invalid("previewed_at", "must be the position that a preview of the run named")
+        if run.members is None or run.committed is not None:
+            return
+        _check_size(snapshot.as_of(previewed_at), scope, run)
+    state.engine.amendments.list_prices(scope, run.filter, run.members)
+
+
+def _check_size(snapshot: Snapshot, scope: Scope, run: CorrectionRunRecord) -> None:
+    """Check that a run amends no more events than the fold takes in one step."""
+    held = snapshot.corrected_totals(scope, CorrectionQuestion(run.action, run.filter, run.members)).held
+    if held > AMENDED_EVENTS_MAX:
+        rule = f"a correction that amends may hold {AMENDED_EVENTS_MAX:,} events"
+        raise CommandRefused(f"{run.name!r} holds {held:,} events, but {rule}: open several, each of a shorter time")
+
+
+def _members(given: MembersGiven) -> SetMembers:
+    return SetMembers(given.model, given.provider, given.customer, tuple(given.add_tags), tuple(given.remove_tags))
 
 
 def _run(snapshot: Snapshot, scope: Scope, name: str) -> CorrectionRunRecord:

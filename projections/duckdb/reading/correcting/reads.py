@@ -10,13 +10,16 @@ from domain.scope import Scope
 from domain.values.instants import naive
 from projections.duckdb.reading.cached_reads import CachedReads
 from projections.duckdb.reading.correcting import runs
+from projections.duckdb.reading.correcting.amended_events import AmendedEvents
 from projections.duckdb.reading.correcting.replacements import (
     differing_deliveries,
     replaced_by,
     replacement_receipt,
 )
 from projections.duckdb.reading.correcting.sums import CorrectedRowSums
+from projections.duckdb.storage.fold_reads.filtered_rows import FilteredRows
 from projections.queries.corrections import (
+    AMENDED_EVENTS,
     CorrectedCustomer,
     CorrectedSums,
     CorrectedTotals,
@@ -25,7 +28,8 @@ from projections.queries.corrections import (
 )
 from projections.queries.customers import CustomerSpan
 from projections.queries.events import RECEIPT_OUTCOMES_MAX, CorrectionRecord, Receipt, RowSpan
-from projections.row_filter import row_filter
+from projections.queries.repricing import ScopePricing
+from projections.row_filter import RowFilter, row_filter
 
 
 class CorrectionReads:
@@ -90,7 +94,36 @@ class CorrectionReads:
         sums = self._sums(scope, question)
         return None if sums is None else sums.unpriced(after, limit)
 
+    def series_in(self, scope: Scope, question: CorrectionQuestion) -> list[tuple[str, str | None, str | None]]:
+        """Type, provider and model of each series that has events, voided ones too, in the filter of a run."""
+        asked = self._asked(scope, question)
+        if asked is None:
+            return []
+        rows = FilteredRows(asked)
+        found = self._cached.cursor.execute(
+            f"""SELECT k.type, k.provider, k.model FROM kinds k WHERE k.kind_key IN (
+                SELECT kind_key FROM ({rows.current()}) UNION SELECT kind_key FROM ({rows.voided()}))""",
+            rows.values,
+        )
+        return found.fetchall()
+
+    def amended_events(self, scope: Scope, question: CorrectionQuestion, pricing: ScopePricing) -> pa.Table:
+        """All events that a correction run would amend, with the costs that prices give them."""
+        asked = self._asked(scope, question)
+        if asked is None or question.members is None:
+            return AMENDED_EVENTS.empty_table()
+        named = question.members.customer
+        customer_key = None if named is None else self._customer_key(asked.scope_key, named)
+        amended = AmendedEvents(self._cached.all_series(), pricing, question.members, customer_key)
+        return amended.read(self._cached.cursor, FilteredRows(asked))
+
     def _sums(self, scope: Scope, question: CorrectionQuestion) -> CorrectedRowSums | None:
+        asked = self._asked(scope, question)
+        if asked is None:
+            return None
+        return CorrectedRowSums(self._cached.cursor, question.action, asked, self._cached.request_keys())
+
+    def _asked(self, scope: Scope, question: CorrectionQuestion) -> RowFilter | None:
         scope_key = self._cached.scope_key(scope)
         if scope_key is None:
             return None
@@ -100,8 +133,7 @@ class CorrectionReads:
         def customer_key(customer: str, of_scope: int = scope_key) -> int | None:
             return self._customer_key(of_scope, customer)
 
-        asked = row_filter(question.filter, scope_key, series, customer_key, position)
-        return CorrectedRowSums(self._cached.cursor, question.action, asked, self._cached.request_keys())
+        return row_filter(question.filter, scope_key, series, customer_key, position)
 
     def _customer_key(self, scope_key: int, customer_id: str) -> int | None:
         row = self._cached.customer_row(scope_key, customer_id)

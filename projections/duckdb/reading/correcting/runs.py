@@ -14,6 +14,7 @@ from domain.correction_runs.events import (
     CORRECTION_RUN_OPENED,
     CORRECTION_RUN_REVERTED,
 )
+from domain.correction_runs.set_members import SetMembers
 from domain.corrections.events import USAGE_AMENDED, USAGE_RESTORED, USAGE_VOIDED
 from domain.values.instants import aware
 from projections.duckdb.reading.bound_query import Row
@@ -22,9 +23,12 @@ from projections.queries.corrections import CorrectionRunChange, CorrectionRunRe
 from projections.queries.events import CORRECTIONS_MAX, CorrectionRecord
 
 CORRECTION_RUNS: Final = RunTable(
-    "correction_runs", ("events", "difference_usd", "cost_unknown_events", "action", "filter", "previewed_at")
+    "correction_runs",
+    ("events", "difference_usd", "cost_unknown_events", "action", "filter", "members", "previewed_at"),
 )
 _filter: Final = msgspec.json.Decoder(CorrectedEvents)
+_KINDS: Final = {"void": USAGE_VOIDED, "restore": USAGE_RESTORED, "amend": USAGE_AMENDED}
+_members: Final = msgspec.json.Decoder(SetMembers)
 
 
 def correction_runs(
@@ -56,15 +60,15 @@ def _of_runs(cursor: duckdb.DuckDBPyConnection, scope_key: int | None, locator: 
     if not cursor.execute(known, [scope_key, CORRECTION_RUN_COMMITTED]).fetchall():
         return []
     rows = cursor.execute(
-        f"""SELECT r.kind, r.action, r.position, r.recorded_at, r.actor, r.reason, r.name
+        f"""SELECT r.kind, s.action, r.position, r.recorded_at, r.actor, r.reason, r.name
         FROM correction_runs r JOIN (
-            SELECT c.name FROM corrected_events e JOIN correction_runs c ON c.position = e.position
+            SELECT c.name, c.action FROM corrected_events e JOIN correction_runs c ON c.position = e.position
             WHERE e.locator = $2 AND c.scope_key = $1) s ON s.name = r.name
         WHERE r.scope_key = $1 AND r.kind <> '{CORRECTION_RUN_OPENED}' ORDER BY r.position DESC LIMIT $3""",
         [scope_key, locator, CORRECTIONS_MAX],
     ).fetchall()
     return [
-        CorrectionRecord(_kind(kind, action), position, aware(at), actor, reason, run=name)
+        CorrectionRecord(_kind(kind, action), position, aware(at), actor, reason, run=name, amends=action == "amend")
         for kind, action, position, at, actor, reason, name in rows
     ]
 
@@ -84,17 +88,18 @@ def _replacements(cursor: duckdb.DuckDBPyConnection, scope_key: int | None, loca
 def _kind(kind: str, action: str | None) -> Any:
     if kind == CORRECTION_RUN_REVERTED:
         return CORRECTION_RUN_REVERTED
-    return USAGE_VOIDED if action == "void" else USAGE_RESTORED
+    return _KINDS[action or ""]
 
 
 def _run(steps: Mapping[str, Row]) -> CorrectionRunRecord:
     opened, committed = steps["opened"], steps.get("committed")
     position, recorded_at, actor, reason = step_of(opened)
-    *_, action, asked, _ = CORRECTION_RUNS.own(opened)
+    *_, action, asked, members, _ = CORRECTION_RUNS.own(opened)
     return CorrectionRunRecord(
         opened[0],
         action,
         _filter.decode(asked),
+        None if members is None else _members.decode(members),
         recorded_at,
         position,
         actor,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 import duckdb
+import msgspec
 import numpy as np
 
 from domain.backfills.events import BACKFILL_COMMITTED, BACKFILL_OPENED
-from domain.correction_runs.events import CORRECTION_RUN_COMMITTED
+from domain.correction_runs.events import CORRECTION_RUN_COMMITTED, CORRECTION_RUN_REVERTED
+from domain.correction_runs.set_members import SetMembers
 from domain.log.chain import CHAIN_START
 from domain.repricings.events import REPRICING_COMMITTED
 from domain.scope import Scope
@@ -16,7 +18,7 @@ from domain.usage.outcomes import REPLACED, REVERTED
 from domain.values.instants import aware_or_none
 from projections.duckdb.storage.pricing_records import pricing_records
 from projections.duckdb.storage.subscription_facts import load_subscribers
-from projections.folding.fold_state import FoldState
+from projections.folding.fold_state import CommittedRun, FoldState
 from projections.identity.claims import TakenClaims
 from projections.identity.entries import U64
 from projections.identity.known_backfills import KnownBackfills
@@ -28,6 +30,7 @@ _VOIDED: Final = """SELECT scope_key, source, id FROM (
     WHERE kind <> 'usage.amended' GROUP BY ALL) WHERE last = 'usage.voided'"""
 _WITH_EVENT: Final = f"""SELECT DISTINCT r.scope_key, r.source, r.id FROM {{rows}} r SEMI JOIN ({_VOIDED}) c
     ON r.scope_key = c.scope_key AND r.source = c.source AND r.id = c.id WHERE r.locator NOT IN ({_REVERTED})"""
+_members: Final = msgspec.json.Decoder(SetMembers).decode
 
 
 def load_fold_state(cursor: duckdb.DuckDBPyConnection, rows: str) -> tuple[FoldState, list[int]]:
@@ -54,9 +57,13 @@ def load_fold_state(cursor: duckdb.DuckDBPyConnection, rows: str) -> tuple[FoldS
     committed = "SELECT scope_key, name, position FROM repricings WHERE kind = ?"
     for scope_key, name, position in query(committed, [REPRICING_COMMITTED]).fetchall():
         state.repricings[scope_key, name] = position
-    committed = "SELECT scope_key, name, position FROM correction_runs WHERE kind = ?"
-    for scope_key, name, position in query(committed, [CORRECTION_RUN_COMMITTED]).fetchall():
-        state.correction_runs[scope_key, name] = position
+    of_runs = "SELECT scope_key, name, kind, position, members FROM correction_runs ORDER BY position"
+    for scope_key, name, kind, position, members in query(of_runs).fetchall():
+        if kind == CORRECTION_RUN_COMMITTED:
+            of_run = None if members is None else _members(members)
+            state.correction_runs[scope_key, name] = CommittedRun(position, of_run)
+        elif kind == CORRECTION_RUN_REVERTED:
+            state.correction_runs[scope_key, name].is_reverted = True
     amended = query("SELECT locator, customer_key, content FROM amendments ORDER BY position").fetchall()
     for locator, customer_key, content in amended:
         state.amended.add(locator, customer_key, content)

@@ -25,7 +25,8 @@ def valid_events(events: str, without_run: str = "NULL") -> str:
         FROM corrections c JOIN {events} l ON l.scope_key = c.scope_key AND l.source = c.source AND l.id = c.id
         WHERE c.kind <> '{USAGE_AMENDED}' GROUP BY l.locator),
     standing AS (SELECT c.position, c.action FROM correction_runs c WHERE c.kind = '{CORRECTION_RUN_COMMITTED}'
-        AND c.position IS DISTINCT FROM {without_run} AND NOT EXISTS (SELECT 1 FROM correction_runs r
+        AND c.action <> 'amend' AND c.position IS DISTINCT FROM {without_run}
+        AND NOT EXISTS (SELECT 1 FROM correction_runs r
             WHERE r.scope_key = c.scope_key AND r.name = c.name AND r.kind = '{CORRECTION_RUN_REVERTED}')),
     by_run AS (SELECT e.locator, max(e.position) AS at, arg_max(s.action, e.position) AS action
         FROM corrected_events e JOIN standing s ON s.position = e.position

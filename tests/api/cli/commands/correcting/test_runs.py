@@ -74,3 +74,50 @@ def test_a_position_that_no_preview_named_is_told_by_its_option(shell: Shell) ->
         3,
         "meterfold: --previewed-at must be the position that a preview of the run named\n",
     )
+
+
+def test_what_an_amendment_sets_is_shown_in_one_line(shell: Shell) -> None:
+    given = ("--set", "model=gpt-4o-mini", "--set", "provider=", "--add-tag", "late", "--remove-tag", "a b")
+    made = shell.json("corrections", "open", "amends", "--action", "amend", "--model", "gpt-4o", *given)
+    assert made["set"] == {
+        "model": "gpt-4o-mini",
+        "provider": "",
+        "customer": None,
+        "add_tags": ["late"],
+        "remove_tags": ["a b"],
+    }
+    fields = shown_fields(shell.run("corrections", "show", "amends").out)
+    assert (fields["Action"], fields["Set"]) == ("amend", "model=gpt-4o-mini, provider=, +late, -a b")
+    shell.json("corrections", "open", "voids", "--model", "gpt-4o")
+    assert "Set" not in shown_fields(shell.run("corrections", "show", "voids").out)
+    [column] = [one for one in COLUMNS if one.title == "Set"]
+    rows = [one for one in shell.json("corrections", "list")["data"] if one["name"] in ("amends", "voids")]
+    assert cells(column, rows, "UTC") == ["model=gpt-4o-mini, provider=, +late, -a b", "-"]
+
+
+AMEND = ("wrong", "--tag", "t", "--action", "amend")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (AMEND, 2, "--action amend: give --set, --add-tag or --remove-tag"),
+        (("wrong", "--tag", "t", "--add-tag", "a"), 2, "--set and tags to change need --action amend"),
+        ((*AMEND, "--set", "cost_usd=1"), 2, "--set cost_usd=1: give model, provider or customer, as NAME=VALUE"),
+        ((*AMEND, "--set", "model"), 2, "--set model: give model, provider or customer, as NAME=VALUE"),
+        ((*AMEND, "--set", "model=a", "--set", "model=b"), 2, "--set model=b: model is set to another value before"),
+        ((*AMEND, "--set", "model="), 3, "--set model must be text of 1 to 256 characters"),
+        ((*AMEND, "--set", "customer=.."), 3, "--set customer must not be '.' or '..'"),
+        (
+            (*AMEND, "--add-tag", "a", "--add-tag", "x" * 257),
+            3,
+            "--add-tag must be text of at most 256 characters without NUL",
+        ),
+        ((*AMEND, "--add-tag", "a", "--remove-tag", "a"), 3, "--remove-tag must not have 'a', which is to be added"),
+    ],
+)
+def test_what_cannot_be_set_is_told_by_its_option(
+    shell: Shell, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    ended = shell.run("corrections", "open", *arguments)
+    assert (ended.code, ended.out, ended.err) == (code, "", f"meterfold: {message}\n")
