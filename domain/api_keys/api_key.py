@@ -17,6 +17,7 @@ from domain.event import LifecycleEvent
 from domain.scope import ENVIRONMENTS, Scope
 from domain.streams import key_stream
 from domain.values import field_rules
+from domain.values.identifiers import line_problem
 
 KEY_SCOPES: Final = ("admin", "ingest", "read")
 KEY_PREFIX: Final = "sk-"
@@ -86,6 +87,14 @@ def checked_environments(scope: Scope, others: Iterable[str]) -> tuple[str, ...]
     return given
 
 
+def _checked_name(name: str) -> str:
+    """Return the name of a new key, which stands in tables and messages. Keys issued before this rule keep theirs."""
+    problem = line_problem(field_rules.text("name", name))
+    if problem is not None:
+        raise InvalidInput("name", problem)
+    return name
+
+
 class ApiKey(Aggregate):
     """The state of one key: not issued, issued, or permanently revoked."""
 
@@ -124,7 +133,7 @@ class ApiKey(Aggregate):
                 scopes=wanted,
                 prefix=shown_prefix(secret),
                 secret_hash=secret_hash(secret),
-                name=None if name is None else field_rules.text("name", name),
+                name=None if name is None else _checked_name(name),
                 environments=valid_in,
             )
         )

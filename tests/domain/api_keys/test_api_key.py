@@ -85,6 +85,18 @@ def test_a_secret_that_cannot_be_sent_in_a_header_is_refused(secret: str) -> Non
         checked_secret(secret)
 
 
+@pytest.mark.parametrize("name", ["two\nlines", "\x1b[31mred", "a\u2028b"])
+def test_the_name_of_a_new_key_is_one_line_of_text_and_older_names_still_fold(name: str) -> None:
+    with pytest.raises(InvalidInput, match="name: must be one line of text without control characters"):
+        ApiKey(key_id_of(SECRET)).issue(DEFAULT_SCOPE, ("read",), name, SECRET, NOW)
+    (event,) = issued().collect_events()
+    stored = msgspec.structs.replace(event, name=name)
+    again = ApiKey(key_id_of(SECRET))
+    again.replay(stored)
+    again.issue(DEFAULT_SCOPE, ("read", "admin"), name, SECRET, NOW)
+    assert (again.issued, again.collect_events()) == (stored, [])
+
+
 @pytest.mark.parametrize("scopes", [(), ("write",), ("read", "write")])
 def test_unknown_scopes_are_refused(scopes: tuple[str, ...]) -> None:
     with pytest.raises(InvalidInput, match="'admin', 'ingest' and 'read'"):
