@@ -17,7 +17,7 @@ from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.progress import progress_bar
 from api.cli.output.results import Output
 from api.cli.output.tables import print_table
-from api.cli.output.text import print_lines
+from api.cli.output.text import counted, print_lines
 from api.cli.server.http_client import Connection, path_to, problem_text
 from consumers.demo.traffic import TIERS, customer_ids, days_until, events_of, named_customers
 from consumers.files.event_batches import BATCH_BYTES_MAX, batched
@@ -94,7 +94,7 @@ def _read_results(engine: Connection, position: int) -> dict[str, Any]:
 
 def _print(engine: Connection, ingested: Ingested, shown: dict[str, Any]) -> None:
     counts = ", ".join(f"{count:,} {outcome}" for outcome, count in ingested.counts.items())
-    print_lines(f"sent {ingested.events:,} events: {counts}", "")
+    print_lines(f"sent {counted(ingested.events, 'event')}: {counts}", "")
     usage, current = shown["usage"], shown["current_usage"]
     names = customer_names(engine, (row["group"]["customer"] for row in usage["data"]))
     largest = [{**row, "name": names.get(row["group"]["customer"])} for row in usage["data"]]

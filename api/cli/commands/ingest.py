@@ -26,7 +26,7 @@ from api.cli.output.columns import Column, Kind
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.progress import progress_bar
 from api.cli.output.tables import print_table
-from api.cli.output.text import print_json, print_lines
+from api.cli.output.text import counted, print_json, print_lines
 from api.cli.server.connection import connected
 from api.cli.server.field_names import REASON_HEADER
 from api.cli.server.http_client import Connection, problem_text
@@ -251,7 +251,7 @@ def _print(ingested: Ingested, as_json: bool) -> None:
         counts.append({"outcome": "not yet counted", "events": ingested.not_yet_counted})
     if ingested.counted_or_duplicate:
         counts.append({"outcome": "counted or duplicate", "events": ingested.counted_or_duplicate})
-    print_table(f"{ingested.file}: {ingested.events:,} events", COUNTS, counts)
+    print_table(f"{ingested.file}: {counted(ingested.events, 'event')}", COUNTS, counts)
     if ingested.outcomes:
         print_table("The first that were not counted", NOT_COUNTED, ingested.outcomes)
     if ingested.warnings:

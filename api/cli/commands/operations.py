@@ -16,7 +16,7 @@ from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.progress import progress_bar
 from api.cli.output.results import Output
 from api.cli.output.tables import print_fields, print_table
-from api.cli.output.text import print_json, print_lines, print_message
+from api.cli.output.text import counted, print_json, print_lines, print_message
 from api.cli.server.connection import connected
 from api.cli.server.http_client import Connection
 from consumers.errors import FolderUnusable
@@ -86,7 +86,9 @@ def status(engine: Connection, output: Output) -> None:
     print_table("Received events by source", OUTCOME_COLUMNS, answer["sources"], total=total)
     if answer["counts"]["withdrawn"]:
         withdrawn = answer["counts"]["withdrawn"]
-        print_lines(f"{withdrawn:,} events are withdrawn: a backfill replaced them, or loaded them and was reverted")
+        them = "it" if withdrawn == 1 else "them"
+        told = counted(withdrawn, "event", ("is", "are"))
+        print_lines(f"{told} withdrawn: a backfill replaced {them}, or loaded {them} and was reverted")
     if answer["consumers"]:
         print_table("Kafka consumers", CONSUMER_COLUMNS, _by_partition(answer["consumers"]))
     if (replay := answer["replay"]) is not None:
@@ -129,7 +131,7 @@ def verify(
     if as_json:
         print_json(result)
     elif findings:
-        print_table(f"{len(findings)} differences", FINDINGS, findings)
+        print_table(counted(len(findings), "difference"), FINDINGS, findings)
     else:
         print_lines(f"all is well: {extent_of(result)}")
     if findings:
@@ -148,7 +150,8 @@ def refuse_own_store(folder: Path) -> None:
 
 def extent_of(result: dict[str, Any]) -> str:
     """Return how much of the log the result of an operation is about, in words."""
-    return f"{result['records']} records with {result['events']} events, up to position {result['position']}"
+    records, events = counted(result["records"], "record"), counted(result["events"], "event")
+    return f"{records} with {events}, up to position {result['position']}"
 
 
 def result_of(description: str, lines: Iterable[dict[str, Any]]) -> dict[str, Any]:

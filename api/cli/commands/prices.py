@@ -15,7 +15,7 @@ from api.cli.output.columns import Column, Kind
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.results import Output
 from api.cli.output.tables import print_table
-from api.cli.output.text import print_lines
+from api.cli.output.text import counted, print_lines
 from api.cli.server.http_client import Connection
 from domain.units.registry import COMMON_UNITS, REQUESTS
 
@@ -229,7 +229,9 @@ def refresh(
     if answer["changes"]:
         print_table("Changed list prices in USD per million tokens", CHANGES, answer["changes"])
     verb = "would be listed" if dry_run else "listed"
-    print_lines(f"{answer['changed']} of {answer['checked']} models {verb} with the prices of {answer['library']}")
+    print_lines(
+        f"{answer['changed']:,} of {counted(answer['checked'], 'model')} {verb} with the prices of {answer['library']}"
+    )
     if answer["changed"] > len(answer["changes"]):
         print_lines(f"the first {len(answer['changes'])} are shown")
 
@@ -241,9 +243,12 @@ def _print_effect(effect: Mapping[str, Any]) -> None:
             "many events keep the cost that they have: `meterfold repricings` tells what the price would change"
         )
     elif effect["events"]:
+        one = effect["events"] == 1
+        kept = (
+            "1 event keeps the cost that it has" if one else f"{effect['events']:,} events keep the cost that they have"
+        )
         print_lines(
-            f"{effect['events']:,} events keep the cost that they have; a re-pricing would change it by "
-            f"{effect['difference_usd']} USD: see `meterfold repricings`"
+            f"{kept}; a re-pricing would change it by {effect['difference_usd']} USD: see `meterfold repricings`"
         )
 
 

@@ -28,6 +28,12 @@ def quoted(value: str) -> str:
     return shown(shlex.quote(value))
 
 
+def counted(count: int, noun: str, verb: tuple[str, str] | None = None) -> str:
+    """Return a number of things as text, with the form of a verb that goes with one, or with several: `1 event is`."""
+    one = count == 1
+    return f"{count:,} {noun}{'' if one else 's'}" + ("" if verb is None else f" {verb[0] if one else verb[1]}")
+
+
 def print_json(document: Any) -> None:
     """Print one JSON document to standard output."""
     sys.stdout.write(json.dumps(document, indent=2) + "\n")

@@ -25,7 +25,7 @@ from api.cli.output.columns import Column, Kind
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.results import Output
 from api.cli.output.tables import print_table
-from api.cli.output.text import print_json, print_lines, quoted
+from api.cli.output.text import counted, print_json, print_lines, quoted
 from api.cli.server.http_client import Connection, path_to
 from consumers.files.event_batches import Batch
 
@@ -126,9 +126,10 @@ def _print(loaded: Loaded, name: str) -> None:
     counts = [{"outcome": "loaded", "events": loaded.loaded}, {"outcome": "rejected", "events": loaded.rejected}]
     if loaded.not_yet_checked:
         counts.append({"outcome": "not yet checked", "events": loaded.not_yet_checked})
-    print_table(f"{loaded.name}: {loaded.events:,} events", LOADED, counts)
+    print_table(f"{loaded.name}: {counted(loaded.events, 'event')}", LOADED, counts)
     if loaded.left_out:
-        print_lines(f"{loaded.left_out:,} that are outside of the backfill were left out")
+        were = "was" if loaded.left_out == 1 else "were"
+        print_lines(f"{counted(loaded.left_out, 'event')} outside of the backfill {were} left out")
     if loaded.outcomes:
         print_table("The first that were rejected", NOT_COUNTED, loaded.outcomes)
     if loaded.warnings:

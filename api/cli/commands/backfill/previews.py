@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from api.cli.commands.runs.named_runs import counted, unknown_costs
+from api.cli.commands.runs.named_runs import unknown_costs
 from api.cli.output.columns import Column, Kind
 from api.cli.output.tables import print_table
-from api.cli.output.text import print_lines, print_message
+from api.cli.output.text import counted, print_lines, print_message
 
 PERIODS: Final = (
     Column("Customer", "customer"),
@@ -39,9 +39,10 @@ MISSING: Final = (
 
 def print_effect(found: Mapping[str, Any]) -> None:
     """Print what the commit of a backfill would change in all."""
+    duplicate, missing = found["duplicate"], found["missing"]
+    duplicates = f"{duplicate:,} {'is a duplicate' if duplicate == 1 else 'are duplicates'}"
     print_lines(
-        f"of the loaded events {found['counted']:,} would count; {found['duplicate']:,} are duplicates, "
-        f"{found['conflict']:,} in conflict",
+        f"of the loaded events {found['counted']:,} would count; {duplicates}, {found['conflict']:,} in conflict",
         f"a difference of {found['difference_usd']} USD before markup, for "
         f"{counted(found['changed_customers'], 'customer')}",
         *unknown_costs(found["cost_unknown_events"]),
@@ -52,13 +53,13 @@ def print_effect(found: Mapping[str, Any]) -> None:
         print_message("of limits with more than 400 periods only the newest 400 were looked at")
     if found["mode"] == "replace":
         print_lines(
-            f"{found['withdrawn']:,} events of the range would be withdrawn;",
-            f"of them {found['missing']:,} were not loaded again",
+            f"{counted(found['withdrawn'], 'event')} of the range would be withdrawn;",
+            f"of them {missing:,} {'was' if missing == 1 else 'were'} not loaded again",
         )
     if found["missing_events"]:
         print_table("The first that were not loaded again", MISSING, found["missing_events"])
     if found["late_events"]:
         print_message(
-            f"warning: {found['late_events']:,} events of the range came after the backfill was opened;\n"
+            f"warning: {counted(found['late_events'], 'event')} of the range came after the backfill was opened;\n"
             "any that comes after this preview counts beside what was loaded"
         )

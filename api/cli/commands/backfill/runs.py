@@ -17,7 +17,7 @@ from api.cli.output.columns import Column, Kind, Row
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.progress import waiting
 from api.cli.output.results import Output
-from api.cli.output.text import print_lines, print_message, shown
+from api.cli.output.text import counted, print_lines, print_message, shown
 from api.cli.server.http_client import Connection, path_to
 
 app = typer.Typer(
@@ -78,7 +78,8 @@ def print_late_events(backfill: Mapping[str, Any]) -> None:
     """Print how many events came late into the range of a replacement."""
     if backfill["mode"] == "replace" and backfill["late_events"]:
         since = "the preview that was committed" if backfill["committed"] else "the backfill was opened"
-        print_message(f"warning: {backfill['late_events']:,} events of the range came after\n{since}, and count")
+        late, counts = counted(backfill["late_events"], "event"), "counts" if backfill["late_events"] == 1 else "count"
+        print_message(f"warning: {late} of the range came after\n{since}, and {counts}")
 
 
 def change_lines(change: Mapping[str, Any]) -> tuple[str, ...]:
@@ -153,6 +154,9 @@ def cancel(engine: Connection, output: Output, name: Name, yes: Yes = False, rea
     answer = engine.send("POST", path_to("v1", "backfills", name) + "/cancel", reason=reason)
     done = answer.get("cancelled")
     if output.is_text and done is not None:
-        print_lines(f"cancelled at log position {done['position']}: {answer['loaded_events']:,} events never count")
+        never = counted(answer["loaded_events"], "event") + (
+            " never counts" if answer["loaded_events"] == 1 else " never count"
+        )
+        print_lines(f"cancelled at log position {done['position']}: {never}")
     else:
         print_run(output, BACKFILLS, answer)

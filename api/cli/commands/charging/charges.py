@@ -15,7 +15,7 @@ from api.cli.options import AsOf, At, CustomerArgument, MinPosition
 from api.cli.output.cells import span_text
 from api.cli.output.columns import Column, Kind, Row
 from api.cli.output.results import Output
-from api.cli.output.text import print_lines, shown
+from api.cli.output.text import counted, print_lines, shown
 from api.cli.server.http_client import Connection, path_to
 from domain.charges.currencies import minor_digits
 
@@ -157,7 +157,7 @@ def _coupon(one: Mapping[str, Any], currency: str) -> str:
     if one["amount_remaining"] is not None:
         text += f", {_money(one['amount_remaining'], currency)} remain"
     if one["periods_remaining"] is not None:
-        text += f", {one['periods_remaining']} periods remain"
+        text += f", {counted(one['periods_remaining'], 'period', ('remains', 'remain'))}"
     return shown(text)
 
 

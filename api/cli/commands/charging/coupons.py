@@ -14,7 +14,7 @@ from api.cli.options import AsOf, At, CustomerArgument, Limit, Reason
 from api.cli.output.columns import Column, Kind, Row
 from api.cli.output.exit_codes import ExitCode
 from api.cli.output.results import Output
-from api.cli.output.text import print_lines, shown
+from api.cli.output.text import counted, print_lines, shown
 from api.cli.server.http_client import Connection, path_to
 
 
@@ -24,7 +24,11 @@ def _taken_off(row: Row) -> str:
 
 
 def _frequency(row: Row) -> str:
-    return f"{row['frequency']}, {row['periods']} periods" if row["periods"] is not None else str(row["frequency"])
+    return (
+        f"{row['frequency']}, {counted(row['periods'], 'period')}"
+        if row["periods"] is not None
+        else str(row["frequency"])
+    )
 
 
 def _limits(row: Row) -> list[str]:
@@ -37,7 +41,7 @@ def _remaining(row: Row) -> str | None:
         return "unknown"
     if row["amount_remaining"] is not None:
         return f"{row['amount_remaining']} {row['currency']}"
-    return None if row["periods_remaining"] is None else f"{row['periods_remaining']} periods"
+    return None if row["periods_remaining"] is None else counted(row["periods_remaining"], "period")
 
 
 _TERMS: Final = (

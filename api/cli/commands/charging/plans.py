@@ -13,6 +13,7 @@ from api.cli.commands.resources import Resource, add_commands, app_of
 from api.cli.options import AsOf, At, Limit
 from api.cli.output.columns import Column, Kind
 from api.cli.output.results import Output
+from api.cli.output.text import counted
 from api.cli.server.http_client import Connection, path_to
 
 #: Members of charge models that are read more easily by other words.
@@ -31,7 +32,7 @@ def _charge_text(charge: Mapping[str, Any]) -> str:
         text += f"; by {', '.join(charge['group_by'])}"
     if charge["filters"]:
         keys = sorted({path for one in charge["filters"] for path in one["values"]})
-        text += f"; {len(charge['filters'])} filters by {', '.join(keys)}"
+        text += f"; {counted(len(charge['filters']), 'filter')} by {', '.join(keys)}"
     return text if charge["minimum_amount"] is None else f"{text}; at least {charge['minimum_amount']}"
 
 

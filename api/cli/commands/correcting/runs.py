@@ -14,7 +14,6 @@ from api.cli.commands.runs.named_runs import (
     Name,
     NamedRuns,
     add_commands,
-    counted,
     events_and_difference,
     print_run,
 )
@@ -23,9 +22,14 @@ from api.cli.output.cells import EMPTY_TEXT
 from api.cli.output.columns import Column, Kind
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.results import Output
-from api.cli.output.text import print_lines
+from api.cli.output.text import counted, print_lines
 from api.cli.server.http_client import Connection, path_to
 
+_NO_CONDITION: Final = (
+    "give at least one condition, by any of these options:\n"
+    "--customer, --source, --model, --provider, --type, --tag,\n"
+    "--from, --to, --recorded-from, --recorded-to"
+)
 app = typer.Typer(
     no_args_is_help=True,
     help="Void, restore or amend all events of a filter.",
@@ -109,13 +113,13 @@ def print_effect(found: Mapping[str, Any]) -> None:
     """Print what a preview says of events and costs in all."""
     done = _DONE[found["action"]]
     print_lines(
-        f"{found['changed_events']:,} of {found['events']:,} events would be {done}, of "
+        f"{found['changed_events']:,} of {counted(found['events'], 'event')} would be {done}, of "
         f"{counted(found['changed_customers'], 'customer')}: {counted(found['changed_requests'], 'request')},",
         f"a difference of {found['difference_usd']} USD before markup",
     )
-    if found["cost_unknown_events"]:
-        have = "would have" if found["action"] == "amend" else "have"
-        print_lines(f"{found['cost_unknown_events']:,} of these events {have} an unknown cost")
+    if unknown := found["cost_unknown_events"]:
+        has = "has" if unknown == 1 else "have"
+        print_lines(f"{unknown:,} of these events {'would have' if found['action'] == 'amend' else has} an unknown cost")
 
 
 RUNS: Final = NamedRuns(
@@ -176,6 +180,9 @@ def open_run(
 
     It changes no number. Of a repeated condition one is enough.
     """
+    conditions = (customer, source, model, provider, type_, tag, from_, to, recorded_from, recorded_to)
+    if not any(conditions):
+        raise CommandFailed(ExitCode.WRONG_USE, _NO_CONDITION)
     members = _members(set_ or [], add_tag or [], remove_tag or [])
     if action is Action.AMEND and not members:
         raise CommandFailed(ExitCode.WRONG_USE, "--action amend: give --set, --add-tag or --remove-tag")

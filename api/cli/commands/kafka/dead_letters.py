@@ -16,7 +16,7 @@ from api.cli.options import AsCsv, AsJson
 from api.cli.output.columns import Column, Kind
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.results import Output
-from api.cli.output.text import print_json, print_lines, print_message
+from api.cli.output.text import counted, print_json, print_lines, print_message
 from consumers.errors import FileUnreadable
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def retry(
     if as_json:
         print_json({"put_back": count})
     else:
-        print_lines(f"put back {count} records")
+        print_lines(f"put back {counted(count, 'record')}")
 
 
 def _shortened(value: str | None) -> str | None:

@@ -13,7 +13,7 @@ from api.cli.options import AsJson, EventFile, MapFile, SourceOfFile
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.progress import progress_bar
 from api.cli.output.tables import print_fields
-from api.cli.output.text import print_json
+from api.cli.output.text import counted, print_json
 from consumers.errors import FileUnreadable
 from domain.errors import InvalidInput
 from domain.scope import scope_of
@@ -78,6 +78,7 @@ def _failed(code: ExitCode, message: str, produced: Produced) -> CommandFailed:
     if not produced.events:
         return CommandFailed(code, message)
     progress = (
-        f"{produced.acknowledged} of {produced.events} events were acknowledged. The same file can be published again."
+        f"{produced.acknowledged:,} of {counted(produced.events, 'event', ('was', 'were'))} acknowledged. "
+        "The same file can be published again."
     )
     return CommandFailed(code, f"{message}\n{progress}")

@@ -9,6 +9,7 @@ import msgspec
 from api.cli.commands.kafka.broker import kafka_failures
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.progress import progress_bar
+from api.cli.output.text import counted
 from consumers.embedded.data_folder import DataFolder
 from consumers.errors import LogNotPublishable, RangeInvalid
 from consumers.settings import Settings
@@ -45,6 +46,6 @@ def _with_position(message: str, found: Any) -> str:
     if not found.events:
         return message
     return (
-        f"{message}\n{found.acknowledged} of {found.events} events were acknowledged: "
+        f"{message}\n{found.acknowledged:,} of {counted(found.events, 'event', ('was', 'were'))} acknowledged: "
         f"go on with --from {found.acknowledged_position + 1}"
     )

@@ -15,7 +15,7 @@ from api.cli.commands.replaying.own_store import replayed_into
 from api.cli.options import AsJson, DataFolderOption, KeyOption, UrlOption, settings_with
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.tables import print_fields
-from api.cli.output.text import print_json, print_lines, quoted
+from api.cli.output.text import counted, print_json, print_lines, quoted
 
 RATE_DEFAULT: Final = 10_000
 
@@ -79,7 +79,7 @@ def replay(
     if into is None:
         print_lines(f"folded {extent_of(result)}")
     else:
-        made = f"{into} has {result['events']} events: {result['range']}"
+        made = f"{into} has {counted(result['events'], 'event')}: {result['range']}"
         print_lines(made, f"ask it with --data {quoted(str(into))}")
 
 

@@ -9,12 +9,12 @@ from typing import Annotated, Any, Final
 import typer
 
 from api.cli.commands.engine_command import engine_command
-from api.cli.commands.runs.named_runs import Name, NamedRuns, add_commands, counted, events_and_difference, print_run
+from api.cli.commands.runs.named_runs import Name, NamedRuns, add_commands, events_and_difference, print_run
 from api.cli.options import From, Reason, To
 from api.cli.output.cells import EMPTY_TEXT
 from api.cli.output.columns import Column, Kind
 from api.cli.output.results import Output
-from api.cli.output.text import print_lines
+from api.cli.output.text import counted, print_lines
 from api.cli.server.http_client import Connection, path_to
 
 app = typer.Typer(
@@ -64,13 +64,14 @@ def print_effect(found: Mapping[str, Any]) -> None:
     """Print what a preview says of events and costs in all."""
     cost = found["cost_usd"]
     print_lines(
-        f"{found['changed_events']:,} of {found['events']:,} events would get another cost, of "
+        f"{found['changed_events']:,} of {counted(found['events'], 'event')} would get another cost, of "
         f"{counted(found['changed_customers'], 'customer')}:",
         f"{cost['after_usd']} USD in place of {cost['before_usd']} before markup: a difference of "
         f"{cost['difference_usd']}",
     )
-    if found["unpriced_events"]:
-        print_lines(f"{found['unpriced_events']:,} events have no price now and keep their cost")
+    if unpriced := found["unpriced_events"]:
+        keep = "keeps its" if unpriced == 1 else "keep their"
+        print_lines(f"{counted(unpriced, 'event', ('has', 'have'))} no price now and {keep} cost")
 
 
 RUNS: Final = NamedRuns(

@@ -18,7 +18,7 @@ from api.cli.output.columns import Column
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.results import Output
 from api.cli.output.tables import print_table
-from api.cli.output.text import print_lines, print_message, shown
+from api.cli.output.text import counted, print_lines, print_message, shown
 from api.cli.server.http_client import Connection, path_to
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The name that it is opened with.")]
@@ -148,15 +148,10 @@ def print_run(output: Output, runs: NamedRuns, run: Answer) -> None:
     output.fields(f"{runs.noun.capitalize()} {run['name']}", run)
 
 
-def counted(count: int, noun: str) -> str:
-    """Return a number of things, as text."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def events_and_difference(change: Answer) -> tuple[str, ...]:
     """Return what a change is in events and money; of a kind that tells it, also how many events have no known cost."""
     difference = f"difference {change['difference_usd']} USD before markup"
-    return (f"{change['events']:,} events, {difference}", *unknown_costs(change.get("cost_unknown_events", 0)))
+    return (f"{counted(change['events'], 'event')}, {difference}", *unknown_costs(change.get("cost_unknown_events", 0)))
 
 
 def unknown_costs(more: int) -> tuple[str, ...]:

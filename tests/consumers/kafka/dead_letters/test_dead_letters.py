@@ -149,7 +149,7 @@ def test_letters_are_listed_repaired_and_put_back(broker: RunningBroker, tmp_pat
         letter["value"] += "}"
         repaired = tmp_path / "repaired.ndjson"
         repaired.write_bytes(msgspec.json.encode(letter) + b"\n")
-        assert run(settings, "rejected", "retry", str(repaired)) == "put back 1 records\n"
+        assert run(settings, "rejected", "retry", str(repaired)) == "put back 1 record\n"
         await_received(opened, 3)
         back = broker.records(topic)[-1]
         assert (back.key, back.value) == (b"ada", usage(7))

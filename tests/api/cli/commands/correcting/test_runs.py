@@ -48,13 +48,26 @@ def test_an_empty_text_is_shown_as_a_condition(shell: Shell) -> None:
             ("wrong", "--recorded-from", "2026-03-02", "--recorded-to", "2026-03-01"),
             "--recorded-to must be after --recorded-from",
         ),
-        (("wrong",), "--customer must not be empty where no other condition is given"),
         (("two\nlines", "--model", "m"), "NAME must be one line of text without control characters"),
     ],
 )
 def test_a_broken_rule_names_what_was_given(shell: Shell, arguments: tuple[str, ...], message: str) -> None:
     ended = shell.run("corrections", "open", *arguments)
     assert (ended.code, ended.out, ended.err) == (3, "", f"meterfold: {message}\n")
+
+
+@pytest.mark.parametrize("options", [(), ("--action", "restore", "--reason", "all")])
+def test_without_any_condition_the_options_are_told(shell: Shell, options: tuple[str, ...]) -> None:
+    ended = shell.run("corrections", "open", "wrong", *options)
+    assert (ended.code, ended.out, ended.err.splitlines()) == (
+        2,
+        "",
+        [
+            "meterfold: give at least one condition, by any of these options:",
+            "--customer, --source, --model, --provider, --type, --tag,",
+            "--from, --to, --recorded-from, --recorded-to",
+        ],
+    )
 
 
 def test_a_commit_and_a_revert_tell_of_events_of_unknown_cost(shell: Shell, tmp_path: Path) -> None:

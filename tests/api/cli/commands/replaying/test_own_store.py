@@ -28,7 +28,7 @@ def test_a_store_of_the_last_record_says_so_in_every_answer(live: Path, tmp_path
     own = tmp_path / "own"
     made = run("replay", "--into", str(own), "--from", str(head), "--data", str(live))
     text = f"usage of the log of {live} from position {head} to {head} alone, no totals"
-    assert made.out.splitlines() == [f"{own} has 1 events: {text}", f"ask it with --data {own}"]
+    assert made.out.splitlines() == [f"{own} has 1 event: {text}", f"ask it with --data {own}"]
     asked = run("usage", "ada", "--from", "2026-03-01", "--to", "2026-03-02", "--json", "--data", str(own))
     assert asked.err == f"note: this is {text}\n"
     assert [window["input_tokens"] for window in json.loads(asked.out)["data"]] == [2]

@@ -18,9 +18,9 @@ KINDS = (
         "corrections",
         (),
         "Correction",
-        ["1 of 1 events would be voided, of 1 customer: 1 request,", "a difference of -2 USD before markup"],
-        "1 events, difference -2 USD before markup",
-        "1 events, difference 2 USD before markup",
+        ["1 of 1 event would be voided, of 1 customer: 1 request,", "a difference of -2 USD before markup"],
+        "1 event, difference -2 USD before markup",
+        "1 event, difference 2 USD before markup",
     ),
     (
         "repricings",
@@ -40,8 +40,8 @@ KINDS = (
         [
             "of the loaded events 0 would count; 0 are duplicates, 0 in conflict",
             "a difference of -2 USD before markup, for 1 customer",
-            "1 events of the range would be withdrawn;",
-            "of them 1 were not loaded again",
+            "1 event of the range would be withdrawn;",
+            "of them 1 was not loaded again",
         ],
         "a difference of -2 USD before markup",
         "a difference of 2 USD before markup",
