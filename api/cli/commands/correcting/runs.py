@@ -118,8 +118,8 @@ def print_effect(found: Mapping[str, Any]) -> None:
         f"a difference of {found['difference_usd']} USD before markup",
     )
     if unknown := found["cost_unknown_events"]:
-        has = "has" if unknown == 1 else "have"
-        print_lines(f"{unknown:,} of these events {'would have' if found['action'] == 'amend' else has} an unknown cost")
+        have = "would have" if found["action"] == "amend" else "has" if unknown == 1 else "have"
+        print_lines(f"{unknown:,} of these events {have} an unknown cost")
 
 
 RUNS: Final = NamedRuns(
