@@ -82,8 +82,8 @@ def request_quantities(
     if len(extras) > EXTRA_UNITS_MAX:
         raise InvalidInput("data.units", f"must be at most {EXTRA_UNITS_MAX}", "units_invalid")
     tokens = tuple(int(told.get(key, 0)) for key in COMMON_UNITS)
-    check_parts(tokens, extras)
     requests = requests_of(data.get(REQUESTS_MEMBER))
+    check_parts(tokens, extras)  # last: what a member must be by itself is told first
     return RequestQuantities(tokens, extras, requests, not told, context_of(data), tuple(sorted(unread)))
 
 

@@ -99,3 +99,9 @@ def test_a_refusal_says_which_part_exceeds_which_whole_and_what_to_do() -> None:
         "includes them: send data.input_tokens with all its parts, and what is several of them at once as "
         "cache_audio_read_tokens",
     )
+
+
+def test_a_number_of_requests_that_is_none_is_told_before_what_tokens_add_up_to() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        request_quantities({"cache_write_tokens": 1, "requests": True})
+    assert refused.value.code == "requests_invalid"
