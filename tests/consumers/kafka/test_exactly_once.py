@@ -79,6 +79,7 @@ OWNER_BYTES_MAX = 1_000_000_000 + (512 << 20)
 CONSUMER_GROWTH_BYTES_MAX = 96 << 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("public_poll", "events", "disruptions", "seconds"),
     [
