@@ -7,6 +7,7 @@ command with the options --data, --url, --key, --json and, for lists, --csv.
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
@@ -50,12 +51,19 @@ def engine_command(
             output = Output(as_json, as_csv)
             with connected(settings_with(data_dir=data), url, key, new_folder=new_folder) as engine:
                 engine.names = names
+                engine.typed = _typed(data, url)
                 function(engine, output, **own)  # type: ignore[call-arg]
 
         _set_parameters(command, [*_own_parameters(function), *_shared_parameters(csv)])
         return command
 
     return decorate
+
+
+def _typed(data: Path | None, url: str | None) -> dict[str, str]:
+    if url is not None:
+        return {} if url == os.environ.get("METERFOLD_URL") else {"--url": url}
+    return {} if data is None else {"--data": str(data)}
 
 
 def _own_parameters(function: Callable[..., None]) -> list[inspect.Parameter]:

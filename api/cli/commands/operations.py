@@ -16,7 +16,7 @@ from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.progress import progress_bar
 from api.cli.output.results import Output
 from api.cli.output.tables import print_fields, print_table
-from api.cli.output.text import counted, print_json, print_lines, print_message
+from api.cli.output.text import counted, next_command, print_json, print_lines, print_message
 from api.cli.server.connection import connected
 from api.cli.server.http_client import Connection
 from consumers.errors import FolderUnusable
@@ -92,18 +92,18 @@ def status(engine: Connection, output: Output) -> None:
     if answer["consumers"]:
         print_table("Kafka consumers", CONSUMER_COLUMNS, _by_partition(answer["consumers"]))
     if (replay := answer["replay"]) is not None:
-        print_lines(_replay_text(replay))
+        print_lines(_replay_text(engine, replay))
     for consumer in answer["consumers"]:
         if consumer["public_poll"] is not None:
             print_lines(f"{consumer['name']} reads by the slower public poll: {consumer['public_poll']}")
 
 
-def _replay_text(replay: dict[str, Any]) -> str:
+def _replay_text(engine: Connection, replay: dict[str, Any]) -> str:
     if replay["running"]:
         return f"A replay is running ({replay['stage']}): position {replay['position']} of {replay['until']}"
     return (
         f"A replay was stopped at position {replay['position']} of {replay['until']}: "
-        "`meterfold replay` goes on from there"
+        f"`{next_command(engine.typed, 'replay')}` goes on from there"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Mapping
 from typing import Any, Final
 
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
@@ -26,6 +27,13 @@ def shown(value: Any) -> str:
 def quoted(value: str) -> str:
     """Return a value as one word of a command that a shell reads."""
     return shown(shlex.quote(value))
+
+
+def next_command(typed: Mapping[str, str], command: str, *arguments: str) -> str:
+    """Return a command for the user to run next, with the options of this one that were typed, such as `--data`."""
+    options = [word for option, value in typed.items() for word in (option, quoted(value))]
+    dashes = ["--"] if any(one.startswith("-") for one in arguments) else []
+    return " ".join(["meterfold", command, *options, *dashes, *(quoted(one) for one in arguments)])
 
 
 def counted(count: int, noun: str, verb: tuple[str, str] | None = None) -> str:

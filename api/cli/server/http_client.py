@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -32,10 +33,12 @@ class Connection:
     """A connection to an engine over HTTP. `location` names the engine in messages.
 
     `is_served`: others can reach the engine too; it was not opened for this command alone. `names`: what the user gave
-    the fields of requests by, for messages.
+    the fields of requests by, for messages. `typed`: the options by which the user named the engine, for hints; those
+    that the environment sets hold for the next command too, and a key is never repeated.
     """
 
     names = FieldNames()
+    typed: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, client: httpx.Client, location: str, *, is_served: bool = True) -> None:
         self._client = client

@@ -25,7 +25,7 @@ from api.cli.output.columns import Column, Kind
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.results import Output
 from api.cli.output.tables import print_table
-from api.cli.output.text import counted, print_json, print_lines, quoted
+from api.cli.output.text import counted, next_command, print_json, print_lines
 from api.cli.server.http_client import Connection, path_to
 from consumers.files.event_batches import Batch
 
@@ -115,14 +115,14 @@ def load(
         loaded.add_all(sent_topic(engine, where, events, lag_seconds_max))
         loaded.left_out = events.left_out
     if output.is_text:
-        _print(loaded, name)
+        _print(engine, loaded, name)
     else:
         print_json(loaded.document())
     if loaded.rejected:
         raise typer.Exit(ExitCode.DIFFERENCES)
 
 
-def _print(loaded: Loaded, name: str) -> None:
+def _print(engine: Connection, loaded: Loaded, name: str) -> None:
     counts = [{"outcome": "loaded", "events": loaded.loaded}, {"outcome": "rejected", "events": loaded.rejected}]
     if loaded.not_yet_checked:
         counts.append({"outcome": "not yet checked", "events": loaded.not_yet_checked})
@@ -136,5 +136,5 @@ def _print(loaded: Loaded, name: str) -> None:
         print_table("Members that were not understood", WARNINGS, loaded.warnings)
     print_lines(
         f"as of log position {loaded.position}",
-        f"nothing of it counts yet: see `meterfold backfill preview {'-- ' * name.startswith('-')}{quoted(name)}`",
+        f"nothing of it counts yet: see `{next_command(engine.typed, 'backfill preview', name)}`",
     )

@@ -10,7 +10,7 @@ from api.cli.commands.engine_command import engine_command
 from api.cli.options import CustomerArgument, Reason
 from api.cli.output.exit_codes import CommandFailed, ExitCode
 from api.cli.output.results import Output
-from api.cli.output.text import print_message
+from api.cli.output.text import next_command, print_message
 from api.cli.server.http_client import Connection, path_to
 
 
@@ -40,5 +40,6 @@ def portal(
     if output.is_text:
         print_message(f"Whoever has this link sees the usage of the customer until {made['expires_at']}.")
         if not engine.is_served:
-            print_message("No engine serves the data folder now: the link opens once `meterfold serve` runs.")
+            serve = next_command(engine.typed, "serve")
+            print_message(f"No engine serves the data folder now: the link opens once\n`{serve}` runs.")
     output.lines(made, made["url"])

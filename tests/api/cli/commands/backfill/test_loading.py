@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -98,4 +99,8 @@ def test_the_hint_can_be_pasted_into_a_shell(shell: Shell, tmp_path: Path, name:
     opening = ("backfill", "open", *MARCH_3, "--customer", "hinted", "--source", name)
     assert run(*opening, *shell.target, "--", name).code == 0
     ended = run("backfill", "load", *shell.target, "--", name, str(file))
-    assert ended.out.splitlines()[-1] == f"nothing of it counts yet: see `meterfold backfill preview {word}`"
+    where = shlex.join(shell.target[:2])  # the address, and not the key
+    hint = f"backfill preview {where} {word}"
+    assert ended.out.splitlines()[-1] == f"nothing of it counts yet: see `meterfold {hint}`"
+    command, *rest = shlex.split(hint)
+    assert run(command, *rest[:1], *shell.target[2:], *rest[1:]).code == 0

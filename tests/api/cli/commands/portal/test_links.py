@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import httpx
@@ -43,3 +44,4 @@ def test_without_a_running_engine_the_link_has_the_address_that_it_will_have(tmp
     made = shell.run("portal", "ada")
     assert (made.code, made.out.startswith("http://127.0.0.1:8080/portal/")) == (0, True)
     assert "No engine serves the data folder now" in made.err
+    assert made.err.splitlines()[-1] == f"`meterfold serve {shlex.join(shell.target)}` runs."
