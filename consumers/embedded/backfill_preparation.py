@@ -5,8 +5,8 @@
 3. Pause the fold for a moment: hand it the change, unless something that it folded since 1 has made it another. Then
    begin again, a few times.
 
-Whoever calls this writes the record then. Nothing depends on it but how long the fold takes: a change that is not
-handed over, or that does not hold any more when its record comes, is worked out by the fold itself.
+Whoever calls this writes the record then. Nothing depends on it but how long the fold takes: a change that could not be
+worked out, that is not handed over, or that does not hold any more when its record comes, is left to the fold.
 """
 
 from __future__ import annotations
@@ -15,16 +15,22 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+import structlog
+
 from consumers.embedded.live_read_side import LiveReadSide
 from domain.scope import Scope
 from projections.folding.backfills.prepared import PreparedChange
 from projections.read_side.loaded_events import LoadedEvents
 from projections.read_side.prepared_changes import AskedCommit, ChangePreparation
 from projections.read_side.store import Preparation
+from projections.storage_errors import failure_text
 
 #: The fold works out smaller changes itself, in less than a tenth of a second.
 PREPARED_EVENTS_MIN: Final = 20_000
 ATTEMPTS_MAX: Final = 3
+
+_Work = Callable[[ChangePreparation], PreparedChange | None]
+_logger = structlog.get_logger("meterfold.engine")
 
 
 class BackfillPreparation:
@@ -46,21 +52,32 @@ class BackfillPreparation:
         """Prepare the revert of a backfill; return whether the fold has it."""
         return self._prepared(lambda preparation: preparation.revert(scope, name))
 
-    def _prepared(self, work: Callable[[ChangePreparation], PreparedChange | None]) -> bool:
+    def _prepared(self, work: _Work) -> bool:
         with self._preparing:
-            for _ in range(ATTEMPTS_MAX):
-                side = self._live.current
-                with self._live.fold.paused:
-                    side.projector.prepared.begin()
-                with side.store.preparation(lambda: self._live.write_turn) as writes:
-                    self._drop_last(writes)
-                    self._last = work(ChangePreparation(side.store.reads, self._tried, writes, self._events_min))
-                if self._last is None:
+            try:
+                with self._live.recovering_on_failure():
+                    for _ in range(ATTEMPTS_MAX):
+                        change = self._worked_out(work)
+                        if change is None or self._is_kept(change):
+                            return change is not None
                     return False
-                with self._live.fold.paused:
-                    if side.projector.prepared.keep(self._last):
-                        return True
-            return False
+            except Exception as error:  # a full disk, say: the fold does without
+                _logger.warning("backfill_not_prepared", reason=failure_text(error))
+                return False
+
+    def _worked_out(self, work: _Work) -> PreparedChange | None:
+        side = self._live.current
+        with self._live.fold.paused:
+            side.projector.prepared.begin()
+        with side.store.preparation(lambda: self._live.write_turn) as writes:
+            self._drop_last(writes)
+            self._last = work(ChangePreparation(side.store.reads, self._tried, writes, self._events_min))
+        return self._last
+
+    def _is_kept(self, change: PreparedChange) -> bool:
+        """Hand a change to the fold in use, which may be another one by now: that has begun nothing, and keeps none."""
+        with self._live.fold.paused:
+            return self._live.current.projector.prepared.keep(change)
 
     def _drop_last(self, writes: Preparation) -> None:
         """Drop what was prepared last, unless the fold has attached it, which it does no more after `begin`."""

@@ -10,10 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from consumers.embedded.backfill_preparation import PREPARED_EVENTS_MIN
+from consumers.embedded.backfill_preparation import PREPARED_EVENTS_MIN, BackfillPreparation
 from consumers.embedded.engine import EmbeddedEngine
 from consumers.engine import Finding, OperationResult
+from domain.scope import DEFAULT_SCOPE
 from domain.values.instants import instant_text
+from projections.folding.fold_state import FoldState
+from projections.read_side.loaded_events import FoldReads, LoadedEvents
+from projections.read_side.prepared_changes import AskedCommit
 from tests.consumers.running_engine import deliver, duckdb_store_of, state_of
 from tests.engine_fixtures import NDJSON, Api, SettableClock, engine_on, http
 from tests.waiting import eventually
@@ -98,3 +102,22 @@ def test_what_was_attached_and_not_flushed_is_worked_out_again_after_a_crash(
         assert eventually(lambda: engine.folded_position() == engine.log.head_position(), PATIENCE_SECONDS)
         assert (state_of(engine), attached(engine)) == (before, {})
         assert findings(engine) == ()
+
+
+class Unprepared(LoadedEvents):
+    """Cannot try a commit: its disk is full."""
+
+    def __init__(self) -> None:
+        pass
+
+    def fold_state(self, reads: FoldReads) -> FoldState:
+        raise OSError("no space left on device")
+
+
+def test_a_change_that_cannot_be_worked_out_is_left_to_the_fold(engine: EmbeddedEngine, clock: SettableClock) -> None:
+    with http(engine) as api:
+        previewed_at = load(api, clock)
+        preparation = BackfillPreparation(engine.live, Unprepared())
+        assert not preparation.commit(AskedCommit(DEFAULT_SCOPE, "lost", previewed_at, 4))
+        backfill = api.get("/v1/backfills/lost")
+        assert (backfill["state"], backfill["loaded_events"]) == ("open", EVENTS)
