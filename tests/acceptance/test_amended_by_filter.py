@@ -240,6 +240,20 @@ def test_a_model_gets_its_list_price_before_the_preview(api: Api) -> None:
     assert shown(api, "1", "cost_usd") == ["0.15"]
 
 
+def test_a_repricing_is_reverted_after_an_amendment_that_was_reverted(api: Api) -> None:
+    used(api, "1")
+    api.post("/v1/prices", {"provider": "acme", "model": "swift", "unit_prices": {"input": "3", "output": "0"}})
+    api.post("/v1/repricings", {"name": "dearer", "models": ["swift"]})
+    previewed_at = api.get("/v1/repricings/dearer/preview")["previewed_at"]
+    api.post("/v1/repricings/dearer/commit", {"previewed_at": previewed_at}, 200)
+    committed(api, "model", {"model": "small"})
+    assert shown(api, "1", "cost_usd") == ["0.5"]
+    reverted(api, "model")
+    assert shown(api, "1", "model", "cost_usd") == ["swift", "3"]
+    api.post("/v1/repricings/dearer/revert", None, 200)
+    assert shown(api, "1", "model", "cost_usd") == ["swift", "2"]
+
+
 def test_other_types_get_a_customer_and_tags_but_no_model(api: Api) -> None:
     download = llm_request("1") | {"source": "shop", "type": "download", "data": {"gb": 2, "model": "of its own"}}
     api.deliver([download])

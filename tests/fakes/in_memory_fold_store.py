@@ -277,7 +277,14 @@ class InMemoryFoldStore(InMemoryAmendments, InMemoryBackfills):
             last = versions[-1]
             if last["repriced_at"] != repriced_at:
                 continue
-            before = next(one for one in reversed(versions) if one["repriced_at"] not in undone | {repriced_at})
+            others = [one for one in versions if one["repriced_at"] not in undone | {repriced_at}]
+            priced_by = ("kind_key", "customer_key")
+            preferred = [
+                one
+                for one in others
+                if one["cost_origin"] == "producer" or all(one[name] == last[name] for name in priced_by)
+            ]
+            before = (preferred or others)[-1]
             is_current = last["closed_at"] is None
             self.close_row(last["customer_key"], locator, position)
             costs = {name: before[name] for name in COSTS}

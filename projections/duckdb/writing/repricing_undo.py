@@ -1,7 +1,8 @@
 """The end of a re-pricing: rows get the costs that they had before it.
 
 1. Find the last version of each event that has a cost of the run. Events that got another cost since are left alone.
-2. Beside it, find the last version with a cost of no run that was undone, this one included.
+2. Beside it, find the last version with a cost of no run that was undone, this one included. Versions of another
+   series or customer are passed over, which an amendment by filter leaves that was reverted.
 3. Close current versions, add the difference to the days, and open versions with the earlier costs. Events without a
    current version get one that is never valid, from which a restoration takes its values.
 """
@@ -24,6 +25,8 @@ from projections.duckdb.writing.version_changes import close_versions
 _COSTS: Final = ("cost_usd", "cost_origin", "price_position", "discount_positions", "repriced_at")
 _LAST: Final = """QUALIFY row_number() OVER (
     PARTITION BY locator ORDER BY counted_at DESC, closed_at DESC NULLS FIRST) = 1"""
+#: The cost of a version `v` was given, or it was one of the same series and customer as the last version `l`.
+_PREFERRED: Final = "(v.cost_origin = 'producer' OR v.kind_key = l.kind_key AND v.customer_key = l.customer_key)"
 #: `$ROWS` stands for the subquery of all rows.
 _FIND: Final = f"""CREATE TEMP TABLE undone AS
     WITH rows AS (SELECT * FROM $ROWS), of_run AS (SELECT locator FROM rows WHERE repriced_at = $1),
@@ -32,8 +35,11 @@ _FIND: Final = f"""CREATE TEMP TABLE undone AS
         SELECT 1 FROM repricings r WHERE r.scope_key = c.scope_key AND r.name = c.name
             AND r.kind = '{REPRICING_REVERTED}')),
     last AS (SELECT * FROM versions {_LAST}),
-    before AS (SELECT locator, {{{", ".join(f"'{name}': {name}" for name in _COSTS)}}} AS before FROM versions
-        WHERE repriced_at IS NULL OR repriced_at <> $1 AND repriced_at NOT IN (SELECT position FROM ended) {_LAST})
+    before AS (SELECT v.locator, {{{", ".join(f"'{name}': v.{name}" for name in _COSTS)}}} AS before
+        FROM versions v JOIN last l USING (locator)
+        WHERE v.repriced_at IS NULL OR v.repriced_at <> $1 AND v.repriced_at NOT IN (SELECT position FROM ended)
+        QUALIFY row_number() OVER (PARTITION BY v.locator ORDER BY {_PREFERRED} DESC, v.counted_at DESC,
+            v.closed_at DESC NULLS FIRST) = 1)
     SELECT last.*, before.before FROM last JOIN before USING (locator) WHERE last.repriced_at = $1"""
 _GROWN_BY: Final = "coalesce(u.before.cost_usd, 0) - coalesce(u.cost_usd, 0)"
 _TOTALS: Final = f"""SELECT coalesce(list(DISTINCT customer_key), []),

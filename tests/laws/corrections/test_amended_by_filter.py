@@ -134,12 +134,22 @@ def test_a_revert_leaves_what_was_done_otherwise(laboratory: Laboratory, data: s
             take(tenant, kind, one, f"step {number}")
     if reverted_after == len(steps):
         with_run.api.post("/v1/corrections/law/revert", None, 200)
-    assert shown(with_run) == shown(without)
+    assert unordered(shown(with_run)) == unordered(shown(without))
     for number, (kind, _) in enumerate(steps):
         if kind == "amend by filter":
             for tenant in (with_run, without):
                 tenant.api.post(f"/v1/corrections/step {number}/revert", None, 200)
-    assert shown(with_run) == shown(without)
+    assert unordered(shown(with_run)) == unordered(shown(without))
+
+
+def unordered(answers: list[Any]) -> list[Any]:
+    """The answers with the tags of each event sorted: one that is put back stands behind those added since."""
+    return [
+        one | {"events": [event | {"tags": sorted(event["tags"])} for event in one["events"]]}
+        if "events" in one
+        else one
+        for one in answers
+    ]
 
 
 def step(sent: Sequence[JsonObject]) -> st.SearchStrategy[tuple[str, Any]]:
