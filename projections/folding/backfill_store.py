@@ -200,7 +200,7 @@ class BackfillStore(Protocol):
     def waiting_voids(self) -> set[tuple[int, str, str]]:
         """Return the identities whose last void or restoration is a void, and that no event has.
 
-        Events of a reverted backfill have none.
+        Events of a reverted backfill have none, nor have those that a replacement withdrew.
         """
 
     def claimed_at(self, position: int) -> list[int]:

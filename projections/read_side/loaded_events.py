@@ -44,6 +44,9 @@ class FoldReads(Protocol):
     def fold_state(self) -> FoldState:
         """Return the state of the fold at the position of the snapshot, without the hash seed."""
 
+    def voided_identities(self) -> set[tuple[int, str, str]]:
+        """Return the identities, with the key of their scope, whose last void or restoration is a void."""
+
     def replaced_rows(self, asked: ReplacedRange) -> pa.Table:
         """Return the last versions of the events of a range, with `customer_id`, `type`, `model`, and `withdrawn`."""
 
@@ -68,6 +71,8 @@ class LoadedEvents:
         state = self.fold_state(reads)
         asked = replaced_range(backfill.range, state.scope_key(scope), state, point.position)
         leaving = reads.replaced_rows(asked) if backfill.mode == "replace" else None
+        if leaving is not None:
+            state.waiting_voids |= _voided_in(leaving, reads)
         at = next_claim_point(snapshot)
         known = state.backfills.get(state.scope_key(scope), backfill.name)
         tried = self.tried(state, known.blocks, at, NO_U64 if leaving is None else _locators(leaving))
@@ -103,6 +108,15 @@ class LoadedEvents:
             )
             store.claimed = commit_events(claiming, state, blocks, at, replaced)
         return store
+
+
+def _voided_in(leaving: pa.Table, reads: FoldReads) -> set[tuple[int, str, str]]:
+    """The identities of events that leave and are voided: so is what takes them."""
+    voided = reads.voided_identities()
+    if not voided:
+        return voided
+    columns = (leaving.column(name).to_pylist() for name in ("scope_key", "source", "id"))
+    return voided.intersection(zip(*columns, strict=True))
 
 
 def fold_reads(snapshot: Snapshot) -> FoldReads:

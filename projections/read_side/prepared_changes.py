@@ -70,7 +70,10 @@ class ChangePreparation:
         known = self._known(asked.scope, asked.name, "open")
         if known is None or (known.backfill.mode == "add" and known.backfill.loaded_events < self._events_min):
             return None
-        replaced, leaving = self._leaving(known, asked.previewed_at)
+        withdrawn = self._leaving(known, asked.previewed_at)
+        if withdrawn is None:
+            return None
+        replaced, leaving = withdrawn
         try:
             if len(replaced.locators) + known.backfill.loaded_events >= self._events_min:
                 change = self._arriving(known, asked, replaced, leaving)
@@ -112,7 +115,7 @@ class ChangePreparation:
             at = next_claim_point(snapshot)
             return _Known(backfill, known, known.scope_key(scope), at, staged_stream(scope, name))
 
-    def _leaving(self, known: _Known, previewed_at: int) -> tuple[WithdrawnRows, PreparedTables | None]:
+    def _leaving(self, known: _Known, previewed_at: int) -> tuple[WithdrawnRows, PreparedTables | None] | None:
         if known.backfill.mode == "add":
             return WithdrawnRows(NO_U64, 0), None
         asked = replaced_range(known.backfill.range, known.scope_key, known.state, previewed_at)

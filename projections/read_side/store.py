@@ -64,8 +64,11 @@ class Preparation(Protocol):
     def leaving_blocks(self, positions: Sequence[int], by: Withdrawal) -> tuple[WithdrawnRows, PreparedTables]:
         """Write what the withdrawal of the events of these blocks changes."""
 
-    def leaving_range(self, asked: ReplacedRange, by: Withdrawal) -> tuple[WithdrawnRows, PreparedTables]:
-        """Write what the withdrawal of the events of a range changes."""
+    def leaving_range(self, asked: ReplacedRange, by: Withdrawal) -> tuple[WithdrawnRows, PreparedTables] | None:
+        """Write what the withdrawal of the events of a range changes; None where some of them are void.
+
+        A void holds for what replaces its event, which is not prepared.
+        """
 
     def returning(self, replaced_at: int) -> tuple[Reinstated, PreparedTables]:
         """Write what changes when the events count again that were withdrawn at a position."""

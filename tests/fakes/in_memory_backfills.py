@@ -123,7 +123,7 @@ class InMemoryBackfills:
 
     def waiting_voids(self) -> set[tuple[int, str, str]]:
         stored = self._seen
-        gone = {row["locator"] for row in stored.outcomes if row["reason"] == REVERTED}
+        gone = {row["locator"] for row in stored.outcomes if row["reason"] == REVERTED} | self._withdrawn()
         firsts = [versions[0] for locator, versions in stored.versions.items() if locator not in gone]
         return _voided(stored.corrections) - {(row["scope_key"], row["source"], row["id"]) for row in firsts}
 

@@ -151,6 +151,8 @@ class BackfillFolder:
         scope_key = state.scope_key(Scope(event.tenant, event.environment))
         replaced = self._replace(state, scope_key, event, at, stream)
         state.taken.withdraw(replaced.locators)
+        if event.mode == "replace":
+            state.waiting_voids = self._store.waiting_voids()  # a void holds for what replaces its event
         free = np.union1d(replaced.locators, replaced.before)
         return replaced, commit_events(self._claiming, state, known.blocks[: event.blocks], at, free)
 

@@ -12,7 +12,7 @@ from domain.usage.locators import LOCATOR_ROW_BITS
 from projections.duckdb.reading.backfill import records
 from projections.duckdb.reading.cached_reads import CachedReads
 from projections.duckdb.reading.named_runs import run_steps
-from projections.duckdb.storage.fold_reads.fold_state_loading import load_fold_state
+from projections.duckdb.storage.fold_reads.fold_state_loading import load_fold_state, voided_identities
 from projections.duckdb.storage.fold_reads.replaced_rows import replaced_rows
 from projections.duckdb.storage.fold_reads.void_states import WITHDRAWN
 from projections.folding.backfill_store import ReplacedRange
@@ -54,6 +54,10 @@ class BackfillReads:
         """The state of the fold at this position, without the hash seed."""
         state, _ = load_fold_state(self._cached.cursor, "usage_rows")
         return state
+
+    def voided_identities(self) -> set[tuple[int, str, str]]:
+        """The identities, with the key of their scope, whose last void or restoration is a void."""
+        return voided_identities(self._cached.cursor)
 
     def replaced_rows(self, asked: ReplacedRange) -> pa.Table:
         """The last versions of the events of a range, with `customer_id`, `type`, `model`, and `withdrawn`."""

@@ -16,6 +16,7 @@ from domain.repricings.events import REPRICING_COMMITTED
 from domain.scope import Scope
 from domain.usage.outcomes import REPLACED, REVERTED
 from domain.values.instants import aware_or_none
+from projections.duckdb.storage.fold_reads.void_states import WITHDRAWN
 from projections.duckdb.storage.pricing_records import pricing_records
 from projections.duckdb.storage.subscription_facts import load_subscribers
 from projections.folding.fold_state import CommittedRun, FoldState
@@ -28,8 +29,10 @@ _REVERTED: Final = f"SELECT locator FROM outcomes WHERE outcome = 'withdrawn' AN
 _VOIDED: Final = """SELECT scope_key, source, id FROM (
     SELECT scope_key, source, id, arg_max(kind, position) AS last FROM corrections
     WHERE kind <> 'usage.amended' GROUP BY ALL) WHERE last = 'usage.voided'"""
+#: What a replacement withdrew keeps its identity for what replaces it, with what was said of it.
 _WITH_EVENT: Final = f"""SELECT DISTINCT r.scope_key, r.source, r.id FROM {{rows}} r SEMI JOIN ({_VOIDED}) c
-    ON r.scope_key = c.scope_key AND r.source = c.source AND r.id = c.id WHERE r.locator NOT IN ({_REVERTED})"""
+    ON r.scope_key = c.scope_key AND r.source = c.source AND r.id = c.id
+    WHERE r.locator NOT IN ({_REVERTED} UNION ALL {WITHDRAWN})"""
 _members: Final = msgspec.json.Decoder(SetMembers).decode
 
 
@@ -76,8 +79,13 @@ def load_fold_state(cursor: duckdb.DuckDBPyConnection, rows: str) -> tuple[FoldS
 
 def waiting_voids(cursor: duckdb.DuckDBPyConnection, rows: str) -> set[tuple[int, str, str]]:
     """Return the identities whose last void or restoration is a void, and that no event has."""
-    voided = set(cursor.execute(_VOIDED).fetchall())
+    voided = voided_identities(cursor)
     return voided.difference(cursor.execute(_WITH_EVENT.format(rows=rows)).fetchall()) if voided else voided
+
+
+def voided_identities(cursor: duckdb.DuckDBPyConnection) -> set[tuple[int, str, str]]:
+    """Return the identities whose last void or restoration is a void."""
+    return set(cursor.execute(_VOIDED).fetchall())
 
 
 def _load_backfills(cursor: duckdb.DuckDBPyConnection, known: KnownBackfills) -> None:

@@ -63,15 +63,11 @@ class DuckDBPreparation:
 
     def leaving_blocks(self, positions: Sequence[int], by: Withdrawal) -> tuple[WithdrawnRows, PreparedTables]:
         """Write what the withdrawal of the events of these blocks changes; `by` tells who will, but not when."""
-        return self._unless_failed(
-            lambda: self._leaving(lambda rows: (find_in_blocks(self._cursor, rows, positions), None), by)
-        )
+        return self._unless_failed(lambda: self._leaving_blocks(positions, by))
 
-    def leaving_range(self, asked: ReplacedRange, by: Withdrawal) -> tuple[WithdrawnRows, PreparedTables]:
-        """Write what the withdrawal of the events of a range changes, likewise."""
-        return self._unless_failed(
-            lambda: self._leaving(lambda rows: (0, find_in_range(self._cursor, rows, asked)), by)
-        )
+    def leaving_range(self, asked: ReplacedRange, by: Withdrawal) -> tuple[WithdrawnRows, PreparedTables] | None:
+        """Write what the withdrawal of the events of a range changes, likewise; None where some of them are void."""
+        return self._unless_failed(lambda: self._leaving_range(asked, by))
 
     def returning(self, replaced_at: int) -> tuple[Reinstated, PreparedTables]:
         """Write what changes when the events count again that were withdrawn at a position."""
@@ -113,10 +109,20 @@ class DuckDBPreparation:
             self._insert(str(refused), one)
         return PreparedTables(table, days, units, refused, _distinct(integers(rows, "customer_key")))
 
-    def _leaving(
-        self, find: Callable[[str], tuple[int, np.ndarray | None]], by: Withdrawal
-    ) -> tuple[WithdrawnRows, PreparedTables]:
-        already, before = find(Generations(self._cursor).rows())
+    def _leaving_blocks(self, positions: Sequence[int], by: Withdrawal) -> tuple[WithdrawnRows, PreparedTables]:
+        already = find_in_blocks(self._cursor, Generations(self._cursor).rows(), positions)
+        return self._leaving(already, by)
+
+    def _leaving_range(self, asked: ReplacedRange, by: Withdrawal) -> tuple[WithdrawnRows, PreparedTables] | None:
+        before = find_in_range(self._cursor, Generations(self._cursor).rows(), asked)
+        if self._cursor.execute("SELECT count(*) FROM leaving WHERE closed_at IS NOT NULL").fetchall()[0][0]:
+            self._cursor.execute("DROP TABLE leaving")
+            return None
+        withdrawn, tables = self._leaving(0, by)
+        return msgspec.structs.replace(withdrawn, before=before), tables
+
+    def _leaving(self, already: int, by: Withdrawal) -> tuple[WithdrawnRows, PreparedTables]:
+        """Write what the withdrawal of the events of the table `leaving` changes, and drop it."""
         try:
             moved = moved_rows(self._cursor, "leaving")
             days, units, cost = self._sums(HELD, "-")
@@ -125,10 +131,8 @@ class DuckDBPreparation:
                 at_low_priority(lambda: insert_withdrawn(self._cursor, outcomes, by))
         finally:
             self._cursor.execute("DROP TABLE leaving")
-        withdrawn = WithdrawnRows(np.sort(moved.locators), already, cost)
-        if before is not None:
-            withdrawn = msgspec.structs.replace(withdrawn, before=before)
-        return withdrawn, PreparedTables(None, days, units, outcomes, moved.customers)
+        tables = PreparedTables(None, days, units, outcomes, moved.customers)
+        return WithdrawnRows(np.sort(moved.locators), already, cost), tables
 
     def _returning(self, replaced_at: int) -> tuple[Reinstated, PreparedTables]:
         locators = find_returning(self._cursor, Generations(self._cursor).rows(), replaced_at, 0)

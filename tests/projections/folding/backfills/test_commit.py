@@ -14,6 +14,8 @@ from domain.scope import DEFAULT_SCOPE
 from tests.projections.folded_log import BY_TEST, START, usage
 from tests.projections.folding.backfills.conftest import MARCH, Backfilled
 
+WIDER = BackfillRange(MARCH.start, MARCH.end + timedelta(days=1))
+
 
 def counts(folded: Backfilled) -> list[tuple[str, int]]:
     """Events of each customer."""
@@ -178,3 +180,30 @@ def test_recorded_times_are_those_of_the_commit(folded: Backfilled) -> None:
     at = folded.backfilled("gap", [usage("1")])
     rows = folded.ask("SELECT counted_at, recorded_at, time FROM usage_rows")
     assert rows == [(at, (START + timedelta(days=3)).replace(tzinfo=None), START.replace(tzinfo=None))]
+
+
+def test_a_void_holds_for_what_replaces_its_event(folded: Backfilled) -> None:
+    folded.deliver([usage("1"), usage("2"), usage("3")])
+    for event_id in ("1", "2"):
+        folded.commands.handle(VoidUsage(DEFAULT_SCOPE, BY_TEST, "gateway", event_id))
+    folded.open("right", "replace")
+    folded.load("right", [usage("1", input_tokens=5), usage("3", input_tokens=5)])
+    folded.commit("right")
+    assert counts(folded) == [("acme", 1)]
+    folded.commands.handle(RestoreUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "1"))
+    folded.fold()
+    assert [row[:3] for row in folded.sums()] == [("acme", 2, 10)]
+    folded.revert("right")
+    assert [row[:3] for row in folded.sums()] == [("acme", 2, 2000)]
+
+
+def test_a_void_holds_for_what_replaces_a_replacement(folded: Backfilled) -> None:
+    folded.deliver([usage("1")])
+    folded.open("none", "replace")
+    folded.load("none", [usage("2")])
+    folded.commit("none")
+    folded.commands.handle(VoidUsage(DEFAULT_SCOPE, BY_TEST, "gateway", "1"))
+    folded.open("right", "replace", WIDER)
+    folded.load("right", [usage("1", input_tokens=5), usage("2")])
+    folded.commit("right")
+    assert [row[:3] for row in folded.sums()] == [("acme", 1, 1000)]
