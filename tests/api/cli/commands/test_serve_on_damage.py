@@ -114,7 +114,7 @@ def test_damage_is_reported_with_a_remedy_that_helps(tmp_path: Path, damage: Dam
     assert printed in message
     assert "'meterfold replay'" in message
     assert log_content(folder) == log
-    assert "3000 events" in meterfold("replay", "--data", str(folder))
+    assert "3,000 events" in meterfold("replay", "--data", str(folder))
     with engine_on(folder, clock) as engine:
         assert state_of(engine) == before
         assert deliver(engine, clock, 10).received == 10  # the index knows them all
