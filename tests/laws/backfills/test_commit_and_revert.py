@@ -28,9 +28,10 @@ RUNS: Final = settings(
 Drawn = list[tuple[int, int]]
 DRAWN: Final = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 2)), min_size=1, max_size=8)
 LOGS: Final = generated_logs(10).map(lambda entries: [entry for entry in entries if entry[0] not in OF_BACKFILLS])
-#: What may come after a commit and after a delivery alike. The entry "replace" looks its events up among the live
-#: deliveries of a log, so that it would write something else behind a backfill than behind the same delivery.
-LOGS_AFTER: Final = LOGS.map(lambda entries: [entry for entry in entries if entry[0] != "replace"])
+#: What may come after a commit and after a delivery alike. The entry "replace", which the other has in it, looks its
+#: events up among the live deliveries of a log: it writes something else behind a backfill than behind a delivery.
+OF_LIVE_DELIVERIES: Final = ("replace", "amend by filter and revert")
+LOGS_AFTER: Final = LOGS.map(lambda entries: [entry for entry in entries if entry[0] not in OF_LIVE_DELIVERIES])
 #: What may come between a commit and its revert: deliveries and voids, which no price or fact decides.
 MEANWHILE: Final = st.lists(
     st.one_of(
