@@ -21,18 +21,17 @@ import pyarrow.compute as pc
 
 from domain.scope import Scope
 from domain.values.instants import aware, epoch_microseconds
-from domain.values.money import MONEY, marked_up
+from domain.values.money import MONEY
 from projections.arrow_columns import Bools, Ints, integers
 from projections.queries.corrections import AMENDED_EVENTS, CorrectedCustomer, CorrectedSums, CorrectionQuestion
 from projections.queries.customers import NO_CUSTOMER
 from projections.queries.snapshot import Snapshot
 from projections.views.corrections.preview import (
-    CorrectedNumbers,
     CorrectedPeriod,
     CorrectionPreview,
     MarkedPart,
+    changed_periods,
     divided,
-    usage_now,
 )
 
 #: The columns of the customer, the cost and the unknown cost, as they are and as they would be, with their sign.
@@ -86,18 +85,7 @@ def _periods(
     snapshot: Snapshot, scope: Scope, now: datetime, customers: Sequence[CorrectedCustomer], events: pa.Table
 ) -> Iterator[CorrectedPeriod]:
     periods, parts = divided(snapshot, scope, customers, now)
-    counts = [0] * len(periods)
-    changes = [CorrectedNumbers()] * len(periods)
-    for part, of_part in zip(parts, _in_parts(parts, events), strict=True):
-        counts[part.period] += of_part.events
-        reported = marked_up(of_part.cost_usd, part.markup_percentage)
-        numbers = CorrectedNumbers(of_part.requests, of_part.cost_usd, reported, of_part.cost_unknown_events)
-        changes[part.period] = changes[part.period].plus(numbers)
-    kept = [number for number, count in enumerate(counts) if count]
-    before = usage_now(snapshot, scope, [(periods[number][0], periods[number][3]) for number in kept])
-    for number, numbers in zip(kept, before, strict=True):
-        customer_id, life, period, _ = periods[number]
-        yield CorrectedPeriod(customer_id, life, period, counts[number], numbers, numbers.plus(changes[number]))
+    return changed_periods(snapshot, scope, periods, parts, _in_parts(parts, events))
 
 
 def _in_parts(parts: Sequence[MarkedPart], events: pa.Table) -> list[CorrectedSums]:

@@ -9,7 +9,7 @@ Events that are restored at unknown cost get the price that is known for them, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -143,6 +143,18 @@ def _periods(
         snapshot.corrected_sums(scope, of_page, [part.span for part in parts]),
         _restored_costs(snapshot, scope, of_page),
     )
+    yield from changed_periods(snapshot, scope, periods, parts, sums, sign)
+
+
+def changed_periods(
+    snapshot: Snapshot,
+    scope: Scope,
+    periods: Sequence[CustomerPeriod],
+    parts: Sequence[MarkedPart],
+    sums: Iterable[CorrectedSums],
+    sign: int = 1,
+) -> Iterator[CorrectedPeriod]:
+    """Yield those of the periods in which events would change: `sums` are those of each part, to be added or taken."""
     events = [0] * len(periods)
     changes = [CorrectedNumbers()] * len(periods)
     for part, of_part in zip(parts, sums, strict=True):

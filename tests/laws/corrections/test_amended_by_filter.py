@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any, Final
 
 from hypothesis import given
@@ -13,16 +12,13 @@ from tests.engine_fixtures import JsonObject
 from tests.laws.corrections.test_by_filter import (
     CUSTOMERS,
     MODELS,
-    amounts,
+    assert_preview_commit_and_revert_agree,
     committed,
     filters,
     histories,
     is_in,
-    numbers,
-    numbers_of,
     shown,
     told,
-    total,
 )
 from tests.laws.laboratory import Laboratory, Tenant, examples
 
@@ -95,24 +91,7 @@ def test_a_preview_is_the_difference_that_its_commit_makes_and_its_revert_undoes
     if data.draw(st.booleans()):
         committed(tenant, "before", {"action": "amend", "set": data.draw(members()), **data.draw(filters())})
     asked = {"action": "amend", "set": data.draw(members()), **data.draw(filters())}
-    tenant.api.post("/v1/corrections", {"name": "law", **asked})
-    preview = tenant.api.get("/v1/corrections/law/preview", limit=1000)
-    assert tenant.api.pages("/v1/corrections/law/preview", limit=1) == preview["data"]
-    before, everything = shown(tenant), total(tenant)
-    for one in preview["data"]:
-        assert numbers(tenant.api, one) == numbers_of(one, "before")
-    previewed_at = preview["previewed_at"]
-    done = tenant.api.post("/v1/corrections/law/commit", {"previewed_at": previewed_at}, 200)["committed"]
-    for one in preview["data"]:
-        assert numbers(tenant.api, one) == numbers_of(one, "after")
-    grown = [now - then for now, then in zip(total(tenant), everything, strict=True)]
-    assert grown == [
-        sum((amounts(one)[place] for one in preview["data"]), Decimal(0)) for place in range(len(everything))
-    ]
-    assert (done["events"], done["difference_usd"]) == (preview["changed_events"], preview["difference_usd"])
-    assert Decimal(done["difference_usd"]) == grown[1]
-    tenant.api.post("/v1/corrections/law/revert", None, 200)
-    assert shown(tenant) == before
+    assert_preview_commit_and_revert_agree(tenant, asked)
 
 
 @examples(10)

@@ -144,20 +144,8 @@ def test_a_correction_by_filter_equals_single_corrections(laboratory: Laboratory
     assert shown(by_filter) == shown(singly)
 
 
-def of_delivery(event: JsonObject) -> JsonObject:
-    return event | {"customer": event["subject"]}
-
-
-@examples(8)
-@given(data=st.data())
-def test_a_preview_is_the_difference_that_its_commit_makes_and_its_revert_undoes(
-    laboratory: Laboratory, data: st.DataObject
-) -> None:
-    tenant = laboratory.tenant()
-    told(tenant, *histories(data))
-    if data.draw(st.booleans()):
-        committed(tenant, "before", {"action": "void", **data.draw(filters())})
-    asked = {"action": data.draw(st.sampled_from(("void", "restore"))), **data.draw(filters())}
+def assert_preview_commit_and_revert_agree(tenant: Tenant, asked: JsonObject) -> None:
+    """The preview of a run is the difference that its commit makes, and its revert leaves nothing behind."""
     tenant.api.post("/v1/corrections", {"name": "law", **asked})
     preview = tenant.api.get("/v1/corrections/law/preview", limit=1000)
     assert tenant.api.pages("/v1/corrections/law/preview", limit=1) == preview["data"]
@@ -177,6 +165,23 @@ def test_a_preview_is_the_difference_that_its_commit_makes_and_its_revert_undoes
     undone = tenant.api.post("/v1/corrections/law/revert", None, 200)["reverted"]
     assert [Decimal(undone[one]) for one in ("difference_usd", "cost_unknown_events")] == [-grown[1], -grown[3]]
     assert shown(tenant) == before
+
+
+def of_delivery(event: JsonObject) -> JsonObject:
+    return event | {"customer": event["subject"]}
+
+
+@examples(8)
+@given(data=st.data())
+def test_a_preview_is_the_difference_that_its_commit_makes_and_its_revert_undoes(
+    laboratory: Laboratory, data: st.DataObject
+) -> None:
+    tenant = laboratory.tenant()
+    told(tenant, *histories(data))
+    if data.draw(st.booleans()):
+        committed(tenant, "before", {"action": "void", **data.draw(filters())})
+    asked = {"action": data.draw(st.sampled_from(("void", "restore"))), **data.draw(filters())}
+    assert_preview_commit_and_revert_agree(tenant, asked)
 
 
 def numbers(api: Api, period: JsonObject) -> list[Decimal]:

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from projections.arrow_columns import Ints, integers
+from projections.arrow_columns import integers
 from projections.duckdb.storage.chunks import CHUNK_ROWS_MAX
 from projections.duckdb.storage.generations import COLUMNS_OF, Generations, transaction
 from projections.duckdb.storage.low_priority import at_low_priority
@@ -107,7 +107,7 @@ class DuckDBPreparation:
         refused = self._created("outcomes") if outcomes else None
         for one in outcomes:
             self._insert(str(refused), one)
-        return PreparedTables(table, days, units, refused, _distinct(integers(rows, "customer_key")))
+        return PreparedTables(table, days, units, refused, np.unique(integers(rows, "customer_key")))
 
     def _leaving_blocks(self, positions: Sequence[int], by: Withdrawal) -> tuple[WithdrawnRows, PreparedTables]:
         already = find_in_blocks(self._cursor, Generations(self._cursor).rows(), positions)
@@ -179,8 +179,3 @@ class DuckDBPreparation:
             finally:
                 if staged is not None:
                     self._cursor.unregister("staged")
-
-
-def _distinct(keys: Ints) -> Ints:
-    ascending: Ints = np.sort(keys)
-    return ascending[np.append(True, ascending[1:] != ascending[:-1])] if len(ascending) else ascending
